@@ -1,0 +1,65 @@
+"""Errors that belong to no particular part of Parsl, and the base of all the others.
+
+::
+
+    Exception
+    └── ParslError
+        ├── ConfigurationError            a setting, or a combination of settings, is wrong
+        │   └── ParameterError            (parsl.validate) one parameter is wrong
+        │       ├── ParameterTypeError        ... of the wrong type; also a TypeError
+        │       └── ParameterValueError       ... out of range; also a ValueError
+        ├── InternalConsistencyError      a bug in Parsl
+        ├── NoDataFlowKernelError         nothing is loaded
+        ├── OptionalModuleMissing         a feature needs packages that are not installed
+        ├── AppException                  (parsl.app.errors) what a task did
+        │   ├── AppTimeout
+        │   ├── BashAppNoReturn
+        │   └── BashExitFailure
+        ├── AppBadFormatting, BadStdStreamFile, MissingOutputs      (parsl.app.errors)
+        ├── DataFlowException             (parsl.dataflow.errors)
+        │   ├── BadCheckpoint
+        │   └── PropagatedException       another task's failure
+        │       ├── DependencyError
+        │       └── JoinError
+        ├── ExecutorError                 (parsl.executors.errors)
+        │   ├── BadStateException, InvalidResourceSpecification
+        │   └── ScalingFailed, UnsupportedFeatureError
+        ├── BadMessage                    (parsl.executors.errors)
+        └── TooManyJobFailuresError       (parsl.jobs.errors)
+"""
+
+from __future__ import annotations
+
+
+class ParslError(Exception):
+    """Base of every error that Parsl raises."""
+
+
+class ConfigurationError(ParslError):
+    """A configuration cannot work as it is written."""
+
+
+class InternalConsistencyError(ParslError):
+    """Parsl has contradicted itself; this is a bug in Parsl, not in the workflow."""
+
+
+class NoDataFlowKernelError(ParslError):
+    """An operation needs a loaded configuration, and there is none."""
+
+
+class OptionalModuleMissing(ParslError):
+    """A feature was asked for whose optional packages cannot be imported.
+
+    Args:
+        module_names: The packages that are needed.
+        reason: What needs them, and how to install them.
+    """
+
+    def __init__(self, module_names: list[str], reason: str) -> None:
+        super().__init__(module_names, reason)
+        self.module_names = module_names
+        self.reason = reason
+
+    def __str__(self) -> str:
+        modules = ", ".join(self.module_names)
+        return f"This needs optional modules that could not be imported: {modules}. {self.reason}"

@@ -1,0 +1,32 @@
+"""Where tasks run. Importing this package imports no executor; naming one does."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.executors.high_throughput.executor import HighThroughputExecutor
+    from parsl.executors.threads import ThreadPoolExecutor
+
+__all__ = ["HighThroughputExecutor", "ThreadPoolExecutor"]
+
+_HOMES = {
+    "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
+    "ThreadPoolExecutor": "parsl.executors.threads",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}; the executors there are: {', '.join(__all__)}"
+        )
+    from importlib import import_module
+
+    executor = getattr(import_module(home), name)
+    globals()[name] = executor
+    return executor
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

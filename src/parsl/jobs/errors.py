@@ -1,0 +1,9 @@
+"""Errors about batch jobs."""
+
+from __future__ import annotations
+
+from parsl.errors import ParslError
+
+
+class TooManyJobFailuresError(ParslError):
+    """So many of an executor's blocks have failed that it has stopped trying."""

@@ -1,0 +1,348 @@
+"""Checks of constructor parameters, with errors that say what was expected.
+
+Every checker has the shape ``check(owner, name, value, ...) -> value`` and is used as ::
+
+    self.retries = validate.integer(self, "retries", retries, low=0)
+
+``owner`` is the object under construction, or a name to show instead. A wrong value raises::
+
+    Config: retries is -1 (int); expected an integer >= 0.
+
+A ``bool`` is never taken for a number.
+"""
+
+from __future__ import annotations
+
+from parsl.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from typing import Any, Literal, NoReturn, TypeVar, overload
+
+    T = TypeVar("T")
+    Kinds = type[T] | tuple[type[T], ...]
+else:
+
+    def overload(function):  # the real one would cost an import of typing
+        return function
+
+
+_SHOWN_CHARS = 100
+
+
+class ParameterError(ConfigurationError):
+    """A parameter is not what its owner can work with."""
+
+
+class ParameterTypeError(ParameterError, TypeError):
+    """A parameter is of the wrong type."""
+
+
+class ParameterValueError(ParameterError, ValueError):
+    """A parameter is of the right type, but its value is not allowed."""
+
+
+def wrong_type(owner: object, name: str, value: object, expected: str) -> NoReturn:
+    """Refuse ``value`` for its type.
+
+    Args:
+        owner: The object under construction, or a name to show instead.
+        name: The parameter.
+        value: What it was given.
+        expected: What is allowed, to stand after "expected".
+
+    Raises:
+        ParameterTypeError: Always.
+    """
+    raise ParameterTypeError(_message(owner, name, value, expected))
+
+
+def wrong_value(owner: object, name: str, value: object, expected: str) -> NoReturn:
+    """Refuse ``value``, whose type is right; arguments as for :func:`wrong_type`.
+
+    Raises:
+        ParameterValueError: Always.
+    """
+    raise ParameterValueError(_message(owner, name, value, expected))
+
+
+@overload
+def integer(owner: object, name: str, value: object, *, low: int | None = None, high: int | None = None,
+            optional: Literal[False] = False) -> int: ...  # fmt: skip
+@overload
+def integer(owner: object, name: str, value: object, *, low: int | None = None, high: int | None = None,
+            optional: bool) -> int | None: ...  # fmt: skip
+def integer(
+    owner: object,
+    name: str,
+    value: object,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    optional: bool = False,
+) -> int | None:
+    """Check a whole number, ``low <= value <= high``; other libraries' integers become ``int``."""
+    if value is None and optional:
+        return None
+    expected = _or_none("an integer" + _bounds(low, high, None), optional)
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        wrong_type(owner, name, value, expected)
+    whole = int(value)
+    if (low is not None and whole < low) or (high is not None and whole > high):
+        wrong_value(owner, name, value, expected)
+    return int(whole)
+
+
+@overload
+def number(owner: object, name: str, value: object, *, low: float | None = None, high: float | None = None,
+           above: float | None = None, optional: Literal[False] = False,
+           finite: bool = True) -> float: ...  # fmt: skip
+@overload
+def number(owner: object, name: str, value: object, *, low: float | None = None, high: float | None = None,
+           above: float | None = None, optional: bool, finite: bool = True) -> float | None: ...  # fmt: skip
+def number(
+    owner: object,
+    name: str,
+    value: object,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    optional: bool = False,
+    finite: bool = True,
+) -> float | None:
+    """Check a number, ``low <= value <= high`` and ``value > above``; infinite only if not ``finite``."""
+    if value is None and optional:
+        return None
+    kind = (
+        "a number"
+        if low is not None or above is not None or high is not None or not finite
+        else "a finite number"
+    )
+    expected = _or_none(kind + _bounds(low, high, above), optional)
+    if isinstance(value, bool) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        wrong_type(owner, name, value, expected)
+    real: float = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]
+    out_of_range = (
+        real != real
+        or (finite and real in (float("inf"), float("-inf")))
+        or (low is not None and real < low)
+        or (high is not None and real > high)
+        or (above is not None and real <= above)
+    )
+    if out_of_range:
+        wrong_value(owner, name, value, expected)
+    return real
+
+
+def boolean(owner: object, name: str, value: object) -> bool:
+    """Check a ``bool``."""
+    if not isinstance(value, bool):
+        wrong_type(owner, name, value, "True or False")
+    return value
+
+
+@overload
+def text(owner: object, name: str, value: object, *, optional: Literal[False] = False,
+         allow_empty: bool = True, one_line: bool = False) -> str: ...  # fmt: skip
+@overload
+def text(owner: object, name: str, value: object, *, optional: bool,
+         allow_empty: bool = True, one_line: bool = False) -> str | None: ...  # fmt: skip
+def text(
+    owner: object,
+    name: str,
+    value: object,
+    *,
+    optional: bool = False,
+    allow_empty: bool = True,
+    one_line: bool = False,
+) -> str | None:
+    """Check a string; a line break is refused if it has to be on ``one_line``, a NUL always."""
+    if value is None and optional:
+        return None
+    adjectives = ("" if allow_empty else "non-empty ") + ("one-line " if one_line else "")
+    expected = _or_none(f"a {adjectives}string", optional)
+    if not isinstance(value, str):
+        wrong_type(owner, name, value, expected)
+    if not value and not allow_empty:
+        wrong_value(owner, name, value, expected)
+    if "\0" in value or (one_line and ("\n" in value or "\r" in value)):
+        wrong_value(owner, name, value, expected)
+    return value
+
+
+def choice(owner: object, name: str, value: T, allowed: Collection[T]) -> T:
+    """Check that ``value`` is one of ``allowed``; True is not 1."""
+    for candidate in allowed:
+        if value is candidate or (type(value) is type(candidate) and value == candidate):
+            return value
+    expected = "one of " + ", ".join(repr(candidate) for candidate in allowed)
+    if any(type(value) is type(candidate) for candidate in allowed):
+        wrong_value(owner, name, value, expected)
+    wrong_type(owner, name, value, expected)
+
+
+def callable_(owner: object, name: str, value: object, *, optional: bool = False) -> Any:
+    """Check something that can be called."""
+    if value is None and optional:
+        return None
+    if not callable(value):
+        wrong_type(owner, name, value, _or_none("something callable", optional))
+    return value
+
+
+def instance(
+    owner: object,
+    name: str,
+    value: object,
+    kinds: Kinds[T],
+    *,
+    optional: bool = False,
+    expected: str | None = None,
+) -> Any:
+    """Check that ``value`` is an instance of one of ``kinds``.
+
+    Args:
+        owner: The object under construction, or a name to show instead.
+        name: The parameter.
+        value: What it was given.
+        kinds: A class, or a tuple of them.
+        optional: Whether None is allowed too.
+        expected: What to say instead of the names of the classes.
+
+    Returns:
+        ``value``.
+
+    Raises:
+        ParameterTypeError: ``value`` is something else.
+    """
+    if value is None and optional:
+        return None
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in _as_tuple(kinds)):
+        names = " or ".join(_with_article(kind.__name__) for kind in _as_tuple(kinds))
+        hint = " (a class was given: call it to make one)" if isinstance(value, type) else ""
+        wrong_type(owner, name, value, _or_none(expected or names, optional) + hint)
+    return value
+
+
+def list_of(
+    owner: object,
+    name: str,
+    value: object,
+    kinds: Kinds[T],
+    *,
+    optional: bool = False,
+    allow_empty: bool = True,
+    check: Callable[[object, str, object], Any] | None = None,
+) -> Any:
+    """Check an iterable of instances of ``kinds``; a single string is not one.
+
+    Args:
+        owner: The object under construction, or a name to show instead.
+        name: The parameter.
+        value: What it was given.
+        kinds: What each item has to be: a class, or a tuple of them.
+        optional: Whether None is allowed too.
+        allow_empty: Whether there may be no items.
+        check: A checker for each item, called with ``(owner, "name[index]", item)``.
+
+    Returns:
+        A new list of the items (or None).
+
+    Raises:
+        ParameterTypeError: It is not iterable, or an item is of the wrong type.
+        ParameterValueError: It is empty and must not be.
+    """
+    if value is None and optional:
+        return None
+    names = " or ".join(kind.__name__ for kind in _as_tuple(kinds))
+    expected = _or_none(f"a {'' if allow_empty else 'non-empty '}list of {names}", optional)
+    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
+        wrong_type(owner, name, value, expected)
+    items: list[Any] = list(value)
+    if not items and not allow_empty:
+        wrong_value(owner, name, value, expected)
+    for index, item in enumerate(items):
+        instance(owner, f"{name}[{index}]", item, kinds)
+        if check is not None:
+            items[index] = check(owner, f"{name}[{index}]", item)
+    return items
+
+
+def port(owner: object, name: str, value: object, *, optional: bool = False) -> int | None:
+    """Check a TCP port, 1 to 65535."""
+    return integer(owner, name, value, low=1, high=65535, optional=optional)
+
+
+def port_range(owner: object, name: str, value: object, *, optional: bool = False) -> tuple[int, int] | None:
+    """Check ``(first, end)``: the ports from ``first`` up to, but not including, ``end``."""
+    if value is None and optional:
+        return None
+    expected = _or_none("a pair of ports (first, end) with 1 <= first < end <= 65536", optional)
+    if not isinstance(value, (tuple, list)):
+        wrong_type(owner, name, value, expected)
+    if len(value) != 2:
+        wrong_value(owner, name, value, expected)
+    if not all(isinstance(end, int) and not isinstance(end, bool) for end in value):
+        wrong_type(owner, name, value, expected)
+    first, end = value
+    if not 1 <= first < end <= 65536:
+        wrong_value(owner, name, value, expected)
+    return (first, end)
+
+
+def unique(owner: object, name: str, values: Iterable[object]) -> None:
+    """Check that nothing occurs twice in ``values``, which must be hashable."""
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise ParameterValueError(f"{_owner_name(owner)}: {name} has {value!r} twice; each must differ.")
+        seen.add(value)
+
+
+def _message(owner: object, name: str, value: object, expected: str) -> str:
+    return f"{_owner_name(owner)}: {name} is {_shown(value)}; expected {expected}."
+
+
+def _owner_name(owner: object) -> str:
+    if isinstance(owner, str):
+        return owner
+    return owner.__name__ if isinstance(owner, type) else type(owner).__name__
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "None"
+    try:
+        shown = repr(value)
+    except Exception as error:
+        shown = f"<object whose repr raises {type(error).__name__}>"
+    if len(shown) > _SHOWN_CHARS:
+        shown = shown[:_SHOWN_CHARS] + "..."
+    return f"{shown} ({type(value).__name__})"
+
+
+def _bounds(low: float | None, high: float | None, above: float | None) -> str:
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    parts = []
+    if above is not None:
+        parts.append(f"> {above}")
+    if low is not None:
+        parts.append(f">= {low}")
+    if high is not None:
+        parts.append(f"<= {high}")
+    return " " + " and ".join(parts) if parts else ""
+
+
+def _or_none(expected: str, optional: bool) -> str:
+    return f"{expected}, or None" if optional else expected
+
+
+def _as_tuple(kinds: Kinds[Any]) -> tuple[type[Any], ...]:
+    return kinds if isinstance(kinds, tuple) else (kinds,)
+
+
+def _with_article(noun: str) -> str:
+    return ("an " if noun[:1].lower() in "aeiou" else "a ") + noun
