@@ -11,6 +11,8 @@ Every checker has the shape ``check(owner, name, value, ...) -> value`` and is u
 A ``bool`` is never taken for a number.
 """
 
+# ruff: noqa: D103, F811 - it does not take the local stand-in for typing.overload as one
+
 from __future__ import annotations
 
 from parsl.errors import ConfigurationError

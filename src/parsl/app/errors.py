@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: What the shell means by these exit codes.
 _SHELL_EXIT_CODES = {
-    126: "the command was found but could not be executed: is the file executable, and made for this machine?",
+    126: "the command was found but cannot be executed: is the file executable, and made for this machine?",
     127: "a command was not found: is it installed on the worker, and on its PATH?",
 }
 

@@ -1,0 +1,196 @@
+"""Find the addresses at which other hosts can reach this one."""
+
+from __future__ import annotations
+
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Asked by :func:`address_by_query`, which is the only function here that talks to anybody.
+_QUERY_URL = "https://api.ipify.org"
+
+#: Any address outside will do: no packet is sent, the system only says which way it would go.
+_OUTSIDE_IPV4 = ("8.8.8.8", 53)
+
+
+def address_by_hostname() -> str:
+    """Return the address that this host's own name stands for.
+
+    Raises:
+        OSError: The name stands for none.
+    """
+    name = socket.gethostname()
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"This host's name, {name!r}, stands for no IPv4 address: {error}"
+        ) from error
+
+
+def address_by_route() -> str:
+    """Return the address this host uses towards the outside, found in its routing table.
+
+    Raises:
+        OSError: There is no route to the outside.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_OUTSIDE_IPV4)
+        except OSError as error:
+            raise OSError(error.errno, f"This host has no route to the outside: {error}") from error
+        address: str = probe.getsockname()[0]
+    return address
+
+
+def address_by_interface(ifname: str) -> str:
+    """Return the IPv4 address of a network interface.
+
+    Args:
+        ifname: The interface, such as ``"hsn0"`` or ``"eth0"``.
+
+    Raises:
+        OSError: There is no such interface, or it has no IPv4 address; the message lists those that do.
+    """
+    import errno
+
+    by_interface = _addresses_by_interface(socket.AF_INET)
+    addresses = by_interface.get(ifname)
+    if not addresses:
+        known = ", ".join(f"{name} ({', '.join(found)})" for name, found in sorted(by_interface.items()))
+        raise OSError(
+            errno.ENODEV,
+            f"No network interface {ifname!r} with an IPv4 address; there are: {known or 'none'}",
+        )
+    return addresses[0]
+
+
+def address_by_query(timeout: float = 30) -> str:
+    """Return this host's public address, by asking a service on the internet.
+
+    Args:
+        timeout: How long to wait for its answer, in seconds.
+
+    Raises:
+        OSError: There is no answer.
+        ValueError: The answer is not an address.
+    """
+    from urllib.request import urlopen
+
+    with urlopen(_QUERY_URL, timeout=timeout) as response:
+        answer = response.read(200).decode("ascii", errors="replace").strip()
+    if not _is_ipv4(answer) and not _is_ipv6(answer):
+        raise ValueError(f"{_QUERY_URL} did not answer with an address, but with {answer!r}.")
+    return str(answer)
+
+
+def get_all_addresses() -> set[str]:
+    """Return every address at which this host might be reached, the loopback ones included.
+
+    Nobody is asked; a source that fails is left out. IPv6 addresses are there only on a host that has
+    no IPv4 address but the loopback one.
+    """
+    addresses = {address for found in _addresses_by_interface(socket.AF_INET).values() for address in found}
+    for source in (address_by_hostname, address_by_route):
+        addresses.update(_tried(source))
+    if all(_is_loopback(address) for address in addresses):
+        addresses.update(
+            address
+            for found in _addresses_by_interface(socket.AF_INET6).values()
+            for address in found
+            if not address.lower().startswith("fe80")  # means something on one link only
+        )
+    return addresses
+
+
+def get_any_address() -> str:
+    """Return the address of this host that most likely works: that of the default route, if there is one.
+
+    Raises:
+        OSError: This host has no address at all.
+    """
+    candidates = [*_tried(address_by_route), *_tried(address_by_hostname), *sorted(get_all_addresses())]
+    for address in candidates:
+        if not _is_loopback(address):
+            return address
+    if candidates:
+        return candidates[0]
+    raise OSError("This host has no network address; give the executor one with its address parameter.")
+
+
+def tcp_url(address: str, port: str | int | None = None) -> str:
+    """Write an address in the form that ZeroMQ wants.
+
+    Args:
+        address: An IPv4 or IPv6 address, a host name, or ``"*"`` for all interfaces.
+        port: A port, ``"*"`` for any, or None to leave it out.
+
+    Returns:
+        Such as ``tcp://192.0.2.1:54001`` or ``tcp://[2001:db8::1]:54001``.
+
+    Raises:
+        ValueError: ``address`` cannot be one.
+    """
+    bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
+    if _is_ipv6(bare):
+        host = f"[{bare}]"
+    elif bare == "*" or _is_ipv4(bare) or _is_host_name(bare):
+        host = bare
+    else:
+        raise ValueError(f"{address!r} is neither an IPv4 or IPv6 address, nor a host name, nor '*'.")
+    return f"tcp://{host}" if port is None else f"tcp://{host}:{port}"
+
+
+def _addresses_by_interface(family: int) -> dict[str, list[str]]:
+    import psutil
+
+    found: dict[str, list[str]] = {}
+    for name, entries in psutil.net_if_addrs().items():
+        addresses = [entry.address for entry in entries if entry.family == family]
+        if addresses:
+            found[name] = addresses
+    return found
+
+
+def _tried(source: Callable[[], str]) -> list[str]:
+    try:
+        return [source()]
+    except OSError as error:
+        import logging
+
+        logging.getLogger(__name__).debug("No address by %s: %s", source.__name__, error)
+        return []
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
+def _is_ipv4(text: str) -> bool:
+    return text.count(".") == 3 and _parses(socket.AF_INET, text)
+
+
+def _is_ipv6(text: str) -> bool:
+    return ":" in text and _parses(socket.AF_INET6, text.partition("%")[0])
+
+
+def _parses(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _is_host_name(text: str) -> bool:
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= 253 and not labels[-1].isdigit() and all(_is_label(label) for label in labels)
+
+
+def _is_label(label: str) -> bool:
+    plain = label.replace("-", "a").replace("_", "a")
+    return (
+        0 < len(label) <= 63 and plain.isascii() and plain.isalnum() and label[0] != "-" and label[-1] != "-"
+    )

@@ -1,0 +1,61 @@
+"""Show Parsl's log on a stream, or write it to a file."""
+
+from __future__ import annotations
+
+import logging
+
+from parsl.logconfigs.attach import attach
+from parsl.logconfigs.file import DEFAULT_FORMAT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable
+
+#: Shorter than a file's: somebody is watching.
+_STREAM_FORMAT = "%(asctime)s %(name)s:%(lineno)d [%(levelname)s] %(message)s"
+
+
+def set_stream_logger(
+    name: str = "parsl",
+    level: int = logging.DEBUG,
+    format_string: str | None = None,
+    stream: io.TextIOBase | None = None,
+) -> Callable[[], None]:
+    """Show a logger's records on a stream.
+
+    Args:
+        name: The logger.
+        level: The lowest level to show.
+        format_string: How to show a record, in the terms of :mod:`logging`.
+        stream: Where to; None: stderr.
+
+    Returns:
+        A function that ends it, and leaves the stream open.
+    """
+    handler = logging.StreamHandler(stream)
+    return attach(handler, logger_name=name, level=level, format_string=format_string or _STREAM_FORMAT)
+
+
+def set_file_logger(
+    filename: str,
+    name: str = "parsl",
+    level: int = logging.DEBUG,
+    format_string: str | None = None,
+) -> Callable[[], None]:
+    """Append a logger's records to a file, each of them at once.
+
+    Args:
+        filename: The file.
+        name: The logger.
+        level: The lowest level to write.
+        format_string: How to write a record, in the terms of :mod:`logging`.
+
+    Returns:
+        A function that ends it, and closes the file.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    handler = logging.FileHandler(filename, encoding="utf-8")
+    return attach(handler, logger_name=name, level=level, format_string=format_string or DEFAULT_FORMAT)

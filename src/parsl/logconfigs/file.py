@@ -1,0 +1,39 @@
+"""Logging to a text file."""
+
+from __future__ import annotations
+
+import logging
+
+from parsl import validate
+from parsl.logconfigs.attach import attach
+from parsl.logconfigs.base import LogConfig
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DEFAULT_FORMAT = (
+    "%(created)f %(asctime)s %(processName)s-%(process)d %(threadName)s-%(thread)d "
+    "%(name)s:%(lineno)d %(funcName)s %(levelname)s: %(message)s"
+)
+
+
+class FileLogging(LogConfig, RepresentationMixin):
+    """Logs to ``<log_name>.log``, one record after the other, each written at once.
+
+    Args:
+        format_string: How to write a record, in the terms of :mod:`logging`.
+        level: The lowest level to write.
+    """
+
+    def __init__(self, *, format_string: str = DEFAULT_FORMAT, level: int = logging.DEBUG) -> None:
+        super().__init__()
+        self.format_string = validate.text(self, "format_string", format_string, allow_empty=False)
+        self.level = validate.integer(self, "level", level, low=0)
+
+    def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
+        """Start to log to ``<log_dir>/<log_name>.log``."""
+        handler = logging.FileHandler(log_dir / f"{log_name}.log", encoding="utf-8")
+        return attach(handler, logger_name="parsl", level=self.level, format_string=self.format_string)

@@ -1,0 +1,116 @@
+"""Logging as JSON: one object on each line, to be searched by programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from parsl import validate
+from parsl.logconfigs.attach import attach
+from parsl.logconfigs.base import LogConfig
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+_formatter = logging.Formatter()
+
+#: What every record has; anything else was given as ``extra``.
+_STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+_WRITTEN_ATTRIBUTES = (
+    "created", "process", "processName", "threadName", "thread", "name", "lineno", "levelname", "msg"
+)  # fmt: skip
+
+
+class JSONHandler(logging.Handler):
+    """Appends each record to a file as one line of JSON, at once.
+
+    A line has when, where and by whom the record was made, ``msg``, and ``formatted``: the message
+    with its arguments and the traceback. What came as ``extra`` is there by its own names. What JSON
+    has no words for is written as its ``repr``.
+
+    Args:
+        filename: The file.
+        args: For :class:`logging.Handler`.
+        kwargs: For :class:`logging.Handler`.
+    """
+
+    def __init__(self, filename: Path, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._file = open(filename, "a", encoding="utf-8")  # noqa: SIM115 - closed with the handler
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            line = json.dumps(_as_plain(_content(record)), allow_nan=False)
+            self._file.write(line + "\n")
+            self._file.flush()
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+class JSONLogging(LogConfig, RepresentationMixin):
+    """Logs to ``<log_name>.jsonlog``, one JSON object per line.
+
+    Args:
+        level: The lowest level to write.
+    """
+
+    def __init__(self, *, level: int = logging.DEBUG) -> None:
+        super().__init__()
+        self.level = validate.integer(self, "level", level, low=0)
+
+    def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
+        """Start to log to ``<log_dir>/<log_name>.jsonlog``."""
+        handler = JSONHandler(log_dir / f"{log_name}.jsonlog")
+        return attach(handler, logger_name="parsl", level=self.level)
+
+
+def _content(record: logging.LogRecord) -> dict[str, Any]:
+    content = {name: value for name, value in record.__dict__.items() if name not in _STANDARD_ATTRIBUTES}
+    content.update({name: getattr(record, name) for name in _WRITTEN_ATTRIBUTES})
+    content["funcname"] = record.funcName
+    content["formatted"] = _formatted(record)
+    return content
+
+
+def _formatted(record: logging.LogRecord) -> str:
+    try:
+        return _formatter.format(record)
+    except Exception as error:
+        return f"{_safe_repr(record.msg)} (does not fit its arguments: {error})"
+
+
+def _as_plain(value: Any, depth: int = 0) -> Any:
+    """Put what JSON knows in place of what it does not."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, float):
+        return value if value - value == 0 else repr(value)
+    if depth < 5 and isinstance(value, dict):
+        return {_as_key(key): _as_plain(item, depth + 1) for key, item in value.items()}
+    if depth < 5 and isinstance(value, (list, tuple)):
+        return [_as_plain(item, depth + 1) for item in value]
+    return _safe_repr(value)
+
+
+def _as_key(key: object) -> str:
+    return key if isinstance(key, str) else _safe_repr(key)
+
+
+def _safe_repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
