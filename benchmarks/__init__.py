@@ -1,0 +1,1 @@
+"""The benchmark suite: this package against its peers, measured in one run."""

@@ -1,0 +1,267 @@
+"""What is reported: every row of the table, the run it comes from and its target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PARSL = ("ours", "upstream")
+PYTHON_POOLS = ("ours", "stdlib", "upstream", "loky", "dask", "ray")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of a workload, for every system that can do it.
+
+    Attributes:
+        workload: module below ``benchmarks.workloads``.
+        systems: names of the systems that take part.
+        options: command line of the workload.
+        quick_options: the same for ``--quick``.
+        most_rounds: how often it is repeated at most; None when as often as asked.
+        timeout_s: seconds after which a workload is ended.
+    """
+
+    workload: str
+    systems: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    quick_options: tuple[str, ...] = ()
+    most_rounds: int | None = None
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be reached: a bound on our value, or on its ratio to a peer's."""
+
+    bound: float
+    peer: str | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row.
+
+    Attributes:
+        name: as given to ``--only``.
+        title: heading of the row.
+        unit: unit of the value.
+        run: where it comes from.
+        key: which of the run's values it is.
+        more_is_better: direction.
+        target: what is to be reached; None for a row that only informs.
+    """
+
+    name: str
+    title: str
+    unit: str
+    run: Run
+    key: str
+    more_is_better: bool = True
+    target: Target | None = None
+
+
+THROUGHPUT_5K = Run("throughput", PYTHON_POOLS, ("--tasks", "5000"), ("--tasks", "5000"))
+THROUGHPUT_50K = Run(
+    "throughput",
+    PYTHON_POOLS,
+    ("--tasks", "50000"),
+    ("--tasks", "50000"),
+    most_rounds=3,
+)
+ROUND_TRIP = Run("round_trip", PYTHON_POOLS, (), ("--trips", "1000"))
+FIRST_RESULT = Run("first_result", PYTHON_POOLS)
+RELOAD = Run("reload", PYTHON_POOLS, ("--cycles", "3"), ("--cycles", "3"), most_rounds=3)
+THREADS = Run(
+    "throughput",
+    ("ours", "stdlib", "upstream"),
+    ("--executor", "threads", "--tasks", "20000", "--limit-s", "10"),
+    ("--executor", "threads", "--tasks", "20000", "--limit-s", "10"),
+)
+CHAIN = Run("chain", ("ours", "upstream", "dask", "ray"))
+SHELL = Run(
+    "shell",
+    (*PYTHON_POOLS, "hyperqueue"),
+    ("--tasks", "1000"),
+    ("--tasks", "500"),
+)
+PAYLOAD = Run("payload", PYTHON_POOLS, ("--duration-s", "1.0"), ("--duration-s", "0.5"))
+OUTSTANDING = Run("outstanding", PYTHON_POOLS, most_rounds=2)
+IMPORTS = Run("imports", PYTHON_POOLS, ("--repeats", "5"), ("--repeats", "3"), most_rounds=2)
+ENDURANCE = Run("endurance", ("ours", "stdlib"), ("--tasks", "200000"), (), most_rounds=1)
+MILLION = Run(
+    "endurance",
+    ("ours",),
+    ("--tasks", "1000000"),
+    ("--tasks", "1000000"),
+    most_rounds=1,
+    timeout_s=600.0,
+)
+
+AS_STDLIB = Target(1.0, "stdlib")
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        "throughput-5k",
+        "no-op tasks, 5,000",
+        "tasks/s",
+        THROUGHPUT_5K,
+        "tasks_per_s",
+        target=Target(2.5, "stdlib"),
+    ),
+    Measure(
+        "throughput-50k",
+        "no-op tasks, 50,000",
+        "tasks/s",
+        THROUGHPUT_50K,
+        "tasks_per_s",
+        target=Target(2.5, "stdlib"),
+    ),
+    Measure(
+        "round-trip",
+        "round trip, median",
+        "ms",
+        ROUND_TRIP,
+        "median_ms",
+        more_is_better=False,
+        target=Target(1.2, "stdlib"),
+    ),
+    Measure("round-trip-p99", "round trip, p99", "ms", ROUND_TRIP, "p99_ms", more_is_better=False),
+    Measure(
+        "first-result",
+        "import, load, first result",
+        "s",
+        FIRST_RESULT,
+        "seconds",
+        more_is_better=False,
+        target=Target(0.6),
+    ),
+    Measure(
+        "reload",
+        "load, one task, cleanup",
+        "s",
+        RELOAD,
+        "seconds",
+        more_is_better=False,
+        target=Target(0.6),
+    ),
+    Measure(
+        "threads",
+        "no-op tasks, threads",
+        "tasks/s",
+        THREADS,
+        "tasks_per_s",
+        target=Target(20_000.0),
+    ),
+    Measure(
+        "chain",
+        "chain of 1,000 tasks",
+        "links/s",
+        CHAIN,
+        "links_per_s",
+        target=Target(2500.0),
+    ),
+    Measure("bash", "bash tasks (true)", "tasks/s", SHELL, "tasks_per_s", target=Target(700.0)),
+    Measure("payload-1KB", "1 KB argument", "tasks/s", PAYLOAD, "1KB"),
+    Measure("payload-100KB", "100 KB argument", "tasks/s", PAYLOAD, "100KB", target=AS_STDLIB),
+    Measure("payload-1MB", "1 MB argument", "tasks/s", PAYLOAD, "1MB", target=AS_STDLIB),
+    Measure("payload-10MB", "10 MB argument", "tasks/s", PAYLOAD, "10MB", target=AS_STDLIB),
+    Measure(
+        "memory",
+        "driver memory per waiting task",
+        "bytes",
+        OUTSTANDING,
+        "bytes_per_task",
+        more_is_better=False,
+        target=Target(2500.0),
+    ),
+    Measure(
+        "import-time",
+        "import of the package",
+        "s",
+        IMPORTS,
+        "package_s",
+        more_is_better=False,
+        target=Target(0.12),
+    ),
+    Measure(
+        "import-memory",
+        "memory after the import",
+        "MB",
+        IMPORTS,
+        "package_mb",
+        more_is_better=False,
+        target=Target(25.0),
+    ),
+    Measure(
+        "import-script",
+        "import of what a script uses",
+        "s",
+        IMPORTS,
+        "script_s",
+        more_is_better=False,
+    ),
+    Measure(
+        "import-worker",
+        "import of the worker",
+        "s",
+        IMPORTS,
+        "worker_s",
+        more_is_better=False,
+        target=Target(0.1),
+    ),
+    Measure(
+        "endurance",
+        "200,000 tasks: rate at end / start",
+        "ratio",
+        ENDURANCE,
+        "end_to_start",
+        target=Target(0.8),
+    ),
+    Measure("endurance-rate", "200,000 tasks: rate", "tasks/s", ENDURANCE, "tasks_per_s"),
+    Measure(
+        "endurance-memory",
+        "200,000 tasks: driver grows by",
+        "MB",
+        ENDURANCE,
+        "growth_mb",
+        more_is_better=False,
+    ),
+    Measure(
+        "million",
+        "1,000,000 tasks: rate at end / start",
+        "ratio",
+        MILLION,
+        "end_to_start",
+        target=Target(0.8),
+    ),
+    Measure("million-rate", "1,000,000 tasks: rate", "tasks/s", MILLION, "tasks_per_s"),
+    Measure(
+        "million-memory",
+        "1,000,000 tasks: driver grows by",
+        "MB",
+        MILLION,
+        "growth_mb",
+        more_is_better=False,
+    ),
+)
+
+
+def select_measures(only: str | None, *, with_million: bool = False) -> list[Measure]:
+    """The rows of a run.
+
+    Args:
+        only: comma-separated names or beginnings of names; None for all.
+        with_million: whether the million tasks replace the two hundred thousand.
+
+    Raises:
+        ValueError: a name fits no measure; the message lists the known ones.
+    """
+    left_out = ENDURANCE if with_million else MILLION
+    if only is None:
+        return [measure for measure in MEASURES if measure.run is not left_out]
+    prefixes = [name.strip() for name in only.split(",") if name.strip()]
+    for prefix in prefixes:
+        if not any(measure.name.startswith(prefix) for measure in MEASURES):
+            known = ", ".join(measure.name for measure in MEASURES)
+            raise ValueError(f"unknown measure {prefix!r}; known are {known}")
+    return [measure for measure in MEASURES if measure.name.startswith(tuple(prefixes))]

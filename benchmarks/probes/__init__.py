@@ -1,0 +1,1 @@
+"""Small programs that are timed from outside, in an interpreter of their own."""

@@ -1,0 +1,82 @@
+"""Time and memory of importing, each in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from benchmarks.stats import median
+from benchmarks.workloads.harness import Options, Values, main
+
+#: What ``import`` means for each system.
+PACKAGES = {
+    "ours": "import parsl",
+    "upstream": "import parsl",
+    "stdlib": "import concurrent.futures.process",
+    "loky": "import loky",
+    "dask": "import dask.distributed",
+    "ray": "import ray",
+}
+
+#: The imports of an ordinary script.
+SCRIPT = """\
+from parsl import bash_app, python_app
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers import LocalProvider
+"""
+
+#: The module that runs tasks on a node.
+WORKERS = {
+    "ours": "import parsl.executors.high_throughput.worker",
+    "upstream": "import parsl.executors.high_throughput.process_worker_pool",
+}
+
+PROBE = """\
+import time
+started = time.perf_counter()
+{statements}
+elapsed_s = time.perf_counter() - started
+pages = int(open("/proc/self/statm").read().split()[1])
+import os
+print(elapsed_s, pages * os.sysconf("SC_PAGE_SIZE"))
+"""
+
+
+def probe(statements: str) -> tuple[float, float]:
+    """Import in a fresh interpreter.
+
+    Returns:
+        Seconds of the import, and resident bytes of the process after it.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(statements=statements)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    seconds, resident = done.stdout.split()[-2:]
+    return float(seconds), float(resident)
+
+
+def probe_often(statements: str, repeats: int) -> tuple[float, float]:
+    """The median of several probes, after one that writes the compiled files."""
+    probe(statements)
+    samples = [probe(statements) for _ in range(repeats)]
+    return median([sample[0] for sample in samples]), median([sample[1] for sample in samples])
+
+
+def measure(options: Options) -> Values:
+    """The package, and for Parsl a script's imports and the worker's module."""
+    system, repeats = options.system, options.repeats
+    seconds, resident = probe_often(PACKAGES[system], repeats)
+    values = {"package_s": seconds, "package_mb": resident / 1e6}
+    if system in WORKERS:
+        values["script_s"] = probe_often(SCRIPT, repeats)[0]
+        values["worker_s"], worker_bytes = probe_often(WORKERS[system], repeats)
+        values["worker_mb"] = worker_bytes / 1e6
+    return values
+
+
+if __name__ == "__main__":
+    main(measure, repeats=5)
