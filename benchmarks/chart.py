@@ -80,14 +80,11 @@ def _bar(name: str, value: float, length: float, left: int, top: int) -> str:
     weight = "bold" if name == "ours" else "normal"
     start = left + BAR_LEFT
     fill = COLOURS.get(name, PEER_COLOUR)
-    return "\n".join(
-        [
-            _text(start - 8, top + 12, SYSTEMS[name].title, anchor="end", weight=weight),
-            f'<rect x="{start}" y="{top + 1}" width="{max(length, 1):.1f}" '
-            f'height="{BAR_HEIGHT - 4}" fill="{fill}"/>',
-            _text(start + length + 6, top + 12, format_value(value), weight=weight),
-        ]
-    )
+    name_text = _text(start - 8, top + 12, SYSTEMS[name].title, anchor="end", weight=weight)
+    size = f'width="{max(length, 1):.1f}" height="{BAR_HEIGHT - 4}"'
+    rect = f'<rect x="{start}" y="{top + 1}" {size} fill="{fill}"/>'
+    value_text = _text(start + length + 6, top + 12, format_value(value), weight=weight)
+    return "\n".join([name_text, rect, value_text])
 
 
 def _panel_height(row: Row) -> int:

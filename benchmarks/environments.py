@@ -95,9 +95,7 @@ def _python_with(name: str, requirement: str) -> Path:
 
 def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_S
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise Unavailable(f"not installed within {INSTALL_TIMEOUT_S:.0f} s") from None
     if done.returncode != 0:

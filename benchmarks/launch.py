@@ -112,11 +112,8 @@ def _end_children() -> None:
 
 
 def _children() -> list[int]:
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and _parent_of(int(entry)) == os.getpid():
-            found.append(int(entry))
-    return found
+    processes = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [pid for pid in processes if _parent_of(pid) == os.getpid()]
 
 
 def _parent_of(pid: int) -> int | None:

@@ -39,9 +39,7 @@ class Record:
 
     def has_failed(self, step: Step) -> bool:
         """Whether the same run failed for the same system in an earlier round."""
-        return any(
-            failed.run is step.run and failed.system is step.system for failed, _ in self.failures
-        )
+        return any(failed.run is step.run and failed.system is step.system for failed, _ in self.failures)
 
     def samples(self, measure: Measure, system: str, key: str | None = None) -> dict[int, float]:
         """The samples of one system for one row, by round."""
@@ -56,9 +54,7 @@ def report_measure(record: Record, measure: Measure, systems: Sequence[str]) -> 
     samples = {name: record.samples(measure, name) for name in systems}
     samples = {name: rounds for name, rounds in samples.items() if rounds}
     ratios = {
-        name: summarize(ratio)
-        for name in REFERENCES
-        if (ratio := paired_ratios(ours, samples.get(name, {})))
+        name: summarize(ratio) for name in REFERENCES if (ratio := paired_ratios(ours, samples.get(name, {})))
     }
     return {
         "name": measure.name,

@@ -22,9 +22,7 @@ def runs_of(measures: Sequence[Measure]) -> list[Run]:
     return list(dict.fromkeys(measure.run for measure in measures))
 
 
-def plan(
-    measures: Sequence[Measure], systems: Sequence[System], rounds: int, slow_rounds: int
-) -> list[Step]:
+def plan(measures: Sequence[Measure], systems: Sequence[System], rounds: int, slow_rounds: int) -> list[Step]:
     """All the steps: every round does every run, within a run the systems alternate."""
     return [
         Step(number, run, system)

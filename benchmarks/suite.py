@@ -72,28 +72,37 @@ def run_suite(measures: Sequence[Measure], systems: Sequence[System], settings: 
 
 
 def take_steps(steps: Sequence[Step], pythons: Mapping[str, Path], settings: Settings) -> Record:
-    """Run the workloads one after another, telling on stderr what is going on."""
+    """Run the workloads one after another, telling on stderr what is going on.
+
+    Ctrl-C ends it early: what was measured until then is reported.
+    """
     record, started = Record(), time.monotonic()
-    for number, step in enumerate(steps):
-        if record.has_failed(step):
-            continue
-        elapsed_s = time.monotonic() - started
-        if step.round > 0 and elapsed_s > settings.budget_s:
-            _say(f"stopping before round {step.round + 1}: the time is used up")
-            break
-        _say(f"[{number + 1}/{len(steps)}, {elapsed_s:.0f} s] {_describe(step)}", end=" ")
-        try:
-            values = _take(step, pythons[step.system.name], settings)
-        except WorkloadFailed as error:
-            record.add_failure(step, str(error))
-            _say(f"FAILED: {error}")
-        else:
-            record.add(step, values)
-            _say(", ".join(f"{key} {value:.4g}" for key, value in values.items()))
+    try:
+        for number, step in enumerate(steps):
+            elapsed_s = time.monotonic() - started
+            if step.round > 0 and elapsed_s > settings.budget_s:
+                _say(f"stopping before round {step.round + 1}: the time is used up")
+                break
+            if not record.has_failed(step):
+                _say(f"[{number + 1}/{len(steps)}, {elapsed_s:.0f} s] {_describe(step)}", end=" ")
+                _take(step, pythons[step.system.name], settings, record)
+    except KeyboardInterrupt:
+        _say("interrupted: reporting what there is")
     return record
 
 
-def _take(step: Step, python: Path, settings: Settings) -> dict[str, float]:
+def _take(step: Step, python: Path, settings: Settings, record: Record) -> None:
+    try:
+        values = _measure(step, python, settings)
+    except WorkloadFailed as error:
+        record.add_failure(step, str(error))
+        _say(f"FAILED: {error}")
+    else:
+        record.add(step, values)
+        _say(", ".join(f"{key} {value:.4g}" for key, value in values.items()))
+
+
+def _measure(step: Step, python: Path, settings: Settings) -> dict[str, float]:
     run = step.run
     options = run.quick_options or run.options if settings.is_quick else run.options
     return run_workload(

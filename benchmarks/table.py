@@ -14,9 +14,7 @@ def render_table(report: Mapping[str, Any]) -> str:
     """All rows, one column for every system that has a value, and the footnotes."""
     measures = report["measures"]
     systems = [name for name in SYSTEMS if any(name in row["systems"] for row in measures)]
-    references = [
-        name for name in ("stdlib", "upstream") if any(name in row["ratios"] for row in measures)
-    ]
+    references = [name for name in ("stdlib", "upstream") if any(name in row["ratios"] for row in measures)]
     header = ["measure", "unit", *(SYSTEMS[name].title for name in systems)]
     header += [*(f"ours / {SYSTEMS[name].title}" for name in references), "target", ""]
     body = [_cells(row, systems, references) for row in measures]
@@ -68,9 +66,7 @@ def format_target(row: Row) -> str:
 
 def _cells(row: Row, systems: Sequence[str], references: Sequence[str]) -> list[str]:
     values = [_system_cell(row, name) for name in systems]
-    ratios = [
-        format_ratio(row["ratios"][name]) if name in row["ratios"] else "" for name in references
-    ]
+    ratios = [format_ratio(row["ratios"][name]) if name in row["ratios"] else "" for name in references]
     verdict = {True: "reached", False: "MISSED", None: ""}[row["reached"]]
     return [row["title"], row["unit"], *values, *ratios, format_target(row), verdict]
 
@@ -98,8 +94,7 @@ def _footnotes(report: Mapping[str, Any]) -> list[str]:
     if shortened:
         notes.append(f"* measured with fewer tasks: {', '.join(shortened)}")
     notes += [
-        f"{SYSTEMS[name].title} left out: {reason}"
-        for name, reason in report.get("unavailable", {}).items()
+        f"{SYSTEMS[name].title} left out: {reason}" for name, reason in report.get("unavailable", {}).items()
     ]
     notes += [
         f"{failure['workload']} failed for {SYSTEMS[failure['system']].title}: {failure['reason']}"

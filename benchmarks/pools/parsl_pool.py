@@ -49,6 +49,7 @@ def open_pool(workers: int, executor: str) -> ParslPool:
 def thread_config(workers: int) -> Any:
     """Threads of the driver."""
     from parsl.config import Config
+
     from parsl.executors import ThreadPoolExecutor
 
     return Config(executors=[ThreadPoolExecutor(label="threads", max_threads=workers)])
@@ -57,6 +58,7 @@ def thread_config(workers: int) -> Any:
 def process_config(workers: int) -> Any:
     """Processes on this host; everything that is not about size is left at its default."""
     from parsl.config import Config
+
     from parsl.executors import HighThroughputExecutor
     from parsl.providers import LocalProvider
 

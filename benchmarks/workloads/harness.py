@@ -47,10 +47,7 @@ def open_warm(options: Options, executor: str = "processes") -> Pool:
     os.mkdir("meeting")
     meeting = os.path.abspath("meeting")
     pool.results(
-        [
-            pool.submit(tasks.meet, meeting, str(number), WORKERS, MEET_TIMEOUT_S)
-            for number in range(WORKERS)
-        ]
+        [pool.submit(tasks.meet, meeting, str(number), WORKERS, MEET_TIMEOUT_S) for number in range(WORKERS)]
     )
     run_noops(pool, WARM_UP_TASKS)
     return pool

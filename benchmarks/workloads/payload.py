@@ -43,9 +43,7 @@ def rate(pool: Pool, size: int, most: int, duration_s: float) -> float:
 def measure(options: Options) -> Values:
     """The rate for every size."""
     pool = open_warm(options)
-    values = {
-        name: rate(pool, size, most, options.duration_s) for name, (size, most) in SIZES.items()
-    }
+    values = {name: rate(pool, size, most, options.duration_s) for name, (size, most) in SIZES.items()}
     pool.close()
     return values
 
