@@ -49,7 +49,6 @@ def open_pool(workers: int, executor: str) -> ParslPool:
 def thread_config(workers: int) -> Any:
     """Threads of the driver."""
     from parsl.config import Config
-
     from parsl.executors import ThreadPoolExecutor
 
     return Config(executors=[ThreadPoolExecutor(label="threads", max_threads=workers)])
@@ -58,7 +57,6 @@ def thread_config(workers: int) -> Any:
 def process_config(workers: int) -> Any:
     """Processes on this host; everything that is not about size is left at its default."""
     from parsl.config import Config
-
     from parsl.executors import HighThroughputExecutor
     from parsl.providers import LocalProvider
 
