@@ -1,0 +1,1 @@
+"""The pilot-job executor: interchange, managers and workers."""

@@ -1,0 +1,103 @@
+"""CPU lists such as ``list:0-7,104-111:8-15,112-119`` and the names of the ways to bind workers."""
+
+from __future__ import annotations
+
+from parsl.validate import wrong_type, wrong_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Ways of binding workers to CPUs that need no list.
+AFFINITY_MODES = ("none", "block", "block-reverse", "alternating")
+LIST_PREFIX = "list:"
+#: No machine has a CPU of a higher number; a typing error must not become a list of that length.
+HIGHEST_CPU = 65535
+
+_EXPECTED = (
+    "one of 'none', 'block', 'block-reverse', 'alternating', or a list with the CPUs of each worker, "
+    "the workers separated by colons, such as 'list:0-7,104-111:8-15,112-119'"
+)
+
+
+def check_cpu_affinity(text: object, owner: object = "HighThroughputExecutor") -> str:
+    """Check the ``cpu_affinity`` of an executor.
+
+    Args:
+        text: What the user gave.
+        owner: The object under construction, or a name to show instead.
+
+    Returns:
+        ``text``.
+
+    Raises:
+        ParameterError: It is no string, names no mode, or its list cannot be read; says which part.
+    """
+    if not isinstance(text, str):
+        wrong_type(owner, "cpu_affinity", text, _EXPECTED)
+    if text in AFFINITY_MODES:
+        return text
+    if not text.startswith(LIST_PREFIX):
+        wrong_value(owner, "cpu_affinity", text, _EXPECTED)
+    try:
+        parse_cpu_list(text[len(LIST_PREFIX) :])
+    except ValueError as error:
+        wrong_value(owner, "cpu_affinity", text, f"{_EXPECTED}; {error}")
+    return text
+
+
+def parse_cpu_list(text: str) -> tuple[tuple[int, ...], ...]:
+    """Read the CPUs of each worker from ``0-7,104-111:8-15``.
+
+    Args:
+        text: The list, without ``list:``. Spaces around numbers do not matter.
+
+    Returns:
+        For each worker its CPUs, in the order given; one that is named twice counts once.
+
+    Raises:
+        ValueError: Something in it is neither a CPU nor a range of CPUs; says what.
+    """
+    return tuple(_parse_group(group, worker) for worker, group in enumerate(text.split(":")))
+
+
+def format_cpus(cpus: Iterable[int]) -> str:
+    """Return CPUs the short way, sorted: ``0-7,104-111``."""
+    ranges: list[list[int]] = []
+    for cpu in sorted(set(cpus)):
+        if ranges and cpu == ranges[-1][1] + 1:
+            ranges[-1][1] = cpu
+        else:
+            ranges.append([cpu, cpu])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def _parse_group(group: str, worker: int) -> tuple[int, ...]:
+    if not group.strip():
+        raise ValueError(f"worker {worker} has no CPUs in it")
+    cpus: dict[int, None] = {}
+    for part in group.split(","):
+        cpus.update(dict.fromkeys(_parse_range(part.strip())))
+    return tuple(cpus)
+
+
+def _parse_range(part: str) -> range:
+    low_text, dash, high_text = part.partition("-")
+    low = _parse_cpu(low_text, part)
+    high = _parse_cpu(high_text, part) if dash else low
+    if high < low:
+        raise ValueError(f"{_shown(part)} runs backwards: write {high}-{low}")
+    return range(low, high + 1)
+
+
+def _parse_cpu(text: str, part: str) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(f"{_shown(part)} is neither a CPU nor a range of CPUs")
+    if len(digits) > len(str(HIGHEST_CPU)) or int(digits) > HIGHEST_CPU:
+        raise ValueError(f"{_shown(part)} goes beyond CPU {HIGHEST_CPU}")
+    return int(digits)
+
+
+def _shown(part: str) -> str:
+    return repr(part if len(part) <= 40 else part[:40] + "...")
