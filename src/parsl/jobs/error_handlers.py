@@ -1,0 +1,11 @@
+"""Block error handlers, under the name by which configurations import them."""
+
+from __future__ import annotations
+
+from parsl.executors.block_error_handlers import (
+    noop_error_handler,
+    simple_error_handler,
+    windowed_error_handler,
+)
+
+__all__ = ["noop_error_handler", "simple_error_handler", "windowed_error_handler"]

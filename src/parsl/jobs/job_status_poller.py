@@ -1,0 +1,191 @@
+"""The thread that looks after the blocks of a kernel's executors."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from parsl import validate
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.demand import Demand
+from parsl.jobs.strategy import STRATEGIES, Decision, ExecutorView, decide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from parsl.executors.base import ParslExecutor
+
+logger = logging.getLogger(__name__)
+
+#: However often it is woken, it looks at most this often; in seconds. The first look is never delayed.
+MIN_GAP_S = 0.05
+
+
+class JobStatusPoller:
+    """Keeps the blocks of all executors of a kernel as the strategy wants them.
+
+    Owns one thread, named ``JobStatusPoller``, which starts with the first executor that has a provider.
+    It looks at every executor once per ``strategy_period``, and at once when it is woken. Whatever goes
+    wrong while it looks at an executor makes that executor fail for good; the others are looked after as
+    before.
+
+    Args:
+        strategy: "none", "simple" or "htex_auto_scale"; None for "none".
+        strategy_period: How often to look when there is no news, in seconds.
+        max_idletime: How long a block may be idle before it may be given back, in seconds.
+        clock: Gives the time, in seconds; the one that the executors use.
+
+    Raises:
+        ParameterError: One of them is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        strategy: str | None,
+        strategy_period: float,
+        max_idletime: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._strategy = validate.choice(
+            self, "strategy", "none" if strategy is None else strategy, STRATEGIES
+        )
+        self._period_s = validate.number(self, "strategy_period", strategy_period, above=0)
+        self._max_idletime_s = validate.number(self, "max_idletime", max_idletime, low=0, finite=False)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._memories: dict[BlockProviderExecutor, Demand] = {}
+        self._news = threading.Event()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed.is_set() else "running" if self._thread else "not started"
+        return f"<JobStatusPoller {self._strategy}, {len(self._memories)} executors, {state}>"
+
+    def add_executors(self, executors: Iterable[ParslExecutor]) -> None:
+        """Look after these executors too; those without a provider need none of it.
+
+        Args:
+            executors: Executors that have been started.
+        """
+        self.watch(executors)
+        with self._lock:
+            if self._memories and self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._run, name="JobStatusPoller", daemon=True)
+                self._thread.start()
+        self.wake()
+
+    def watch(self, executors: Iterable[ParslExecutor]) -> None:
+        """Look after these executors too, but start no thread: somebody calls :meth:`look`."""
+        for executor in executors:
+            if isinstance(executor, BlockProviderExecutor) and executor.provider is not None:
+                with self._lock:
+                    self._memories[executor] = Demand()
+                executor.wake_poller = self.wake
+
+    def wake(self) -> None:
+        """Look at the executors now. May be called from any thread, and does not wait."""
+        self._news.set()
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Stop looking. Blocks stay as they are: it is for the executors to give them back.
+
+        Args:
+            timeout_s: How long to wait for a look that is going on, in seconds; None for as long as it
+                takes.
+
+        Returns:
+            Whether the thread has ended.
+        """
+        self._closed.set()
+        self._news.set()
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return thread is None
+        thread.join(timeout_s)
+        return not thread.is_alive()
+
+    def look(self) -> float:
+        """Look at every executor once, and act; this is what the thread does.
+
+        Returns:
+            After how many seconds to look again if there is no news.
+        """
+        with self._lock:
+            executors = list(self._memories)
+        waits_s = [self._look_after(executor) for executor in executors if not self._closed.is_set()]
+        return min(waits_s, default=self._period_s)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            was_woken = self._news.is_set()
+            self._news.clear()
+            wait_s = self.look()
+            if not was_woken or not self._closed.wait(MIN_GAP_S):
+                self._news.wait(wait_s)
+
+    def _look_after(self, executor: BlockProviderExecutor) -> float:
+        try:
+            return self._look_at(executor)
+        except Exception as error:
+            logger.exception("Executor %s: its blocks could not be looked after", executor.label)
+            self._fail(executor, error)
+            return self._period_s
+
+    def _look_at(self, executor: BlockProviderExecutor) -> float:
+        executor.poll_facade()
+        executor.handle_errors(executor.status_facade)
+        if executor.executor_exception is not None:
+            if executor.outstanding():
+                executor.set_bad_state_and_fail_all(executor.executor_exception)
+            return self._period_s
+        now_s = self._clock()
+        decision = decide(
+            view_of(executor), self._strategy, self._max_idletime_s, now_s, self._memories[executor]
+        )
+        self._memories[executor] = decision.memory
+        self._act(executor, decision)
+        return min(self._period_s, decision.look_again_in_s or self._period_s)
+
+    def _act(self, executor: BlockProviderExecutor, decision: Decision) -> None:
+        if self._closed.is_set():
+            return
+        executor.wake_above_outstanding = decision.wake_above
+        executor.note_outstanding(executor.outstanding())  # some may have come since the decision
+        if decision.hopeless is not None:
+            executor.set_bad_state_and_fail_all(RuntimeError(decision.hopeless))
+        if decision.scale_out:
+            logger.info(
+                "Executor %s: %d more blocks: %s", executor.label, decision.scale_out, decision.reason
+            )
+            assert executor.provider is not None
+            executor.scale_out_up_to(decision.scale_out, executor.provider.max_blocks)
+        if decision.scale_in:
+            logger.info("Executor %s: blocks %s go: %s", executor.label, decision.scale_in, decision.reason)
+            executor.scale_in_idle(decision.scale_in)
+
+    def _fail(self, executor: BlockProviderExecutor, error: Exception) -> None:
+        try:
+            executor.set_bad_state_and_fail_all(error)
+        except Exception:
+            logger.exception("Executor %s: its tasks could not all be failed", executor.label)
+
+
+def view_of(executor: BlockProviderExecutor) -> ExecutorView:
+    """What the strategy knows about an executor that has a provider."""
+    provider = executor.provider
+    assert provider is not None
+    outstanding = executor.outstanding()
+    return ExecutorView(
+        label=executor.label,
+        outstanding=outstanding,
+        workers_per_block=executor.workers_per_block,
+        min_blocks=provider.min_blocks,
+        max_blocks=provider.max_blocks,
+        parallelism=provider.parallelism,
+        blocks=executor.block_views(),
+        ended=executor.ended_blocks(),
+    )
