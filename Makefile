@@ -1,0 +1,50 @@
+# The whole ritual, on a fresh clone, with Python (3.10 or newer) and make:
+#   make demo    run the Aurora ensemble on this machine
+#   make test    run the tests                       (ARGS="-k addresses" for some of them)
+#   make check   linter, formatter, types, layers
+#   make bench   measure, next to other libraries    (ARGS="--help" for its options)
+#   make clean   remove what these made
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= dev
+ARGS ?=
+
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+.PHONY: demo test check format bench clean
+.DEFAULT_GOAL = test
+
+demo: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" PYTHON="$(abspath $(BIN))/python" examples/aurora/run_demo.sh $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .venv-* .bench .demo build dist runinfo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache src/*.egg-info
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when the dependencies may have changed; a half-made one has no stamp and is made again.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Parsl needs Python 3.10 or newer; this is $$($(PYTHON) --version 2>&1)." \
+	         "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	touch $(READY)

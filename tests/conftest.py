@@ -1,0 +1,82 @@
+"""What all tests share: waiting for a condition, and checks that nothing is left behind."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests import leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Processes that were asked to end have this long to do so before they count as left behind.
+_LEFTOVER_GRACE_S = 15.0
+
+
+class WaitUntil(Protocol):
+    """See :func:`wait_until`."""
+
+    def __call__(self, predicate: Callable[[], object], timeout_s: float = 30.0, what: str = "") -> None: ...
+
+
+@pytest.fixture
+def wait_until() -> WaitUntil:
+    """Wait for a condition: ``wait_until(lambda: future.done(), timeout_s=10)``; fails when it stays false."""
+
+    def wait(predicate: Callable[[], object], timeout_s: float = 30.0, what: str = "") -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while not predicate():
+            if time.monotonic() > deadline_s:
+                pytest.fail(f"Waited {timeout_s} s in vain for {what or 'a condition'}.")
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture(autouse=True)
+def _no_kernel_left_loaded() -> Iterator[None]:
+    yield
+    kernels = sys.modules.get("parsl.dataflow.dflow")
+    loader = getattr(kernels, "DataFlowKernelLoader", None)
+    kernel = getattr(loader, "_dfk", None)
+    if loader is None or kernel is None:
+        return
+    loader.clear()
+    if not getattr(kernel, "cleanup_called", False):
+        kernel.cleanup()
+    pytest.fail("The test left a DataFlowKernel loaded; use `with parsl.load(...)`.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_processes_left() -> Iterator[None]:
+    mark = leftovers.mark_this_process()
+    yield
+    deadline_s = time.monotonic() + _LEFTOVER_GRACE_S
+    while (left := leftovers.find(mark)) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    if left:
+        found = "\n".join(leftovers.describe(process) for process in left)
+        leftovers.kill(left)
+        pytest.fail(f"Tests left processes behind (killed now):\n{found}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs MPI where there is none; .ci/run installs it, so nothing is skipped there."""
+    from shutil import which
+
+    if which("mpiexec") is None:
+        for item in items:
+            if item.get_closest_marker("mpi"):
+                item.add_marker(pytest.mark.skip(reason="there is no mpiexec on the PATH"))
+
+
+def pytest_configure() -> None:
+    """Let tests that open many sockets do so wherever the hard limit allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < 4096:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard) if hard > 0 else 4096, hard))

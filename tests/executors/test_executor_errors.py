@@ -1,0 +1,75 @@
+"""Errors of executors, and the lazy package they stand in."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+
+import parsl.executors
+from parsl.errors import ParslError
+from parsl.executors.errors import (
+    BadMessage,
+    BadStateException,
+    ExecutorError,
+    InvalidResourceSpecification,
+    ScalingFailed,
+    UnsupportedFeatureError,
+)
+
+
+class Executor:
+    """Cannot be pickled, as executors cannot."""
+
+    label = "htex"
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ExecutorError(Executor(), "no"), "Executor htex failed due to: no"),
+        (
+            BadStateException(Executor(), ValueError("blocks fail")),
+            "Executor htex failed due to: blocks fail",
+        ),
+        (ScalingFailed(Executor(), "qsub"), "Executor htex failed to scale due to: qsub"),
+        (
+            UnsupportedFeatureError("MPI", "threads", "MPIExecutor"),
+            "The MPI feature is not supported by threads; use MPIExecutor for it.",
+        ),
+        (
+            InvalidResourceSpecification({"b", "a"}, "Use priority."),
+            "Invalid resource specification: 'a', 'b'. Use priority.",
+        ),
+        (InvalidResourceSpecification({"a"}), "Invalid resource specification: 'a'."),
+        (BadMessage("truncated"), "Received an unsupported message: truncated"),
+    ],
+)
+def test_words_survive_pickling(error, words):
+    assert str(error) == words
+    arrived = pickle.loads(pickle.dumps(error))
+    assert (type(arrived), str(arrived)) == (type(error), words)
+    assert isinstance(error, ParslError)
+
+
+def test_executor_is_kept_here_and_named_elsewhere():
+    executor = Executor()
+    error = ExecutorError(executor, "no")
+    assert error.executor is executor
+    assert pickle.loads(pickle.dumps(error)).executor == "htex"
+
+
+def test_bad_state_keeps_its_cause():
+    cause = ValueError("blocks fail")
+    error = BadStateException(Executor(), cause)
+    assert (error.__cause__, error.exception, error.reason) == (cause, cause, "blocks fail")
+
+
+def test_package_names_what_it_has():
+    assert {"HighThroughputExecutor", "ThreadPoolExecutor"} <= set(dir(parsl.executors))
+    with pytest.raises(AttributeError, match=r"no attribute 'Banana'; the executors there are: HighThr"):
+        _ = parsl.executors.Banana

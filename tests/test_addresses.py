@@ -1,0 +1,88 @@
+"""Addresses of this host, and how ZeroMQ wants them."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from parsl import addresses
+from parsl.addresses import tcp_url
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "url"),
+    [
+        ("192.0.2.1", 54001, "tcp://192.0.2.1:54001"),
+        ("192.0.2.1", "54001", "tcp://192.0.2.1:54001"),
+        ("192.0.2.1", None, "tcp://192.0.2.1"),
+        ("*", "*", "tcp://*:*"),
+        ("2001:db8::1", 54001, "tcp://[2001:db8::1]:54001"),
+        ("[2001:db8::1]", 54001, "tcp://[2001:db8::1]:54001"),
+        ("::1", None, "tcp://[::1]"),
+        ("fe80::1%eth0", 5, "tcp://[fe80::1%eth0]:5"),
+        ("localhost", 5, "tcp://localhost:5"),
+        ("x4602c6s7b0n0.hsn.cm.aurora.alcf.anl.gov", 5, "tcp://x4602c6s7b0n0.hsn.cm.aurora.alcf.anl.gov:5"),
+    ],
+)
+def test_tcp_url(address, port, url):
+    assert tcp_url(address, port) == url
+
+
+@pytest.mark.parametrize(
+    "address", ["", "a b", "1.2.3.4.5", "256.0.0.1", "1.2.3", "-x", "a..b", "::g", "x/y", "é"]
+)
+def test_tcp_url_refuses_what_is_no_address(address):
+    with pytest.raises(ValueError, match="neither an IPv4 or IPv6 address"):
+        tcp_url(address, 5)
+
+
+def test_address_by_interface():
+    assert addresses.address_by_interface("lo") == "127.0.0.1"
+
+
+def test_address_by_interface_lists_those_there_are():
+    with pytest.raises(OSError, match=r"No network interface 'nope0'.*lo \(127\.0\.0\.1"):
+        addresses.address_by_interface("nope0")
+
+
+def test_all_addresses_are_addresses_of_this_host():
+    found = addresses.get_all_addresses()
+    assert "127.0.0.1" in found
+    for address in found:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+
+
+def test_any_address_is_one_of_them():
+    assert addresses.get_any_address() in addresses.get_all_addresses()
+
+
+def test_an_address_others_can_reach_is_preferred(monkeypatch):
+    def no_route() -> str:
+        raise OSError("no route")
+
+    monkeypatch.setattr(addresses, "address_by_route", no_route)
+    monkeypatch.setattr(addresses, "address_by_hostname", lambda: "127.0.1.1")
+    monkeypatch.setattr(
+        addresses, "_addresses_by_interface", lambda family: {"lo": ["127.0.0.1"], "hsn0": ["10.1.2.3"]}
+    )
+    assert addresses.get_any_address() == "10.1.2.3"
+
+
+def test_ipv6_counts_where_there_is_nothing_else(monkeypatch):
+    interfaces = {
+        socket.AF_INET: {"lo": ["127.0.0.1"]},
+        socket.AF_INET6: {"eth0": ["2001:db8::1", "fe80::1%eth0"]},
+    }
+    monkeypatch.setattr(addresses, "_addresses_by_interface", interfaces.__getitem__)
+    monkeypatch.setattr(addresses, "address_by_route", lambda: "127.0.0.1")
+    monkeypatch.setattr(addresses, "address_by_hostname", lambda: "127.0.0.1")
+    assert addresses.get_all_addresses() == {"127.0.0.1", "2001:db8::1"}
+    assert addresses.get_any_address() == "2001:db8::1"
+
+
+def test_a_host_whose_name_means_nothing(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "no-such-host.invalid")
+    with pytest.raises(OSError, match=r"'no-such-host\.invalid', stands for no IPv4 address"):
+        addresses.address_by_hostname()

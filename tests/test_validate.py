@@ -1,0 +1,242 @@
+"""Every checker: what it lets through, what it refuses, and in which words."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import pytest
+
+from parsl import validate
+from parsl.errors import ConfigurationError
+from parsl.validate import ParameterError, ParameterTypeError, ParameterValueError
+
+
+class Executor:
+    """Stands for the object under construction."""
+
+
+class Whole:
+    """Another library's integer."""
+
+    def __index__(self) -> int:
+        return 7
+
+    def __repr__(self) -> str:
+        return "Whole()"
+
+
+def test_error_names_class_parameter_value_and_what_is_allowed():
+    with pytest.raises(ParameterValueError) as caught:
+        validate.number(Executor(), "cores_per_worker", -1, above=0)
+    assert str(caught.value) == "Executor: cores_per_worker is -1 (int); expected a number > 0."
+
+
+@pytest.mark.parametrize("owner", [Executor, Executor(), "Executor"])
+def test_owner_may_be_object_class_or_name(owner):
+    with pytest.raises(ParameterTypeError, match=r"^Executor: debug is 1 \(int\); expected True or False\.$"):
+        validate.boolean(owner, "debug", 1)
+
+
+def test_errors_are_configuration_errors_and_what_python_would_raise():
+    assert issubclass(ParameterError, ConfigurationError)
+    assert issubclass(ParameterTypeError, TypeError)
+    assert issubclass(ParameterValueError, ValueError)
+
+
+def test_errors_survive_pickling():
+    error = pickle.loads(pickle.dumps(ParameterValueError("Config: retries is -1 (int)")))
+    assert (type(error), str(error)) == (ParameterValueError, "Config: retries is -1 (int)")
+
+
+def test_long_values_are_shortened_in_the_message():
+    with pytest.raises(ParameterTypeError) as caught:
+        validate.integer("Config", "retries", "x" * 10_000)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_value_that_cannot_be_shown_is_still_refused_properly():
+    class Bad:
+        def __repr__(self) -> str:
+            raise RuntimeError("no")
+
+    with pytest.raises(ParameterTypeError, match="repr raises RuntimeError"):
+        validate.integer("Config", "retries", Bad())
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "expected"),
+    [(3, {}, 3), (0, {"low": 0}, 0), (5, {"high": 5}, 5), (Whole(), {}, 7), (None, {"optional": True}, None)],
+)
+def test_integer_accepts(value, bounds, expected):
+    assert validate.integer("Config", "retries", value, **bounds) == expected
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, [1]])
+def test_integer_refuses_types(value):
+    with pytest.raises(ParameterTypeError, match="expected an integer"):
+        validate.integer("Config", "retries", value)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ({"low": 5}, ">= 5"),
+        ({"high": 3}, "<= 3"),
+        ({"low": 5, "high": 9}, "an integer from 5 to 9"),
+        ({"low": 5, "optional": True}, ">= 5, or None"),
+    ],
+)
+def test_integer_refuses_values(bounds, words):
+    with pytest.raises(ParameterValueError, match=words):
+        validate.integer("Config", "retries", 4, **bounds)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, Whole()])
+def test_number_accepts(value):
+    assert validate.number("Config", "max_idletime", value) in (0, 0.5, 7)
+
+
+def test_number_keeps_the_kind_of_number():
+    assert isinstance(validate.number("Config", "strategy_period", 5), int)
+
+
+@pytest.mark.parametrize("value", [True, "1", None, 1j])
+def test_number_refuses_types(value):
+    with pytest.raises(ParameterTypeError):
+        validate.number("Config", "max_idletime", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (0, {"above": 0}),
+        (-1, {"low": 0}),
+        (2, {"high": 1}),
+        (float("nan"), {}),
+        (float("nan"), {"finite": False}),
+        (float("inf"), {}),
+        (float("-inf"), {}),
+    ],
+)
+def test_number_refuses_values(value, bounds):
+    with pytest.raises(ParameterValueError):
+        validate.number("Config", "max_idletime", value, **bounds)
+
+
+def test_number_may_be_infinite_where_that_means_something():
+    assert validate.number("Executor", "max_workers", float("inf"), finite=False) == float("inf")
+
+
+def test_text():
+    assert validate.text("Config", "run_dir", "runinfo") == "runinfo"
+    assert validate.text("Config", "run_dir", None, optional=True) is None
+    assert validate.text("Provider", "worker_init", "a\nb") == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("value", "rules", "error"),
+    [
+        (b"x", {}, ParameterTypeError),
+        (None, {}, ParameterTypeError),
+        ("", {"allow_empty": False}, ParameterValueError),
+        ("a\nb", {"one_line": True}, ParameterValueError),
+        ("a\rb", {"one_line": True}, ParameterValueError),
+        ("a\0b", {}, ParameterValueError),
+    ],
+)
+def test_text_refuses(value, rules, error):
+    with pytest.raises(error):
+        validate.text("Config", "run_dir", value, **rules)
+
+
+def test_choice():
+    assert validate.choice("Config", "exit_mode", "wait", ("cleanup", "wait")) == "wait"
+    assert validate.choice("Config", "usage_tracking", 1, (0, 1)) == 1
+    with pytest.raises(ParameterValueError, match="expected one of 'cleanup', 'wait'"):
+        validate.choice("Config", "exit_mode", "wiat", ("cleanup", "wait"))
+    with pytest.raises(ParameterTypeError):
+        validate.choice("Config", "usage_tracking", True, (0, 1))
+
+
+def test_callable():
+    assert validate.callable_("Config", "std_autopath", len) is len
+    assert validate.callable_("Config", "std_autopath", None, optional=True) is None
+    with pytest.raises(ParameterTypeError, match="something callable, or None"):
+        validate.callable_("Config", "std_autopath", 3, optional=True)
+
+
+def test_instance():
+    owner = Executor()
+    assert validate.instance("Config", "executor", owner, Executor) is owner
+    with pytest.raises(ParameterTypeError, match="expected an Executor or a str, or None"):
+        validate.instance("Config", "executor", 3, (Executor, str), optional=True)
+
+
+def test_instance_says_that_a_class_was_given_instead_of_an_object():
+    with pytest.raises(ParameterTypeError, match="a class was given: call it"):
+        validate.instance("Config", "executor", Executor, Executor)
+
+
+def test_instance_does_not_take_true_for_an_integer():
+    with pytest.raises(ParameterTypeError):
+        validate.instance("Config", "retries", True, int)
+
+
+def test_list_of():
+    assert validate.list_of("Config", "labels", ("a", "b"), str) == ["a", "b"]
+    assert validate.list_of("Config", "labels", (name for name in "ab"), str) == ["a", "b"]
+    assert validate.list_of("Config", "labels", None, str, optional=True) is None
+
+
+@pytest.mark.parametrize("value", ["abc", b"abc", {"a": 1}, 3, None])
+def test_list_of_refuses_what_is_no_list(value):
+    with pytest.raises(ParameterTypeError, match="expected a list of str"):
+        validate.list_of("Config", "labels", value, str)
+
+
+def test_list_of_names_the_item_that_is_wrong():
+    with pytest.raises(ParameterTypeError, match=r"labels\[1\] is 3 \(int\); expected a str"):
+        validate.list_of("Config", "labels", ["a", 3], str)
+
+
+def test_list_of_may_have_to_have_something_in_it_and_may_check_items():
+    with pytest.raises(ParameterValueError, match="non-empty list"):
+        validate.list_of("Config", "labels", [], str, allow_empty=False)
+    with pytest.raises(ParameterValueError, match=r"ports\[0\]"):
+        validate.list_of("Config", "ports", [0], int, check=validate.port)
+
+
+def test_port():
+    assert validate.port("Executor", "worker_port", 54000) == 54000
+    for wrong in (0, 65536):
+        with pytest.raises(ParameterValueError, match="from 1 to 65535"):
+            validate.port("Executor", "worker_port", wrong)
+
+
+def test_port_range():
+    assert validate.port_range("Executor", "worker_port_range", [54000, 55000]) == (54000, 55000)
+    assert validate.port_range("Executor", "worker_port_range", None, optional=True) is None
+
+
+@pytest.mark.parametrize("value", [(2, 1), (5, 5), (0, 10), (1, 70000), (1,), (1, 2, 3)])
+def test_port_range_refuses_values(value):
+    with pytest.raises(ParameterValueError, match="first < end"):
+        validate.port_range("Executor", "worker_port_range", value)
+
+
+@pytest.mark.parametrize("value", [3, "54000-55000", None, ("1", "2"), (1.0, 2.0)])
+def test_port_range_refuses_types(value):
+    with pytest.raises(ParameterTypeError):
+        validate.port_range("Executor", "worker_port_range", value)
+
+
+def test_unique():
+    validate.unique("Config", "executors' labels", ["a", "b"])
+    with pytest.raises(ParameterValueError, match="Config: executors' labels has 'a' twice"):
+        validate.unique("Config", "executors' labels", ["a", "b", "a"])
+
+
+def test_paths_are_no_strings():
+    with pytest.raises(ParameterTypeError):
+        validate.text("Config", "run_dir", os.path)
