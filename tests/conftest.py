@@ -26,7 +26,7 @@ class WaitUntil(Protocol):
 
 @pytest.fixture
 def wait_until() -> WaitUntil:
-    """Wait for a condition: ``wait_until(lambda: future.done(), timeout_s=10)``; fails when it stays false."""
+    """Wait for a condition, ``wait_until(future.done, timeout_s=10)``; fails when it stays false."""
 
     def wait(predicate: Callable[[], object], timeout_s: float = 30.0, what: str = "") -> None:
         deadline_s = time.monotonic() + timeout_s
@@ -47,9 +47,9 @@ def _no_kernel_left_loaded() -> Iterator[None]:
     if loader is None or kernel is None:
         return
     loader.clear()
-    if not getattr(kernel, "cleanup_called", False):
+    if not kernel.cleanup_called:
         kernel.cleanup()
-    pytest.fail("The test left a DataFlowKernel loaded; use `with parsl.load(...)`.")
+        pytest.fail("The test left a DataFlowKernel running; use `with parsl.load(...)`.")
 
 
 @pytest.fixture(scope="session", autouse=True)
