@@ -1,0 +1,278 @@
+"""The driver's end of the socket pair to the interchange: tasks out, results in, one I/O thread."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import select
+import socket
+import threading
+from concurrent.futures import InvalidStateError
+from typing import Any, Callable, Sequence
+
+from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.errors import CommandClientTimeoutError
+from parsl.executors.high_throughput.failures import exception_of
+from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.protocol import Result, Task, decode_failure, decode_to_driver, encode
+from parsl.lean_future import LeanFuture
+from parsl.serialize.functions import NamedFunction
+from parsl.serialize.messages import NONE, load_exception, load_value
+
+logger = logging.getLogger(__name__)
+
+#: With no more than so many tasks under way, the calling thread sends its task itself.
+_FEW = 4
+
+
+class HTEXFuture(LeanFuture[Any]):
+    """The future of one task on the executor. Cancelling it ends the task wherever it is."""
+
+    __slots__ = ("_client", "parsl_executor_task_id")
+
+    def __init__(self, task_id: int, client: InterchangeClient | None = None) -> None:
+        super().__init__()
+        self.parsl_executor_task_id = task_id
+        self._client = client
+
+    def cancel(self) -> bool:
+        """Cancel the task, queued or running; a running one is ended with all its processes.
+
+        Returns: False when it is done already.
+        """
+        if not super().cancel():
+            return False
+        if self._client is not None:
+            self._client.cancel(self.parsl_executor_task_id)
+        return True
+
+
+class InterchangeClient:
+    """Owns the socket and the thread that reads it. Any thread may submit, cancel and ask.
+
+    Args:
+        sock: the driver's end.
+        on_event: called in the I/O thread with what is not a result: managers joining, leaving, refused.
+        on_lost: called in the I/O thread, once, when the other end is gone without having been told to.
+    """
+
+    def __init__(
+        self, sock: socket.socket, on_event: Callable[[Any], None], on_lost: Callable[[], None], label: str
+    ) -> None:
+        self._stream = MessageStream(sock)
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._lock = threading.Lock()
+        self._send_lock = threading.Lock()
+        #: Futures of the tasks that have not ended, by task number.
+        self.pending: dict[int, HTEXFuture] = {}
+        self._outbox: list[Task] = []
+        self._outbox_frames: list[Any] = []
+        self._new_functions: dict[bytes, bytes] = {}
+        self._sent_functions: set[bytes] = set()
+        self._controls: list[bytes] = []
+        self._is_awake = False
+        self._closed: BaseException | None = None
+        self._numbers = itertools.count(1)
+        self._questions: dict[int, LeanFuture[protocol.Answer]] = {}
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll = select.epoll()
+        self._thread = threading.Thread(target=self._run, name=f"{label}-io", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<InterchangeClient pending={len(self.pending)} unsent={len(self._outbox)}>"
+
+    def start(self) -> None:
+        self._epoll.register(self._stream.fileno(), select.EPOLLIN)
+        self._epoll.register(self._wake_fd, select.EPOLLIN)
+        self._thread.start()
+
+    # From any thread
+
+    def submit(
+        self, future: HTEXFuture, task: Task, frames: Sequence[Any], function: NamedFunction | None
+    ) -> None:
+        """Send a task.
+
+        Raises: the reason why the client was closed, if it was.
+        """
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            pending = self.pending
+            pending[task.id] = future
+            self._outbox.append(task)
+            if frames:
+                self._outbox_frames.extend(frames)
+            if function is not None and function.name not in self._sent_functions:
+                self._sent_functions.add(function.name)
+                self._new_functions[function.name] = function.body
+            if self._is_awake:
+                return  # the I/O thread is on its way and takes this task too
+            is_busy = self._is_awake = len(pending) > _FEW
+        if is_busy:
+            self._wake()
+        else:
+            self._flush()
+
+    def cancel(self, task_id: int) -> None:
+        """Forget a task and have it ended."""
+        with self._lock:
+            self.pending.pop(task_id, None)
+        self.tell(protocol.Cancel([task_id]))
+
+    def tell(self, message: Any) -> None:
+        """Send a message that is no task."""
+        with self._lock:
+            if self._closed is not None:
+                return
+            self._controls.append(encode(message))
+        self._flush()
+
+    def ask(self, what: str, timeout_s: float) -> protocol.Answer:
+        """Ask the interchange and wait for its answer.
+
+        Raises: CommandClientTimeoutError when there is none in time.
+        """
+        number = next(self._numbers)
+        answer = self._questions[number] = LeanFuture()
+        try:
+            self.tell(protocol.Query(number, what))
+            return answer.result(timeout=timeout_s)
+        except TimeoutError:
+            raise CommandClientTimeoutError(
+                f"The interchange did not answer the question for {what!r} within {timeout_s:g} s."
+            ) from None
+        finally:
+            self._questions.pop(number, None)
+
+    def fail_all(self, exception: BaseException) -> None:
+        """Fail every task that has not ended."""
+        with self._lock:
+            pending, self._outbox, self._outbox_frames = list(self.pending.values()), [], []
+            self.pending.clear()
+        for future in pending:
+            _settle(future, None, exception)
+
+    def close(self, because: BaseException, timeout_s: float) -> None:
+        """Send nothing more, end the thread, fail what is left with the reason."""
+        with self._lock:
+            self._closed = self._closed or because
+        self._wake()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+        self.fail_all(because)
+
+    # Sending
+
+    def _wake(self) -> None:
+        try:
+            os.eventfd_write(self._wake_fd, 1)
+        except OSError:
+            pass  # the thread has ended and taken the descriptor along
+
+    def _flush(self) -> None:
+        """Send what has piled up; called by whichever thread has something to send."""
+        with self._send_lock:
+            with self._lock:
+                self._is_awake = False
+                tasks, self._outbox = self._outbox, []
+                frames, self._outbox_frames = self._outbox_frames, []
+                functions, self._new_functions = self._new_functions, {}
+                controls, self._controls = self._controls, []
+            if tasks:
+                self._stream.queue([encode(protocol.Tasks(tasks, functions)), *frames])
+            for control in controls:
+                self._stream.queue([control])
+            try:
+                is_done = self._stream.flush()
+            except OSError:
+                return  # the other end is gone; the reading side is about to find out
+        if not is_done:
+            self._watch_output(True)
+
+    def _watch_output(self, wanted: bool) -> None:
+        try:
+            self._epoll.modify(self._stream.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        except (OSError, ValueError):
+            pass  # closed meanwhile
+
+    # The I/O thread
+
+    def _run(self) -> None:
+        try:
+            while self._closed is None:
+                self._turn()
+        except EOFError:
+            if self._closed is None:
+                self._on_lost()
+        except BaseException as error:
+            logger.exception("The I/O thread of the executor has failed")
+            self._closed = error
+            self.fail_all(error)
+        finally:
+            self._epoll.close()
+            self._stream.sock.close()
+            os.close(self._wake_fd)
+
+    def _turn(self) -> None:
+        wake_fd = self._wake_fd
+        for fd, event in self._epoll.poll():
+            if fd == wake_fd:
+                os.eventfd_read(wake_fd)
+                self._flush()
+                continue
+            if event & select.EPOLLOUT:
+                self._watch_output(False)
+                self._flush()
+            if event & ~select.EPOLLOUT:
+                for frames in self._stream.receive():
+                    self._take(frames)
+
+    def _take(self, frames: list[Any]) -> None:
+        message = decode_to_driver(frames[0])
+        if isinstance(message, protocol.Results):
+            self._take_results(message.results, frames)
+        elif isinstance(message, protocol.Answer) and message.number in self._questions:
+            _settle(self._questions[message.number], message, None)
+        else:
+            self._on_event(message)
+
+    def _take_results(self, results: list[Result], frames: list[Any]) -> None:
+        pending = self.pending
+        at = 1
+        for result in results:
+            payload, buffers = result.payload, frames[at:at]
+            if result.sizes:
+                end = at + len(result.sizes)
+                payload, buffers = frames[at], frames[at + 1 : end]
+                at = end
+            future = pending.pop(result.id, None)
+            if future is None:
+                continue  # cancelled, or failed before
+            if result.status == protocol.DONE and payload == NONE:
+                _settle(future, None, None)
+            else:
+                _settle(future, *_outcome(result.status, payload, buffers))
+
+
+def _outcome(status: int, payload: Any, buffers: list[Any]) -> tuple[Any, BaseException | None]:
+    try:
+        if status == protocol.DONE:
+            return load_value(payload, buffers), None
+        if status == protocol.RAISED:
+            return None, load_exception(payload)
+        return None, exception_of(decode_failure(payload))
+    except BaseException as error:
+        return None, error
+
+
+def _settle(future: LeanFuture[Any], value: Any, error: BaseException | None) -> None:
+    try:
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+    except InvalidStateError:
+        pass  # cancelled meanwhile

@@ -1,0 +1,354 @@
+"""The driver's side of the machinery: sockets, keys, the interchange's process, the client, the settings file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import msgspec
+
+from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.activity import ManagerActivity
+from parsl.executors.high_throughput.client import InterchangeClient
+from parsl.executors.high_throughput.errors import CommandClientTimeoutError
+from parsl.executors.high_throughput.listening import is_local_address, listen_tcp, listen_unix
+from parsl.executors.high_throughput.manager_selector import (
+    BlockIdManagerSelector,
+    ManagerSelector,
+    RandomManagerSelector,
+)
+from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.settings import (
+    SETTINGS_FILE,
+    InterchangeSettings,
+    ManagerSettings,
+    write_settings,
+)
+from parsl.version import VERSION
+
+logger = logging.getLogger(__name__)
+
+_LOOPBACK = "127.0.0.1"
+#: How long the interchange has to say which blocks are idle, in seconds.
+HOLD_TIMEOUT_S = 5.0
+
+
+class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
+    """The executor's settings, checked, as the machinery needs them."""
+
+    owner: str
+    label: str
+    log_dir: str
+    worker_log_dir: str
+    address: str | None
+    #: Workers can only be on this host.
+    is_local: bool
+    worker_port: int | None
+    worker_port_range: tuple[int, int] | None
+    encrypted: bool
+    debug: bool
+    interchange_command: list[str] | None
+    selector: ManagerSelector
+    heartbeat_period_s: float
+    heartbeat_threshold_s: float
+    drain_period_s: float | None
+    cores_per_worker: float
+    mem_per_worker_gb: float | None
+    max_workers: int | None
+    prefetch: int
+    cpu_affinity: str
+    accelerators: list[str]
+
+
+class Engine:
+    """Owns the interchange's process and all that is needed to reach it.
+
+    Args:
+        settings: what the executor was told.
+        on_event: called in the client's thread when managers join, leave or are refused.
+        on_lost: called in the client's thread, with a reason, when the interchange is gone unasked.
+    """
+
+    client: InterchangeClient
+
+    def __init__(
+        self, settings: EngineSettings, *, on_event: Callable[[Any], None], on_lost: Callable[[str], None]
+    ) -> None:
+        self._settings = settings
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._log_dir = Path(settings.log_dir)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_stopping = False
+        self._cert_dir = ""
+        self._listener: socket.socket | None = None
+        self._local: tuple[socket.socket, Path] | None = None
+        self.activity = ManagerActivity()
+
+    def __repr__(self) -> str:
+        pid = self._process.pid if self._process else None
+        return f"<Engine {self._settings.label} interchange={pid} {self.activity!r}>"
+
+    def start(self) -> None:
+        """Bind, start the interchange, write what managers need. Waits for nobody."""
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        os.chmod(self._log_dir, 0o700)
+        self._bind()
+        ours, theirs = socket.socketpair()
+        self._process = self._spawn(theirs)
+        theirs.close()
+        if self._settings.encrypted:
+            from parsl.curvezmq import create_certificates
+
+            self._cert_dir = str(create_certificates(self._log_dir))
+        self._write_first(ours)
+        self.client = InterchangeClient(ours, self._take_event, self._lost, self._settings.label)
+        self.client.start()
+        write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings())
+
+    # Sockets
+
+    def _bind(self) -> None:
+        settings = self._settings
+        low, high = settings.worker_port_range or (0, 1)
+        self._listener = listen_tcp(settings.owner, self._bind_address(), settings.worker_port, (low, high))
+        self._local = listen_unix(self._log_dir)
+
+    def _bind_address(self) -> str:
+        """As few interfaces as will do."""
+        address = self._settings.address
+        if address is None:
+            return _LOOPBACK if self._settings.is_local else ""
+        try:
+            found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][4][0]
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._settings.owner}: address is {address!r}, which this host cannot resolve ({error}). "
+                "Give an address or a name of this host that the workers can reach."
+            ) from error
+        return str(found) if is_local_address(str(found)) else ""
+
+    def _addresses(self) -> list[str]:
+        if self._settings.address is not None:
+            return [self._settings.address]
+        if self._settings.is_local:
+            return [_LOOPBACK]
+        from parsl.addresses import get_all_addresses
+
+        found = get_all_addresses()
+        return sorted(found, key=lambda address: (address.startswith("127."), ":" in address, address))
+
+    @property
+    def port(self) -> int:
+        """The TCP port for managers."""
+        assert self._listener is not None
+        return int(self._listener.getsockname()[1])
+
+    # The interchange's process
+
+    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        assert self._listener is not None
+        command = self._settings.interchange_command or [
+            sys.executable,
+            "-m",
+            "parsl.executors.high_throughput.interchange",
+        ]
+        descriptors = [theirs.fileno(), self._listener.fileno()]
+        if self._local:
+            descriptors.append(self._local[0].fileno())
+        output = self._log_dir / "interchange.stderr"
+        with open(output, "ab") as file:
+            try:
+                return subprocess.Popen(
+                    [*command, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    pass_fds=descriptors,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{self._settings.owner}: the interchange cannot be started with {shlex.join(command)}: {error}"
+                ) from error
+
+    def _write_first(self, ours: socket.socket) -> None:
+        """The interchange's settings are the first thing that it reads."""
+        assert self._listener is not None
+        settings = self._settings
+        selector = type(settings.selector)
+        pickled = b""
+        if selector not in (RandomManagerSelector, BlockIdManagerSelector):
+            import cloudpickle
+
+            pickled = cloudpickle.dumps(settings.selector)
+        host = self._listener.getsockname()[0]
+        record = InterchangeSettings(
+            listener_fd=self._listener.fileno(),
+            endpoint=f"tcp://[{host}]:{self.port}" if ":" in host else f"tcp://{host}:{self.port}",
+            local_socket=str(self._local[1]) if self._local else "",
+            local_fd=self._local[0].fileno() if self._local else -1,
+            cert_dir=self._cert_dir,
+            log_file=str(self._log_dir / "interchange.log"),
+            debug=settings.debug,
+            heartbeat_period_s=settings.heartbeat_period_s,
+            heartbeat_threshold_s=settings.heartbeat_threshold_s,
+            selector="block_id" if selector is BlockIdManagerSelector else "random",
+            pickled_selector=pickled,
+            parsl_version=VERSION,
+            python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+            path=_absolute_path(),
+        )
+        ours.setblocking(True)
+        stream = MessageStream(ours)
+        stream.queue([msgspec.msgpack.encode(record)])
+        stream.flush()
+
+    def _manager_settings(self) -> ManagerSettings:
+        settings = self._settings
+        return ManagerSettings(
+            addresses=self._addresses(),
+            port=self.port,
+            local_socket=str(self._local[1]) if self._local else "",
+            cert_dir=self._cert_dir,
+            log_dir=settings.worker_log_dir,
+            debug=settings.debug,
+            cores_per_worker=settings.cores_per_worker,
+            mem_per_worker_gb=settings.mem_per_worker_gb,
+            max_workers=settings.max_workers,
+            prefetch=settings.prefetch,
+            heartbeat_period_s=settings.heartbeat_period_s,
+            heartbeat_threshold_s=settings.heartbeat_threshold_s,
+            drain_period_s=settings.drain_period_s,
+            cpu_affinity=settings.cpu_affinity,
+            accelerators=settings.accelerators,
+            path=_absolute_path(),
+        )
+
+    def launch_command(self, template: str | None, block_id: str) -> str:
+        """The shell command that starts a manager."""
+        file = shlex.quote(str(self._log_dir / SETTINGS_FILE))
+        if template is None:
+            python = shlex.quote(sys.executable)
+            module = "parsl.executors.high_throughput.process_worker_pool"
+            return f"{python} -m {module} --settings {file} --block_id {shlex.quote(block_id)}"
+        settings = self._settings
+        fields = {
+            "settings": file,
+            "block_id": block_id,
+            "debug": "--debug" if settings.debug else "",
+            "max_workers_per_node": ""
+            if settings.max_workers is None
+            else f"--max_workers_per_node {settings.max_workers}",
+            "addresses": ",".join(self._addresses()),
+            "worker_port": self.port,
+            "cert_dir": shlex.quote(self._cert_dir or "None"),
+            "cores_per_worker": settings.cores_per_worker,
+            "mem_per_worker": settings.mem_per_worker_gb,
+            "prefetch_capacity": settings.prefetch,
+            "heartbeat_period": settings.heartbeat_period_s,
+            "heartbeat_threshold": settings.heartbeat_threshold_s,
+            "drain_period": settings.drain_period_s,
+            "cpu_affinity": shlex.quote(settings.cpu_affinity),
+            "accelerators": shlex.join(settings.accelerators),
+            "logdir": shlex.quote(str(self._log_dir)),
+            "nodes_per_block": 1,
+            "poll_period": 10,
+            "address_probe_timeout_string": "",
+            "enable_mpi_mode": "",
+            "mpi_launcher": "mpiexec",
+        }
+        try:
+            return template.format(**fields)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ConfigurationError(
+                f"{settings.owner}: launch_cmd {template!r} cannot be filled in: {error!r}. "
+                f"Its fields are {', '.join(sorted(fields))}; write {{{{ and }}}} for braces."
+            ) from error
+
+    # From the client's thread
+
+    def _take_event(self, message: Any) -> None:
+        if isinstance(message, protocol.Answer):
+            self.activity.replace(message.managers)
+            return
+        if isinstance(message, protocol.ManagerJoined):
+            self.activity.joined(message.info)
+        elif isinstance(message, protocol.ManagerGone):
+            self.activity.gone(message.manager)
+        self._on_event(message)
+
+    def _lost(self) -> None:
+        if self._is_stopping or self._process is None:
+            return
+        try:
+            code = self._process.wait(timeout=5)
+            how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        except subprocess.TimeoutExpired:
+            how = "closed its connection"
+        tail = _tail(self._log_dir / "interchange.stderr")
+        self._on_lost(f"(pid {self._process.pid}) was {how}." + (f" Its last words:\n{tail}" if tail else ""))
+
+    # Any thread
+
+    def block_ended(self, block: str) -> None:
+        """The scheduler says that a block's job is over."""
+        self.client.tell(protocol.BlockEnded(block))
+
+    def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
+        """Stop giving tasks to blocks.
+
+        Returns: those which have none; the others get tasks again.
+        """
+        for block in blocks:
+            self.client.tell(protocol.HoldBlock(block, True))
+        try:
+            infos = self.client.ask("managers", HOLD_TIMEOUT_S).managers
+            busy = {info.block for info in infos if info.tasks}
+        except CommandClientTimeoutError:
+            busy = set(blocks)
+        for block in busy & set(blocks):
+            self.client.tell(protocol.HoldBlock(block, False))
+        return [block for block in blocks if block not in busy]
+
+    def say_stop(self) -> None:
+        """Ask the interchange and all managers to end."""
+        self._is_stopping = True
+        self.client.tell(protocol.Stop("the executor is shut down"))
+
+    def close(self, timeout_s: float) -> None:
+        """Wait for the interchange's end, for so long, then kill it; release everything."""
+        self._is_stopping = True
+        if self._process is not None:
+            deadline = time.monotonic() + timeout_s
+            try:
+                self._process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.warning("the interchange did not end within %g s: killed", timeout_s)
+                self._process.kill()
+                self._process.wait()
+        self.client.close(RuntimeError(f"Executor {self._settings.label} was shut down."), timeout_s)
+        if self._listener is not None:
+            self._listener.close()
+        if self._local is not None:
+            self._local[0].close()
+            self._local[1].unlink(missing_ok=True)
+
+
+def _absolute_path() -> list[str]:
+    return [os.path.abspath(entry) for entry in sys.path]
+
+
+def _tail(file: Path, size: int = 2000) -> str:
+    try:
+        return file.read_text(errors="replace")[-size:].strip()
+    except OSError:
+        return ""

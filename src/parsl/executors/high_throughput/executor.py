@@ -1,0 +1,444 @@
+"""The high-throughput executor: many tasks on many nodes, through one interchange."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import sys
+from typing import Any, Callable, Sequence
+
+from parsl import validate
+from parsl.executors.blocks import BlockActivity
+from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput.accelerators import check_accelerators
+from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
+from parsl.executors.high_throughput.engine import Engine, EngineSettings
+from parsl.executors.high_throughput.client import HTEXFuture
+from parsl.executors.high_throughput.errors import InterchangeLost, VersionMismatch
+from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
+from parsl.executors.high_throughput.protocol import INLINE_LIMIT, ManagerInfo, Task
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.serialize.functions import FunctionCache
+from parsl.serialize.messages import dump_arguments, dump_call
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.jobs.states import JobStatus
+    from parsl.providers.base import ExecutionProvider
+
+logger = logging.getLogger(__name__)
+
+#: How long questions to the interchange wait for an answer, in seconds.
+ANSWER_TIMEOUT_S = 30.0
+_RESOURCE_KEYS = frozenset({"priority", "walltime_s"})
+_NO_RESOURCES: dict[str, Any] = {}
+
+
+class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
+    """Runs tasks on the workers of blocks, which are asked for from a provider.
+
+    Args:
+        label: name of the executor, by which apps choose it; also its directory in the run directory.
+        provider: where blocks come from; a LocalProvider if not given.
+        launch_cmd: shell command that starts a manager, with fields such as {settings} and {block_id}, or
+            those of process_worker_pool.py's flags; the driver's own Python if not given.
+        interchange_launch_cmd: command that starts the interchange; the driver's own Python if not given.
+            It must pass inherited descriptors on.
+        address: address or name under which workers reach the driver's host; all of its addresses if not
+            given, and the loopback alone where workers can only be on this host.
+        loopback_address: accepted; the interchange and the driver share a socket pair and need no address.
+        worker_port: TCP port for workers; one of the range if not given.
+        worker_port_range: first port and the one after the last; None for any free port.
+        interchange_port_range: accepted; no port is needed between driver and interchange.
+        storage_access: staging providers, in order of preference.
+        working_dir: directory that staging puts files into, on the workers.
+        worker_debug: log more, and a log file for each worker.
+        cores_per_worker: cores for each worker; may be a fraction.
+        mem_per_worker: memory for each worker, in GB.
+        max_workers_per_node: most workers on a node; None for as many as fit.
+        cpu_affinity: how workers are bound to CPUs: none, block, block-reverse, alternating or
+            'list:0-7,104-111:8-15', one group for each worker.
+        available_accelerators: names of the accelerators of a node, or how many there are; one for a worker.
+        prefetch_capacity: tasks that a node holds beyond one for each worker. With short tasks a node fetches
+            ahead by itself.
+        heartbeat_threshold: seconds of silence after which the other side is given up.
+        heartbeat_period: seconds between signs of life.
+        drain_period: seconds after which a manager takes no more tasks and, when it has none, ends.
+        poll_period: accepted; nothing polls.
+        address_probe_timeout: accepted; addresses are tried all at once.
+        worker_logdir_root: directory for the logs of managers and workers; the run directory if not given.
+        manager_selector: which managers get tasks first.
+        block_error_handler: what to do about failing blocks; True for giving up when they all fail.
+        encrypted: encrypt and authenticate the connections of managers (CurveZMQ).
+        remote_monitoring_radio: how resource messages travel; for monitoring.
+
+    Raises: ParameterError for a wrong parameter.
+    """
+
+    enforces_walltime = True
+    enable_mpi_mode = False
+    mpi_launcher = "mpiexec"
+
+    def __init__(
+        self,
+        label: str = "HighThroughputExecutor",
+        provider: ExecutionProvider | None = None,
+        launch_cmd: str | None = None,
+        interchange_launch_cmd: Sequence[str] | None = None,
+        address: str | None = None,
+        loopback_address: str = "127.0.0.1",
+        worker_port: int | None = None,
+        worker_port_range: tuple[int, int] | None = (54000, 55000),
+        interchange_port_range: tuple[int, int] | None = (55000, 56000),
+        storage_access: list[Any] | None = None,
+        working_dir: str | None = None,
+        worker_debug: bool = False,
+        cores_per_worker: float = 1.0,
+        mem_per_worker: float | None = None,
+        max_workers_per_node: int | None = None,
+        cpu_affinity: str = "none",
+        available_accelerators: int | Sequence[str] = (),
+        prefetch_capacity: int = 0,
+        heartbeat_threshold: int = 120,
+        heartbeat_period: int = 30,
+        drain_period: int | None = None,
+        poll_period: int = 10,
+        address_probe_timeout: int | None = None,
+        worker_logdir_root: str | None = None,
+        manager_selector: ManagerSelector | None = None,
+        block_error_handler: bool | Callable[[BlockProviderExecutor, dict[str, JobStatus]], None] = True,
+        encrypted: bool = True,
+        remote_monitoring_radio: Any = None,
+    ) -> None:
+        if provider is None:
+            from parsl.providers import LocalProvider
+
+            provider = LocalProvider()
+        super().__init__(provider=_check_provider(self, provider), block_error_handler=block_error_handler)
+        check = validate
+        self.label = _check_label(self, label)
+        self.launch_cmd = check.text(self, "launch_cmd", launch_cmd, optional=True, allow_empty=False)
+        self.interchange_launch_cmd = check.list_of(
+            self, "interchange_launch_cmd", interchange_launch_cmd, str, optional=True, allow_empty=False
+        )
+        self.address = check.text(self, "address", address, optional=True, allow_empty=False, one_line=True)
+        self.loopback_address = check.text(self, "loopback_address", loopback_address, allow_empty=False)
+        self.worker_port = check.port(self, "worker_port", worker_port, optional=True)
+        self.worker_port_range = check.port_range(self, "worker_port_range", worker_port_range, optional=True)
+        self.interchange_port_range = check.port_range(
+            self, "interchange_port_range", interchange_port_range, optional=True
+        )
+        self.storage_access = check.list_of(self, "storage_access", storage_access, object, optional=True)
+        self.working_dir = check.text(self, "working_dir", working_dir, optional=True, allow_empty=False)
+        self.worker_debug = check.boolean(self, "worker_debug", worker_debug)
+        self.cores_per_worker = check.number(self, "cores_per_worker", cores_per_worker, above=0)
+        self.mem_per_worker = check.number(self, "mem_per_worker", mem_per_worker, above=0, optional=True)
+        self.max_workers_per_node = _check_max_workers(self, max_workers_per_node)
+        self.cpu_affinity = check_cpu_affinity(cpu_affinity, self)
+        self.available_accelerators = list(check_accelerators(available_accelerators, self))
+        self.prefetch_capacity = check.integer(self, "prefetch_capacity", prefetch_capacity, low=0)
+        self.heartbeat_threshold = check.number(self, "heartbeat_threshold", heartbeat_threshold, above=0)
+        self.heartbeat_period = check.number(self, "heartbeat_period", heartbeat_period, above=0)
+        if self.heartbeat_period >= self.heartbeat_threshold:
+            check.wrong_value(
+                self,
+                "heartbeat_period",
+                heartbeat_period,
+                f"less than heartbeat_threshold ({heartbeat_threshold})",
+            )
+        self.drain_period = check.number(self, "drain_period", drain_period, above=0, optional=True)
+        self.poll_period = check.number(self, "poll_period", poll_period, above=0)
+        self.address_probe_timeout = check.number(
+            self, "address_probe_timeout", address_probe_timeout, above=0, optional=True
+        )
+        self.worker_logdir_root = check.text(
+            self, "worker_logdir_root", worker_logdir_root, optional=True, allow_empty=False
+        )
+        self.manager_selector = check.instance(
+            self, "manager_selector", manager_selector or RandomManagerSelector(), ManagerSelector
+        )
+        self.encrypted = check.boolean(self, "encrypted", encrypted)
+        self.remote_monitoring_radio = remote_monitoring_radio
+        self._task_numbers = itertools.count(1)
+        self._functions = FunctionCache()
+        self._engine: Engine | None = None
+
+    # Directories
+
+    @property
+    def logdir(self) -> str:
+        """The executor's directory in the run directory."""
+        return f"{self.run_dir}/{self.label}"
+
+    @property
+    def worker_logdir(self) -> str:
+        """Where managers and workers write their logs."""
+        if self.worker_logdir_root is not None:
+            return f"{self.worker_logdir_root}/{os.path.basename(self.run_dir)}/{self.label}"
+        return self.logdir
+
+    # Life
+
+    def start(self) -> None:
+        """Start the interchange and ask for the first blocks; returns without waiting for either.
+
+        Raises: ConfigurationError when an address or a port cannot be used.
+        """
+        if self._engine is not None:
+            return
+        self._engine = Engine(
+            self._engine_settings(), on_event=self._take_event, on_lost=self._interchange_lost
+        )
+        self._engine.start()
+        provider = self.provider
+        if provider is not None:
+            if getattr(provider, "script_dir", None) is None:
+                provider.script_dir = os.path.join(self.logdir, "submit_scripts")
+            os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
+        self.start_blocks()
+
+    def _engine_settings(self) -> EngineSettings:
+        return EngineSettings(
+            owner=f"{type(self).__name__} {self.label!r}",
+            label=self.label,
+            log_dir=self.logdir,
+            worker_log_dir=self.worker_logdir,
+            address=self.address,
+            is_local=_runs_here(self.provider),
+            worker_port=self.worker_port,
+            worker_port_range=self.worker_port_range,
+            encrypted=self.encrypted,
+            debug=self.worker_debug,
+            interchange_command=self.interchange_launch_cmd,
+            selector=self.manager_selector,
+            heartbeat_period_s=self.heartbeat_period,
+            heartbeat_threshold_s=self.heartbeat_threshold,
+            drain_period_s=self.drain_period,
+            cores_per_worker=self.cores_per_worker,
+            mem_per_worker_gb=self.mem_per_worker,
+            max_workers=self.max_workers_per_node,
+            prefetch=self.prefetch_capacity,
+            cpu_affinity=self.cpu_affinity,
+            accelerators=self.available_accelerators,
+        )
+
+    def shutdown(self, timeout: float = 10.0) -> None:
+        """End everything that was started; tasks that have not ended fail.
+
+        Args:
+            timeout: seconds to wait for the interchange before it is killed.
+        """
+        engine = self._engine
+        if engine is None:
+            return
+        engine.say_stop()
+        self.close_blocks()
+        engine.close(timeout)
+
+    def launch_command(self, block_id: str) -> str:
+        """The shell command that starts a manager of the block."""
+        assert self._engine is not None, "blocks are launched after start()"
+        return self._engine.launch_command(self.launch_cmd, block_id)
+
+    # Tasks
+
+    def submit(
+        self, func: Callable[..., Any], resource_specification: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HTEXFuture:
+        """Send a task to the workers.
+
+        Args:
+            func: what to call.
+            resource_specification: may have `priority` (lower runs first) and `walltime_s` (seconds).
+
+        Raises: InvalidResourceSpecification, SerializationError, BadStateException.
+        """
+        self.raise_if_bad()
+        engine = self._started()
+        if resource_specification:
+            self.validate_resource_spec(resource_specification)
+        named = self._functions.lookup(func)
+        if named is None:
+            payload, buffers = dump_call(func, args, kwargs)
+            name = b""
+        else:
+            payload, buffers = dump_arguments(func, args, kwargs)
+            name = named.name
+        return self._send(engine, named, name, payload, buffers, resource_specification)
+
+    def submit_payload(self, context: dict[str, Any], buffer: bytes) -> HTEXFuture:
+        """Send a task that is pickled already.
+
+        Args:
+            context: may have `resource_spec`, as in `submit`.
+            buffer: what `parsl.serialize.pack_apply_message` returned.
+        """
+        self.raise_if_bad()
+        specification = (context or {}).get("resource_spec") or _NO_RESOURCES
+        self.validate_resource_spec(specification)
+        return self._send(self._started(), None, b"", buffer, [], specification)
+
+    def _send(
+        self,
+        engine: Engine,
+        named: Any,
+        name: bytes,
+        payload: bytes,
+        buffers: list[Any],
+        resources: dict[str, Any],
+    ) -> HTEXFuture:
+        frames: list[Any] = []
+        sizes: tuple[int, ...] = ()
+        if buffers or len(payload) > INLINE_LIMIT:
+            frames = [payload, *buffers]
+            sizes = tuple(memoryview(frame).nbytes for frame in frames)
+            payload = b""
+        number = next(self._task_numbers)
+        if resources:
+            task = Task(number, name, payload, sizes, resources.get("priority"), resources.get("walltime_s"))
+        else:
+            task = Task(number, name, payload, sizes)
+        client = engine.client
+        future = HTEXFuture(number, client)
+        client.submit(future, task, frames, named)
+        if len(client.pending) > self.wake_above_outstanding:
+            self.note_outstanding(len(client.pending))
+        return future
+
+    def _started(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError(
+                f"{self!r} has not been started: pass it to parsl.load(Config(executors=[...]))"
+            )
+        return self._engine
+
+    def validate_resource_spec(self, resource_specification: dict[str, Any]) -> None:
+        """Check what a task asks for.
+
+        Raises: InvalidResourceSpecification naming what is wrong.
+        """
+        unknown = set(resource_specification) - _RESOURCE_KEYS
+        if unknown:
+            raise InvalidResourceSpecification(
+                unknown, f"{type(self).__name__} knows only {', '.join(sorted(_RESOURCE_KEYS))}."
+            )
+        for key in _RESOURCE_KEYS & set(resource_specification):
+            value = resource_specification[key]
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise InvalidResourceSpecification({key}, f"{key} must be a number, not {value!r}.")
+
+    @property
+    def tasks(self) -> dict[Any, Any]:
+        """The futures of the tasks that have not ended."""
+        return {} if self._engine is None else self._engine.client.pending  # type: ignore[return-value]
+
+    def outstanding(self) -> int:
+        """How many tasks have not ended."""
+        return len(self.tasks)
+
+    def fail_outstanding(self, exception: BaseException) -> None:
+        """Fail every task that has not ended."""
+        if self._engine is not None:
+            self._engine.client.fail_all(exception)
+
+    # Managers
+
+    @property
+    def workers_per_node(self) -> int | float | None:
+        """How many workers a node has: as connected managers say, or as far as the settings tell."""
+        infos = [] if self._engine is None else self._engine.activity.infos()
+        if infos:
+            return max(info.workers for info in infos)
+        if self.available_accelerators and self.max_workers_per_node is None:
+            return len(self.available_accelerators)
+        return None
+
+    def block_activity(self) -> dict[str, BlockActivity] | None:
+        """What the connected managers of each block are doing."""
+        return None if self._engine is None else self._engine.activity.by_block()
+
+    def prepare_scale_in(self, block_ids: list[str]) -> list[str]:
+        """Give these blocks no more tasks, and say which of them are still without any."""
+        return self._started().hold_idle_blocks(block_ids)
+
+    def connected_managers(self) -> list[dict[str, Any]]:
+        """What each connected manager is doing.
+
+        Returns: for each a dictionary with manager, block_id, hostname, worker_count, tasks (how many it holds),
+            idle_duration (seconds), active, draining, parsl_version, python_version.
+        """
+        infos = self._started().client.ask("managers", ANSWER_TIMEOUT_S).managers
+        return [_as_dict(info) for info in infos]
+
+    def connected_blocks(self) -> list[str]:
+        """The ids of the blocks with at least one connected manager."""
+        return sorted({manager["block_id"] for manager in self.connected_managers()})
+
+    def connected_managers_packages(self) -> dict[str, dict[str, str]]:
+        """Name and version of the distributions that are installed where each manager runs."""
+        return self._started().client.ask("packages", ANSWER_TIMEOUT_S).packages
+
+    # From the engine's thread
+
+    def _take_event(self, message: Any) -> None:
+        kind = type(message).__name__
+        if kind == "ManagerJoined":
+            self.note_connected(message.info.block)
+        elif kind == "ManagerGone":
+            self.note_manager_lost(message.block)
+        elif kind == "ManagerRefused":
+            self.set_bad_state_and_fail_all(VersionMismatch(message.driver_version, message.manager_version))
+
+    def _interchange_lost(self, reason: str) -> None:
+        self.set_bad_state_and_fail_all(InterchangeLost(f"The interchange of executor {self.label} {reason}"))
+
+    def note_job_end(self, job_id: object) -> None:
+        """A job has ended: so have its managers."""
+        block = self.job_ids_to_block.get(job_id)
+        if block is not None and self._engine is not None:
+            self._engine.block_ended(block)
+        super().note_job_end(job_id)
+
+
+def _as_dict(info: ManagerInfo) -> dict[str, Any]:
+    return {
+        "manager": info.manager,
+        "block_id": info.block,
+        "hostname": info.host,
+        "worker_count": info.workers,
+        "tasks": info.tasks,
+        "idle_duration": info.idle_s,
+        "active": info.active,
+        "draining": info.draining,
+        "parsl_version": info.parsl_version,
+        "python_version": info.python_version,
+    }
+
+
+def _runs_here(provider: ExecutionProvider | None) -> bool:
+    """Whether the workers can only be on this host."""
+    from parsl.providers import LocalProvider
+
+    return type(provider) is LocalProvider and provider.nodes_per_block == 1
+
+
+def _check_provider(owner: object, provider: Any) -> Any:
+    missing = [name for name in ("submit", "status", "cancel") if not callable(getattr(provider, name, None))]
+    if missing or isinstance(provider, type):
+        validate.wrong_type(owner, "provider", provider, "a provider, such as LocalProvider()")
+    return provider
+
+
+def _check_label(owner: object, label: Any) -> str:
+    label = validate.text(owner, "label", label, allow_empty=False, one_line=True)
+    if "/" in label or label in (".", ".."):
+        validate.wrong_value(owner, "label", label, "a name that can be a directory's: without '/'")
+    return label
+
+
+def _check_max_workers(owner: object, value: Any) -> int | None:
+    if value is None or value == float("inf"):
+        return None
+    return validate.integer(owner, "max_workers_per_node", value, low=1)

@@ -1,0 +1,221 @@
+"""The fork server: a small single-threaded process that starts workers and buries them.
+
+A manager forks it before it loads ZeroMQ or starts a thread. It is the parent of all workers and a *child
+subreaper* (prctl(2)): a process that a task leaves behind becomes its child. It ends what it is told to end,
+with everything below it; when the manager goes, by whatever way, it ends everything and itself.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+from parsl.executors.high_throughput.protocol import (
+    End,
+    Exited,
+    Fork,
+    Forked,
+    decode_to_fork_server,
+    encode,
+)
+from parsl.executors.high_throughput.process_tree import (
+    become_subreaper,
+    descendants,
+    die_with_parent,
+    is_alive,
+    session_members,
+    signal_processes,
+)
+
+_PACKET = 64 * 1024
+#: How long, in seconds, the processes of a lost manager have between SIGTERM and SIGKILL.
+LAST_GRACE_S = 1.0
+
+
+class ForkServer:
+    """Owns the worker processes of one manager. Single-threaded."""
+
+    def __init__(self, manager: socket.socket) -> None:
+        self._manager = manager
+        self._workers: set[int] = set()
+        #: Process trees that were told to end: worker -> (time for SIGKILL, members known so far).
+        self._ending: dict[int, tuple[float, set[int]]] = {}
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        #: Workers that have ended while something of theirs has not.
+        self._exited: dict[int, Exited] = {}
+
+    def __repr__(self) -> str:
+        return f"<ForkServer workers={len(self._workers)} ending={len(self._ending)}>"
+
+    def serve(self) -> None:
+        """Fork and bury until the manager is gone."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self._manager, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll(self._timeout_ms()):
+                if fd == self._wake_read:
+                    self._clear_wakeups()
+                elif not self._serve_manager():
+                    return
+            self._bury()
+            self._finish_endings()
+
+    def _timeout_ms(self) -> int | None:
+        if not self._ending:
+            return None
+        first = min(deadline for deadline, _ in self._ending.values())
+        return max(0, int((first - time.monotonic()) * 1000) + 1)
+
+    def _clear_wakeups(self) -> None:
+        try:
+            while os.read(self._wake_read, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _serve_manager(self) -> bool:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._manager, _PACKET, 4)
+        except InterruptedError:
+            return True
+        except ConnectionResetError:
+            return False
+        if not data:
+            return False
+        message = decode_to_fork_server(data)
+        if isinstance(message, Fork):
+            self._fork(message, fds[0])
+        elif isinstance(message, End):
+            self._end(message.pid, message.grace_s)
+        return True
+
+    def _fork(self, message: Fork, fd: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(message, fd)
+        os.close(fd)
+        self._workers.add(pid)
+        self._tell(Forked(message.rank, pid))
+
+    def _become_worker(self, message: Fork, fd: int) -> NoReturn:
+        try:
+            signal.set_wakeup_fd(-1)
+            os.setsid()
+            die_with_parent()
+            self._manager.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            from parsl.executors.high_throughput.worker import run_worker
+
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+            run_worker(sock, message.rank, message.environment, message.cpus)
+        finally:
+            os._exit(1)
+
+    def _end(self, pid: int, grace_s: float) -> None:
+        """Ask a worker's whole tree to end; what is left after the grace is killed."""
+        if pid not in self._workers:
+            return
+        members = {pid} | descendants(pid) | session_members(pid)
+        signal_processes(members, signal.SIGTERM if grace_s > 0 else signal.SIGKILL)
+        self._ending[pid] = (time.monotonic() + grace_s, members)
+
+    def _bury(self) -> None:
+        """Collect the dead: workers, and whatever of theirs was left to us."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._workers:
+                self._workers.discard(pid)
+                self._exited[pid] = Exited(pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+                if pid not in self._ending:
+                    left = session_members(pid)
+                    signal_processes(left, signal.SIGKILL)
+                    self._ending[pid] = (time.monotonic() + 1.0, left)
+
+    def _finish_endings(self) -> None:
+        """A worker counts as gone when all that it started is gone too; then its place can be used again."""
+        now = time.monotonic()
+        for worker, (deadline, members) in list(self._ending.items()):
+            alive = {pid for pid in members if is_alive(pid)} | session_members(worker)
+            if not alive and worker in self._exited:
+                del self._ending[worker]
+                self._tell(self._exited.pop(worker))
+            elif alive and now >= deadline:
+                signal_processes(alive.union(*(descendants(pid) for pid in alive)), signal.SIGKILL)
+                self._ending[worker] = (now + 1.0, members)
+
+    def _tell(self, message: Forked | Exited) -> None:
+        try:
+            self._manager.send(encode(message))
+        except OSError:
+            pass  # the manager is gone; the next turn of the loop sees it too
+
+    def end_everything(self) -> None:
+        """Nothing of this manager's may be left: TERM, a short grace, KILL, until there is no descendant."""
+        signal.set_wakeup_fd(-1)
+        deadline = time.monotonic() + LAST_GRACE_S
+        signal_processes(descendants(os.getpid()), signal.SIGTERM)
+        while True:
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            if time.monotonic() >= deadline:
+                signal_processes(descendants(os.getpid()), signal.SIGKILL)
+            time.sleep(0.01)
+
+
+def start_fork_server() -> tuple[int, socket.socket]:
+    """Fork the fork server off this process, which must still have a single thread.
+
+    Returns: its process id and the manager's end of its channel.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid, ours
+    ours.close()
+    _serve(theirs)
+
+
+def _serve(manager: socket.socket) -> NoReturn:
+    code = 1
+    try:
+        become_subreaper()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # it ends when the manager does
+        import cloudpickle  # noqa: F401  every worker will need it
+
+        import parsl.executors.high_throughput.worker  # noqa: F401
+        from parsl.utils import setproctitle
+
+        setproctitle("parsl: HTEX fork server")
+        server = ForkServer(manager)
+        try:
+            server.serve()
+        finally:
+            server.end_everything()
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)

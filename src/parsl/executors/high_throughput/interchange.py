@@ -1,0 +1,466 @@
+"""The interchange: tasks from the driver to managers, results back. A process of its own, with one loop.
+
+It forwards payloads and never opens them. All it keeps is soft state: the driver has what must run, the managers
+have what is running. It ends when the driver's end of its socket pair is closed, by whatever cause.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import msgspec
+import zmq
+from zmq.utils import z85
+from zmq.utils.monitor import parse_monitor_message
+
+from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.interchange_state import InterchangeState
+from parsl.executors.high_throughput.manager_selector import (
+    BlockIdManagerSelector,
+    ManagerSelector,
+    RandomManagerSelector,
+)
+from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.protocol import (
+    DecodeError,
+    Failure,
+    Result,
+    Task,
+    decode_from_driver,
+    decode_from_manager,
+    encode,
+)
+from parsl.executors.high_throughput.settings import InterchangeSettings
+from parsl.executors.high_throughput.zmq_messages import receive, send
+
+logger = logging.getLogger("parsl.htex.interchange")
+
+#: How long a manager whose connection was closed has to come back, in seconds.
+RECONNECT_GRACE_S = 3.0
+#: How long a question about installed packages waits for the slowest manager, in seconds.
+PACKAGES_TIMEOUT_S = 10.0
+#: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
+ACTIVITY_PERIOD_S = 0.5
+_BURST = 256
+
+
+class Interchange:
+    """Owns the loop, the driver's stream, the managers' socket. Single-threaded."""
+
+    def __init__(
+        self, settings: InterchangeSettings, driver: MessageStream, received: list[list[Any]]
+    ) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._state = InterchangeState(_selector(settings))
+        self._functions: dict[bytes, bytes] = {}
+        self._frames: dict[int, list[Any]] = {}
+        self._to_driver: list[Result] = []
+        self._to_driver_frames: list[Any] = []
+        self._packages: dict[str, dict[str, str]] = {}
+        self._packages_asked: list[tuple[int, float]] = []
+        self._stopping = False
+        self._watches_driver_output = False
+        self._next_beat = time.monotonic() + settings.heartbeat_period_s
+        self._next_check = 0.0
+        self._next_activity = 0.0
+        self._has_news = False
+        self._context = zmq.Context()
+        self._managers = self._open_socket()
+        self._monitor = self._managers.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._gate = _Gate(self._context, settings.cert_dir) if settings.cert_dir else None
+        self._bind()
+        for frames in received:
+            self._from_driver(frames)
+
+    def __repr__(self) -> str:
+        return f"<Interchange {self._settings.endpoint} {self._state!r}>"
+
+    def _open_socket(self) -> Any:
+        sock = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.SNDHWM, 0),
+            (zmq.RCVHWM, 0),
+            (zmq.LINGER, 500),
+            (zmq.ROUTER_MANDATORY, 1),
+            (zmq.ROUTER_HANDOVER, 1),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.IPV6, 1),
+        ):
+            sock.setsockopt(option, value)
+        return sock
+
+    def _bind(self) -> None:
+        settings = self._settings
+        if settings.local_fd >= 0:
+            self._managers.setsockopt(zmq.USE_FD, settings.local_fd)
+            self._managers.bind(f"ipc://{settings.local_socket}")
+        if settings.cert_dir:
+            from parsl.curvezmq import load_server_keys
+
+            keys = load_server_keys(settings.cert_dir)
+            self._managers.curve_server = True
+            self._managers.curve_publickey = keys.public
+            self._managers.curve_secretkey = keys.secret
+            self._managers.setsockopt(zmq.ZAP_DOMAIN, b"parsl")
+        self._managers.setsockopt(zmq.USE_FD, settings.listener_fd)
+        self._managers.bind(settings.endpoint)
+
+    def run(self) -> None:
+        """Serve until the driver is gone or says stop."""
+        self._driver.queue([encode(protocol.Ready(os.getpid()))])
+        epoll = self._epoll = select.epoll()
+        driver_fd = self._driver.fileno()
+        epoll.register(driver_fd, select.EPOLLIN)
+        watched = [self._managers, self._monitor, *([self._gate.sock] if self._gate else [])]
+        for sock in watched:
+            epoll.register(sock.getsockopt(zmq.FD), select.EPOLLIN)
+        while not self._stopping:
+            self._serve_managers()
+            self._dispatch()
+            self._flush_driver()
+            self._check_clocks()
+            # ZeroMQ's descriptors are edge-triggered: never sleep on them with events pending.
+            pending = any(sock.getsockopt(zmq.EVENTS) & zmq.POLLIN for sock in watched)
+            for fd, _ in epoll.poll(0 if pending else self._timeout_s()):
+                if fd == driver_fd:
+                    self._serve_driver()
+            if self._gate:
+                self._gate.serve()
+            self._serve_monitor()
+        self._stop_managers()
+
+    # Clocks
+
+    def _timeout_s(self) -> float:
+        moment = min(self._next_beat, self._next_check)
+        if self._has_news:
+            moment = min(moment, self._next_activity)
+        return max(0.0, moment - time.monotonic() + 0.001)
+
+    def _check_clocks(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + self._settings.heartbeat_period_s
+            self._probe()
+        if self._has_news and now >= self._next_activity:
+            self._tell_activity(now)
+        if now >= self._next_check:
+            threshold = self._settings.heartbeat_threshold_s
+            for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
+                self._lose(name, reason)
+            self._answer_packages(now)
+            waiting = self._state.has_unreachable or self._packages_asked
+            self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
+
+    def _tell_activity(self, now: float) -> None:
+        self._has_news = False
+        self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
+        self._driver.queue([encode(protocol.Answer(0, managers=self._state.infos(now)))])
+
+    def _probe(self) -> None:
+        """A sign of life to every manager, which also tells which connections are closed."""
+        beat = encode(protocol.Beat())
+        for name in list(self._state.managers):
+            self._tell(name, [beat])
+
+    # The driver
+
+    def _serve_driver(self) -> None:
+        try:
+            if self._watches_driver_output:
+                self._flush_driver()
+            messages = self._driver.receive()
+        except (EOFError, OSError):
+            logger.info("the driver is gone")
+            self._stopping = True
+            return
+        for frames in messages:
+            self._from_driver(frames)
+
+    def _from_driver(self, frames: list[Any]) -> None:
+        message = decode_from_driver(frames[0])
+        if isinstance(message, protocol.Tasks):
+            self._functions.update(message.functions)
+            self._keep_frames(message.tasks, frames)
+            self._state.add_tasks(message.tasks)
+        elif isinstance(message, protocol.Cancel):
+            for task_id in message.ids:
+                self._cancel(task_id)
+        elif isinstance(message, protocol.Query):
+            self._answer(message)
+        elif isinstance(message, protocol.BlockEnded):
+            for name in self._state.of_block(message.block):
+                self._lose(name, f"the job of its block {message.block} has ended")
+        elif isinstance(message, protocol.HoldBlock):
+            self._state.hold_block(message.block, message.is_held)
+        elif isinstance(message, protocol.Stop):
+            logger.info("told to stop: %s", message.reason)
+            self._stopping = True
+
+    def _keep_frames(self, tasks: list[Task], frames: list[Any]) -> None:
+        at = 1
+        for task in tasks:
+            if task.sizes:
+                self._frames[task.id] = frames[at : at + len(task.sizes)]
+                at += len(task.sizes)
+
+    def _cancel(self, task_id: int) -> None:
+        holder = self._state.cancel(task_id)
+        if holder is None:
+            self._frames.pop(task_id, None)
+        else:
+            self._tell(holder, [encode(protocol.Cancel([task_id]))])
+
+    def _answer(self, query: protocol.Query) -> None:
+        if query.what == "packages":
+            self._packages_asked.append((query.number, time.monotonic() + PACKAGES_TIMEOUT_S))
+            for name in self._state.managers:
+                if name.decode() not in self._packages:
+                    self._tell(name, [encode(protocol.PackagesPlease())])
+            self._answer_packages(time.monotonic())
+        else:
+            infos = self._state.infos(time.monotonic())
+            self._driver.queue([encode(protocol.Answer(query.number, managers=infos))])
+
+    def _answer_packages(self, now: float) -> None:
+        if not self._packages_asked:
+            return
+        complete = all(name.decode() in self._packages for name in self._state.managers)
+        for number, deadline in list(self._packages_asked):
+            if complete or now >= deadline:
+                self._packages_asked.remove((number, deadline))
+                self._driver.queue([encode(protocol.Answer(number, packages=self._packages))])
+
+    def _flush_driver(self) -> None:
+        if self._to_driver:
+            results, self._to_driver = self._to_driver, []
+            frames, self._to_driver_frames = self._to_driver_frames, []
+            self._driver.queue([encode(protocol.Results(results)), *frames])
+        try:
+            wants_output = not self._driver.flush()
+        except OSError:
+            self._stopping = True
+            return
+        if wants_output != self._watches_driver_output:
+            self._watches_driver_output = wants_output
+            events = select.EPOLLIN | (select.EPOLLOUT if wants_output else 0)
+            self._epoll.modify(self._driver.fileno(), events)
+
+    # Managers
+
+    def _serve_managers(self) -> None:
+        for _ in range(_BURST):
+            try:
+                parts = receive(self._managers, 2)
+            except zmq.Again:
+                return
+            if len(parts) < 2:
+                continue
+            try:
+                message = decode_from_manager(parts[1])
+            except DecodeError as error:
+                logger.warning("an unreadable message from %r was dropped: %s", parts[0], error)
+                continue
+            self._from_manager(parts[0], message, parts[2:])
+
+    def _from_manager(self, name: bytes, message: Any, frames: list[Any]) -> None:
+        now = time.monotonic()
+        if isinstance(message, protocol.Register):
+            self._register(name, message, now)
+        elif not self._state.heard(name, now):
+            self._tell(
+                name, [encode(protocol.Refused("this manager was given up before; its tasks are lost"))]
+            )
+        elif isinstance(message, protocol.Results):
+            self._state.results(name, message.results, message.capacity, now)
+            self._has_news = True
+            self._to_driver += message.results
+            self._to_driver_frames += frames
+        elif isinstance(message, protocol.Draining):
+            self._state.drain(name)
+        elif isinstance(message, protocol.Packages):
+            self._packages[name.decode()] = message.versions
+            self._answer_packages(now)
+        elif isinstance(message, protocol.Goodbye):
+            self._lose(name, message.reason)
+
+    def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
+        settings = self._settings
+        ours = _versions(protocol.PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
+        theirs = _versions(message.protocol, message.parsl_version, message.python_version)
+        if ours != theirs:
+            logger.error("manager %s on %s refused: %s, not %s", message.manager, message.host, theirs, ours)
+            reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
+            self._tell(name, [encode(protocol.Refused(reason))])
+            refused = protocol.ManagerRefused(message.host, message.block, ours, theirs)
+            self._driver.queue([encode(refused)])
+            return
+        record = self._state.register(name, message, now)
+        logger.info(
+            "manager %s on %s joined: block %s, %d workers",
+            name,
+            message.host,
+            message.block,
+            message.workers,
+        )
+        self._tell(name, [encode(protocol.Welcome(settings.heartbeat_period_s))])
+        self._driver.queue([encode(protocol.ManagerJoined(record.info(now)))])
+
+    def _lose(self, name: bytes, reason: str) -> None:
+        """A manager is gone, and with it what it held."""
+        record = self._state.remove(name)
+        level = logging.WARNING if record.held else logging.INFO
+        logger.log(
+            level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
+        )
+        text = f"Manager {record.name} on host {record.host}, block {record.block}, was lost with the task: {reason}."
+        failure = Failure(
+            kind=protocol.MANAGER_LOST,
+            message=text,
+            host=record.host,
+            block=record.block,
+            manager=record.name,
+        )
+        for task_id in sorted(record.held):
+            self._frames.pop(task_id, None)
+            self._to_driver.append(protocol.failed(task_id, failure))
+        self._driver.queue([encode(protocol.ManagerGone(record.name, record.block, reason))])
+
+    def _dispatch(self) -> None:
+        for name, tasks in self._state.match():
+            self._has_news = True
+            known = self._state.managers[name].functions
+            wanted = {task.function for task in tasks if task.function} - known
+            known |= wanted
+            functions = {
+                function: self._functions[function] for function in wanted if function in self._functions
+            }
+            frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
+            self._tell(name, [encode(protocol.Tasks(tasks, functions)), *frames])
+
+    def _tell(self, name: bytes, parts: list[Any]) -> None:
+        try:
+            send(self._managers, [name, *parts])
+        except zmq.ZMQError as error:
+            record = self._state.managers.get(name)
+            if record is not None and record.unreachable_since is None:
+                logger.warning("manager %s on %s cannot be reached: %s", name, record.host, error)
+                record.unreachable_since = time.monotonic()
+                self._next_check = 0.0
+
+    def _serve_monitor(self) -> None:
+        """Some connection was closed: find out whose by writing to all."""
+        closed = False
+        try:
+            while True:
+                parse_monitor_message(self._monitor.recv_multipart(zmq.DONTWAIT))
+                closed = True
+        except zmq.Again:
+            pass
+        if closed and self._state.managers:
+            self._probe()
+
+    def _stop_managers(self) -> None:
+        message = encode(protocol.Stop("the driver has ended"))
+        for name in list(self._state.managers):
+            self._tell(name, [message])
+        self._managers.disable_monitor()
+        self._managers.close(linger=1000)
+        self._context.destroy(linger=1000)
+
+
+class _Gate:
+    """Answers ZeroMQ's question who may connect (ZAP, rfc.zeromq.org/spec/27): holders of the client's key."""
+
+    def __init__(self, context: Any, cert_dir: str) -> None:
+        from parsl.curvezmq import load_server_keys
+
+        self._allowed = z85.decode(load_server_keys(cert_dir).client_public)
+        self.sock = context.socket(zmq.REP)
+        self.sock.bind("inproc://zeromq.zap.01")
+
+    def serve(self) -> None:
+        while self.sock.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            version, number, _domain, address, _identity, mechanism, *credentials = self.sock.recv_multipart()
+            allowed = mechanism == b"CURVE" and credentials == [self._allowed]
+            if not allowed:
+                logger.warning(
+                    "a connection from %s without the key was refused", address.decode(errors="replace")
+                )
+            status = [b"200", b"OK"] if allowed else [b"400", b"no valid key"]
+            self.sock.send_multipart([version, number, *status, b"", b""])
+
+
+def _versions(wire: int, parsl: str, python: str) -> str:
+    return f"parsl {parsl} (protocol {wire}) on Python {python}"
+
+
+def _selector(settings: InterchangeSettings) -> ManagerSelector:
+    if settings.pickled_selector:
+        import pickle
+
+        selector: ManagerSelector = pickle.loads(settings.pickled_selector)
+        return selector
+    return BlockIdManagerSelector() if settings.selector == "block_id" else RandomManagerSelector()
+
+
+def _start_log(settings: InterchangeSettings) -> None:
+    handler = logging.FileHandler(settings.log_file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
+    root = logging.getLogger("parsl")
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+
+
+def _first_messages(stream: MessageStream) -> list[list[Any]]:
+    """Wait for the settings, which the driver writes before anything else, and what came with them."""
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    while True:
+        poll.poll()
+        if messages := stream.receive():
+            return messages
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point. The only argument is the number of the inherited descriptor."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1 or not arguments[0].isdigit():
+        print(
+            "usage: interchange.py DESCRIPTOR\nStarted by HighThroughputExecutor, not by hand.",
+            file=sys.stderr,
+        )
+        return 2
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends when the driver does
+    stream = MessageStream(socket.socket(fileno=int(arguments[0])))
+    os.set_inheritable(stream.fileno(), False)
+    try:
+        first, *received = _first_messages(stream)
+    except EOFError:
+        return 0
+    settings = msgspec.msgpack.decode(first[0], type=InterchangeSettings)
+    sys.path += [entry for entry in settings.path if entry not in sys.path]
+    _start_log(settings)
+    from parsl.utils import setproctitle
+
+    setproctitle("parsl: HTEX interchange")
+    try:
+        Interchange(settings, stream, received).run()
+    except BaseException:
+        logger.exception("the interchange ends on an error of its own")
+        raise
+    logger.info("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What the interchange knows of one manager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parsl.executors.high_throughput.protocol import ManagerInfo, Register
+
+
+class ManagerRecord:
+    """One registered manager: its size, what it holds, and when it was heard of.
+
+    Users' manager selectors get these; `record['block_id']` style access works as well.
+    """
+
+    __slots__ = (
+        "block",
+        "capacity",
+        "draining",
+        "functions",
+        "heard_at",
+        "held",
+        "host",
+        "idle_since",
+        "name",
+        "on_hold",
+        "parsl_version",
+        "python_version",
+        "unreachable_since",
+        "workers",
+    )
+
+    def __init__(self, register: Register, now_s: float) -> None:
+        self.name = register.manager
+        self.block = register.block
+        self.host = register.host
+        self.workers = register.workers
+        self.capacity = register.capacity
+        self.parsl_version = register.parsl_version
+        self.python_version = register.python_version
+        self.draining = register.draining
+        self.held: set[int] = set(register.held)
+        self.functions: set[bytes] = set()
+        self.heard_at = now_s
+        self.idle_since: float | None = None if self.held else now_s
+        #: The block is about to be given back.
+        self.on_hold = False
+        #: Since when its connection has been closed, if it is.
+        self.unreachable_since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<ManagerRecord {self.name} block={self.block} workers={self.workers} held={len(self.held)}>"
+
+    def __getitem__(self, key: str) -> Any:
+        names = {"block_id": "block", "worker_count": "workers", "tasks": "held", "hostname": "host"}
+        try:
+            return getattr(self, names.get(key, key))
+        except AttributeError:
+            raise KeyError(key) from None
+
+    @property
+    def takes_tasks(self) -> bool:
+        return not (self.draining or self.on_hold or self.unreachable_since is not None)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it wants."""
+        return self.capacity - len(self.held) if self.takes_tasks else 0
+
+    @property
+    def free_workers(self) -> int:
+        """How many of its workers have no task."""
+        return self.workers - len(self.held) if self.takes_tasks else 0
+
+    def info(self, now_s: float) -> ManagerInfo:
+        return ManagerInfo(
+            manager=self.name,
+            block=self.block,
+            host=self.host,
+            workers=self.workers,
+            tasks=len(self.held),
+            idle_s=0.0 if self.idle_since is None else now_s - self.idle_since,
+            active=self.takes_tasks,
+            draining=self.draining,
+            parsl_version=self.parsl_version,
+            python_version=self.python_version,
+        )

@@ -1,0 +1,82 @@
+"""What a node's processes are to each other, read from /proc, and the two prctl(2) calls that keep them together."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Iterable, Iterator
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_SIGKILL = 9
+
+
+def _prctl(option: int, argument: int) -> None:
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)
+
+
+def become_subreaper() -> None:
+    """From now on, orphaned descendants of this process become its children. Linux only."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends, whatever way. Linux only."""
+    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+
+
+def _living() -> Iterator[tuple[int, int, int]]:
+    """Process id, parent's id and session id of every process that is no zombie."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        fields = _stat_fields(int(name))
+        if fields is not None and fields[0] not in (b"Z", b"X"):
+            yield int(name), int(fields[1]), int(fields[3])
+
+
+def _stat_fields(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat after the command's name: state, parent, group, session, ..."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    fields = _stat_fields(pid)
+    return fields is not None and fields[0] not in (b"Z", b"X")
+
+
+def descendants(pid: int) -> set[int]:
+    """All living processes below `pid`, without itself."""
+    children: dict[int, list[int]] = {}
+    for child, parent, _ in _living():
+        children.setdefault(parent, []).append(child)
+    found: set[int] = set()
+    todo = [pid]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found.update(below)
+        todo += below
+    return found
+
+
+def session_members(session: int) -> set[int]:
+    """All living processes of a session."""
+    return {pid for pid, _, of in _living() if of == session}
+
+
+def signal_processes(pids: Iterable[int], number: int) -> None:
+    """Send a signal to each; those that are gone do not matter."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass

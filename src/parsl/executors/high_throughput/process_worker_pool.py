@@ -1,0 +1,140 @@
+"""The command that starts a manager: process_worker_pool.py, named by users' launch_cmd templates."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from parsl.executors.high_throughput.settings import ManagerSettings, read_settings
+
+logger = logging.getLogger("parsl.htex.manager")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a manager until it is told to stop. Returns: the process's exit code."""
+    from parsl.executors.high_throughput.pool_arguments import parse_arguments
+
+    try:
+        file, block, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        settings = overrides(read_settings(file))
+    except (OSError, ValueError) as error:
+        print(f"The settings of this worker pool cannot be read: {error}", file=sys.stderr)
+        return 2
+    return run_manager(settings, block)
+
+
+def run_manager(settings: ManagerSettings, block: str) -> int:
+    """The life of a manager process. Returns: its exit code."""
+    from parsl.executors.high_throughput.fork_server import start_fork_server
+
+    # Before ZeroMQ and its threads: the fork server must come from a process with one thread only.
+    sys.path += [entry for entry in settings.path if entry not in sys.path]
+    fork_server_pid, channel = start_fork_server()
+    try:
+        return _manage(settings, block, channel)
+    finally:
+        channel.close()
+        os.waitpid(fork_server_pid, 0)
+
+
+def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
+    import platform
+
+    import zmq
+
+    from parsl.errors import ConfigurationError
+    from parsl.executors.high_throughput.connecting import NoInterchange, RefusedByInterchange, connect
+    from parsl.executors.high_throughput.manager import Manager
+    from parsl.executors.high_throughput.protocol import PROTOCOL_VERSION, Register
+    from parsl.utils import setproctitle
+    from parsl.version import VERSION
+
+    setproctitle("parsl: HTEX manager")
+    name, host = os.urandom(6).hex(), platform.node()
+    _start_log(settings, block, name)
+    try:
+        workers = _place_workers(settings, name, block)
+        register = Register(
+            protocol=PROTOCOL_VERSION,
+            manager=name,
+            parsl_version=VERSION,
+            python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+            host=host,
+            block=block,
+            pid=os.getpid(),
+            workers=len(workers),
+            capacity=len(workers) + settings.prefetch,
+        )
+        context = zmq.Context()
+        connection, _ = connect(context, settings, register)
+    except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
+        logger.error("%s", error)
+        print(f"Manager {name} on {host}, block {block}: {error}", file=sys.stderr)
+        return 1
+    manager = Manager(
+        name=name,
+        block=block,
+        host=host,
+        workers=workers,
+        prefetch=settings.prefetch,
+        fork_server=channel,
+        connection=connection,
+        heartbeat_period_s=settings.heartbeat_period_s,
+        heartbeat_threshold_s=settings.heartbeat_threshold_s,
+        drain_period_s=settings.drain_period_s,
+    )
+    logger.info("%r begins with %d workers", manager, len(workers))
+    try:
+        code = manager.run()
+    except BaseException as error:
+        logger.exception("the manager ends on an error of its own")
+        print(f"Manager {name} on {host}, block {block}: {type(error).__name__}: {error}", file=sys.stderr)
+        raise
+    context.destroy(linger=1000)
+    return code
+
+
+def _place_workers(
+    settings: ManagerSettings, name: str, block: str
+) -> list[tuple[dict[str, str], list[int]]]:
+    """The environment and the CPUs of each worker of this node."""
+    from parsl.executors.high_throughput.node_facts import read_node_facts
+    from parsl.executors.high_throughput.placement import PlacementRequest, plan_workers
+
+    request = PlacementRequest(
+        cores_per_worker=settings.cores_per_worker,
+        mem_per_worker_gb=settings.mem_per_worker_gb,
+        max_workers_per_node=settings.max_workers,
+        available_accelerators=tuple(settings.accelerators),
+        cpu_affinity=settings.cpu_affinity,
+    )
+    placement = plan_workers(request, read_node_facts(os.environ, settings.accelerators))
+    for warning in placement.warnings:
+        logger.warning("%s", warning)
+        print(f"Manager {name}, block {block}: {warning}", file=sys.stderr)
+    common = {
+        "PARSL_WORKER_COUNT": str(len(placement.workers)),
+        "PARSL_WORKER_POOL_ID": name,
+        "PARSL_WORKER_BLOCK_ID": block,
+    }
+    return [
+        ({**worker.environment, **common, "PARSL_WORKER_RANK": str(worker.rank)}, list(worker.cpus or ()))
+        for worker in placement.workers
+    ]
+
+
+def _start_log(settings: ManagerSettings, block: str, name: str) -> None:
+    directory = Path(settings.log_dir) / f"block-{block}" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(directory / "manager.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
+    root = logging.getLogger("parsl")
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""The wire format: every message that crosses a process boundary, and nothing else.
+
+A message is one msgpack record (its *head*) followed by any number of raw frames. Users' objects travel as
+opaque bytes, small ones inside the head, large ones as frames of their own; nobody between driver and worker
+opens them. Records are tagged and typed: what does not fit its type is refused by the decoder.
+
+    driver -> interchange   Tasks, Cancel, Query, BlockEnded, Stop
+    interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused
+    manager -> interchange  Register, Results, Beat, Draining, Packages, Goodbye
+    interchange -> manager  Welcome, Refused, Tasks, Cancel, Beat, PackagesPlease, Stop
+    manager -> worker       Work (one packet each, see worker_channel)
+    worker -> manager       Result (one packet each)
+    manager -> fork server  Fork, End
+    fork server -> manager  Forked, Exited
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+#: Raised by one with every change that an older peer cannot read.
+PROTOCOL_VERSION = 1
+
+#: Pickled arguments and results up to this many bytes travel inside the head of their message.
+INLINE_LIMIT = 32 * 1024
+
+# What became of a task, in Result.status.
+DONE = 0  # payload: the pickled result
+RAISED = 1  # payload: the pickled exception
+FAILED = 2  # payload: a Failure record; the machinery, not the task, says so
+
+# Failure.kind
+WORKER_LOST = "worker_lost"
+MANAGER_LOST = "manager_lost"
+TIMED_OUT = "timed_out"
+CANCELLED = "cancelled"
+
+
+class Task(msgspec.Struct, array_like=True, gc=False):
+    """One call of one function."""
+
+    id: int
+    #: Content name of a function sent before; empty when the payload brings its function along.
+    function: bytes
+    #: Pickled arguments; empty when they travel as frames.
+    payload: bytes
+    #: Sizes in bytes of the frames that belong to this task.
+    sizes: tuple[int, ...] = ()
+    #: Lower runs first; None runs after every number.
+    priority: float | None = None
+    walltime_s: float | None = None
+
+
+class Result(msgspec.Struct, array_like=True, gc=False):
+    """What became of one task."""
+
+    id: int
+    status: int
+    payload: bytes
+    sizes: tuple[int, ...] = ()
+    #: Seconds between the worker's having the task and its having the result.
+    run_s: float = 0.0
+
+
+class Failure(msgspec.Struct, omit_defaults=True):
+    """Why the machinery failed a task: plain data, from which the driver makes an exception."""
+
+    kind: str
+    message: str
+    host: str = ""
+    block: str = ""
+    manager: str = ""
+    worker: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    #: Largest resident set of the worker, in bytes.
+    peak_memory: int | None = None
+    log_tail: str = ""
+
+
+class ManagerInfo(msgspec.Struct):
+    """What one connected manager is doing, as the interchange sees it."""
+
+    manager: str
+    block: str
+    host: str
+    workers: int
+    tasks: int
+    idle_s: float
+    active: bool
+    draining: bool
+    parsl_version: str
+    python_version: str
+
+
+class Tasks(msgspec.Struct, tag=True, array_like=True):
+    tasks: list[Task]
+    #: Bodies of functions that the receiver has not seen yet, by content name.
+    functions: dict[bytes, bytes]
+
+
+class Results(msgspec.Struct, tag=True, array_like=True):
+    results: list[Result]
+    #: How many tasks the manager wants to hold from now on (to the driver: unused).
+    capacity: int = 0
+
+
+class Cancel(msgspec.Struct, tag=True, array_like=True):
+    ids: list[int]
+
+
+class Query(msgspec.Struct, tag=True, array_like=True):
+    """A question of the driver: `what` is 'managers' or 'packages'."""
+
+    number: int
+    what: str
+
+
+class Answer(msgspec.Struct, tag=True, array_like=True):
+    number: int
+    managers: list[ManagerInfo] = []
+    packages: dict[str, dict[str, str]] = {}
+
+
+class BlockEnded(msgspec.Struct, tag=True, array_like=True):
+    """The scheduler says that a block's job is over: its managers are gone."""
+
+    block: str
+
+
+class HoldBlock(msgspec.Struct, tag=True, array_like=True):
+    """A block is about to be given back: no more tasks for its managers; or not, after all."""
+
+    block: str
+    is_held: bool
+
+
+class Stop(msgspec.Struct, tag=True, array_like=True):
+    reason: str
+
+
+class Ready(msgspec.Struct, tag=True, array_like=True):
+    pid: int
+
+
+class ManagerJoined(msgspec.Struct, tag=True, array_like=True):
+    info: ManagerInfo
+
+
+class ManagerGone(msgspec.Struct, tag=True, array_like=True):
+    manager: str
+    block: str
+    reason: str
+
+
+class ManagerRefused(msgspec.Struct, tag=True, array_like=True):
+    """A manager's versions do not match the driver's."""
+
+    host: str
+    block: str
+    driver_version: str
+    manager_version: str
+
+
+class Register(msgspec.Struct, tag=True, array_like=True):
+    """A manager introduces itself. Fields are only ever added at the end, so that all versions can read it."""
+
+    protocol: int
+    manager: str
+    parsl_version: str
+    python_version: str
+    host: str
+    block: str
+    pid: int
+    workers: int
+    capacity: int
+    #: Tasks that the manager holds already (it is registering again).
+    held: list[int] = []
+    draining: bool = False
+
+
+class Welcome(msgspec.Struct, tag=True, array_like=True):
+    heartbeat_period_s: float
+
+
+class Refused(msgspec.Struct, tag=True, array_like=True):
+    reason: str
+
+
+class Beat(msgspec.Struct, tag=True, array_like=True):
+    """A sign of life, either way."""
+
+
+class Draining(msgspec.Struct, tag=True, array_like=True):
+    """The manager takes no more tasks and leaves when it has none."""
+
+
+class PackagesPlease(msgspec.Struct, tag=True, array_like=True):
+    """Say which distributions are installed where you are."""
+
+
+class Packages(msgspec.Struct, tag=True, array_like=True):
+    versions: dict[str, str]
+
+
+class Goodbye(msgspec.Struct, tag=True, array_like=True):
+    reason: str
+
+
+class Work(msgspec.Struct, array_like=True):
+    """A task on its way to a worker, with its function's body if that worker has not seen it."""
+
+    task: Task
+    body: bytes | None = None
+    #: Size in bytes of a body too large for a packet: it comes as the first frame.
+    body_size: int = 0
+
+
+class Fork(msgspec.Struct, tag=True, array_like=True):
+    """Start a worker; its socket comes along as a descriptor."""
+
+    rank: int
+    environment: dict[str, str]
+    cpus: list[int]
+
+
+class End(msgspec.Struct, tag=True, array_like=True):
+    """End a worker and all that it started."""
+
+    pid: int
+    grace_s: float
+
+
+class Forked(msgspec.Struct, tag=True, array_like=True):
+    rank: int
+    pid: int
+
+
+class Exited(msgspec.Struct, tag=True, array_like=True):
+    pid: int
+    #: As os.waitstatus_to_exitcode: negative for a signal.
+    exit_code: int
+    peak_memory: int
+
+
+FromDriver = Union[Tasks, Cancel, Query, BlockEnded, HoldBlock, Stop]
+ToDriver = Union[Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused]
+FromManager = Union[Register, Results, Beat, Draining, Packages, Goodbye]
+ToManager = Union[Welcome, Refused, Tasks, Cancel, Beat, PackagesPlease, Stop]
+
+encode = msgspec.msgpack.Encoder().encode
+decode_from_driver = msgspec.msgpack.Decoder(FromDriver).decode
+decode_to_driver = msgspec.msgpack.Decoder(ToDriver).decode
+decode_from_manager = msgspec.msgpack.Decoder(FromManager).decode
+decode_to_manager = msgspec.msgpack.Decoder(ToManager).decode
+decode_work = msgspec.msgpack.Decoder(Work).decode
+decode_result = msgspec.msgpack.Decoder(Result).decode
+decode_failure = msgspec.msgpack.Decoder(Failure).decode
+decode_to_fork_server = msgspec.msgpack.Decoder(Union[Fork, End]).decode
+decode_from_fork_server = msgspec.msgpack.Decoder(Union[Forked, Exited]).decode
+
+DecodeError = msgspec.DecodeError
+
+
+def failed(task_id: int, failure: Failure) -> Result:
+    """The result of a task that the machinery failed."""
+    return Result(task_id, FAILED, encode(failure))

@@ -1,0 +1,78 @@
+"""What the driver tells the interchange and the managers when it starts them: one typed record each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+#: Name of the settings file in the executor's log directory.
+SETTINGS_FILE = "manager-settings.json"
+
+
+class InterchangeSettings(msgspec.Struct, kw_only=True):
+    """Everything an interchange needs; written to its inherited socket as the first message."""
+
+    #: Descriptor of the bound and listening TCP socket.
+    listener_fd: int
+    #: Where it listens, for logs: tcp://address:port.
+    endpoint: str
+    #: Path of the unix socket for managers on the same host; empty for none.
+    local_socket: str
+    #: Descriptor of the bound and listening unix socket; -1 for none.
+    local_fd: int
+    #: Directory with the CurveZMQ keys; empty when the connections are not encrypted.
+    cert_dir: str
+    log_file: str
+    debug: bool
+    heartbeat_period_s: float
+    heartbeat_threshold_s: float
+    #: 'random', 'block_id' or a pickled selector of the user's (trusted: it comes from the driver by birth).
+    selector: str
+    pickled_selector: bytes = b""
+    parsl_version: str
+    python_version: str
+    #: The driver's sys.path.
+    path: list[str] = []
+
+
+class ManagerSettings(msgspec.Struct, kw_only=True):
+    """Everything a manager needs, from a file in the run directory that only the user can read."""
+
+    #: Addresses of the interchange, in the order in which to try them.
+    addresses: list[str]
+    port: int
+    local_socket: str = ""
+    cert_dir: str = ""
+    log_dir: str = "."
+    debug: bool = False
+    cores_per_worker: float = 1.0
+    mem_per_worker_gb: float | None = None
+    max_workers: int | None = None
+    prefetch: int = 0
+    heartbeat_period_s: float = 30
+    heartbeat_threshold_s: float = 120
+    drain_period_s: float | None = None
+    cpu_affinity: str = "none"
+    accelerators: list[str] = []
+    #: The driver's sys.path.
+    path: list[str] = []
+
+
+def write_settings(file: Path, settings: ManagerSettings) -> None:
+    """Write a file that only the user can read.
+
+    Raises: OSError when that is not possible.
+    """
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(fd, "wb") as out:
+        out.write(msgspec.json.format(msgspec.json.encode(settings)))
+
+
+def read_settings(file: Path) -> ManagerSettings:
+    """Read what `write_settings` wrote.
+
+    Raises: OSError, or msgspec.DecodeError when the file is none of ours.
+    """
+    return msgspec.json.decode(file.read_bytes(), type=ManagerSettings)

@@ -1,0 +1,182 @@
+"""A worker: one process that runs one task at a time.
+
+Forked by the fork server with one socket to its manager. It has its own session, so that everything a task
+starts can be ended with it. It never decides anything: tasks come as packets, results go as packets, an
+end-of-file means that the manager is gone and the worker with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from time import perf_counter
+from typing import Any, Callable
+
+from parsl.executors.high_throughput.protocol import (
+    DONE,
+    INLINE_LIMIT,
+    RAISED,
+    Result,
+    Task,
+    Work,
+    decode_work,
+    encode,
+)
+from parsl.executors.high_throughput.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
+from parsl.serialize.messages import NO_ARGUMENTS, dump_exception, dump_value
+from parsl.serialize.objects import Buffer, loads
+
+Function = Callable[..., Any]
+
+
+class Worker:
+    """Runs tasks from a socket until it is closed. Single-threaded; owned by its process."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._functions: dict[bytes, Function] = {}
+        self._buffer = bytearray(PACKET_LIMIT + 4096)
+
+    def __repr__(self) -> str:
+        return f"<Worker pid={os.getpid()} functions={len(self._functions)}>"
+
+    def serve(self) -> None:
+        """Run tasks until the manager closes the channel."""
+        sock, view = self._sock, memoryview(self._buffer)
+        while size := sock.recv_into(view):
+            work = decode_work(view[:size])
+            frames = self._receive_frames(work)
+            head, out = self._run(work, frames)
+            if out:
+                send_blocking(sock, head, out)
+            else:
+                sock.send(head)
+
+    def _receive_frames(self, work: Work) -> list[bytearray]:
+        sizes = work.task.sizes
+        if not sizes and not work.body_size:
+            return []
+        collector = FrameCollector((work.body_size, *sizes) if work.body_size else sizes)
+        while not collector.is_complete:
+            collector.receive(self._sock)
+        return collector.frames
+
+    def _run(self, work: Work, frames: list[bytearray]) -> tuple[bytes, list[Buffer]]:
+        task = work.task
+        start = perf_counter()
+        out: list[Buffer] = []
+        try:
+            value = self._call(work, frames)
+            status = DONE
+            payload, out = dump_value(value)
+        except SystemExit as error:
+            _leave(error)
+        except BaseException as error:
+            status = RAISED
+            payload = dump_exception(error.with_traceback(_beyond_this_file(error)))
+        if out or len(payload) > INLINE_LIMIT:
+            out = [payload, *out]
+            payload = b""
+        sizes = tuple(memoryview(frame).nbytes for frame in out)
+        return encode(Result(task.id, status, payload, sizes, perf_counter() - start)), out
+
+    def _call(self, work: Work, frames: list[bytearray]) -> Any:
+        task = work.task
+        body: Buffer | None = work.body
+        if work.body_size:
+            body, frames = frames[0], frames[1:]
+        if not task.function:
+            function, args, kwargs = self._load_arguments(task, frames)
+            return function(*args, **kwargs)
+        known = self._functions.get(task.function)
+        if known is None:
+            known = self._functions[task.function] = _load_function(body)
+        if task.payload == NO_ARGUMENTS:
+            return known()
+        args, kwargs = self._load_arguments(task, frames)
+        return known(*args, **kwargs)
+
+    @staticmethod
+    def _load_arguments(task: Task, frames: list[bytearray]) -> Any:
+        try:
+            return loads(frames[0], frames[1:]) if frames else loads(task.payload)
+        except Exception as error:
+            from parsl.serialize.errors import DeserializationError
+
+            raise DeserializationError(
+                f"the task's function or arguments cannot be unpickled on the worker: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _load_function(body: Buffer | None) -> Function:
+    from parsl.serialize.errors import DeserializationError
+
+    if body is None:
+        raise DeserializationError("the task names a function that this worker was never sent")
+    try:
+        return loads(body)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise DeserializationError(
+            f"the task's function cannot be unpickled on the worker: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _beyond_this_file(error: BaseException) -> Any:
+    """The part of the traceback that is not the worker's own, or all of it if there is no other."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace if trace is not None else error.__traceback__
+
+
+def _leave(error: SystemExit) -> None:
+    """The task called sys.exit: it gets what it asked for, and the manager tells the story."""
+    code = error.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    _flush()
+    os._exit((code or 0) & 0xFF)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def run_worker(sock: socket.socket, rank: int, environment: dict[str, str], cpus: list[int]) -> None:
+    """The life of a worker process, from just after the fork. Never returns."""
+    code = 1
+    try:
+        _settle(sock, rank, environment, cpus)
+        Worker(sock).serve()
+        code = 0
+    except (BrokenPipeError, ConnectionResetError, EOFError):
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _settle(sock: socket.socket, rank: int, environment: dict[str, str], cpus: list[int]) -> None:
+    """Affinity, accelerator and environment, before anything of the user's is imported."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(environment)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    from parsl.utils import setproctitle
+
+    setproctitle(f"parsl: HTEX worker {rank}")
+    sock.setblocking(True)
+    os.set_inheritable(sock.fileno(), False)

@@ -1,0 +1,108 @@
+"""What travels between driver and worker inside the opaque payloads: calls, values and exceptions."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, Callable, Sequence
+
+from parsl.serialize.errors import DeserializationError, SerializationError
+from parsl.serialize.objects import Buffer, dumps, is_plain, loads
+
+#: The arguments of a call without any.
+NO_ARGUMENTS = pickle.dumps(((), {}), 5)
+#: The result None.
+NONE = pickle.dumps(None, 5)
+
+
+def dump_arguments(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[bytes, list[Buffer]]:
+    """Pickle the arguments of a call.
+
+    Raises: SerializationError naming the argument that is to blame.
+    """
+    if not args and not kwargs:
+        return NO_ARGUMENTS, []
+    try:
+        if is_plain(args) and is_plain(kwargs):
+            return pickle.dumps((args, kwargs), 5), []
+        return dumps((args, kwargs))
+    except Exception as error:
+        raise _blame(function, args, kwargs, error) from error
+
+
+def dump_call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[bytes, list[Buffer]]:
+    """Pickle a call together with its function.
+
+    Raises: SerializationError naming the function or the argument that is to blame.
+    """
+    try:
+        return dumps((function, args, kwargs))
+    except Exception as error:
+        raise _blame(function, args, kwargs, error) from error
+
+
+def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
+    """Pickle a task's result.
+
+    Raises: SerializationError naming the type.
+    """
+    if value is None:
+        return NONE, []
+    try:
+        return dumps(value)
+    except Exception as error:
+        raise SerializationError(f"The task's result of type {_type_name(value)} ({error})") from error
+
+
+def dump_exception(error: BaseException) -> bytes:
+    """Pickle a task's exception with its traceback, in a form that is sure to be readable again.
+
+    An exception that does not survive pickling is replaced by a `RemoteError` that says the same in words.
+    """
+    from parsl.serialize.exceptions import ExceptionRecord
+
+    return ExceptionRecord.of(error).dump()
+
+
+def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
+    """The value of a result.
+
+    Raises: DeserializationError with the reason.
+    """
+    try:
+        return loads(payload, buffers)
+    except Exception as error:
+        raise DeserializationError(
+            f"the task's result cannot be unpickled here: {type(error).__name__}: {error}"
+        ) from error
+
+
+def load_exception(payload: Buffer) -> BaseException:
+    """The exception of a task, its remote traceback attached; never raises."""
+    from parsl.serialize.exceptions import ExceptionRecord
+
+    return ExceptionRecord.load(payload).rebuild()
+
+
+def _blame(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> SerializationError:
+    name = getattr(function, "__name__", repr(function))
+    named = [(f"Argument {i} of {name}", value) for i, value in enumerate(args)]
+    named += [(f"Argument {key!r} of {name}", value) for key, value in kwargs.items()]
+    for what, value in named:
+        try:
+            dumps(value)
+        except Exception as cause:
+            return SerializationError(
+                f"{what}, of type {_type_name(value)} ({type(cause).__name__}: {cause}),"
+            )
+    return SerializationError(f"The function {name} ({type(error).__name__}: {error})")
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,61 @@
+"""Pickling of users' objects: plain values the short way, everything else by value where it must be."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any, Union
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+#: Objects of exactly these types mean the same everywhere: the C pickler alone will do.
+_PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
+#: Containers looked into for plain values, up to this many items.
+_PLAIN_ITEMS = 8
+
+
+def is_plain(obj: object) -> bool:
+    """Whether `obj` is a plain value or a small flat container of plain values."""
+    kind = type(obj)
+    if kind in _PLAIN:
+        return True
+    if kind is tuple or kind is list:
+        return len(obj) <= _PLAIN_ITEMS and all(type(item) in _PLAIN for item in obj)  # type: ignore[arg-type, attr-defined]
+    if kind is dict:
+        return len(obj) <= _PLAIN_ITEMS and all(  # type: ignore[arg-type]
+            type(key) in _PLAIN and type(value) in _PLAIN
+            for key, value in obj.items()  # type: ignore[attr-defined]
+        )
+    return False
+
+
+def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
+    """Pickle an object, classes and functions of scripts by value.
+
+    Returns: the pickle, and the large buffers (such as numpy arrays) that it refers to, uncopied.
+    Raises: whatever the object's own pickling raises.
+    """
+    if is_plain(obj):
+        return pickle.dumps(obj, 5), []
+    import cloudpickle
+
+    buffers: list[pickle.PickleBuffer] = []
+    with io.BytesIO() as file:
+        cloudpickle.Pickler(file, protocol=5, buffer_callback=buffers.append).dump(obj)
+        return file.getvalue(), [_raw(buffer) for buffer in buffers]
+
+
+def dumps_inline(obj: object) -> bytes:
+    """As `dumps`, with everything in one piece."""
+    import cloudpickle
+
+    return cloudpickle.dumps(obj, protocol=5)  # type: ignore[no-any-return]
+
+
+def loads(payload: Buffer, buffers: Any = ()) -> Any:
+    """The object that `dumps` was given."""
+    return pickle.loads(payload, buffers=buffers)
+
+
+def _raw(buffer: pickle.PickleBuffer) -> memoryview:
+    return buffer.raw()
