@@ -1,0 +1,171 @@
+"""What a kernel is to be like."""
+
+from __future__ import annotations
+
+from parsl import validate
+from parsl.errors import ConfigurationError
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Literal
+
+    from parsl.dataflow.dependency_resolvers import DependencyResolver
+    from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.executors.base import ParslExecutor
+    from parsl.logconfigs.base import LogConfig
+
+_EXIT_MODES = ("cleanup", "skip", "wait")
+_STRATEGIES = ("simple", "htex_auto_scale", "none", None)
+
+
+class Config(RepresentationMixin):
+    """The configuration of a kernel.
+
+    Args:
+        executors: Where tasks run; None for one ThreadPoolExecutor. Their labels must differ.
+        memoizer: Not available in this version yet; must be None.
+        dependency_resolver: How the futures in arguments are found; None for the shallow one.
+        exit_mode: What the end of a ``with parsl.load(config)`` block does: ``'cleanup'`` shuts everything
+            down without waiting for tasks; ``'wait'`` waits for them first, unless an exception ended
+            the block; ``'skip'`` does nothing.
+        garbage_collect: Forget tasks once they are done.
+        internal_tasks_max_threads: How many join apps may run at once.
+        retries: What the failures of a task may cost before it has failed for good.
+        retry_handler: Called with the exception and the task's record after a failed attempt; returns
+            its cost. None: each costs 1.
+        run_dir: Where each run gets a directory of its own.
+        std_autopath: Called with a task's record and ``'stdout'`` or ``'stderr'`` to choose the path
+            for ``AUTO_LOGNAME``; None for a path in the run directory.
+        strategy: How blocks are scaled: ``'simple'``, ``'htex_auto_scale'``, ``'none'`` or None.
+        strategy_period: How often that is thought over, in seconds.
+        max_idletime: How long a block may be idle before it may be given back, in seconds.
+        monitoring: Not available in this version yet; must be None.
+        usage_tracking: Not available in this version yet; must be 0.
+        project_name: A name for usage tracking.
+        initialize_logging: Whether to write ``parsl.log`` to the run directory; or how to log.
+
+    Raises:
+        ConfigurationError: One of them is wrong; the message says which, and what is allowed.
+    """
+
+    def __init__(
+        self,
+        executors: Iterable[ParslExecutor] | None = None,
+        memoizer: Any | None = None,
+        dependency_resolver: DependencyResolver | None = None,
+        exit_mode: Literal["cleanup", "skip", "wait"] = "cleanup",
+        garbage_collect: bool = True,
+        internal_tasks_max_threads: int = 10,
+        retries: int = 0,
+        retry_handler: Callable[[Exception, TaskRecord], float] | None = None,
+        run_dir: str = "runinfo",
+        std_autopath: Callable[..., Any] | None = None,
+        strategy: str | None = "simple",
+        strategy_period: float = 5,
+        max_idletime: float = 120.0,
+        monitoring: Any | None = None,
+        usage_tracking: int = 0,
+        project_name: str | None = None,
+        initialize_logging: bool | LogConfig = True,
+    ) -> None:
+        self._executors = _checked_executors(self, executors)
+        self.memoizer = _not_yet(self, "memoizer", memoizer, None)
+        self.dependency_resolver = _checked_resolver(self, dependency_resolver)
+        self.exit_mode = validate.choice(self, "exit_mode", exit_mode, _EXIT_MODES)
+        self.garbage_collect = validate.boolean(self, "garbage_collect", garbage_collect)
+        self.internal_tasks_max_threads = validate.integer(
+            self, "internal_tasks_max_threads", internal_tasks_max_threads, low=1
+        )
+        self.retries = validate.integer(self, "retries", retries, low=0)
+        self.retry_handler: Callable[[Exception, TaskRecord], float] | None = validate.callable_(
+            self, "retry_handler", retry_handler, optional=True
+        )
+        self.run_dir = _checked_run_dir(self, run_dir)
+        self.std_autopath: Callable[..., Any] | None = validate.callable_(
+            self, "std_autopath", std_autopath, optional=True
+        )
+        self.strategy = validate.choice(self, "strategy", strategy, _STRATEGIES)
+        self.strategy_period = validate.number(self, "strategy_period", strategy_period, above=0)
+        self.max_idletime = validate.number(self, "max_idletime", max_idletime, low=0, finite=False)
+        self.monitoring = _not_yet(self, "monitoring", monitoring, None)
+        self.usage_tracking = _checked_usage_tracking(self, usage_tracking)
+        self.project_name = validate.text(self, "project_name", project_name, optional=True)
+        self.initialize_logging = _checked_logging(self, initialize_logging)
+
+    @property
+    def executors(self) -> tuple[ParslExecutor, ...]:
+        """Where tasks run."""
+        return self._executors
+
+
+def _checked_executors(config: Config, executors: object) -> tuple[ParslExecutor, ...]:
+    from parsl.executors.base import ParslExecutor
+
+    if executors is None:
+        from parsl.executors.threads import ThreadPoolExecutor
+
+        return (ThreadPoolExecutor(),)
+    if isinstance(executors, ParslExecutor):
+        validate.wrong_type(config, "executors", executors, "a list: put it in brackets, executors=[...]")
+    checked: list[ParslExecutor] = validate.list_of(config, "executors", executors, ParslExecutor)
+    _check_labels(checked)
+    return tuple(checked)
+
+
+def _check_labels(executors: list[ParslExecutor]) -> None:
+    seen: dict[str, ParslExecutor] = {}
+    for executor in executors:
+        if executor.label in seen:
+            raise validate.ParameterValueError(
+                f"Config: executors has the label {executor.label!r} twice "
+                f"({type(seen[executor.label]).__name__} and {type(executor).__name__}). "
+                "Executors must have unique labels: give one of them another label"
+            )
+        seen[executor.label] = executor
+
+
+def _checked_resolver(config: Config, resolver: object) -> DependencyResolver | None:
+    if resolver is None:
+        return None
+    from parsl.dataflow.dependency_resolvers import DependencyResolver
+
+    checked: DependencyResolver = validate.instance(
+        config, "dependency_resolver", resolver, DependencyResolver, optional=True
+    )
+    return checked
+
+
+def _checked_run_dir(config: Config, run_dir: object) -> str:
+    import os
+
+    if isinstance(run_dir, os.PathLike):
+        run_dir = os.fspath(run_dir)
+    return validate.text(config, "run_dir", run_dir, allow_empty=False)
+
+
+def _checked_usage_tracking(config: Config, level: object) -> int:
+    checked = validate.integer(config, "usage_tracking", level, low=0, high=3)
+    _not_yet(config, "usage_tracking", checked, 0)
+    return checked
+
+
+def _checked_logging(config: Config, initialize_logging: object) -> bool | LogConfig:
+    if isinstance(initialize_logging, bool):
+        return initialize_logging
+    from parsl.logconfigs.base import LogConfig
+
+    checked: LogConfig = validate.instance(
+        config, "initialize_logging", initialize_logging, LogConfig, expected="True, False or a LogConfig"
+    )
+    return checked
+
+
+def _not_yet(config: Config, name: str, value: object, only: object) -> Any:
+    if value != only:
+        raise ConfigurationError(
+            f"{type(config).__name__}: {name} is {value!r}, but {name} is not available in this version yet; "
+            f"leave it out, or give {only!r}"
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Files of tasks, and how they get to where a task runs."""

@@ -1,0 +1,102 @@
+"""Finding the futures in a task's arguments, and putting their results in their place.
+
+The shallow resolver, which is the default, sees arguments that are futures themselves. The deep one
+also looks into lists, tuples, sets, frozensets and dicts (their keys and values), and what these
+contain. Either way, the items of the ``inputs`` keyword argument are arguments of their own.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+__all__ = [
+    "DEEP_DEPENDENCY_RESOLVER",
+    "SHALLOW_DEPENDENCY_RESOLVER",
+    "DependencyResolver",
+    "deep_traverse_to_gather",
+    "deep_traverse_to_unwrap",
+    "shallow_traverse_to_gather",
+    "shallow_traverse_to_unwrap",
+]
+
+
+class DependencyResolver:
+    """How the futures in one argument are found and replaced.
+
+    Args:
+        traverse_to_gather: Called with an argument; returns the futures in it.
+        traverse_to_unwrap: Called with an argument whose futures are all done; returns it with their
+            results in their place. It must not change the argument.
+    """
+
+    __slots__ = ("traverse_to_gather", "traverse_to_unwrap")
+
+    def __init__(
+        self,
+        traverse_to_gather: Callable[[object], Sequence[Future[Any]]],
+        traverse_to_unwrap: Callable[[object], object],
+    ) -> None:
+        self.traverse_to_gather = traverse_to_gather
+        self.traverse_to_unwrap = traverse_to_unwrap
+
+    def __repr__(self) -> str:
+        names = (self.traverse_to_gather, self.traverse_to_unwrap)
+        return f"{type(self).__name__}({', '.join(getattr(name, '__name__', repr(name)) for name in names)})"
+
+
+def shallow_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
+    """Return the argument itself if it is a future."""
+    return [o] if isinstance(o, Future) else []
+
+
+def shallow_traverse_to_unwrap(o: object) -> object:
+    """Return the result of a future, and anything else as it is."""
+    return o.result() if isinstance(o, Future) else o
+
+
+def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
+    """Return the futures in an argument, however deep in standard containers."""
+    found: list[Future[Any]] = []
+    to_visit = [o]
+    entered = set()  # a container may contain itself
+    while to_visit:
+        item = to_visit.pop()
+        kind = type(item)
+        if isinstance(item, Future):
+            found.append(item)
+        elif id(item) in entered:
+            continue
+        elif kind in _SEQUENCES:
+            entered.add(id(item))
+            to_visit.extend(reversed(list(item)))  # type: ignore[call-overload]
+        elif kind is dict:
+            entered.add(id(item))
+            to_visit.extend(part for pair in reversed(item.items()) for part in reversed(pair))  # type: ignore[attr-defined]
+    return found
+
+
+def deep_traverse_to_unwrap(o: object) -> object:
+    """Return an argument with results in the place of futures, however deep in standard containers."""
+    kind = type(o)
+    if isinstance(o, Future):
+        return o.result()
+    if kind in _SEQUENCES:
+        return kind(map(deep_traverse_to_unwrap, o))  # type: ignore[call-overload]
+    if kind is dict:
+        return {
+            deep_traverse_to_unwrap(key): deep_traverse_to_unwrap(value)
+            for key, value in o.items()  # type: ignore[attr-defined]
+        }
+    return o
+
+
+# Exactly these: a subclass may not be makeable from an iterable of its items.
+_SEQUENCES = (list, tuple, set, frozenset)
+
+SHALLOW_DEPENDENCY_RESOLVER = DependencyResolver(shallow_traverse_to_gather, shallow_traverse_to_unwrap)
+DEEP_DEPENDENCY_RESOLVER = DependencyResolver(deep_traverse_to_gather, deep_traverse_to_unwrap)

@@ -1,0 +1,41 @@
+"""What a join app returns: futures, whose results take the place of its own."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
+def joined_futures(returned: object) -> Sequence[Future[Any]]:
+    """Return the futures to wait for.
+
+    Raises:
+        TypeError: A join app returned something else.
+    """
+    if isinstance(returned, Future):
+        return [returned]
+    if isinstance(returned, list) and all(isinstance(item, Future) for item in returned):
+        return returned
+    what = f"{_shortened(repr(returned))} of type {type(returned)}"
+    if isinstance(returned, list):
+        index, item = next((i, x) for i, x in enumerate(returned) if not isinstance(x, Future))
+        what = f"a list whose item {index} is {_shortened(repr(item))} of type {type(item)}"
+    raise TypeError(
+        f"join_app body must return a Future or list of Futures, got {what}. "
+        "Return what app calls give you, or use a python_app for a plain value"
+    )
+
+
+def joined_result(joins: Future[Any] | list[Future[Any]]) -> Any:
+    """Return the result of a join app, once all that it waits for has succeeded."""
+    if isinstance(joins, Future):
+        return joins.result()
+    return [future.result() for future in joins]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "..."

@@ -1,0 +1,130 @@
+"""The keyword arguments of an app call that speak to the kernel."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+
+from parsl import validate
+from parsl.data_provider.files import File
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from parsl.dataflow.data_future import DataFuture
+
+#: Their names. The function is given those that its signature has a place for.
+SPECIAL_NAMES = frozenset(
+    {"inputs", "outputs", "stdout", "stderr", "walltime", "label", "parsl_resource_specification"}
+)
+
+#: Instead of a path, for stdout and stderr: the kernel chooses one in the run directory.
+AUTO_LOGNAME = -1
+
+_STREAMS = ("stdout", "stderr")
+
+
+class SpecialArguments:
+    """The special arguments of one call, checked.
+
+    Attributes:
+        outputs: The files that the task writes.
+        walltime_s: How long it may run, in seconds; None: as long as it likes.
+        label: A name for this call.
+        resource_specification: What it asks of the executor.
+        streams: What was given as ``stdout`` and ``stderr``, by name.
+        output_futures: A future for each of the outputs; the kernel makes them.
+        shown_stdout, shown_stderr: What the task's future shows; set by the kernel.
+
+    Args:
+        func_name: The app, for error messages.
+        kwargs: The keyword arguments of the call.
+
+    Raises:
+        ParameterError: One of them is not what it must be.
+    """
+
+    __slots__ = (
+        "label",
+        "output_futures",
+        "outputs",
+        "resource_specification",
+        "shown_stderr",
+        "shown_stdout",
+        "streams",
+        "walltime_s",
+    )
+
+    def __init__(self, func_name: str, kwargs: dict[str, Any]) -> None:
+        app = f"app {func_name}"
+        _check_sequence(app, "inputs", kwargs.get("inputs"))
+        self.outputs: Sequence[File] = _files(_check_sequence(app, "outputs", kwargs.get("outputs")))
+        self.walltime_s = validate.number(app, "walltime", kwargs.get("walltime"), above=0, optional=True)
+        self.label = validate.text(app, "label", kwargs.get("label"), optional=True)
+        self.resource_specification = _resource_specification(app, kwargs)
+        self.streams = {name: kwargs[name] for name in _STREAMS if kwargs.get(name) is not None}
+        for name, stream in self.streams.items():
+            _check_stream(app, name, stream)
+        self.output_futures: list[DataFuture] = []
+        self.shown_stdout: Any = self.streams.get("stdout")
+        self.shown_stderr: Any = self.streams.get("stderr")
+
+    def files(self) -> list[File]:
+        """Return the files among the outputs and the streams."""
+        return [*self.outputs, *_files(list(self.streams.values()))]
+
+
+def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return ``kwargs`` without those special ones that ``func`` has no parameter for."""
+    accepted = _keyword_names(func)
+    if accepted is None:
+        return kwargs
+    return {name: kwargs[name] for name in kwargs if name in accepted or name not in SPECIAL_NAMES}
+
+
+def _keyword_names(func: Callable[..., Any]) -> Sequence[str] | None:
+    """The keywords a Python function takes; None if it takes any, or if that cannot be seen."""
+    code = getattr(func, "__code__", None)
+    takes_any = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
+    if code is None or code.co_flags & takes_any:
+        return None
+    names: Sequence[str] = code.co_varnames[
+        code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount
+    ]
+    return names
+
+
+def _check_sequence(app: str, name: str, value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        validate.wrong_type(app, name, value, "a list")
+    items: Sequence[Any] = value
+    return items
+
+
+def _files(items: Sequence[Any]) -> list[File]:
+    return [item for item in items if isinstance(item, File)]
+
+
+def _resource_specification(app: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    specification = kwargs.get("parsl_resource_specification")
+    if specification is None:
+        return {}
+    checked: dict[str, Any] = validate.instance(app, "parsl_resource_specification", specification, dict)
+    return checked
+
+
+def _check_stream(app: str, name: str, stream: object) -> None:
+    path = stream
+    expected = "a path, a pair (path, mode), a File or AUTO_LOGNAME"
+    if isinstance(stream, tuple):
+        if len(stream) != 2 or not isinstance(stream[1], str):
+            validate.wrong_type(app, name, stream, expected)
+        path = stream[0]
+    elif stream == AUTO_LOGNAME and type(stream) is int:
+        return
+    if not isinstance(path, (str, os.PathLike, Future)):
+        validate.wrong_type(app, name, stream, expected)

@@ -1,0 +1,268 @@
+"""A ``concurrent.futures.Future`` that costs little until somebody waits for it.
+
+The standard future makes a condition variable, its lock and three lists at birth: 2 KB, and most of
+the time of a short task. Here they exist only once a thread waits. Everything else is the standard
+future: ``isinstance``, ``concurrent.futures.wait``, ``as_completed``, ``asyncio.wrap_future``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from logging import getLogger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any, Final, Literal, TypeVar
+
+    R = TypeVar("R")
+
+    Callback = Callable[[Future[Any]], object]
+    #: What a future keeps: none, one, or a list of them.
+    Callbacks = Callback | list[Callback] | None
+    FinalState = Literal["FINISHED", "CANCELLED", "CANCELLED_AND_NOTIFIED"]
+
+__all__ = ["CancelledError", "InvalidStateError", "LeanFuture"]
+
+logger = getLogger(__name__)
+
+# The standard library's names of the states; its functions compare against them.
+_PENDING: Final = "PENDING"
+_RUNNING: Final = "RUNNING"
+_CANCELLED: Final = "CANCELLED"
+_CANCELLED_AND_NOTIFIED: Final = "CANCELLED_AND_NOTIFIED"
+_FINISHED: Final = "FINISHED"
+_DONE = (_FINISHED, _CANCELLED_AND_NOTIFIED, _CANCELLED)
+
+#: Guards every future that has no condition yet, and the making of conditions. Held for a few
+#: instructions at a time. Reentrant, because a signal handler or a finalizer may come in between.
+_LOCK = threading.RLock()
+
+os.register_at_fork(after_in_child=_LOCK._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+class LeanFuture(Future["R"]):
+    """A future whose lock and condition are made when the first thread waits.
+
+    Any thread may use it. The rule that keeps it correct: as long as ``_cond`` is None, state and
+    callbacks change only under the module's lock; a condition is made under that same lock, and from
+    then on they change only under the condition, which is never taken away again. So whoever holds
+    the condition, as the standard library's functions do, sees a state that does not move.
+
+    ``await future`` works inside asyncio. Cancelling the coroutine that awaits does *not* cancel the
+    future: others may want its result. Call ``cancel()`` for that.
+    """
+
+    __slots__ = ("_cond", "_done_callbacks", "_exception", "_result", "_state", "_waiters")
+
+    _state: str
+    _result: R | None
+    _exception: BaseException | None
+    _cond: threading.Condition | None
+    _waiters: list[Any]
+    _done_callbacks: Callbacks
+
+    def __init__(self) -> None:
+        # Future.__init__ is not called: it would make what this class exists to avoid.
+        self._state = _PENDING
+        self._result = None
+        self._exception = None
+        self._cond = None
+        self._done_callbacks = None
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        """The condition the standard library expects, made on demand together with the waiters."""
+        if self._cond is None:
+            condition = threading.Condition()
+            with _LOCK:
+                if self._cond is None:
+                    self._waiters = []
+                    self._cond = condition
+        return self._cond
+
+    def done(self) -> bool:
+        """Whether it has a result, an exception, or was cancelled."""
+        return self._state in _DONE
+
+    def running(self) -> bool:
+        """Whether it is known to be executing."""
+        return self._state == _RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._state in (_CANCELLED, _CANCELLED_AND_NOTIFIED)
+
+    def result(self, timeout: float | None = None) -> R:
+        """Return the result, waiting for it if need be.
+
+        Args:
+            timeout: The longest to wait, in seconds; None waits without limit.
+
+        Raises:
+            TimeoutError: It is not done in time.
+            CancelledError: It was cancelled.
+            Exception: Whatever the call raised.
+        """
+        if self._state == _FINISHED and self._exception is None:
+            return self._result  # type: ignore[return-value]
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the call raised, or None; waits and raises as :meth:`result` does."""
+        if self._state == _FINISHED:
+            return self._exception
+        return super().exception(timeout)
+
+    def add_done_callback(self, fn: Callback) -> None:
+        """Have ``fn(self)`` called once when the future is done: at once if it is.
+
+        An exception that it raises is logged.
+        """
+        if self._state not in _DONE:
+            with _LOCK:
+                is_guarded_here = self._cond is None
+                if is_guarded_here and self._state not in _DONE:
+                    self._add_callback(fn)
+                    return
+            if not is_guarded_here:
+                with self._condition:
+                    if self._state not in _DONE:
+                        self._add_callback(fn)
+                        return
+        self._run_callbacks(fn)
+
+    def set_result(self, result: R) -> None:
+        """Finish with a result. For whoever runs the call.
+
+        Raises:
+            InvalidStateError: It is done already.
+        """
+        callbacks = self._finish(_FINISHED, result, None)
+        if callbacks is not None:
+            self._run_callbacks(callbacks)
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Finish with an exception. For whoever runs the call.
+
+        Raises:
+            InvalidStateError: It is done already.
+        """
+        callbacks = self._finish(_FINISHED, None, exception)
+        if callbacks is not None:
+            self._run_callbacks(callbacks)
+
+    def set_cancelled(self) -> None:
+        """Finish as cancelled, even though it runs. For whoever has ended the call.
+
+        Raises:
+            InvalidStateError: It is done already.
+        """
+        callbacks = self._finish(_CANCELLED_AND_NOTIFIED, None, None)
+        if callbacks is not None:
+            self._run_callbacks(callbacks)
+
+    def cancel(self) -> bool:
+        """Cancel the call unless it runs or is done. Returns whether it is cancelled."""
+        if self._state in (_RUNNING, _FINISHED):
+            return False
+        try:
+            callbacks = self._finish(_CANCELLED, None, None, only_pending=True)
+        except InvalidStateError:
+            return self.cancelled()
+        if callbacks is not None:
+            self._run_callbacks(callbacks)
+        return True
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Mark as running; returns False if it was cancelled before. For whoever runs the call."""
+        if self._cond is None:
+            with _LOCK:
+                if self._cond is None and self._state == _PENDING:
+                    self._state = _RUNNING
+                    return True
+        return super().set_running_or_notify_cancel()
+
+    def __await__(self) -> Generator[Any, None, R]:
+        import asyncio
+
+        return asyncio.shield(asyncio.wrap_future(self)).__await__()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {id(self):#x} {self._outcome()}>"
+
+    def _outcome(self) -> str:
+        state = self._state
+        if state != _FINISHED:
+            return f"state={state.lower()}"
+        if self._exception is not None:
+            return f"state=finished raised {type(self._exception).__name__}"
+        return f"state=finished returned {type(self._result).__name__}"
+
+    def _add_callback(self, fn: Callback) -> None:
+        present = self._done_callbacks
+        if present is None:
+            self._done_callbacks = fn
+        elif type(present) is list:
+            present.append(fn)
+        else:
+            self._done_callbacks = [present, fn]  # type: ignore[list-item]
+
+    def _finish(
+        self,
+        state: FinalState,
+        result: R | None,
+        exception: BaseException | None,
+        only_pending: bool = False,
+    ) -> Callbacks:
+        """Enter a final state and wake those who wait.
+
+        Returns:
+            The callbacks, which the caller now has to run.
+
+        Raises:
+            InvalidStateError: It is done already; or it runs, and ``only_pending``.
+        """
+        if self._cond is None:
+            with _LOCK:
+                if self._cond is None:
+                    return self._enter(state, result, exception, only_pending)
+        with self._condition:
+            callbacks = self._enter(state, result, exception, only_pending)
+            self._notify_waiters(state, exception)
+            return callbacks
+
+    def _enter(
+        self, state: FinalState, result: R | None, exception: BaseException | None, only_pending: bool
+    ) -> Callbacks:
+        old = self._state
+        if old in _DONE or (only_pending and old != _PENDING):
+            raise InvalidStateError(f"{old}: {self!r}")
+        self._result = result
+        self._exception = exception
+        callbacks = self._done_callbacks
+        self._done_callbacks = None
+        self._state = state  # last: readers without a lock look at it first
+        return callbacks
+
+    def _notify_waiters(self, state: FinalState, exception: BaseException | None) -> None:
+        for waiter in self._waiters:
+            if state == _CANCELLED_AND_NOTIFIED:
+                waiter.add_cancelled(self)
+            elif state == _FINISHED and exception is not None:
+                waiter.add_exception(self)
+            elif state == _FINISHED:
+                waiter.add_result(self)
+        self._condition.notify_all()
+
+    def _run_callbacks(self, callbacks: Callbacks) -> None:
+        if type(callbacks) is list:
+            for callback in callbacks:
+                self._run_callbacks(callback)
+            return
+        try:
+            callbacks(self)  # type: ignore[misc, operator]
+        except Exception:
+            logger.exception("exception calling callback for %r", self)
