@@ -1,0 +1,370 @@
+"""The decorators that make apps of functions, and what apps have in common."""
+
+# ruff: noqa: D103, F811 - it does not take the local stand-in for typing.overload as one
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from functools import update_wrapper
+from types import MethodType
+
+from parsl import validate
+from parsl.app.parameters import explain_refusal, read_parameters
+from parsl.app.typed_call import TypedCall
+from parsl.errors import NoDataFlowKernelError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from typing import Any, Literal, ParamSpec, TypeVar, overload
+
+    from parsl.app.bash import BashApp
+    from parsl.app.python import PythonApp
+    from parsl.dataflow.dflow import DataFlowKernel
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+    Labels = list[str] | Literal["all"]
+else:
+
+    def overload(function):  # the real one would cost an import of typing
+        return function
+
+
+class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
+    """A function whose calls are tasks: each returns a future at once.
+
+    Args:
+        func: The function.
+        data_flow_kernel: The kernel that runs the tasks; None for the one that ``parsl.load`` has loaded at
+            the time of the call.
+        executors: The labels of the executors to choose from, or ``"all"``.
+        cache: Whether a call with the same arguments as an earlier one gets its result.
+        ignore_for_cache: The keyword arguments that do not count for that.
+
+    Raises:
+        ParameterError: A parameter is wrong.
+    """
+
+    #: Whether a call returns futures that the app's future waits for.
+    _joins = False
+
+    def __init__(
+        self,
+        func: Callable[P, Any],
+        data_flow_kernel: DataFlowKernel | None = None,
+        executors: Labels = "all",
+        cache: bool = False,
+        ignore_for_cache: Sequence[str] | None = None,
+    ) -> None:
+        self._is_static = isinstance(func, staticmethod)
+        self._is_method = False
+        function: Callable[..., Any] = func.__func__ if isinstance(func, staticmethod) else func
+        _check_function(self, function)
+        update_wrapper(self, function)
+        self.__name__: str = getattr(function, "__name__", type(function).__name__)
+        self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
+        self.func = function
+        self.data_flow_kernel = _checked_kernel(self, data_flow_kernel)
+        self.executors = _checked_labels(self, executors)
+        self.cache = validate.boolean(self, "cache", cache)
+        self.ignore_for_cache: list[str] | None = validate.list_of(
+            self, "ignore_for_cache", ignore_for_cache, str, optional=True
+        )
+        self._parameters = read_parameters(function)
+        self._task_function = self._make_task_function()
+
+    @abstractmethod
+    def _make_task_function(self) -> Callable[..., Any]:
+        """What a task of this app calls."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, /, *args, **kwargs):
+            parameters = self._parameters
+            if parameters is not None and (kwargs or not parameters.low <= len(args) <= parameters.high):
+                args, kwargs = self._prepare(args, kwargs)
+            return (self.data_flow_kernel or _current_kernel()).submit(
+                self._task_function,
+                args,
+                self.executors,
+                self.cache,
+                self.ignore_for_cache,
+                kwargs,
+                self._joins,
+            )
+
+        def __get__(self, instance, owner=None):
+            # A classmethod hands its class on as the instance (before Python 3.13).
+            if self._is_method or (instance is owner and not self._is_static):
+                return self if instance is None else MethodType(self, instance)
+            return self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        defined_in = getattr(self.func, "__qualname__", "").rpartition(".")[0]
+        self._is_method = not self._is_static and defined_in == owner.__qualname__
+
+    def _prepare(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Check a call that is not of the simplest kind, and add what the function's signature says."""
+        parameters = self._parameters
+        assert parameters is not None
+        if not parameters.allows(args, kwargs):
+            if (
+                self._is_method
+                and len(args) > 1
+                and args[0] is args[1]
+                and parameters.allows(args[1:], kwargs)
+            ):
+                args = args[1:]  # obj.method(obj, ...): an older way to call an app that is a method
+            elif (reason := explain_refusal(self.func, args, kwargs)) is not None:
+                raise TypeError(reason)
+        return parameters.complete(args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To be used in a worker: by name if that can import it, else by value. The kernel stays here.
+        if _is_importable(self):
+            return _import_app, (self.__module__, self.__qualname__)
+        arguments = {"func": self.func, "executors": self.executors, "cache": self.cache}
+        return _new_app, (type(self),), arguments, None, None, _set_app_state
+
+    def __parsl_dependencies__(self) -> tuple[object, ...]:
+        return (self.func,)
+
+
+@overload
+def python_app(
+    function: Callable[P, R],
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None,
+) -> PythonApp[P, R]: ...
+@overload
+def python_app(
+    function: None = None,
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None,
+) -> Callable[[Callable[P, R]], PythonApp[P, R]]: ...
+def python_app(
+    function: Callable[..., Any] | None = None,
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None,
+) -> Any:
+    """Make an app of a Python function: calling it gives a future of what the function returns.
+
+    To be used with or without parentheses.
+
+    Args:
+        function: The function; left out when the decorator is used with parentheses.
+        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
+        cache: Whether a call with the same arguments as an earlier one gets its result.
+        executors: The labels of the executors to choose from, or ``"all"``.
+        ignore_for_cache: The keyword arguments that do not count for the cache.
+
+    Returns:
+        The app; or with parentheses, a decorator that makes it.
+
+    Raises:
+        ParameterError: A parameter is wrong.
+    """
+    from parsl.app.python import PythonApp
+
+    def decorator(func: Callable[..., Any]) -> PythonApp[..., Any]:
+        return PythonApp(func, data_flow_kernel, cache, executors, ignore_for_cache)
+
+    return decorator if function is None else decorator(function)
+
+
+@overload
+def bash_app(
+    function: Callable[P, str],
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None,
+) -> BashApp[P]: ...
+@overload
+def bash_app(
+    function: None = None,
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None,
+) -> Callable[[Callable[P, str]], BashApp[P]]: ...
+def bash_app(
+    function: Callable[..., Any] | None = None,
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None,
+) -> Any:
+    """Make an app of a function that returns a command line: calling it has the command line run by
+    ``/bin/bash``.
+
+    The future's result is 0; a command line that ends with another exit code makes it fail with
+    BashExitFailure.
+
+    Args:
+        function: The function; left out when the decorator is used with parentheses.
+        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
+        cache: Whether a call with the same arguments as an earlier one gets its result.
+        executors: The labels of the executors to choose from, or ``"all"``.
+        ignore_for_cache: The keyword arguments that do not count for the cache.
+
+    Returns:
+        The app; or with parentheses, a decorator that makes it.
+
+    Raises:
+        ParameterError: A parameter is wrong.
+    """
+    from parsl.app.bash import BashApp
+
+    def decorator(func: Callable[..., Any]) -> BashApp[...]:
+        return BashApp(func, data_flow_kernel, cache, executors, ignore_for_cache)
+
+    return decorator if function is None else decorator(function)
+
+
+@overload
+def join_app(
+    function: Callable[P, Future[R]],
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    ignore_for_cache: Sequence[str] | None = None,
+) -> PythonApp[P, R]: ...
+@overload
+def join_app(
+    function: Callable[P, Sequence[Future[R]]],
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    ignore_for_cache: Sequence[str] | None = None,
+) -> PythonApp[P, list[R]]: ...
+@overload
+def join_app(
+    function: None = None,
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    ignore_for_cache: Sequence[str] | None = None,
+) -> Callable[[Callable[P, Future[R]]], PythonApp[P, R]]: ...
+def join_app(
+    function: Callable[..., Any] | None = None,
+    data_flow_kernel: DataFlowKernel | None = None,
+    cache: bool = False,
+    ignore_for_cache: Sequence[str] | None = None,
+) -> Any:
+    """Make an app of a function that starts other tasks and returns their future, or a list of futures.
+
+    The function runs in the driver. The app's future has the result of that future, or the list of their
+    results.
+
+    Args:
+        function: The function; left out when the decorator is used with parentheses.
+        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
+        cache: Whether a call with the same arguments as an earlier one gets its result.
+        ignore_for_cache: The keyword arguments that do not count for the cache.
+
+    Returns:
+        The app; or with parentheses, a decorator that makes it.
+
+    Raises:
+        ParameterError: A parameter is wrong.
+    """
+    from parsl.app.python import PythonApp
+
+    def decorator(func: Callable[..., Any]) -> PythonApp[..., Any]:
+        return PythonApp(func, data_flow_kernel, cache, ["_parsl_internal"], ignore_for_cache, join=True)
+
+    return decorator if function is None else decorator(function)
+
+
+def _check_function(app: AppBase[..., Any], function: object) -> None:
+    if isinstance(function, classmethod):
+        validate.wrong_type(
+            app, "function", function, "a function; write @classmethod above the app's decorator"
+        )
+    if isinstance(function, AppBase):
+        validate.wrong_type(app, "function", function, "a function that is not an app yet")
+    validate.callable_(app, "function", function)
+
+
+def _checked_kernel(app: AppBase[..., Any], kernel: Any) -> DataFlowKernel | None:
+    if kernel is not None and not callable(getattr(kernel, "submit", None)):
+        validate.wrong_type(app, "data_flow_kernel", kernel, "a DataFlowKernel, or None")
+    return kernel  # type: ignore[no-any-return]
+
+
+def _checked_labels(app: AppBase[..., Any], executors: Any) -> Labels:
+    if isinstance(executors, str):
+        if executors != "all":
+            validate.wrong_value(
+                app, "executors", executors, f'"all" or a list of labels, such as [{executors!r}]'
+            )
+        return "all"
+    return validate.list_of(app, "executors", executors, str, allow_empty=False)  # type: ignore[no-any-return]
+
+
+def _load_kernel_finder() -> DataFlowKernel:
+    """Find the loaded kernel, and from now on without this function."""
+    global _current_kernel
+    from parsl.dataflow.dflow import DataFlowKernelLoader
+
+    find = DataFlowKernelLoader.dfk
+    try:
+        kernel = find()
+    except NoDataFlowKernelError as error:
+        _explain_missing_kernel(error)
+        raise
+    _current_kernel = find
+    return kernel
+
+
+_current_kernel: Callable[[], DataFlowKernel] = _load_kernel_finder
+
+
+def _explain_missing_kernel(error: NoDataFlowKernelError) -> None:
+    from os import environ
+
+    if "PARSL_WORKER_RANK" in environ:
+        raise NoDataFlowKernelError(
+            "An app was called inside a worker, where no configuration is loaded: the workflow runs in the "
+            "driver. Call the function itself (app.func), or call the app in the driver, or make the calling "
+            "function a join_app, which runs in the driver."
+        ) from error
+
+
+def _is_importable(app: AppBase[..., Any]) -> bool:
+    from sys import modules
+
+    found: Any = modules.get(app.__module__)
+    if app.__module__ == "__main__" or found is None:
+        return False
+    for name in app.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is app
+
+
+def _import_app(module: str, qualified_name: str) -> Any:
+    from importlib import import_module
+
+    found: Any = import_module(module)
+    for name in qualified_name.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _new_app(kind: type[AppBase[..., Any]]) -> AppBase[..., Any]:
+    return kind.__new__(kind)
+
+
+def _set_app_state(app: AppBase[..., Any], arguments: dict[str, Any]) -> None:
+    AppBase.__init__(app, **arguments)

@@ -1,0 +1,43 @@
+"""Apps whose tasks are command lines."""
+
+from __future__ import annotations
+
+from parsl.app.app import AppBase
+from parsl.app.bash_task import BashTask, remote_side_bash_executor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, ParamSpec
+
+    from parsl.app.app import Labels
+    from parsl.dataflow.dflow import DataFlowKernel
+
+    P = ParamSpec("P")
+
+__all__ = ["BashApp", "remote_side_bash_executor"]
+
+
+class BashApp(AppBase["P", int]):
+    """An app whose function returns a command line; see :class:`~parsl.app.app.AppBase`.
+
+    Args:
+        func: The function.
+        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
+        cache: Whether a call with the same arguments as an earlier one gets its result.
+        executors: The labels of the executors to choose from, or ``"all"``.
+        ignore_for_cache: The keyword arguments that do not count for the cache.
+    """
+
+    def __init__(
+        self,
+        func: Callable[P, Any],
+        data_flow_kernel: DataFlowKernel | None = None,
+        cache: bool = False,
+        executors: Labels = "all",
+        ignore_for_cache: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(func, data_flow_kernel, executors, cache, ignore_for_cache)
+
+    def _make_task_function(self) -> Callable[..., Any]:
+        return BashTask(self.func)

@@ -1,0 +1,220 @@
+"""Running a bash app's command line, on the worker. Imported by every worker, so it imports little."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from parsl.app.errors import (
+    AppBadFormatting,
+    AppException,
+    AppTimeout,
+    BadStdStreamFile,
+    BashAppNoReturn,
+    BashExitFailure,
+    MissingOutputs,
+)
+from parsl.app.parameters import SPECIAL_NAMES
+from parsl.executors import task_child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import IO, Any
+
+SHELL = "/bin/bash"
+DEFAULT_MODE = "a+"
+_HAS_KWARGS = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
+#: Signals that Python ignores or the driver may: the command starts with them as any other program does.
+_RESET_SIGNALS = tuple(
+    number
+    for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD", "SIGQUIT")
+    if (number := getattr(signal, name, None)) is not None
+)
+
+
+class BashTask:
+    """What a task of a bash app calls: the app's function, and then the command line that it returns.
+
+    Args:
+        func: The app's function.
+    """
+
+    #: The command runs in a process of its own, which can be ended from outside (see task_child).
+    runs_command = True
+    #: ``walltime`` is seen to here, on executors that do not.
+    enforces_walltime = True
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self.func = func
+        self.__name__ = getattr(func, "__name__", type(func).__name__)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> int:
+        return remote_side_bash_executor(self.func, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<BashTask {self.__name__}>"
+
+    def __parsl_dependencies__(self) -> tuple[object, ...]:
+        return (self.func,)
+
+
+def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
+    """Call a bash app's function, and have ``/bin/bash`` run the command line that it returns.
+
+    The command gets nothing on its standard input, and a session of its own.
+
+    Args:
+        func: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments. ``stdout`` and ``stderr`` (a path, or a path and a mode) name the
+            files for the command's output; ``walltime`` is how long the command may run, in seconds;
+            ``outputs`` are files that must be there in the end.
+
+    Returns:
+        0, the exit code.
+
+    Raises:
+        AppBadFormatting: The function failed to format the command line.
+        BashAppNoReturn: The function returned no string.
+        BadStdStreamFile: The file for stdout or stderr cannot be written.
+        AppTimeout: The command ran longer than its walltime, and was ended with all its processes.
+        BashExitFailure: The exit code was not 0.
+        MissingOutputs: Declared outputs are not there.
+    """
+    name = getattr(func, "__name__", type(func).__name__)
+    command = _make_command(name, func, args, kwargs)
+    stdout = stderr = None
+    try:
+        stdout = _open_stream("stdout", kwargs.get("stdout"))
+        stderr = _open_stream("stderr", kwargs.get("stderr"))
+        if stderr is not None:
+            _write_head(stderr, command)
+        exit_code = _run(name, command, stdout, stderr, kwargs.get("walltime"))
+    finally:
+        for stream in (stdout, stderr):
+            if stream is not None:
+                stream.close()
+    if exit_code != 0:
+        raise BashExitFailure(name, exit_code)
+    _check_outputs(name, kwargs.get("outputs") or ())
+    return exit_code
+
+
+def _make_command(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    try:
+        command = func(*args, **_known(func, kwargs))
+    except (AttributeError, IndexError, KeyError) as error:
+        raise AppBadFormatting(
+            f"App formatting failed for app {name!r} with {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(command, str):
+        raise BashAppNoReturn(
+            f"bash_app {name} returned {command!r} ({type(command).__name__}); "
+            "its function has to return the command line, a string, for bash to run"
+        )
+    return command
+
+
+def _known(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Leave out those of Parsl's own arguments that the function has no parameter for."""
+    code = getattr(func, "__code__", None)
+    if not kwargs or code is None or code.co_flags & _HAS_KWARGS:
+        return kwargs
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return {name: kwargs[name] for name in kwargs if name in names or name not in SPECIAL_NAMES}
+
+
+def _open_stream(kind: str, spec: Any) -> IO[str] | None:
+    """Open a file for the command's output, as ``stdout`` or ``stderr`` of the app call say."""
+    if spec is None:
+        return None
+    path, mode = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, DEFAULT_MODE)
+    try:
+        path = os.fspath(path)
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or not isinstance(mode, str):
+        raise BadStdStreamFile(f"{kind} is {spec!r}; expected a path, or a path and a mode: ('out.txt', 'w')")
+    try:
+        if parent := os.path.dirname(path):
+            os.makedirs(parent, exist_ok=True)
+        stream = open(path, mode)  # noqa: SIM115
+    except (OSError, ValueError) as error:
+        raise BadStdStreamFile(f"{path} cannot be opened for {kind}: {error}") from error
+    if not stream.writable():
+        stream.close()
+        raise BadStdStreamFile(f"{path} is opened for {kind} with mode {mode!r}, which does not write")
+    return stream
+
+
+def _write_head(stderr: Any, command: str) -> None:
+    """Begin the file of the command's errors with the command."""
+    head = f"--> executable follows <--\n{command}\n--> end executable <--\n"
+    binary = getattr(stderr, "buffer", stderr)
+    binary.write(head.encode("utf-8", "surrogateescape"))
+    binary.flush()
+
+
+def _run(
+    name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | None, walltime_s: float | None
+) -> int:
+    """Run a command line to its end, but no longer than ``walltime_s``. Returns the exit code."""
+    child = task_child.current()
+    child.starting()
+    pid = 0
+    try:
+        pid = _spawn(name, command, stdout, stderr)
+    finally:
+        child.started(pid)
+    try:
+        status = child.wait(walltime_s)
+    except ChildProcessError as error:
+        raise AppException(
+            f"The exit code of bash_app {name} is lost: something in this process waits for all of its "
+            "children (SIGCHLD is ignored, perhaps)"
+        ) from error
+    except BaseException:
+        child.terminate()
+        raise
+    if status is None:
+        child.terminate()
+        raise AppTimeout(f"App {name} exceeded walltime: {walltime_s:g} seconds")
+    return os.waitstatus_to_exitcode(status)
+
+
+def _spawn(name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | None) -> int:
+    # posix_spawn takes half of the time that subprocess does; the environment is quicker to pass on as bytes.
+    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    if stdout is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, stdout.fileno(), 1))
+    if stderr is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, stderr.fileno(), 2))
+    try:
+        return os.posix_spawn(
+            SHELL,
+            (SHELL, "-c", command),
+            dict(os.environb),
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_RESET_SIGNALS,
+        )
+    except (OSError, ValueError) as error:
+        raise AppException(_explain_spawn(name, command, error)) from error
+
+
+def _explain_spawn(name: str, command: str, error: Exception) -> str:
+    text = f"The command line of bash_app {name} cannot be run by {SHELL}: {error}"
+    if isinstance(error, OSError) and error.errno == 7:
+        return (
+            f"{text}. It has {len(command)} characters, more than the system takes, or the environment is "
+            "too large; write the script to a file and run that"
+        )
+    return text
+
+
+def _check_outputs(name: str, outputs: Sequence[Any]) -> None:
+    missing = [output for output in outputs if not os.path.exists(getattr(output, "filepath", output))]
+    if missing:
+        raise MissingOutputs(f"Missing outputs from app {name}", missing)

@@ -1,0 +1,195 @@
+"""What a function's parameters say about calls of its app: which calls can work, and Parsl's own
+parameters."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from inspect import Signature
+    from types import CodeType
+    from typing import Any
+
+    Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+#: Parameters that mean something to Parsl. A default in the function's signature counts as given in the call.
+SPECIAL_NAMES = frozenset(
+    ("inputs", "outputs", "stdout", "stderr", "walltime", "label", "parsl_resource_specification")
+)
+_HAS_ARGS = 0x04
+_HAS_KWARGS = 0x08
+_NO_LIMIT = 1 << 30
+
+
+class Parameters:
+    """A function's parameters, in the form in which calls are checked quickly.
+
+    Args:
+        names: The positional parameters that can be given by keyword too, by their position.
+        keyword_only: The keyword-only parameters.
+        required: The parameters without a default.
+        low: How many positional arguments a call without keyword arguments needs.
+        high: How many positional arguments there can be; None without limit.
+        takes_any_keyword: Whether there is a ``**kwargs``.
+        defaults: The defaults of the special parameters.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, int],
+        keyword_only: Iterable[str],
+        required: Iterable[str],
+        low: int,
+        high: int | None,
+        takes_any_keyword: bool,
+        defaults: Mapping[str, Any],
+    ) -> None:
+        self._positions = {**names, **dict.fromkeys(keyword_only, _NO_LIMIT)}
+        self._required = frozenset(required)
+        self._low = low
+        self._high = _NO_LIMIT if high is None else high
+        self._takes_any_keyword = takes_any_keyword
+        self._required_keyword_only = len(self._required.intersection(keyword_only))
+        self.defaults = dict(defaults)
+        special = [names[name] for name in SPECIAL_NAMES.intersection(names)]
+        self._first_special = min(special, default=_NO_LIMIT)
+        #: A call without keyword arguments is right, and needs nothing, with ``low`` to ``high`` positional
+        #: ones.
+        self.low = _NO_LIMIT if self.defaults or self._required_keyword_only else low
+        self.high = min(self._high, self._first_special)
+
+    def __repr__(self) -> str:
+        return f"<Parameters {', '.join(self._positions)} special={self.defaults}>"
+
+    def allows(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether the function can be called so.
+
+        Parsl's own arguments can always be given: a function that has no parameter for one does not get it.
+        """
+        given = len(args)
+        if given > self._high:
+            return False
+        positions = self._positions
+        found = 0
+        for name in kwargs:
+            position = positions.get(name)
+            if position is None:
+                if not self._takes_any_keyword and name not in SPECIAL_NAMES:
+                    return False
+            elif position < given:
+                return False
+            elif name in self._required:
+                found += 1
+        return found == max(0, self._low - given) + self._required_keyword_only
+
+    def complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Make the special parameters of a call keyword arguments, given or by default."""
+        given = len(args)
+        if given > self._first_special and self._high != _NO_LIMIT:
+            names = [
+                name for name, position in self._positions.items() if self._first_special <= position < given
+            ]
+            names.sort(key=self._positions.__getitem__)
+            kwargs = {**dict(zip(names, args[self._first_special :], strict=True)), **kwargs}
+            args = args[: self._first_special]
+            given = len(args)
+        for name, default in self.defaults.items():
+            if name not in kwargs and self._positions.get(name, _NO_LIMIT) >= given:
+                kwargs[name] = default
+        return args, kwargs
+
+
+def read_parameters(func: Callable[..., Any]) -> Parameters | None:
+    """Return the parameters of a function; None if they cannot be known (those of some built-in ones)."""
+    code = getattr(func, "__code__", None)
+    if type(func).__name__ == "function" and code is not None:
+        parameters = _from_code(func, code)
+        if hasattr(func, "__wrapped__"):
+            parameters.defaults.update(_wrapped_defaults(func))
+            parameters.low = _NO_LIMIT
+        return parameters
+    try:
+        return _from_signature(_signature(func))
+    except (TypeError, ValueError):
+        return None
+
+
+def explain_refusal(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+    """Say why a function cannot be called so; None if it can."""
+    signature = _signature(func)
+    others = {
+        name: kwargs[name] for name in kwargs if name in signature.parameters or name not in SPECIAL_NAMES
+    }
+    try:
+        signature.bind(*args, **others)
+    except TypeError as error:
+        name = getattr(func, "__name__", repr(func))
+        return f"{name}() cannot be called so: {error}; it is defined as {name}{signature}"
+    return None
+
+
+def _from_code(func: Any, code: CodeType) -> Parameters:
+    """Read a plain function without the cost of `inspect`."""
+    positional = code.co_varnames[: code.co_argcount]
+    end = code.co_argcount + code.co_kwonlyargcount
+    keyword_only = code.co_varnames[code.co_argcount : end]
+    defaults = func.__defaults__ or ()
+    low = len(positional) - len(defaults)
+    keyword_defaults = func.__kwdefaults__ or {}
+    all_defaults = {**dict(zip(positional[low:], defaults, strict=True)), **keyword_defaults}
+    by_keyword = {name: i for i, name in enumerate(positional) if i >= code.co_posonlyargcount}
+    return Parameters(
+        names=by_keyword,
+        keyword_only=keyword_only,
+        required=[*positional[:low], *(name for name in keyword_only if name not in keyword_defaults)],
+        low=low,
+        high=None if code.co_flags & _HAS_ARGS else len(positional),
+        takes_any_keyword=bool(code.co_flags & _HAS_KWARGS),
+        defaults=_special(all_defaults, {*by_keyword, *keyword_only}),
+    )
+
+
+def _from_signature(signature: Signature) -> Parameters:
+    parameters = list(signature.parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    by_keyword = {p.name: i for i, p in enumerate(positional) if p.kind is p.POSITIONAL_OR_KEYWORD}
+    kinds = {p.kind for p in parameters}
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return Parameters(
+        names=by_keyword,
+        keyword_only=keyword_only,
+        required=[p.name for p in named if p.default is p.empty],
+        low=sum(1 for p in positional if p.default is p.empty),
+        high=None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional),
+        takes_any_keyword=any(kind.name == "VAR_KEYWORD" for kind in kinds),
+        defaults=_special(
+            {p.name: p.default for p in named if p.default is not p.empty}, {*by_keyword, *keyword_only}
+        ),
+    )
+
+
+def _wrapped_defaults(func: Callable[..., Any]) -> dict[str, Any]:
+    """The special defaults of a function that another one wraps, if the wrapper passes them on."""
+    from inspect import signature
+
+    own = _signature(func).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
+        return {}
+    inner = signature(func).parameters
+    return {
+        name: inner[name].default
+        for name in SPECIAL_NAMES.intersection(inner)
+        if inner[name].default is not inner[name].empty and name not in own
+    }
+
+
+def _special(defaults: Mapping[str, Any], by_keyword: Iterable[str]) -> dict[str, Any]:
+    names = SPECIAL_NAMES.intersection(by_keyword)
+    return {name: default for name, default in defaults.items() if name in names}
+
+
+def _signature(func: Callable[..., Any]) -> Signature:
+    from inspect import signature
+
+    return signature(func, follow_wrapped=False)

@@ -1,0 +1,60 @@
+"""Apps whose tasks are Python functions."""
+
+from __future__ import annotations
+
+from parsl import validate
+from parsl.app.app import AppBase
+from parsl.executors.interrupt import limit_walltime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, ParamSpec, TypeVar
+
+    from parsl.app.app import Labels
+    from parsl.dataflow.dflow import DataFlowKernel
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+
+class PythonApp(AppBase["P", "R"]):
+    """An app whose future has what the function returns; see :class:`~parsl.app.app.AppBase`.
+
+    Args:
+        func: The function.
+        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
+        cache: Whether a call with the same arguments as an earlier one gets its result.
+        executors: The labels of the executors to choose from, or ``"all"``.
+        ignore_for_cache: The keyword arguments that do not count for the cache.
+        join: Whether the function returns futures that the app's future has to wait for.
+    """
+
+    def __init__(
+        self,
+        func: Callable[P, Any],
+        data_flow_kernel: DataFlowKernel | None = None,
+        cache: bool = False,
+        executors: Labels = "all",
+        ignore_for_cache: Sequence[str] | None = None,
+        join: bool = False,
+    ) -> None:
+        super().__init__(func, data_flow_kernel, executors, cache, ignore_for_cache)
+        self._joins = validate.boolean(self, "join", join)
+
+    def _make_task_function(self) -> Callable[..., Any]:
+        return self.func
+
+
+def timeout(f: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    """Limit the time that calls of a function may take, in a process that nobody else watches.
+
+    Args:
+        f: The function.
+        seconds: How long a call may take.
+
+    Returns:
+        A function that raises AppTimeout when the time is over. Python code is interrupted between two of its
+        instructions; a call into C code is only when it returns.
+    """
+    return limit_walltime(f, validate.number("timeout", "seconds", seconds, above=0, finite=False))

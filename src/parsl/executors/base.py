@@ -1,0 +1,120 @@
+"""The interface between the kernel and whatever runs tasks."""
+
+from __future__ import annotations
+
+import os
+from abc import ABCMeta, abstractmethod
+
+from parsl import validate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import Any, Literal, TypeVar
+
+    SelfT = TypeVar("SelfT", bound="ParslExecutor")
+
+
+class ParslExecutor(metaclass=ABCMeta):
+    """Runs tasks somewhere. This is the class to extend to connect another execution system.
+
+    The kernel sets ``run_dir``, ``run_id`` and the monitoring attributes, calls :meth:`start` once, then
+    :meth:`submit` from any thread for each task that is ready, and :meth:`shutdown` at the end. A subclass
+    gives its instances a ``label``, unique among the executors of a kernel, and may have the attributes
+    ``storage_access`` (a list of staging providers) and ``working_dir`` (where files are staged to).
+
+    Args:
+        monitoring_messages: Where monitoring messages go; None without monitoring.
+        run_dir: The directory of the run.
+        run_id: The identifier of the run.
+    """
+
+    #: The name by which apps choose the executor.
+    label: str = "undefined"
+
+    #: Whether ``submit`` takes ``walltime_s`` (seconds) in the resource specification and ends the task
+    #: itself when it is over. For any other executor the kernel wraps the function of a task that has a
+    #: walltime.
+    enforces_walltime: bool = False
+
+    def __init__(
+        self,
+        *,
+        monitoring_messages: Any | None = None,
+        run_dir: str = ".",
+        run_id: str | None = None,
+    ) -> None:
+        self.monitoring_messages = monitoring_messages
+        self.remote_monitoring_radio: Any | None = None
+        self.monitoring_receiver: Any | None = None
+        self.log_config: Any | None = None
+        self.run_dir = run_dir
+        self.run_id = run_id
+
+    @property
+    def run_dir(self) -> str:
+        """The directory of the run, as an absolute path."""
+        return self._run_dir
+
+    @run_dir.setter
+    def run_dir(self, value: str) -> None:
+        if not isinstance(value, (str, os.PathLike)):
+            validate.wrong_type(self, "run_dir", value, "a path")
+        self._run_dir = os.path.abspath(value)
+
+    @property
+    def run_id(self) -> str | None:
+        """The identifier of the run; None before the kernel has given one."""
+        return self._run_id
+
+    @run_id.setter
+    def run_id(self, value: str | None) -> None:
+        self._run_id = value
+
+    def start(self) -> None:
+        """Get ready for tasks; called once, before any other method.
+
+        Raises:
+            Exception: It cannot start. ``parsl.load`` fails with this, and shuts the other executors down.
+        """
+        return
+
+    @abstractmethod
+    def submit(
+        self, func: Callable[..., Any], resource_specification: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Future[Any]:
+        """Start a task, or queue it. Must not block; called from any thread.
+
+        Args:
+            func: What to call.
+            resource_specification: What the task asks for, in the executor's own words; may be empty. An
+                executor that enforces walltimes finds ``walltime_s`` in it, in seconds.
+            args: The positional arguments, as they are: futures have been replaced by their results.
+            kwargs: The keyword arguments, likewise.
+
+        Returns:
+            A future of the result or of the exception that ``func`` raises. Its ``cancel()`` takes the task
+            back: a queued one at once, a running one if the executor can end it.
+
+        Raises:
+            InvalidResourceSpecification: The specification is not understood.
+        """
+
+    @abstractmethod
+    def shutdown(self) -> None:
+        """Stop, and give back all resources: threads, processes, blocks. May be called again.
+
+        Every future that :meth:`submit` has returned is done afterwards, or will be.
+        """
+
+    def monitor_resources(self) -> bool:
+        """Whether tasks can be measured: each has to have a process of its own."""
+        return True
+
+    def __enter__(self: SelfT) -> SelfT:
+        return self
+
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> Literal[False]:
+        self.shutdown()
+        return False

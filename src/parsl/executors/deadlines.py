@@ -1,0 +1,119 @@
+"""Calling functions when their time has come: one thread for all of an executor's walltimes."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from itertools import count
+from threading import Condition, Thread, current_thread
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Action = Callable[[], object]
+
+_FEW = 64
+_CALL_LIMIT_S = 10.0
+
+
+class Deadline:
+    """One pending call; ``cancel`` takes it back."""
+
+    __slots__ = ("_watch", "action")
+
+    def __init__(self, watch: DeadlineWatch, action: Action) -> None:
+        self._watch = watch
+        self.action: Action | None = action
+
+    def cancel(self) -> None:
+        """Do not make the call, if it has not begun."""
+        self.action = None
+        self._watch.forget_one()
+
+
+class DeadlineWatch:
+    """Waits, in a thread of its own that starts with the first deadline, and calls what is due.
+
+    Each call is made in a new thread, so that a slow one delays no other.
+
+    Args:
+        name: The beginning of the threads' names.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._changed = Condition()
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._numbers = count()
+        self._cancelled = 0
+        self._thread: Thread | None = None
+        self._calls: set[Thread] = set()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<DeadlineWatch pending={len(self._heap) - self._cancelled}>"
+
+    def add(self, delay_s: float, action: Action) -> Deadline:
+        """Have ``action`` called after ``delay_s`` seconds."""
+        deadline = Deadline(self, action)
+        entry = (monotonic() + delay_s, next(self._numbers), deadline)
+        with self._changed:
+            heappush(self._heap, entry)
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name=f"{self._name}-walltimes", daemon=True)
+                self._thread.start()
+            elif self._heap[0] is entry:
+                self._changed.notify()
+        return deadline
+
+    def forget_one(self) -> None:
+        """A deadline was cancelled: rebuild the heap when most of it is."""
+        with self._changed:
+            self._cancelled += 1
+            if self._cancelled > _FEW and self._cancelled * 2 > len(self._heap):
+                self._heap = [entry for entry in self._heap if entry[2].action is not None]
+                heapify(self._heap)
+                self._cancelled = 0
+
+    def close(self) -> None:
+        """Make no more calls, end the thread, and wait for the calls that are being made."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        threads = {*self._calls} if self._thread is None else {self._thread, *self._calls}
+        for thread in threads - {current_thread()}:
+            thread.join(_CALL_LIMIT_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                deadline = self._next_due()
+            if deadline is None:
+                return
+            action = deadline.action
+            if action is not None:
+                self._call(action)
+
+    def _call(self, action: Action) -> None:
+        def run() -> None:
+            try:
+                action()
+            finally:
+                self._calls.discard(current_thread())
+
+        thread = Thread(target=run, name=f"{self._name}-walltime", daemon=True)
+        self._calls.add(thread)
+        thread.start()
+
+    def _next_due(self) -> Deadline | None:
+        """Wait for the next deadline; None when the watch was closed."""
+        while not self._is_closed:
+            if not self._heap:
+                self._changed.wait()
+                continue
+            wait_s = self._heap[0][0] - monotonic()
+            if wait_s <= 0 or self._heap[0][2].action is None:
+                return heappop(self._heap)[2]
+            self._changed.wait(min(wait_s, 86_400.0))
+        return None

@@ -1,0 +1,129 @@
+"""The executor that runs tasks in threads of the driver."""
+
+from __future__ import annotations
+
+from parsl import validate
+from parsl.executors.base import ParslExecutor
+from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
+from parsl.executors.thread_pool import ThreadPool
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from typing import Any
+
+_KNOWN_KEYS = frozenset(("walltime_s", "priority"))
+
+
+class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
+    """Runs tasks in threads of the driver's own process, in the order in which they became ready.
+
+    Good for short functions, for those that wait, and for bash apps; Python code of several tasks shares one
+    processor. A task that is over its walltime, or a bash app that is cancelled, is ended with its
+    processes; Python code that cannot be interrupted keeps its thread, which another one replaces.
+
+    Args:
+        label: The name by which apps choose this executor.
+        max_threads: How many tasks may run at once; None: as many as the machine has processors, and four
+            more, but no more than 32.
+        thread_name_prefix: The beginning of the threads' names; by default ``"ThreadPoolExecutor-"`` and
+            the label.
+        storage_access: The staging providers to use; None for the default ones.
+        working_dir: Where files are staged to; None for the current directory.
+        remote_monitoring_radio: How tasks send monitoring messages.
+    """
+
+    enforces_walltime = True
+
+    def __init__(
+        self,
+        label: str = "threads",
+        max_threads: int | None = 2,
+        thread_name_prefix: str | None = None,
+        storage_access: Sequence[Any] | None = None,
+        working_dir: str | None = None,
+        remote_monitoring_radio: Any | None = None,
+    ) -> None:
+        super().__init__()
+        self.label = validate.text(self, "label", label, allow_empty=False, one_line=True)
+        self.max_threads = validate.integer(self, "max_threads", max_threads, low=1, optional=True)
+        prefix = validate.text(self, "thread_name_prefix", thread_name_prefix, optional=True)
+        self.thread_name_prefix = f"ThreadPoolExecutor-{label}" if prefix is None else prefix
+        self.storage_access = validate.list_of(self, "storage_access", storage_access, object, optional=True)
+        if working_dir is not None and not hasattr(working_dir, "__fspath__"):
+            validate.text(self, "working_dir", working_dir, allow_empty=False)
+        self.working_dir = working_dir
+        self.remote_monitoring_radio = remote_monitoring_radio
+        self._pool: ThreadPool | None = None
+
+    def start(self) -> None:
+        """Get ready for tasks. Threads are started when there is something to do."""
+        self._pool = ThreadPool(self.max_threads or _default_threads(), self.thread_name_prefix)
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        resource_specification: dict[str, Any] | None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Future[Any]:
+        """Queue a task.
+
+        Args:
+            func: What to call.
+            resource_specification: ``walltime_s`` is how long the task may run, in seconds. ``priority`` is
+                accepted and without effect: threads take tasks in the order they came. Nothing else is.
+            args: The positional arguments.
+            kwargs: The keyword arguments.
+
+        Returns:
+            The future of the result. Its ``cancel()`` works on a task that waits for a thread, and on a
+            bash app that runs; not on Python code that runs.
+
+        Raises:
+            InvalidResourceSpecification: There is something else in the specification.
+            ExecutorError: The executor was not started.
+            RuntimeError: The executor was shut down.
+        """
+        pool = self._pool
+        if pool is None:
+            raise ExecutorError(
+                self, "it was not started; parsl.load() starts executors, as does their start()"
+            )
+        walltime_s = None
+        if resource_specification:
+            if not _KNOWN_KEYS.issuperset(resource_specification):
+                _refuse(resource_specification)
+            walltime_s = resource_specification.get("walltime_s")
+        return pool.submit(func, args, kwargs, walltime_s)
+
+    def shutdown(self, block: bool = True, timeout_s: float | None = None) -> None:
+        """Take no more tasks, run those there are, and end the threads.
+
+        Args:
+            block: Whether to wait for that.
+            timeout_s: How long to wait, in seconds; None for as long as it takes. When the time is up, what
+                has not begun is cancelled and what runs is ended.
+        """
+        if self._pool is not None:
+            self._pool.shutdown(block, timeout_s)
+
+    def monitor_resources(self) -> bool:
+        """Whether tasks can be measured: not here, where all share the driver's process."""
+        return False
+
+
+def _refuse(specification: dict[str, Any]) -> None:
+    raise InvalidResourceSpecification(
+        specification.keys() - _KNOWN_KEYS,
+        "A ThreadPoolExecutor has no resources to give out; leave parsl_resource_specification out, "
+        "or send the app to another executor.",
+    )
+
+
+def _default_threads() -> int:
+    from os import cpu_count
+
+    return min(32, (cpu_count() or 1) + 4)

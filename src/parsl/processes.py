@@ -1,0 +1,242 @@
+"""Ending processes with all that they have started.
+
+A tree of processes is found through parents, and through the sessions and process groups that its members
+lead: a process whose parent has ended is still found if it stayed in the session. Each process is known by
+its id *and* its start time, so that a process which got the id of one that ended is never signalled.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: How long processes have to end after SIGTERM, in seconds.
+TERM_GRACE_S = 1.0
+#: How long the kernel has to end processes after SIGKILL, in seconds.
+KILL_GRACE_S = 2.0
+_KILL_ROUNDS = 4
+_POLL_PERIOD_S = 0.01
+_LONGEST_POLL_S = 86_400.0
+
+
+class ProcessEntry:
+    """One living process: its id, its relations, and when it was started (in the system's own unit)."""
+
+    __slots__ = ("group", "parent", "pid", "session", "started")
+
+    def __init__(self, pid: int, parent: int, group: int, session: int, started: float) -> None:
+        self.pid = pid
+        self.parent = parent
+        self.group = group
+        self.session = session
+        self.started = started
+
+    def __repr__(self) -> str:
+        return f"<ProcessEntry {self.pid} parent={self.parent} group={self.group} session={self.session}>"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process ``pid`` that has not ended; a zombie has."""
+    return _entry(pid) is not None
+
+
+def process_table() -> dict[int, ProcessEntry]:
+    """Return all living processes by their ids; zombies are not among them."""
+    if sys.platform == "linux":
+        pids: Iterable[int] = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    else:
+        from psutil import pids as list_pids
+
+        pids = list_pids()
+    return {pid: entry for pid in pids if (entry := _entry(pid)) is not None}
+
+
+def family(table: Mapping[int, ProcessEntry], roots: Iterable[int]) -> dict[int, ProcessEntry]:
+    """Choose the processes that belong to ``roots``.
+
+    Args:
+        table: The living processes.
+        roots: Process ids; they may have ended, and are then still known as parents and leaders.
+
+    Returns:
+        The living ones among the roots, their descendants, and the members of every session and process group
+        that one of these leads; never the calling process.
+    """
+    followers: dict[int, list[int]] = {}
+    for entry in table.values():
+        for leader in {entry.parent, entry.session, entry.group}:
+            if leader != entry.pid:
+                followers.setdefault(leader, []).append(entry.pid)
+    found: set[int] = set()
+    todo = [pid for pid in roots if pid > 1]
+    while todo:
+        pid = todo.pop()
+        if pid not in found:
+            found.add(pid)
+            todo += followers.get(pid, ())
+    found.discard(os.getpid())
+    return {pid: table[pid] for pid in found if pid in table}
+
+
+def terminate_tree(pid: int, grace_s: float = TERM_GRACE_S, kill_grace_s: float = KILL_GRACE_S) -> list[int]:
+    """End a process and all that it has started: SIGTERM first, SIGKILL for what does not heed it.
+
+    The caller has to know that ``pid`` is the process it means: its own child that has not been waited for,
+    say. Zombies count as ended; a child of the caller is left for the caller to wait for.
+
+    Args:
+        pid: The process. If it has ended, what is left of its session or process group is ended.
+        grace_s: How long they have after SIGTERM, in seconds; 0 to send SIGKILL at once.
+        kill_grace_s: How long to wait for the end after SIGKILL, in seconds.
+
+    Returns:
+        The ids of those that could not be ended in that time; empty as a rule.
+    """
+    members = family(process_table(), [pid])
+    known = dict(members)
+    if grace_s > 0 and members:
+        _signal_all(members.values(), (signal.SIGTERM, signal.SIGCONT))
+        _wait_all(members.values(), grace_s)
+    for _ in range(_KILL_ROUNDS):
+        members = _left_over(pid, known)
+        if not members:
+            break
+        known.update(members)
+        _signal_all(members.values(), (signal.SIGKILL,))
+        _wait_all(members.values(), kill_grace_s / _KILL_ROUNDS)
+    else:
+        members = _left_over(pid, known)
+    return sorted(members)
+
+
+def kill_tree(pid: int) -> list[int]:
+    """End a process and all that it has started with SIGKILL; see :func:`terminate_tree`."""
+    return terminate_tree(pid, grace_s=0.0)
+
+
+def _left_over(root: int, known: Mapping[int, ProcessEntry]) -> dict[int, ProcessEntry]:
+    """What lives of the tree now, with what it has started since."""
+    table = process_table()
+    recycled = {pid for pid, entry in known.items() if pid in table and table[pid].started != entry.started}
+    roots = (known.keys() | {root}) - recycled
+    return {pid: entry for pid, entry in family(table, roots).items() if pid not in recycled}
+
+
+def _entry(pid: int) -> ProcessEntry | None:
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                return parse_stat(pid, file.read())
+        except OSError:
+            return None
+    return _entry_elsewhere(pid)
+
+
+def parse_stat(pid: int, stat: bytes) -> ProcessEntry | None:
+    """Read the text of ``/proc/PID/stat``; None for a zombie.
+
+    The command's name stands in parentheses and may hold anything, parentheses and spaces too.
+    """
+    fields = stat[stat.rindex(b")") + 2 :].split(None, 20)
+    if fields[0] in b"ZX":
+        return None
+    return ProcessEntry(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+
+
+def _entry_elsewhere(pid: int) -> ProcessEntry | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return ProcessEntry(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), process.create_time())
+    except (psutil.Error, OSError):
+        return None
+
+
+def _signal_all(entries: Iterable[ProcessEntry], numbers: Iterable[int]) -> None:
+    for entry in entries:
+        handle = _open_handle(entry)
+        try:
+            for number in numbers:
+                if handle is not None:
+                    signal.pidfd_send_signal(handle, number)  # type: ignore[attr-defined,unused-ignore]
+                elif _is_still(entry):
+                    os.kill(entry.pid, number)
+        except OSError:
+            pass  # it has ended, or is another user's
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+
+def _open_handle(entry: ProcessEntry) -> int | None:
+    """Open a descriptor that stands for exactly this process; None where there are none, or it has ended."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        handle = os.pidfd_open(entry.pid)
+    except OSError:
+        return None
+    if _is_still(entry):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _is_still(entry: ProcessEntry) -> bool:
+    now = _entry(entry.pid)
+    return now is not None and now.started == entry.started
+
+
+def _wait_all(entries: Iterable[ProcessEntry], limit_s: float) -> None:
+    """Wait until all have ended, but no longer than ``limit_s``."""
+    deadline = time.monotonic() + limit_s
+    for entry in entries:
+        if not _wait_one(entry, deadline):
+            return
+
+
+def _wait_one(entry: ProcessEntry, deadline: float) -> bool:
+    handle = _open_handle(entry)
+    if handle is not None:
+        try:
+            return wait_readable(handle, deadline - time.monotonic())
+        finally:
+            os.close(handle)
+    while _is_still(entry):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_PERIOD_S)
+    return True
+
+
+def wait_readable(descriptor: int, limit_s: float) -> bool:
+    """Wait until a descriptor is readable; one from ``os.pidfd_open`` is when its process has ended.
+
+    Args:
+        descriptor: The descriptor.
+        limit_s: How long to wait at the most, in seconds.
+
+    Returns:
+        Whether it is readable.
+    """
+    from select import POLLIN, poll
+
+    poller = poll()
+    poller.register(descriptor, POLLIN)
+    deadline = time.monotonic() + limit_s
+    while True:
+        left_s = min(max(0.0, deadline - time.monotonic()), _LONGEST_POLL_S)
+        # A whole millisecond more than asked for: poll must never return before the time is up.
+        if poller.poll(int(left_s * 1000) + 1):
+            return True
+        if time.monotonic() >= deadline:
+            return False
