@@ -1,0 +1,55 @@
+"""The watch over left-behind processes sees those that hide."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests import leftovers
+
+_HIDES = """
+import os, subprocess, sys
+child = subprocess.Popen(
+    [sys.executable, "-c", "import sys; sys.stdin.read()", "parsl: hidden"],
+    stdin=int(sys.argv[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    start_new_session=True, env={},
+)
+print(child.pid)
+"""
+
+
+@pytest.fixture
+def hidden_pid():
+    """Start a process with no environment, in a session of its own, whose parent has gone."""
+    read_end, write_end = os.pipe()
+    run = subprocess.run(
+        [sys.executable, "-c", _HIDES, str(read_end)],
+        pass_fds=(read_end,),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    os.close(read_end)
+    pid = int(run.stdout)
+    yield pid
+    os.close(write_end)  # it ends at the end of its input
+
+
+def test_an_orphan_is_found_by_its_inherited_mark(hidden_pid):
+    mark = leftovers.mark_this_process()
+    assert hidden_pid in [process.pid for process in leftovers.find(mark)]
+
+
+def test_others_are_not_found():
+    assert leftovers.find(leftovers.mark_this_process() + 1) == []
+
+
+def test_what_is_found_can_be_described_and_ended(hidden_pid):
+    process = psutil.Process(hidden_pid)
+    assert "parsl: hidden" in leftovers.describe(process)
+    leftovers.kill([process])
+    assert "parsl" not in leftovers.describe(process) or not process.is_running()
