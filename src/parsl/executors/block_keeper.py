@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
         def block_activity(self) -> Mapping[str, BlockActivity] | None: ...
 
+        def note_job_end(self, job_id: object) -> None: ...
+
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +114,14 @@ class BlockKeeper:
             if self._is_closed:
                 return []
             block_ids = self._table.reserve(count, self._clock(), max_live)
-        for block_id in block_ids:
-            self._submit(block_id)
+        waiting = list(reversed(block_ids))
+        try:
+            while waiting:
+                self._submit(waiting[-1])
+                waiting.pop()
+        finally:  # Ctrl-C is no reason to wait for ever for blocks that nobody submits
+            for block_id in waiting:
+                self._submission_failed(block_id, "interrupted before it was submitted")
         return block_ids
 
     def _submit(self, block_id: str) -> None:
@@ -142,7 +150,7 @@ class BlockKeeper:
         if is_to_be_cancelled:
             self._cancel([(block_id, job_id)])
         if has_ended:
-            self.note_job_end(job_id)
+            self._owner.note_job_end(job_id)
 
     def _submission_failed(self, block_id: str, reason: str) -> None:
         with self._lock:

@@ -63,7 +63,8 @@ class BlockProviderExecutor(ParslExecutor):
         self.wake_poller: Callable[[], None] = _nobody_to_wake
         #: With more outstanding tasks than this, more blocks are wanted; set by the kernel's poller.
         self.wake_above_outstanding: float = math.inf
-        self._keeper = None if provider is None else BlockKeeper(self, provider, self._clock)
+        #: Does everything about blocks; None without a provider.
+        self.block_keeper = None if provider is None else BlockKeeper(self, provider, self._clock)
         self._bad_because: BaseException | None = None
         self._tasks: dict[object, Future[Any]] = {}
 
@@ -136,7 +137,7 @@ class BlockProviderExecutor(ParslExecutor):
     @property
     def blocks_to_job_id(self) -> dict[str, object]:
         """The scheduler's job id of each block that has been submitted; a copy."""
-        return self._keeper.blocks_to_job_id() if self._keeper else {}
+        return self.block_keeper.blocks_to_job_id() if self.block_keeper else {}
 
     @property
     def job_ids_to_block(self) -> dict[object, str]:
@@ -146,21 +147,21 @@ class BlockProviderExecutor(ParslExecutor):
     @property
     def status_facade(self) -> dict[str, JobStatus]:
         """What is known about every block there ever was, oldest first; asks nobody."""
-        return self._keeper.statuses() if self._keeper else {}
+        return self.block_keeper.statuses() if self.block_keeper else {}
 
     def status(self) -> dict[str, JobStatus]:
         """Ask the scheduler now, and say what is known about every block there ever was."""
-        if self._keeper:
-            self._keeper.query()
+        if self.block_keeper:
+            self.block_keeper.query()
         return self.status_facade
 
     def block_views(self) -> tuple[BlockView, ...]:
         """The blocks that are not known to have ended, as the scaling strategy sees them."""
-        return self._keeper.views() if self._keeper else ()
+        return self.block_keeper.views() if self.block_keeper else ()
 
     def ended_blocks(self) -> EndedBlocks:
         """How blocks have been ending."""
-        return self._keeper.ended() if self._keeper else EndedBlocks()
+        return self.block_keeper.ended() if self.block_keeper else EndedBlocks()
 
     # Starting and giving back blocks
 
@@ -181,11 +182,11 @@ class BlockProviderExecutor(ParslExecutor):
         Returns:
             The ids of the new blocks; none once the executor has failed for good or is closing.
         """
-        return self._keeper.scale_out(n) if self._keeper else []
+        return self.block_keeper.scale_out(n) if self.block_keeper else []
 
     def scale_out_up_to(self, n: int, max_live: int) -> list[str]:
         """Ask for ``n`` more blocks, but no more than make ``max_live``; else as above."""
-        return self._keeper.scale_out(n, max_live) if self._keeper else []
+        return self.block_keeper.scale_out(n, max_live) if self.block_keeper else []
 
     def scale_in(self, blocks: int, max_idletime: float | None = None) -> list[str]:
         """Give back so many blocks, idle ones first.
@@ -198,9 +199,9 @@ class BlockProviderExecutor(ParslExecutor):
         Returns:
             The ids of the blocks that are given back.
         """
-        if self._keeper is None:
+        if self.block_keeper is None:
             return []
-        chosen = self._keeper.choose_leaving(blocks, max_idletime)
+        chosen = self.block_keeper.choose_leaving(blocks, max_idletime)
         return self.scale_in_blocks(chosen) if max_idletime is None else self.scale_in_idle(chosen)
 
     def scale_in_facade(self, n: int, max_idletime: float | None = None) -> list[str]:
@@ -217,7 +218,7 @@ class BlockProviderExecutor(ParslExecutor):
         Returns:
             Those of them that had not ended and were not being given back already.
         """
-        return self._keeper.scale_in(block_ids) if self._keeper else []
+        return self.block_keeper.scale_in(block_ids) if self.block_keeper else []
 
     def close_blocks(self) -> list[str]:
         """Give back all blocks and start no other, ever.
@@ -225,33 +226,33 @@ class BlockProviderExecutor(ParslExecutor):
         Returns:
             The ids of the blocks that are given back by this.
         """
-        if self._keeper is None:
+        if self.block_keeper is None:
             return []
-        self._keeper.close()
-        return self._keeper.scale_in_all()
+        self.block_keeper.close()
+        return self.block_keeper.scale_in_all()
 
     # News
 
     def poll_facade(self) -> None:
         """Bring what is known up to date: by the managers, and by the scheduler when that is due."""
-        if self._keeper:
-            self._keeper.poll()
+        if self.block_keeper:
+            self.block_keeper.poll()
 
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""
-        if self._keeper:
-            self._keeper.note_job_end(job_id)
+        if self.block_keeper:
+            self.block_keeper.note_job_end(job_id)
 
     def note_connected(self, block_id: str) -> None:
         """Note that a manager of a block has connected."""
-        if self._keeper:
-            self._keeper.note_connected(block_id)
+        if self.block_keeper:
+            self.block_keeper.note_connected(block_id)
         self.wake_poller()
 
     def note_manager_lost(self, block_id: str) -> None:
         """Note that a manager of a block has gone: perhaps the block's job has ended."""
-        if self._keeper:
-            self._keeper.note_manager_lost()
+        if self.block_keeper:
+            self.block_keeper.note_manager_lost()
         self.wake_poller()
 
     def note_outstanding(self, outstanding: int) -> None:

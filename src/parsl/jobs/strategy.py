@@ -36,6 +36,9 @@ MAX_RETRY_DELAY_S = 60.0
 
 _NEVER = math.inf
 
+#: Part of a block by which products of floats may be off without asking for another one.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class ExecutorView:
@@ -113,7 +116,7 @@ def decide(
         memory,
         scale_in=tuple(block.block_id for block in giving),
         reason=_reason_to_give(view, giving, max_idletime_s) if giving else "",
-        wake_above=_NEVER if len(view.blocks) >= view.max_blocks else _capacity(view, usable - len(giving)),
+        wake_above=_wake_above(view, usable - len(giving), len(view.blocks)),
     )
 
 
@@ -131,7 +134,14 @@ def _needed(view: ExecutorView) -> int:
     if not view.workers_per_block:
         return 1  # one block will tell how many workers there are in one
     slots = view.outstanding * view.parallelism
-    return max(1, math.ceil(slots / view.workers_per_block - 1e-9))
+    return max(1, math.ceil(slots / view.workers_per_block - _ROUNDING))
+
+
+def _wake_above(view: ExecutorView, usable: int, live: int) -> float:
+    """With how many outstanding tasks there will be something to decide."""
+    if live >= view.max_blocks:
+        return _NEVER
+    return max(view.outstanding, _capacity(view, usable))
 
 
 def _capacity(view: ExecutorView, blocks: int) -> float:
@@ -140,7 +150,7 @@ def _capacity(view: ExecutorView, blocks: int) -> float:
         return 0
     if not view.workers_per_block or not view.parallelism:
         return _NEVER
-    return math.floor(blocks * view.workers_per_block / view.parallelism + 1e-9)
+    return (blocks + _ROUNDING) * view.workers_per_block / view.parallelism
 
 
 def _scale_out(view: ExecutorView, wanted: int, usable: int, now_s: float, memory: Demand) -> Decision:
@@ -152,8 +162,8 @@ def _scale_out(view: ExecutorView, wanted: int, usable: int, now_s: float, memor
         reason = f"{view.ended.failures_in_row} blocks in a row ended without having worked"
         return Decision(memory, reason=reason, look_again_in_s=wait_s)
     reason = f"{view.outstanding} outstanding tasks want {wanted} blocks, there are {usable}"
-    after = _NEVER if len(view.blocks) + missing >= view.max_blocks else _capacity(view, usable + missing)
-    return Decision(memory, scale_out=missing, reason=reason, wake_above=after)
+    wake_above = _wake_above(view, usable + missing, len(view.blocks) + missing)
+    return Decision(memory, scale_out=missing, reason=reason, wake_above=wake_above)
 
 
 def _wait_before_retry_s(ended: EndedBlocks, now_s: float) -> float:

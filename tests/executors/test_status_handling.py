@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parsl.executors.blocks import BlockActivity
+from parsl.executors.errors import BadStateException
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler
+from parsl.jobs.states import JobState, JobStatus
+from parsl.providers.base import ExecutionProvider
+from parsl.validate import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.conftest import WaitUntil
+
+
+class FakeProvider(ExecutionProvider):
+    """Its jobs are "j1", "j2", ..., and are what ``states`` says. Insists on one call at a time."""
+
+    def __init__(self, init_blocks: int = 1, max_blocks: int = 5) -> None:
+        self.set_block_limits(
+            nodes_per_block=2, init_blocks=init_blocks, min_blocks=0, max_blocks=max_blocks, parallelism=1
+        )
+        self.states: dict[object, JobStatus] = {}
+        self.commands: list[tuple[str, str]] = []
+        self.cancelled: list[object] = []
+        self.asked: list[list[object]] = []
+        self.before_submit_returns: Callable[[str], None] = lambda job_id: None
+        self.raises: Exception | None = None
+        self.cancels = True
+        self.interval_s = 30
+        self._busy = threading.Lock()
+
+    @property
+    def label(self) -> str:
+        return "fake"
+
+    @property
+    def status_polling_interval(self) -> int:
+        return self.interval_s
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> object:
+        assert self._busy.acquire(blocking=False), "two calls at once"
+        try:
+            self._raise_if_told()
+            self.commands.append((command, job_name))
+            job_id = f"j{len(self.commands)}"
+            self.states[job_id] = JobStatus(JobState.PENDING)
+            self.before_submit_returns(job_id)
+            return job_id
+        finally:
+            self._busy.release()
+
+    def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
+        assert self._busy.acquire(blocking=False), "two calls at once"
+        try:
+            self.asked.append(list(job_ids))
+            self._raise_if_told()
+            return [self.states[job_id] for job_id in job_ids]
+        finally:
+            self._busy.release()
+
+    def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
+        assert self._busy.acquire(blocking=False), "two calls at once"
+        try:
+            self._raise_if_told()
+            self.cancelled.extend(job_ids)
+            return [self.cancels] * len(job_ids)
+        finally:
+            self._busy.release()
+
+    def _raise_if_told(self) -> None:
+        if self.raises is not None:
+            raise self.raises
+
+
+class FakeExecutor(BlockProviderExecutor):
+    label = "fake"
+
+    def __init__(self, provider: ExecutionProvider | None, handler: Any = True) -> None:
+        self.now_s = 0.0
+        self._clock = lambda: self.now_s
+        super().__init__(provider=provider, block_error_handler=handler)
+        self.activity: dict[str, BlockActivity] | None = {}
+        self.wakes = 0
+        self.wake_poller = self.count_wake
+
+    def count_wake(self) -> None:
+        self.wakes += 1
+
+    def launch_command(self, block_id: str) -> str:
+        return f"manager --block {block_id}"
+
+    def block_activity(self) -> dict[str, BlockActivity] | None:
+        return self.activity
+
+    @property
+    def workers_per_node(self) -> int | float | None:
+        return 4
+
+    def submit(self, func: Any, resource_specification: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.raise_if_bad()
+        future: Future[Any] = Future()
+        self.tasks[len(self.tasks)] = future
+        return future
+
+    def shutdown(self) -> None:
+        self.close_blocks()
+
+
+def states_of(executor: FakeExecutor) -> list[JobState]:
+    return [status.state for status in executor.status_facade.values()]
+
+
+@pytest.fixture
+def provider() -> FakeProvider:
+    return FakeProvider()
+
+
+@pytest.fixture
+def executor(provider: FakeProvider) -> FakeExecutor:
+    return FakeExecutor(provider)
+
+
+def test_true_and_false_stand_for_handlers() -> None:
+    assert FakeExecutor(None, True).block_error_handler is simple_error_handler
+    assert FakeExecutor(None, False).block_error_handler is noop_error_handler
+
+
+def test_a_handler_has_to_be_callable() -> None:
+    with pytest.raises(ParameterError, match="block_error_handler is 'simple'"):
+        FakeExecutor(None, "simple")
+
+
+def test_without_a_provider_there_are_no_blocks() -> None:
+    executor = FakeExecutor(None)
+    executor.poll_facade()
+    executor.note_connected("0")
+    assert executor.start_blocks() == executor.scale_out_facade(3) == executor.close_blocks() == []
+    assert executor.status_facade == executor.blocks_to_job_id == {}
+    assert executor.status_polling_interval == 0
+    assert executor.workers_per_block is None
+
+
+def test_the_first_blocks_are_submitted_by_the_start() -> None:
+    provider = FakeProvider(init_blocks=2)
+    executor = FakeExecutor(provider)
+    assert executor.start_blocks() == ["0", "1"]
+    assert provider.commands == [
+        ("manager --block 0", "parsl.fake.block-0"),
+        ("manager --block 1", "parsl.fake.block-1"),
+    ]
+    assert executor.blocks_to_job_id == {"0": "j1", "1": "j2"}
+    assert executor.job_ids_to_block == {"j1": "0", "j2": "1"}
+    assert executor.workers_per_block == 8
+
+
+def test_a_submission_that_fails_is_a_failed_block(provider: FakeProvider, executor: FakeExecutor) -> None:
+    provider.raises = RuntimeError("no such queue")
+    assert executor.start_blocks() == ["0"]
+    status = executor.status_facade["0"]
+    assert status.state is JobState.FAILED
+    assert status.message == "The block could not be submitted: RuntimeError: no such queue"
+    assert executor.wakes == 1
+
+
+def test_a_launch_command_that_cannot_be_made_is_a_failed_block(
+    executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(block_id: str) -> str:
+        raise KeyError("unknown_field")
+
+    monkeypatch.setattr(executor, "launch_command", broken)
+    executor.start_blocks()
+    assert "KeyError: 'unknown_field'" in str(executor.status_facade["0"].message)
+
+
+def test_jobs_are_asked_about_in_one_call_and_only_until_they_end() -> None:
+    provider = FakeProvider(init_blocks=3)
+    executor = FakeExecutor(provider)
+    executor.start_blocks()
+    provider.states["j2"] = JobStatus(JobState.FAILED, exit_code=9)
+    executor.status()
+    executor.status()
+    assert provider.asked == [["j1", "j2", "j3"], ["j1", "j3"]]
+    assert executor.status_facade["1"].exit_code == 9
+
+
+def test_the_scheduler_is_asked_once_per_interval(provider: FakeProvider, executor: FakeExecutor) -> None:
+    executor.start_blocks()
+    asked_at_s = []
+    for second in range(200):
+        executor.now_s = second
+        before = len(provider.asked)
+        executor.poll_facade()
+        asked_at_s += [second] * (len(provider.asked) - before)
+    assert asked_at_s == [0, 2, 6, 14, 30, 60, 90, 120, 150, 180]
+
+
+def test_the_end_of_a_job_is_looked_at_at_once(provider: FakeProvider, executor: FakeExecutor) -> None:
+    executor.start_blocks()
+    executor.poll_facade()
+    provider.states["j1"] = JobStatus(JobState.FAILED)
+    assert provider.on_job_end is not None
+    provider.on_job_end("j1")
+    assert executor.wakes == 1
+    executor.poll_facade()
+    assert states_of(executor) == [JobState.FAILED]
+
+
+def test_a_job_may_end_before_its_submission_returns(provider: FakeProvider, executor: FakeExecutor) -> None:
+    def ends(job_id: str) -> None:
+        provider.states[job_id] = JobStatus(JobState.FAILED)
+        executor.note_job_end(job_id)
+        executor.poll_facade()  # too early: nobody knows yet which block that is
+
+    provider.before_submit_returns = ends
+    executor.start_blocks()
+    executor.poll_facade()
+    assert states_of(executor) == [JobState.FAILED]
+
+
+def test_lost_managers_do_not_make_a_storm_of_questions(
+    provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    executor.start_blocks()
+    executor.now_s = 1
+    for _ in range(100):
+        executor.note_manager_lost("0")
+        executor.poll_facade()
+        executor.now_s += 0.01
+    assert len(provider.asked) <= 2
+
+
+def test_a_scheduler_that_fails_is_logged_once(
+    provider: FakeProvider, executor: FakeExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor.start_blocks()
+    executor.status()
+    provider.raises = TimeoutError("qstat hangs")
+    for _ in range(5):
+        executor.status()
+    assert states_of(executor) == [JobState.PENDING]
+    assert [record.message for record in caplog.records] == ["FakeProvider.status failed; it is tried again"]
+    provider.raises = None
+    executor.status()
+    provider.raises = TimeoutError("again")
+    executor.status()
+    assert len(caplog.records) == 2
+
+
+def test_a_scheduler_that_answers_for_fewer_jobs_than_asked_knows_nothing(
+    provider: FakeProvider, executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor.start_blocks()
+    monkeypatch.setattr(provider, "status", lambda job_ids: [])
+    assert executor.status()["0"].state is JobState.PENDING
+
+
+def test_exactly_the_given_blocks_are_given_back() -> None:
+    provider = FakeProvider(init_blocks=3)
+    executor = FakeExecutor(provider)
+    executor.start_blocks()
+    assert executor.scale_in_blocks(["1", "1", "nonsense"]) == ["1"]
+    assert provider.cancelled == ["j2"]
+    assert states_of(executor) == [JobState.PENDING, JobState.SCALED_IN, JobState.PENDING]
+    assert executor.scale_in_blocks(["1"]) == []
+
+
+def test_idle_blocks_are_given_back_first() -> None:
+    provider = FakeProvider(init_blocks=3)
+    executor = FakeExecutor(provider)
+    executor.activity = {
+        "0": BlockActivity(1, 4, tasks=1, idle_s=0),
+        "1": BlockActivity(1, 4, tasks=0, idle_s=50),
+        "2": BlockActivity(1, 4, tasks=0, idle_s=10),
+    }
+    executor.start_blocks()
+    executor.poll_facade()
+    assert executor.scale_in_facade(3, max_idletime=20) == ["1"]
+    assert executor.scale_in_facade(2) == ["2", "0"]
+    assert executor.scale_in_facade(2) == []
+
+
+def test_a_block_given_back_while_it_is_being_submitted_is_cancelled(
+    provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    def give_back(job_id: str) -> None:
+        executor.scale_in_blocks(["0"])
+
+    provider.before_submit_returns = give_back
+    executor.start_blocks()
+    assert provider.cancelled == ["j1"]
+    assert states_of(executor) == [JobState.SCALED_IN]
+
+
+def test_a_refused_cancellation_is_tried_again(provider: FakeProvider, executor: FakeExecutor) -> None:
+    executor.start_blocks()
+    provider.cancels = False
+    executor.scale_in_blocks(["0"])
+    executor.poll_facade()
+    assert provider.cancelled == ["j1"]
+    executor.now_s = 11
+    executor.poll_facade()
+    assert provider.cancelled == ["j1", "j1"]
+
+
+def test_after_closing_no_block_is_started() -> None:
+    provider = FakeProvider(init_blocks=2)
+    executor = FakeExecutor(provider)
+    executor.start_blocks()
+    assert executor.close_blocks() == ["0", "1"]
+    assert provider.cancelled == ["j1", "j2"]
+    assert executor.scale_out_facade(1) == []
+    assert executor.close_blocks() == []
+
+
+def test_closing_in_the_middle_of_submissions_stops_them(wait_until: WaitUntil) -> None:
+    provider = FakeProvider(init_blocks=5)
+    executor = FakeExecutor(provider)
+    closing = threading.Thread(target=executor.close_blocks)
+
+    def close_during_the_second(job_id: str) -> None:
+        if job_id == "j2":
+            closing.start()
+            wait_until(lambda: "5 leaving" in repr(executor.block_keeper))
+
+    provider.before_submit_returns = close_during_the_second
+    executor.start_blocks()
+    closing.join(30)
+    assert len(provider.commands) == 2
+    assert sorted(map(str, provider.cancelled)) == ["j1", "j2"]
+    assert states_of(executor) == [JobState.SCALED_IN] * 5
+
+
+def test_ctrl_c_while_a_block_is_submitted_leaves_no_block_that_never_ends(
+    provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    def interrupt(job_id: str) -> None:
+        raise KeyboardInterrupt
+
+    provider.before_submit_returns = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        executor.scale_out_facade(2)
+    assert executor.block_views() == ()
+
+
+def test_many_threads_never_make_more_blocks_than_they_may() -> None:
+    provider = FakeProvider(init_blocks=0, max_blocks=7)
+    executor = FakeExecutor(provider)
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(64):
+            threads.submit(executor.scale_out_up_to, 2, 7)
+            threads.submit(executor.poll_facade)
+    assert len(provider.commands) == 7
+    assert sorted(executor.status_facade, key=int) == [str(number) for number in range(7)]
+
+
+def test_a_connected_manager_makes_its_block_run(provider: FakeProvider, executor: FakeExecutor) -> None:
+    executor.start_blocks()
+    executor.activity = {"0": BlockActivity(1, 4, 0, 1.0)}
+    executor.note_connected("0")
+    executor.poll_facade()
+    assert states_of(executor) == [JobState.RUNNING]
+    provider.states["j1"] = JobStatus(JobState.MISSING)
+    assert executor.status()["0"].state is JobState.RUNNING
+
+
+def test_failing_for_good_fails_every_task_and_gives_every_block_back(
+    provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    executor.start_blocks()
+    future, finished = executor.submit(len, {}), executor.submit(len, {})
+    finished.set_result(1)
+    reason = ValueError("the reason")
+    executor.set_bad_state_and_fail_all(reason)
+    executor.set_bad_state_and_fail_all(ValueError("another"))
+    error = future.exception(timeout=0)
+    assert isinstance(error, BadStateException)
+    assert error.exception is executor.executor_exception is reason
+    assert finished.result() == 1
+    assert provider.cancelled == ["j1"]
+    assert executor.scale_out_facade(1) == []
+    with pytest.raises(BadStateException, match="the reason"):
+        executor.submit(len, {})
+
+
+def test_an_executor_that_has_failed_is_not_judged_again(executor: FakeExecutor) -> None:
+    judged: list[int] = []
+    executor.block_error_handler = lambda executor, status: judged.append(len(status))
+    executor.start_blocks()
+    executor.handle_errors(executor.status_facade)
+    executor.set_bad_state_and_fail_all(ValueError())
+    executor.handle_errors(executor.status_facade)
+    assert judged == [1]
+
+
+def test_more_tasks_than_reckoned_with_wake_the_poller_once(executor: FakeExecutor) -> None:
+    executor.note_outstanding(10)
+    assert executor.wakes == 0
+    executor.wake_above_outstanding = 10
+    executor.note_outstanding(10)
+    assert executor.wakes == 0
+    executor.note_outstanding(11)
+    executor.note_outstanding(12)
+    assert executor.wakes == 1

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler, windowed_error_handler
+from parsl.jobs.errors import TooManyJobFailuresError
+from parsl.jobs.states import JobState, JobStatus
+from tests.jobs.simulator import Clock, Cluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LETTERS = {
+    "C": JobState.COMPLETED,
+    "F": JobState.FAILED,
+    "M": JobState.MISSING,
+    "P": JobState.PENDING,
+    "R": JobState.RUNNING,
+    "S": JobState.SCALED_IN,
+    "T": JobState.TIMEOUT,
+    "U": JobState.UNKNOWN,
+    "X": JobState.CANCELLED,
+}
+
+
+class Judged:
+    """An executor as far as error handlers are concerned."""
+
+    label = "judged"
+
+    def __init__(self, init_blocks: int | None) -> None:
+        self.provider = None if init_blocks is None else Cluster(Clock(), init_blocks=init_blocks)
+        self.blocks_to_job_id: dict[str, object] = {"0": "17.pbs", "1": "18.pbs"}
+        self.exception: Exception | None = None
+
+    def set_bad_state_and_fail_all(self, exception: Exception) -> None:
+        self.exception = exception
+
+
+def statuses(letters: str) -> dict[str, JobStatus]:
+    return {str(number): JobStatus(LETTERS[letter]) for number, letter in enumerate(letters)}
+
+
+def judge(handler: Any, letters: str, init_blocks: int | None = 1, **settings: int) -> Exception | None:
+    judged = Judged(init_blocks)
+    handler(cast(BlockProviderExecutor, judged), statuses(letters), **settings)
+    return judged.exception
+
+
+@pytest.mark.parametrize("letters", ["", "F", "FFFFFFFFFF", "MMM"])
+def test_noop_never_stops(letters: str) -> None:
+    assert judge(noop_error_handler, letters) is None
+
+
+@pytest.mark.parametrize(
+    ("init_blocks", "letters"),
+    [(0, "F"), (1, "F"), (1, "M"), (1, "FFM"), (2, "FF"), (5, "FFFFFF"), (None, "FFF")],
+)  # fmt: skip
+def test_simple_stops_when_all_the_first_blocks_failed(init_blocks: int | None, letters: str) -> None:
+    assert isinstance(judge(simple_error_handler, letters, init_blocks), TooManyJobFailuresError)
+
+
+@pytest.mark.parametrize(
+    ("init_blocks", "letters"),
+    [(0, ""), (1, ""), (2, "F"), (5, "FFFF"), (None, "FF")]
+    + [(1, f"FFF{letter}") for letter in "CPRSTUX"]
+    + [(1, f"{letter}FFF") for letter in "CPRSTUX"],
+)
+def test_simple_goes_on_while_any_block_has_not_failed(init_blocks: int | None, letters: str) -> None:
+    assert judge(simple_error_handler, letters, init_blocks) is None
+
+
+@pytest.mark.parametrize("letters", ["FFF", "CFFF", "RRRRMFM", "SSFFF"])
+def test_windowed_stops_when_the_newest_blocks_failed(letters: str) -> None:
+    assert isinstance(judge(windowed_error_handler, letters), TooManyJobFailuresError)
+
+
+@pytest.mark.parametrize("letters", ["", "F", "FF", "FFFC", "FFSF", "FFT", "FFFFFFR"])
+def test_windowed_goes_on_otherwise(letters: str) -> None:
+    assert judge(windowed_error_handler, letters) is None
+
+
+def test_the_windows_size_can_be_chosen() -> None:
+    assert judge(windowed_error_handler, "CFF", threshold=2) is not None
+    assert judge(windowed_error_handler, "CFFF", threshold=4) is None
+
+
+def test_the_error_describes_each_failed_block(tmp_path: Path) -> None:
+    (tmp_path / "stdout").write_text("starting\nmanagers\n")
+    (tmp_path / "stderr").write_text("bash: launchme: command not found\n")
+    failed = JobStatus(JobState.FAILED, "it failed", 127, str(tmp_path / "stdout"), str(tmp_path / "stderr"))
+    refused = JobStatus(JobState.FAILED, "qsub: no such queue")
+    judged = Judged(init_blocks=1)
+    simple_error_handler(cast(BlockProviderExecutor, judged), {"0": failed, "5": refused})
+    assert str(judged.exception).splitlines() == [
+        "2 blocks failed, so no more are started.",
+        "Block 0 (job 17.pbs): FAILED",
+        "\tit failed",
+        "\tEXIT CODE: 127",
+        "\tSTDOUT: starting",
+        "\tmanagers",
+        "\tSTDERR: bash: launchme: command not found",
+        "Block 5 (never submitted): FAILED",
+        "\tqsub: no such queue",
+    ]
+
+
+def test_of_many_failed_blocks_the_last_are_described() -> None:
+    text = str(judge(windowed_error_handler, "F" * 500, threshold=500))
+    assert text.startswith("500 blocks failed, so no more are started.\nThe last 10 of them:\nBlock 490 ")
+    assert text.count("Block ") == 10

@@ -1,0 +1,208 @@
+"""The poller's thread, on real time; what it decides is tested in simulated time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parsl.executors.base import ParslExecutor
+from parsl.executors.errors import BadStateException
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.job_status_poller import JobStatusPoller
+from parsl.jobs.states import JobState
+from parsl.launchers import SimpleLauncher
+from parsl.providers import LocalProvider
+from parsl.validate import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import WaitUntil
+
+LONG_S = 3600.0
+
+
+class LocalExecutor(BlockProviderExecutor):
+    """Blocks are processes that run ``command``; tasks wait for ever."""
+
+    label = "local"
+
+    def __init__(self, tmp_path: Path, command: str, **limits: Any) -> None:
+        provider = LocalProvider(launcher=SimpleLauncher(), **limits)
+        provider.script_dir = str(tmp_path)
+        super().__init__(provider=provider, block_error_handler=True)
+        self.command = command
+
+    def launch_command(self, block_id: str) -> str:
+        return self.command
+
+    @property
+    def workers_per_node(self) -> int | float | None:
+        return 1
+
+    def submit(self, func: Any, resource_specification: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.raise_if_bad()
+        future: Future[Any] = Future()
+        self.tasks[len(self.tasks)] = future
+        self.note_outstanding(len(self.tasks))
+        return future
+
+    def shutdown(self) -> None:
+        self.close_blocks()
+
+
+class PlainExecutor(ParslExecutor):
+    def submit(self, func: Any, resource_specification: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise NotImplementedError
+
+    def shutdown(self) -> None:
+        pass
+
+
+Watch = "Callable[[LocalExecutor], JobStatusPoller]"
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., JobStatusPoller]]:
+    """Start executors and have them looked after by a poller that, left alone, looks once an hour."""
+    pollers, watched = [], []
+
+    def start(*executors: LocalExecutor, period_s: float = LONG_S) -> JobStatusPoller:
+        poller = JobStatusPoller(strategy="simple", strategy_period=period_s, max_idletime=0)
+        for executor in executors:
+            executor.start_blocks()
+        pollers.append(poller)
+        watched.extend(executors)
+        poller.add_executors(executors)
+        return poller
+
+    yield start
+    for poller in pollers:
+        assert poller.close(timeout_s=30)
+    for executor in watched:
+        executor.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("strategy", "simplest"), ("strategy_period", 0), ("strategy_period", "5"), ("max_idletime", -1)],
+)
+def test_wrong_parameters_are_named(name: str, value: object) -> None:
+    settings: dict[str, Any] = {"strategy": None, "strategy_period": 5, "max_idletime": 120.0, name: value}
+    with pytest.raises(ParameterError, match=f"JobStatusPoller: {name} is"):
+        JobStatusPoller(**settings)
+
+
+def test_without_blocks_to_look_after_there_is_no_thread(tmp_path: Path) -> None:
+    poller = JobStatusPoller(strategy="simple", strategy_period=5, max_idletime=120)
+    poller.add_executors([PlainExecutor()])
+    assert repr(poller) == "<JobStatusPoller simple, 0 executors, not started>"
+    poller.wake()
+    assert poller.close()
+    assert repr(poller) == "<JobStatusPoller simple, 0 executors, closed>"
+
+
+def test_a_launch_command_that_fails_is_in_every_tasks_error_at_once(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller]
+) -> None:
+    executor = LocalExecutor(tmp_path, "echo launch me not >&2; exit 7", init_blocks=3, max_blocks=3)
+    started_s = time.monotonic()
+    watch(executor)
+    future: Future[Any] = Future()
+    executor.tasks["late"] = future
+    error = future.exception(timeout=30)
+    assert time.monotonic() - started_s < 10
+    assert isinstance(error, BadStateException)
+    assert str(error).count("STDERR: launch me not") == 3
+    assert str(error).count("EXIT CODE: 7") == 3
+    assert executor.bad_state_is_set
+
+
+def test_the_first_task_starts_a_block_at_once(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller], wait_until: WaitUntil
+) -> None:
+    executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0, max_blocks=2)
+    watch(executor)
+    executor.submit(len, {})
+    wait_until(lambda: len(executor.blocks_to_job_id) == 1)
+    executor.submit(len, {})
+    wait_until(lambda: len(executor.blocks_to_job_id) == 2)
+    assert executor.close_blocks() == ["0", "1"]
+    assert {status.state for status in executor.status_facade.values()} == {JobState.SCALED_IN}
+
+
+def test_a_block_that_ends_is_replaced_at_once_while_there_is_work(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller], wait_until: WaitUntil
+) -> None:
+    marker = tmp_path / "second"
+    command = f"if [ -e {marker} ]; then sleep 1000; else touch {marker}; fi"
+    executor = LocalExecutor(tmp_path, command, init_blocks=1, max_blocks=1)
+    watch(executor)
+    executor.submit(len, {})
+    wait_until(lambda: list(executor.blocks_to_job_id) == ["0", "1"])
+    assert executor.status_facade["0"].state is JobState.COMPLETED
+
+
+def test_an_executor_that_cannot_be_looked_after_fails_and_the_others_do_not(
+    tmp_path: Path,
+    watch: Callable[..., JobStatusPoller],
+    wait_until: WaitUntil,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0)
+    sound = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0)
+
+    def explode(status: object) -> None:
+        raise ZeroDivisionError("a handler's bug")
+
+    monkeypatch.setattr(broken, "handle_errors", explode)
+    watch(broken, sound)
+    sound.submit(len, {})
+    wait_until(lambda: sound.blocks_to_job_id)
+    wait_until(lambda: broken.bad_state_is_set)
+    assert isinstance(broken.executor_exception, ZeroDivisionError)
+    assert not sound.bad_state_is_set
+    assert any(record.exc_info for record in caplog.records)
+
+
+def test_it_looks_once_per_period_without_news(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller], wait_until: WaitUntil
+) -> None:
+    executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0)
+    looks = []
+    executor.block_error_handler = lambda executor, status: looks.append(status)
+    watch(executor, period_s=0.02)
+    wait_until(lambda: len(looks) >= 5)
+
+
+def test_many_wakes_make_few_looks(tmp_path: Path, watch: Callable[..., JobStatusPoller]) -> None:
+    executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0)
+    looks = []
+    executor.block_error_handler = lambda executor, status: looks.append(time.monotonic())
+    poller = watch(executor)
+    end_s = time.monotonic() + 0.3
+    while time.monotonic() < end_s:
+        poller.wake()
+    assert 2 <= len(looks) <= 8
+
+
+def test_closing_ends_the_thread_and_leaves_the_blocks(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller], wait_until: WaitUntil
+) -> None:
+    executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=1)
+    poller = watch(executor)
+    thread = poller._thread
+    assert thread is not None
+    assert thread in threading.enumerate()
+    assert thread.name == "JobStatusPoller"
+    assert poller.close(timeout_s=30)
+    assert thread not in threading.enumerate()
+    executor.submit(len, {})
+    executor.wake_poller()
+    assert len(executor.blocks_to_job_id) == 1

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsl.executors.blocks import BlockView, EndedBlocks
+from parsl.jobs.demand import Demand
+from parsl.jobs.states import JobState
+from parsl.jobs.strategy import Decision, ExecutorView, decide, retry_delay_s
+
+NOW_S = 10_000.0
+IDLETIME_S = 120.0
+
+
+def busy(block_id: str, **known: Any) -> BlockView:
+    return BlockView(
+        block_id, JobState.RUNNING, 900, **{"managers": 1, "tasks_held": 1, "idle_s": 0.0, **known}
+    )
+
+
+def idle(block_id: str, idle_s: float = 500, **known: Any) -> BlockView:
+    return BlockView(
+        block_id, JobState.RUNNING, 900, **{"managers": 1, "tasks_held": 0, "idle_s": idle_s, **known}
+    )
+
+
+def queued(block_id: str, age_s: float = 500, state: JobState = JobState.PENDING) -> BlockView:
+    return BlockView(block_id, state, age_s, managers=0, tasks_held=0, idle_s=age_s)
+
+
+def leaving(block_id: str) -> BlockView:
+    return BlockView(block_id, JobState.RUNNING, 900, managers=1, tasks_held=0, idle_s=500, is_leaving=True)
+
+
+def view(*blocks: BlockView, tasks: int = 0, **known: Any) -> ExecutorView:
+    defaults: dict[str, Any] = {
+        "workers_per_block": 10,
+        "min_blocks": 0,
+        "max_blocks": 10,
+        "parallelism": 1.0,
+    }
+    return ExecutorView("test", tasks, blocks=blocks, **{**defaults, **known})
+
+
+def long_known(needed: int = 0) -> Demand:
+    """Demand that has been the same for long."""
+    return Demand(since_s=0.0, peaks=((NOW_S - 1, needed),))
+
+
+def scaled(about: ExecutorView, strategy: str | None = "simple", memory: Demand | None = None) -> Decision:
+    return decide(about, strategy, IDLETIME_S, NOW_S, memory or long_known())
+
+
+@pytest.mark.parametrize(
+    ("tasks", "parallelism", "blocks"),
+    [(0, 1, 0), (1, 1, 1), (10, 1, 1), (11, 1, 2), (100, 1, 10), (1000, 1, 10), (100, 0.5, 5), (101, 0.5, 6),
+     (1, 0, 1), (1000, 0, 1), (30, 0.1, 1), (300, 0.1, 3), (5, 0.01, 1)],
+)  # fmt: skip
+def test_as_many_blocks_are_wanted_as_the_tasks_are_worth(
+    tasks: int, parallelism: float, blocks: int
+) -> None:
+    assert scaled(view(tasks=tasks, parallelism=parallelism)).scale_out == blocks
+
+
+def test_blocks_count_as_capacity_whatever_state_they_are_in() -> None:
+    states = [JobState.PENDING, JobState.HELD, JobState.UNKNOWN, JobState.RUNNING]
+    blocks = [queued(str(number), state=state) for number, state in enumerate(states)]
+    assert scaled(view(*blocks, tasks=40)).scale_out == 0
+    assert scaled(view(*blocks, tasks=41)).scale_out == 1
+
+
+def test_a_leaving_block_is_no_capacity_but_counts_towards_the_maximum() -> None:
+    assert scaled(view(leaving("0"), tasks=5)).scale_out == 1
+    assert scaled(view(leaving("0"), tasks=5, max_blocks=1)).scale_out == 0
+
+
+def test_min_blocks_are_there_even_when_there_is_nothing_to_do() -> None:
+    assert scaled(view(busy("0"), min_blocks=3)).scale_out == 2
+
+
+def test_more_blocks_than_allowed_are_let_be() -> None:
+    decision = scaled(view(busy("0"), busy("1"), tasks=100, max_blocks=1))
+    assert (decision.scale_out, decision.scale_in) == (0, ())
+
+
+def test_one_block_is_enough_to_learn_how_many_workers_it_has() -> None:
+    assert scaled(view(tasks=1000, workers_per_block=None)).scale_out == 1
+    assert scaled(view(queued("0"), tasks=1000, workers_per_block=None)).scale_out == 0
+
+
+def test_simple_gives_everything_back_when_all_is_idle() -> None:
+    decision = scaled(view(idle("0"), queued("1"), idle("2")))
+    assert sorted(decision.scale_in) == ["0", "1", "2"]
+    assert "not needed for 120 s" in decision.reason
+
+
+@pytest.mark.parametrize(
+    "not_idle", [busy("9"), idle("9", idle_s=119), queued("9", age_s=10)], ids=["busy", "just idle", "new"]
+)
+def test_simple_gives_nothing_back_while_one_block_is_not_idle(not_idle: BlockView) -> None:
+    assert scaled(view(idle("0"), idle("1"), not_idle)).scale_in == ()
+
+
+def test_simple_goes_by_the_tasks_if_nobody_knows_what_blocks_do() -> None:
+    unknown = BlockView("0", JobState.RUNNING, 900)
+    assert scaled(view(unknown)).scale_in == ("0",)
+    assert scaled(view(unknown, tasks=1)).scale_in == ()
+    assert scaled(view(unknown), memory=long_known(1)).scale_in == ()
+
+
+def test_nothing_is_given_back_before_an_idle_time_was_observed() -> None:
+    memory = Demand(since_s=NOW_S - 119, peaks=((NOW_S - 119, 0),))
+    for strategy in ("simple", "htex_auto_scale"):
+        assert scaled(view(idle("0")), strategy, memory).scale_in == ()
+
+
+def test_htex_auto_scale_gives_back_only_what_is_idle() -> None:
+    blocks = (busy("0"), idle("1"), idle("2", idle_s=60), idle("3"), busy("4"))
+    assert scaled(view(*blocks, tasks=2), "htex_auto_scale").scale_in == ("1", "3")
+
+
+def test_htex_auto_scale_keeps_what_the_tasks_are_worth() -> None:
+    blocks = (busy("0"), idle("1"), idle("2"))
+    assert len(scaled(view(*blocks, tasks=15), "htex_auto_scale").scale_in) == 1
+    assert len(scaled(view(*blocks, tasks=5), "htex_auto_scale", long_known(3)).scale_in) == 0
+
+
+def test_htex_auto_scale_keeps_the_fullest() -> None:
+    blocks = (idle("0", managers=4), idle("1", managers=1), idle("2", managers=2), queued("3"))
+    assert scaled(view(*blocks, min_blocks=2), "htex_auto_scale").scale_in == ("3", "1")
+
+
+def test_htex_auto_scale_keeps_min_blocks() -> None:
+    assert scaled(view(idle("0"), idle("1"), min_blocks=1), "htex_auto_scale").scale_in == ("0",)
+
+
+def test_htex_auto_scale_takes_no_block_of_which_nobody_knows_what_it_does_while_there_are_tasks() -> None:
+    unknown = BlockView("0", JobState.RUNNING, 900)
+    assert scaled(view(unknown, busy("1"), tasks=1), "htex_auto_scale").scale_in == ()
+
+
+def test_a_block_whose_state_is_unknown_is_not_given_back() -> None:
+    lost = queued("0", state=JobState.UNKNOWN)
+    assert scaled(view(lost), "simple").scale_in == ()
+    assert scaled(view(lost), "htex_auto_scale").scale_in == ()
+
+
+def test_the_first_block_that_failed_is_replaced_at_once() -> None:
+    ended = EndedBlocks(failures_in_row=1, last_end_s=NOW_S)
+    assert scaled(view(tasks=1, ended=ended)).scale_out == 1
+
+
+def test_the_next_ones_wait_and_say_how_long() -> None:
+    decision = scaled(view(tasks=1, ended=EndedBlocks(failures_in_row=4, last_end_s=NOW_S - 0.25)))
+    assert decision.scale_out == 0
+    assert decision.look_again_in_s == pytest.approx(0.75)
+    assert scaled(view(tasks=1, ended=EndedBlocks(failures_in_row=4, last_end_s=NOW_S - 1))).scale_out == 1
+
+
+def test_retries_slow_down_to_one_a_minute() -> None:
+    delays_s = [retry_delay_s(failures) for failures in range(1000)]
+    assert delays_s[:5] == [0, 0, 0.25, 0.5, 1]
+    assert delays_s == sorted(delays_s)
+    assert delays_s[-1] == 60
+
+
+@pytest.mark.parametrize("strategy", [None, "none"])
+def test_none_does_nothing(strategy: str | None) -> None:
+    assert scaled(view(tasks=100, min_blocks=1), strategy) == Decision(long_known())
+    assert scaled(view(idle("0")), strategy) == Decision(long_known())
+
+
+def test_none_says_when_nothing_is_left_to_wait_for() -> None:
+    def after(seconds: float) -> Decision:
+        return scaled(view(tasks=3, ended=EndedBlocks(1, NOW_S - seconds)), "none")
+
+    assert after(20).hopeless is None
+    assert after(20).look_again_in_s == 100
+    assert "3 tasks are outstanding" in str(after(120).hopeless)
+
+
+@pytest.mark.parametrize(
+    ("about", "tasks"),
+    [
+        (view(), 0),
+        (view(queued("0"), queued("1"), tasks=3), 20),
+        (view(queued("0"), tasks=3, parallelism=0.5), 20),
+        (view(queued("0"), tasks=3, parallelism=0), math.inf),
+        (view(queued("0"), tasks=3, max_blocks=1), math.inf),
+        (view(queued("0"), tasks=3, workers_per_block=None), math.inf),
+        (view(tasks=25), 30),
+        (view(tasks=250), math.inf),
+    ],
+)
+def test_it_says_above_how_many_tasks_it_wants_to_be_asked_again(about: ExecutorView, tasks: float) -> None:
+    assert scaled(about).wake_above == pytest.approx(tasks)
+
+
+blocks = st.builds(
+    BlockView,
+    st.uuids().map(str),
+    st.sampled_from([JobState.PENDING, JobState.RUNNING, JobState.HELD, JobState.UNKNOWN]),
+    st.floats(0, 1000),
+    managers=st.none() | st.integers(0, 3),
+    tasks_held=st.none() | st.integers(0, 3),
+    idle_s=st.none() | st.floats(0, 1000),
+    is_leaving=st.booleans(),
+)
+
+
+@given(
+    strategy=st.sampled_from(["simple", "htex_auto_scale"]),
+    about=st.builds(
+        ExecutorView,
+        st.just("any"),
+        st.integers(0, 500),
+        st.none() | st.integers(1, 60),
+        st.integers(0, 3),
+        st.integers(3, 12),
+        st.floats(0, 1),
+        st.lists(blocks, max_size=8).map(tuple),
+        st.builds(EndedBlocks, st.integers(0, 9), st.none() | st.floats(0, NOW_S)),
+    ),
+    highest=st.integers(0, 9),
+)
+def test_whatever_is_known_no_decision_breaks_the_rules(
+    strategy: str, about: ExecutorView, highest: int
+) -> None:
+    decision = scaled(about, strategy, long_known(highest))
+    by_id = {block.block_id: block for block in about.blocks}
+    staying = [block for block in about.blocks if not block.is_leaving]
+    assert not (decision.scale_out and decision.scale_in)
+    assert decision.scale_out >= 0
+    assert not decision.scale_out or len(about.blocks) + decision.scale_out <= about.max_blocks
+    assert not any(by_id[block_id].tasks_held or by_id[block_id].is_leaving for block_id in decision.scale_in)
+    assert not decision.scale_in or len(staying) - len(decision.scale_in) >= about.min_blocks
+    assert len(set(decision.scale_in)) == len(decision.scale_in)
+
+
+@given(
+    tasks=st.integers(0, 500),
+    workers=st.integers(1, 60),
+    parallelism=st.floats(0, 1),
+    have=st.integers(0, 12),
+    strategy=st.sampled_from(["simple", "htex_auto_scale"]),
+)
+def test_with_constant_demand_one_decision_is_enough(
+    tasks: int, workers: int, parallelism: float, have: int, strategy: str
+) -> None:
+    """What a decision leads to is what the next one leaves alone: blocks do not come and go."""
+
+    def ask(block_count: int, memory: Demand) -> Decision:
+        blocks = [idle(str(number)) for number in range(block_count)]
+        about = view(*blocks, tasks=tasks, workers_per_block=workers, parallelism=parallelism)
+        return scaled(about, strategy, memory)
+
+    first = ask(have, long_known())
+    second = ask(have + first.scale_out - len(first.scale_in), first.memory)
+    assert (second.scale_out, second.scale_in) == (0, ())
+    assert second.wake_above >= tasks
