@@ -3,7 +3,7 @@
 python check_results.py ensemble LOG OUTPUT   12 greetings and 12 affinities, one from each worker
 python check_results.py sweep LOG OUTPUT      the summary and the picture
 python check_results.py processes MARK        no process with PARSL_DEMO=MARK in its environment
-    python check_results.py stop MARK             end those there are
+    python check_results.py stop MARK             end those that do not end by themselves
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from aurora_cpus import expected_cpus
 TILES = [f"{gpu}.{tile}" for gpu in range(6) for tile in range(2)]
 AFFINITY = re.compile(r"host (\S+)  worker (\d+) of (\d+)  tile (\S+)  cpus (\S+)")
 PROCESSES_END_WITHIN_S = 15
+PROCESSES_MAY_CLEAN_UP_S = 3.0
 
 
 def main(what: str, *arguments: str) -> None:
@@ -75,7 +76,10 @@ def check_processes(mark: str) -> str:
 
 
 def stop_processes(mark: str) -> str:
-    found = processes_with(f"PARSL_DEMO={mark}".encode())
+    variable = f"PARSL_DEMO={mark}".encode()
+    deadline = time.monotonic() + PROCESSES_MAY_CLEAN_UP_S
+    while (found := processes_with(variable)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     for pid in found:
         try:
             os.kill(pid, signal.SIGKILL)

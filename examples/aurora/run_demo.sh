@@ -77,6 +77,8 @@ headline "The workflow of the user guide, on this machine"
 guide_home
 fresh workflow my_parsl_workflow.py config.py
 step "the workflow" "$python" my_parsl_workflow.py
+# What the manager says of processors that this machine does not have.
+{ grep -rhom1 'cpu_affinity names.*' runinfo || true; } | head -n 1
 check "Workflow" ensemble log.txt output
 
 headline "A parameter sweep, gathered by a task that depends on all others"

@@ -127,8 +127,9 @@ def test_the_check_finds_a_wrong_tile(aurora, tmp_path):
         check(*results)
 
 
-def test_processes_are_found_by_their_mark_and_ended(aurora):
+def test_processes_are_found_by_their_mark_and_ended(aurora, monkeypatch):
     check_results = aurora("check_results")
+    monkeypatch.setattr(check_results, "PROCESSES_MAY_CLEAN_UP_S", 0.0)
     mark = f"test-{os.getpid()}"
     with subprocess.Popen(["sleep", "1000"], env={**os.environ, "PARSL_DEMO": mark}) as process:
         assert check_results.stop_processes(mark) == "1 processes ended"
