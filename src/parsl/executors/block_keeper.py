@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 
-from parsl.executors.blocks import BlockTable, leave_order
+from parsl.executors.block_table import BlockTable
+from parsl.executors.blocks import leave_order
 from parsl.executors.provider_calls import ProviderCalls
 
 TYPE_CHECKING = False
