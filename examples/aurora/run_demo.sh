@@ -8,7 +8,9 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-python=${PYTHON:-python3}
+python=$(command -v "${PYTHON:-python3}") || { echo "There is no ${PYTHON:-python3}." >&2; exit 1; }
+python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python")
+"$python" -c 'import parsl' || { echo "Parsl is not installed for $python." >&2; exit 1; }
 demo=${DEMO_DIR:-$here/../../.demo}
 mkdir -p "$demo"
 demo=$(cd "$demo" && pwd)
