@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parsl import validate
+from parsl.dataflow.executor_choice import INTERNAL_LABEL
 from parsl.errors import ConfigurationError
 from parsl.utils import RepresentationMixin
 
@@ -117,6 +118,10 @@ def _checked_executors(config: Config, executors: object) -> tuple[ParslExecutor
 def _check_labels(executors: list[ParslExecutor]) -> None:
     seen: dict[str, ParslExecutor] = {}
     for executor in executors:
+        if executor.label == INTERNAL_LABEL:
+            validate.wrong_value(
+                "Config", "executors' label", executor.label, "one that Parsl does not use itself"
+            )
         if executor.label in seen:
             raise validate.ParameterValueError(
                 f"Config: executors has the label {executor.label!r} twice "

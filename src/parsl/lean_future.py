@@ -15,7 +15,7 @@ from logging import getLogger
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import Any, Final, Literal, TypeVar
+    from typing import Any, Final, Literal, NoReturn, TypeVar
 
     R = TypeVar("R")
 
@@ -189,6 +189,9 @@ class LeanFuture(Future["R"]):
         import asyncio
 
         return asyncio.shield(asyncio.wrap_future(self)).__await__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be pickled: it lives in this process. Pass its result() instead")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self._outcome()}>"

@@ -29,16 +29,16 @@ def submit_to(
     Raises:
         Exception: What the executor has against it.
     """
+    specification: dict[str, Any] = {}
+    if special is not None:
+        specification.update(special.resource_specification)
+        if special.walltime_s is not None:
+            if getattr(executor, "enforces_walltime", False):
+                specification["walltime_s"] = special.walltime_s
+            elif not getattr(func, "enforces_walltime", False):
+                func = _limited(func, special.walltime_s)
     if kwargs and not _TAKEN_NAMES.isdisjoint(kwargs):
         func, kwargs = partial(func, **kwargs), {}
-    if special is None:
-        return executor.submit(func, {}, *args, **kwargs)
-    specification = dict(special.resource_specification)
-    if special.walltime_s is not None:
-        if getattr(executor, "enforces_walltime", False):
-            specification["walltime_s"] = special.walltime_s
-        elif not getattr(func, "enforces_walltime", False):
-            func = _limited(func, special.walltime_s)
     return executor.submit(func, specification, *args, **kwargs)
 
 

@@ -39,7 +39,7 @@ class WorkLoop(threading.local):
         self._active = True
         try:
             work(*args)
-            if self._waiting:
+            if self._waiting or _left_over:
                 self._drain()
         finally:
             self._close()
