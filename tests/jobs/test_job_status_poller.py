@@ -203,4 +203,5 @@ def test_closing_ends_the_thread_and_leaves_the_blocks(
     assert thread not in threading.enumerate()
     executor.submit(len, {})
     executor.wake_poller()
+    assert executor.scale_out_facade(1) == []
     assert len(executor.blocks_to_job_id) == 1

@@ -220,6 +220,11 @@ class BlockProviderExecutor(ParslExecutor):
         """
         return self.block_keeper.scale_in(block_ids) if self.block_keeper else []
 
+    def start_no_more_blocks(self) -> None:
+        """Start no other block, ever; returns at once, even while blocks are being submitted."""
+        if self.block_keeper:
+            self.block_keeper.close()
+
     def close_blocks(self) -> list[str]:
         """Give back all blocks and start no other, ever.
 
@@ -228,7 +233,7 @@ class BlockProviderExecutor(ParslExecutor):
         """
         if self.block_keeper is None:
             return []
-        self.block_keeper.close()
+        self.start_no_more_blocks()
         return self.block_keeper.scale_in_all()
 
     # News

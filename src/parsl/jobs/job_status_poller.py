@@ -91,7 +91,7 @@ class JobStatusPoller:
         self._news.set()
 
     def close(self, timeout_s: float | None = None) -> bool:
-        """Stop looking. Blocks stay as they are: it is for the executors to give them back.
+        """Stop looking, and have no more blocks started. It is for the executors to give theirs back.
 
         Args:
             timeout_s: How long to wait for a look that is going on, in seconds; None for as long as it
@@ -102,7 +102,11 @@ class JobStatusPoller:
         """
         self._closed.set()
         self._news.set()
-        thread = self._thread
+        with self._lock:
+            executors = list(self._memories)
+            thread = self._thread
+        for executor in executors:
+            executor.start_no_more_blocks()
         if thread is None or thread is threading.current_thread():
             return thread is None
         thread.join(timeout_s)
