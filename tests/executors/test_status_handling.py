@@ -339,6 +339,18 @@ def test_closing_in_the_middle_of_submissions_stops_them(wait_until: WaitUntil) 
     assert states_of(executor) == [JobState.SCALED_IN] * 5
 
 
+def test_a_signal_handler_may_clean_up_in_the_middle_of_a_submission(
+    provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    def clean_up(job_id: str) -> None:
+        executor.close_blocks()
+
+    provider.before_submit_returns = clean_up
+    executor.scale_out_facade(2)
+    assert provider.cancelled == ["j1"]
+    assert states_of(executor) == [JobState.SCALED_IN] * 2
+
+
 def test_ctrl_c_while_a_block_is_submitted_leaves_no_block_that_never_ends(
     provider: FakeProvider, executor: FakeExecutor
 ) -> None:

@@ -61,7 +61,7 @@ class BlockKeeper:
         self._provider = provider
         self._calls = ProviderCalls(provider)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
         self._is_closed = False
         self._next_query_s = float("-inf")

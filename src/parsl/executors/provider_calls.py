@@ -25,7 +25,7 @@ class ProviderCalls:
 
     def __init__(self, provider: ExecutionProvider) -> None:
         self._provider = provider
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()  # a signal handler may clean up in the middle of a call
         self._logged: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:

@@ -55,7 +55,7 @@ class JobStatusPoller:
         self._period_s = validate.number(self, "strategy_period", strategy_period, above=0)
         self._max_idletime_s = validate.number(self, "max_idletime", max_idletime, low=0, finite=False)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._memories: dict[BlockProviderExecutor, Demand] = {}
         self._news = threading.Event()
         self._closed = threading.Event()
