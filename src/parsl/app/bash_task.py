@@ -137,9 +137,11 @@ def _open_stream(kind: str, spec: Any) -> IO[str] | None:
     if not isinstance(path, str) or not isinstance(mode, str):
         raise BadStdStreamFile(f"{kind} is {spec!r}; expected a path, or a path and a mode: ('out.txt', 'w')")
     try:
-        if parent := os.path.dirname(path):
-            os.makedirs(parent, exist_ok=True)
-        stream = open(path, mode)  # noqa: SIM115
+        try:
+            stream = open(path, mode)  # noqa: SIM115
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            stream = open(path, mode)  # noqa: SIM115
     except (OSError, ValueError) as error:
         raise BadStdStreamFile(f"{path} cannot be opened for {kind}: {error}") from error
     if not stream.writable():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FEW = 64
 _CALL_LIMIT_S = 10.0
+_LONGEST_WAIT_S = 86_400.0
 
 
 class Deadline:
@@ -28,8 +29,7 @@ class Deadline:
 
     def cancel(self) -> None:
         """Do not make the call, if it has not begun."""
-        self.action = None
-        self._watch.forget_one()
+        self._watch.forget(self)
 
 
 class DeadlineWatch:
@@ -67,9 +67,12 @@ class DeadlineWatch:
                 self._changed.notify()
         return deadline
 
-    def forget_one(self) -> None:
-        """A deadline was cancelled: rebuild the heap when most of it is."""
+    def forget(self, deadline: Deadline) -> None:
+        """Drop a deadline; the heap is rebuilt when most of it was dropped."""
         with self._changed:
+            if deadline.action is None:
+                return
+            deadline.action = None
             self._cancelled += 1
             if self._cancelled > _FEW and self._cancelled * 2 > len(self._heap):
                 self._heap = [entry for entry in self._heap if entry[2].action is not None]
@@ -88,12 +91,10 @@ class DeadlineWatch:
     def _run(self) -> None:
         while True:
             with self._changed:
-                deadline = self._next_due()
-            if deadline is None:
+                action = self._next_due()
+            if action is None:
                 return
-            action = deadline.action
-            if action is not None:
-                self._call(action)
+            self._call(action)
 
     def _call(self, action: Action) -> None:
         def run() -> None:
@@ -106,14 +107,21 @@ class DeadlineWatch:
         self._calls.add(thread)
         thread.start()
 
-    def _next_due(self) -> Deadline | None:
-        """Wait for the next deadline; None when the watch was closed."""
+    def _next_due(self) -> Action | None:
+        """Wait for the next call to make; None when the watch was closed."""
         while not self._is_closed:
             if not self._heap:
                 self._changed.wait()
                 continue
-            wait_s = self._heap[0][0] - monotonic()
-            if wait_s <= 0 or self._heap[0][2].action is None:
-                return heappop(self._heap)[2]
-            self._changed.wait(min(wait_s, 86_400.0))
+            time_s, _, deadline = self._heap[0]
+            wait_s = time_s - monotonic()
+            if deadline.action is None:
+                heappop(self._heap)
+                self._cancelled -= 1
+            elif wait_s > 0:
+                self._changed.wait(min(wait_s, _LONGEST_WAIT_S))
+            else:
+                heappop(self._heap)
+                action, deadline.action = deadline.action, None
+                return action
         return None

@@ -1,0 +1,110 @@
+"""Which calls a function takes, without calling it; checked against inspect.signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsl.app.parameters import explain_refusal, read_parameters
+
+
+def no_parameters() -> None: ...
+def two(a: Any, b: Any) -> None: ...
+def with_default(a: Any, b: Any = 1) -> None: ...
+def positional_only(a: Any, /, b: Any, c: Any = 1) -> None: ...
+def keyword_only(a: Any, *, b: Any, c: Any = 1) -> None: ...
+def any_positional(a: Any, *rest: Any) -> None: ...
+def any_keyword(a: Any, b: Any = 1, **rest: Any) -> None: ...
+def anything(*args: Any, **kwargs: Any) -> None: ...
+def positional_and_any_keyword(a: Any, /, **rest: Any) -> None: ...
+
+
+FUNCTIONS = [
+    no_parameters,
+    two,
+    with_default,
+    positional_only,
+    keyword_only,
+    any_positional,
+    any_keyword,
+    anything,
+    positional_and_any_keyword,
+    functools.partial(two, 1),
+    functools.partial(keyword_only, b=2),
+]
+
+
+@given(st.sampled_from(FUNCTIONS), st.integers(0, 4), st.sets(st.sampled_from("abcd")))
+def test_a_call_is_allowed_exactly_when_python_would_make_it(
+    function: Any, given: int, names: set[str]
+) -> None:
+    args, kwargs = (0,) * given, dict.fromkeys(names, 0)
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+        is_right = True
+    except TypeError:
+        is_right = False
+    parameters = read_parameters(function)
+    assert parameters is not None
+    assert parameters.allows(args, kwargs) == is_right
+    assert (explain_refusal(function, args, kwargs) is None) == is_right
+    if not kwargs and parameters.low <= given <= parameters.high:
+        assert is_right
+
+
+def test_the_refusal_shows_what_would_be_right() -> None:
+    assert explain_refusal(with_default, (), {}) == (
+        "with_default() cannot be called so: missing a required argument: 'a'; "
+        "it is defined as with_default(a: 'Any', b: 'Any' = 1) -> 'None'"
+    )
+
+
+def special(x: Any, stdout: Any = "out", inputs: Any = (), *, walltime: Any = 5, other: Any = 1) -> None: ...
+
+
+def test_special_defaults_count_as_given() -> None:
+    parameters = read_parameters(special)
+    assert parameters is not None
+    assert parameters.complete((1,), {}) == ((1,), {"stdout": "out", "inputs": (), "walltime": 5})
+    assert parameters.complete((1,), {"walltime": 7})[1]["walltime"] == 7
+
+
+def test_special_arguments_given_by_position_become_keywords() -> None:
+    parameters = read_parameters(special)
+    assert parameters is not None
+    assert parameters.complete((1, "o", [2]), {}) == ((1,), {"stdout": "o", "inputs": [2], "walltime": 5})
+
+
+def test_special_arguments_can_be_given_to_any_function() -> None:
+    parameters = read_parameters(two)
+    assert parameters is not None
+    assert parameters.allows((1, 2), {"walltime": 3})
+    assert not parameters.allows((1,), {"walltime": 3})
+
+
+def test_the_defaults_of_a_call_do_not_leak_into_the_next() -> None:
+    parameters = read_parameters(special)
+    assert parameters is not None
+    parameters.complete((1,), {})[1]["stdout"] = "changed"
+    assert parameters.complete((1,), {})[1]["stdout"] == "out"
+
+
+def test_a_wrapper_is_called_as_itself_and_passes_special_defaults_on() -> None:
+    @functools.wraps(special)
+    def wrapper(*args: Any, **kwargs: Any) -> None: ...
+
+    parameters = read_parameters(wrapper)
+    assert parameters is not None
+    assert parameters.allows((1, 2, 3, 4, 5), {})
+    assert parameters.complete((), {}) == ((), {"stdout": "out", "inputs": (), "walltime": 5})
+
+
+@pytest.mark.parametrize("function", [len, str, dict, print, functools.partial(len)])
+def test_builtin_functions_are_readable_or_unknown_but_no_error(function: Any) -> None:
+    parameters = read_parameters(function)
+    assert parameters is None or parameters.allows(("abc",), {})

@@ -1,0 +1,66 @@
+"""The one thread that watches all walltimes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parsl.executors.deadlines import DeadlineWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import WaitUntil
+
+
+@pytest.fixture
+def watch() -> Iterator[DeadlineWatch]:
+    watch = DeadlineWatch("test")
+    yield watch
+    watch.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("test-")]
+
+
+def test_calls_are_made_in_the_order_of_their_times(watch: DeadlineWatch, wait_until: WaitUntil) -> None:
+    made: list[str] = []
+    begin_s = time.monotonic()
+    watch.add(0.2, lambda: made.append("late"))
+    watch.add(0.02, lambda: made.append("early"))
+    wait_until(lambda: len(made) == 2)
+    assert made == ["early", "late"]
+    assert time.monotonic() - begin_s >= 0.2
+
+
+def test_a_cancelled_call_is_not_made(watch: DeadlineWatch, wait_until: WaitUntil) -> None:
+    made: list[str] = []
+    cancelled = watch.add(0.01, lambda: made.append("cancelled"))
+    cancelled.cancel()
+    watch.add(0.05, lambda: made.append("kept"))
+    wait_until(lambda: bool(made))
+    assert made == ["kept"]
+
+
+def test_a_slow_call_delays_no_other(watch: DeadlineWatch) -> None:
+    gate, called = threading.Event(), threading.Event()
+    watch.add(0.0, lambda: gate.wait(30))
+    watch.add(0.01, called.set)
+    assert called.wait(10)
+    gate.set()
+
+
+def test_no_thread_before_the_first_deadline() -> None:
+    before = threading.active_count()
+    watch = DeadlineWatch("unused")
+    assert threading.active_count() == before
+    watch.close()
+
+
+def test_closing_drops_what_is_pending() -> None:
+    watch = DeadlineWatch("test")
+    made: list[int] = []
+    watch.add(1000, lambda: made.append(1))
+    watch.close()
+    assert made == []

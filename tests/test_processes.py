@@ -1,0 +1,203 @@
+"""Ending trees of processes; the choice of what belongs to a tree is tested on made-up tables."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parsl.processes import (
+    ProcessEntry,
+    family,
+    is_alive,
+    kill_tree,
+    parse_stat,
+    process_table,
+    terminate_tree,
+    wait_readable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import WaitUntil
+
+
+def table_of(*rows: tuple[int, int, int, int]) -> dict[int, ProcessEntry]:
+    """Processes by (pid, parent, group, session)."""
+    return {row[0]: ProcessEntry(*row, started=1) for row in rows}
+
+
+def test_a_family_is_the_root_and_its_descendants() -> None:
+    table = table_of((10, 1, 5, 5), (11, 10, 5, 5), (12, 11, 5, 5), (20, 1, 5, 5), (21, 20, 5, 5))
+    assert sorted(family(table, [10])) == [10, 11, 12]
+
+
+def test_a_family_has_what_stayed_in_a_session_or_group_it_leads() -> None:
+    table = table_of((11, 1, 10, 10), (12, 1, 12, 10), (13, 1, 14, 9), (15, 12, 15, 15), (16, 1, 15, 15))
+    assert sorted(family(table, [10])) == [11, 12, 15, 16]
+
+
+def test_a_family_does_not_include_the_session_it_only_belongs_to() -> None:
+    table = table_of((10, 1, 5, 5), (5, 1, 5, 5), (6, 5, 5, 5))
+    assert sorted(family(table, [10])) == [10]
+
+
+def test_a_family_never_includes_the_caller_or_init() -> None:
+    table = table_of((1, 0, 1, 1), (2, 1, 2, 2), (10, 1, 10, 10), (os.getpid(), 10, 10, 10))
+    assert sorted(family(table, [10])) == [10]
+    assert family(table, [1, 0]) == {}
+
+
+def test_a_name_cannot_confuse_the_reading_of_a_process() -> None:
+    stat = b"7 (a) Z (b)) S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 1000 10"
+    entry = parse_stat(7, stat)
+    assert entry is not None
+    assert (entry.parent, entry.group, entry.session, entry.started) == (3, 4, 5, 12345)
+    assert repr(entry) == "<ProcessEntry 7 parent=3 group=4 session=5>"
+    assert parse_stat(7, stat.replace(b"(b)) S", b"(b)) Z")) is None
+
+
+def test_the_table_has_this_process() -> None:
+    entry = process_table()[os.getpid()]
+    assert (entry.parent, entry.group, entry.session) == (os.getppid(), os.getpgrp(), os.getsid(0))
+    assert is_alive(os.getpid())
+
+
+@pytest.fixture
+def bash(tmp_path: Path, wait_until: WaitUntil) -> Iterator[Bash]:
+    helper = Bash(tmp_path / "pids", wait_until)
+    yield helper
+    for process in helper.started:
+        if process.poll() is None:
+            kill_tree(process.pid)
+        process.wait()
+
+
+class Bash:
+    """Starts scripts that write ids of processes to $PIDS, the last of them when all is in place."""
+
+    def __init__(self, pids: Path, wait_until: WaitUntil) -> None:
+        self._pids = pids
+        self._wait_until = wait_until
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, script: str, count: int, new_session: bool = True) -> tuple[int, list[int]]:
+        """Start a script that writes ``count`` ids; return its own and those."""
+        environment = {**os.environ, "PIDS": str(self._pids)}
+        process = subprocess.Popen(
+            ["/bin/bash", "-c", script], env=environment, start_new_session=new_session
+        )
+        self.started.append(process)
+        self._wait_until(lambda: len(self._read()) == count, what="the script")
+        return process.pid, self._read()
+
+    def _read(self) -> list[int]:
+        return [int(pid) for pid in self._pids.read_text().split()] if self._pids.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("script", "count"),
+    [
+        ("sleep 1000 & echo $! >> $PIDS; wait", 1),
+        ("(sleep 1000 & echo $! >> $PIDS; sleep 1000 & echo $! >> $PIDS; wait) & wait", 2),
+        ("(setsid sleep 1000 & echo $! >> $PIDS; wait) & wait", 1),
+        ("(sleep 1000 & echo $! >> $PIDS) & wait; sleep 1000", 1),
+        ("sleep 1000 & kill -STOP $!; echo $! >> $PIDS; wait; sleep 1000", 1),
+    ],
+    ids=["child", "grandchildren", "another session", "orphan", "stopped"],
+)
+@pytest.mark.parametrize("is_deaf", [False, True])
+def test_a_tree_is_ended_whatever_its_shape(bash: Bash, script: str, count: int, is_deaf: bool) -> None:
+    prefix = "trap '' TERM; " if is_deaf else ""
+    root, others = bash.start(prefix + script, count)
+    assert terminate_tree(root, grace_s=0.2 if is_deaf else 20) == []
+    assert [pid for pid in (root, *others) if is_alive(pid)] == []
+
+
+def test_processes_that_heed_sigterm_may_tidy_up(bash: Bash, tmp_path: Path) -> None:
+    tidied = tmp_path / "tidied"
+    root, _ = bash.start(f"trap 'touch {tidied}; exit' TERM; echo $$ >> $PIDS; sleep 1000 & wait", 1)
+    assert terminate_tree(root, grace_s=20) == []
+    assert tidied.exists()
+
+
+def test_killing_gives_no_time(bash: Bash, tmp_path: Path) -> None:
+    tidied = tmp_path / "tidied"
+    root, _ = bash.start(f"trap 'touch {tidied}; exit' TERM; echo $$ >> $PIDS; sleep 1000 & wait", 1)
+    assert kill_tree(root) == []
+    assert not tidied.exists()
+
+
+def test_what_is_started_during_the_end_is_ended_too(bash: Bash) -> None:
+    more = "for i in 1 2 3; do sleep 1000 & echo $! >> $PIDS; done; sleep 1000"
+    script = f"trap '{more}' TERM; echo $$ >> $PIDS; sleep 1000 & wait"
+    root, _ = bash.start(script, 1)
+    assert terminate_tree(root, grace_s=0.5) == []
+    members = family(process_table(), [root])
+    assert members == {}
+
+
+def test_children_of_a_root_that_has_ended_are_found_by_its_session(
+    bash: Bash, wait_until: WaitUntil
+) -> None:
+    root, (child,) = bash.start("sleep 1000 & echo $! >> $PIDS", 1)
+    wait_until(lambda: not is_alive(root))
+    assert is_alive(child)
+    assert terminate_tree(root) == []
+    assert not is_alive(child)
+
+
+def test_a_root_in_our_session_takes_nobody_else_with_it(bash: Bash) -> None:
+    root, (child,) = bash.start("sleep 1000 & echo $! >> $PIDS; wait", 1, new_session=False)
+    assert terminate_tree(root) == []
+    assert not is_alive(child)
+    assert is_alive(os.getpid())
+
+
+def test_nothing_to_end_takes_no_time() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    begin_s = time.monotonic()
+    assert terminate_tree(process.pid, grace_s=30) == []
+    assert time.monotonic() - begin_s < 5
+
+
+def test_without_process_descriptors_it_works_as_well(bash: Bash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    root, (child,) = bash.start("trap '' TERM; sleep 1000 & echo $! >> $PIDS; wait", 1)
+    assert terminate_tree(root, grace_s=0.1) == []
+    assert not is_alive(child)
+
+
+def test_waiting_for_a_descriptor_ends_in_time() -> None:
+    reader, writer = os.pipe()
+    try:
+        begin_s = time.monotonic()
+        assert not wait_readable(reader, 0.05)
+        assert time.monotonic() - begin_s >= 0.05
+        os.write(writer, b"x")
+        assert wait_readable(reader, 1000)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_importing_it_is_cheap() -> None:
+    code = "import sys; import parsl.processes; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"subprocess", "psutil", "typing", "inspect", "logging", "selectors"} & set(modules)
+
+
+def test_a_signal_of_the_root_is_seen_by_its_parent(bash: Bash) -> None:
+    root, _ = bash.start("echo $$ >> $PIDS; exec sleep 1000", 1)
+    terminate_tree(root)
+    assert bash.started[0].wait() == -signal.SIGTERM
