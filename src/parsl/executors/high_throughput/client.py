@@ -8,10 +8,11 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import InvalidStateError
-from typing import Any, Callable, Sequence
+from typing import Any
 
-from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput import protocol, spool
 from parsl.executors.high_throughput.errors import CommandClientTimeoutError
 from parsl.executors.high_throughput.failures import exception_of
 from parsl.executors.high_throughput.message_stream import MessageStream
@@ -58,8 +59,14 @@ class InterchangeClient:
     """
 
     def __init__(
-        self, sock: socket.socket, on_event: Callable[[Any], None], on_lost: Callable[[], None], label: str
+        self,
+        sock: socket.socket,
+        on_event: Callable[[Any], None],
+        on_lost: Callable[[], None],
+        label: str,
+        spool_directory: str = "",
     ) -> None:
+        self._spool = spool_directory
         self._stream = MessageStream(sock)
         self._on_event = on_event
         self._on_lost = on_lost
@@ -120,6 +127,8 @@ class InterchangeClient:
         """Forget a task and have it ended."""
         with self._lock:
             self.pending.pop(task_id, None)
+        if self._spool:
+            spool.discard(spool.task_file(self._spool, task_id))
         self.tell(protocol.Cancel([task_id]))
 
     def tell(self, message: Any) -> None:
@@ -244,7 +253,9 @@ class InterchangeClient:
         at = 1
         for result in results:
             payload, buffers = result.payload, frames[at:at]
-            if result.sizes:
+            if result.spooled:
+                payload, buffers = self._from_spool(result)
+            elif result.sizes:
                 end = at + len(result.sizes)
                 payload, buffers = frames[at], frames[at + 1 : end]
                 at = end
@@ -255,6 +266,14 @@ class InterchangeClient:
                 _settle(future, None, None)
             else:
                 _settle(future, *_outcome(result.status, payload, buffers))
+
+    def _from_spool(self, result: Result) -> tuple[Any, list[Any]]:
+        path = spool.result_file(self._spool, result.id)
+        if result.id not in self.pending:
+            spool.discard(path)
+            return b"", []
+        payload, *buffers = spool.read(path, result.spooled)
+        return payload, buffers
 
 
 def _outcome(status: int, payload: Any, buffers: list[Any]) -> tuple[Any, BaseException | None]:

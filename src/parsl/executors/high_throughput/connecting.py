@@ -7,10 +7,10 @@ import os
 import select
 import socket
 import time
-from typing import Any, Iterator
+from collections.abc import Iterator
 
-import zmq
-
+from parsl.executors.high_throughput.connections import Connection, StreamConnection, ZmqConnection
+from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.executors.high_throughput.protocol import (
     DecodeError,
     Refused,
@@ -35,21 +35,19 @@ class RefusedByInterchange(Exception):
     """The interchange answered and does not want this manager; the text is its reason."""
 
 
-def connect(context: zmq.Context[Any], settings: ManagerSettings, register: Register) -> tuple[Any, Welcome]:
+def connect(settings: ManagerSettings, register: Register) -> Connection:
     """Connect and register with the interchange.
 
-    Returns: the connected DEALER socket and the interchange's welcome.
+    Returns: the connection, on which the interchange has said welcome.
     Raises: NoInterchange with a report for every address; RefusedByInterchange.
     """
     report: list[str] = []
-    for endpoint in _reachable(settings, report):
-        sock = _open(context, settings, register.manager, is_local=endpoint.startswith("ipc:"))
-        sock.connect(endpoint)
-        sock.send(encode(register))
-        answer = _await_answer(sock)
+    for endpoint, connection in _connections(settings, register.manager, report):
+        connection.send([encode(register)])
+        answer = _await_answer(connection)
         if isinstance(answer, Welcome):
-            return sock, answer
-        sock.close(linger=0)
+            return connection
+        connection.close(0)
         if isinstance(answer, Refused):
             raise RefusedByInterchange(answer.reason)
         report.append(
@@ -59,53 +57,70 @@ def connect(context: zmq.Context[Any], settings: ManagerSettings, register: Regi
     raise NoInterchange("No address leads to the interchange:\n" + "\n".join(f"  {line}" for line in report))
 
 
-def _open(context: zmq.Context[Any], settings: ManagerSettings, name: str, *, is_local: bool) -> Any:
-    sock = context.socket(zmq.DEALER)
+def _connections(settings: ManagerSettings, name: str, report: list[str]) -> Iterator[tuple[str, Connection]]:
+    """Connections that were accepted: the local one first, then the others as they answer."""
+    if settings.local_socket and (local := _connect_locally(settings.local_socket, report)):
+        yield settings.local_socket, local
+    if settings.port:
+        for endpoint in _accepting(settings.addresses, settings.port, report):
+            yield endpoint, _open(settings, name, endpoint)
+
+
+def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
+    import zmq
+
+    sock = zmq.Context().socket(zmq.DEALER)
     sock.setsockopt(zmq.ROUTING_ID, name.encode())
-    for option, value in ((zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.LINGER, 1000), (zmq.IPV6, 1)):
+    for option, value in ((zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.TCP_KEEPALIVE, 1), (zmq.IPV6, 1)):
         sock.setsockopt(option, value)
-    sock.setsockopt(zmq.TCP_KEEPALIVE, 1)
-    if settings.cert_dir and not is_local:  # the local socket is guarded by its directory
+    if settings.cert_dir:
         from parsl.curvezmq import load_client_keys
 
         keys = load_client_keys(settings.cert_dir)
         sock.curve_publickey = keys.public
         sock.curve_secretkey = keys.secret
         sock.curve_serverkey = keys.server_public
-    return sock
+    sock.connect(endpoint)
+    return ZmqConnection(sock)
 
 
-def _await_answer(sock: Any) -> Welcome | Refused | None:
+def _await_answer(connection: Connection) -> Welcome | Refused | None:
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    while sock.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while (left := deadline - time.monotonic()) > 0:
         try:
-            answer = decode_to_manager(sock.recv_multipart()[0])
-        except DecodeError:
+            messages = connection.receive()
+            for at, parts in enumerate(messages):
+                answer = decode_to_manager(parts[0])
+                if isinstance(answer, (Welcome, Refused)):
+                    connection.give_back(messages[at + 1 :])
+                    return answer
+        except (DecodeError, EOFError):
             return None
-        if isinstance(answer, (Welcome, Refused)):
-            return answer
+        if not connection.has_input():
+            poll.poll(left * 1000)
     return None
 
 
-def _reachable(settings: ManagerSettings, report: list[str]) -> Iterator[str]:
-    """Endpoints that accept connections, the local one first, then the others as they answer."""
-    if settings.local_socket and _local_accepts(settings.local_socket):
-        yield f"ipc://{settings.local_socket}"
-    yield from _accepting(settings.addresses, settings.port, report)
-
-
-def _local_accepts(path: str) -> bool:
-    """Whether this is the interchange's own host, and its directory is really the user's."""
+def _connect_locally(path: str, report: list[str]) -> Connection | None:
+    """Connect if this is the interchange's own host, and the socket's directory is really the user's alone."""
     try:
         directory = os.stat(os.path.dirname(path))
         if directory.st_uid != os.getuid() or directory.st_mode & 0o077:
-            return False
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            report.append(f"{path}: its directory is open to others")
+            return None
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
             sock.settimeout(CONNECT_TIMEOUT_S)
             sock.connect(path)
-    except OSError:
-        return False
-    return True
+        except OSError:
+            sock.close()
+            raise
+    except OSError as error:
+        report.append(f"{path}: {error.strerror or error}")
+        return None
+    return StreamConnection(MessageStream(sock))
 
 
 def _accepting(addresses: list[str], port: int, report: list[str]) -> Iterator[str]:

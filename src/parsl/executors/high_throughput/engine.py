@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,7 @@ from parsl.executors.high_throughput.settings import (
     ManagerSettings,
     write_settings,
 )
+from parsl.executors.high_throughput.spool import make_spool, remove_spool
 from parsl.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -91,6 +93,8 @@ class Engine:
         self._cert_dir = ""
         self._listener: socket.socket | None = None
         self._local: tuple[socket.socket, Path] | None = None
+        #: Directory for large payloads; empty where workers can be on other hosts.
+        self.spool = ""
         self.activity = ManagerActivity()
 
     def __repr__(self) -> str:
@@ -105,12 +109,12 @@ class Engine:
         ours, theirs = socket.socketpair()
         self._process = self._spawn(theirs)
         theirs.close()
-        if self._settings.encrypted:
+        if self._settings.encrypted and self._listener is not None:
             from parsl.curvezmq import create_certificates
 
             self._cert_dir = str(create_certificates(self._log_dir))
         self._write_first(ours)
-        self.client = InterchangeClient(ours, self._take_event, self._lost, self._settings.label)
+        self.client = InterchangeClient(ours, self._take_event, self._lost, self._settings.label, self.spool)
         self.client.start()
         write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings())
 
@@ -118,9 +122,12 @@ class Engine:
 
     def _bind(self) -> None:
         settings = self._settings
+        self._local = listen_unix(self._log_dir)
+        if settings.is_local and self._local is not None:
+            self.spool = make_spool()
+            return  # nobody can come from elsewhere: nothing has to listen on a network
         low, high = settings.worker_port_range or (0, 1)
         self._listener = listen_tcp(settings.owner, self._bind_address(), settings.worker_port, (low, high))
-        self._local = listen_unix(self._log_dir)
 
     def _bind_address(self) -> str:
         """As few interfaces as will do."""
@@ -146,24 +153,25 @@ class Engine:
         found = get_all_addresses()
         return sorted(found, key=lambda address: (address.startswith("127."), ":" in address, address))
 
+    def _listening(self) -> list[socket.socket]:
+        return [
+            sock for sock in (self._listener, self._local[0] if self._local else None) if sock is not None
+        ]
+
     @property
     def port(self) -> int:
-        """The TCP port for managers."""
-        assert self._listener is not None
-        return int(self._listener.getsockname()[1])
+        """The TCP port for managers; 0 if there is none."""
+        return 0 if self._listener is None else int(self._listener.getsockname()[1])
 
     # The interchange's process
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        assert self._listener is not None
         command = self._settings.interchange_command or [
             sys.executable,
             "-m",
             "parsl.executors.high_throughput.interchange",
         ]
-        descriptors = [theirs.fileno(), self._listener.fileno()]
-        if self._local:
-            descriptors.append(self._local[0].fileno())
+        descriptors = [theirs.fileno(), *(sock.fileno() for sock in self._listening())]
         output = self._log_dir / "interchange.stderr"
         with open(output, "ab") as file:
             try:
@@ -182,7 +190,6 @@ class Engine:
 
     def _write_first(self, ours: socket.socket) -> None:
         """The interchange's settings are the first thing that it reads."""
-        assert self._listener is not None
         settings = self._settings
         selector = type(settings.selector)
         pickled = b""
@@ -190,13 +197,14 @@ class Engine:
             import cloudpickle
 
             pickled = cloudpickle.dumps(settings.selector)
-        host = self._listener.getsockname()[0]
+        host = self._listener.getsockname()[0] if self._listener else ""
         record = InterchangeSettings(
-            listener_fd=self._listener.fileno(),
+            listener_fd=self._listener.fileno() if self._listener else -1,
             endpoint=f"tcp://[{host}]:{self.port}" if ":" in host else f"tcp://{host}:{self.port}",
             local_socket=str(self._local[1]) if self._local else "",
             local_fd=self._local[0].fileno() if self._local else -1,
             cert_dir=self._cert_dir,
+            spool=self.spool,
             log_file=str(self._log_dir / "interchange.log"),
             debug=settings.debug,
             heartbeat_period_s=settings.heartbeat_period_s,
@@ -219,6 +227,7 @@ class Engine:
             port=self.port,
             local_socket=str(self._local[1]) if self._local else "",
             cert_dir=self._cert_dir,
+            spool=self.spool,
             log_dir=settings.worker_log_dir,
             debug=settings.debug,
             cores_per_worker=settings.cores_per_worker,
@@ -336,11 +345,11 @@ class Engine:
                 self._process.kill()
                 self._process.wait()
         self.client.close(RuntimeError(f"Executor {self._settings.label} was shut down."), timeout_s)
-        if self._listener is not None:
-            self._listener.close()
+        for sock in self._listening():
+            sock.close()
         if self._local is not None:
-            self._local[0].close()
             self._local[1].unlink(missing_ok=True)
+        remove_spool(self.spool)
 
 
 def _absolute_path() -> list[str]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import sys
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from parsl import validate
 from parsl.executors.blocks import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput import spool
 from parsl.executors.high_throughput.accelerators import check_accelerators
+from parsl.executors.high_throughput.client import HTEXFuture
 from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.engine import Engine, EngineSettings
-from parsl.executors.high_throughput.client import HTEXFuture
 from parsl.executors.high_throughput.errors import InterchangeLost, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import INLINE_LIMIT, ManagerInfo, Task
+from parsl.executors.high_throughput.spool import SPOOL_LIMIT
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.serialize.functions import FunctionCache
 from parsl.serialize.messages import dump_arguments, dump_call
@@ -206,7 +208,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
             log_dir=self.logdir,
             worker_log_dir=self.worker_logdir,
             address=self.address,
-            is_local=_runs_here(self.provider),
+            is_local=self._is_local(),
             worker_port=self.worker_port,
             worker_port_range=self.worker_port_range,
             encrypted=self.encrypted,
@@ -223,6 +225,14 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
             cpu_affinity=self.cpu_affinity,
             accelerators=self.available_accelerators,
         )
+
+    def _is_local(self) -> bool:
+        """Whether managers can only come from this host, and share its file system."""
+        from parsl.providers import LocalProvider
+
+        asks_for_network = self.address or self.worker_port or self.launch_cmd
+        provider = self.provider
+        return type(provider) is LocalProvider and provider.nodes_per_block == 1 and not asks_for_network
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """End everything that was started; tasks that have not ended fail.
@@ -289,23 +299,34 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
         buffers: list[Any],
         resources: dict[str, Any],
     ) -> HTEXFuture:
-        frames: list[Any] = []
-        sizes: tuple[int, ...] = ()
-        if buffers or len(payload) > INLINE_LIMIT:
-            frames = [payload, *buffers]
-            sizes = tuple(memoryview(frame).nbytes for frame in frames)
-            payload = b""
         number = next(self._task_numbers)
+        task = Task(number, name, payload)
         if resources:
-            task = Task(number, name, payload, sizes, resources.get("priority"), resources.get("walltime_s"))
-        else:
-            task = Task(number, name, payload, sizes)
+            task.priority, task.walltime_s = resources.get("priority"), resources.get("walltime_s")
+        frames: list[Any] = []
+        if buffers or len(payload) > INLINE_LIMIT:
+            frames = self._load_apart(engine, task, [payload, *buffers])
         client = engine.client
         future = HTEXFuture(number, client)
         client.submit(future, task, frames, named)
         if len(client.pending) > self.wake_above_outstanding:
             self.note_outstanding(len(client.pending))
         return future
+
+    @staticmethod
+    def _load_apart(engine: Engine, task: Task, pieces: list[Any]) -> list[Any]:
+        """Have a large payload travel apart from its task. Returns: the frames to send along with it."""
+        task.payload = b""
+        sizes = tuple(memoryview(piece).nbytes for piece in pieces)
+        if (
+            engine.spool
+            and sum(sizes) >= SPOOL_LIMIT
+            and spool.write(spool.task_file(engine.spool, task.id), pieces)
+        ):
+            task.spooled = sizes
+            return []
+        task.sizes = sizes
+        return pieces
 
     def _started(self) -> Engine:
         if self._engine is None:
@@ -415,13 +436,6 @@ def _as_dict(info: ManagerInfo) -> dict[str, Any]:
         "parsl_version": info.parsl_version,
         "python_version": info.python_version,
     }
-
-
-def _runs_here(provider: ExecutionProvider | None) -> bool:
-    """Whether the workers can only be on this host."""
-    from parsl.providers import LocalProvider
-
-    return type(provider) is LocalProvider and provider.nodes_per_block == 1
 
 
 def _check_provider(owner: object, provider: Any) -> Any:

@@ -15,14 +15,6 @@ import sys
 import time
 from typing import NoReturn
 
-from parsl.executors.high_throughput.protocol import (
-    End,
-    Exited,
-    Fork,
-    Forked,
-    decode_to_fork_server,
-    encode,
-)
 from parsl.executors.high_throughput.process_tree import (
     become_subreaper,
     descendants,
@@ -30,6 +22,14 @@ from parsl.executors.high_throughput.process_tree import (
     is_alive,
     session_members,
     signal_processes,
+)
+from parsl.executors.high_throughput.protocol import (
+    End,
+    Exited,
+    Fork,
+    Forked,
+    decode_to_fork_server,
+    encode,
 )
 
 _PACKET = 64 * 1024
@@ -116,7 +116,7 @@ class ForkServer:
             from parsl.executors.high_throughput.worker import run_worker
 
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
-            run_worker(sock, message.rank, message.environment, message.cpus)
+            run_worker(sock, message)
         finally:
             os._exit(1)
 

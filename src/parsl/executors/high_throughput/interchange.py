@@ -16,12 +16,10 @@ import time
 from typing import Any
 
 import msgspec
-import zmq
-from zmq.utils import z85
-from zmq.utils.monitor import parse_monitor_message
 
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.interchange_state import InterchangeState
+from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
     ManagerSelector,
@@ -38,7 +36,7 @@ from parsl.executors.high_throughput.protocol import (
     encode,
 )
 from parsl.executors.high_throughput.settings import InterchangeSettings
-from parsl.executors.high_throughput.zmq_messages import receive, send
+from parsl.executors.high_throughput.spool import remove_spool
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -48,7 +46,6 @@ RECONNECT_GRACE_S = 3.0
 PACKAGES_TIMEOUT_S = 10.0
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
-_BURST = 256
 
 
 class Interchange:
@@ -72,70 +69,43 @@ class Interchange:
         self._next_check = 0.0
         self._next_activity = 0.0
         self._has_news = False
-        self._context = zmq.Context()
-        self._managers = self._open_socket()
-        self._monitor = self._managers.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._gate = _Gate(self._context, settings.cert_dir) if settings.cert_dir else None
-        self._bind()
+        self._epoll = select.epoll()
+        self._epoll.register(driver.fileno(), select.EPOLLIN)
+        self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
+        self._remote: RemoteLinks | None = None
+        if settings.listener_fd >= 0:
+            self._epoll.register(settings.listener_fd, select.EPOLLIN)
         for frames in received:
             self._from_driver(frames)
 
     def __repr__(self) -> str:
         return f"<Interchange {self._settings.endpoint} {self._state!r}>"
 
-    def _open_socket(self) -> Any:
-        sock = self._context.socket(zmq.ROUTER)
-        for option, value in (
-            (zmq.SNDHWM, 0),
-            (zmq.RCVHWM, 0),
-            (zmq.LINGER, 500),
-            (zmq.ROUTER_MANDATORY, 1),
-            (zmq.ROUTER_HANDOVER, 1),
-            (zmq.TCP_KEEPALIVE, 1),
-            (zmq.IPV6, 1),
-        ):
-            sock.setsockopt(option, value)
-        return sock
-
-    def _bind(self) -> None:
-        settings = self._settings
-        if settings.local_fd >= 0:
-            self._managers.setsockopt(zmq.USE_FD, settings.local_fd)
-            self._managers.bind(f"ipc://{settings.local_socket}")
-        if settings.cert_dir:
-            from parsl.curvezmq import load_server_keys
-
-            keys = load_server_keys(settings.cert_dir)
-            self._managers.curve_server = True
-            self._managers.curve_publickey = keys.public
-            self._managers.curve_secretkey = keys.secret
-            self._managers.setsockopt(zmq.ZAP_DOMAIN, b"parsl")
-        self._managers.setsockopt(zmq.USE_FD, settings.listener_fd)
-        self._managers.bind(settings.endpoint)
-
     def run(self) -> None:
         """Serve until the driver is gone or says stop."""
         self._driver.queue([encode(protocol.Ready(os.getpid()))])
-        epoll = self._epoll = select.epoll()
         driver_fd = self._driver.fileno()
-        epoll.register(driver_fd, select.EPOLLIN)
-        watched = [self._managers, self._monitor, *([self._gate.sock] if self._gate else [])]
-        for sock in watched:
-            epoll.register(sock.getsockopt(zmq.FD), select.EPOLLIN)
+        listener_fd = self._settings.listener_fd
         while not self._stopping:
-            self._serve_managers()
             self._dispatch()
             self._flush_driver()
             self._check_clocks()
-            # ZeroMQ's descriptors are edge-triggered: never sleep on them with events pending.
-            pending = any(sock.getsockopt(zmq.EVENTS) & zmq.POLLIN for sock in watched)
-            for fd, _ in epoll.poll(0 if pending else self._timeout_s()):
+            pending = self._remote is not None and self._remote.has_input()
+            for fd, _ in self._epoll.poll(0 if pending else self._timeout_s()):
                 if fd == driver_fd:
                     self._serve_driver()
-            if self._gate:
-                self._gate.serve()
-            self._serve_monitor()
+                elif self._local is not None and self._local.owns(fd):
+                    self._local.serve(fd, self._take_local, self._lose_local)
+                elif fd == listener_fd and self._remote is None:
+                    self._open_remote()
+            if self._remote is not None and self._remote.serve(self._take_remote):
+                self._probe()
         self._stop_managers()
+
+    def _open_remote(self) -> None:
+        """Somebody connects over TCP for the first time: from now on ZeroMQ owns that socket."""
+        self._epoll.unregister(self._settings.listener_fd)
+        self._remote = RemoteLinks(self._settings, self._epoll)
 
     # Clocks
 
@@ -256,20 +226,31 @@ class Interchange:
 
     # Managers
 
-    def _serve_managers(self) -> None:
-        for _ in range(_BURST):
-            try:
-                parts = receive(self._managers, 2)
-            except zmq.Again:
-                return
-            if len(parts) < 2:
-                continue
-            try:
-                message = decode_from_manager(parts[1])
-            except DecodeError as error:
-                logger.warning("an unreadable message from %r was dropped: %s", parts[0], error)
-                continue
-            self._from_manager(parts[0], message, parts[2:])
+    def _take_remote(self, name: bytes, frames: list[Any]) -> None:
+        message = self._decoded(name, frames[0])
+        if message is not None:
+            self._from_manager(name, message, frames[1:])
+
+    def _take_local(self, name: bytes | None, fd: int, frames: list[Any]) -> None:
+        message = self._decoded(name or b"a new connection", frames[0])
+        if isinstance(message, protocol.Register):
+            name = message.manager.encode()
+            assert self._local is not None
+            self._local.name(fd, name)
+        if name is not None and message is not None:
+            self._from_manager(name, message, frames[1:])
+
+    @staticmethod
+    def _decoded(name: bytes, head: Any) -> Any:
+        try:
+            return decode_from_manager(head)
+        except DecodeError as error:
+            logger.warning("an unreadable message from %r was dropped: %s", name, error)
+            return None
+
+    def _lose_local(self, name: bytes) -> None:
+        if name in self._state.managers:
+            self._lose(name, "its process has ended")
 
     def _from_manager(self, name: bytes, message: Any, frames: list[Any]) -> None:
         now = time.monotonic()
@@ -347,56 +328,28 @@ class Interchange:
             self._tell(name, [encode(protocol.Tasks(tasks, functions)), *frames])
 
     def _tell(self, name: bytes, parts: list[Any]) -> None:
+        if self._local is not None and self._local.has(name):
+            self._local.send(name, parts)
+            return
         try:
-            send(self._managers, [name, *parts])
-        except zmq.ZMQError as error:
+            if self._remote is None:
+                raise Unreachable("it never connected")
+            self._remote.send(name, parts)
+        except Unreachable as error:
             record = self._state.managers.get(name)
             if record is not None and record.unreachable_since is None:
                 logger.warning("manager %s on %s cannot be reached: %s", name, record.host, error)
                 record.unreachable_since = time.monotonic()
                 self._next_check = 0.0
 
-    def _serve_monitor(self) -> None:
-        """Some connection was closed: find out whose by writing to all."""
-        closed = False
-        try:
-            while True:
-                parse_monitor_message(self._monitor.recv_multipart(zmq.DONTWAIT))
-                closed = True
-        except zmq.Again:
-            pass
-        if closed and self._state.managers:
-            self._probe()
-
     def _stop_managers(self) -> None:
         message = encode(protocol.Stop("the driver has ended"))
         for name in list(self._state.managers):
             self._tell(name, [message])
-        self._managers.disable_monitor()
-        self._managers.close(linger=1000)
-        self._context.destroy(linger=1000)
-
-
-class _Gate:
-    """Answers ZeroMQ's question who may connect (ZAP, rfc.zeromq.org/spec/27): holders of the client's key."""
-
-    def __init__(self, context: Any, cert_dir: str) -> None:
-        from parsl.curvezmq import load_server_keys
-
-        self._allowed = z85.decode(load_server_keys(cert_dir).client_public)
-        self.sock = context.socket(zmq.REP)
-        self.sock.bind("inproc://zeromq.zap.01")
-
-    def serve(self) -> None:
-        while self.sock.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-            version, number, _domain, address, _identity, mechanism, *credentials = self.sock.recv_multipart()
-            allowed = mechanism == b"CURVE" and credentials == [self._allowed]
-            if not allowed:
-                logger.warning(
-                    "a connection from %s without the key was refused", address.decode(errors="replace")
-                )
-            status = [b"200", b"OK"] if allowed else [b"400", b"no valid key"]
-            self.sock.send_multipart([version, number, *status, b"", b""])
+        for links in (self._local, self._remote):
+            if links is not None:
+                links.close()
+        remove_spool(self._settings.spool)
 
 
 def _versions(wire: int, parsl: str, python: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from abc import ABCMeta, abstractmethod
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 
 class ManagerSelector(metaclass=ABCMeta):

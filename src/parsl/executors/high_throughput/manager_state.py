@@ -6,7 +6,7 @@ No socket, process or clock in here: told what happened, it answers what to do.
 from __future__ import annotations
 
 from collections import deque
-from typing import Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from parsl.executors.high_throughput.protocol import Result, Task
 
@@ -56,7 +56,9 @@ class ManagerState:
         self._prefetch = prefetch
         self._mean_run_s: float | None = None
         self._ahead = 0
+        #: Tasks that are with workers, and those among them that have a walltime.
         self.running = 0
+        self._timed = 0
 
     def __repr__(self) -> str:
         return f"<ManagerState slots={len(self.slots)} queued={len(self.queue)} given={self.running}>"
@@ -108,6 +110,7 @@ class ManagerState:
             slot.started = now_s
         slot.given.append(task)
         self.running += 1
+        self._timed += task.walltime_s is not None
         return task
 
     def finish(self, slot: Slot, result: Result, now_s: float) -> Task:
@@ -116,6 +119,7 @@ class ManagerState:
             raise ValueError(f"{slot!r} answered task {result.id}, which is not its oldest")
         task = slot.given.popleft()
         self.running -= 1
+        self._timed -= task.walltime_s is not None
         slot.started = now_s
         self._learn(result.run_s)
         return task
@@ -144,7 +148,9 @@ class ManagerState:
         """Tasks that were read back unbegun go to the head of the queue again, in their order."""
         unbegun = set(ids)
         tasks = [task for task in slot.given if task.id in unbegun]
-        slot.given = deque(task for task in slot.given if task.id not in unbegun)
+        for task in tasks:
+            slot.given.remove(task)
+            self._timed -= task.walltime_s is not None
         self.running -= len(tasks)
         self.queue.extendleft(reversed(tasks))
 
@@ -152,6 +158,7 @@ class ManagerState:
         """The slot's worker has ended; what it had begun (at most one task) is returned, the rest taken back."""
         begun = [slot.given.popleft()] if slot.given else []
         self.running -= len(begun)
+        self._timed -= sum(task.walltime_s is not None for task in begun)
         self.take_back(slot, [task.id for task in slot.given])
         slot.pid = None
         slot.ending = None
@@ -175,10 +182,14 @@ class ManagerState:
 
     def overdue(self, now_s: float) -> list[Slot]:
         """Slots whose running task is over its walltime."""
+        if not self._timed:
+            return []
         return [slot for slot in self.slots if (limit := self._deadline(slot)) is not None and now_s >= limit]
 
     def next_deadline(self) -> float | None:
         """When the next running task will be over its walltime."""
+        if not self._timed:
+            return None
         deadlines = [limit for slot in self.slots if (limit := self._deadline(slot)) is not None]
         return min(deadlines, default=None)
 

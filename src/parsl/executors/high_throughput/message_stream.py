@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
-from typing import Iterable, Union
+from collections.abc import Iterable
+from typing import Union
 
 Frame = Union[bytes, bytearray, memoryview]
 

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         file, block, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         settings = overrides(read_settings(file))
     except (OSError, ValueError) as error:
-        print(f"The settings of this worker pool cannot be read: {error}", file=sys.stderr)
+        _say(f"The settings of this worker pool cannot be read: {error}")
         return 2
     return run_manager(settings, block)
 
@@ -43,12 +43,11 @@ def run_manager(settings: ManagerSettings, block: str) -> int:
 def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     import platform
 
-    import zmq
-
     from parsl.errors import ConfigurationError
     from parsl.executors.high_throughput.connecting import NoInterchange, RefusedByInterchange, connect
     from parsl.executors.high_throughput.manager import Manager
     from parsl.executors.high_throughput.protocol import PROTOCOL_VERSION, Register
+    from parsl.executors.high_throughput.worker_pool import PoolIdentity
     from parsl.utils import setproctitle
     from parsl.version import VERSION
 
@@ -68,33 +67,27 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
             workers=len(workers),
             capacity=len(workers) + settings.prefetch,
         )
-        context = zmq.Context()
-        connection, _ = connect(context, settings, register)
+        connection = connect(settings, register)
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
-        print(f"Manager {name} on {host}, block {block}: {error}", file=sys.stderr)
+        _say(f"Manager {name} on {host}, block {block}: {error}")
         return 1
-    manager = Manager(
-        name=name,
-        block=block,
-        host=host,
-        workers=workers,
-        prefetch=settings.prefetch,
-        fork_server=channel,
-        connection=connection,
-        heartbeat_period_s=settings.heartbeat_period_s,
-        heartbeat_threshold_s=settings.heartbeat_threshold_s,
-        drain_period_s=settings.drain_period_s,
-    )
+    manager = Manager(PoolIdentity(name, block, host), settings, connection, workers, channel)
     logger.info("%r begins with %d workers", manager, len(workers))
     try:
         code = manager.run()
     except BaseException as error:
         logger.exception("the manager ends on an error of its own")
-        print(f"Manager {name} on {host}, block {block}: {type(error).__name__}: {error}", file=sys.stderr)
+        _say(f"Manager {name} on {host}, block {block}: {type(error).__name__}: {error}")
         raise
-    context.destroy(linger=1000)
+    if manager.last_words:
+        _say(f"Manager {name} on {host}, block {block}: {manager.last_words}")
     return code
+
+
+def _say(text: str) -> None:
+    """To stderr, which ends up in the job's output and, if the block fails, in the error that users see."""
+    sys.stderr.write(text + "\n")
 
 
 def _place_workers(
@@ -114,7 +107,7 @@ def _place_workers(
     placement = plan_workers(request, read_node_facts(os.environ, settings.accelerators))
     for warning in placement.warnings:
         logger.warning("%s", warning)
-        print(f"Manager {name}, block {block}: {warning}", file=sys.stderr)
+        _say(f"Manager {name}, block {block}: {warning}")
     common = {
         "PARSL_WORKER_COUNT": str(len(placement.workers)),
         "PARSL_WORKER_POOL_ID": name,

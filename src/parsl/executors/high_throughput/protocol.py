@@ -51,6 +51,8 @@ class Task(msgspec.Struct, array_like=True, gc=False):
     #: Lower runs first; None runs after every number.
     priority: float | None = None
     walltime_s: float | None = None
+    #: Sizes in bytes of its pieces in the spool (see spool.py), when it travels there.
+    spooled: tuple[int, ...] = ()
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):
@@ -62,6 +64,8 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     sizes: tuple[int, ...] = ()
     #: Seconds between the worker's having the task and its having the result.
     run_s: float = 0.0
+    #: Sizes in bytes of its pieces in the spool, when it travels there.
+    spooled: tuple[int, ...] = ()
 
 
 class Failure(msgspec.Struct, omit_defaults=True):
@@ -224,6 +228,8 @@ class Fork(msgspec.Struct, tag=True, array_like=True):
     rank: int
     environment: dict[str, str]
     cpus: list[int]
+    #: Directory for large payloads; empty for none.
+    spool: str = ""
 
 
 class End(msgspec.Struct, tag=True, array_like=True):

@@ -14,7 +14,7 @@ SETTINGS_FILE = "manager-settings.json"
 class InterchangeSettings(msgspec.Struct, kw_only=True):
     """Everything an interchange needs; written to its inherited socket as the first message."""
 
-    #: Descriptor of the bound and listening TCP socket.
+    #: Descriptor of the bound and listening TCP socket; -1 for none.
     listener_fd: int
     #: Where it listens, for logs: tcp://address:port.
     endpoint: str
@@ -24,6 +24,8 @@ class InterchangeSettings(msgspec.Struct, kw_only=True):
     local_fd: int
     #: Directory with the CurveZMQ keys; empty when the connections are not encrypted.
     cert_dir: str
+    #: Directory for large payloads, to be removed when the driver has not done so; empty for none.
+    spool: str
     log_file: str
     debug: bool
     heartbeat_period_s: float
@@ -42,9 +44,12 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
 
     #: Addresses of the interchange, in the order in which to try them.
     addresses: list[str]
+    #: 0 when only the local socket is there.
     port: int
     local_socket: str = ""
     cert_dir: str = ""
+    #: Directory for large payloads between processes of this host; empty for none.
+    spool: str = ""
     log_dir: str = "."
     debug: bool = False
     cores_per_worker: float = 1.0

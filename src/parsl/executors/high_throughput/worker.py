@@ -11,19 +11,23 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Callable
+from typing import Any
 
+from parsl.executors.high_throughput import spool
 from parsl.executors.high_throughput.protocol import (
     DONE,
     INLINE_LIMIT,
     RAISED,
+    Fork,
     Result,
     Task,
     Work,
     decode_work,
     encode,
 )
+from parsl.executors.high_throughput.spool import SPOOL_LIMIT
 from parsl.executors.high_throughput.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
 from parsl.serialize.messages import NO_ARGUMENTS, dump_exception, dump_value
 from parsl.serialize.objects import Buffer, loads
@@ -34,8 +38,9 @@ Function = Callable[..., Any]
 class Worker:
     """Runs tasks from a socket until it is closed. Single-threaded; owned by its process."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, spool_directory: str = "") -> None:
         self._sock = sock
+        self._spool = spool_directory
         self._functions: dict[bytes, Function] = {}
         self._buffer = bytearray(PACKET_LIMIT + 4096)
 
@@ -76,11 +81,17 @@ class Worker:
         except BaseException as error:
             status = RAISED
             payload = dump_exception(error.with_traceback(_beyond_this_file(error)))
-        if out or len(payload) > INLINE_LIMIT:
-            out = [payload, *out]
-            payload = b""
+        if not out and len(payload) <= INLINE_LIMIT:
+            return encode(Result(task.id, status, payload, (), perf_counter() - start)), []
+        out = [payload, *out]
         sizes = tuple(memoryview(frame).nbytes for frame in out)
-        return encode(Result(task.id, status, payload, sizes, perf_counter() - start)), out
+        if (
+            self._spool
+            and sum(sizes) >= SPOOL_LIMIT
+            and spool.write(spool.result_file(self._spool, task.id), out)
+        ):
+            return encode(Result(task.id, status, b"", (), perf_counter() - start, sizes)), []
+        return encode(Result(task.id, status, b"", sizes, perf_counter() - start)), out
 
     def _call(self, work: Work, frames: list[bytearray]) -> Any:
         task = work.task
@@ -98,9 +109,10 @@ class Worker:
         args, kwargs = self._load_arguments(task, frames)
         return known(*args, **kwargs)
 
-    @staticmethod
-    def _load_arguments(task: Task, frames: list[bytearray]) -> Any:
+    def _load_arguments(self, task: Task, frames: list[Any]) -> Any:
         try:
+            if task.spooled:
+                frames = list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
             return loads(frames[0], frames[1:]) if frames else loads(task.payload)
         except Exception as error:
             from parsl.serialize.errors import DeserializationError
@@ -149,12 +161,12 @@ def _flush() -> None:
             pass
 
 
-def run_worker(sock: socket.socket, rank: int, environment: dict[str, str], cpus: list[int]) -> None:
+def run_worker(sock: socket.socket, order: Fork) -> None:
     """The life of a worker process, from just after the fork. Never returns."""
     code = 1
     try:
-        _settle(sock, rank, environment, cpus)
-        Worker(sock).serve()
+        _settle(sock, order)
+        Worker(sock, order.spool).serve()
         code = 0
     except (BrokenPipeError, ConnectionResetError, EOFError):
         code = 0
@@ -167,16 +179,16 @@ def run_worker(sock: socket.socket, rank: int, environment: dict[str, str], cpus
         os._exit(code)
 
 
-def _settle(sock: socket.socket, rank: int, environment: dict[str, str], cpus: list[int]) -> None:
+def _settle(sock: socket.socket, order: Fork) -> None:
     """Affinity, accelerator and environment, before anything of the user's is imported."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.update(environment)
-    if cpus:
-        os.sched_setaffinity(0, cpus)
+    os.environ.update(order.environment)
+    if order.cpus:
+        os.sched_setaffinity(0, order.cpus)
     from parsl.utils import setproctitle
 
-    setproctitle(f"parsl: HTEX worker {rank}")
+    setproctitle(f"parsl: HTEX worker {order.rank}")
     sock.setblocking(True)
     os.set_inheritable(sock.fileno(), False)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from typing import Any, Sequence, Union
+from collections.abc import Sequence
+from typing import Any, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 

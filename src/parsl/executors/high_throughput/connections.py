@@ -1,0 +1,175 @@
+"""A manager's connection to its interchange, of two kinds with one interface.
+
+On the interchange's own host: a unix socket in a directory that only the user can enter; its closing is the
+other side's end. Anywhere else: ZeroMQ over TCP, with CURVE. Neither ever blocks.
+"""
+
+from __future__ import annotations
+
+import select
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from parsl.executors.high_throughput.message_stream import MessageStream
+
+#: Frames from this size on, in bytes, are handed to ZeroMQ without a copy.
+COPY_LIMIT = 64 * 1024
+#: Messages that are taken at once before others get their turn.
+_BURST = 64
+
+
+class Connection(ABC):
+    """Messages of frames, in both directions. Owned by the manager's loop."""
+
+    def __init__(self) -> None:
+        self._given_back: list[list[Any]] = []
+
+    def give_back(self, messages: list[list[Any]]) -> None:
+        """Have these received again, before others."""
+        self._given_back = messages
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """What to watch for input."""
+
+    @abstractmethod
+    def send(self, parts: Sequence[Any]) -> None:
+        """Send a message, now or as soon as the other side takes it."""
+
+    @abstractmethod
+    def receive(self) -> list[list[Any]]:
+        """The messages that have come.
+
+        Raises: EOFError when the other side is known to be gone.
+        """
+
+    @abstractmethod
+    def has_input(self) -> bool:
+        """Whether messages may be there that the descriptor will not tell of."""
+
+    @abstractmethod
+    def wants_output(self) -> bool:
+        """Whether to watch for room to write."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Write what is waiting, as far as there is room."""
+
+    @abstractmethod
+    def close(self, timeout_s: float) -> None:
+        """Close, giving what is waiting so long to get out."""
+
+
+class StreamConnection(Connection):
+    """Over a unix socket."""
+
+    def __init__(self, stream: MessageStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._wants_output = False
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def send(self, parts: Sequence[Any]) -> None:
+        self._stream.queue(parts)
+        self.flush()
+
+    def receive(self) -> list[list[Any]]:
+        messages, self._given_back = self._given_back, []
+        return messages + self._stream.receive()
+
+    def has_input(self) -> bool:
+        return bool(self._given_back)
+
+    def wants_output(self) -> bool:
+        return self._wants_output
+
+    def flush(self) -> None:
+        try:
+            self._wants_output = not self._stream.flush()
+        except OSError:
+            self._wants_output = False  # it is gone; reading tells
+
+    def close(self, timeout_s: float) -> None:
+        poll = select.poll()
+        poll.register(self._stream, select.POLLOUT)
+        while self._wants_output and poll.poll(timeout_s * 1000):
+            self.flush()
+        self._stream.sock.close()
+
+
+class ZmqConnection(Connection):
+    """Over a ZeroMQ DEALER socket."""
+
+    def __init__(self, sock: Any) -> None:
+        import zmq
+
+        super().__init__()
+        self._zmq = zmq
+        self._sock = sock
+        self._fd = int(sock.getsockopt(zmq.FD))
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def send(self, parts: Sequence[Any]) -> None:
+        send(self._sock, parts)
+
+    def receive(self) -> list[list[Any]]:
+        messages, self._given_back = self._given_back, []
+        try:
+            for _ in range(_BURST):
+                messages.append(receive(self._sock, 1))
+        except self._zmq.Again:
+            pass
+        return messages
+
+    def has_input(self) -> bool:
+        # ZeroMQ's descriptor is edge-triggered: never sleep on it with events pending.
+        return bool(self._sock.getsockopt(self._zmq.EVENTS) & self._zmq.POLLIN)
+
+    def wants_output(self) -> bool:
+        return False
+
+    def flush(self) -> None:
+        pass
+
+    def close(self, timeout_s: float) -> None:
+        context = self._sock.context
+        self._sock.close(linger=int(timeout_s * 1000))
+        context.destroy(linger=int(timeout_s * 1000))
+
+
+def send(sock: Any, parts: Sequence[Any]) -> None:
+    """Send a multipart message over ZeroMQ without blocking, large frames uncopied.
+
+    Raises: zmq.Again when the socket takes no more; zmq.ZMQError (EHOSTUNREACH) when nobody is there.
+    """
+    import zmq
+
+    last = len(parts) - 1
+    for i, part in enumerate(parts):
+        flags = zmq.DONTWAIT | (zmq.SNDMORE if i < last else 0)
+        large = i > 0 and memoryview(part).nbytes >= COPY_LIMIT
+        sock.send(part, flags, copy=not large)
+
+
+def receive(sock: Any, heads: int) -> list[Any]:
+    """Receive a multipart message over ZeroMQ without blocking.
+
+    Args:
+        heads: how many leading parts are wanted as bytes; the others come as memoryviews.
+
+    Raises: zmq.Again when nothing has come.
+    """
+    import zmq
+
+    parts: list[Any] = [sock.recv(zmq.DONTWAIT)]
+    while sock.getsockopt(zmq.RCVMORE):
+        if len(parts) < heads:
+            parts.append(sock.recv(zmq.DONTWAIT))
+        else:
+            parts.append(sock.recv(zmq.DONTWAIT, copy=False).buffer)
+    return parts

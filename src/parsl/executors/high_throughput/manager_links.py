@@ -1,0 +1,234 @@
+"""The interchange's connections to its managers: unix sockets for those on this host, one ROUTER for the others.
+
+A manager is known by the name under which it registers. ZeroMQ is loaded when the first connection comes in
+over TCP, not before: a run on one host never needs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from parsl.executors.high_throughput.connections import receive, send
+from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.settings import InterchangeSettings
+
+logger = logging.getLogger("parsl.htex.interchange")
+
+_BURST = 256
+
+
+class Unreachable(Exception):
+    """A message could not be sent: there is no connection to that manager now."""
+
+
+class LocalLinks:
+    """Unix sockets, one for each manager on this host. Whoever is another user is turned away."""
+
+    def __init__(self, listener_fd: int, epoll: select.epoll) -> None:
+        self._epoll = epoll
+        self._listener = socket.socket(fileno=listener_fd)
+        self._listener.setblocking(False)
+        self._streams: dict[int, MessageStream] = {}
+        self._names: dict[int, bytes] = {}
+        self._fds: dict[bytes, int] = {}
+        self._unflushed: set[int] = set()
+        epoll.register(listener_fd, select.EPOLLIN)
+
+    def __repr__(self) -> str:
+        return f"<LocalLinks connections={len(self._streams)} named={len(self._fds)}>"
+
+    def owns(self, fd: int) -> bool:
+        return fd in self._streams or fd == self._listener.fileno()
+
+    def serve(
+        self, fd: int, take: Callable[[bytes | None, int, list[Any]], None], lose: Callable[[bytes], None]
+    ) -> None:
+        """Handle an event on one of the descriptors.
+
+        Args:
+            take: gets the sender's name (None before it has one), the descriptor, and the message.
+            lose: gets the name of a manager whose connection has closed.
+        """
+        if fd == self._listener.fileno():
+            self._accept()
+            return
+        stream = self._streams.get(fd)
+        if stream is None:
+            return
+        if fd in self._unflushed:
+            self._flush(fd, stream)
+        try:
+            for frames in stream.receive():
+                take(self._names.get(fd), fd, frames)
+        except (EOFError, OSError):
+            name = self._close(fd)
+            if name is not None:
+                lose(name)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        if struct.unpack("3i", credentials)[1] != os.getuid():
+            logger.warning("a connection of another user was refused")
+            sock.close()
+            return
+        self._streams[sock.fileno()] = MessageStream(sock)
+        self._epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def name(self, fd: int, name: bytes) -> None:
+        """From now on the connection is known by the manager's name."""
+        self._names[fd] = name
+        self._fds[name] = fd
+
+    def has(self, name: bytes) -> bool:
+        return name in self._fds
+
+    def send(self, name: bytes, parts: list[Any]) -> None:
+        fd = self._fds[name]
+        stream = self._streams[fd]
+        stream.queue(parts)
+        self._flush(fd, stream)
+
+    def answer(self, fd: int, parts: list[Any]) -> None:
+        """Send to a connection that has no name yet."""
+        if (stream := self._streams.get(fd)) is not None:
+            stream.queue(parts)
+            self._flush(fd, stream)
+
+    def _flush(self, fd: int, stream: MessageStream) -> None:
+        try:
+            is_done = stream.flush()
+        except OSError:
+            is_done = True  # it is gone; reading tells
+        if is_done == (fd in self._unflushed):
+            events = select.EPOLLIN | (0 if is_done else select.EPOLLOUT)
+            self._epoll.modify(fd, events)
+            self._unflushed ^= {fd}
+
+    def _close(self, fd: int) -> bytes | None:
+        self._epoll.unregister(fd)
+        self._streams.pop(fd).sock.close()
+        self._unflushed.discard(fd)
+        name = self._names.pop(fd, None)
+        if name is not None:
+            del self._fds[name]
+        return name
+
+    def drop(self, name: bytes) -> None:
+        """Close the connection of a manager that was given up."""
+        if name in self._fds:
+            self._close(self._fds[name])
+
+    def close(self) -> None:
+        for fd in list(self._streams):
+            self._close(fd)
+        self._listener.close()
+
+
+class RemoteLinks:
+    """One ROUTER socket for all managers that come over TCP; with CURVE unless told otherwise."""
+
+    def __init__(self, settings: InterchangeSettings, epoll: select.epoll) -> None:
+        import zmq
+
+        self._zmq = zmq
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.SNDHWM, 0),
+            (zmq.RCVHWM, 0),
+            (zmq.ROUTER_MANDATORY, 1),
+            (zmq.ROUTER_HANDOVER, 1),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.IPV6, 1),
+            (zmq.USE_FD, settings.listener_fd),
+        ):
+            self._router.setsockopt(option, value)
+        self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._gate: Any = None
+        if settings.cert_dir:
+            self._require_keys(settings.cert_dir)
+        self._router.bind(settings.endpoint)
+        self._sockets = [self._router, self._monitor] + ([self._gate] if self._gate else [])
+        self.descriptors = {sock.getsockopt(zmq.FD) for sock in self._sockets}
+        for fd in self.descriptors:
+            epoll.register(fd, select.EPOLLIN)
+
+    def __repr__(self) -> str:
+        return f"<RemoteLinks encrypted={self._gate is not None}>"
+
+    def _require_keys(self, cert_dir: str) -> None:
+        """CURVE, and a gate that lets in only the holders of the client's key (rfc.zeromq.org/spec/27)."""
+        from zmq.utils import z85
+
+        from parsl.curvezmq import load_server_keys
+
+        keys = load_server_keys(cert_dir)
+        self._router.curve_server = True
+        self._router.curve_publickey = keys.public
+        self._router.curve_secretkey = keys.secret
+        self._router.setsockopt(self._zmq.ZAP_DOMAIN, b"parsl")
+        self._allowed = z85.decode(keys.client_public)
+        self._gate = self._context.socket(self._zmq.REP)
+        self._gate.bind("inproc://zeromq.zap.01")
+
+    def has_input(self) -> bool:
+        """Whether events are pending that the edge-triggered descriptors will not tell of again."""
+        events, pollin = self._zmq.EVENTS, self._zmq.POLLIN
+        return any(sock.getsockopt(events) & pollin for sock in self._sockets)
+
+    def serve(self, take: Callable[[bytes, list[Any]], None]) -> bool:
+        """Take what has come. Returns: whether some connection was closed."""
+        if self._gate is not None:
+            self._guard()
+        try:
+            for _ in range(_BURST):
+                name, *frames = receive(self._router, 2)
+                if frames:
+                    take(name, frames)
+        except self._zmq.Again:
+            pass
+        return self._was_closed()
+
+    def _guard(self) -> None:
+        while self._gate.getsockopt(self._zmq.EVENTS) & self._zmq.POLLIN:
+            version, number, _domain, address, _identity, mechanism, *credentials = (
+                self._gate.recv_multipart()
+            )
+            is_allowed = mechanism == b"CURVE" and credentials == [self._allowed]
+            if not is_allowed:
+                logger.warning(
+                    "a connection from %s without the key was refused", address.decode(errors="replace")
+                )
+            status = [b"200", b"OK"] if is_allowed else [b"400", b"no valid key"]
+            self._gate.send_multipart([version, number, *status, b"", b""])
+
+    def _was_closed(self) -> bool:
+        closed = False
+        try:
+            while True:
+                self._monitor.recv_multipart(self._zmq.DONTWAIT)
+                closed = True
+        except self._zmq.Again:
+            return closed
+
+    def send(self, name: bytes, parts: list[Any]) -> None:
+        """Raises: Unreachable."""
+        try:
+            send(self._router, [name, *parts])
+        except self._zmq.ZMQError as error:
+            raise Unreachable(str(error)) from error
+
+    def close(self) -> None:
+        self._router.disable_monitor()
+        self._router.close(linger=1000)
+        self._context.destroy(linger=1000)

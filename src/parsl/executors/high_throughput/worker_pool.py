@@ -1,0 +1,328 @@
+"""The workers of a node: their channels, their starts and ends, and the tasks that they have.
+
+What to do is decided by `manager_state`; this file does it. It is driven by the manager's loop, which watches
+the descriptors for it, and leaves results to be collected in `results`.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.manager_state import ManagerState, Slot
+from parsl.executors.high_throughput.protocol import (
+    Failure,
+    Result,
+    Task,
+    Work,
+    decode_from_fork_server,
+    decode_result,
+    encode,
+)
+from parsl.executors.high_throughput.worker_channel import PACKET_LIMIT, FrameCollector
+from parsl.executors.high_throughput.worker_link import WorkerLink
+
+logger = logging.getLogger("parsl.htex.manager")
+
+#: Seconds that a task has between SIGTERM and SIGKILL when it is over its walltime or cancelled.
+END_GRACE_S = 1.0
+#: Workers that end in a row before any has run a task, until the pool gives up.
+MOST_STILLBORN = 3
+#: Messages taken from one descriptor before the others get their turn.
+_BURST = 64
+
+
+class PoolIdentity(NamedTuple):
+    """Who these workers belong to, for error messages."""
+
+    manager: str
+    block: str
+    host: str
+
+
+class PoolBroken(Exception):
+    """No worker can be started any more; the text says why."""
+
+
+class WorkerPool:
+    """Owns the slots and what is in them. Belongs to the manager's loop.
+
+    Args:
+        identity: for error messages.
+        places: environment and CPUs of each worker.
+        prefetch: tasks to hold beyond one for each worker.
+        spool: directory for large payloads, or an empty text.
+        fork_server: the channel to the process that starts workers.
+        watch: called with a descriptor and what to call with its events, to have it watched for input.
+        rewatch: called with a descriptor and the events to watch it for from now on.
+        unwatch: called with a descriptor that is about to be closed.
+    """
+
+    def __init__(
+        self,
+        identity: PoolIdentity,
+        places: list[tuple[dict[str, str], list[int]]],
+        *,
+        prefetch: int,
+        spool: str,
+        fork_server: socket.socket,
+        watch: Callable[[int, Callable[[int], None]], None],
+        rewatch: Callable[[int, int], None],
+        unwatch: Callable[[int], None],
+    ) -> None:
+        self._identity = identity
+        self._places = places
+        self._spool = spool
+        self._fork_server = fork_server
+        self._watch, self._rewatch, self._unwatch = watch, rewatch, unwatch
+        self.state = ManagerState(len(places), prefetch)
+        #: Results, and the frames that belong to them, for the manager to send.
+        self.results: list[Result] = []
+        self.frames: list[Any] = []
+        self._functions: dict[bytes, bytes] = {}
+        self._task_frames: dict[int, list[Any]] = {}
+        self._links: dict[int, WorkerLink] = {}
+        self._touched: list[Slot] = []
+        self._stillborn = 0
+        self._buffer = bytearray(PACKET_LIMIT + 4096)
+        self._view = memoryview(self._buffer)
+
+    def __repr__(self) -> str:
+        return f"<WorkerPool {self.state!r} results={len(self.results)}>"
+
+    def start(self) -> None:
+        """Start all workers."""
+        self._watch(self._fork_server.fileno(), self._serve_fork_server)
+        for slot in self.state.slots:
+            self._start_worker(slot)
+
+    # Tasks
+
+    def accept(self, tasks: list[Task], functions: dict[bytes, bytes], frames: list[Any]) -> None:
+        """Tasks from the interchange, with functions that are new here and the frames that belong to them."""
+        if functions:
+            self._functions.update(functions)
+        at = 0
+        for task in tasks:
+            if task.sizes:
+                self._task_frames[task.id] = frames[at : at + len(task.sizes)]
+                at += len(task.sizes)
+        self.state.add(tasks)
+        self._assign(None)
+
+    def cancel(self, ids: list[int]) -> None:
+        """End tasks, queued or running."""
+        for task_id in ids:
+            slot = self.state.slot_of(task_id)
+            if slot is not None and slot.given[0].id != task_id:
+                self._read_back(slot)
+            if self.state.forget(task_id):
+                failure = Failure(protocol.CANCELLED, "cancelled before it was begun", self._identity.host)
+                self._fail(task_id, failure)
+            elif slot is not None and slot.given and slot.given[0].id == task_id:
+                self._end_worker(slot, protocol.CANCELLED)
+        self._assign(None)
+
+    def end_overdue(self, now_s: float) -> None:
+        """End the tasks that are over their walltime."""
+        for slot in self.state.overdue(now_s):
+            self._end_worker(slot, protocol.TIMED_OUT)
+
+    def settle(self) -> None:
+        """After a round of results: fill the workers up again, and relieve those with more than their share."""
+        touched, self._touched = self._touched, []
+        if not touched:
+            return
+        self._assign(touched)
+        while (fullest := self.state.to_relieve()) is not None and self._read_back(fullest):
+            self._assign(None)
+
+    def _assign(self, slots: list[Slot] | None) -> None:
+        for slot, task in self.state.assign(time.monotonic(), slots):
+            body = None
+            if task.function and task.function not in slot.functions:
+                slot.functions.add(task.function)
+                body = self._functions.get(task.function)
+            link = self._links[slot.rank]
+            link.send(Work(task, body), self._task_frames.get(task.id, []) if task.sizes else [])
+            if link.sender.waiting or link.watches_output:
+                self._watch_output(link)
+
+    def _read_back(self, slot: Slot) -> bool:
+        """Take back what a worker has not begun. Returns: whether there was anything."""
+        unbegun = self._links[slot.rank].read_back(self._buffer)
+        for work in unbegun:
+            if work.body is not None or work.body_size:
+                slot.functions.discard(work.task.function)
+        self.state.take_back(slot, [work.task.id for work in unbegun])
+        return bool(unbegun)
+
+    def _fail(self, task_id: int, failure: Failure) -> None:
+        self._task_frames.pop(task_id, None)
+        self.results.append(protocol.failed(task_id, failure))
+
+    # Workers at work
+
+    def _serve_worker(self, link: WorkerLink, event: int) -> None:
+        if event & select.EPOLLOUT:
+            try:
+                link.sender.flush()
+            except OSError:
+                link.sender.waiting.clear()
+            self._watch_output(link)
+        if event & ~select.EPOLLOUT:
+            self._read_results(link)
+
+    def _read_results(self, link: WorkerLink) -> None:
+        """Read until the worker has no more tasks, or nothing more has come."""
+        sock, view, given = link.ours, self._view, link.slot.given
+        try:
+            while given:
+                if link.incoming is not None:
+                    self._read_frames(link, *link.incoming)
+                    continue
+                size = sock.recv_into(view)
+                if not size:
+                    return
+                result = decode_result(view[:size])
+                if result.sizes:
+                    link.incoming = (result, FrameCollector(result.sizes))
+                else:
+                    self._finish(link.slot, result)
+        except (BlockingIOError, ConnectionResetError):
+            return
+
+    def _read_frames(self, link: WorkerLink, result: Result, collector: FrameCollector) -> None:
+        if not collector.is_complete:
+            collector.receive(link.ours)
+        if collector.is_complete:
+            link.incoming = None
+            self.frames += collector.frames
+            self._finish(link.slot, result)
+
+    def _finish(self, slot: Slot, result: Result) -> None:
+        task = self.state.finish(slot, result, time.monotonic())
+        self._stillborn = 0
+        if task.sizes:
+            self._task_frames.pop(task.id, None)
+        self.results.append(result)
+        self._touched.append(slot)
+
+    def _watch_output(self, link: WorkerLink) -> None:
+        wanted = bool(link.sender.waiting)
+        if wanted != link.watches_output:
+            link.watches_output = wanted
+            self._rewatch(link.ours.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+
+    # Starts and ends of workers
+
+    def _start_worker(self, slot: Slot) -> None:
+        link = WorkerLink(slot)
+        environment, cpus = self._places[slot.rank]
+        order = encode(protocol.Fork(slot.rank, environment, cpus, self._spool))
+        try:
+            socket.send_fds(self._fork_server, [order], [link.theirs.fileno()])
+        except OSError:
+            link.close()
+            return  # the fork server is gone; its channel says so
+        self._links[slot.rank] = link
+        self._watch(link.ours.fileno(), lambda event: self._serve_worker(link, event))
+
+    def _end_worker(self, slot: Slot, kind: str) -> None:
+        """End a worker and all that its task has started; its exit brings the rest about."""
+        if slot.pid is None or slot.ending is not None:
+            return
+        self._read_back(slot)
+        if len(slot.given) != 1:
+            return  # it has moved on: the task's result is on its way, and another task must not suffer
+        logger.info("ending worker %d (pid %d): %s", slot.rank, slot.pid, kind)
+        slot.ending = kind
+        try:
+            self._fork_server.send(encode(protocol.End(slot.pid, END_GRACE_S)))
+        except OSError:
+            pass  # the fork server is gone; its channel says so
+
+    def _serve_fork_server(self, _: int) -> None:
+        for _ in range(_BURST):
+            try:
+                data = self._fork_server.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise PoolBroken("the manager's fork server has died")
+            message = decode_from_fork_server(data)
+            if isinstance(message, protocol.Forked):
+                slot = self.state.slots[message.rank]
+                slot.pid = message.pid
+                self._assign([slot])
+            else:
+                self._take_exit(message)
+
+    def _take_exit(self, message: protocol.Exited) -> None:
+        slot = next((slot for slot in self.state.slots if slot.pid == message.pid), None)
+        if slot is None:
+            return
+        link = self._links[slot.rank]
+        self._read_results(link)
+        self._read_back(slot)
+        self._stillborn += 1
+        kind = slot.ending or protocol.WORKER_LOST
+        for task in self.state.worker_gone(slot):
+            logger.warning(
+                "worker %d (pid %d) ended under task %d: %s", slot.rank, message.pid, task.id, kind
+            )
+            self._fail(task.id, self._failure(kind, slot, task, message))
+            self._stillborn = 0
+        self._unwatch(link.ours.fileno())
+        link.close()
+        if self._stillborn > MOST_STILLBORN:
+            raise PoolBroken(
+                f"{self._stillborn} workers ended before they ran a task, "
+                f"the last with {describe_exit(message.exit_code)}; what they said stands in the job's stderr"
+            )
+        self._start_worker(slot)
+        self._assign(None)
+
+    def _failure(self, kind: str, slot: Slot, task: Task, exited: protocol.Exited) -> Failure:
+        manager, block, host = self._identity
+        code = exited.exit_code
+        if kind == protocol.TIMED_OUT:
+            text = f"over its walltime of {task.walltime_s:g} s on {host}: ended, with all its processes"
+        elif kind == protocol.CANCELLED:
+            text = "cancelled while it was running"
+        else:
+            text = (
+                f"Worker {slot.rank} (pid {exited.pid}) on host {host}, block {block}, ended under the task: "
+                f"{describe_exit(code)}; its peak memory was {exited.peak_memory / 1e6:.0f} MB."
+            )
+        return Failure(
+            kind,
+            text,
+            host,
+            block,
+            manager,
+            worker=slot.rank,
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            peak_memory=exited.peak_memory,
+        )
+
+
+def describe_exit(exit_code: int) -> str:
+    """An exit code in words; negative for a signal."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = "an unknown signal"
+    hint = " (often the kernel, because memory ran out)" if exit_code == -signal.SIGKILL else ""
+    return f"killed by signal {-exit_code}, {name}{hint}"
