@@ -29,7 +29,7 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_a_name_that_is_not_there_is_an_error_that_lists_those_that_are() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nothing'.*python_app"):
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'.*python_app"):
         _ = parsl.nothing  # type: ignore[attr-defined]
 
 
@@ -54,13 +54,13 @@ print(sorted(name for name in set(sys.modules) - before if name.partition('.')[0
 
 
 def test_running_a_first_task_imports_nothing_slow() -> None:
-    slow = "asyncio dataclasses importlib.metadata inspect multiprocessing psutil random rich subprocess tempfile"
-    slow += " typeguard uuid zmq msgspec cloudpickle"
+    slow = "asyncio dataclasses importlib.metadata inspect multiprocessing psutil random rich subprocess"
+    slow += " tempfile typeguard uuid zmq msgspec cloudpickle"
     code = f"""
 import os, sys; sys.path.insert(0, {source()!r})
 import parsl
 from parsl.config import Config
-import tempfile as _; before = set(sys.modules)
+before = set(sys.modules)
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.executors.base import ParslExecutor
 print(sorted((set(sys.modules) - before) & set({slow!r}.split())))

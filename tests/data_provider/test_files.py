@@ -52,7 +52,7 @@ def test_a_path_object() -> None:
 
 @pytest.mark.parametrize("wrong", [3, None, b"x", [Path("x")]])
 def test_anything_else_is_refused(wrong: Any) -> None:
-    with pytest.raises(ParameterTypeError, match="File: url is .* expected a path"):
+    with pytest.raises(ParameterTypeError, match=r"File: url is .* expected a path"):
         File(wrong)
 
 

@@ -196,18 +196,14 @@ class TestFiles:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             assert call(dfk, lambda f: f.filepath, File("/some/path")).result() == "/some/path"
 
-    @pytest.mark.parametrize("place", ["args", "kwargs", "inputs", "outputs", "stdout"])
+    @pytest.mark.parametrize("place", ["args", "x", "inputs", "outputs", "stdout"])
     def test_a_remote_file_is_refused_at_the_call(self, tmp_path: Any, place: str) -> None:
         remote = File("http://host/path")
-        arguments: dict[str, Any] = {"x": remote} if place == "kwargs" else {place: [remote]}
-        if place == "stdout":
-            arguments = {"stdout": remote}
+        value = remote if place in ("x", "stdout") else [remote]
+        args, kwargs = ((remote,), {}) if place == "args" else ((), {place: value})
         with kernel(tmp_path, PromptExecutor()) as dfk:
             with pytest.raises(NotImplementedError, match="staging of remote files is not available"):
-                if place == "args":
-                    call(dfk, add, remote)
-                else:
-                    call(dfk, lambda **_: None, **arguments)
+                call(dfk, lambda *_, **__: None, *args, **kwargs)
             assert dfk._graph.unfinished() == []
 
     def test_an_output_is_a_future_of_the_file_and_a_dependency(self, tmp_path: Any) -> None:

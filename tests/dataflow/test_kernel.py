@@ -49,7 +49,7 @@ class TestSubmission:
     @pytest.mark.parametrize("executors", [["nowhere"], "nowhere", ["prompt", "nowhere"]])
     def test_an_unknown_label_is_an_error_at_the_call(self, tmp_path: Any, executors: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
-            with pytest.raises(ValueError, match="'nowhere', which is not loaded.*'prompt'"):
+            with pytest.raises(ValueError, match=r"'nowhere', which is not loaded.*'prompt'"):
                 dfk.submit(add, (), executors, False, None, {})
             assert dfk.task_count == 0
 
@@ -617,3 +617,30 @@ def test_run_ids_are_uuids(tmp_path: Any) -> None:
         assert UUID(first.run_id).variant == RFC_4122
         assert str(UUID(first.run_id)) == first.run_id
         assert first.run_dir != second.run_dir
+
+
+def test_a_task_submitted_while_the_run_ends_does_not_hang(tmp_path: Any) -> None:
+    with kernel(tmp_path, PromptExecutor()) as dfk:
+        gather = dfk._dependencies.gather
+
+        def end_first(*arguments: Any) -> Any:
+            dfk.cleanup()
+            return gather(*arguments)
+
+        dfk._dependencies.gather = end_first  # type: ignore[method-assign]
+        assert "when the run was over" in str(call(dfk, add, Future()).exception(5))
+
+
+def test_a_foreign_future_that_raises_ends_its_task(tmp_path: Any) -> None:
+    class Odd(Future):  # type: ignore[type-arg]
+        def exception(self, timeout: float | None = None) -> Any:
+            raise OSError("odd")
+
+    odd = Odd()
+    odd.set_result(1)
+    executor = HoldingExecutor()
+    with kernel(tmp_path, executor) as dfk:
+        assert isinstance(call(dfk, add, odd).exception(5), OSError)
+        executor.submit = lambda *_: odd  # type: ignore[method-assign]
+        assert isinstance(call(dfk, add).exception(5), OSError)
+        dfk._graph.validate()

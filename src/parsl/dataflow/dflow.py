@@ -3,60 +3,45 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from logging import getLogger
 from time import time
-from types import MethodType
 
 from parsl import validate
-from parsl.app.errors import RemoteExceptionWrapper
 from parsl.config import Config
 from parsl.data_provider.files import File
-from parsl.dataflow import exit_hook, retries, special_arguments, std_streams
+from parsl.dataflow import exit_hook, special_arguments, std_streams
 from parsl.dataflow.data_future import DataFuture
-from parsl.dataflow.dependencies import Dependencies, describe_future, failures_of, refuse_remote
-from parsl.dataflow.errors import DataFlowException, DependencyError, JoinError
+from parsl.dataflow.dependencies import Dependencies, describe_future, refuse_remote
 from parsl.dataflow.executor_set import ExecutorSet
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.graph import TaskGraph
-from parsl.dataflow.in_process import InProcessExecutor
-from parsl.dataflow.joining import joined_futures, joined_result
 from parsl.dataflow.loader import DataFlowKernelLoader
 from parsl.dataflow.run_setup import log_config_of, new_run_dir, new_run_id, start_logging
 from parsl.dataflow.special_arguments import SPECIAL_NAMES, SpecialArguments
 from parsl.dataflow.states import States
-from parsl.dataflow.submission import submit_to
+from parsl.dataflow.submission import is_callers_mistake
+from parsl.dataflow.task_runner import IN_PROCESS, TaskRunner
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.work_loop import work_loop
 from parsl.errors import NoDataFlowKernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from parsl.executors.base import ParslExecutor
-    from parsl.lean_future import Callbacks
 
 __all__ = ["DataFlowKernel", "DataFlowKernelLoader"]
 
 logger = getLogger(__name__)
-
-_EXEC_DONE = States.exec_done
-_FAILED = States.failed
-_DEP_FAIL = States.dep_fail
-
-_IN_PROCESS = InProcessExecutor()
-
-_KERNEL_CALLBACKS = (TaskRecord.dependency_done, TaskRecord.join_done)
 
 
 class DataFlowKernel:
     """Runs the tasks of a workflow in the order that their dependencies allow.
 
     It has no thread: an app call does its work in the caller's thread, the end of a task in the thread
-    that brings the result. Any thread may call it. What is decided under the graph's lock is done after
-    releasing it, step by step in the thread's :data:`work_loop`.
+    that brings the result. Any thread may call it.
 
     Args:
         config: What it is to be like.
@@ -65,6 +50,7 @@ class DataFlowKernel:
         run_dir: The directory of this run.
         run_id: The identifier of this run, unique in the world.
         cleanup_called: Whether it is over.
+        runner: What takes each task from its call to its result.
     """
 
     def __init__(self, config: Config) -> None:
@@ -81,6 +67,7 @@ class DataFlowKernel:
         log_config = log_config_of(config)
         self._end_logging = start_logging(log_config, self.run_dir)
         self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
+        self.runner = TaskRunner(config, self._graph, self._dependencies, self._executors)
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
         try:
@@ -176,11 +163,11 @@ class DataFlowKernel:
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
         """Make a task of ``func(result, part)`` that runs, in this process, once ``whole`` has a result."""
-        record = TaskRecord(self, func, (whole, part), {}, _IN_PROCESS.label, time())
+        record = TaskRecord(self, func, (whole, part), {}, IN_PROCESS.label, time())
         app_fu: AppFuture[Any] = AppFuture(record)
         record.app_fu = app_fu
         self._graph.add(record)
-        self._start_after(record, [whole])
+        self.runner.start(record, [whole])
         return app_fu
 
     def _start(self, record: TaskRecord) -> AppFuture[Any]:
@@ -194,11 +181,11 @@ class DataFlowKernel:
         if is_special:
             record.kwargs = special_arguments.for_function(record.func, record.kwargs)
         self._graph.add(record)
-        if depends is None:
-            error = self._launch(record, record.args, record.kwargs)
-        else:
-            error = self._start_after(record, depends)
-        if error is not None and _is_callers_mistake(error):
+        if self.cleanup_called:  # since it was asked above; nobody else would end this task
+            self.runner.abandon(record)
+            return app_fu
+        error = self.runner.start(record, depends)
+        if error is not None and is_callers_mistake(error):
             raise error
         return app_fu
 
@@ -240,192 +227,6 @@ class DataFlowKernel:
                 record.func_name,
             )
 
-    # Dependencies
-
-    def _start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
-        record.depends = depends
-        self._graph.expect(record, len(depends) + 1)
-        for future in depends:
-            future.add_done_callback(record.dependency_done)
-        # The one count more than there are futures is taken off here, so that this thread knows
-        # whether it is the one to go on.
-        return self._advance(record) if self._graph.count_down(record) else None
-
-    def count_down_dependency(self, task_record: TaskRecord) -> None:
-        """A future that a task depends on is done."""
-        if self._graph.count_down(task_record):
-            work_loop.run_soon(self._advance, task_record)
-
-    def _advance(self, record: TaskRecord) -> BaseException | None:
-        """Launch a task whose dependencies are done, or fail it with them."""
-        depends = record.depends
-        if not depends:
-            return self._launch(record, record.args, record.kwargs)
-        failures = failures_of(depends, record)
-        if failures:
-            error = DependencyError(failures, record.id)
-            logger.info("Task %d (%s) is not run: %s", record.id, record.func_name, error)
-            self._finish(record, _DEP_FAIL, None, error)
-            return None
-        try:
-            args, kwargs = self._dependencies.unwrap(record.args, record.kwargs)
-        except Exception as error:
-            self._finish(record, _FAILED, None, error)
-            return None
-        return self._launch(record, args, kwargs)
-
-    # Attempts
-
-    def _launch(
-        self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]
-    ) -> BaseException | None:
-        """Give a task to its executor. Returns what the executor says against it."""
-        try:
-            executor = self._executor_of(record)
-            exec_fu = submit_to(executor, record.func, record.special, args, kwargs)
-        except BaseException as error:
-            self._not_launched(record, error)
-            if not isinstance(error, Exception):
-                raise
-            return error
-        if self._graph.launched(record, exec_fu):
-            exec_fu.add_done_callback(record)
-        else:
-            exec_fu.cancel()  # the task was cancelled in the meantime
-        return None
-
-    def _executor_of(self, record: TaskRecord) -> ParslExecutor:
-        if record.executor == _IN_PROCESS.label:
-            return _IN_PROCESS
-        return self._executors.by_label[record.executor]
-
-    def _not_launched(self, record: TaskRecord, error: BaseException) -> None:
-        if isinstance(error, Exception) and not _is_callers_mistake(error):
-            work_loop.run_now(self._attempt_failed, record, error)
-        else:
-            self._finish(record, _FAILED, None, error)
-
-    def handle_exec_update(self, task_record: TaskRecord, future: Future[Any]) -> None:
-        """An executor's future is done."""
-        work_loop.run_now(self._attempt_ended, task_record, future)
-
-    def _attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
-        record.attempt_returned_s = time()
-        if exec_fu.cancelled():
-            self._finish_cancelled(record)
-            return
-        error = exec_fu.exception()
-        if error is not None:
-            self._attempt_failed(record, error)
-            return
-        result = exec_fu.result()
-        if isinstance(result, RemoteExceptionWrapper):
-            self._attempt_failed(record, result.get_exception())
-        elif record.join:
-            self._begin_joining(record, result)
-        else:
-            self._finish(record, _EXEC_DONE, result, None)
-
-    def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
-        try:
-            retries.record_failure(record, error, self._config.retry_handler)
-        except DataFlowException as handler_error:
-            error = handler_error
-        else:
-            if retries.is_worth_another_attempt(record, self._config.retries) and not self.cleanup_called:
-                self._try_again(record, error)
-                return
-        if self._finish(record, _FAILED, None, error):
-            logger.error(
-                "Task %d (%s) has failed, after %d retries", record.id, record.func_name, record.try_id,
-                exc_info=error,
-            )  # fmt: skip
-
-    def _try_again(self, record: TaskRecord, error: BaseException) -> None:
-        if self._graph.attempt_failed(record):
-            logger.info(
-                "Task %d (%s) is tried again: attempt %d failed with %r (cost so far %s of %s)",
-                record.id, record.func_name, record.try_id, error, record.fail_cost, self._config.retries,
-            )  # fmt: skip
-            work_loop.run_soon(self._begin_next_attempt, record)
-
-    def _begin_next_attempt(self, record: TaskRecord) -> None:
-        if self._graph.pending_again(record):
-            self._advance(record)
-
-    # Join apps
-
-    def _begin_joining(self, record: TaskRecord, returned: object) -> None:
-        try:
-            futures = joined_futures(returned)
-        except TypeError as error:
-            self._finish(record, _FAILED, None, error)
-            return
-        if self._graph.joining(record, returned):  # type: ignore[arg-type]
-            self._graph.expect(record, len(futures) + 1)
-            for future in futures:
-                future.add_done_callback(record.join_done)
-            self.handle_join_update(record, None)
-
-    def handle_join_update(self, task_record: TaskRecord, inner_app_future: Future[Any] | None) -> None:
-        """A future that a join app has returned is done."""
-        if self._graph.count_down(task_record):
-            work_loop.run_soon(self._finish_joining, task_record)
-
-    def _finish_joining(self, record: TaskRecord) -> None:
-        joins = record.joins
-        if joins is None:
-            return
-        failures = failures_of([joins] if isinstance(joins, Future) else joins, record)
-        if failures:
-            error = JoinError(failures, record.id)
-            logger.info("Task %d (%s) has failed: %s", record.id, record.func_name, error)
-            self._finish(record, _FAILED, None, error)
-        else:
-            self._finish(record, _EXEC_DONE, joined_result(joins), None)
-
-    # The end of a task
-
-    def _finish(
-        self,
-        record: TaskRecord,
-        status: States,
-        result: Any,
-        error: BaseException | None,
-        *,
-        is_cancelled: bool = False,
-    ) -> bool:
-        """End a task, whoever comes first; the counts are right when its future is done."""
-        app_fu = record.app_fu
-        if app_fu is None or not self._graph.finish(record, status, app_fu):
-            return False
-        if self._config.garbage_collect:
-            record.forget_payload()
-        try:
-            outcome = "CANCELLED_AND_NOTIFIED" if is_cancelled else "FINISHED"
-            callbacks = app_fu._finish(outcome, result, error)  # type: ignore[arg-type]
-        except InvalidStateError:
-            logger.error("The result of task %d was set by somebody else: %r", record.id, app_fu)
-            callbacks = None
-        self._graph.finished(app_fu)
-        if callbacks is not None:
-            _run_callbacks(app_fu, callbacks)
-        return True
-
-    def _finish_cancelled(self, record: TaskRecord) -> bool:
-        if self.cleanup_called:
-            return self._finish(record, _FAILED, None, _over(record))
-        return self._finish(record, _FAILED, None, None, is_cancelled=True)
-
-    def cancel_task(self, task_record: TaskRecord, app_fu: AppFuture[Any]) -> bool:
-        """Cancel a task if that is still possible; see :meth:`AppFuture.cancel`."""
-        exec_fu = self._graph.in_flight(task_record)
-        if exec_fu is not None and not exec_fu.cancel():
-            return app_fu.cancelled()
-        # Either the executor's future has brought the news already, or it is brought here.
-        work_loop.run_now(self._finish_cancelled, task_record)
-        return app_fu.cancelled()
-
     def wipe_task(self, task_id: int) -> None:
         """Forget a task that is done."""
         self._graph.wipe(task_id)
@@ -462,7 +263,7 @@ class DataFlowKernel:
         with self._cleanup_lock:
             if self.cleanup_called:
                 return
-            self.cleanup_called = True
+            self.cleanup_called = self.runner.is_over = True
         from contextlib import ExitStack
 
         # In reverse order, each whatever the one before it raises.
@@ -470,13 +271,9 @@ class DataFlowKernel:
             steps.callback(self._end_logging)
             steps.callback(logger.info, "Cleanup of %r is done", self)
             steps.callback(exit_hook.no_more, self)
-            steps.callback(self._fail_unfinished)
+            steps.callback(self.runner.abandon_all)
             steps.callback(self._executors.shut_down)
             steps.callback(self.log_task_states)
-
-    def _fail_unfinished(self) -> None:
-        for record in self._graph.unfinished():
-            work_loop.run_now(self._finish, record, _FAILED, None, _over(record))
 
     def atexit_cleanup(self) -> None:
         """Clean up because Python ends."""
@@ -504,38 +301,6 @@ class DataFlowKernel:
     def __repr__(self) -> str:
         state = "cleaned up" if self.cleanup_called else "running"
         return f"<{type(self).__name__} {state}, {self._graph!r}, {self._executors!r}>"
-
-
-def _is_callers_mistake(error: BaseException) -> bool:
-    from parsl.executors.errors import InvalidResourceSpecification
-
-    return isinstance(error, InvalidResourceSpecification)
-
-
-def _over(record: TaskRecord) -> DataFlowException:
-    return DataFlowException(
-        f"Task {record.id} ({record.func_name}) was {record.status.name} when the run was over: the kernel "
-        "was cleaned up before the task was done. To wait for all tasks, use Config(exit_mode='wait'), or "
-        "call parsl.wait_for_current_tasks() at the end"
-    )
-
-
-def _run_callbacks(app_fu: AppFuture[Any], callbacks: Callbacks) -> None:
-    """Run the kernel's own callbacks, and the users' after what those have made ready.
-
-    So a user's callback may wait for a task that depends on the one that has just ended.
-    """
-    if type(callbacks) is not list:
-        app_fu._run_callbacks(callbacks)
-        return
-    users = []
-    for callback in callbacks:
-        if type(callback) is MethodType and callback.__func__ in _KERNEL_CALLBACKS:
-            callback(app_fu)
-        else:
-            users.append(callback)
-    if users:
-        work_loop.run_soon(app_fu._run_callbacks, users)
 
 
 def _wait(future: Future[Any]) -> None:

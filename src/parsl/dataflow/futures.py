@@ -74,7 +74,7 @@ class AppFuture(LeanFuture["R"]):
             Whether the task is cancelled (now, or since earlier). False if it is done, or its executor
             cannot cancel it any more.
         """
-        return self.task_record.dfk.cancel_task(self.task_record, self)
+        return self.task_record.dfk.runner.cancel(self.task_record, self)
 
     def __getitem__(self, key: Any) -> AppFuture[Any]:
         return self.task_record.dfk.submit_part(deferred_getitem, self, key)

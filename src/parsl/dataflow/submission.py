@@ -48,3 +48,10 @@ def _limited(func: Callable[..., Any], walltime_s: float) -> Callable[..., Any]:
 
     limited: Callable[..., Any] = import_module("parsl.app.python").timeout(func, walltime_s)
     return limited
+
+
+def is_callers_mistake(error: BaseException) -> bool:
+    """Whether an executor refuses a task for what the call asked of it; trying again is no use then."""
+    from parsl.executors.errors import InvalidResourceSpecification
+
+    return isinstance(error, InvalidResourceSpecification)

@@ -116,15 +116,15 @@ class TaskRecord:
 
     def __call__(self, exec_fu: Future[Any]) -> None:
         """The attempt has ended. (The record is the callback itself: one object less for each task.)"""
-        self.dfk.handle_exec_update(self, exec_fu)
+        self.dfk.runner.attempt_ended(self, exec_fu)
 
     def dependency_done(self, future: Future[Any]) -> None:
         """One of the futures in ``depends`` is done."""
-        self.dfk.count_down_dependency(self)
+        self.dfk.runner.dependency_done(self)
 
     def join_done(self, future: Future[Any]) -> None:
         """One of the futures in ``joins`` is done."""
-        self.dfk.handle_join_update(self, future)
+        self.dfk.runner.join_done(self)
 
     @property
     def func_name(self) -> str:
