@@ -255,7 +255,8 @@ class DataFlowKernel:
 
     def log_task_states(self) -> None:
         """Log how many tasks are in each state."""
-        counts = ", ".join(f"{state.name}: {count}" for state, count in self.task_state_counts.items())
+        by_state = self.task_state_counts.items()
+        counts = ", ".join(f"{state.name}: {count}" for state, count in by_state if count) or "none"
         logger.info("Tasks: %d; by state: %s", self.task_count, counts)
 
     def cleanup(self) -> None:
