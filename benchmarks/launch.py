@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -19,6 +20,13 @@ PR_SET_CHILD_SUBREAPER = 36
 SWEEP_TIMEOUT_S = 10.0
 
 
+#: Seconds that a workload has to say where it hangs.
+ABORT_TIMEOUT_S = 5.0
+
+#: What is worth keeping of the directory of a workload that failed.
+EVIDENCE = ("stdout", "stderr", "runinfo")
+
+
 class WorkloadFailed(Exception):
     """A workload gave no result; the message says why."""
 
@@ -34,8 +42,17 @@ def run_workload(
     options: Sequence[str],
     environment: Mapping[str, str],
     timeout_s: float,
+    evidence: Path,
 ) -> dict[str, float]:
     """Run ``benchmarks.workloads.<workload>`` in an empty directory.
+
+    Args:
+        python: interpreter of the system.
+        workload: name of the module.
+        options: its command line.
+        environment: its environment variables.
+        timeout_s: seconds after which it is ended.
+        evidence: directory for its output and logs, when it fails.
 
     Returns:
         The values that it printed.
@@ -48,6 +65,9 @@ def run_workload(
     directory = tempfile.mkdtemp(prefix="bench-")
     try:
         return _run(command, dict(environment), directory, timeout_s)
+    except WorkloadFailed:
+        _keep_evidence(Path(directory), evidence)
+        raise
     finally:
         _end_children()
         shutil.rmtree(directory, ignore_errors=True)
@@ -90,6 +110,7 @@ def _run(
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
+            _abort(process)
             raise WorkloadFailed(f"not done within {timeout_s:.0f} s") from None
         finally:
             process.kill()
@@ -99,6 +120,21 @@ def _run(
         reason = reason_of(stderr_path.read_text(errors="replace"))
         raise WorkloadFailed(f"exit code {code}: {reason}")
     return values
+
+
+def _abort(process: subprocess.Popen[bytes]) -> None:
+    """Let a process write the stacks of its threads before it ends."""
+    process.send_signal(signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(ABORT_TIMEOUT_S)
+
+
+def _keep_evidence(directory: Path, evidence: Path) -> None:
+    shutil.rmtree(evidence, ignore_errors=True)
+    evidence.mkdir(parents=True)
+    for name in EVIDENCE:
+        if (directory / name).exists():
+            shutil.move(directory / name, evidence / name)
 
 
 def _end_children() -> None:

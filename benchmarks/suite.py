@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import SOURCE, Unavailable, environment_of, python_of, version_of
+from benchmarks.environments import BENCH_DIR, SOURCE, Unavailable, environment_of, python_of, version_of
 from benchmarks.launch import WorkloadFailed, become_subreaper, run_workload
 from benchmarks.machine import describe_machine
 from benchmarks.measures import Measure
 from benchmarks.record import Record, Report, build_report
 from benchmarks.schedule import Step, plan
 from benchmarks.systems import System
+
+#: Output and logs of the workloads that failed last.
+FAILURES_DIR = BENCH_DIR / "failures"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def _measure(step: Step, python: Path, settings: Settings) -> dict[str, float]:
         ["--system", step.system.name, *options],
         environment_of(step.system, python),
         run.timeout_s,
+        FAILURES_DIR / f"{run.workload}-{step.system.name}",
     )
 
 

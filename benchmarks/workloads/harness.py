@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import sys
@@ -31,6 +32,8 @@ def main(measure: Callable[[Options], Values], **defaults: Any) -> None:
         measure: does the work.
         defaults: options of this workload beyond ``--system``, with their defaults.
     """
+    # The launcher ends what takes too long with SIGABRT: then every thread says where it is.
+    faulthandler.enable()
     parser = argparse.ArgumentParser()
     parser.add_argument("--system", required=True)
     for name, default in defaults.items():
