@@ -1,4 +1,4 @@
-"""The driver's side of the machinery: sockets, keys, the interchange's process, the client, the settings file."""
+"""The driver's side of the machinery: sockets, keys, the interchange's process, the client, settings."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.activity import ManagerActivity
 from parsl.executors.high_throughput.client import InterchangeClient
 from parsl.executors.high_throughput.errors import CommandClientTimeoutError
+from parsl.executors.high_throughput.launch_command import launch_command
 from parsl.executors.high_throughput.listening import is_local_address, listen_tcp, listen_unix
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
@@ -185,7 +186,8 @@ class Engine:
                 )
             except OSError as error:
                 raise ConfigurationError(
-                    f"{self._settings.owner}: the interchange cannot be started with {shlex.join(command)}: {error}"
+                    f"{self._settings.owner}: the interchange cannot be started: {error}. "
+                    f"Its command is {shlex.join(command)}"
                 ) from error
 
     def _write_first(self, ours: socket.socket) -> None:
@@ -244,44 +246,8 @@ class Engine:
 
     def launch_command(self, template: str | None, block_id: str) -> str:
         """The shell command that starts a manager."""
-        file = shlex.quote(str(self._log_dir / SETTINGS_FILE))
-        if template is None:
-            python = shlex.quote(sys.executable)
-            module = "parsl.executors.high_throughput.process_worker_pool"
-            return f"{python} -m {module} --settings {file} --block_id {shlex.quote(block_id)}"
-        settings = self._settings
-        fields = {
-            "settings": file,
-            "block_id": block_id,
-            "debug": "--debug" if settings.debug else "",
-            "max_workers_per_node": ""
-            if settings.max_workers is None
-            else f"--max_workers_per_node {settings.max_workers}",
-            "addresses": ",".join(self._addresses()),
-            "worker_port": self.port,
-            "cert_dir": shlex.quote(self._cert_dir or "None"),
-            "cores_per_worker": settings.cores_per_worker,
-            "mem_per_worker": settings.mem_per_worker_gb,
-            "prefetch_capacity": settings.prefetch,
-            "heartbeat_period": settings.heartbeat_period_s,
-            "heartbeat_threshold": settings.heartbeat_threshold_s,
-            "drain_period": settings.drain_period_s,
-            "cpu_affinity": shlex.quote(settings.cpu_affinity),
-            "accelerators": shlex.join(settings.accelerators),
-            "logdir": shlex.quote(str(self._log_dir)),
-            "nodes_per_block": 1,
-            "poll_period": 10,
-            "address_probe_timeout_string": "",
-            "enable_mpi_mode": "",
-            "mpi_launcher": "mpiexec",
-        }
-        try:
-            return template.format(**fields)
-        except (KeyError, IndexError, ValueError) as error:
-            raise ConfigurationError(
-                f"{settings.owner}: launch_cmd {template!r} cannot be filled in: {error!r}. "
-                f"Its fields are {', '.join(sorted(fields))}; write {{{{ and }}}} for braces."
-            ) from error
+        file = str(self._log_dir / SETTINGS_FILE)
+        return launch_command(self._settings.owner, template, file, block_id, self._manager_settings())
 
     # From the client's thread
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parsl import validate
+from parsl.errors import ConfigurationError
 from parsl.executors.blocks import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput import spool
@@ -18,7 +19,14 @@ from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.engine import Engine, EngineSettings
 from parsl.executors.high_throughput.errors import InterchangeLost, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.protocol import INLINE_LIMIT, ManagerInfo, Task
+from parsl.executors.high_throughput.protocol import (
+    INLINE_LIMIT,
+    ManagerGone,
+    ManagerInfo,
+    ManagerJoined,
+    ManagerRefused,
+    Task,
+)
 from parsl.executors.high_throughput.spool import SPOOL_LIMIT
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.serialize.functions import FunctionCache
@@ -189,16 +197,16 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
         Raises: ConfigurationError when an address or a port cannot be used.
         """
         if self._engine is not None:
-            return
+            raise ConfigurationError(
+                f"Executor {self.label!r} has been started before. Make a new one for each parsl.load()."
+            )
         self._engine = Engine(
             self._engine_settings(), on_event=self._take_event, on_lost=self._interchange_lost
         )
         self._engine.start()
-        provider = self.provider
-        if provider is not None:
-            if getattr(provider, "script_dir", None) is None:
-                provider.script_dir = os.path.join(self.logdir, "submit_scripts")
-            os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
+        if self.provider is not None:
+            self.provider.script_dir = os.path.join(self.logdir, "submit_scripts")
+            os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
         self.start_blocks()
 
     def _engine_settings(self) -> EngineSettings:
@@ -353,7 +361,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
     @property
     def tasks(self) -> dict[Any, Any]:
         """The futures of the tasks that have not ended."""
-        return {} if self._engine is None else self._engine.client.pending  # type: ignore[return-value]
+        return {} if self._engine is None else self._engine.client.pending
 
     def outstanding(self) -> int:
         """How many tasks have not ended."""
@@ -387,8 +395,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
     def connected_managers(self) -> list[dict[str, Any]]:
         """What each connected manager is doing.
 
-        Returns: for each a dictionary with manager, block_id, hostname, worker_count, tasks (how many it holds),
-            idle_duration (seconds), active, draining, parsl_version, python_version.
+        Returns: for each a dictionary with manager, block_id, hostname, worker_count, tasks (how many it
+            holds), idle_duration (seconds), active, draining, parsl_version, python_version.
         """
         infos = self._started().client.ask("managers", ANSWER_TIMEOUT_S).managers
         return [_as_dict(info) for info in infos]
@@ -404,12 +412,11 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
     # From the engine's thread
 
     def _take_event(self, message: Any) -> None:
-        kind = type(message).__name__
-        if kind == "ManagerJoined":
+        if isinstance(message, ManagerJoined):
             self.note_connected(message.info.block)
-        elif kind == "ManagerGone":
+        elif isinstance(message, ManagerGone):
             self.note_manager_lost(message.block)
-        elif kind == "ManagerRefused":
+        elif isinstance(message, ManagerRefused):
             self.set_bad_state_and_fail_all(VersionMismatch(message.driver_version, message.manager_version))
 
     def _interchange_lost(self, reason: str) -> None:
@@ -446,10 +453,10 @@ def _check_provider(owner: object, provider: Any) -> Any:
 
 
 def _check_label(owner: object, label: Any) -> str:
-    label = validate.text(owner, "label", label, allow_empty=False, one_line=True)
-    if "/" in label or label in (".", ".."):
+    text = validate.text(owner, "label", label, allow_empty=False, one_line=True)
+    if "/" in text or text in (".", ".."):
         validate.wrong_value(owner, "label", label, "a name that can be a directory's: without '/'")
-    return label
+    return text
 
 
 def _check_max_workers(owner: object, value: Any) -> int | None:

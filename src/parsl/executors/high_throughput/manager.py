@@ -53,6 +53,7 @@ class Manager:
             places,
             prefetch=settings.prefetch,
             spool=settings.spool,
+            worker_log_dir=manager_log_dir(settings, identity) if settings.debug else "",
             fork_server=fork_server,
             watch=self._watch,
             rewatch=self._epoll.modify,
@@ -209,6 +210,11 @@ class Manager:
 
     def _clear_signals(self, _: int) -> None:
         os.read(self._signals, 64)
+
+
+def manager_log_dir(settings: ManagerSettings, identity: PoolIdentity) -> str:
+    """Where a manager and its workers write their logs."""
+    return f"{settings.log_dir}/block-{identity.block}/{identity.manager}"
 
 
 def _installed_packages() -> dict[str, str]:

@@ -45,7 +45,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
 
     from parsl.errors import ConfigurationError
     from parsl.executors.high_throughput.connecting import NoInterchange, RefusedByInterchange, connect
-    from parsl.executors.high_throughput.manager import Manager
+    from parsl.executors.high_throughput.manager import Manager, manager_log_dir
     from parsl.executors.high_throughput.protocol import PROTOCOL_VERSION, Register
     from parsl.executors.high_throughput.worker_pool import PoolIdentity
     from parsl.utils import setproctitle
@@ -53,7 +53,8 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
 
     setproctitle("parsl: HTEX manager")
     name, host = os.urandom(6).hex(), platform.node()
-    _start_log(settings, block, name)
+    identity = PoolIdentity(name, block, host)
+    _start_log(settings, Path(manager_log_dir(settings, identity)))
     try:
         workers = _place_workers(settings, name, block)
         register = Register(
@@ -72,7 +73,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
         logger.error("%s", error)
         _say(f"Manager {name} on {host}, block {block}: {error}")
         return 1
-    manager = Manager(PoolIdentity(name, block, host), settings, connection, workers, channel)
+    manager = Manager(identity, settings, connection, workers, channel)
     logger.info("%r begins with %d workers", manager, len(workers))
     try:
         code = manager.run()
@@ -119,8 +120,7 @@ def _place_workers(
     ]
 
 
-def _start_log(settings: ManagerSettings, block: str, name: str) -> None:
-    directory = Path(settings.log_dir) / f"block-{block}" / name
+def _start_log(settings: ManagerSettings, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(directory / "manager.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))

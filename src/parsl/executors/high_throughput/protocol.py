@@ -230,6 +230,8 @@ class Fork(msgspec.Struct, tag=True, array_like=True):
     cpus: list[int]
     #: Directory for large payloads; empty for none.
     spool: str = ""
+    #: File for the worker's own log; empty for none.
+    log_file: str = ""
 
 
 class End(msgspec.Struct, tag=True, array_like=True):

@@ -51,6 +51,7 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
     #: Directory for large payloads between processes of this host; empty for none.
     spool: str = ""
     log_dir: str = "."
+    #: Log more, and a log for each worker.
     debug: bool = False
     cores_per_worker: float = 1.0
     mem_per_worker_gb: float | None = None

@@ -32,14 +32,19 @@ from parsl.executors.high_throughput.worker_channel import PACKET_LIMIT, FrameCo
 from parsl.serialize.messages import NO_ARGUMENTS, dump_exception, dump_value
 from parsl.serialize.objects import Buffer, loads
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+
 Function = Callable[..., Any]
 
 
 class Worker:
     """Runs tasks from a socket until it is closed. Single-threaded; owned by its process."""
 
-    def __init__(self, sock: socket.socket, spool_directory: str = "") -> None:
+    def __init__(self, sock: socket.socket, spool_directory: str = "", log: Logger | None = None) -> None:
         self._sock = sock
+        self._log = log
         self._spool = spool_directory
         self._functions: dict[bytes, Function] = {}
         self._buffer = bytearray(PACKET_LIMIT + 4096)
@@ -70,6 +75,8 @@ class Worker:
 
     def _run(self, work: Work, frames: list[bytearray]) -> tuple[bytes, list[Buffer]]:
         task = work.task
+        if self._log is not None:
+            self._log.debug("task %d begins", task.id)
         start = perf_counter()
         out: list[Buffer] = []
         try:
@@ -81,6 +88,9 @@ class Worker:
         except BaseException as error:
             status = RAISED
             payload = dump_exception(error.with_traceback(_beyond_this_file(error)))
+        if self._log is not None:
+            how = "done" if status == DONE else "has raised an exception"
+            self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
         if not out and len(payload) <= INLINE_LIMIT:
             return encode(Result(task.id, status, payload, (), perf_counter() - start)), []
         out = [payload, *out]
@@ -118,7 +128,8 @@ class Worker:
             from parsl.serialize.errors import DeserializationError
 
             raise DeserializationError(
-                f"the task's function or arguments cannot be unpickled on the worker: {type(error).__name__}: {error}"
+                "the task's function or arguments cannot be unpickled on the worker: "
+                f"{type(error).__name__}: {error}"
             ) from error
 
 
@@ -147,7 +158,7 @@ def _leave(error: SystemExit) -> None:
     """The task called sys.exit: it gets what it asked for, and the manager tells the story."""
     code = error.code
     if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
+        sys.stderr.write(f"{code}\n")
         code = 1
     _flush()
     os._exit((code or 0) & 0xFF)
@@ -166,7 +177,7 @@ def run_worker(sock: socket.socket, order: Fork) -> None:
     code = 1
     try:
         _settle(sock, order)
-        Worker(sock, order.spool).serve()
+        Worker(sock, order.spool, _start_log(order)).serve()
         code = 0
     except (BrokenPipeError, ConnectionResetError, EOFError):
         code = 0
@@ -177,6 +188,21 @@ def run_worker(sock: socket.socket, order: Fork) -> None:
     finally:
         _flush()
         os._exit(code)
+
+
+def _start_log(order: Fork) -> Logger | None:
+    """The worker's own log, for worker_debug only: it costs a line for each task."""
+    if not order.log_file:
+        return None
+    import logging
+
+    handler = logging.FileHandler(order.log_file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
+    log = logging.getLogger("parsl.htex.worker")
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    log.debug("worker %d begins, pid %d", order.rank, os.getpid())
+    return log
 
 
 def _settle(sock: socket.socket, order: Fork) -> None:

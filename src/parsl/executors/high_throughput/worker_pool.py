@@ -58,6 +58,7 @@ class WorkerPool:
         places: environment and CPUs of each worker.
         prefetch: tasks to hold beyond one for each worker.
         spool: directory for large payloads, or an empty text.
+        worker_log_dir: directory for a log of each worker, or an empty text for none.
         fork_server: the channel to the process that starts workers.
         watch: called with a descriptor and what to call with its events, to have it watched for input.
         rewatch: called with a descriptor and the events to watch it for from now on.
@@ -71,6 +72,7 @@ class WorkerPool:
         *,
         prefetch: int,
         spool: str,
+        worker_log_dir: str = "",
         fork_server: socket.socket,
         watch: Callable[[int, Callable[[int], None]], None],
         rewatch: Callable[[int, int], None],
@@ -79,6 +81,7 @@ class WorkerPool:
         self._identity = identity
         self._places = places
         self._spool = spool
+        self._worker_log_dir = worker_log_dir
         self._fork_server = fork_server
         self._watch, self._rewatch, self._unwatch = watch, rewatch, unwatch
         self.state = ManagerState(len(places), prefetch)
@@ -225,7 +228,8 @@ class WorkerPool:
     def _start_worker(self, slot: Slot) -> None:
         link = WorkerLink(slot)
         environment, cpus = self._places[slot.rank]
-        order = encode(protocol.Fork(slot.rank, environment, cpus, self._spool))
+        log_file = f"{self._worker_log_dir}/worker_{slot.rank}.log" if self._worker_log_dir else ""
+        order = encode(protocol.Fork(slot.rank, environment, cpus, self._spool, log_file))
         try:
             socket.send_fds(self._fork_server, [order], [link.theirs.fileno()])
         except OSError:

@@ -1,0 +1,66 @@
+"""The shell command that starts a manager: our own, or a user's launch_cmd template filled in."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput.settings import ManagerSettings
+
+_MODULE = "parsl.executors.high_throughput.process_worker_pool"
+
+
+def launch_command(
+    owner: str, template: str | None, settings_file: str, block_id: str, settings: ManagerSettings
+) -> str:
+    """The command line for a block.
+
+    Args:
+        owner: the executor's name, for errors.
+        template: the user's template; None for the driver's own Python.
+        settings_file: where the managers' settings are.
+        block_id: which block.
+        settings: the values for the fields of upstream's flags.
+
+    Raises: ConfigurationError when the template cannot be filled in.
+    """
+    file = shlex.quote(settings_file)
+    if template is None:
+        return (
+            f"{shlex.quote(sys.executable)} -m {_MODULE} --settings {file} --block_id {shlex.quote(block_id)}"
+        )
+    fields = {"settings": file, "block_id": block_id, **_upstream_fields(settings)}
+    try:
+        return template.format(**fields)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigurationError(
+            f"{owner}: launch_cmd {template!r} cannot be filled in: {error!r}. "
+            f"Its fields are {', '.join(sorted(fields))}; write {{{{ and }}}} for braces."
+        ) from error
+
+
+def _upstream_fields(settings: ManagerSettings) -> dict[str, object]:
+    """What templates of earlier years name: the values of process_worker_pool.py's flags."""
+    most = settings.max_workers
+    return {
+        "debug": "--debug" if settings.debug else "",
+        "max_workers_per_node": "" if most is None else f"--max_workers_per_node {most}",
+        "addresses": ",".join(settings.addresses),
+        "worker_port": settings.port,
+        "cert_dir": shlex.quote(settings.cert_dir or "None"),
+        "cores_per_worker": settings.cores_per_worker,
+        "mem_per_worker": settings.mem_per_worker_gb,
+        "prefetch_capacity": settings.prefetch,
+        "heartbeat_period": settings.heartbeat_period_s,
+        "heartbeat_threshold": settings.heartbeat_threshold_s,
+        "drain_period": settings.drain_period_s,
+        "cpu_affinity": shlex.quote(settings.cpu_affinity),
+        "accelerators": shlex.join(settings.accelerators),
+        "logdir": shlex.quote(settings.log_dir),
+        "nodes_per_block": 1,
+        "poll_period": 10,
+        "address_probe_timeout_string": "",
+        "enable_mpi_mode": "",
+        "mpi_launcher": "mpiexec",
+    }
