@@ -220,6 +220,7 @@ def test_it_cannot_be_pickled() -> None:
         pickle.dumps(LeanFuture())
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_can_use_futures_though_the_lock_was_held() -> None:
     from parsl import lean_future
 

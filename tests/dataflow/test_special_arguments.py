@@ -95,7 +95,9 @@ def test_a_wrong_one_is_an_error_at_the_call_that_names_app_and_argument(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "stream", ["path", Path("path"), ("path", "w"), (Path("path"), "w"), File("path"), None], ids=repr
+    "stream",
+    ["path", Path("path"), ("path", "w"), (Path("path"), "w"), File("path"), None],
+    ids=lambda stream: type(stream).__name__,
 )
 def test_streams_are_shown_as_given(tmp_path: Any, stream: Any) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
