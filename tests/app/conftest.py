@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Take "htex" in to run these tests over the HighThroughputExecutor as well.
-EXECUTORS = ["threads"]
+#: Apps have to do the same on all of them.
+EXECUTORS = ["threads", "htex"]
 
 
 def _threads() -> ThreadPoolExecutor:
