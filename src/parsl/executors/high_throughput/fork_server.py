@@ -17,11 +17,13 @@ from typing import NoReturn
 
 from parsl.executors.high_throughput.process_tree import (
     become_subreaper,
+    children,
     descendants,
     die_with_parent,
     is_alive,
     session_members,
     signal_processes,
+    was_started_with,
 )
 from parsl.executors.high_throughput.protocol import (
     End,
@@ -42,9 +44,10 @@ class ForkServer:
 
     def __init__(self, manager: socket.socket) -> None:
         self._manager = manager
-        self._workers: set[int] = set()
-        #: Process trees that were told to end: worker -> (time for SIGKILL, members known so far).
-        self._ending: dict[int, tuple[float, set[int]]] = {}
+        #: The ranks of the workers, by process id.
+        self._workers: dict[int, int] = {}
+        #: Process trees that were told to end: worker -> (its rank, time for SIGKILL, members known so far).
+        self._ending: dict[int, tuple[int, float, set[int]]] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         #: Workers that have ended while something of theirs has not.
         self._exited: dict[int, Exited] = {}
@@ -71,7 +74,7 @@ class ForkServer:
     def _timeout_ms(self) -> int | None:
         if not self._ending:
             return None
-        first = min(deadline for deadline, _ in self._ending.values())
+        first = min(deadline for _, deadline, _ in self._ending.values())
         return max(0, int((first - time.monotonic()) * 1000) + 1)
 
     def _clear_wakeups(self) -> None:
@@ -102,7 +105,7 @@ class ForkServer:
         if pid == 0:
             self._become_worker(message, fd)
         os.close(fd)
-        self._workers.add(pid)
+        self._workers[pid] = message.rank
         self._tell(Forked(message.rank, pid))
 
     def _become_worker(self, message: Fork, fd: int) -> NoReturn:
@@ -124,9 +127,17 @@ class ForkServer:
         """Ask a worker's whole tree to end; what is left after the grace is killed."""
         if pid not in self._workers:
             return
-        members = {pid} | descendants(pid) | session_members(pid)
+        rank = self._workers[pid]
+        members = {pid} | descendants(pid) | self._left_by(pid, rank)
         signal_processes(members, signal.SIGTERM if grace_s > 0 else signal.SIGKILL)
-        self._ending[pid] = (time.monotonic() + grace_s, members)
+        self._ending[pid] = (rank, time.monotonic() + grace_s, members)
+
+    def _left_by(self, worker: int, rank: int) -> set[int]:
+        """What is not below a worker any more but its own: members of its session, and orphans with its rank."""
+        mark = f"PARSL_WORKER_RANK={rank}".encode()
+        adopted = children(os.getpid()) - self._workers.keys()
+        strays = {pid for pid in adopted if was_started_with(pid, mark)}
+        return session_members(worker).union(strays, *(descendants(pid) for pid in strays))
 
     def _bury(self) -> None:
         """Collect the dead: workers, and whatever of theirs was left to us."""
@@ -138,24 +149,24 @@ class ForkServer:
             if pid == 0:
                 return
             if pid in self._workers:
-                self._workers.discard(pid)
+                rank = self._workers.pop(pid)
                 self._exited[pid] = Exited(pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
                 if pid not in self._ending:
-                    left = session_members(pid)
+                    left = self._left_by(pid, rank)
                     signal_processes(left, signal.SIGKILL)
-                    self._ending[pid] = (time.monotonic() + 1.0, left)
+                    self._ending[pid] = (rank, time.monotonic() + 1.0, left)
 
     def _finish_endings(self) -> None:
         """A worker counts as gone when all that it started is gone too; then its place can be used again."""
         now = time.monotonic()
-        for worker, (deadline, members) in list(self._ending.items()):
-            alive = {pid for pid in members if is_alive(pid)} | session_members(worker)
+        for worker, (rank, deadline, members) in list(self._ending.items()):
+            alive = {pid for pid in members if is_alive(pid)} | self._left_by(worker, rank)
             if not alive and worker in self._exited:
                 del self._ending[worker]
                 self._tell(self._exited.pop(worker))
             elif alive and now >= deadline:
                 signal_processes(alive.union(*(descendants(pid) for pid in alive)), signal.SIGKILL)
-                self._ending[worker] = (now + 1.0, members)
+                self._ending[worker] = (rank, now + 1.0, members)
 
     def _tell(self, message: Forked | Exited) -> None:
         try:

@@ -68,6 +68,20 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def children(pid: int) -> set[int]:
+    """The living processes whose parent is `pid`: its own, and those that it has adopted."""
+    return {child for child, parent, _ in _living() if parent == pid}
+
+
+def was_started_with(pid: int, variable: bytes) -> bool:
+    """Whether the environment that a process was started with has this `NAME=value`."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return variable in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
 def session_members(session: int) -> set[int]:
     """All living processes of a session."""
     return {pid for pid, _, of in _living() if of == session}

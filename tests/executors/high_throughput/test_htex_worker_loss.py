@@ -1,0 +1,137 @@
+"""A task that takes its worker along fails with the cause; the place is filled again at once."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.processes import is_alive
+from tests.system import tasks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import WaitUntil
+    from tests.system.fixtures import StartRun
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "words", "code", "number"),
+    [
+        (tasks.die_by, (signal.SIGKILL,), "SIGKILL", None, 9),
+        (tasks.crash, (), "SIGSEGV", None, 11),
+        (tasks.leave_at_once, (2,), "exit code 2", 2, None),
+        (tasks.leave, (3,), "exit code 3", 3, None),
+        (tasks.leave, (None,), "exit code 0", 0, None),
+        (tasks.leave, ("a last word",), "exit code 1", 1, None),
+    ],
+    ids=["SIGKILL", "SIGSEGV", "os._exit", "sys.exit", "sys.exit()", "sys.exit(text)"],
+)
+def test_the_failure_says_what_ended_the_worker_and_where(
+    start_run: StartRun, function: Any, args: Any, words: str, code: int | None, number: int | None
+) -> None:
+    run = start_run(max_workers_per_node=1)
+    with pytest.raises(WorkerLost, match=words) as caught:
+        run.call(function, *args).result(timeout=30)
+    assert platform.node() in str(caught.value)
+    assert caught.value.hostname == platform.node()
+    assert caught.value.worker_id == 0
+    assert caught.value.details["exit_code"] == code
+    assert caught.value.details["signal"] == number
+    assert caught.value.details["peak_memory"] > 1_000_000
+    assert run.call(tasks.add, 1, 2).result(timeout=30) == 3
+
+
+def test_a_killed_worker_is_replaced_under_its_rank(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(max_workers_per_node=1)
+    held = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/never")
+    wait_until((tmp_path / "started").exists)
+    pid = int((tmp_path / "started").read_text())
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerLost, match="SIGKILL"):
+        held.result(timeout=30)
+    found = run.call(tasks.environment, "PARSL_WORKER_RANK", "PARSL_WORKER_COUNT").result(timeout=30)
+    assert found == {"PARSL_WORKER_RANK": "0", "PARSL_WORKER_COUNT": "1"}
+    assert not is_alive(pid)
+
+
+def test_an_idle_worker_that_is_killed_hurts_no_task(start_run: StartRun, wait_until: WaitUntil) -> None:
+    run = start_run()
+    run.warm_up()
+    for worker in run.workers():
+        worker.kill()
+    assert [run.call(tasks.add, i).result(timeout=30) for i in range(10)] == list(range(10))
+    wait_until(lambda: len(run.workers()) == 2)
+
+
+def test_what_a_lost_worker_has_started_ends_with_it(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(max_workers_per_node=1)
+    future = run.call(tasks.stubborn_family, f"{tmp_path}/pids", tasks.FOREVER_S)
+    wait_until((tmp_path / "pids").exists)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    os.kill(pids[0], signal.SIGKILL)
+    with pytest.raises(WorkerLost):
+        future.result(timeout=30)
+    assert [pid for pid in pids if is_alive(pid)] == []
+    assert run.call(tasks.add, 1).result(timeout=30) == 1
+
+
+def test_a_lost_task_is_tried_again(start_run: StartRun, tmp_path: Path) -> None:
+    run = start_run(retries=1)
+
+    def die_once(flag: str) -> str:
+        import os
+
+        if os.path.exists(flag):
+            return "the second time"
+        os.close(os.open(flag, os.O_CREAT))
+        os._exit(1)
+
+    assert run.call(die_once, f"{tmp_path}/flag").result(timeout=30) == "the second time"
+
+
+def test_the_death_of_one_task_does_not_touch_those_behind_it(start_run: StartRun, marks: Path) -> None:
+    run = start_run()
+    run.warm_up()
+    futures = []
+    for i in range(600):
+        futures.append(
+            run.send(tasks.leave_at_once, 1) if i % 100 == 50 else run.send(tasks.mark, str(marks), i)
+        )
+    lost = [i for i, future in enumerate(futures) if future.exception(timeout=60) is not None]
+    assert lost == [50, 150, 250, 350, 450, 550]
+    counts = tasks.runs(marks)
+    assert set(counts.values()) == {1}
+    assert len(counts) == 594
+
+
+def test_each_task_runs_once_though_workers_are_killed_at_random(
+    start_run: StartRun, marks: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(max_workers_per_node=4)
+    run.warm_up()
+    chance = random.Random(1)
+    futures = [run.send(tasks.mark, str(marks), i) for i in range(4000)]
+    for share in range(1, 10):
+        wait_until(lambda share=share: sum(future.done() for future in futures) >= share * 400)  # type: ignore[misc]
+        try:
+            chance.choice(run.workers()).kill()
+        except (IndexError, psutil.NoSuchProcess):
+            continue
+    failed = {i for i, future in enumerate(futures) if future.exception(timeout=60) is not None}
+    assert all(isinstance(futures[i].exception(), WorkerLost) for i in failed)
+    assert len(failed) <= 9
+    counts = tasks.runs(marks)
+    assert set(counts.values()) == {1}
+    assert {str(i) for i in range(4000)} - set(counts) <= {str(i) for i in failed}

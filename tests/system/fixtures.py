@@ -1,0 +1,52 @@
+"""Fixtures for tests of whole runs; a conftest.py takes them in."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from tests import leftovers
+from tests.system.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import WaitUntil
+
+    StartRun = Callable[..., Run]
+
+
+@pytest.fixture
+def start_run(tmp_path: Path, wait_until: WaitUntil) -> Iterator[StartRun]:
+    """Start a :class:`Run` with these options; checks afterwards that nothing is left of it."""
+    runs: list[Run] = []
+
+    def start(**options: Any) -> Run:
+        runs.append(Run(options.pop("run_dir", tmp_path / "r"), **options))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+    mark = resource.getrlimit(psutil.RLIMIT_MSGQUEUE)[0]
+    wait_until(lambda: not leftovers.find(mark), 10, f"the end of {leftovers.find(mark)}")
+    assert [run.spool for run in runs if run.spool and os.path.exists(run.spool)] == []
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Path:
+    """A run directory too deep for a unix socket: managers have to come over TCP."""
+    return tmp_path / ("deep" * 30)
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    """A directory for `tasks.mark`."""
+    directory = tmp_path / "marks"
+    directory.mkdir()
+    return directory
