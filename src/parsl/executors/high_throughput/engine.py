@@ -20,7 +20,7 @@ from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.activity import ManagerActivity
 from parsl.executors.high_throughput.client import InterchangeClient
 from parsl.executors.high_throughput.errors import CommandClientTimeoutError
-from parsl.executors.high_throughput.launch_command import launch_command
+from parsl.executors.high_throughput.launch_command import launch_command, python_command
 from parsl.executors.high_throughput.listening import is_local_address, listen_tcp, listen_unix
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
@@ -167,11 +167,9 @@ class Engine:
     # The interchange's process
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        command = self._settings.interchange_command or [
-            sys.executable,
-            "-m",
-            "parsl.executors.high_throughput.interchange",
-        ]
+        command = self._settings.interchange_command or python_command(
+            "parsl.executors.high_throughput.interchange"
+        )
         descriptors = [theirs.fileno(), *(sock.fileno() for sock in self._listening())]
         output = self._log_dir / "interchange.stderr"
         with open(output, "ab") as file:

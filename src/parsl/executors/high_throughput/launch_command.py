@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 
+import parsl.version
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.settings import ManagerSettings
 
-_MODULE = "parsl.executors.high_throughput.process_worker_pool"
+#: Our own package is found where the driver has it, even if that is no place that every Python looks at.
+_START = "import sys; sys.path.append({root!r}); from {module} import main; sys.exit(main())"
+
+
+def python_command(module: str) -> list[str]:
+    """The words of the command that runs the `main` of one of our modules in the driver's own Python."""
+    package = Path(parsl.version.__file__).absolute().parent
+    return [sys.executable, "-c", _START.format(root=str(package.parent), module=module)]
 
 
 def launch_command(
@@ -27,9 +36,8 @@ def launch_command(
     """
     file = shlex.quote(settings_file)
     if template is None:
-        return (
-            f"{shlex.quote(sys.executable)} -m {_MODULE} --settings {file} --block_id {shlex.quote(block_id)}"
-        )
+        command = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))
+        return f"{command} --settings {file} --block_id {shlex.quote(block_id)}"
     fields = {"settings": file, "block_id": block_id, **_upstream_fields(settings)}
     try:
         return template.format(**fields)
