@@ -128,7 +128,7 @@ class ZmqConnection(Connection):
 
     def has_input(self) -> bool:
         # ZeroMQ's descriptor is edge-triggered: never sleep on it with events pending.
-        return bool(self._sock.getsockopt(self._zmq.EVENTS) & self._zmq.POLLIN)
+        return bool(self._given_back or self._sock.getsockopt(self._zmq.EVENTS) & self._zmq.POLLIN)
 
     def wants_output(self) -> bool:
         return False

@@ -62,7 +62,6 @@ class Manager:
         self._told_capacity = self._pool.state.capacity
         self._stop_reason: str | None = None
         self._exit_code = 0
-        self._has_input = True
         self._watches_output = False
         self._is_draining = False
         now = time.monotonic()
