@@ -133,7 +133,7 @@ class ForkServer:
         self._ending[pid] = (rank, time.monotonic() + grace_s, members)
 
     def _left_by(self, worker: int, rank: int) -> set[int]:
-        """What is not below a worker any more but its own: members of its session, and orphans with its rank."""
+        """What is a worker's, though not below it any more: its session, and orphans with its rank."""
         mark = f"PARSL_WORKER_RANK={rank}".encode()
         adopted = children(os.getpid()) - self._workers.keys()
         strays = {pid for pid in adopted if was_started_with(pid, mark)}
@@ -210,8 +210,10 @@ def _serve(manager: socket.socket) -> NoReturn:
     code = 1
     try:
         become_subreaper()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # it ends when the manager does
+        # Blocked, not ignored: for a worker that is just being made, it waits until that can be ended by it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         import cloudpickle  # noqa: F401  every worker will need it
 
         import parsl.executors.high_throughput.worker  # noqa: F401
