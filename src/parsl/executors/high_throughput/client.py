@@ -13,7 +13,7 @@ from concurrent.futures import InvalidStateError
 from typing import Any
 
 from parsl.executors.high_throughput import protocol, spool
-from parsl.executors.high_throughput.errors import CommandClientTimeoutError
+from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
 from parsl.executors.high_throughput.failures import exception_of
 from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.executors.high_throughput.protocol import Result, Task, decode_failure, decode_to_driver, encode
@@ -81,6 +81,8 @@ class InterchangeClient:
         self._controls: list[bytes] = []
         self._is_awake = False
         self._closed: BaseException | None = None
+        #: The I/O thread has ended: no answer comes any more.
+        self._is_over = False
         self._numbers = itertools.count(1)
         self._questions: dict[int, LeanFuture[protocol.Answer]] = {}
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -142,11 +144,13 @@ class InterchangeClient:
     def ask(self, what: str, timeout_s: float) -> protocol.Answer:
         """Ask the interchange and wait for its answer.
 
-        Raises: CommandClientTimeoutError when there is none in time.
+        Raises: CommandClientTimeoutError when none comes in time, CommandClientBadError when none can come.
         """
         number = next(self._numbers)
         answer = self._questions[number] = LeanFuture()
         try:
+            if self._is_over:
+                raise _nobody_answers()
             self.tell(protocol.Query(number, what))
             return answer.result(timeout=timeout_s)
         except TimeoutError:
@@ -221,6 +225,9 @@ class InterchangeClient:
             self._closed = error
             self.fail_all(error)
         finally:
+            self._is_over = True
+            for question in list(self._questions.values()):
+                _settle(question, None, _nobody_answers())
             self._epoll.close()
             self._stream.sock.close()
             os.close(self._wake_fd)
@@ -274,6 +281,10 @@ class InterchangeClient:
             return b"", []
         payload, *buffers = spool.read(path, result.spooled)
         return payload, buffers
+
+
+def _nobody_answers() -> CommandClientBadError:
+    return CommandClientBadError("The interchange is gone, and with it all that could be asked of it.")
 
 
 def _outcome(status: int, payload: Any, buffers: list[Any]) -> tuple[Any, BaseException | None]:

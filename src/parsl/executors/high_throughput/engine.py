@@ -19,7 +19,7 @@ from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.activity import ManagerActivity
 from parsl.executors.high_throughput.client import InterchangeClient
-from parsl.executors.high_throughput.errors import CommandClientTimeoutError
+from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
 from parsl.executors.high_throughput.launch_command import launch_command, python_command
 from parsl.executors.high_throughput.listening import is_local_address, listen_tcp, listen_unix
 from parsl.executors.high_throughput.manager_selector import (
@@ -286,7 +286,7 @@ class Engine:
         try:
             infos = self.client.ask("managers", HOLD_TIMEOUT_S).managers
             busy = {info.block for info in infos if info.tasks}
-        except CommandClientTimeoutError:
+        except (CommandClientBadError, CommandClientTimeoutError):
             busy = set(blocks)
         for block in busy & set(blocks):
             self.client.tell(protocol.HoldBlock(block, False))
