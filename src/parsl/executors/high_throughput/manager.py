@@ -22,6 +22,9 @@ from parsl.executors.high_throughput.worker_pool import PoolBroken, PoolIdentity
 
 logger = logging.getLogger("parsl.htex.manager")
 
+#: How long the last message has to get out, in seconds.
+GOODBYE_S = 0.3
+
 
 class Manager:
     """Owns the loop. Single-threaded; everything in it belongs to the main thread of its process.
@@ -62,6 +65,8 @@ class Manager:
         self._told_capacity = self._pool.state.capacity
         self._stop_reason: str | None = None
         self._exit_code = 0
+        #: The interchange has said that it ends: nobody reads any more.
+        self._is_dismissed = False
         self._watches_output = False
         self._is_draining = False
         now = time.monotonic()
@@ -151,6 +156,7 @@ class Manager:
             self._pool.cancel(message.ids)
         elif isinstance(message, protocol.Stop):
             self._stop(message.reason, exit_code=0)
+            self._is_dismissed = True
         elif isinstance(message, protocol.PackagesPlease):
             self._tell(protocol.Packages(_installed_packages()))
         elif isinstance(message, protocol.Refused):
@@ -172,9 +178,10 @@ class Manager:
     def _say_goodbye(self) -> None:
         reason = self._stop_reason or "an error in the manager; see its log"
         logger.log(logging.ERROR if self._exit_code == 1 else logging.INFO, "stopping: %s", reason)
-        self._send_results()
-        self._tell(protocol.Goodbye(reason))
-        self._connection.close(1.0)
+        if not self._is_dismissed:
+            self._send_results()
+            self._tell(protocol.Goodbye(reason))
+        self._connection.close(0.0 if self._is_dismissed else GOODBYE_S)
 
     @property
     def last_words(self) -> str:

@@ -184,7 +184,7 @@ class RemoteLinks:
     def has_input(self) -> bool:
         """Whether events are pending that the edge-triggered descriptors will not tell of again."""
         events, pollin = self._zmq.EVENTS, self._zmq.POLLIN
-        return any(sock.getsockopt(events) & pollin for sock in self._sockets)
+        return any(int(sock.getsockopt(events)) & pollin for sock in self._sockets)
 
     def serve(self, take: Callable[[bytes, list[Any]], None]) -> bool:
         """Take what has come. Returns: whether some connection was closed."""
