@@ -159,7 +159,7 @@ class RemoteLinks:
             self._require_keys(settings.cert_dir)
         self._router.bind(settings.endpoint)
         self._sockets = [self._router, self._monitor] + ([self._gate] if self._gate else [])
-        self.descriptors = {sock.getsockopt(zmq.FD) for sock in self._sockets}
+        self.descriptors = {int(sock.getsockopt(zmq.FD)) for sock in self._sockets}
         for fd in self.descriptors:
             epoll.register(fd, select.EPOLLIN)
 
