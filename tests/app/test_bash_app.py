@@ -68,11 +68,11 @@ def test_it_is_bash_in_full(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "/bin/bash <>\n"
 
 
-def test_a_command_has_a_session_of_its_own_and_default_signals(run: Run, tmp_path: Path) -> None:
+def test_a_command_has_a_group_of_its_own_and_default_signals(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run("echo $$ $(ps -o sid= $$); (kill -PIPE $BASHPID; echo immune); exit 0", stdout=out).result()
-    pid, session, *rest = out.read_text().split()
-    assert pid == session
+    run("echo $$ $(ps -o pgid= $$); (kill -PIPE $BASHPID; echo immune); exit 0", stdout=out).result()
+    pid, group, *rest = out.read_text().split()
+    assert pid == group
     assert rest == []
 
 

@@ -31,7 +31,7 @@ def test_python_code_is_interrupted(kernel: DataFlowKernel) -> None:
         while True:
             pass
 
-    with pytest.raises(AppTimeout, match=r"spin.*0\.2"):
+    with pytest.raises(AppTimeout, match=r"walltime.* 0\.2"):
         spin().result(timeout=30)
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/bash"
 DEFAULT_MODE = "a+"
+#: A worker leads a session: its manager finds by it all that tasks leave behind.
+_GROUP_IN_WORKER: Any = {"setpgroup": 0}
+#: A command of the driver must not get the terminal's Ctrl-C, and is found by a session of its own.
+_SESSION_IN_DRIVER: Any = {"setsid": True}
 _HAS_KWARGS = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
 #: Signals that Python ignores or the driver may: the command starts with them as any other program does.
 _RESET_SIGNALS = tuple(
@@ -62,7 +66,7 @@ class BashTask:
 def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
     """Call a bash app's function, and have ``/bin/bash`` run the command line that it returns.
 
-    The command gets nothing on its standard input, and a session of its own.
+    The command gets nothing on its standard input, and a process group of its own.
 
     Args:
         func: The function.
@@ -198,7 +202,7 @@ def _spawn(name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | No
             (SHELL, "-c", command),
             dict(os.environb),
             file_actions=actions,
-            setsid=True,
+            **_GROUP_IN_WORKER if os.getsid(0) == os.getpid() else _SESSION_IN_DRIVER,
             setsigmask=(),
             setsigdef=_RESET_SIGNALS,
         )

@@ -84,8 +84,11 @@ class DeadlineWatch:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        threads = {*self._calls} if self._thread is None else {self._thread, *self._calls}
-        for thread in threads - {current_thread()}:
+        if self._thread is not None:
+            self._thread.join()
+        with self._changed:
+            calls = self._calls - {current_thread()}
+        for thread in calls:
             thread.join(_CALL_LIMIT_S)
 
     def _run(self) -> None:
@@ -101,11 +104,13 @@ class DeadlineWatch:
             try:
                 action()
             finally:
-                self._calls.discard(current_thread())
+                with self._changed:
+                    self._calls.discard(current_thread())
 
         thread = Thread(target=run, name=f"{self._name}-walltime", daemon=True)
-        self._calls.add(thread)
-        thread.start()
+        with self._changed:
+            thread.start()
+            self._calls.add(thread)
 
     def _next_due(self) -> Action | None:
         """Wait for the next call to make; None when the watch was closed."""

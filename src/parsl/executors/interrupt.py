@@ -18,29 +18,33 @@ def walltime_exceeded(name: str, walltime_s: float) -> AppTimeout:
 
 
 class Interruptible:
-    """A stretch of the calling thread's work that other threads may interrupt, once, and never after its end.
+    """Lets other threads interrupt the calling thread, once, while ``is_open``.
 
     Python raises the exception when the thread executes its next instruction: code that sits in a C
-    function is only interrupted when it returns from there.
+    function is only interrupted when it returns from there. As the exception may come anywhere, no lock
+    that others use may be taken while this is open.
     """
+
+    __slots__ = ("_lock", "_thread_id", "is_interrupted", "is_open")
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._thread_id = get_ident()
-        self._is_open = True
+        #: Set by the thread itself. Only :meth:`close` makes sure that nothing comes afterwards.
+        self.is_open = False
         self.is_interrupted = False
 
     def interrupt(self) -> None:
-        """Raise :class:`AppTimeout` in the thread, unless the stretch is over or was interrupted."""
+        """Raise :class:`AppTimeout` in the thread, unless this is closed or it was done before."""
         with self._lock:
-            if self._is_open and not self.is_interrupted:
+            if self.is_open and not self.is_interrupted:
                 self.is_interrupted = True
                 _raise_in_thread(self._thread_id, AppTimeout)
 
     def close(self) -> None:
-        """End the stretch; for its thread. May raise :class:`AppTimeout`, for the last time."""
+        """Let no interruption come any more. May raise :class:`AppTimeout`, for the last time."""
         with self._lock:
-            self._is_open = False
+            self.is_open = False
         if self.is_interrupted:
             _raise_in_thread(self._thread_id, None)  # takes back what has not been raised yet
 
@@ -66,6 +70,7 @@ class TimeLimited:
         timer.start()
         try:
             try:
+                stretch.is_open = True
                 return self.func(*args, **kwargs)
             finally:
                 stretch.close()

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from parsl.executors.deadlines import Deadline
     from parsl.executors.thread_pool import ThreadPool, ThreadTask
 
 logger = getLogger(__name__)
@@ -31,7 +32,8 @@ class PoolThread:
 
     def __init__(self, pool: ThreadPool, name: str) -> None:
         self._pool = pool
-        self._life: Interruptible | None = None
+        self._interruptible: Interruptible | None = None
+        self._deadline: Deadline | None = None
         self.child = task_child.TaskChild()
         self.has_ended = False
         self.thread = Thread(target=self._run, name=name, daemon=True)
@@ -41,37 +43,38 @@ class PoolThread:
 
     def end_task(self) -> None:
         """End what it does for a task that was taken out of the pool's ``running``. For other threads."""
-        if not self.child.end() and self._life is not None:
-            self._life.interrupt()
+        if not self.child.end() and self._interruptible is not None:
+            self._interruptible.interrupt()
 
     def _run(self) -> None:
-        life = self._life = Interruptible()
+        interruptible = self._interruptible = Interruptible()
         task_child.by_thread[get_ident()] = self.child
         try:
             try:
-                self._serve_on()
+                self._serve_on(interruptible)
             finally:
-                life.close()
+                interruptible.close()
         except BaseException as error:
-            if not life.is_interrupted:
+            if not interruptible.is_interrupted:
                 logger.critical("%r has failed: %r", self, error, exc_info=True)
         del task_child.by_thread[get_ident()]
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.has_ended = True
         self._pool.forget(self)
 
-    def _serve_on(self) -> None:
+    def _serve_on(self, interruptible: Interruptible) -> None:
         """Serve, whatever the callbacks of futures raise."""
-        life = self._life
         while True:
             try:
-                self._serve()
+                self._serve(interruptible)
                 return
             except BaseException:
-                if life is None or life.is_interrupted:
+                if interruptible.is_interrupted:
                     return
                 logger.exception("a callback of a future has failed in %r", self)
 
-    def _serve(self) -> None:
+    def _serve(self, interruptible: Interruptible) -> None:
         pool = self._pool
         running = pool.running
         take = pool.take
@@ -81,32 +84,33 @@ class PoolThread:
                 running.pop(task, None)
                 pool.count_finished()
                 continue
-            result, error = self._call(task)
+            if task.walltime_s is not None:
+                self._watch_over(task, task.walltime_s)
+            result = error = None
+            interruptible.is_open = True
+            if self._deadline is not None and task not in running:
+                return  # its time was up before it could be interrupted
+            try:
+                result = task.func(*task.args, **task.kwargs)
+            except BaseException as raised:
+                error = _failure(raised)
+            interruptible.is_open = False
+            # Whoever ends the task from outside takes it away first: an interruption may still be on its
+            # way then. Otherwise there is none, and locks may be taken again.
             if running.pop(task, None) is None:
                 return
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
             task.release()
             pool.count_finished()
             _finish(task, result, error)
             # Nothing of a task stays alive while the thread waits for the next one.
             del task, result, error
 
-    def _call(self, task: ThreadTask) -> tuple[Any, BaseException | None]:
-        if task.walltime_s is not None:
-            return self._call_limited(task, task.walltime_s)
-        try:
-            return task.func(*task.args, **task.kwargs), None
-        except BaseException as error:
-            return None, _failure(error)
-
-    def _call_limited(self, task: ThreadTask, walltime_s: float) -> tuple[Any, BaseException | None]:
+    def _watch_over(self, task: ThreadTask, walltime_s: float) -> None:
         pool = self._pool
-        deadline = pool.watch.add(walltime_s, lambda: pool.time_is_up(task))
-        try:
-            return task.func(*task.args, **task.kwargs), None
-        except BaseException as error:
-            return None, _failure(error)
-        finally:
-            deadline.cancel()
+        self._deadline = pool.watch.add(walltime_s, lambda: pool.time_is_up(task))
 
 
 def _finish(task: ThreadTask, result: Any, error: BaseException | None) -> None:

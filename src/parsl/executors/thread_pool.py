@@ -129,7 +129,7 @@ class ThreadPool:
         self._queue.put(task)
         if self._can_grow:
             self._grow()
-        if self._is_closed and task.cancel():
+        if self._is_closed and LeanFuture.cancel(task):
             raise RuntimeError(f"{self!r} takes no tasks after its shutdown")
         return task
 
