@@ -29,15 +29,18 @@ if TYPE_CHECKING:
 #: Longer chains of causes are cut off here.
 _MAX_LINKS = 20
 
+#: Groups within groups deeper than this are put in words.
+_MAX_GROUP_DEPTH = 5
 _DESCRIPTION_CHARS = 10_000
 
 
-def pack(error: BaseException, traceback: TracebackType | None) -> list[Link]:
+def pack(error: BaseException, traceback: TracebackType | None, group_depth: int = 0) -> list[Link]:
     """Turn an exception into plain data; never raises.
 
     Args:
         error: The exception.
         traceback: Where it was raised.
+        group_depth: How many exception groups it is in.
 
     Returns:
         The exception, and those it was raised from, the nearest first.
@@ -47,7 +50,8 @@ def pack(error: BaseException, traceback: TracebackType | None) -> list[Link]:
     seen: set[int] = set()
     while current is not None and id(current) not in seen and len(links) < _MAX_LINKS:
         seen.add(id(current))
-        links.append(_pack_one(current, traceback if current is error else current.__traceback__))
+        where = traceback if current is error else current.__traceback__
+        links.append(_pack_one(current, where, group_depth))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return links
 
@@ -71,8 +75,8 @@ def unpack(links: list[Link]) -> BaseException:
     return later
 
 
-def _pack_one(error: BaseException, traceback: TracebackType | None) -> Link:
-    pickled, problem = _pickled(error)
+def _pack_one(error: BaseException, traceback: TracebackType | None, group_depth: int) -> Link:
+    pickled, problem = _pickled(_parts(error, group_depth))
     return {
         "name": f"{type(error).__module__}.{type(error).__qualname__}",
         "pickled": pickled,
@@ -84,37 +88,78 @@ def _pack_one(error: BaseException, traceback: TracebackType | None) -> Link:
     }
 
 
-def _pickled(error: BaseException) -> tuple[bytes | None, str]:
+def _pickled(parts: object) -> tuple[bytes | None, str]:
+    """Returns: the pickle, and the reason why there is none."""
     import pickle
 
     try:
-        return pickle.dumps(_parts(error), protocol=5), ""
-    except Exception:
+        return pickle.dumps(parts, protocol=5), ""
+    except BaseException:
         pass  # perhaps its class is defined where pickle cannot name it; cloudpickle sends the class along
     try:
         import cloudpickle
 
-        return cloudpickle.dumps(_parts(error), protocol=5), ""
-    except Exception as problem:
-        return None, _told(problem)
+        return cloudpickle.dumps(parts, protocol=5), ""
+    except BaseException as problem:
+        return _pickled_without_attributes(parts), _told(problem)
 
 
-def _parts(error: BaseException) -> object:
-    """Take apart an exception that leaves pickling to Python.
+def _pickled_without_attributes(parts: object) -> bytes | None:
+    """The exception less those of its attributes that cannot be pickled, if that is all that is wrong."""
+    if not isinstance(parts, tuple):
+        return None
+    try:
+        import cloudpickle
+
+        kind, args, attributes, members = parts
+        kept = {name: value for name, value in attributes.items() if _can_be_pickled(value)}
+        return cloudpickle.dumps((kind, args, kept, members), protocol=5)  # type: ignore[no-any-return]
+    except BaseException:
+        return None
+
+
+def _can_be_pickled(value: object) -> bool:
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(value, protocol=5)
+    except BaseException:
+        return False
+    return True
+
+
+def _parts(error: BaseException, group_depth: int) -> object:
+    """Take apart an exception that leaves pickling to Python: class, arguments, attributes, group members.
 
     Python would call its class with ``args``, which fails for every class whose ``__init__`` hands
     something other than its own parameters to ``super().__init__``.
     """
     kind = type(error)
-    if kind.__reduce__ is BaseException.__reduce__ and kind.__reduce_ex__ is BaseException.__reduce_ex__:
-        return kind, error.args, error.__dict__
-    return error
+    if (
+        kind.__reduce__ is not BaseException.__reduce__
+        or kind.__reduce_ex__ is not BaseException.__reduce_ex__
+    ):
+        return error
+    if _is_group(error) and group_depth < _MAX_GROUP_DEPTH:
+        members = error.exceptions  # type: ignore[attr-defined]
+        packed = [pack(member, member.__traceback__, group_depth + 1) for member in members]
+        return kind, error.args[:1], error.__dict__, packed
+    return kind, error.args, error.__dict__, None
+
+
+def _is_group(error: BaseException) -> bool:
+    import builtins
+
+    group = getattr(builtins, "BaseExceptionGroup", None)  # Python 3.11
+    return group is not None and isinstance(error, group)
 
 
 def _assembled(parts: object) -> object:
     if not isinstance(parts, tuple):
         return parts
-    kind, args, attributes = parts
+    kind, args, attributes, members = parts
+    if members is not None:
+        args = (*args, [unpack(member) for member in members])
     try:
         error = kind(*args)
     except Exception:
@@ -149,7 +194,7 @@ def _described(error: BaseException, traceback: TracebackType | None) -> str:
 
     try:
         frames = "".join(format_tb(traceback))
-    except Exception as problem:
+    except BaseException as problem:
         frames = f"(no traceback: {_told(problem)})\n"
     return frames[-_DESCRIPTION_CHARS:] + _told(error)
 
@@ -157,7 +202,7 @@ def _described(error: BaseException, traceback: TracebackType | None) -> str:
 def _told(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception as problem:
+    except BaseException as problem:
         text = f"(its message cannot be shown: {type(problem).__name__})"
     return f"{type(error).__name__}: {text[:_DESCRIPTION_CHARS]}"
 

@@ -1,1 +1,23 @@
-"""Users' objects as bytes, and back."""
+"""Users' objects as bytes, and back.
+
+The engine has its own short ways (`messages`, `functions`, `objects`). The names here are for other programs:
+they pack objects in a form that names the serializer of each, and that can be extended by further ones.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from parsl.serialize.facade import deserialize, pack_apply_message, serialize, unpack_apply_message
+
+__all__ = ["deserialize", "pack_apply_message", "serialize", "unpack_apply_message"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from parsl.serialize import facade
+
+    return getattr(facade, name)

@@ -1,46 +1,76 @@
 """Functions by content: pickled once and named, as long as nothing they depend on can change unseen.
 
-A function from a script is pickled by value, together with the globals, defaults and closure that it uses. Its
-pickle may be used again only while those are the same objects and cannot have changed inside. Where that is
-not certain (a list in a global, say) the function is pickled afresh for each call, as users expect from calling
-it, and travels with the task.
+A function from a script is pickled by value, together with the globals, defaults and closure that it uses.
+Its pickle may be used again only while those are the same objects and cannot have changed inside. Where that
+is not certain (a list in a global, say) the function is pickled afresh for each call, as users expect from
+calling it, and travels with the task.
 """
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import sys
 import types
-from functools import partial
-from typing import Any, Callable
+import weakref
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
 
 #: Objects of these types cannot change.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
-#: How many functions a kernel names at the most; beyond, functions travel with their tasks.
+#: How many functions get a name at the most; beyond, functions travel with their tasks. (Whoever is sent a
+#: named function keeps it.)
 MOST_NAMED = 4096
-_STORE_GLOBAL: frozenset[int] | None = None
+#: How many of the functions that were called once are remembered, to name them at their second call.
+_MOST_REMEMBERED = 1024
+#: A function that has changed so often since it got its first name is not named again.
+_MOST_RENAMED = 3
 
 
 class Snapshot:
-    """What a function depended on when it was pickled: pairs of a place and the object found there."""
+    """What a function depended on when it was pickled: where things were found, and what was found there."""
 
-    __slots__ = ("places",)
+    __slots__ = ("_cells", "_entries", "_functions")
 
     def __init__(self) -> None:
-        #: (mapping or cell or object, key, value found)
-        self.places: list[tuple[Any, Any, Any]] = []
+        #: (function, its code, defaults and keyword defaults, number of its attributes)
+        self._functions: list[tuple[types.FunctionType, Any, Any, Any, int]] = []
+        #: (dictionary, key, value found)
+        self._entries: list[tuple[dict[str, Any], str, Any]] = []
+        #: (closure's cell, value found)
+        self._cells: list[tuple[types.CellType, Any]] = []
 
-    def note(self, place: Any, key: Any, value: Any) -> None:
-        self.places.append((place, key, value))
+    def note_function(self, function: types.FunctionType) -> None:
+        """Note what a function consists of."""
+        parts = function.__code__, function.__defaults__, function.__kwdefaults__
+        self._functions.append((function, *parts, len(function.__dict__)))
+
+    def note_entry(self, place: dict[str, Any], key: str, value: object) -> None:
+        """Note what a dictionary has under a key; `_ABSENT` if nothing."""
+        self._entries.append((place, key, value))
+
+    def note_cell(self, cell: types.CellType, value: object) -> None:
+        """Note what a closure's cell holds."""
+        self._cells.append((cell, value))
 
     def still_holds(self) -> bool:
-        for place, key, value in self.places:
+        """Whether everything is as it was."""
+        for place, key, value in self._entries:
+            if place.get(key, _ABSENT) is not value:
+                return False
+        for function, code, defaults, keyword_defaults, attributes in self._functions:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not keyword_defaults
+                or len(function.__dict__) != attributes
+            ):
+                return False
+        for cell, value in self._cells:
             try:
-                found = place.cell_contents if key is None else place.get(key, _ABSENT)
-            except ValueError:
-                found = _ABSENT
-            if found is not value:
+                if cell.cell_contents is not value:
+                    return False
+            except ValueError:  # it is empty now
                 return False
         return True
 
@@ -49,7 +79,7 @@ _ABSENT = object()
 
 
 def take_snapshot(function: Callable[..., Any]) -> Snapshot | None:
-    """A snapshot of all that the function's pickle depends on; None when something in it could change unseen."""
+    """A snapshot of what the function's pickle depends on; None when something in it could change unseen."""
     snapshot = Snapshot()
     return snapshot if _examine(function, snapshot, set()) else None
 
@@ -62,7 +92,7 @@ def _examine(obj: Any, snapshot: Snapshot, seen: set[int]) -> bool:
         return True
     seen.add(id(obj))
     if isinstance(obj, types.ModuleType):
-        return True
+        return sys.modules.get(obj.__name__) is obj and not _pickles_by_value(obj.__name__)
     if type(obj) is tuple or type(obj) is frozenset:
         return all(_examine(item, snapshot, seen) for item in obj)
     if _is_importable(obj):
@@ -70,8 +100,11 @@ def _examine(obj: Any, snapshot: Snapshot, seen: set[int]) -> bool:
     if isinstance(obj, types.FunctionType):
         return _examine_function(obj, snapshot, seen)
     if isinstance(obj, partial) and type(obj) is partial:
-        parts = (obj.func, obj.args, *obj.keywords.values())
-        return all(_examine(part, snapshot, seen) for part in parts)
+        return (
+            not obj.__dict__
+            and _examine_entries(obj.keywords, snapshot, seen)
+            and all(_examine(part, snapshot, seen) for part in (obj.func, obj.args))
+        )
     dependencies = getattr(type(obj), "__parsl_dependencies__", None)
     if dependencies is not None:
         return all(_examine(part, snapshot, seen) for part in dependencies(obj))
@@ -100,51 +133,94 @@ def _pickles_by_value(module: str) -> bool:
     return any(".".join(parts[: i + 1]) in registry for i in range(len(parts)))
 
 
-def _examine_function(function: types.FunctionType, snapshot: Snapshot, seen: set[int]) -> bool:
-    if function.__dict__.keys() - {"__wrapped__"} or _writes_globals(function.__code__):
-        return False
-    for part in (function.__defaults__ or (), *(function.__kwdefaults__ or {}).values()):
-        if not _examine(part, snapshot, seen):
-            return False
-    for cell in function.__closure__ or ():
-        try:
-            value = cell.cell_contents
-        except ValueError:
-            return False
-        snapshot.note(cell, None, value)
-        if not _examine(value, snapshot, seen):
-            return False
-    for name in _global_names(function.__code__):
-        value = function.__globals__.get(name, _ABSENT)
-        if value is _ABSENT:
-            if not hasattr(builtins, name):
-                continue  # an attribute's name, or one that the worker will complain about
-            snapshot.note(function.__globals__, name, _ABSENT)
-            continue
-        snapshot.note(function.__globals__, name, value)
+def _examine_entries(entries: dict[str, Any], snapshot: Snapshot, seen: set[int]) -> bool:
+    for key, value in entries.items():
+        snapshot.note_entry(entries, key, value)
         if not _examine(value, snapshot, seen):
             return False
     return True
 
 
-def _global_names(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _global_names(constant)
-    return names
+def _examine_function(function: types.FunctionType, snapshot: Snapshot, seen: set[int]) -> bool:
+    if function.__dict__.keys() - {"__wrapped__"}:
+        return False
+    names: set[str] = set()
+    if not _collect_globals(function.__code__, names):
+        return False
+    snapshot.note_function(function)
+    parts = (function.__defaults__, function.__dict__.get("__wrapped__"))
+    return (
+        all(_examine(part, snapshot, seen) for part in parts)
+        and _examine_entries(function.__kwdefaults__ or {}, snapshot, seen)
+        and _examine_closure(function, snapshot, seen)
+        and _examine_globals(function, names, snapshot, seen)
+    )
 
 
-def _writes_globals(code: types.CodeType) -> bool:
-    global _STORE_GLOBAL
-    if _STORE_GLOBAL is None:
-        from opcode import opmap
+def _examine_closure(function: types.FunctionType, snapshot: Snapshot, seen: set[int]) -> bool:
+    for cell in function.__closure__ or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:  # empty as yet
+            return False
+        snapshot.note_cell(cell, value)
+        if not _examine(value, snapshot, seen):
+            return False
+    return True
 
-        _STORE_GLOBAL = frozenset(opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL"))
-    if not _STORE_GLOBAL.isdisjoint(code.co_code[::2]):
-        return True
-    return any(
-        _writes_globals(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)
+
+def _examine_globals(
+    function: types.FunctionType, names: set[str], snapshot: Snapshot, seen: set[int]
+) -> bool:
+    for name in names:
+        value = function.__globals__.get(name, _ABSENT)
+        snapshot.note_entry(function.__globals__, name, value)
+        if value is not _ABSENT and not _examine(value, snapshot, seen):
+            return False
+    return True
+
+
+def _collect_globals(code: types.CodeType, names: set[str]) -> bool:
+    """Collect the names of the globals that a code object reads.
+
+    Returns: False when it writes to globals or to a closure's variables: a copy that is used again would
+        remember what it was not sent with.
+    """
+    reads, shifted, writes, writes_closure, extended = _opcodes()
+    if code.co_freevars:
+        writes = writes | writes_closure
+    bytecode, argument = code.co_code, 0
+    for at in range(0, len(bytecode), 2):
+        operation = bytecode[at]
+        argument = argument << 8 | bytecode[at + 1]
+        if operation == extended:
+            continue
+        if operation in writes:
+            return False
+        if operation in reads:
+            names.add(code.co_names[argument >> 1 if operation in shifted else argument])
+        argument = 0
+    return all(
+        _collect_globals(constant, names)
+        for constant in code.co_consts
+        if isinstance(constant, types.CodeType)
+    )
+
+
+@lru_cache(maxsize=1)
+def _opcodes() -> tuple[frozenset[int], frozenset[int], frozenset[int], frozenset[int], int]:
+    """The instructions that read globals, those of them whose argument is shifted, and those that write."""
+    from opcode import opmap
+
+    def numbers(*names: str) -> frozenset[int]:
+        return frozenset(opmap[name] for name in names if name in opmap)
+
+    return (
+        numbers("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"),
+        numbers("LOAD_GLOBAL") if sys.version_info >= (3, 11) else frozenset(),
+        numbers("STORE_GLOBAL", "DELETE_GLOBAL"),
+        numbers("STORE_DEREF", "DELETE_DEREF"),
+        opmap["EXTENDED_ARG"],
     )
 
 
@@ -158,14 +234,31 @@ class NamedFunction:
         self.name = hashlib.blake2b(body, digest_size=16).digest()
 
 
+class _Entry:
+    """What is known of one function."""
+
+    __slots__ = ("function", "named", "renamed", "snapshot")
+
+    def __init__(self, function: weakref.ref[Any]) -> None:
+        self.function = function
+        self.snapshot: Snapshot | None = None
+        self.named: NamedFunction | None = None
+        self.renamed = 0
+
+
 class FunctionCache:
-    """Remembers pickled functions by identity. Used from any thread; the worst race pickles twice."""
+    """Remembers pickled functions by identity. A function that was called only once is not kept by that.
+
+    Used from any thread; the worst race pickles twice.
+    """
 
     def __init__(self) -> None:
-        self._entries: dict[int, tuple[Any, Snapshot | None, NamedFunction | None]] = {}
+        self._once: dict[int, weakref.ref[Any]] = {}
+        self._entries: dict[int, _Entry] = {}
+        self._names: set[bytes] = set()
 
     def __repr__(self) -> str:
-        return f"<FunctionCache functions={len(self._entries)}>"
+        return f"<FunctionCache functions={len(self._entries)} names={len(self._names)}>"
 
     def lookup(self, function: Callable[..., Any]) -> NamedFunction | None:
         """The function under its name, or None when it has to travel with this call.
@@ -174,18 +267,53 @@ class FunctionCache:
         nothing behind; it gets its name at the second call.
         """
         entry = self._entries.get(id(function))
-        if entry is None or entry[0] is not function:
-            if len(self._entries) < MOST_NAMED:
-                self._entries[id(function)] = (function, None, None)
+        if entry is None or entry.function() is not function:
+            entry = self._second_call(function)
+            if entry is None:
+                return None
+        elif entry.snapshot is not None and entry.snapshot.still_holds():
+            return entry.named
+        return self._name(function, entry)
+
+    def _second_call(self, function: Callable[..., Any]) -> _Entry | None:
+        """An entry for a function that was called once before, as long as there is room for one."""
+        key = id(function)
+        seen = self._once.get(key)
+        if seen is not None and seen() is function:
+            if len(self._entries) >= MOST_NAMED:
+                return None
+            entry = self._entries[key] = _Entry(self._once.pop(key))
+            return entry
+        try:
+            reference = weakref.ref(function, partial(self._forget, key))
+        except TypeError:
             return None
-        _, snapshot, named = entry
-        if named is not None and snapshot is not None and snapshot.still_holds():
-            return named
+        if len(self._once) >= _MOST_REMEMBERED:
+            self._once.clear()
+        self._once[key] = reference
+        return None
+
+    def _forget(self, key: int, _: weakref.ref[Any]) -> None:
+        """A function is gone, and its identity may soon be another's."""
+        self._once.pop(key, None)
+        self._entries.pop(key, None)
+
+    def _name(self, function: Callable[..., Any], entry: _Entry) -> NamedFunction | None:
+        entry.snapshot = entry.named = None
+        if entry.renamed > _MOST_RENAMED:
+            return None
         snapshot = take_snapshot(function)
         if snapshot is None:
             return None
-        named = NamedFunction(dump_function(function))
-        self._entries[id(function)] = (function, snapshot, named)
+        try:
+            named = NamedFunction(dump_function(function))
+        except Exception:
+            return None  # whoever pickles it with its task says what is wrong
+        if named.name not in self._names and len(self._names) >= MOST_NAMED:
+            return None
+        self._names.add(named.name)
+        entry.renamed += 1
+        entry.named, entry.snapshot = named, snapshot
         return named
 
 

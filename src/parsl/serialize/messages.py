@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from parsl.serialize.errors import DeserializationError, SerializationError
 from parsl.serialize.objects import Buffer, dumps, is_plain, loads
@@ -28,7 +29,7 @@ def dump_arguments(
             return pickle.dumps((args, kwargs), 5), []
         return dumps((args, kwargs))
     except Exception as error:
-        raise _blame(function, args, kwargs, error) from error
+        return _packed_by_plugins([args, kwargs]) or _blame(function, args, kwargs, error)
 
 
 def dump_call(
@@ -41,7 +42,7 @@ def dump_call(
     try:
         return dumps((function, args, kwargs))
     except Exception as error:
-        raise _blame(function, args, kwargs, error) from error
+        return _packed_by_plugins([function, args, kwargs]) or _blame(function, args, kwargs, error)
 
 
 def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
@@ -58,13 +59,13 @@ def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
 
 
 def dump_exception(error: BaseException) -> bytes:
-    """Pickle a task's exception with its traceback, in a form that is sure to be readable again.
+    """Pickle a task's exception with its traceback and causes; never fails.
 
-    An exception that does not survive pickling is replaced by a `RemoteError` that says the same in words.
+    What cannot be pickled of it arrives in words.
     """
-    from parsl.serialize.exceptions import ExceptionRecord
+    from parsl.app.packed_errors import pack
 
-    return ExceptionRecord.of(error).dump()
+    return pickle.dumps(pack(error, error.__traceback__), 5)
 
 
 def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
@@ -81,13 +82,35 @@ def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
 
 
 def load_exception(payload: Buffer) -> BaseException:
-    """The exception of a task, its remote traceback attached; never raises."""
-    from parsl.serialize.exceptions import ExceptionRecord
+    """The exception of a task, with its remote traceback and causes; never raises."""
+    from parsl.app.packed_errors import unpack
 
-    return ExceptionRecord.load(payload).rebuild()
+    try:
+        return unpack(pickle.loads(payload))
+    except Exception as error:
+        return DeserializationError(
+            f"the task's exception cannot be unpickled here: {type(error).__name__}: {error}"
+        )
 
 
-def _blame(
+def _packed_by_plugins(objects: list[Any]) -> tuple[bytes, list[Buffer]] | None:
+    """What pickle cannot do, a serializer that the user has registered perhaps can."""
+    from parsl.serialize import facade
+
+    if not facade.has_plugins():
+        return None
+    try:
+        return facade.pack_objects(objects), []
+    except SerializationError:
+        return None
+
+
+def _blame(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> NoReturn:
+    """Raise the error that names what is to blame."""
+    raise _find_culprit(function, args, kwargs, error) from error
+
+
+def _find_culprit(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
 ) -> SerializationError:
     name = getattr(function, "__name__", repr(function))

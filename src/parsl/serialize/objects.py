@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any, Union
+from typing import Any
 
-Buffer = Union[bytes, bytearray, memoryview]
+Buffer = bytes | bytearray | memoryview
 
 #: Objects of exactly these types mean the same everywhere: the C pickler alone will do.
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
 #: Containers looked into for plain values, up to this many items.
 _PLAIN_ITEMS = 8
+#: Buffers from this size on, in bytes, travel apart from the pickle; smaller ones are copied into it.
+APART_LIMIT = 16 * 1024
+#: Most buffers that travel apart: their sizes must fit into one packet.
+MOST_APART = 256
+#: With this byte begins every pickle of ours (its PROTO instruction), and no packed buffer.
+_PICKLE = 0x80
 
 
 def is_plain(obj: object) -> bool:
@@ -39,10 +45,18 @@ def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
         return pickle.dumps(obj, 5), []
     import cloudpickle
 
-    buffers: list[pickle.PickleBuffer] = []
+    buffers: list[Buffer] = []
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < APART_LIMIT or len(buffers) == MOST_APART:
+            return True
+        buffers.append(view)
+        return False
+
     with io.BytesIO() as file:
-        cloudpickle.Pickler(file, protocol=5, buffer_callback=buffers.append).dump(obj)
-        return file.getvalue(), [_raw(buffer) for buffer in buffers]
+        cloudpickle.Pickler(file, protocol=5, buffer_callback=is_small).dump(obj)
+        return file.getvalue(), buffers
 
 
 def dumps_inline(obj: object) -> bytes:
@@ -53,9 +67,9 @@ def dumps_inline(obj: object) -> bytes:
 
 
 def loads(payload: Buffer, buffers: Any = ()) -> Any:
-    """The object that `dumps` was given."""
-    return pickle.loads(payload, buffers=buffers)
+    """The object that `dumps` was given; the list of objects, if `parsl.serialize.facade` has packed them."""
+    if payload[0] == _PICKLE:
+        return pickle.loads(payload, buffers=buffers)
+    from parsl.serialize.facade import unpack_and_deserialize
 
-
-def _raw(buffer: pickle.PickleBuffer) -> memoryview:
-    return buffer.raw()
+    return unpack_and_deserialize(bytes(payload))

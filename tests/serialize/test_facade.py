@@ -1,0 +1,177 @@
+"""Objects with the name of their serializer, and buffers of several of them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import parsl.serialize
+from parsl.errors import OptionalModuleMissing
+from parsl.serialize import deserialize, facade, pack_apply_message, serialize, unpack_apply_message
+from parsl.serialize.base import SerializerBase
+from parsl.serialize.concretes import DillCallableSerializer, DillSerializer, PickleSerializer
+from parsl.serialize.errors import DeserializationError, DeserializerPluginError, SerializationError
+from parsl.serialize.messages import dump_arguments, dump_call
+from parsl.serialize.objects import loads
+from tests.serialize.helpers import NumberedSerializer, Unpicklable, number_of
+
+THINGS = (Unpicklable(3), Unpicklable(4))
+
+
+@pytest.fixture
+def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is forgotten after it."""
+    for name in ("_for_code", "_for_data", "_known"):
+        monkeypatch.setattr(facade, name, dict(getattr(facade, name)))
+
+
+@pytest.fixture
+def with_plugin(fresh_registry: None) -> None:
+    facade.register_method_for_data(NumberedSerializer())
+
+
+@given(st.lists(st.binary()))
+def test_buffers_are_unpacked_as_they_were_packed(buffers: list[bytes]) -> None:
+    assert facade.unpack_buffers(facade.pack_buffers(buffers)) == buffers
+
+
+def test_the_layout_of_buffers_is_size_line_end_and_bytes() -> None:
+    assert facade.pack_buffers([b"abc", b"", b"x\n"]) == b"3\nabc0\n2\nx\n"
+
+
+@given(st.binary(min_size=1))
+def test_rubbish_is_refused(data: bytes) -> None:
+    for read in (deserialize, unpack_apply_message):
+        with pytest.raises((DeserializationError, DeserializerPluginError)):
+            read(data)
+    try:
+        facade.unpack_buffers(data)
+    except DeserializationError:
+        pass
+
+
+@pytest.mark.parametrize("obj", [None, 3, "text", [1, {"a": b"c"}], len, Exception])
+def test_objects_arrive_as_they_left(obj: object) -> None:
+    assert deserialize(serialize(obj)) == obj
+
+
+def test_functions_of_scripts_travel_by_value() -> None:
+    n = 2
+    assert deserialize(serialize(lambda x: x + n))(1) == 3
+
+
+def test_a_call_is_packed_and_unpacked() -> None:
+    assert unpack_apply_message(pack_apply_message(len, ([1],), {"a": 2})) == [len, ([1],), {"a": 2}]
+
+
+def test_the_worker_opens_a_packed_call_where_it_expects_a_pickle() -> None:
+    function, args, kwargs = loads(memoryview(pack_apply_message(max, (1, 5), {})))
+    assert function(*args, **kwargs) == 5
+
+
+def test_what_no_serializer_can_do_is_an_error() -> None:
+    with pytest.raises(SerializationError, match="lock"):
+        serialize(threading.Lock())
+
+
+def test_a_packed_call_must_have_three_parts() -> None:
+    with pytest.raises(DeserializationError, match="3 parts, these bytes have 1"):
+        unpack_apply_message(facade.pack_objects([1]))
+
+
+def test_large_objects_are_mentioned_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    serialize(b"x" * 100, buffer_threshold=50)
+    pack_apply_message(len, (b"x" * 100,), {}, buffer_threshold=50)
+    assert [record.message.split(" has ")[0] for record in caplog.records] == [
+        "a serialized bytes",
+        "a packed call",
+    ]
+
+
+class TestPlugins:
+    def test_are_asked_for_what_pickle_cannot_do(self, with_plugin: None) -> None:
+        payload = serialize(THINGS)
+        assert payload.startswith(b"tests.serialize.helpers NumberedSerializer\n")
+        assert deserialize(payload) == THINGS
+        assert serialize([1]).startswith(b"01\n")
+
+    def test_are_found_by_name_in_another_process(self, with_plugin: None) -> None:
+        payload = serialize(THINGS)
+        del facade._known[NumberedSerializer.identifier]
+        assert deserialize(payload) == THINGS
+
+    def test_may_carry_the_arguments_of_a_task(self, with_plugin: None) -> None:
+        function, args, kwargs = loads(*dump_call(number_of, THINGS[:1], {}))
+        assert function(*args, **kwargs) == 3
+        args, kwargs = loads(*dump_arguments(number_of, THINGS[:1], {}))
+        assert (args, kwargs) == (THINGS[:1], {})
+
+    def test_do_not_hide_who_is_to_blame(self, with_plugin: None) -> None:
+        with pytest.raises(SerializationError, match="Argument 0 of number_of"):
+            dump_call(number_of, (threading.Lock(),), {})
+
+    def test_for_code_get_functions(self, fresh_registry: None) -> None:
+        class ForLocks(SerializerBase):
+            identifier = b"LK"
+
+            def serialize(self, data: Any) -> bytes:
+                return b"lock"
+
+            def deserialize(self, payload: bytes) -> Any:
+                return payload
+
+        facade.register_method_for_code(ForLocks())
+        lock = threading.Lock()
+
+        def locked() -> object:
+            return lock
+
+        assert deserialize(serialize(locked)) == b"lock"
+        with pytest.raises(SerializationError):
+            serialize(lock)
+
+    @pytest.mark.parametrize(
+        "header",
+        [b"zz", b"no.such.module Name", b"tests.serialize.helpers Nothing", b"builtins list", b"\xff \xff"],
+    )
+    def test_that_are_not_here_are_named(self, header: bytes) -> None:
+        with pytest.raises(DeserializerPluginError) as caught:
+            deserialize(header + b"\nbody")
+        assert caught.value.header == header
+
+
+def test_the_identifiers_are_those_of_old() -> None:
+    kinds = (PickleSerializer, DillSerializer, DillCallableSerializer)
+    assert [kind.identifier for kind in kinds] == [b"01", b"02", b"C2"]
+    assert repr(PickleSerializer()) == "PickleSerializer()"
+
+
+def test_dill_is_asked_for_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dill", None)
+    serializer = DillSerializer()
+    for use in (lambda: serializer.serialize(1), lambda: serializer.deserialize(b"x")):
+        with pytest.raises(OptionalModuleMissing, match="pip install dill"):
+            use()
+
+
+def test_dill_takes_what_pickle_cannot(fresh_registry: None) -> None:
+    pytest.importorskip("dill")
+    facade.register_method_for_data(DillSerializer())
+    with open("/dev/null") as file:
+        assert deserialize(serialize(file)).name == "/dev/null"
+
+
+def test_the_package_offers_four_names_and_no_others() -> None:
+    assert sorted(parsl.serialize.__all__) == [
+        "deserialize",
+        "pack_apply_message",
+        "serialize",
+        "unpack_apply_message",
+    ]
+    with pytest.raises(AttributeError, match="nothing"):
+        parsl.serialize.nothing  # noqa: B018

@@ -1,0 +1,245 @@
+"""Calls, values and exceptions on their way between driver and worker."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsl.app.errors import AppException
+from parsl.serialize.errors import DeserializationError, SerializationError
+from parsl.serialize.messages import (
+    dump_arguments,
+    dump_call,
+    dump_exception,
+    dump_value,
+    load_exception,
+    load_value,
+)
+from parsl.serialize.objects import APART_LIMIT, MOST_APART, dumps, loads
+
+LOCK = threading.Lock()
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text(), inner)
+        | st.tuples(inner, inner)
+        | st.frozensets(st.text())
+    ),
+)
+
+
+class Array:
+    """As numpy's arrays: its content travels apart where the pickler allows."""
+
+    def __init__(self, content: bytearray) -> None:
+        self.content = content
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Array, (pickle.PickleBuffer(self.content),)
+
+
+class TwoArguments(Exception):
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+class WithLock(Exception):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lock, self.number = threading.Lock(), 7
+
+
+class KillsPicklers(Exception):
+    def __reduce__(self) -> Any:
+        raise SystemExit("no")
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class IsNoException(Exception):
+    def __reduce__(self) -> Any:
+        return dict, ()
+
+
+class FailsHere:
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)
+
+
+def sent(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as raised:
+        return load_exception(dump_exception(raised))
+
+
+@given(plain)
+def test_values_arrive_as_they_left(value: object) -> None:
+    assert load_value(*dump_value(value)) == value
+
+
+@given(st.lists(plain, max_size=3).map(tuple), st.dictionaries(st.text(), plain, max_size=3))
+def test_arguments_arrive_as_they_left(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    assert loads(*dump_arguments(len, args, kwargs)) == (args, kwargs)
+    assert loads(*dump_call(len, args, kwargs)) == (len, args, kwargs)
+
+
+def test_large_buffers_travel_apart_without_a_copy() -> None:
+    content = bytearray(APART_LIMIT)
+    payload, buffers = dump_value([Array(content)])
+    assert len(payload) < 1000
+    assert [memoryview(buffer).obj for buffer in buffers] == [content]
+    assert load_value(payload, buffers)[0].content == content
+
+
+def test_small_buffers_travel_in_the_pickle() -> None:
+    payload, buffers = dumps([Array(bytearray(100)) for _ in range(1000)])
+    assert buffers == []
+    assert len(loads(payload)) == 1000
+
+
+def test_the_number_of_buffers_is_limited() -> None:
+    arrays = [Array(bytearray(APART_LIMIT)) for _ in range(MOST_APART + 10)]
+    payload, buffers = dumps(arrays)
+    assert len(buffers) == MOST_APART
+    assert [array.content for array in loads(payload, buffers)] == [array.content for array in arrays]
+
+
+def test_numbers_may_be_written_to_in_both_ways() -> None:
+    for size in (10, APART_LIMIT):
+        payload, buffers = dumps(Array(bytearray(size)))
+        array = loads(payload, [bytearray(buffer) for buffer in buffers])
+        memoryview(array.content)[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        ((1, LOCK), {}, "Argument 1 of test_call"),
+        ((1,), {"key": LOCK}, "Argument 'key' of test_call"),
+        (([LOCK],), {}, "Argument 0 of test_call, of type builtins.list"),
+    ],
+)
+@pytest.mark.parametrize("dump", [dump_arguments, dump_call])
+def test_the_argument_to_blame_is_named(dump: Any, args: Any, kwargs: Any, words: str) -> None:
+    def test_call() -> None: ...
+
+    with pytest.raises(SerializationError, match=words) as caught:
+        dump(test_call, args, kwargs)
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_the_function_is_named_when_it_is_to_blame() -> None:
+    lock = threading.Lock()
+
+    def test_call() -> object:
+        return lock
+
+    with pytest.raises(SerializationError, match="The function test_call"):
+        dump_call(test_call, (1,), {})
+
+
+def test_a_result_that_cannot_be_pickled_is_named() -> None:
+    with pytest.raises(SerializationError, match=r"result of type _?thread\.lock"):
+        dump_value(LOCK)
+
+
+def test_a_result_that_cannot_be_unpickled_says_so() -> None:
+    with pytest.raises(DeserializationError, match="cannot be unpickled here: ValueError"):
+        load_value(*dump_value(FailsHere()))
+
+
+@pytest.mark.parametrize(
+    ("error", "attributes"),
+    [
+        (ValueError("x"), {}),
+        (TwoArguments(3, "bad"), {"code": 3}),
+        (FileNotFoundError(2, "No such file", "a.txt"), {"filename": "a.txt"}),
+        (WithLock("x"), {"number": 7}),
+        (SystemExit(3), {"code": 3}),
+        (KeyboardInterrupt(), {}),
+    ],
+)
+def test_exceptions_arrive_with_their_type_and_traceback(error: Any, attributes: Any) -> None:
+    arrived = sent(error)
+    assert type(arrived) is type(error)
+    assert arrived.args == error.args
+    assert {name: getattr(arrived, name) for name in attributes} == attributes
+    assert "in sent" in "".join(traceback.format_tb(arrived.__traceback__))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(KillsPicklers("a"), "KillsPicklers"), (IsNoException("b"), "not an exception")]
+)
+def test_what_cannot_travel_arrives_in_words(error: Any, words: str) -> None:
+    arrived = sent(error)
+    assert isinstance(arrived, AppException)
+    assert words in str(arrived)
+    assert "in sent" in str(arrived)
+
+
+def test_one_that_cannot_travel_does_not_cost_the_others() -> None:
+    error = ValueError("outer")
+    error.__cause__ = KillsPicklers()
+    error.__cause__.__cause__ = TwoArguments(1, "inner")
+    arrived: Any = sent(error)
+    assert type(arrived) is ValueError
+    assert isinstance(arrived.__cause__, AppException)
+    assert isinstance(arrived.__cause__.__cause__, TwoArguments)
+
+
+def test_rubbish_in_place_of_an_exception_is_an_exception() -> None:
+    for payload in (b"rubbish", b"", pickle.dumps(3), pickle.dumps([3]), pickle.dumps([])):
+        assert isinstance(load_exception(payload), Exception)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
+class TestGroups:
+    def test_members_arrive_whole(self) -> None:
+        inner = ExceptionGroup("inner", [KeyError("k")])  # noqa: F821
+        arrived: Any = sent(ExceptionGroup("all", [TwoArguments(1, "a"), KillsPicklers(), inner]))  # noqa: F821
+        assert arrived.message == "all"
+        one, other, group = arrived.exceptions
+        assert (type(one), one.code) == (TwoArguments, 1)
+        assert isinstance(other, AppException)
+        assert type(group.exceptions[0]) is KeyError
+
+    def test_a_group_in_a_circle_ends(self) -> None:
+        member = ValueError("member")
+        group = ExceptionGroup("all", [member])  # noqa: F821
+        member.__context__ = group
+        assert isinstance(sent(group), BaseException)
+
+
+@given(st.lists(st.sampled_from(["cause", "context", "none"]), max_size=30))
+def test_chains_arrive_as_they_left(links: list[str]) -> None:
+    error = first = ValueError(0)
+    for number, link in enumerate(links, 1):
+        following = KeyError(number)
+        if link == "cause":
+            error.__cause__ = following
+        elif link == "context":
+            error.__context__ = following
+        else:
+            break
+        error = following
+    here: Any = first
+    there: Any = load_exception(dump_exception(first))
+    for _ in range(20):
+        assert type(here) is type(there)
+        assert here.args == there.args
+        assert here.__suppress_context__ == there.__suppress_context__
+        here, there = here.__cause__ or here.__context__, there.__cause__ or there.__context__
+        if here is None or there is None:
+            break
