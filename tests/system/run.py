@@ -74,8 +74,9 @@ class Run:
         assert self.send(os.getpid).result(timeout=60) > 0
 
     def only(self, title: str) -> psutil.Process:
-        """The one process with a title that begins so."""
-        [process] = titled(title)
+        """The one process with a title that begins so; what it forks has its title for a moment, too."""
+        found = titled(title)
+        [process] = [process for process in found if process.parent() not in found]
         return process
 
     def workers(self) -> list[psutil.Process]:

@@ -27,13 +27,15 @@ _OVERHEAD_S = 0.000_02
 class Slot:
     """One worker's place on the node: who is in it and which tasks it was given, oldest first."""
 
-    __slots__ = ("ending", "functions", "given", "pid", "rank", "started")
+    __slots__ = ("ending", "functions", "given", "has_frames", "pid", "rank", "started")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self.pid: int | None = None
         self.given: deque[Task] = deque()
         self.functions: set[bytes] = set()
+        #: Its only task came in more than one packet: nothing may be given behind it or be taken back.
+        self.has_frames = False
         #: Why the worker is being ended, if it is (a Failure kind).
         self.ending: str | None = None
         #: When the oldest given task began, in the caller's seconds.
@@ -56,6 +58,8 @@ class ManagerState:
         self._prefetch = prefetch
         self._mean_run_s: float | None = None
         self._ahead = 0
+        #: Names of functions too large to travel inside a packet.
+        self.large_functions: set[bytes] = set()
         #: Tasks that are with workers, and those among them that have a walltime.
         self.running = 0
         self._timed = 0
@@ -100,14 +104,21 @@ class ManagerState:
                 given.append((slot, self._give(slot, now_s)))
         depth = 1 + min(self._ahead, 1 + len(queue) // len(self.slots))
         for slot in usable:
-            while queue and len(slot.given) < depth and not queue[0].sizes and not slot.given[-1].sizes:
+            while queue and len(slot.given) < depth and not slot.has_frames:
+                if self._brings_frames(slot, queue[0]):
+                    break
                 given.append((slot, self._give(slot, now_s)))
         return given
+
+    def _brings_frames(self, slot: Slot, task: Task) -> bool:
+        is_large = task.function in self.large_functions and task.function not in slot.functions
+        return bool(task.sizes) or is_large
 
     def _give(self, slot: Slot, now_s: float) -> Task:
         task = self.queue.popleft()
         if not slot.given:
             slot.started = now_s
+            slot.has_frames = self._brings_frames(slot, task)
         slot.given.append(task)
         self.running += 1
         self._timed += task.walltime_s is not None
@@ -118,6 +129,7 @@ class ManagerState:
         if not slot.given or slot.given[0].id != result.id:
             raise ValueError(f"{slot!r} answered task {result.id}, which is not its oldest")
         task = slot.given.popleft()
+        slot.has_frames = False
         self.running -= 1
         self._timed -= task.walltime_s is not None
         slot.started = now_s
@@ -162,6 +174,7 @@ class ManagerState:
         self.take_back(slot, [task.id for task in slot.given])
         slot.pid = None
         slot.ending = None
+        slot.has_frames = False
         slot.functions = set()
         return begun
 

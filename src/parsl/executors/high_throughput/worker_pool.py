@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.manager_state import ManagerState, Slot
 from parsl.executors.high_throughput.protocol import (
+    INLINE_LIMIT,
     Failure,
     Result,
     Task,
@@ -111,6 +112,8 @@ class WorkerPool:
         """Tasks from the interchange, with functions that are new here and the frames that belong to them."""
         if functions:
             self._functions.update(functions)
+            large = (name for name, body in functions.items() if len(body) > INLINE_LIMIT)
+            self.state.large_functions.update(large)
         at = 0
         for task in tasks:
             if task.sizes:
@@ -123,19 +126,20 @@ class WorkerPool:
         """End tasks, queued or running."""
         for task_id in ids:
             slot = self.state.slot_of(task_id)
-            if slot is not None and slot.given[0].id != task_id:
-                self._read_back(slot)
+            if slot is not None:
+                self._end_task(slot, task_id, protocol.CANCELLED)
             if self.state.forget(task_id):
                 failure = Failure(protocol.CANCELLED, "cancelled before it was begun", self._identity.host)
                 self._fail(task_id, failure)
-            elif slot is not None and slot.given and slot.given[0].id == task_id:
-                self._end_worker(slot, protocol.CANCELLED)
         self._assign(None)
 
     def end_overdue(self, now_s: float) -> None:
         """End the tasks that are over their walltime."""
-        for slot in self.state.overdue(now_s):
-            self._end_worker(slot, protocol.TIMED_OUT)
+        overdue = self.state.overdue(now_s)
+        for slot in overdue:
+            self._end_task(slot, slot.given[0].id, protocol.TIMED_OUT)
+        if overdue:
+            self._assign(None)
 
     def settle(self) -> None:
         """After a round of results: fill the workers up again, and relieve those with more than their share."""
@@ -158,10 +162,15 @@ class WorkerPool:
                 self._watch_output(link)
 
     def _read_back(self, slot: Slot) -> bool:
-        """Take back what a worker has not begun. Returns: whether there was anything."""
+        """Take back what a worker has not begun. Returns: whether there was anything.
+
+        A task of several packets counts as begun: what it has read of them cannot be known.
+        """
+        if slot.has_frames:
+            return False
         unbegun = self._links[slot.rank].read_back(self._buffer)
         for work in unbegun:
-            if work.body is not None or work.body_size:
+            if work.body is not None:
                 slot.functions.discard(work.task.function)
         self.state.take_back(slot, [work.task.id for work in unbegun])
         return bool(unbegun)
@@ -238,13 +247,18 @@ class WorkerPool:
         self._links[slot.rank] = link
         self._watch(link.ours.fileno(), lambda event: self._serve_worker(link, event))
 
-    def _end_worker(self, slot: Slot, kind: str) -> None:
-        """End a worker and all that its task has started; its exit brings the rest about."""
+    def _end_task(self, slot: Slot, task_id: int, kind: str) -> None:
+        """End a task, if a worker has begun it, with its worker and all that it has started.
+
+        The worker's exit brings the rest about. A task that was not begun is in the queue afterwards.
+        """
         if slot.pid is None or slot.ending is not None:
             return
+        # What was not begun is taken back, then what has ended is taken in: if there is a task left, it runs.
         self._read_back(slot)
-        if len(slot.given) != 1:
-            return  # it has moved on: the task's result is on its way, and another task must not suffer
+        self._read_results(self._links[slot.rank])
+        if not slot.given or slot.given[0].id != task_id:
+            return
         logger.info("ending worker %d (pid %d): %s", slot.rank, slot.pid, kind)
         slot.ending = kind
         try:
