@@ -6,12 +6,13 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable
-from typing import Union
+from itertools import islice
 
-Frame = Union[bytes, bytearray, memoryview]
+Frame = bytes | bytearray | memoryview
 
 _COUNT = struct.Struct("<I")
 _BUFFER_SIZE = 256 * 1024
+#: More frames in a message mean that the two ends are out of step.
 _MOST_FRAMES = 1 << 24
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
 _MOST_PIECES = 512
@@ -31,7 +32,9 @@ class MessageStream:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
-        self._lengths: deque[int] | None = None
+        #: Lengths of the frames that are to come, and how many more lengths there are; None between messages.
+        self._lengths: deque[int] = deque()
+        self._lengths_missing: int | None = None
         self._frames: list[Frame] = []
         self._large: bytearray | None = None
         self._large_filled = 0
@@ -43,14 +46,16 @@ class MessageStream:
         return self.sock.fileno()
 
     def queue(self, frames: Iterable[Frame]) -> None:
-        """Put one message in line for sending."""
+        """Put one message, of at least one frame, in line for sending."""
         views = [memoryview(frame) for frame in frames]
+        if not views:
+            raise ValueError("a message has at least one frame")
         header = struct.pack(f"<I{len(views)}Q", len(views), *[view.nbytes for view in views])
         if len(views) == 1 and views[0].nbytes < 65536:
             self._out.append(memoryview(header + views[0]))
             return
         self._out.append(memoryview(header))
-        self._out.extend(view for view in views if view.nbytes)
+        self._out.extend(view.cast("B") for view in views if view.nbytes)
 
     def flush(self) -> bool:
         """Write what the socket takes.
@@ -60,7 +65,7 @@ class MessageStream:
         """
         out = self._out
         while out:
-            pieces = [out[i] for i in range(min(len(out), _MOST_PIECES))]
+            pieces = list(islice(out, _MOST_PIECES))
             try:
                 sent = self.sock.sendmsg(pieces)
             except BlockingIOError:
@@ -78,7 +83,7 @@ class MessageStream:
         """Read what has come, at most about one buffer full.
 
         Returns: the messages that are complete now (perhaps none).
-        Raises: EOFError when the other end is closed.
+        Raises: EOFError when the other end is closed, or sends what is no message.
         """
         messages: list[list[Frame]] = []
         try:
@@ -115,33 +120,34 @@ class MessageStream:
                 self._large_filled += count
 
     def _next_message(self) -> list[Frame] | None:
-        if self._lengths is None and not self._take_header():
+        if self._lengths_missing != 0 and not self._take_header():
             return None
-        assert self._lengths is not None
         while self._lengths:
             frame = self._take_frame(self._lengths[0])
             if frame is None:
                 return None
             self._lengths.popleft()
             self._frames.append(frame)
-        message, self._frames, self._lengths = self._frames, [], None
+        message, self._frames, self._lengths_missing = self._frames, [], None
         return message
 
     def _take_header(self) -> bool:
+        """Take what there is of the header. Returns: whether all of it has been taken."""
         available = self._end - self._start
-        if available < 4:
-            return False
-        (count,) = _COUNT.unpack_from(self._buffer, self._start)
-        if count > _MOST_FRAMES:
-            raise EOFError(f"the message stream is out of step: a message of {count} frames")
-        size = 4 + 8 * count
-        if size > _BUFFER_SIZE:
-            raise EOFError(f"a message of {count} frames is larger than this stream reads")
-        if available < size:
-            return False
-        self._lengths = deque(struct.unpack_from(f"<{count}Q", self._buffer, self._start + 4))
-        self._start += size
-        return True
+        missing = self._lengths_missing
+        if missing is None:
+            if available < 4:
+                return False
+            (missing,) = _COUNT.unpack_from(self._buffer, self._start)
+            if not 0 < missing <= _MOST_FRAMES:
+                raise EOFError(f"the message stream is out of step: a message of {missing} frames")
+            self._start += 4
+            available -= 4
+        count = min(missing, available // 8)
+        self._lengths.extend(struct.unpack_from(f"<{count}Q", self._buffer, self._start))
+        self._start += 8 * count
+        self._lengths_missing = missing - count
+        return missing == count
 
     def _take_frame(self, length: int) -> Frame | None:
         if self._large is not None:
@@ -155,8 +161,15 @@ class MessageStream:
             self._start += length
             return frame
         if length > _BUFFER_SIZE // 2:
-            self._large = bytearray(length)
+            self._large = _allocate(length)
             self._large[:available] = self._view[self._start : self._end]
             self._large_filled = available
             self._start = self._end = 0
         return None
+
+
+def _allocate(length: int) -> bytearray:
+    try:
+        return bytearray(length)
+    except (MemoryError, OverflowError) as error:
+        raise EOFError(f"the message stream has a frame of {length} bytes, more than fit here") from error
