@@ -42,7 +42,7 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
     Raises: NoInterchange with a report for every address; RefusedByInterchange.
     """
     report: list[str] = []
-    for endpoint, connection in _connections(settings, register.manager, report):
+    for endpoint, connection in _connections(settings, register, report):
         connection.send([encode(register)])
         answer = _await_answer(connection)
         if isinstance(answer, Welcome):
@@ -57,13 +57,14 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
     raise NoInterchange("No address leads to the interchange:\n" + "\n".join(f"  {line}" for line in report))
 
 
-def _connections(settings: ManagerSettings, name: str, report: list[str]) -> Iterator[tuple[str, Connection]]:
+def _connections(settings: ManagerSettings, register: Register, report: list[str]) -> Iterator[tuple[str, Connection]]:
     """Connections that were accepted: the local one first, then the others as they answer."""
-    if settings.local_socket and (local := _connect_locally(settings.local_socket, report)):
+    is_near = not settings.port or settings.local_host == register.host
+    if settings.local_socket and is_near and (local := _connect_locally(settings.local_socket, report)):
         yield settings.local_socket, local
     if settings.port:
         for endpoint in _accepting(settings.addresses, settings.port, report):
-            yield endpoint, _open(settings, name, endpoint)
+            yield endpoint, _open(settings, register.manager, endpoint)
 
 
 def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:

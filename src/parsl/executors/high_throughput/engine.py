@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import shlex
 import socket
 import subprocess
@@ -226,6 +227,7 @@ class Engine:
             addresses=self._addresses(),
             port=self.port,
             local_socket=str(self._local[1]) if self._local else "",
+            local_host=platform.node(),
             cert_dir=self._cert_dir,
             spool=self.spool,
             log_dir=settings.worker_log_dir,

@@ -236,11 +236,14 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
 
     def _is_local(self) -> bool:
         """Whether managers can only come from this host, and share its file system."""
+        from parsl.launchers import SimpleLauncher, SingleNodeLauncher
         from parsl.providers import LocalProvider
 
-        asks_for_network = self.address or self.worker_port or self.launch_cmd
         provider = self.provider
-        return type(provider) is LocalProvider and provider.nodes_per_block == 1 and not asks_for_network
+        if type(provider) is not LocalProvider or provider.nodes_per_block > 1:
+            return False
+        asks_for_network = self.address or self.worker_port or self.launch_cmd
+        return type(provider.launcher) in (SimpleLauncher, SingleNodeLauncher) and not asks_for_network
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """End everything that was started; tasks that have not ended fail.

@@ -46,7 +46,9 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
     addresses: list[str]
     #: 0 when only the local socket is there.
     port: int
+    #: The unix socket, and the name of the host that it is on.
     local_socket: str = ""
+    local_host: str = ""
     cert_dir: str = ""
     #: Directory for large payloads between processes of this host; empty for none.
     spool: str = ""
