@@ -86,6 +86,8 @@ class SubmitException(ExecutionProviderException):
         stdout: What the submit command wrote to its standard output.
         stderr: What the submit command wrote to its standard error.
         retcode: The exit code of the submit command.
+        command: The submit command and its arguments.
+        is_permanent: Whether the scheduler would refuse it again, whenever it is tried.
     """
 
     def __init__(
@@ -95,6 +97,9 @@ class SubmitException(ExecutionProviderException):
         stdout: str | None = None,
         stderr: str | None = None,
         retcode: int | None = None,
+        *,
+        command: Sequence[str] | None = None,
+        is_permanent: bool = False,
     ) -> None:
         super().__init__(job_name, message, stdout, stderr, retcode)
         self.job_name = job_name
@@ -102,6 +107,8 @@ class SubmitException(ExecutionProviderException):
         self.stdout = stdout
         self.stderr = stderr
         self.retcode = retcode
+        self.command = None if command is None else tuple(command)
+        self.is_permanent = is_permanent
 
     @property
     def task_name(self) -> str:
@@ -111,7 +118,8 @@ class SubmitException(ExecutionProviderException):
     def __str__(self) -> str:
         parts = [f"Unable to submit the job {self.job_name}: {self.message}"]
         if self.retcode is not None:
-            parts.append(f"The submit command ended with exit code {self.retcode}.")
+            command = f": {' '.join(self.command)}" if self.command else "."
+            parts.append(f"The submit command ended with exit code {self.retcode}{command}")
         for name, output in (("stdout", self.stdout), ("stderr", self.stderr)):
             if output and output.strip():
                 parts.append(f"Its {name}: {output.strip()}")

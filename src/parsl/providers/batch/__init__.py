@@ -1,0 +1,1 @@
+"""What all batch schedulers have in common; a dialect says what is different about one."""

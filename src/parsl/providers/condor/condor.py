@@ -1,0 +1,156 @@
+"""The provider for HTCondor."""
+
+from __future__ import annotations
+
+from parsl import validate
+from parsl.launchers.launchers import SingleNodeLauncher
+from parsl.providers.batch.template import fill_template, template_beside
+from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.condor.dialect import CondorDialect
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from parsl.launchers.base import Launcher
+    from parsl.providers.batch.dialect import Dialect
+    from parsl.providers.batch.job_files import JobFiles
+
+_DEFAULT_LAUNCHER = SingleNodeLauncher()
+_DIALECT = CondorDialect()
+_MB_PER_GB = 1024
+
+
+class CondorProvider(RepresentationMixin, ClusterProvider):
+    """Runs each block as a job of HTCondor, in the vanilla universe.
+
+    Args:
+        nodes_per_block: Nodes of one block (``machine_count``).
+        cores_per_slot: Cores to ask for; workers of an executor use that many.
+        mem_per_slot: Memory to ask for, in GB.
+        init_blocks: Blocks to start with.
+        min_blocks: Blocks that are kept even when there is nothing to do.
+        max_blocks: Blocks that there may be at most.
+        parallelism: Slots to have for each task, from 0 to 1.
+        environment: Environment variables of the job.
+        project: The project to charge.
+        scheduler_options: Further lines for the submit description.
+        transfer_input_files: Files that the job needs, besides its script.
+        walltime: How long a block may run: ``HH:MM:SS``, ``MM:SS`` or seconds.
+        worker_init: Shell text to run first, such as the activation of an environment.
+        launcher: Starts the managers on the nodes.
+        requirements: What the machine must have, as an expression of HTCondor.
+        cmd_timeout: How long to wait for a command of the scheduler, in seconds.
+        cmd_chunk_size: How many jobs to ask about, or to cancel, with one command.
+    """
+
+    def __init__(
+        self,
+        nodes_per_block: int = 1,
+        cores_per_slot: int | None = None,
+        mem_per_slot: float | None = None,
+        init_blocks: int = 1,
+        min_blocks: int = 0,
+        max_blocks: int = 1,
+        parallelism: float = 1,
+        environment: dict[str, str] | None = None,
+        project: str = "",
+        scheduler_options: str = "",
+        transfer_input_files: Sequence[str] = (),
+        walltime: str = "00:10:00",
+        worker_init: str = "",
+        launcher: Launcher = _DEFAULT_LAUNCHER,
+        requirements: str = "",
+        cmd_timeout: float = 60,
+        cmd_chunk_size: int = 100,
+    ) -> None:
+        super().__init__(
+            "condor",
+            nodes_per_block,
+            init_blocks,
+            min_blocks,
+            max_blocks,
+            parallelism,
+            walltime,
+            launcher,
+            cmd_timeout=cmd_timeout,
+        )
+        self.cores_per_slot = validate.integer(self, "cores_per_slot", cores_per_slot, low=1, optional=True)
+        self.mem_per_slot = validate.number(self, "mem_per_slot", mem_per_slot, above=0, optional=True)
+        self.environment = _checked_environment(self, environment)
+        self.project = validate.text(self, "project", project, one_line=True)
+        self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
+        self.transfer_input_files = validate.list_of(
+            self, "transfer_input_files", transfer_input_files, str, check=_checked_file
+        )
+        self.worker_init = validate.text(self, "worker_init", worker_init)
+        self.requirements = validate.text(self, "requirements", requirements, one_line=True)
+        self.cmd_chunk_size = validate.integer(self, "cmd_chunk_size", cmd_chunk_size, low=1)
+        if self.cores_per_slot is not None:
+            self.cores_per_node = self.cores_per_slot
+        if self.mem_per_slot is not None:
+            self.mem_per_node = self.mem_per_slot
+
+    @property
+    def dialect(self) -> Dialect:
+        return _DIALECT
+
+    @property
+    def status_batch_limit(self) -> int:
+        return self.cmd_chunk_size
+
+    def template_path(self) -> str:
+        return template_beside(__file__)
+
+    def _job_texts(self, files: JobFiles, command: str, tasks_per_node: int) -> dict[str, str]:
+        description = fill_template(template_beside(__file__, "job.submit"), self._description(files))
+        return {".sh": self._script_text(files, command, tasks_per_node), ".submit": description}
+
+    def _description(self, files: JobFiles) -> Mapping[str, str | None]:
+        memory_gb = self.mem_per_node
+        return {
+            "arguments": _double_quoted(_single_quoted(f"{files.name}.sh")),
+            "input_files": ",".join([files.script_path, *self.transfer_input_files]),
+            "stdout": files.stdout_path,
+            "stderr": files.stderr_path,
+            "log": f"{files.stem}.log",
+            "nodes": str(self.nodes_per_block),
+            "cores": None if self.cores_per_node is None else str(self.cores_per_node),
+            "memory_mb": None if memory_gb is None else str(round(memory_gb * _MB_PER_GB)),
+            "requirements": self.requirements or None,
+            "project": _double_quoted(self.project) if self.project else None,
+            "environment": self._environment_text(files),
+            "walltime_s": str(self.walltime_s),
+            "scheduler_options": self.scheduler_options,
+        }
+
+    def _environment_text(self, files: JobFiles) -> str:
+        variables = {**self.environment, "JOBNAME": files.name}
+        return _double_quoted(" ".join(f"{name}={_single_quoted(text)}" for name, text in variables.items()))
+
+
+def _single_quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _double_quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _checked_environment(owner: object, value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        validate.wrong_type(owner, "environment", value, "a dict of strings, or None")
+    for name, text in value.items():
+        validate.text(owner, "environment (a name)", name, allow_empty=False, one_line=True)
+        validate.text(owner, f"environment[{name!r}]", text, one_line=True)
+    return dict(value)
+
+
+def _checked_file(owner: object, name: str, value: object) -> str:
+    path = validate.text(owner, name, value, allow_empty=False, one_line=True)
+    if "," in path:
+        validate.wrong_value(owner, name, value, "a path without a comma, which separates paths")
+    return path

@@ -1,0 +1,6 @@
+#!/bin/bash
+export JOBNAME={{job_name}}
+
+{{worker_init}}
+
+{{launch}}

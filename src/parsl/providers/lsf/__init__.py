@@ -1,0 +1,1 @@
+"""Blocks from IBM Spectrum LSF."""

@@ -1,0 +1,89 @@
+"""The provider for Torque."""
+
+from __future__ import annotations
+
+from parsl import validate
+from parsl.launchers.launchers import AprunLauncher
+from parsl.providers.batch.checks import word
+from parsl.providers.batch.template import template_beside
+from parsl.providers.batch.walltime import format_walltime
+from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.torque.dialect import TorqueDialect
+from parsl.utils import RepresentationMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from parsl.launchers.base import Launcher
+    from parsl.providers.batch.dialect import Dialect
+    from parsl.providers.batch.job_files import JobFiles
+
+_DEFAULT_LAUNCHER = AprunLauncher()
+_DIALECT = TorqueDialect()
+
+
+class TorqueProvider(ClusterProvider, RepresentationMixin):
+    """Runs each block as a job of Torque.
+
+    Args:
+        account: The account to charge.
+        queue: The queue to submit to; None for the server's default.
+        scheduler_options: Further lines for the job script, such as ``"#PBS -l mem=4gb"``.
+        worker_init: Shell text to run first, such as the activation of an environment.
+        nodes_per_block: Nodes of one block.
+        init_blocks: Blocks to start with.
+        min_blocks: Blocks that are kept even when there is nothing to do.
+        max_blocks: Blocks that there may be at most.
+        parallelism: Slots to have for each task, from 0 to 1.
+        launcher: Starts the managers on the nodes.
+        walltime: How long a block may run: ``HH:MM:SS``, ``MM:SS`` or seconds.
+        cmd_timeout: How long to wait for a command of the scheduler, in seconds.
+    """
+
+    def __init__(
+        self,
+        account: str | None = None,
+        queue: str | None = None,
+        scheduler_options: str = "",
+        worker_init: str = "",
+        nodes_per_block: int = 1,
+        init_blocks: int = 1,
+        min_blocks: int = 0,
+        max_blocks: int = 1,
+        parallelism: float = 1,
+        launcher: Launcher = _DEFAULT_LAUNCHER,
+        walltime: str = "00:20:00",
+        cmd_timeout: float = 120,
+    ) -> None:
+        super().__init__(
+            "torque",
+            nodes_per_block,
+            init_blocks,
+            min_blocks,
+            max_blocks,
+            parallelism,
+            walltime,
+            launcher,
+            cmd_timeout=cmd_timeout,
+        )
+        self.account = word(self, "account", account)
+        self.queue = word(self, "queue", queue)
+        self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
+        self.worker_init = validate.text(self, "worker_init", worker_init)
+
+    @property
+    def dialect(self) -> Dialect:
+        return _DIALECT
+
+    def template_path(self) -> str:
+        return template_beside(__file__)
+
+    def template_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
+        return {
+            "queue": self.queue,
+            "account": self.account,
+            "walltime": format_walltime(self.walltime_s),
+            "nodes": str(self.nodes_per_block),
+            "tasks_per_node": str(tasks_per_node),
+        }

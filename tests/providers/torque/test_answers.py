@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsl.commands import CommandResult
+from parsl.jobs.states import TERMINAL_STATES, JobState
+from parsl.providers.batch.answers import Answer, UnreadableAnswer, Verdict
+from parsl.providers.pbspro.dialect import PBSProDialect, parse_json
+from parsl.providers.torque.answers import make_record, parse_dsv, parse_full, read_job_id, short_id
+from parsl.providers.torque.dialect import TorqueDialect
+
+RUNNING = """Job Id: 7.server.example
+    Job_Name = parsl
+    job_state = R
+    resources_used.walltime = 00:01:00
+    Resource_List.walltime = 00:10:00
+    Variable_List = PBS_O_HOME=/home/u,A=
+	b
+
+"""
+PARSERS = (parse_json, parse_dsv, parse_full)
+READERS = [
+    question.read for dialect in (PBSProDialect(), TorqueDialect()) for question in dialect.questions()
+]
+
+
+def test_torque_tells_of_running_jobs():
+    (question,) = TorqueDialect().questions()
+    result = CommandResult(("qstat",), 153, RUNNING, "qstat: Unknown Job Id Error 8.server.example\n", False)
+    answer = question.read(result)
+    assert answer.records["7"].state is JobState.RUNNING
+    assert answer.unknown == {"8"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "state", "exit_code"),
+    [
+        ({"job_state": "C", "exit_status": "0"}, JobState.COMPLETED, 0),
+        ({"job_state": "C", "exit_status": "1"}, JobState.FAILED, 1),
+        ({"job_state": "C", "exit_status": "271"}, JobState.CANCELLED, 271),
+        ({"job_state": "C"}, JobState.CANCELLED, None),
+        (
+            {
+                "job_state": "C",
+                "exit_status": "271",
+                "resources_used.walltime": "00:10:03",
+                "Resource_List.walltime": "00:10:00",
+            },
+            JobState.TIMEOUT,
+            271,
+        ),
+        ({"job_state": "T"}, JobState.PENDING, None),
+        ({"job_state": "Y"}, JobState.UNKNOWN, None),
+    ],
+)
+def test_states_of_torque(attributes, state, exit_code):
+    record = make_record("7.server", attributes)
+    assert (record.state, record.exit_code) == (state, exit_code)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "job_id"),
+    [
+        ("12.server.example\n", "12.server.example"),
+        ("12\n", "12"),
+        ("Job routed to the queue small.\n12[].server\n\n", "12[].server"),
+        ("", None),
+        ("qsub: something\n", None),
+    ],
+)
+def test_job_id(stdout, job_id):
+    assert read_job_id(stdout) == job_id
+
+
+@pytest.mark.parametrize("job_id", ["12", "12.server", "12.server.example", "12.server@other", " 12.s\n"])
+def test_long_and_short_ids_are_the_same_job(job_id):
+    assert short_id(job_id) == "12"
+
+
+def test_environment_of_a_job_cannot_end_it():
+    text = (
+        "Job Id: 7.s|job_state=R|substate=42|Variable_List=A=x|job_state=F,B=1\nJob Id: not one\n"
+        "Exit_status=0|comment=fine\n"
+    )
+    ((job_id, attributes),) = parse_dsv(text)
+    assert (job_id, attributes["job_state"]) == ("7.s", "R")
+
+
+@given(st.sampled_from(PARSERS), st.text() | st.from_regex(r"(Job Id: .*\n(    \w+ = .*\n|\|\w+=.*\n)*)+"))
+def test_parsers_raise_nothing_but_that_they_cannot_read_it(parse, text):
+    try:
+        jobs = parse(text)
+    except UnreadableAnswer:
+        return
+    assert isinstance(jobs, list)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=9), children, max_size=3)
+    ),
+    max_leaves=8,
+)
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(["job_state", "Exit_status", "comment", "substate", "Hold_Types", "x"]), JSON_VALUES
+)
+
+
+@given(st.dictionaries(st.text(max_size=6) | st.just("7.s"), ATTRIBUTES | JSON_VALUES))
+def test_only_final_states_end_a_job(jobs):
+    text = json.dumps({"pbs_server": "s", "Jobs": jobs})
+    for job_id, attributes in parse_json(text):
+        record = make_record(job_id, attributes)
+        assert (record.state in TERMINAL_STATES) == (attributes["job_state"] in ("F", "X", "C"))
+
+
+@given(st.sampled_from(READERS), st.text(), st.text(), st.integers(-64, 255), st.booleans())
+def test_nonsense_is_no_answer(read, stdout, stderr, exit_code, timed_out):
+    answer = read(CommandResult(("qstat",), exit_code, stdout, stderr, timed_out))
+    assert isinstance(answer, Answer)
+    assert not answer.records
+    assert answer.verdict is not Verdict.USABLE or answer.unknown
