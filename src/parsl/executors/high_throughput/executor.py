@@ -204,6 +204,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
             self._engine_settings(), on_event=self._take_event, on_lost=self._interchange_lost
         )
         self._engine.start()
+        self.launch_command("0")  # a template that cannot be filled in is an error here, not in some block
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.logdir, "submit_scripts")
             os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)

@@ -38,9 +38,12 @@ def launch_command(
     if template is None:
         command = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))
         return f"{command} --settings {file} --block_id {shlex.quote(block_id)}"
-    fields = {"settings": file, "block_id": block_id, **_upstream_fields(settings)}
+    block = shlex.quote(block_id)
+    logdir = shlex.quote(str(Path(settings_file).parent))
+    fields = {"settings": file, "block_id": block, "logdir": logdir, **_upstream_fields(settings)}
     try:
-        return template.format(**fields)
+        # Templates of earlier years are filled in twice, the second time with the block: {{block_id}}.
+        return template.format(**fields).replace("{block_id}", block)
     except (KeyError, IndexError, ValueError) as error:
         raise ConfigurationError(
             f"{owner}: launch_cmd {template!r} cannot be filled in: {error!r}. "
@@ -65,7 +68,7 @@ def _upstream_fields(settings: ManagerSettings) -> dict[str, object]:
         "drain_period": settings.drain_period_s,
         "cpu_affinity": shlex.quote(settings.cpu_affinity),
         "accelerators": shlex.join(settings.accelerators),
-        "logdir": shlex.quote(settings.log_dir),
+        "logconf": "None",
         "nodes_per_block": 1,
         "poll_period": 10,
         "address_probe_timeout_string": "",

@@ -1,4 +1,4 @@
-"""The command line of a worker pool: our own short one, and the flags of launch_cmd templates of earlier years."""
+"""The command line of a worker pool: our own, and the flags of launch_cmd templates of earlier years."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parsl.executors.high_throughput.settings import SETTINGS_FILE, ManagerSettings
+
+#: Flags with a value that mean nothing here.
+_IGNORED = (
+    "--poll", "--uid", "--logconf", "--address_probe_timeout", "--mpi-launcher", "-r", "--result_port",
+)  # fmt: skip
 
 Override = Callable[[ManagerSettings], ManagerSettings]
 
@@ -44,7 +49,7 @@ def _parse_flags(arguments: list[str]) -> tuple[Path, str, Override]:
     parser.add_argument("--drain_period", help="seconds after which no more tasks are taken, or None")
     parser.add_argument("--cpu-affinity", help="how workers are bound to CPUs")
     parser.add_argument("--available-accelerators", nargs="*", help="accelerators, one for each worker")
-    for ignored in ("--poll", "--uid", "--address_probe_timeout", "--mpi-launcher", "-r", "--result_port"):
+    for ignored in _IGNORED:
         parser.add_argument(ignored, help="accepted, without effect")
     parser.add_argument("--enable_mpi_mode", action="store_true", help="accepted, without effect")
     found = parser.parse_args(arguments)
