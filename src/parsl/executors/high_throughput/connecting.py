@@ -57,7 +57,9 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
     raise NoInterchange("No address leads to the interchange:\n" + "\n".join(f"  {line}" for line in report))
 
 
-def _connections(settings: ManagerSettings, register: Register, report: list[str]) -> Iterator[tuple[str, Connection]]:
+def _connections(
+    settings: ManagerSettings, register: Register, report: list[str]
+) -> Iterator[tuple[str, Connection]]:
     """Connections that were accepted: the local one first, then the others as they answer."""
     is_near = not settings.port or settings.local_host == register.host
     if settings.local_socket and is_near and (local := _connect_locally(settings.local_socket, report)):
@@ -105,7 +107,7 @@ def _await_answer(connection: Connection) -> Welcome | Refused | None:
 
 
 def _connect_locally(path: str, report: list[str]) -> Connection | None:
-    """Connect if this is the interchange's own host, and the socket's directory is really the user's alone."""
+    """Connect if the socket is on this host and its directory is really the user's alone."""
     try:
         directory = os.stat(os.path.dirname(path))
         if directory.st_uid != os.getuid() or directory.st_mode & 0o077:

@@ -199,11 +199,11 @@ def start_fork_server() -> tuple[int, socket.socket]:
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if pid:
-        theirs.close()
-        return pid, ours
-    ours.close()
-    _serve(theirs)
+    if pid == 0:
+        ours.close()
+        _serve(theirs)
+    theirs.close()
+    return pid, ours
 
 
 def _serve(manager: socket.socket) -> NoReturn:

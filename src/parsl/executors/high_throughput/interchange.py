@@ -1,7 +1,7 @@
 """The interchange: tasks from the driver to managers, results back. A process of its own, with one loop.
 
-It forwards payloads and never opens them. All it keeps is soft state: the driver has what must run, the managers
-have what is running. It ends when the driver's end of its socket pair is closed, by whatever cause.
+It forwards payloads and never opens them. All it keeps is soft state: the driver has what must run, the
+managers have what is running. It ends when the driver's end of its socket pair is closed, by whatever cause.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
+from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
     ManagerSelector,
@@ -44,6 +45,8 @@ logger = logging.getLogger("parsl.htex.interchange")
 RECONNECT_GRACE_S = 3.0
 #: How long a question about installed packages waits for the slowest manager, in seconds.
 PACKAGES_TIMEOUT_S = 10.0
+#: Connections that close have all managers probed: at most this often, in seconds, per 1,000 managers.
+PROBE_PERIOD_S = 0.05
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
 
@@ -63,9 +66,12 @@ class Interchange:
         self._to_driver_frames: list[Any] = []
         self._packages: dict[str, dict[str, str]] = {}
         self._packages_asked: list[tuple[int, float]] = []
+        self._packages_awaited: set[bytes] = set()
         self._stopping = False
         self._watches_driver_output = False
         self._next_beat = time.monotonic() + settings.heartbeat_period_s
+        self._next_probe = 0.0
+        self._wants_probe = False
         self._next_check = 0.0
         self._next_activity = 0.0
         self._has_news = False
@@ -99,7 +105,7 @@ class Interchange:
                 elif fd == listener_fd and self._remote is None:
                     self._open_remote()
             if self._remote is not None and self._remote.serve(self._take_remote):
-                self._probe()
+                self._wants_probe = True
         self._stop_managers()
 
     def _open_remote(self) -> None:
@@ -111,6 +117,8 @@ class Interchange:
 
     def _timeout_s(self) -> float:
         moment = min(self._next_beat, self._next_check)
+        if self._wants_probe:
+            moment = min(moment, self._next_probe)
         if self._has_news:
             moment = min(moment, self._next_activity)
         return max(0.0, moment - time.monotonic() + 0.001)
@@ -119,7 +127,9 @@ class Interchange:
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + self._settings.heartbeat_period_s
-            self._probe()
+            self._wants_probe = True
+        if self._wants_probe and now >= self._next_probe:
+            self._probe(now)
         if self._has_news and now >= self._next_activity:
             self._tell_activity(now)
         if now >= self._next_check:
@@ -127,7 +137,10 @@ class Interchange:
             for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
                 self._lose(name, reason)
             self._answer_packages(now)
-            waiting = self._state.has_unreachable or self._packages_asked
+            unreachable = self._state.unreachable()
+            for name in unreachable:
+                self._tell(name, [encode(protocol.HeldPlease())])  # it answers if it is back
+            waiting = unreachable or self._packages_asked
             self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
 
     def _tell_activity(self, now: float) -> None:
@@ -135,8 +148,10 @@ class Interchange:
         self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
         self._driver.queue([encode(protocol.Answer(0, managers=self._state.infos(now)))])
 
-    def _probe(self) -> None:
+    def _probe(self, now: float) -> None:
         """A sign of life to every manager, which also tells which connections are closed."""
+        self._wants_probe = False
+        self._next_probe = now + PROBE_PERIOD_S * len(self._state.managers) / 1000
         beat = encode(protocol.Beat())
         for name in list(self._state.managers):
             self._tell(name, [beat])
@@ -192,8 +207,9 @@ class Interchange:
     def _answer(self, query: protocol.Query) -> None:
         if query.what == "packages":
             self._packages_asked.append((query.number, time.monotonic() + PACKAGES_TIMEOUT_S))
-            for name in self._state.managers:
+            for name in list(self._state.managers):
                 if name.decode() not in self._packages:
+                    self._packages_awaited.add(name)
                     self._tell(name, [encode(protocol.PackagesPlease())])
             self._answer_packages(time.monotonic())
         else:
@@ -203,9 +219,8 @@ class Interchange:
     def _answer_packages(self, now: float) -> None:
         if not self._packages_asked:
             return
-        complete = all(name.decode() in self._packages for name in self._state.managers)
         for number, deadline in list(self._packages_asked):
-            if complete or now >= deadline:
+            if not self._packages_awaited or now >= deadline:
                 self._packages_asked.remove((number, deadline))
                 self._driver.queue([encode(protocol.Answer(number, packages=self._packages))])
 
@@ -256,19 +271,29 @@ class Interchange:
         now = time.monotonic()
         if isinstance(message, protocol.Register):
             self._register(name, message, now)
-        elif not self._state.heard(name, now):
-            self._tell(
-                name, [encode(protocol.Refused("this manager was given up before; its tasks are lost"))]
-            )
-        elif isinstance(message, protocol.Results):
+            return
+        record = self._state.heard(name, now)
+        if record is None:
+            refused = protocol.Refused("this manager was given up before; its tasks are lost")
+            self._tell(name, [encode(refused)])
+            return
+        if record.recount is Recount.WANTED:
+            record.recount = Recount.ASKED
+            self._tell(name, [encode(protocol.HeldPlease())])
+        if isinstance(message, protocol.Results):
             self._state.results(name, message.results, message.capacity, now)
             self._has_news = True
             self._to_driver += message.results
             self._to_driver_frames += frames
         elif isinstance(message, protocol.Draining):
             self._state.drain(name)
+            self._tell(name, [encode(protocol.Draining())])
+        elif isinstance(message, protocol.Held):
+            lost = self._state.recounted(name, message.ids)
+            self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
         elif isinstance(message, protocol.Packages):
             self._packages[name.decode()] = message.versions
+            self._packages_awaited.discard(name)
             self._answer_packages(now)
         elif isinstance(message, protocol.Goodbye):
             self._lose(name, message.reason)
@@ -302,18 +327,22 @@ class Interchange:
         logger.log(
             level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
         )
-        text = f"Manager {record.name} on host {record.host}, block {record.block}, was lost with the task: {reason}."
+        self._fail(record, sorted(record.held), f"was lost with the task: {reason}")
+        self._packages.pop(record.name, None)
+        self._packages_awaited.discard(name)
+        self._driver.queue([encode(protocol.ManagerGone(record.name, record.block, reason))])
+
+    def _fail(self, record: ManagerRecord, ids: list[int], what: str) -> None:
+        """Fail tasks that a manager held; `what` says what it did."""
         failure = Failure(
             kind=protocol.MANAGER_LOST,
-            message=text,
+            message=f"Manager {record.name} on host {record.host}, block {record.block}, {what}.",
             host=record.host,
             block=record.block,
             manager=record.name,
         )
-        for task_id in sorted(record.held):
-            self._frames.pop(task_id, None)
+        for task_id in ids:
             self._to_driver.append(protocol.failed(task_id, failure))
-        self._driver.queue([encode(protocol.ManagerGone(record.name, record.block, reason))])
 
     def _dispatch(self) -> None:
         for name, tasks in self._state.match():
@@ -387,9 +416,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point. The only argument is the number of the inherited descriptor."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1 or not arguments[0].isdigit():
-        print(
-            "usage: interchange.py DESCRIPTOR\nStarted by HighThroughputExecutor, not by hand.",
-            file=sys.stderr,
+        sys.stderr.write(
+            "usage: interchange.py DESCRIPTOR\nStarted by HighThroughputExecutor, not by hand.\n"
         )
         return 2
     for number in (signal.SIGINT, signal.SIGHUP):

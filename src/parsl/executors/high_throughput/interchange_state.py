@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from parsl.executors.high_throughput.manager_record import ManagerRecord
+from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import Register, Result, Task
 
 
 class TaskQueue:
-    """Tasks that wait for a manager: by priority where they have one (lower first), else in order of arrival."""
+    """Tasks that wait for a manager: by priority (lower first) where they have one, else as they came."""
 
     def __init__(self) -> None:
         self._plain: deque[Task] = deque()
@@ -68,8 +68,11 @@ class InterchangeState:
         self.queue = TaskQueue()
         self._queued: set[int] = set()
         self.managers: dict[bytes, ManagerRecord] = {}
-        #: Managers that may have room; checked when tasks are matched.
-        self._with_room: dict[bytes, ManagerRecord] = {}
+        #: Managers that may have free workers, and managers that may have room; looked at when tasks are
+        #: matched, in this order.
+        self._with_free_workers: OrderedDict[bytes, ManagerRecord] = OrderedDict()
+        self._with_room: OrderedDict[bytes, ManagerRecord] = OrderedDict()
+        self._held_blocks: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<InterchangeState queued={len(self.queue)} managers={len(self.managers)}>"
@@ -82,7 +85,10 @@ class InterchangeState:
         self._queued.update(task.id for task in tasks)
 
     def cancel(self, task_id: int) -> bytes | None:
-        """Forget a task if it waits here. Returns: the manager that has it, which must be told, if one has."""
+        """Forget a task if it waits here.
+
+        Returns: the manager that has it, if one has; it must be told.
+        """
         if task_id in self._queued:
             self._queued.discard(task_id)
             self.queue.drop(task_id)
@@ -94,24 +100,48 @@ class InterchangeState:
 
         Returns: which manager gets which tasks.
         """
-        if not len(self.queue) or not self._with_room:
-            return []
         given: dict[bytes, list[Task]] = {}
-        for name in self._ordered():
+        for name in self._ordered(self._with_free_workers, _free_workers):
             self._give(name, self.managers[name].free_workers, given)
-            if not len(self.queue):
-                return list(given.items())
-        ahead = [name for name in self._ordered() if self.managers[name].room > 0]
-        for i, name in enumerate(ahead):
-            share = -(-len(self.queue) // (len(ahead) - i))
-            self._give(name, min(self.managers[name].room, share), given)
+        before = -1
+        while len(self.queue) and self._with_room and len(self.queue) != before:
+            before, left = len(self.queue), len(self._with_room)
+            for name in self._ordered(self._with_room, _room):
+                share = -(-len(self.queue) // left)
+                self._give(name, min(self.managers[name].room, share), given)
+                left -= 1
         return list(given.items())
 
-    def _ordered(self) -> list[bytes]:
-        self._with_room = {name: record for name, record in self._with_room.items() if record.room > 0}
-        if self._is_random and len(self._with_room) <= 1:
-            return list(self._with_room)
-        return self._selector.sort_managers(self.managers, set(self._with_room))
+    def _ordered(
+        self, candidates: OrderedDict[bytes, ManagerRecord], wants: Callable[[ManagerRecord], int]
+    ) -> Iterator[bytes]:
+        """The candidates that want tasks, in the selector's order, as long as there are tasks.
+
+        Any order is right for the random one, and to look at more managers than there are tasks costs too
+        much on a large machine: they get tasks in turn.
+        """
+        if not self._is_random and candidates and len(self.queue):
+            for name in [name for name, record in candidates.items() if wants(record) <= 0]:
+                del candidates[name]
+            chosen = self._selector.sort_managers(self.managers, set(candidates)) if candidates else []
+            yield from itertools.takewhile(lambda _: len(self.queue), chosen)
+            return
+        for _ in range(len(candidates)):
+            if not len(self.queue):
+                return
+            name, record = next(iter(candidates.items()))
+            candidates.move_to_end(name)
+            if wants(record) > 0:
+                yield name
+            if wants(record) <= 0:
+                del candidates[name]
+
+    def _has_room(self, name: bytes, record: ManagerRecord) -> None:
+        """Look at this manager when tasks are matched next."""
+        if record.free_workers > 0:
+            self._with_free_workers[name] = record
+        if record.room > 0:
+            self._with_room[name] = record
 
     def _give(self, name: bytes, count: int, given: dict[bytes, list[Task]]) -> None:
         if count <= 0:
@@ -130,8 +160,9 @@ class InterchangeState:
 
     def register(self, name: bytes, register: Register, now_s: float) -> ManagerRecord:
         record = ManagerRecord(register, now_s)
+        record.on_hold = record.block in self._held_blocks
         self.managers[name] = record
-        self._with_room[name] = record
+        self._has_room(name, record)
         return record
 
     def results(self, name: bytes, results: Iterable[Result], capacity: int, now_s: float) -> None:
@@ -141,30 +172,49 @@ class InterchangeState:
         record.capacity = capacity
         if not record.held and record.idle_since is None:
             record.idle_since = now_s
-        if record.room > 0:
-            self._with_room[name] = record
+        self._has_room(name, record)
 
-    def heard(self, name: bytes, now_s: float) -> bool:
-        """A sign of life. Returns: whether the manager is known."""
+    def heard(self, name: bytes, now_s: float) -> ManagerRecord | None:
+        """A sign of life. Returns: what is known of the manager; None when it is unknown."""
         record = self.managers.get(name)
         if record is None:
-            return False
+            return None
         record.heard_at = now_s
         if record.unreachable_since is not None:
             record.unreachable_since = None
-            self._with_room[name] = record
-        return True
+            record.recount = Recount.WANTED
+        return record
+
+    def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
+        """A manager whose connection was interrupted says which tasks it holds.
+
+        Returns: those that were lost on the way.
+        """
+        record = self.managers[name]
+        lost = record.held.difference(held)
+        record.held -= lost
+        record.functions.clear()  # they may be lost as well
+        record.recount = Recount.NOT_NEEDED
+        self._has_room(name, record)
+        return sorted(lost)
 
     def drain(self, name: bytes) -> None:
         self.managers[name].draining = True
 
     def hold_block(self, block: str, is_held: bool) -> None:
+        """Give a block's managers no more tasks, those that are still to come neither; or do, after all."""
+        if is_held:
+            self._held_blocks.add(block)
+        else:
+            self._held_blocks.discard(block)
         for name in self.of_block(block):
-            self.managers[name].on_hold = is_held
-            self._with_room[name] = self.managers[name]
+            record = self.managers[name]
+            record.on_hold = is_held
+            self._has_room(name, record)
 
     def remove(self, name: bytes) -> ManagerRecord:
         """A manager is gone. Returns: its record; the tasks it held are lost."""
+        self._with_free_workers.pop(name, None)
         self._with_room.pop(name, None)
         return self.managers.pop(name)
 
@@ -181,9 +231,17 @@ class InterchangeState:
                 gone.append((name, "its connection was closed and did not come back"))
         return gone
 
-    @property
-    def has_unreachable(self) -> bool:
-        return any(record.unreachable_since is not None for record in self.managers.values())
+    def unreachable(self) -> list[bytes]:
+        """Managers whose connection is closed."""
+        return [name for name, record in self.managers.items() if record.unreachable_since is not None]
 
     def infos(self, now_s: float) -> list[Any]:
         return [record.info(now_s) for record in self.managers.values()]
+
+
+def _free_workers(record: ManagerRecord) -> int:
+    return record.free_workers
+
+
+def _room(record: ManagerRecord) -> int:
+    return record.room

@@ -69,6 +69,8 @@ class Manager:
         self._is_dismissed = False
         self._watches_output = False
         self._is_draining = False
+        #: The interchange has noted that: what it has sent before has come.
+        self._may_leave = False
         now = time.monotonic()
         self._heard_at = now
         self._next_beat = now + self._period_s
@@ -129,7 +131,7 @@ class Manager:
             logger.info("the drain period is over: taking no more tasks")
             self._is_draining = True
             self._tell(protocol.Draining())
-        if self._is_draining and self._pool.state.held == 0 and not self._pool.results:
+        if self._may_leave and self._pool.state.held == 0 and not self._pool.results:
             self._stop("drained", exit_code=0)
         self._pool.end_overdue(now)
 
@@ -154,6 +156,10 @@ class Manager:
             self._pool.accept(message.tasks, message.functions, frames)
         elif isinstance(message, protocol.Cancel):
             self._pool.cancel(message.ids)
+        elif isinstance(message, protocol.Draining):
+            self._may_leave = True
+        elif isinstance(message, protocol.HeldPlease):
+            self._say_what_is_held()
         elif isinstance(message, protocol.Stop):
             self._stop(message.reason, exit_code=0)
             self._is_dismissed = True
@@ -161,6 +167,13 @@ class Manager:
             self._tell(protocol.Packages(_installed_packages()))
         elif isinstance(message, protocol.Refused):
             self._stop(f"the interchange has given this manager up: {message.reason}", exit_code=1)
+
+    def _say_what_is_held(self) -> None:
+        """The connection was interrupted: whatever was said about this may be lost."""
+        self._send_results()
+        self._tell(protocol.Held(self._pool.state.held_ids()))
+        if self._is_draining:
+            self._tell(protocol.Draining())
 
     def _tell(self, message: Any, frames: list[Any] | None = None) -> None:
         self._connection.send([encode(message), *(frames or ())])

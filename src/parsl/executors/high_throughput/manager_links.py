@@ -1,4 +1,4 @@
-"""The interchange's connections to its managers: unix sockets for those on this host, one ROUTER for the others.
+"""The interchange's connections to its managers: unix sockets on this host, one ROUTER for the others.
 
 A manager is known by the name under which it registers. ZeroMQ is loaded when the first connection comes in
 over TCP, not before: a run on one host never needs it.
@@ -119,7 +119,7 @@ class LocalLinks:
         self._streams.pop(fd).sock.close()
         self._unflushed.discard(fd)
         name = self._names.pop(fd, None)
-        if name is not None:
+        if name is not None and self._fds.get(name) == fd:
             del self._fds[name]
         return name
 

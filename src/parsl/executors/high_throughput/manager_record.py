@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from parsl.executors.high_throughput.protocol import ManagerInfo, Register
+
+
+class Recount(Enum):
+    """Whether a manager has to say which tasks it holds, because some may be lost on the way to it."""
+
+    NOT_NEEDED = 0
+    WANTED = 1
+    #: It was asked; until it answers it gets no tasks, so that its answer is exact.
+    ASKED = 2
 
 
 class ManagerRecord:
@@ -26,6 +36,7 @@ class ManagerRecord:
         "on_hold",
         "parsl_version",
         "python_version",
+        "recount",
         "unreachable_since",
         "workers",
     )
@@ -47,6 +58,7 @@ class ManagerRecord:
         self.on_hold = False
         #: Since when its connection has been closed, if it is.
         self.unreachable_since: float | None = None
+        self.recount = Recount.NOT_NEEDED
 
     def __repr__(self) -> str:
         return f"<ManagerRecord {self.name} block={self.block} workers={self.workers} held={len(self.held)}>"
@@ -60,7 +72,12 @@ class ManagerRecord:
 
     @property
     def takes_tasks(self) -> bool:
-        return not (self.draining or self.on_hold or self.unreachable_since is not None)
+        return not (
+            self.draining
+            or self.on_hold
+            or self.unreachable_since is not None
+            or self.recount is not Recount.NOT_NEEDED
+        )
 
     @property
     def room(self) -> int:

@@ -77,7 +77,7 @@ class ManagerState:
 
     @property
     def capacity(self) -> int:
-        """How many tasks the manager wants to hold: one a worker, the user's prefetch, and more when short."""
+        """How many tasks the manager wants to hold: one a worker, the prefetch, more when short."""
         workers = len(self.slots)
         if self._ahead == 0 or self._mean_run_s is None:
             return workers + self._prefetch
@@ -100,7 +100,9 @@ class ManagerState:
             return given
         usable = [slot for slot in (self.slots if slots is None else slots) if slot.is_usable]
         for slot in usable:
-            if not slot.given and queue:
+            if not queue:
+                break
+            if not slot.given:
                 given.append((slot, self._give(slot, now_s)))
         depth = 1 + min(self._ahead, 1 + len(queue) // len(self.slots))
         for slot in usable:
@@ -167,7 +169,10 @@ class ManagerState:
         self.queue.extendleft(reversed(tasks))
 
     def worker_gone(self, slot: Slot) -> list[Task]:
-        """The slot's worker has ended; what it had begun (at most one task) is returned, the rest taken back."""
+        """The slot's worker has ended; what it had not begun is taken back.
+
+        Returns: what it had begun, at most one task.
+        """
         begun = [slot.given.popleft()] if slot.given else []
         self.running -= len(begun)
         self._timed -= sum(task.walltime_s is not None for task in begun)

@@ -1,4 +1,4 @@
-"""What a node's processes are to each other, read from /proc, and the two prctl(2) calls that keep them together."""
+"""What a node's processes are to each other (/proc), and what keeps them together (prctl(2))."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ opens them. Records are tagged and typed: what does not fit its type is refused 
 
     driver -> interchange   Tasks, Cancel, Query, BlockEnded, Stop
     interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused
-    manager -> interchange  Register, Results, Beat, Draining, Packages, Goodbye
-    interchange -> manager  Welcome, Refused, Tasks, Cancel, Beat, PackagesPlease, Stop
+    manager -> interchange  Register, Results, Beat, Draining, Held, Packages, Goodbye
+    interchange -> manager  Welcome, Refused, Tasks, Cancel, Beat, Draining, HeldPlease, PackagesPlease, Stop
     manager -> worker       Work (one packet each, see worker_channel)
     worker -> manager       Result (one packet each)
     manager -> fork server  Fork, End
@@ -15,8 +15,6 @@ opens them. Records are tagged and typed: what does not fit its type is refused 
 """
 
 from __future__ import annotations
-
-from typing import Union
 
 import msgspec
 
@@ -100,18 +98,24 @@ class ManagerInfo(msgspec.Struct):
 
 
 class Tasks(msgspec.Struct, tag=True, array_like=True):
+    """Tasks to run. Their frames follow the head, in their order."""
+
     tasks: list[Task]
     #: Bodies of functions that the receiver has not seen yet, by content name.
     functions: dict[bytes, bytes]
 
 
 class Results(msgspec.Struct, tag=True, array_like=True):
+    """What became of tasks. Their frames follow the head, in their order."""
+
     results: list[Result]
     #: How many tasks the manager wants to hold from now on (to the driver: unused).
     capacity: int = 0
 
 
 class Cancel(msgspec.Struct, tag=True, array_like=True):
+    """End tasks, queued or running."""
+
     ids: list[int]
 
 
@@ -123,6 +127,8 @@ class Query(msgspec.Struct, tag=True, array_like=True):
 
 
 class Answer(msgspec.Struct, tag=True, array_like=True):
+    """The answer to the question of that number; with number 0, news of all managers without a question."""
+
     number: int
     managers: list[ManagerInfo] = []
     packages: dict[str, dict[str, str]] = {}
@@ -142,18 +148,26 @@ class HoldBlock(msgspec.Struct, tag=True, array_like=True):
 
 
 class Stop(msgspec.Struct, tag=True, array_like=True):
+    """End, and let go of all tasks."""
+
     reason: str
 
 
 class Ready(msgspec.Struct, tag=True, array_like=True):
+    """The interchange has begun to serve."""
+
     pid: int
 
 
 class ManagerJoined(msgspec.Struct, tag=True, array_like=True):
+    """A manager has registered."""
+
     info: ManagerInfo
 
 
 class ManagerGone(msgspec.Struct, tag=True, array_like=True):
+    """A manager has left, or was given up."""
+
     manager: str
     block: str
     reason: str
@@ -169,7 +183,7 @@ class ManagerRefused(msgspec.Struct, tag=True, array_like=True):
 
 
 class Register(msgspec.Struct, tag=True, array_like=True):
-    """A manager introduces itself. Fields are only ever added at the end, so that all versions can read it."""
+    """A manager introduces itself. Fields are only added at the end, so that all versions can read it."""
 
     protocol: int
     manager: str
@@ -186,10 +200,14 @@ class Register(msgspec.Struct, tag=True, array_like=True):
 
 
 class Welcome(msgspec.Struct, tag=True, array_like=True):
+    """The answer to a registration."""
+
     heartbeat_period_s: float
 
 
 class Refused(msgspec.Struct, tag=True, array_like=True):
+    """The manager is not wanted, or not any more; it has to end."""
+
     reason: str
 
 
@@ -198,7 +216,17 @@ class Beat(msgspec.Struct, tag=True, array_like=True):
 
 
 class Draining(msgspec.Struct, tag=True, array_like=True):
-    """The manager takes no more tasks and leaves when it has none."""
+    """The manager takes no more tasks and leaves when it has none; as an answer: no more will come."""
+
+
+class HeldPlease(msgspec.Struct, tag=True, array_like=True):
+    """Say which tasks you hold: the connection was interrupted, and some may be lost on the way to you."""
+
+
+class Held(msgspec.Struct, tag=True, array_like=True):
+    """The tasks that the manager holds now."""
+
+    ids: list[int]
 
 
 class PackagesPlease(msgspec.Struct, tag=True, array_like=True):
@@ -206,10 +234,14 @@ class PackagesPlease(msgspec.Struct, tag=True, array_like=True):
 
 
 class Packages(msgspec.Struct, tag=True, array_like=True):
+    """The installed distributions and their versions."""
+
     versions: dict[str, str]
 
 
 class Goodbye(msgspec.Struct, tag=True, array_like=True):
+    """The manager ends now; what it holds is lost."""
+
     reason: str
 
 
@@ -242,21 +274,25 @@ class End(msgspec.Struct, tag=True, array_like=True):
 
 
 class Forked(msgspec.Struct, tag=True, array_like=True):
+    """A worker's process is there."""
+
     rank: int
     pid: int
 
 
 class Exited(msgspec.Struct, tag=True, array_like=True):
+    """A worker has ended, with all that it had started."""
+
     pid: int
     #: As os.waitstatus_to_exitcode: negative for a signal.
     exit_code: int
     peak_memory: int
 
 
-FromDriver = Union[Tasks, Cancel, Query, BlockEnded, HoldBlock, Stop]
-ToDriver = Union[Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused]
-FromManager = Union[Register, Results, Beat, Draining, Packages, Goodbye]
-ToManager = Union[Welcome, Refused, Tasks, Cancel, Beat, PackagesPlease, Stop]
+FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Stop
+ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused
+FromManager = Register | Results | Beat | Draining | Held | Packages | Goodbye
+ToManager = Welcome | Refused | Tasks | Cancel | Beat | Draining | HeldPlease | PackagesPlease | Stop
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_driver = msgspec.msgpack.Decoder(FromDriver).decode
@@ -266,8 +302,8 @@ decode_to_manager = msgspec.msgpack.Decoder(ToManager).decode
 decode_work = msgspec.msgpack.Decoder(Work).decode
 decode_result = msgspec.msgpack.Decoder(Result).decode
 decode_failure = msgspec.msgpack.Decoder(Failure).decode
-decode_to_fork_server = msgspec.msgpack.Decoder(Union[Fork, End]).decode
-decode_from_fork_server = msgspec.msgpack.Decoder(Union[Forked, Exited]).decode
+decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End).decode
+decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited).decode
 
 DecodeError = msgspec.DecodeError
 

@@ -1,8 +1,8 @@
 """Large payloads between processes of one host: through files in memory, instead of through every socket.
 
 The driver writes a task's arguments once, the worker maps them; results the other way round. Interchange and
-manager pass on a record of a few bytes. The directory belongs to the user alone; the receiver removes each file,
-and the driver, or else the interchange, the directory.
+manager pass on a record of a few bytes. The directory belongs to the user alone; the receiver removes each
+file, and the driver, or else the interchange, the directory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SPOOL_LIMIT = 48 * 1024
 
 
 def make_spool() -> str:
-    """Make a directory for payloads. Returns: its path; empty where there is no memory file system to write to."""
+    """Make a directory for payloads. Returns: its path; empty where there is no place for it in memory."""
     if not os.access(_MEMORY, os.W_OK | os.X_OK):
         return ""
     try:
@@ -37,10 +37,12 @@ def remove_spool(directory: str) -> None:
 
 
 def task_file(directory: str, task_id: int) -> str:
+    """Where the arguments of a task are."""
     return f"{directory}/t{task_id}"
 
 
 def result_file(directory: str, task_id: int) -> str:
+    """Where the result of a task is."""
     return f"{directory}/r{task_id}"
 
 

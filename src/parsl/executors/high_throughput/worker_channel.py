@@ -1,8 +1,8 @@
 """Packets between a manager and a worker: one record each, large payloads in fragments behind it.
 
-The channel is a SOCK_SEQPACKET pair: the operating system keeps packets whole and delivers each to exactly one
-reader. That is what lets a manager read back, from a duplicate of the worker's end, what the worker has not
-begun.
+The channel is a SOCK_SEQPACKET pair: the operating system keeps packets whole and delivers each to exactly
+one reader. That is what lets a manager read back, from a duplicate of the worker's end, what the worker has
+not begun.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any
 
-Buffer = Union[bytes, bytearray, memoryview]
+Buffer = bytes | bytearray | memoryview
 
 #: Largest packet, in bytes: fits the default socket buffer of Linux (212,992 bytes) with its bookkeeping.
 PACKET_LIMIT = 128 * 1024

@@ -142,7 +142,7 @@ class WorkerPool:
             self._assign(None)
 
     def settle(self) -> None:
-        """After a round of results: fill the workers up again, and relieve those with more than their share."""
+        """After a round of results: fill the workers up again, relieve those with too much."""
         touched, self._touched = self._touched, []
         if not touched:
             return
