@@ -305,7 +305,8 @@ decode_failure = msgspec.msgpack.Decoder(Failure).decode
 decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End).decode
 decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited).decode
 
-DecodeError = msgspec.DecodeError
+#: What decoders raise.
+DecodeError = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def failed(task_id: int, failure: Failure) -> Result:
