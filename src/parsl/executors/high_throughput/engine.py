@@ -219,7 +219,10 @@ class Engine:
         ours.setblocking(True)
         stream = MessageStream(ours)
         stream.queue([msgspec.msgpack.encode(record)])
-        stream.flush()
+        try:
+            stream.flush()
+        except OSError:
+            pass  # it has ended already; the client is about to notice, and to say how
 
     def _manager_settings(self) -> ManagerSettings:
         settings = self._settings
