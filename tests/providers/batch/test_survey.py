@@ -1,0 +1,186 @@
+"""Asking about jobs: what is asked, and what is believed, of schedulers that behave as real ones do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from parsl.commands import CommandResult
+from parsl.jobs.states import JobState
+from parsl.providers.batch.survey import MOST_SINGLE_QUESTIONS, NoAnswer, Survey
+from parsl.providers.pbspro.dialect import PBSProDialect
+
+
+class FakePBS:
+    """Answers qstat for the jobs it has, as a version of PBS would."""
+
+    def __init__(self, jobs, *, json_is_for_first_only=False, json_is_valid=True, has_history=True):
+        self.jobs = jobs
+        self.json_is_for_first_only = json_is_for_first_only
+        self.json_is_valid = json_is_valid
+        self.has_history = has_history
+        self.commands = []
+        self.is_down = False
+
+    def run(self, command):
+        self.commands.append(command)
+        if self.is_down:
+            return CommandResult(
+                tuple(command), 255, "", "qstat: cannot connect to server x (errno=15010)\n", False
+            )
+        asked = [word for word in command if word[0].isdigit()]
+        if "-x" in command and not self.has_history:
+            return CommandResult(
+                tuple(command), 0, self.envelope([]), "qstat: PBS is not configured ...\n", False
+            )
+        known = [job_id for job_id in asked if job_id in self.jobs]
+        unknown = [job_id for job_id in asked if job_id not in self.jobs]
+        stderr = "".join(f"qstat: Unknown Job Id {job_id}.server\n" for job_id in unknown)
+        if "json" in command:
+            stdout = self.envelope(known[:1] if self.json_is_for_first_only else known)
+            stdout = stdout if self.json_is_valid else stdout.replace('"s"', "nan")
+        elif "dsv" in command:
+            stdout = "".join(f"Job Id: {job_id}.server|job_state={self.jobs[job_id]}\n" for job_id in known)
+        else:
+            stdout = "".join(
+                f"Job Id: {job_id}.server\n    job_state = {self.jobs[job_id]}\n" for job_id in known
+            )
+        return CommandResult(tuple(command), 153 if unknown else 0, stdout, stderr, False)
+
+    def envelope(self, job_ids):
+        jobs = {f"{job_id}.server": {"job_state": self.jobs[job_id]} for job_id in job_ids}
+        return json.dumps({"pbs_server": "s", **({"Jobs": jobs} if jobs else {})})
+
+    def asked(self):
+        """The commands since the last call, without the program."""
+        commands, self.commands = self.commands, []
+        return [" ".join(command[1:]) for command in commands]
+
+
+def survey_of(scheduler):
+    return Survey(PBSProDialect(), scheduler.run)
+
+
+def states(findings):
+    return {job_id: record.state.name for job_id, record in findings.records.items()}
+
+
+def test_all_jobs_with_one_command():
+    pbs = FakePBS({"1": "R", "2": "Q"})
+    assert states(survey_of(pbs).ask(["1", "2"], 500)) == {"1": "RUNNING", "2": "PENDING"}
+    assert pbs.asked() == ["-x -f -F json 1 2"]
+
+
+def test_long_lists_in_batches():
+    pbs = FakePBS({str(number): "R" for number in range(1, 6)})
+    assert len(survey_of(pbs).ask(list(pbs.jobs), 2).records) == 5
+    assert pbs.asked() == ["-x -f -F json 1 2", "-x -f -F json 3 4", "-x -f -F json 5"]
+
+
+def test_a_server_that_answers_for_the_first_only_is_asked_in_the_other_form_from_then_on():
+    pbs = FakePBS({"1": "R", "2": "Q", "3": "R"}, json_is_for_first_only=True)
+    survey = survey_of(pbs)
+    findings = survey.ask(["1", "2", "3"], 500)
+    assert states(findings) == {"1": "RUNNING", "2": "PENDING", "3": "RUNNING"}
+    assert findings.problem is None
+    assert pbs.asked() == ["-x -f -F json 1 2 3", "-x -f -F dsv -D | 2 3"]
+    assert len(survey.ask(["1", "2", "3"], 500).records) == 3
+    assert pbs.asked() == ["-x -f -F dsv -D | 1 2 3"]
+
+
+def test_json_that_is_none():
+    pbs = FakePBS({"1": "R", "2": "F"}, json_is_valid=False)
+    survey = survey_of(pbs)
+    assert states(survey.ask(["1", "2"], 500)) == {"1": "RUNNING", "2": "CANCELLED"}
+    pbs.asked()
+    survey.ask(["1", "2"], 500)
+    assert pbs.asked() == ["-x -f -F dsv -D | 1 2"]
+
+
+def test_a_server_without_history():
+    pbs = FakePBS({"1": "R"}, has_history=False)
+    survey = survey_of(pbs)
+    assert states(survey.ask(["1", "2"], 500)) == {"1": "RUNNING"}
+    pbs.asked()
+    findings = survey.ask(["1", "2"], 500)
+    assert states(findings) == {"1": "RUNNING"}
+    assert findings.gone == {"2"}
+    assert pbs.asked() == ["-f -F json 1 2", "-f -F json 2"]
+
+
+def test_an_unknown_job_is_asked_about_alone_before_that_is_believed():
+    pbs = FakePBS({"1": "R"})
+    findings = survey_of(pbs).ask(["1", "9"], 500)
+    assert states(findings) == {"1": "RUNNING"}
+    assert findings.gone == {"9"}
+    assert pbs.asked() == ["-x -f -F json 1 9", "-x -f -F json 9"]
+
+
+def test_a_single_unknown_job_need_not_be_asked_about_twice():
+    pbs = FakePBS({})
+    assert survey_of(pbs).ask(["9"], 500).gone == {"9"}
+    assert pbs.asked() == ["-x -f -F json 9"]
+
+
+def test_many_unknown_jobs_take_their_turns():
+    findings = survey_of(FakePBS({})).ask([str(number) for number in range(1, 101)], 500)
+    assert len(findings.gone) == MOST_SINGLE_QUESTIONS
+
+
+def test_a_server_that_is_down_says_nothing_and_is_asked_once():
+    pbs = FakePBS({"1": "R"})
+    pbs.is_down = True
+    findings = survey_of(pbs).ask(["1", "2"], 1)
+    assert (findings.records, findings.gone) == ({}, set())
+    assert "cannot connect to server" in findings.problem
+    assert len(pbs.asked()) == 1
+
+
+@pytest.mark.parametrize(
+    "stdout", ["garbage\n", '{"pbs_server": "s", "Jobs": {"1.s": {"job_st', "[]", "null", "{}"]
+)
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_nonsense_says_nothing(stdout, exit_code):
+    asked = []
+
+    def run(command):
+        asked.append(command)
+        return CommandResult(tuple(command), exit_code, stdout, "", False)
+
+    findings = Survey(PBSProDialect(), run).ask(["1", "2"], 500)
+    assert (findings.records, findings.gone) == ({}, set())
+    assert findings.problem
+    assert len(asked) <= 8
+
+
+def test_silence_is_asked_once():
+    asked = []
+
+    def run(command):
+        asked.append(command)
+        return CommandResult(tuple(command), 0, "", "", False)
+
+    findings = Survey(PBSProDialect(), run).ask(["1", "2"], 500)
+    assert findings.problem == "qstat answered nothing"
+    assert len(asked) == 1
+
+
+def test_what_was_found_out_before_the_scheduler_fell_silent_holds():
+    pbs = FakePBS({"1": "R", "2": "R"})
+
+    def run(command):
+        if len(pbs.commands) == 1:
+            raise NoAnswer("no time left")
+        return pbs.run(command)
+
+    findings = Survey(PBSProDialect(), run).ask(["1", "2"], 1)
+    assert states(findings) == {"1": "RUNNING"}
+    assert findings.problem == "no time left"
+
+
+def test_jobs_that_were_not_asked_about_are_no_findings():
+    stdout = json.dumps({"pbs_server": "s", "Jobs": {"7.s": {"job_state": "F"}, "1.s": {"job_state": "R"}}})
+    survey = Survey(PBSProDialect(), lambda command: CommandResult(tuple(command), 0, stdout, "", False))
+    findings = survey.ask(["1.s"], 500)
+    assert [record.state for record in findings.records.values()] == [JobState.RUNNING]

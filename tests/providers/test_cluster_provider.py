@@ -1,0 +1,352 @@
+"""What all providers of batch jobs do alike, with PBS commands that are told how to behave."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from parsl.jobs.states import JobState
+from parsl.launchers import SimpleLauncher
+from parsl.launchers.errors import BadLauncher
+from parsl.providers import PBSProProvider
+from parsl.providers.cluster_provider import FRESH_S, ClusterProvider
+from parsl.providers.errors import ScriptPathError, SubmitException
+from parsl.validate import ParameterError
+
+JOB = "12.server.example"
+
+
+class Clock:
+    def __init__(self):
+        self.now_s = 1000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def make_provider(directory, **options):
+    provider = PBSProProvider(launcher=SimpleLauncher(), **{"cmd_timeout": 20, **options})
+    provider.script_dir = str(directory)
+    provider._clock = Clock()
+    return provider
+
+
+@pytest.fixture
+def provider(tmp_path, commands):
+    commands.add("qsub", f"echo {JOB}")
+    commands.add("qdel", "")
+    return make_provider(tmp_path / 'run dir\'s "scripts"')
+
+
+def answer(commands, *, exit_code=0, stderr="", **jobs):
+    """Make qstat answer with these jobs, as text of attributes by number."""
+    all_jobs = {f"{number.strip('_')}.server.example": attributes for number, attributes in jobs.items()}
+    envelope = {"pbs_server": "s", **({"Jobs": all_jobs} if all_jobs else {})}
+    (commands.directory / "answer.json").write_text(json.dumps(envelope))
+    commands.add("qstat", f'cat "${{0%/*}}/answer.json"; printf %s {stderr!r} >&2; exit {exit_code}')
+
+
+def status(provider, job_id=JOB):
+    (found,) = provider.status([job_id])
+    return found
+
+
+def files_of(provider):
+    return sorted(path.name for path in Path(provider.script_dir).iterdir())
+
+
+# Submitting
+
+
+def test_submit_writes_the_script_into_the_run_directory_and_nowhere_else(
+    provider, commands, tmp_path, monkeypatch
+):
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert provider.submit("run-managers", 1, "parsl.htex.block-0") == JOB
+    (name,) = files_of(provider)
+    assert commands.calls() == [f"qsub {provider.script_dir}/{name}"]
+    assert name.startswith("parsl.htex.block-0.")
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_the_script_runs_and_its_output_can_be_read_at_once(provider, commands):
+    provider.worker_init = "echo in the beginning; export FROM_INIT=yes"
+    provider.submit("echo $JOBNAME $FROM_INIT; echo trouble >&2; exit 3", 1, "a job")
+    (script,) = Path(provider.script_dir).iterdir()
+    assert subprocess.run(["bash", script], check=False, capture_output=True).returncode == 3
+    answer(commands, _12={"job_state": "R"})
+    running = status(provider)
+    assert running.stdout == f"in the beginning\n{script.stem} yes\n"
+    assert running.stderr == "trouble\n"
+
+
+def test_a_script_whose_directory_is_not_there_on_the_node_says_so(provider):
+    provider.submit("exit 3", 1)
+    (script,) = Path(provider.script_dir).iterdir()
+    text = script.read_text().replace("parsl_stdout=", "parsl_stdout=/nowhere")
+    done = subprocess.run(["bash", "-c", text], check=False, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "is its directory shared?" in done.stderr
+
+
+def test_a_refusal_for_good_keeps_everything_the_scheduler_said(provider, commands):
+    commands.add("qsub", "echo some words; echo 'qsub: Unknown queue' >&2; exit 170")
+    with pytest.raises(SubmitException) as caught:
+        provider.submit("c", 1, "a job")
+    error = caught.value
+    assert (error.is_permanent, error.retcode) == (True, 170)
+    assert (error.stdout, error.stderr) == ("some words\n", "qsub: Unknown queue\n")
+    assert error.command[0] == "qsub"
+    assert "Unknown queue" in str(error)
+
+
+def test_a_refusal_that_may_pass(provider, commands):
+    commands.add("qsub", "echo 'qsub: cannot connect to server x (errno=15010)' >&2; exit 162")
+    with pytest.raises(SubmitException) as caught:
+        provider.submit("c", 1)
+    assert not caught.value.is_permanent
+
+
+def test_a_submission_that_hangs_is_given_up(tmp_path, commands):
+    commands.add("qsub", "sleep 60")
+    with pytest.raises(SubmitException, match="did not answer in time") as caught:
+        make_provider(tmp_path, cmd_timeout=0.2).submit("c", 1)
+    assert not caught.value.is_permanent
+
+
+def test_a_submission_of_which_nobody_knows_the_id_is_not_tried_again(provider, commands):
+    commands.add("qsub", "echo nonsense")
+    with pytest.raises(SubmitException, match="has not said which job") as caught:
+        provider.submit("c", 1)
+    assert caught.value.is_permanent
+
+
+def test_a_missing_command_is_named_with_its_provider(tmp_path, commands):
+    with pytest.raises(SubmitException, match=r"PBSProProvider submits with qsub.*on the PATH") as caught:
+        make_provider(tmp_path).submit("c", 1)
+    assert caught.value.is_permanent
+
+
+def test_script_dir_is_needed(commands):
+    with pytest.raises(ScriptPathError, match="script_dir is not set"):
+        PBSProProvider().submit("c", 1)
+
+
+def test_preview_shows_what_would_be_submitted_and_writes_nothing(provider, commands):
+    ((path, text),) = provider.preview("run-managers").items()
+    assert path.startswith(provider.script_dir)
+    assert text.startswith("#!/bin/bash\n#PBS")
+    assert text.endswith("run-managers\n")
+    assert not Path(provider.script_dir).exists()
+    assert commands.calls() == []
+
+
+# Status
+
+
+def test_status_has_the_schedulers_words_and_the_paths(provider, commands):
+    provider.submit("c", 1)
+    answer(commands, _12={"job_state": "Q", "comment": "Not Running: no nodes"})
+    found = status(provider)
+    assert (found.state, found.message) == (JobState.PENDING, "Not Running: no nodes")
+    assert found.stdout_path.endswith(".stdout")
+    assert found.stderr_path.endswith(".stderr")
+
+
+def test_a_job_that_never_starts_says_why(provider, commands):
+    answer(commands, _12={"job_state": "Q", "comment": "Can Never Run: Not enough total nodes available"})
+    assert str(status(provider)) == "JobState.HELD (Can Never Run: Not enough total nodes available)"
+
+
+def test_what_ended_a_job_is_kept_and_not_asked_again(provider, commands):
+    provider.submit("c", 1)
+    answer(commands, _12={"job_state": "F", "Exit_status": 3, "comment": "and failed"})
+    ended = status(provider)
+    assert (ended.state, ended.exit_code) == (JobState.FAILED, 3)
+    commands.calls()
+    assert status(provider) is ended
+    assert commands.calls() == []
+
+
+def test_the_schedulers_own_output_stands_in_for_stderr_that_was_never_written(provider, commands):
+    provider.submit("c", 1)
+    (script,) = Path(provider.script_dir).iterdir()
+    script.with_suffix(".scheduler").write_text("cannot write to /x\n")
+    answer(commands, _12={"job_state": "F", "Exit_status": 1})
+    assert status(provider).stderr == "cannot write to /x\n"
+
+
+def test_a_job_that_was_queued_again_goes_on(provider, commands):
+    seen = []
+    for attributes in (
+        {"job_state": "R"},
+        {"job_state": "Q", "Exit_status": -11},
+        {"job_state": "R", "Exit_status": -11, "run_count": 2},
+        {"job_state": "F", "Exit_status": 0},
+    ):
+        answer(commands, _12=attributes)
+        seen.append(status(provider).state.name)
+    assert seen == ["RUNNING", "PENDING", "RUNNING", "COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exit 1",
+        "exit 0",
+        "echo garbage",
+        "echo garbage >&2; exit 255",
+        """echo '{"pbs_server": "s", "Jobs": {"12.server'""",
+        """echo '{"pbs_server": "s", "Jobs": {"12.server.example": {"job_state": "?"}}}'""",
+        """echo '{"pbs_server": "s"}'""",
+        "echo 'qstat: cannot connect to server s (errno=15010)' >&2; exit 255",
+        "kill -9 $$",
+    ],
+)
+def test_no_misbehaviour_ends_a_job(provider, commands, script):
+    provider.submit("c", 1)
+    provider._clock.now_s += 3600
+    commands.add("qstat", script)
+    for _ in range(3):
+        provider._clock.now_s += 60
+        assert status(provider).state is JobState.UNKNOWN
+    answer(commands, _12={"job_state": "R"})
+    assert status(provider).state is JobState.RUNNING
+
+
+def test_a_frozen_scheduler_is_waited_for_once(tmp_path, commands):
+    provider = make_provider(tmp_path, cmd_timeout=0.3)
+    commands.add("qstat", "sleep 60")
+    found = provider.status(["1.s", "2.s"])
+    assert {one.state for one in found} == {JobState.UNKNOWN}
+    assert found[0].message == "qstat did not answer in time"
+    assert len(commands.calls()) == 1
+
+
+def test_without_qstat_nothing_is_known(tmp_path, commands):
+    found = status(make_provider(tmp_path))
+    assert found.state is JobState.UNKNOWN
+    assert "PBSProProvider asks with qstat" in found.message
+
+
+def test_a_job_that_the_scheduler_does_not_know_is_missing_but_not_at_once(provider, commands):
+    provider.submit("c", 1)
+    answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
+    assert status(provider).state is JobState.UNKNOWN
+    provider._clock.now_s += FRESH_S
+    missing = status(provider)
+    assert missing.state is JobState.MISSING
+    assert "does not know the job 12.server.example" in missing.message
+
+
+def test_a_number_that_is_given_again_is_another_job(provider, commands):
+    provider.submit("c", 1)
+    answer(commands, _12={"job_state": "F", "Exit_status": 0})
+    assert status(provider).state is JobState.COMPLETED
+    assert provider.submit("c", 1) == JOB
+    answer(commands, _12={"job_state": "R"})
+    assert status(provider).state is JobState.RUNNING
+
+
+def test_a_survey_ends_in_bounded_time_and_the_rest_has_its_turn(tmp_path, commands, monkeypatch):
+    provider = make_provider(tmp_path, cmd_timeout=10)
+    run = provider._run
+
+    def slow(command, stdin_text=None):
+        provider._clock.now_s += 9
+        return run(command, stdin_text)
+
+    monkeypatch.setattr(provider, "_run", slow)
+    monkeypatch.setattr(PBSProProvider, "status_batch_limit", 1)
+    commands.add(
+        "qstat",
+        """echo "{\\"pbs_server\\": \\"s\\", \\"Jobs\\": {\\"${@: -1}\\": {\\"job_state\\": \\"F\\"}}}" """,
+    )
+    jobs = [f"{number}.s" for number in range(1, 10)]
+    known = [sum(found.terminal for found in provider.status(jobs)) for _ in range(2)]
+    assert known == [5, 9]
+
+
+def test_thousands_of_jobs_take_few_commands(provider, commands):
+    jobs = {f"_{number}": {"job_state": "R"} for number in range(1, 5001)}
+    answer(commands, **jobs)
+    job_ids = [f"{number}.server.example" for number in range(1, 5001)]
+    assert {found.state for found in provider.status(job_ids)} == {JobState.RUNNING}
+    assert provider.cancel(job_ids) == [True] * 5000
+    calls = commands.calls()
+    assert len(calls) == 20
+    assert sum(call.startswith("qdel") for call in calls) == 10
+
+
+# Cancelling
+
+
+def test_cancel_asks_for_all_at_once(provider, commands):
+    assert provider.cancel(["1.s", "2.s"]) == [True, True]
+    assert commands.calls() == ["qdel 1.s 2.s"]
+
+
+def test_cancel_of_what_has_gone_is_a_success(provider, commands):
+    commands.add("qdel", "echo 'qdel: Job has finished 1.s' >&2; exit 35")
+    assert provider.cancel(["1.s", "2.s"]) == [True, True]
+
+
+def test_cancel_without_a_scheduler(tmp_path, commands):
+    provider = make_provider(tmp_path, cmd_timeout=0.3)
+    assert provider.cancel(["1.s"]) == [False]
+    commands.add("qdel", "echo 'Connection refused' >&2; exit 162")
+    assert provider.cancel(["1.s"]) == [False]
+    commands.add("qdel", "sleep 60")
+    assert provider.cancel([f"{number}.s" for number in range(1200)]) == [False] * 1200
+    assert len(commands.calls()) == 2
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"queue": ""}, "queue is ''"),
+        ({"queue": "a b"}, "queue is 'a b'"),
+        ({"account": " "}, "account is ' '"),
+        ({"account": "a\nb"}, "account is"),
+        ({"account": 123456}, "account is 123456"),
+        ({"nodes_per_block": 0}, "nodes_per_block is 0"),
+        ({"cpus_per_node": 0}, "cpus_per_node is 0"),
+        ({"walltime": "soon"}, "walltime is 'soon'"),
+        ({"walltime": None}, "walltime is None"),
+        ({"cmd_timeout": 0}, "cmd_timeout is 0"),
+        ({"select_options": "a b"}, "select_options is 'a b'"),
+        ({"scheduler_options": None}, "scheduler_options is None"),
+        ({"max_blocks": -1}, "max_blocks is -1"),
+    ],
+)
+def test_wrong_parameters(options, message):
+    with pytest.raises(ParameterError, match=f"PBSProProvider: {message}"):
+        PBSProProvider(**options)
+
+
+def test_launcher_has_to_be_one():
+    with pytest.raises(BadLauncher):
+        PBSProProvider(launcher="simple")
+
+
+def test_a_provider_that_says_nothing_of_its_scheduler(tmp_path):
+    provider = ClusterProvider("mine", 1, 1, 0, 1, 1, "00:10:00", SimpleLauncher())
+    assert (provider.label, provider.walltime_s) == ("mine", 600)
+    assert provider.execute_wait("echo out; echo err >&2; exit 3") == (3, "out\n", "err\n")
+    provider.script_dir = str(tmp_path)
+    with pytest.raises(NotImplementedError, match="has no template"):
+        provider.submit("c", 1)
+
+
+def test_nothing_is_left_open(provider):
+    before = len(os.listdir("/proc/self/fd"))
+    provider.submit("c", 1)
+    assert len(os.listdir("/proc/self/fd")) == before
