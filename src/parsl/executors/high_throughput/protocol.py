@@ -10,8 +10,8 @@ opens them. Records are tagged and typed: what does not fit its type is refused 
     interchange -> manager  Welcome, Refused, Tasks, Cancel, Beat, Draining, HeldPlease, PackagesPlease, Stop
     manager -> worker       Work (one packet each, see worker_channel)
     worker -> manager       Result (one packet each)
-    manager -> fork server  Fork, End
-    fork server -> manager  Forked, Exited
+    manager -> fork server  Fork, End, Sweep
+    fork server -> manager  Forked, Exited, Swept
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ TIMED_OUT = "timed_out"
 CANCELLED = "cancelled"
 
 
+class Resources(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What an MPI task runs on."""
+
+    num_nodes: int
+    ranks_per_node: int
+    num_ranks: int
+    #: What to put after the launcher's own arguments, as the shell is to see it.
+    launcher_options: str = ""
+
+
 class Task(msgspec.Struct, array_like=True, gc=False):
     """One call of one function."""
 
@@ -51,6 +61,7 @@ class Task(msgspec.Struct, array_like=True, gc=False):
     walltime_s: float | None = None
     #: Sizes in bytes of its pieces in the spool (see spool.py), when it travels there.
     spooled: tuple[int, ...] = ()
+    resources: Resources | None = None
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):
@@ -197,6 +208,10 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     #: Tasks that the manager holds already (it is registering again).
     held: list[int] = []
     draining: bool = False
+    #: How many nodes it has to give to tasks; 0 where tasks do not ask for nodes.
+    nodes: int = 0
+    #: How many tasks it will start; None for any number.
+    launches: int | None = None
 
 
 class Welcome(msgspec.Struct, tag=True, array_like=True):
@@ -252,6 +267,8 @@ class Work(msgspec.Struct, array_like=True):
     body: bytes | None = None
     #: Size in bytes of a body too large for a packet: it comes as the first frame.
     body_size: int = 0
+    #: What to set in the worker's environment while the task runs.
+    environment: dict[str, str] | None = None
 
 
 class Fork(msgspec.Struct, tag=True, array_like=True):
@@ -268,6 +285,13 @@ class Fork(msgspec.Struct, tag=True, array_like=True):
 
 class End(msgspec.Struct, tag=True, array_like=True):
     """End a worker and all that it started."""
+
+    pid: int
+    grace_s: float
+
+
+class Sweep(msgspec.Struct, tag=True, array_like=True):
+    """A worker's task is done: end what it has left behind, but not the worker, and say when it is gone."""
 
     pid: int
     grace_s: float

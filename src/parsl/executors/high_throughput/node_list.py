@@ -1,0 +1,157 @@
+"""The nodes of a batch job, from what the scheduler says in the environment of the job's first node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+#: Names of the variables, in the order in which they are looked for.
+NODE_FILE_VARIABLE = "PBS_NODEFILE"
+SLURM_VARIABLES = ("SLURM_JOB_NODELIST", "SLURM_NODELIST")
+
+#: A list of more nodes than this is a typing error, such as n[1-1000000000].
+MOST_NODES = 1_000_000
+
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_ADDRESS = re.compile(r"[\d.]+")
+
+
+class NoNodes(ValueError):
+    """The environment's list of nodes cannot be used; the text says why."""
+
+
+def read_nodes(environ: Mapping[str, str], host: str, wanted: int = 1) -> list[str]:
+    """Find the nodes of the job that this process runs in.
+
+    Args:
+        environ: The environment.
+        host: The name of this host: the only node where the environment names none.
+        wanted: How many nodes there should be at least.
+
+    Returns:
+        The names as the scheduler spells them, in its order, each once.
+
+    Raises:
+        NoNodes: The list is missing, empty, unreadable or too short.
+    """
+    nodes, source = _named_nodes(environ, host)
+    if len(nodes) < wanted:
+        count = f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'} ({_some(nodes)})"
+        raise NoNodes(
+            f"{source} names {count}, but the block was to have {wanted}: nodes_per_block={wanted}. "
+            "Check what the scheduler was asked for."
+        )
+    return nodes
+
+
+def _named_nodes(environ: Mapping[str, str], host: str) -> tuple[list[str], str]:
+    if file := environ.get(NODE_FILE_VARIABLE):
+        return _read_node_file(file), f"The node file {file} (from {NODE_FILE_VARIABLE})"
+    for variable in SLURM_VARIABLES:
+        if text := environ.get(variable):
+            return unique_nodes(expand_slurm_list(text)), f"{variable}={text}"
+    return [
+        host
+    ], f"The environment has neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]}; this host alone"
+
+
+def _read_node_file(file: str) -> list[str]:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            nodes = parse_node_file(lines.read())
+    except OSError as error:
+        raise NoNodes(
+            f"{NODE_FILE_VARIABLE} is {file}, which cannot be read: {error.strerror}. "
+            f"Run inside the batch job, or unset {NODE_FILE_VARIABLE} to use this host alone."
+        ) from error
+    if not nodes:
+        raise NoNodes(f"{NODE_FILE_VARIABLE} is {file}, which is empty: there is no node to run on.")
+    return nodes
+
+
+def parse_node_file(text: str) -> list[str]:
+    """Return the nodes of a node file: the first word of each line, each node once.
+
+    A node has as many lines as it runs MPI processes by default. Empty lines and comments are left out.
+    """
+    lines = (line.partition("#")[0].split() for line in text.splitlines())
+    return unique_nodes(words[0] for words in lines if words)
+
+
+def unique_nodes(names: Iterable[str]) -> list[str]:
+    """Leave out repeated names; a short name is the same node as a long one that begins with it."""
+    names = list(dict.fromkeys(names))
+    firsts: dict[str, int] = {}
+    for at, name in enumerate(names):
+        if not _ADDRESS.fullmatch(name):
+            firsts.setdefault(name.partition(".")[0], at)
+    return [name for at, name in enumerate(names) if not _is_repeated(name, at, names, firsts)]
+
+
+def _is_repeated(name: str, at: int, names: list[str], firsts: dict[str, int]) -> bool:
+    first = firsts.get(name.partition(".")[0], at)
+    return first < at and ("." not in name or "." not in names[first])
+
+
+def expand_slurm_list(text: str) -> list[str]:
+    """Expand Slurm's way of writing lists: ``nid[001-003,7],login1`` are five nodes.
+
+    Several brackets in a name, and numbers with leading zeros, mean what they mean to Slurm.
+
+    Raises:
+        NoNodes: It is no such list.
+    """
+    nodes: list[str] = []
+    for part in _split_outside_brackets(text):
+        nodes += _expand_name(part, text)
+        if len(nodes) > MOST_NODES:
+            raise NoNodes(f"The list of nodes {text!r} names more than {MOST_NODES} nodes.")
+    return nodes
+
+
+def _split_outside_brackets(text: str) -> list[str]:
+    parts, depth = [""], 0
+    for character in text.strip():
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+        if depth not in (0, 1):
+            raise _malformed(text)
+    if depth or not all(part.strip() for part in parts):
+        raise _malformed(text)
+    return [part.strip() for part in parts]
+
+
+def _expand_name(name: str, text: str) -> list[str]:
+    before, bracket, rest = name.partition("[")
+    if not bracket:
+        return [before]
+    inside, _, after = rest.partition("]")
+    endings = _expand_name(after, text)
+    numbers = _expand_numbers(inside, text)
+    if len(numbers) * len(endings) > MOST_NODES:
+        raise NoNodes(f"The list of nodes {text!r} names more than {MOST_NODES} nodes.")
+    return [before + number + ending for number in numbers for ending in endings]
+
+
+def _expand_numbers(inside: str, text: str) -> list[str]:
+    numbers: list[str] = []
+    for part in inside.split(","):
+        found = _RANGE.fullmatch(part.strip())
+        if found is None:
+            raise _malformed(text)
+        low, high = found[1], found[2] or found[1]
+        if not 0 <= int(high) - int(low) < MOST_NODES:
+            raise _malformed(text)
+        numbers += [str(number).zfill(len(low)) for number in range(int(low), int(high) + 1)]
+    return numbers
+
+
+def _malformed(text: str) -> NoNodes:
+    return NoNodes(f"{text!r} is not a list of nodes such as nid[001-004,7],login1.")
+
+
+def _some(nodes: list[str]) -> str:
+    return ", ".join(nodes[:3]) + (", ..." if len(nodes) > 3 else "")
