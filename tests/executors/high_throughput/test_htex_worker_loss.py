@@ -104,11 +104,8 @@ def test_a_lost_task_is_tried_again(start_run: StartRun, tmp_path: Path) -> None
 def test_the_death_of_one_task_does_not_touch_those_behind_it(start_run: StartRun, marks: Path) -> None:
     run = start_run()
     run.warm_up()
-    futures = []
-    for i in range(600):
-        futures.append(
-            run.send(tasks.leave_at_once, 1) if i % 100 == 50 else run.send(tasks.mark, str(marks), i)
-        )
+    calls = [(tasks.leave_at_once, 1) if i % 100 == 50 else (tasks.mark, str(marks), i) for i in range(600)]
+    futures = [run.send(*call) for call in calls]
     lost = [i for i, future in enumerate(futures) if future.exception(timeout=60) is not None]
     assert lost == [50, 150, 250, 350, 450, 550]
     counts = tasks.runs(marks)

@@ -1,0 +1,185 @@
+"""What a task finds on its worker: environment, CPUs, accelerator, modules, and the name of its process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parsl.providers import LocalProvider
+from tests.system import run as runs
+from tests.system import tasks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import WaitUntil
+    from tests.system.fixtures import StartRun
+
+
+def on_each_worker(
+    run: runs.Run, tmp_path: Path, wait_until: WaitUntil, count: int, function: Any, *args: Any
+) -> list[Any]:
+    """Call a function once on each of `count` workers, in the order of their ranks."""
+
+    def call_and_meet(function: Any, args: Any, meeting: str, count: int) -> Any:
+        import os
+        import time
+
+        rank = int(os.environ["PARSL_WORKER_RANK"])
+        open(f"{meeting}/{rank}", "w").close()
+        while len(os.listdir(meeting)) < count:
+            time.sleep(0.005)
+        return rank, function(*args)
+
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    futures = [run.send(call_and_meet, function, args, str(meeting), count) for _ in range(count)]
+    found = dict(future.result(timeout=30) for future in futures)
+    assert sorted(found) == list(range(count))
+    return [found[rank] for rank in range(count)]
+
+
+def test_workers_know_their_place(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+    run = start_run(max_workers_per_node=3)
+    names = ["RANK", "COUNT", "POOL_ID", "BLOCK_ID"]
+    found = on_each_worker(
+        run, tmp_path, wait_until, 3, tasks.environment, *(f"PARSL_WORKER_{name}" for name in names)
+    )
+    [manager] = run.executor.connected_managers()
+    for rank, values in enumerate(found):
+        assert values == {
+            "PARSL_WORKER_RANK": str(rank),
+            "PARSL_WORKER_COUNT": "3",
+            "PARSL_WORKER_POOL_ID": manager["manager"],
+            "PARSL_WORKER_BLOCK_ID": "0",
+        }
+
+
+def test_the_number_of_cores_can_be_said(start_run: StartRun) -> None:
+    provider = LocalProvider(worker_init="export PARSL_CORES=6")
+    run = start_run(provider=provider, max_workers_per_node=None, cores_per_worker=2)
+    run.warm_up()
+    assert [manager["worker_count"] for manager in run.executor.connected_managers()] == [3]
+    assert run.executor.workers_per_node == 3
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
+def test_workers_are_bound_to_cpus(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    run = start_run(cpu_affinity=f"list:{second}:{first}")
+    assert on_each_worker(run, tmp_path, wait_until, 2, tasks.cpus) == [[second], [first]]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
+def test_cpus_can_be_dealt_in_blocks(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+    run = start_run(cpu_affinity="block")
+    found = on_each_worker(run, tmp_path, wait_until, 2, tasks.cpus)
+    assert set(found[0]).isdisjoint(found[1])
+
+
+def test_cpus_that_are_not_there_are_left_out_with_a_warning(start_run: StartRun, tmp_path: Path) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    run = start_run(cpu_affinity=f"list:{cpu},4001:{cpu},4002")
+    assert run.send(tasks.cpus).result(timeout=30) == [cpu]
+    [stderr] = (tmp_path / "r").glob("000/htex/submit_scripts/*.stderr")
+    assert "4001" in stderr.read_text()
+
+
+def test_each_worker_sees_its_own_accelerator(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(available_accelerators=["0.0", "0.1", "1.0"], max_workers_per_node=3)
+    names = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+    found = on_each_worker(run, tmp_path, wait_until, 3, tasks.environment, *names)
+    assert found == [dict.fromkeys(names, tile) for tile in ("0.0", "0.1", "1.0")]
+
+
+def test_there_are_no_more_workers_than_accelerators(start_run: StartRun) -> None:
+    run = start_run(available_accelerators=2, max_workers_per_node=4)
+    run.warm_up()
+    assert run.executor.connected_managers()[0]["worker_count"] == 2
+
+
+def test_a_replaced_worker_gets_the_same_place(start_run: StartRun, tmp_path: Path) -> None:
+    run = start_run(available_accelerators=["a", "b"], max_workers_per_node=1)
+    assert run.send(tasks.leave_at_once, 1).exception(timeout=30) is not None
+    assert run.send(tasks.environment, "ZE_AFFINITY_MASK").result(timeout=30) == {"ZE_AFFINITY_MASK": "a"}
+
+
+def test_what_the_driver_imports_can_be_imported_on_workers(
+    start_run: StartRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_here.py").write_text("def answer():\n    return 42\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import only_here  # type: ignore[import-not-found]
+
+    run = start_run()
+    assert run.send(only_here.answer).result(timeout=30) == 42
+    path = run.send(lambda: __import__("sys").path).result(timeout=30)
+    assert [entry for entry in map(os.path.abspath, sys.path) if entry not in path] == []
+
+
+def test_the_jobs_script_sets_up_workers(start_run: StartRun) -> None:
+    run = start_run(provider=LocalProvider(worker_init="export COLOUR='light blue'"))
+    assert run.send(tasks.environment, "COLOUR").result(timeout=30) == {"COLOUR": "light blue"}
+
+
+def test_processes_are_named_for_their_roles(start_run: StartRun, wait_until: WaitUntil) -> None:
+    pytest.importorskip("setproctitle")
+    run = start_run()
+    run.warm_up()
+    for title in (runs.INTERCHANGE, runs.MANAGER, runs.FORK_SERVER):
+        assert " ".join(run.only(title).cmdline()).strip() == title
+    wait_until(lambda: len(run.workers()) == 2)
+    assert {" ".join(worker.cmdline()).strip() for worker in run.workers()} == {f"{runs.WORKER} 0", f"{runs.WORKER} 1"}
+
+
+def test_tasks_can_start_threads_processes_and_pools(start_run: StartRun) -> None:
+    run = start_run()
+
+    def with_a_pool() -> list[int]:
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+        with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2) as processes:
+            return [*threads.map(abs, (-1, -2)), *processes.map(abs, (-3, -4))]
+
+    assert run.send(with_a_pool).result(timeout=30) == [1, 2, 3, 4]
+
+
+def test_what_a_task_prints_does_not_get_lost(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+    run = start_run()
+    run.send(print, "said by a task").result(timeout=30)
+    run.close()
+    [stdout] = (tmp_path / "r").glob("000/htex/submit_scripts/*.stdout")
+    assert "said by a task" in stdout.read_text()
+
+
+def test_questions_about_managers_are_answered(start_run: StartRun, wait_until: WaitUntil) -> None:
+    from parsl.version import VERSION
+
+    run = start_run(provider=LocalProvider(init_blocks=2, max_blocks=2))
+    wait_until(lambda: len(run.executor.connected_managers()) == 2)
+    assert run.executor.connected_blocks() == ["0", "1"]
+    manager = run.executor.connected_managers()[0]
+    assert manager["hostname"] == platform.node()
+    assert (manager["worker_count"], manager["tasks"]) == (2, 0)
+    assert (manager["active"], manager["draining"]) == (True, False)
+    assert (manager["parsl_version"], manager["python_version"]) == (VERSION, platform.python_version()[:4])
+    assert manager["idle_duration"] >= 0
+    packages = run.executor.connected_managers_packages()
+    assert sorted(packages) == sorted(found["manager"] for found in run.executor.connected_managers())
+    assert all("psutil" in versions for versions in packages.values())
+
+
+def test_a_task_can_be_handed_in_as_bytes(start_run: StartRun) -> None:
+    from parsl.serialize import pack_apply_message
+
+    run = start_run()
+    payload = pack_apply_message(tasks.add, (1,), {"b": 2})
+    assert run.executor.submit_payload({}, payload).result(timeout=30) == 3
+    urgent = run.executor.submit_payload({"resource_spec": {"priority": 1}}, payload)
+    assert urgent.result(timeout=30) == 3

@@ -1,0 +1,181 @@
+"""How managers and the interchange are started, and what is said when that goes wrong."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.executors.errors import BadStateException
+from parsl.executors.high_throughput.errors import VersionMismatch
+from parsl.providers import LocalProvider
+from tests.system import run as runs
+from tests.system import tasks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import WaitUntil
+    from tests.system.fixtures import StartRun
+
+#: As users have it in their configurations.
+FLAGS = (
+    "{debug} {max_workers_per_node} -a {addresses} -p {prefetch_capacity} -c {cores_per_worker} "
+    "-m {mem_per_worker} --poll {poll_period} --port={worker_port} --cert_dir {cert_dir} --logdir={logdir} "
+    "--logconf={logconf} --block_id={{block_id}} --hb_period={heartbeat_period} {address_probe_timeout_string} "
+    "--hb_threshold={heartbeat_threshold} --drain_period={drain_period} --cpu-affinity {cpu_affinity} "
+    "{enable_mpi_mode} --mpi-launcher={mpi_launcher} --available-accelerators {accelerators}"
+)
+POOL = f"{shlex.quote(sys.executable)} -m parsl.executors.high_throughput.process_worker_pool"
+
+
+@pytest.mark.parametrize("way", ["near", "far"])
+def test_a_template_with_the_flags_of_the_worker_pool_works(
+    start_run: StartRun, tmp_path: Path, far: Path, way: str
+) -> None:
+    run = start_run(
+        run_dir=far if way == "far" else tmp_path / "r",
+        launch_cmd=f"{POOL} {FLAGS}",
+        available_accelerators=["x", "y z"],
+        prefetch_capacity=3,
+    )
+    found = run.send(tasks.environment, "PARSL_WORKER_BLOCK_ID", "PARSL_WORKER_COUNT").result(timeout=30)
+    assert found == {"PARSL_WORKER_BLOCK_ID": "0", "PARSL_WORKER_COUNT": "2"}
+
+
+def test_flags_override_the_settings(start_run: StartRun) -> None:
+    run = start_run(launch_cmd=f"{POOL} --logdir={{logdir}} --max_workers_per_node 3 -c 0.1 -b {{block_id}}")
+    run.warm_up()
+    [manager] = run.executor.connected_managers()
+    assert (manager["worker_count"], manager["block_id"]) == (3, "0")
+
+
+def test_a_template_may_wrap_the_command(start_run: StartRun) -> None:
+    command = f"COLOUR=blue {POOL} --settings {{settings}} --block_id {{block_id}}"
+    run = start_run(launch_cmd=command)
+    assert run.send(tasks.environment, "COLOUR").result(timeout=30) == {"COLOUR": "blue"}
+
+
+def test_a_template_with_an_unknown_field_is_refused(start_run: StartRun) -> None:
+    with pytest.raises(ConfigurationError, match=r"launch_cmd(.|\n)*task_url"):
+        run = start_run(launch_cmd="process_worker_pool.py {task_url}")
+        run.send(tasks.add, 1).result(timeout=30)
+
+
+@pytest.mark.parametrize("strategy", ["none", "simple"])
+def test_a_command_that_ends_at_once_is_not_tried_for_ever(
+    start_run: StartRun, tmp_path: Path, strategy: str
+) -> None:
+    attempts = tmp_path / "attempts"
+    command = f"echo x >> {attempts}; echo 'no licence for workers' >&2; exit 3"
+    provider = LocalProvider(init_blocks=1, min_blocks=1, max_blocks=2)
+    run = start_run(launch_cmd=command, strategy=strategy, provider=provider)
+    begin_s = time.monotonic()
+    with pytest.raises(BadStateException, match="no licence for workers") as caught:
+        run.call(tasks.add, 1).result(timeout=30)
+    assert "EXIT CODE: 3" in str(caught.value)
+    assert time.monotonic() - begin_s < 10
+    with pytest.raises(BadStateException, match="no licence"):
+        run.call(tasks.add, 2).result(timeout=30)
+    assert 1 <= len(attempts.read_text().split()) <= 3
+
+
+def test_an_address_that_nothing_can_reach_is_reported(start_run: StartRun, far: Path) -> None:
+    command = f"{POOL} --settings {{settings}} --block_id {{block_id}} -a 127.0.0.1,::1 --port 1"
+    run = start_run(run_dir=far, launch_cmd=command)
+    with pytest.raises(BadStateException, match=r"No address leads to the interchange") as caught:
+        run.call(tasks.add, 1).result(timeout=60)
+    assert "tcp://127.0.0.1:1: Connection refused" in str(caught.value)
+    assert "tcp://[::1]:1: " in str(caught.value)
+
+
+def test_workers_that_cannot_start_are_reported(start_run: StartRun) -> None:
+    run = start_run(mem_per_worker=10_000_000)
+    with pytest.raises(BadStateException, match=r"No worker fits on this node(.|\n)*mem_per_worker"):
+        run.call(tasks.add, 1).result(timeout=30)
+
+
+@pytest.mark.parametrize("what", ["parsl", "python"])
+@pytest.mark.parametrize("way", ["near", "far"])
+def test_another_version_is_named_on_both_sides(
+    start_run: StartRun, tmp_path: Path, far: Path, what: str, way: str
+) -> None:
+    wrapper = tmp_path / "other_version.py"
+    change = "parsl.version.VERSION = '1999.1'" if what == "parsl" else "sys.version_info = V((2, 6))"
+    wrapper.write_text(
+        "import sys\n"
+        "import parsl.version\n"
+        "class V(tuple):\n    major = 2\n    minor = 6\n"
+        "from parsl.executors.high_throughput import process_worker_pool\n"
+        "from parsl.executors.high_throughput import connecting, manager, fork_server, worker_pool, placement\n"
+        "import argparse, logging, platform, msgspec, importlib.metadata\n"
+        f"{change}\n"
+        "sys.exit(process_worker_pool.main())\n"
+    )
+    run_dir = far if way == "far" else tmp_path / "r"
+    # The block is given back at once; the manager shall have the time to say what it thinks.
+    command = f"trap '' TERM; {shlex.quote(sys.executable)} {wrapper} --settings {{settings}} --block_id {{block_id}}"
+    run = start_run(run_dir=run_dir, launch_cmd=command)
+    theirs = r"1999\.1" if what == "parsl" else r"Python 2\.6"
+    with pytest.raises(BadStateException, match=theirs) as caught:
+        run.call(tasks.add, 1).result(timeout=30)
+    assert isinstance(run.executor.executor_exception, VersionMismatch)
+    assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in str(caught.value)
+    run.close()
+    [stderr] = run_dir.glob("000/htex/submit_scripts/*.stderr")
+    said = stderr.read_text()
+    assert ("1999.1" if what == "parsl" else "Python 2.6") in said
+    assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
+
+
+def test_the_interchange_can_be_started_another_way(start_run: StartRun, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    module = "parsl.executors.high_throughput.interchange"
+    command = ["sh", "-c", f'echo started > {note}; exec "$0" -m {module} "$1"', sys.executable]
+    run = start_run(interchange_launch_cmd=command)
+    assert run.send(tasks.add, 1).result(timeout=30) == 1
+    assert note.read_text() == "started\n"
+
+
+def test_an_interchange_that_cannot_be_started_is_an_error_at_once(start_run: StartRun) -> None:
+    with pytest.raises(ConfigurationError, match="no-such-interchange"):
+        start_run(interchange_launch_cmd=["no-such-interchange"])
+
+
+def test_an_interchange_that_ends_at_once_fails_tasks_with_its_words(start_run: StartRun) -> None:
+    run = start_run(interchange_launch_cmd=["sh", "-c", "echo 'cannot do that' >&2; exit 4"])
+    with pytest.raises(BadStateException, match=r"exit code 4(.|\n)*cannot do that"):
+        run.call(tasks.add, 1).result(timeout=30)
+
+
+def test_a_drained_manager_finishes_its_tasks_and_leaves(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(drain_period=1, max_workers_per_node=1, block_error_handler=False)
+    held = run.send(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
+    wait_until((tmp_path / "started").exists)
+    wait_until(lambda: run.executor.connected_managers()[0]["draining"])
+    later = run.send(tasks.add, 1)
+    assert run.executor.connected_managers()[0]["tasks"] == 1
+    (tmp_path / "release").touch()
+    assert held.result(timeout=30) > 0
+    wait_until(lambda: not runs.titled(runs.MANAGER), 10)
+    assert not later.done()
+    assert run.executor.connected_managers() == []
+
+
+def test_what_a_draining_manager_does_not_take_runs_in_the_next_block(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    provider = LocalProvider(init_blocks=1, min_blocks=1, max_blocks=2)
+    run = start_run(drain_period=0.5, provider=provider, strategy="simple", max_workers_per_node=1)
+    run.warm_up()
+    first = run.only(runs.MANAGER)
+    first.wait(timeout=30)
+    assert run.send(tasks.environment, "PARSL_WORKER_BLOCK_ID").result(timeout=30) != {
+        "PARSL_WORKER_BLOCK_ID": "0"
+    }
