@@ -60,9 +60,10 @@ class ManagerState:
         self._ahead = 0
         #: Names of functions too large to travel inside a packet.
         self.large_functions: set[bytes] = set()
-        #: Tasks that are with workers, and those among them that have a walltime.
+        #: Tasks that are with workers; those among them that have a walltime, that wait behind another one.
         self.running = 0
         self._timed = 0
+        self._behind = 0
 
     def __repr__(self) -> str:
         return f"<ManagerState slots={len(self.slots)} queued={len(self.queue)} given={self.running}>"
@@ -118,7 +119,9 @@ class ManagerState:
 
     def _give(self, slot: Slot, now_s: float) -> Task:
         task = self.queue.popleft()
-        if not slot.given:
+        if slot.given:
+            self._behind += 1
+        else:
             slot.started = now_s
             slot.has_frames = self._brings_frames(slot, task)
         slot.given.append(task)
@@ -132,6 +135,7 @@ class ManagerState:
             raise ValueError(f"{slot!r} answered task {result.id}, which is not its oldest")
         task = slot.given.popleft()
         slot.has_frames = False
+        self._behind -= bool(slot.given)
         self.running -= 1
         self._timed -= task.walltime_s is not None
         slot.started = now_s
@@ -150,7 +154,7 @@ class ManagerState:
 
     def to_relieve(self) -> Slot | None:
         """A busy worker whose waiting tasks should be taken back, because another has nothing to do."""
-        if self.queue or self.running <= 1:
+        if self.queue or not self._behind:
             return None
         usable = [slot for slot in self.slots if slot.is_usable]
         if all(slot.given for slot in usable):
@@ -161,11 +165,13 @@ class ManagerState:
     def take_back(self, slot: Slot, ids: Sequence[int]) -> None:
         """Tasks that were read back unbegun go to the head of the queue again, in their order."""
         unbegun = set(ids)
+        before = max(0, len(slot.given) - 1)
         tasks = [task for task in slot.given if task.id in unbegun]
         for task in tasks:
             slot.given.remove(task)
             self._timed -= task.walltime_s is not None
         self.running -= len(tasks)
+        self._behind -= before - max(0, len(slot.given) - 1)
         self.queue.extendleft(reversed(tasks))
 
     def worker_gone(self, slot: Slot) -> list[Task]:
@@ -175,6 +181,7 @@ class ManagerState:
         """
         begun = [slot.given.popleft()] if slot.given else []
         self.running -= len(begun)
+        self._behind -= bool(slot.given)
         self._timed -= sum(task.walltime_s is not None for task in begun)
         self.take_back(slot, [task.id for task in slot.given])
         slot.pid = None
