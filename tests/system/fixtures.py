@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests import leftovers
+from tests.system.driver import Driver
 from tests.system.run import Run
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
     StartRun = Callable[..., Run]
+    StartDriver = Callable[..., Driver]
 
 
 @pytest.fixture
@@ -50,3 +52,19 @@ def marks(tmp_path: Path) -> Path:
     directory = tmp_path / "marks"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def start_driver(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
+    """Start a :class:`Driver` in ``tmp_path``; ends what a failed test leaves."""
+    drivers: list[Driver] = []
+
+    def start(body: str, **options: Any) -> Driver:
+        directory = tmp_path / f"driver{len(drivers)}"
+        directory.mkdir()
+        drivers.append(Driver(directory, body, **options))
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        driver.kill_family()

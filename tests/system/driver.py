@@ -1,0 +1,106 @@
+"""Drivers in processes of their own: scripts that tests kill, interrupt, or start in strange ways."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SOURCES = Path(__file__).parents[2] / "src"
+
+#: What every script begins with; {options} go to its executor.
+PREAMBLE = """
+import os, signal, sys, time
+import parsl
+from parsl import Config, HighThroughputExecutor, bash_app, python_app
+from parsl.providers import LocalProvider
+
+def make_config(label="htex", run_dir="r", retries=0, **options):
+    options.setdefault("provider", LocalProvider())
+    executor = HighThroughputExecutor(label=label, max_workers_per_node=2, cores_per_worker=0.1, **options)
+    return Config(executors=[executor], run_dir=os.path.abspath(run_dir), retries=retries)
+"""
+
+
+class Driver:
+    """A script that runs in a directory of its own.
+
+    Args:
+        directory: Where it runs, and where everything of it goes.
+        body: What it does, after the preamble.
+        command: How Python is started; this Python, with the script as its argument, if not given.
+    """
+
+    def __init__(self, directory: Path, body: str, command: Sequence[str] | None = None, **options: Any) -> None:
+        self.directory = directory
+        script = directory / "script.py"
+        script.write_text(PREAMBLE + textwrap.dedent(body))
+        self._out = (directory / "out").open("wb")
+        options.setdefault("env", {**os.environ, "PYTHONPATH": str(SOURCES)})
+        self.process = subprocess.Popen(
+            [*(command or [sys.executable]), str(script)],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Driver {self.process.pid} exit={self.process.poll()}>"
+
+    @property
+    def output(self) -> str:
+        return (self.directory / "out").read_text()
+
+    def wait(self, timeout_s: float = 30.0) -> int:
+        """Wait for its end. Returns: its exit code, negative for a signal."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"The driver still runs after {timeout_s} s:\n{self.output}") from None
+        finally:
+            self._out.close()
+
+    def family(self) -> list[psutil.Process]:
+        """All that it has started and that lives now: known by the directory that they work in."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                is_ours = process.cwd() == str(self.directory) and process.pid != self.process.pid
+                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def spools(self) -> list[str]:
+        """Its directories for large payloads, found through the settings that managers get."""
+        found: list[str] = []
+        for path in self.directory.glob("r*/*/*/manager-settings.json"):
+            found += re.findall(r'"spool": "(/[^"]+)"', path.read_text())
+        return found
+
+    def kill_family(self) -> None:
+        """End what a failed test has left."""
+        for process in [*self.family(), self.process]:
+            try:
+                process.kill()
+            except (psutil.Error, OSError):
+                continue
+        self.process.wait()
+        self._out.close()
+
+
+def all_gone(driver: Driver) -> Callable[[], bool]:
+    """Whether no process and no spool of a driver is left."""
+    return lambda: not driver.family() and not any(map(os.path.exists, driver.spools()))
