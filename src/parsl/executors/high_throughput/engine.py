@@ -107,6 +107,7 @@ class Engine:
         """Bind, start the interchange, write what managers need. Waits for nobody."""
         self._log_dir.mkdir(parents=True, exist_ok=True)
         os.chmod(self._log_dir, 0o700)
+        _open_standard_streams()
         self._bind()
         ours, theirs = socket.socketpair()
         self._process = self._spawn(theirs)
@@ -319,6 +320,13 @@ class Engine:
         if self._local is not None:
             self._local[1].unlink(missing_ok=True)
         remove_spool(self.spool)
+
+
+def _open_standard_streams() -> None:
+    """Where one of the descriptors 0 to 2 is closed, open it: a socket in its place would be printed into."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def _absolute_path() -> list[str]:
