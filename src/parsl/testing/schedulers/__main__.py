@@ -1,0 +1,93 @@
+"""``python -m parsl.testing.schedulers pbs --nodes 2 -- COMMAND``: run a command where there is a scheduler.
+
+It has the stand-in's commands on its PATH. When it ends, so does everything that it has submitted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from parsl.testing.schedulers.cluster import StandInCluster
+from parsl.testing.schedulers.clusters import CondorCluster, LSFCluster, PBSCluster, TorqueCluster
+from parsl.testing.schedulers.records import AURORA_POLICY, Policy
+
+_CLUSTERS: dict[str, type[StandInCluster]] = {
+    cluster.dialect: cluster for cluster in (PBSCluster, TorqueCluster, LSFCluster, CondorCluster)
+}
+_POLICIES = {"open": Policy(), "aurora": AURORA_POLICY}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command beside a stand-in cluster.
+
+    Args:
+        arguments: The command line without the program's name; by default this process' own.
+
+    Returns:
+        The command's exit code; 128 + N if signal N has ended it.
+    """
+    options = _parse(arguments)
+    if options.directory is not None:
+        return _run(options, options.directory)
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="parsl-") as directory:
+        return _run(options, directory)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m parsl.testing.schedulers",
+        description="Run a command with the stand-in of a batch scheduler on its PATH; jobs run here.",
+    )
+    parser.add_argument("scheduler", choices=sorted(_CLUSTERS))
+    parser.add_argument("--nodes", type=int, default=4, help="simulated nodes (default: %(default)s)")
+    parser.add_argument("--cpus-per-node", type=int, help="processors that each of them claims to have")
+    parser.add_argument("--policy", choices=sorted(_POLICIES), default="open", help="the rules of the site")
+    parser.add_argument("--flavour", help="the version of the scheduler that is played")
+    parser.add_argument("--directory", help="where to keep the cluster's state (default: a temporary one)")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- command ...")
+    options = parser.parse_args(arguments)
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    if not options.command:
+        parser.error("name a command to run, behind --")
+    return options
+
+
+def _run(options: argparse.Namespace, directory: str) -> int:
+    policy = _POLICIES[options.policy]
+    if options.cpus_per_node:
+        policy = policy._replace(cpus_per_node=options.cpus_per_node)
+    cluster = _CLUSTERS[options.scheduler]
+    with cluster(directory, options.nodes, flavour=options.flavour, policy=policy) as running:
+        return _run_beside(options.command, running.environment())
+
+
+def _run_beside(command: Sequence[str], environment: dict[str, str]) -> int:
+    """Run the command; a signal to end is for it, and we end after it."""
+    with subprocess.Popen(command, env=environment) as process:
+        before = {
+            number: signal.signal(number, lambda received, _frame: process.send_signal(received))
+            for number in (signal.SIGTERM, signal.SIGHUP)
+        }
+        # The terminal sends it to both.
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except OSError as error:
+        sys.exit(f"{os.path.basename(sys.executable)}: {error}")

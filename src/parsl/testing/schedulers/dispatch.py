@@ -1,0 +1,130 @@
+"""Which of the waiting jobs start, and where; why the others do not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from parsl.testing.schedulers.records import HELD, WAITING, Job, Placement, Queue
+
+#: Why a job does not start.
+TOO_FEW_NODES = "too few free nodes"
+NEVER_ENOUGH_NODES = "too few nodes in all"
+NEVER_ENOUGH_CPUS = "too few CPUs on every node"
+RUN_LIMIT = "run limit of the user"
+
+
+class Node(NamedTuple):
+    """A simulated node."""
+
+    name: str
+    cpus: int
+    is_up: bool = True
+
+
+class Start(NamedTuple):
+    """A job that starts now."""
+
+    number: int
+    placements: tuple[Placement, ...]
+
+
+class Decision(NamedTuple):
+    """What is to be done."""
+
+    starts: tuple[Start, ...]
+    #: Why the others wait, by their numbers.
+    waits: Mapping[int, str]
+
+
+def decide(
+    candidates: Sequence[Job],
+    occupying: Sequence[Job],
+    nodes: Sequence[Node],
+    queues: Sequence[Queue],
+    now_s: float,
+) -> Decision:
+    """Start jobs in the order given; one that cannot start now does not keep the later ones from it.
+
+    Args:
+        candidates: Jobs that have not started.
+        occupying: Jobs that hold nodes.
+        nodes: The cluster.
+        queues: Its queues; a queue that is not among them has no limits.
+        now_s: The time, in seconds since the epoch.
+
+    Returns:
+        The jobs to start, and the reason for each that is not.
+    """
+    free = {node.name: node.cpus for node in nodes if node.is_up}
+    running: dict[tuple[str, str], int] = {}
+    for job in occupying:
+        _take(free, job.placements)
+        _count(running, job)
+    limits = {queue.name: queue.max_running_per_user for queue in queues}
+    starts: list[Start] = []
+    waits: dict[int, str] = {}
+    for job in candidates:
+        if not is_eligible(job, now_s):
+            continue
+        reason = _never(job, nodes)
+        limit = limits.get(job.queue)
+        if not reason and limit is not None and running.get((job.queue, job.owner), 0) >= limit:
+            reason = RUN_LIMIT
+        placements = None if reason else place(job, free)
+        if placements is None:
+            waits[job.number] = reason or TOO_FEW_NODES
+            continue
+        _take(free, placements)
+        _count(running, job)
+        starts.append(Start(job.number, placements))
+    return Decision(tuple(starts), waits)
+
+
+def is_eligible(job: Job, now_s: float) -> bool:
+    """Whether a job that has not started may."""
+    return job.state != HELD and not (job.state == WAITING and job.not_before_s > now_s)
+
+
+def place(job: Job, free: Mapping[str, int]) -> tuple[Placement, ...] | None:
+    """Find nodes for a job.
+
+    Args:
+        job: The job; with ``scatter`` each of its pieces needs a node of its own.
+        free: The free CPUs of the nodes that are up, in the order in which they are used.
+
+    Returns:
+        Its pieces with their nodes; None if there are not enough.
+    """
+    left = dict(free)
+    placements: list[Placement] = []
+    for chunk in job.chunks:
+        for _ in range(chunk.pieces):
+            host = next((name for name, cpus in left.items() if cpus >= chunk.cpus), None)
+            if host is None:
+                return None
+            placements.append(Placement(host, chunk.cpus, chunk.processes))
+            if job.place == "scatter":
+                del left[host]
+            else:
+                left[host] -= chunk.cpus
+    return tuple(placements)
+
+
+def _never(job: Job, nodes: Sequence[Node]) -> str:
+    most = max((node.cpus for node in nodes), default=0)
+    if any(chunk.cpus > most for chunk in job.chunks):
+        return NEVER_ENOUGH_CPUS
+    if place(job, {node.name: node.cpus for node in nodes}) is None:
+        return NEVER_ENOUGH_NODES
+    return ""
+
+
+def _take(free: dict[str, int], placements: Sequence[Placement]) -> None:
+    for placement in placements:
+        if placement.host in free:
+            free[placement.host] -= placement.cpus
+
+
+def _count(running: dict[tuple[str, str], int], job: Job) -> None:
+    running[job.queue, job.owner] = running.get((job.queue, job.owner), 0) + 1

@@ -1,0 +1,15 @@
+"""What the tests of the stand-ins share."""
+
+import time
+
+import pytest
+
+
+@pytest.fixture
+def utc(monkeypatch):
+    """The clock of the recordings."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
