@@ -16,12 +16,9 @@ import time
 from typing import NoReturn
 
 from parsl.executors.high_throughput.process_tree import (
+    Processes,
     become_subreaper,
-    children,
-    descendants,
     die_with_parent,
-    is_alive,
-    session_members,
     signal_processes,
     was_started_with,
 )
@@ -35,6 +32,10 @@ from parsl.executors.high_throughput.protocol import (
 )
 
 _PACKET = 64 * 1024
+#: Room for one descriptor.
+_RIGHTS_SIZE = socket.CMSG_SPACE(4)
+#: Orders that are taken in before anything else is looked at.
+_BURST = 256
 #: How long, in seconds, the processes of a lost manager have between SIGTERM and SIGKILL.
 LAST_GRACE_S = 1.0
 
@@ -44,6 +45,7 @@ class ForkServer:
 
     def __init__(self, manager: socket.socket) -> None:
         self._manager = manager
+        self._pid = os.getpid()
         #: The ranks of the workers, by process id.
         self._workers: dict[int, int] = {}
         #: Process trees that were told to end: worker -> (its rank, time for SIGKILL, members known so far).
@@ -51,6 +53,7 @@ class ForkServer:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         #: Workers that have ended while something of theirs has not.
         self._exited: dict[int, Exited] = {}
+        self._to_end: list[End] = []
 
     def __repr__(self) -> str:
         return f"<ForkServer workers={len(self._workers)} ending={len(self._ending)}>"
@@ -68,6 +71,7 @@ class ForkServer:
                     self._clear_wakeups()
                 elif not self._serve_manager():
                     return
+            self._end_workers()
             self._bury()
             self._finish_endings()
 
@@ -85,19 +89,21 @@ class ForkServer:
             pass
 
     def _serve_manager(self) -> bool:
-        try:
-            data, fds, _, _ = socket.recv_fds(self._manager, _PACKET, 4)
-        except InterruptedError:
-            return True
-        except ConnectionResetError:
-            return False
-        if not data:
-            return False
-        message = decode_to_fork_server(data)
-        if isinstance(message, Fork):
-            self._fork(message, fds[0])
-        elif isinstance(message, End):
-            self._end(message.pid, message.grace_s)
+        """Take in the manager's orders. Returns: False when it is gone."""
+        for _ in range(_BURST):
+            try:
+                data, rights, _, _ = self._manager.recvmsg(_PACKET, _RIGHTS_SIZE, socket.MSG_DONTWAIT)
+            except (BlockingIOError, InterruptedError):
+                return True
+            except ConnectionResetError:
+                return False
+            if not data:
+                return False
+            message = decode_to_fork_server(data)
+            if isinstance(message, Fork):
+                self._fork(message, int.from_bytes(rights[0][2], sys.byteorder))
+            else:
+                self._to_end.append(message)
         return True
 
     def _fork(self, message: Fork, fd: int) -> None:
@@ -113,6 +119,8 @@ class ForkServer:
             signal.set_wakeup_fd(-1)
             os.setsid()
             die_with_parent()
+            if os.getppid() != self._pid:
+                os._exit(1)  # it was too late for that
             self._manager.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
@@ -123,49 +131,61 @@ class ForkServer:
         finally:
             os._exit(1)
 
-    def _end(self, pid: int, grace_s: float) -> None:
-        """Ask a worker's whole tree to end; what is left after the grace is killed."""
-        if pid not in self._workers:
+    def _end_workers(self) -> None:
+        """Ask the whole trees of workers to end; what is left after the grace is killed."""
+        orders, self._to_end = self._to_end, []
+        if not orders:
             return
-        rank = self._workers[pid]
-        members = {pid} | descendants(pid) | self._left_by(pid, rank)
-        signal_processes(members, signal.SIGTERM if grace_s > 0 else signal.SIGKILL)
-        self._ending[pid] = (rank, time.monotonic() + grace_s, members)
+        processes = Processes()
+        for order in orders:
+            pid = order.pid
+            if pid not in self._workers:
+                continue
+            rank = self._workers[pid]
+            members = processes.with_descendants([pid]) | self._left_by(pid, rank, processes)
+            signal_processes(members, signal.SIGTERM if order.grace_s > 0 else signal.SIGKILL)
+            self._ending[pid] = (rank, time.monotonic() + order.grace_s, members)
 
-    def _left_by(self, worker: int, rank: int) -> set[int]:
+    def _left_by(self, worker: int, rank: int, processes: Processes) -> set[int]:
         """What is a worker's, though not below it any more: its session, and orphans with its rank."""
         mark = f"PARSL_WORKER_RANK={rank}".encode()
-        adopted = children(os.getpid()) - self._workers.keys()
+        adopted = processes.children(self._pid) - self._workers.keys()
         strays = {pid for pid in adopted if was_started_with(pid, mark)}
-        return session_members(worker).union(strays, *(descendants(pid) for pid in strays))
+        return processes.session_members(worker) | processes.with_descendants(strays)
 
     def _bury(self) -> None:
         """Collect the dead: workers, and whatever of theirs was left to us."""
+        buried: dict[int, int] = {}
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
+                break
             if pid in self._workers:
-                rank = self._workers.pop(pid)
+                buried[pid] = self._workers.pop(pid)
                 self._exited[pid] = Exited(pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
-                if pid not in self._ending:
-                    left = self._left_by(pid, rank)
-                    signal_processes(left, signal.SIGKILL)
-                    self._ending[pid] = (rank, time.monotonic() + 1.0, left)
+        alone = buried.keys() - self._ending.keys()
+        processes = Processes() if alone else None
+        for pid in alone:
+            assert processes is not None
+            left = self._left_by(pid, buried[pid], processes)
+            signal_processes(left, signal.SIGKILL)
+            self._ending[pid] = (buried[pid], time.monotonic() + 1.0, left)
 
     def _finish_endings(self) -> None:
         """A worker counts as gone when all that it started is gone too; then its place can be used again."""
-        now = time.monotonic()
+        if not self._ending:
+            return
+        now, processes = time.monotonic(), Processes()
         for worker, (rank, deadline, members) in list(self._ending.items()):
-            alive = {pid for pid in members if is_alive(pid)} | self._left_by(worker, rank)
+            alive = processes.alive(members) | self._left_by(worker, rank, processes)
             if not alive and worker in self._exited:
                 del self._ending[worker]
                 self._tell(self._exited.pop(worker))
             elif alive and now >= deadline:
-                signal_processes(alive.union(*(descendants(pid) for pid in alive)), signal.SIGKILL)
+                signal_processes(processes.with_descendants(alive), signal.SIGKILL)
                 self._ending[worker] = (rank, now + 1.0, members)
 
     def _tell(self, message: Forked | Exited) -> None:
@@ -178,7 +198,7 @@ class ForkServer:
         """Nothing of this manager's may be left: TERM, a short grace, KILL, until there is no descendant."""
         signal.set_wakeup_fd(-1)
         deadline = time.monotonic() + LAST_GRACE_S
-        signal_processes(descendants(os.getpid()), signal.SIGTERM)
+        signal_processes(Processes().descendants(self._pid), signal.SIGTERM)
         while True:
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
@@ -186,7 +206,7 @@ class ForkServer:
             except ChildProcessError:
                 return
             if time.monotonic() >= deadline:
-                signal_processes(descendants(os.getpid()), signal.SIGKILL)
+                signal_processes(Processes().descendants(self._pid), signal.SIGKILL)
             time.sleep(0.01)
 
 

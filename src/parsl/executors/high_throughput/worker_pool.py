@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -35,6 +36,9 @@ logger = logging.getLogger("parsl.htex.manager")
 END_GRACE_S = 1.0
 #: Workers that end in a row before any has run a task, until the pool gives up.
 MOST_STILLBORN = 3
+#: Workers that the fork server is asked for at once when the pool starts: neither side may have to wait until
+#: the other reads.
+_MOST_STARTING = 64
 #: Messages taken from one descriptor before the others get their turn.
 _BURST = 64
 
@@ -93,6 +97,7 @@ class WorkerPool:
         self._task_frames: dict[int, list[Any]] = {}
         self._links: dict[int, WorkerLink] = {}
         self._touched: list[Slot] = []
+        self._unstarted: deque[Slot] = deque()
         self._stillborn = 0
         self._buffer = bytearray(PACKET_LIMIT + 4096)
         self._view = memoryview(self._buffer)
@@ -103,8 +108,13 @@ class WorkerPool:
     def start(self) -> None:
         """Start all workers."""
         self._watch(self._fork_server.fileno(), self._serve_fork_server)
-        for slot in self.state.slots:
-            self._start_worker(slot)
+        self._unstarted.extend(self.state.slots)
+        for _ in range(_MOST_STARTING):
+            self._start_next()
+
+    def _start_next(self) -> None:
+        if self._unstarted:
+            self._start_worker(self._unstarted.popleft())
 
     # Tasks
 
@@ -280,7 +290,8 @@ class WorkerPool:
             if isinstance(message, protocol.Forked):
                 slot = self.state.slots[message.rank]
                 slot.pid = message.pid
-                self._assign([slot])
+                self._touched.append(slot)  # it may relieve others
+                self._start_next()
             else:
                 self._take_exit(message)
 
