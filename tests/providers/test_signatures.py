@@ -40,8 +40,9 @@ SIGNATURES = {
     ),
     "CondorProvider": (
         "nodes_per_block=1, cores_per_slot=None, mem_per_slot=None, init_blocks=1, min_blocks=0, "
-        "max_blocks=1, parallelism=1, environment=None, project='', scheduler_options='', transfer_input_files=(), "
-        f"walltime='00:10:00', worker_init='', launcher={SINGLE_NODE}, requirements='', cmd_timeout=60, "
+        "max_blocks=1, parallelism=1, environment=None, project='', scheduler_options='', "
+        "transfer_input_files=(), walltime='00:10:00', worker_init='', "
+        f"launcher={SINGLE_NODE}, requirements='', cmd_timeout=60, "
         "cmd_chunk_size=100"
     ),
 }

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsl.providers.batch.walltime import format_minutes, format_walltime, parse_walltime
@@ -55,6 +55,7 @@ def test_what_is_no_walltime(value):
         parse_walltime("owner", value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789:-. x"))
 def test_any_text_is_a_time_or_a_parameter_error(text):
     try:

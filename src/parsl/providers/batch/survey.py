@@ -9,6 +9,7 @@ from parsl.providers.batch.answers import Verdict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from parsl.commands import CommandResult
     from parsl.providers.batch.answers import Answer, JobRecord, Question
@@ -74,9 +75,7 @@ class Survey:
             self._ask_details(round_)
         except NoAnswer as error:
             round_.findings.problem = str(error)
-        if not round_.missing():
-            round_.findings.problem = None  # one form of the question got no answer, and another one did
-        return round_.findings
+        return round_.conclude()
 
     def _ask_for_all(self, round_: _Round) -> None:
         for question in list(self._questions):
@@ -91,7 +90,7 @@ class Survey:
     def _ask_history(self, round_: _Round) -> None:
         question = self._dialect.history_question()
         size = self._dialect.history_batch_size
-        missing = round_.missing()[: MOST_SINGLE_QUESTIONS * size]
+        missing = round_.without_record()[: MOST_SINGLE_QUESTIONS * size]
         if question is None or not missing:
             return
         try:
@@ -102,7 +101,7 @@ class Survey:
 
     def _ask_one_by_one(self, round_: _Round) -> None:
         question = self._dialect.single_question() or self._questions[0]
-        for job_id in round_.missing()[:MOST_SINGLE_QUESTIONS]:
+        for job_id in round_.unsettled()[:MOST_SINGLE_QUESTIONS]:
             round_.ask_single(question, job_id)
 
     def _ask_details(self, round_: _Round) -> None:
@@ -130,15 +129,26 @@ class _Round:
         self._batch_size = batch_size
         self._ids = {dialect.short_id(job_id): job_id for job_id in job_ids}
         self._unknown: set[str] = set()
+        self._unknown_alone: set[str] = set()
 
-    def missing(self) -> list[str]:
-        """Jobs without a record that are not known to have gone."""
-        known = self.findings.records.keys() | self.findings.gone
-        return [job_id for short_id, job_id in self._ids.items() if short_id not in known]
+    def conclude(self) -> Findings:
+        self.findings.gone = self._unknown_alone - self.findings.records.keys()
+        if not self.unsettled():
+            self.findings.problem = None  # one form of the question got no answer, and another one did
+        return self.findings
+
+    def without_record(self) -> list[str]:
+        return self._others_than(self.findings.records.keys())
 
     def unmentioned(self) -> list[str]:
-        """Those of them that the scheduler has not said either that it does not know them."""
-        known = self.findings.records.keys() | self.findings.gone | self._unknown
+        """Jobs of which the scheduler has not even said that it does not know them."""
+        return self._others_than(self.findings.records.keys() | self._unknown)
+
+    def unsettled(self) -> list[str]:
+        """Jobs without a record that were not asked about alone, in vain."""
+        return self._others_than(self.findings.records.keys() | self._unknown_alone)
+
+    def _others_than(self, known: AbstractSet[str]) -> list[str]:
         return [job_id for short_id, job_id in self._ids.items() if short_id not in known]
 
     def recorded(self) -> list[tuple[str, JobRecord]]:
@@ -174,7 +184,7 @@ class _Round:
         unknown = answer.unknown & self._ids.keys()
         self._unknown |= unknown
         if len(batch) == 1 and self._dialect.short_id(batch[0]) in unknown:
-            self.findings.gone |= unknown
+            self._unknown_alone |= unknown
 
     def _ask(self, question: Question, job_ids: Sequence[str]) -> Answer:
         answer = question.read(self._run(question.command(job_ids)))

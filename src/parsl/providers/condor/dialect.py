@@ -26,7 +26,7 @@ class CondorDialect(Dialect):
     """
 
     unreachable = answers.UNREACHABLE
-    gone = r"job (?P<id>\d+\.\d+) (?:not found|has already|is already)"
+    gone = r"[Jj]ob (?P<id>\d+\.\d+) (?:not found|has already|is already)"
     refusals = RefusalRules(
         transient=(answers.UNREACHABLE, r"max_jobs|too many|try again"),
         permanent=(

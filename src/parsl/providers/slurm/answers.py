@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 UNREACHABLE = (
     r"unable to contact slurm controller|socket timed out|connect failure|connection refused|"
     r"zero bytes were transmitted|network is unreachable|no route to host|"
-    r"slurm_persist_conn_open|sending persistmsgtype|temporarily unable"
+    r"slurm_persist_conn_open|munge|authentication error|"
+    r"problem talking to database|sending persistmsgtype|temporarily unable"
 )
 _INVALID_ID = re.compile(r"invalid job id(?: specified)?", re.IGNORECASE)
 

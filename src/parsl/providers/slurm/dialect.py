@@ -28,7 +28,7 @@ class SlurmDialect(Dialect):
     """
 
     unreachable = answers.UNREACHABLE
-    gone = r"job id[: ]+(?P<id>\d\S*?)(?:: )?(?:Invalid job id|Job/step already complet)"
+    gone = r"job id[: ]+(?P<id>\d\S*?):? +(?:Invalid job id|Job/step already complet)"
     refusals = RefusalRules(
         transient=(
             answers.UNREACHABLE,
@@ -39,7 +39,7 @@ class SlurmDialect(Dialect):
         permanent=(
             r"invalid partition|invalid account|invalid qos|invalid (?:job )?reservation",
             r"invalid (?:feature|generic resource|gres|constraint|cluster)|invalid license",
-            r"requested (?:node configuration|time limit|partition configuration|operation)",
+            r"requested (?:node configuration|time limit|partition configuration)",
             r"node count specification invalid|more processors requested|too many nodes",
             r"user's group not permitted|access/permission denied|access denied|invalid user",
             r"unrecognized option|invalid option|unknown option|invalid directive|ambiguous option",

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsl.commands import CommandResult
+from parsl.jobs.states import TERMINAL_STATES, JobState
+from parsl.providers import GridEngineProvider
+from parsl.providers.batch.answers import Verdict
+from parsl.providers.batch.survey import Survey
+from parsl.providers.grid_engine.answers import meaning, read_details, read_qacct, read_qstat
+
+DIALECT = GridEngineProvider().dialect
+
+QSTAT = """\
+job-ID  prior   name       user         state submit/start at     queue                          slots
+-----------------------------------------------------------------------------------------------------
+      1 0.55500 parsl.htex sci          r     11/23/2026 10:00:00 all.q@node1                        1
+      2 0.00000 parsl.htex sci          qw    11/23/2026 10:00:00                                    1
+      3 0.00000 parsl.htex sci          Eqw   11/23/2026 10:00:00                                    1
+"""
+QACCT = """\
+==============================================================
+qname        all.q
+hostname     node1
+jobname      parsl
+jobnumber    5
+failed       {failed}
+deleted_by   {deleted_by}
+exit_status  {exit_status}
+"""
+NO_JOB = "Following jobs do not exist or permissions are not sufficient: \n5\n"
+DOWN = (
+    "error: commlib error: got select error (Connection refused)\nerror: unable to send message to qmaster\n"
+)
+
+
+def result(stdout="", stderr="", exit_code=0):
+    return CommandResult(("qstat",), exit_code, stdout, stderr, False)
+
+
+def test_qstat():
+    answer = read_qstat(result(QSTAT))
+    assert [(one.job_id, one.state.name) for one in answer.records.values()] == [
+        ("1", "RUNNING"), ("2", "PENDING"), ("3", "HELD"),
+    ]  # fmt: skip
+    assert read_qstat(result()).verdict is Verdict.USABLE, "nobody has a job"
+    assert read_qstat(result("garbage\n")).verdict is Verdict.UNUSABLE
+    assert read_qstat(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("letters", "state"),
+    [("qw", "PENDING"), ("hqw", "HELD"), ("Eqw", "HELD"), ("r", "RUNNING"), ("t", "RUNNING"),
+     ("Rr", "RUNNING"),
+     ("dr", "RUNNING"), ("s", "RUNNING"), ("T", "RUNNING"), ("Rq", "PENDING"), ("z", "UNKNOWN"),
+     ("xyz", "UNKNOWN")],
+)  # fmt: skip
+def test_letters(letters, state):
+    assert meaning(letters)[0].name == state
+
+
+@pytest.mark.parametrize(
+    ("failed", "deleted_by", "exit_status", "state", "exit_code"),
+    [
+        ("0", "NONE", "0", JobState.COMPLETED, 0),
+        ("0", "NONE", "3", JobState.FAILED, 3),
+        ("37  : qmaster enforced h_rt, h_cpu, or h_vmem limit", "NONE", "137", JobState.TIMEOUT, 137),
+        ("100 : assumedly after job", "sci@login", "137", JobState.CANCELLED, 137),
+        ("100 : assumedly after job", "NONE", "137 (Killed)", JobState.FAILED, 137),
+        ("26  : opening input/output file", "NONE", "0", JobState.FAILED, 0),
+    ],
+)
+def test_qacct(failed, deleted_by, exit_status, state, exit_code):
+    stdout = QACCT.format(failed=failed, deleted_by=deleted_by, exit_status=exit_status)
+    (record,) = read_qacct(result(stdout)).records.values()
+    assert (record.job_id, record.state, record.exit_code) == ("5", state, exit_code)
+
+
+def test_the_last_account_of_a_job_that_ran_twice_counts():
+    first = QACCT.format(failed="100", deleted_by="NONE", exit_status="137")
+    stdout = first + QACCT.format(failed="0", deleted_by="NONE", exit_status="0")
+    assert read_qacct(result(stdout)).records["5"].state is JobState.COMPLETED
+    assert read_qacct(result("", "error: job id 5 not found\n", 1)).verdict is Verdict.UNUSABLE
+
+
+def test_details():
+    assert read_details(result("", NO_JOB, 1)).unknown == {"5"}
+    held = read_details(result("job_number:    3\nerror reason    1:  11/23/2026 can't chdir to /x\n"))
+    assert (held.records["3"].state, held.records["3"].message) == (
+        JobState.HELD,
+        "11/23/2026 can't chdir to /x",
+    )
+    assert read_details(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.integers(-64, 255))
+def test_nonsense_ends_no_job(stdout, stderr, exit_code):
+    for read in (read_qstat, read_qacct, read_details):
+        records = read(result(stdout, stderr, exit_code)).records.values()
+        assert not TERMINAL_STATES & {record.state for record in records}
+
+
+def test_a_job_that_is_listed_no_more_is_looked_up_in_the_accounts():
+    asked = []
+
+    def run(command):
+        asked.append(" ".join(command))
+        stdout = {"qstat": QSTAT, "qacct": QACCT.format(failed="0", deleted_by="NONE", exit_status="3")}
+        return CommandResult(tuple(command), 0, stdout[command[0]], "", False)
+
+    findings = Survey(DIALECT, run).ask(["1", "5"], DIALECT.batch_size)
+    assert findings.records["5"].exit_code == 3
+    assert asked == ["qstat", "qacct -j 5"]
+
+
+@pytest.mark.parametrize(
+    ("stdout", "job_id"),
+    [
+        ("12\n", "12"),
+        ("warning: something\n12.1-4:1\n", "12"),
+        ('Your job 12 ("x") has been submitted\n', "12"),
+        ("Unable to run job\n", None),
+    ],
+)
+def test_job_id(stdout, job_id):
+    assert DIALECT.read_job_id(stdout) == job_id
+
+
+@pytest.mark.parametrize(
+    ("stderr", "is_permanent"),
+    [
+        ('Unable to run job: Job was rejected because job requests unknown queue "q".', True),
+        ("Unable to run job: unknown resource \"x\".", True),
+        ('Unable to run job: job rejected: the requested parallel environment "x" does not exist.', True),
+        ("error: commlib error: can't connect to service (Connection refused)", False),
+        ("Unable to run job: job rejected: Only 1 jobs are allowed per user (current job count: 1)", False),
+    ],
+)  # fmt: skip
+def test_refusals(stderr, is_permanent):
+    assert DIALECT.refusals.is_permanent(result("", stderr, 1)) == is_permanent
+
+
+def test_cancel():
+    assert DIALECT.read_cancellation(["5"], result('denied: job "5" does not exist\n', "", 1)) == [True]
+    assert DIALECT.read_cancellation(["5"], result("", DOWN, 1)) == [False]
+
+
+def test_several_nodes_need_a_parallel_environment(caplog):
+    with caplog.at_level(logging.WARNING):
+        GridEngineProvider(nodes_per_block=2, scheduler_options="#$ -pe mpi 64")
+        assert not caplog.records
+        GridEngineProvider(nodes_per_block=2)
+    assert "name no parallel environment" in caplog.text

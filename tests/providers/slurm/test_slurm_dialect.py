@@ -1,0 +1,246 @@
+"""Slurm as it was seen to answer (version 22.05)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsl.commands import CommandResult
+from parsl.jobs.states import TERMINAL_STATES, JobState
+from parsl.providers import SlurmProvider
+from parsl.providers.batch.answers import Verdict
+from parsl.providers.batch.survey import Survey
+from parsl.providers.slurm.answers import STATES, make_record, read_sacct, read_scontrol, read_squeue
+from parsl.validate import ParameterError
+
+DIALECT = SlurmProvider().dialect
+
+SQUEUE = """\
+2|FAILED|NonZeroExitCode
+3|FAILED|JobLaunchFailure
+4|PENDING|Resources
+6|PENDING|BeginTime
+7|PENDING|DependencyNeverSatisfied
+5|PENDING|JobHeldUser
+8|CANCELLED|None
+9|TIMEOUT|TimeLimit
+10|COMPLETED|None
+1|RUNNING|None
+"""
+SCONTROL = """\
+JobId=2 JobName=f.sh UserId=root(0) Priority=4294901758 Nice=0 Account=(null) QOS=(null) JobState=FAILED \
+Reason=NonZeroExitCode Dependency=(null) Requeue=0 Restarts=0 BatchFlag=1 Reboot=0 ExitCode=3:0 \
+RunTime=00:00:00 TimeLimit=01:00:00 StdErr=/x/slurm-2.out
+"""
+DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
+FROZEN = "slurm_load_jobs error: Socket timed out on send/recv operation\n"
+NOT_KNOWN = "slurm_load_jobs error: Invalid job id specified\n"
+
+
+def result(stdout="", stderr="", exit_code=0, command=("squeue", "--jobs=999"), timed_out=False):
+    return CommandResult(command, exit_code, stdout, stderr, timed_out)
+
+
+def test_squeue():
+    records = read_squeue(result(SQUEUE)).records
+    assert {int(job_id): record.state.name for job_id, record in records.items()} == {
+        1: "RUNNING", 2: "FAILED", 3: "FAILED", 4: "PENDING", 5: "HELD", 6: "PENDING", 7: "HELD",
+        8: "CANCELLED", 9: "TIMEOUT", 10: "COMPLETED",
+    }  # fmt: skip
+    assert records["5"].message == "JobHeldUser"
+    assert records["1"].message is None
+    assert (records["10"].exit_code, records["2"].exit_code) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "verdict"),
+    [(DOWN, Verdict.UNREACHABLE), (FROZEN, Verdict.UNREACHABLE), ("?", Verdict.UNUSABLE)],
+)
+def test_squeue_that_fails(stderr, verdict):
+    answer = read_squeue(result("", stderr, 1))
+    assert (answer.verdict, answer.records, answer.unknown) == (verdict, {}, frozenset())
+
+
+def test_only_a_job_asked_about_alone_is_known_to_be_unknown():
+    assert read_squeue(result("", NOT_KNOWN, 1)).unknown == {"999"}
+    assert read_squeue(result("", NOT_KNOWN, 1, ("squeue", "--jobs=998,999"))).unknown == frozenset()
+    assert read_squeue(result()).unknown == frozenset()
+
+
+def test_scontrol_has_the_exit_code():
+    (record,) = read_scontrol(result(SCONTROL)).records.values()
+    assert (record.state, record.exit_code, record.message) == (JobState.FAILED, 3, "NonZeroExitCode")
+    (record,) = read_scontrol(result(SCONTROL.replace("3:0", "0:9"))).records.values()
+    assert record.exit_code == 137
+    assert read_scontrol(result("", NOT_KNOWN, 1)).verdict is Verdict.UNUSABLE
+
+
+def test_sacct():
+    stdout = "2|FAILED|3:0|\n3|CANCELLED by 1002|0:15|\n4|TIMEOUT|0:0|\n5|RUNNING|0:0|\n"
+    records = read_sacct(result(stdout)).records
+    assert [(record.state.name, record.exit_code) for record in records.values()] == [
+        ("FAILED", 3), ("CANCELLED", 143), ("TIMEOUT", 0), ("RUNNING", None),
+    ]  # fmt: skip
+    assert records["3"].message == "by 1002"
+    assert read_sacct(result("", "Slurm accounting storage is disabled\n", 1)).verdict is Verdict.UNUSABLE
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_of_slurm_has_a_meaning(name):
+    assert make_record("1", name, "").state is STATES[name]
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.integers(-64, 255), st.booleans())
+def test_nonsense_ends_no_job(stdout, stderr, exit_code, timed_out):
+    for read in (read_squeue, read_scontrol, read_sacct):
+        answer = read(result(stdout, stderr, exit_code, timed_out=timed_out))
+        assert not answer.records or not TERMINAL_STATES & {one.state for one in answer.records.values()}
+
+
+def survey(answers, job_ids):
+    """Ask, where each command answers as given by how it begins."""
+    asked = []
+
+    def run(command):
+        line = " ".join(
+            word for word in command if not word.startswith(("--format", "--noheader", "--states"))
+        )
+        asked.append(line)
+        stdout, stderr, exit_code = next(
+            answer for start, answer in answers.items() if line.startswith(start)
+        )
+        return CommandResult(tuple(command), exit_code, stdout, stderr, False)
+
+    return Survey(DIALECT, run).ask(job_ids, 50), asked
+
+
+def test_a_forgotten_job_among_others():
+    findings, asked = survey(
+        {
+            "squeue --jobs=1,2": ("1|RUNNING|None\n", "", 0),
+            "squeue --jobs=2": ("", NOT_KNOWN, 1),
+            "sacct": ("", "Slurm accounting storage is disabled\n", 1),
+        },
+        ["1", "2"],
+    )
+    assert list(findings.records) == ["1"]
+    assert findings.gone == {"2"}
+    assert asked == ["squeue --jobs=1,2", "sacct -X --parsable --jobs=2", "squeue --jobs=2"]
+
+
+def test_a_forgotten_job_that_the_accounts_remember():
+    findings, _ = survey(
+        {"squeue": ("", NOT_KNOWN, 1), "sacct": ("2|TIMEOUT|0:0|\n", "", 0)},
+        ["2"],
+    )
+    assert findings.records["2"].state is JobState.TIMEOUT
+
+
+def test_accounts_that_cannot_be_reached_keep_nothing_up():
+    findings, _ = survey(
+        {"squeue": ("", NOT_KNOWN, 1), "sacct": ("", "sacct: error: slurm_persist_conn_open: failed\n", 1)},
+        ["2"],
+    )
+    assert findings.gone == {"2"}
+
+
+def test_failed_jobs_are_asked_for_their_exit_code():
+    findings, asked = survey(
+        {"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": (SCONTROL, "", 0)}, ["2"]
+    )
+    assert findings.records["2"].exit_code == 3
+    assert asked == ["squeue --jobs=2", "scontrol -o show job 2"]
+
+
+def test_a_failed_job_without_an_exit_code_has_failed_all_the_same():
+    findings, _ = survey({"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": ("", DOWN, 1)}, ["2"])
+    assert findings.records["2"].state is JobState.FAILED
+
+
+def test_clusters_are_named_in_every_command():
+    dialect = SlurmProvider(clusters="c1").dialect
+    commands = [dialect.cancel_command(["1;c1", "2"])]
+    questions = [*dialect.questions(), dialect.history_question(), dialect.detail_question()]
+    commands += [question.command(["1;c1", "2"]) for question in questions]
+    assert all("--clusters=c1" in command for command in commands)
+    assert all("1;c1" not in " ".join(command) for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "job_id"),
+    [
+        ("Submitted batch job 77\n", "77"),
+        ("sbatch: a word from the site\nSubmitted batch job 77 on cluster c1\n", "77"),
+        ("", None),
+        ("Submitted batch job \n", None),
+    ],
+)
+def test_job_id(stdout, job_id):
+    assert DIALECT.read_job_id(stdout) == job_id
+
+
+def test_job_id_of_a_site_that_says_it_otherwise():
+    provider = SlurmProvider(regex_job_id=r"^(?P<id>\d+)$")
+    assert provider.dialect.read_job_id("welcome\n12\n") == "12"
+
+
+REFUSED_FOR_GOOD = [
+    "sbatch: error: invalid partition specified: nosuch",
+    "sbatch: error: Batch job submission failed: Requested time limit is invalid (missing or exceeds ...)",
+    "sbatch: error: Invalid --time specification",
+    "sbatch: error: Batch job submission failed: Node count specification invalid",
+    "sbatch: error: Batch job submission failed: Invalid feature specification",
+    "sbatch: error: Invalid generic resource (gres) specification",
+    "sbatch: invalid option -- 'Z'",
+    "sbatch: error: Unable to open file nosuch.sh",
+    "sbatch: error: Batch job submission failed: Requested node configuration is not available",
+    "sbatch: error: Batch job submission failed: More processors requested than permitted",
+    "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified",
+    "sbatch: error: Batch job submission failed: Invalid qos specification",
+]
+REFUSED_FOR_NOW = [
+    "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+    "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+    "sbatch: error: Batch job submission failed: Protocol authentication error",
+    "sbatch: error: Problem talking to database\nsbatch: error: 'x' can't be reached now",
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)",
+]
+
+
+@pytest.mark.parametrize("stderr", REFUSED_FOR_GOOD + REFUSED_FOR_NOW)
+def test_refusals(stderr):
+    assert DIALECT.refusals.is_permanent(result("", stderr, 1)) == (stderr in REFUSED_FOR_GOOD)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "exit_code", "answers"),
+    [
+        ("", 0, [True, True]),
+        (f"scancel: error: Kill job error on job id 1: {DOWN}", 8, [False, False]),
+        ("scancel: error: Kill job error on job id 1: Invalid job id specified\n", 1, [True, True]),
+        ("scancel: error: Invalid job id foo\n", 1, [False, False]),
+    ],
+)
+def test_cancel(stderr, exit_code, answers):
+    assert DIALECT.read_cancellation(["1", "2"], result("", stderr, exit_code)) == answers
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"partition": ""}, "partition is ''"),
+        ({"qos": "a b"}, "qos is 'a b'"),
+        ({"constraint": " "}, "constraint is ' '"),
+        ({"regex_job_id": r"(\d+"}, "group named id"),
+        ({"regex_job_id": r"(\d+)"}, "group named id"),
+        ({"status_batch_size": 0}, "status_batch_size is 0"),
+        ({"mem_per_node": 0}, "mem_per_node is 0"),
+        ({"exclusive": 1}, "exclusive is 1"),
+        ({"walltime": "UNLIMITED"}, "walltime is 'UNLIMITED'"),
+    ],
+)
+def test_wrong_parameters(options, message):
+    with pytest.raises(ParameterError, match=message):
+        SlurmProvider(**options)
