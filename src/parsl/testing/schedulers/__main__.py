@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m parsl.testing.schedulers",
+        usage="%(prog)s [options] SCHEDULER -- COMMAND ...",
         description="Run a command with the stand-in of a batch scheduler on its PATH; jobs run here.",
     )
     parser.add_argument("scheduler", choices=sorted(_CLUSTERS))
@@ -51,10 +52,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--policy", choices=sorted(_POLICIES), default="open", help="the rules of the site")
     parser.add_argument("--flavour", help="the version of the scheduler that is played")
     parser.add_argument("--directory", help="where to keep the cluster's state (default: a temporary one)")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- command ...")
-    options = parser.parse_args(arguments)
-    if options.command[:1] == ["--"]:
-        del options.command[0]
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    end = words.index("--") if "--" in words else len(words)
+    options = parser.parse_args(words[:end])
+    options.command = words[end + 1 :]
     if not options.command:
         parser.error("name a command to run, behind --")
     return options

@@ -89,10 +89,10 @@ class JobRunner:
         if self._reason == NODE_FAILED:
             self._stay_silent()
         if self._reason in (REQUEUED, NODE_FAILED) and job.rerunnable:
+            job_files.clear(plan)
             self._go_back()
         else:
             self._finish(plan)
-        job_files.clear(plan)
         with Starter(self._store) as starter, self._store.transaction() as state:
             starter.plan(state)
 
@@ -284,6 +284,7 @@ class JobRunner:
             state=EXITING, exit_status=exit_status, obit_s=time.time(), end_reason=self._reason
         )
         delivered = job_files.deliver(plan)
+        job_files.clear(plan)
         self._change(
             state=FINISHED,
             finished_s=time.time(),
