@@ -40,7 +40,9 @@ class Driver:
         command: How Python is started; this Python, with the script as its argument, if not given.
     """
 
-    def __init__(self, directory: Path, body: str, command: Sequence[str] | None = None, **options: Any) -> None:
+    def __init__(
+        self, directory: Path, body: str, command: Sequence[str] | None = None, **options: Any
+    ) -> None:
         self.directory = directory
         script = directory / "script.py"
         script.write_text(PREAMBLE + textwrap.dedent(body))

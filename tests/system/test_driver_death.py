@@ -32,7 +32,8 @@ BUSY = """
 
     if __name__ == "__main__":
         with parsl.load(make_config(**OPTIONS)):
-            futures = [stubborn(os.path.abspath("busy0"), bytes(1_000_000)), command(os.path.abspath("busy1"))]
+            futures = [stubborn(os.path.abspath("busy0"), bytes(1_000_000))]
+            futures += [command(os.path.abspath("busy1"))]
             futures += [stubborn(os.path.abspath("queued"), bytes(100_000)) for _ in range(10)]
             for future in futures:
                 future.result()
@@ -73,7 +74,9 @@ def test_ctrl_c_ends_a_busy_run_at_once(start_driver: StartDriver, wait_until: W
     wait_until(all_gone(driver), 5, f"the end of {driver.family()}, {driver.spools()}")
 
 
-def test_ctrl_c_of_a_terminal_reaches_the_whole_group(start_driver: StartDriver, wait_until: WaitUntil) -> None:
+def test_ctrl_c_of_a_terminal_reaches_the_whole_group(
+    start_driver: StartDriver, wait_until: WaitUntil
+) -> None:
     driver = start_driver(BUSY.replace("OPTIONS", "{}"), start_new_session=True)
     wait_until(lambda: (driver.directory / "busy0").exists() and (driver.directory / "busy1").exists())
     os.killpg(driver.process.pid, signal.SIGINT)

@@ -135,7 +135,10 @@ def test_processes_are_named_for_their_roles(start_run: StartRun, wait_until: Wa
     for title in (runs.INTERCHANGE, runs.MANAGER, runs.FORK_SERVER):
         assert " ".join(run.only(title).cmdline()).strip() == title
     wait_until(lambda: len(run.workers()) == 2)
-    assert {" ".join(worker.cmdline()).strip() for worker in run.workers()} == {f"{runs.WORKER} 0", f"{runs.WORKER} 1"}
+    assert {" ".join(worker.cmdline()).strip() for worker in run.workers()} == {
+        f"{runs.WORKER} 0",
+        f"{runs.WORKER} 1",
+    }
 
 
 def test_tasks_can_start_threads_processes_and_pools(start_run: StartRun) -> None:
@@ -150,7 +153,9 @@ def test_tasks_can_start_threads_processes_and_pools(start_run: StartRun) -> Non
     assert run.send(with_a_pool).result(timeout=30) == [1, 2, 3, 4]
 
 
-def test_what_a_task_prints_does_not_get_lost(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_what_a_task_prints_does_not_get_lost(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
     run = start_run()
     run.send(print, "said by a task").result(timeout=30)
     run.close()

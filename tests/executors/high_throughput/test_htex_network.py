@@ -173,6 +173,8 @@ def test_ipv6_addresses_work(start_run: StartRun, far: Path) -> None:
 
 
 def test_managers_come_over_every_address(start_run: StartRun, far: Path) -> None:
-    command = f"{sys.executable} -m parsl.executors.high_throughput.process_worker_pool --settings {{settings}}"
+    command = (
+        f"{sys.executable} -m parsl.executors.high_throughput.process_worker_pool --settings {{settings}}"
+    )
     run = start_run(run_dir=far, worker_port_range=None, launch_cmd=command)
     assert run.send(tasks.add, 1).result(timeout=30) == 1
