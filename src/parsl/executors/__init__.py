@@ -5,12 +5,14 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
+    from parsl.executors.high_throughput.mpi_executor import MPIExecutor
     from parsl.executors.threads import ThreadPoolExecutor
 
-__all__ = ["HighThroughputExecutor", "ThreadPoolExecutor"]
+__all__ = ["HighThroughputExecutor", "MPIExecutor", "ThreadPoolExecutor"]
 
 _HOMES = {
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
+    "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
 }
 

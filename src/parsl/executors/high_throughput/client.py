@@ -133,6 +133,11 @@ class InterchangeClient:
             spool.discard(spool.task_file(self._spool, task_id))
         self.tell(protocol.Cancel([task_id]))
 
+    def refuse(self, future: HTEXFuture, error: BaseException) -> None:
+        """Fail a task that was sent, with a reason that was found too late, and have it forgotten."""
+        self.cancel(future.parsl_executor_task_id)
+        _settle(future, None, error)
+
     def tell(self, message: Any) -> None:
         """Send a message that is no task."""
         with self._lock:

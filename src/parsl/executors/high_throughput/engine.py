@@ -70,6 +70,10 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
     prefetch: int
     cpu_affinity: str
     accelerators: list[str]
+    #: These as in ManagerSettings.
+    mpi_launcher: str = ""
+    nodes_per_block: int = 1
+    max_launches: int | None = None
 
 
 class Engine:
@@ -211,6 +215,7 @@ class Engine:
             debug=settings.debug,
             heartbeat_period_s=settings.heartbeat_period_s,
             heartbeat_threshold_s=settings.heartbeat_threshold_s,
+            counts_nodes=bool(settings.mpi_launcher),
             selector="block_id" if selector is BlockIdManagerSelector else "random",
             pickled_selector=pickled,
             parsl_version=VERSION,
@@ -245,6 +250,9 @@ class Engine:
             drain_period_s=settings.drain_period_s,
             cpu_affinity=settings.cpu_affinity,
             accelerators=settings.accelerators,
+            mpi_launcher=settings.mpi_launcher,
+            nodes_per_block=settings.nodes_per_block,
+            max_launches=settings.max_launches,
             path=_absolute_path(),
         )
 

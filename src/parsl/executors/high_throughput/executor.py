@@ -88,6 +88,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
     """
 
     enforces_walltime = True
+    _resource_keys = _RESOURCE_KEYS
     enable_mpi_mode = False
     mpi_launcher = "mpiexec"
 
@@ -314,7 +315,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
         number = next(self._task_numbers)
         task = Task(number, name, payload)
         if resources:
-            task.priority, task.walltime_s = resources.get("priority"), resources.get("walltime_s")
+            self._ask(task, resources)
         frames: list[Any] = []
         if buffers or len(payload) > INLINE_LIMIT:
             frames = self._load_apart(engine, task, [payload, *buffers])
@@ -324,6 +325,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
         if len(client.pending) > self.wake_above_outstanding:
             self.note_outstanding(len(client.pending))
         return future
+
+    def _ask(self, task: Task, resources: dict[str, Any]) -> None:
+        """Put what a task asks for into it."""
+        task.priority, task.walltime_s = resources.get("priority"), resources.get("walltime_s")
 
     @staticmethod
     def _load_apart(engine: Engine, task: Task, pieces: list[Any]) -> list[Any]:
@@ -352,10 +357,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
 
         Raises: InvalidResourceSpecification naming what is wrong.
         """
-        unknown = set(resource_specification) - _RESOURCE_KEYS
+        unknown = set(resource_specification) - self._resource_keys
         if unknown:
             raise InvalidResourceSpecification(
-                unknown, f"{type(self).__name__} knows only {', '.join(sorted(_RESOURCE_KEYS))}."
+                unknown, f"{type(self).__name__} knows only {', '.join(sorted(self._resource_keys))}."
             )
         for key in _RESOURCE_KEYS & set(resource_specification):
             value = resource_specification[key]

@@ -27,9 +27,12 @@ from parsl.executors.high_throughput.protocol import (
     Exited,
     Fork,
     Forked,
+    Sweep,
+    Swept,
     decode_to_fork_server,
     encode,
 )
+from parsl.executors.high_throughput.sweeper import Sweeper
 
 _PACKET = 64 * 1024
 #: Room for one descriptor.
@@ -54,6 +57,7 @@ class ForkServer:
         #: Workers that have ended while something of theirs has not.
         self._exited: dict[int, Exited] = {}
         self._to_end: list[End] = []
+        self._sweeper = Sweeper(self._pid, self._workers, self._left_by)
 
     def __repr__(self) -> str:
         return f"<ForkServer workers={len(self._workers)} ending={len(self._ending)}>"
@@ -74,12 +78,15 @@ class ForkServer:
             self._end_workers()
             self._bury()
             self._finish_endings()
+            for worker in self._sweeper.step():
+                self._tell(Swept(worker))
 
     def _timeout_ms(self) -> int | None:
-        if not self._ending:
-            return None
-        first = min(deadline for _, deadline, _ in self._ending.values())
-        return max(0, int((first - time.monotonic()) * 1000) + 1)
+        now = time.monotonic()
+        waits = [deadline - now for _, deadline, _ in self._ending.values()]
+        if (wait_s := self._sweeper.wait_s) is not None:
+            waits.append(wait_s)
+        return max(0, int(min(waits) * 1000) + 1) if waits else None
 
     def _clear_wakeups(self) -> None:
         try:
@@ -102,6 +109,8 @@ class ForkServer:
             message = decode_to_fork_server(data)
             if isinstance(message, Fork):
                 self._fork(message, int.from_bytes(rights[0][2], sys.byteorder))
+            elif isinstance(message, Sweep):
+                self._sweeper.begin(message.pid, message.grace_s)
             else:
                 self._to_end.append(message)
         return True
@@ -188,7 +197,7 @@ class ForkServer:
                 signal_processes(processes.with_descendants(alive), signal.SIGKILL)
                 self._ending[worker] = (rank, now + 1.0, members)
 
-    def _tell(self, message: Forked | Exited) -> None:
+    def _tell(self, message: Forked | Exited | Swept) -> None:
         try:
             self._manager.send(encode(message))
         except OSError:

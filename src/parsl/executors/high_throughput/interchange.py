@@ -59,7 +59,7 @@ class Interchange:
     ) -> None:
         self._settings = settings
         self._driver = driver
-        self._state = InterchangeState(_selector(settings))
+        self._state = _make_state(settings)
         self._functions: dict[bytes, bytes] = {}
         self._frames: dict[int, list[Any]] = {}
         self._to_driver: list[Result] = []
@@ -383,6 +383,14 @@ class Interchange:
 
 def _versions(wire: int, parsl: str, python: str) -> str:
     return f"parsl {parsl} (protocol {wire}) on Python {python}"
+
+
+def _make_state(settings: InterchangeSettings) -> InterchangeState:
+    if not settings.counts_nodes:
+        return InterchangeState(_selector(settings))
+    from parsl.executors.high_throughput.mpi_interchange_state import MpiInterchangeState
+
+    return MpiInterchangeState(_selector(settings))
 
 
 def _selector(settings: InterchangeSettings) -> ManagerSelector:

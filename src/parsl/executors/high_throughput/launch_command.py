@@ -72,6 +72,6 @@ def _upstream_fields(settings: ManagerSettings) -> dict[str, object]:
         "nodes_per_block": 1,
         "poll_period": 10,
         "address_probe_timeout_string": "",
-        "enable_mpi_mode": "",
-        "mpi_launcher": "mpiexec",
+        "enable_mpi_mode": "--enable_mpi_mode" if settings.mpi_launcher else "",
+        "mpi_launcher": settings.mpi_launcher or "mpiexec",
     }

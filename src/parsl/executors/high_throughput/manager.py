@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from parsl.executors.high_throughput import protocol
@@ -35,6 +35,7 @@ class Manager:
         connection: to the interchange, which has said welcome.
         places: environment and CPUs of each worker.
         fork_server: the channel to the process that starts workers.
+        nodes: names of the nodes to give to tasks; none where tasks do not ask for nodes.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Manager:
         connection: Connection,
         places: list[tuple[dict[str, str], list[int]]],
         fork_server: Any,
+        nodes: Sequence[str] = (),
     ) -> None:
         self._identity = identity
         self._connection = connection
@@ -51,12 +53,13 @@ class Manager:
         self._threshold_s = settings.heartbeat_threshold_s
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
-        self._pool = WorkerPool(
+        log_dir = manager_log_dir(settings, identity)
+        self._pool = _pool_type(settings, nodes, log_dir)(
             identity,
             places,
             prefetch=settings.prefetch,
             spool=settings.spool,
-            worker_log_dir=manager_log_dir(settings, identity) if settings.debug else "",
+            worker_log_dir=log_dir if settings.debug else "",
             fork_server=fork_server,
             watch=self._watch,
             rewatch=self._epoll.modify,
@@ -92,6 +95,7 @@ class Manager:
             self._stop(str(error), exit_code=1)
         finally:
             self._say_goodbye()
+            self._pool.close()
         return self._exit_code
 
     def _turn(self) -> None:
@@ -127,8 +131,9 @@ class Manager:
             self._tell(protocol.Beat())
         if now - self._heard_at > self._threshold_s:
             self._stop(f"nothing was heard from the interchange for {self._threshold_s:g} s", exit_code=1)
-        if now >= self._drain_at and not self._is_draining:
-            logger.info("the drain period is over: taking no more tasks")
+        if not self._is_draining and (now >= self._drain_at or self._pool.is_used_up):
+            why = "the drain period is over" if now >= self._drain_at else "the block is used up"
+            logger.info("%s: taking no more tasks", why)
             self._is_draining = True
             self._tell(protocol.Draining())
         if self._may_leave and self._pool.state.held == 0 and not self._pool.results:
@@ -229,6 +234,24 @@ class Manager:
 
     def _clear_signals(self, _: int) -> None:
         os.read(self._signals, 64)
+
+
+def _pool_type(settings: ManagerSettings, nodes: Sequence[str], log_dir: str) -> Callable[..., WorkerPool]:
+    """The kind of pool that the executor's tasks need."""
+    if not nodes:
+        return WorkerPool
+    from functools import partial
+
+    from parsl.executors.high_throughput.host_files import HostFiles
+    from parsl.executors.high_throughput.mpi_worker_pool import MpiWorkerPool
+
+    return partial(
+        MpiWorkerPool,
+        nodes=nodes,
+        launcher=settings.mpi_launcher,
+        host_files=HostFiles(log_dir),
+        most_launches=settings.max_launches,
+    )
 
 
 def manager_log_dir(settings: ManagerSettings, identity: PoolIdentity) -> str:

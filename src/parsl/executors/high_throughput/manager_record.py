@@ -33,6 +33,7 @@ class ManagerRecord:
         "host",
         "idle_since",
         "name",
+        "nodes",
         "on_hold",
         "parsl_version",
         "python_version",
@@ -46,6 +47,7 @@ class ManagerRecord:
         self.block = register.block
         self.host = register.host
         self.workers = register.workers
+        self.nodes = register.nodes
         self.capacity = register.capacity
         self.parsl_version = register.parsl_version
         self.python_version = register.python_version
@@ -101,4 +103,5 @@ class ManagerRecord:
             draining=self.draining,
             parsl_version=self.parsl_version,
             python_version=self.python_version,
+            nodes=self.nodes,
         )

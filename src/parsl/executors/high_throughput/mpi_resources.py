@@ -10,6 +10,8 @@ from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.protocol import Resources
 
 _NUMBERS = ("num_nodes", "ranks_per_node", "num_ranks")
+#: Longest launcher_options, in bytes: they are in several variables of the task's environment.
+MOST_OPTIONS = 2000
 #: The keys of a specification that are about MPI.
 MPI_KEYS = frozenset({*_NUMBERS, "launcher_options"})
 
@@ -36,12 +38,7 @@ def complete_resources(specification: Mapping[str, Any], most_nodes: int | None 
             "An MPI task has to say how large it is; call the app with "
             "parsl_resource_specification={'num_nodes': 2, 'ranks_per_node': 12}, for example.",
         )
-    options = specification.get("launcher_options") or ""
-    if not isinstance(options, str) or "\0" in options:
-        raise InvalidResourceSpecification(
-            {"launcher_options"}, f"launcher_options must be a string, not {options!r}."
-        )
-    resources = Resources(*_complete(numbers), options)
+    resources = Resources(*_complete(numbers), _options(specification.get("launcher_options")))
     if most_nodes is not None and resources.num_nodes > most_nodes:
         raise InvalidResourceSpecification(
             {"num_nodes"},
@@ -49,6 +46,18 @@ def complete_resources(specification: Mapping[str, Any], most_nodes: int | None 
             f"{_count(most_nodes, 'node')}: ask for fewer, or set the provider's nodes_per_block.",
         )
     return resources
+
+
+def _options(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or "\0" in value or len(value.encode(errors="replace")) > MOST_OPTIONS:
+        text = repr(value)
+        raise InvalidResourceSpecification(
+            {"launcher_options"},
+            f"launcher_options must be a string of at most {MOST_OPTIONS} bytes, not {text[:100]}.",
+        )
+    return value
 
 
 def _number(key: str, value: Any) -> int:

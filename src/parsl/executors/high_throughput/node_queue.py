@@ -148,7 +148,7 @@ class NodeQueue:
 
 
 def _keep(line: _Line, rooms: Sequence[Room]) -> bytes | None:
-    """Choose the manager that is kept for a task: the one with the most free nodes, if equal the same again."""
+    """Choose the manager to keep for a task: the one with the most free nodes; if equal, the same again."""
     large_enough = [room for room in rooms if room.nodes >= line.nodes]
     if not large_enough:
         return None

@@ -56,6 +56,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     identity = PoolIdentity(name, block, host)
     _start_log(settings, Path(manager_log_dir(settings, identity)))
     try:
+        nodes = _find_nodes(settings, host) if settings.mpi_launcher else []
         workers = _place_workers(settings, name, block)
         register = Register(
             protocol=PROTOCOL_VERSION,
@@ -67,13 +68,15 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
             pid=os.getpid(),
             workers=len(workers),
             capacity=len(workers) + settings.prefetch,
+            nodes=len(nodes),
+            launches=settings.max_launches,
         )
         connection = connect(settings, register)
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
         _say(f"Manager {name} on {host}, block {block}: {error}")
         return 1
-    manager = Manager(identity, settings, connection, workers, channel)
+    manager = Manager(identity, settings, connection, workers, channel, nodes)
     logger.info("%r begins with %d workers", manager, len(workers))
     try:
         code = manager.run()
@@ -89,6 +92,19 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
 def _say(text: str) -> None:
     """To stderr, which ends up in the job's output and, if the block fails, in the error that users see."""
     sys.stderr.write(text + "\n")
+
+
+def _find_nodes(settings: ManagerSettings, host: str) -> list[str]:
+    """The names of the block's nodes."""
+    from parsl.errors import ConfigurationError
+    from parsl.executors.high_throughput.node_list import NoNodes, read_nodes
+
+    try:
+        nodes = read_nodes(os.environ, host, settings.nodes_per_block)
+    except NoNodes as error:
+        raise ConfigurationError(str(error)) from error
+    logger.info("%d nodes: %s", len(nodes), ",".join(nodes))
+    return nodes
 
 
 def _place_workers(

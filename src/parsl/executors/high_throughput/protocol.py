@@ -106,6 +106,8 @@ class ManagerInfo(msgspec.Struct):
     draining: bool
     parsl_version: str
     python_version: str
+    #: Nodes that it has to give to tasks; 0 where tasks do not ask for nodes.
+    nodes: int = 0
 
 
 class Tasks(msgspec.Struct, tag=True, array_like=True):
@@ -313,6 +315,12 @@ class Exited(msgspec.Struct, tag=True, array_like=True):
     peak_memory: int
 
 
+class Swept(msgspec.Struct, tag=True, array_like=True):
+    """Nothing is left of the task that a worker has done."""
+
+    pid: int
+
+
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Stop
 ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused
 FromManager = Register | Results | Beat | Draining | Held | Packages | Goodbye
@@ -326,8 +334,8 @@ decode_to_manager = msgspec.msgpack.Decoder(ToManager).decode
 decode_work = msgspec.msgpack.Decoder(Work).decode
 decode_result = msgspec.msgpack.Decoder(Result).decode
 decode_failure = msgspec.msgpack.Decoder(Failure).decode
-decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End).decode
-decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited).decode
+decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End | Sweep).decode
+decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited | Swept).decode
 
 #: What decoders raise.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError)

@@ -30,6 +30,8 @@ class InterchangeSettings(msgspec.Struct, kw_only=True):
     debug: bool
     heartbeat_period_s: float
     heartbeat_threshold_s: float
+    #: Whether managers have nodes to give to tasks.
+    counts_nodes: bool = False
     #: 'random', 'block_id' or a pickled selector of the user's (trusted: it comes from the driver by birth).
     selector: str
     pickled_selector: bytes = b""
@@ -64,6 +66,12 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
     drain_period_s: float | None = None
     cpu_affinity: str = "none"
     accelerators: list[str] = []
+    #: Launcher of MPI programs; empty where tasks do not ask for nodes.
+    mpi_launcher: str = ""
+    #: How many nodes a block has at least, to be found by its manager where tasks ask for nodes.
+    nodes_per_block: int = 1
+    #: Most tasks that a block starts where tasks ask for nodes; None for any number.
+    max_launches: int | None = None
     #: The driver's sys.path.
     path: list[str] = []
 

@@ -80,7 +80,10 @@ class Worker:
         start = perf_counter()
         out: list[Buffer] = []
         try:
-            value = self._call(work, frames)
+            if work.environment is None:
+                value = self._call(work, frames)
+            else:
+                value = self._call_in(work.environment, work, frames)
             status = DONE
             payload, out = dump_value(value)
         except SystemExit as error:
@@ -102,6 +105,19 @@ class Worker:
         ):
             return encode(Result(task.id, status, b"", (), perf_counter() - start, sizes)), []
         return encode(Result(task.id, status, b"", sizes, perf_counter() - start)), out
+
+    def _call_in(self, environment: dict[str, str], work: Work, frames: list[bytearray]) -> Any:
+        """Call with variables that are there as long as the task."""
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            return self._call(work, frames)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
     def _call(self, work: Work, frames: list[bytearray]) -> Any:
         task = work.task

@@ -70,6 +70,9 @@ class WorkerPool:
         unwatch: called with a descriptor that is about to be closed.
     """
 
+    #: Makes what is sent to a worker of a task and its function's body.
+    _make_work: Callable[[Task, bytes | None], Work] = Work
+
     def __init__(
         self,
         identity: PoolIdentity,
@@ -115,6 +118,14 @@ class WorkerPool:
     def _start_next(self) -> None:
         if self._unstarted:
             self._start_worker(self._unstarted.popleft())
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it will not start any more tasks."""
+        return False
+
+    def close(self) -> None:
+        """Remove what the pool has left in the file system."""
 
     # Tasks
 
@@ -167,7 +178,7 @@ class WorkerPool:
                 slot.functions.add(task.function)
                 body = self._functions.get(task.function)
             link = self._links[slot.rank]
-            link.send(Work(task, body), self._task_frames.get(task.id, []) if task.sizes else [])
+            link.send(self._make_work(task, body), self._task_frames.get(task.id, []) if task.sizes else [])
             if link.sender.waiting or link.watches_output:
                 self._watch_output(link)
 
@@ -292,8 +303,13 @@ class WorkerPool:
                 slot.pid = message.pid
                 self._touched.append(slot)  # it may relieve others
                 self._start_next()
-            else:
+            elif isinstance(message, protocol.Exited):
                 self._take_exit(message)
+            else:
+                self._take_swept(message)
+
+    def _take_swept(self, message: protocol.Swept) -> None:
+        """A worker's task has left nothing behind; only pools that ask are told."""
 
     def _take_exit(self, message: protocol.Exited) -> None:
         slot = next((slot for slot in self.state.slots if slot.pid == message.pid), None)

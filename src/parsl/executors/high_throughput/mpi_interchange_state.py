@@ -1,0 +1,89 @@
+"""The interchange's decisions where tasks ask for nodes: a manager gets a task only when it can start it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from parsl.executors.high_throughput.interchange_state import InterchangeState
+from parsl.executors.high_throughput.manager_record import ManagerRecord
+from parsl.executors.high_throughput.manager_selector import ManagerSelector
+from parsl.executors.high_throughput.node_queue import NodeQueue, Room, nodes_of
+from parsl.executors.high_throughput.protocol import Register, Task
+
+
+class MpiInterchangeState(InterchangeState):
+    """Queue and managers, with nodes counted. Owned by the interchange's loop."""
+
+    def __init__(self, selector: ManagerSelector) -> None:
+        super().__init__(selector)
+        self._waiting = NodeQueue()
+        #: How many nodes each manager has.
+        self._nodes: dict[bytes, int] = {}
+        #: How many nodes each task has that a manager holds.
+        self._taken: dict[bytes, dict[int, int]] = {}
+        #: How many more tasks a manager may start, where that is limited.
+        self._launches: dict[bytes, int] = {}
+
+    def __repr__(self) -> str:
+        nodes = sum(self._nodes.values())
+        return (
+            f"<MpiInterchangeState queued={len(self._waiting)} managers={len(self.managers)} nodes={nodes}>"
+        )
+
+    def add_tasks(self, tasks: Iterable[Task]) -> None:
+        tasks = list(tasks)
+        self._waiting.extend(tasks)
+        self._queued.update(task.id for task in tasks)
+
+    def cancel(self, task_id: int) -> bytes | None:
+        if task_id in self._queued:
+            self._queued.discard(task_id)
+            self._waiting.drop(task_id)
+            return None
+        return super().cancel(task_id)
+
+    def register(self, name: bytes, register: Register, now_s: float) -> ManagerRecord:
+        self._nodes[name] = max(1, register.nodes)
+        self._taken[name] = {}
+        if register.launches is not None:
+            self._launches[name] = register.launches
+        return super().register(name, register, now_s)
+
+    def remove(self, name: bytes) -> ManagerRecord:
+        for known in (self._nodes, self._taken, self._launches):
+            known.pop(name, None)
+        return super().remove(name)
+
+    def match(self) -> list[tuple[bytes, list[Task]]]:
+        """Give waiting tasks to managers that can start them at once.
+
+        Returns: which manager gets which tasks.
+        """
+        if not len(self._waiting):
+            return []
+        rooms = [self._room(name, record) for name, record in self.managers.items() if record.takes_tasks]
+        given: dict[bytes, list[Task]] = {}
+        for name, task in self._waiting.place(rooms):
+            self._hand_over(name, task)
+            given.setdefault(name, []).append(task)
+        return list(given.items())
+
+    def _room(self, name: bytes, record: ManagerRecord) -> Room:
+        # The record is right about what is held, whoever has changed it.
+        taken = {task_id: nodes for task_id, nodes in self._taken[name].items() if task_id in record.held}
+        self._taken[name] = taken
+        # A task that came with the manager may have any number of nodes.
+        has_unknown = len(taken) < len(record.held)
+        free = 0 if has_unknown else self._nodes[name] - sum(taken.values())
+        return Room(
+            name, self._nodes[name], free, min(record.free_workers, self._launches.get(name, record.workers))
+        )
+
+    def _hand_over(self, name: bytes, task: Task) -> None:
+        record = self.managers[name]
+        self._queued.discard(task.id)
+        self._taken[name][task.id] = nodes_of(task)
+        if name in self._launches:
+            self._launches[name] -= 1
+        record.held.add(task.id)
+        record.idle_since = None
