@@ -14,43 +14,51 @@ class ManagerActivity:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._infos: dict[str, ManagerInfo] = {}
-        self._told_at = time.monotonic()
+        #: What was said of each manager, and when.
+        self._told: dict[str, tuple[ManagerInfo, float]] = {}
 
     def __repr__(self) -> str:
-        return f"<ManagerActivity managers={len(self._infos)}>"
+        return f"<ManagerActivity managers={len(self._told)}>"
 
     def replace(self, infos: list[ManagerInfo]) -> None:
+        """These are all managers that there are."""
+        now = time.monotonic()
+        told = {info.manager: (info, now) for info in infos}
         with self._lock:
-            self._infos = {info.manager: info for info in infos}
-            self._told_at = time.monotonic()
+            self._told = told
 
     def joined(self, info: ManagerInfo) -> None:
+        """A manager has come."""
         with self._lock:
-            self._infos = {**self._infos, info.manager: info}
+            self._told[info.manager] = info, time.monotonic()
 
     def gone(self, manager: str) -> None:
+        """A manager has left."""
         with self._lock:
-            self._infos = {name: info for name, info in self._infos.items() if name != manager}
+            self._told.pop(manager, None)
 
     def infos(self) -> list[ManagerInfo]:
-        return list(self._infos.values())
+        """What was said last of each manager."""
+        with self._lock:
+            return [info for info, _ in self._told.values()]
 
     def by_block(self) -> dict[str, BlockActivity]:
         """What the managers of each block do together."""
         with self._lock:
-            infos, age_s = list(self._infos.values()), time.monotonic() - self._told_at
-        blocks: dict[str, list[ManagerInfo]] = {}
-        for info in infos:
-            blocks.setdefault(info.block, []).append(info)
-        return {block: _together(members, age_s) for block, members in blocks.items()}
+            told = list(self._told.values())
+        now = time.monotonic()
+        blocks: dict[str, list[tuple[ManagerInfo, float]]] = {}
+        for info, moment in told:
+            blocks.setdefault(info.block, []).append((info, now - moment))
+        return {block: _together(members) for block, members in blocks.items()}
 
 
-def _together(infos: list[ManagerInfo], age_s: float) -> BlockActivity:
-    tasks = sum(info.tasks for info in infos)
+def _together(members: list[tuple[ManagerInfo, float]]) -> BlockActivity:
+    """Args: members: what was said of each manager, and how many seconds ago."""
+    tasks = sum(info.tasks for info, _ in members)
     return BlockActivity(
-        managers=len(infos),
-        workers=sum(info.workers for info in infos),
+        managers=len(members),
+        workers=sum(info.workers for info, _ in members),
         tasks=tasks,
-        idle_s=0.0 if tasks else min(info.idle_s for info in infos) + age_s,
+        idle_s=0.0 if tasks else min(info.idle_s + age_s for info, age_s in members),
     )

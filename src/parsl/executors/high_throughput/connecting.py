@@ -25,6 +25,9 @@ from parsl.executors.high_throughput.settings import ManagerSettings
 CONNECT_TIMEOUT_S = 10.0
 #: How long an interchange has to answer the registration, in seconds.
 ANSWER_TIMEOUT_S = 20.0
+#: When a closed connection is tried again, in milliseconds: late enough for the interchange to notice that it
+#: was closed, and that something may have been lost.
+RECONNECT_AFTER_MS = 1000
 
 
 class NoInterchange(Exception):
@@ -74,7 +77,13 @@ def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
 
     sock = zmq.Context().socket(zmq.DEALER)
     sock.setsockopt(zmq.ROUTING_ID, name.encode())
-    for option, value in ((zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.TCP_KEEPALIVE, 1), (zmq.IPV6, 1)):
+    for option, value in (
+        (zmq.SNDHWM, 0),
+        (zmq.RCVHWM, 0),
+        (zmq.TCP_KEEPALIVE, 1),
+        (zmq.IPV6, 1),
+        (zmq.RECONNECT_IVL, RECONNECT_AFTER_MS),
+    ):
         sock.setsockopt(option, value)
     if settings.cert_dir:
         from parsl.curvezmq import load_client_keys
@@ -99,7 +108,7 @@ def _await_answer(connection: Connection) -> Welcome | Refused | None:
                 if isinstance(answer, (Welcome, Refused)):
                     connection.give_back(messages[at + 1 :])
                     return answer
-        except (DecodeError, EOFError):
+        except (*DecodeError, EOFError):
             return None
         if not connection.has_input():
             poll.poll(left * 1000)
@@ -141,8 +150,12 @@ def _accepting(addresses: list[str], port: int, report: list[str]) -> Iterator[s
         poll.register(sock, select.POLLOUT)
     deadline = time.monotonic() + CONNECT_TIMEOUT_S
     try:
-        while trying and (left := deadline - time.monotonic()) > 0:
-            for fd, _ in poll.poll(int(left * 1000) + 1):
+        while trying:
+            # Looked at once more after the deadline: whoever got an endpoint may have taken long over it.
+            events = poll.poll(max(0, int((deadline - time.monotonic()) * 1000) + 1))
+            if not events:
+                break
+            for fd, _ in events:
                 sock, endpoint = trying.pop(fd)
                 poll.unregister(fd)
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
