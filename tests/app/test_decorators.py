@@ -80,7 +80,12 @@ def test_calling_before_load_says_how_to_load() -> None:
 
 
 def test_calling_inside_a_worker_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from parsl.app import app
+
     monkeypatch.setenv("PARSL_WORKER_RANK", "0")
+    monkeypatch.setattr(
+        app, "_current_kernel", app._load_kernel_finder
+    )  # as in a process that has loaded none
     with pytest.raises(NoDataFlowKernelError, match=r"inside a worker.*join_app"):
         python_app(double)(1)
 

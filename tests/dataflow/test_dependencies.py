@@ -197,12 +197,12 @@ class TestFiles:
             assert call(dfk, lambda f: f.filepath, File("/some/path")).result() == "/some/path"
 
     @pytest.mark.parametrize("place", ["args", "x", "inputs", "outputs", "stdout"])
-    def test_a_remote_file_is_refused_at_the_call(self, tmp_path: Any, place: str) -> None:
-        remote = File("http://host/path")
+    def test_a_file_that_nothing_can_move_is_refused_at_the_call(self, tmp_path: Any, place: str) -> None:
+        remote = File("gopher://host/path")
         value = remote if place in ("x", "stdout") else [remote]
         args, kwargs = ((remote,), {}) if place == "args" else ((), {place: value})
         with kernel(tmp_path, PromptExecutor()) as dfk:
-            with pytest.raises(NotImplementedError, match="staging of remote files is not available"):
+            with pytest.raises(ValueError, match=r"none of its staging providers .* 'gopher'"):
                 call(dfk, lambda *_, **__: None, *args, **kwargs)
             assert dfk._graph.unfinished() == []
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from parsl.app.bash import BashApp
     from parsl.app.python import PythonApp
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.dflow import DataFlowKernel
+    from parsl.dataflow.futures import AppFuture
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -42,6 +44,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         executors: The labels of the executors to choose from, or ``"all"``.
         cache: Whether a call with the same arguments as an earlier one gets its result.
         ignore_for_cache: The keyword arguments that do not count for that.
+        max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
 
     Raises:
         ParameterError: A parameter is wrong.
@@ -57,6 +60,8 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         executors: Labels = "all",
         cache: bool = False,
         ignore_for_cache: Sequence[str] | None = None,
+        *,
+        max_concurrency: int | None = None,
     ) -> None:
         self._is_static = isinstance(func, staticmethod)
         self._is_method = False
@@ -72,6 +77,10 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         self.ignore_for_cache: list[str] | None = validate.list_of(
             self, "ignore_for_cache", ignore_for_cache, str, optional=True
         )
+        self.max_concurrency = validate.integer(
+            self, "max_concurrency", max_concurrency, low=1, optional=True
+        )
+        self._limit = _limit_of(self.max_concurrency)
         self._parameters = read_parameters(function)
         self._task_function = self._make_task_function()
 
@@ -85,7 +94,10 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             parameters = self._parameters
             if parameters is not None and (kwargs or not parameters.low <= len(args) <= parameters.high):
                 args, kwargs = self._prepare(args, kwargs)
-            return (self.data_flow_kernel or _current_kernel()).submit(
+            kernel = self.data_flow_kernel or _current_kernel()
+            if self._limit is not None:
+                return self._submit_limited(kernel, args, kwargs)
+            return kernel.submit(
                 self._task_function,
                 args,
                 self.executors,
@@ -100,6 +112,18 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             if self._is_method or (instance is owner and not self._is_static):
                 return self if instance is None else MethodType(self, instance)
             return self
+
+    def _submit_limited(self, kernel: DataFlowKernel, args: Any, kwargs: dict[str, Any]) -> AppFuture[Any]:
+        function = self._task_function
+        return kernel.submit(
+            function,
+            args,
+            self.executors,
+            self.cache,
+            self.ignore_for_cache,
+            kwargs,
+            concurrency_limit=self._limit,
+        )
 
     def __set_name__(self, owner: type, name: str) -> None:
         defined_in = getattr(self.func, "__qualname__", "").rpartition(".")[0]
@@ -130,7 +154,12 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         # To be used in a worker: by name if that can import it, else by value. The kernel stays here.
         if _is_importable(self):
             return _import_app, (self.__module__, self.__qualname__)
-        arguments = {"func": self.func, "executors": self.executors, "cache": self.cache}
+        arguments = {
+            "func": self.func,
+            "executors": self.executors,
+            "cache": self.cache,
+            "max_concurrency": self.max_concurrency,
+        }
         return _new_app, (type(self),), arguments, None, None, _set_app_state
 
     def __parsl_dependencies__(self) -> tuple[object, ...]:
@@ -144,6 +173,8 @@ def python_app(
     cache: bool = False,
     executors: Labels = "all",
     ignore_for_cache: Sequence[str] | None = None,
+    *,
+    max_concurrency: int | None = None,
 ) -> PythonApp[P, R]: ...
 @overload
 def python_app(
@@ -152,6 +183,8 @@ def python_app(
     cache: bool = False,
     executors: Labels = "all",
     ignore_for_cache: Sequence[str] | None = None,
+    *,
+    max_concurrency: int | None = None,
 ) -> Callable[[Callable[P, R]], PythonApp[P, R]]: ...
 def python_app(
     function: Callable[..., Any] | None = None,
@@ -159,6 +192,8 @@ def python_app(
     cache: bool = False,
     executors: Labels = "all",
     ignore_for_cache: Sequence[str] | None = None,
+    *,
+    max_concurrency: int | None = None,
 ) -> Any:
     """Make an app of a Python function: calling it gives a future of what the function returns.
 
@@ -170,6 +205,7 @@ def python_app(
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The keyword arguments that do not count for the cache.
+        max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
 
     Returns:
         The app; or with parentheses, a decorator that makes it.
@@ -180,7 +216,9 @@ def python_app(
     from parsl.app.python import PythonApp
 
     def decorator(func: Callable[..., Any]) -> PythonApp[..., Any]:
-        return PythonApp(func, data_flow_kernel, cache, executors, ignore_for_cache)
+        return PythonApp(
+            func, data_flow_kernel, cache, executors, ignore_for_cache, max_concurrency=max_concurrency
+        )
 
     return decorator if function is None else decorator(function)
 
@@ -192,6 +230,8 @@ def bash_app(
     cache: bool = False,
     executors: Labels = "all",
     ignore_for_cache: Sequence[str] | None = None,
+    *,
+    max_concurrency: int | None = None,
 ) -> BashApp[P]: ...
 @overload
 def bash_app(
@@ -200,6 +240,8 @@ def bash_app(
     cache: bool = False,
     executors: Labels = "all",
     ignore_for_cache: Sequence[str] | None = None,
+    *,
+    max_concurrency: int | None = None,
 ) -> Callable[[Callable[P, str]], BashApp[P]]: ...
 def bash_app(
     function: Callable[..., Any] | None = None,
@@ -207,6 +249,8 @@ def bash_app(
     cache: bool = False,
     executors: Labels = "all",
     ignore_for_cache: Sequence[str] | None = None,
+    *,
+    max_concurrency: int | None = None,
 ) -> Any:
     """Make an app of a function that returns a command line: calling it has the command line run by
     ``/bin/bash``.
@@ -220,6 +264,7 @@ def bash_app(
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The keyword arguments that do not count for the cache.
+        max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
 
     Returns:
         The app; or with parentheses, a decorator that makes it.
@@ -230,7 +275,9 @@ def bash_app(
     from parsl.app.bash import BashApp
 
     def decorator(func: Callable[..., Any]) -> BashApp[...]:
-        return BashApp(func, data_flow_kernel, cache, executors, ignore_for_cache)
+        return BashApp(
+            func, data_flow_kernel, cache, executors, ignore_for_cache, max_concurrency=max_concurrency
+        )
 
     return decorator if function is None else decorator(function)
 
@@ -311,6 +358,14 @@ def _checked_labels(app: AppBase[..., Any], executors: Any) -> Labels:
             )
         return "all"
     return validate.list_of(app, "executors", executors, str, allow_empty=False)  # type: ignore[no-any-return]
+
+
+def _limit_of(max_concurrency: int | None) -> ConcurrencyLimit | None:
+    if max_concurrency is None:
+        return None
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
+
+    return ConcurrencyLimit(max_concurrency)
 
 
 def _load_kernel_finder() -> DataFlowKernel:

@@ -27,6 +27,7 @@ class BashApp(AppBase["P", int]):
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The keyword arguments that do not count for the cache.
+        max_concurrency: How many calls may be with executors at once; None without limit.
     """
 
     def __init__(
@@ -36,8 +37,12 @@ class BashApp(AppBase["P", int]):
         cache: bool = False,
         executors: Labels = "all",
         ignore_for_cache: Sequence[str] | None = None,
+        *,
+        max_concurrency: int | None = None,
     ) -> None:
-        super().__init__(func, data_flow_kernel, executors, cache, ignore_for_cache)
+        super().__init__(
+            func, data_flow_kernel, executors, cache, ignore_for_cache, max_concurrency=max_concurrency
+        )
 
     def _make_task_function(self) -> Callable[..., Any]:
         return BashTask(self.func)

@@ -28,6 +28,7 @@ class PythonApp(AppBase["P", "R"]):
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The keyword arguments that do not count for the cache.
         join: Whether the function returns futures that the app's future has to wait for.
+        max_concurrency: How many calls may be with executors at once; None without limit.
     """
 
     def __init__(
@@ -38,8 +39,12 @@ class PythonApp(AppBase["P", "R"]):
         executors: Labels = "all",
         ignore_for_cache: Sequence[str] | None = None,
         join: bool = False,
+        *,
+        max_concurrency: int | None = None,
     ) -> None:
-        super().__init__(func, data_flow_kernel, executors, cache, ignore_for_cache)
+        super().__init__(
+            func, data_flow_kernel, executors, cache, ignore_for_cache, max_concurrency=max_concurrency
+        )
         self._joins = validate.boolean(self, "join", join)
 
     def _make_task_function(self) -> Callable[..., Any]:

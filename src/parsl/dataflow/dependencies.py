@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
 
 _FUTURE_OR_FILE = (Future, File)
+_FILES = (File, DataFuture)
 
 
 class Dependencies:
@@ -31,33 +32,37 @@ class Dependencies:
         self.resolver = resolver or SHALLOW_DEPENDENCY_RESOLVER
         self._is_shallow = self.resolver is SHALLOW_DEPENDENCY_RESOLVER
 
-    def gather(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Future[Any]] | None:
-        """Return the futures in the arguments of a call, None if there are none.
+    def gather(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[list[Future[Any]] | None, list[File | DataFuture] | None]:
+        """Return the futures in the arguments of a call, and the files, those that are futures included.
 
-        Raises:
-            NotImplementedError: An argument is a file on another machine.
+        Returns:
+            Futures and files; None where there are none.
         """
         found: list[Future[Any]] = []
+        files: list[File | DataFuture] | None = None
         if self._is_shallow:
             # Nearly all arguments of nearly all tasks pass here and are neither; so it is done in place.
             for value in args:
                 if isinstance(value, _FUTURE_OR_FILE):
-                    _add(found, value)
+                    files = _add(found, files, value)
             if kwargs:
                 for value in kwargs.values():
                     if isinstance(value, _FUTURE_OR_FILE):
-                        _add(found, value)
+                        files = _add(found, files, value)
                 if "inputs" in kwargs:
                     for value in kwargs["inputs"] or ():
                         if isinstance(value, _FUTURE_OR_FILE):
-                            _add(found, value)
+                            files = _add(found, files, value)
         else:
             values = (value for name, value in kwargs.items() if name != "inputs")
             for value in (*args, *values, *(kwargs.get("inputs") or ())):
-                if isinstance(value, File):
-                    refuse_remote(value)
+                if isinstance(value, _FILES):
+                    files = files or []
+                    files.append(value)
                 found.extend(self.resolver.traverse_to_gather(value))
-        return found or None
+        return found or None, files
 
     def unwrap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Iterable[Any], dict[str, Any]]:
         """Return the arguments with results in the place of futures, all of which are done."""
@@ -71,24 +76,15 @@ class Dependencies:
         return f"<{type(self).__name__} by {self.resolver!r}>"
 
 
-def _add(found: list[Future[Any]], value: Future[Any] | File) -> None:
-    if isinstance(value, File):
-        refuse_remote(value)
-    else:
+def _add(
+    found: list[Future[Any]], files: list[File | DataFuture] | None, value: Future[Any] | File
+) -> list[File | DataFuture] | None:
+    if not isinstance(value, File):
         found.append(value)
-
-
-def refuse_remote(file: File) -> None:
-    """Refuse a file that would have to be staged.
-
-    Raises:
-        NotImplementedError: It is on another machine.
-    """
-    if file.scheme != "file" and file.local_path is None:
-        raise NotImplementedError(
-            f"{file.url!r} is a remote file (scheme {file.scheme!r}), and staging of remote files is not "
-            "available in this version yet. Fetch it first, and pass a File with a local path"
-        )
+    if isinstance(value, _FILES):
+        files = files or []
+        files.append(value)
+    return files
 
 
 def failures_of(futures: Iterable[Future[Any]], record: TaskRecord) -> list[tuple[BaseException, str]]:

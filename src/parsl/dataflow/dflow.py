@@ -9,11 +9,12 @@ from time import time
 
 from parsl import validate
 from parsl.config import Config
-from parsl.data_provider.files import File
+from parsl.data_provider.data_manager import DataManager
 from parsl.dataflow import exit_hook, special_arguments, std_streams
-from parsl.dataflow.data_future import DataFuture
-from parsl.dataflow.dependencies import Dependencies, describe_future, refuse_remote
+from parsl.dataflow.dependencies import Dependencies, describe_future
+from parsl.dataflow.executor_choice import INTERNAL_LABEL
 from parsl.dataflow.executor_set import ExecutorSet
+from parsl.dataflow.file_staging import FileStaging, is_inhibited
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.graph import TaskGraph
 from parsl.dataflow.loader import DataFlowKernelLoader
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.executors.base import ParslExecutor
 
 __all__ = ["DataFlowKernel", "DataFlowKernelLoader"]
@@ -49,6 +51,7 @@ class DataFlowKernel:
     Attributes:
         run_dir: The directory of this run.
         run_id: The identifier of this run, unique in the world.
+        data_manager: What finds a staging provider for each file.
         cleanup_called: Whether it is over.
         runner: What takes each task from its call to its result.
     """
@@ -67,6 +70,8 @@ class DataFlowKernel:
         log_config = log_config_of(config)
         self._end_logging = start_logging(log_config, self.run_dir)
         self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
+        self.data_manager = DataManager(self)
+        self._files = FileStaging(self.data_manager)
         self.runner = TaskRunner(config, self._graph, self._dependencies, self._executors)
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
@@ -124,6 +129,8 @@ class DataFlowKernel:
         ignore_for_cache: Sequence[str] | None,
         app_kwargs: dict[str, Any],
         join: bool = False,
+        *,
+        concurrency_limit: ConcurrencyLimit | None = None,
     ) -> AppFuture[Any]:
         """Make a task of a function call, to be run when its dependencies are done.
 
@@ -135,6 +142,7 @@ class DataFlowKernel:
             ignore_for_cache: The names of arguments that do not matter for it.
             app_kwargs: Its keyword arguments, special ones included.
             join: Whether it is a join app.
+            concurrency_limit: What it has to pass before it is launched; None: nothing.
 
         Returns:
             The future of its result.
@@ -159,7 +167,7 @@ class DataFlowKernel:
             record.join = True
         if cache:
             self._note_cache(record, ignore_for_cache)
-        return self._start(record)
+        return self._start(record, concurrency_limit)
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
         """Make a task of ``func(result, part)`` that runs, in this process, once ``whole`` has a result."""
@@ -170,16 +178,46 @@ class DataFlowKernel:
         self.runner.start(record, [whole])
         return app_fu
 
-    def _start(self, record: TaskRecord) -> AppFuture[Any]:
+    def submit_transfer(
+        self, func: Callable[..., Any], args: Sequence[Any], executor: str, after: Sequence[Future[Any]]
+    ) -> AppFuture[Any]:
+        """Make a task that moves a file, for a staging provider.
+
+        Args:
+            func: What to call.
+            args: Its arguments, as they are.
+            executor: The label of the executor that runs it.
+            after: What has to be done before.
+        """
+        label = self._executors.internal() if executor == INTERNAL_LABEL else executor
+        record = TaskRecord(self, func, args, {}, label, time())
+        app_fu: AppFuture[Any] = AppFuture(record)
+        record.app_fu = app_fu
+        self._graph.add(record)
+        self.runner.start(record, list(after) or None)
+        return app_fu
+
+    @staticmethod
+    def check_staging_inhibited(kwargs: dict[str, Any]) -> bool:
+        """Whether a call says, by ``_parsl_staging_inhibit=True``, that its files are not to be staged."""
+        return is_inhibited(kwargs)
+
+    def _start(self, record: TaskRecord, limit: ConcurrencyLimit | None = None) -> AppFuture[Any]:
         app_fu: AppFuture[Any] = AppFuture(record)
         record.app_fu = app_fu
         kwargs = record.kwargs
         is_special = bool(kwargs) and not SPECIAL_NAMES.isdisjoint(kwargs)
         if is_special:
-            self._read_special(record, app_fu)
-        depends = self._dependencies.gather(record.args, record.kwargs)
+            self._read_special(record)
+        depends, files = self._dependencies.gather(record.args, record.kwargs)
+        if files is not None and self._files.is_needed(record, files):
+            self._files.stage_in(record)
+            depends, _ = self._dependencies.gather(record.args, record.kwargs)
         if is_special:
+            self._stage_out(record, app_fu)
             record.kwargs = special_arguments.for_function(record.func, record.kwargs)
+        if limit is not None:
+            special_arguments.special_of(record).concurrency_limit = limit
         self._graph.add(record)
         if self.cleanup_called:  # since it was asked above; nobody else would end this task
             self.runner.abandon(record)
@@ -189,19 +227,24 @@ class DataFlowKernel:
             raise error
         return app_fu
 
-    def _read_special(self, record: TaskRecord, app_fu: AppFuture[Any]) -> None:
+    def _read_special(self, record: TaskRecord) -> None:
         special = SpecialArguments(record.func_name, record.kwargs)
-        for file in special.files():
-            refuse_remote(file)
         record.special = special
         record.id = self._graph.new_id()
         record.kwargs = kwargs = dict(record.kwargs)
         for name, stream in special.streams.items():
             if stream == special_arguments.AUTO_LOGNAME:
-                kwargs[name] = stream = self._autopath(record, name)
-            shown = DataFuture(app_fu, stream, record.id) if isinstance(stream, File) else stream
-            setattr(special, f"shown_{name}", shown)
-        special.output_futures = [DataFuture(app_fu, file, record.id) for file in special.outputs]
+                stream = self._autopath(record, name)
+                special.set_stream(record.func_name, name, stream)
+                kwargs[name] = stream
+
+    def _stage_out(self, record: TaskRecord, app_fu: AppFuture[Any]) -> None:
+        assert record.special is not None
+        try:
+            self._files.stage_out(record, record.special, app_fu)
+        except BaseException as error:
+            app_fu.set_exception(error)  # transfers that wait for the task, which will not be
+            raise
 
     def _autopath(self, record: TaskRecord, stream: str) -> Any:
         choose = self._config.std_autopath or self.default_std_autopath

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.data_future import DataFuture
+    from parsl.dataflow.taskrecord import TaskRecord
 
 #: Their names. The function is given those that its signature has a place for.
 SPECIAL_NAMES = frozenset(
@@ -36,6 +38,8 @@ class SpecialArguments:
         resource_specification: What it asks of the executor.
         streams: What was given as ``stdout`` and ``stderr``, by name.
         output_futures: A future for each of the outputs; the kernel makes them.
+        staged_func: What the executor is to call instead of the task's function: that and transfers.
+        concurrency_limit: What a task of an app with ``max_concurrency`` has to pass to be launched.
         shown_stdout, shown_stderr: What the task's future shows; set by the kernel.
 
     Args:
@@ -47,12 +51,14 @@ class SpecialArguments:
     """
 
     __slots__ = (
+        "concurrency_limit",
         "label",
         "output_futures",
         "outputs",
         "resource_specification",
         "shown_stderr",
         "shown_stdout",
+        "staged_func",
         "streams",
         "walltime_s",
     )
@@ -68,12 +74,32 @@ class SpecialArguments:
         for name, stream in self.streams.items():
             _check_stream(app, name, stream)
         self.output_futures: list[DataFuture] = []
+        self.staged_func: Callable[..., Any] | None = None
+        self.concurrency_limit: ConcurrencyLimit | None = None
         self.shown_stdout: Any = self.streams.get("stdout")
         self.shown_stderr: Any = self.streams.get("stderr")
 
+    def set_stream(self, func_name: str, name: str, stream: Any) -> None:
+        """Set ``stdout`` or ``stderr`` to what was chosen for ``AUTO_LOGNAME``.
+
+        Raises:
+            ParameterError: It is not what it must be.
+        """
+        _check_stream(f"app {func_name}", name, stream)
+        self.streams[name] = stream
+        setattr(self, f"shown_{name}", stream)
+
     def files(self) -> list[File]:
         """Return the files among the outputs and the streams."""
-        return [*self.outputs, *_files(list(self.streams.values()))]
+        streams = (stream[0] if isinstance(stream, tuple) else stream for stream in self.streams.values())
+        return [*self.outputs, *_files(list(streams))]
+
+
+def special_of(record: TaskRecord) -> SpecialArguments:
+    """Return the special arguments of a task, with nothing in them if the call gave none."""
+    if record.special is None:
+        record.special = SpecialArguments(record.func_name, {})
+    return record.special
 
 
 def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:

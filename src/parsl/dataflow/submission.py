@@ -31,6 +31,8 @@ def submit_to(
     """
     specification: dict[str, Any] = {}
     if special is not None:
+        if special.staged_func is not None:
+            func = special.staged_func
         specification.update(special.resource_specification)
         if special.walltime_s is not None:
             if getattr(executor, "enforces_walltime", False):

@@ -112,13 +112,23 @@ class TaskRunner:
     # Attempts
 
     def _launch(
-        self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]
+        self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any], is_admitted: bool = False
     ) -> BaseException | None:
-        """Give a task to its executor. Returns what the executor says against it."""
+        """Give a task to its executor, unless it has to wait for others of its app.
+
+        Returns:
+            What the executor says against it.
+        """
+        special = record.special
+        limit = None if special is None else special.concurrency_limit
+        if limit is not None and not is_admitted and not limit.admits(record, args, kwargs):
+            return None
         try:
             executor = self._executor_of(record)
-            exec_fu = submit_to(executor, record.func, record.special, args, kwargs)
+            exec_fu = submit_to(executor, record.func, special, args, kwargs)
         except BaseException as error:
+            if limit is not None:
+                limit.release()
             self._not_launched(record, error)
             if not isinstance(error, Exception):
                 raise
@@ -127,7 +137,13 @@ class TaskRunner:
             exec_fu.add_done_callback(record)
         else:
             exec_fu.cancel()  # the task was cancelled in the meantime
+        if limit is not None:
+            exec_fu.add_done_callback(limit.release)
         return None
+
+    def launch_admitted(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
+        """Give a task to its executor that its app's limit has let through after a while."""
+        self._launch(record, args, kwargs, is_admitted=True)
 
     def _executor_of(self, record: TaskRecord) -> ParslExecutor:
         if record.executor == IN_PROCESS.label:

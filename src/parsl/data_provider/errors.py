@@ -1,0 +1,57 @@
+"""Errors of staging.
+
+::
+
+    ParslError
+    └── StagingError                    a file is not where it is needed
+        ├── CannotStage                 nothing that the executor has can move such a file; also a ValueError
+        ├── TransferError               a transfer was tried and failed
+        └── ZipAuthorityError           (parsl.data_provider.zip) a zip: URL names a host
+"""
+
+from __future__ import annotations
+
+from parsl.errors import ParslError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class StagingError(ParslError):
+    """A file cannot be brought to where it is needed."""
+
+
+class CannotStage(StagingError, ValueError):
+    """None of an executor's staging providers can move such a file."""
+
+
+class TransferError(StagingError):
+    """A transfer has failed. It is worth another try if the server may come back: see ``retries``.
+
+    Args:
+        source: What was to be copied; passwords in URLs are not shown.
+        destination: Where to.
+        reason: What went wrong, and what to do about it.
+    """
+
+    def __init__(self, source: str, destination: str, reason: str) -> None:
+        super().__init__(source, destination, reason)
+        self.source = without_password(source)
+        self.destination = without_password(destination)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.source} could not be copied to {self.destination}: {self.reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.source, self.destination, self.reason)
+
+
+def without_password(url: str) -> str:
+    """Return a URL with the password in it masked."""
+    scheme, separator, rest = url.partition("://")
+    login, at, host_and_path = rest.rpartition("@")
+    if not separator or not at or "/" in login or ":" not in login:
+        return url
+    return f"{scheme}://{login.partition(':')[0]}:***@{host_and_path}"
