@@ -1,9 +1,9 @@
 """Several hosts on one machine, for tests of what crosses a network. Linux, root.
 
-Each host is a network and a host-name namespace, joined by a bridge; they share files and processes. All of it
-lives in namespaces of one child process and goes with that process, whatever happens. Host names are resolved by
-a private /etc/hosts; `enter HOST COMMAND` on the PATH runs a command on a host, as ssh would, and MPICH's
-launcher is told to use it.
+Each host is a network and a host-name namespace, joined by a bridge; they share files and processes. All of
+it lives in namespaces of one child process and goes with that process, whatever happens. Host names are
+resolved by a private /etc/hosts; `enter HOST COMMAND` on the PATH runs a command on a host, as ssh would, and
+MPICH's launcher is told to use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import parsl
 
-_NAMESPACES = ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+#: What a process is started with, by unshare(1), to be able to build hosts.
+NAMESPACES = ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _DRIVER = "driver"
 _NETWORK = "10.97.0"
 
@@ -30,7 +31,7 @@ def why_not() -> str:
     missing = [name for name in ("ip", "unshare", "nsenter") if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} not installed (Debian: iproute2, util-linux)"
-    probe = subprocess.run(["unshare", *_NAMESPACES, "true"], capture_output=True, check=False)
+    probe = subprocess.run(["unshare", *NAMESPACES, "true"], capture_output=True, check=False)
     return (
         "" if probe.returncode == 0 else f"namespaces are not allowed here: {probe.stderr.decode().strip()}"
     )
@@ -51,7 +52,7 @@ def run_among_hosts(
     program.write_text(script)
     command = [sys.executable, __file__, str(directory), *hosts]
     return subprocess.run(
-        ["unshare", *_NAMESPACES, *command],
+        ["unshare", *NAMESPACES, *command],
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -69,7 +70,11 @@ def _on(pid: int, *command: str) -> None:
     _run("nsenter", "-t", str(pid), "-n", "-u", "--", *command)
 
 
-def _build(directory: Path, hosts: Sequence[str]) -> None:
+def build_hosts(directory: Path, hosts: Sequence[str]) -> None:
+    """Make this process's namespaces the host 'driver', with other hosts around it.
+
+    Each of them has a file HOST.pid in ``directory``, with the id of a process on it.
+    """
     _run("ip", "link", "set", "lo", "up")
     _run("hostname", _DRIVER)
     _run("ip", "link", "add", "br0", "type", "bridge")
@@ -127,7 +132,7 @@ def _write_enter(directory: Path) -> Path:
 
 
 def _main(directory: Path, hosts: Sequence[str]) -> int:
-    _build(directory, hosts)
+    build_hosts(directory, hosts)
     enter = _write_enter(directory)
     environment = {
         **os.environ,
