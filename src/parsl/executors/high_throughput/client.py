@@ -185,10 +185,10 @@ class InterchangeClient:
     # Sending
 
     def _wake(self) -> None:
-        try:
-            os.eventfd_write(self._wake_fd, 1)
-        except OSError:
-            pass  # the thread has ended and taken the descriptor along
+        with self._lock:
+            # Its number may be another descriptor's once the thread has ended and closed it.
+            if not self._is_over:
+                os.eventfd_write(self._wake_fd, 1)
 
     def _flush(self) -> None:
         """Send what has piled up; called by whichever thread has something to send."""
@@ -230,12 +230,13 @@ class InterchangeClient:
             self._closed = error
             self.fail_all(error)
         finally:
-            self._is_over = True
+            with self._send_lock, self._lock:
+                self._is_over = True
+                self._epoll.close()
+                self._stream.sock.close()
+                os.close(self._wake_fd)
             for question in list(self._questions.values()):
                 _settle(question, None, _nobody_answers())
-            self._epoll.close()
-            self._stream.sock.close()
-            os.close(self._wake_fd)
 
     def _turn(self) -> None:
         wake_fd = self._wake_fd
