@@ -7,6 +7,7 @@ other side's end. Anywhere else: ZeroMQ over TCP, with CURVE. Neither ever block
 from __future__ import annotations
 
 import select
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -93,11 +94,16 @@ class StreamConnection(Connection):
             self._wants_output = False  # it is gone; reading tells
 
     def close(self, timeout_s: float) -> None:
-        poll = select.poll()
-        poll.register(self._stream, select.POLLOUT)
-        while self._wants_output and poll.poll(timeout_s * 1000):
+        deadline = time.monotonic() + timeout_s
+        while self._wants_output and (left := deadline - time.monotonic()) > 0:
+            self._poll_for_room(left)
             self.flush()
         self._stream.sock.close()
+
+    def _poll_for_room(self, timeout_s: float) -> None:
+        poll = select.poll()
+        poll.register(self._stream, select.POLLOUT)
+        poll.poll(timeout_s * 1000)
 
 
 class ZmqConnection(Connection):
