@@ -110,3 +110,27 @@ def test_short_tasks_around_timeouts_all_run_once(start_run: StartRun, marks: Pa
 def test_a_walltime_that_is_never_reached_changes_nothing(start_run: StartRun) -> None:
     run = start_run()
     assert run.call(tasks.add, 1, walltime=1000).result(timeout=30) == 1
+
+
+@pytest.mark.parametrize("answer", ["raises", "returns", "returns much"])
+def test_what_a_task_makes_of_its_end_does_not_count(start_run: StartRun, answer: str) -> None:
+    run = start_run(max_workers_per_node=1)
+
+    def answers_sigterm(answer: str) -> object:
+        import signal
+        import time
+
+        def on_sigterm(number: int, frame: object) -> None:
+            raise ValueError("told to end")
+
+        signal.signal(signal.SIGTERM, on_sigterm)
+        try:
+            time.sleep(1000)
+        except ValueError:
+            if answer == "raises":
+                raise
+        return bytes(1_000_000 if answer == "returns much" else 1)
+
+    with pytest.raises(AppTimeout):
+        run.call(answers_sigterm, answer, walltime=LIMIT_S).result(timeout=30)
+    assert run.call(tasks.add, 1).result(timeout=30) == 1

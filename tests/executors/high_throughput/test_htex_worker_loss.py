@@ -67,8 +67,10 @@ def test_a_killed_worker_is_replaced_under_its_rank(
 def test_an_idle_worker_that_is_killed_hurts_no_task(start_run: StartRun, wait_until: WaitUntil) -> None:
     run = start_run()
     run.warm_up()
-    for worker in run.workers():
+    workers = run.workers()
+    for worker in workers:
         worker.kill()
+    psutil.wait_procs(workers, timeout=10)
     assert [run.call(tasks.add, i).result(timeout=30) for i in range(10)] == list(range(10))
     wait_until(lambda: len(run.workers()) == 2)
 

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from parsl.executors.high_throughput import protocol
@@ -27,6 +27,7 @@ from parsl.executors.high_throughput.protocol import (
     decode_result,
     encode,
 )
+from parsl.executors.high_throughput.spool import discard, result_file
 from parsl.executors.high_throughput.worker_channel import PACKET_LIMIT, FrameCollector
 from parsl.executors.high_throughput.worker_link import WorkerLink
 
@@ -227,7 +228,7 @@ class WorkerPool:
                 if result.sizes:
                     link.incoming = (result, FrameCollector(result.sizes))
                 else:
-                    self._finish(link.slot, result)
+                    self._take_result(link.slot, result)
         except (BlockingIOError, ConnectionResetError):
             return
 
@@ -236,8 +237,14 @@ class WorkerPool:
             collector.receive(link.ours)
         if collector.is_complete:
             link.incoming = None
-            self.frames += collector.frames
-            self._finish(link.slot, result)
+            self._take_result(link.slot, result, collector.frames)
+
+    def _take_result(self, slot: Slot, result: Result, frames: Sequence[Any] = ()) -> None:
+        if slot.ending is None:
+            self.frames += frames
+            self._finish(slot, result)
+        elif result.spooled:  # too late, and perhaps only what the signals have made of the task
+            discard(result_file(self._spool, result.id))
 
     def _finish(self, slot: Slot, result: Result) -> None:
         task = self.state.finish(slot, result, time.monotonic())
