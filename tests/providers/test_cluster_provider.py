@@ -13,6 +13,7 @@ from parsl.jobs.states import JobState
 from parsl.launchers import SimpleLauncher
 from parsl.launchers.errors import BadLauncher
 from parsl.providers import PBSProProvider
+from parsl.providers.batch.lost_jobs import MOST_USELESS_ANSWERS
 from parsl.providers.cluster_provider import FRESH_S, ClusterProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError
@@ -124,6 +125,76 @@ def test_a_submission_of_which_nobody_knows_the_id_is_not_tried_again(provider, 
     with pytest.raises(SubmitException, match="has not said which job") as caught:
         provider.submit("c", 1)
     assert caught.value.is_permanent
+
+
+SEARCH = "qstat -f -F dsv -D |"
+
+
+def listing(name, job_id=JOB, state="R"):
+    return f"echo 'Job Id: {job_id}|Job_Name={name}|job_state={state}'"
+
+
+def test_a_submission_that_was_given_up_is_looked_for_before_the_next(tmp_path, commands):
+    provider = make_provider(tmp_path, cmd_timeout=0.5)
+    commands.add("qsub", "sleep 60")
+    with pytest.raises(SubmitException, match="did not answer in time"):
+        provider.submit("c", 1, "first")
+    name = commands.calls()[0].rpartition("/")[2].removesuffix(".sh")
+    commands.add("qsub", f"echo {JOB}")
+    commands.add("qdel", "")
+
+    commands.add("qstat", "exit 255")
+    with pytest.raises(SubmitException, match="does not say whether there is a job first") as caught:
+        provider.submit("c", 1)
+    assert not caught.value.is_permanent
+    assert commands.calls() == [SEARCH], "max_blocks holds, also while the scheduler does not answer"
+
+    commands.add("qstat", listing("another", "7.s") + "; " + listing(name, "8.s"))
+    assert provider.submit("c", 1) == JOB
+    search, cancel, submit = commands.calls()
+    assert (search, cancel, submit.split()[0]) == (SEARCH, "qdel 8.s", "qsub")
+    provider.submit("c", 1)
+    assert len(commands.calls()) == 1
+
+
+def test_a_submission_that_was_given_up_and_made_no_job(tmp_path, commands):
+    provider = make_provider(tmp_path, cmd_timeout=0.5)
+    commands.add("qsub", "sleep 60")
+    with pytest.raises(SubmitException):
+        provider.submit("c", 1)
+    commands.add("qsub", f"echo {JOB}")
+    commands.add("qstat", "")
+    assert provider.submit("c", 1) == JOB
+
+
+def test_a_scheduler_that_never_says_what_became_of_it_does_not_stop_everything(tmp_path, commands):
+    provider = make_provider(tmp_path, cmd_timeout=0.5)
+    commands.add("qsub", "sleep 60")
+    with pytest.raises(SubmitException):
+        provider.submit("c", 1)
+    commands.add("qsub", f"echo {JOB}")
+    commands.add("qstat", "echo 'qstat: cannot connect to server x (errno=15010)' >&2; exit 255")
+    for _ in range(5):
+        with pytest.raises(SubmitException, match="does not say"):
+            provider.submit("c", 1)
+    commands.add("qstat", "echo 'qstat: invalid option' >&2; exit 2")
+    for _ in range(MOST_USELESS_ANSWERS - 1):
+        with pytest.raises(SubmitException, match="does not say"):
+            provider.submit("c", 1)
+    assert provider.submit("c", 1) == JOB
+
+
+def test_a_job_whose_id_was_not_said_is_cancelled_at_once(provider, commands):
+    commands.add("qsub", "echo nonsense")
+    commands.add("qstat", 'for path in "$PARSL_TEST_SCRIPTS"/*.sh; do name=${path##*/}; done; '
+                          'echo "Job Id: 8.s|Job_Name=${name%.sh}|job_state=Q"')  # fmt: skip
+    os.environ["PARSL_TEST_SCRIPTS"] = provider.script_dir
+    try:
+        with pytest.raises(SubmitException, match="has not said which job"):
+            provider.submit("c", 1)
+    finally:
+        del os.environ["PARSL_TEST_SCRIPTS"]
+    assert commands.calls()[1:] == [SEARCH, "qdel 8.s"]
 
 
 def test_a_missing_command_is_named_with_its_provider(tmp_path, commands):

@@ -133,8 +133,9 @@ def test_condor():
     )  # fmt: skip
     files = files_of(provider)
     lines = files["submit"].splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
         "universe = vanilla",
+        "batch_name = parsl.htex.block-0.0",
         "executable = /bin/bash",
         "arguments = \"'parsl.htex.block-0.0.sh'\"",
     ]

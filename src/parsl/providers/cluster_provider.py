@@ -12,6 +12,7 @@ from parsl.jobs.states import JobState, JobStatus
 from parsl.launchers.base import check_launcher, launch_text
 from parsl.providers.base import ExecutionProvider
 from parsl.providers.batch.job_files import JobFiles, open_script_dir, plain_job_name, reserve_job_files
+from parsl.providers.batch.lost_jobs import LostJobs
 from parsl.providers.batch.submission import read_submission
 from parsl.providers.batch.survey import Findings, NoAnswer, Survey
 from parsl.providers.batch.walltime import parse_walltime
@@ -105,6 +106,7 @@ class ClusterProvider(ExecutionProvider):
         self._gone_since_s: dict[object, float] = {}
         self._ended: dict[object, JobStatus] = {}
         self._survey: Survey | None = None
+        self._lost = LostJobs()
         self._survey_ends_s = 0.0
         self._last_problem: str | None = None
 
@@ -169,6 +171,8 @@ class ClusterProvider(ExecutionProvider):
         for suffix, text in texts.items():
             files.write(suffix, text)
         suffix = self.dialect.submit_suffix
+        if (problem := self._settle_lost_jobs()) is not None:
+            raise SubmitException(files.name, f"an earlier submission was given up, and {problem}")
         job_id = self._submit(files, self.dialect.submit_stdin(texts[suffix]))
         self._files[job_id] = files
         self._submitted_s[job_id] = self._clock()
@@ -264,7 +268,23 @@ class ClusterProvider(ExecutionProvider):
         except CommandNotStarted as error:
             message = f"{type(self).__name__} submits with {command[0]}. {error}"
             raise SubmitException(files.name, message, command=command, is_permanent=True) from error
-        return read_submission(self.dialect, files.name, result)
+        try:
+            return read_submission(self.dialect, files.name, result)
+        except SubmitException:
+            if result.timed_out or result.exit_code == 0:
+                self._lost.add(files.name)
+            if not result.timed_out:  # a frozen scheduler would not answer this either
+                self._settle_lost_jobs()
+            raise
+
+    def _settle_lost_jobs(self) -> str | None:
+        """Find out what became of submissions that were given up; say why not if it cannot be known."""
+        from parsl.commands import CommandNotStarted
+
+        try:
+            return self._lost.settle(self.dialect, self._run, self.cancel)
+        except CommandNotStarted as error:
+            return str(error)
 
     def _run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
         from parsl.commands import run_command

@@ -68,6 +68,14 @@ class Question(NamedTuple):
     read: Callable[[CommandResult], Answer]
 
 
+class Search(NamedTuple):
+    """How to look for jobs by their name."""
+
+    command: list[str]
+    #: Given what came of it, the ids of the jobs; None if that is no answer. It never raises.
+    read: Callable[[CommandResult], list[str] | None]
+
+
 def usable(records: Iterable[JobRecord], unknown: Iterable[str] = ()) -> Answer:
     """Return an answer that says something."""
     by_id = {record.job_id: record for record in records}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from parsl.commands import CommandResult
-    from parsl.providers.batch.answers import JobRecord, Question
+    from parsl.providers.batch.answers import JobRecord, Question, Search
 
 
 class Dialect(metaclass=ABCMeta):
@@ -65,6 +65,10 @@ class Dialect(metaclass=ABCMeta):
     def wants_detail(self, record: JobRecord) -> bool:
         """Whether to ask for more about a job."""
         return False
+
+    def search(self, name: str) -> Search | None:
+        """Return how to look for jobs of this name that have not ended; None if nobody can."""
+        return None
 
     @abstractmethod
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:

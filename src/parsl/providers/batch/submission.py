@@ -28,8 +28,7 @@ def read_submission(dialect: Dialect, job_name: str, result: CommandResult) -> s
     if result.timed_out:
         message = f"{program} did not answer in time. Is the scheduler up? A larger cmd_timeout may help."
     elif result.exit_code == 0:
-        # Perhaps there is a job, of which nobody knows: better not to make more of them.
-        is_permanent = True
+        is_permanent = True  # whatever it has made, the next time it would say as little
         message = f"{program} has not said which job it has made"
     elif is_permanent:
         message = f"{program} refuses it, and would do so again"

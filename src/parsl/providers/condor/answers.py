@@ -61,6 +61,12 @@ def read_queue_of_one(result: CommandResult) -> Answer:
     return usable((), [word for word in result.command if re.fullmatch(r"\d+\.\d+", word)])
 
 
+def read_ids(result: CommandResult) -> list[str] | None:
+    """Read the ids of the jobs that condor_q tells of; None if it has not answered."""
+    answer = read_jobs(result)
+    return None if answer.problem else list(answer.records)
+
+
 def parse_jobs(stdout: str) -> list[Mapping[str, object]]:
     """Take apart what ``-json`` prints: nothing at all if there are no jobs.
 

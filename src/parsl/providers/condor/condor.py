@@ -110,6 +110,7 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
     def _description(self, files: JobFiles) -> Mapping[str, str | None]:
         memory_gb = self.mem_per_node
         return {
+            "name": files.name,
             "arguments": _double_quoted(_single_quoted(f"{files.name}.sh")),
             "input_files": ",".join([files.script_path, *self.transfer_input_files]),
             "stdout": files.stdout_path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from parsl.providers.batch.answers import Question
+from parsl.providers.batch.answers import Question, Search
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.refusal import RefusalRules
 from parsl.providers.condor import answers
@@ -54,6 +54,11 @@ class CondorDialect(Dialect):
 
     def single_question(self) -> Question | None:
         return Question(_ask_queue, answers.read_queue_of_one)
+
+    def search(self, name: str) -> Search | None:
+        constraint = f'JobBatchName == "{name}"'
+        command = ["condor_q", "-constraint", constraint, "-json", "-attributes", _ATTRIBUTES]
+        return Search(command, answers.read_ids)
 
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         return ["condor_rm", *job_ids]

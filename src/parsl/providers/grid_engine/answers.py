@@ -31,6 +31,7 @@ _LISTED = re.compile(
 _NO_SUCH_JOB = re.compile(
     r"do not exist or permissions are not sufficient:\s*(?P<ids>\d[\d\s,]*)", re.IGNORECASE
 )
+_NO_SUCH_NAME = re.compile("do not exist or permissions are not sufficient", re.IGNORECASE)
 _DETAIL_NUMBER = re.compile(r"^job_number:\s+(?P<id>\d+)\s*$", re.MULTILINE)
 _DETAIL_ERROR = re.compile(r"^error reason\s+\d*:?\s*(?P<words>.+)$", re.MULTILINE)
 _ACCOUNT_LINE = re.compile(r"(?P<name>\w+)\s+(?P<value>.*)")
@@ -82,6 +83,15 @@ def read_details(result: CommandResult) -> Answer:
     if reasons:
         return usable([JobRecord(number["id"], JobState.HELD, reasons)])
     return usable([JobRecord(number["id"], JobState.UNKNOWN, "it exists")])
+
+
+def read_ids(result: CommandResult) -> list[str] | None:
+    """Read the numbers of the jobs that ``qstat -j NAME`` tells of; None if it has not answered."""
+    if _NO_SUCH_NAME.search(f"{result.stdout}\n{result.stderr}"):
+        return []
+    if result.timed_out or result.exit_code != 0:
+        return None
+    return [match["id"] for match in _DETAIL_NUMBER.finditer(result.stdout)]
 
 
 def read_qacct(result: CommandResult) -> Answer:

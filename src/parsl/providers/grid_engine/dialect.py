@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from parsl.jobs.states import JobState
-from parsl.providers.batch.answers import Question
+from parsl.providers.batch.answers import Question, Search
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.refusal import RefusalRules
 from parsl.providers.grid_engine import answers
@@ -65,6 +65,9 @@ class GridEngineDialect(Dialect):
 
     def wants_detail(self, record: JobRecord) -> bool:
         return record.state is JobState.HELD
+
+    def search(self, name: str) -> Search | None:
+        return Search(["qstat", "-j", name], answers.read_ids)
 
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         return ["qdel", *job_ids]

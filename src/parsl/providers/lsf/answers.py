@@ -26,6 +26,7 @@ UNREACHABLE = (
     r"cannot connect to LSF|communication time ?out|slave LIM|mbatchd .* not responding|please wait"
 )
 _NOT_FOUND = re.compile(r"Job <(?P<id>\d+)(?:\[\d+\])?> is not found", re.IGNORECASE)
+_NO_SUCH_NAME = re.compile(r"Job <[^>]*> is not found|No unfinished job found", re.IGNORECASE)
 _JOB_ID = re.compile(r"\d+(?:\[\d+\])?")
 
 #: What each state of LSF means, and why.
@@ -60,6 +61,15 @@ def read_bjobs(result: CommandResult) -> Answer:
     if not records and not unknown and (result.exit_code != 0 or result.stdout.strip()):
         return unusable(complaint(result))
     return usable(records, unknown)
+
+
+def read_ids(result: CommandResult) -> list[str] | None:
+    """Read lines of nothing but ids; None if bjobs has not answered."""
+    if _NO_SUCH_NAME.search(result.stderr):
+        return []
+    if result.timed_out or result.exit_code != 0:
+        return None
+    return [line.strip() for line in complete_lines(result.stdout) if _JOB_ID.fullmatch(line.strip())]
 
 
 def _make_record(fields: list[str]) -> JobRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from parsl.providers.batch.answers import Question
+from parsl.providers.batch.answers import Question, Search
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.refusal import RefusalRules
 from parsl.providers.lsf import answers
@@ -56,6 +56,9 @@ class LSFDialect(Dialect):
 
     def questions(self) -> Sequence[Question]:
         return (Question(_ask, answers.read_bjobs),)
+
+    def search(self, name: str) -> Search | None:
+        return Search(["bjobs", "-noheader", "-o", "jobid", "-J", name], answers.read_ids)
 
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         return ["bkill", *job_ids]

@@ -7,7 +7,7 @@ answer for the first of many jobs only. The two forms for people have no such fa
 
 from __future__ import annotations
 
-from parsl.providers.batch.answers import Question, UnreadableAnswer
+from parsl.providers.batch.answers import Question, Search, UnreadableAnswer
 from parsl.providers.torque import answers
 from parsl.providers.torque.dialect import TorqueDialect
 
@@ -36,6 +36,10 @@ class PBSProDialect(TorqueDialect):
             for has_history in (True, False)
             for form in _FORMS
         )
+
+    def search(self, name: str) -> Search | None:
+        command = ["qstat", "-f", "-F", "dsv", "-D", _DELIMITER]
+        return Search(command, lambda result: answers.find_named(result, answers.parse_dsv, name))
 
 
 def parse_json(stdout: str) -> list[tuple[str, dict[str, object]]]:

@@ -99,6 +99,13 @@ def read_squeue(result: CommandResult) -> Answer:
     return usable(records, unknown)
 
 
+def read_ids(result: CommandResult) -> list[str] | None:
+    """Read lines of nothing but ids; None if squeue has not answered."""
+    if result.timed_out or result.exit_code != 0:
+        return None
+    return [line.strip() for line in complete_lines(result.stdout) if _JOB_ID.fullmatch(line.strip())]
+
+
 def read_sacct(result: CommandResult) -> Answer:
     """Read ``id|STATE by whom|exit:signal|`` lines of sacct."""
     if (silent := silence(result, UNREACHABLE)) is not None:

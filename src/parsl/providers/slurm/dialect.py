@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from parsl.jobs.states import JobState
-from parsl.providers.batch.answers import Question
+from parsl.providers.batch.answers import Question, Search
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.refusal import RefusalRules
 from parsl.providers.slurm import answers
@@ -72,6 +72,10 @@ class SlurmDialect(Dialect):
 
     def wants_detail(self, record: JobRecord) -> bool:
         return record.state is JobState.FAILED and record.exit_code is None
+
+    def search(self, name: str) -> Search | None:
+        command = ["squeue", *self._clusters, "--noheader", "--format=%i", f"--name={name}"]
+        return Search(command, answers.read_ids)
 
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         return ["scancel", *self._clusters, *map(self.short_id, job_ids)]

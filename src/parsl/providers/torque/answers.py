@@ -141,6 +141,21 @@ def parse_dsv(stdout: str, delimiter: str = "|") -> list[tuple[str, dict[str, ob
     return _complete(jobs)
 
 
+def find_named(
+    result: CommandResult, parse: Callable[[str], Iterable[tuple[str, Mapping[str, object]]]], name: str
+) -> list[str] | None:
+    """Find the jobs of a name in what qstat prints of all jobs; None if it has not answered."""
+    if result.timed_out or result.exit_code != 0:
+        return None
+    if not result.stdout.strip():
+        return []
+    try:
+        jobs = parse(result.stdout)
+    except UnreadableAnswer:
+        return None
+    return [job_id for job_id, attributes in jobs if attributes.get("Job_Name") == name]
+
+
 def make_record(job_id: str, attributes: Mapping[str, object]) -> JobRecord:
     """Say what the attributes of a job mean."""
     letter = attributes.get("job_state")

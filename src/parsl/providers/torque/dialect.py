@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.providers.batch.answers import Question
+from parsl.providers.batch.answers import Question, Search
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.refusal import RefusalRules
 from parsl.providers.torque import answers
@@ -65,6 +65,9 @@ class TorqueDialect(Dialect):
 
     def questions(self) -> Sequence[Question]:
         return (Question(_ask_full, _read_full),)
+
+    def search(self, name: str) -> Search | None:
+        return Search(_ask_full(()), lambda result: answers.find_named(result, answers.parse_full, name))
 
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         return ["qdel", *job_ids]
