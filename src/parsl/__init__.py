@@ -8,6 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.app.app import bash_app, join_app, python_app
+    from parsl.app.bounded_map import bounded_map
     from parsl.config import Config
     from parsl.data_provider.files import File
     from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     __version__: str
     load = DataFlowKernelLoader.load
+    map = bounded_map
     clear = DataFlowKernelLoader.clear
     dfk = DataFlowKernelLoader.dfk
     wait_for_current_tasks = DataFlowKernelLoader.wait_for_current_tasks
@@ -40,7 +42,8 @@ __all__ = [
     "wait_for_current_tasks",
 ]
 
-#: Where each name is: the module, and the path to it there.
+#: Where each name is: the module, and the path to it there. ``map`` is not in ``__all__``: ``from parsl
+#: import *`` must not hide Python's own.
 _HOMES = {
     "AUTO_LOGNAME": ("parsl.dataflow.special_arguments", "AUTO_LOGNAME"),
     "Config": ("parsl.config", "Config"),
@@ -55,6 +58,7 @@ _HOMES = {
     "dfk": ("parsl.dataflow.loader", "DataFlowKernelLoader.dfk"),
     "join_app": ("parsl.app.app", "join_app"),
     "load": ("parsl.dataflow.loader", "DataFlowKernelLoader.load"),
+    "map": ("parsl.app.bounded_map", "bounded_map"),
     "python_app": ("parsl.app.app", "python_app"),
     "set_file_logger": ("parsl.log_utils", "set_file_logger"),
     "set_stream_logger": ("parsl.log_utils", "set_stream_logger"),
@@ -66,6 +70,7 @@ _SUBMODULES = frozenset(
     {
         "addresses",
         "app",
+        "concurrent",
         "config",
         "data_provider",
         "dataflow",
@@ -99,4 +104,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,124 @@
+"""Calling an app for items without number, with so many calls under way and no more."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import CancelledError
+from queue import SimpleQueue
+
+from parsl import validate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Future
+    from typing import Any, TypeVar
+
+    R = TypeVar("R")
+
+#: Enough to keep a few thousand workers busy with tasks of a second, and some 30 MB.
+DEFAULT_WINDOW = 10_000
+
+
+def bounded_map(
+    app: Callable[..., Future[R]],
+    iterable: Iterable[Any],
+    *more: Iterable[Any],
+    window: int = DEFAULT_WINDOW,
+    ordered: bool = True,
+    return_exceptions: bool = False,
+) -> Generator[R, None, None]:
+    """Call an app for each item, keeping a limited number of calls under way; ``parsl.map``.
+
+    Items are taken, and tasks submitted, only as results are taken: the iterables can be generators of any
+    length, and a run of 10^8 tasks needs no more memory than one of 10^4. ::
+
+        for result in parsl.map(simulate, parameters(), window=50_000):
+            ...
+
+    Args:
+        app: The app, or anything else that returns a future. For further arguments that are always the
+            same, use ``functools.partial(app, key=value)``.
+        iterable: Where its argument comes from.
+        more: Where further arguments come from; the shortest one ends it.
+        window: How many calls may have been submitted without their results having been taken. It should
+            be a few times the number of workers.
+        ordered: Whether results come in the order of the items; otherwise as they are completed, so that a
+            slow task holds nothing up.
+        return_exceptions: Whether the exception of a failed task takes the place of its result. Otherwise
+            the first one is raised, and ends it.
+
+    Returns:
+        The results. When it ends early, by an exception, by ``close()``, or because nobody has it any
+        more, the calls under way are cancelled.
+
+    Raises:
+        ParameterError: An argument is wrong.
+    """
+    validate.callable_("map", "app", app)
+    for position, each in enumerate((iterable, *more)):
+        if not hasattr(each, "__iter__"):
+            validate.wrong_type("map", f"iterable {position}", each, "something that can be iterated over")
+    window = validate.integer("map", "window", window, low=1)
+    validate.boolean("map", "ordered", ordered)
+    validate.boolean("map", "return_exceptions", return_exceptions)
+    calls = (app(*args) for args in zip(iterable, *more, strict=False))
+    outcome = _outcome if return_exceptions else _result
+    return (_in_order if ordered else _as_completed)(calls, window, outcome)
+
+
+def _in_order(
+    calls: Iterator[Future[R]], window: int, outcome: Callable[[Future[R]], R]
+) -> Generator[R, None, None]:
+    under_way: deque[Future[R]] = deque()
+    try:
+        for call in calls:
+            under_way.append(call)
+            del call
+            while under_way and (len(under_way) >= window or under_way[0].done()):
+                yield outcome(under_way.popleft())
+        while under_way:
+            yield outcome(under_way.popleft())
+    finally:
+        _cancel(under_way)
+
+
+def _as_completed(
+    calls: Iterator[Future[R]], window: int, outcome: Callable[[Future[R]], R]
+) -> Generator[R, None, None]:
+    under_way: set[Future[R]] = set()
+    completed: SimpleQueue[Future[R]] = SimpleQueue()
+
+    def next_one() -> Future[R]:
+        call = completed.get()
+        under_way.discard(call)
+        return call
+
+    try:
+        for call in calls:
+            under_way.add(call)
+            call.add_done_callback(completed.put)
+            del call
+            while len(under_way) >= window or not completed.empty():
+                yield outcome(next_one())
+        while under_way:
+            yield outcome(next_one())
+    finally:
+        _cancel(under_way)
+
+
+def _result(call: Future[R]) -> R:
+    return call.result()
+
+
+def _outcome(call: Future[Any]) -> Any:
+    try:
+        error = call.exception()
+    except CancelledError as cancelled:
+        return cancelled
+    return call.result() if error is None else error
+
+
+def _cancel(calls: Iterable[Future[Any]]) -> None:
+    for call in list(calls):
+        call.cancel()

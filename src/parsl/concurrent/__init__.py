@@ -1,0 +1,5 @@
+"""The interface of ``concurrent.futures`` for Parsl."""
+
+from parsl.concurrent.pool import ParslPoolExecutor
+
+__all__ = ["ParslPoolExecutor"]
