@@ -285,8 +285,11 @@ def test_qsub_refuses_when_told_to(cluster):
 def test_a_command_that_hangs_is_let_go_when_the_cluster_ends(cluster):
     cluster.misbehave("qstat", "hang")
     with subprocess.Popen(["qstat"], stdout=subprocess.PIPE) as hanging:
+        deadline = time.monotonic() + DEADLINE_S
+        while cluster.calls("qstat") < 1:
+            assert time.monotonic() < deadline
         with pytest.raises(subprocess.TimeoutExpired):
-            hanging.wait(0.3)
+            hanging.wait(0.2)
         cluster.close()
         assert hanging.wait(DEADLINE_S) == 0
 
@@ -320,10 +323,11 @@ def test_a_held_job_waits_until_it_is_released(cluster):
     cluster.wait_for(job_id)
 
 
-def test_a_job_can_be_suspended(cluster):
-    job_id = submit("sleep 0.2")
+def test_a_job_can_be_suspended(cluster, tmp_path):
+    job_id = submit(f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done")
     cluster.suspend(job_id)
     cluster.wait_for(job_id, SUSPENDED)
+    (tmp_path / "go").touch()
     cluster.resume(job_id)
     assert cluster.wait_for(job_id).exit_status == 0
 

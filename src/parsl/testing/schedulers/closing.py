@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import time
 from collections.abc import Iterable
 
-from parsl.processes import family, process_table
+from parsl.processes import kill_tree, process_table
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 from parsl.testing.schedulers.orders import give_order
 from parsl.testing.schedulers.records import ABORTED, OCCUPYING
@@ -17,6 +16,7 @@ from parsl.testing.schedulers.store import ClusterStore
 #: How long runners have to end their jobs, in seconds, before all is killed.
 CLOSING_LIMIT_S = 10.0
 _POLL_PERIOD_S = 0.005
+_KILL_ROUNDS = 5
 
 
 def end_everything(store: ClusterStore, limit_s: float = CLOSING_LIMIT_S) -> None:
@@ -33,11 +33,15 @@ def end_everything(store: ClusterStore, limit_s: float = CLOSING_LIMIT_S) -> Non
             give_order(state, job, ABORTED)
     if not _wait_for_runners(store, limit_s):
         runners = [job.runner_pid for job in running if job.runner_pid]
-        _kill(family(process_table(), runners))
+        _kill(runners)
         _wait_for_runners(store, limit_s)
     # What is left if somebody has killed a runner.
-    sessions = [job.session_id for job in running if job.session_id and _leads_session(job.session_id)]
-    _kill({*family(process_table(), sessions), *marked_processes(store.directory)})
+    _kill(job.session_id for job in running if job.session_id and _leads_session(job.session_id))
+    for _ in range(_KILL_ROUNDS):
+        left = marked_processes(store.directory)
+        if not left:
+            return
+        _kill(left)
 
 
 def _leads_session(pid: int) -> bool:
@@ -77,9 +81,7 @@ def environment_of(pid: int) -> list[bytes]:
 
 
 def _kill(pids: Iterable[int]) -> None:
+    """Kill processes with all that they have started, and wait for their end."""
     for pid in pids:
         if pid != os.getpid():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
+            kill_tree(pid)

@@ -71,6 +71,12 @@ class Dialect:
         """Return the id that users see."""
         return str(job.number)
 
+    def claimed_cpus(self, job: Job) -> dict[str, str]:
+        """Return what makes managers believe in a node's CPUs, if they should."""
+        if not self.policy.claims_cpus or not job.placements:
+            return {}
+        return {"PARSL_CORES": str(job.placements[0].cpus)}
+
     def launch_plan(self, job: Job, payload: Payload) -> LaunchPlan:
         """Say how a job that has its nodes is started."""
         raise NotImplementedError

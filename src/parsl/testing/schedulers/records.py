@@ -74,6 +74,8 @@ class Policy(NamedTuple):
     #: What becomes of the output of a job that does not say: as the value of ``qsub -k``.
     keep_files: str = "n"
     cpus_per_node: int = 208
+    #: Whether managers count workers by the CPUs that a node claims to have, not by those of this host.
+    claims_cpus: bool = False
     #: Time between SIGTERM and SIGKILL.
     kill_delay_s: float = 10.0
     #: How much later than promised the walltime is enforced.
@@ -100,6 +102,7 @@ AURORA_POLICY = Policy(
     default_queue="debug",
     required=("account", "walltime", "filesystems"),
     keep_files="doe",
+    claims_cpus=True,
 )
 
 

@@ -148,9 +148,12 @@ class JobRunner:
 
     def _start(self, plan: job_files.LaunchPlan) -> None:
         self._began_s = time.monotonic()
+        # A signal for the new process must not be taken by a handler of ours.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ABORT_SIGNALS)
         self._shell = os.fork()
         if self._shell == 0:
             _become(plan, self._dialect.no_shell_status)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ABORT_SIGNALS)
         job = self._change(session_id=self._shell)
         self._overtime_at_s = float("inf")
         if job.walltime_s is not None:
@@ -196,6 +199,8 @@ class JobRunner:
                 self._shell_status = status
 
     def _obey(self) -> None:
+        if self._shell_status is not None and not self._reason:
+            return  # it has ended by itself
         order = ABORTED if self._is_aborted_by_signal else self._take_order()
         if order == "suspend":
             self._signal_job(signal.SIGSTOP)
@@ -311,6 +316,7 @@ def _become(plan: job_files.LaunchPlan, no_shell_status: int) -> None:
         signal.set_wakeup_fd(-1)
         for number in RESET_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execve(plan.program, plan.arguments, plan.environment)
     except OSError as error:
         os.write(2, f"{plan.program}: {error.strerror}\n".encode())

@@ -27,6 +27,7 @@ class CondorDialect(Dialect):
             "_CONDOR_SLOT": "slot1",
             "TMPDIR": scratch,
             CLUSTER_VARIABLE: self.directory,
+            **self.claimed_cpus(job),
         }
         return LaunchPlan(
             program="/bin/sh",

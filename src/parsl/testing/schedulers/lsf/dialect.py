@@ -40,6 +40,7 @@ class LSFDialect(Dialect):
             "LSB_SUB_HOST": self.settings.login_host,
             "LS_SUBCWD": job.workdir,
             CLUSTER_VARIABLE: self.directory,
+            **self.claimed_cpus(job),
         }
         return LaunchPlan(
             program="/bin/sh",

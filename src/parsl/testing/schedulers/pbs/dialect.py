@@ -21,6 +21,7 @@ from parsl.testing.schedulers.records import (
     Placement,
 )
 
+_SIGTERM_STATUS = 256 + 15
 _WAIT_COMMENTS = {
     dispatch.TOO_FEW_NODES: "Not Running: Not enough free nodes available",
     dispatch.NEVER_ENOUGH_NODES: "Can Never Run: Not enough total nodes available",
@@ -32,7 +33,14 @@ _WAIT_COMMENTS = {
 class PBSDialect(Dialect):
     """PBS Pro."""
 
-    exit_statuses: Mapping[str, int] = {OVER_WALLTIME: -29, REQUEUED: -11, NODE_FAILED: -20}
+    exit_statuses: Mapping[str, int] = {
+        # The login shell dies from SIGTERM, whatever becomes of the script.
+        DELETED: _SIGTERM_STATUS,
+        ABORTED: _SIGTERM_STATUS,
+        OVER_WALLTIME: -29,
+        REQUEUED: -11,
+        NODE_FAILED: -20,
+    }
     no_shell_status = 254
 
     def job_id(self, job: Job) -> str:
@@ -50,6 +58,7 @@ class PBSDialect(Dialect):
         environment = job_environment(job, payload, self.settings, job_id, nodefile, scratch)
         environment["PATH"] = f"{self.settings.bin_directory}:{plain_path()}"
         environment[CLUSTER_VARIABLE] = self.directory
+        environment.update(self.claimed_cpus(job))
         return LaunchPlan(
             program=shell,
             arguments=(f"-{os.path.basename(shell)}" if self.policy.login_shell else shell,),
@@ -84,12 +93,6 @@ class PBSDialect(Dialect):
             deliveries = [pair for pair in deliveries if pair[0] != running[gone]]
             running[gone] = running[kept]
         return running["o"], running["e"], tuple(deliveries)
-
-    def exit_status(self, reason: str, wait_status: int) -> int:
-        # The login shell dies from SIGTERM, whatever becomes of the script.
-        if reason in (DELETED, ABORTED) and not os.WIFEXITED(wait_status):
-            return self.signal_status(15)
-        return super().exit_status(reason, wait_status)
 
     def signal_status(self, number: int) -> int:
         return 256 + number

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from parsl.testing.schedulers.dialect import LaunchPlan
 from parsl.testing.schedulers.pbs.dialect import PBSDialect, short
-from parsl.testing.schedulers.records import DELETED, OVER_WALLTIME, Job, Payload
+from parsl.testing.schedulers.records import ABORTED, DELETED, OVER_WALLTIME, Job, Payload
 
 _SIGTERM_STATUS = 271
 
@@ -14,7 +14,7 @@ _SIGTERM_STATUS = 271
 class TorqueDialect(PBSDialect):
     """Torque: as PBS Pro, but with short names in the node file, and one exit status for all that it ends."""
 
-    exit_statuses: Mapping[str, int] = {OVER_WALLTIME: _SIGTERM_STATUS, DELETED: _SIGTERM_STATUS}
+    exit_statuses: Mapping[str, int] = dict.fromkeys((ABORTED, DELETED, OVER_WALLTIME), _SIGTERM_STATUS)
 
     def launch_plan(self, job: Job, payload: Payload) -> LaunchPlan:
         plan = super().launch_plan(job, payload)

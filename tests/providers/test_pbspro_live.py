@@ -1,0 +1,219 @@
+"""HighThroughputExecutor with PBSProProvider on the stand-in for PBS: real jobs, managers and tasks."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import parsl
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.launchers import MpiExecLauncher, SimpleLauncher
+from parsl.providers import PBSProProvider
+from parsl.testing.schedulers import AURORA_POLICY, PBSCluster, Policy
+from parsl.testing.schedulers.closing import marked_processes
+from parsl.testing.schedulers.records import FINISHED, QUEUED, RUNNING
+
+SOURCES = Path(parsl.__file__).parents[1]
+AURORA_GUIDE = Path(__file__).parent / "aurora_guide"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "aurora"
+DEADLINE_S = 60
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home directory as the user guide wants it: an environment to activate, and the programs."""
+    folder = tmp_path / "home"
+    activate = folder / "_env" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    python_directory = Path(sys.executable).parent
+    activate.write_text(f"export PATH='{python_directory}':$PATH PYTHONPATH='{SOURCES}'\n")
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def make_cluster(home, tmp_path, monkeypatch):
+    made = []
+
+    def make(nodes=2, **more):
+        made.append(PBSCluster(tmp_path / "c", nodes, **more))
+        made[-1].activate(monkeypatch)
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+        assert marked_processes(cluster.directory) == []
+
+
+@pytest.fixture
+def cluster(make_cluster):
+    return make_cluster(policy=Policy(kill_delay_s=2))
+
+
+def config(tmp_path, provider_options=None, **options):
+    provider = PBSProProvider(
+        **{
+            "account": "x",
+            "queue": "debug",
+            "worker_init": "source $HOME/_env/bin/activate",
+            "walltime": "0:10:00",
+            "launcher": SimpleLauncher(),
+            "cpus_per_node": 208,
+            **(provider_options or {}),
+        }
+    )
+    executor = HighThroughputExecutor(
+        label="htex", max_workers_per_node=2, cores_per_worker=0.01, provider=provider
+    )
+    return Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0, **options)
+
+
+def where():
+    import os
+
+    return os.environ["PBS_JOBID"]
+
+
+def run_until(marker, path):
+    """Say where it runs, and stay there for as long as a file says so."""
+    import os
+    import time
+
+    with open(path, "a") as file:
+        file.write(os.environ["PBS_JOBID"] + "\n")
+    while not os.path.exists(marker):
+        time.sleep(0.02)
+    return os.environ["PBS_JOBID"]
+
+
+def wait_for_lines(path, wanted):
+    deadline = time.monotonic() + DEADLINE_S
+    while len(lines := path.read_text().split() if path.exists() else []) < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return lines
+
+
+@pytest.mark.parametrize("flavour", PBSCluster.flavours)
+def test_tasks_run_in_a_job_that_ends_with_the_program(make_cluster, tmp_path, flavour):
+    cluster = make_cluster(flavour=flavour)
+    with parsl.load(config(tmp_path)):
+        app = parsl.python_app(where)
+        ids = {future.result(DEADLINE_S) for future in [app() for _ in range(10)]}
+    [job] = cluster.jobs()
+    assert ids == {f"{job.number}.{cluster.server}"}
+    # Its manager was told to end; it may have been quicker than qdel.
+    assert cluster.wait_for(job.number).exit_status in (0, 271)
+    assert job.submit_arguments.endswith(".sh")
+    assert not [name for name in os.listdir(tmp_path) if re.fullmatch(r".*\.[oe]\d+", name)]
+
+
+def test_every_node_of_a_job_has_a_manager(cluster, tmp_path):
+    options = {"nodes_per_block": 2, "launcher": MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")}
+    with parsl.load(config(tmp_path, options)) as kernel:
+        parsl.python_app(where)().result(DEADLINE_S)
+        deadline = time.monotonic() + DEADLINE_S
+        while len(kernel.executors["htex"].connected_managers()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path):
+    marker, runs = tmp_path / "go", tmp_path / "runs"
+    with parsl.load(config(tmp_path, retries=1)):
+        future = parsl.python_app(run_until)(str(marker), str(runs))
+        [first] = wait_for_lines(runs, 1)
+        subprocess.run(["qdel", first], check=True)
+        wait_for_lines(runs, 2)
+        marker.touch()
+        assert future.result(DEADLINE_S) != first
+    assert [job.number for job in cluster.jobs()] == [1, 2]
+
+
+def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_path):
+    marker, runs = tmp_path / "go", tmp_path / "runs"
+    with parsl.load(config(tmp_path, retries=1)):
+        future = parsl.python_app(run_until)(str(marker), str(runs))
+        [first] = wait_for_lines(runs, 1)
+        cluster.end_walltime(first)
+        wait_for_lines(runs, 2)
+        marker.touch()
+        assert future.result(DEADLINE_S) != first
+    assert cluster.job(first).exit_status == -29
+
+
+@pytest.mark.parametrize("fault", ["exit 1", "empty", "half", "server-down", "hang", "say {}"])
+def test_a_job_survives_a_qstat_that_misbehaves(cluster, tmp_path, fault):
+    marker, runs = tmp_path / "go", tmp_path / "runs"
+    cluster.misbehave("qstat", fault)
+    options = {"max_blocks": 1, "cmd_timeout": 1}
+    with parsl.load(config(tmp_path, options)):
+        future = parsl.python_app(run_until)(str(marker), str(runs))
+        wait_for_lines(runs, 1)
+        deadline = time.monotonic() + DEADLINE_S
+        while cluster.calls("qstat") < 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        marker.touch()
+        assert future.result(DEADLINE_S)
+    assert len(cluster.jobs()) == 1
+
+
+def test_a_worker_init_that_fails_is_reported_with_what_it_said(cluster, tmp_path):
+    options = {"worker_init": "echo the lost module >&2; exit 9", "max_blocks": 1}
+    with parsl.load(config(tmp_path, options)):
+        error = parsl.python_app(where)().exception(DEADLINE_S)
+    assert "the lost module" in str(error)
+    assert len(cluster.jobs()) <= 3
+
+
+def test_a_second_job_waits_where_the_queue_runs_one(make_cluster, tmp_path):
+    cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
+    options = {"scheduler_options": "#PBS -l filesystems=home:flare", "init_blocks": 2, "max_blocks": 2}
+    with parsl.load(config(tmp_path, options)):
+        parsl.python_app(where)().result(DEADLINE_S)
+        cluster.wait_for(2, QUEUED)
+        assert cluster.job(1).state == RUNNING
+    for number in (1, 2):
+        assert cluster.wait_for(number).state == FINISHED
+
+
+def test_a_refused_job_is_an_error_with_the_words_of_pbs(make_cluster, tmp_path):
+    cluster = make_cluster(policy=AURORA_POLICY)
+    with parsl.load(config(tmp_path)):
+        future = parsl.python_app(where)()
+        error = future.exception(DEADLINE_S)
+    assert "qsub: Resource: filesystems is required to be set." in str(error)
+    assert cluster.jobs() == []
+
+
+def test_the_scripts_of_auroras_guide_run_as_they_are(make_cluster, home, tmp_path):
+    programs = home / "GettingStarted" / "Examples" / "Aurora" / "affinity_gpu" / "sycl"
+    programs.mkdir(parents=True)
+    (programs / "hello_affinity").write_bytes((EXAMPLE / "hello_affinity").read_bytes())
+    (programs / "hello_affinity").chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+    for script in (AURORA_GUIDE / "config.py", EXAMPLE / "my_parsl_workflow.py"):
+        (work / script.name).write_bytes(script.read_bytes())
+    cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
+    done = subprocess.run(
+        [sys.executable, "my_parsl_workflow.py"],
+        cwd=work, env=cluster.environment({**os.environ, "PYTHONPATH": str(SOURCES)}),
+        capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Tasks done!\n")
+    said = [(work / "output" / f"hello_{number}.stdout").read_text() for number in range(12)]
+    assert all(re.match(r"host \S+  worker \d+ of 12  tile [0-5]\.[01] ", each) for each in said)
+    [job] = cluster.jobs()
+    assert (job.account, job.queue, job.walltime_s, job.node_count) == ("Aurora_deployment", "debug", 1800, 1)
+    assert cluster.wait_for(job.number).state == FINISHED
