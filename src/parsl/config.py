@@ -5,6 +5,7 @@ from __future__ import annotations
 from parsl import validate
 from parsl.dataflow.executor_choice import INTERNAL_LABEL
 from parsl.errors import ConfigurationError
+from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ _EXIT_MODES = ("cleanup", "skip", "wait")
 _STRATEGIES = ("simple", "htex_auto_scale", "none", None)
 
 
-class Config(RepresentationMixin):
+class Config(RepresentationMixin, UsageInformation):
     """The configuration of a kernel.
 
     Args:
@@ -43,7 +44,9 @@ class Config(RepresentationMixin):
         strategy_period: How often that is thought over, in seconds.
         max_idletime: How long a block may be idle before it may be given back, in seconds.
         monitoring: Not available in this version yet; must be None.
-        usage_tracking: Not available in this version yet; must be 0.
+        usage_tracking: What is gathered about the use of Parsl, from 0, nothing, to 3 (see
+            :mod:`parsl.usage_tracking.levels`). It is written to the run directory, and sent only if the
+            environment variable ``PARSL_USAGE_TRACKING_ADDRESS`` says where to.
         project_name: A name for usage tracking.
         initialize_logging: Whether to write ``parsl.log`` to the run directory; or how to log.
 
@@ -100,6 +103,21 @@ class Config(RepresentationMixin):
         """Where tasks run."""
         return self._executors
 
+    def get_usage_information(self) -> dict[str, Any]:
+        """Return what usage tracking tells of it from level 2 on."""
+        return {
+            "executors_len": len(self.executors),
+            "dependency_resolver": self.dependency_resolver is not None,
+        }
+
+    def validate_usage_tracking(self, level: int) -> None:
+        """Refuse a level that there is not.
+
+        Raises:
+            ConfigurationError: It is not from 0 to 3.
+        """
+        _checked_usage_tracking(self, level)
+
 
 def _checked_executors(config: Config, executors: object) -> tuple[ParslExecutor, ...]:
     from parsl.executors.base import ParslExecutor
@@ -151,9 +169,9 @@ def _checked_run_dir(config: Config, run_dir: object) -> str:
 
 
 def _checked_usage_tracking(config: Config, level: object) -> int:
-    checked = validate.integer(config, "usage_tracking", level, low=0, high=3)
-    _not_yet(config, "usage_tracking", checked, 0)
-    return checked
+    if isinstance(level, bool):  # an older spelling of 0 and 1
+        return int(level)
+    return validate.integer(config, "usage_tracking", level, low=0, high=3)
 
 
 def _checked_logging(config: Config, initialize_logging: object) -> bool | LogConfig:

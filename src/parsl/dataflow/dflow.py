@@ -18,9 +18,15 @@ from parsl.dataflow.file_staging import FileStaging, is_inhibited
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.graph import TaskGraph
 from parsl.dataflow.loader import DataFlowKernelLoader
-from parsl.dataflow.run_setup import log_config_of, new_run_dir, new_run_id, start_logging
+from parsl.dataflow.run_setup import (
+    log_config_of,
+    new_run_dir,
+    new_run_id,
+    start_logging,
+    start_usage_tracking,
+)
 from parsl.dataflow.special_arguments import SPECIAL_NAMES, SpecialArguments
-from parsl.dataflow.states import States
+from parsl.dataflow.states import FINAL_FAILURE_STATES, States
 from parsl.dataflow.submission import is_callers_mistake
 from parsl.dataflow.task_runner import IN_PROCESS, TaskRunner
 from parsl.dataflow.taskrecord import TaskRecord
@@ -73,6 +79,7 @@ class DataFlowKernel:
         self.data_manager = DataManager(self)
         self._files = FileStaging(self.data_manager)
         self.runner = TaskRunner(config, self._graph, self._dependencies, self._executors)
+        self._end_usage_tracking = start_usage_tracking(config, self.run_dir)
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
         try:
@@ -314,10 +321,15 @@ class DataFlowKernel:
         with ExitStack() as steps:
             steps.callback(self._end_logging)
             steps.callback(logger.info, "Cleanup of %r is done", self)
+            steps.callback(self._tell_usage)
             steps.callback(exit_hook.no_more, self)
             steps.callback(self.runner.abandon_all)
             steps.callback(self._executors.shut_down)
             steps.callback(self.log_task_states)
+
+    def _tell_usage(self) -> None:
+        counts = self.task_state_counts
+        self._end_usage_tracking(self.task_count, sum(counts[state] for state in FINAL_FAILURE_STATES))
 
     def atexit_cleanup(self) -> None:
         """Clean up because Python ends."""

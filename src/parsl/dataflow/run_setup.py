@@ -39,6 +39,19 @@ def log_config_of(config: Config) -> Any | None:
     return config.initialize_logging
 
 
+def start_usage_tracking(config: Config, run_dir: str) -> Callable[[int, int], None]:
+    """Begin to gather what the configuration allows.
+
+    Returns:
+        A function that ends it, to be called with the numbers of tasks and of failed ones.
+    """
+    if config.usage_tracking == 0:
+        return lambda task_count, failed_count: None
+    from parsl.usage_tracking.usage import UsageTracker
+
+    return UsageTracker(config.usage_tracking, config, config.project_name, run_dir).end
+
+
 def start_logging(log_config: Any | None, run_dir: str) -> Callable[[], None]:
     """Start this process's log of the run; returns a function that ends it."""
     if log_config is None:
