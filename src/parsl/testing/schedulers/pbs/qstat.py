@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from parsl.testing.schedulers.commands import Answer, Call, run_command
@@ -20,7 +20,7 @@ from parsl.testing.schedulers.pbs.text_answers import (
     render_queues,
     render_table,
 )
-from parsl.testing.schedulers.records import FINISHED, Job, Queue, Settings
+from parsl.testing.schedulers.records import FINISHED, Job, Payload, Queue, Settings
 from parsl.testing.schedulers.store import Transaction
 
 _FLAGS = "fxHwast1niJpTEGMrQBq"
@@ -93,8 +93,10 @@ def _answer(call: Call) -> Answer:
             queues = settings.policy.queues or (Queue(settings.policy.default_queue),)
             return Answer(render_queues(queues, state.active_jobs()))
         found = find_jobs(state, options, settings)
-        if "f" in options.flags:
-            return _full_answer(state, options, settings, found)
+        is_full = "f" in options.flags
+        payloads = state.payloads([job.number for job in found.jobs]) if is_full else {}
+    if is_full:
+        return _full_answer(payloads, options, settings, found)
     jobs = [job for job in found.jobs if not options.user or job.owner in options.user.split(",")]
     if options.flags & {"a", "s", "n", "i", "r", "H"} or options.user:
         text = _alternative(jobs, options, settings)
@@ -150,11 +152,12 @@ def _queue_jobs(state: Transaction, name: str, settings: Settings) -> tuple[list
     return [job for job in state.active_jobs() if job.queue == name and not job.forgotten], "", 0
 
 
-def _full_answer(state: Transaction, options: QstatOptions, settings: Settings, found: Found) -> Answer:
+def _full_answer(
+    payloads: Mapping[int, Payload], options: QstatOptions, settings: Settings, found: Found
+) -> Answer:
     jobs = found.jobs
     if settings.flavour == MAIN and options.format == "json" and options.operands:
         jobs = jobs[:1]  # openpbs issue 2672: of the jobs asked for, only the first is told of
-    payloads = state.payloads([job.number for job in jobs])
     now_s = time.time()
     full: list[tuple[str, Attributes]] = [
         (full_id(job.number, settings.server), job_attributes(job, payloads[job.number], settings, now_s))

@@ -1,0 +1,49 @@
+"""HighThroughputExecutor with the providers for Torque, LSF and HTCondor on their stand-ins."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import parsl
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.launchers import SimpleLauncher
+from parsl.providers import CondorProvider, LSFProvider, TorqueProvider
+from parsl.testing.schedulers import CondorCluster, LSFCluster, Policy, TorqueCluster
+from parsl.testing.schedulers.closing import marked_processes
+
+SOURCES = Path(parsl.__file__).parents[1]
+WORKER_INIT = f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{SOURCES}'"
+DEADLINE_S = 60
+POLICY = Policy(kill_delay_s=2, cpus_per_node=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider", "variable"),
+    [
+        (TorqueCluster, TorqueProvider, "PBS_JOBID"),
+        (LSFCluster, LSFProvider, "LSB_JOBID"),
+        (CondorCluster, CondorProvider, "_CONDOR_SCRATCH_DIR"),
+    ],
+)
+def test_tasks_run_in_a_job_that_ends_with_the_program(kind, provider, variable, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with kind(tmp_path / "c", 1, policy=POLICY) as cluster:
+        cluster.activate(monkeypatch)
+        executor = HighThroughputExecutor(
+            label="htex",
+            max_workers_per_node=2,
+            cores_per_worker=0.01,
+            provider=provider(worker_init=WORKER_INIT, launcher=SimpleLauncher()),
+        )
+        with parsl.load(Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0)):
+            app = parsl.python_app(os.getenv)
+            told = {future.result(DEADLINE_S) for future in [app(variable) for _ in range(4)]}
+        [job] = cluster.jobs()
+        assert len(told) == 1
+        assert str(job.number) in told.pop()
+        cluster.wait_for(job.number)
+    assert marked_processes(cluster.directory) == []
