@@ -28,7 +28,8 @@ FLAGS = (
     "-m {mem_per_worker} --poll {poll_period} --port={worker_port} --cert_dir {cert_dir} --logdir={logdir} "
     "--logconf={logconf} --block_id={{block_id}} --hb_period={heartbeat_period} "
     "{address_probe_timeout_string} --hb_threshold={heartbeat_threshold} --drain_period={drain_period} "
-    "--cpu-affinity {cpu_affinity} {enable_mpi_mode} --mpi-launcher={mpi_launcher} --available-accelerators {accelerators}"
+    "--cpu-affinity {cpu_affinity} {enable_mpi_mode} --mpi-launcher={mpi_launcher} "
+    "--available-accelerators {accelerators}"
 )
 POOL = f"{shlex.quote(sys.executable)} -m parsl.executors.high_throughput.process_worker_pool"
 

@@ -61,6 +61,7 @@ def test_lower_priorities_run_first(start_run: StartRun, tmp_path: Path, wait_un
     for number, priority in enumerate(order):
         resources = {} if priority is None else {"priority": priority}
         futures.append(run.send(log_line, log, f"{priority}#{number}", **resources))
+    run.executor.connected_managers()  # once this is answered the interchange has them all
     (tmp_path / "release").touch()
     for future in [held, *futures]:
         future.result(timeout=30)
@@ -79,6 +80,7 @@ def test_priorities_reach_the_workers_from_apps(
     futures = [
         run.call(log_line, log, str(n), parsl_resource_specification={"priority": n}) for n in (3, 1, 2)
     ]
+    run.executor.connected_managers()  # once this is answered the interchange has them all
     (tmp_path / "release").touch()
     for future in [held, *futures]:
         future.result(timeout=30)
