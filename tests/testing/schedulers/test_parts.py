@@ -23,14 +23,15 @@ from parsl.testing.schedulers.records import (
 )
 from parsl.testing.schedulers.store import ClusterStore
 
-SETTINGS = Settings("pbs", "v23.06.06", "server", "login", ("n1", "n2"), AURORA_POLICY, "/bin", 7, 1.5)
+HOSTS = ("n1", "n2")
+SETTINGS = Settings("pbs", "v23.06.06", "server", "login", HOSTS, AURORA_POLICY, "/bin", 7, 1.5)
 PAYLOAD = Payload("#!/bin/sh\n", (("A", "1", "-v"),))
 
 
 def job(number=1, **fields):
     return Job(
-        number=number, name="j", owner="sci", queue="debug", chunks=(Chunk(1, 8),), workdir="/", output_path="o",
-        error_path="e", created_s=1.0, modified_s=2.0, **fields,
+        number=number, name="j", owner="sci", queue="debug", chunks=(Chunk(1, 8),), workdir="/",
+        output_path="o", error_path="e", created_s=1.0, modified_s=2.0, **fields,
     )  # fmt: skip
 
 
@@ -109,9 +110,13 @@ def test_the_store_keeps_what_is_noted(store):
 
 
 def test_what_an_exception_interrupts_is_not_kept(store):
-    with pytest.raises(RuntimeError), store.transaction() as state:
-        state.add(job(1), PAYLOAD)
-        raise RuntimeError
+    def add_and_fail():
+        with store.transaction() as state:
+            state.add(job(1), PAYLOAD)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        add_and_fail()
     with store.transaction() as state:
         assert state.jobs() == []
 
