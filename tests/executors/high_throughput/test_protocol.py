@@ -74,14 +74,11 @@ def test_registrations_arrive_as_they_left(register: protocol.Register) -> None:
     assert protocol.decode_from_manager(encode(register)) == register
 
 
-@given(registers, st.lists(st.integers() | st.text() | st.none() | st.lists(st.integers()), max_size=4))
+@given(registers, st.lists(numbers | st.text() | st.none() | st.lists(numbers), min_size=1, max_size=4))
 def test_a_registration_of_a_later_version_can_be_read(register: protocol.Register, more: list[Any]) -> None:
     """So that it can be told that, and why, it is refused."""
     later = [*msgspec.msgpack.decode(encode(register)), *more]
-    known = len(later) - len(more)
-    fields = len(protocol.Register.__struct_fields__) + 1
-    if known == fields:
-        assert protocol.decode_from_manager(encode(later)) == register
+    assert protocol.decode_from_manager(encode(later)) == register
 
 
 def test_a_registration_of_an_earlier_version_can_be_read() -> None:
