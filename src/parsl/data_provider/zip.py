@@ -85,12 +85,12 @@ class ZipFileStaging(Staging, RepresentationMixin):
         )
 
     def stage_out(
-        self, dm: DataManager, executor: str, file: File, app_fu: Future[Any]
+        self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any]
     ) -> Future[Any] | None:
         """Submit a task that adds the file to the archive once it is written."""
         archive, member = _checked_split(file)
         path = file.local_path = dm.local_path(file, executor, member)
-        future: Future[Any] = dm.submit_transfer(add_member, (archive, member, path), executor, [app_fu])
+        future: Future[Any] = dm.submit_transfer(add_member, (archive, member, path), executor, [parent_fut])
         return future
 
     def replace_task_stage_out(
