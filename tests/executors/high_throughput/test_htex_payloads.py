@@ -77,13 +77,23 @@ def test_buffers_arrive_as_they_were(run: Run) -> None:
     numbers = array.array("d", range(100_000))
     assert run.call(tasks.echo, numbers).result(timeout=30) == numbers
 
-    def total_of_halves(view: Any) -> int:
-        data = bytearray(view)
-        data[0] = 1
-        return sum(data)
+    def change(view: Any) -> int:
+        memoryview(view)[0] = 1
+        return sum(bytes(view))
 
     buffer = pickle.PickleBuffer(bytearray(1_000_000))
-    assert run.call(total_of_halves, buffer).result(timeout=30) == 1
+    assert run.call(change, buffer).result(timeout=30) == 1
+
+
+@pytest.mark.parametrize("size", [10, 33_000, 40_000, 80_000, 1_000_000])
+def test_what_shares_memory_with_a_result_can_be_changed(run: Run, size: int) -> None:
+    def give(size: int) -> Any:
+        return pickle.PickleBuffer(bytearray(size))
+
+    view = memoryview(run.call(give, size).result(timeout=30))
+    assert not view.readonly
+    view[0] = 7
+    assert bytes(view[:2]) == b"\x07\x00"
 
 
 def test_arrays_arrive_as_they_were(run: Run) -> None:

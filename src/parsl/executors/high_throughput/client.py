@@ -270,7 +270,7 @@ class InterchangeClient:
                 payload, buffers = self._from_spool(result)
             elif result.sizes:
                 end = at + len(result.sizes)
-                payload, buffers = frames[at], frames[at + 1 : end]
+                payload, buffers = frames[at], [_writable(frame) for frame in frames[at + 1 : end]]
                 at = end
             future = pending.pop(result.id, None)
             if future is None:
@@ -291,6 +291,11 @@ class InterchangeClient:
 
 def _nobody_answers() -> CommandClientBadError:
     return CommandClientBadError("The interchange is gone, and with it all that could be asked of it.")
+
+
+def _writable(frame: Any) -> Any:
+    """What shares memory with a result has to be the user's to change, whatever its size."""
+    return bytearray(frame) if isinstance(frame, bytes) else frame
 
 
 def _outcome(status: int, payload: Any, buffers: list[Any]) -> tuple[Any, BaseException | None]:
