@@ -17,18 +17,15 @@ class MpiInterchangeState(InterchangeState):
     def __init__(self, selector: ManagerSelector) -> None:
         super().__init__(selector)
         self._waiting = NodeQueue()
-        #: How many nodes each manager has.
-        self._nodes: dict[bytes, int] = {}
         #: How many nodes each task has that a manager holds.
         self._taken: dict[bytes, dict[int, int]] = {}
-        #: How many more tasks a manager may start, where that is limited.
+        #: How many more tasks a manager may be sent, where that is limited.
         self._launches: dict[bytes, int] = {}
 
     def __repr__(self) -> str:
-        nodes = sum(self._nodes.values())
-        return (
-            f"<MpiInterchangeState queued={len(self._waiting)} managers={len(self.managers)} nodes={nodes}>"
-        )
+        nodes = sum(record.nodes for record in self.managers.values())
+        counts = f"queued={len(self._waiting)} managers={len(self.managers)} nodes={nodes}"
+        return f"<MpiInterchangeState {counts}>"
 
     def add_tasks(self, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
@@ -43,15 +40,20 @@ class MpiInterchangeState(InterchangeState):
         return super().cancel(task_id)
 
     def register(self, name: bytes, register: Register, now_s: float) -> ManagerRecord:
-        self._nodes[name] = max(1, register.nodes)
         self._taken[name] = {}
         if register.launches is not None:
             self._launches[name] = register.launches
         return super().register(name, register, now_s)
 
+    def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
+        lost = super().recounted(name, held)
+        if name in self._launches:
+            self._launches[name] += len(lost)  # the manager counts only what has come
+        return lost
+
     def remove(self, name: bytes) -> ManagerRecord:
-        for known in (self._nodes, self._taken, self._launches):
-            known.pop(name, None)
+        self._taken.pop(name, None)
+        self._launches.pop(name, None)
         return super().remove(name)
 
     def match(self) -> list[tuple[bytes, list[Task]]]:
@@ -74,10 +76,9 @@ class MpiInterchangeState(InterchangeState):
         self._taken[name] = taken
         # A task that came with the manager may have any number of nodes.
         has_unknown = len(taken) < len(record.held)
-        free = 0 if has_unknown else self._nodes[name] - sum(taken.values())
-        return Room(
-            name, self._nodes[name], free, min(record.free_workers, self._launches.get(name, record.workers))
-        )
+        free_nodes = 0 if has_unknown else record.nodes - sum(taken.values())
+        slots = min(record.free_workers, self._launches.get(name, record.workers))
+        return Room(name, record.nodes, free_nodes, slots)
 
     def _hand_over(self, name: bytes, task: Task) -> None:
         record = self.managers[name]

@@ -1,0 +1,126 @@
+"""What an MPIExecutor accepts, and what it says to the rest."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.executors import HighThroughputExecutor, MPIExecutor
+from parsl.executors.errors import InvalidResourceSpecification
+from parsl.launchers import MpiExecLauncher, SimpleLauncher, SingleNodeLauncher
+from parsl.providers import LocalProvider
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_any_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PBS_NODEFILE", "SLURM_JOB_NODELIST", "SLURM_NODELIST"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def local(**options: Any) -> LocalProvider:
+    return LocalProvider(launcher=SimpleLauncher(), **options)
+
+
+def test_it_is_found_where_users_look_for_it() -> None:
+    from parsl.executors.high_throughput.mpi_executor import MPIExecutor as found
+
+    assert found is MPIExecutor
+    assert issubclass(MPIExecutor, HighThroughputExecutor)
+
+
+def test_its_parameters_are_upstreams_and_one_more() -> None:
+    parameters = inspect.signature(MPIExecutor).parameters
+    assert list(parameters)[11:14] == ["worker_debug", "max_workers_per_block", "prefetch_capacity"]
+    assert list(parameters)[-5:] == [
+        "mpi_launcher",
+        "block_error_handler",
+        "encrypted",
+        "remote_monitoring_radio",
+        "max_launches_per_block",
+    ]
+    assert parameters["encrypted"].default is False
+    assert parameters["max_workers_per_block"].default == 1
+
+
+def test_without_a_provider_it_runs_here() -> None:
+    executor = MPIExecutor()
+    assert executor.enable_mpi_mode
+    assert executor.label == "MPIExecutor"
+    assert isinstance(executor.provider, LocalProvider)
+    assert not executor.monitor_resources()
+
+
+def test_a_block_runs_so_many_tasks_at_once_however_many_nodes_it_has() -> None:
+    executor = MPIExecutor(max_workers_per_block=5, provider=local(nodes_per_block=10))
+    assert executor.workers_per_block == executor.workers_per_node == 5
+
+
+@pytest.mark.parametrize("launcher", [SingleNodeLauncher(), MpiExecLauncher()], ids=repr)
+def test_only_the_simple_launcher_fits(launcher: Any) -> None:
+    with pytest.raises(TypeError, match=r"provider.launcher is .*Launcher.*expected SimpleLauncher\(\)"):
+        MPIExecutor(provider=LocalProvider(launcher=launcher))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"mpi_launcher": "mpirun"}, ValueError, "mpi_launcher is 'mpirun'.*'srun', 'aprun', 'mpiexec'"),
+        ({"max_workers_per_block": 0}, ValueError, "max_workers_per_block is 0"),
+        ({"max_workers_per_block": None}, TypeError, "max_workers_per_block is None"),
+        ({"max_launches_per_block": 0}, ValueError, "max_launches_per_block is 0"),
+        ({"max_launches_per_block": "many"}, TypeError, "max_launches_per_block is 'many'"),
+    ],
+)
+def test_wrong_parameters_are_refused(options: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        MPIExecutor(provider=local(), **options)
+
+
+def test_a_specification_is_checked_against_the_block() -> None:
+    executor = MPIExecutor(provider=local(nodes_per_block=4))
+    executor.validate_resource_spec({"num_nodes": 4, "priority": 3, "walltime_s": 5})
+    for wrong, words in (
+        ({}, "has to say how large it is"),
+        ({"priority": 1}, "has to say how large it is"),
+        ({"num_nodes": 5}, "5 nodes, but a block has 4"),
+        ({"num_nodes": 1, "nodes": 1}, "'nodes'. MPIExecutor knows only launcher_options, num_nodes"),
+        ({"num_nodes": 1, "priority": "high"}, "priority must be a number"),
+    ):
+        with pytest.raises(InvalidResourceSpecification, match=words):
+            executor.validate_resource_spec(wrong)
+    with pytest.raises(InvalidResourceSpecification, match="has to say how large it is"):
+        executor.submit(print, {})
+
+
+class TestInsideAJob:
+    @pytest.fixture(autouse=True)
+    def _node_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.file = tmp_path / "nodes"
+        self.file.write_text("x1\nx2\nx3\n")
+        monkeypatch.setenv("PBS_NODEFILE", str(self.file))
+
+    def test_a_task_can_have_the_nodes_of_the_job(self) -> None:
+        executor = MPIExecutor(provider=local())
+        executor.validate_resource_spec({"num_nodes": 3})
+        with pytest.raises(InvalidResourceSpecification, match="a block has 3 nodes"):
+            executor.validate_resource_spec({"num_nodes": 4})
+
+    def test_there_is_one_block_only(self) -> None:
+        with pytest.raises(ValueError, match=r"provider.max_blocks is 2.*give out the same nodes"):
+            MPIExecutor(provider=local(max_blocks=2))
+
+    def test_a_node_file_that_is_empty_or_missing_is_an_error(self) -> None:
+        self.file.write_text("")
+        with pytest.raises(ConfigurationError, match="nodes, which is empty"):
+            MPIExecutor(provider=local())
+        self.file.unlink()
+        with pytest.raises(ConfigurationError, match="nodes, which cannot be read"):
+            MPIExecutor(provider=local())
+
+    def test_what_worker_init_sets_is_known_to_the_block_alone(self) -> None:
+        executor = MPIExecutor(provider=local(worker_init="export PBS_NODEFILE=/elsewhere"))
+        executor.validate_resource_spec({"num_nodes": 400})
