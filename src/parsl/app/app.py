@@ -9,6 +9,7 @@ from functools import update_wrapper
 from types import MethodType
 
 from parsl import validate
+from parsl.app.app_pickling import reduce_app
 from parsl.app.parameters import explain_refusal, read_parameters
 from parsl.app.typed_call import TypedCall
 from parsl.errors import NoDataFlowKernelError
@@ -151,16 +152,13 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # To be used in a worker: by name if that can import it, else by value. The kernel stays here.
-        if _is_importable(self):
-            return _import_app, (self.__module__, self.__qualname__)
         arguments = {
             "func": self.func,
             "executors": self.executors,
             "cache": self.cache,
             "max_concurrency": self.max_concurrency,
         }
-        return _new_app, (type(self),), arguments, None, None, _set_app_state
+        return reduce_app(self, arguments)
 
     def __parsl_dependencies__(self) -> tuple[object, ...]:
         return (self.func,)
@@ -395,31 +393,3 @@ def _explain_missing_kernel(error: NoDataFlowKernelError) -> None:
             "driver. Call the function itself (app.func), or call the app in the driver, or make the calling "
             "function a join_app, which runs in the driver."
         ) from error
-
-
-def _is_importable(app: AppBase[..., Any]) -> bool:
-    from sys import modules
-
-    found: Any = modules.get(app.__module__)
-    if app.__module__ == "__main__" or found is None:
-        return False
-    for name in app.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is app
-
-
-def _import_app(module: str, qualified_name: str) -> Any:
-    from importlib import import_module
-
-    found: Any = import_module(module)
-    for name in qualified_name.split("."):
-        found = getattr(found, name)
-    return found
-
-
-def _new_app(kind: type[AppBase[..., Any]]) -> AppBase[..., Any]:
-    return kind.__new__(kind)
-
-
-def _set_app_state(app: AppBase[..., Any], arguments: dict[str, Any]) -> None:
-    AppBase.__init__(app, **arguments)
