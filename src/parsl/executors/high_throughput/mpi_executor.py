@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -116,7 +117,7 @@ class MPIExecutor(HighThroughputExecutor):
         _check_launcher(self, self.provider)
         self._most_nodes = _nodes_per_block(self, self.provider)
         #: Tasks that were sent before anybody knew how many nodes a block has, and what they asked for.
-        self._unchecked: list[tuple[HTEXFuture, dict[str, Any]]] = []
+        self._unchecked: deque[tuple[HTEXFuture, dict[str, Any]]] = deque()
 
     def _engine_settings(self) -> EngineSettings:
         from msgspec.structs import replace
@@ -175,8 +176,11 @@ class MPIExecutor(HighThroughputExecutor):
 
     def _check_sizes(self) -> None:
         """Refuse the tasks that turn out to be too large for any block, as soon as that is known."""
-        while self._most_nodes is not None and self._unchecked:
-            future, resources = self._unchecked.pop()
+        while self._most_nodes is not None:
+            try:
+                future, resources = self._unchecked.popleft()
+            except IndexError:
+                return
             try:
                 complete_resources(resources, self._most_nodes)
             except InvalidResourceSpecification as error:
