@@ -129,8 +129,7 @@ class InterchangeClient:
         """Forget a task and have it ended."""
         with self._lock:
             self.pending.pop(task_id, None)
-        if self._spool:
-            spool.discard(spool.task_file(self._spool, task_id))
+        self._discard_arguments(task_id)
         self.tell(protocol.Cancel([task_id]))
 
     def refuse(self, future: HTEXFuture, error: BaseException) -> None:
@@ -171,7 +170,13 @@ class InterchangeClient:
             pending, self._outbox, self._outbox_frames = list(self.pending.values()), [], []
             self.pending.clear()
         for future in pending:
+            self._discard_arguments(future.parsl_executor_task_id)
             _settle(future, None, exception)
+
+    def _discard_arguments(self, task_id: int) -> None:
+        """Nobody will read what may still lie in the spool for a task."""
+        if self._spool:
+            spool.discard(spool.task_file(self._spool, task_id))
 
     def close(self, because: BaseException, timeout_s: float) -> None:
         """Send nothing more, end the thread, fail what is left with the reason."""
@@ -278,6 +283,8 @@ class InterchangeClient:
             if result.status == protocol.DONE and payload == NONE:
                 _settle(future, None, None)
             else:
+                if result.status == protocol.FAILED:
+                    self._discard_arguments(result.id)
                 _settle(future, *_outcome(result.status, payload, buffers))
 
     def _from_spool(self, result: Result) -> tuple[Any, list[Any]]:

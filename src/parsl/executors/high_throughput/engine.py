@@ -108,14 +108,32 @@ class Engine:
         return f"<Engine {self._settings.label} interchange={pid} {self.activity!r}>"
 
     def start(self) -> None:
-        """Bind, start the interchange, write what managers need. Waits for nobody."""
+        """Bind, start the interchange, write what managers need. Waits for nobody.
+
+        Raises: ConfigurationError, OSError; nothing is left open then.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self._is_stopping = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self._release()
+            raise
+
+    def _start(self) -> None:
         self._log_dir.mkdir(parents=True, exist_ok=True)
         os.chmod(self._log_dir, 0o700)
         _open_standard_streams()
         self._bind()
         ours, theirs = socket.socketpair()
-        self._process = self._spawn(theirs)
-        theirs.close()
+        with theirs:
+            try:
+                self._process = self._spawn(theirs)
+            except BaseException:
+                ours.close()
+                raise
         if self._settings.encrypted and self._listener is not None:
             from parsl.curvezmq import create_certificates
 
@@ -323,6 +341,9 @@ class Engine:
                 self._process.kill()
                 self._process.wait()
         self.client.close(RuntimeError(f"Executor {self._settings.label} was shut down."), timeout_s)
+        self._release()
+
+    def _release(self) -> None:
         for sock in self._listening():
             sock.close()
         if self._local is not None:

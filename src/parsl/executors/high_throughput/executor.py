@@ -364,7 +364,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
             )
         for key in _RESOURCE_KEYS & set(resource_specification):
             value = resource_specification[key]
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            if value is not None and not _is_number(value):
                 raise InvalidResourceSpecification({key}, f"{key} must be a number, not {value!r}.")
 
     @property
@@ -452,6 +452,11 @@ def _as_dict(info: ManagerInfo) -> dict[str, Any]:
         "parsl_version": info.parsl_version,
         "python_version": info.python_version,
     }
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value can be compared with numbers: `nan` and booleans cannot."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
 
 
 def _check_provider(owner: object, provider: Any) -> Any:

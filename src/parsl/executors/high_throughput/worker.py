@@ -54,15 +54,17 @@ class Worker:
 
     def serve(self) -> None:
         """Run tasks until the manager closes the channel."""
-        sock, view = self._sock, memoryview(self._buffer)
-        while size := sock.recv_into(view):
-            work = decode_work(view[:size])
-            frames = self._receive_frames(work)
-            head, out = self._run(work, frames)
-            if out:
-                send_blocking(sock, head, out)
-            else:
-                sock.send(head)
+        view = memoryview(self._buffer)
+        while size := self._sock.recv_into(view):
+            self._serve_one(decode_work(view[:size]))
+
+    def _serve_one(self, work: Work) -> None:
+        # A call of its own, so that nothing of a task, however large, is kept until the next one comes.
+        head, out = self._run(work, self._receive_frames(work))
+        if out:
+            send_blocking(self._sock, head, out)
+        else:
+            self._sock.send(head)
 
     def _receive_frames(self, work: Work) -> list[bytearray]:
         sizes = work.task.sizes
