@@ -142,9 +142,15 @@ def test_the_interchange_can_be_started_another_way(start_run: StartRun, tmp_pat
     assert note.read_text() == "started\n"
 
 
-def test_an_interchange_that_cannot_be_started_is_an_error_at_once(start_run: StartRun) -> None:
+def test_an_interchange_that_cannot_be_started_is_an_error_at_once(
+    start_run: StartRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr("parsl.executors.high_throughput.spool._MEMORY", str(memory))
     with pytest.raises(ConfigurationError, match="no-such-interchange"):
         start_run(interchange_launch_cmd=["no-such-interchange"])
+    assert list(memory.iterdir()) == []
 
 
 def test_an_interchange_that_ends_at_once_fails_tasks_with_its_words(start_run: StartRun) -> None:
