@@ -260,7 +260,7 @@ class Life(RuleBasedStateMachine):
         if not held:
             return
         done = data.draw(st.lists(st.sampled_from(held), unique=True))
-        capacity = data.draw(st.integers(1, 12))
+        capacity = data.draw(st.integers(self.state.managers[name].workers, 12))
         self.state.results(name, results(*done), capacity, 1.0)
         self.held[name] -= set(done)
         self.alive -= set(done)
