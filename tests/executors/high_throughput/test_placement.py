@@ -191,7 +191,24 @@ def test_names_that_are_repeated_by_the_user_are_kept():
     assert [worker.environment["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["0", "0", "1", "1"]
 
 
-def test_names_of_tiles_do_not_fit_flat_tiles():
-    [warning] = plan_workers(AURORA, node(208, flat_tiles=True)).warnings
-    assert "ZE_FLAT_DEVICE_HIERARCHY is FLAT" in warning
-    assert "'0.0'" in warning
+def test_names_of_tiles_are_translated_where_tiles_are_devices():
+    placement = plan_workers(AURORA, node(208, flat_tiles=True))
+    assert [worker.accelerator for worker in placement.workers] == [str(number) for number in range(12)]
+    assert placement.workers[5].environment["ZE_AFFINITY_MASK"] == "5"
+    assert TILES[5] == "2.1"
+    [warning] = placement.warnings
+    assert "ZE_FLAT_DEVICE_HIERARCHY" in warning
+    assert "0.0 is 0" in warning
+
+
+def test_nothing_is_said_where_names_fit():
+    request = PlacementRequest(available_accelerators=("0", "1"))
+    assert plan_workers(request, node(8, flat_tiles=True)).warnings == ()
+    assert plan_workers(AURORA, node(208)).warnings == ()
+    assert plan_workers(AURORA, node(208)).workers[5].accelerator == "2.1"
+
+
+def test_names_that_cannot_be_translated_are_refused():
+    request = PlacementRequest(available_accelerators=("0.0", "1.0"))
+    with pytest.raises(ConfigurationError, match="COMPOSITE"):
+        plan_workers(request, node(8, flat_tiles=True))

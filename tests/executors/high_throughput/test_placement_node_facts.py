@@ -50,4 +50,5 @@ def test_cuda_devices_are_counted_where_they_may_be_shared(tmp_path):
 
 def test_flat_tiles_are_noticed():
     assert read_node_facts({"ZE_FLAT_DEVICE_HIERARCHY": "FLAT"}).flat_tiles
+    assert read_node_facts({"ZE_FLAT_DEVICE_HIERARCHY": "combined"}).flat_tiles
     assert not read_node_facts({"ZE_FLAT_DEVICE_HIERARCHY": "COMPOSITE"}).flat_tiles

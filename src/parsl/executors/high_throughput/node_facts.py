@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from parsl.executors.high_throughput import flat_tiles
 from parsl.executors.high_throughput.accelerators import are_plain_numbers
 from parsl.validate import wrong_value
 
@@ -51,7 +52,7 @@ def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()
         cpus=cpus,
         bindable_cpus=_bindable_cpus(cpus),
         cuda_devices=_count_cuda_devices(environ) if _may_share_devices(accelerators) else 0,
-        flat_tiles=environ.get("ZE_FLAT_DEVICE_HIERARCHY", "").upper() == "FLAT",
+        flat_tiles=flat_tiles.is_flat(environ),
     )
 
 

@@ -11,6 +11,8 @@ from parsl.executors.high_throughput.accelerators import (
     shared_cuda_device,
 )
 from parsl.executors.high_throughput.cpu_list import LIST_PREFIX, format_cpus, parse_cpu_list
+from parsl.executors.high_throughput.flat_tiles import VARIABLE as FLAT_VARIABLE
+from parsl.executors.high_throughput.flat_tiles import flat_names
 from parsl.executors.high_throughput.node_facts import NodeFacts
 
 #: More workers than this on one node is a typing error, such as a very small cores_per_worker alone.
@@ -65,11 +67,12 @@ def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
         A place for each worker, in the order of their ranks.
 
     Raises:
-        ConfigurationError: The node is too small for one worker, or there would be absurdly many.
+        ConfigurationError: The node is too small for one worker, or there would be absurdly many, or tiles
+            are devices of their own here and the names of the accelerators do not say which.
     """
     count = _count_workers(request, node)
     binding = _bind(request.cpu_affinity, node, count)
-    names = request.available_accelerators
+    names = flat_names(request.available_accelerators) if node.flat_tiles else request.available_accelerators
     workers = tuple(
         WorkerPlacement(
             rank,
@@ -82,7 +85,7 @@ def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
         )
         for rank, cpus in enumerate(binding.cpus)
     )
-    warnings = [*_node_warnings(request, node), *binding.warnings, *_tile_warnings(workers, node)]
+    warnings = [*_node_warnings(request, node), *binding.warnings, *_tile_warnings(request, names)]
     return Placement(workers, tuple(warnings))
 
 
@@ -208,10 +211,9 @@ def _node_warnings(request: PlacementRequest, node: NodeFacts) -> list[str]:
     return [f"The launcher has bound this manager to {bound}; its workers share these."]
 
 
-def _tile_warnings(workers: tuple[WorkerPlacement, ...], node: NodeFacts) -> list[str]:
-    if not node.flat_tiles or not any("." in (worker.accelerator or "") for worker in workers):
-        return []
-    flat = "ZE_FLAT_DEVICE_HIERARCHY is FLAT: tiles are devices of their own, named 0, 1, 2..."
-    return [
-        f"{flat}; accelerators named like {workers[0].accelerator!r} do not fit. Rename them, or unset it."
-    ]
+def _tile_warnings(request: PlacementRequest, names: tuple[str, ...]) -> list[str]:
+    for name, flat_name in zip(request.available_accelerators, names, strict=True):
+        if name != flat_name:
+            flat = f"{FLAT_VARIABLE} makes tiles devices of their own here"
+            return [f"{flat}; names of accelerators are translated: {name} is {flat_name}, and so on."]
+    return []
