@@ -202,6 +202,12 @@ def test_process_title():
     assert _python(code) == "parsl: test of a title\n"
 
 
+def test_the_short_name_of_a_process_has_no_spaces():
+    pytest.importorskip("setproctitle")
+    code = "from parsl.utils import setproctitle; setproctitle('parsl: test of a title'); "
+    assert _python(code + "print(open('/proc/self/comm').read())").split() == ["parsl:test-of-a"]
+
+
 def test_process_title_without_the_package_is_left_alone():
     code = "import sys; sys.modules['setproctitle'] = None; from parsl.utils import setproctitle; "
     assert _python(code + "setproctitle('parsl: x'); print('fine')") == "fine\n"

@@ -256,12 +256,17 @@ def execute_wait(cmd: str, walltime: int | None = None) -> tuple[int, str, str]:
 
 
 def setproctitle(title: str) -> None:
-    """Show ``title`` as this process's name in ``ps`` and ``top``, if the package setproctitle is there."""
+    """Show ``title`` as this process's name in ``ps`` and ``top``, if the package setproctitle is there.
+
+    The short name, of 15 characters, has no spaces: a Slurm that finds the processes of a job by
+    ``/proc/PID/stat`` (proctrack/linuxproc) could not end this one otherwise.
+    """
     try:
         import setproctitle as package
     except ImportError:
         return
     package.setproctitle(title)
+    package.setthreadtitle(title.replace(": ", ":").replace(" ", "-"))
 
 
 def sanitize_dns_label_rfc1123(raw_string: str) -> str:
