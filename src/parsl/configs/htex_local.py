@@ -1,0 +1,9 @@
+"""The configuration that tutorials import: ``from parsl.configs.htex_local import config``."""
+
+from __future__ import annotations
+
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers import LocalProvider
+
+config = Config(executors=[HighThroughputExecutor(label="htex_local", provider=LocalProvider())])

@@ -1,0 +1,8 @@
+"""The configuration that tutorials import: ``from parsl.configs.local_threads import config``."""
+
+from __future__ import annotations
+
+from parsl.config import Config
+from parsl.executors import ThreadPoolExecutor
+
+config = Config(executors=[ThreadPoolExecutor()])

@@ -1,0 +1,228 @@
+"""Aurora: 10,624 nodes of 2 x 52 cores and six GPUs with two tiles each; PBS Pro, and mpiexec of HPE PALS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parsl.configs.alcf import pbs_provider
+from parsl.configs.worker_init import compose_worker_init
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from parsl.config import Config
+    from parsl.executors.high_throughput.executor import HighThroughputExecutor
+    from parsl.launchers import MpiExecLauncher
+    from parsl.providers.base import ExecutionProvider
+
+#: Hardware threads of a node: thread i and i + 104 are of the same core.
+CPUS_PER_NODE = 208
+#: The tiles of a node. Where Level Zero calls them 0 to 11, the node translates these.
+TILES = tuple(f"{gpu}.{tile}" for gpu in range(6) for tile in range(2))
+#: For each tile eight cores of its own socket, with both threads. Cores 0 and 52 are the system's by the
+#: site's default; this is the binding of the site's own guide.
+CPU_AFFINITY = (
+    "list:0-7,104-111:8-15,112-119:16-23,120-127:24-31,128-135:32-39,136-143:40-47,144-151"
+    ":52-59,156-163:60-67,164-171:68-75,172-179:76-83,180-187:84-91,188-195:92-99,196-203"
+)
+#: How often programs over several nodes can be started in one job, a limit of the machine.
+MOST_LAUNCHES = 1000
+
+
+def aurora_tiles(
+    account: str,
+    *,
+    queue: str = "debug",
+    nodes_per_block: int = 1,
+    max_blocks: int = 1,
+    min_blocks: int = 0,
+    walltime: str = "0:30:00",
+    filesystems: str = "home:flare",
+    environment: str | PathLike[str] | None = None,
+    worker_init: str = "",
+    directory: str | PathLike[str] | None = None,
+    scheduler_options: str = "",
+    prefetch_capacity: int = 0,
+    label: str = "aurora_tiles",
+    **config_options: Any,
+) -> Config:
+    """An ensemble of tasks of one GPU tile each, over as many PBS jobs as it takes.
+
+    For a driver on a login node. Each node runs twelve workers, bound to the CPUs near their tiles.
+
+    Args:
+        account: The project to charge.
+        queue: The queue to submit to.
+        nodes_per_block: Nodes of one job.
+        max_blocks: Jobs that there may be at once.
+        min_blocks: Jobs that are kept even when there is nothing to do.
+        walltime: How long a job may run.
+        filesystems: The file systems that jobs need, with colons between.
+        environment: The virtual environment to activate in a job: its directory, or a script to source;
+            None: the driver's own.
+        worker_init: Further shell text to run first in a job, such as ``"module load frameworks"``.
+        directory: Where jobs run; None: the driver's working directory.
+        scheduler_options: Further ``#PBS`` lines.
+        prefetch_capacity: Tasks that a node holds beyond one for each worker.
+        label: The executor's name, by which apps choose it.
+        config_options: Further options of Config, such as ``run_dir``; ``retries`` is 1 if not given, as
+            tasks are interrupted by the end of a job.
+
+    Raises:
+        ParameterError: One of them is wrong.
+    """
+    provider = pbs_provider(
+        "aurora_tiles",
+        account,
+        filesystems,
+        scheduler_options,
+        queue=queue,
+        worker_init=compose_worker_init("aurora_tiles", environment, worker_init, directory),
+        walltime=walltime,
+        launcher=_one_manager_per_node(),
+        nodes_per_block=nodes_per_block,
+        min_blocks=min_blocks,
+        max_blocks=max_blocks,
+        cpus_per_node=CPUS_PER_NODE,
+    )
+    return _config(_tile_executor(label, provider, prefetch_capacity), config_options)
+
+
+def aurora_mpi(
+    account: str,
+    *,
+    queue: str = "debug",
+    nodes_per_block: int = 2,
+    nodes_per_task: int = 1,
+    max_blocks: int = 1,
+    min_blocks: int = 0,
+    walltime: str = "0:30:00",
+    filesystems: str = "home:flare",
+    environment: str | PathLike[str] | None = None,
+    worker_init: str = "",
+    directory: str | PathLike[str] | None = None,
+    scheduler_options: str = "",
+    max_launches_per_block: int | None = MOST_LAUNCHES,
+    label: str = "aurora_mpi",
+    **config_options: Any,
+) -> Config:
+    """An ensemble of MPI programs of one or more nodes each, over as many PBS jobs as it takes.
+
+    For a driver on a login node. Tasks start their programs with ``$PARSL_MPI_PREFIX``.
+
+    Args:
+        nodes_per_task: The fewest nodes that a task asks for: so many tasks fit into a job at once.
+        max_launches_per_block: After so many tasks a job is given back, and another one asked for: Aurora
+            does not start more programs over several nodes in a job. None: no limit.
+        account: As for :func:`aurora_tiles`, and so are the others.
+
+    Raises:
+        ParameterError: One of them is wrong.
+    """
+    from parsl import validate
+    from parsl.executors import MPIExecutor
+    from parsl.launchers import SimpleLauncher
+
+    provider = pbs_provider(
+        "aurora_mpi",
+        account,
+        filesystems,
+        scheduler_options,
+        queue=queue,
+        worker_init=compose_worker_init("aurora_mpi", environment, worker_init, directory),
+        walltime=walltime,
+        launcher=SimpleLauncher(),
+        nodes_per_block=nodes_per_block,
+        min_blocks=min_blocks,
+        max_blocks=max_blocks,
+        cpus_per_node=CPUS_PER_NODE,
+    )
+    validate.integer("aurora_mpi", "nodes_per_task", nodes_per_task, low=1, high=provider.nodes_per_block)
+    executor = MPIExecutor(
+        label=label,
+        provider=provider,
+        max_workers_per_block=provider.nodes_per_block // nodes_per_task,
+        mpi_launcher="mpiexec",
+        max_launches_per_block=max_launches_per_block if provider.nodes_per_block > 1 else None,
+        encrypted=True,
+    )
+    return _config(executor, config_options)
+
+
+def aurora_in_job(
+    *,
+    nodes: int | None = None,
+    worker_init: str = "",
+    prefetch_capacity: int = 0,
+    label: str = "aurora_in_job",
+    **config_options: Any,
+) -> Config:
+    """An ensemble of tasks of one GPU tile each, on the nodes of the PBS job that the driver runs in.
+
+    Args:
+        nodes: How many of the job's nodes to use; None: all.
+        worker_init: Shell text to run before the managers are started; the job's environment is theirs.
+        prefetch_capacity: Tasks that a node holds beyond one for each worker.
+        label: The executor's name, by which apps choose it.
+        config_options: Further options of Config; ``retries`` is 1 if not given, as nodes are lost.
+
+    Raises:
+        ConfigurationError: The driver does not run in a PBS job, or its node file cannot be used.
+    """
+    from parsl import validate
+    from parsl.providers import LocalProvider
+
+    there = _nodes_of_job()
+    provider = LocalProvider(
+        nodes_per_block=validate.integer(
+            "aurora_in_job", "nodes", there if nodes is None else nodes, low=1, high=there
+        ),
+        launcher=_one_manager_per_node(),
+        init_blocks=1,
+        max_blocks=1,
+        worker_init=worker_init,
+    )
+    return _config(_tile_executor(label, provider, prefetch_capacity), {"strategy": "none", **config_options})
+
+
+def _nodes_of_job() -> int:
+    import os
+
+    from parsl.errors import ConfigurationError
+    from parsl.executors.high_throughput.node_list import NODE_FILE_VARIABLE, NoNodes, read_nodes
+
+    if not os.environ.get(NODE_FILE_VARIABLE):
+        raise ConfigurationError(
+            f"aurora_in_job: {NODE_FILE_VARIABLE} is not set: this is no PBS job. Start it from a job "
+            "script, or use aurora_tiles() on a login node."
+        )
+    try:
+        return len(read_nodes(os.environ, ""))
+    except NoNodes as error:
+        raise ConfigurationError(f"aurora_in_job: {error}") from error
+
+
+def _one_manager_per_node() -> MpiExecLauncher:
+    from parsl.launchers import MpiExecLauncher
+
+    return MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")
+
+
+def _tile_executor(label: str, provider: ExecutionProvider, prefetch: int) -> HighThroughputExecutor:
+    from parsl.executors import HighThroughputExecutor
+
+    return HighThroughputExecutor(
+        label=label,
+        available_accelerators=TILES,
+        max_workers_per_node=len(TILES),
+        cpu_affinity=CPU_AFFINITY,
+        prefetch_capacity=prefetch,
+        provider=provider,
+    )
+
+
+def _config(executor: HighThroughputExecutor, options: dict[str, Any]) -> Config:
+    from parsl.config import Config
+
+    return Config(**{"executors": [executor], "retries": 1, "strategy": "htex_auto_scale", **options})

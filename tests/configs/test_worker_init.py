@@ -1,0 +1,56 @@
+"""The shell text that ready configurations begin a job with."""
+
+import subprocess
+import sys
+
+import pytest
+
+from parsl.configs.worker_init import compose_worker_init
+
+
+def compose(environment="", worker_init="", directory=""):
+    return compose_worker_init("test", environment, worker_init, directory)
+
+
+def run(text, home):
+    return subprocess.run(
+        ["bash", "-c", text], env={"HOME": str(home), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    ).stdout
+
+
+def test_nothing_asked_for_is_nothing_done():
+    assert compose() == ""
+
+
+def test_first_the_environment_then_the_user_then_the_directory():
+    text = compose("/env", "module load frameworks", "/run dir")
+    assert text == "source /env/bin/activate\nmodule load frameworks\ncd '/run dir'"
+
+
+@pytest.mark.parametrize(
+    "spelling", ["~/my env", "$HOME/my env", "{home}/my env", "{home}/my env/bin/activate"]
+)
+def test_an_environment_in_any_spelling_is_activated(spelling, tmp_path, monkeypatch):
+    activate = tmp_path / "my env" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text("echo active\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(compose(spelling.format(home=tmp_path)), tmp_path) == "active\n"
+
+
+def test_an_environment_without_an_activate_script_goes_to_the_front_of_the_path(tmp_path):
+    program = tmp_path / "bin" / "hello"
+    program.parent.mkdir()
+    program.write_text("#!/bin/bash\necho hello\n")
+    program.chmod(0o755)
+    assert run(compose(tmp_path) + "\nhello", tmp_path) == "hello\n"
+
+
+def test_by_default_it_is_the_drivers_own(monkeypatch, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "activate").write_text("")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert compose_worker_init("test", None, "", None) == f"source {tmp_path}/bin/activate\ncd {tmp_path}"
+    monkeypatch.setattr(sys, "prefix", "/usr")
+    assert compose_worker_init("test", None, "", None) == f"cd {tmp_path}"
