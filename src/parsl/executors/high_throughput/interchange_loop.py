@@ -1,0 +1,386 @@
+"""The interchange's loop: tasks from the driver to managers, results back.
+
+It forwards payloads and never opens them. All it keeps is soft state: the driver has what must run, the
+managers have what is running. It ends when the driver's end of its socket pair is closed, by whatever cause.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+from typing import Any
+
+from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.interchange_state import InterchangeState
+from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
+from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
+from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.protocol import (
+    DecodeError,
+    Failure,
+    Result,
+    Task,
+    decode_from_driver,
+    decode_from_manager,
+    encode,
+)
+from parsl.executors.high_throughput.settings import InterchangeSettings
+from parsl.executors.high_throughput.spool import remove_spool
+
+logger = logging.getLogger("parsl.htex.interchange")
+
+#: How long a manager whose connection was closed has to come back, in seconds.
+RECONNECT_GRACE_S = 3.0
+#: How long a question about installed packages waits for the slowest manager, in seconds.
+PACKAGES_TIMEOUT_S = 10.0
+#: Connections that close have all managers probed: at most this often, in seconds, per 1,000 managers.
+PROBE_PERIOD_S = 0.05
+#: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
+ACTIVITY_PERIOD_S = 0.5
+
+
+class Interchange:
+    """Owns the loop, the driver's stream, the managers' socket. Single-threaded.
+
+    Args:
+        settings: what it is to be like.
+        state: what decides which manager gets which task.
+        driver: the connection to the driver.
+        received: messages that came from there already.
+    """
+
+    def __init__(
+        self,
+        settings: InterchangeSettings,
+        state: InterchangeState,
+        driver: MessageStream,
+        received: list[list[Any]],
+    ) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._state = state
+        self._functions: dict[bytes, bytes] = {}
+        self._frames: dict[int, list[Any]] = {}
+        self._to_driver: list[Result] = []
+        self._to_driver_frames: list[Any] = []
+        self._packages: dict[str, dict[str, str]] = {}
+        self._packages_asked: list[tuple[int, float]] = []
+        self._packages_awaited: set[bytes] = set()
+        self._stopping = False
+        self._watches_driver_output = False
+        self._next_beat = time.monotonic() + settings.heartbeat_period_s
+        self._next_probe = 0.0
+        self._wants_probe = False
+        self._next_check = 0.0
+        self._next_activity = 0.0
+        self._has_news = False
+        self._epoll = select.epoll()
+        self._epoll.register(driver.fileno(), select.EPOLLIN)
+        self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
+        self._remote: RemoteLinks | None = None
+        if settings.listener_fd >= 0:
+            self._epoll.register(settings.listener_fd, select.EPOLLIN)
+        for frames in received:
+            self._from_driver(frames)
+
+    def __repr__(self) -> str:
+        return f"<Interchange {self._settings.endpoint} {self._state!r}>"
+
+    def run(self) -> None:
+        """Serve until the driver is gone or says stop."""
+        self._driver.queue([encode(protocol.Ready(os.getpid()))])
+        driver_fd = self._driver.fileno()
+        listener_fd = self._settings.listener_fd
+        while not self._stopping:
+            self._check_clocks()
+            self._dispatch()
+            self._flush_driver()  # last: nothing that was queued here waits for the next event
+            pending = self._remote is not None and self._remote.has_input()
+            for fd, _ in self._epoll.poll(0 if pending else self._timeout_s()):
+                if fd == driver_fd:
+                    self._serve_driver()
+                elif self._local is not None and self._local.owns(fd):
+                    self._local.serve(fd, self._take_local, self._lose_local)
+                elif fd == listener_fd and self._remote is None:
+                    self._open_remote()
+            if self._remote is not None and self._remote.serve(self._take_remote):
+                self._wants_probe = True
+        self._stop_managers()
+
+    def _open_remote(self) -> None:
+        """Somebody connects over TCP for the first time: from now on ZeroMQ owns that socket."""
+        self._epoll.unregister(self._settings.listener_fd)
+        self._remote = RemoteLinks(self._settings, self._epoll)
+
+    # Clocks
+
+    def _timeout_s(self) -> float:
+        moment = min(self._next_beat, self._next_check)
+        if self._wants_probe:
+            moment = min(moment, self._next_probe)
+        if self._has_news:
+            moment = min(moment, self._next_activity)
+        return max(0.0, moment - time.monotonic() + 0.001)
+
+    def _check_clocks(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + self._settings.heartbeat_period_s
+            self._wants_probe = True
+        if self._wants_probe and now >= self._next_probe:
+            self._probe(now)
+        if self._has_news and now >= self._next_activity:
+            self._tell_activity(now)
+        if now >= self._next_check:
+            threshold = self._settings.heartbeat_threshold_s
+            for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
+                self._lose(name, reason)
+            self._answer_packages(now)
+            unreachable = self._state.unreachable()
+            for name in unreachable:
+                self._tell(name, [encode(protocol.HeldPlease())])  # it answers if it is back
+            waiting = unreachable or self._packages_asked
+            self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
+
+    def _tell_activity(self, now: float) -> None:
+        self._has_news = False
+        self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
+        self._driver.queue([encode(protocol.Answer(0, managers=self._state.infos(now)))])
+
+    def _probe(self, now: float) -> None:
+        """A sign of life to every manager, which also tells which connections are closed."""
+        self._wants_probe = False
+        self._next_probe = now + PROBE_PERIOD_S * len(self._state.managers) / 1000
+        beat = encode(protocol.Beat())
+        for name in list(self._state.managers):
+            self._tell(name, [beat])
+
+    # The driver
+
+    def _serve_driver(self) -> None:
+        try:
+            if self._watches_driver_output:
+                self._flush_driver()
+            messages = self._driver.receive()
+        except (EOFError, OSError):
+            logger.info("the driver is gone")
+            self._stopping = True
+            return
+        for frames in messages:
+            self._from_driver(frames)
+
+    def _from_driver(self, frames: list[Any]) -> None:
+        message = decode_from_driver(frames[0])
+        if isinstance(message, protocol.Tasks):
+            self._functions.update(message.functions)
+            self._keep_frames(message.tasks, frames)
+            self._state.add_tasks(message.tasks)
+        elif isinstance(message, protocol.Cancel):
+            for task_id in message.ids:
+                self._cancel(task_id)
+        elif isinstance(message, protocol.Query):
+            self._answer(message)
+        elif isinstance(message, protocol.BlockEnded):
+            for name in self._state.of_block(message.block):
+                self._lose(name, f"the job of its block {message.block} has ended")
+        elif isinstance(message, protocol.HoldBlock):
+            self._state.hold_block(message.block, message.is_held)
+        elif isinstance(message, protocol.Stop):
+            logger.info("told to stop: %s", message.reason)
+            self._stopping = True
+
+    def _keep_frames(self, tasks: list[Task], frames: list[Any]) -> None:
+        at = 1
+        for task in tasks:
+            if task.sizes:
+                self._frames[task.id] = frames[at : at + len(task.sizes)]
+                at += len(task.sizes)
+
+    def _cancel(self, task_id: int) -> None:
+        holder = self._state.cancel(task_id)
+        if holder is None:
+            self._frames.pop(task_id, None)
+        else:
+            self._tell(holder, [encode(protocol.Cancel([task_id]))])
+
+    def _answer(self, query: protocol.Query) -> None:
+        if query.what == "packages":
+            self._packages_asked.append((query.number, time.monotonic() + PACKAGES_TIMEOUT_S))
+            for name in list(self._state.managers):
+                if name.decode() not in self._packages:
+                    self._packages_awaited.add(name)
+                    self._tell(name, [encode(protocol.PackagesPlease())])
+            self._answer_packages(time.monotonic())
+        else:
+            infos = self._state.infos(time.monotonic())
+            self._driver.queue([encode(protocol.Answer(query.number, managers=infos))])
+
+    def _answer_packages(self, now: float) -> None:
+        if not self._packages_asked:
+            return
+        for number, deadline in list(self._packages_asked):
+            if not self._packages_awaited or now >= deadline:
+                self._packages_asked.remove((number, deadline))
+                self._driver.queue([encode(protocol.Answer(number, packages=self._packages))])
+
+    def _flush_driver(self) -> None:
+        if self._to_driver:
+            results, self._to_driver = self._to_driver, []
+            frames, self._to_driver_frames = self._to_driver_frames, []
+            self._driver.queue([encode(protocol.Results(results)), *frames])
+        try:
+            wants_output = not self._driver.flush()
+        except OSError:
+            self._stopping = True
+            return
+        if wants_output != self._watches_driver_output:
+            self._watches_driver_output = wants_output
+            events = select.EPOLLIN | (select.EPOLLOUT if wants_output else 0)
+            self._epoll.modify(self._driver.fileno(), events)
+
+    # Managers
+
+    def _take_remote(self, name: bytes, frames: list[Any]) -> None:
+        message = self._decoded(name, frames[0])
+        if message is not None:
+            self._from_manager(name, message, frames[1:])
+
+    def _take_local(self, name: bytes | None, fd: int, frames: list[Any]) -> None:
+        message = self._decoded(name or b"a new connection", frames[0])
+        if isinstance(message, protocol.Register):
+            name = message.manager.encode()
+            assert self._local is not None
+            self._local.name(fd, name)
+        if name is not None and message is not None:
+            self._from_manager(name, message, frames[1:])
+
+    @staticmethod
+    def _decoded(name: bytes, head: Any) -> Any:
+        try:
+            return decode_from_manager(head)
+        except DecodeError as error:
+            logger.warning("an unreadable message from %r was dropped: %s", name, error)
+            return None
+
+    def _lose_local(self, name: bytes) -> None:
+        if name in self._state.managers:
+            self._lose(name, "its process has ended")
+
+    def _from_manager(self, name: bytes, message: Any, frames: list[Any]) -> None:
+        now = time.monotonic()
+        if isinstance(message, protocol.Register):
+            self._register(name, message, now)
+            return
+        record = self._state.heard(name, now)
+        if record is None:
+            refused = protocol.Refused("this manager was given up before; its tasks are lost")
+            self._tell(name, [encode(refused)])
+            return
+        if record.recount is Recount.WANTED:
+            record.recount = Recount.ASKED
+            self._tell(name, [encode(protocol.HeldPlease())])
+        if isinstance(message, protocol.Results):
+            self._state.results(name, message.results, message.capacity, now)
+            self._has_news = True
+            self._to_driver += message.results
+            self._to_driver_frames += frames
+        elif isinstance(message, protocol.Draining):
+            self._state.drain(name)
+            self._tell(name, [encode(protocol.Draining())])
+        elif isinstance(message, protocol.Held):
+            lost = self._state.recounted(name, message.ids)
+            self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
+        elif isinstance(message, protocol.Packages):
+            self._packages[name.decode()] = message.versions
+            self._packages_awaited.discard(name)
+            self._answer_packages(now)
+        elif isinstance(message, protocol.Goodbye):
+            self._lose(name, message.reason)
+
+    def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
+        settings = self._settings
+        ours = _versions(protocol.PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
+        theirs = _versions(message.protocol, message.parsl_version, message.python_version)
+        if ours != theirs:
+            logger.error("manager %s on %s refused: %s, not %s", message.manager, message.host, theirs, ours)
+            reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
+            self._tell(name, [encode(protocol.Refused(reason))])
+            refused = protocol.ManagerRefused(message.host, message.block, ours, theirs)
+            self._driver.queue([encode(refused)])
+            return
+        record = self._state.register(name, message, now)
+        logger.info(
+            "manager %s on %s joined: block %s, %d workers",
+            name,
+            message.host,
+            message.block,
+            message.workers,
+        )
+        self._tell(name, [encode(protocol.Welcome(settings.heartbeat_period_s))])
+        self._driver.queue([encode(protocol.ManagerJoined(record.info(now)))])
+
+    def _lose(self, name: bytes, reason: str) -> None:
+        """A manager is gone, and with it what it held."""
+        record = self._state.remove(name)
+        level = logging.WARNING if record.held else logging.INFO
+        logger.log(
+            level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
+        )
+        self._fail(record, sorted(record.held), f"was lost with the task: {reason}")
+        self._packages.pop(record.name, None)
+        self._packages_awaited.discard(name)
+        self._driver.queue([encode(protocol.ManagerGone(record.name, record.block, reason))])
+
+    def _fail(self, record: ManagerRecord, ids: list[int], what: str) -> None:
+        """Fail tasks that a manager held; `what` says what it did."""
+        failure = Failure(
+            kind=protocol.MANAGER_LOST,
+            message=f"Manager {record.name} on host {record.host}, block {record.block}, {what}.",
+            host=record.host,
+            block=record.block,
+            manager=record.name,
+        )
+        for task_id in ids:
+            self._to_driver.append(protocol.failed(task_id, failure))
+
+    def _dispatch(self) -> None:
+        for name, tasks in self._state.match():
+            self._has_news = True
+            known = self._state.managers[name].functions
+            wanted = {task.function for task in tasks if task.function} - known
+            known |= wanted
+            functions = {
+                function: self._functions[function] for function in wanted if function in self._functions
+            }
+            frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
+            self._tell(name, [encode(protocol.Tasks(tasks, functions)), *frames])
+
+    def _tell(self, name: bytes, parts: list[Any]) -> None:
+        if self._local is not None and self._local.has(name):
+            self._local.send(name, parts)
+            return
+        try:
+            if self._remote is None:
+                raise Unreachable("it never connected")
+            self._remote.send(name, parts)
+        except Unreachable as error:
+            record = self._state.managers.get(name)
+            if record is not None and record.unreachable_since is None:
+                logger.warning("manager %s on %s cannot be reached: %s", name, record.host, error)
+                record.unreachable_since = time.monotonic()
+                self._next_check = 0.0
+
+    def _stop_managers(self) -> None:
+        message = encode(protocol.Stop("the driver has ended"))
+        for name in list(self._state.managers):
+            self._tell(name, [message])
+        for links in (self._local, self._remote):
+            if links is not None:
+                links.close()
+        remove_spool(self._settings.spool)
+
+
+def _versions(wire: int, parsl: str, python: str) -> str:
+    return f"parsl {parsl} (protocol {wire}) on Python {python}"
