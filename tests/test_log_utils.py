@@ -20,10 +20,6 @@ def nothing_left_behind():
     assert (LOGGER.handlers, LOGGER.level) == before
 
 
-def test_parsl_is_silent_by_default():
-    assert any(isinstance(handler, logging.NullHandler) for handler in LOGGER.handlers)
-
-
 def test_stream_logger_until_it_is_undone():
     stream = io.StringIO()
     undo = set_stream_logger(stream=stream)

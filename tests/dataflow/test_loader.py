@@ -83,6 +83,21 @@ def run_script(tmp_path: Any, script: str) -> str:
     return done.stdout
 
 
+def test_a_run_directory_that_cannot_be_made_is_named(tmp_path: Any) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConfigurationError, match=r"run_dir is .*taken.*File exists.*Config\(run_dir"):
+        parsl.load(Config(run_dir=str(tmp_path / "taken")))
+
+
+def test_without_logging_nothing_is_printed(tmp_path: Any) -> None:
+    script = """
+import parsl
+with parsl.load(parsl.Config(initialize_logging=False)) as dfk:
+    print(dfk.submit(lambda: 1 / 0, (), "all", False, None, {}).exception())
+"""
+    assert run_script(tmp_path, script) == "division by zero\n"
+
+
 def test_python_ends_with_a_cleanup_whether_or_not_one_asks_for_it(tmp_path: Any) -> None:
     script = """
 import parsl

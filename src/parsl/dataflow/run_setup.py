@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from parsl.errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +24,21 @@ def new_run_id() -> str:
 
 
 def new_run_dir(parent: str) -> str:
-    """Make a directory for a run; returns its absolute path."""
+    """Make a directory for a run; returns its absolute path.
+
+    Raises:
+        ConfigurationError: It cannot be made.
+    """
     from parsl.rundirs import make_rundir
 
-    return os.path.abspath(make_rundir(parent))
+    try:
+        return os.path.abspath(make_rundir(parent))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Config: run_dir is {os.fspath(parent)!r}; no directory for this run can be made in "
+            f"{os.path.abspath(parent)}: {error.strerror or error}. Name one that you may write to, "
+            "Config(run_dir=...), or start the script in such a directory"
+        ) from error
 
 
 def log_config_of(config: Config) -> Any | None:
@@ -54,6 +67,9 @@ def start_usage_tracking(config: Config, run_dir: str) -> Callable[[int, int], N
 
 def start_logging(log_config: Any | None, run_dir: str) -> Callable[[], None]:
     """Start this process's log of the run; returns a function that ends it."""
+    from parsl.logconfigs.attach import stay_silent
+
+    stay_silent()
     if log_config is None:
         return lambda: None
     from pathlib import Path

@@ -9,13 +9,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A library is silent until it is asked: without this, Python prints our warnings on stderr.
-logging.getLogger("parsl").addHandler(logging.NullHandler())
-
 _lock = threading.Lock()
 
 #: For each logger with handlers of ours: their levels, and the level it had before them.
 _attached: dict[str, tuple[dict[logging.Handler, int], int]] = {}
+
+
+def stay_silent() -> None:
+    """Have Parsl print nothing unless it is asked to: Python itself would print its warnings on stderr."""
+    logger = logging.getLogger("parsl")
+    if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+        logger.addHandler(logging.NullHandler())
 
 
 def attach(

@@ -99,6 +99,14 @@ def test_workers_that_cannot_start_are_reported(start_run: StartRun) -> None:
         run.call(tasks.add, 1).result(timeout=30)
 
 
+def test_logs_that_cannot_be_written_are_reported(start_run: StartRun, tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("")
+    run = start_run(worker_logdir_root=str(tmp_path / "logs"))
+    with pytest.raises(BadStateException, match=r"no log can be written in(.|\n)*worker_logdir_root") as caught:
+        run.call(tasks.add, 1).result(timeout=30)
+    assert "Traceback" not in str(caught.value)
+
+
 @pytest.mark.parametrize("what", ["parsl", "python"])
 @pytest.mark.parametrize("way", ["near", "far"])
 def test_another_version_is_named_on_both_sides(

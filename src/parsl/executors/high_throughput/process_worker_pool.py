@@ -54,8 +54,8 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     setproctitle("parsl: HTEX manager")
     name, host = os.urandom(6).hex(), platform.node()
     identity = PoolIdentity(name, block, host)
-    _start_log(settings, Path(manager_log_dir(settings, identity)))
     try:
+        _start_log(Path(manager_log_dir(settings, identity)), is_debug=settings.debug)
         nodes = _find_nodes(settings, host) if settings.mpi_launcher else []
         workers = _place_workers(settings, name, block)
         register = Register(
@@ -136,13 +136,21 @@ def _place_workers(
     ]
 
 
-def _start_log(settings: ManagerSettings, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(directory / "manager.log")
+def _start_log(directory: Path, *, is_debug: bool) -> None:
+    from parsl.errors import ConfigurationError
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(directory / "manager.log")
+    except OSError as error:
+        raise ConfigurationError(
+            f"no log can be written in {directory}: {error.strerror or error}. Give the executor a "
+            "worker_logdir_root, or the Config a run_dir, that the nodes may write to"
+        ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
     root = logging.getLogger("parsl")
     root.addHandler(handler)
-    root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    root.setLevel(logging.DEBUG if is_debug else logging.INFO)
 
 
 if __name__ == "__main__":
