@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parsl import validate
+from parsl.deprecations import Retired, accepts_retired
 from parsl.executors.base import ParslExecutor
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.thread_pool import ThreadPool
@@ -37,6 +38,7 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
 
     enforces_walltime = True
 
+    @accepts_retired(managed=Retired("leave it out; it has no effect"))
     def __init__(
         self,
         label: str = "threads",

@@ -21,8 +21,8 @@ class PickleSerializer(SerializerBase):
     def serialize(self, data: Any) -> bytes:
         return dumps_inline(data)
 
-    def deserialize(self, payload: bytes) -> Any:
-        return pickle.loads(payload)
+    def deserialize(self, body: bytes) -> Any:
+        return pickle.loads(body)
 
 
 class DillSerializer(SerializerBase):
@@ -33,8 +33,8 @@ class DillSerializer(SerializerBase):
     def serialize(self, data: Any) -> bytes:
         return _dill().dumps(data)  # type: ignore[no-any-return]
 
-    def deserialize(self, payload: bytes) -> Any:
-        return _dill().loads(payload)
+    def deserialize(self, body: bytes) -> Any:
+        return _dill().loads(body)
 
 
 class DillCallableSerializer(DillSerializer):

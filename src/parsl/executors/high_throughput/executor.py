@@ -27,10 +27,12 @@ from parsl.executors.high_throughput.protocol import (
     ManagerRefused,
     Task,
 )
+from parsl.executors.high_throughput.retired import accepts_retired_htex_arguments
 from parsl.executors.high_throughput.spool import SPOOL_LIMIT
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.serialize.functions import FunctionCache
 from parsl.serialize.messages import dump_arguments, dump_call
+from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -46,7 +48,7 @@ _RESOURCE_KEYS = frozenset({"priority", "walltime_s"})
 _NO_RESOURCES: dict[str, Any] = {}
 
 
-class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
+class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageInformation):
     """Runs tasks on the workers of blocks, which are asked for from a provider.
 
     Args:
@@ -92,6 +94,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
     enable_mpi_mode = False
     mpi_launcher = "mpiexec"
 
+    @accepts_retired_htex_arguments
     def __init__(
         self,
         label: str = "HighThroughputExecutor",
@@ -189,6 +192,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin):
         if self.worker_logdir_root is not None:
             return f"{self.worker_logdir_root}/{os.path.basename(self.run_dir)}/{self.label}"
         return self.logdir
+
+    def get_usage_information(self) -> dict[str, Any]:
+        """Return what usage tracking tells of it from level 2 on."""
+        return {"mpi": self.enable_mpi_mode}
 
     # Life
 

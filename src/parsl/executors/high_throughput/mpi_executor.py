@@ -18,6 +18,7 @@ from parsl.executors.high_throughput.mpi_prefix_composer import VALID_LAUNCHERS
 from parsl.executors.high_throughput.mpi_resources import MPI_KEYS, complete_resources
 from parsl.executors.high_throughput.node_list import NODE_FILE_VARIABLE, SLURM_VARIABLES, NoNodes, read_nodes
 from parsl.executors.high_throughput.protocol import ManagerJoined, Task
+from parsl.executors.high_throughput.retired import accepts_retired_mpi_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class MPIExecutor(HighThroughputExecutor):
     _resource_keys = HighThroughputExecutor._resource_keys | MPI_KEYS
     enable_mpi_mode = True
 
+    @accepts_retired_mpi_arguments
     def __init__(
         self,
         label: str = "MPIExecutor",

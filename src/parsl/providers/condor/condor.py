@@ -7,6 +7,7 @@ from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.batch.template import fill_template, template_beside
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.condor.dialect import CondorDialect
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
         cmd_chunk_size: How many jobs to ask about, or to cancel, with one command.
     """
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         nodes_per_block: int = 1,
@@ -91,6 +93,9 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
             self.cores_per_node = self.cores_per_slot
         if self.mem_per_slot is not None:
             self.mem_per_node = self.mem_per_slot
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.condor") -> str:
+        return super().submit(command, tasks_per_node, job_name)
 
     @property
     def dialect(self) -> Dialect:

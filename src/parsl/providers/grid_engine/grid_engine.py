@@ -12,6 +12,7 @@ from parsl.providers.batch.template import template_beside
 from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.grid_engine.dialect import GridEngineDialect
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
         queue: The queue to submit to; None for any.
     """
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         nodes_per_block: int = 1,
@@ -83,6 +85,9 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
                 "environment (#$ -pe NAME SLOTS): Grid Engine gives such a job a single slot",
                 self.nodes_per_block,
             )
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.sge") -> str:
+        return super().submit(command, tasks_per_node, job_name)
 
     @property
     def dialect(self) -> Dialect:

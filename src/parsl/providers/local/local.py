@@ -16,6 +16,7 @@ from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import ExecutionProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.providers.local.job import LocalJob, start_job
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -55,6 +56,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         parallelism: Slots to have for each task, from 0 to 1.
     """
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         nodes_per_block: int = 1,

@@ -9,6 +9,7 @@ from parsl.providers.batch.template import template_beside
 from parsl.providers.batch.walltime import format_minutes
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.lsf.dialect import LSFDialect
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
     walltime_bare_unit = "minute"
     walltime_pair_unit = "hour"
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         nodes_per_block: int = 1,
@@ -92,6 +94,9 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
         if not request_by_nodes:
             self._take_nodes_from_cores()
         self._dialect = LSFDialect(self.bsub_redirection)
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.lsf") -> str:
+        return super().submit(command, tasks_per_node, job_name)
 
     @property
     def dialect(self) -> Dialect:

@@ -7,6 +7,7 @@ from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.batch.template import template_beside
 from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.pbspro.dialect import PBSProDialect
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.torque.torque import TorqueProvider
 
 TYPE_CHECKING = False
@@ -41,6 +42,7 @@ class PBSProProvider(TorqueProvider):
         cmd_timeout: How long to wait for a command of the scheduler, in seconds.
     """
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         account: str | None = None,
@@ -79,6 +81,9 @@ class PBSProProvider(TorqueProvider):
                 self, "select_options", select_options, "no blanks, as in 'ngpus=4:mem=64gb'"
             )
         self.cpus_per_node = validate.integer(self, "cpus_per_node", cpus_per_node, low=1)
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl") -> str:
+        return super().submit(command, tasks_per_node, job_name)
 
     @property
     def dialect(self) -> Dialect:

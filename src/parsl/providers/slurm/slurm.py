@@ -10,6 +10,7 @@ from parsl.providers.batch.checks import expression, word
 from parsl.providers.batch.template import double_quoted, template_beside
 from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.slurm.dialect import SlurmDialect
 from parsl.utils import RepresentationMixin
 
@@ -54,6 +55,7 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
 
     walltime_bare_unit = "minute"
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         partition: str | None = None,
@@ -105,6 +107,9 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
         self.status_batch_size = validate.integer(self, "status_batch_size", status_batch_size, low=1)
         self.exclusive = validate.boolean(self, "exclusive", exclusive)
         self._dialect = SlurmDialect(self.regex_job_id, self.clusters)
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.slurm") -> str:
+        return super().submit(command, tasks_per_node, job_name)
 
     @property
     def dialect(self) -> Dialect:

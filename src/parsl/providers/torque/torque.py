@@ -8,6 +8,7 @@ from parsl.providers.batch.checks import word
 from parsl.providers.batch.template import template_beside
 from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.torque.dialect import TorqueDialect
 from parsl.utils import RepresentationMixin
 
@@ -41,6 +42,7 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
         cmd_timeout: How long to wait for a command of the scheduler, in seconds.
     """
 
+    @accepts_retired_provider_arguments
     def __init__(
         self,
         account: str | None = None,
@@ -71,6 +73,9 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
         self.queue = word(self, "queue", queue)
         self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
         self.worker_init = validate.text(self, "worker_init", worker_init)
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.torque") -> str:
+        return super().submit(command, tasks_per_node, job_name)
 
     @property
     def dialect(self) -> Dialect:

@@ -1,0 +1,130 @@
+"""What scripts and site guides since 2023 have been writing is accepted, with one warning that helps."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from parsl.channels import LocalChannel, OAuthSSHChannel, SSHChannel, SSHInteractiveLoginChannel
+from parsl.errors import ConfigurationError
+from parsl.executors import HighThroughputExecutor, MPIExecutor, ThreadPoolExecutor
+from parsl.launchers import SimpleLauncher
+from parsl.providers import (
+    CondorProvider,
+    GridEngineProvider,
+    LocalProvider,
+    LSFProvider,
+    PBSProProvider,
+    SlurmProvider,
+    TorqueProvider,
+)
+
+PROVIDERS = [
+    CondorProvider,
+    GridEngineProvider,
+    LSFProvider,
+    LocalProvider,
+    PBSProProvider,
+    SlurmProvider,
+    TorqueProvider,
+]
+
+
+def ensemble(**arguments: Any) -> MPIExecutor:
+    return MPIExecutor(provider=LocalProvider(launcher=SimpleLauncher()), **arguments)
+
+
+def made(make: Any, **arguments: Any) -> tuple[Any, str]:
+    """What was made, and the one warning."""
+    with pytest.warns(DeprecationWarning, match="has been retired") as said:
+        thing = make(**arguments)
+    (warning,) = said
+    return thing, str(warning.message)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "attribute", "value"),
+    [
+        (HighThroughputExecutor, {"max_workers": 4}, "max_workers_per_node", 4),
+        (HighThroughputExecutor, {"worker_ports": (50000, 50001)}, "worker_port", 50000),
+        (HighThroughputExecutor, {"worker_ports": None}, "worker_port", None),
+        (ensemble, {"max_workers": 2}, "max_workers_per_block", 2),
+        (ensemble, {"max_workers_per_node": 2}, "max_workers_per_block", 2),
+        (ensemble, {"worker_ports": (50000, 50001)}, "worker_port", 50000),
+    ],
+)
+def test_renamed(make, arguments, attribute, value):
+    thing, said = made(make, **arguments)
+    assert getattr(thing, attribute) == value
+    assert f"write {attribute} instead" in said
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [
+        (HighThroughputExecutor, {"enable_mpi_mode": False}),
+        (HighThroughputExecutor, {"mpi_launcher": "srun"}),
+        (HighThroughputExecutor, {"start_method": "spawn"}),
+        (HighThroughputExecutor, {"managed": True}),
+        (ThreadPoolExecutor, {"managed": True}),
+        (ensemble, {"enable_mpi_mode": True}),
+    ],
+)
+def test_left_out(make, arguments):
+    thing, said = made(make, **arguments)
+    (name,) = arguments
+    assert f"{type(thing).__name__}: {name} has been retired: leave it out" in said
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("arguments", [{"channel": LocalChannel()}, {"move_files": False}], ids=str)
+def test_providers(provider, arguments):
+    thing, said = made(provider, max_blocks=3, **arguments)
+    assert thing.max_blocks == 3
+    assert f"{provider.__name__}: {next(iter(arguments))} has been retired: leave it out" in said
+
+
+def test_a_site_guide_of_2023():
+    with pytest.warns(DeprecationWarning, match="has been retired") as said:
+        executor = HighThroughputExecutor(
+            label="htex",
+            address="127.0.0.1",
+            max_workers=2,
+            cores_per_worker=1,
+            worker_logdir_root="/tmp",
+            address_probe_timeout=30,
+            provider=SlurmProvider(
+                "debug",
+                channel=LocalChannel(script_dir="scripts"),
+                move_files=False,
+                worker_init="source activate",
+            ),
+        )
+    assert len(said) == 3
+    assert executor.max_workers_per_node == 2
+    assert all(warning.filename == __file__ for warning in said)
+
+
+def test_what_upstream_still_has_is_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        HighThroughputExecutor(address_probe_timeout=3, worker_logdir_root="/tmp", poll_period=5)
+        CondorProvider(cores_per_slot=1, mem_per_slot=2)
+
+
+@pytest.mark.parametrize("channel", [SSHChannel, OAuthSSHChannel, SSHInteractiveLoginChannel])
+def test_channels_to_other_hosts_say_what_to_do(channel):
+    with pytest.raises(ConfigurationError, match=rf"^{channel.__name__} has been retired.*on a login node"):
+        channel(hostname="midway.rcc.uchicago.edu", username="me")
+
+
+def test_another_channel_is_an_error():
+    with pytest.raises(ConfigurationError, match=r"SlurmProvider: channel='ssh' .* on a login node"):
+        SlurmProvider(channel="ssh")
+
+
+def test_mpi_mode_of_the_other_executor_says_what_to_write():
+    with pytest.raises(ConfigurationError, match=r"enable_mpi_mode=True .* write MPIExecutor\("):
+        HighThroughputExecutor(enable_mpi_mode=True)
