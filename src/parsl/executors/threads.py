@@ -112,6 +112,10 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         if self._pool is not None:
             self._pool.shutdown(block, timeout_s)
 
+    def shutdown_within(self, limit_s: float) -> None:
+        """Shut down, and end the tasks that are not done after ``limit_s`` seconds."""
+        self.shutdown(timeout_s=limit_s)
+
     def monitor_resources(self) -> bool:
         """Whether tasks can be measured: not here, where all share the driver's process."""
         return False
