@@ -7,6 +7,7 @@ import threading
 from logging import getLogger
 
 from parsl.dataflow.executor_choice import INTERNAL_LABEL, choose_executor
+from parsl.dataflow.exit_hook import script_has_failed
 from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 _POLLER_DEADLINE_S = 10.0
+
+#: How long tasks that cannot be left alone, those in threads, may go on when the script fails, in seconds.
+_LIMIT_AFTER_ERROR_S = 2.0
 
 
 class ExecutorSet:
@@ -82,15 +86,23 @@ class ExecutorSet:
         return INTERNAL_LABEL
 
     def shut_down(self) -> None:
-        """Stop scaling and shut down every executor, whatever one of them raises."""
+        """Stop scaling and shut down every executor, whatever one of them raises.
+
+        This waits for tasks in threads; but not for long when the script is failing: whoever presses Ctrl-C
+        wants it to end.
+        """
+        is_urgent = script_has_failed()
         if self.poller is not None and not self.poller.close(_POLLER_DEADLINE_S):
             logger.warning("The job status poller has not ended within %s s", _POLLER_DEADLINE_S)
         for executor in list(self.by_label.values()):
-            self._shut_down(executor)
+            self._shut_down(executor, is_urgent=is_urgent)
 
-    def _shut_down(self, executor: ParslExecutor) -> None:
+    def _shut_down(self, executor: ParslExecutor, *, is_urgent: bool = False) -> None:
         try:
-            executor.shutdown()
+            if is_urgent:
+                executor.shutdown_within(_LIMIT_AFTER_ERROR_S)
+            else:
+                executor.shutdown()
         except Exception:
             logger.exception("Executor %s could not be shut down", executor.label)
 

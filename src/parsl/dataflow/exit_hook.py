@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from logging import getLogger
 
 TYPE_CHECKING = False
@@ -14,6 +15,7 @@ logger = getLogger(__name__)
 #: The kernels to clean up, and the process they belong to: a forked child inherits them in vain.
 _kernels: dict[DataFlowKernel, int] = {}
 _is_registered = False
+_is_exiting = False
 
 
 def clean_up_at_exit(kernel: DataFlowKernel) -> None:
@@ -33,7 +35,20 @@ def no_more(kernel: DataFlowKernel) -> None:
     _kernels.pop(kernel, None)
 
 
+def script_has_failed() -> bool:
+    """Whether an exception is on its way through the calling code, or has ended the script.
+
+    It is on its way in an ``except`` or ``finally`` clause, and where it leaves a ``with`` block.
+    """
+    kind = sys.exc_info()[0]
+    if kind is None and _is_exiting:
+        kind = getattr(sys, "last_type", None)  # what Python has shown before it ended
+    return kind is not None and not issubclass(kind, (SystemExit, GeneratorExit))
+
+
 def _at_exit() -> None:
+    global _is_exiting
+    _is_exiting = True
     for kernel, pid in reversed(list(_kernels.items())):
         if pid != os.getpid():
             continue

@@ -108,6 +108,16 @@ class ParslExecutor(metaclass=ABCMeta):
         Every future that :meth:`submit` has returned is done afterwards, or will be.
         """
 
+    def shutdown_within(self, limit_s: float) -> None:
+        """Stop because the script ends on an error: as :meth:`shutdown`, but without waiting long for tasks.
+
+        An executor whose :meth:`shutdown` does not wait for tasks needs none of its own.
+
+        Args:
+            limit_s: How long tasks may go on, in seconds.
+        """
+        self.shutdown()
+
     def monitor_resources(self) -> bool:
         """Whether tasks can be measured: each has to have a process of its own."""
         return True
