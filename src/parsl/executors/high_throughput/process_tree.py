@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+
+from parsl.processes import process_table
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -29,25 +31,6 @@ def die_with_parent() -> None:
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
 
 
-def _living() -> Iterator[tuple[int, int, int]]:
-    """Process id, parent's id and session id of every process that is no zombie."""
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        fields = _stat_fields(int(name))
-        if fields is not None and fields[0] not in (b"Z", b"X"):
-            yield int(name), int(fields[1]), int(fields[3])
-
-
-def _stat_fields(pid: int) -> list[bytes] | None:
-    """The fields of /proc/PID/stat after the command's name: state, parent, group, session, ..."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-
-
 class Processes:
     """The living processes of this host at one moment, zombies left out.
 
@@ -57,18 +40,18 @@ class Processes:
     def __init__(self) -> None:
         self._children: dict[int, list[int]] = {}
         self._sessions: dict[int, set[int]] = {}
-        self._pids: set[int] = set()
-        for pid, parent, session in _living():
-            self._pids.add(pid)
-            self._children.setdefault(parent, []).append(pid)
-            self._sessions.setdefault(session, set()).add(pid)
+        table = process_table()
+        self._pids = table.keys()
+        for pid, entry in table.items():
+            self._children.setdefault(entry.parent, []).append(pid)
+            self._sessions.setdefault(entry.session, set()).add(pid)
 
     def __repr__(self) -> str:
         return f"<Processes alive={len(self._pids)}>"
 
     def alive(self, pids: Iterable[int]) -> set[int]:
         """Those of `pids` that are alive."""
-        return self._pids.intersection(pids)
+        return set(self._pids & set(pids))
 
     def children(self, pid: int) -> set[int]:
         """Those whose parent is `pid`: its own, and those that it has adopted."""
