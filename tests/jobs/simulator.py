@@ -66,6 +66,8 @@ class Cluster(ExecutionProvider):
     ``cancel_takes_s``: how long a cancelled job goes on. ``is_down``: whether its commands fail.
     """
 
+    submits_at_once = True
+
     def __init__(
         self,
         clock: Clock,

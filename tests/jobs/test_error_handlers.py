@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from parsl.executors.block_error_handlers import MOST_FAILURES_IN_ROW
+from parsl.executors.blocks import BlockView, EndedBlocks
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler, windowed_error_handler
 from parsl.jobs.errors import TooManyJobFailuresError
@@ -35,6 +37,14 @@ class Judged:
         self.provider = None if init_blocks is None else Cluster(Clock(), init_blocks=init_blocks)
         self.blocks_to_job_id: dict[str, object] = {"0": "17.pbs", "1": "18.pbs"}
         self.exception: Exception | None = None
+        self.failures_in_row = 0
+        self.managers = 0
+
+    def ended_blocks(self) -> EndedBlocks:
+        return EndedBlocks(self.failures_in_row, 0.0)
+
+    def block_views(self) -> tuple[BlockView, ...]:
+        return (BlockView("99", JobState.RUNNING, 1.0, managers=self.managers),)
 
     def set_bad_state_and_fail_all(self, exception: Exception) -> None:
         self.exception = exception
@@ -71,6 +81,15 @@ def test_simple_stops_when_all_the_first_blocks_failed(init_blocks: int | None, 
 )
 def test_simple_goes_on_while_any_block_has_not_failed(init_blocks: int | None, letters: str) -> None:
     assert judge(simple_error_handler, letters, init_blocks) is None
+
+
+@pytest.mark.parametrize(("managers", "stops"), [(0, True), (3, False)])
+def test_simple_stops_when_too_many_in_a_row_died_young_and_nothing_works(managers: int, stops: bool) -> None:
+    judged = Judged(1)
+    judged.failures_in_row, judged.managers = MOST_FAILURES_IN_ROW, managers
+    simple_error_handler(cast(BlockProviderExecutor, judged), statuses("CSFFTFFFFF"))
+    assert (judged.exception is not None) == stops
+    assert not stops or str(judged.exception).startswith("8 blocks failed")
 
 
 @pytest.mark.parametrize("letters", ["FFF", "CFFF", "RRRRMFM", "SSFFF"])

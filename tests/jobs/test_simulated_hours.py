@@ -168,6 +168,33 @@ def test_blocks_that_never_work_end_in_an_error_that_says_why() -> None:
     assert "would exceed the queue's limit" in str(simulation.farm.failed_with)
 
 
+def test_a_worker_init_that_breaks_later_makes_no_storm_of_jobs() -> None:
+    def plan(number: int) -> JobPlan:
+        is_good = number < 10
+        return JobPlan(5, HOUR_S / 2, JobState.TIMEOUT) if is_good else JobPlan(30, 0, JobState.FAILED)
+
+    simulation = Simulation(plan, handler=True, max_blocks=10)
+    simulation.farm.add_tasks(100, HOUR_S)
+    simulation.run(3 * HOUR_S)
+    assert isinstance(simulation.farm.executor_exception, TooManyJobFailuresError)
+    assert len(simulation.cluster.submissions) <= 10 + 10 + 8
+
+
+def test_without_an_error_handler_it_is_one_job_a_minute() -> None:
+    simulation = Simulation(lambda _: JobPlan(30, 0, JobState.FAILED), handler=False, max_blocks=10)
+    simulation.farm.add_tasks(100, HOUR_S)
+    simulation.run(HOUR_S)
+    assert len(simulation.cluster.submissions) <= 10 + 60
+
+
+def test_blocks_that_are_drained_soon_are_no_failures() -> None:
+    simulation = Simulation(lambda _: JobPlan(1, 5), workers_per_block=2, handler=True, max_blocks=4)
+    simulation.farm.add_tasks(400, 2)
+    simulation.run_until_idle(HOUR_S)
+    assert simulation.farm.failed_with is None
+    assert simulation.farm.finished == 400
+
+
 def test_strategy_none_starts_the_first_blocks_and_no_others() -> None:
     simulation = Simulation(strategy=None, init_blocks=3)
     simulation.farm.add_tasks(100, 30)

@@ -161,6 +161,15 @@ def test_the_next_ones_wait_and_say_how_long() -> None:
     assert scaled(view(tasks=1, ended=EndedBlocks(failures_in_row=4, last_end_s=NOW_S - 1))).scale_out == 1
 
 
+@pytest.mark.parametrize(
+    ("blocks", "scale_out"),
+    [([], 1), ([busy("0")], 1), ([busy("0"), queued("1")], 0), ([queued("1", state=JobState.HELD)], 0)],
+)
+def test_after_several_failures_one_block_at_a_time_is_tried(blocks: list[BlockView], scale_out: int) -> None:
+    ended = EndedBlocks(failures_in_row=2, last_end_s=NOW_S - 1)
+    assert scaled(view(*blocks, tasks=100, ended=ended)).scale_out == scale_out
+
+
 def test_retries_slow_down_to_one_a_minute() -> None:
     delays_s = [retry_delay_s(failures) for failures in range(1000)]
     assert delays_s[:5] == [0, 0, 0.25, 0.5, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,33 @@ def test_the_script_runs_and_its_output_can_be_read_at_once(provider, commands):
     running = status(provider)
     assert running.stdout == f"in the beginning\n{script.stem} yes\n"
     assert running.stderr == "trouble\n"
+
+
+def test_a_job_leaves_signs_of_its_start_and_its_end(provider, tmp_path):
+    """The scheduler is not asked for them: they are seen in the files of the job."""
+    job_id = provider.submit("exit 3", 1)
+    (script,) = Path(provider.script_dir).iterdir()
+    assert not provider.has_signs([job_id, "a job of somebody else"])
+    script.with_suffix(".stdout").touch()
+    assert provider.has_signs([job_id])
+    assert not provider.has_signs([job_id])
+    subprocess.run(["bash", script], check=False)
+    assert provider.has_signs([job_id])
+    assert script.with_suffix(".exit").read_text() == "3\n"
+    assert not provider.has_signs([job_id])
+
+
+def test_a_script_says_when_it_has_begun_and_how_long_it_may_run(provider):
+    provider.walltime = "01:00:00"
+    provider.worker_init = "echo $PARSL_BLOCK_STARTED $PARSL_BLOCK_WALLTIME_S"
+    provider.submit("bash -c 'echo $PARSL_BLOCK_STARTED $PARSL_BLOCK_WALLTIME_S'", 1)
+    (script,) = Path(provider.script_dir).iterdir()
+    subprocess.run(["bash", script], check=False)
+    in_script, in_command = script.with_suffix(".stdout").read_text().splitlines()
+    assert in_script == in_command
+    started, walltime = map(int, in_script.split())
+    assert 0 <= time.time() - started < 60
+    assert walltime == 3600
 
 
 def test_a_script_whose_directory_is_not_there_on_the_node_says_so(provider):

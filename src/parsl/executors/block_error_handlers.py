@@ -8,7 +8,7 @@ first, each time these may have changed. One that has seen enough calls
 from __future__ import annotations
 
 from parsl.jobs.errors import TooManyJobFailuresError
-from parsl.jobs.states import JobState
+from parsl.jobs.states import TERMINAL_STATES, JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 #: States that count as a failure. A walltime that was used up does not, nor a job somebody cancelled.
 _FAILURES = frozenset({JobState.FAILED, JobState.MISSING})
+
+#: Ends that may come too early, where so many in a row did.
+_EARLY_ENDS = TERMINAL_STATES - {JobState.SCALED_IN, JobState.COMPLETED}
+
+#: When so many blocks in a row have ended without having worked, though others once did, it is no accident.
+MOST_FAILURES_IN_ROW = 8
 
 #: So many failed blocks are described in full in the error, the newest ones.
 _DESCRIBED = 10
@@ -33,7 +39,10 @@ def noop_error_handler(
 def simple_error_handler(
     executor: BlockProviderExecutor, status: dict[str, JobStatus], threshold: int = 3
 ) -> None:
-    """Stop when no block has ever worked: all there were have failed.
+    """Stop when no block has ever worked, or none does any more.
+
+    That is when all there were have failed, or :data:`MOST_FAILURES_IN_ROW` in a row while no manager is
+    connected: such as when the environment that ``worker_init`` names has been removed.
 
     Args:
         executor: The executor whose blocks these are.
@@ -46,6 +55,11 @@ def simple_error_handler(
     failed = _failed(status)
     if len(failed) == len(status) >= threshold:
         _stop(executor, failed)
+        return
+    in_row = executor.ended_blocks().failures_in_row
+    if in_row >= MOST_FAILURES_IN_ROW and not any(block.managers for block in executor.block_views()):
+        early = [item for item in status.items() if item[1].state in _EARLY_ENDS]
+        _stop(executor, dict(early[-in_row:]))
 
 
 def windowed_error_handler(

@@ -6,18 +6,22 @@ import logging
 import threading
 import time
 
+from parsl.executors.asking_times import AskingTimes
+from parsl.executors.block_notices import BlockNotices
 from parsl.executors.block_table import BlockTable
 from parsl.executors.blocks import leave_order
 from parsl.executors.provider_calls import ProviderCalls
+from parsl.executors.submitter import Submitter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Protocol
 
-    from parsl.executors.blocks import BlockActivity, BlockView, EndedBlocks
+    from parsl.executors.blocks import BlockActivity, BlockView, EndedBlocks, KnownJob
     from parsl.jobs.states import JobStatus
     from parsl.providers.base import ExecutionProvider
+    from parsl.providers.errors import SubmitException
 
     class BlockOwner(Protocol):
         """What a keeper needs from the executor whose blocks it keeps."""
@@ -25,22 +29,25 @@ if TYPE_CHECKING:
         label: str
         wake_poller: Callable[[], None]
 
+        @property
+        def keeps_trying(self) -> bool: ...
+
         def launch_command(self, block_id: str) -> str: ...
 
         def block_activity(self) -> Mapping[str, BlockActivity] | None: ...
 
         def note_job_end(self, job_id: object) -> None: ...
 
+        def note_blocks_observed(self, ended: Sequence[str]) -> None: ...
+
 
 logger = logging.getLogger(__name__)
 
-#: News that only hint at a job's end (a manager was lost) make it ask the scheduler at most this often,
-#: in seconds.
-SUSPICION_GAP_S = 1.0
+#: While a job runs that no manager has come from, the scheduler is asked this often at least, in seconds.
+STARTING_INTERVAL_S = 10.0
 
-#: After a submission it first asks after this many seconds, then each time after twice as many, up to the
-#: provider's interval: a job that fails at once is noticed soon.
-FRESH_GAP_S = 2.0
+#: While managers are awaited, the provider looks for signs of their jobs this often, in seconds.
+SIGNS_INTERVAL_S = 2.0
 
 
 class BlockKeeper:
@@ -63,12 +70,11 @@ class BlockKeeper:
         self._clock = clock
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
+        self._submitter = Submitter(self, owner, self._calls, clock, is_quick=provider.submits_at_once)
+        self._notices = BlockNotices(owner.label)
         self._is_closed = False
-        self._next_query_s = float("-inf")
-        self._next_suspicion_s = float("-inf")
-        self._gap_s = FRESH_GAP_S
-        self._is_end_reported = False
-        self._is_end_suspected = False
+        self._times = AskingTimes()
+        self._next_signs_s = float("-inf")
         self._early_ends: set[object] = set()
 
     def __repr__(self) -> str:
@@ -99,64 +105,88 @@ class BlockKeeper:
         with self._lock:
             return self._table.ended
 
+    def known_job(self, block_id: str) -> KnownJob | None:
+        """What is known about the job of a block; None if there is no such job."""
+        with self._lock:
+            return self._table.known_job(block_id, self._clock())
+
+    @property
+    def refusal(self) -> SubmitException | None:
+        """Why the scheduler will never take a block, if it has said so."""
+        return self._submitter.refusal
+
+    def is_refused(self) -> bool:
+        """Whether the scheduler will never take a block, and none is left."""
+        with self._lock:
+            return self.refusal is not None and not self._table.usable_blocks()
+
+    def never_run_for_s(self) -> tuple[float, dict[str, JobStatus]]:
+        """For how many seconds it has been known that no block can ever run, and what is said of each.
+
+        0 and nothing if one can, or nobody knows.
+        """
+        with self._lock:
+            return self._table.never_run_for_s(self._clock())
+
     # Starting blocks
 
     def scale_out(self, count: int, max_live: int | None = None) -> list[str]:
-        """Ask for blocks.
+        """Ask for blocks. They are submitted in the background if the provider is not quick.
 
         Args:
             count: How many.
             max_live: How many blocks that are not known to have ended there may be at most; None for any.
 
         Returns:
-            The new blocks' ids; none when it is closed. One that could not be submitted has failed.
+            The new blocks' ids; none when it is closed, or the scheduler will never take any. One that
+            could not be submitted has failed.
         """
         with self._lock:
-            if self._is_closed:
+            if self._is_closed or self.refusal is not None:
                 return []
             block_ids = self._table.reserve(count, self._clock(), max_live)
-        waiting = list(reversed(block_ids))
-        try:
-            while waiting:
-                self._submit(waiting[-1])
-                waiting.pop()
-        finally:  # Ctrl-C is no reason to wait for ever for blocks that nobody submits
-            for block_id in waiting:
-                self._submission_failed(block_id, "interrupted before it was submitted")
+            self._submitter.add(block_ids)
+        self._submitter.run()
         return block_ids
 
-    def _submit(self, block_id: str) -> None:
-        if self._is_closed:
-            self.scale_in([block_id])
-            self._submission_failed(block_id, "given back before it was submitted")
-            return
-        try:
-            command = self._owner.launch_command(block_id)
-            job_id = self._calls.submit(command, f"parsl.{self._owner.label}.block-{block_id}")
-        except Exception as error:
-            logger.exception("Block %s of executor %s could not be submitted", block_id, self._owner.label)
-            reason = f"The block could not be submitted: {type(error).__name__}: {error}"
-            self._submission_failed(block_id, reason)
-            return
-        logger.info("Block %s of executor %s is job %s", block_id, self._owner.label, job_id)
-        self._submitted(block_id, job_id)
+    def is_wanted(self, block_id: str) -> bool:
+        """Whether a block that waits is still to be submitted; for the submitter."""
+        with self._lock:
+            return not self._is_closed and not self._table.is_leaving(block_id)
 
-    def _submitted(self, block_id: str, job_id: object) -> None:
+    def submitted(self, block_id: str, job_id: object) -> None:
+        """Note that the scheduler has taken a block; for the submitter."""
+        logger.info("Block %s of executor %s is job %s", block_id, self._owner.label, job_id)
         with self._lock:
             is_to_be_cancelled = self._table.submitted(block_id, job_id)
             has_ended = job_id in self._early_ends
             self._early_ends.discard(job_id)
-            self._gap_s = FRESH_GAP_S
-            self._next_query_s = min(self._next_query_s, self._clock() + FRESH_GAP_S)
+            self._times.submitted(self._clock())
         if is_to_be_cancelled:
             self._cancel([(block_id, job_id)])
         if has_ended:
             self._owner.note_job_end(job_id)
+        self._owner.wake_poller()
 
-    def _submission_failed(self, block_id: str, reason: str) -> None:
+    def submission_waits(self, block_id: str, reason: str) -> None:
+        """Note that a block could not be submitted, and is tried again; for the submitter."""
+        with self._lock:
+            self._table.submission_waits(block_id, reason)
+        self._owner.wake_poller()
+
+    def submission_failed(self, block_id: str, reason: str) -> None:
+        """Note that a block will not be submitted; for the submitter."""
         with self._lock:
             self._table.submission_failed(block_id, reason, self._clock())
         self._owner.wake_poller()
+
+    def wait_for_submissions(self, timeout_s: float) -> bool:
+        """Wait until no block is being submitted; meant for the end, when none is added.
+
+        Returns:
+            Whether that is so.
+        """
+        return self._submitter.wait(timeout_s)
 
     # Giving blocks back
 
@@ -182,6 +212,9 @@ class BlockKeeper:
         """
         with self._lock:
             leaving = self._table.leave(block_ids, self._clock())
+            unsubmitted = [block_id for block_id, _ in leaving if self._submitter.drop(block_id)]
+            for block_id in unsubmitted:
+                self._table.submission_failed(block_id, GIVEN_BACK, self._clock())
         self._cancel([(block_id, job_id) for block_id, job_id in leaving if job_id is not None])
         return [block_id for block_id, _ in leaving]
 
@@ -202,19 +235,34 @@ class BlockKeeper:
         with self._lock:
             for (block_id, _), is_accepted in zip(jobs, answers, strict=True):
                 self._table.cancel_answered(block_id, is_accepted, self._clock())
-        self._is_end_suspected = True
+            self._times.signed()
 
     # Looking after blocks
 
     def poll(self) -> None:
         """Bring what is known up to date: by the managers, and by the scheduler when that is due."""
-        if self._take_query_due():
+        self._submitter.run()
+        self._look_for_signs()
+        with self._lock:
+            is_due = self._times.take_due(self._clock(), self._interval_s())
+        if is_due:
             self.query()
         else:
             self._observe_activity()
         with self._lock:
             overdue = self._table.overdue_cancels(self._clock())
         self._cancel(overdue)
+
+    def due_in_s(self) -> float:
+        """In how many seconds there is something to poll for, if nothing happens."""
+        with self._lock:
+            now_s = self._clock()
+            waits_s = [self._times.due_in_s(now_s)] if self._table.jobs() else []
+            if (wait_s := self._submitter.due_in_s(now_s)) is not None:
+                waits_s.append(wait_s)
+            if self._table.awaited_jobs():
+                waits_s.append(max(0.0, self._next_signs_s - now_s))
+        return min(waits_s, default=float("inf"))
 
     def query(self) -> None:
         """Ask the scheduler now about all jobs that are not known to have ended."""
@@ -223,43 +271,68 @@ class BlockKeeper:
         answers = self._calls.status([job_id for _, job_id in jobs]) if jobs else ()
         self._observe_activity()
         with self._lock:
-            for (block_id, _), status in zip(jobs, answers, strict=True):
-                self._table.observe_status(block_id, status, self._clock())
+            now_s = self._clock()
+            ended = [
+                block_id
+                for (block_id, _), status in zip(jobs, answers, strict=True)
+                if self._table.observe_status(block_id, status, now_s)
+            ]
+            held = self._table.held()
+        self._notices.tell_held(held)
+        self._owner.note_blocks_observed(ended)
 
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""
         with self._lock:
             if not self._table.has_job(job_id):
                 self._early_ends.add(job_id)  # its submission has not returned yet
-        self._is_end_reported = True
+            self._times.reported()
         self._owner.wake_poller()
 
     def note_connected(self, block_id: str) -> None:
         """Note that a manager of a block has connected, however short it may stay."""
         with self._lock:
-            self._table.connected(block_id, self._clock())
+            if self._table.connected(block_id, self._clock()):
+                self._times.signed()
 
-    def note_manager_lost(self) -> None:
-        """Note that a manager has gone: perhaps its job has ended."""
-        self._is_end_suspected = True
+    def note_trouble(self) -> None:
+        """Note that a manager or a worker has gone: perhaps its job has ended."""
+        with self._lock:
+            self._times.signed()
+
+    def tell_refused(self) -> None:
+        """Tell the user, once, that no more blocks will come, though there are some."""
+        if self.refusal is not None:
+            self._notices.tell_refused(self.refusal)
 
     def _observe_activity(self) -> None:
         activity = self._owner.block_activity()
         with self._lock:
             self._table.observe_activity(activity, self._clock())
 
-    def _take_query_due(self) -> bool:
-        """Whether the scheduler is to be asked now; if so, notes that it is."""
-        now_s = self._clock()
-        is_suspected = self._is_end_suspected and now_s >= self._next_suspicion_s
-        if not (self._is_end_reported or is_suspected or now_s >= self._next_query_s):
-            return False
-        self._is_end_reported = self._is_end_suspected = False
-        interval_s = self._provider.status_polling_interval
-        self._next_query_s = now_s + min(interval_s, self._gap_s)
-        self._gap_s = min(interval_s, 2 * self._gap_s)
-        self._next_suspicion_s = now_s + min(SUSPICION_GAP_S, interval_s)
-        return True
+    def _look_for_signs(self) -> None:
+        with self._lock:
+            awaited = self._table.awaited_jobs()
+            if not awaited or self._clock() < self._next_signs_s:
+                return
+            self._next_signs_s = self._clock() + SIGNS_INTERVAL_S
+        try:
+            has_sign = self._provider.has_signs(awaited)
+        except Exception:
+            logger.exception("%s.has_signs failed", type(self._provider).__name__)
+            return
+        if has_sign:
+            with self._lock:
+                self._times.signed()
+
+    def _interval_s(self) -> float:
+        """How often to ask when there is no news."""
+        interval_s = float(self._provider.status_polling_interval)
+        return min(interval_s, STARTING_INTERVAL_S) if self._table.has_starting() else interval_s
+
+
+#: What is said of a block that was given back before the scheduler knew of it.
+GIVEN_BACK = "given back before it was submitted"
 
 
 def _is_idle(view: BlockView, max_idletime_s: float) -> bool:

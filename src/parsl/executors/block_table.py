@@ -7,7 +7,7 @@ does what has to be done.
 
 from __future__ import annotations
 
-from parsl.executors.blocks import BlockView, EndedBlocks
+from parsl.executors.blocks import BlockView, EndedBlocks, KnownJob
 from parsl.jobs.states import JobState, JobStatus
 
 TYPE_CHECKING = False
@@ -35,12 +35,14 @@ class Block:
 
     __slots__ = (
         "activity",
+        "answered_s",
         "block_id",
         "cancel_again_s",
         "is_cancelled",
         "is_leaving",
         "is_proven",
         "job_id",
+        "never_runs_since_s",
         "status",
         "submitted_s",
         "up_since_s",
@@ -59,6 +61,10 @@ class Block:
         #: The scheduler has accepted that.
         self.is_cancelled = False
         self.cancel_again_s = 0.0
+        #: When the scheduler last said anything about it.
+        self.answered_s: float | None = None
+        #: Since when the scheduler has been saying that it can never run.
+        self.never_runs_since_s: float | None = None
 
     def __repr__(self) -> str:
         return f"<Block {self.block_id} job={self.job_id!r} {self.status.state.name}>"
@@ -133,6 +139,57 @@ class BlockTable:
         """(block id, job id) of every block that has a job which is not known to have ended."""
         return [(block.block_id, block.job_id) for block in self._live.values() if block.job_id is not None]
 
+    def awaited_jobs(self) -> list[object]:
+        """The jobs of the blocks of which a manager may still come."""
+        if not self._activity_is_known:
+            return []
+        return [
+            block.job_id
+            for block in self._live.values()
+            if block.job_id is not None and block.up_since_s is None and not block.is_leaving
+        ]
+
+    def has_starting(self) -> bool:
+        """Whether a job runs of which no manager has come yet."""
+        return self._activity_is_known and any(
+            block.status.state is JobState.RUNNING and block.up_since_s is None
+            for block in self._live.values()
+        )
+
+    def usable_blocks(self) -> list[str]:
+        """Every block that has not ended and is not being given back."""
+        return [block.block_id for block in self._live.values() if not block.is_leaving]
+
+    def is_leaving(self, block_id: str) -> bool:
+        """Whether a block is being given back, or has ended."""
+        block = self._live.get(block_id)
+        return block is None or block.is_leaving
+
+    def held(self) -> list[tuple[object, JobStatus]]:
+        """(job id, status) of every block that will not start before somebody does something."""
+        return [
+            (block.job_id, block.status)
+            for block in self._live.values()
+            if block.status.state is JobState.HELD and not block.is_leaving
+        ]
+
+    def never_run_for_s(self, now_s: float) -> tuple[float, dict[str, JobStatus]]:
+        """For how many seconds it has been known that no block can ever run, and what is said of each."""
+        waiting = [block for block in self._live.values() if not block.is_leaving]
+        since_s = [block.never_runs_since_s for block in waiting]
+        known_s = [moment_s for moment_s in since_s if moment_s is not None]
+        if not waiting or len(known_s) < len(waiting):
+            return 0.0, {}
+        return now_s - max(known_s), {block.block_id: block.status for block in waiting}
+
+    def known_job(self, block_id: str, now_s: float) -> KnownJob | None:
+        """What is known about the job of a block; None if there is no such job."""
+        block = self._blocks.get(block_id)
+        if block is None or block.job_id is None:
+            return None
+        answer_age_s = None if block.answered_s is None else now_s - block.answered_s
+        return KnownJob(block.job_id, block.status, block_id not in self._live, answer_age_s)
+
     def has_job(self, job_id: object) -> bool:
         """Whether a block with this job has been submitted."""
         return any(block.job_id == job_id for block in reversed(self._blocks.values()))
@@ -169,21 +226,26 @@ class BlockTable:
             block.status = JobStatus(JobState.PENDING)
         return block.is_leaving
 
+    def submission_waits(self, block_id: str, message: str) -> None:
+        """Note that a block could not be submitted yet."""
+        if (block := self._live.get(block_id)) is not None:
+            block.status = JobStatus(JobState.PENDING, message=message)
+
     def submission_failed(self, block_id: str, message: str, now_s: float) -> None:
-        """Note that a block could not be submitted: it has failed."""
-        self._end(self._blocks[block_id], JobStatus(JobState.FAILED, message=message), now_s)
+        """Note that a block will not be submitted: it has failed, unless it was given back."""
+        if (block := self._live.get(block_id)) is not None:
+            self._end(block, JobStatus(JobState.FAILED, message=message), now_s)
 
     def connected(self, block_id: str, now_s: float) -> bool:
         """Note that a manager of a block has connected, however short it may stay.
 
         Returns:
-            Whether there is such a block.
+            Whether it is the block's first.
         """
         block = self._blocks.get(block_id)
-        if block is None:
+        if block is None or block.up_since_s is not None:
             return False
-        if block.up_since_s is None:
-            block.up_since_s = now_s
+        block.up_since_s = now_s
         return True
 
     def observe_activity(self, activity: Mapping[str, BlockActivity] | None, now_s: float) -> None:
@@ -207,19 +269,29 @@ class BlockTable:
             if (known := self._blocks.get(block_id)) is not None and doing.managers > 0:
                 self._observe(known, doing, now_s)
 
-    def observe_status(self, block_id: str, status: JobStatus, now_s: float) -> None:
-        """Take note of what the scheduler says about a block; call after :meth:`observe_activity`."""
+    def observe_status(self, block_id: str, status: JobStatus, now_s: float) -> bool:
+        """Take note of what the scheduler says about a block; call after :meth:`observe_activity`.
+
+        Returns:
+            Whether that is the news of its end.
+        """
         block = self._live.get(block_id)
         if block is None or status.state is JobState.UNKNOWN:
-            return
+            return False
+        block.answered_s = now_s
         if block.activity is not None and (status.state is JobState.MISSING or not status.terminal):
             status = _with_state(status, JobState.RUNNING)
         elif status.state is JobState.COMPLETED and self._never_worked(block):
             status = _with_state(status, JobState.MISSING, _NO_MANAGER_CAME)
         if status.terminal:
             self._end(block, status, now_s)
-        else:
-            block.status = _merged(status, block.status)
+            return True
+        block.status = _merged(status, block.status)
+        if not status.is_for_good:
+            block.never_runs_since_s = None
+        elif block.never_runs_since_s is None:
+            block.never_runs_since_s = now_s
+        return False
 
     def leave(self, block_ids: Iterable[str], now_s: float) -> list[tuple[str, object]]:
         """Note that blocks are given back.
@@ -279,9 +351,14 @@ class BlockTable:
             status = _with_state(status, JobState.SCALED_IN)
         else:
             self._last_end_s = now_s
-            self._failures_in_row = 0 if block.is_proven else self._failures_in_row + 1
+            self._failures_in_row = 0 if _has_worked(block, status) else self._failures_in_row + 1
         block.status = _merged(status, block.status)
         block.is_leaving = False
+
+
+def _has_worked(block: Block, status: JobStatus) -> bool:
+    """Whether an end is none that came too early: its managers may have been told to leave."""
+    return block.is_proven or (block.up_since_s is not None and status.state is JobState.COMPLETED)
 
 
 def _with_state(status: JobStatus, state: JobState, message: str | None = None) -> JobStatus:
@@ -302,4 +379,5 @@ def _merged(status: JobStatus, earlier: JobStatus) -> JobStatus:
         status.exit_code,
         status.stdout_path or earlier.stdout_path,
         status.stderr_path or earlier.stderr_path,
+        status.is_for_good,
     )

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from parsl.jobs.states import JobStatus
+
 #: States in which giving a block back is safe to ask for: it is known to exist and not to have ended.
 GIVABLE_STATES = frozenset({JobState.PENDING, JobState.HELD, JobState.RUNNING})
 
@@ -65,6 +67,23 @@ class EndedBlocks:
 
     failures_in_row: int = 0
     last_end_s: float | None = None
+
+
+@dataclass(frozen=True)
+class KnownJob:
+    """What is known about the job of one block.
+
+    Args:
+        job_id: The scheduler's name for it.
+        status: What it is doing, or how it ended.
+        has_ended: Whether it is known to have ended.
+        answer_age_s: How long ago the scheduler last said anything about it, in seconds; None: never.
+    """
+
+    job_id: object
+    status: JobStatus
+    has_ended: bool
+    answer_age_s: float | None
 
 
 def leave_order(blocks: Iterable[BlockView]) -> list[BlockView]:

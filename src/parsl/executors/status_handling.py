@@ -15,17 +15,20 @@ from parsl.executors.errors import BadStateException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.executors.blocks import BlockActivity, BlockView
+    from parsl.executors.blocks import BlockActivity, BlockView, KnownJob
     from parsl.jobs.states import JobStatus
     from parsl.providers.base import ExecutionProvider
 
     BlockErrorHandler = Callable[["BlockProviderExecutor", dict[str, JobStatus]], None]
 
 logger = logging.getLogger(__name__)
+
+#: When the scheduler has said of every block for so long that it can never run, the tasks fail; in seconds.
+NEVER_RUN_PATIENCE_S = 120.0
 
 
 class BlockProviderExecutor(ParslExecutor):
@@ -149,6 +152,10 @@ class BlockProviderExecutor(ParslExecutor):
         """What is known about every block there ever was, oldest first; asks nobody."""
         return self.block_keeper.statuses() if self.block_keeper else {}
 
+    def known_job(self, block_id: str) -> KnownJob | None:
+        """What is known about the job of a block; None if there is no such job. Asks nobody."""
+        return self.block_keeper.known_job(block_id) if self.block_keeper else None
+
     def status(self) -> dict[str, JobStatus]:
         """Ask the scheduler now, and say what is known about every block there ever was."""
         if self.block_keeper:
@@ -167,6 +174,9 @@ class BlockProviderExecutor(ParslExecutor):
 
     def start_blocks(self) -> list[str]:
         """Ask for the first blocks, ``init_blocks`` of them; once, as soon as they can connect.
+
+        This does not wait for a scheduler: unless the provider is quick, they are submitted in the
+        background.
 
         Returns:
             Their ids. One that could not be submitted has failed; that is no error here.
@@ -236,12 +246,32 @@ class BlockProviderExecutor(ParslExecutor):
         self.start_no_more_blocks()
         return self.block_keeper.scale_in_all()
 
+    def wait_for_submissions(self, timeout_s: float) -> None:
+        """After :meth:`close_blocks`: wait until a block that is just being submitted has been cancelled."""
+        if self.block_keeper and not self.block_keeper.wait_for_submissions(timeout_s):
+            logger.warning(
+                "Executor %s: a submission goes on after %g s; its job is cancelled when it returns",
+                self.label,
+                timeout_s,
+            )
+
     # News
 
     def poll_facade(self) -> None:
         """Bring what is known up to date: by the managers, and by the scheduler when that is due."""
         if self.block_keeper:
             self.block_keeper.poll()
+
+    def poll_due_in_s(self) -> float:
+        """In how many seconds to call :meth:`poll_facade` again, if nothing happens."""
+        return self.block_keeper.due_in_s() if self.block_keeper else math.inf
+
+    def note_blocks_observed(self, ended: Sequence[str]) -> None:
+        """Note that the scheduler has been asked; for subclasses.
+
+        Args:
+            ended: The blocks of which it is known only now that their jobs have ended.
+        """
 
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""
@@ -256,8 +286,12 @@ class BlockProviderExecutor(ParslExecutor):
 
     def note_manager_lost(self, block_id: str) -> None:
         """Note that a manager of a block has gone: perhaps the block's job has ended."""
+        self.note_trouble()
+
+    def note_trouble(self) -> None:
+        """Note that a task was lost with its worker or its manager: perhaps the block's job is ending."""
         if self.block_keeper:
-            self.block_keeper.note_manager_lost()
+            self.block_keeper.note_trouble()
         self.wake_poller()
 
     def note_outstanding(self, outstanding: int) -> None:
@@ -269,9 +303,39 @@ class BlockProviderExecutor(ParslExecutor):
     # Failing for good
 
     def handle_errors(self, status: dict[str, JobStatus]) -> None:
-        """Let the block error handler judge the blocks; nothing once the executor has failed for good."""
-        if not self.bad_state_is_set:
-            self.block_error_handler(self, status)
+        """Let the block error handler judge the blocks; nothing once the executor has failed for good.
+
+        What the scheduler says to be hopeless needs no judgement, but for users who want none at all.
+        """
+        if self.bad_state_is_set:
+            return
+        if self.block_keeper and not self.keeps_trying:
+            hopeless = self._hopeless(self.block_keeper)
+            if hopeless is not None:
+                self.set_bad_state_and_fail_all(hopeless)
+                return
+            self.block_keeper.tell_refused()
+        self.block_error_handler(self, status)
+
+    @property
+    def keeps_trying(self) -> bool:
+        """Whether it never gives up, whatever becomes of its blocks: there is no block error handler."""
+        return self.block_error_handler is noop_error_handler
+
+    def _hopeless(self, keeper: BlockKeeper) -> Exception | None:
+        """Why no block can ever run, if the scheduler says so."""
+        if keeper.is_refused():
+            return keeper.refusal
+        for_s, statuses = keeper.never_run_for_s()
+        if for_s < NEVER_RUN_PATIENCE_S or not self.outstanding():
+            return None
+        from parsl.jobs.errors import JobsNeverRunError
+
+        said = "\n".join(f"Block {block_id}: {status.message}" for block_id, status in statuses.items())
+        return JobsNeverRunError(
+            f"The scheduler has said for {for_s:.0f} s of every block that it can never run. Change what the "
+            f"provider asks for (nodes, walltime, queue, options):\n{said}"
+        )
 
     @property
     def bad_state_is_set(self) -> bool:

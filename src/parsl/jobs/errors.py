@@ -7,3 +7,7 @@ from parsl.errors import ParslError
 
 class TooManyJobFailuresError(ParslError):
     """So many of an executor's blocks have failed that it has stopped trying."""
+
+
+class JobsNeverRunError(ParslError):
+    """The scheduler has taken an executor's blocks, and says that they can never run."""

@@ -152,7 +152,8 @@ class JobStatusPoller:
         )
         self._memories[executor] = decision.memory
         self._act(executor, decision)
-        return min(self._period_s, decision.look_again_in_s or self._period_s)
+        look_again_in_s = decision.look_again_in_s or self._period_s
+        return min(self._period_s, look_again_in_s, max(MIN_GAP_S, executor.poll_due_in_s()))
 
     def _act(self, executor: BlockProviderExecutor, decision: Decision) -> None:
         if self._closed.is_set():
@@ -162,11 +163,10 @@ class JobStatusPoller:
         if decision.hopeless is not None:
             executor.set_bad_state_and_fail_all(RuntimeError(decision.hopeless))
         if decision.scale_out:
-            logger.info(
-                "Executor %s: %d more blocks: %s", executor.label, decision.scale_out, decision.reason
-            )
             assert executor.provider is not None
-            executor.scale_out_up_to(decision.scale_out, executor.provider.max_blocks)
+            added = executor.scale_out_up_to(decision.scale_out, executor.provider.max_blocks)
+            if added:
+                logger.info("Executor %s: %d more blocks: %s", executor.label, len(added), decision.reason)
         if decision.scale_in:
             logger.info("Executor %s: blocks %s go: %s", executor.label, decision.scale_in, decision.reason)
             executor.scale_in_idle(decision.scale_in)

@@ -11,9 +11,9 @@ The rules:
   as long as there is anything to do. Never fewer than ``min_blocks``, never more than ``max_blocks``.
 - A block counts as capacity from the moment it is asked for, queued or running, and towards
   ``max_blocks`` until it is *known* to have ended.
-- A block that ended is replaced at once if it is still wanted. Blocks that end before they have worked are
-  replaced ever more slowly: it is for the block error handler to give up, but nobody's scheduler is
-  flooded until it does.
+- A block that ended is replaced at once if it is still wanted. When several in a row have ended before they
+  worked, one at a time is tried, ever more slowly, until one works: it is for the block error handler to
+  give up, but nobody's scheduler is flooded until it does.
 - A block is given back only if nothing that was needed within the last ``max_idletime_s`` would be missing
   without it, and never while it has a task.
 """
@@ -33,6 +33,9 @@ STRATEGIES = ("none", "simple", "htex_auto_scale")
 #: The second replacement of blocks that never worked waits this long, each further one twice as long.
 FIRST_RETRY_DELAY_S = 0.25
 MAX_RETRY_DELAY_S = 60.0
+
+#: When so many blocks in a row have not worked, one at a time is tried.
+PROBE_AFTER_FAILURES = 2
 
 _NEVER = math.inf
 
@@ -161,9 +164,18 @@ def _scale_out(view: ExecutorView, wanted: int, usable: int, now_s: float, memor
     if wait_s > 0:
         reason = f"{view.ended.failures_in_row} blocks in a row ended without having worked"
         return Decision(memory, reason=reason, look_again_in_s=wait_s)
+    if view.ended.failures_in_row >= PROBE_AFTER_FAILURES:
+        if not all(_is_up(block) for block in view.blocks):
+            return Decision(memory, reason="one block at a time is tried, until one works")
+        missing = 1
     reason = f"{view.outstanding} outstanding tasks want {wanted} blocks, there are {usable}"
     wake_above = _wake_above(view, usable + missing, len(view.blocks) + missing)
     return Decision(memory, scale_out=missing, reason=reason, wake_above=wake_above)
+
+
+def _is_up(block: BlockView) -> bool:
+    """Whether managers of a block are there, as far as anybody can tell."""
+    return block.state is JobState.RUNNING and block.managers != 0
 
 
 def _wait_before_retry_s(ended: EndedBlocks, now_s: float) -> float:

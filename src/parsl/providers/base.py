@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 class ExecutionProvider(metaclass=ABCMeta):
     """Asks a scheduler for blocks: jobs of one or more nodes that run an executor's managers.
 
-    An executor calls the methods from one thread at a time, but not always from the same one. No
-    method may wait longer than the scheduler's commands take.
+    An executor calls the methods from one thread at a time (but for ``has_signs``, which does not wait for
+    the others), not always from the same one. No method may wait longer than the scheduler's commands take.
 
     A subclass has to set ``nodes_per_block``, ``init_blocks``, ``min_blocks``, ``max_blocks`` and
     ``parallelism``, best with :meth:`set_block_limits`.
@@ -42,6 +42,8 @@ class ExecutionProvider(metaclass=ABCMeta):
     #: Cores and memory (GB) to have on each node. The executor sets them if it knows them.
     cores_per_node: int | None = None
     mem_per_node: float | None = None
+    #: Whether ``submit`` takes no time worth mentioning. If not, it is called in the background.
+    submits_at_once: bool = False
     #: Called with the id of a job as soon as it has ended, by providers that notice by themselves,
     #: from a thread of theirs. It can come before ``submit`` has returned the id. The executor sets it.
     on_job_end: Callable[[str], None] | None = None
@@ -88,6 +90,16 @@ class ExecutionProvider(metaclass=ABCMeta):
         Returns:
             For each id, in the same order, whether the scheduler has accepted it.
         """
+
+    def has_signs(self, job_ids: Sequence[object]) -> bool:
+        """Say, without asking the scheduler, whether jobs have begun or ended since this was asked last.
+
+        A provider that can see it, from files of the job for example, makes the executor ask at once.
+
+        Args:
+            job_ids: Jobs that are waited for.
+        """
+        return False
 
     @property
     @abstractmethod

@@ -37,6 +37,7 @@ FRESH_S = 5.0
 MOST_CANCELLED_AT_ONCE = 500
 
 _STATUS_POLLING_INTERVAL_S = 30
+_NO_SIGNS = (False, False)
 
 
 class ClusterProvider(ExecutionProvider):
@@ -102,6 +103,7 @@ class ClusterProvider(ExecutionProvider):
         self._token = os.urandom(2).hex()
         self._numbers: Iterator[int] = count()
         self._files: dict[object, JobFiles] = {}
+        self._signs: dict[object, tuple[bool, bool]] = {}
         self._submitted_s: dict[object, float] = {}
         self._gone_since_s: dict[object, float] = {}
         self._ended: dict[object, JobStatus] = {}
@@ -203,6 +205,15 @@ class ClusterProvider(ExecutionProvider):
         findings = self._find_out(asked) if asked else Findings()
         return [self._status(job_id, findings) for job_id in job_ids]
 
+    def has_signs(self, job_ids: Sequence[object]) -> bool:
+        """Say whether jobs have begun or ended since this was asked last, as their files show it."""
+        found = {job_id: self._files[job_id].signs() for job_id in job_ids if job_id in self._files}
+        news = {
+            job_id: signs for job_id, signs in found.items() if signs != self._signs.get(job_id, _NO_SIGNS)
+        }
+        self._signs.update(news)
+        return bool(news)
+
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
         """End jobs, whether they are queued or running. This only asks: they may take a while.
 
@@ -253,6 +264,8 @@ class ClusterProvider(ExecutionProvider):
             "scheduler_output": double_quoted(files.scheduler_output_path),
             "stdout": quote(files.stdout_path),
             "stderr": quote(files.stderr_path),
+            "exit": quote(files.exit_path),
+            "walltime_s": str(self.walltime_s),
             "scheduler_options": self.scheduler_options,
             "worker_init": self.worker_init,
             "launch": launch,
@@ -321,6 +334,7 @@ class ClusterProvider(ExecutionProvider):
         if record is not None:
             self._gone_since_s.pop(job_id, None)
             status = self._with_paths(job_id, record.state, record.message, record.exit_code)
+            status.is_for_good = record.is_for_good
         elif short_id in findings.gone and self._is_gone_for_good(job_id):
             message = f"the scheduler does not know the job {job_id} any more"
             status = self._with_paths(job_id, JobState.MISSING, message)

@@ -42,6 +42,21 @@ def result(stdout="", stderr="", exit_code=0, command=("squeue", "--jobs=999"), 
     return CommandResult(command, exit_code, stdout, stderr, timed_out)
 
 
+@pytest.mark.parametrize(
+    ("reason", "state", "is_for_good"),
+    [
+        ("Priority", JobState.PENDING, False),
+        ("ReqNodeNotAvail, May be reserved for other job", JobState.PENDING, False),
+        ("JobHeldAdmin", JobState.HELD, False),
+        ("PartitionTimeLimit", JobState.HELD, True),
+        ("BadConstraints", JobState.HELD, True),
+    ],
+)
+def test_a_job_that_can_never_run_is_told_from_one_that_is_held(reason, state, is_for_good):
+    record = make_record("5", "PENDING", reason)
+    assert (record.state, record.is_for_good, record.message) == (state, is_for_good, reason)
+
+
 def test_squeue():
     records = read_squeue(result(SQUEUE)).records
     assert {int(job_id): record.state.name for job_id, record in records.items()} == {

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 #: How long questions to the interchange wait for an answer, in seconds.
 ANSWER_TIMEOUT_S = 30.0
+#: How long the end of a run waits for a submission that is going on, to cancel its job, in seconds.
+SUBMISSION_PATIENCE_S = 30.0
 _RESOURCE_KEYS = frozenset({"priority", "walltime_s"})
 _NO_RESOURCES: dict[str, Any] = {}
 
@@ -265,6 +267,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             return
         engine.say_stop()
         self.close_blocks()
+        self.wait_for_submissions(SUBMISSION_PATIENCE_S)
         engine.close(timeout)
 
     def launch_command(self, block_id: str) -> str:

@@ -31,6 +31,8 @@ class JobRecord(NamedTuple):
     message: str | None = None
     #: How the job script ended; only if it has.
     exit_code: int | None = None
+    #: Whether the scheduler says that a HELD job can never run as it is.
+    is_for_good: bool = False
 
     @property
     def terminal(self) -> bool:

@@ -56,6 +56,15 @@ class JobFiles:
         """What the scheduler itself adds, where it does not write to the job's own files."""
         return f"{self.stem}.scheduler"
 
+    @property
+    def exit_path(self) -> str:
+        """Where the job script writes its exit code when it ends."""
+        return f"{self.stem}.exit"
+
+    def signs(self) -> tuple[bool, bool]:
+        """Whether the job has left signs of its start, and of its end."""
+        return os.path.exists(self.stdout_path), os.path.exists(self.exit_path)
+
     def write(self, suffix: str, text: str) -> None:
         """Write one of the files.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
+#: Why starting a process may succeed a little later: too many of them, or of open files, or no memory.
+_PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _SCRIPT_MODE = 0o700  # worker_init may contain what others should not read
 
 
@@ -55,6 +58,8 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         cmd_timeout: Accepted for compatibility, in seconds; no command is waited for here.
         parallelism: Slots to have for each task, from 0 to 1.
     """
+
+    submits_at_once = True
 
     @accepts_retired_provider_arguments
     def __init__(
@@ -111,7 +116,9 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         try:
             job = start_job(f"{stem}.sh", f"{stem}.stdout", f"{stem}.stderr")
         except (OSError, NotImplementedError) as error:
-            raise SubmitException(job_name, f"{stem}.sh cannot be started with bash: {error}") from error
+            message = f"{stem}.sh cannot be started with bash: {error}"
+            is_permanent = getattr(error, "errno", None) not in _PASSING
+            raise SubmitException(job_name, message, is_permanent=is_permanent) from error
         job_id = str(job.pid)
         if job_id in self._jobs:  # an ended job's process id is used again
             job_id = os.path.basename(f"{stem}.{job_id}")

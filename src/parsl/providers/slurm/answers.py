@@ -62,9 +62,11 @@ STATES = {
     "UPDATE_DB": JobState.PENDING,
 }
 
-#: Reasons of a pending job that do not pass by themselves.
-_STUCK = re.compile(
-    r"JobHeld\w*|JobHoldMaxRequeue|launch_failed_requeued_held|job_requeued_in_held_state|"
+#: Reasons of a pending job that do not pass by themselves: it is held, or can never run as it is.
+_IS_HELD = re.compile(
+    r"JobHeld\w*|JobHoldMaxRequeue|launch_failed_requeued_held|job_requeued_in_held_state", re.IGNORECASE
+)
+_NEVER_RUNS = re.compile(
     r"DependencyNeverSatisfied|PartitionNodeLimit|PartitionTimeLimit|BadConstraints|"
     r"AccountNotAllowed|QOSNotAllowed|QOSMaxWallDurationPerJobLimit|QOSMaxNodePerJobLimit|"
     r"QOSMaxCpuPerJobLimit|Assoc(?:Max|Grp)WallDurationPerJobLimit|AssocMaxWallDurationPerJobLimit|"
@@ -135,11 +137,13 @@ def make_record(job_id: str, state_name: str, reason: str) -> JobRecord:
     state = STATES.get(state_name)
     if state is None:
         return JobRecord(job_id, JobState.UNKNOWN, f"Slurm calls its state {state_name!r}")
-    if state is JobState.PENDING and _STUCK.search(words):
+    never_runs = state is JobState.PENDING and _NEVER_RUNS.search(words) is not None
+    if never_runs or (state is JobState.PENDING and _IS_HELD.search(words)):
         state = JobState.HELD
     if STATES[state_name].name != state_name:
         words = f"{state_name}: {words}" if words else state_name
-    return JobRecord(job_id, state, words or None, 0 if state is JobState.COMPLETED else None)
+    exit_code = 0 if state is JobState.COMPLETED else None
+    return JobRecord(job_id, state, words or None, exit_code, never_runs)
 
 
 def _sacct_records(stdout: str) -> Iterator[JobRecord]:

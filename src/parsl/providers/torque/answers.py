@@ -169,7 +169,8 @@ def make_record(job_id: str, attributes: Mapping[str, object]) -> JobRecord:
     if state is JobState.HELD:
         return JobRecord(short, state, _why_held(attributes, comment))
     if state is JobState.PENDING and comment and comment.lower().startswith(_NEVER):
-        return JobRecord(short, JobState.HELD, comment)  # nor does it start before somebody does something
+        # Nor does it start before somebody does something.
+        return JobRecord(short, JobState.HELD, comment, is_for_good=True)
     if letter in ("S", "U"):
         comment = f"suspended; {comment}" if comment else "suspended"
     return JobRecord(short, state, comment)

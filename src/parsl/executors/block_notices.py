@@ -1,0 +1,66 @@
+"""What users are told about blocks while they wait: in the log, and once where they look."""
+
+from __future__ import annotations
+
+import logging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parsl.jobs.states import JobStatus
+
+logger = logging.getLogger(__name__)
+
+
+class BlocksWarning(UserWarning):
+    """Tasks may wait for long, because of what a scheduler says about their blocks."""
+
+
+class BlockNotices:
+    """Tells each thing once: as a warning of the logger ``parsl``, and as a Python warning, on stderr.
+
+    Args:
+        label: The executor's name.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._told: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<BlockNotices {self._label}, {len(self._told)} told>"
+
+    def tell_held(self, held: Sequence[tuple[object, JobStatus]]) -> None:
+        """Tell of jobs that will not start before somebody does something.
+
+        Args:
+            held: Job ids, and what is known of each.
+        """
+        reasons: dict[tuple[str, bool], list[str]] = {}
+        for job_id, status in held:
+            reason = status.message or "the scheduler does not say why"
+            reasons.setdefault((reason, status.is_for_good), []).append(str(job_id))
+        for (reason, is_for_good), job_ids in reasons.items():
+            what = "can never run" if is_for_good else "will not start before somebody releases it"
+            jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
+            self._tell(reason, f"Executor {self._label}: job {jobs} {what}. The scheduler says: {reason}")
+
+    def tell_refused(self, refusal: Exception) -> None:
+        """Tell that no more blocks can be had, though there are some."""
+        self._tell(
+            "refused",
+            f"Executor {self._label}: it goes on with the blocks that it has, and gets no more. {refusal}",
+        )
+
+    def _tell(self, key: str, text: str) -> None:
+        if key in self._told:
+            return
+        self._told.add(key)
+        logger.warning("%s", text)
+        import warnings
+
+        try:
+            warnings.warn(text, BlocksWarning, stacklevel=3)
+        except BlocksWarning:
+            pass  # the user has made errors of warnings; in this thread that would help nobody

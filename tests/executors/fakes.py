@@ -1,0 +1,118 @@
+"""An executor and a provider that do nothing by themselves."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.states import JobState, JobStatus
+from parsl.providers.base import ExecutionProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from parsl.executors.blocks import BlockActivity
+
+
+class FakeProvider(ExecutionProvider):
+    """Its jobs are "j1", "j2", ..., and are what ``states`` says. Insists on one call at a time."""
+
+    submits_at_once = True
+
+    def __init__(self, init_blocks: int = 1, max_blocks: int = 5) -> None:
+        self.set_block_limits(
+            nodes_per_block=2, init_blocks=init_blocks, min_blocks=0, max_blocks=max_blocks, parallelism=1
+        )
+        self.states: dict[object, JobStatus] = {}
+        self.commands: list[tuple[str, str]] = []
+        self.cancelled: list[object] = []
+        self.asked: list[list[object]] = []
+        self.before_submit_returns: Callable[[str], None] = lambda job_id: None
+        self.raises: Exception | None = None
+        self.tries = 0
+        self.signs: set[object] = set()
+        self.cancels = True
+        self.interval_s = 30
+        self._busy = threading.Lock()
+
+    @property
+    def label(self) -> str:
+        return "fake"
+
+    @property
+    def status_polling_interval(self) -> int:
+        return self.interval_s
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> object:
+        assert self._busy.acquire(blocking=False), "two calls at once"
+        try:
+            self.tries += 1
+            self._raise_if_told()
+            self.commands.append((command, job_name))
+            job_id = f"j{len(self.commands)}"
+            self.states[job_id] = JobStatus(JobState.PENDING)
+            self.before_submit_returns(job_id)
+            return job_id
+        finally:
+            self._busy.release()
+
+    def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
+        assert self._busy.acquire(blocking=False), "two calls at once"
+        try:
+            self.asked.append(list(job_ids))
+            self._raise_if_told()
+            return [self.states[job_id] for job_id in job_ids]
+        finally:
+            self._busy.release()
+
+    def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
+        assert self._busy.acquire(blocking=False), "two calls at once"
+        try:
+            self._raise_if_told()
+            self.cancelled.extend(job_ids)
+            return [self.cancels] * len(job_ids)
+        finally:
+            self._busy.release()
+
+    def has_signs(self, job_ids: Sequence[object]) -> bool:
+        return not self.signs.isdisjoint(job_ids)
+
+    def _raise_if_told(self) -> None:
+        if self.raises is not None:
+            raise self.raises
+
+
+class FakeExecutor(BlockProviderExecutor):
+    label = "fake"
+
+    def __init__(self, provider: ExecutionProvider | None, handler: Any = True) -> None:
+        self.now_s = 0.0
+        self._clock = lambda: self.now_s
+        super().__init__(provider=provider, block_error_handler=handler)
+        self.activity: dict[str, BlockActivity] | None = {}
+        self.wakes = 0
+        self.wake_poller = self.count_wake
+
+    def count_wake(self) -> None:
+        self.wakes += 1
+
+    def launch_command(self, block_id: str) -> str:
+        return f"manager --block {block_id}"
+
+    def block_activity(self) -> dict[str, BlockActivity] | None:
+        return self.activity
+
+    @property
+    def workers_per_node(self) -> int | float | None:
+        return 4
+
+    def submit(self, func: Any, resource_specification: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.raise_if_bad()
+        future: Future[Any] = Future()
+        self.tasks[len(self.tasks)] = future
+        return future
+
+    def shutdown(self) -> None:
+        self.close_blocks()
