@@ -10,7 +10,8 @@ import pytest
 import parsl
 from parsl.app.errors import AppTimeout
 from parsl.data_provider.files import File
-from parsl.dataflow.special_arguments import SPECIAL_NAMES, for_function
+from parsl.dataflow.special_arguments import for_function
+from parsl.special_names import SPECIAL_NAMES
 from parsl.validate import ParameterError
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, call, kernel
 

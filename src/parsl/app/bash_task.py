@@ -14,8 +14,8 @@ from parsl.app.errors import (
     BashExitFailure,
     MissingOutputs,
 )
-from parsl.app.parameters import SPECIAL_NAMES
 from parsl.executors import task_child
+from parsl.special_names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

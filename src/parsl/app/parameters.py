@@ -3,6 +3,8 @@ parameters."""
 
 from __future__ import annotations
 
+from parsl.special_names import SPECIAL_NAMES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +14,6 @@ if TYPE_CHECKING:
 
     Call = tuple[tuple[Any, ...], dict[str, Any]]
 
-#: Parameters that mean something to Parsl. A default in the function's signature counts as given in the call.
-SPECIAL_NAMES = frozenset(
-    ("inputs", "outputs", "stdout", "stderr", "walltime", "label", "parsl_resource_specification")
-)
 _HAS_ARGS = 0x04
 _HAS_KWARGS = 0x08
 _NO_LIMIT = 1 << 30

@@ -25,12 +25,13 @@ from parsl.dataflow.run_setup import (
     start_logging,
     start_usage_tracking,
 )
-from parsl.dataflow.special_arguments import SPECIAL_NAMES, SpecialArguments
+from parsl.dataflow.special_arguments import SpecialArguments
 from parsl.dataflow.states import FINAL_FAILURE_STATES, States
 from parsl.dataflow.submission import is_callers_mistake
 from parsl.dataflow.task_runner import IN_PROCESS, TaskRunner
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.errors import NoDataFlowKernelError
+from parsl.special_names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

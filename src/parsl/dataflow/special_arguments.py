@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 from parsl import validate
 from parsl.data_provider.files import File
+from parsl.special_names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.data_future import DataFuture
     from parsl.dataflow.taskrecord import TaskRecord
-
-#: Their names. The function is given those that its signature has a place for.
-SPECIAL_NAMES = frozenset(
-    {"inputs", "outputs", "stdout", "stderr", "walltime", "label", "parsl_resource_specification"}
-)
 
 #: Instead of a path, for stdout and stderr: the kernel chooses one in the run directory.
 AUTO_LOGNAME = -1
