@@ -1,0 +1,1 @@
+"""The command ``parsl``: one module for each subcommand."""

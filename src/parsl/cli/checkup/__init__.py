@@ -1,0 +1,1 @@
+"""What ``parsl doctor`` checks: one module for each topic, with functions that return findings."""

@@ -1,0 +1,190 @@
+"""Finding the configurations in a file or a module, without starting what they configure."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from parsl.cli.checkup.finding import ERROR, NOTE, WARNING, Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.config import Config
+
+_TOPIC = "import"
+_NODE_FILE = "PBS_NODEFILE"
+
+
+class Loaded(NamedTuple):
+    """The configurations by name, and what was noticed on the way."""
+
+    configs: dict[str, Config]
+    findings: list[Finding]
+
+
+class KernelWanted(BaseException):
+    """The file would start Parsl. Not an Exception: no handler of the file's is to catch it.
+
+    Args:
+        config: With which configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.config = config
+
+
+def load_configs(target: str) -> Loaded:
+    """Import a file or a module and find its configurations.
+
+    Args:
+        target: ``path/to/config.py``, ``package.module``, or one of these with ``:name``.
+
+    Returns:
+        The objects of class Config there, or the one of that name, or what a function of that name returns.
+    """
+    place, name = split_target(target)
+    findings: list[Finding] = []
+    with _observed(findings):
+        try:
+            names = _run(place)
+        except KernelWanted as wanted:
+            text = f"{place} loads Parsl when it is imported: the rest of it was not looked at."
+            findings.append(Finding(NOTE, _TOPIC, text))
+            return Loaded({name or "parsl.load(...)": wanted.config}, findings)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            findings.append(_failure(place, error))
+            return Loaded({}, findings)
+        try:
+            configs = _choose(names, name, place)
+        except Exception as error:
+            findings.append(_failure(f"{place}:{name}", error))
+            return Loaded({}, findings)
+    return Loaded(configs, findings)
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Take ``config.py:name`` apart; the name is empty if there is none."""
+    place, colon, name = target.rpartition(":")
+    if colon and place and name.isidentifier():
+        return place, name
+    return target, ""
+
+
+def _run(place: str) -> dict[str, Any]:
+    from runpy import run_module, run_path
+
+    if not place.endswith(".py") and not os.path.exists(place):
+        sys.path.insert(0, os.getcwd())
+        try:
+            return run_module(place, run_name=place)
+        finally:
+            sys.path.pop(0)
+    path = os.path.abspath(place)
+    sys.path.insert(0, os.path.dirname(path))
+    try:
+        return run_path(path, run_name=os.path.splitext(os.path.basename(path))[0])
+    finally:
+        sys.path.remove(os.path.dirname(path))
+
+
+def _choose(names: dict[str, Any], name: str, place: str) -> dict[str, Config]:
+    from parsl.config import Config
+
+    if not name:
+        found = {key: value for key, value in names.items() if isinstance(value, Config)}
+        by_identity = {id(value): key for key, value in reversed(found.items())}
+        if not found:
+            raise LookupError(
+                f"there is no Config in it. It may be made by a function: name it, as in {place}:function"
+            )
+        return {key: value for key, value in found.items() if by_identity[id(value)] == key}
+    if name not in names:
+        raise LookupError(f"there is no {name} in it")
+    value = names[name]
+    if not isinstance(value, Config) and callable(value):
+        value = value()
+    if not isinstance(value, Config):
+        raise TypeError(f"{name} is a {type(value).__name__}, not a Config")
+    return {name: value}
+
+
+@contextmanager
+def _observed(findings: list[Finding]) -> Iterator[None]:
+    """Keep the file from starting a kernel and from writing to stdout, and note what it is warned of."""
+    import logging
+    import warnings
+    from contextlib import redirect_stdout
+
+    from parsl.dataflow.dflow import DataFlowKernel
+
+    def refuse(_kernel: object, config: Config) -> None:
+        raise KernelWanted(config)
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            findings.append(Finding(WARNING, _TOPIC, record.getMessage()))
+
+    notes, logger, start = Notes(logging.WARNING), logging.getLogger("parsl"), DataFlowKernel.__init__
+    logger.addHandler(notes)
+    DataFlowKernel.__init__ = refuse  # type: ignore[method-assign, assignment]
+    try:
+        with warnings.catch_warnings(record=True) as caught, redirect_stdout(sys.stderr):
+            warnings.simplefilter("always", DeprecationWarning)
+            yield
+    finally:
+        DataFlowKernel.__init__ = start  # type: ignore[method-assign]
+        logger.removeHandler(notes)
+    texts = dict.fromkeys(str(warning.message) for warning in caught)
+    findings += [Finding(WARNING, _TOPIC, text) for text in texts]
+
+
+def _failure(place: str, error: BaseException) -> Finding:
+    what = str(error) if isinstance(error, LookupError) and not isinstance(error, KeyError) else _shown(error)
+    line = _line(place, error)
+    return Finding(ERROR, _TOPIC, f"{place} cannot be used: {what}{line}", _advice(place, error))
+
+
+def _shown(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it ends the program when it is imported (sys.exit({error.code!r}))"
+    return f"{type(error).__name__}: {error}"
+
+
+def _line(place: str, error: BaseException) -> str:
+    from traceback import extract_tb
+
+    path = os.path.abspath(place)
+    frames = [frame for frame in extract_tb(error.__traceback__) if os.path.abspath(frame.filename) == path]
+    if not frames:
+        return ""
+    return f" - in line {frames[-1].lineno}: {frames[-1].line}"
+
+
+def _advice(place: str, error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"Install {error.name}, or run this with the Python that runs your script, not {sys.executable}."
+        )
+    try:
+        with open(place, encoding="utf-8", errors="replace") as file:
+            reads_node_file = _NODE_FILE in file.read()
+    except OSError:
+        return ""
+    return _node_file_advice() if reads_node_file else ""
+
+
+def _node_file_advice() -> str:
+    path = os.environ.get(_NODE_FILE)
+    if not path:
+        return f"It reads {_NODE_FILE}, which is set inside a PBS job only: run parsl doctor there."
+    if not os.path.isfile(path):
+        return f"{_NODE_FILE} is {path}, which does not exist here: run parsl doctor inside the job."
+    if not os.path.getsize(path):
+        return f"{_NODE_FILE} is {path}, which is empty: there is no node to run on."
+    return ""

@@ -1,0 +1,140 @@
+"""Whether launcher, provider and executor fit each other, and the launcher's program is there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+
+from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.cli.checkup.probe import Probe
+    from parsl.cli.checkup.subject import Subject
+
+_TOPIC = "launcher"
+#: The program that a launcher starts.
+_PROGRAMS = {
+    "AprunLauncher": "aprun",
+    "GnuParallelLauncher": "parallel",
+    "JsrunLauncher": "jsrun",
+    "MpiExecLauncher": "mpiexec",
+    "MpiRunLauncher": "mpirun",
+    "SrunLauncher": "srun",
+    "SrunMPILauncher": "srun",
+}
+#: Programs that belong to one scheduler, by the providers' labels.
+_OWNERS = {"srun": ("slurm",), "jsrun": ("LSF",), "aprun": ("torque", "pbspro", "slurm")}
+_ONE_NODE = ("SimpleLauncher", "SingleNodeLauncher")
+
+
+def launcher_program(subject: Subject) -> str | None:
+    """Return the program that starts managers, or, where tasks ask for nodes, their programs."""
+    if subject.is_mpi:
+        return str(subject.executor.mpi_launcher)
+    return _PROGRAMS.get(type(getattr(subject.provider, "launcher", None)).__name__)
+
+
+def check_launcher(subject: Subject, probe: Probe | None) -> list[Finding]:
+    """Compare launcher, provider and nodes.
+
+    Args:
+        subject: What is checked.
+        probe: What was seen after running worker_init; None if it was not run.
+    """
+    launcher = getattr(subject.provider, "launcher", None)
+    if launcher is None:
+        return []
+    program = launcher_program(subject)
+    return [
+        *_check_reach(subject, type(launcher).__name__),
+        *_check_owner(subject, program),
+        *_check_binding(subject),
+        *_check_program(subject, program, probe),
+        *_check_node_file(subject),
+    ]
+
+
+def _check_reach(subject: Subject, launcher: str) -> list[Finding]:
+    nodes = subject.nodes_per_block
+    if nodes == 1 or subject.is_mpi:
+        return []
+    if launcher in _ONE_NODE:
+        text = (
+            f"{launcher} starts workers on the first of a block's {nodes} nodes only: the others stay idle."
+        )
+        return [Finding(ERROR, _TOPIC, text, f"Use {_better_launcher(subject)}.")]
+    if launcher == "WrappedLauncher":
+        text = f"WrappedLauncher starts one manager for {nodes} nodes, unless its command starts more."
+        return [Finding(WARNING, _TOPIC, text)]
+    return []
+
+
+def _better_launcher(subject: Subject) -> str:
+    by_label = {"slurm": "SrunLauncher()", "LSF": "JsrunLauncher()"}
+    label = getattr(subject.provider, "label", "")
+    return by_label.get(
+        label, "MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1'), or whichever fits"
+    )
+
+
+def _check_owner(subject: Subject, program: str | None) -> list[Finding]:
+    owners = _OWNERS.get(program or "")
+    batch = subject.batch
+    if owners is None or batch is None or batch.label in owners:
+        return []
+    what = f"mpi_launcher={program!r}" if subject.is_mpi else type(batch.launcher).__name__
+    text = f"{what} is not for {subject.provider_name}: {program} needs a job of {' or '.join(owners)}."
+    return [Finding(ERROR, _TOPIC, text, "" if subject.is_mpi else f"Use {_better_launcher(subject)}.")]
+
+
+def _check_binding(subject: Subject) -> list[Finding]:
+    launcher = getattr(subject.provider, "launcher", None)
+    options = str(getattr(subject.provider, "scheduler_options", ""))
+    if getattr(launcher, "bind_cmd", "") != "--bind-to" or "filesystems=" not in options:
+        return []
+    text = "MpiExecLauncher's bind_cmd is --bind-to, which the mpiexec of Aurora and Polaris (PALS) rejects."
+    return [
+        Finding(ERROR, _TOPIC, text, "Write MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1').")
+    ]
+
+
+def _check_program(subject: Subject, program: str | None, probe: Probe | None) -> list[Finding]:
+    if program is None:
+        return []
+    path = (probe.program if probe else "") or shutil.which(program)
+    if path:
+        return [Finding(OK, _TOPIC, f"{program} is there: {path}")]
+    if subject.is_local:
+        text = f"{program} is not on the PATH here, where it would be started."
+        return [Finding(ERROR, _TOPIC, text, f"Load its module in worker_init, or install {program}.")]
+    text = f"{program} is not on the PATH here. It may be on that of the compute nodes: see there."
+    return [Finding(WARNING, _TOPIC, text)]
+
+
+def _check_node_file(subject: Subject) -> list[Finding]:
+    """Inside a job, the nodes that a block is to have must be there."""
+    from parsl.executors.high_throughput.node_list import (
+        NODE_FILE_VARIABLE,
+        SLURM_VARIABLES,
+        NoNodes,
+        read_nodes,
+    )
+
+    if not subject.is_local:
+        return []
+    nodes = subject.nodes_per_block
+    if not any(os.environ.get(variable) for variable in (NODE_FILE_VARIABLE, *SLURM_VARIABLES)):
+        if nodes == 1:
+            return []
+        variables = f"neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]} is set"
+        text = f"nodes_per_block is {nodes}, but this is no batch job: {variables}."
+        return [Finding(WARNING, _TOPIC, text, "Check it again inside the job.")]
+    try:
+        found = read_nodes(os.environ, platform.node(), nodes)
+    except NoNodes as error:
+        return [Finding(ERROR, _TOPIC, str(error))]
+    if len(found) > nodes and not subject.is_mpi:
+        return [Finding(NOTE, _TOPIC, f"the job has {len(found)} nodes, of which a block uses {nodes}.")]
+    return []

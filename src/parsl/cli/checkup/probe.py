@@ -1,0 +1,156 @@
+"""Running worker_init here, in a shell like the job's, to see what it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parsl.commands import CommandResult
+
+_SCRIPT = os.path.join(os.path.dirname(__file__), "probe.sh")
+_CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+_KEPT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL")
+
+
+class FailedCommand(NamedTuple):
+    """A command of worker_init that has failed."""
+
+    text: str
+    exit_code: int
+
+
+class PythonFacts(NamedTuple):
+    """A Python, and the Parsl that it imports."""
+
+    path: str
+    #: Such as "3.10".
+    version: str = ""
+    #: Empty if it imports none.
+    parsl_version: str = ""
+    #: What it wrote, if it could not import Parsl.
+    error: str = ""
+
+
+class Probe(NamedTuple):
+    """What was seen."""
+
+    #: Whether the end of worker_init was reached.
+    has_ended: bool
+    exit_code: int
+    timed_out: bool
+    stderr: str
+    failed: tuple[FailedCommand, ...] = ()
+    #: The working directory afterwards.
+    directory: str = ""
+    #: The environment afterwards, as far as it matters.
+    environment: dict[str, str] | None = None
+    #: Where the launcher's program is; empty if nowhere.
+    program: str = ""
+    #: The Python that the manager is started with, and the one that is first on the PATH.
+    own_python: PythonFacts = PythonFacts("")
+    found_python: PythonFacts = PythonFacts("")
+    #: Where process_worker_pool.py is; empty if nowhere.
+    worker_pool: str = ""
+
+
+def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, timeout_s: float) -> Probe:
+    """Run worker_init, and look at what it leaves behind.
+
+    Args:
+        worker_init: The shell text.
+        program: The launcher's program, to be looked for; may be empty.
+        is_clean: Whether the job gets a fresh login shell, not this process' environment.
+        is_pbs: Whether the job has a node file.
+        timeout_s: How long it may take, in seconds; then it is ended with all it has started.
+    """
+    from tempfile import TemporaryDirectory
+
+    from parsl.commands import run_command
+
+    with TemporaryDirectory(prefix="parsl-doctor-") as directory:
+        report = os.path.join(directory, "report")
+        script = os.path.join(directory, "worker_init.sh")
+        with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(_script_text(worker_init, program, report))
+        result = run_command(
+            ["/bin/bash", *(["-l"] if is_clean else []), script],
+            timeout_s,
+            env=_environment(directory, is_clean, is_pbs),
+            cwd=os.path.expanduser("~") if is_clean and os.path.isdir(os.path.expanduser("~")) else None,
+        )
+        return read_report(_read(report), result)
+
+
+def _script_text(worker_init: str, program: str, report: str) -> str:
+    from shlex import quote
+
+    import parsl.version
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(parsl.version.__file__)))
+    values = (report, program, sys.executable, root)
+    with open(_SCRIPT, encoding="utf-8") as file:
+        before, after = file.read().split("# --- worker_init ---\n")
+    # As words of the functions' own, for worker_init may change the positional parameters.
+    words = " ".join(quote(value) for value in values)
+    return f"parsl_words=({words})\n{before}{worker_init}\n{after}"
+
+
+def _environment(directory: str, is_clean: bool, is_pbs: bool) -> dict[str, str]:
+    if not is_clean:
+        return dict(os.environ)
+    clean = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if is_pbs:
+        import platform
+
+        node_file = os.path.join(directory, "nodes")
+        with open(node_file, "w", encoding="utf-8") as file:
+            file.write(platform.node() + "\n")
+        clean |= {"PBS_NODEFILE": node_file, "PBS_JOBID": "0.parsl-doctor", "PBS_O_WORKDIR": os.getcwd()}
+    return {**clean, "PATH": _CLEAN_PATH, "TERM": "dumb"}
+
+
+def _read(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def read_report(words: Sequence[str], result: CommandResult) -> Probe:
+    """Understand what the script has written: records of a kind and two values."""
+    failed: list[FailedCommand] = []
+    values: dict[str, tuple[str, str]] = {}
+    for start in range(0, len(words) - 2, 3):
+        kind, first, second = words[start : start + 3]
+        if kind == "failed":
+            failed.append(FailedCommand(second, int(first) if first.isdigit() else 1))
+        else:
+            values[kind] = (first, second)
+    nothing = ("", "")
+    return Probe(
+        has_ended="end" in values,
+        exit_code=result.exit_code,
+        timed_out=result.timed_out,
+        stderr=result.stderr,
+        failed=tuple(dict.fromkeys(failed)),
+        directory=values.get("directory", nothing)[0],
+        environment={"ZE_FLAT_DEVICE_HIERARCHY": values.get("hierarchy", nothing)[0]},
+        program=values.get("program", nothing)[0],
+        own_python=_read_python(values.get("own_python", nothing)),
+        found_python=_read_python(values.get("found_python", nothing)),
+        worker_pool=values.get("worker_pool", nothing)[0],
+    )
+
+
+def _read_python(record: tuple[str, str]) -> PythonFacts:
+    path, said = record
+    words = said.split()
+    if len(words) == 3 and words[0] == "parsl":
+        return PythonFacts(path, words[2], words[1])
+    return PythonFacts(path, error=said.strip())

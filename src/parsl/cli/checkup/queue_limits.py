@@ -1,0 +1,154 @@
+"""What the scheduler says about the queue: read of PBS and Slurm, compared with what a job asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.cli.checkup.subject import Subject
+    from parsl.commands import CommandResult
+    from parsl.providers.cluster_provider import ClusterProvider
+
+_TOPIC = "queue"
+_TIMEOUT_S = 15
+_PBS_ATTRIBUTE = re.compile(r"\s+(?P<name>[\w.]+) = (?P<value>.*)")
+
+
+class QueueLimits(NamedTuple):
+    """What a queue allows; None where nothing is said."""
+
+    name: str
+    max_walltime_s: int | None = None
+    min_walltime_s: int | None = None
+    max_nodes: int | None = None
+    min_nodes: int | None = None
+    #: Why it takes or starts no jobs; empty if it does.
+    closed: str = ""
+
+
+def check_queue(subject: Subject) -> list[Finding]:
+    """Ask about the queue, and compare. Asking costs nothing, and uses up no job id."""
+    from parsl.commands import CommandNotStarted, run_command
+
+    batch = subject.batch
+    command = queue_command(batch) if batch is not None else None
+    if batch is None or command is None:
+        return []
+    try:
+        result = run_command(command, _TIMEOUT_S)
+    except CommandNotStarted:
+        return []
+    shown = " ".join(command)
+    if result.timed_out:
+        text = f"`{shown}` did not answer within {_TIMEOUT_S} s: is the scheduler up?"
+        return [Finding(WARNING, _TOPIC, text)]
+    if re.search(r"unknown queue|partition .* not found|invalid partition", result.stderr, re.IGNORECASE):
+        text = f"the scheduler does not know it: `{shown}` says: {result.stderr.strip()}"
+        return [Finding(ERROR, _TOPIC, text)]
+    limits = read_limits(batch, result)
+    if limits is None:
+        text = f"its limits are not known: `{shown}` does not tell. {result.stderr.strip()}".strip()
+        return [Finding(NOTE, _TOPIC, text)]
+    return compare(limits, batch.walltime_s, batch.nodes_per_block)
+
+
+def queue_command(batch: ClusterProvider) -> list[str] | None:
+    """Return the command that tells of the queue; None where none is known, or the queue is the default."""
+    from parsl.providers import SlurmProvider, TorqueProvider
+
+    if isinstance(batch, SlurmProvider):
+        clusters = [f"--clusters={batch.clusters}"] if batch.clusters else []
+        return ["scontrol", *clusters, "-o", "show", "partition", *filter(None, [batch.partition])]
+    if isinstance(batch, TorqueProvider) and batch.queue:
+        return ["qstat", "-Qf", batch.queue]
+    return None
+
+
+def read_limits(batch: ClusterProvider, result: CommandResult) -> QueueLimits | None:
+    """Understand what the command has printed; None if it says nothing of the queue."""
+    from parsl.providers import SlurmProvider
+
+    if isinstance(batch, SlurmProvider):
+        return parse_scontrol(result.stdout, batch.partition)
+    return parse_qstat(result.stdout, str(getattr(batch, "queue", "")))
+
+
+def parse_qstat(text: str, queue: str) -> QueueLimits | None:
+    """Read ``qstat -Qf``: of a routing queue the limits are those of its destinations, and not told."""
+    lines = text.replace("\n\t", "").splitlines()
+    starts = [number for number, line in enumerate(lines) if line.strip() == f"Queue: {queue}"]
+    if not starts:
+        return None
+    values: dict[str, str] = {}
+    for line in lines[starts[0] + 1 :]:
+        match = _PBS_ATTRIBUTE.fullmatch(line)
+        if match is None:
+            break
+        values[match["name"]] = match["value"].strip()
+    closed = [word for word in ("enabled", "started") if values.get(word, "True") == "False"]
+    return QueueLimits(
+        queue,
+        max_walltime_s=parse_time(values.get("resources_max.walltime")),
+        min_walltime_s=parse_time(values.get("resources_min.walltime")),
+        max_nodes=_whole(values.get("resources_max.nodect")),
+        min_nodes=_whole(values.get("resources_min.nodect")),
+        closed=" and ".join(f"not {word}" for word in closed),
+    )
+
+
+def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
+    """Read ``scontrol -o show partition``."""
+    for line in text.splitlines():
+        values = dict(word.partition("=")[::2] for word in line.split() if "=" in word)
+        name = values.get("PartitionName", "")
+        if name and (name == partition or (partition is None and values.get("Default") == "YES")):
+            state = values.get("State", "UP")
+            return QueueLimits(
+                name,
+                max_walltime_s=parse_time(values.get("MaxTime"), bare="minute"),
+                max_nodes=_whole(values.get("MaxNodes")),
+                min_nodes=_whole(values.get("MinNodes")),
+                closed="" if state == "UP" else state,
+            )
+    return None
+
+
+def compare(limits: QueueLimits, walltime_s: int, nodes: int) -> list[Finding]:
+    """Say what of a job's wishes the queue does not allow."""
+    from parsl.providers.batch.walltime import format_walltime
+
+    findings = []
+    if limits.closed:
+        findings.append(
+            Finding(WARNING, _TOPIC, f"{limits.name} is {limits.closed} now: jobs wait, or are refused.")
+        )
+    for name, value, low, high, show in (
+        ("walltime", walltime_s, limits.min_walltime_s, limits.max_walltime_s, format_walltime),
+        ("nodes_per_block", nodes, limits.min_nodes, limits.max_nodes, str),
+    ):
+        if high is not None and value > high:
+            text = f"{name} is {show(value)}, but {limits.name} allows at most {show(high)}."
+            findings.append(Finding(ERROR, _TOPIC, text))
+        if low is not None and value < low:
+            text = f"{name} is {show(value)}, but {limits.name} wants at least {show(low)}."
+            findings.append(Finding(ERROR, _TOPIC, text))
+    return findings or [Finding(OK, _TOPIC, f"{limits.name} is open, and allows walltime and nodes")]
+
+
+def parse_time(text: str | None, bare: str = "second") -> int | None:
+    """Read a walltime of the scheduler's; None if it sets no limit, or is none."""
+    from parsl.providers.batch.walltime import parse_walltime
+    from parsl.validate import ParameterError
+
+    try:
+        return parse_walltime("the queue", text, bare=bare)
+    except ParameterError:
+        return None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

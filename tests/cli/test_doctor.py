@@ -1,0 +1,364 @@
+"""``parsl doctor`` as a whole: good configurations, and what it says about broken ones."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import parsl
+from parsl.cli.main import main
+from parsl.testing.schedulers import AURORA_POLICY, PBSCluster
+from tests.cli.conftest import of_level
+
+GUIDE = Path(__file__).parents[1] / "providers" / "aurora_guide"
+SOURCES = Path(parsl.__file__).parents[1]
+
+
+@pytest.fixture
+def pbs(tmp_path, monkeypatch):
+    with PBSCluster(tmp_path / "c", policy=AURORA_POLICY) as cluster:
+        monkeypatch.setenv("PATH", cluster.environment()["PATH"])
+        yield cluster
+
+
+@pytest.fixture
+def environment(home):
+    """The environment that the guide activates: this Python, and our Parsl."""
+    activate = home / "_env" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text(f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{SOURCES}'\n")
+    return home / "_env"
+
+
+def test_the_guides_configuration_would_run(doctor, pbs, environment):
+    found = doctor.run(str(GUIDE / "config.py"))
+    assert of_level(found, "error") == []
+    topics = [topic for topic, _ in of_level(found, "ok")]
+    assert topics == ["scheduler", "launcher", "worker_init", "python", "workers", "address", "address"]
+    script = doctor.script()
+    assert "#PBS -l filesystems=home:flare\n" in script
+    assert "source $HOME/_env/bin/activate" in script
+    assert "mpiexec" in script
+    assert "/runinfo/000/HighThroughputExecutor/" in script
+
+
+def test_nothing_is_submitted_and_nothing_written(doctor, pbs, environment, tmp_path):
+    before = sorted(tmp_path.rglob("runinfo*"))
+    doctor.run(str(GUIDE / "config.py"))
+    assert pbs.jobs() == []
+    assert sorted(tmp_path.rglob("runinfo*")) == before
+
+
+def test_people_see_the_script_first_and_the_findings_last(doctor, pbs, environment, capsys):
+    assert main(["doctor", str(GUIDE / "config.py")]) == 0
+    out = capsys.readouterr().out
+    assert out.index("| #PBS -A Aurora_deployment") < out.index("ok      scheduler: qsub")
+    assert out.rstrip().splitlines()[-1].endswith(("would fail.", "certain to fail."))
+    assert main(["doctor", "--no-script", str(GUIDE / "config.py")]) == 0
+    assert "#PBS" not in capsys.readouterr().out
+
+
+def test_an_environment_that_is_not_there(doctor, pbs, home):
+    found = doctor.run(str(GUIDE / "config.py"))
+    [(topic, text)] = of_level(found, "error")
+    assert topic == "worker_init"
+    assert "`source $HOME/_env/bin/activate` fails with exit code 1" in text
+    assert f"{home}/_env/bin/activate: No such file" in text
+
+
+def test_an_environment_that_is_not_there_is_seen_without_running_worker_init(doctor, pbs, home):
+    found = doctor.run(str(GUIDE / "config.py"), "--no-worker-init")
+    assert of_level(found, "error") == [
+        ("worker_init", f"it sources $HOME/_env/bin/activate, and there is no {home}/_env/bin/activate. ")
+    ]
+
+
+def test_a_scheduler_that_is_not_installed(doctor, tmp_path, monkeypatch, home):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = doctor.check("c = Config([HighThroughputExecutor(provider=SlurmProvider(worker_init=''))])")
+    [text] = [text for topic, text in of_level(found, "error") if topic == "scheduler"]
+    assert "sbatch, squeue, scancel are not on the PATH here: SlurmProvider needs" in text
+
+
+def test_grid_engines_qsub_is_not_taken_for_that_of_pbs(doctor, add_command, home):
+    for name in ("qsub", "qstat", "qdel"):
+        add_command(name, "echo 'Unknown option' >&2; exit 7")
+    found = doctor.check(
+        "c = Config([HighThroughputExecutor(provider=PBSProProvider(queue='q'))], retries=1)"
+    )
+    assert any("does not look like that of PBS Pro" in text for _, text in of_level(found, "warning"))
+
+
+QUEUE = """Queue: debug
+    queue_type = Execution
+    total_jobs = 0
+    state_count = Transit:0 Queued:0 Held:0 Waiting:0 Running:0 Exiting:0 Begun
+\t:0
+    resources_max.nodect = 2
+    resources_max.walltime = 01:00:00
+    enabled = True
+    started = {started}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "started", "level", "words"),
+    [
+        ("nodes_per_block=2, walltime='1:00:00'", "True", "ok", "allows walltime and nodes"),
+        ("nodes_per_block=3", "True", "error", "nodes_per_block is 3, but debug allows at most 2"),
+        ("walltime='1:00:01'", "True", "error", "walltime is 01:00:01, but debug allows at most 01:00:00"),
+        ("nodes_per_block=1", "False", "warning", "debug is not started now"),
+    ],
+)
+def test_what_a_queue_does_not_allow(doctor, add_command, home, options, started, level, words):
+    add_command("qsub", "echo pbs_version = 23.06.06")
+    add_command("qdel", "")
+    add_command("qstat", f"cat <<'END'\n{QUEUE.format(started=started)}END")
+    found = doctor.check(
+        f"p = PBSProProvider(queue='debug', launcher=MpiExecLauncher(), {options})\n"
+        "c = Config([HighThroughputExecutor(provider=p)], retries=1)"
+    )
+    [text] = [text for topic, text in of_level(found, level) if topic == "queue"]
+    assert words in text
+
+
+def test_a_queue_that_does_not_exist(doctor, add_command, home):
+    add_command("qsub", "echo pbs_version = 23.06.06")
+    add_command("qdel", "")
+    add_command("qstat", "echo qstat: Unknown queue nosuch >&2; exit 170")
+    found = doctor.check(
+        "c = Config([HighThroughputExecutor(provider=PBSProProvider(queue='nosuch'))], retries=1)"
+    )
+    assert any("Unknown queue nosuch" in text for _, text in of_level(found, "error"))
+
+
+SLURM = (
+    "c = Config([HighThroughputExecutor(provider=SlurmProvider(partition='debug', launcher=SrunLauncher()))])"
+)
+
+
+@pytest.fixture
+def slurm(add_command, home):
+    add_command("squeue", "")
+    add_command("scancel", "")
+    add_command("srun", "")
+    add_command("sbatch", 'echo "$@" >>sbatch.log; echo sbatch: Job 7 to start at noon >&2')
+    add_command(
+        "scontrol", "echo PartitionName=debug Default=YES MaxNodes=4 MaxTime=1-00:00:00 MinNodes=0 State=UP"
+    )
+
+
+def test_a_dry_run_is_made_only_if_the_user_wants_it(doctor, slurm, tmp_path):
+    found = doctor.check(SLURM)
+    [(_, text)] = [(topic, text) for topic, text in of_level(found, "note") if topic == "dry run"]
+    assert "job id" in text
+    assert "--ask-scheduler" in text
+    assert not (tmp_path / "sbatch.log").exists()
+    found = doctor.check(SLURM, "--ask-scheduler")
+    assert ("dry run", "`sbatch --test-only` takes the job: sbatch: Job 7 to start at noon ") in of_level(
+        found, "ok"
+    )
+    assert (tmp_path / "sbatch.log").read_text().startswith("--test-only ")
+
+
+def test_a_dry_run_that_is_refused(doctor, slurm, add_command):
+    add_command("sbatch", "echo 'sbatch: error: Invalid account' >&2; exit 1")
+    found = doctor.check(SLURM, "--ask-scheduler")
+    assert any(
+        "refuses the job: sbatch: error: Invalid account" in text for _, text in of_level(found, "error")
+    )
+
+
+def test_retries_are_recommended_where_jobs_end(doctor, slurm):
+    assert any("retries is 0" in text for _, text in of_level(doctor.check(SLURM), "warning"))
+
+
+BROKEN = [
+    ("PBSProProvider(nodes_per_block=0)", "nodes_per_block is 0"),
+    ("PBSProProvider(queue='')", "queue is ''"),
+    ("PBSProProvider(account=' ')", "account is ' '"),
+    ("PBSProProvider(walltime='1 hour')", "walltime is '1 hour'"),
+    ("PBSProProvider(launcher=MpiExecLauncher)", "the class MpiExecLauncher"),
+    ("PBSProProvider(select_options='ngpus = 4')", "select_options"),
+    ("SlurmProvider(partition='')", "partition is ''"),
+]
+
+
+@pytest.mark.parametrize(("provider", "words"), BROKEN)
+def test_a_configuration_that_cannot_be_made(doctor, provider, words):
+    found = doctor.check(f"c = Config([HighThroughputExecutor(provider={provider})])")
+    [(topic, text)] = of_level(found, "error")
+    assert topic == "import"
+    assert words in text
+    assert "in line 6: c = Config(" in text
+
+
+def test_mpi_tasks_want_a_simple_launcher(doctor):
+    found = doctor.check("c = Config([MPIExecutor(provider=PBSProProvider(launcher=MpiExecLauncher()))])")
+    assert "SimpleLauncher" in of_level(found, "error")[0][1]
+
+
+def provider_findings(doctor, provider, level, executor="HighThroughputExecutor", options=""):
+    text = f"c = Config([{executor}(provider={provider}{options})], retries=1)"
+    return [text for _, text in of_level(doctor.check(text, "--no-worker-init"), level)]
+
+
+@pytest.mark.parametrize(
+    ("provider", "level", "words"),
+    [
+        ("SlurmProvider(nodes_per_block=2)", "error", "first of a block's 2 nodes only"),
+        ("SlurmProvider(nodes_per_block=2, launcher=SimpleLauncher())", "error", "Use SrunLauncher()"),
+        ("SlurmProvider(nodes_per_block=2, launcher=WrappedLauncher('x'))", "warning", "one manager for 2"),
+        ("PBSProProvider(launcher=SrunLauncher())", "error", "SrunLauncher is not for PBSProProvider"),
+        ("SlurmProvider(launcher=JsrunLauncher())", "error", "jsrun needs a job of LSF"),
+        (
+            "PBSProProvider(launcher=MpiExecLauncher(), scheduler_options='#PBS -l filesystems=home')",
+            "error",
+            "bind_cmd='--cpu-bind'",
+        ),
+        ("PBSProProvider(scheduler_options='-l filesystems=home')", "error", "#PBS -l filesystems=home"),
+        ("PBSProProvider(worker_init='#PBS -q debug')", "warning", "too late"),
+        ("LocalProvider(launcher=JsrunLauncher())", "error", "jsrun is not on the PATH here"),
+        ("SlurmProvider(launcher=AprunLauncher())", "warning", "aprun is not on the PATH here. It may be"),
+        ("LocalProvider(nodes_per_block=3, launcher=SrunLauncher())", "warning", "this is no batch job"),
+        ("PBSProProvider(max_blocks=0, init_blocks=0)", "error", "never a node"),
+        ("PBSProProvider(max_blocks=1, init_blocks=2)", "warning", "init_blocks is 2"),
+    ],
+)
+def test_parts_that_do_not_fit(doctor, provider, level, words):
+    assert any(words in text for text in provider_findings(doctor, provider, level))
+
+
+def test_srun_for_mpi_tasks_needs_slurm(doctor):
+    texts = provider_findings(
+        doctor, "PBSProProvider(launcher=SimpleLauncher())", "error", "MPIExecutor", ", mpi_launcher='srun'"
+    )
+    assert any("mpi_launcher='srun' is not for PBSProProvider" in text for text in texts)
+
+
+def test_more_mpi_tasks_than_nodes(doctor):
+    provider = "PBSProProvider(nodes_per_block=2, launcher=SimpleLauncher())"
+    texts = provider_findings(doctor, provider, "warning", "MPIExecutor", ", max_workers_per_block=3")
+    assert any("max_workers_per_block is 3, but a block has 2 nodes" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "words"),
+    [
+        (", available_accelerators=4, max_workers_per_node=8", "warning", "but only 4 run"),
+        (", available_accelerators=4, max_workers_per_node=2", "warning", "2 are not used"),
+        (", cpu_affinity='list:0:1', max_workers_per_node=3", "warning", "2 of 3 workers"),
+        (
+            ", cpu_affinity='list:0-7:8-15', max_workers_per_node=2",
+            "warning",
+            "does not have; left out: 8-15",
+        ),
+        (", cores_per_worker=9", "error", "No worker fits"),
+        (", max_workers_per_node=16", "warning", "fewer than max_workers_per_node=16"),
+        (", max_workers_per_node=8", "ok", "8 on each node, with 8 CPUs"),
+        (", address='127.0.0.1'", "error", "leads to that node itself"),
+        (", address='no such host'", "error", "cannot resolve"),
+        (", address='192.0.2.77'", "warning", "no address of this host"),
+        (", launch_cmd='start {nothing}'", "error", "cannot be filled in"),
+        (", drain_period=3600", "warning", "jobs end before they begin to drain"),
+        (", worker_logdir_root='/dev/null/logs'", "error", "/dev/null is no directory"),
+    ],
+)
+def test_an_executor_that_does_not_fit_its_nodes(doctor, options, level, words):
+    texts = provider_findings(doctor, "PBSProProvider(cpus_per_node=8)", level, options=options)
+    assert any(words in text for text in texts), texts
+
+
+def test_a_port_that_is_taken(doctor):
+    import socket
+
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        texts = provider_findings(doctor, "PBSProProvider()", "error", options=f", worker_port={port}")
+    assert any(f"port {port} on all interfaces cannot be used" in text for text in texts)
+
+
+def test_cpus_that_pbs_is_not_asked_for(doctor):
+    texts = provider_findings(doctor, "PBSProProvider()", "warning", options=", cpu_affinity='list:0-7'")
+    assert any("cpus_per_node is 1" in text for text in texts)
+
+
+TILES = ", available_accelerators=['0.0', '0.1', '1.0', '1.1']"
+
+
+@pytest.mark.parametrize("line", ["export ZE_FLAT_DEVICE_HIERARCHY=FLAT", "module load frameworks"])
+def test_tiles_that_are_devices_are_noticed_in_the_text(doctor, line):
+    provider = f"PBSProProvider(worker_init={line!r})"
+    [text] = [text for text in provider_findings(doctor, provider, "note", options=TILES) if "FLAT" in text]
+    assert "1.1 to 3" in text
+
+
+def test_tiles_that_are_devices_are_noticed_after_worker_init(doctor, home):
+    (home / "setup.sh").write_text("export ZE_FLAT_DEVICE_HIERARCHY=FLAT\n")
+    text = f"c = Config([HighThroughputExecutor(provider=PBSProProvider(worker_init='. ~/setup.sh'){TILES})])"
+    assert any(
+        "after worker_init" in text
+        for topic, text in of_level(doctor.check(text), "note")
+        if topic == "tiles"
+    )
+
+
+def test_tiles_that_cannot_be_translated_are_an_error(doctor, monkeypatch):
+    monkeypatch.setenv("ZE_FLAT_DEVICE_HIERARCHY", "FLAT")
+    options = ", available_accelerators=['0.0', '1.0']"
+    texts = provider_findings(doctor, "SlurmProvider()", "error", options=options)
+    assert any("how many tiles" in text for text in texts)
+
+
+@pytest.mark.parametrize("line", ["", "module load frameworks; export ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE"])
+def test_tiles_that_are_no_devices_are_not_mentioned(doctor, line):
+    provider = f"PBSProProvider(worker_init={line!r})"
+    assert not any("FLAT" in text for text in provider_findings(doctor, provider, "note", options=TILES))
+
+
+def test_this_machine_is_fine(doctor):
+    found = doctor.check("c = Config([HighThroughputExecutor(max_workers_per_node=1)])")
+    assert of_level(found, "error", "warning") == []
+    assert any("nothing listens on a network" in text for _, text in of_level(found, "ok"))
+
+
+def test_threads_need_no_node(doctor):
+    found = doctor.check("c = Config()")
+    assert of_level(found, "error", "warning") == []
+
+
+def test_a_run_directory_that_cannot_be_made(doctor, tmp_path):
+    (tmp_path / "file").write_text("")
+    found = doctor.check(f"c = Config(run_dir={str(tmp_path / 'file' / 'runs')!r})")
+    [(topic, text)] = of_level(found, "error")
+    assert topic == "directory"
+    assert "is no directory" in text
+
+
+def test_a_provider_of_somebody_elses_is_not_in_the_way(doctor):
+    found = doctor.check(
+        """
+from parsl.providers.base import ExecutionProvider
+
+class Mine(ExecutionProvider):
+    label = "mine"
+    status_polling_interval = 1
+    nodes_per_block = "many"
+    launcher = SimpleLauncher()
+    def submit(self, command, tasks_per_node, job_name="x"): raise AssertionError
+    def status(self, job_ids): raise AssertionError
+    def cancel(self, job_ids): raise AssertionError
+
+c = Config([HighThroughputExecutor(provider=Mine())])
+"""
+    )
+    assert of_level(found, "error") == []
+    assert any("a check could not be made" in text for _, text in of_level(found, "warning"))
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "inf"])
+def test_a_timeout_that_is_none(doctor, timeout, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--timeout", timeout, "x.py"])
+    assert ended.value.code == 2
+    assert "--timeout" in capsys.readouterr().err

@@ -1,0 +1,53 @@
+"""The command ``parsl``."""
+
+import subprocess
+import sys
+
+import pytest
+
+import parsl
+from parsl.cli.main import COMMANDS, main
+
+
+def test_help_lists_the_commands(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in COMMANDS)
+
+
+def test_without_a_command_it_says_what_there_is(capsys):
+    assert main([]) == 2
+    assert "doctor" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_an_error_that_lists_those_that_are(capsys):
+    assert main(["docter"]) == 2
+    said = capsys.readouterr()
+    assert "'docter'" in said.err
+    assert "doctor" in said.err
+    assert said.out == ""
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"parsl {parsl.__version__}\n"
+
+
+def test_it_imports_no_command_that_is_not_asked_for():
+    code = (
+        "import sys; from parsl.cli.main import main; main(['--version']); print('argparse' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout.split() == ["parsl", parsl.__version__, "False"]
+
+
+def test_every_command_has_help(capsys):
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        assert f"parsl {name}" in capsys.readouterr().out

@@ -1,0 +1,42 @@
+"""Which file systems other hosts are likely to see."""
+
+from parsl.cli.checkup.directories import _why_private
+from parsl.cli.checkup.mounts import Mount, find_mount, parse_mounts, read_mounts
+
+TEXT = r"""
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+30 22 0:50 / /lus/flare rw - lustre 10.0.0.1@o2ib:/flare rw
+31 22 0:51 /x /home\040of\040users rw,relatime shared:5 master:2 - nfs4 server:/home rw
+32 22 0:52 / /tmp rw - tmpfs tmpfs rw
+broken line
+"""
+
+
+def test_the_table_is_read():
+    assert parse_mounts(TEXT) == [
+        Mount("/", "ext4"),
+        Mount("/lus/flare", "lustre"),
+        Mount("/home of users", "nfs4"),
+        Mount("/tmp", "tmpfs"),
+    ]
+    assert read_mounts("/no/such/table") == []
+
+
+def test_the_deepest_file_system_has_a_path():
+    mounts = parse_mounts(TEXT)
+    assert find_mount("/lus/flare/project", mounts) == Mount("/lus/flare", "lustre")
+    assert find_mount("/lus/flares", mounts) == Mount("/", "ext4")
+    assert find_mount("/home of users", mounts).is_shared
+    assert find_mount("/x", []) is None
+
+
+def test_later_ones_hide_earlier_ones():
+    assert find_mount("/a", [Mount("/", "rootfs"), Mount("/", "nfs")]).is_shared
+
+
+def test_what_every_node_has_its_own_of():
+    assert "every node" in _why_private("/tmp/runs", None)
+    assert "ext4 at /" in _why_private("/scratch", Mount("/", "ext4"))
+    assert _why_private("/lus/flare", Mount("/lus/flare", "lustre")) == ""
+    assert _why_private("/tmp/x", Mount("/tmp", "nfs")) == ""
+    assert _why_private("/somewhere", Mount("/somewhere", "unheardof")) == ""
