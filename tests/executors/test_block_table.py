@@ -202,8 +202,8 @@ def test_failures_in_a_row_are_counted_until_a_block_has_proven_itself() -> None
     table.observe_activity({"2": IDLE}, 102 + PROVEN_AFTER_S)
     assert table.ended.failures_in_row == 0
     table.observe_status("3", JobStatus(JobState.FAILED), 120)
-    assert table.ended == EndedBlocks(1, 120)
+    assert table.ended == EndedBlocks(1, 120, have_connected=True)
     table.observe_activity({"2": IDLE}, 130)
     assert table.ended.failures_in_row == 1, "the same block proves nothing new"
     table.observe_status("2", JobStatus(JobState.TIMEOUT), 140)
-    assert table.ended == EndedBlocks(0, 140)
+    assert table.ended == EndedBlocks(0, 140, have_connected=True)

@@ -38,10 +38,11 @@ class Judged:
         self.blocks_to_job_id: dict[str, object] = {"0": "17.pbs", "1": "18.pbs"}
         self.exception: Exception | None = None
         self.failures_in_row = 0
+        self.have_connected = False
         self.managers = 0
 
     def ended_blocks(self) -> EndedBlocks:
-        return EndedBlocks(self.failures_in_row, 0.0)
+        return EndedBlocks(self.failures_in_row, 0.0, self.have_connected)
 
     def block_views(self) -> tuple[BlockView, ...]:
         return (BlockView("99", JobState.RUNNING, 1.0, managers=self.managers),)
@@ -90,6 +91,15 @@ def test_simple_stops_when_too_many_in_a_row_died_young_and_nothing_works(manage
     simple_error_handler(cast(BlockProviderExecutor, judged), statuses("CSFFTFFFFF"))
     assert (judged.exception is not None) == stops
     assert not stops or str(judged.exception).startswith("8 blocks failed")
+
+
+@pytest.mark.parametrize(("failures_in_row", "stops"), [(0, False), (2, False), (3, True)])
+def test_simple_goes_on_where_the_only_blocks_failed_but_worked(failures_in_row: int, stops: bool) -> None:
+    """As when the node of the first block is lost."""
+    judged = Judged(1)
+    judged.failures_in_row, judged.have_connected = failures_in_row, True
+    simple_error_handler(cast(BlockProviderExecutor, judged), statuses("FFF"))
+    assert (judged.exception is not None) == stops
 
 
 @pytest.mark.parametrize("letters", ["FFF", "CFFF", "RRRRMFM", "SSFFF"])

@@ -26,6 +26,9 @@ _EARLY_ENDS = TERMINAL_STATES - {JobState.SCALED_IN, JobState.COMPLETED}
 #: When so many blocks in a row have ended without having worked, though others once did, it is no accident.
 MOST_FAILURES_IN_ROW = 8
 
+#: The same where all there ever were have failed, but managers had connected: a node may have been lost.
+MOST_SHORT_LIVED_IN_ROW = 3
+
 #: So many failed blocks are described in full in the error, the newest ones.
 _DESCRIBED = 10
 
@@ -41,8 +44,9 @@ def simple_error_handler(
 ) -> None:
     """Stop when no block has ever worked, or none does any more.
 
-    That is when all there were have failed, or :data:`MOST_FAILURES_IN_ROW` in a row while no manager is
-    connected: such as when the environment that ``worker_init`` names has been removed.
+    That is when all there were have failed. If a manager has ever connected, it takes a few in a row that did
+    not work for long; and :data:`MOST_FAILURES_IN_ROW` with no manager connected if others did not fail: such
+    as when the environment that ``worker_init`` names has been removed.
 
     Args:
         executor: The executor whose blocks these are.
@@ -53,10 +57,13 @@ def simple_error_handler(
     if executor.provider is not None:
         threshold = max(1, executor.provider.init_blocks)
     failed = _failed(status)
-    if len(failed) == len(status) >= threshold:
+    ended = executor.ended_blocks()
+    in_row = ended.failures_in_row
+    if len(failed) == len(status) >= threshold and (
+        not ended.have_connected or in_row >= MOST_SHORT_LIVED_IN_ROW
+    ):
         _stop(executor, failed)
         return
-    in_row = executor.ended_blocks().failures_in_row
     if in_row >= MOST_FAILURES_IN_ROW and not any(block.managers for block in executor.block_views()):
         early = [item for item in status.items() if item[1].state in _EARLY_ENDS]
         _stop(executor, dict(early[-in_row:]))

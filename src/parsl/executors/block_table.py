@@ -104,6 +104,7 @@ class BlockTable:
         self._activity_is_known = False
         self._failures_in_row = 0
         self._last_end_s: float | None = None
+        self._have_connected = False
 
     def __repr__(self) -> str:
         leaving = sum(block.is_leaving for block in self._live.values())
@@ -112,7 +113,7 @@ class BlockTable:
     @property
     def ended(self) -> EndedBlocks:
         """How blocks have been ending."""
-        return EndedBlocks(self._failures_in_row, self._last_end_s)
+        return EndedBlocks(self._failures_in_row, self._last_end_s, self._have_connected)
 
     def blocks_to_job_id(self) -> dict[str, object]:
         """The job of every block that has been submitted."""
@@ -243,6 +244,7 @@ class BlockTable:
             Whether it is the block's first.
         """
         block = self._blocks.get(block_id)
+        self._have_connected = self._have_connected or block is not None
         if block is None or block.up_since_s is not None:
             return False
         block.up_since_s = now_s
@@ -333,6 +335,7 @@ class BlockTable:
             self._live[block.block_id] = block
         if block.block_id not in self._live:
             return
+        self._have_connected = True
         block.activity = doing
         block.status = _with_state(block.status, JobState.RUNNING)
         self._is_up(block, now_s)

@@ -63,10 +63,12 @@ class EndedBlocks:
     Args:
         failures_in_row: How many have ended by themselves since one last worked.
         last_end_s: When one last ended that nobody had given back, on the caller's clock.
+        have_connected: Whether a manager of any block has ever connected.
     """
 
     failures_in_row: int = 0
     last_end_s: float | None = None
+    have_connected: bool = False
 
 
 @dataclass(frozen=True)
