@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from parsl.executors.blocks import BlockActivity
 from parsl.executors.high_throughput.protocol import ManagerInfo
@@ -62,3 +63,19 @@ def _together(members: list[tuple[ManagerInfo, float]]) -> BlockActivity:
         tasks=tasks,
         idle_s=0.0 if tasks else min(info.idle_s + age_s for info, age_s in members),
     )
+
+
+def as_dict(info: ManagerInfo) -> dict[str, Any]:
+    """What a manager is doing, in the words of `connected_managers()`."""
+    return {
+        "manager": info.manager,
+        "block_id": info.block,
+        "hostname": info.host,
+        "worker_count": info.workers,
+        "tasks": info.tasks,
+        "idle_duration": info.idle_s,
+        "active": info.active,
+        "draining": info.draining,
+        "parsl_version": info.parsl_version,
+        "python_version": info.python_version,
+    }

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.blocks import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput import spool
 from parsl.executors.high_throughput.accelerators import check_accelerators
+from parsl.executors.high_throughput.activity import as_dict
 from parsl.executors.high_throughput.client import HTEXFuture
 from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.engine import Engine, EngineSettings
 from parsl.executors.high_throughput.errors import InterchangeLost, VersionMismatch
+from parsl.executors.high_throughput.executor_parameters import (
+    check_label,
+    check_max_workers,
+    check_provider,
+    is_number,
+)
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import (
-    INLINE_LIMIT,
     ManagerGone,
-    ManagerInfo,
     ManagerJoined,
     ManagerRefused,
     Task,
 )
 from parsl.executors.high_throughput.retired import accepts_retired_htex_arguments
-from parsl.executors.high_throughput.spool import SPOOL_LIMIT
+from parsl.executors.high_throughput.task_sender import TaskSender
 from parsl.executors.status_handling import BlockProviderExecutor
-from parsl.serialize.functions import FunctionCache
-from parsl.serialize.messages import dump_arguments, dump_call
 from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
 
@@ -132,9 +133,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             from parsl.providers import LocalProvider
 
             provider = LocalProvider()
-        super().__init__(provider=_check_provider(self, provider), block_error_handler=block_error_handler)
+        super().__init__(provider=check_provider(self, provider), block_error_handler=block_error_handler)
         check = validate
-        self.label = _check_label(self, label)
+        self.label = check_label(self, label)
         self.launch_cmd = check.text(self, "launch_cmd", launch_cmd, optional=True, allow_empty=False)
         self.interchange_launch_cmd = check.list_of(
             self, "interchange_launch_cmd", interchange_launch_cmd, str, optional=True, allow_empty=False
@@ -151,7 +152,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.worker_debug = check.boolean(self, "worker_debug", worker_debug)
         self.cores_per_worker = check.number(self, "cores_per_worker", cores_per_worker, above=0)
         self.mem_per_worker = check.number(self, "mem_per_worker", mem_per_worker, above=0, optional=True)
-        self.max_workers_per_node = _check_max_workers(self, max_workers_per_node)
+        self.max_workers_per_node = check_max_workers(self, max_workers_per_node)
         self.cpu_affinity = check_cpu_affinity(cpu_affinity, self)
         self.available_accelerators = list(check_accelerators(available_accelerators, self))
         self.prefetch_capacity = check.integer(self, "prefetch_capacity", prefetch_capacity, low=0)
@@ -177,9 +178,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         )
         self.encrypted = check.boolean(self, "encrypted", encrypted)
         self.remote_monitoring_radio = remote_monitoring_radio
-        self._task_numbers = itertools.count(1)
-        self._functions = FunctionCache()
         self._engine: Engine | None = None
+        self._sender: TaskSender | None = None
 
     # Directories
 
@@ -214,6 +214,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self._engine_settings(), on_event=self._take_event, on_lost=self._interchange_lost
         )
         self._engine.start()
+        self._sender = TaskSender(self._engine, self._ask)
         self.launch_command("0")  # a template that cannot be filled in is an error here, not in some block
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.logdir, "submit_scripts")
@@ -289,17 +290,12 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         Raises: InvalidResourceSpecification, SerializationError, BadStateException.
         """
         self.raise_if_bad()
-        engine = self._started()
+        sender = self._sender or self._not_started()
         if resource_specification:
             self.validate_resource_spec(resource_specification)
-        named = self._functions.lookup(func)
-        if named is None:
-            payload, buffers = dump_call(func, args, kwargs)
-            name = b""
-        else:
-            payload, buffers = dump_arguments(func, args, kwargs)
-            name = named.name
-        return self._send(engine, named, name, payload, buffers, resource_specification)
+        future = sender.send_call(func, args, kwargs, resource_specification)
+        self._note_outstanding()
+        return future
 
     def submit_payload(self, context: dict[str, Any], buffer: bytes) -> HTEXFuture:
         """Send a task that is pickled already.
@@ -310,57 +306,26 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         """
         self.raise_if_bad()
         specification = (context or {}).get("resource_spec") or _NO_RESOURCES
+        sender = self._sender or self._not_started()
         self.validate_resource_spec(specification)
-        return self._send(self._started(), None, b"", buffer, [], specification)
-
-    def _send(
-        self,
-        engine: Engine,
-        named: Any,
-        name: bytes,
-        payload: bytes,
-        buffers: list[Any],
-        resources: dict[str, Any],
-    ) -> HTEXFuture:
-        number = next(self._task_numbers)
-        task = Task(number, name, payload)
-        if resources:
-            self._ask(task, resources)
-        frames: list[Any] = []
-        if buffers or len(payload) > INLINE_LIMIT:
-            frames = self._load_apart(engine, task, [payload, *buffers])
-        client = engine.client
-        future = HTEXFuture(number, client)
-        client.submit(future, task, frames, named)
-        if len(client.pending) > self.wake_above_outstanding:
-            self.note_outstanding(len(client.pending))
+        future = sender.send_payload(buffer, specification)
+        self._note_outstanding()
         return future
+
+    def _note_outstanding(self) -> None:
+        outstanding = len(self.tasks)
+        if outstanding > self.wake_above_outstanding:
+            self.note_outstanding(outstanding)
 
     def _ask(self, task: Task, resources: dict[str, Any]) -> None:
         """Put what a task asks for into it."""
         task.priority, task.walltime_s = resources.get("priority"), resources.get("walltime_s")
 
-    @staticmethod
-    def _load_apart(engine: Engine, task: Task, pieces: list[Any]) -> list[Any]:
-        """Have a large payload travel apart from its task. Returns: the frames to send along with it."""
-        task.payload = b""
-        sizes = tuple(memoryview(piece).nbytes for piece in pieces)
-        if (
-            engine.spool
-            and sum(sizes) >= SPOOL_LIMIT
-            and spool.write(spool.task_file(engine.spool, task.id), pieces)
-        ):
-            task.spooled = sizes
-            return []
-        task.sizes = sizes
-        return pieces
-
     def _started(self) -> Engine:
-        if self._engine is None:
-            raise RuntimeError(
-                f"{self!r} has not been started: pass it to parsl.load(Config(executors=[...]))"
-            )
-        return self._engine
+        return self._engine or self._not_started()
+
+    def _not_started(self) -> NoReturn:
+        raise RuntimeError(f"{self!r} has not been started: pass it to parsl.load(Config(executors=[...]))")
 
     def validate_resource_spec(self, resource_specification: dict[str, Any]) -> None:
         """Check what a task asks for.
@@ -374,7 +339,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             )
         for key in _RESOURCE_KEYS & set(resource_specification):
             value = resource_specification[key]
-            if value is not None and not _is_number(value):
+            if value is not None and not is_number(value):
                 raise InvalidResourceSpecification({key}, f"{key} must be a number, not {value!r}.")
 
     @property
@@ -418,7 +383,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             holds), idle_duration (seconds), active, draining, parsl_version, python_version.
         """
         infos = self._started().client.ask("managers", ANSWER_TIMEOUT_S).managers
-        return [_as_dict(info) for info in infos]
+        return [as_dict(info) for info in infos]
 
     def connected_blocks(self) -> list[str]:
         """The ids of the blocks with at least one connected manager."""
@@ -447,43 +412,3 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         if block is not None and self._engine is not None:
             self._engine.block_ended(block)
         super().note_job_end(job_id)
-
-
-def _as_dict(info: ManagerInfo) -> dict[str, Any]:
-    return {
-        "manager": info.manager,
-        "block_id": info.block,
-        "hostname": info.host,
-        "worker_count": info.workers,
-        "tasks": info.tasks,
-        "idle_duration": info.idle_s,
-        "active": info.active,
-        "draining": info.draining,
-        "parsl_version": info.parsl_version,
-        "python_version": info.python_version,
-    }
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value can be compared with numbers: `nan` and booleans cannot."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-
-
-def _check_provider(owner: object, provider: Any) -> Any:
-    missing = [name for name in ("submit", "status", "cancel") if not callable(getattr(provider, name, None))]
-    if missing or isinstance(provider, type):
-        validate.wrong_type(owner, "provider", provider, "a provider, such as LocalProvider()")
-    return provider
-
-
-def _check_label(owner: object, label: Any) -> str:
-    text = validate.text(owner, "label", label, allow_empty=False, one_line=True)
-    if "/" in text or text in (".", ".."):
-        validate.wrong_value(owner, "label", label, "a name that can be a directory's: without '/'")
-    return text
-
-
-def _check_max_workers(owner: object, value: Any) -> int | None:
-    if value is None or value == float("inf"):
-        return None
-    return validate.integer(owner, "max_workers_per_node", value, low=1)
