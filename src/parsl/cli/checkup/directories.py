@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
+from parsl.cli.checkup.finding import ERROR, OK, WARNING, Finding
 from parsl.cli.checkup.mounts import LOCAL_TYPES, Mount, find_mount, read_mounts
 
 TYPE_CHECKING = False
@@ -86,10 +86,3 @@ def _why_private(path: str, mount: Mount | None) -> str:
     if mount is not None and mount.kind in LOCAL_TYPES:
         return f"on a file system of this host ({mount.kind} at {mount.point})"
     return ""
-
-
-def check_working_directory(subject: Subject, directory: str) -> list[Finding]:
-    """Say where tasks begin, as seen after worker_init."""
-    if not directory or subject.provider is None:
-        return []
-    return [Finding(NOTE, _TOPIC, f"after worker_init the job is in {directory}")]

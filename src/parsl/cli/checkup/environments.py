@@ -121,7 +121,7 @@ def _check_python(subject: Subject, probe: Probe) -> list[Finding]:
     findings = [
         Finding(OK, _PYTHON, f"workers are started with {own.path}: Python {own.version}, Parsl {VERSION}")
     ]
-    if probe.failed or not subject.worker_init.strip():
+    if probe.failed or probe.found_python.path == probe.python_before:
         return findings
     return [*findings, *_compare(probe.found_python)]
 
@@ -130,8 +130,6 @@ def _compare(found: PythonFacts) -> list[Finding]:
     """The user may expect the activated environment to be that of the tasks."""
     if not found.path or _same_environment(found.path, sys.executable):
         return []
-    if not found.parsl_version and os.path.dirname(found.path) in ("/usr/bin", "/bin", "/usr/local/bin"):
-        return []  # the system's own, and not activated
     version = (
         f"Python {found.version}, Parsl {found.parsl_version}" if found.parsl_version else "no Parsl in it"
     )
@@ -167,8 +165,5 @@ def _check_launch_cmd(launch_cmd: str, probe: Probe) -> list[Finding]:
             f"{found.parsl_version}, the driver has {ours} and {VERSION}: managers are refused."
         )
         return [Finding(ERROR, _PYTHON, text)]
-    return [
-        Finding(
-            NOTE, _PYTHON, f"launch_cmd is used; {found.path} has the same Python and Parsl as the driver"
-        )
-    ]
+    text = f"launch_cmd is used; {found.path} has the same Python and Parsl as the driver"
+    return [Finding(NOTE, _PYTHON, text)]

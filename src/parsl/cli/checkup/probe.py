@@ -54,6 +54,8 @@ class Probe(NamedTuple):
     #: The Python that the manager is started with, and the one that is first on the PATH.
     own_python: PythonFacts = PythonFacts("")
     found_python: PythonFacts = PythonFacts("")
+    #: The path of the one that was first on the PATH before worker_init.
+    python_before: str = ""
     #: Where process_worker_pool.py is; empty if nowhere.
     worker_pool: str = ""
 
@@ -144,6 +146,7 @@ def read_report(words: Sequence[str], result: CommandResult) -> Probe:
         program=values.get("program", nothing)[0],
         own_python=_read_python(values.get("own_python", nothing)),
         found_python=_read_python(values.get("found_python", nothing)),
+        python_before=values.get("python_before", nothing)[0],
         worker_pool=values.get("worker_pool", nothing)[0],
     )
 

@@ -2,6 +2,7 @@
 # to the file that is the first of parsl_words; the others are the launcher's program, the driver's Python,
 # and the directory that has its Parsl.
 exec 9>"${parsl_words[0]}"
+parsl_python_before=$(type -P python || type -P python3)
 
 # A function that fails is to be named as it was called (`module load x`), not for what failed inside, which is
 # BASH_COMMAND then; so commands are noted when they begin, and the call of this function is one of them.
@@ -38,6 +39,7 @@ parsl_record worker_pool "$(type -P process_worker_pool.py)" ""
 parsl_python=${parsl_words[2]}
 parsl_record own_python "$parsl_python" "$(parsl_ask_python "$parsl_python" "${parsl_words[3]}")"
 parsl_python=$(type -P python || type -P python3)
+parsl_record python_before "$parsl_python_before" ""
 if [ -n "$parsl_python" ]; then
     parsl_record found_python "$parsl_python" "$(cd / && parsl_ask_python "$parsl_python")"
 fi
