@@ -150,7 +150,8 @@ class Engine:
         self._local = listen_unix(self._log_dir)
         if settings.is_local and self._local is not None:
             self.spool = make_spool()
-            return  # nobody can come from elsewhere: nothing has to listen on a network
+            if settings.address is None and settings.worker_port is None:
+                return  # nobody can come from elsewhere: nothing has to listen on a network
         low, high = settings.worker_port_range or (0, 1)
         self._listener = listen_tcp(settings.owner, self._bind_address(), settings.worker_port, (low, high))
 

@@ -252,10 +252,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         from parsl.providers import LocalProvider
 
         provider = self.provider
-        if type(provider) is not LocalProvider or provider.nodes_per_block > 1:
+        if type(provider) is not LocalProvider or provider.nodes_per_block > 1 or self.launch_cmd:
             return False
-        asks_for_network = self.address or self.worker_port or self.launch_cmd
-        return type(provider.launcher) in (SimpleLauncher, SingleNodeLauncher) and not asks_for_network
+        return type(provider.launcher) in (SimpleLauncher, SingleNodeLauncher)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """End everything that was started; tasks that have not ended fail.

@@ -136,8 +136,7 @@ class MPIExecutor(HighThroughputExecutor):
         """Whether the managers, of which a block has one, can only be on this host."""
         from parsl.providers import LocalProvider
 
-        asks_for_network = self.address or self.worker_port or self.launch_cmd
-        return type(self.provider) is LocalProvider and not asks_for_network
+        return type(self.provider) is LocalProvider and not self.launch_cmd
 
     @property
     def workers_per_node(self) -> int:

@@ -1,0 +1,186 @@
+"""Programs that run inside of a private Grid Engine cell; see `scenario`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import parsl
+from parsl import Config, HighThroughputExecutor, python_app
+from parsl.providers import GridEngineProvider
+from tests.providers.live.scenario import (
+    STAMP,
+    Watch,
+    elapsed_since_start,
+    gap_s,
+    run_named,
+    started_at_s,
+    wait_for,
+)
+
+
+@python_app
+def where(sleep_s: float) -> tuple[str, str]:
+    """Return host name and the job's id."""
+    import os
+    import platform
+    import time
+
+    time.sleep(sleep_s)
+    return platform.node(), os.environ["JOB_ID"]
+
+
+@python_app
+def first_long_then_short(directory: str) -> str:
+    """Run for ever the first time, and end at once when it is run again; returns the job's id."""
+    import os
+    import time
+
+    job_id = os.environ["JOB_ID"]
+    is_first = not os.listdir(directory)
+    with open(os.path.join(directory, job_id), "w"):
+        pass
+    if is_first:
+        time.sleep(1000)
+    return job_id
+
+
+def config(*, retries: int = 0, strategy: str = "simple", **options: Any) -> Config:
+    """Return a configuration with one-node blocks that have four workers each."""
+    place = os.getcwd()
+    worker_init = f"cd '{place}'; {STAMP}; {options.pop('worker_init', ':')}"
+    executor = HighThroughputExecutor(
+        label="htex",
+        provider=GridEngineProvider(worker_init=worker_init, **{"cmd_timeout": 10, **options}),
+        max_workers_per_node=4,
+        cores_per_worker=0.01,
+    )
+    return Config(executors=[executor], retries=retries, run_dir="runs", strategy=strategy)
+
+
+def run(*command: str) -> str:
+    """Run a command of Grid Engine; returns what it prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+
+
+def jobs() -> list[str]:
+    """The ids of the jobs that have not ended."""
+    return [line.split()[0] for line in run("qstat").splitlines()[2:]]
+
+
+def watch() -> Watch:
+    """A watch of how many jobs are queued or running."""
+    return Watch(lambda: len(jobs()))
+
+
+def ensemble() -> dict[str, Any]:
+    """100 short tasks on two jobs with four workers each."""
+    begin_s = time.time()
+    with parsl.load(config(init_blocks=2, max_blocks=2)) as kernel:
+        executor: Any = kernel.executors["htex"]
+        load_s = gap_s(begin_s)
+        tasks = [where(0.05) for _ in range(100)]
+        wait_for(lambda: any(task.done() for task in tasks), "a first result", 30)
+        first_s = gap_s(begin_s)
+        since_start_s = gap_s(min(map(started_at_s, executor.blocks_to_job_id.values())))
+        wait_for(lambda: len(executor.connected_managers()) == 2, "both jobs run", 30)
+        job_ids = [str(job_id) for job_id in executor.blocks_to_job_id.values()]
+        places = {task.result(timeout=30) for task in tasks}
+        all_s = gap_s(begin_s)
+        exit_began_s = time.time()
+    exit_s = gap_s(exit_began_s)
+    wait_for(lambda: not jobs(), "no job is left", 20)
+    return {
+        "load_s": load_s,
+        "first_result_s": first_s,
+        "first_result_after_job_start_s": since_start_s,
+        "all_results_s": all_s,
+        "exit_s": exit_s,
+        "gone_s": gap_s(exit_began_s),
+        "places": sorted(places),
+        "jobs": sorted(job_ids),
+        "here": sorted(os.listdir(".")),
+    }
+
+
+def refused() -> dict[str, Any]:
+    """A queue that does not exist."""
+    begin_s = time.time()
+    with parsl.load(config(queue="nonsuch.q", max_blocks=5)) as kernel:
+        error = where(0).exception(timeout=30)
+        told_s = gap_s(begin_s)
+        time.sleep(1)  # in which nothing else may be tried
+        executor: Any = kernel.executors["htex"]
+        tried = len(executor.status_facade)
+    return {"error": str(error), "told_s": told_s, "tried": tried}
+
+
+def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
+    directory = Path("marks").absolute()
+    directory.mkdir()
+    with watch() as queue, parsl.load(config(retries=1, **options)) as kernel:
+        task = first_long_then_short(str(directory))
+        wait_for(lambda: bool(os.listdir(directory)), "the task runs", 30)
+        first = os.listdir(directory)[0]
+        lost_s = time.time()
+        if end:
+            run(*end, first)
+        second = task.result(timeout=80)
+        facts = {
+            "first": first,
+            "second": second,
+            "result_after_next_start_s": elapsed_since_start(second),
+            "next_start_after_loss_s": round(started_at_s(second) - lost_s, 3),
+        }
+        executor: Any = kernel.executors["htex"]
+        wait_for(lambda: executor.status()["0"].terminal, "the end of the first job is known", 30)
+        facts["state"] = executor.status_facade["0"].state.name
+        exit_began_s = time.time()
+    facts["exit_s"] = gap_s(exit_began_s)
+    wait_for(lambda: not jobs(), "no job is left", 20)
+    return {**facts, "most": queue.most}
+
+
+def deleted() -> dict[str, Any]:
+    """A job that somebody deletes, under a task."""
+    return _lose_a_job(("qdel",))
+
+
+def walltime() -> dict[str, Any]:
+    """A job whose time is over, under a task."""
+    return _lose_a_job((), walltime="00:00:04")
+
+
+def bad_worker_init() -> dict[str, Any]:
+    """A worker_init that fails."""
+    failing = "echo 'conda: no environment nonsuch' >&2; date +%s.%N >>ended; exit 3"
+    begin_s = time.time()
+    with watch() as queue, parsl.load(config(worker_init=failing, max_blocks=4)):
+        error = where(0).exception(timeout=60)
+        told_s = gap_s(begin_s)
+        ends = [float(line) for line in Path("ended").read_text().split()]
+        time.sleep(1)  # in which no other may begin
+    started = len(list(Path().glob("started-*")))
+    told_after_end_s = round(begin_s + told_s - ends[0], 3)
+    return {"error": str(error), "told_after_end_s": told_after_end_s, "jobs": started, "most": queue.most}
+
+
+def scaling() -> dict[str, Any]:
+    """More tasks than a block can do at once, and then none."""
+    options: dict[str, Any] = {"init_blocks": 0, "max_blocks": 3, "strategy": "htex_auto_scale"}
+    scaled = config(**options)
+    scaled.max_idletime, scaled.strategy_period = 1.0, 0.5
+    with watch() as queue, parsl.load(scaled):
+        used = {task.result(timeout=40)[1] for task in [where(0.5) for _ in range(36)]}
+        done_s = time.time()
+        wait_for(lambda: not jobs(), "all blocks are given back", 20)
+        given_back_s = gap_s(done_s)
+        again = where(0).result(timeout=30)
+    return {"most": queue.most, "used": len(used), "given_back_s": given_back_s, "again": again}
+
+
+if __name__ == "__main__":
+    run_named(globals())

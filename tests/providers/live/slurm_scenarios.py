@@ -1,0 +1,383 @@
+"""Programs that run inside of a private Slurm cluster; see `scenario`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import parsl
+from parsl import Config, HighThroughputExecutor, bash_app, python_app
+from parsl.executors import MPIExecutor
+from parsl.launchers import SimpleLauncher, SrunLauncher
+from parsl.providers import SlurmProvider
+from tests.providers.live.scenario import (
+    STAMP,
+    Watch,
+    elapsed_since_start,
+    gap_s,
+    run_named,
+    started_at_s,
+    wait_for,
+)
+
+
+@python_app
+def where(sleep_s: float) -> tuple[str, str]:
+    """Return host name and SLURM_NODEID."""
+    import os
+    import platform
+    import time
+
+    time.sleep(sleep_s)
+    return platform.node(), os.environ.get("SLURM_NODEID", "none")
+
+
+@python_app
+def first_long_then_short(directory: str) -> str:
+    """Run for ever the first time, and end at once when it is run again; returns the job's id."""
+    import os
+    import time
+
+    job_id = os.environ["SLURM_JOB_ID"]
+    is_first = not os.listdir(directory)
+    with open(os.path.join(directory, job_id), "w"):
+        pass
+    if is_first:
+        time.sleep(1000)
+    return job_id
+
+
+@bash_app
+def run_ranks(command: str, parsl_resource_specification: Any = None, stdout: str = "") -> str:
+    """Run a command on the task's nodes."""
+    return f"$PARSL_MPI_PREFIX {command}"
+
+
+def provider(**options: Any) -> SlurmProvider:
+    """Return a provider of one-node blocks, of which there is one to begin with."""
+    worker_init = f"{STAMP}; {options.pop('worker_init', ':')}"
+    defaults: dict[str, Any] = {"partition": "debug", "launcher": SrunLauncher(), "cmd_timeout": 10}
+    return SlurmProvider(worker_init=worker_init, **{**defaults, **options})
+
+
+def config(blocks: SlurmProvider, *, max_workers: int = 4, retries: int = 0, **options: Any) -> Config:
+    """Return a configuration with an executor of the label htex."""
+    executor_options = options.pop("executor", {})
+    executor = HighThroughputExecutor(
+        label="htex",
+        provider=blocks,
+        max_workers_per_node=max_workers,
+        cores_per_worker=0.01,
+        **executor_options,
+    )
+    return Config(executors=[executor], retries=retries, **{"run_dir": "runs", **options})
+
+
+def slurm(*command: str, timeout_s: float = 20) -> str:
+    """Run a command of Slurm; returns what it prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout_s).stdout
+
+
+def jobs(states: str = "PENDING,RUNNING") -> list[str]:
+    """The ids of the jobs in these states."""
+    return slurm("squeue", "-h", "-o", "%i", "-t", states).split()
+
+
+def watch() -> Watch:
+    """A watch of how many jobs are queued or running."""
+    return Watch(lambda: len(jobs()))
+
+
+def job_of(kernel: Any, block: str = "0") -> str:
+    """The job of a block, as soon as it has been submitted."""
+    executor = kernel.executors["htex"]
+    wait_for(lambda: block in executor.blocks_to_job_id, f"block {block} is submitted")
+    return str(executor.blocks_to_job_id[block])
+
+
+def wait_for_start(directory: Path) -> str:
+    """Wait until `first_long_then_short` runs; returns the id of its job."""
+    wait_for(lambda: bool(os.listdir(directory)), "the task runs", 30)
+    return os.listdir(directory)[0]
+
+
+def marks() -> Path:
+    """A new directory for `first_long_then_short`."""
+    directory = Path("marks").absolute()
+    directory.mkdir()
+    return directory
+
+
+def give_back(kernel_exit_began_s: float) -> dict[str, Any]:
+    """Facts about the end, just after `with` has returned."""
+    return {"exit_s": gap_s(kernel_exit_began_s), "left": jobs(), "script_files": sorted(os.listdir("."))}
+
+
+def ensemble() -> dict[str, Any]:
+    """100 short tasks on one job of two nodes with four workers each."""
+    begin_s = time.time()
+    with parsl.load(config(provider(nodes_per_block=2))) as kernel:
+        load_s = gap_s(begin_s)
+        job_id = job_of(kernel)
+        submitted_s = gap_s(begin_s)
+        tasks = [where(0.05) for _ in range(100)]
+        wait_for(lambda: any(task.done() for task in tasks), "a first result", 30)
+        first_s = gap_s(begin_s)
+        since_start_s = elapsed_since_start(job_id)
+        places = sorted({task.result(timeout=30) for task in tasks})
+        all_s = gap_s(begin_s)
+        exit_began_s = time.time()
+    return {
+        "load_s": load_s,
+        "submitted_s": submitted_s,
+        "first_result_s": first_s,
+        "first_result_after_job_start_s": since_start_s,
+        "all_results_s": all_s,
+        "places": places,
+        **give_back(exit_began_s),
+    }
+
+
+def refused() -> dict[str, Any]:
+    """A partition that does not exist."""
+    begin_s = time.time()
+    blocks = provider(partition="nonsuch", max_blocks=5)
+    with parsl.load(config(blocks)) as kernel:
+        error = where(0).exception(timeout=30)
+        told_s = gap_s(begin_s)
+        time.sleep(1)  # in which nothing else may be tried
+        tried = len(kernel.executors["htex"].status_facade)
+    return {"error": str(error), "told_s": told_s, "tried": tried}
+
+
+def scaling() -> dict[str, Any]:
+    """More tasks than a block can do at once, and then none."""
+    blocks = provider(init_blocks=0, max_blocks=3, exclusive=False, cores_per_node=2)
+    options = {"strategy": "htex_auto_scale", "strategy_period": 0.5, "max_idletime": 1.0}
+    with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)):
+        tasks = [where(0.4) for _ in range(24)]
+        hosts = {task.result(timeout=40) for task in tasks}
+        done_s = time.time()
+        wait_for(lambda: not jobs(), "all blocks are given back", 20)
+        given_back_s = gap_s(done_s)
+        again = where(0).result(timeout=30)
+    return {
+        "most": queue.most,
+        "hosts": len(hosts),
+        "given_back_s": given_back_s,
+        "again": again,
+        "left": jobs(),
+    }
+
+
+def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
+    directory = marks()
+    with watch() as queue, parsl.load(config(provider(), strategy="simple", **options)):
+        task = first_long_then_short(str(directory))
+        first = wait_for_start(directory)
+        lost_s = time.time()
+        slurm(*(word.format(job=first) for word in end))
+        second = task.result(timeout=80)
+        facts = {
+            "first": first,
+            "second": second,
+            "result_after_next_start_s": elapsed_since_start(second),
+            "result_after_loss_s": gap_s(lost_s),
+            "next_start_after_loss_s": round(started_at_s(second) - lost_s, 3),
+            "failures": task.task_record["fail_count"],
+        }
+        exit_began_s = time.time()
+    return {**facts, "most": queue.most, **give_back(exit_began_s)}
+
+
+def walltime() -> dict[str, Any]:
+    """A job whose time is over, under a task. (Only root may change the end of a job.)"""
+    return _lose_a_job(("scontrol", "update", "jobid={job}", "EndTime=now+1"), retries=1)
+
+
+def deleted() -> dict[str, Any]:
+    """A job that somebody cancels, under a task."""
+    return _lose_a_job(("scancel", "{job}"), retries=1)
+
+
+def node_failed() -> dict[str, Any]:
+    """A job whose node is taken out, under a task."""
+    return _lose_a_job(("scontrol", "update", "nodename=n1", "state=down", "reason=test"), retries=1)
+
+
+def busy_end() -> dict[str, Any]:
+    """Leaving while a task runs and a job waits for nodes."""
+    blocks = provider(nodes_per_block=4, init_blocks=2, max_blocks=2)
+    with parsl.load(config(blocks)):
+        places = [where(1000 if number else 0.0) for number in range(3)]
+        places[0].result(timeout=30)
+        before = sorted(slurm("squeue", "-h", "-o", "%T").split())
+        exit_began_s = time.time()
+    facts = give_back(exit_began_s)
+    wait_for(lambda: not jobs("COMPLETING"), "the nodes are free", 20)
+    processes = slurm("ps", "-eo", "args").count("process_worker_pool")
+    return {"before": before, "processes": processes, **facts}
+
+
+def drain() -> dict[str, Any]:
+    """Blocks that end themselves every two seconds, while there are always tasks."""
+    blocks = provider(walltime="00:05:00")
+    options = {"strategy": "simple", "executor": {"drain_period": 2}}
+    with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)) as kernel:
+        tasks = []
+        while len(kernel.executors["htex"].blocks_to_job_id) < 3:
+            tasks += [where(0.1) for _ in range(2)]
+            tasks[-2].result(timeout=30)
+        for task in tasks:
+            task.result(timeout=30)
+        states = [status.state.name for status in kernel.executors["htex"].status().values()]
+    return {"tasks": len(tasks), "states": states, "most": queue.most, "left": jobs()}
+
+
+def frozen() -> dict[str, Any]:
+    """A controller that answers nobody for a while, with tasks that run and more that want other blocks."""
+    controller = int(slurm("pgrep", "-x", "slurmctld").split()[0])
+    blocks = provider(cmd_timeout=1, max_blocks=2, exclusive=False, cores_per_node=2)
+    executor: Any
+    with watch() as queue, parsl.load(config(blocks, max_workers=2, strategy="simple")) as kernel:
+        executor = kernel.executors["htex"]
+        where(0).result(timeout=30)
+        os.kill(controller, signal.SIGSTOP)
+        try:
+            tasks = [where(1.0) for _ in range(16)]
+            wait_for(lambda: len(executor.status_facade) > 1, "a submission that nobody answers", 20)
+            time.sleep(3)  # in which there are others
+            executor.status()
+            during = [status.state.name for status in executor.status_facade.values()]
+        finally:
+            os.kill(controller, signal.SIGCONT)
+        hosts = {task.result(timeout=60) for task in tasks}
+        wait_for(lambda: len(jobs()) <= 2, "the jobs that nobody knew of are gone", 30)
+        after = executor.status()["0"].state.name
+    wait_for(lambda: not jobs(), "no job is left", 20)
+    return {"during": during, "after": after, "most": queue.most, "hosts": len(hosts), "left": jobs()}
+
+
+def bad_worker_init() -> dict[str, Any]:
+    """A worker_init that fails."""
+    failing = "echo 'conda: no environment nonsuch' >&2; date +%s.%N >>ended; exit 3"
+    begin_s = time.time()
+    with watch() as queue, parsl.load(config(provider(worker_init=failing, max_blocks=4))):
+        error = where(0).exception(timeout=60)
+        told_s = gap_s(begin_s)
+        ends = [float(line) for line in Path("ended").read_text().split()]
+        time.sleep(1)  # in which no other may begin
+    return {
+        "error": str(error),
+        "told_s": told_s,
+        "told_after_end_s": round(begin_s + told_s - ends[0], 3),
+        "jobs": len(list(Path().glob("started-*"))),
+        "most": queue.most,
+    }
+
+
+def spaces() -> dict[str, Any]:
+    """Directories with spaces and quotes in their names."""
+    place = Path("it's a \"place\"").absolute()
+    place.mkdir()
+    os.chdir(place)
+    with parsl.load(config(provider(nodes_per_block=2), run_dir="my runs $HOME %j")):
+        places = sorted({task.result(timeout=30) for task in [where(0.1) for _ in range(16)]})
+    return {"places": places, "files": sorted(os.listdir(place.parent)), "here": sorted(os.listdir("."))}
+
+
+def aurora() -> dict[str, Any]:
+    """The workflow of Aurora's user guide, unchanged, with its configuration translated to Slurm."""
+    examples = Path(parsl.__file__).parents[2] / "examples" / "aurora"
+    home = Path("home").absolute()
+    program = home / "GettingStarted/Examples/Aurora/affinity_gpu/sycl/hello_affinity"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(examples / "hello_affinity")
+    Path("my_parsl_workflow.py").write_text((examples / "my_parsl_workflow.py").read_text())
+    Path("config.py").write_text(_AURORA_CONFIG)
+    begin_s = time.time()
+    done = subprocess.run(
+        [sys.executable, "my_parsl_workflow.py"],
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=80,
+    )
+    outputs = [path.read_text() for path in sorted(Path("output").glob("*.stdout"))]
+    return {"code": done.returncode, "said": done.stdout + done.stderr, "outputs": outputs, "s": gap_s(begin_s)}
+
+
+_AURORA_CONFIG = f'''
+import os
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.launchers import SrunLauncher
+from parsl.providers import SlurmProvider
+
+aurora_single_tile_config = Config(
+    executors=[
+        HighThroughputExecutor(
+            available_accelerators=[f"{{gid}}.{{tid}}" for gid in range(6) for tid in range(2)],
+            max_workers_per_node=12,
+            cores_per_worker=0.01,
+            prefetch_capacity=0,
+            provider=SlurmProvider(
+                partition="debug",
+                worker_init=f"export PATH={{os.environ['PATH']}}; cd {{os.getcwd()}}",
+                walltime="0:30:00",
+                launcher=SrunLauncher(),
+                nodes_per_block=1,
+                min_blocks=0,
+                max_blocks=1,
+            ),
+        ),
+    ],
+    retries=1,
+)
+'''
+
+
+def mpi() -> dict[str, Any]:
+    """An ensemble of programs on two nodes each, started by srun, on a job of four nodes."""
+    begin_s = time.time()
+    executor = MPIExecutor(
+        label="htex",
+        max_workers_per_block=2,
+        mpi_launcher="srun",
+        provider=provider(nodes_per_block=4, launcher=SimpleLauncher()),
+    )
+    command = "sh -c " + shlex.quote('echo $(hostname) $SLURM_PROCID $SLURM_NTASKS; sleep 1')
+    with parsl.load(Config(executors=[executor], run_dir="runs")):
+        resources = {"num_nodes": 2, "ranks_per_node": 3}
+        tasks = [
+            run_ranks(command, parsl_resource_specification=resources, stdout=os.path.abspath(f"out-{number}"))
+            for number in range(6)
+        ]
+        tasks[0].result(timeout=40)
+        first_s = gap_s(begin_s)
+        codes = [task.result(timeout=40) for task in tasks]
+        all_s = gap_s(begin_s)
+        exit_began_s = time.time()
+    facts = give_back(exit_began_s)
+    outputs = [sorted(Path(f"out-{number}").read_text().splitlines()) for number in range(6)]
+    return {"codes": codes, "outputs": outputs, "first_result_s": first_s, "all_results_s": all_s, **facts}
+
+
+def held() -> dict[str, Any]:
+    """A job that is held for good."""
+    begin_s = time.time()
+    with parsl.load(config(provider(scheduler_options="#SBATCH --hold"))):
+        error = where(0).exception(timeout=70)
+        told_s = gap_s(begin_s)
+    return {"error": str(error), "told_s": told_s, "left": jobs()}
+
+
+if __name__ == "__main__":
+    run_named(globals())

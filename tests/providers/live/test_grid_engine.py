@@ -1,0 +1,60 @@
+"""Ensembles through a real Grid Engine: two hosts of a private cell, an ordinary user."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.grid_engine_cell import run_in_grid_engine, why_not
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "it is there")]
+
+
+def facts_of(scenario: str, directory: Path) -> Any:
+    """Run a scenario of `grid_engine_scenarios`; returns what it found out."""
+    command = [sys.executable, "-m", "tests.providers.live.grid_engine_scenarios", scenario]
+    done = run_in_grid_engine(command, directory)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_ensemble_runs_on_two_jobs_and_leaves_none(tmp_path: Path) -> None:
+    facts = facts_of("ensemble", tmp_path)
+    assert [job for _, job in facts["places"]] == facts["jobs"] == ["1", "2"]
+    assert {host for host, _ in facts["places"]} <= {"g1", "g2"}
+    assert facts["here"] == ["runs", "started-1", "started-2"]
+    assert facts["exit_s"] < 3
+    assert facts["gone_s"] < 8
+
+
+def test_a_queue_that_does_not_exist_is_an_error_at_once_in_the_words_of_qsub(tmp_path: Path) -> None:
+    facts = facts_of("refused", tmp_path)
+    assert 'unknown queue "nonsuch.q"' in facts["error"]
+    assert "qsub -terse" in facts["error"]
+    assert facts["tried"] == 1
+
+
+def test_blocks_come_with_the_tasks_and_go_when_there_are_none(tmp_path: Path) -> None:
+    facts = facts_of("scaling", tmp_path)
+    assert facts["most"] == facts["used"] == 3
+
+
+@pytest.mark.parametrize(("scenario", "state"), [("deleted", "FAILED"), ("walltime", "TIMEOUT")])
+def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
+    tmp_path: Path, scenario: str, state: str
+) -> None:
+    facts = facts_of(scenario, tmp_path)
+    assert (facts["first"], facts["second"], facts["state"]) == ("1", "2", state)
+    assert facts["most"] == 1
+    assert facts["result_after_next_start_s"] < 5
+
+
+def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
+    facts = facts_of("bad_worker_init", tmp_path)
+    assert "conda: no environment nonsuch" in facts["error"]
+    assert "EXIT CODE: 3" in facts["error"]
+    assert (facts["jobs"], facts["most"]) == (1, 1)

@@ -1,0 +1,109 @@
+"""Ensembles through a real Slurm: four hosts of a private cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.private_machine import USER
+from tests.support.slurm_cluster import run_in_slurm, why_not
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "it is there")]
+
+
+def facts_of(scenario: str, directory: Path, user: str = "root") -> Any:
+    """Run a scenario of `slurm_scenarios`; returns what it found out."""
+    command = [sys.executable, "-m", "tests.providers.live.slurm_scenarios", scenario]
+    done = run_in_slurm(command, directory, user)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("user", ["root", USER])
+def test_an_ensemble_runs_on_two_nodes_and_leaves_nothing(tmp_path: Path, user: str) -> None:
+    facts = facts_of("ensemble", tmp_path, user)
+    assert facts["places"] == [["n1", "0"], ["n2", "1"]]
+    assert facts["left"] == []
+    assert [name for name in facts["script_files"] if not name.endswith(".log")] == ["runs", "started-1"]
+    assert facts["load_s"] < 2
+    assert facts["exit_s"] < 3
+
+
+def test_directories_may_have_any_name(tmp_path: Path) -> None:
+    facts = facts_of("spaces", tmp_path)
+    assert facts["places"] == [["n1", "0"], ["n2", "1"]]
+    assert facts["here"] == ["my runs $HOME %j", "started-1"]
+
+
+def test_a_partition_that_does_not_exist_is_an_error_at_once_in_the_words_of_sbatch(tmp_path: Path) -> None:
+    facts = facts_of("refused", tmp_path)
+    assert "invalid partition specified: nonsuch" in facts["error"]
+    assert "The submit command ended with exit code 1: sbatch" in facts["error"]
+    assert facts["tried"] == 1
+
+
+def test_blocks_come_with_the_tasks_and_go_when_there_are_none(tmp_path: Path) -> None:
+    facts = facts_of("scaling", tmp_path)
+    assert facts["most"] == 3
+    assert facts["left"] == []
+
+
+@pytest.mark.parametrize("scenario", ["walltime", "deleted"])
+def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(tmp_path: Path, scenario: str) -> None:
+    facts = facts_of(scenario, tmp_path)
+    assert (facts["first"], facts["second"], facts["failures"]) == ("1", "2", 1)
+    assert facts["most"] == 1
+    assert facts["result_after_next_start_s"] < 5
+    assert facts["left"] == []
+
+
+def test_leaving_takes_running_and_waiting_jobs_along(tmp_path: Path) -> None:
+    facts = facts_of("busy_end", tmp_path)
+    assert facts["before"] == ["PENDING", "RUNNING"]
+    assert facts["left"] == []
+    assert facts["processes"] == 0
+    assert facts["exit_s"] < 3
+
+
+def test_blocks_that_drain_are_followed_by_others_and_lose_no_task(tmp_path: Path) -> None:
+    facts = facts_of("drain", tmp_path)
+    assert facts["states"] == ["COMPLETED", "COMPLETED", "RUNNING"]
+    assert facts["most"] == 1
+
+
+def test_a_controller_that_does_not_answer_costs_no_job_and_makes_none(tmp_path: Path) -> None:
+    facts = facts_of("frozen", tmp_path)
+    assert facts["during"][0] == facts["after"] == "RUNNING"
+    assert facts["most"] <= 2
+    assert facts["left"] == []
+
+
+def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
+    facts = facts_of("bad_worker_init", tmp_path)
+    assert "conda: no environment nonsuch" in facts["error"]
+    assert "EXIT CODE: 3" in facts["error"]
+    assert (facts["jobs"], facts["most"]) == (1, 1)
+
+
+def test_the_workflow_of_auroras_guide_runs_with_a_slurm_provider(tmp_path: Path) -> None:
+    facts = facts_of("aurora", tmp_path)
+    assert facts["code"] == 0, facts["said"]
+    assert "Tasks done!" in facts["said"]
+    assert len(facts["outputs"]) == 12
+    assert {line.split()[1] for line in facts["outputs"]} == {"n1"}
+    tiles = {line.split()[3]: line.split()[7] for line in facts["outputs"]}
+    assert all(tile == f"{int(rank) // 2}.{int(rank) % 2}" for rank, tile in tiles.items())
+
+
+def test_an_ensemble_of_mpi_programs_runs_through_srun(tmp_path: Path) -> None:
+    facts = facts_of("mpi", tmp_path)
+    assert facts["codes"] == [0] * 6
+    for output in facts["outputs"]:
+        nodes = sorted({line.split()[0] for line in output})
+        assert len(output) == 6
+        assert len(nodes) == 2
+    assert facts["left"] == []
