@@ -71,7 +71,7 @@ class BlockKeeper:
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
         self._submitter = Submitter(self, owner, self._calls, clock, is_quick=provider.submits_at_once)
-        self._notices = BlockNotices(owner.label)
+        self._notices = BlockNotices(owner)
         self._is_closed = False
         self._times = AskingTimes()
         self._next_signs_s = float("-inf")

@@ -7,8 +7,14 @@ import logging
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from parsl.jobs.states import JobStatus
+
+    class Labelled(Protocol):
+        """What has a name for its user."""
+
+        label: str
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +27,15 @@ class BlockNotices:
     """Tells each thing once: as a warning of the logger ``parsl``, and as a Python warning, on stderr.
 
     Args:
-        label: The executor's name.
+        owner: The executor; its label may not be known yet.
     """
 
-    def __init__(self, label: str) -> None:
-        self._label = label
+    def __init__(self, owner: Labelled) -> None:
+        self._owner = owner
         self._told: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<BlockNotices {self._label}, {len(self._told)} told>"
+        return f"<BlockNotices {self._owner.label}, {len(self._told)} told>"
 
     def tell_held(self, held: Sequence[tuple[object, JobStatus]]) -> None:
         """Tell of jobs that will not start before somebody does something.
@@ -44,13 +50,13 @@ class BlockNotices:
         for (reason, is_for_good), job_ids in reasons.items():
             what = "can never run" if is_for_good else "will not start before somebody releases it"
             jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
-            self._tell(reason, f"Executor {self._label}: job {jobs} {what}. The scheduler says: {reason}")
+            self._tell(reason, f"Executor {self._owner.label}: job {jobs} {what}. The scheduler says: {reason}")
 
     def tell_refused(self, refusal: Exception) -> None:
         """Tell that no more blocks can be had, though there are some."""
         self._tell(
             "refused",
-            f"Executor {self._label}: it goes on with the blocks that it has, and gets no more. {refusal}",
+            f"Executor {self._owner.label}: it goes on with the blocks that it has, and gets no more. {refusal}",
         )
 
     def _tell(self, key: str, text: str) -> None:
