@@ -16,6 +16,7 @@ mkdir -p "$demo"
 demo=$(cd "$demo" && pwd)
 began=$SECONDS
 summary=()
+short=  # a folder whose path has no spaces, if one is needed
 
 # Whatever is left running at the end is found by this mark in its environment.
 export PARSL_DEMO="$$-$RANDOM"
@@ -30,6 +31,7 @@ export PYTHONUSERBASE
 at_exit() {
     local code=$?
     [ "$code" -eq 0 ] || "$python" "$here/check_results.py" stop "$PARSL_DEMO" >&2
+    [ -z "$short" ] || rm -rf "$short"
     exit "$code"
 }
 trap at_exit EXIT
@@ -67,10 +69,16 @@ check() {
 
 # The scripts of the user guide call a program in the home directory of the user.
 guide_home() {
-    local programs=$demo/home/GettingStarted/Examples/Aurora/affinity_gpu/sycl
+    local home=$demo/home programs
+    # The guide's command has no quotes around $HOME.
+    if [[ $home == *[[:space:]]* ]]; then
+        short=$(mktemp -d)
+        home=$short/home
+    fi
+    programs=$home/GettingStarted/Examples/Aurora/affinity_gpu/sycl
     mkdir -p "$programs"
     cp "$here/hello_affinity" "$programs/"
-    export HOME=$demo/home
+    export HOME=$home
     # Long enough that each of the twelve workers gets one of the twelve tasks.
     export HELLO_AFFINITY_SECONDS=0.5
 }
