@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parsl import validate
 from parsl.dataflow.executor_choice import INTERNAL_LABEL
+from parsl.dataflow.older_spellings import takes_memoizer_arguments
 from parsl.errors import ConfigurationError
 from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from parsl.dataflow.dependency_resolvers import DependencyResolver
+    from parsl.dataflow.memoizer import Memoizer
     from parsl.dataflow.taskrecord import TaskRecord
     from parsl.executors.base import ParslExecutor
     from parsl.logconfigs.base import LogConfig
@@ -27,7 +29,8 @@ class Config(RepresentationMixin, UsageInformation):
 
     Args:
         executors: Where tasks run; None for one ThreadPoolExecutor. Their labels must differ.
-        memoizer: Not available in this version yet; must be None.
+        memoizer: What remembers the results of apps with ``cache=True``, such as a
+            :class:`~parsl.dataflow.memoization.BasicMemoizer`; None for one that does so within the run.
         dependency_resolver: How the futures in arguments are found; None for the shallow one.
         exit_mode: What the end of a ``with parsl.load(config)`` block does: ``'cleanup'`` shuts everything
             down without waiting for tasks; ``'wait'`` waits for them first, unless an exception ended
@@ -54,10 +57,11 @@ class Config(RepresentationMixin, UsageInformation):
         ConfigurationError: One of them is wrong; the message says which, and what is allowed.
     """
 
+    @takes_memoizer_arguments
     def __init__(
         self,
         executors: Iterable[ParslExecutor] | None = None,
-        memoizer: Any | None = None,
+        memoizer: Memoizer | None = None,
         dependency_resolver: DependencyResolver | None = None,
         exit_mode: Literal["cleanup", "skip", "wait"] = "cleanup",
         garbage_collect: bool = True,
@@ -75,7 +79,7 @@ class Config(RepresentationMixin, UsageInformation):
         initialize_logging: bool | LogConfig = True,
     ) -> None:
         self._executors = _checked_executors(self, executors)
-        self.memoizer = _not_yet(self, "memoizer", memoizer, None)
+        self.memoizer = _checked_memoizer(self, memoizer)
         self.dependency_resolver = _checked_resolver(self, dependency_resolver)
         self.exit_mode = validate.choice(self, "exit_mode", exit_mode, _EXIT_MODES)
         self.garbage_collect = validate.boolean(self, "garbage_collect", garbage_collect)
@@ -147,6 +151,15 @@ def _check_labels(executors: list[ParslExecutor]) -> None:
                 "Executors must have unique labels: give one of them another label"
             )
         seen[executor.label] = executor
+
+
+def _checked_memoizer(config: Config, memoizer: object) -> Memoizer | None:
+    if memoizer is None:
+        return None
+    from parsl.dataflow.memoizer import Memoizer
+
+    checked: Memoizer = validate.instance(config, "memoizer", memoizer, Memoizer)
+    return checked
 
 
 def _checked_resolver(config: Config, resolver: object) -> DependencyResolver | None:

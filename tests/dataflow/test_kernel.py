@@ -95,15 +95,6 @@ class TestSubmission:
         with pytest.raises(NoDataFlowKernelError, match="cleaned up"):
             call(dfk, add)
 
-    def test_cache_is_accepted_with_one_warning_for_each_app(
-        self, tmp_path: Any, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        with kernel(tmp_path, PromptExecutor()) as dfk:
-            futures = [dfk.submit(add, (1,), "all", True, ["x"], {}) for _ in range(3)]
-            assert [future.result() for future in futures] == [1, 1, 1]
-            assert futures[0].task_record["memoize"]
-        assert caplog.text.count("memoization is not available") == 1
-
 
 class TestConsistency:
     def test_counts_are_right_as_soon_as_there_is_a_result(self, tmp_path: Any) -> None:

@@ -10,7 +10,7 @@ from time import time
 from parsl import validate
 from parsl.config import Config
 from parsl.data_provider.data_manager import DataManager
-from parsl.dataflow import exit_hook, special_arguments, std_streams
+from parsl.dataflow import exit_hook, older_spellings, special_arguments, std_streams
 from parsl.dataflow.dependencies import Dependencies, describe_future
 from parsl.dataflow.executor_choice import INTERNAL_LABEL
 from parsl.dataflow.executor_set import ExecutorSet
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.concurrency_limit import ConcurrencyLimit
+    from parsl.dataflow.memoizer import Memoizer
     from parsl.executors.base import ParslExecutor
 
 __all__ = ["DataFlowKernel", "DataFlowKernelLoader"]
@@ -66,12 +67,12 @@ class DataFlowKernel:
     def __init__(self, config: Config) -> None:
         self._config: Config = validate.instance(self, "config", config, Config)
         self.cleanup_called = False
-        self.memoizer = None
+        self._memoizer: Memoizer | None = None
+        self._memoizer_lock = threading.Lock()
         self.monitoring = None
         self._cleanup_lock = threading.Lock()
         self._graph = TaskGraph(keep_finished=not config.garbage_collect)
         self._dependencies = Dependencies(config.dependency_resolver)
-        self._warned_about_cache: set[str] = set()
         self.run_id = new_run_id()
         self.run_dir = new_run_dir(config.run_dir)
         log_config = log_config_of(config)
@@ -84,6 +85,8 @@ class DataFlowKernel:
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
         try:
+            if config.memoizer is not None:
+                self._start_memoizer(config.memoizer)
             self.add_executors(config.executors)
         except BaseException:
             self.cleanup()
@@ -125,6 +128,38 @@ class DataFlowKernel:
     def task_state_counts(self) -> dict[States, int]:
         """How many tasks are in each state; those that are done included."""
         return self._graph.state_counts()
+
+    @property
+    def memoizer(self) -> Memoizer:
+        """What remembers the outcomes of tasks; without one in the configuration, a BasicMemoizer."""
+        if self._memoizer is None:
+            with self._memoizer_lock:
+                if self._memoizer is None:
+                    from parsl.dataflow.memoization import BasicMemoizer
+
+                    self._start_memoizer(BasicMemoizer())
+        assert self._memoizer is not None
+        return self._memoizer
+
+    def _start_memoizer(self, memoizer: Memoizer) -> None:
+        from parsl.dataflow.memoization import BasicMemoizer
+        from parsl.dataflow.task_memo import TaskMemo
+
+        memoizer.start(run_dir=self.run_dir, config_run_dir=self._config.run_dir)
+        asks_always = type(memoizer) is not BasicMemoizer
+        self.runner.memo = TaskMemo(self.runner, memoizer, asks_always=asks_always)
+        self._memoizer = memoizer
+
+    def checkpoint(self, tasks: Sequence[Any] | None = None) -> str:
+        """Write a checkpoint; an older spelling of ``memoizer.checkpoint()``.
+
+        Args:
+            tasks: Does not count any more: all results are written.
+
+        Returns:
+            The directory of this run's checkpoint.
+        """
+        return older_spellings.checkpoint(self.memoizer, self.run_dir)
 
     # App calls
 
@@ -270,13 +305,8 @@ class DataFlowKernel:
     def _note_cache(self, record: TaskRecord, ignore_for_cache: Sequence[str] | None) -> None:
         record.memoize = True
         record.ignore_for_cache = ignore_for_cache
-        if record.func_name not in self._warned_about_cache:
-            self._warned_about_cache.add(record.func_name)
-            logger.warning(
-                "App %s has cache=True, but memoization is not available in this version yet: "
-                "every call of it runs",
-                record.func_name,
-            )
+        if self._memoizer is None:
+            _ = self.memoizer
 
     def wipe_task(self, task_id: int) -> None:
         """Forget a task that is done."""
@@ -324,9 +354,14 @@ class DataFlowKernel:
             steps.callback(logger.info, "Cleanup of %r is done", self)
             steps.callback(self._tell_usage)
             steps.callback(exit_hook.no_more, self)
+            steps.callback(self._close_memoizer)
             steps.callback(self.runner.abandon_all)
             steps.callback(self._executors.shut_down)
             steps.callback(self.log_task_states)
+
+    def _close_memoizer(self) -> None:
+        if self._memoizer is not None:
+            self._memoizer.close()
 
     def _tell_usage(self) -> None:
         counts = self.task_state_counts
@@ -354,6 +389,11 @@ class DataFlowKernel:
         finally:
             self.cleanup()
             DataFlowKernelLoader.forget(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be pickled: the workflow runs in this process. Leave it out of what tasks get"
+        )
 
     def __repr__(self) -> str:
         state = "cleaned up" if self.cleanup_called else "running"

@@ -21,7 +21,7 @@ _PENDING = States.pending
 _LAUNCHED = States.launched
 
 #: For each state, by number: whether a task in it is done. (A list: hashing an enum member is slow.)
-_IS_FINAL = [number in set(map(int, FINAL_STATES)) for number in range(max(States) + 1)]
+IS_FINAL = [number in set(map(int, FINAL_STATES)) for number in range(max(States) + 1)]
 
 
 class TaskGraph:
@@ -42,7 +42,7 @@ class TaskGraph:
         self.tasks: dict[int, TaskRecord] = {}
         self.task_count = 0
         self._keep_finished = keep_finished
-        self._finished_by_state = [0] * len(_IS_FINAL)
+        self._finished_by_state = [0] * len(IS_FINAL)
         self._finishing: set[AppFuture[Any]] = set()
         # Reentrant: a signal handler or a finalizer may come in between and call an app.
         self._lock = threading.RLock()
@@ -82,12 +82,12 @@ class TaskGraph:
         """Note that one of the futures a task waits for is done. True: it was the last."""
         with self._lock:
             record.unmet -= 1
-            return record.unmet == 0 and not _IS_FINAL[record.status]
+            return record.unmet == 0 and not IS_FINAL[record.status]
 
     def joining(self, record: TaskRecord, joins: Future[Any] | list[Future[Any]]) -> bool:
         """Note what a join app returned. False: it was ended meanwhile."""
         with self._lock:
-            if _IS_FINAL[record.status]:
+            if IS_FINAL[record.status]:
                 return False
             check_transition(record.status, States.joining)
             record.status = States.joining
@@ -98,7 +98,7 @@ class TaskGraph:
     def attempt_failed(self, record: TaskRecord) -> bool:
         """Note that another attempt follows a failed one. False: the task was ended meanwhile."""
         with self._lock:
-            if _IS_FINAL[record.status]:
+            if IS_FINAL[record.status]:
                 return False
             check_transition(record.status, States.fail_retryable)
             record.status = States.fail_retryable
@@ -121,7 +121,7 @@ class TaskGraph:
         """
         now_s = time()
         with self._lock:
-            if _IS_FINAL[record.status]:
+            if IS_FINAL[record.status]:
                 return False
             record.status = status
             record.returned_s = now_s
@@ -138,12 +138,12 @@ class TaskGraph:
     def in_flight(self, record: TaskRecord) -> Future[Any] | None:
         """Return the executor's future of a task that was given to one."""
         with self._lock:
-            return None if _IS_FINAL[record.status] else record.exec_fu
+            return None if IS_FINAL[record.status] else record.exec_fu
 
     def unfinished(self) -> Sequence[TaskRecord]:
         """Return the tasks that have not ended."""
         with self._lock:
-            return [record for record in self.tasks.values() if not _IS_FINAL[record.status]]
+            return [record for record in self.tasks.values() if not IS_FINAL[record.status]]
 
     def unfinished_futures(self) -> Sequence[AppFuture[Any]]:
         """Return the futures that are not done, in the order of their tasks."""
@@ -155,7 +155,7 @@ class TaskGraph:
         """Forget a task that has ended."""
         with self._lock:
             record = self.tasks.get(task_id)
-            if record is not None and _IS_FINAL[record.status]:
+            if record is not None and IS_FINAL[record.status]:
                 del self.tasks[task_id]
 
     def state_counts(self) -> dict[States, int]:

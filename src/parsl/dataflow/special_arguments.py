@@ -33,6 +33,7 @@ class SpecialArguments:
         label: A name for this call.
         resource_specification: What it asks of the executor.
         streams: What was given as ``stdout`` and ``stderr``, by name.
+        chosen_streams: The names of those that the kernel has chosen, for ``AUTO_LOGNAME``.
         output_futures: A future for each of the outputs; the kernel makes them.
         staged_func: What the executor is to call instead of the task's function: that and transfers.
         concurrency_limit: What a task of an app with ``max_concurrency`` has to pass to be launched.
@@ -47,6 +48,7 @@ class SpecialArguments:
     """
 
     __slots__ = (
+        "chosen_streams",
         "concurrency_limit",
         "label",
         "output_futures",
@@ -69,6 +71,7 @@ class SpecialArguments:
         self.streams = {name: kwargs[name] for name in _STREAMS if kwargs.get(name) is not None}
         for name, stream in self.streams.items():
             _check_stream(app, name, stream)
+        self.chosen_streams: frozenset[str] = frozenset()
         self.output_futures: list[DataFuture] = []
         self.staged_func: Callable[..., Any] | None = None
         self.concurrency_limit: ConcurrencyLimit | None = None
@@ -83,6 +86,7 @@ class SpecialArguments:
         """
         _check_stream(f"app {func_name}", name, stream)
         self.streams[name] = stream
+        self.chosen_streams |= {name}
         setattr(self, f"shown_{name}", stream)
 
     def files(self) -> list[File]:

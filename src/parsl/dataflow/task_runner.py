@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from logging import getLogger
 from time import time
 from types import MethodType
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.dependencies import Dependencies
     from parsl.dataflow.executor_set import ExecutorSet
     from parsl.dataflow.graph import TaskGraph
+    from parsl.dataflow.task_memo import TaskMemo
     from parsl.executors.base import ParslExecutor
     from parsl.lean_future import Callbacks
 
@@ -56,6 +57,7 @@ class TaskRunner:
 
     Attributes:
         is_over: Whether the run has ended: what fails now is not tried again.
+        memo: What is asked whether a task has to run; None: nobody.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class TaskRunner:
         self._dependencies = dependencies
         self._executors = executors
         self.is_over = False
+        self.memo: TaskMemo | None = None
 
     def start(self, record: TaskRecord, depends: list[Future[Any]] | None) -> BaseException | None:
         """Launch a task once its dependencies are done.
@@ -114,11 +117,19 @@ class TaskRunner:
     def _launch(
         self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any], is_admitted: bool = False
     ) -> BaseException | None:
-        """Give a task to its executor, unless it has to wait for others of its app.
+        """Give a task to its executor, unless its outcome is known, or it has to wait for others of its app.
 
         Returns:
             What the executor says against it.
         """
+        memo = self.memo
+        if (
+            memo is not None
+            and (record.memoize or memo.asks_always)
+            and not is_admitted
+            and memo.answers(record, args, kwargs)
+        ):
+            return None
         special = record.special
         limit = None if special is None else special.concurrency_limit
         if limit is not None and not is_admitted and not limit.admits(record, args, kwargs):
@@ -144,6 +155,13 @@ class TaskRunner:
     def launch_admitted(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
         """Give a task to its executor that its app's limit has let through after a while."""
         self._launch(record, args, kwargs, is_admitted=True)
+
+    def start_over(self, record: TaskRecord) -> None:
+        """Ask again, and launch a task whose outcome another one was to bring and has not."""
+        if self.is_over:
+            self.abandon(record)
+        else:
+            self._advance(record)
 
     def _executor_of(self, record: TaskRecord) -> ParslExecutor:
         if record.executor == IN_PROCESS.label:
@@ -216,6 +234,9 @@ class TaskRunner:
         except TypeError as error:
             self._finish(record, _FAILED, None, error)
             return
+        if record.memoize and any(_is_same_call(future, record) for future in futures):
+            self._fail_with(record, _FAILED, _waits_for_itself(record))
+            return
         if self._graph.joining(record, returned):  # type: ignore[arg-type]
             self._graph.expect(record, len(futures) + 1)
             for future in futures:
@@ -244,6 +265,16 @@ class TaskRunner:
 
     # The end of a task
 
+    def fail(self, record: TaskRecord, error: Exception) -> None:
+        """Fail a task that cannot be launched."""
+        self._fail_with(record, _FAILED, error)
+
+    def finish_from_memo(
+        self, record: TaskRecord, status: States, result: Any, error: BaseException | None
+    ) -> None:
+        """End a task with the outcome of another one."""
+        self._finish(record, status, result, error)
+
     def _fail_with(self, record: TaskRecord, status: States, error: Exception) -> None:
         logger.info("Task %d (%s) has failed: %s", record.id, record.func_name, error)
         self._finish(record, status, None, error)
@@ -261,6 +292,24 @@ class TaskRunner:
         app_fu = record.app_fu
         if app_fu is None or not self._graph.finish(record, status, app_fu):
             return False
+        memo = self.memo
+        if memo is not None and (record.memoize or memo.asks_always):
+            memo.tell(record, result, CancelledError() if is_cancelled else error)
+            if memo.commits and error is None and not is_cancelled:
+                memo.finish_after_commit(record, app_fu, result)
+                return True
+        self.settle(record, app_fu, result, error, is_cancelled)
+        return True
+
+    def settle(
+        self,
+        record: TaskRecord,
+        app_fu: AppFuture[Any],
+        result: Any,
+        error: BaseException | None,
+        is_cancelled: bool = False,
+    ) -> None:
+        """Finish the future of a task that has ended."""
         if self._config.garbage_collect:
             record.forget_payload()
         try:
@@ -272,7 +321,6 @@ class TaskRunner:
         self._graph.finished(app_fu)
         if callbacks is not None:
             _run_callbacks(app_fu, callbacks)
-        return True
 
     def _finish_cancelled(self, record: TaskRecord) -> bool:
         if self.is_over:
@@ -306,6 +354,25 @@ def _over(record: TaskRecord) -> DataFlowException:
         f"Task {record.id} ({record.func_name}) was {record.status.name} when the run was over: the kernel "
         "was cleaned up before the task was done. To wait for all tasks, use Config(exit_mode='wait'), or "
         "call parsl.wait_for_current_tasks() at the end"
+    )
+
+
+def _is_same_call(future: Future[Any], record: TaskRecord) -> bool:
+    """Whether a future waits, in place of running, for the outcome of this very task."""
+    other = future.task_record if isinstance(future, AppFuture) else record
+    return (
+        other is not record
+        and record.hashsum is not None
+        and other.hashsum == record.hashsum
+        and not future.done()
+    )
+
+
+def _waits_for_itself(record: TaskRecord) -> DataFlowException:
+    return DataFlowException(
+        f"Task {record.id} ({record.func_name}) would wait for itself for ever: with cache=True, the same "
+        "call inside the join app is not made a second time, but waits for the first. Give the inner call "
+        "other arguments, or leave out cache=True"
     )
 
 

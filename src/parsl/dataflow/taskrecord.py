@@ -103,6 +103,7 @@ class TaskRecord:
         self.status = States.pending
         self.exec_fu = None
         self.join = False
+        self.memoize = False
         self.depends = ()
         self.special = None
 
@@ -125,6 +126,12 @@ class TaskRecord:
     def join_done(self, future: Future[Any]) -> None:
         """One of the futures in ``joins`` is done."""
         self.dfk.runner.join_done(self)
+
+    def memo_done(self, future: Future[Any]) -> None:
+        """The outcome of another task with the same call is there."""
+        memo = self.dfk.runner.memo
+        if memo is not None:
+            memo.memo_done(self, future)
 
     @property
     def func_name(self) -> str:
@@ -209,7 +216,6 @@ _DEFAULTS: dict[str, Any] = {
     "ignore_for_cache": None,
     "joins": None,
     "launched_s": None,
-    "memoize": False,
     "returned_s": None,
     "try_id": 0,
     "unmet": 0,

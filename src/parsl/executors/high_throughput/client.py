@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import InvalidStateError
 from typing import Any
 
+from parsl.batches import together
 from parsl.executors.high_throughput import protocol, spool
 from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
 from parsl.executors.high_throughput.failures import exception_of
@@ -260,7 +261,7 @@ class InterchangeClient:
     def _take(self, frames: list[Any]) -> None:
         message = decode_to_driver(frames[0])
         if isinstance(message, protocol.Results):
-            self._take_results(message.results, frames)
+            together(self._take_results, message.results, frames)
         elif isinstance(message, protocol.Answer) and message.number in self._questions:
             _settle(self._questions[message.number], message, None)
         else:

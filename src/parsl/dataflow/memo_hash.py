@@ -1,0 +1,84 @@
+"""The hash of a call: equal for calls that have the same outcome."""
+
+from __future__ import annotations
+
+from hashlib import md5
+
+from parsl.data_provider.files import File
+from parsl.dataflow.function_identity import is_by_name
+from parsl.dataflow.memo_ids import id_for_memo, id_for_memo_dict, id_for_memo_list, is_plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from parsl.dataflow.special_arguments import SpecialArguments
+    from parsl.dataflow.taskrecord import TaskRecord
+
+#: These say how and where to run, not what.
+_MANNERS = frozenset({"walltime", "label", "parsl_resource_specification"})
+
+
+def make_hash(task: TaskRecord) -> str:
+    """Return the hash of a task's call: of its function, its arguments, and the names of its outputs.
+
+    Args:
+        task: The task; its arguments have results in the place of futures.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
+    """
+    args: Sequence[Any] = task.args
+    kwargs = task.kwargs
+    parts = []
+    if task.special is not None:
+        # Upstream took them for a part of the call, if the function has parameters for them.
+        dropped = frozenset[str]() if is_by_name() else _MANNERS
+        kwargs = {name: value for name, value in kwargs.items() if name not in dropped}
+        _name_streams(kwargs, task.special)
+    if task.ignore_for_cache:
+        args, kwargs = _without_ignored(task, args, kwargs)
+    if "outputs" in kwargs:
+        kwargs = dict(kwargs)
+        outputs = kwargs.pop("outputs")
+        parts.append(id_for_memo_list(list(outputs or ()), output_ref=True))
+    elif task.special is not None and task.special.outputs:
+        parts.append(id_for_memo_list(list(task.special.outputs), output_ref=True))
+    func = id_for_memo(task.func)
+    if not is_by_name() and is_plain(args) and (not kwargs or is_plain(kwargs.values())):
+        parts.append(func)
+        parts.append(repr((*args, *sorted(kwargs.items()))).encode())
+    else:
+        parts += (id_for_memo_dict(kwargs), func, id_for_memo_list(list(args)))
+    # What is hashed is no secret; and some systems forbid MD5 for those.
+    return md5(b"".join(parts), usedforsecurity=False).hexdigest()
+
+
+def _name_streams(kwargs: dict[str, Any], special: SpecialArguments) -> None:
+    """Leave out streams whose path is the kernel's choice, and take files by their names."""
+    for name, stream in special.streams.items():
+        if name not in kwargs:
+            continue
+        if name in special.chosen_streams:
+            del kwargs[name]
+        elif isinstance(stream, File):
+            kwargs[name] = stream.url
+        elif isinstance(stream, tuple) and isinstance(stream[0], File):
+            kwargs[name] = (stream[0].url, *stream[1:])
+
+
+def _without_ignored(
+    task: TaskRecord, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Leave out the arguments of ``ignore_for_cache``, by whichever way they are given."""
+    ignored = frozenset(task.ignore_for_cache or ())
+    kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
+    code = getattr(getattr(task.func, "func", task.func), "__code__", None)
+    if code is None or ignored.isdisjoint(code.co_varnames[: code.co_argcount]):
+        return args, kwargs
+    names = code.co_varnames[: code.co_argcount]
+    return [arg for at, arg in enumerate(args) if at >= len(names) or names[at] not in ignored], kwargs

@@ -1,0 +1,310 @@
+"""Memoization: calls that were made before are not executed again, in this run or a later one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import CancelledError
+from logging import getLogger
+
+from parsl import validate
+from parsl.app.errors import AppException
+from parsl.dataflow.checkpoint_file import CheckpointFile
+from parsl.dataflow.checkpoint_period import PeriodicCalls, period_in_seconds
+from parsl.dataflow.checkpoint_records import encode_record, frame
+from parsl.dataflow.function_identity import by_name
+from parsl.dataflow.memo_hash import make_hash
+from parsl.dataflow.memo_ids import (
+    UnknownMemoType,
+    id_for_memo,
+    id_for_memo_dict,
+    id_for_memo_list,
+    id_for_memo_pickle,
+    id_for_memo_tuple,
+)
+from parsl.dataflow.memo_table import START_OVER, MemoTable
+from parsl.dataflow.memoizer import Memoizer
+from parsl.errors import ParslError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from typing import Any, Literal
+
+    from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
+    from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.lean_future import LeanFuture
+
+__all__ = [
+    "BasicMemoizer",
+    "CheckpointCommand",
+    "Memoizer",
+    "UnknownMemoType",
+    "id_for_memo",
+    "id_for_memo_dict",
+    "id_for_memo_list",
+    "id_for_memo_pickle",
+    "id_for_memo_tuple",
+    "make_hash",
+]
+
+logger = getLogger(__name__)
+
+_MODES = ("task_exit", "periodic", "dfk_exit", "manual", None)
+_IDENTITIES = ("code", "name")
+_DEFAULT_PERIOD = "00:30:00"
+_FILE_NAME = "tasks.pkl"
+
+
+class CheckpointCommand:
+    """How a task ended, to be written to a checkpoint.
+
+    Args:
+        task_record: The task.
+        result: Its result.
+        exception: What it raised instead.
+    """
+
+    def __init__(
+        self, task_record: TaskRecord, *, result: object | None = None, exception: BaseException | None = None
+    ) -> None:
+        self._task_record = task_record
+        self._result = result
+        self._exception = exception
+
+    @property
+    def task_record(self) -> TaskRecord:
+        """The task."""
+        return self._task_record
+
+    @property
+    def result(self) -> object | None:
+        """Its result."""
+        return self._result
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What it raised instead."""
+        return self._exception
+
+
+class BasicMemoizer(Memoizer):
+    """Remembers the outcomes of apps with ``cache=True``, and writes results to checkpoints.
+
+    Within a run, a call that equals an earlier one has its result, or its exception; while the earlier one is
+    still executing, it waits for it. Checkpoints have results only. Not remembered are failures that are not
+    the app's own (a lost worker, the end of the run) and cancelled tasks.
+
+    Args:
+        checkpoint_files: The checkpoints of earlier runs to use: their directories, as
+            :func:`parsl.utils.get_all_checkpoints` and :func:`parsl.utils.get_last_checkpoint` give them.
+            None: all those in the Config's ``run_dir`` if there is a ``checkpoint_mode``, else none.
+        checkpoint_period: For ``'periodic'``: how often to write, as hours, minutes and seconds
+            ``'HH:MM:SS'``. None: every 30 minutes.
+        checkpoint_mode: When results are written to this run's checkpoint: ``'task_exit'``, before the task's
+            future is done; ``'periodic'``; ``'dfk_exit'``, when the run ends; ``'manual'``, only when
+            :meth:`checkpoint` is called. None: never.
+        memoize: Whether anything is remembered at all.
+        function_identity: What makes a function the same one: its ``'code'`` and name, or, as in older
+            versions, only its ``'name'`` and module.
+
+    Raises:
+        ParameterError: A parameter is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        checkpoint_files: Sequence[str] | None = None,
+        checkpoint_period: str | None = None,
+        checkpoint_mode: Literal["task_exit", "periodic", "dfk_exit", "manual"] | None = None,
+        memoize: bool = True,
+        function_identity: Literal["code", "name"] = "code",
+    ) -> None:
+        self.checkpoint_files = _checked_files(self, checkpoint_files)
+        self.checkpoint_mode = validate.choice(self, "checkpoint_mode", checkpoint_mode, _MODES)
+        self.checkpoint_period = checkpoint_period
+        self._period_s = period_in_seconds(self, checkpoint_period or _DEFAULT_PERIOD)
+        self.memoize = validate.boolean(self, "memoize", memoize)
+        self.function_identity = validate.choice(self, "function_identity", function_identity, _IDENTITIES)
+        self.commits = memoize and checkpoint_mode == "task_exit"
+        self._table = MemoTable()
+        self._loaded: LoadedCheckpoints | None = None
+        self._file: CheckpointFile | None = None
+        self._calls: PeriodicCalls | None = None
+        self._unpicklable: set[str] = set()
+        self._lock = threading.Lock()
+
+    def start(self, *, run_dir: str, config_run_dir: str) -> None:
+        """Load the checkpoints.
+
+        Raises:
+            BadCheckpoint: One of them is missing, or is no checkpoint.
+        """
+        self._table = MemoTable()
+        self._file = None
+        if not self.memoize:
+            return
+        if self.checkpoint_mode is not None:
+            self._file = CheckpointFile(os.path.join(run_dir, "checkpoint", _FILE_NAME))
+        if self.checkpoint_files is not None:
+            self._loaded = _load(self.checkpoint_files)
+        elif self.checkpoint_mode is not None:
+            from parsl.utils import get_all_checkpoints
+
+            self._loaded = _load(get_all_checkpoints(config_run_dir), skip_missing=True)
+        if self.checkpoint_mode == "periodic":
+            self._calls = PeriodicCalls(self.checkpoint_queue, self._period_s)
+
+    def load_checkpoints(self, checkpointDirs: Sequence[str] | None) -> Mapping[str, Future[Any]]:
+        """Return the results in checkpoints by the hashes of their calls; none if None is given.
+
+        Raises:
+            BadCheckpoint: One of them is missing, or is no checkpoint.
+        """
+        from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
+
+        return LoadedCheckpoints(_checked_files(self, checkpointDirs) or ())
+
+    # Asking
+
+    def check_memo(self, task: TaskRecord) -> Future[Any] | None:
+        """Return a future of the outcome of an equal call, if there was one; see :class:`Memoizer`.
+
+        Raises:
+            UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
+        """
+        if not task.memoize or not self.memoize:
+            return None
+        hashsum = task.hashsum = self._hash(task)
+        known = self._table.claim(hashsum, task)
+        if known is not None or self._loaded is None:
+            return known
+        return self._find_loaded(hashsum, task, self._loaded)
+
+    def _hash(self, task: TaskRecord) -> str:
+        if self.function_identity == "code":
+            return make_hash(task)
+        with by_name():
+            return make_hash(task)
+
+    def _find_loaded(self, hashsum: str, task: TaskRecord, loaded: LoadedCheckpoints) -> Future[Any] | None:
+        """Look for a call in earlier runs' checkpoints; what is found goes into this run's, too."""
+        body = loaded.find_pickle(hashsum)
+        future = None if body is None else loaded.load_result(hashsum, body)
+        if future is not None and body is not None:
+            if self._file is not None:
+                self._file.add(frame(hashsum, body))
+        elif loaded.has_upstreams:
+            future = loaded.find_upstreams(self._hash_by_name(task))
+            if future is not None:
+                self._remember(hashsum, task, future.result())
+        if future is not None:
+            self._share(self._table.put(hashsum, future.result()), future.result(), None)
+        return future
+
+    def _hash_by_name(self, task: TaskRecord) -> str:
+        with by_name():
+            return make_hash(task)
+
+    # Being told
+
+    def update_memo_result(self, task: TaskRecord, r: Any) -> None:
+        """Remember a result; with ``task_exit``, :meth:`commit` writes it."""
+        if task.hashsum is None or not self.memoize:
+            return
+        self._remember(task.hashsum, task, r)
+        self._share(self._table.put(task.hashsum, r), r, None)
+
+    def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
+        """Remember an exception for this run, if it is the app's own."""
+        if task.hashsum is None or not self.memoize:
+            return
+        if _is_apps_own(e):
+            self._share(self._table.put_exception(task.hashsum, e), None, e)
+        else:
+            self._share(self._table.release(task.hashsum, task), START_OVER, None)
+
+    def _share(self, waiting: LeanFuture[Any] | None, result: Any, error: BaseException | None) -> None:
+        """Give an outcome to the tasks that wait for it."""
+        if waiting is None:
+            return
+        if error is None:
+            waiting.set_result(result)
+        else:
+            waiting.set_exception(error)
+
+    # Checkpoints
+
+    def _remember(self, hashsum: str, task: TaskRecord, result: Any) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.add(encode_record(hashsum, result))
+        except Exception as error:
+            if task.func_name not in self._unpicklable:
+                self._unpicklable.add(task.func_name)
+                logger.warning(
+                    "Results of app %s cannot be pickled, so they are in no checkpoint: %s: %s",
+                    task.func_name, type(error).__name__, error,
+                )  # fmt: skip
+
+    def commit(self) -> None:
+        """Write what there is to write; see :class:`Memoizer`."""
+        if self._file is not None:
+            self._file.write()
+
+    def checkpoint(self) -> None:
+        """Write all results that there are to this run's checkpoint, whatever the mode."""
+        self.checkpoint_queue()
+
+    def checkpoint_queue(self) -> None:
+        """Write the results that are not written yet."""
+        if self._file is not None:
+            self._file.write()
+            self._file.sync()
+
+    def checkpoint_one(self, cc: CheckpointCommand) -> None:
+        """Write the result of one task; nothing if it raised an exception or has no hash."""
+        if cc.exception is None and cc.task_record.hashsum is not None:
+            self._remember(cc.task_record.hashsum, cc.task_record, cc.result)
+            self.commit()
+
+    def close(self) -> None:
+        """Write what the mode says is written at the end, and close the files."""
+        if self._calls is not None:
+            self._calls.stop()
+            self._calls = None
+        if self._file is not None:
+            if self.checkpoint_mode in ("task_exit", "periodic", "dfk_exit"):
+                self._file.write()
+            self._file.close()
+        if self._loaded is not None:
+            self._loaded.close()
+            self._loaded = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.checkpoint_mode or 'no checkpoints'}, {self._table!r}>"
+
+
+def _load(paths: Sequence[str], *, skip_missing: bool = False) -> LoadedCheckpoints | None:
+    if not paths:
+        return None
+    from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
+
+    return LoadedCheckpoints(paths, skip_missing=skip_missing)
+
+
+def _is_apps_own(error: BaseException) -> bool:
+    """Whether an error is of the app's doing, so that it would come again."""
+    if isinstance(error, CancelledError) or not isinstance(error, Exception):
+        return False
+    return isinstance(error, AppException) or not isinstance(error, ParslError)
+
+
+def _checked_files(owner: object, files: Any) -> list[str] | None:
+    if files is None:
+        return None
+    paths = validate.list_of(owner, "checkpoint_files", files, (str, os.PathLike))
+    return [os.fspath(path) for path in paths]

@@ -1,0 +1,84 @@
+"""What older versions called it: still understood, with a warning that says what to write now."""
+
+from __future__ import annotations
+
+import os
+from functools import wraps
+
+from parsl.deprecations import warn_retired
+from parsl.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ParamSpec
+
+    from parsl.dataflow.memoizer import Memoizer
+
+    P = ParamSpec("P")
+
+#: The arguments of Config that are now a memoizer's, and their new names.
+_MEMOIZER_ARGUMENTS = {
+    "app_cache": "memoize",
+    "checkpoint_files": "checkpoint_files",
+    "checkpoint_mode": "checkpoint_mode",
+    "checkpoint_period": "checkpoint_period",
+}
+#: From :func:`warn_retired` to the call of Config, and to that of ``dfk.checkpoint()``.
+_CONFIG_STACK_LEVEL = 4
+_CHECKPOINT_STACK_LEVEL = 4
+
+
+def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
+    """Make Config's ``__init__`` take the arguments that are a memoizer's now; its signature shows none."""
+
+    @wraps(init)
+    def taking(*args: P.args, **kwargs: P.kwargs) -> None:
+        if kwargs and not _MEMOIZER_ARGUMENTS.keys().isdisjoint(kwargs):
+            _make_memoizer(kwargs)
+        init(*args, **kwargs)
+
+    return taking
+
+
+def _make_memoizer(arguments: dict[str, Any]) -> None:
+    """Put a memoizer in the place of the arguments that describe it.
+
+    Raises:
+        ConfigurationError: There is one already.
+    """
+    older = {name: arguments.pop(name) for name in _MEMOIZER_ARGUMENTS if name in arguments}
+    if arguments.get("memoizer") is not None:
+        raise ConfigurationError(
+            f"Config: memoizer is given, and besides it {', '.join(older)}, which belong to the memoizer now. "
+            f"Write BasicMemoizer({_shown(older)})"
+        )
+    for name in older:
+        advice = (
+            f"write Config(memoizer=BasicMemoizer({_shown({name: older[name]})})), with BasicMemoizer from "
+            "parsl.dataflow.memoization"
+        )
+        warn_retired(f"Config: {name}", advice, _CONFIG_STACK_LEVEL)
+    from parsl.dataflow.memoization import BasicMemoizer
+
+    arguments["memoizer"] = BasicMemoizer(
+        **{_MEMOIZER_ARGUMENTS[name]: value for name, value in older.items()}
+    )
+
+
+def _shown(older: dict[str, Any]) -> str:
+    return ", ".join(f"{_MEMOIZER_ARGUMENTS[name]}={value!r}" for name, value in older.items())
+
+
+def checkpoint(memoizer: Memoizer, run_dir: str) -> str:
+    """Write a checkpoint; see :meth:`parsl.dataflow.dflow.DataFlowKernel.checkpoint`."""
+    warn_retired(
+        "dfk.checkpoint()",
+        "write memoizer.checkpoint(), where memoizer is the BasicMemoizer of Config(memoizer=...)",
+        _CHECKPOINT_STACK_LEVEL,
+    )
+    write = getattr(memoizer, "checkpoint", None)
+    if write is None:
+        raise AttributeError(f"{memoizer!r} writes no checkpoints: it has no method checkpoint()")
+    write()
+    return os.path.join(run_dir, "checkpoint")

@@ -1,0 +1,143 @@
+"""The kernel's side of memoization: asking before a task is launched, telling how it ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import CancelledError
+from logging import getLogger
+
+from parsl.batches import at_end
+from parsl.dataflow.graph import IS_FINAL
+from parsl.dataflow.memo_table import START_OVER
+from parsl.dataflow.memoizer import Memoizer
+from parsl.dataflow.states import States
+from parsl.dataflow.work_loop import work_loop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Future
+    from typing import Any
+
+    from parsl.dataflow.futures import AppFuture
+    from parsl.dataflow.task_runner import TaskRunner
+    from parsl.dataflow.taskrecord import TaskRecord
+
+logger = getLogger(__name__)
+
+
+class TaskMemo:
+    """Asks and tells a memoizer. Any thread may call it.
+
+    Args:
+        runner: What takes tasks through their lives.
+        memoizer: What remembers.
+        asks_always: Whether it is asked about apps without ``cache=True``, too.
+    """
+
+    def __init__(self, runner: TaskRunner, memoizer: Memoizer, *, asks_always: bool) -> None:
+        self._runner = runner
+        self._memoizer = memoizer
+        self.asks_always = asks_always
+        self.commits = memoizer.commits
+        #: The tasks that have ended and whose futures are to be finished after the next commit.
+        self._uncommitted: deque[tuple[TaskRecord, AppFuture[Any], Any]] = deque()
+
+    # Before a task is launched
+
+    def answers(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> bool:
+        """Whether a task that is ready need not be launched: it has ended, or will without that."""
+        record.args = args if isinstance(args, (tuple, list)) else list(args)
+        record.kwargs = kwargs
+        try:
+            memo = self._memoizer.check_memo(record)
+        except Exception as error:
+            self._runner.fail(record, error)
+            return True
+        if memo is None:
+            record.from_memo = False
+            return self._has_ended(record)
+        if memo.done():
+            work_loop.run_now(self._take, record, memo)
+        else:
+            memo.add_done_callback(record.memo_done)
+        return True
+
+    def _has_ended(self, record: TaskRecord) -> bool:
+        """Whether a task was cancelled while the memoizer made the call its own; then take that back."""
+        if not IS_FINAL[record.status]:
+            return False
+        self.tell(record, None, CancelledError())
+        return True
+
+    def memo_done(self, record: TaskRecord, memo: Future[Any]) -> None:
+        """What a task waits for instead of being launched is there."""
+        work_loop.run_soon(self._take, record, memo)
+
+    def _take(self, record: TaskRecord, memo: Future[Any]) -> None:
+        if IS_FINAL[record.status]:
+            return
+        try:
+            error = memo.exception()
+            result = memo.result() if error is None else None
+        except CancelledError:
+            result, error = START_OVER, None
+        if result is START_OVER:
+            self._runner.start_over(record)
+            return
+        record.from_memo = True
+        self._runner.finish_from_memo(
+            record, States.memo_done if error is None else States.failed, result, error
+        )
+
+    # When a task has ended
+
+    def tell(self, record: TaskRecord, result: Any, error: BaseException | None) -> None:
+        """Tell the memoizer how a task has ended, before others hear of it."""
+        if record.from_memo:
+            return
+        try:
+            if error is None:
+                self._memoizer.update_memo_result(record, result)
+            else:
+                self._memoizer.update_memo_exception(record, error)
+        except Exception:
+            logger.exception("The memoizer has failed with the end of %r", record)
+
+    def finish_after_commit(self, record: TaskRecord, app_fu: AppFuture[Any], result: Any) -> None:
+        """Finish the future of a task once what the memoizer was told of it is lasting."""
+        self._uncommitted.append((record, app_fu, result))
+        if not at_end(self._commit_now):
+            work_loop.run_soon(self._commit)
+
+    def _commit_now(self) -> None:
+        work_loop.run_now(self._commit)
+
+    def _commit(self) -> None:
+        # Taken out before the commit: what is added meanwhile is not yet lasting after it.
+        uncommitted = self._uncommitted
+        ended: deque[tuple[TaskRecord, AppFuture[Any], Any]] = deque()
+        try:
+            while uncommitted:
+                ended.append(uncommitted.popleft())
+        except IndexError:  # another thread takes from it, too
+            pass
+        if not ended:
+            return
+        try:
+            self._memoizer.commit()
+        except Exception:
+            logger.exception("The memoizer %r has failed to commit", self._memoizer)
+        self._finish(ended)
+
+    def _finish(self, ended: deque[tuple[TaskRecord, AppFuture[Any], Any]]) -> None:
+        try:
+            while ended:
+                record, app_fu, result = ended.popleft()
+                self._runner.settle(record, app_fu, result, None)
+        finally:
+            if ended:  # interrupted (KeyboardInterrupt): the others must not be lost
+                work_loop.run_soon(self._finish, ended)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._memoizer!r}, {len(self._uncommitted)} uncommitted>"
