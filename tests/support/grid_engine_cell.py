@@ -1,7 +1,7 @@
 """A Grid Engine cell of a test's own: its real daemons on several simulated hosts. Linux, root.
 
-Nothing of it outlives the program that is run in it, and any number of them may run at once: it is made in the
-places of Debian's package, which are seen in there only.
+Nothing of it outlives the program that is run in it, and any number of them may run at once: it is made where
+Debian's package has its own, in file systems that are seen in there only.
 """
 
 from __future__ import annotations
@@ -158,8 +158,6 @@ def _configure() -> None:
     _qconf("-Msconf", _write("schedule", schedule), check=True)
     _qconf("-Ap", _write("environment", _PARALLEL_ENVIRONMENT), check=True)
     _qconf("-Aq", _write("queue", _queue()), check=True)
-
-
 
 
 def _queue() -> str:

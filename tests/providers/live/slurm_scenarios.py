@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,14 @@ def watch() -> Watch:
     return Watch(lambda: len(jobs()))
 
 
+def htex(kernel: Any) -> Any:
+    """The executor of :func:`config`."""
+    return kernel.executors["htex"]
+
+
 def job_of(kernel: Any, block: str = "0") -> str:
     """The job of a block, as soon as it has been submitted."""
-    executor = kernel.executors["htex"]
+    executor = htex(kernel)
     wait_for(lambda: block in executor.blocks_to_job_id, f"block {block} is submitted")
     return str(executor.blocks_to_job_id[block])
 
@@ -152,14 +158,14 @@ def refused() -> dict[str, Any]:
         error = where(0).exception(timeout=30)
         told_s = gap_s(begin_s)
         time.sleep(1)  # in which nothing else may be tried
-        tried = len(kernel.executors["htex"].status_facade)
+        tried = len(htex(kernel).status_facade)
     return {"error": str(error), "told_s": told_s, "tried": tried}
 
 
 def scaling() -> dict[str, Any]:
     """More tasks than a block can do at once, and then none."""
     blocks = provider(init_blocks=0, max_blocks=3, exclusive=False, cores_per_node=2)
-    options = {"strategy": "htex_auto_scale", "strategy_period": 0.5, "max_idletime": 1.0}
+    options: dict[str, Any] = {"strategy": "htex_auto_scale", "strategy_period": 0.5, "max_idletime": 1.0}
     with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)):
         tasks = [where(0.4) for _ in range(24)]
         hosts = {task.result(timeout=40) for task in tasks}
@@ -228,15 +234,15 @@ def busy_end() -> dict[str, Any]:
 def drain() -> dict[str, Any]:
     """Blocks that end themselves every two seconds, while there are always tasks."""
     blocks = provider(walltime="00:05:00")
-    options = {"strategy": "simple", "executor": {"drain_period": 2}}
+    options: dict[str, Any] = {"strategy": "simple", "executor": {"drain_period": 2}}
     with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)) as kernel:
         tasks = []
-        while len(kernel.executors["htex"].blocks_to_job_id) < 3:
+        while len(htex(kernel).blocks_to_job_id) < 3:
             tasks += [where(0.1) for _ in range(2)]
             tasks[-2].result(timeout=30)
         for task in tasks:
             task.result(timeout=30)
-        states = [status.state.name for status in kernel.executors["htex"].status().values()]
+        states = [status.state.name for status in htex(kernel).status().values()]
     return {"tasks": len(tasks), "states": states, "most": queue.most, "left": jobs()}
 
 
@@ -244,9 +250,8 @@ def frozen() -> dict[str, Any]:
     """A controller that answers nobody for a while, with tasks that run and more that want other blocks."""
     controller = int(slurm("pgrep", "-x", "slurmctld").split()[0])
     blocks = provider(cmd_timeout=1, max_blocks=2, exclusive=False, cores_per_node=2)
-    executor: Any
     with watch() as queue, parsl.load(config(blocks, max_workers=2, strategy="simple")) as kernel:
-        executor = kernel.executors["htex"]
+        executor = htex(kernel)
         where(0).result(timeout=30)
         os.kill(controller, signal.SIGSTOP)
         try:
@@ -284,7 +289,7 @@ def bad_worker_init() -> dict[str, Any]:
 
 def spaces() -> dict[str, Any]:
     """Directories with spaces and quotes in their names."""
-    place = Path("it's a \"place\"").absolute()
+    place = Path('it\'s a "place"').absolute()
     place.mkdir()
     os.chdir(place)
     with parsl.load(config(provider(nodes_per_block=2), run_dir="my runs $HOME %j")):
@@ -294,7 +299,7 @@ def spaces() -> dict[str, Any]:
 
 def aurora() -> dict[str, Any]:
     """The workflow of Aurora's user guide, unchanged, with its configuration translated to Slurm."""
-    examples = Path(parsl.__file__).parents[2] / "examples" / "aurora"
+    examples = Path(__file__).parents[3] / "examples" / "aurora"
     home = Path("home").absolute()
     program = home / "GettingStarted/Examples/Aurora/affinity_gpu/sycl/hello_affinity"
     program.parent.mkdir(parents=True)
@@ -311,10 +316,15 @@ def aurora() -> dict[str, Any]:
         timeout=80,
     )
     outputs = [path.read_text() for path in sorted(Path("output").glob("*.stdout"))]
-    return {"code": done.returncode, "said": done.stdout + done.stderr, "outputs": outputs, "s": gap_s(begin_s)}
+    return {
+        "code": done.returncode,
+        "said": done.stdout + done.stderr,
+        "outputs": outputs,
+        "s": gap_s(begin_s),
+    }
 
 
-_AURORA_CONFIG = f'''
+_AURORA_CONFIG = """
 import os
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
@@ -324,13 +334,13 @@ from parsl.providers import SlurmProvider
 aurora_single_tile_config = Config(
     executors=[
         HighThroughputExecutor(
-            available_accelerators=[f"{{gid}}.{{tid}}" for gid in range(6) for tid in range(2)],
+            available_accelerators=[f"{gid}.{tid}" for gid in range(6) for tid in range(2)],
             max_workers_per_node=12,
             cores_per_worker=0.01,
             prefetch_capacity=0,
             provider=SlurmProvider(
                 partition="debug",
-                worker_init=f"export PATH={{os.environ['PATH']}}; cd {{os.getcwd()}}",
+                worker_init=f"export PATH={os.environ['PATH']}; cd {os.getcwd()}",
                 walltime="0:30:00",
                 launcher=SrunLauncher(),
                 nodes_per_block=1,
@@ -341,7 +351,7 @@ aurora_single_tile_config = Config(
     ],
     retries=1,
 )
-'''
+"""
 
 
 def mpi() -> dict[str, Any]:
@@ -353,11 +363,13 @@ def mpi() -> dict[str, Any]:
         mpi_launcher="srun",
         provider=provider(nodes_per_block=4, launcher=SimpleLauncher()),
     )
-    command = "sh -c " + shlex.quote('echo $(hostname) $SLURM_PROCID $SLURM_NTASKS; sleep 1')
+    command = "sh -c " + shlex.quote("echo $(hostname) $SLURM_PROCID $SLURM_NTASKS; sleep 1")
     with parsl.load(Config(executors=[executor], run_dir="runs")):
         resources = {"num_nodes": 2, "ranks_per_node": 3}
         tasks = [
-            run_ranks(command, parsl_resource_specification=resources, stdout=os.path.abspath(f"out-{number}"))
+            run_ranks(
+                command, parsl_resource_specification=resources, stdout=os.path.abspath(f"out-{number}")
+            )
             for number in range(6)
         ]
         tasks[0].result(timeout=40)
@@ -371,12 +383,17 @@ def mpi() -> dict[str, Any]:
 
 
 def held() -> dict[str, Any]:
-    """A job that is held for good."""
+    """A job that somebody has to release: the user hears of it, and goes on when that is done."""
     begin_s = time.time()
-    with parsl.load(config(provider(scheduler_options="#SBATCH --hold"))):
-        error = where(0).exception(timeout=70)
-        told_s = gap_s(begin_s)
-    return {"error": str(error), "told_s": told_s, "left": jobs()}
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with parsl.load(config(provider(scheduler_options="#SBATCH --hold"))) as kernel:
+            task = where(0)
+            wait_for(lambda: bool(heard), "the user is told", 60)
+            told_s = gap_s(begin_s)
+            slurm("scontrol", "release", job_of(kernel))
+            place = task.result(timeout=60)
+    return {"heard": [str(warning.message) for warning in heard], "told_s": told_s, "place": place}
 
 
 if __name__ == "__main__":

