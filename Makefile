@@ -2,6 +2,7 @@
 #   make demo    run the Aurora ensemble on this machine
 #   make test    run the tests                       (ARGS="-k addresses" for some of them)
 #   make check   linter, formatter, types, layers
+#   make docs    the documentation, in build/docs/html; a warning is an error
 #   make bench   measure, next to other libraries    (ARGS="--help" for its options)
 #   make clean   remove what these made
 
@@ -13,7 +14,7 @@ ARGS ?=
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format docs bench clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -31,6 +32,10 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/docs/doctrees docs build/docs/html
+	@echo "The documentation is in build/docs/html/index.html"
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
