@@ -50,7 +50,7 @@ def _make_memoizer(arguments: dict[str, Any]) -> None:
     older = {name: arguments.pop(name) for name in _MEMOIZER_ARGUMENTS if name in arguments}
     if arguments.get("memoizer") is not None:
         raise ConfigurationError(
-            f"Config: memoizer is given, and besides it {', '.join(older)}, which belong to the memoizer now. "
+            f"Config: memoizer is given, and besides it {', '.join(older)}, which belong to the memoizer. "
             f"Write BasicMemoizer({_shown(older)})"
         )
     for name in older:
