@@ -19,7 +19,6 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 # The docstrings say what is accepted and in which unit; a signature with all the types is hard to read.
 autodoc_typehints = "none"
-autodoc_default_options = {"show-inheritance": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
