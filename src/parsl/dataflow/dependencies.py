@@ -44,21 +44,22 @@ class Dependencies:
         files: list[File | DataFuture] | None = None
         if self._is_shallow:
             # Nearly all arguments of nearly all tasks pass here and are neither; so it is done in place.
+            # Not isinstance: it makes a lazy object fetch what it stands for.
             for value in args:
-                if isinstance(value, _FUTURE_OR_FILE):
+                if issubclass(type(value), _FUTURE_OR_FILE):
                     files = _add(found, files, value)
             if kwargs:
                 for value in kwargs.values():
-                    if isinstance(value, _FUTURE_OR_FILE):
+                    if issubclass(type(value), _FUTURE_OR_FILE):
                         files = _add(found, files, value)
                 if "inputs" in kwargs:
                     for value in kwargs["inputs"] or ():
-                        if isinstance(value, _FUTURE_OR_FILE):
+                        if issubclass(type(value), _FUTURE_OR_FILE):
                             files = _add(found, files, value)
         else:
             values = (value for name, value in kwargs.items() if name != "inputs")
             for value in (*args, *values, *(kwargs.get("inputs") or ())):
-                if isinstance(value, _FILES):
+                if issubclass(type(value), _FILES):
                     files = files or []
                     files.append(value)
                 found.extend(self.resolver.traverse_to_gather(value))

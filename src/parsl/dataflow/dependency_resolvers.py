@@ -12,7 +12,7 @@ from concurrent.futures import Future
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeGuard
 
 __all__ = [
     "DEEP_DEPENDENCY_RESOLVER",
@@ -51,12 +51,12 @@ class DependencyResolver:
 
 def shallow_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
     """Return the argument itself if it is a future."""
-    return [o] if isinstance(o, Future) else []
+    return [o] if _is_future(o) else []
 
 
 def shallow_traverse_to_unwrap(o: object) -> object:
     """Return the result of a future, and anything else as it is."""
-    return o.result() if isinstance(o, Future) else o
+    return o.result() if _is_future(o) else o
 
 
 def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
@@ -67,7 +67,7 @@ def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
     while to_visit:
         item = to_visit.pop()
         kind = type(item)
-        if isinstance(item, Future):
+        if _is_future(item):
             found.append(item)
         elif id(item) in entered:
             continue
@@ -83,7 +83,7 @@ def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
 def deep_traverse_to_unwrap(o: object) -> object:
     """Return an argument with results in the place of futures, however deep in standard containers."""
     kind = type(o)
-    if isinstance(o, Future):
+    if _is_future(o):
         return o.result()
     if kind in _SEQUENCES:
         return kind(map(deep_traverse_to_unwrap, o))  # type: ignore[call-overload]
@@ -93,6 +93,11 @@ def deep_traverse_to_unwrap(o: object) -> object:
             for key, value in o.items()  # type: ignore[attr-defined]
         }
     return o
+
+
+def _is_future(o: object) -> TypeGuard[Future[Any]]:
+    """As ``isinstance``, which makes a lazy object fetch what it stands for."""
+    return issubclass(type(o), Future)
 
 
 # Exactly these: a subclass may not be makeable from an iterable of its items.

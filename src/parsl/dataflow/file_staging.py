@@ -66,7 +66,7 @@ class FileStaging:
             record.kwargs["inputs"] = [self._staged_in(value, record) for value in kwargs["inputs"]]
 
     def _staged_in(self, value: Any, record: TaskRecord) -> Any:
-        if not isinstance(value, _FILES):
+        if not issubclass(type(value), _FILES):  # not isinstance: it makes a lazy object fetch
             return value
         func = function_of(record)
         staged, replaced = self._data_manager.optionally_stage_in(value, func, record.executor)

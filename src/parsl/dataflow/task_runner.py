@@ -192,7 +192,7 @@ class TaskRunner:
             self._attempt_failed(record, error)
             return
         result = exec_fu.result()
-        if isinstance(result, RemoteExceptionWrapper):
+        if type(result) is RemoteExceptionWrapper:  # isinstance makes a lazy object fetch
             self._attempt_failed(record, result.get_exception())
         elif record.join:
             self._begin_joining(record, result)

@@ -86,26 +86,28 @@ def take_snapshot(function: Callable[..., Any]) -> Snapshot | None:
 
 def _examine(obj: Any, snapshot: Snapshot, seen: set[int]) -> bool:
     """Note all that `obj` depends on. Returns: False when it may change unseen."""
-    if isinstance(obj, _IMMUTABLE) and type(obj) in _IMMUTABLE:
+    kind = type(obj)  # and not isinstance, which makes lazy objects fetch what they stand for
+    if kind in _IMMUTABLE:
         return True
     if id(obj) in seen:
         return True
     seen.add(id(obj))
-    if isinstance(obj, types.ModuleType):
-        return sys.modules.get(obj.__name__) is obj and not _pickles_by_value(obj.__name__)
-    if type(obj) is tuple or type(obj) is frozenset:
+    if issubclass(kind, types.ModuleType):
+        name = obj.__name__
+        return sys.modules.get(name) is obj and not _pickles_by_value(name)
+    if kind is tuple or kind is frozenset:
         return all(_examine(item, snapshot, seen) for item in obj)
     if _is_importable(obj):
         return True
-    if isinstance(obj, types.FunctionType):
+    if kind is types.FunctionType:
         return _examine_function(obj, snapshot, seen)
-    if isinstance(obj, partial) and type(obj) is partial:
+    if kind is partial:
         return (
             not obj.__dict__
             and _examine_entries(obj.keywords, snapshot, seen)
             and all(_examine(part, snapshot, seen) for part in (obj.func, obj.args))
         )
-    dependencies = getattr(type(obj), "__parsl_dependencies__", None)
+    dependencies = getattr(kind, "__parsl_dependencies__", None)
     if dependencies is not None:
         return all(_examine(part, snapshot, seen) for part in dependencies(obj))
     return False
@@ -113,7 +115,7 @@ def _examine(obj: Any, snapshot: Snapshot, seen: set[int]) -> bool:
 
 def _is_importable(obj: Any) -> bool:
     """Whether the worker gets `obj` by importing it: then nothing of it is in the pickle."""
-    if not isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
+    if not issubclass(type(obj), (type, types.FunctionType, types.BuiltinFunctionType)):
         return False
     module = getattr(obj, "__module__", None)
     if module is None or module == "__main__" or "<locals>" in obj.__qualname__:
@@ -319,6 +321,6 @@ class FunctionCache:
 
 def dump_function(function: Callable[..., Any]) -> bytes:
     """Pickle a function, by value unless the worker can import it."""
-    import cloudpickle
+    from parsl.serialize import by_value
 
-    return cloudpickle.dumps(function, protocol=5)  # type: ignore[no-any-return]
+    return by_value.dumps(function)

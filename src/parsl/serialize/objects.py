@@ -43,7 +43,7 @@ def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
     """
     if is_plain(obj):
         return pickle.dumps(obj, 5), []
-    import cloudpickle
+    from parsl.serialize.by_value import ByValuePickler
 
     buffers: list[Buffer] = []
 
@@ -55,15 +55,15 @@ def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
         return False
 
     with io.BytesIO() as file:
-        cloudpickle.Pickler(file, protocol=5, buffer_callback=is_small).dump(obj)
+        ByValuePickler(file, is_small).dump(obj)
         return file.getvalue(), buffers
 
 
 def dumps_inline(obj: object) -> bytes:
     """As `dumps`, with everything in one piece."""
-    import cloudpickle
+    from parsl.serialize import by_value
 
-    return cloudpickle.dumps(obj, protocol=5)  # type: ignore[no-any-return]
+    return by_value.dumps(obj)
 
 
 def loads(payload: Buffer, buffers: Any = ()) -> Any:

@@ -243,9 +243,8 @@ def _serve(manager: socket.socket) -> NoReturn:
             signal.signal(number, signal.SIG_IGN)  # it ends when the manager does
         # Blocked, not ignored: for a worker that is just being made, it waits until that can be ended by it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        import cloudpickle  # noqa: F401  every worker will need it
-
-        import parsl.executors.high_throughput.worker  # noqa: F401
+        import parsl.executors.high_throughput.worker
+        import parsl.serialize.by_value  # noqa: F401  every worker will need it
         from parsl.utils import setproctitle
 
         setproctitle("parsl: HTEX fork server")
