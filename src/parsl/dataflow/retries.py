@@ -29,6 +29,38 @@ def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandl
     record.fail_cost += 1 if handler is None else _ask(handler, error, record)
 
 
+#: So often a task is tried again, and nothing counted, because its job has ended; then it counts.
+MOST_JOB_ENDS = 20
+
+
+def is_job_end(error: BaseException) -> bool:
+    """Whether an attempt was lost to the end of a batch job, which is no doing of the task's."""
+    return getattr(error, "is_job_end", False) is True
+
+
+def record_job_end(record: TaskRecord, error: BaseException) -> bool:
+    """Note an attempt that was lost to the end of a job; it costs nothing.
+
+    Returns:
+        Whether another attempt follows. It does not if this has happened too often.
+    """
+    record.job_ends += 1
+    if record.job_ends > MOST_JOB_ENDS:
+        return False
+    record.fail_history = [*record.fail_history, _shown(error)]
+    return True
+
+
+def too_many_job_ends(record: TaskRecord, error: BaseException) -> DataFlowException:
+    """The error of a task that was lost to the end of its job again and again."""
+    too_many = DataFlowException(
+        f"Task {record.id} ({record.func_name}) was running when its job ended, {record.job_ends} times. "
+        f"Does it take longer than a job has? The last time: {error}"
+    )
+    too_many.__cause__ = error
+    return too_many
+
+
 def is_worth_another_attempt(record: TaskRecord, retries: float) -> bool:
     """Whether what a task's failures have cost is within the budget."""
     return record.fail_cost <= retries

@@ -200,6 +200,11 @@ class TaskRunner:
             self._finish(record, _EXEC_DONE, result, None)
 
     def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
+        if retries.is_job_end(error) and not self.is_over:
+            if retries.record_job_end(record, error):
+                self._try_again(record, error)
+                return
+            error = retries.too_many_job_ends(record, error)
         try:
             retries.record_failure(record, error, self._config.retry_handler)
         except DataFlowException as handler_error:

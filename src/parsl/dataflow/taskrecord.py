@@ -45,6 +45,7 @@ class TaskRecord:
         "id",  # number of the task, counted from 0
         "ignore_for_cache",  # names of arguments that do not matter for memoization
         "invoked_s",  # when the app was called, seconds since the epoch
+        "job_ends",  # attempts that were lost to the end of a batch job
         "join",  # whether it is a join app
         "joins",  # the future or futures a join app has returned
         "kwargs",  # keyword arguments as given, futures included
@@ -73,6 +74,7 @@ class TaskRecord:
     id: int
     ignore_for_cache: Sequence[str] | None
     invoked_s: float
+    job_ends: int
     join: bool
     joins: Future[Any] | list[Future[Any]] | None
     kwargs: dict[str, Any]
@@ -213,6 +215,7 @@ _DEFAULTS: dict[str, Any] = {
     "fail_count": 0,
     "from_memo": None,
     "hashsum": None,
+    "job_ends": 0,
     "ignore_for_cache": None,
     "joins": None,
     "launched_s": None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
         label: str
 
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,13 +51,14 @@ class BlockNotices:
         for (reason, is_for_good), job_ids in reasons.items():
             what = "can never run" if is_for_good else "will not start before somebody releases it"
             jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
-            self._tell(reason, f"Executor {self._owner.label}: job {jobs} {what}. The scheduler says: {reason}")
+            said = f"Executor {self._owner.label}: job {jobs} {what}. The scheduler says: {reason}"
+            self._tell(reason, said)
 
     def tell_refused(self, refusal: Exception) -> None:
         """Tell that no more blocks can be had, though there are some."""
         self._tell(
             "refused",
-            f"Executor {self._owner.label}: it goes on with the blocks that it has, and gets no more. {refusal}",
+            f"Executor {self._owner.label} goes on with the blocks that it has, and gets no more. {refusal}",
         )
 
     def _tell(self, key: str, text: str) -> None:

@@ -69,6 +69,9 @@ class InterchangeClient:
     ) -> None:
         self._spool = spool_directory
         self._stream = MessageStream(sock)
+        #: Called in the I/O thread with a task and how the machinery failed it; returns whether the task is
+        #: kept until :meth:`settle` is called with it.
+        self.on_failure: Callable[[int, protocol.Failure], bool] | None = None
         self._on_event = on_event
         self._on_lost = on_lost
         self._lock = threading.Lock()
@@ -283,10 +286,34 @@ class InterchangeClient:
                 continue  # cancelled, or failed before
             if result.status == protocol.DONE and payload == NONE:
                 _settle(future, None, None)
+            elif result.status == protocol.FAILED and self._keep_back(future, payload):
+                pass
             else:
                 if result.status == protocol.FAILED:
                     self._discard_arguments(result.id)
                 _settle(future, *_outcome(result.status, payload, buffers))
+
+    def _keep_back(self, future: HTEXFuture, payload: Any) -> bool:
+        """Whether somebody wants to find out more about a failure before the task is settled."""
+        if self.on_failure is None:
+            return False
+        task_id = future.parsl_executor_task_id
+        self.pending[task_id] = future  # before anybody can settle it
+        try:
+            is_kept = self.on_failure(task_id, decode_failure(payload))
+        except Exception:
+            logger.exception("More could not be found out about a task's failure")
+            is_kept = False
+        if not is_kept:
+            self.pending.pop(task_id, None)
+        return is_kept
+
+    def settle(self, task_id: int, error: BaseException) -> None:
+        """Fail a task that was kept back, if it has not been cancelled."""
+        with self._lock:
+            future = self.pending.pop(task_id, None)
+        if future is not None:
+            _settle(future, None, error)
 
     def _from_spool(self, result: Result) -> tuple[Any, list[Any]]:
         path = spool.result_file(self._spool, result.id)

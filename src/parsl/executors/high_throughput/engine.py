@@ -74,6 +74,7 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
     mpi_launcher: str = ""
     nodes_per_block: int = 1
     max_launches: int | None = None
+    walltime_s: float | None = None
 
 
 class Engine:
@@ -272,6 +273,7 @@ class Engine:
             mpi_launcher=settings.mpi_launcher,
             nodes_per_block=settings.nodes_per_block,
             max_launches=settings.max_launches,
+            walltime_s=settings.walltime_s,
             path=_absolute_path(),
         )
 

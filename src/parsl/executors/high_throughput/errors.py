@@ -50,6 +50,10 @@ class ManagerLost(ParslError):
         manager_id: the manager's name.
         hostname: the node.
         message: what is known about the loss.
+
+    Attributes:
+        is_job_end: whether it was the end of the block's job, at its walltime or by somebody's order. That is
+            not the task's doing: the kernel tries such a task again, and does not count that as a retry.
     """
 
     def __init__(self, manager_id: Any, hostname: str, message: str = "", **details: Any) -> None:
@@ -57,6 +61,8 @@ class ManagerLost(ParslError):
         self.manager_id = manager_id
         self.hostname = hostname
         self.message = message
+        self.is_job_end: bool = details.pop("is_job_end", False)
+        #: As of WorkerLost, and job_state; exit_code and log_tail are those of the job.
         self.details = details
 
     def __str__(self) -> str:

@@ -23,14 +23,17 @@ from parsl.executors.high_throughput.executor_parameters import (
     check_provider,
     is_number,
 )
+from parsl.executors.high_throughput.lost_tasks import LostTasks
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import (
     ManagerGone,
+    ManagerInfo,
     ManagerJoined,
     ManagerRefused,
     Task,
 )
 from parsl.executors.high_throughput.retired import accepts_retired_htex_arguments
+from parsl.executors.high_throughput.runtime_check import check_runtime
 from parsl.executors.high_throughput.task_sender import TaskSender
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.usage_tracking.api import UsageInformation
@@ -47,7 +50,7 @@ logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 30.0
 #: How long the end of a run waits for a submission that is going on, to cancel its job, in seconds.
 SUBMISSION_PATIENCE_S = 30.0
-_RESOURCE_KEYS = frozenset({"priority", "walltime_s"})
+_RESOURCE_KEYS = frozenset({"priority", "runtime_s", "walltime_s"})
 _NO_RESOURCES: dict[str, Any] = {}
 
 
@@ -179,6 +182,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.encrypted = check.boolean(self, "encrypted", encrypted)
         self.remote_monitoring_radio = remote_monitoring_radio
         self._engine: Engine | None = None
+        self._lost: LostTasks | None = None
+        self._longest_runtime_s = 0.0
         self._sender: TaskSender | None = None
 
     # Directories
@@ -214,6 +219,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self._engine_settings(), on_event=self._take_event, on_lost=self._interchange_lost
         )
         self._engine.start()
+        self._lost = LostTasks(self, self._walltime_s, self._engine.client.settle)
+        self._engine.client.on_failure = self._lost.take
         self._sender = TaskSender(self._engine, self._ask)
         self.launch_command("0")  # a template that cannot be filled in is an error here, not in some block
         if self.provider is not None:
@@ -244,6 +251,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             prefetch=self.prefetch_capacity,
             cpu_affinity=self.cpu_affinity,
             accelerators=self.available_accelerators,
+            walltime_s=self._walltime_s,
         )
 
     def _is_local(self) -> bool:
@@ -268,6 +276,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         engine.say_stop()
         self.close_blocks()
         self.wait_for_submissions(SUBMISSION_PATIENCE_S)
+        if self._lost is not None:
+            self._lost.close()
         engine.close(timeout)
 
     def launch_command(self, block_id: str) -> str:
@@ -284,7 +294,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
 
         Args:
             func: what to call.
-            resource_specification: may have `priority` (lower runs first) and `walltime_s` (seconds).
+            resource_specification: may have `priority` (lower runs first), `walltime_s` (seconds, after which
+                it is ended) and `runtime_s` (how long it takes, in seconds: it is only begun where it can be
+                done).
 
         Raises: InvalidResourceSpecification, SerializationError, BadStateException.
         """
@@ -319,6 +331,24 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     def _ask(self, task: Task, resources: dict[str, Any]) -> None:
         """Put what a task asks for into it."""
         task.priority, task.walltime_s = resources.get("priority"), resources.get("walltime_s")
+        task.runtime_s = resources.get("runtime_s")
+        if task.runtime_s is not None:
+            self._longest_runtime_s = max(self._longest_runtime_s, task.runtime_s)
+
+    def _check_time_of(self, info: ManagerInfo) -> None:
+        """Tell, once, of tasks that take longer than blocks have left when their managers come."""
+        if info.ends_in_s is not None and info.ends_in_s < self._longest_runtime_s:
+            logger.warning(
+                "Executor %s: a manager of block %s has come with %.0f s left, but a task takes %g s. "
+                "If all blocks take so long to start, it never runs: set a longer walltime.",
+                self.label, info.block, info.ends_in_s, self._longest_runtime_s,
+            )  # fmt: skip
+            self._longest_runtime_s = 0.0
+
+    @property
+    def _walltime_s(self) -> float | None:
+        """How long a block may run, in seconds, if the provider knows."""
+        return getattr(self.provider, "walltime_s", None)
 
     def _started(self) -> Engine:
         return self._engine or self._not_started()
@@ -340,6 +370,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             value = resource_specification[key]
             if value is not None and not is_number(value):
                 raise InvalidResourceSpecification({key}, f"{key} must be a number, not {value!r}.")
+        if (runtime_s := resource_specification.get("runtime_s")) is not None:
+            check_runtime(runtime_s, self._walltime_s)
 
     @property
     def tasks(self) -> dict[Any, Any]:
@@ -397,6 +429,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     def _take_event(self, message: Any) -> None:
         if isinstance(message, ManagerJoined):
             self.note_connected(message.info.block)
+            self._check_time_of(message.info)
         elif isinstance(message, ManagerGone):
             self.note_manager_lost(message.block)
         elif isinstance(message, ManagerRefused):
@@ -404,6 +437,14 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
 
     def _interchange_lost(self, reason: str) -> None:
         self.set_bad_state_and_fail_all(InterchangeLost(f"The interchange of executor {self.label} {reason}"))
+
+    def note_blocks_observed(self, ended: Sequence[str]) -> None:
+        """The scheduler says that these blocks' jobs have ended: nobody waits for their managers any more."""
+        if self._engine is not None:
+            for block in ended:
+                self._engine.block_ended(block)
+        if self._lost is not None:
+            self._lost.wake()
 
     def note_job_end(self, job_id: object) -> None:
         """A job has ended: so have its managers."""

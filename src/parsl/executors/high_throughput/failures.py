@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
+from typing import Any
 
 from parsl.app.errors import AppTimeout
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.high_throughput.protocol import Failure
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.executors.high_throughput.job_ends import JobEnd
 
-def exception_of(failure: Failure) -> BaseException:
-    """The exception for a task that the machinery failed."""
+
+#: A task that has had this part of a walltime to itself would not be done in another block either.
+MOST_OF_WALLTIME = 0.9
+
+
+def exception_of(
+    failure: Failure, end: JobEnd | None = None, walltime_s: float | None = None
+) -> BaseException:
+    """The exception for a task that the machinery failed.
+
+    Args:
+        failure: what became of the task.
+        end: how the job ended that it ran in, if that is known.
+        walltime_s: how long a block may run, in seconds; None if nobody knows.
+    """
     if failure.kind == protocol.TIMED_OUT:
         return AppTimeout(failure.message)
     if failure.kind == protocol.CANCELLED:
@@ -25,5 +42,23 @@ def exception_of(failure: Failure) -> BaseException:
         "log_tail": failure.log_tail,
     }
     if failure.kind == protocol.MANAGER_LOST:
-        return ManagerLost(failure.manager, failure.host, failure.message, **details)
+        return _manager_lost(failure, details, end, walltime_s)
     return WorkerLost(failure.worker, failure.host, failure.message, **details)
+
+
+def _manager_lost(
+    failure: Failure, details: dict[str, Any], end: JobEnd | None, walltime_s: float | None
+) -> ManagerLost:
+    message = failure.message
+    is_job_end = failure.is_job_end
+    if end is not None:
+        is_job_end = is_job_end or end.is_from_outside
+        message = f"{message} {end}"
+        details |= {"exit_code": end.exit_code, "log_tail": end.log_tail, "job_state": end.state.name}
+    if is_job_end and walltime_s and failure.ran_s and failure.ran_s >= MOST_OF_WALLTIME * walltime_s:
+        is_job_end = False
+        message = (
+            f"The task had been running for {failure.ran_s:.0f} s when its job ended, and a job of this "
+            f"provider has {walltime_s:.0f} s: the task needs a longer walltime. {message}"
+        )
+    return ManagerLost(failure.manager, failure.host, message, **details, is_job_end=is_job_end)

@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from parsl.executors.high_throughput import protocol
@@ -39,6 +40,10 @@ PACKAGES_TIMEOUT_S = 10.0
 PROBE_PERIOD_S = 0.05
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
+
+#: A manager that is lost with less time left, in seconds, was lost to the end of its job.
+JOB_END_MARGIN_S = 15.0
+_NOT_KNOWN: Mapping[int, float] = {}
 
 
 class Interchange:
@@ -297,7 +302,7 @@ class Interchange:
             self._packages_awaited.discard(name)
             self._answer_packages(now)
         elif isinstance(message, protocol.Goodbye):
-            self._lose(name, message.reason)
+            self._lose(name, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
 
     def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
         settings = self._settings
@@ -321,19 +326,34 @@ class Interchange:
         self._tell(name, [encode(protocol.Welcome(settings.heartbeat_period_s))])
         self._driver.queue([encode(protocol.ManagerJoined(record.info(now)))])
 
-    def _lose(self, name: bytes, reason: str) -> None:
-        """A manager is gone, and with it what it held."""
+    def _lose(
+        self, name: bytes, reason: str, *, is_job_end: bool = False, ran_s: Mapping[int, float] = _NOT_KNOWN
+    ) -> None:
+        """A manager is gone, and with it what it held.
+
+        Args:
+            name: which.
+            reason: why.
+            is_job_end: whether it has said that its job is being ended.
+            ran_s: how long its tasks had been running, in seconds, where it has said so.
+        """
         record = self._state.remove(name)
         level = logging.WARNING if record.held else logging.INFO
         logger.log(
             level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
         )
-        self._fail(record, sorted(record.held), f"was lost with the task: {reason}")
+        # Schedulers say when they begin to end a job; some of them then do so without a word.
+        is_job_end = is_job_end or record.left_s(time.monotonic()) < JOB_END_MARGIN_S
+        what = f"was lost with the task: {reason}"
+        begun = {task_id for task_id in record.held if task_id in ran_s}
+        for task_id in sorted(begun):
+            self._fail(record, [task_id], what, is_gone=True, is_job_end=is_job_end, ran_s=ran_s[task_id])
+        self._fail(record, sorted(record.held - begun), what, is_gone=True, is_job_end=is_job_end)
         self._packages.pop(record.name, None)
         self._packages_awaited.discard(name)
         self._driver.queue([encode(protocol.ManagerGone(record.name, record.block, reason))])
 
-    def _fail(self, record: ManagerRecord, ids: list[int], what: str) -> None:
+    def _fail(self, record: ManagerRecord, ids: list[int], what: str, **details: Any) -> None:
         """Fail tasks that a manager held; `what` says what it did."""
         failure = Failure(
             kind=protocol.MANAGER_LOST,
@@ -341,12 +361,13 @@ class Interchange:
             host=record.host,
             block=record.block,
             manager=record.name,
+            **details,
         )
         for task_id in ids:
             self._to_driver.append(protocol.failed(task_id, failure))
 
     def _dispatch(self) -> None:
-        for name, tasks in self._state.match():
+        for name, tasks in self._state.match(time.monotonic()):
             self._has_news = True
             known = self._state.managers[name].functions
             wanted = {task.function for task in tasks if task.function} - known

@@ -6,57 +6,19 @@ rebuilt from the two ends: the driver knows what must run, the managers know wha
 
 from __future__ import annotations
 
-import heapq
 import itertools
-from collections import OrderedDict, deque
+import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import Register, Result, Task
+from parsl.executors.high_throughput.task_queue import TaskQueue
 
-
-class TaskQueue:
-    """Tasks that wait for a manager: by priority (lower first) where they have one, else as they came."""
-
-    def __init__(self) -> None:
-        self._plain: deque[Task] = deque()
-        self._urgent: list[tuple[float, int, Task]] = []
-        self._order = itertools.count()
-        self._dropped: set[int] = set()
-
-    def __repr__(self) -> str:
-        return f"<TaskQueue tasks={len(self)}>"
-
-    def __len__(self) -> int:
-        return len(self._plain) + len(self._urgent) - len(self._dropped)
-
-    def extend(self, tasks: Iterable[Task]) -> None:
-        for task in tasks:
-            if task.priority is None:
-                self._plain.append(task)
-            else:
-                heapq.heappush(self._urgent, (task.priority, next(self._order), task))
-
-    def drop(self, task_id: int) -> None:
-        """Forget a task that is known to be in the queue."""
-        self._dropped.add(task_id)
-
-    def take(self, count: int) -> list[Task]:
-        """Remove the next `count` tasks, fewer when there are fewer."""
-        taken: list[Task] = []
-        while len(taken) < count and (self._urgent or self._plain):
-            task = heapq.heappop(self._urgent)[2] if self._urgent else self._plain.popleft()
-            if self._dropped and task.id in self._dropped:
-                self._dropped.discard(task.id)
-            else:
-                taken.append(task)
-        return taken
-
-    def __iter__(self) -> Iterator[Task]:
-        urgent = (task for _, _, task in self._urgent)
-        return (task for task in itertools.chain(urgent, self._plain) if task.id not in self._dropped)
+#: Where a task would have to wait, it cannot be said how much time it will have.
+_NO_TIME = -math.inf
 
 
 class InterchangeState:
@@ -95,20 +57,23 @@ class InterchangeState:
             return None
         return next((name for name, record in self.managers.items() if task_id in record.held), None)
 
-    def match(self) -> list[tuple[bytes, list[Task]]]:
+    def match(self, now_s: float = 0.0) -> list[tuple[bytes, list[Task]]]:
         """Give waiting tasks to managers: to free workers first, then to managers that fetch ahead.
+
+        A task that says how long it takes goes to a free worker, where enough time is left.
 
         Returns: which manager gets which tasks.
         """
         given: dict[bytes, list[Task]] = {}
         for name in self._ordered(self._with_free_workers, _free_workers):
-            self._give(name, self.managers[name].free_workers, given)
+            record = self.managers[name]
+            self._give(name, record.free_workers, given, record.left_s(now_s))
         before = -1
         while len(self.queue) and self._with_room and len(self.queue) != before:
             before, left = len(self.queue), len(self._with_room)
             for name in self._ordered(self._with_room, _room):
                 share = -(-len(self.queue) // left)
-                self._give(name, min(self.managers[name].room, share), given)
+                self._give(name, min(self.managers[name].room, share), given, _NO_TIME)
                 left -= 1
         return list(given.items())
 
@@ -143,11 +108,11 @@ class InterchangeState:
         if record.room > 0:
             self._with_room[name] = record
 
-    def _give(self, name: bytes, count: int, given: dict[bytes, list[Task]]) -> None:
+    def _give(self, name: bytes, count: int, given: dict[bytes, list[Task]], left_s: float) -> None:
         if count <= 0:
             return
         record = self.managers[name]
-        tasks = self.queue.take(count)
+        tasks = self.queue.take(count, left_s)
         if not tasks:
             return
         ids = [task.id for task in tasks]

@@ -16,9 +16,10 @@ from typing import Any
 
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.connections import Connection
+from parsl.executors.high_throughput.lost_workers import PoolIdentity
 from parsl.executors.high_throughput.protocol import decode_to_manager, encode
 from parsl.executors.high_throughput.settings import ManagerSettings
-from parsl.executors.high_throughput.worker_pool import PoolBroken, PoolIdentity, WorkerPool
+from parsl.executors.high_throughput.worker_pool import PoolBroken, WorkerPool
 
 logger = logging.getLogger("parsl.htex.manager")
 
@@ -36,6 +37,7 @@ class Manager:
         places: environment and CPUs of each worker.
         fork_server: the channel to the process that starts workers.
         nodes: names of the nodes to give to tasks; none where tasks do not ask for nodes.
+        ends_at_s: when the job is ended, on the monotonic clock; None if nobody knows.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Manager:
         places: list[tuple[dict[str, str], list[int]]],
         fork_server: Any,
         nodes: Sequence[str] = (),
+        ends_at_s: float | None = None,
     ) -> None:
         self._identity = identity
         self._connection = connection
@@ -60,6 +63,7 @@ class Manager:
             prefetch=settings.prefetch,
             spool=settings.spool,
             worker_log_dir=log_dir if settings.debug else "",
+            ends_at_s=ends_at_s,
             fork_server=fork_server,
             watch=self._watch,
             rewatch=self._epoll.modify,
@@ -68,6 +72,8 @@ class Manager:
         self._told_capacity = self._pool.state.capacity
         self._stop_reason: str | None = None
         self._exit_code = 0
+        #: It was told to end by what ends the job.
+        self._is_job_end = False
         #: The interchange has said that it ends: nobody reads any more.
         self._is_dismissed = False
         self._watches_output = False
@@ -106,6 +112,8 @@ class Manager:
             if fd in self._handlers:
                 self._handlers[fd](event)
         self._pool.settle()
+        if self._pool.doubts:
+            self._pool.end_doubts(time.monotonic())
         self._send_results()
         self._check_clocks()
 
@@ -117,7 +125,7 @@ class Manager:
     # Clocks
 
     def _timeout_s(self) -> float:
-        moment = min(self._next_beat, self._heard_at + self._threshold_s)
+        moment = min(self._next_beat, self._heard_at + self._threshold_s, self._pool.doubts.until_s)
         if not self._is_draining:
             moment = min(moment, self._drain_at)
         if (deadline := self._pool.state.next_deadline()) is not None:
@@ -136,7 +144,7 @@ class Manager:
             logger.info("%s: taking no more tasks", why)
             self._is_draining = True
             self._tell(protocol.Draining())
-        if self._may_leave and self._pool.state.held == 0 and not self._pool.results:
+        if self._may_leave and not (self._pool.state.held or self._pool.results or self._pool.doubts):
             self._stop("drained", exit_code=0)
         self._pool.end_overdue(now)
 
@@ -176,7 +184,7 @@ class Manager:
     def _say_what_is_held(self) -> None:
         """The connection was interrupted: whatever was said about this may be lost."""
         self._send_results()
-        self._tell(protocol.Held(self._pool.state.held_ids()))
+        self._tell(protocol.Held(self._pool.held_ids()))
         if self._is_draining:
             self._tell(protocol.Draining())
 
@@ -198,7 +206,8 @@ class Manager:
         logger.log(logging.ERROR if self._exit_code == 1 else logging.INFO, "stopping: %s", reason)
         if not self._is_dismissed:
             self._send_results()
-            self._tell(protocol.Goodbye(reason))
+            ran_s = self._pool.running_s(time.monotonic())
+            self._tell(protocol.Goodbye(reason, self._is_job_end, ran_s))
         self._connection.close(0.0 if self._is_dismissed else GOODBYE_S)
 
     @property
@@ -230,6 +239,7 @@ class Manager:
         self._watch(self._signals, self._clear_signals)
 
     def _on_signal(self, number: int, _: Any) -> None:
+        self._is_job_end = self._is_job_end or number == signal.SIGTERM
         self._stop(f"its process got {signal.Signals(number).name}", exit_code=128 + number)
 
     def _clear_signals(self, _: int) -> None:

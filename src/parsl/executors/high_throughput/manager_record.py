@@ -27,6 +27,7 @@ class ManagerRecord:
         "block",
         "capacity",
         "draining",
+        "ends_at_s",
         "functions",
         "heard_at",
         "held",
@@ -56,6 +57,8 @@ class ManagerRecord:
         self.functions: set[bytes] = set()
         self.heard_at = now_s
         self.idle_since: float | None = None if self.held else now_s
+        #: When its job will be ended, on the caller's clock; infinity if nobody knows.
+        self.ends_at_s = float("inf") if register.ends_in_s is None else now_s + register.ends_in_s
         #: The block is about to be given back.
         self.on_hold = False
         #: Since when its connection has been closed, if it is.
@@ -91,6 +94,10 @@ class ManagerRecord:
         """How many of its workers have no task."""
         return self.workers - len(self.held) if self.takes_tasks else 0
 
+    def left_s(self, now_s: float) -> float:
+        """How much time it has, in seconds."""
+        return self.ends_at_s - now_s
+
     def info(self, now_s: float) -> ManagerInfo:
         return ManagerInfo(
             manager=self.name,
@@ -104,4 +111,5 @@ class ManagerRecord:
             parsl_version=self.parsl_version,
             python_version=self.python_version,
             nodes=self.nodes,
+            ends_in_s=None if self.ends_at_s == float("inf") else self.left_s(now_s),
         )

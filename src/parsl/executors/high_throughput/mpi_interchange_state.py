@@ -56,21 +56,23 @@ class MpiInterchangeState(InterchangeState):
         self._launches.pop(name, None)
         return super().remove(name)
 
-    def match(self) -> list[tuple[bytes, list[Task]]]:
+    def match(self, now_s: float = 0.0) -> list[tuple[bytes, list[Task]]]:
         """Give waiting tasks to managers that can start them at once.
 
         Returns: which manager gets which tasks.
         """
         if not len(self._waiting):
             return []
-        rooms = [self._room(name, record) for name, record in self.managers.items() if record.takes_tasks]
+        rooms = [
+            self._room(name, record, now_s) for name, record in self.managers.items() if record.takes_tasks
+        ]
         given: dict[bytes, list[Task]] = {}
         for name, task in self._waiting.place(rooms):
             self._hand_over(name, task)
             given.setdefault(name, []).append(task)
         return list(given.items())
 
-    def _room(self, name: bytes, record: ManagerRecord) -> Room:
+    def _room(self, name: bytes, record: ManagerRecord, now_s: float) -> Room:
         # The record is right about what is held, whoever has changed it.
         taken = {task_id: nodes for task_id, nodes in self._taken[name].items() if task_id in record.held}
         self._taken[name] = taken
@@ -78,7 +80,7 @@ class MpiInterchangeState(InterchangeState):
         has_unknown = len(taken) < len(record.held)
         free_nodes = 0 if has_unknown else record.nodes - sum(taken.values())
         slots = min(record.free_workers, self._launches.get(name, record.workers))
-        return Room(name, record.nodes, free_nodes, slots)
+        return Room(name, record.nodes, free_nodes, slots, record.left_s(now_s))
 
     def _hand_over(self, name: bytes, task: Task) -> None:
         record = self.managers[name]

@@ -42,12 +42,14 @@ def run_manager(settings: ManagerSettings, block: str) -> int:
 
 def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     import platform
+    import time
 
     from parsl.errors import ConfigurationError
+    from parsl.executors.high_throughput.block_time import seconds_left
     from parsl.executors.high_throughput.connecting import NoInterchange, RefusedByInterchange, connect
+    from parsl.executors.high_throughput.lost_workers import PoolIdentity
     from parsl.executors.high_throughput.manager import Manager, manager_log_dir
     from parsl.executors.high_throughput.protocol import PROTOCOL_VERSION, Register
-    from parsl.executors.high_throughput.worker_pool import PoolIdentity
     from parsl.utils import setproctitle
     from parsl.version import VERSION
 
@@ -58,6 +60,8 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
         _start_log(Path(manager_log_dir(settings, identity)), is_debug=settings.debug)
         nodes = _find_nodes(settings, host) if settings.mpi_launcher else []
         workers = _place_workers(settings, name, block)
+        left_s = seconds_left(os.environ, settings.walltime_s, time.time())
+        ends_at_s = None if left_s is None else time.monotonic() + left_s
         register = Register(
             protocol=PROTOCOL_VERSION,
             manager=name,
@@ -70,13 +74,14 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
             capacity=len(workers) + settings.prefetch,
             nodes=len(nodes),
             launches=settings.max_launches,
+            ends_in_s=left_s,
         )
         connection = connect(settings, register)
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
         _say(f"Manager {name} on {host}, block {block}: {error}")
         return 1
-    manager = Manager(identity, settings, connection, workers, channel, nodes)
+    manager = Manager(identity, settings, connection, workers, channel, nodes, ends_at_s)
     logger.info("%r begins with %d workers", manager, len(workers))
     try:
         code = manager.run()

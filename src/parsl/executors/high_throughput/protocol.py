@@ -62,6 +62,8 @@ class Task(msgspec.Struct, array_like=True, gc=False):
     #: Sizes in bytes of its pieces in the spool (see spool.py), when it travels there.
     spooled: tuple[int, ...] = ()
     resources: Resources | None = None
+    #: How long it takes, as its user says; it is not started where there is less time.
+    runtime_s: float | None = None
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):
@@ -91,6 +93,12 @@ class Failure(msgspec.Struct, omit_defaults=True):
     #: Largest resident set of the worker, in bytes.
     peak_memory: int | None = None
     log_tail: str = ""
+    #: Its manager is gone, perhaps with its job.
+    is_gone: bool = False
+    #: The job was at its end: that is not the task's doing.
+    is_job_end: bool = False
+    #: How long the task had been running, in seconds, where known.
+    ran_s: float | None = None
 
 
 class ManagerInfo(msgspec.Struct):
@@ -108,6 +116,8 @@ class ManagerInfo(msgspec.Struct):
     python_version: str
     #: Nodes that it has to give to tasks; 0 where tasks do not ask for nodes.
     nodes: int = 0
+    #: In how many seconds its job will be ended; None if nobody knows.
+    ends_in_s: float | None = None
 
 
 class Tasks(msgspec.Struct, tag=True, array_like=True):
@@ -214,6 +224,8 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     nodes: int = 0
     #: How many tasks it will start; None for any number.
     launches: int | None = None
+    #: In how many seconds its job will be ended; None if nobody knows.
+    ends_in_s: float | None = None
 
 
 class Welcome(msgspec.Struct, tag=True, array_like=True):
@@ -260,6 +272,10 @@ class Goodbye(msgspec.Struct, tag=True, array_like=True):
     """The manager ends now; what it holds is lost."""
 
     reason: str
+    #: Its job is being ended.
+    is_job_end: bool = False
+    #: How long each of its tasks had been running, in seconds; those that are missing had not begun.
+    ran_s: dict[int, float] = {}
 
 
 class Work(msgspec.Struct, array_like=True):

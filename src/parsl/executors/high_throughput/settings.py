@@ -72,6 +72,8 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
     nodes_per_block: int = 1
     #: Most tasks that a block starts where tasks ask for nodes; None for any number.
     max_launches: int | None = None
+    #: How long a block may run; None if nobody knows.
+    walltime_s: float | None = None
     #: The driver's sys.path.
     path: list[str] = []
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import logging
 import select
-import signal
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.lost_workers import (
+    Doubts,
+    PoolIdentity,
+    describe_exit,
+    is_doubtful,
+    worker_failure,
+)
 from parsl.executors.high_throughput.manager_state import ManagerState, Slot
 from parsl.executors.high_throughput.protocol import (
     INLINE_LIMIT,
@@ -40,16 +46,10 @@ MOST_STILLBORN = 3
 #: Workers that the fork server is asked for at once when the pool starts: neither side may have to wait until
 #: the other reads.
 _MOST_STARTING = 64
+#: The interchange has reckoned a bit earlier: a task may be short of so much time, in seconds.
+TIME_SLACK_S = 1.0
 #: Messages taken from one descriptor before the others get their turn.
 _BURST = 64
-
-
-class PoolIdentity(NamedTuple):
-    """Who these workers belong to, for error messages."""
-
-    manager: str
-    block: str
-    host: str
 
 
 class PoolBroken(Exception):
@@ -65,6 +65,7 @@ class WorkerPool:
         prefetch: tasks to hold beyond one for each worker.
         spool: directory for large payloads, or an empty text.
         worker_log_dir: directory for a log of each worker, or an empty text for none.
+        ends_at_s: when the job is ended, on the monotonic clock; None if nobody knows.
         fork_server: the channel to the process that starts workers.
         watch: called with a descriptor and what to call with its events, to have it watched for input.
         rewatch: called with a descriptor and the events to watch it for from now on.
@@ -82,6 +83,7 @@ class WorkerPool:
         prefetch: int,
         spool: str,
         worker_log_dir: str = "",
+        ends_at_s: float | None = None,
         fork_server: socket.socket,
         watch: Callable[[int, Callable[[int], None]], None],
         rewatch: Callable[[int, int], None],
@@ -91,12 +93,14 @@ class WorkerPool:
         self._places = places
         self._spool = spool
         self._worker_log_dir = worker_log_dir
+        self._ends_at_s = ends_at_s
         self._fork_server = fork_server
         self._watch, self._rewatch, self._unwatch = watch, rewatch, unwatch
         self.state = ManagerState(len(places), prefetch)
         #: Results, and the frames that belong to them, for the manager to send.
         self.results: list[Result] = []
         self.frames: list[Any] = []
+        self.doubts = Doubts()
         self._functions: dict[bytes, bytes] = {}
         self._task_frames: dict[int, list[Any]] = {}
         self._links: dict[int, WorkerLink] = {}
@@ -141,8 +145,39 @@ class WorkerPool:
             if task.sizes:
                 self._task_frames[task.id] = frames[at : at + len(task.sizes)]
                 at += len(task.sizes)
+        if self._ends_at_s is not None and any(task.runtime_s is not None for task in tasks):
+            tasks = self._refuse_too_long(tasks, self._ends_at_s - time.monotonic())
         self.state.add(tasks)
         self._assign(None)
+
+    def _refuse_too_long(self, tasks: list[Task], left_s: float) -> list[Task]:
+        """Give tasks back for which there is no time. Returns: the others."""
+        fitting = []
+        for task in tasks:
+            if task.runtime_s is None or task.runtime_s <= left_s + TIME_SLACK_S:
+                fitting.append(task)
+                continue
+            manager, block, host = self._identity
+            text = f"takes {task.runtime_s:g} s, and block {block} on {host} has only {left_s:.0f} s left"
+            failure = Failure(
+                protocol.MANAGER_LOST, f"Task not begun: it {text}.", host, block, manager, is_job_end=True
+            )
+            self._fail(task.id, failure)
+        return fitting
+
+    def held_ids(self) -> list[int]:
+        """The tasks that are with this manager."""
+        return self.state.held_ids() + self.doubts.ids()
+
+    def running_s(self, now_s: float) -> dict[int, float]:
+        """For how many seconds each task has been running, or had been."""
+        ran_s = {slot.given[0].id: now_s - slot.started for slot in self.state.slots if slot.given}
+        return ran_s | self.doubts.ran_s(now_s)
+
+    def end_doubts(self, now_s: float) -> None:
+        """Report the tasks whose workers were killed a while ago, and nothing else was."""
+        for task_id, failure in self.doubts.take_ended(now_s):
+            self._fail(task_id, failure)
 
     def cancel(self, ids: list[int]) -> None:
         """End tasks, queued or running."""
@@ -327,11 +362,16 @@ class WorkerPool:
         self._read_back(slot)
         self._stillborn += 1
         kind = slot.ending or protocol.WORKER_LOST
+        began_s = slot.started
         for task in self.state.worker_gone(slot):
             logger.warning(
                 "worker %d (pid %d) ended under task %d: %s", slot.rank, message.pid, task.id, kind
             )
-            self._fail(task.id, self._failure(kind, slot, task, message))
+            failure = worker_failure(self._identity, kind, slot.rank, task, message)
+            if is_doubtful(failure):
+                self.doubts.add(task.id, failure, began_s, time.monotonic())
+            else:
+                self._fail(task.id, failure)
             self._stillborn = 0
         self._unwatch(link.ours.fileno())
         link.close()
@@ -342,39 +382,3 @@ class WorkerPool:
             )
         self._start_worker(slot)
         self._assign(None)
-
-    def _failure(self, kind: str, slot: Slot, task: Task, exited: protocol.Exited) -> Failure:
-        manager, block, host = self._identity
-        code = exited.exit_code
-        if kind == protocol.TIMED_OUT:
-            text = f"over its walltime of {task.walltime_s:g} s on {host}: ended, with all its processes"
-        elif kind == protocol.CANCELLED:
-            text = "cancelled while it was running"
-        else:
-            text = (
-                f"Worker {slot.rank} (pid {exited.pid}) on host {host}, block {block}, ended under the task: "
-                f"{describe_exit(code)}; its peak memory was {exited.peak_memory / 1e6:.0f} MB."
-            )
-        return Failure(
-            kind,
-            text,
-            host,
-            block,
-            manager,
-            worker=slot.rank,
-            exit_code=code if code >= 0 else None,
-            signal=-code if code < 0 else None,
-            peak_memory=exited.peak_memory,
-        )
-
-
-def describe_exit(exit_code: int) -> str:
-    """An exit code in words; negative for a signal."""
-    if exit_code >= 0:
-        return f"exit code {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = "an unknown signal"
-    hint = " (often the kernel, because memory ran out)" if exit_code == -signal.SIGKILL else ""
-    return f"killed by signal {-exit_code}, {name}{hint}"
