@@ -36,7 +36,7 @@ from parsl.special_names import SPECIAL_NAMES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.memoizer import Memoizer
