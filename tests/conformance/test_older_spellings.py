@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from parsl.channels import LocalChannel, OAuthSSHChannel, SSHChannel, SSHInteractiveLoginChannel
+from parsl.config import Config
+from parsl.dataflow.memoization import BasicMemoizer
 from parsl.errors import ConfigurationError
 from parsl.executors import HighThroughputExecutor, MPIExecutor, ThreadPoolExecutor
 from parsl.launchers import SimpleLauncher
@@ -128,3 +130,12 @@ def test_another_channel_is_an_error():
 def test_mpi_mode_of_the_other_executor_says_what_to_write():
     with pytest.raises(ConfigurationError, match=r"enable_mpi_mode=True .* write MPIExecutor\("):
         HighThroughputExecutor(enable_mpi_mode=True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"app_cache": False}, {"checkpoint_mode": "task_exit"}, {"checkpoint_files": []}], ids=str
+)
+def test_memoization_was_a_matter_of_the_configuration(arguments):
+    config, said = made(Config, **arguments)
+    assert isinstance(config.memoizer, BasicMemoizer)
+    assert "write Config(memoizer=BasicMemoizer(" in said
