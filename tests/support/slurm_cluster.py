@@ -47,7 +47,7 @@ EnforcePartLimits=ALL
 ReturnToService=2
 KillWait=2
 JobRequeue=0
-NodeName={nodes} CPUs=8 Sockets=1 CoresPerSocket=8 ThreadsPerCore=1
+NodeName={nodes} CPUs=208 Sockets=2 CoresPerSocket=52 ThreadsPerCore=2
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE
 """
 _COMMANDS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue")

@@ -55,7 +55,7 @@ def first_long_then_short(directory: str) -> str:
 
 
 @bash_app
-def run_ranks(command: str, parsl_resource_specification: Any = None, stdout: str = "") -> str:
+def run_ranks(command: str, parsl_resource_specification: Any = None, stdout: str | None = None) -> str:
     """Run a command on the task's nodes."""
     return f"$PARSL_MPI_PREFIX {command}"
 
@@ -307,14 +307,7 @@ def aurora() -> dict[str, Any]:
     Path("my_parsl_workflow.py").write_text((examples / "my_parsl_workflow.py").read_text())
     Path("config.py").write_text(_AURORA_CONFIG)
     begin_s = time.time()
-    done = subprocess.run(
-        [sys.executable, "my_parsl_workflow.py"],
-        env={**os.environ, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=80,
-    )
+    done = _run_script("my_parsl_workflow.py", {**os.environ, "HOME": str(home)})
     outputs = [path.read_text() for path in sorted(Path("output").glob("*.stdout"))]
     return {
         "code": done.returncode,
@@ -354,23 +347,27 @@ aurora_single_tile_config = Config(
 """
 
 
+def _mpi_config(max_workers: int = 2, **options: Any) -> Config:
+    """Blocks of four nodes, for programs that srun starts."""
+    executor = MPIExecutor(
+        label="htex",
+        max_workers_per_block=max_workers,
+        mpi_launcher="srun",
+        provider=provider(nodes_per_block=4, launcher=SimpleLauncher()),
+        **options,
+    )
+    return Config(executors=[executor], run_dir="runs")
+
+
 def mpi() -> dict[str, Any]:
     """An ensemble of programs on two nodes each, started by srun, on a job of four nodes."""
     begin_s = time.time()
-    executor = MPIExecutor(
-        label="htex",
-        max_workers_per_block=2,
-        mpi_launcher="srun",
-        provider=provider(nodes_per_block=4, launcher=SimpleLauncher()),
-    )
-    command = "sh -c " + shlex.quote("echo $(hostname) $SLURM_PROCID $SLURM_NTASKS; sleep 1")
-    with parsl.load(Config(executors=[executor], run_dir="runs")):
+    command = "sh -c " + shlex.quote("echo $(hostname) $SLURM_PROCID; sleep 1")
+    with parsl.load(_mpi_config()):
         resources = {"num_nodes": 2, "ranks_per_node": 3}
+        outputs = [os.path.abspath(f"out-{number}") for number in range(6)]
         tasks = [
-            run_ranks(
-                command, parsl_resource_specification=resources, stdout=os.path.abspath(f"out-{number}")
-            )
-            for number in range(6)
+            run_ranks(command, parsl_resource_specification=resources, stdout=output) for output in outputs
         ]
         tasks[0].result(timeout=40)
         first_s = gap_s(begin_s)
@@ -378,8 +375,93 @@ def mpi() -> dict[str, Any]:
         all_s = gap_s(begin_s)
         exit_began_s = time.time()
     facts = give_back(exit_began_s)
-    outputs = [sorted(Path(f"out-{number}").read_text().splitlines()) for number in range(6)]
-    return {"codes": codes, "outputs": outputs, "first_result_s": first_s, "all_results_s": all_s, **facts}
+    said = [[line.split() for line in Path(output).read_text().splitlines()] for output in outputs]
+    return {"codes": codes, "said": said, "first_result_s": first_s, "all_results_s": all_s, **facts}
+
+
+def mpich() -> dict[str, Any]:
+    """A real MPI program on four nodes, and on one; then one that is cancelled, whose node is used again."""
+    program = Path(__file__).parents[2] / "system" / "hello_mpi.py"
+    command = f"--mpi=pmi2 {sys.executable} -S {program}"
+    with parsl.load(_mpi_config(max_workers=4)):
+        sizes = [{"num_nodes": 4, "ranks_per_node": 2}, {"num_nodes": 1, "ranks_per_node": 3}]
+        outputs = [os.path.abspath(f"out-{number}") for number in range(2)]
+        for size, output in zip(sizes, outputs, strict=True):
+            run_ranks(command, parsl_resource_specification=size, stdout=output).result(timeout=40)
+        whole_block = {"num_nodes": 4, "ranks_per_node": 1}
+        endless = run_ranks("sleep 1000", parsl_resource_specification=whole_block)
+        wait_for(lambda: _sleepers() == 4, "its ranks run")
+        endless.cancel()
+        again = run_ranks(
+            "hostname", parsl_resource_specification=whole_block, stdout=os.path.abspath("again")
+        )
+        again.result(timeout=40)
+        sleeping = _sleepers()
+    said = [sorted(Path(output).read_text().splitlines()) for output in [*outputs, "again"]]
+    return {"said": said, "sleeping": sleeping, "left": jobs()}
+
+
+def _sleepers() -> int:
+    return slurm("ps", "-eo", "args").count("/bin/sleep 1000")
+
+
+def aurora_mpi() -> dict[str, Any]:
+    """The MPI ensemble of Aurora's user guide; srun has no such options as Aurora's mpiexec."""
+    home = Path("home").absolute()
+    _write_program(home / "HelperScripts/Aurora/set_affinity_gpu_aurora.sh", 'exec "$@"')
+    program = home / "Examples/Aurora/affinity_gpu/sycl/hello_affinity"
+    _write_program(program, 'echo "$PARSL_MPI_NODELIST $SLURM_PROCID $SLURM_LOCALID $(hostname)"')
+    guide = Path(__file__).parents[1] / "aurora_guide" / "my_mpi_workflow.py"
+    script = guide.read_text().replace("$HOME/GettingStarted", str(home))
+    Path("my_mpi_workflow.py").write_text(script.replace("--cpu-bind depth --depth={depth} ", ""))
+    Path("mpi_config.py").write_text(_AURORA_MPI_CONFIG)
+    begin_s = time.time()
+    done = _run_script("my_mpi_workflow.py", dict(os.environ))
+    outputs = [Path(f"mpi_output/{number}/hello.stdout").read_text().split("\n")[:-1] for number in range(10)]
+    return {
+        "code": done.returncode,
+        "said": done.stdout + done.stderr,
+        "outputs": outputs,
+        "s": gap_s(begin_s),
+    }
+
+
+def _write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def _run_script(name: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, name]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=80)
+
+
+_AURORA_MPI_CONFIG = """
+import os
+from parsl.config import Config
+from parsl.executors import MPIExecutor
+from parsl.launchers import SimpleLauncher
+from parsl.providers import SlurmProvider
+
+mpi_ensemble_config = Config(
+    executors=[
+        MPIExecutor(
+            max_workers_per_block=2,
+            mpi_launcher="srun",
+            provider=SlurmProvider(
+                partition="debug",
+                worker_init=f"cd {os.getcwd()}",
+                walltime="0:30:00",
+                launcher=SimpleLauncher(),
+                nodes_per_block=4,
+                max_blocks=1,
+            ),
+        ),
+    ],
+    retries=1,
+)
+"""
 
 
 def held() -> dict[str, Any]:

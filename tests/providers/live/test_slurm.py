@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +108,32 @@ def test_the_workflow_of_auroras_guide_runs_with_a_slurm_provider(tmp_path: Path
     assert all(tile == f"{int(rank) // 2}.{int(rank) % 2}" for rank, tile in tiles.items())
 
 
-def test_an_ensemble_of_mpi_programs_runs_through_srun(tmp_path: Path) -> None:
+def test_an_ensemble_of_programs_runs_through_srun(tmp_path: Path) -> None:
     facts = facts_of("mpi", tmp_path)
     assert facts["codes"] == [0] * 6
+    for said in facts["said"]:
+        assert sorted(int(rank) for _, rank in said) == list(range(6))
+        assert len({node for node, _ in said}) == 2
+    assert facts["left"] == []
+
+
+def test_auroras_mpi_ensemble_runs_on_the_right_nodes(tmp_path: Path) -> None:
+    facts = facts_of("aurora_mpi", tmp_path)
+    assert facts["code"] == 0, facts["said"]
+    assert "Tasks done!" in facts["said"]
     for output in facts["outputs"]:
-        nodes = sorted({line.split()[0] for line in output})
-        assert len(output) == 6
-        assert len(nodes) == 2
+        ranks = [line.split() for line in output]
+        assert sorted(int(rank) for _, rank, _, _ in ranks) == list(range(24))
+        assert {node for _, _, _, node in ranks} == set(ranks[0][0].split(","))
+
+
+@pytest.mark.skipif(find_library("mpich") is None, reason="MPICH is not installed (Debian: mpich)")
+def test_ranks_of_mpich_find_each_other_and_nodes_come_back(tmp_path: Path) -> None:
+    facts = facts_of("mpich", tmp_path)
+    on_four, on_one, again = facts["said"]
+    assert [line.split()[0] for line in on_four] == [f"{rank}/8" for rank in range(8)]
+    assert {line.split()[2] for line in on_four} == {"n1,", "n2,", "n3,", "n4,"}
+    assert [line.split()[0] for line in on_one] == ["0/3", "1/3", "2/3"]
+    assert again == ["n1", "n2", "n3", "n4"]
+    assert facts["sleeping"] == 0
     assert facts["left"] == []

@@ -1,0 +1,93 @@
+"""How long things take with real schedulers: ``python -m tests.providers.live.figures [ROUNDS]``.
+
+Runs the scenarios of the tests in private clusters, as root, and prints the median and the range of what they
+measure, in seconds. Take it on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.providers.live import test_grid_engine, test_slurm
+
+SCHEDULERS: dict[str, Callable[[str, Path], Any]] = {
+    "Slurm": test_slurm.facts_of,
+    "Grid Engine": test_grid_engine.facts_of,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    Args:
+        scheduler: Which.
+        scenario: The program that measures it.
+        fact: Its name there.
+        what: What it is, in words.
+    """
+
+    scheduler: str
+    scenario: str
+    fact: str
+    what: str
+
+
+FIGURES = [
+    Figure("Slurm", "ensemble", "submitted_s", "load to job submitted"),
+    Figure("Slurm", "ensemble", "first_result_after_job_start_s", "job's start to first result"),
+    Figure("Slurm", "ensemble", "first_result_s", "load to first of 100 results, 2 nodes"),
+    Figure("Slurm", "ensemble", "all_results_s", "load to all of 100 results, 2 nodes"),
+    Figure("Slurm", "ensemble", "exit_s", "end of `with` until it returns"),
+    Figure("Slurm", "busy_end", "exit_s", "the same, a job running and one queued"),
+    Figure("Slurm", "deleted", "result_after_next_start_s", "job deleted: next job's start to result"),
+    Figure("Slurm", "deleted", "result_after_loss_s", "job deleted: until the result"),
+    Figure("Slurm", "node_failed", "result_after_loss_s", "node down: until the result"),
+    Figure("Slurm", "walltime", "result_after_next_start_s", "walltime kill: next job's start to result"),
+    Figure("Slurm", "refused", "told_s", "load to refusal reported"),
+    Figure("Slurm", "bad_worker_init", "told_after_end_s", "worker_init fails: job's end until reported"),
+    Figure("Slurm", "held", "told_s", "job held: load until told"),
+    Figure("Slurm", "scaling", "given_back_s", "last result until 3 blocks are gone (idle time 1 s)"),
+    Figure("Slurm", "mpi", "first_result_s", "MPI, 6 two-node tasks of 1 s, 4 nodes: load to first"),
+    Figure("Slurm", "mpi", "all_results_s", "MPI, the same: load to all"),
+    Figure("Grid Engine", "ensemble", "submitted_s", "load to jobs submitted"),
+    Figure("Grid Engine", "ensemble", "first_result_after_job_start_s", "job's start to first result"),
+    Figure("Grid Engine", "ensemble", "first_result_s", "load to first of 100 results, 2 jobs"),
+    Figure("Grid Engine", "ensemble", "all_results_s", "load to all of 100 results, 2 jobs"),
+    Figure("Grid Engine", "ensemble", "exit_s", "end of `with` until it returns"),
+    Figure("Grid Engine", "deleted", "result_after_next_start_s", "job deleted: next job's start to result"),
+    Figure("Grid Engine", "walltime", "result_after_next_start_s", "walltime kill: next start to result"),
+    Figure("Grid Engine", "bad_worker_init", "told_after_end_s", "worker_init fails: end until reported"),
+]
+
+
+def measure(rounds: int) -> dict[Figure, list[float]]:
+    """Run every scenario so many times."""
+    values: dict[Figure, list[float]] = {figure: [] for figure in FIGURES}
+    for scheduler, scenario in dict.fromkeys((figure.scheduler, figure.scenario) for figure in FIGURES):
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as directory:
+                facts = SCHEDULERS[scheduler](scenario, Path(directory))
+            for figure in FIGURES:
+                if (figure.scheduler, figure.scenario) == (scheduler, scenario):
+                    values[figure].append(facts[figure.fact])
+    return values
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    for figure, values in measure(rounds).items():
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        median = statistics.median(values)
+        sys.stdout.write(f"{figure.scheduler:12} {figure.what:55} {median:7.2f}  ({spread})\n")
+
+
+if __name__ == "__main__":
+    main()
