@@ -57,23 +57,19 @@ def encode_record(hashsum: str, result: object) -> bytes:
     Raises:
         Exception: The result cannot be pickled.
     """
-    return frame(hashsum, pickle_result({"hash": hashsum, "exception": None, "result": result}))
-
-
-def pickle_result(result: object) -> bytes:
-    """Pickle by reference as far as that is possible, by value else."""
+    record = {"hash": hashsum, "exception": None, "result": result}
     try:
-        return dumps(result, PROTOCOL)
-    except Exception:
+        return frame(hashsum, dumps(record, PROTOCOL))
+    except Exception:  # by value what cannot be pickled by reference
         import cloudpickle
 
-        return cloudpickle.dumps(result, PROTOCOL)  # type: ignore[no-any-return]
+        return frame(hashsum, cloudpickle.dumps(record, PROTOCOL))
 
 
 def frame(hashsum: str, body: bytes) -> bytes:
     """Put a header before the pickle of a record."""
     head = _HEADER.pack(_PREFIX, _MAGIC, _VERSION, bytes.fromhex(hashsum), len(body), crc32(body))
-    return b"".join((head, _TAIL.pack(crc32(head), _POP), body))
+    return head + _TAIL.pack(crc32(head), _POP) + body
 
 
 class Header:
@@ -104,8 +100,8 @@ def decode_header(data: Buffer, at: int = 0) -> Header | None:
     if len(data) - at < HEADER_BYTES:
         return None
     prefix, magic, version, key, length, crc = _HEADER.unpack_from(data, at)
-    own_crc, _ = _TAIL.unpack_from(data, at + _HEADER.size)
-    if prefix != _PREFIX or magic != _MAGIC or crc32(data[at : at + _HEADER.size]) != own_crc:
+    own_crc, pop = _TAIL.unpack_from(data, at + _HEADER.size)
+    if (prefix, magic, pop) != (_PREFIX, _MAGIC, _POP) or crc32(data[at : at + _HEADER.size]) != own_crc:
         return None
     if version != _VERSION:
         raise BadCheckpoint(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import md5
+from types import FunctionType
 
 from parsl.data_provider.files import File
 from parsl.dataflow.function_identity import is_by_name
@@ -32,6 +33,20 @@ def make_hash(task: TaskRecord) -> str:
     Raises:
         UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
     """
+    func = task.func
+    if (
+        type(func) is FunctionType
+        and not task.kwargs
+        and not task.ignore_for_cache
+        and is_plain(task.args)
+        and not is_by_name()
+    ):
+        return _digest(id_for_memo(func) + repr((*task.args,)).encode())
+    return _digest(b"".join(_parts(task)))
+
+
+def _parts(task: TaskRecord) -> list[bytes]:
+    """What is hashed of a task, in the order and form that upstream has."""
     args: Sequence[Any] = task.args
     kwargs = task.kwargs
     parts = []
@@ -48,14 +63,13 @@ def make_hash(task: TaskRecord) -> str:
         parts.append(id_for_memo_list(list(outputs or ()), output_ref=True))
     elif task.special is not None and task.special.outputs:
         parts.append(id_for_memo_list(list(task.special.outputs), output_ref=True))
-    func = id_for_memo(task.func)
-    if not is_by_name() and is_plain(args) and (not kwargs or is_plain(kwargs.values())):
-        parts.append(func)
-        parts.append(repr((*args, *sorted(kwargs.items()))).encode())
-    else:
-        parts += (id_for_memo_dict(kwargs), func, id_for_memo_list(list(args)))
-    # What is hashed is no secret; and some systems forbid MD5 for those.
-    return md5(b"".join(parts), usedforsecurity=False).hexdigest()
+    parts += (id_for_memo_dict(kwargs), id_for_memo(task.func), id_for_memo_list(list(args)))
+    return parts
+
+
+def _digest(data: bytes) -> str:
+    # It is no secret; and some systems forbid MD5 for those.
+    return md5(data, usedforsecurity=False).hexdigest()
 
 
 def _name_streams(kwargs: dict[str, Any], special: SpecialArguments) -> None:

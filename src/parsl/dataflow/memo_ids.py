@@ -110,18 +110,19 @@ def _id_of_slice(obj: slice, output_ref: bool = False) -> bytes:
     return dumps(["slice", id_for_memo_tuple((obj.start, obj.stop, obj.step))], PROTOCOL)
 
 
-_registered = id_for_memo.registry
-_PLAIN: dict[type, Any] = {kind: _registered[kind] for kind in (type(None), bool, int, float, str, complex)}
+#: Types whose ``repr`` says which value it is, as long as nobody registers them anew.
+plain_types: set[type] = {type(None), bool, int, float, str, complex}
+_register = id_for_memo.register
+
+
+def _register_and_note(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    plain_types.discard(cls)
+    return _register(cls, *args, **kwargs)
 
 
 def is_plain(values: Iterable[object]) -> bool:
-    """Whether all are of types whose ``repr`` says which value it is, and that were not registered anew."""
-    for value in values:
-        kind = type(value)
-        known = _PLAIN.get(kind)
-        if known is None or _registered[kind] is not known:
-            return False
-    return True
+    """Whether all are of :data:`plain_types`."""
+    return plain_types.issuperset(map(type, values))
 
 
 @id_for_memo.register(list)
@@ -231,3 +232,7 @@ def _digest(data: Any) -> bytes:
     from hashlib import blake2b
 
     return blake2b(data, digest_size=20).digest()
+
+
+# From here on registrations are those of users.
+id_for_memo.register = _register_and_note  # type: ignore[method-assign]

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
     from parsl.dataflow.taskrecord import TaskRecord
-    from parsl.lean_future import LeanFuture
 
 __all__ = [
     "BasicMemoizer",
@@ -128,6 +127,7 @@ class BasicMemoizer(Memoizer):
         self._period_s = period_in_seconds(self, checkpoint_period or _DEFAULT_PERIOD)
         self.memoize = validate.boolean(self, "memoize", memoize)
         self.function_identity = validate.choice(self, "function_identity", function_identity, _IDENTITIES)
+        self._is_by_code = function_identity == "code"
         self.commits = memoize and checkpoint_mode == "task_exit"
         self._table = MemoTable()
         self._loaded: LoadedCheckpoints | None = None
@@ -177,17 +177,11 @@ class BasicMemoizer(Memoizer):
         """
         if not task.memoize or not self.memoize:
             return None
-        hashsum = task.hashsum = self._hash(task)
+        hashsum = task.hashsum = make_hash(task) if self._is_by_code else self._hash_by_name(task)
         known = self._table.claim(hashsum, task)
         if known is not None or self._loaded is None:
             return known
         return self._find_loaded(hashsum, task, self._loaded)
-
-    def _hash(self, task: TaskRecord) -> str:
-        if self.function_identity == "code":
-            return make_hash(task)
-        with by_name():
-            return make_hash(task)
 
     def _find_loaded(self, hashsum: str, task: TaskRecord, loaded: LoadedCheckpoints) -> Future[Any] | None:
         """Look for a call in earlier runs' checkpoints; what is found goes into this run's, too."""
@@ -201,7 +195,9 @@ class BasicMemoizer(Memoizer):
             if future is not None:
                 self._remember(hashsum, task, future.result())
         if future is not None:
-            self._share(self._table.put(hashsum, future.result()), future.result(), None)
+            waiting = self._table.put(hashsum, future.result())
+            if waiting is not None:
+                waiting.set_result(future.result())
         return future
 
     def _hash_by_name(self, task: TaskRecord) -> str:
@@ -212,28 +208,27 @@ class BasicMemoizer(Memoizer):
 
     def update_memo_result(self, task: TaskRecord, r: Any) -> None:
         """Remember a result; with ``task_exit``, :meth:`commit` writes it."""
-        if task.hashsum is None or not self.memoize:
+        hashsum = task.hashsum
+        if hashsum is None:
             return
-        self._remember(task.hashsum, task, r)
-        self._share(self._table.put(task.hashsum, r), r, None)
+        if self._file is not None:
+            self._remember(hashsum, task, r)
+        waiting = self._table.put(hashsum, r)
+        if waiting is not None:
+            waiting.set_result(r)
 
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
         """Remember an exception for this run, if it is the app's own."""
-        if task.hashsum is None or not self.memoize:
+        if task.hashsum is None:
             return
         if _is_apps_own(e):
-            self._share(self._table.put_exception(task.hashsum, e), None, e)
+            waiting = self._table.put_exception(task.hashsum, e)
+            if waiting is not None:
+                waiting.set_exception(e)
         else:
-            self._share(self._table.release(task.hashsum, task), START_OVER, None)
-
-    def _share(self, waiting: LeanFuture[Any] | None, result: Any, error: BaseException | None) -> None:
-        """Give an outcome to the tasks that wait for it."""
-        if waiting is None:
-            return
-        if error is None:
-            waiting.set_result(result)
-        else:
-            waiting.set_exception(error)
+            waiting = self._table.release(task.hashsum, task)
+            if waiting is not None:
+                waiting.set_result(START_OVER)
 
     # Checkpoints
 
