@@ -124,7 +124,7 @@ def refused() -> dict[str, Any]:
 def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
     directory = Path("marks").absolute()
     directory.mkdir()
-    with watch() as queue, parsl.load(config(retries=1, **options)) as kernel:
+    with watch() as queue, parsl.load(config(**options)) as kernel:
         task = first_long_then_short(str(directory))
         wait_for(lambda: bool(os.listdir(directory)), "the task runs", 30)
         first = os.listdir(directory)[0]
@@ -149,7 +149,7 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
 
 def deleted() -> dict[str, Any]:
     """A job that somebody deletes, under a task."""
-    return _lose_a_job(("qdel",))
+    return _lose_a_job(("qdel",), retries=1)
 
 
 def walltime() -> dict[str, Any]:

@@ -204,7 +204,7 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
 
 def walltime() -> dict[str, Any]:
     """A job whose time is over, under a task. (Only root may change the end of a job.)"""
-    return _lose_a_job(("scontrol", "update", "jobid={job}", "EndTime=now+1"), retries=1)
+    return _lose_a_job(("scontrol", "update", "jobid={job}", "EndTime=now+1"))
 
 
 def deleted() -> dict[str, Any]:
