@@ -64,7 +64,7 @@ def id_of_function(function: Any) -> bytes:
     if _meaning.by_name:
         return _id_by_name(function)
     if type(function) is FunctionType:
-        return _id_by_code(function)
+        return id_by_code(function)
     if isinstance(function, (BuiltinFunctionType, type)):
         return dumps(["builtin", *_names(function), _owner(function)], _PROTOCOL)
     if isinstance(function, (partial, MethodType)) or hasattr(type(function), "__parsl_dependencies__"):
@@ -83,7 +83,8 @@ def _id_by_name(function: Any) -> bytes:
     return dumps(["types.FunctionType", name, module], _PROTOCOL)
 
 
-def _id_by_code(function: FunctionType) -> bytes:
+def id_by_code(function: FunctionType) -> bytes:
+    """Identify a Python function by its name and its code, whatever :func:`by_name` says."""
     code = _known_code(function.__code__)
     if (
         function.__closure__ is None

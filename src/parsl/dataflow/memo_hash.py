@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from hashlib import md5
-from types import FunctionType
 
 from parsl.data_provider.files import File
-from parsl.dataflow.function_identity import is_by_name
-from parsl.dataflow.memo_ids import id_for_memo, id_for_memo_dict, id_for_memo_list, is_plain
+from parsl.dataflow.function_identity import id_by_code, is_by_name
+from parsl.dataflow.memo_ids import id_for_memo, id_for_memo_dict, id_for_memo_list, is_plain, own_callables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,15 +32,15 @@ def make_hash(task: TaskRecord) -> str:
     Raises:
         UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
     """
-    func = task.func
+    func: Any = task.func
     if (
-        type(func) is FunctionType
+        type(func) in own_callables
         and not task.kwargs
         and not task.ignore_for_cache
         and is_plain(task.args)
         and not is_by_name()
     ):
-        return _digest(id_for_memo(func) + repr((*task.args,)).encode())
+        return _digest(id_by_code(func) + repr((*task.args,)).encode())
     return _digest(b"".join(_parts(task)))
 
 

@@ -112,11 +112,14 @@ def _id_of_slice(obj: slice, output_ref: bool = False) -> bytes:
 
 #: Types whose ``repr`` says which value it is, as long as nobody registers them anew.
 plain_types: set[type] = {type(None), bool, int, float, str, complex}
+#: Types that :func:`id_of_function` takes as they are, likewise.
+own_callables: set[type] = {FunctionType}
 _register = id_for_memo.register
 
 
 def _register_and_note(cls: Any, *args: Any, **kwargs: Any) -> Any:
     plain_types.discard(cls)
+    own_callables.discard(cls)
     return _register(cls, *args, **kwargs)
 
 

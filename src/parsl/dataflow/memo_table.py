@@ -21,10 +21,9 @@ class MemoTable:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._results: dict[str, Any] = {}
-        self._exceptions: dict[str, BaseException] = {}
-        #: The tasks that execute calls, and for some of these a future that others wait for.
-        self._owners: dict[str, TaskRecord] = {}
+        #: For each call the task that executes it, or its outcome: a result and an exception.
+        self._calls: dict[str, TaskRecord | tuple[Any, BaseException | None]] = {}
+        #: For some of the calls that are executing, what other tasks wait for.
         self._shared: dict[str, LeanFuture[Any]] = {}
 
     def claim(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
@@ -34,14 +33,17 @@ class MemoTable:
             A future of it, done or not; it may turn out to be :data:`START_OVER`. None if the call is now,
             or was already, this task's to execute.
         """
+        call = self._calls.setdefault(hashsum, task)  # atomic
+        if call is task:
+            return None
+        if type(call) is tuple:
+            return _done(*call)
         with self._lock:
-            if hashsum in self._results:
-                return _done(self._results[hashsum], None)
-            if hashsum in self._exceptions:
-                return _done(None, self._exceptions[hashsum])
-            owner = self._owners.setdefault(hashsum, task)
-            if owner is task:
+            call = self._calls.setdefault(hashsum, task)  # it may have come to an end meanwhile
+            if call is task:
                 return None
+            if type(call) is tuple:
+                return _done(*call)
             shared = self._shared.get(hashsum)
             if shared is None:
                 shared = self._shared[hashsum] = LeanFuture()
@@ -50,31 +52,30 @@ class MemoTable:
     def put(self, hashsum: str, result: Any) -> LeanFuture[Any] | None:
         """Note the result of a call. Returns the future that other tasks wait for, if any do."""
         with self._lock:
-            self._results[hashsum] = result
-            return self._take_shared(hashsum)
+            self._calls[hashsum] = (result, None)
+            return self._shared.pop(hashsum, None) if self._shared else None
 
     def put_exception(self, hashsum: str, error: BaseException) -> LeanFuture[Any] | None:
         """Note that a call raises; returns as :meth:`put` does."""
         with self._lock:
-            if hashsum not in self._results:
-                self._exceptions[hashsum] = error
-            return self._take_shared(hashsum)
+            self._calls[hashsum] = (None, error)
+            return self._shared.pop(hashsum, None)
 
     def release(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
         """Note that a task has ended without an outcome to share; returns as :meth:`put` does."""
         with self._lock:
-            if self._owners.get(hashsum) is not task:
+            if self._calls.get(hashsum) is not task:
                 return None
-            return self._take_shared(hashsum)
-
-    def _take_shared(self, hashsum: str) -> LeanFuture[Any] | None:
-        self._owners.pop(hashsum, None)
-        return self._shared.pop(hashsum, None) if self._shared else None
+            del self._calls[hashsum]
+            return self._shared.pop(hashsum, None)
 
     def __repr__(self) -> str:
+        with self._lock:
+            done = [call for call in self._calls.values() if type(call) is tuple]
+        failed = sum(1 for _, error in done if error is not None)
         return (
-            f"<{type(self).__name__} {len(self._results)} results, {len(self._exceptions)} exceptions, "
-            f"{len(self._owners)} in flight>"
+            f"<{type(self).__name__} {len(done) - failed} results, {failed} exceptions, "
+            f"{len(self._calls) - len(done)} in flight>"
         )
 
 

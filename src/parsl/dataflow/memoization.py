@@ -181,7 +181,11 @@ class BasicMemoizer(Memoizer):
         known = self._table.claim(hashsum, task)
         if known is not None or self._loaded is None:
             return known
-        return self._find_loaded(hashsum, task, self._loaded)
+        try:
+            return self._find_loaded(hashsum, task, self._loaded)
+        except Exception as error:
+            logger.warning("Task %d runs, because checkpoints cannot be searched: %r", task.id, error)
+            return None
 
     def _find_loaded(self, hashsum: str, task: TaskRecord, loaded: LoadedCheckpoints) -> Future[Any] | None:
         """Look for a call in earlier runs' checkpoints; what is found goes into this run's, too."""

@@ -42,6 +42,7 @@ class TaskMemo:
         self.commits = memoizer.commits
         #: The tasks that have ended and whose futures are to be finished after the next commit.
         self._uncommitted: deque[tuple[TaskRecord, AppFuture[Any], Any]] = deque()
+        self._end_of_batch = self._commit_now  # bound once, not for each task
 
     # Before a task is launched
 
@@ -107,7 +108,7 @@ class TaskMemo:
     def finish_after_commit(self, record: TaskRecord, app_fu: AppFuture[Any], result: Any) -> None:
         """Finish the future of a task once what the memoizer was told of it is lasting."""
         self._uncommitted.append((record, app_fu, result))
-        if not at_end(self._commit_now):
+        if not at_end(self._end_of_batch):
             work_loop.run_soon(self._commit)
 
     def _commit_now(self) -> None:
