@@ -32,7 +32,8 @@ class Block:
         """Put a program on the PATH that writes its arguments down, a line each, and then does ``run``."""
         path = self.bin_dir / program
         log = self.bin_dir / f"{program}.calls"
-        path.write_text(f"#!/bin/bash\n(printf '%s\\n' \"$@\"; echo ----) >>'{log}'\n{run}\n")
+        # In one piece: several may do so at once.
+        path.write_text(f"#!/bin/bash\nprintf '%s\\n' \"$@\" ---- >>'{log}'\n{run}\n")
         path.chmod(0o755)
 
     def calls(self, program: str) -> list[list[str]]:
