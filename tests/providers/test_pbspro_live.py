@@ -10,96 +10,15 @@ from pathlib import Path
 import pytest
 
 import parsl
-from parsl.config import Config
-from parsl.executors import HighThroughputExecutor
-from parsl.launchers import MpiExecLauncher, SimpleLauncher
-from parsl.providers import PBSProProvider
-from parsl.testing.schedulers import AURORA_POLICY, PBSCluster, Policy
-from parsl.testing.schedulers.closing import marked_processes
+from parsl.launchers import MpiExecLauncher
+from parsl.testing.schedulers import AURORA_POLICY, PBSCluster
 from parsl.testing.schedulers.records import FINISHED, QUEUED, RUNNING
+from tests.providers.pbs_jobs import DEADLINE_S, config, wait_for_lines
+from tests.providers.pbs_tasks import run_until, where
 
 SOURCES = Path(parsl.__file__).parents[1]
 AURORA_GUIDE = Path(__file__).parent / "aurora_guide"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aurora"
-DEADLINE_S = 60
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home directory as the user guide wants it: an environment to activate, and the programs."""
-    folder = tmp_path / "home"
-    activate = folder / "_env" / "bin" / "activate"
-    activate.parent.mkdir(parents=True)
-    python_directory = Path(sys.executable).parent
-    activate.write_text(f"export PATH='{python_directory}':$PATH PYTHONPATH='{SOURCES}'\n")
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def make_cluster(home, tmp_path, monkeypatch):
-    made = []
-
-    def make(nodes=2, **more):
-        made.append(PBSCluster(tmp_path / "c", nodes, **more))
-        made[-1].activate(monkeypatch)
-        return made[-1]
-
-    yield make
-    for cluster in made:
-        cluster.close()
-        assert marked_processes(cluster.directory) == []
-
-
-@pytest.fixture
-def cluster(make_cluster):
-    return make_cluster(policy=Policy(kill_delay_s=2))
-
-
-def config(tmp_path, provider_options=None, **options):
-    provider = PBSProProvider(
-        **{
-            "account": "x",
-            "queue": "debug",
-            "worker_init": "source $HOME/_env/bin/activate",
-            "walltime": "0:10:00",
-            "launcher": SimpleLauncher(),
-            "cpus_per_node": 208,
-            **(provider_options or {}),
-        }
-    )
-    executor = HighThroughputExecutor(
-        label="htex", max_workers_per_node=2, cores_per_worker=0.01, provider=provider
-    )
-    return Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0, **options)
-
-
-def where():
-    import os
-
-    return os.environ["PBS_JOBID"]
-
-
-def run_until(marker, path):
-    """Say where it runs, and stay there for as long as a file says so."""
-    import os
-    import time
-
-    with open(path, "a") as file:
-        file.write(os.environ["PBS_JOBID"] + "\n")
-    while not os.path.exists(marker):
-        time.sleep(0.02)
-    return os.environ["PBS_JOBID"]
-
-
-def wait_for_lines(path, wanted):
-    deadline = time.monotonic() + DEADLINE_S
-    while len(lines := path.read_text().split() if path.exists() else []) < wanted:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return lines
 
 
 @pytest.mark.parametrize("flavour", PBSCluster.flavours)
@@ -127,8 +46,9 @@ def test_every_node_of_a_job_has_a_manager(cluster, tmp_path):
 
 
 def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path):
+    """It is no failure of the task: no retries are needed."""
     marker, runs = tmp_path / "go", tmp_path / "runs"
-    with parsl.load(config(tmp_path, retries=1)):
+    with parsl.load(config(tmp_path, retries=0)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
         [first] = wait_for_lines(runs, 1)
         subprocess.run(["qdel", first], check=True)
@@ -140,7 +60,7 @@ def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path):
 
 def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_path):
     marker, runs = tmp_path / "go", tmp_path / "runs"
-    with parsl.load(config(tmp_path, retries=1)):
+    with parsl.load(config(tmp_path, retries=0)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
         [first] = wait_for_lines(runs, 1)
         cluster.end_walltime(first)

@@ -71,7 +71,8 @@ class BlockKeeper:
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
         self._submitter = Submitter(self, owner, self._calls, clock, is_quick=provider.submits_at_once)
-        self._notices = BlockNotices(owner)
+        #: What the user has been told.
+        self.notices = BlockNotices(owner)
         self._is_closed = False
         self._times = AskingTimes()
         self._next_signs_s = float("-inf")
@@ -278,7 +279,7 @@ class BlockKeeper:
                 if self._table.observe_status(block_id, status, now_s)
             ]
             held = self._table.held()
-        self._notices.tell_held(held)
+        self.notices.tell_held(held)
         self._owner.note_blocks_observed(ended)
 
     def note_job_end(self, job_id: object) -> None:
@@ -303,7 +304,7 @@ class BlockKeeper:
     def tell_refused(self) -> None:
         """Tell the user, once, that no more blocks will come, though there are some."""
         if self.refusal is not None:
-            self._notices.tell_refused(self.refusal)
+            self.notices.tell_refused(self.refusal)
 
     def _observe_activity(self) -> None:
         activity = self._owner.block_activity()

@@ -324,3 +324,44 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+class TestTime:
+    """Tasks that say how long they take, and managers whose jobs end."""
+
+    @staticmethod
+    def timed(number: int, runtime_s: float) -> Task:
+        return Task(number, b"", b"", runtime_s=runtime_s)
+
+    @staticmethod
+    def ending(name: str, ends_in_s: float | None, workers: int = 2, prefetch: int = 0) -> Register:
+        return Register(
+            1, name, "v", "3", "host", "0", 1, workers, workers + prefetch, [], ends_in_s=ends_in_s
+        )
+
+    def test_a_task_goes_where_there_is_enough_time(self) -> None:
+        state = state_with(self.ending("short", 100), self.ending("long", 1000))
+        state.add_tasks([self.timed(1, 500), self.timed(2, 500), self.timed(3, 500)])
+        assert given(state) == {b"long": [1, 2]}
+        assert len(state.queue) == 1
+        state.results(b"long", results(1, 2), 2, 10.0)
+        assert [name for name, _ in state.match(501.0)] == []
+        state.register(b"new", self.ending("new", None), 501.0)
+        assert [name for name, _ in state.match(501.0)] == [b"new"]
+
+    def test_other_tasks_do_not_wait_behind_it(self) -> None:
+        state = state_with(self.ending("short", 100))
+        state.add_tasks([self.timed(1, 500), task(2), self.timed(3, 50)])
+        assert given(state) == {b"short": [2, 3]}
+
+    def test_it_is_not_fetched_ahead(self) -> None:
+        state = state_with(self.ending("a", 100, workers=1, prefetch=10))
+        state.add_tasks([self.timed(1, 50), self.timed(2, 50), task(3)])
+        assert given(state) == {b"a": [1, 3]}
+
+    def test_it_can_be_cancelled(self) -> None:
+        state = state_with()
+        state.add_tasks([self.timed(1, 50)])
+        assert state.cancel(1) is None
+        state.register(b"a", self.ending("a", None), 0.0)
+        assert given(state) == {}

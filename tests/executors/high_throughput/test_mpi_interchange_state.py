@@ -97,3 +97,11 @@ def test_a_manager_that_comes_with_tasks_of_unknown_size_gets_more_when_they_hav
     assert ids(state) == []
     state.results(b"m", [Result(9, DONE, b"")], 4, 1.0)
     assert ids(state) == [(b"m", [1])]
+
+
+def test_a_block_with_too_little_time_gets_no_task_that_says_how_long_it_takes() -> None:
+    state = started()
+    state.register(b"m", Register(1, "m", "", "", "h", "0", 1, 4, 4, nodes=4, ends_in_s=100), 1000.0)
+    state.add_tasks([Task(1, b"f", b"", resources=Resources(1, 1, 1), runtime_s=60), task(2)])
+    assert [(name, [task.id for task in tasks]) for name, tasks in state.match(1050.0)] == [(b"m", [2])]
+    assert [(name, [task.id for task in tasks]) for name, tasks in state.match(1010.0)] == [(b"m", [1])]

@@ -169,3 +169,20 @@ def test_all_tasks_run_once_and_no_manager_is_overfull(
         chance.shuffle(busy)
         busy[0].pop(chance.randrange(len(busy[0])))
     assert starts == Counter(range(len(wanted)))
+
+
+def test_a_task_that_says_how_long_it_takes_fits_where_there_is_so_much_time() -> None:
+    waiting = queue(
+        Task(0, b"f", b"", resources=Resources(2, 1, 2), runtime_s=500),
+        Task(1, b"f", b"", resources=Resources(2, 1, 2), runtime_s=50),
+        task(2, 2),
+    )
+    assert ids(waiting.place([Room(b"short", 4, 4, 4, left_s=100)])) == [1, 2]
+    assert ids(waiting.place([Room(b"short", 4, 4, 4, left_s=100), Room(b"long", 4, 4, 4, 500)])) == [0]
+
+
+def test_no_manager_is_kept_for_a_task_that_it_has_no_time_for() -> None:
+    waiting = queue(Task(0, b"f", b"", resources=Resources(4, 1, 4), runtime_s=500))
+    for number in range(1, 50):
+        waiting.extend([task(number)])
+        assert ids(waiting.place([Room(b"short", 4, 1, 4, left_s=100)])) == [number]

@@ -46,6 +46,11 @@ def exception_of(
     return WorkerLost(failure.worker, failure.host, failure.message, **details)
 
 
+def takes_too_long(failure: Failure, walltime_s: float | None) -> bool:
+    """Whether a task that was lost to the end of a job would be lost in the next one, too."""
+    return bool(walltime_s and failure.ran_s and failure.ran_s >= MOST_OF_WALLTIME * walltime_s)
+
+
 def _manager_lost(
     failure: Failure, details: dict[str, Any], end: JobEnd | None, walltime_s: float | None
 ) -> ManagerLost:
@@ -55,7 +60,7 @@ def _manager_lost(
         is_job_end = is_job_end or end.is_from_outside
         message = f"{message} {end}"
         details |= {"exit_code": end.exit_code, "log_tail": end.log_tail, "job_state": end.state.name}
-    if is_job_end and walltime_s and failure.ran_s and failure.ran_s >= MOST_OF_WALLTIME * walltime_s:
+    if is_job_end and walltime_s is not None and takes_too_long(failure, walltime_s):
         is_job_end = False
         message = (
             f"The task had been running for {failure.ran_s:.0f} s when its job ended, and a job of this "

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from parsl.executors.high_throughput.failures import exception_of
+from parsl.executors.high_throughput.failures import exception_of, takes_too_long
 from parsl.executors.high_throughput.job_ends import JobEnd
 from parsl.executors.high_throughput.protocol import MANAGER_LOST, WORKER_LOST, Failure
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long a task is kept back at most, in seconds; and one of a job that is known to have been at its end.
+#: How long a task is kept back at most, in seconds; and one that only has to be tried again, in the next job.
 PATIENCE_S = 5.0
 KNOWN_PATIENCE_S = 2.0
 
@@ -130,7 +130,7 @@ class LostTasks:
             job = self._owner.known_job(block)
             with self._lock:
                 waiting = self._waiting.pop(block, [])
-                ready = [lost for lost in waiting if _is_known(lost, job, now_s)]
+                ready = [lost for lost in waiting if self._is_known(lost, job, now_s)]
                 if len(ready) < len(waiting):
                     self._waiting[block] = [lost for lost in waiting if lost not in ready]
             self._settle_all(ready, job)
@@ -142,13 +142,13 @@ class LostTasks:
         for task_id, failure, _ in lost:
             self._settle(task_id, exception_of(failure, end, self._walltime_s))
 
-
-def _is_known(lost: _Lost, job: KnownJob | None, now_s: float) -> bool:
-    """Whether there is nothing to wait for any more."""
-    if job is None or job.has_ended:
-        return True
-    age_s = now_s - lost.lost_s
-    if lost.failure.is_job_end:
-        return age_s >= KNOWN_PATIENCE_S
-    goes_on = job.answer_age_s is not None and job.answer_age_s <= age_s - CERTAIN_AFTER_S
-    return goes_on or age_s >= PATIENCE_S
+    def _is_known(self, lost: _Lost, job: KnownJob | None, now_s: float) -> bool:
+        """Whether there is nothing to wait for any more."""
+        if job is None or job.has_ended:
+            return True
+        age_s = now_s - lost.lost_s
+        if lost.failure.is_job_end:
+            is_final = takes_too_long(lost.failure, self._walltime_s)
+            return age_s >= (PATIENCE_S if is_final else KNOWN_PATIENCE_S)
+        goes_on = job.answer_age_s is not None and job.answer_age_s <= age_s - CERTAIN_AFTER_S
+        return goes_on or age_s >= PATIENCE_S

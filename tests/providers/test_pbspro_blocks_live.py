@@ -1,0 +1,227 @@
+"""What becomes of blocks and their tasks on the stand-in for PBS: refused, held, out of time."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+
+import parsl
+from parsl.executors.block_notices import BlocksWarning
+from parsl.executors.errors import BadStateException, InvalidResourceSpecification
+from parsl.executors.high_throughput.errors import ManagerLost
+from parsl.jobs.states import JobState
+from parsl.providers.errors import SubmitException
+from parsl.testing.schedulers.records import FINISHED, RUNNING
+from tests.providers.pbs_jobs import DEADLINE_S, config, wait_for_lines
+from tests.providers.pbs_tasks import kill_manager, run_until, wait_for, where
+
+
+def wait_for_job(cluster, number, *states):
+    """Wait until a job has been submitted, and then until it is in one of these states, or finished."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while len(cluster.jobs()) < number:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    return cluster.wait_for(number, *states)
+
+
+# Submitting
+
+
+def test_the_load_does_not_wait_for_a_slow_scheduler(cluster, tmp_path):
+    cluster.misbehave("qsub", "slow 3")
+    began_s = time.monotonic()
+    with parsl.load(config(tmp_path)):
+        assert time.monotonic() - began_s < 1.5
+        assert parsl.python_app(where)().result(DEADLINE_S)
+    assert len(cluster.jobs()) == 1
+
+
+def test_the_first_job_is_submitted_at_once(cluster, tmp_path):
+    with parsl.load(config(tmp_path)):
+        loaded_s = time.monotonic()
+        wait_for_job(cluster, 1, RUNNING)
+        assert time.monotonic() - loaded_s < 2
+
+
+def test_a_job_that_is_being_submitted_at_the_end_is_deleted(cluster, tmp_path, wait_until):
+    cluster.misbehave("qsub", "slow 2")
+    with parsl.load(config(tmp_path)):
+        wait_until(lambda: cluster.calls("qsub") == 1)
+    if cluster.jobs():
+        assert cluster.wait_for(1).state == FINISHED
+
+
+def test_a_refusal_for_good_is_told_in_the_words_of_pbs_and_not_tried_again(cluster, tmp_path):
+    cluster.misbehave("qsub", "refuse qsub: Unknown queue")
+    with parsl.load(config(tmp_path, {"init_blocks": 3, "max_blocks": 3})):
+        error = parsl.python_app(where)().exception(DEADLINE_S)
+    assert isinstance(error, BadStateException)
+    assert isinstance(error.exception, SubmitException)
+    assert "Unknown queue" in str(error)
+    assert cluster.calls("qsub") == 1
+
+
+def test_a_failure_that_may_pass_is_tried_again(cluster, tmp_path):
+    cluster.misbehave("qsub", "server-down", times=2)
+    with parsl.load(config(tmp_path)):
+        assert parsl.python_app(where)().result(DEADLINE_S)
+    assert len(cluster.jobs()) == 1
+
+
+def test_a_scheduler_that_does_not_answer_gets_no_more_jobs_than_max_blocks(cluster, tmp_path):
+    for command in ("qstat", "qdel"):
+        cluster.misbehave(command, "hang")
+    options = {"init_blocks": 2, "max_blocks": 2, "cmd_timeout": 0.5}
+    with parsl.load(config(tmp_path, options)):
+        apps = [parsl.python_app(where)() for _ in range(50)]
+        assert len({app.result(DEADLINE_S) for app in apps}) <= 2
+        cluster.behave("qstat", "qdel")
+    assert len(cluster.jobs()) == 2
+
+
+# Jobs that do not start
+
+
+def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
+    cluster.set_scheduling(False)
+    with parsl.load(config(tmp_path)) as kernel:
+        future = parsl.python_app(where)()
+        wait_until(cluster.jobs)
+        cluster.hold(1, by="o", comment="the disks are being repaired")
+        executor = kernel.executors["htex"]
+        with pytest.warns(BlocksWarning, match="job 1.* will not start before .* held by an operator"):
+            wait_until(lambda: "1 told" in repr(executor.block_keeper.notices), 60)
+        assert "held by an operator" in executor.status_facade["0"].message
+        cluster.release(1)
+        cluster.set_scheduling(True)
+        assert future.result(DEADLINE_S)
+
+
+# Jobs that end
+
+
+def test_a_worker_init_that_fails_is_reported_soon_after_the_job_has_ended(cluster, tmp_path):
+    options = {"worker_init": "sleep 8; echo the lost module >&2; exit 9"}
+    with parsl.load(config(tmp_path, options)):
+        future = parsl.python_app(where)()
+        wait_for_job(cluster, 1)
+        ended_s = time.monotonic()
+        error = future.exception(DEADLINE_S)
+        assert time.monotonic() - ended_s < 10
+    assert "the lost module" in str(error)
+    assert "EXIT CODE: 9" in str(error)
+
+
+def test_tasks_in_a_deleted_job_go_on_in_the_next_soon(cluster, tmp_path):
+    marker, runs = tmp_path / "go", tmp_path / "runs"
+    with parsl.load(config(tmp_path, retries=0)):
+        tasks = [parsl.python_app(run_until)(str(marker), str(runs)) for _ in range(2)]
+        first, _ = wait_for_lines(runs, 2)
+        subprocess.run(["qdel", first], check=True)
+        marker.touch()
+        wait_for_job(cluster, 2, RUNNING)
+        began_s = time.monotonic()
+        assert first not in {task.result(DEADLINE_S) for task in tasks}
+        assert time.monotonic() - began_s < 5
+
+
+def test_the_loss_of_a_manager_with_its_job_is_told_with_the_end_of_the_job(cluster, tmp_path):
+    options = {"worker_init": "echo something went wrong >&2"}
+    with parsl.load(config(tmp_path, options, retries=0)):
+        error = parsl.python_app(kill_manager)().exception(DEADLINE_S)
+    assert isinstance(error, ManagerLost)
+    assert not error.is_job_end
+    assert f"Its job 1.{cluster.server} has failed, exit code 137" in str(error)
+    assert "something went wrong" in str(error)
+
+
+# Time
+
+
+def test_a_task_that_takes_longer_than_any_block_has_is_refused(cluster, tmp_path):
+    with parsl.load(config(tmp_path, {"walltime": "0:01:00"})):
+        app = parsl.python_app(where)
+        with pytest.raises(InvalidResourceSpecification, match="takes 61 s, but a block has 60 s"):
+            app(parsl_resource_specification={"runtime_s": 61})
+        assert app(parsl_resource_specification={"runtime_s": 20}).result(DEADLINE_S)
+
+
+def test_a_task_that_says_how_long_it_takes_waits_for_a_block_with_so_much_time(cluster, tmp_path):
+    with parsl.load(config(tmp_path, {"walltime": "0:00:10", "max_blocks": 1})):
+        app = parsl.python_app(where)
+        first = app().result(DEADLINE_S)
+        deadline_s = time.monotonic() + 3
+        while time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        # Of ten seconds some are over.
+        patient = app(parsl_resource_specification={"runtime_s": 8})
+        assert app(parsl_resource_specification={"runtime_s": 1}).result(DEADLINE_S) == first
+        assert not patient.done()
+        assert patient.result(DEADLINE_S) != first
+    assert len(cluster.jobs()) <= 3
+
+
+def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path):
+    marker, runs = tmp_path / "go", tmp_path / "runs"
+    with parsl.load(config(tmp_path, {"walltime": "0:00:10"}, retries=0)):
+        short = parsl.python_app(where)().result(DEADLINE_S)
+        deadline_s = time.monotonic() + 3
+        while time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        future = parsl.python_app(run_until)(str(marker), str(runs))
+        _, second = wait_for_lines(runs, 2)
+        marker.touch()
+        assert future.result(DEADLINE_S) == second != short
+
+
+def test_a_task_that_needs_all_of_a_walltime_and_more_is_told_so(cluster, tmp_path):
+    with parsl.load(config(tmp_path, {"walltime": "0:00:06", "max_blocks": 1}, retries=0)):
+        error = parsl.python_app(wait_for)(str(tmp_path / "never")).exception(DEADLINE_S)
+    assert isinstance(error, ManagerLost)
+    assert "the task needs a longer walltime" in str(error)
+    assert "was ended at its walltime" in str(error)
+
+
+# Scaling
+
+
+def test_idle_blocks_are_given_back_one_by_one_and_the_busy_one_is_kept(cluster, tmp_path, wait_until):
+    markers = [tmp_path / f"go{number}" for number in range(4)]
+    options = {"init_blocks": 0, "max_blocks": 2}
+    scaling = {"strategy": "htex_auto_scale", "max_idletime": 1.0, "strategy_period": 0.2}
+    with parsl.load(config(tmp_path, options, **scaling)) as kernel:
+        tasks = [parsl.python_app(wait_for)(str(marker)) for marker in markers]
+        wait_until(lambda: len(kernel.executors["htex"].connected_blocks()) == 2)
+        markers[0].touch()
+        kept_job = tasks[0].result(DEADLINE_S)
+        for marker in markers[1:3]:
+            marker.touch()
+        jobs = [task.result(DEADLINE_S) for task in tasks[1:3]]
+        wait_until(lambda: sum(job.state == RUNNING for job in cluster.jobs()) == 1, 30)
+        [left] = [job for job in cluster.jobs() if job.state == RUNNING]
+        markers[3].touch()
+        assert tasks[3].result(DEADLINE_S).startswith(f"{left.number}.")
+        assert len({kept_job, *jobs}) <= 2
+        wait_until(lambda: all(job.state == FINISHED for job in cluster.jobs()), 30)
+    assert len(cluster.jobs()) == 2
+
+
+def test_few_questions_are_asked_while_nothing_changes(cluster, tmp_path, wait_until):
+    with parsl.load(config(tmp_path)) as kernel:
+        parsl.python_app(where)().result(DEADLINE_S)
+        wait_until(lambda: kernel.executors["htex"].status_facade["0"].state is JobState.RUNNING)
+        before, began_s = cluster.calls("qstat"), time.monotonic()
+        while time.monotonic() - began_s < 15:
+            time.sleep(0.1)
+        assert cluster.calls("qstat") - before <= 5
+
+
+def test_the_end_is_quick(cluster, tmp_path):
+    with parsl.load(config(tmp_path)):
+        parsl.python_app(where)().result(DEADLINE_S)
+        ends_s = time.monotonic()
+    assert time.monotonic() - ends_s < 3
+    assert len(cluster.jobs()) == 1
