@@ -45,7 +45,7 @@ class DillCallableSerializer(DillSerializer):
 
 def _dill() -> Any:
     try:
-        import dill  # type: ignore[import-not-found, unused-ignore]
+        import dill
     except ImportError as error:
         raise OptionalModuleMissing(
             ["dill"], "DillSerializer uses it. Install it with: python -m pip install dill"
