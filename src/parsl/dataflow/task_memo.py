@@ -48,8 +48,8 @@ class TaskMemo:
 
     def answers(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> bool:
         """Whether a task that is ready need not be launched: it has ended, or will without that."""
-        record.args = args if isinstance(args, (tuple, list)) else list(args)
-        record.kwargs = kwargs
+        if args is not record.args:  # dependencies have been replaced by their results
+            record.args, record.kwargs = list(args), kwargs
         try:
             memo = self._memoizer.check_memo(record)
         except Exception as error:
