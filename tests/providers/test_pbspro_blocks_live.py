@@ -90,9 +90,9 @@ def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
     with parsl.load(config(tmp_path)) as kernel:
         future = parsl.python_app(where)()
         wait_until(cluster.jobs)
-        cluster.hold(1, by="o", comment="the disks are being repaired")
         executor = kernel.executors["htex"]
         with pytest.warns(BlocksWarning, match="job 1.* will not start before .* held by an operator"):
+            cluster.hold(1, by="o", comment="the disks are being repaired")
             wait_until(lambda: "1 told" in repr(executor.block_keeper.notices), 60)
         assert "held by an operator" in executor.status_facade["0"].message
         cluster.release(1)
