@@ -91,9 +91,13 @@ def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
         future = parsl.python_app(where)()
         wait_until(cluster.jobs)
         executor = kernel.executors["htex"]
-        with pytest.warns(BlocksWarning, match="job 1.* will not start before .* held by an operator"):
+
+        def hold_the_job_until_that_is_told() -> None:
             cluster.hold(1, by="o", comment="the disks are being repaired")
             wait_until(lambda: "1 told" in repr(executor.block_keeper.notices), 60)
+
+        with pytest.warns(BlocksWarning, match="job 1.* will not start before .* held by an operator"):
+            hold_the_job_until_that_is_told()
         assert "held by an operator" in executor.status_facade["0"].message
         cluster.release(1)
         cluster.set_scheduling(True)
