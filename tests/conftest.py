@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -49,6 +50,13 @@ def _no_kernel_left_loaded() -> Iterator[None]:
     if not kernel.cleanup_called:
         kernel.cleanup()
         pytest.fail("The test left a DataFlowKernel running; use `with parsl.load(...)`.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_reaches_scripts() -> None:
+    """Tests that a shell starts in the background ignore SIGINT, and their scripts would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,14 +31,17 @@ class Block:
     def stand_in(self, program: str, run: str) -> None:
         """Put a program on the PATH that writes its arguments down, a line each, and then does ``run``."""
         path = self.bin_dir / program
-        log = self.bin_dir / f"{program}.calls"
-        # In one piece: several may do so at once.
-        path.write_text(f"#!/bin/bash\nprintf '%s\\n' \"$@\" ---- >>'{log}'\n{run}\n")
+        calls = self.bin_dir / f"{program}.calls"
+        calls.mkdir()
+        # A file for each call: several may be made at once, and bash writes line by line.
+        path.write_text(f"#!/bin/bash\nprintf '%s\\n' \"$@\" >'{calls}'/$$\n{run}\n")
         path.chmod(0o755)
 
     def calls(self, program: str) -> list[list[str]]:
-        text = (self.bin_dir / f"{program}.calls").read_text()
-        return [call.splitlines() for call in text.split("----\n")[:-1]]
+        files = (self.bin_dir / f"{program}.calls").iterdir()
+        return [
+            file.read_text().splitlines() for file in sorted(files, key=lambda file: file.stat().st_mtime_ns)
+        ]
 
     def start(
         self,
