@@ -4,6 +4,8 @@
 #   make check   linter, formatter, types, layers
 #   make docs    the documentation, in build/docs/html; a warning is an error
 #   make bench   measure, next to other libraries    (ARGS="--help" for its options)
+#   make chaos   break runs on purpose, for minutes    (chaos/README.md)
+#   make soak    random kills for a minute             (ARGS="--seconds 3600")
 #   make clean   remove what these made
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ ARGS ?=
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check format docs bench clean
+.PHONY: demo test check format docs bench chaos soak clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -40,10 +42,16 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+chaos: $(READY)
+	$(BIN)/python -m pytest chaos --timeout=1200 $(ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m chaos.soak $(ARGS)
+
 clean:
 	rm -rf .venv .venv-* .bench .demo build dist runinfo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache src/*.egg-info
-	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks chaos examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when the dependencies may have changed; a half-made one has no stamp and is made again.
 $(READY): pyproject.toml

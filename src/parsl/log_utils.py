@@ -6,6 +6,7 @@ import logging
 
 from parsl.logconfigs.attach import attach
 from parsl.logconfigs.file import DEFAULT_FORMAT
+from parsl.logconfigs.log_file import LogFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ def set_file_logger(
     Raises:
         OSError: The file cannot be opened.
     """
-    handler = logging.FileHandler(filename, encoding="utf-8")
+    handler = LogFile(filename)
     return attach(handler, logger_name=name, level=level, format_string=format_string or DEFAULT_FORMAT)

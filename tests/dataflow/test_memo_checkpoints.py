@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parsl.config import Config
-from parsl.dataflow.checkpoint_file import CheckpointFile
+from parsl.dataflow.checkpoint_file import CheckpointFile, CheckpointWarning
 from parsl.dataflow.checkpoint_period import PeriodicCalls, period_in_seconds
 from parsl.dataflow.errors import BadCheckpoint
 from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
@@ -336,11 +336,16 @@ class TestCheckpointFile:
             size, room[0] = room[0], 0
             return size
 
-        with monkeypatch.context() as patched:
-            patched.setattr(os, "write", full)
-            for record in (b"two", b"three"):
-                file.add(record)
-                file.write()
+        def write_without_room() -> None:
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "write", full)
+                for record in (b"two", b"three"):
+                    file.add(record)
+                    file.write()
+
+        with pytest.warns(CheckpointWarning, match="could not be written to checkpoint") as told:
+            write_without_room()
+        assert len(told) == 1
         assert (tmp_path / "new" / "file").read_bytes() == b"one"
         assert caplog.text.count("could not be written") == 1
         file.write()

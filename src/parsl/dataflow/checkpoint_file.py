@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from logging import getLogger
 
+from parsl.notices import tell
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,10 @@ logger = getLogger(__name__)
 _MODE = 0o644
 #: Other users' directories may be private; the checkpoint is as readable as the rest of the run's.
 _DIRECTORY_MODE = 0o755
+
+
+class CheckpointWarning(UserWarning):
+    """Results are not in the checkpoint that ought to be."""
 
 
 class CheckpointFile:
@@ -42,7 +48,7 @@ class CheckpointFile:
         self._waiting.append(record)
 
     def write(self) -> None:
-        """Write all that was added, in one go. Errors are logged, and the records kept for the next time."""
+        """Write all that was added, in one go. Errors are told, and the records kept for the next time."""
         with self._write_lock:  # also with nothing to do: another thread may be just writing it
             waiting = self._waiting
             records = [waiting.popleft() for _ in range(len(waiting))]  # others may only add to it
@@ -91,12 +97,16 @@ class CheckpointFile:
         self._end += size
 
     def _say_failed(self, error: OSError, count: int) -> None:
-        if not self._has_failed:
-            self._has_failed = True
-            logger.error(
-                "%d results could not be written to checkpoint %s: %s. They stay in memory, and are written "
-                "when that is possible again", count, self.path, error,
-            )  # fmt: skip
+        if self._has_failed:
+            return
+        self._has_failed = True
+        text = (
+            f"{count} results could not be written to checkpoint {self.path}: {error.strerror or error}. "
+            "They stay in memory, and are written when that is possible again; should the run be killed "
+            "before, their tasks run again in the next one"
+        )
+        logger.error("%s", text)
+        tell(text, CheckpointWarning)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path} {self._written} written, {len(self._waiting)} waiting>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 from logging import getLogger
@@ -114,9 +115,14 @@ class ExecutorSet:
         self.by_label[executor.label] = executor
         try:
             executor.start()
-        except BaseException:
+        except BaseException as error:
             self.by_label.pop(executor.label, None)
             self._shut_down(executor)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise ConfigurationError(
+                    f"Executor {executor.label!r} cannot start: {error.strerror}. Make room where its files "
+                    f"go, in {self._run_dir}, or name another directory, Config(run_dir=...)"
+                ) from error
             raise
 
     def _check_labels(self, executors: Sequence[ParslExecutor]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from parsl.notices import tell
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,11 +66,6 @@ class BlockNotices:
     def _tell(self, key: str, text: str) -> None:
         if key in self._told:
             return
-        self._told.add(key)
         logger.warning("%s", text)
-        import warnings
-
-        try:
-            warnings.warn(text, BlocksWarning, stacklevel=3)
-        except BlocksWarning:
-            pass  # the user has made errors of warnings; in this thread that would help nobody
+        tell(text, BlocksWarning)
+        self._told.add(key)

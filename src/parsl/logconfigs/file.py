@@ -7,6 +7,7 @@ import logging
 from parsl import validate
 from parsl.logconfigs.attach import attach
 from parsl.logconfigs.base import LogConfig
+from parsl.logconfigs.log_file import LogFile
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -35,5 +36,5 @@ class FileLogging(LogConfig, RepresentationMixin):
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
         """Start to log to ``<log_dir>/<log_name>.log``."""
-        handler = logging.FileHandler(log_dir / f"{log_name}.log", encoding="utf-8")
+        handler = LogFile(log_dir / f"{log_name}.log")
         return attach(handler, logger_name="parsl", level=self.level, format_string=self.format_string)

@@ -24,6 +24,7 @@ from parsl.executors.high_throughput.manager_selector import (
 )
 from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.executors.high_throughput.settings import InterchangeSettings
+from parsl.logconfigs.log_file import start_role_log
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -43,14 +44,6 @@ def _selector(settings: InterchangeSettings) -> ManagerSelector:
         selector: ManagerSelector = pickle.loads(settings.pickled_selector)
         return selector
     return BlockIdManagerSelector() if settings.selector == "block_id" else RandomManagerSelector()
-
-
-def _start_log(settings: InterchangeSettings) -> None:
-    handler = logging.FileHandler(settings.log_file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
-    root = logging.getLogger("parsl")
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
 
 
 def _first_messages(stream: MessageStream) -> list[list[Any]]:
@@ -81,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     settings = msgspec.msgpack.decode(first[0], type=InterchangeSettings)
     sys.path += [entry for entry in settings.path if entry not in sys.path]
-    _start_log(settings)
+    start_role_log("parsl", settings.log_file, is_debug=settings.debug)
     from parsl.utils import setproctitle
 
     setproctitle("parsl: HTEX interchange")

@@ -143,19 +143,16 @@ def _place_workers(
 
 def _start_log(directory: Path, *, is_debug: bool) -> None:
     from parsl.errors import ConfigurationError
+    from parsl.logconfigs.log_file import start_role_log
 
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(directory / "manager.log")
+        start_role_log("parsl", directory / "manager.log", is_debug=is_debug)
     except OSError as error:
         raise ConfigurationError(
             f"no log can be written in {directory}: {error.strerror or error}. Give the executor a "
             "worker_logdir_root, or the Config a run_dir, that the nodes may write to"
         ) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
-    root = logging.getLogger("parsl")
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG if is_debug else logging.INFO)
 
 
 if __name__ == "__main__":

@@ -214,11 +214,10 @@ def _start_log(order: Fork) -> Logger | None:
         return None
     import logging
 
-    handler = logging.FileHandler(order.log_file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"))
+    from parsl.logconfigs.log_file import start_role_log
+
+    start_role_log("parsl.htex.worker", order.log_file, is_debug=True)
     log = logging.getLogger("parsl.htex.worker")
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
     log.debug("worker %d begins, pid %d", order.rank, os.getpid())
     return log
 

@@ -1,0 +1,1 @@
+"""Runs that are broken on purpose, for longer than a test may take: see README.md."""

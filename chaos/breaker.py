@@ -1,0 +1,82 @@
+"""Breaks a run: kills its processes, or stops them for a while, at random moments."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections import Counter
+
+import psutil
+
+#: What is broken how often, by the beginning of the process's title: workers most, as in life.
+TARGETS = {
+    "parsl: HTEX worker": 8,
+    "parsl: HTEX manager": 1,
+    "parsl: HTEX fork server": 1,
+}
+#: Of the broken ones, this part is stopped for a while instead of killed.
+STOPPED = 0.2
+#: How long those are stopped, in seconds.
+STOP_S = 0.3
+
+
+class Breaker(threading.Thread):
+    """Owns nothing: it looks for the run's processes among this process's children.
+
+    Args:
+        period_s: Mean time between two breaks, in seconds.
+        seed: For the same breaks again, as far as timing allows.
+        targets: Weights by the beginning of a title; :data:`TARGETS` if not given.
+    """
+
+    def __init__(self, period_s: float, seed: int, targets: dict[str, int] | None = None) -> None:
+        super().__init__(name="breaker", daemon=True)
+        self._period_s = period_s
+        self._random = random.Random(seed)
+        self._targets = TARGETS if targets is None else targets
+        self._is_over = threading.Event()
+        #: What was done, and how often.
+        self.breaks: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"<Breaker {sum(self.breaks.values())} breaks>"
+
+    def run(self) -> None:
+        while not self._is_over.wait(self._random.expovariate(1 / self._period_s)):
+            self._break_one()
+
+    def end(self) -> None:
+        """Break nothing more."""
+        self._is_over.set()
+        self.join()
+
+    def _break_one(self) -> None:
+        title = self._random.choices(list(self._targets), list(self._targets.values()))[0]
+        found = titled(title)
+        if not found:
+            return
+        process = self._random.choice(found)
+        try:
+            if self._random.random() < STOPPED:
+                process.send_signal(signal.SIGSTOP)
+                self._is_over.wait(STOP_S)
+                process.send_signal(signal.SIGCONT)
+                self.breaks[f"{title} stopped"] += 1
+            else:
+                process.kill()
+                self.breaks[f"{title} killed"] += 1
+        except psutil.Error:
+            pass  # it has ended by itself
+
+
+def titled(title: str) -> list[psutil.Process]:
+    """This process's descendants with a title that begins so."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if " ".join(process.cmdline()).startswith(title):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

@@ -1,0 +1,21 @@
+"""What these runs share with the tests."""
+
+import pytest
+
+from tests.conftest import _ctrl_c_reaches_scripts, _no_processes_left, wait_until
+from tests.system.fixtures import marks, start_driver, start_run
+
+__all__ = [
+    "_ctrl_c_reaches_scripts",
+    "_no_processes_left",
+    "marks",
+    "start_driver",
+    "start_run",
+    "wait_until",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--moments", type=int, default=50, help="how many moments to interrupt a run at (50)")
+    parser.addoption("--seed", type=int, default=0, help="for other random moments")
+    parser.addoption("--seconds", type=float, default=15, help="how long a soak takes (15)")
