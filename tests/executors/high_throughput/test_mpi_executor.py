@@ -175,9 +175,13 @@ OUTCOMES: dict[str, type[BaseException] | None] = {
 
 @pytest.mark.slow
 def test_whatever_happens_to_tasks_nodes_have_one_at_a_time_and_come_back(start_mpi: StartMpiRun) -> None:
-    """200 tasks of 1, 2 and 4 nodes; a fifth of them end badly."""
-    run, chance = start_mpi(), random.Random(7)
-    kinds = chance.choices(list(OUTCOMES), weights=[80, 6, 4, 6, 4], k=200)
+    check_random_tasks(start_mpi(), count=200, seed=7)  # 1,000 of them: `make chaos`
+
+
+def check_random_tasks(run: MpiRun, count: int, seed: int) -> None:
+    """Run tasks of 1, 2 and 4 nodes, a fifth of which end badly; nodes have one at a time and come back."""
+    chance = random.Random(seed)
+    kinds = chance.choices(list(OUTCOMES), weights=[80, 6, 4, 6, 4], k=count)
     futures = []
     for kind in kinds:
         nodes = chance.choice([1, 1, 1, 2, 2, 4])
