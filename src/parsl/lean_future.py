@@ -269,3 +269,8 @@ class LeanFuture(Future["R"]):
             callbacks(self)  # type: ignore[misc, operator]
         except Exception:
             logger.exception("exception calling callback for %r", self)
+        except BaseException:
+            if threading.current_thread() is threading.main_thread():
+                raise  # Ctrl-C, most likely
+            # sys.exit() in a callback must not end the thread that brings everybody's results.
+            logger.exception("exception calling callback for %r", self)

@@ -377,18 +377,20 @@ class TestCheckpointFile:
         assert sorted(parts) == sorted([b"a" * 10] * 500 + [b"b" * 10] * 500 + [b"c" * 10] * 500)
 
 
-def test_periodic_calls_go_on_after_an_exception(wait_until: WaitUntil) -> None:
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_periodic_calls_go_on_after_an_exception(
+    wait_until: WaitUntil, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
     calls: list[int] = []
 
     def failing() -> None:
         calls.append(1)
-        raise ValueError
+        raise error
 
     periodic = PeriodicCalls(failing, 0.001)
     wait_until(lambda: len(calls) > 2)
     periodic.stop()
-    count = len(calls)
-    assert len(calls) == count
+    assert "The periodic checkpoint has failed" in caplog.text
 
 
 def test_the_index_keeps_the_latest(tmp_path: Any) -> None:

@@ -205,3 +205,37 @@ def test_closing_ends_the_thread_and_leaves_the_blocks(
     executor.wake_poller()
     assert executor.scale_out_facade(1) == []
     assert len(executor.blocks_to_job_id) == 1
+
+
+def test_a_poller_that_cannot_go_on_fails_all_executors_and_those_that_come_later(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (LocalExecutor(tmp_path, "sleep 1000", init_blocks=1) for _ in range(2))
+    poller = watch(first)
+    future = first.submit(None, None)
+
+    def look() -> float:
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr(poller, "look", look)
+    poller.wake()
+    with pytest.raises(BadStateException, match=r"'JobStatusPoller', which looks after blocks.*no memory"):
+        future.result(30)
+    second.start_blocks()
+    poller.add_executors([second])
+    with pytest.raises(BadStateException, match="no memory left"):
+        second.submit(None, None)
+    assert poller.close(30)
+
+
+def test_a_block_error_handler_that_exits_fails_its_own_executor_only(
+    tmp_path: Path, watch: Callable[..., JobStatusPoller]
+) -> None:
+    leaving, staying = (LocalExecutor(tmp_path, "sleep 1000", init_blocks=1) for _ in range(2))
+    leaving.block_error_handler = lambda executor, status: exit(3)
+    poller = watch(leaving, staying)
+    with pytest.raises(BadStateException):
+        leaving.submit(None, None).result(30)
+    staying.submit(None, None)
+    poller.look()
+    assert not staying.bad_state_is_set

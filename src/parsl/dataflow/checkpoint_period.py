@@ -57,8 +57,10 @@ class PeriodicCalls:
         while not self._stopped.wait(self._period_s):
             try:
                 self._function()
-            except Exception:
-                logger.exception("The periodic checkpoint has failed")
+            except BaseException:  # a result's own __reduce__ may call sys.exit()
+                logger.exception(
+                    "The periodic checkpoint has failed; it is tried again in %g s", self._period_s
+                )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} every {self._period_s:g} s>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 from itertools import count
+from logging import getLogger
 from threading import Condition, Thread, current_thread
 from time import monotonic
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Action = Callable[[], object]
+
+logger = getLogger(__name__)
 
 _FEW = 64
 _CALL_LIMIT_S = 10.0
@@ -61,8 +64,9 @@ class DeadlineWatch:
         with self._changed:
             heappush(self._heap, entry)
             if self._thread is None:
-                self._thread = Thread(target=self._run, name=f"{self._name}-walltimes", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name=f"{self._name}-walltimes", daemon=True)
+                thread.start()
+                self._thread = thread
             elif self._heap[0] is entry:
                 self._changed.notify()
         return deadline
@@ -97,12 +101,15 @@ class DeadlineWatch:
                 action = self._next_due()
             if action is None:
                 return
-            self._call(action)
+            try:
+                self._call(action)
+            except RuntimeError:  # the system gives no more threads; the calls must be made all the same
+                _make(action)
 
     def _call(self, action: Action) -> None:
         def run() -> None:
             try:
-                action()
+                _make(action)
             finally:
                 with self._changed:
                     self._calls.discard(current_thread())
@@ -130,3 +137,10 @@ class DeadlineWatch:
                 action, deadline.action = deadline.action, None
                 return action
         return None
+
+
+def _make(action: Action) -> None:
+    try:
+        action()
+    except BaseException:  # whatever it is, other tasks have walltimes too
+        logger.exception("a call that was due has failed: %r", action)

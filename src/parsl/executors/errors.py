@@ -8,6 +8,7 @@
     │   ├── InvalidResourceSpecification    a task asks for resources in words it does not know
     │   ├── ScalingFailed                   it could not start a block
     │   └── UnsupportedFeatureError         another executor can do this, it cannot
+    ├── ThreadLost                          a thread of this library's own has ended on an error
     └── BadMessage                          something was received that makes no sense
 """
 
@@ -112,6 +113,31 @@ class InvalidResourceSpecification(ExecutorError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.invalid_keys, self.message)
+
+
+class ThreadLost(ParslError):
+    """A thread of this library's own, in the driver, has ended on an error; what depended on it fails.
+
+    Args:
+        thread: The thread's name.
+        duty: What it did: "reads results".
+        error: What it ended on; an exception, or a text. It becomes the cause of this one.
+    """
+
+    def __init__(self, thread: str, duty: str, error: BaseException | str) -> None:
+        said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+        super().__init__(thread, duty, said)
+        self.thread = thread
+        self.duty = duty
+        self.reason = said
+        if isinstance(error, BaseException):
+            self.__cause__ = error
+
+    def __str__(self) -> str:
+        return (
+            f"The driver's thread {self.thread!r}, which {self.duty}, has ended on {self.reason}. That is "
+            "not the task's doing: please report it, with the traceback in the run's log."
+        )
 
 
 class BadMessage(ParslError):

@@ -57,6 +57,7 @@ class PoolThread:
         except BaseException as error:
             if not interruptible.is_interrupted:
                 logger.critical("%r has failed: %r", self, error, exc_info=True)
+                self._pool.fail_tasks_of(self, error)
         del task_child.by_thread[get_ident()]
         if self._deadline is not None:
             self._deadline.cancel()
@@ -64,15 +65,16 @@ class PoolThread:
         self._pool.forget(self)
 
     def _serve_on(self, interruptible: Interruptible) -> None:
-        """Serve, whatever the callbacks of futures raise."""
+        """Serve, whatever goes wrong; a task that is under way then fails."""
         while True:
             try:
                 self._serve(interruptible)
                 return
-            except BaseException:
+            except BaseException as error:
                 if interruptible.is_interrupted:
                     return
-                logger.exception("a callback of a future has failed in %r", self)
+                logger.exception("%r goes on after an error", self)
+                self._pool.fail_tasks_of(self, error)
 
     def _serve(self, interruptible: Interruptible) -> None:
         pool = self._pool

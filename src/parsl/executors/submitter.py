@@ -101,12 +101,17 @@ class Submitter:
         try:
             while (block_id := self._take()) is not None:
                 self._submit(block_id)
-        except BaseException:  # Ctrl-C is no reason to wait for ever for blocks that nobody submits
+        except BaseException as error:  # Ctrl-C is no reason to wait for ever for blocks that nobody submits
             with self._lock:
                 self._is_running = False
                 left = [*([block_id] if block_id is not None else []), *self._queue.clear()]
-            self._fail(left, "interrupted before it was submitted")
-            raise
+            if isinstance(error, KeyboardInterrupt):
+                self._fail(left, "interrupted before it was submitted")
+                raise
+            logger.critical("Executor %s: submitting blocks has failed", self._owner.label, exc_info=True)
+            self._fail(left, _reason(error))
+            if threading.current_thread() is not self._thread:
+                raise
 
     def _take(self) -> str | None:
         with self._lock:
@@ -154,5 +159,5 @@ class Submitter:
             self._keeper.submission_failed(block_id, reason)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return f"The block could not be submitted: {type(error).__name__}: {error}"

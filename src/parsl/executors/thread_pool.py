@@ -9,6 +9,7 @@ from threading import Lock, current_thread
 from time import monotonic
 
 from parsl.executors.deadlines import DeadlineWatch
+from parsl.executors.errors import ThreadLost
 from parsl.executors.interrupt import walltime_exceeded
 from parsl.executors.pool_thread import PoolThread
 from parsl.lean_future import LeanFuture
@@ -128,7 +129,11 @@ class ThreadPool:
         task = ThreadTask(self, func, args, kwargs, walltime_s)
         self._queue.put(task)
         if self._can_grow:
-            self._grow()
+            try:
+                self._grow()
+            except RuntimeError:  # the system gives no more threads
+                if not self._threads and LeanFuture.cancel(task):
+                    raise
         if self._is_closed and LeanFuture.cancel(task):
             raise RuntimeError(f"{self!r} takes no tasks after its shutdown")
         return task
@@ -167,6 +172,13 @@ class ThreadPool:
         self._replace(thread)
         thread.end_task()
         task.set_exception(error)
+
+    def fail_tasks_of(self, thread: PoolThread, error: BaseException) -> None:
+        """Something of the pool's own has failed in a thread: so does the task that it is at."""
+        for task in [task for task, owner in list(self.running.items()) if owner is thread]:
+            if self.running.pop(task, None) is not None:
+                self.count_finished()
+                task.set_exception(ThreadLost(thread.thread.name, "runs tasks", error))
 
     def forget(self, thread: PoolThread) -> None:
         """A thread has ended."""
@@ -235,9 +247,22 @@ class ThreadPool:
     def _replace(self, thread: PoolThread) -> None:
         """Have another thread in the place of one that takes no more tasks, whenever that will end."""
         self._abandon(thread)
-        with self._lock:
-            self._start_thread()
         self.count_finished()
+        try:
+            with self._lock:
+                self._start_thread()
+        except RuntimeError as error:  # the system gives no more threads
+            logger.critical("%r cannot replace a thread: %s", self, error)
+            if not self._threads:
+                self._fail_queued(ThreadLost(thread.thread.name, "runs tasks", error))
+
+    def _fail_queued(self, error: ThreadLost) -> None:
+        """No thread is left for the tasks that wait."""
+        while not self._queue.empty():
+            task = self._queue.get()
+            if task is not None and task.set_running_or_notify_cancel():
+                self.count_finished()
+                task.set_exception(error)
 
     def _abandon(self, thread: PoolThread) -> None:
         with self._lock:
@@ -248,4 +273,9 @@ class ThreadPool:
     def _start_thread(self) -> None:
         thread = PoolThread(self, f"{self._name}_{next(self._numbers)}")
         self._threads.add(thread)
-        thread.thread.start()
+        try:
+            thread.thread.start()
+        except BaseException:
+            self._threads.discard(thread)
+            self._can_grow = True  # when a task comes next
+            raise

@@ -7,6 +7,7 @@ import threading
 import time
 
 from parsl import validate
+from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.demand import Demand
 from parsl.jobs.strategy import STRATEGIES, Decision, ExecutorView, decide
@@ -60,6 +61,8 @@ class JobStatusPoller:
         self._news = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        #: Why the thread has ended, if nobody wanted it to.
+        self._lost: ThreadLost | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else "running" if self._thread else "not started"
@@ -76,6 +79,9 @@ class JobStatusPoller:
             if self._memories and self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(target=self._run, name="JobStatusPoller", daemon=True)
                 self._thread.start()
+            lost = self._lost
+        if lost is not None:
+            self._fail_all(lost)
         self.wake()
 
     def watch(self, executors: Iterable[ParslExecutor]) -> None:
@@ -124,6 +130,15 @@ class JobStatusPoller:
         return min(waits_s, default=self._period_s)
 
     def _run(self) -> None:
+        try:
+            self._look_until_closed()
+        except BaseException as error:
+            logger.critical("The thread that looks after blocks has failed", exc_info=True)
+            with self._lock:
+                lost = self._lost = ThreadLost("JobStatusPoller", "looks after blocks", error)
+            self._fail_all(lost)
+
+    def _look_until_closed(self) -> None:
         while not self._closed.is_set():
             was_woken = self._news.is_set()
             self._news.clear()
@@ -134,7 +149,7 @@ class JobStatusPoller:
     def _look_after(self, executor: BlockProviderExecutor) -> float:
         try:
             return self._look_at(executor)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a user's block error handler may call sys.exit()
             logger.exception("Executor %s: its blocks could not be looked after", executor.label)
             self._fail(executor, error)
             return self._period_s
@@ -171,7 +186,13 @@ class JobStatusPoller:
             logger.info("Executor %s: blocks %s go: %s", executor.label, decision.scale_in, decision.reason)
             executor.scale_in_idle(decision.scale_in)
 
-    def _fail(self, executor: BlockProviderExecutor, error: Exception) -> None:
+    def _fail_all(self, error: ThreadLost) -> None:
+        with self._lock:
+            executors = list(self._memories)
+        for executor in executors:
+            self._fail(executor, error)
+
+    def _fail(self, executor: BlockProviderExecutor, error: BaseException) -> None:
         try:
             executor.set_bad_state_and_fail_all(error)
         except Exception:

@@ -131,3 +131,28 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for_for_long(
     owner.jobs["0"] = job(JobState.UNKNOWN, False, None)
     assert lost.take(1, failure())
     wait_until(lambda: settled.errors, 5)
+
+
+def test_a_thread_that_cannot_go_on_settles_what_it_has_and_is_followed_by_another(
+    lost: LostTasks,
+    owner: Owner,
+    settled: Settled,
+    wait_until: WaitUntil,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner.jobs["0"] = job(JobState.RUNNING, False)
+
+    def break_down() -> None:
+        raise SystemExit("odd")
+
+    monkeypatch.setattr(owner, "note_trouble", break_down)
+    assert lost.take(1, failure())
+    wait_until(lambda: settled.errors)
+    assert str(settled.errors[1]) == "lost"
+    assert "has failed" in caplog.text
+    monkeypatch.undo()
+    assert lost.take(2, failure())
+    wait_until(lambda: owner.polls)
+    lost.close()
+    assert set(settled.errors) == {1, 2}

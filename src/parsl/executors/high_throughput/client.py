@@ -13,8 +13,13 @@ from concurrent.futures import InvalidStateError
 from typing import Any
 
 from parsl.batches import together
+from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import protocol, spool
-from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
+from parsl.executors.high_throughput.errors import (
+    CommandClientBadError,
+    CommandClientTimeoutError,
+    InterchangeLost,
+)
 from parsl.executors.high_throughput.failures import exception_of
 from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.executors.high_throughput.protocol import Result, Task, decode_failure, decode_to_driver, encode
@@ -56,14 +61,15 @@ class InterchangeClient:
     Args:
         sock: the driver's end.
         on_event: called in the I/O thread with what is not a result: managers joining, leaving, refused.
-        on_lost: called in the I/O thread, once, when the other end is gone without having been told to.
+        on_lost: called in the I/O thread, once, when the other end is gone without having been told to; with
+            an error, when it is the thread itself that cannot go on.
     """
 
     def __init__(
         self,
         sock: socket.socket,
         on_event: Callable[[Any], None],
-        on_lost: Callable[[], None],
+        on_lost: Callable[[ThreadLost | None], None],
         label: str,
         spool_directory: str = "",
     ) -> None:
@@ -185,7 +191,7 @@ class InterchangeClient:
     def close(self, because: BaseException, timeout_s: float) -> None:
         """Send nothing more, end the thread, fail what is left with the reason."""
         with self._lock:
-            self._closed = self._closed or because
+            self._closed = because
         self._wake()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
@@ -232,12 +238,11 @@ class InterchangeClient:
             while self._closed is None:
                 self._turn()
         except EOFError:
-            if self._closed is None:
-                self._on_lost()
+            if self._refuse_tasks(InterchangeLost("The interchange is gone: nobody takes tasks any more.")):
+                self._on_lost(None)
         except BaseException as error:
-            logger.exception("The I/O thread of the executor has failed")
-            self._closed = error
-            self.fail_all(error)
+            logger.critical("The I/O thread of an executor has failed", exc_info=True)
+            self._fail(ThreadLost(self._thread.name, "sends tasks and reads results", error))
         finally:
             with self._send_lock, self._lock:
                 self._is_over = True
@@ -246,6 +251,20 @@ class InterchangeClient:
                 os.close(self._wake_fd)
             for question in list(self._questions.values()):
                 _settle(question, None, _nobody_answers())
+
+    def _refuse_tasks(self, because: BaseException) -> bool:
+        """Take no more tasks: nobody would settle them. Returns: False when that has been so already."""
+        with self._lock:
+            was_open = self._closed is None
+            self._closed = self._closed or because
+        return was_open
+
+    def _fail(self, error: ThreadLost) -> None:
+        try:
+            if self._refuse_tasks(error):
+                self._on_lost(error)
+        finally:
+            self.fail_all(error)
 
     def _turn(self) -> None:
         wake_fd = self._wake_fd

@@ -17,10 +17,15 @@ from typing import Any
 import msgspec
 
 from parsl.errors import ConfigurationError
+from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.activity import ManagerActivity
 from parsl.executors.high_throughput.client import InterchangeClient
-from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
+from parsl.executors.high_throughput.errors import (
+    CommandClientBadError,
+    CommandClientTimeoutError,
+    InterchangeLost,
+)
 from parsl.executors.high_throughput.launch_command import launch_command, python_command
 from parsl.executors.high_throughput.listening import is_local_address, listen_tcp, listen_unix
 from parsl.executors.high_throughput.manager_selector import (
@@ -83,13 +88,18 @@ class Engine:
     Args:
         settings: what the executor was told.
         on_event: called in the client's thread when managers join, leave or are refused.
-        on_lost: called in the client's thread, with a reason, when the interchange is gone unasked.
+        on_lost: called in the client's thread, with the cause, when nothing comes from the interchange
+            any more.
     """
 
     client: InterchangeClient
 
     def __init__(
-        self, settings: EngineSettings, *, on_event: Callable[[Any], None], on_lost: Callable[[str], None]
+        self,
+        settings: EngineSettings,
+        *,
+        on_event: Callable[[Any], None],
+        on_lost: Callable[[Exception], None],
     ) -> None:
         self._settings = settings
         self._on_event = on_event
@@ -294,16 +304,22 @@ class Engine:
             self.activity.gone(message.manager)
         self._on_event(message)
 
-    def _lost(self) -> None:
+    def _lost(self, thread_error: ThreadLost | None) -> None:
         if self._is_stopping or self._process is None:
             return
+        self._on_lost(thread_error or self._interchange_lost(self._process))
+
+    def _interchange_lost(self, process: subprocess.Popen[bytes]) -> InterchangeLost:
         try:
-            code = self._process.wait(timeout=5)
+            code = process.wait(timeout=5)
             how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         except subprocess.TimeoutExpired:
             how = "closed its connection"
         tail = _tail(self._log_dir / "interchange.stderr")
-        self._on_lost(f"(pid {self._process.pid}) was {how}." + (f" Its last words:\n{tail}" if tail else ""))
+        said = f" Its last words:\n{tail}" if tail else ""
+        return InterchangeLost(
+            f"The interchange of executor {self._settings.label} (pid {process.pid}) was {how}.{said}"
+        )
 
     # Any thread
 

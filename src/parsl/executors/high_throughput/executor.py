@@ -16,7 +16,7 @@ from parsl.executors.high_throughput.activity import as_dict
 from parsl.executors.high_throughput.client import HTEXFuture
 from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.engine import Engine, EngineSettings
-from parsl.executors.high_throughput.errors import InterchangeLost, VersionMismatch
+from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.executor_parameters import (
     check_label,
     check_max_workers,
@@ -216,7 +216,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
                 f"Executor {self.label!r} has been started before. Make a new one for each parsl.load()."
             )
         self._engine = Engine(
-            self._engine_settings(), on_event=self._take_event, on_lost=self._interchange_lost
+            self._engine_settings(), on_event=self._take_event, on_lost=self.set_bad_state_and_fail_all
         )
         self._engine.start()
         self._lost = LostTasks(self, self._walltime_s, self._engine.client.settle)
@@ -434,9 +434,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self.note_manager_lost(message.block)
         elif isinstance(message, ManagerRefused):
             self.set_bad_state_and_fail_all(VersionMismatch(message.driver_version, message.manager_version))
-
-    def _interchange_lost(self, reason: str) -> None:
-        self.set_bad_state_and_fail_all(InterchangeLost(f"The interchange of executor {self.label} {reason}"))
 
     def note_blocks_observed(self, ended: Sequence[str]) -> None:
         """The scheduler says that these blocks' jobs have ended: nobody waits for their managers any more."""

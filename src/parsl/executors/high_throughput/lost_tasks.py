@@ -105,6 +105,21 @@ class LostTasks:
             thread.join(KNOWN_PATIENCE_S)
 
     def _run(self) -> None:
+        try:
+            self._look_until_settled()
+        except BaseException:
+            logger.critical(
+                "Executor %s: the thread that finds out why tasks were lost has failed. Their errors say "
+                "what is known without it.",
+                self._owner.label,
+                exc_info=True,
+            )
+            with self._lock:
+                waiting, self._waiting, self._thread = self._waiting, {}, None
+            for lost in waiting.values():
+                self._settle_all(lost, None)
+
+    def _look_until_settled(self) -> None:
         self._owner.note_trouble()
         while True:
             self._news.clear()
@@ -138,7 +153,11 @@ class LostTasks:
         return settled
 
     def _settle_all(self, lost: list[_Lost], job: KnownJob | None) -> None:
-        end = None if job is None or not job.has_ended else JobEnd.of(job)
+        try:
+            end = None if job is None or not job.has_ended else JobEnd.of(job)
+        except Exception:
+            logger.exception("How the job ended that tasks were lost with could not be found out")
+            end = None
         for task_id, failure, _ in lost:
             self._settle(task_id, exception_of(failure, end, self._walltime_s))
 
