@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from parsl.dataflow.errors import DataFlowException
+from parsl.dataflow.futures import AppFuture
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from parsl.dataflow.taskrecord import TaskRecord
 
 
 def joined_futures(returned: object) -> Sequence[Future[Any]]:
@@ -35,6 +40,26 @@ def joined_result(joins: Future[Any] | list[Future[Any]]) -> Any:
     if isinstance(joins, Future):
         return joins.result()
     return [future.result() for future in joins]
+
+
+def is_same_call(future: Future[Any], record: TaskRecord) -> bool:
+    """Whether a future waits, in place of running, for the outcome of this very task."""
+    other = future.task_record if isinstance(future, AppFuture) else record
+    return (
+        other is not record
+        and record.hashsum is not None
+        and other.hashsum == record.hashsum
+        and not future.done()
+    )
+
+
+def waits_for_itself(record: TaskRecord) -> DataFlowException:
+    """The error of a join app that has returned what waits for its own outcome."""
+    return DataFlowException(
+        f"Task {record.id} ({record.func_name}) would wait for itself for ever: with cache=True, the same "
+        "call inside the join app is not made a second time, but waits for the first. Give the inner call "
+        "other arguments, or leave out cache=True"
+    )
 
 
 def _shortened(text: str) -> str:

@@ -61,6 +61,31 @@ def too_many_job_ends(record: TaskRecord, error: BaseException) -> DataFlowExcep
     return too_many
 
 
+#: A task under which so many workers have ended is not tried again, whatever the retries allow: each attempt
+#: costs a worker, and perhaps, when it is memory that runs out, the other tasks of its node.
+MOST_WORKER_LOSSES = 3
+
+
+def is_poison(record: TaskRecord, error: BaseException) -> bool:
+    """Note whether an attempt has ended its worker. Returns: whether the task has done so too often."""
+    if getattr(error, "is_worker_loss", False) is not True:
+        return False
+    record.worker_losses += 1
+    return record.worker_losses >= MOST_WORKER_LOSSES
+
+
+def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlowException:
+    """The error of a task under which worker after worker has ended."""
+    history = "".join(f"\n  {number}. {text}" for number, text in enumerate(record.fail_history, 1))
+    poison = DataFlowException(
+        f"Task {record.id} ({record.func_name}) is not tried again, although there are retries left: "
+        f"{record.worker_losses} workers have ended under it. Its failed attempts:{history}\n"
+        "Does it crash in native code, or need more memory than a worker has?"
+    )
+    poison.__cause__ = error
+    return poison
+
+
 def is_worth_another_attempt(record: TaskRecord, retries: float) -> bool:
     """Whether what a task's failures have cost is within the budget."""
     return record.fail_cost <= retries

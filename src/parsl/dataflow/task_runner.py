@@ -13,7 +13,7 @@ from parsl.dataflow.dependencies import failures_of
 from parsl.dataflow.errors import DataFlowException, DependencyError, JoinError
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.in_process import InProcessExecutor
-from parsl.dataflow.joining import joined_futures, joined_result
+from parsl.dataflow.joining import is_same_call, joined_futures, joined_result, waits_for_itself
 from parsl.dataflow.states import States
 from parsl.dataflow.submission import is_callers_mistake, submit_to
 from parsl.dataflow.taskrecord import TaskRecord
@@ -210,9 +210,12 @@ class TaskRunner:
         except DataFlowException as handler_error:
             error = handler_error
         else:
+            is_poison = retries.is_poison(record, error)
             if retries.is_worth_another_attempt(record, self._config.retries) and not self.is_over:
-                self._try_again(record, error)
-                return
+                if not is_poison:
+                    self._try_again(record, error)
+                    return
+                error = retries.too_many_worker_losses(record, error)
         if self._finish(record, _FAILED, None, error):
             logger.error(
                 "Task %d (%s) has failed, after %d retries", record.id, record.func_name, record.try_id,
@@ -239,8 +242,8 @@ class TaskRunner:
         except TypeError as error:
             self._finish(record, _FAILED, None, error)
             return
-        if record.memoize and any(_is_same_call(future, record) for future in futures):
-            self._fail_with(record, _FAILED, _waits_for_itself(record))
+        if record.memoize and any(is_same_call(future, record) for future in futures):
+            self._fail_with(record, _FAILED, waits_for_itself(record))
             return
         if self._graph.joining(record, returned):  # type: ignore[arg-type]
             self._graph.expect(record, len(futures) + 1)
@@ -359,25 +362,6 @@ def _over(record: TaskRecord) -> DataFlowException:
         f"Task {record.id} ({record.func_name}) was {record.status.name} when the run was over: the kernel "
         "was cleaned up before the task was done. To wait for all tasks, use Config(exit_mode='wait'), or "
         "call parsl.wait_for_current_tasks() at the end"
-    )
-
-
-def _is_same_call(future: Future[Any], record: TaskRecord) -> bool:
-    """Whether a future waits, in place of running, for the outcome of this very task."""
-    other = future.task_record if isinstance(future, AppFuture) else record
-    return (
-        other is not record
-        and record.hashsum is not None
-        and other.hashsum == record.hashsum
-        and not future.done()
-    )
-
-
-def _waits_for_itself(record: TaskRecord) -> DataFlowException:
-    return DataFlowException(
-        f"Task {record.id} ({record.func_name}) would wait for itself for ever: with cache=True, the same "
-        "call inside the join app is not made a second time, but waits for the first. Give the inner call "
-        "other arguments, or leave out cache=True"
     )
 
 

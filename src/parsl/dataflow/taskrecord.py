@@ -56,6 +56,7 @@ class TaskRecord:
         "status",  # States
         "try_id",  # number of the attempt, counted from 0
         "unmet",  # how many futures have to be done before the next step
+        "worker_losses",  # attempts under which the worker ended
     )
 
     app_fu: AppFuture[Any] | None
@@ -85,6 +86,7 @@ class TaskRecord:
     status: States
     try_id: int
     unmet: int
+    worker_losses: int
 
     def __init__(
         self,
@@ -222,6 +224,7 @@ _DEFAULTS: dict[str, Any] = {
     "returned_s": None,
     "try_id": 0,
     "unmet": 0,
+    "worker_losses": 0,
 }
 
 #: Keys that show a moment as a datetime, and the field that has it in seconds since the epoch.

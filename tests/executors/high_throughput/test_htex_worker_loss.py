@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from parsl.dataflow.errors import DataFlowException
 from parsl.executors.high_throughput.errors import WorkerLost
 from parsl.processes import is_alive
 from tests.system import tasks
@@ -134,3 +135,17 @@ def test_each_task_runs_once_though_workers_are_killed_at_random(
     counts = tasks.runs(marks)
     assert set(counts.values()) == {1}
     assert {str(i) for i in range(4000)} - set(counts) <= {str(i) for i in failed}
+
+
+def mark_and_die(directory: str) -> None:
+    tasks.mark(directory, "poison")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_task_that_kills_every_worker_is_not_tried_for_ever(start_run: StartRun, marks: Path) -> None:
+    run = start_run(retries=1000)
+    with pytest.raises(DataFlowException, match="3 workers have ended under it") as failed:
+        run.call(mark_and_die, str(marks)).result(timeout=60)
+    assert isinstance(failed.value.__cause__, WorkerLost)
+    assert tasks.runs(marks) == {"poison": 3}
+    assert run.call(tasks.add, 1, 2).result(timeout=60) == 3

@@ -29,7 +29,12 @@ class WorkerLost(ParslError):
         worker_id: the worker's rank on its node.
         hostname: the node.
         message: what is known about the end; a plain sentence if not given.
+
+    Attributes:
+        is_worker_loss: always true: the kernel stops trying a task under which several workers have ended.
     """
+
+    is_worker_loss = True
 
     def __init__(self, worker_id: Any, hostname: str, message: str = "", **details: Any) -> None:
         super().__init__(worker_id, hostname, message)
