@@ -209,6 +209,16 @@ class TestManagers:
         assert not record.functions
         assert given(state) == {b"a": [3]}
 
+    def test_only_the_answer_to_the_latest_question_says_what_one_holds(self) -> None:
+        record = state_with(register("a")).managers[b"a"]
+        assert not record.is_awaited(0)
+        first = record.ask()
+        assert not record.is_awaited(0)  # the answer to a probe, from before the question
+        assert record.is_awaited(first)
+        second = record.ask()
+        assert not record.is_awaited(first)
+        assert record.is_awaited(second)
+
     def test_what_is_known_of_one_is_there_for_selectors(self) -> None:
         record = state_with(register("a", block="4")).managers[b"a"]
         names = ("block_id", "worker_count", "tasks", "hostname", "capacity")

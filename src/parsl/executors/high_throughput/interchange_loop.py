@@ -145,7 +145,7 @@ class Interchange:
             self._answer_packages(now)
             unreachable = self._state.unreachable()
             for name in unreachable:
-                self._tell(name, [encode(protocol.HeldPlease())])  # it answers if it is back
+                self._tell(name, [encode(protocol.HeldPlease(0))])  # it answers if it is back
             waiting = unreachable or self._packages_asked
             self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
 
@@ -284,8 +284,7 @@ class Interchange:
             self._tell(name, [encode(refused)])
             return
         if record.recount is Recount.WANTED:
-            record.recount = Recount.ASKED
-            self._tell(name, [encode(protocol.HeldPlease())])
+            self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
         if isinstance(message, protocol.Results):
             self._state.results(name, message.results, message.capacity, now)
             self._has_news = True
@@ -294,7 +293,7 @@ class Interchange:
         elif isinstance(message, protocol.Draining):
             self._state.drain(name)
             self._tell(name, [encode(protocol.Draining())])
-        elif isinstance(message, protocol.Held):
+        elif isinstance(message, protocol.Held) and record.is_awaited(message.number):
             lost = self._state.recounted(name, message.ids)
             self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
         elif isinstance(message, protocol.Packages):

@@ -172,7 +172,7 @@ class Manager:
         elif isinstance(message, protocol.Draining):
             self._may_leave = True
         elif isinstance(message, protocol.HeldPlease):
-            self._say_what_is_held()
+            self._say_what_is_held(message.number)
         elif isinstance(message, protocol.Stop):
             self._stop(message.reason, exit_code=0)
             self._is_dismissed = True
@@ -181,10 +181,10 @@ class Manager:
         elif isinstance(message, protocol.Refused):
             self._stop(f"the interchange has given this manager up: {message.reason}", exit_code=1)
 
-    def _say_what_is_held(self) -> None:
+    def _say_what_is_held(self, number: int) -> None:
         """The connection was interrupted: whatever was said about this may be lost."""
         self._send_results()
-        self._tell(protocol.Held(self._pool.held_ids()))
+        self._tell(protocol.Held(number, self._pool.held_ids()))
         if self._is_draining:
             self._tell(protocol.Draining())
 

@@ -38,6 +38,7 @@ class ManagerRecord:
         "on_hold",
         "parsl_version",
         "python_version",
+        "question",
         "recount",
         "unreachable_since",
         "workers",
@@ -64,6 +65,8 @@ class ManagerRecord:
         #: Since when its connection has been closed, if it is.
         self.unreachable_since: float | None = None
         self.recount = Recount.NOT_NEEDED
+        #: Number of the latest question for what it holds.
+        self.question = 0
 
     def __repr__(self) -> str:
         return f"<ManagerRecord {self.name} block={self.block} workers={self.workers} held={len(self.held)}>"
@@ -83,6 +86,19 @@ class ManagerRecord:
             or self.unreachable_since is not None
             or self.recount is not Recount.NOT_NEEDED
         )
+
+    def ask(self) -> int:
+        """It is asked which tasks it holds. Returns: the number of the question."""
+        self.recount = Recount.ASKED
+        self.question += 1
+        return self.question
+
+    def is_awaited(self, number: int) -> bool:
+        """Whether the answer to this question is the one that counts.
+
+        An answer to an earlier one may have been given before tasks came that were sent since.
+        """
+        return self.recount is Recount.ASKED and number == self.question
 
     @property
     def room(self) -> int:

@@ -251,10 +251,15 @@ class Draining(msgspec.Struct, tag=True, array_like=True):
 class HeldPlease(msgspec.Struct, tag=True, array_like=True):
     """Say which tasks you hold: the connection was interrupted, and some may be lost on the way to you."""
 
+    #: To tell answers apart; 0 if only a sign of life is wanted.
+    number: int
+
 
 class Held(msgspec.Struct, tag=True, array_like=True):
     """The tasks that the manager holds now."""
 
+    #: Of the question.
+    number: int
     ids: list[int]
 
 
