@@ -34,6 +34,14 @@ class Connection(ABC):
     def fileno(self) -> int:
         """What to watch for input."""
 
+    def alarm_fileno(self) -> int | None:
+        """What to watch for interruptions; None where they end the connection."""
+        return None
+
+    def was_interrupted(self) -> bool:
+        """Whether the connection has broken since this was asked last; it comes back by itself."""
+        return False
+
     @abstractmethod
     def send(self, parts: Sequence[Any]) -> None:
         """Send a message, now or as soon as the other side takes it."""
@@ -116,6 +124,20 @@ class ZmqConnection(Connection):
         self._zmq = zmq
         self._sock = sock
         self._fd = int(sock.getsockopt(zmq.FD))
+        self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+
+    def alarm_fileno(self) -> int | None:
+        self.was_interrupted()  # its descriptor tells only of what comes after a vain attempt to read
+        return int(self._monitor.getsockopt(self._zmq.FD))
+
+    def was_interrupted(self) -> bool:
+        found = False
+        try:
+            while True:  # to the last one: its descriptor is edge-triggered
+                self._monitor.recv_multipart(self._zmq.DONTWAIT)
+                found = True
+        except self._zmq.Again:
+            return found
 
     def fileno(self) -> int:
         return self._fd
@@ -144,6 +166,7 @@ class ZmqConnection(Connection):
 
     def close(self, timeout_s: float) -> None:
         context = self._sock.context
+        self._sock.disable_monitor()
         self._sock.close(linger=int(timeout_s * 1000))
         context.destroy(linger=int(timeout_s * 1000))
 

@@ -283,7 +283,7 @@ class Interchange:
             refused = protocol.Refused("this manager was given up before; its tasks are lost")
             self._tell(name, [encode(refused)])
             return
-        if record.recount is Recount.WANTED:
+        if record.recount is Recount.WANTED or isinstance(message, protocol.Interrupted):
             self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
         if isinstance(message, protocol.Results):
             self._state.results(name, message.results, message.capacity, now)

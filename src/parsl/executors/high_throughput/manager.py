@@ -93,6 +93,8 @@ class Manager:
         """Serve until told to stop. Returns: the exit code of the process."""
         self._watch_signals()
         self._watch(self._connection.fileno(), self._serve_connection)
+        if (alarm := self._connection.alarm_fileno()) is not None:
+            self._watch(alarm, self._tell_of_interruption)
         try:
             self._pool.start()
             while self._stop_reason is None:
@@ -180,6 +182,12 @@ class Manager:
             self._tell(protocol.Packages(_installed_packages()))
         elif isinstance(message, protocol.Refused):
             self._stop(f"the interchange has given this manager up: {message.reason}", exit_code=1)
+
+    def _tell_of_interruption(self, _: int) -> None:
+        """The interchange cannot always see it: a new connection may have the old one's place already."""
+        if self._connection.was_interrupted():
+            logger.warning("the connection to the interchange was interrupted")
+            self._tell(protocol.Interrupted())
 
     def _say_what_is_held(self, number: int) -> None:
         """The connection was interrupted: whatever was said about this may be lost."""

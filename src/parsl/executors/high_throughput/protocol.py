@@ -6,7 +6,8 @@ opens them. Records are tagged and typed: what does not fit its type is refused 
 
     driver -> interchange   Tasks, Cancel, Query, BlockEnded, Stop
     interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused
-    manager -> interchange  Register, Results, Beat, Draining, Held, Packages, Goodbye
+    manager -> interchange  Register, Results, Beat, Draining, Interrupted, Held, Packages,
+                            Goodbye
     interchange -> manager  Welcome, Refused, Tasks, Cancel, Beat, Draining, HeldPlease, PackagesPlease, Stop
     manager -> worker       Work (one packet each, see worker_channel)
     worker -> manager       Result (one packet each)
@@ -248,6 +249,10 @@ class Draining(msgspec.Struct, tag=True, array_like=True):
     """The manager takes no more tasks and leaves when it has none; as an answer: no more will come."""
 
 
+class Interrupted(msgspec.Struct, tag=True, array_like=True):
+    """The manager's connection was interrupted: what was on the way, in either direction, may be lost."""
+
+
 class HeldPlease(msgspec.Struct, tag=True, array_like=True):
     """Say which tasks you hold: the connection was interrupted, and some may be lost on the way to you."""
 
@@ -344,7 +349,7 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
 
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Stop
 ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused
-FromManager = Register | Results | Beat | Draining | Held | Packages | Goodbye
+FromManager = Register | Results | Beat | Draining | Interrupted | Held | Packages | Goodbye
 ToManager = Welcome | Refused | Tasks | Cancel | Beat | Draining | HeldPlease | PackagesPlease | Stop
 
 encode = msgspec.msgpack.Encoder().encode
