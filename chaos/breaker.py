@@ -9,6 +9,8 @@ from collections import Counter
 
 import psutil
 
+from tests.system.run import titled
+
 #: What is broken how often, by the beginning of the process's title: workers most, as in life.
 TARGETS = {
     "parsl: HTEX worker": 8,
@@ -68,15 +70,3 @@ class Breaker(threading.Thread):
                 self.breaks[f"{title} killed"] += 1
         except psutil.Error:
             pass  # it has ended by itself
-
-
-def titled(title: str) -> list[psutil.Process]:
-    """This process's descendants with a title that begins so."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if " ".join(process.cmdline()).startswith(title):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
