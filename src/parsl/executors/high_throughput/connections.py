@@ -165,8 +165,11 @@ class ZmqConnection(Connection):
         pass
 
     def close(self, timeout_s: float) -> None:
+        if self._sock.closed:
+            return
         context = self._sock.context
         self._sock.disable_monitor()
+        self._monitor.close(linger=0)
         self._sock.close(linger=int(timeout_s * 1000))
         context.destroy(linger=int(timeout_s * 1000))
 
