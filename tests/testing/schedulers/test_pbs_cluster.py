@@ -333,9 +333,9 @@ def test_a_job_can_be_suspended(cluster, tmp_path):
 
 
 def test_a_job_on_a_node_that_died_runs_again_elsewhere(cluster, tmp_path):
-    job_id = submit(f"cat $PBS_NODEFILE >> {tmp_path}/nodes; [ -e {tmp_path}/again ] || sleep 100")
-    wait_for_file(tmp_path / "nodes")
-    (tmp_path / "again").touch()
+    only_once = f"if mkdir {tmp_path}/begun; then sleep 100; fi"
+    job_id = submit(f"cat $PBS_NODEFILE >> {tmp_path}/nodes; {only_once}")
+    wait_for_file(tmp_path / "begun")
     cluster.fail_node(cluster.settings.hosts[0])
     assert cluster.job(job_id).state == RUNNING
     assert "down" in run("pbsnodes", "-l").stdout
