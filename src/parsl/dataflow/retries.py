@@ -25,6 +25,7 @@ def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandl
         DataFlowException: The handler failed.
     """
     record.fail_count += 1
+    record.worker_losses += getattr(error, "is_worker_loss", False) is True
     record.fail_history = [*record.fail_history, _shown(error)]
     record.fail_cost += 1 if handler is None else _ask(handler, error, record)
 
@@ -66,11 +67,8 @@ def too_many_job_ends(record: TaskRecord, error: BaseException) -> DataFlowExcep
 MOST_WORKER_LOSSES = 3
 
 
-def is_poison(record: TaskRecord, error: BaseException) -> bool:
-    """Note whether an attempt has ended its worker. Returns: whether the task has done so too often."""
-    if getattr(error, "is_worker_loss", False) is not True:
-        return False
-    record.worker_losses += 1
+def is_poison(record: TaskRecord) -> bool:
+    """Whether workers have ended under a task too often."""
     return record.worker_losses >= MOST_WORKER_LOSSES
 
 

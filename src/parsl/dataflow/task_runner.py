@@ -210,9 +210,8 @@ class TaskRunner:
         except DataFlowException as handler_error:
             error = handler_error
         else:
-            is_poison = retries.is_poison(record, error)
             if retries.is_worth_another_attempt(record, self._config.retries) and not self.is_over:
-                if not is_poison:
+                if not retries.is_poison(record):
                     self._try_again(record, error)
                     return
                 error = retries.too_many_worker_losses(record, error)
