@@ -29,14 +29,12 @@ class Breaker(threading.Thread):
     Args:
         period_s: Mean time between two breaks, in seconds.
         seed: For the same breaks again, as far as timing allows.
-        targets: Weights by the beginning of a title; :data:`TARGETS` if not given.
     """
 
-    def __init__(self, period_s: float, seed: int, targets: dict[str, int] | None = None) -> None:
+    def __init__(self, period_s: float, seed: int) -> None:
         super().__init__(name="breaker", daemon=True)
         self._period_s = period_s
         self._random = random.Random(seed)
-        self._targets = TARGETS if targets is None else targets
         self._is_over = threading.Event()
         #: What was done, and how often.
         self.breaks: Counter[str] = Counter()
@@ -54,7 +52,7 @@ class Breaker(threading.Thread):
         self.join()
 
     def _break_one(self) -> None:
-        title = self._random.choices(list(self._targets), list(self._targets.values()))[0]
+        title = self._random.choices(list(TARGETS), list(TARGETS.values()))[0]
         found = titled(title)
         if not found:
             return

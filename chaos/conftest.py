@@ -3,14 +3,12 @@
 import pytest
 
 from tests.conftest import _ctrl_c_reaches_scripts, _no_processes_left, wait_until
-from tests.system.fixtures import marks, start_driver, start_run
+from tests.system.fixtures import start_driver
 
 __all__ = [
     "_ctrl_c_reaches_scripts",
     "_no_processes_left",
-    "marks",
     "start_driver",
-    "start_run",
     "wait_until",
 ]
 

@@ -27,6 +27,8 @@ from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.dataflow.futures import AppFuture
 from parsl.providers import LocalProvider
 
+#: Below a directory so deep no unix socket can be made: managers have to come over TCP.
+DEEP = "deep" * 30
 #: How many tasks may be under way.
 WINDOW = 200
 #: Attempts that a task has beside the first: enough for the breaks that one task can meet.
@@ -154,7 +156,10 @@ def main() -> int:
     footprint = Footprint()
     with tempfile.TemporaryDirectory(prefix="parsl-soak-") as directory:
         journal = os.path.join(directory, "journal")
-        with parsl.load(config(Path(directory, "runinfo"), options.way)):
+        run_dir = Path(directory, DEEP if options.way == "tcp" else "", "runinfo")
+        with parsl.load(config(run_dir, options.way)):
+            is_local = any(run_dir.rglob("managers.sock"))
+            assert is_local == (options.way == "local"), f"the run is not as asked for: {options.way}"
             soak = Soak(journal, options.seed)
             breaker = Breaker(options.break_every, options.seed)
             breaker.start()
