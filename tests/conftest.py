@@ -21,14 +21,14 @@ _LEFTOVER_GRACE_S = 15.0
 class WaitUntil(Protocol):
     """See :func:`wait_until`."""
 
-    def __call__(self, predicate: Callable[[], object], timeout_s: float = 30.0, what: str = "") -> None: ...
+    def __call__(self, predicate: Callable[[], object], timeout_s: float = 60.0, what: str = "") -> None: ...
 
 
 @pytest.fixture
 def wait_until() -> WaitUntil:
     """Wait for a condition, ``wait_until(future.done, timeout_s=10)``; fails when it stays false."""
 
-    def wait(predicate: Callable[[], object], timeout_s: float = 30.0, what: str = "") -> None:
+    def wait(predicate: Callable[[], object], timeout_s: float = 60.0, what: str = "") -> None:
         deadline_s = time.monotonic() + timeout_s
         while not predicate():
             if time.monotonic() > deadline_s:

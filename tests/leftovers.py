@@ -50,7 +50,7 @@ def kill(processes: list[psutil.Process]) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(processes, timeout=5)
+    psutil.wait_procs(processes, timeout=30)
 
 
 def _is_of_parsl(process: psutil.Process) -> bool:

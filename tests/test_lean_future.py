@@ -147,7 +147,7 @@ def test_wait_and_as_completed_mix_finished_and_unfinished_ones() -> None:
     assert done == {ready}
     assert not_done == {later, standard}
     threading.Timer(0.01, lambda: (later.set_result(2), standard.set_exception(KeyError()))).start()
-    assert set(as_completed([ready, later, standard], timeout=10)) == {ready, later, standard}
+    assert set(as_completed([ready, later, standard], timeout=60)) == {ready, later, standard}
     done, _ = wait([later, standard], return_when=FIRST_EXCEPTION)
     assert done == {later, standard}
 
@@ -287,8 +287,8 @@ class TestRaces:
                 complete,
                 add,
                 lambda futures=futures: [future.result(10) for future in futures],
-                lambda futures=futures: list(as_completed(futures, timeout=10)),
-                lambda futures=futures: wait(futures, timeout=10).done == set(futures) or 1 / 0,
+                lambda futures=futures: list(as_completed(futures, timeout=60)),
+                lambda futures=futures: wait(futures, timeout=60).done == set(futures) or 1 / 0,
             )
             assert sorted(seen) == [0, 1, 2, 3, 4]
 

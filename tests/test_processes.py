@@ -167,7 +167,7 @@ def test_nothing_to_end_takes_no_time() -> None:
     process.wait()
     begin_s = time.monotonic()
     assert terminate_tree(process.pid, grace_s=30) == []
-    assert time.monotonic() - begin_s < 5
+    assert time.monotonic() - begin_s < 25
 
 
 def test_without_process_descriptors_it_works_as_well(bash: Bash, monkeypatch: pytest.MonkeyPatch) -> None:

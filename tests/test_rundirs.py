@@ -48,7 +48,7 @@ def test_thousands_of_runs_do_not_make_it_slow(tmp_path):
         (tmp_path / f"{number:03d}").mkdir()
     started_s = time.perf_counter()
     make_rundir(tmp_path)
-    assert time.perf_counter() - started_s < 1
+    assert time.perf_counter() - started_s < 10
 
 
 def test_nobody_else_may_write_there(tmp_path):

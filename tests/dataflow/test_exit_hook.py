@@ -80,7 +80,7 @@ def test_leaving_it_otherwise_lets_tasks_in_threads_finish(
     try:
         with kernel:
             running = start(kernel, work)
-            assert begun.wait(10)
+            assert begun.wait(60)
             if is_exit:
                 sys.exit()
     except SystemExit:

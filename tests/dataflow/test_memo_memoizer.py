@@ -206,7 +206,7 @@ class TestInFlight:
         with kernel(tmp_path, HoldingExecutor()) as dfk:
             futures = [cached(dfk, add, 1) for _ in range(3)]
         for future in futures:
-            assert isinstance(future.exception(timeout=5), DataFlowException)
+            assert isinstance(future.exception(timeout=30), DataFlowException)
 
     def test_many_threads_get_one_execution(self, tmp_path: Any) -> None:
         runs: list[int] = []

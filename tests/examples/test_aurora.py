@@ -133,5 +133,5 @@ def test_processes_are_found_by_their_mark_and_ended(aurora, monkeypatch):
     mark = f"test-{os.getpid()}"
     with subprocess.Popen(["sleep", "1000"], env={**os.environ, "PARSL_DEMO": mark}) as process:
         assert check_results.stop_processes(mark) == "1 processes ended"
-        process.wait(20)
+        process.wait(60)
     assert check_results.check_processes(mark) == "no process left over"

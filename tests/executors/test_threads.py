@@ -79,19 +79,19 @@ def test_the_traceback_begins_in_the_function(executor: ThreadPoolExecutor) -> N
 def test_threads_are_started_on_demand_up_to_the_limit(executor: ThreadPoolExecutor) -> None:
     gate = Gate()
     first = executor.submit(gate, {})
-    assert gate.entered.acquire(timeout=10)
+    assert gate.entered.acquire(timeout=60)
     assert "threads=1/2 running=1 queued=0" in repr(executor._pool)
     others = [executor.submit(gate, {}) for _ in range(3)]
-    assert gate.entered.acquire(timeout=10)
+    assert gate.entered.acquire(timeout=60)
     assert not gate.entered.acquire(timeout=0.05)
     assert "threads=2/2 running=2 queued=2" in repr(executor._pool)
     gate.open()
-    assert [future.result(timeout=10) for future in [first, *others]] == ["through"] * 4
+    assert [future.result(timeout=60) for future in [first, *others]] == ["through"] * 4
 
 
 def test_an_idle_thread_is_used_before_another_is_started(executor: ThreadPoolExecutor) -> None:
     for _ in range(20):
-        executor.submit(int, {}).result(timeout=10)
+        executor.submit(int, {}).result(timeout=60)
     assert "threads=1/2" in repr(executor._pool)
 
 
@@ -137,9 +137,9 @@ def test_what_would_end_a_process_fails_only_the_task(
 
     for _ in range(3):
         with pytest.raises(AppException, match=type(error).__name__) as caught:
-            executor.submit(failing, {}).result(timeout=10)
+            executor.submit(failing, {}).result(timeout=60)
         assert caught.value.__cause__ is error
-    assert executor.submit(int, {}).result(timeout=10) == 0
+    assert executor.submit(int, {}).result(timeout=60) == 0
 
 
 def test_a_callback_that_exits_does_not_end_the_thread(executor: ThreadPoolExecutor) -> None:
@@ -147,7 +147,7 @@ def test_a_callback_that_exits_does_not_end_the_thread(executor: ThreadPoolExecu
     future = executor.submit(gate, {})
     future.add_done_callback(lambda _: sys.exit(1))
     gate.open()
-    assert future.result(timeout=10) == "through"
+    assert future.result(timeout=60) == "through"
     barrier = threading.Barrier(2)
     assert wait([executor.submit(barrier.wait, {}, 20) for _ in range(2)], timeout=30).not_done == set()
 
@@ -204,17 +204,17 @@ def test_a_queued_task_is_cancelled_at_once(executor: ThreadPoolExecutor) -> Non
     assert queued[1].cancel()
     assert queued[1].cancelled()
     gate.open()
-    wait([*running, queued[0], queued[2]], timeout=10)
+    wait([*running, queued[0], queued[2]], timeout=60)
     assert ran == [0, 2]
 
 
 def test_running_python_code_is_not_cancelled(executor: ThreadPoolExecutor) -> None:
     gate = Gate()
     future = executor.submit(gate, {})
-    assert gate.entered.acquire(timeout=10)
+    assert gate.entered.acquire(timeout=60)
     assert not future.cancel()
     gate.open()
-    assert future.result(timeout=10) == "through"
+    assert future.result(timeout=60) == "through"
     assert not future.cancel()
 
 
@@ -246,7 +246,7 @@ def test_cancelling_at_any_moment_leaves_nothing_behind(
             pass
         assert future.cancel()
         assert future.cancelled()
-    assert executor.submit(int, {}).result(timeout=10) == 0
+    assert executor.submit(int, {}).result(timeout=60) == 0
     wait_until(lambda: "running=0 queued=0" in repr(executor._pool))
 
 
@@ -261,8 +261,8 @@ def test_an_interruption_hits_its_own_task_only(executor: ThreadPoolExecutor) ->
     for step in range(60):
         limited = executor.submit(takes, {"walltime_s": 0.01}, 0.0094 + step * 0.00002)
         free = executor.submit(takes, {}, 0.001)
-        outcomes.append(type(limited.exception(timeout=10)))
-        assert free.result(timeout=10) == "done"
+        outcomes.append(type(limited.exception(timeout=60)))
+        assert free.result(timeout=60) == "done"
     assert set(outcomes) <= {AppTimeout, type(None)}
 
 
@@ -270,8 +270,8 @@ def test_a_stuck_thread_is_replaced(executor: ThreadPoolExecutor) -> None:
     gate = Gate()
     stuck = [executor.submit(gate, {"walltime_s": 0.05}) for _ in range(2)]
     for future in stuck:
-        assert isinstance(future.exception(timeout=10), AppTimeout)
-    assert executor.submit(int, {}).result(timeout=10) == 0
+        assert isinstance(future.exception(timeout=60), AppTimeout)
+    assert executor.submit(int, {}).result(timeout=60) == 0
     gate.open()
 
 
@@ -298,7 +298,7 @@ def test_shutdown_without_waiting_runs_it_too(executor: ThreadPoolExecutor) -> N
     executor.shutdown(block=False)
     assert not any(future.done() for future in futures)
     gate.open()
-    assert wait(futures, timeout=10).not_done == set()
+    assert wait(futures, timeout=60).not_done == set()
 
 
 def test_shutdown_leaves_no_threads(wait_until: WaitUntil) -> None:
@@ -306,7 +306,7 @@ def test_shutdown_leaves_no_threads(wait_until: WaitUntil) -> None:
     for _ in range(5):
         executor = ThreadPoolExecutor(max_threads=4)
         executor.start()
-        wait([executor.submit(int, {"walltime_s": 100}) for _ in range(20)], timeout=10)
+        wait([executor.submit(int, {"walltime_s": 100}) for _ in range(20)], timeout=60)
         executor.shutdown()
         assert threading.active_count() == before
 
@@ -337,13 +337,13 @@ def test_no_future_is_lost_in_a_shutdown_that_overtakes_submissions() -> None:
         executor.shutdown()
         for thread in threads:
             thread.join()
-        assert wait(futures, timeout=20).not_done == set()
+        assert wait(futures, timeout=60).not_done == set()
 
 
 def test_it_can_be_started_again(executor: ThreadPoolExecutor) -> None:
     executor.shutdown()
     executor.start()
-    assert executor.submit(int, {}).result(timeout=10) == 0
+    assert executor.submit(int, {}).result(timeout=60) == 0
 
 
 def test_when_the_time_for_shutdown_is_up_everything_ends(tmp_path: Path, wait_until: WaitUntil) -> None:
@@ -363,12 +363,3 @@ def test_when_the_time_for_shutdown_is_up_everything_ends(tmp_path: Path, wait_u
     assert all(future.cancelled() for future in [command, *others])
     assert not is_alive(int(started.read_text()))
     gate.open()
-
-
-def test_many_tasks_a_second(executor: ThreadPoolExecutor) -> None:
-    count = 20_000
-    begin_s = time.process_time()
-    futures = [executor.submit(int, {}) for _ in range(count)]
-    wait(futures, timeout=60)
-    # A tenth of what it does on an idle machine.
-    assert (time.process_time() - begin_s) / count < 40e-6

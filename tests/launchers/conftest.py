@@ -103,6 +103,6 @@ def assert_dies_of_sigterm(block: Block) -> Callable[[Launcher, int], None]:
             assert line, process.communicate()
             ready += line.endswith("ready\n")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
     return check

@@ -155,7 +155,7 @@ class TestSingleNode:
         assert process.stdout.readline() == "ready\n"
         process.terminate()
         process.terminate()
-        assert process.wait(20) == 9
+        assert process.wait(60) == 9
 
     def test_fail_on_any_has_to_be_a_bool(self):
         with pytest.raises(ParameterError, match="fail_on_any is 'no'"):

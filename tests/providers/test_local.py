@@ -210,7 +210,7 @@ class TestDetachment:
         provider = make_provider()
         begin = time.monotonic()
         provider.submit("sleep 600", 1)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 60
 
 
 class TestOnJobEnd:

@@ -36,7 +36,7 @@ def start_run(tmp_path: Path, wait_until: WaitUntil) -> Iterator[StartRun]:
     for run in runs:
         run.close()
     mark = resource.getrlimit(psutil.RLIMIT_MSGQUEUE)[0]
-    wait_until(lambda: not leftovers.find(mark), 10, f"the end of {leftovers.find(mark)}")
+    wait_until(lambda: not leftovers.find(mark), 60, f"the end of {leftovers.find(mark)}")
     assert [run.spool for run in runs if run.spool and os.path.exists(run.spool)] == []
 
 

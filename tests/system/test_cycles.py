@@ -50,7 +50,7 @@ def test_fifty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUntil
     memory_before = psutil.Process().memory_info().rss
     for number in range(50):
         cycle(number)
-    wait_until(lambda: threading.active_count() <= threads_before, 10, f"the end of {threading.enumerate()}")
+    wait_until(lambda: threading.active_count() <= threads_before, 60, f"the end of {threading.enumerate()}")
     assert psutil.Process().children() == []
     gc.collect()
     assert len(descriptors()) <= len(descriptors_before), descriptors()

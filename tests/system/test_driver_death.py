@@ -60,7 +60,7 @@ def test_a_driver_that_is_killed_leaves_nothing(
     assert bool(driver.spools()) == (way == "local")
     os.kill(driver.process.pid, number)
     assert driver.wait() == -number
-    wait_until(all_gone(driver), 10, f"the end of {driver.family()}, {driver.spools()}")
+    wait_until(all_gone(driver), 60, f"the end of {driver.family()}, {driver.spools()}")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -68,10 +68,10 @@ def test_ctrl_c_ends_a_busy_run_at_once(start_driver: StartDriver, wait_until: W
     driver = start_busy(start_driver, wait_until, way)
     begin_s = time.monotonic()
     os.kill(driver.process.pid, signal.SIGINT)
-    assert driver.wait(15) != 0
-    assert time.monotonic() - begin_s < 8
+    assert driver.wait(60) != 0
+    assert time.monotonic() - begin_s < 30
     assert "KeyboardInterrupt" in driver.output
-    wait_until(all_gone(driver), 5, f"the end of {driver.family()}, {driver.spools()}")
+    wait_until(all_gone(driver), 60, f"the end of {driver.family()}, {driver.spools()}")
 
 
 def test_ctrl_c_of_a_terminal_reaches_the_whole_group(
@@ -80,19 +80,19 @@ def test_ctrl_c_of_a_terminal_reaches_the_whole_group(
     driver = start_driver(BUSY.replace("OPTIONS", "{}"), start_new_session=True)
     wait_until(lambda: (driver.directory / "busy0").exists() and (driver.directory / "busy1").exists())
     os.killpg(driver.process.pid, signal.SIGINT)
-    assert driver.wait(15) != 0
-    wait_until(all_gone(driver), 5)
+    assert driver.wait(60) != 0
+    wait_until(all_gone(driver), 60)
 
 
 def test_a_second_ctrl_c_is_immediate(start_driver: StartDriver, wait_until: WaitUntil) -> None:
     driver = start_busy(start_driver, wait_until)
     os.kill(driver.process.pid, signal.SIGINT)
-    wait_until(lambda: (driver.directory / "r/000/parsl.log").read_text().count("gives back blocks"), 10)
+    wait_until(lambda: (driver.directory / "r/000/parsl.log").read_text().count("gives back blocks"), 60)
     begin_s = time.monotonic()
     os.kill(driver.process.pid, signal.SIGINT)
-    assert driver.wait(15) != 0
-    assert time.monotonic() - begin_s < 8
-    wait_until(all_gone(driver), 10, "the end of all processes")
+    assert driver.wait(60) != 0
+    assert time.monotonic() - begin_s < 30
+    wait_until(all_gone(driver), 60, "the end of all processes")
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.08, 0.12, 0.17, 0.25, 0.4])
@@ -115,9 +115,9 @@ def test_ctrl_c_at_any_moment_ends_the_run(
     moment_s = time.monotonic() + delay_s
     wait_until(lambda: time.monotonic() >= moment_s)
     os.kill(driver.process.pid, signal.SIGINT)
-    assert driver.wait(20) != 0
+    assert driver.wait(60) != 0
     assert "KeyboardInterrupt" in driver.output
-    wait_until(all_gone(driver), 10, f"the end of {driver.family()}")
+    wait_until(all_gone(driver), 60, f"the end of {driver.family()}")
 
 
 def test_the_users_own_signal_handler_is_the_drivers_alone(
@@ -144,9 +144,9 @@ def test_the_users_own_signal_handler_is_the_drivers_alone(
     )
     wait_until((driver.directory / "busy").exists)
     os.kill(driver.process.pid, signal.SIGTERM)
-    assert driver.wait(15) == 5
+    assert driver.wait(60) == 5
     assert (driver.directory / "handled").read_text() == f"{driver.process.pid}\n"
-    wait_until(all_gone(driver), 5)
+    wait_until(all_gone(driver), 60)
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_a_driver_that_ends_without_cleaning_up_leaves_nothing(
         {ending}
         """
     )
-    assert driver.wait(20) == code, driver.output
-    wait_until(all_gone(driver), 10, f"the end of {driver.family()}")
+    assert driver.wait(60) == code, driver.output
+    wait_until(all_gone(driver), 60, f"the end of {driver.family()}")
 
 
 def test_the_driver_of_a_dead_shell_goes_on(start_driver: StartDriver, wait_until: WaitUntil) -> None:

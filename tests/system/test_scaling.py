@@ -91,4 +91,4 @@ def test_the_first_block_waits_for_no_timer(tmp_path: Path) -> None:
     htex = executor()
     config = Config(executors=[htex], strategy_period=1000, run_dir=str(tmp_path / "r"))
     with parsl.load(config):
-        assert python_app(tasks.add)(1).result(timeout=20) == 1
+        assert python_app(tasks.add)(1).result(timeout=60) == 1

@@ -105,7 +105,7 @@ def test_a_nested_run_ends_with_its_task(tmp_path: Path, wait_until: WaitUntil) 
         wait_until((tmp_path / "pid").exists)
         assert future.cancel()
         pid = int((tmp_path / "pid").read_text())
-        wait_until(lambda: not is_alive(pid), 15)
+        wait_until(lambda: not is_alive(pid), 60)
 
 
 @pytest.mark.parametrize("count", [8])

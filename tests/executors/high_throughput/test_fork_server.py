@@ -116,7 +116,7 @@ class Node:
     def close(self) -> None:
         self.channel.close()
         self._test.close()
-        self.manager.wait(20)
+        self.manager.wait(60)
         for link in self.links.values():
             link.close()
 
@@ -254,7 +254,7 @@ def test_the_managers_death_ends_everything(tmp_path: Path, wait_until: Any, kin
     node.channel.close()  # only the manager has it now
     node.manager.send_signal(signal.SIGKILL)
     everything = [node.server_pid, worker, *started]
-    wait_until(lambda: not Processes().alive(everything), timeout_s=20)
+    wait_until(lambda: not Processes().alive(everything), timeout_s=60)
     node.close()
 
 

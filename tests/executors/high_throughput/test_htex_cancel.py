@@ -35,7 +35,7 @@ def test_a_running_task_is_ended_with_its_family(
         after.result(timeout=30)
     assert run.call(tasks.add, 1).result(timeout=30) == 1
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), 10)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), 60)
 
 
 def test_a_waiting_task_is_cancelled_without_its_dependency(

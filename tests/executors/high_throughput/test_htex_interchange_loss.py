@@ -35,13 +35,13 @@ def test_all_futures_fail_and_later_ones_too(
             future.result(timeout=30)
     with pytest.raises(DependencyError, match="interchange"):
         waiting.result(timeout=30)
-    assert time.monotonic() - begin_s < 10
+    assert time.monotonic() - begin_s < 30
     with pytest.raises(BadStateException, match="interchange"):
         run.call(tasks.add, 1).result(timeout=30)
-    wait_until(lambda: not runs.titled("parsl: HTEX"), 10)
+    wait_until(lambda: not runs.titled("parsl: HTEX"), 60)
     begin_s = time.monotonic()
     run.close()
-    assert time.monotonic() - begin_s < 10
+    assert time.monotonic() - begin_s < 30
 
 
 def test_questions_fail_in_time(start_run: StartRun) -> None:
@@ -51,7 +51,7 @@ def test_questions_fail_in_time(start_run: StartRun) -> None:
     begin_s = time.monotonic()
     with pytest.raises(Exception, match="interchange"):
         run.executor.connected_managers()
-    assert time.monotonic() - begin_s < 10
+    assert time.monotonic() - begin_s < 30
 
 
 def test_an_interchange_that_hangs_is_killed_at_the_end(start_run: StartRun) -> None:
@@ -60,5 +60,5 @@ def test_an_interchange_that_hangs_is_killed_at_the_end(start_run: StartRun) -> 
     run.only(runs.INTERCHANGE).suspend()
     begin_s = time.monotonic()
     run.executor.shutdown(timeout=0.5)
-    assert time.monotonic() - begin_s < 10
+    assert time.monotonic() - begin_s < 30
     assert runs.titled("parsl: HTEX") == []

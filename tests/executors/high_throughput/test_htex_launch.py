@@ -78,7 +78,7 @@ def test_a_command_that_ends_at_once_is_not_tried_for_ever(
     with pytest.raises(BadStateException, match="no licence for workers") as caught:
         run.call(tasks.add, 1).result(timeout=30)
     assert "EXIT CODE: 3" in str(caught.value)
-    assert time.monotonic() - begin_s < 10
+    assert time.monotonic() - begin_s < 30
     with pytest.raises(BadStateException, match="no licence"):
         run.call(tasks.add, 2).result(timeout=30)
     assert 1 <= len(attempts.read_text().split()) <= 3
@@ -179,7 +179,7 @@ def test_a_drained_manager_finishes_its_tasks_and_leaves(
     assert run.executor.connected_managers()[0]["tasks"] == 1
     (tmp_path / "release").touch()
     assert held.result(timeout=30) > 0
-    wait_until(lambda: not runs.titled(runs.MANAGER), 10)
+    wait_until(lambda: not runs.titled(runs.MANAGER), 60)
     assert not later.done()
     assert run.executor.connected_managers() == []
 

@@ -33,7 +33,7 @@ def test_a_task_that_is_deaf_is_ended_with_its_family(start_run: StartRun, tmp_p
     after = run.call(tasks.echo, stuck)
     with pytest.raises(AppTimeout, match="walltime"):
         stuck.result(timeout=30)
-    assert LIMIT_S <= time.monotonic() - begin_s < LIMIT_S + 4
+    assert LIMIT_S <= time.monotonic() - begin_s < LIMIT_S + 20
     assert [pid for pid in pids_in(tmp_path / "pids") if is_alive(pid)] == []
     with pytest.raises(DependencyError, match="AppTimeout"):
         after.result(timeout=30)

@@ -71,7 +71,7 @@ def test_an_idle_worker_that_is_killed_hurts_no_task(start_run: StartRun, wait_u
     workers = run.workers()
     for worker in workers:
         worker.kill()
-    psutil.wait_procs(workers, timeout=10)
+    psutil.wait_procs(workers, timeout=60)
     assert [run.call(tasks.add, i).result(timeout=30) for i in range(10)] == list(range(10))
     wait_until(lambda: len(run.workers()) == 2)
 

@@ -94,7 +94,7 @@ def ensemble() -> dict[str, Any]:
         all_s = gap_s(begin_s)
         exit_began_s = time.time()
     exit_s = gap_s(exit_began_s)
-    wait_for(lambda: not jobs(), "no job is left", 20)
+    wait_for(lambda: not jobs(), "no job is left", 60)
     return {
         "load_s": load_s,
         "submitted_s": submitted_s,
@@ -143,7 +143,7 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
         facts["state"] = executor.status_facade["0"].state.name
         exit_began_s = time.time()
     facts["exit_s"] = gap_s(exit_began_s)
-    wait_for(lambda: not jobs(), "no job is left", 20)
+    wait_for(lambda: not jobs(), "no job is left", 60)
     return {**facts, "most": queue.most}
 
 
@@ -179,7 +179,7 @@ def scaling() -> dict[str, Any]:
     with watch() as queue, parsl.load(scaled):
         used = {task.result(timeout=40)[1] for task in [where(0.5) for _ in range(36)]}
         done_s = time.time()
-        wait_for(lambda: not jobs(), "all blocks are given back", 20)
+        wait_for(lambda: not jobs(), "all blocks are given back", 60)
         given_back_s = gap_s(done_s)
         again = where(0).result(timeout=30)
     return {"most": queue.most, "used": len(used), "given_back_s": given_back_s, "again": again}

@@ -170,7 +170,7 @@ def scaling() -> dict[str, Any]:
         tasks = [where(0.4) for _ in range(24)]
         hosts = {task.result(timeout=40) for task in tasks}
         done_s = time.time()
-        wait_for(lambda: not jobs(), "all blocks are given back", 20)
+        wait_for(lambda: not jobs(), "all blocks are given back", 60)
         given_back_s = gap_s(done_s)
         again = where(0).result(timeout=30)
     return {
@@ -226,7 +226,7 @@ def busy_end() -> dict[str, Any]:
         before = sorted(slurm("squeue", "-h", "-o", "%T").split())
         exit_began_s = time.time()
     facts = give_back(exit_began_s)
-    wait_for(lambda: not jobs("COMPLETING"), "the nodes are free", 20)
+    wait_for(lambda: not jobs("COMPLETING"), "the nodes are free", 60)
     processes = slurm("ps", "-eo", "args").count("process_worker_pool")
     return {"before": before, "processes": processes, **facts}
 
@@ -256,7 +256,7 @@ def frozen() -> dict[str, Any]:
         os.kill(controller, signal.SIGSTOP)
         try:
             tasks = [where(1.0) for _ in range(16)]
-            wait_for(lambda: len(executor.status_facade) > 1, "a submission that nobody answers", 20)
+            wait_for(lambda: len(executor.status_facade) > 1, "a submission that nobody answers", 60)
             time.sleep(3)  # in which there are others
             executor.status()
             during = [status.state.name for status in executor.status_facade.values()]
@@ -265,7 +265,7 @@ def frozen() -> dict[str, Any]:
         hosts = {task.result(timeout=60) for task in tasks}
         wait_for(lambda: len(jobs()) <= 2, "the jobs that nobody knew of are gone", 30)
         after = executor.status()["0"].state.name
-    wait_for(lambda: not jobs(), "no job is left", 20)
+    wait_for(lambda: not jobs(), "no job is left", 60)
     return {"during": during, "after": after, "most": queue.most, "hosts": len(hosts), "left": jobs()}
 
 

@@ -27,8 +27,8 @@ def test_an_ensemble_runs_on_two_jobs_and_leaves_none(tmp_path: Path) -> None:
     assert sorted(job for _, job in facts["places"]) == facts["jobs"] == ["1", "2"]
     assert {host for host, _ in facts["places"]} <= {"g1", "g2"}
     assert facts["here"] == ["runs", "started-1", "started-2"]
-    assert facts["exit_s"] < 3
-    assert facts["gone_s"] < 8
+    assert facts["exit_s"] < 20
+    assert facts["gone_s"] < 30
 
 
 def test_a_queue_that_does_not_exist_is_an_error_at_once_in_the_words_of_qsub(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
     facts = facts_of(scenario, tmp_path)
     assert (facts["first"], facts["second"], facts["state"]) == ("1", "2", state)
     assert facts["most"] == 1
-    assert facts["result_after_next_start_s"] < 5
+    assert facts["result_after_next_start_s"] < 30
 
 
 def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
