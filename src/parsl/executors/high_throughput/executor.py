@@ -11,6 +11,7 @@ from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.blocks import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput import descriptors
 from parsl.executors.high_throughput.accelerators import check_accelerators
 from parsl.executors.high_throughput.activity import as_dict
 from parsl.executors.high_throughput.client import HTEXFuture
@@ -215,6 +216,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             raise ConfigurationError(
                 f"Executor {self.label!r} has been started before. Make a new one for each parsl.load()."
             )
+        descriptors.warn_if_few(self.label, self.provider)
         self._engine = Engine(
             self._engine_settings(), on_event=self._take_event, on_lost=self.set_bad_state_and_fail_all
         )

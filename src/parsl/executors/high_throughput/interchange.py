@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from parsl.executors.high_throughput import descriptors
 from parsl.executors.high_throughput.interchange_loop import Interchange
 from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_selector import (
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     from parsl.utils import setproctitle
 
     setproctitle("parsl: HTEX interchange")
+    logger.info("up to %d open files, a connection each", descriptors.raise_limit())
     try:
         Interchange(settings, _make_state(settings), stream, received).run()
     except BaseException:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput import descriptors, protocol
 from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
@@ -73,6 +73,8 @@ class Interchange:
         self._packages: dict[str, dict[str, str]] = {}
         self._packages_asked: list[tuple[int, float]] = []
         self._packages_awaited: set[bytes] = set()
+        #: More would have no descriptor for their connection.
+        self._most_managers = descriptors.room_for(descriptors.limits()[0])
         self._stopping = False
         self._watches_driver_output = False
         self._next_beat = time.monotonic() + settings.heartbeat_period_s
@@ -313,6 +315,11 @@ class Interchange:
             self._tell(name, [encode(protocol.Refused(reason))])
             refused = protocol.ManagerRefused(message.host, message.block, ours, theirs)
             self._driver.queue([encode(refused)])
+            return
+        if name not in self._state.managers and len(self._state.managers) >= self._most_managers:
+            reason = descriptors.too_many_managers(self._most_managers)
+            logger.error("manager %s on %s refused: %s", message.manager, message.host, reason)
+            self._tell(name, [encode(protocol.Refused(reason))])
             return
         record = self._state.register(name, message, now)
         logger.info(

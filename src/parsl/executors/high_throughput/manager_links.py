@@ -14,8 +14,10 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from parsl.executors.high_throughput import descriptors
 from parsl.executors.high_throughput.connections import receive, send
 from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.protocol import Refused, encode
 from parsl.executors.high_throughput.settings import InterchangeSettings
 
 logger = logging.getLogger("parsl.htex.interchange")
@@ -38,6 +40,8 @@ class LocalLinks:
         self._names: dict[int, bytes] = {}
         self._fds: dict[bytes, int] = {}
         self._unflushed: set[int] = set()
+        #: Kept for when there are no more descriptors.
+        self._spare = _open_spare()
         epoll.register(listener_fd, select.EPOLLIN)
 
     def __repr__(self) -> str:
@@ -76,6 +80,10 @@ class LocalLinks:
             sock, _ = self._listener.accept()
         except BlockingIOError:
             return
+        except OSError as error:
+            logger.error("a connection on this host was turned away: %s", error.strerror)
+            self._turn_away()
+            return
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         if struct.unpack("3i", credentials)[1] != os.getuid():
             logger.warning("a connection of another user was refused")
@@ -83,6 +91,22 @@ class LocalLinks:
             return
         self._streams[sock.fileno()] = MessageStream(sock)
         self._epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def _turn_away(self) -> None:
+        """There is no descriptor for one more connection: give up the spare one for as long as it takes to
+        refuse it, or the listener would tell of it for ever."""
+        _close_spare(self._spare)
+        try:
+            sock, _ = self._listener.accept()
+            with sock:
+                reason = descriptors.too_many_managers(len(self._streams))
+                stream = MessageStream(sock)
+                stream.queue([encode(Refused(reason))])
+                stream.flush()
+        except OSError:
+            pass  # it has gone by itself
+        finally:
+            self._spare = _open_spare()
 
     def name(self, fd: int, name: bytes) -> None:
         """From now on the connection is known by the manager's name."""
@@ -132,6 +156,19 @@ class LocalLinks:
         for fd in list(self._streams):
             self._close(fd)
         self._listener.close()
+        _close_spare(self._spare)
+
+
+def _open_spare() -> int:
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return -1
+
+
+def _close_spare(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
 
 
 class RemoteLinks:

@@ -45,6 +45,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     import time
 
     from parsl.errors import ConfigurationError
+    from parsl.executors.high_throughput import descriptors
     from parsl.executors.high_throughput.block_time import seconds_left
     from parsl.executors.high_throughput.connecting import NoInterchange, RefusedByInterchange, connect
     from parsl.executors.high_throughput.lost_workers import PoolIdentity
@@ -60,6 +61,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
         _start_log(Path(manager_log_dir(settings, identity)), is_debug=settings.debug)
         nodes = _find_nodes(settings, host) if settings.mpi_launcher else []
         workers = _place_workers(settings, name, block)
+        descriptors.require(len(workers))  # not before the fork server is there: tasks keep the old limit
         left_s = seconds_left(os.environ, settings.walltime_s, time.time())
         ends_at_s = None if left_s is None else time.monotonic() + left_s
         register = Register(
