@@ -10,6 +10,9 @@
         │       └── ParameterValueError       ... out of range; also a ValueError
         ├── InternalConsistencyError      a bug in Parsl
         ├── NoDataFlowKernelError         nothing is loaded
+        ├── AttemptError                  what ended an attempt of a task from outside
+        │   ├── AppTimeout                    (parsl.app.errors)
+        │   └── ManagerLost, WorkerLost       (parsl.executors.high_throughput.errors)
         ├── OptionalModuleMissing         a feature needs packages that are not installed
         ├── AppException                  (parsl.app.errors) what a task did
         │   ├── AppTimeout
@@ -45,6 +48,23 @@ class InternalConsistencyError(ParslError):
 
 class NoDataFlowKernelError(ParslError):
     """An operation needs a loaded configuration, and there is none."""
+
+
+class AttemptError(ParslError):
+    """What ended an attempt of a task from outside. Its last argument says what has happened.
+
+    Attributes:
+        attempt: Which task and attempt that was, in words; empty until the kernel has said so.
+    """
+
+    attempt = ""
+
+    def name_attempt(self, attempt: str) -> None:
+        """Begin the text with the attempt, unless that was done before."""
+        if self.attempt or not self.args or not isinstance(self.args[-1], str):
+            return
+        self.attempt = attempt
+        self.args = (*self.args[:-1], f"{attempt}: {self.args[-1]}")
 
 
 class OptionalModuleMissing(ParslError):

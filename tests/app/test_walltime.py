@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import platform
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +39,37 @@ def test_python_code_is_interrupted(kernel: DataFlowKernel) -> None:
         spin().result(timeout=30)
 
 
-def test_code_that_sleeps_in_c_does_not_delay_the_failure(kernel: DataFlowKernel) -> None:
+def test_code_that_sleeps_in_c_does_not_delay_the_failure(kernel: DataFlowKernel, tmp_path: Path) -> None:
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+
     @python_app(data_flow_kernel=kernel)
-    def sleep(walltime: float = 0.2) -> None:
-        import time
+    def wait(fifo: str, walltime: float = 0.2) -> None:
+        import os
 
-        time.sleep(3)
+        os.close(os.open(fifo, os.O_RDONLY))
 
-    begin_s = time.monotonic()
-    with pytest.raises(AppTimeout):
-        sleep().result(timeout=30)
-    assert time.monotonic() - begin_s < 2.5
+    try:
+        with pytest.raises(AppTimeout):
+            wait(fifo).result(timeout=30)
+    finally:
+        with contextlib.suppress(OSError):  # where the worker was killed nobody reads
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize("make", [python_app, bash_app])
+def test_the_error_says_which_task_attempt_and_host(kernel: DataFlowKernel, make: Any) -> None:
+    @make(data_flow_kernel=kernel)
+    def command(walltime: float = 0.2) -> str:
+        while make is python_app:
+            pass
+        return "sleep 1000"
+
+    host = re.escape(platform.node())
+    with pytest.raises(
+        AppTimeout, match=rf"^Task \d+ \(command\), attempt 1: .*walltime.* 0\.2 .*host {host}"
+    ):
+        command().result(timeout=30)
 
 
 def test_the_executor_goes_on_after_timeouts(kernel: DataFlowKernel) -> None:

@@ -8,13 +8,13 @@ import signal
 from parsl.app.errors import (
     AppBadFormatting,
     AppException,
-    AppTimeout,
     BadStdStreamFile,
     BashAppNoReturn,
     BashExitFailure,
     MissingOutputs,
 )
 from parsl.executors import task_child
+from parsl.executors.interrupt import walltime_exceeded
 from parsl.special_names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
@@ -185,7 +185,7 @@ def _run(
         raise
     if status is None:
         child.terminate()
-        raise AppTimeout(f"App {name} exceeded walltime: {walltime_s:g} seconds")
+        raise walltime_exceeded(name, walltime_s or 0.0)
     return os.waitstatus_to_exitcode(status)
 
 

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from parsl.errors import ParslError
+from parsl.errors import AttemptError, ParslError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class AppException(ParslError):
     """Base of the errors about what a task did."""
 
 
-class AppTimeout(AppException):
-    """A task was over its walltime and was ended."""
+class AppTimeout(AppException, AttemptError):
+    """A task was over its walltime and was ended. The text says which task, which attempt, and where."""
 
 
 class AppBadFormatting(ParslError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parsl.dataflow.errors import DataFlowException
+from parsl.errors import AttemptError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
 
     RetryHandler = Callable[[Exception, TaskRecord], float]
+
+
+def name_attempt(record: TaskRecord, error: BaseException) -> None:
+    """Have an error that comes from outside of the task say which task and attempt it is about."""
+    if isinstance(error, AttemptError):
+        error.name_attempt(f"Task {record.id} ({record.func_name}), attempt {record.try_id + 1}")
 
 
 def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandler | None) -> None:

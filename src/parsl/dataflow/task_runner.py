@@ -200,6 +200,7 @@ class TaskRunner:
             self._finish(record, _EXEC_DONE, result, None)
 
     def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
+        retries.name_attempt(record, error)
         if retries.is_job_end(error) and not self.is_over:
             if retries.record_job_end(record, error):
                 self._try_again(record, error)

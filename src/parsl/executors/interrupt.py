@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import uname
 from threading import Lock, Timer, get_ident
 
 from parsl.app.errors import AppTimeout
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def walltime_exceeded(name: str, walltime_s: float) -> AppTimeout:
-    """Return the error of a task that took longer than its walltime."""
-    return AppTimeout(f"App {name} exceeded walltime: {walltime_s:g} seconds")
+    """Return the error of a task that took longer than its walltime on this host."""
+    return AppTimeout(f"App {name} exceeded walltime: {walltime_s:g} seconds on host {uname().nodename}")
 
 
 class Interruptible:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parsl.errors import ParslError
+from parsl.errors import AttemptError, ParslError
 
 
 class CommandClientBadError(ParslError):
@@ -22,7 +22,7 @@ class CommandClientTimeoutError(ParslError):
     """The interchange did not answer a question of the driver's in time."""
 
 
-class WorkerLost(ParslError):
+class WorkerLost(AttemptError):
     """The worker process of a task ended under it.
 
     Args:
@@ -37,24 +37,29 @@ class WorkerLost(ParslError):
     is_worker_loss = True
 
     def __init__(self, worker_id: Any, hostname: str, message: str = "", **details: Any) -> None:
+        message = message or f"Task failure due to loss of worker {worker_id} on host {hostname}"
         super().__init__(worker_id, hostname, message)
         self.worker_id = worker_id
         self.hostname = hostname
-        self.message = message
         #: exit_code, signal, peak_memory (bytes), block, manager, log_tail, where known.
         self.details = details
 
+    @property
+    def message(self) -> str:
+        """What is known about the end."""
+        return str(self.args[-1])
+
     def __str__(self) -> str:
-        return self.message or f"Task failure due to loss of worker {self.worker_id} on host {self.hostname}"
+        return self.message
 
 
-class ManagerLost(ParslError):
+class ManagerLost(AttemptError):
     """The manager of a task, or its node, was lost.
 
     Args:
         manager_id: the manager's name.
         hostname: the node.
-        message: what is known about the loss.
+        message: what is known about the loss; a plain sentence if not given.
 
     Attributes:
         is_job_end: whether it was the end of the block's job, at its walltime or by somebody's order. That is
@@ -62,18 +67,21 @@ class ManagerLost(ParslError):
     """
 
     def __init__(self, manager_id: Any, hostname: str, message: str = "", **details: Any) -> None:
+        message = message or f"Task failure due to loss of manager {manager_id} on host {hostname}"
         super().__init__(manager_id, hostname, message)
         self.manager_id = manager_id
         self.hostname = hostname
-        self.message = message
         self.is_job_end: bool = details.pop("is_job_end", False)
         #: As of WorkerLost, and job_state; exit_code and log_tail are those of the job.
         self.details = details
 
+    @property
+    def message(self) -> str:
+        """What is known about the loss."""
+        return str(self.args[-1])
+
     def __str__(self) -> str:
-        return (
-            self.message or f"Task failure due to loss of manager {self.manager_id} on host {self.hostname}"
-        )
+        return self.message
 
 
 class InterchangeLost(ParslError):

@@ -89,7 +89,7 @@ def worker_failure(identity: PoolIdentity, kind: str, rank: int, task: Task, exi
     manager, block, host = identity
     code = exited.exit_code
     if kind == protocol.TIMED_OUT:
-        text = f"over its walltime of {task.walltime_s:g} s on {host}: ended, with all its processes"
+        text = f"over its walltime of {task.walltime_s:g} s on host {host}: ended, with all its processes"
     elif kind == protocol.CANCELLED:
         text = "cancelled while it was running"
     else:
