@@ -9,14 +9,24 @@ import pytest
 from parsl.commands import CommandResult
 from parsl.jobs.states import JobState
 from parsl.providers.batch.survey import MOST_SINGLE_QUESTIONS, NoAnswer, Survey
+from parsl.providers.batch.turns import Turns
 from parsl.providers.pbspro.dialect import PBSProDialect
 
 
 class FakePBS:
     """Answers qstat for the jobs it has, as a version of PBS would."""
 
-    def __init__(self, jobs, *, json_is_for_first_only=False, json_is_valid=True, has_history=True):
+    def __init__(
+        self,
+        jobs,
+        *,
+        json_is_for_first_only=False,
+        text_is_readable=True,
+        json_is_valid=True,
+        has_history=True,
+    ):
         self.jobs = jobs
+        self.text_is_readable = text_is_readable
         self.json_is_for_first_only = json_is_for_first_only
         self.json_is_valid = json_is_valid
         self.has_history = has_history
@@ -40,6 +50,8 @@ class FakePBS:
         if "json" in command:
             stdout = self.envelope(known[:1] if self.json_is_for_first_only else known)
             stdout = stdout if self.json_is_valid else stdout.replace('"s"', "nan")
+        elif not self.text_is_readable:
+            stdout = "?"
         elif "dsv" in command:
             stdout = "".join(f"Job Id: {job_id}.server|job_state={self.jobs[job_id]}\n" for job_id in known)
         else:
@@ -124,8 +136,46 @@ def test_a_single_unknown_job_need_not_be_asked_about_twice():
 
 
 def test_many_unknown_jobs_take_their_turns():
-    findings = survey_of(FakePBS({})).ask([str(number) for number in range(1, 101)], 500)
-    assert len(findings.gone) == MOST_SINGLE_QUESTIONS
+    survey, job_ids = survey_of(FakePBS({})), [str(number) for number in range(1, 101)]
+    for first in range(0, 100, MOST_SINGLE_QUESTIONS):
+        gone = survey.ask(job_ids, 500).gone
+        assert gone == set(job_ids[first : first + MOST_SINGLE_QUESTIONS])
+    assert survey.ask(job_ids, 500).gone == set(job_ids[:MOST_SINGLE_QUESTIONS])
+
+
+def test_where_only_the_first_job_is_answered_all_are_asked_about_in_a_few_surveys():
+    jobs = {str(number): "R" for number in range(1, 51)}
+    survey = survey_of(FakePBS(jobs, json_is_for_first_only=True, text_is_readable=False))
+    known = set()
+    for _ in range(3):
+        known |= survey.ask(list(jobs), 500).records.keys()
+    assert known == jobs.keys()
+
+
+def test_a_survey_that_runs_out_of_time_begins_with_the_others_the_next_time():
+    pbs = FakePBS({str(number): "R" for number in range(1, 8)})
+
+    def run(command):
+        if len(pbs.commands) == 2:
+            raise NoAnswer("no time left")
+        return pbs.run(command)
+
+    survey, told = Survey(PBSProDialect(), run), []
+    for _ in range(4):
+        told.append("".join(survey.ask(list(pbs.jobs), 2).records))
+        pbs.asked()
+    assert told == ["1234", "5671", "2341", "5671"]
+
+
+def test_jobs_that_have_gone_do_not_keep_their_turn():
+    turns = Turns()
+    turns.begin_round(["1", "2", "3"])
+    turns.took(["1", "2"])
+    assert turns.line_up(["1", "2", "3"]) == ["3", "1", "2"]
+    turns.begin_round(["2", "3"])
+    turns.took(["3"])
+    turns.begin_round(["1", "2", "3"])
+    assert turns.line_up(["1", "2", "3"]) == ["1", "2", "3"]
 
 
 def test_a_server_that_is_down_says_nothing_and_is_asked_once():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from parsl.providers.batch.answers import Verdict
+from parsl.providers.batch.turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How many jobs are asked about one by one in a survey; the others have their turn in the next one.
+#: How many jobs are asked about one by one in a survey; the others have their turns in the next ones.
 MOST_SINGLE_QUESTIONS = 20
 
 
@@ -45,7 +46,8 @@ class Survey:
 
     The best form may be answered for some jobs only, or not at all; the next ones are then tried for the
     jobs that were not mentioned, and one that says more is asked first from then on. Jobs that the
-    scheduler does not know are asked about one by one before that is believed.
+    scheduler does not know are asked about one by one before that is believed. Where a survey cannot come to
+    all jobs, those that it has not come to are the first ones in the next.
 
     Args:
         dialect: How to ask.
@@ -56,6 +58,10 @@ class Survey:
         self._dialect = dialect
         self._run = run
         self._questions = list(dialect.questions())
+        self._turns = Turns()
+        self._turns_in_history = Turns()
+        self._turns_alone = Turns()
+        self._turns_for_details = Turns()
 
     def __repr__(self) -> str:
         return f"<Survey {type(self._dialect).__name__}, {len(self._questions)} questions>"
@@ -68,6 +74,8 @@ class Survey:
             batch_size: About how many to ask with one command.
         """
         round_ = _Round(self._dialect, self._run, job_ids, batch_size)
+        for turns in (self._turns, self._turns_in_history, self._turns_alone, self._turns_for_details):
+            turns.begin_round(job_ids)
         try:
             self._ask_for_all(round_)
             self._ask_history(round_)
@@ -79,10 +87,10 @@ class Survey:
 
     def _ask_for_all(self, round_: _Round) -> None:
         for question in list(self._questions):
-            unmentioned = round_.unmentioned()
+            unmentioned = self._turns.line_up(round_.unmentioned())
             if not unmentioned:
                 return
-            if round_.ask(question, unmentioned) and question is not self._questions[0]:
+            if round_.ask(question, unmentioned, self._turns) and question is not self._questions[0]:
                 self._questions.remove(question)
                 self._questions.insert(0, question)
                 logger.debug("%r now asks with %s", self, question.command(["ID"]))
@@ -90,27 +98,28 @@ class Survey:
     def _ask_history(self, round_: _Round) -> None:
         question = self._dialect.history_question()
         size = self._dialect.history_batch_size
-        missing = round_.without_record()[: MOST_SINGLE_QUESTIONS * size]
+        missing = self._turns_in_history.line_up(round_.without_record())[: MOST_SINGLE_QUESTIONS * size]
         if question is None or not missing:
             return
         try:
             for start in range(0, len(missing), size):
-                round_.ask(question, missing[start : start + size], only_ends=True)
+                batch = missing[start : start + size]
+                round_.ask(question, batch, self._turns_in_history, only_ends=True)
         except NoAnswer as error:
             logger.debug("The history of jobs cannot be asked: %s", error)
 
     def _ask_one_by_one(self, round_: _Round) -> None:
         question = self._dialect.single_question() or self._questions[0]
-        for job_id in round_.unsettled()[:MOST_SINGLE_QUESTIONS]:
-            round_.ask_single(question, job_id)
+        for job_id in self._turns_alone.line_up(round_.unsettled())[:MOST_SINGLE_QUESTIONS]:
+            round_.ask_single(question, job_id, self._turns_alone)
 
     def _ask_details(self, round_: _Round) -> None:
         question = self._dialect.detail_question()
         if question is None:
             return
         wanting = [job_id for job_id, record in round_.recorded() if self._dialect.wants_detail(record)]
-        for job_id in wanting[:MOST_SINGLE_QUESTIONS]:
-            round_.ask(question, [job_id])
+        for job_id in self._turns_for_details.line_up(wanting)[:MOST_SINGLE_QUESTIONS]:
+            round_.ask(question, [job_id], self._turns_for_details)
 
 
 class _Round:
@@ -154,7 +163,9 @@ class _Round:
     def recorded(self) -> list[tuple[str, JobRecord]]:
         return [(self._ids[short_id], record) for short_id, record in self.findings.records.items()]
 
-    def ask(self, question: Question, job_ids: Sequence[str], *, only_ends: bool = False) -> bool:
+    def ask(
+        self, question: Question, job_ids: Sequence[str], turns: Turns, *, only_ends: bool = False
+    ) -> bool:
         """Ask a question, in batches.
 
         Returns:
@@ -163,7 +174,7 @@ class _Round:
         has_told = False
         for start in range(0, len(job_ids), self._batch_size):
             batch = job_ids[start : start + self._batch_size]
-            answer = self._ask(question, batch)
+            answer = self._ask(question, batch, turns)
             if answer.verdict is Verdict.UNUSABLE:
                 break  # the same question about other jobs would not be answered either
             for short_id, record in answer.records.items():
@@ -173,8 +184,8 @@ class _Round:
             self._note_unknown(answer, batch)
         return has_told
 
-    def ask_single(self, question: Question, job_id: str) -> None:
-        answer = self._ask(question, [job_id])
+    def ask_single(self, question: Question, job_id: str, turns: Turns) -> None:
+        answer = self._ask(question, [job_id], turns)
         short_id = self._dialect.short_id(job_id)
         if short_id in answer.records:
             self.findings.records[short_id] = answer.records[short_id]
@@ -186,8 +197,10 @@ class _Round:
         if len(batch) == 1 and self._dialect.short_id(batch[0]) in unknown:
             self._unknown_alone |= unknown
 
-    def _ask(self, question: Question, job_ids: Sequence[str]) -> Answer:
-        answer = question.read(self._run(question.command(job_ids)))
+    def _ask(self, question: Question, job_ids: Sequence[str], turns: Turns) -> Answer:
+        result = self._run(question.command(job_ids))
+        turns.took(job_ids)
+        answer = question.read(result)
         if answer.verdict is Verdict.UNREACHABLE:
             raise NoAnswer(answer.problem)
         if answer.problem:
