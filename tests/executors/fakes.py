@@ -27,7 +27,7 @@ class FakeProvider(ExecutionProvider):
         )
         self.states: dict[object, JobStatus] = {}
         self.commands: list[tuple[str, str]] = []
-        self.cancelled: list[object] = []
+        self.cancellations: list[list[object]] = []
         self.asked: list[list[object]] = []
         self.before_submit_returns: Callable[[str], None] = lambda job_id: None
         self.raises: Exception | None = None
@@ -44,6 +44,11 @@ class FakeProvider(ExecutionProvider):
     @property
     def status_polling_interval(self) -> int:
         return self.interval_s
+
+    @property
+    def cancelled(self) -> list[object]:
+        """Every job that was cancelled, in the order of the calls."""
+        return [job_id for job_ids in self.cancellations for job_id in job_ids]
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> object:
         assert self._busy.acquire(blocking=False), "two calls at once"
@@ -71,7 +76,7 @@ class FakeProvider(ExecutionProvider):
         assert self._busy.acquire(blocking=False), "two calls at once"
         try:
             self._raise_if_told()
-            self.cancelled.extend(job_ids)
+            self.cancellations.append(list(job_ids))
             return [self.cancels] * len(job_ids)
         finally:
             self._busy.release()

@@ -46,6 +46,7 @@ def test_without_a_provider_there_are_no_blocks() -> None:
     executor.poll_facade()
     executor.note_connected("0")
     assert executor.start_blocks() == executor.scale_out_facade(3) == executor.close_blocks() == []
+    assert executor.close_waiting_blocks() == []
     assert executor.status_facade == executor.blocks_to_job_id == {}
     assert executor.status_polling_interval == 0
     assert executor.workers_per_block is None
@@ -223,6 +224,32 @@ def test_after_closing_no_block_is_started() -> None:
     assert provider.cancelled == ["j1", "j2"]
     assert executor.scale_out_facade(1) == []
     assert executor.close_blocks() == []
+
+
+def a_queue_behind_two_running_blocks() -> tuple[FakeProvider, FakeExecutor]:
+    provider = FakeProvider(init_blocks=4)
+    executor = FakeExecutor(provider)
+    executor.start_blocks()
+    executor.activity = {"0": BlockActivity(1, 4, tasks=1, idle_s=0)}
+    provider.states["j2"] = JobStatus(JobState.RUNNING)
+    provider.states["j3"] = JobStatus(JobState.HELD)
+    executor.status()
+    return provider, executor
+
+
+def test_no_queued_job_begins_on_the_nodes_of_those_that_are_given_back() -> None:
+    provider, executor = a_queue_behind_two_running_blocks()
+    assert executor.close_blocks() == ["2", "3", "0", "1"]
+    assert provider.cancellations == [["j3", "j4"], ["j1", "j2"]]
+
+
+def test_blocks_that_have_not_begun_can_be_given_back_before_the_others() -> None:
+    provider, executor = a_queue_behind_two_running_blocks()
+    assert executor.close_waiting_blocks() == ["2", "3"]
+    assert provider.cancellations == [["j3", "j4"]]
+    assert executor.scale_out_facade(1) == []
+    executor.close_blocks()
+    assert provider.cancellations[1:] == [["j1", "j2"]]
 
 
 def test_closing_in_the_middle_of_submissions_stops_them(wait_until: WaitUntil) -> None:

@@ -13,7 +13,7 @@ from parsl.executors.errors import BadStateException, InvalidResourceSpecificati
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
-from parsl.testing.schedulers.records import FINISHED, RUNNING
+from parsl.testing.schedulers.records import FINISHED, QUEUED, RUNNING
 from tests.providers.pbs_jobs import DEADLINE_S, config, wait_for_lines
 from tests.providers.pbs_tasks import kill_manager, run_until, wait_for, where
 
@@ -219,6 +219,16 @@ def test_few_questions_are_asked_while_nothing_changes(cluster, tmp_path, wait_u
         while time.monotonic() - began_s < 15:
             time.sleep(0.1)
         assert cluster.calls("qstat") - before <= 5
+
+
+def test_no_queued_job_begins_on_the_nodes_that_the_end_makes_free(make_cluster, tmp_path):
+    cluster = make_cluster(nodes=1)
+    cluster.misbehave("qdel", "slow 1")
+    with parsl.load(config(tmp_path, {"init_blocks": 2, "max_blocks": 2})):
+        parsl.python_app(where)().result(DEADLINE_S)
+        wait_for_job(cluster, 2, QUEUED)
+    assert cluster.wait_for(2).started_s == 0
+    assert cluster.wait_for(1).started_s > 0
 
 
 def test_the_end_is_quick(cluster, tmp_path):

@@ -93,8 +93,10 @@ class ExecutorSet:
         wants it to end.
         """
         is_urgent = script_has_failed()
-        if self.poller is not None and not self.poller.close(_POLLER_DEADLINE_S):
-            logger.warning("The job status poller has not ended within %s s", _POLLER_DEADLINE_S)
+        if self.poller is not None:
+            if not self.poller.close(_POLLER_DEADLINE_S):
+                logger.warning("The job status poller has not ended within %s s", _POLLER_DEADLINE_S)
+            self.poller.give_back_waiting()
         for executor in list(self.by_label.values()):
             self._shut_down(executor, is_urgent=is_urgent)
 

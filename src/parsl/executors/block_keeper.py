@@ -12,6 +12,7 @@ from parsl.executors.block_table import BlockTable
 from parsl.executors.blocks import leave_order
 from parsl.executors.provider_calls import ProviderCalls
 from parsl.executors.submitter import Submitter
+from parsl.jobs.states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -219,9 +220,13 @@ class BlockKeeper:
         self._cancel([(block_id, job_id) for block_id, job_id in leaving if job_id is not None])
         return [block_id for block_id, _ in leaving]
 
+    def scale_in_waiting(self) -> list[str]:
+        """Give back the blocks whose jobs have not begun, as far as anybody knows."""
+        return self.scale_in([view.block_id for view in self.views() if view.state is not JobState.RUNNING])
+
     def scale_in_all(self) -> list[str]:
-        """Give back all blocks."""
-        return self.scale_in([view.block_id for view in self.views()])
+        """Give back all blocks: those that wait first, so that none begins on the nodes of the others."""
+        return [*self.scale_in_waiting(), *self.scale_in([view.block_id for view in self.views()])]
 
     def close(self) -> None:
         """Ask for no more blocks, ever. Those that there are stay."""

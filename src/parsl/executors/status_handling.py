@@ -235,8 +235,22 @@ class BlockProviderExecutor(ParslExecutor):
         if self.block_keeper:
             self.block_keeper.close()
 
+    def close_waiting_blocks(self) -> list[str]:
+        """Give back all blocks that have not begun, and start no other, ever.
+
+        This comes before anything at the end that makes nodes free: a job that waits for them would begin
+        on them.
+
+        Returns:
+            The ids of the blocks that are given back by this.
+        """
+        if self.block_keeper is None:
+            return []
+        self.start_no_more_blocks()
+        return self.block_keeper.scale_in_waiting()
+
     def close_blocks(self) -> list[str]:
-        """Give back all blocks and start no other, ever.
+        """Give back all blocks, waiting ones first, and start no other, ever.
 
         Returns:
             The ids of the blocks that are given back by this.
@@ -247,7 +261,7 @@ class BlockProviderExecutor(ParslExecutor):
         return self.block_keeper.scale_in_all()
 
     def wait_for_submissions(self, timeout_s: float) -> None:
-        """After :meth:`close_blocks`: wait until a block that is just being submitted has been cancelled."""
+        """After the blocks were closed: wait until one that is just being submitted has been cancelled."""
         if self.block_keeper and not self.block_keeper.wait_for_submissions(timeout_s):
             logger.warning(
                 "Executor %s: a submission goes on after %g s; its job is cancelled when it returns",

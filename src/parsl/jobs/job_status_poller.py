@@ -118,6 +118,16 @@ class JobStatusPoller:
         thread.join(timeout_s)
         return not thread.is_alive()
 
+    def give_back_waiting(self) -> None:
+        """Have every executor give back the blocks that have not begun, before one of them frees nodes."""
+        with self._lock:
+            executors = list(self._memories)
+        for executor in executors:
+            try:
+                executor.close_waiting_blocks()
+            except Exception:
+                logger.exception("Executor %s: its queued blocks could not be given back", executor.label)
+
     def look(self) -> float:
         """Look at every executor once, and act; this is what the thread does.
 

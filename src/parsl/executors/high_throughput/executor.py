@@ -275,9 +275,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         engine = self._engine
         if engine is None:
             return
+        self.close_waiting_blocks()
+        self.wait_for_submissions(SUBMISSION_PATIENCE_S)
         engine.say_stop()
         self.close_blocks()
-        self.wait_for_submissions(SUBMISSION_PATIENCE_S)
         if self._lost is not None:
             self._lost.close()
         engine.close(timeout)
