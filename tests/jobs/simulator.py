@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parsl.executors.blocks import BlockActivity
+from parsl.executors.high_throughput.protocol import Task
+from parsl.executors.high_throughput.timed_tasks import TimeOffered
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.job_status_poller import JobStatusPoller
 from parsl.jobs.states import JobState, JobStatus
@@ -143,6 +145,16 @@ class Cluster(ExecutionProvider):
         """The true state of each block's job, by block id."""
         return {job.block_id: job.state(self._clock()) for job in self.jobs.values()}
 
+    @property
+    def longest_s(self) -> float:
+        """How long the longest job runs that there was."""
+        return max(job.plan.runs_s for job in self.jobs.values())
+
+    def left_s(self, block_id: str) -> float:
+        """How much time a block's job has left."""
+        [job] = [job for job in self.jobs.values() if job.block_id == block_id]
+        return job.submitted_s + job.plan.queued_s + job.plan.runs_s - self._clock()
+
     def live_jobs(self) -> list[str]:
         return [block for block, state in self.states().items() if not JobStatus(state).terminal]
 
@@ -171,6 +183,8 @@ class Farm(BlockProviderExecutor):
         self.finished = 0
         self.failed_with: BaseException | None = None
         self.knows_workers_from_the_start = True
+        #: Whether tasks say how long they take: they start only where there is so much time.
+        self.tells_durations = False
 
     def launch_command(self, block_id: str) -> str:
         return block_id
@@ -192,6 +206,16 @@ class Farm(BlockProviderExecutor):
 
     def outstanding(self) -> int:
         return len(self.queue) + sum(len(block.ends_s) for block in self.managed.values())
+
+    def outstanding_without_time(self) -> int:
+        if not self.tells_durations or not self.managed:
+            return 0
+        offered = TimeOffered(max(map(self._left_s, self.managed)), self.cluster.longest_s)
+        tasks = [Task(0, b"", b"", runtime_s=duration_s) for duration_s in self.queue]
+        return sum(map(offered.is_too_little_for, tasks))
+
+    def _left_s(self, block_id: str) -> float:
+        return self.cluster.left_s(block_id) if self.tells_durations else FOREVER_S
 
     def fail_outstanding(self, exception: BaseException) -> None:
         self.failed_with = exception
@@ -228,18 +252,25 @@ class Farm(BlockProviderExecutor):
         for block_id in sorted(running - set(self.managed), key=int):
             self.managed[block_id] = Managed(idle_since_s=now_s)
             self.note_connected(block_id)
-        for block in self.managed.values():
+        for block_id, block in self.managed.items():
             if not block.is_leaving:
-                self._run_tasks(block, now_s)
+                self._run_tasks(block, now_s, self._left_s(block_id))
 
-    def _run_tasks(self, block: Managed, now_s: float) -> None:
+    def _run_tasks(self, block: Managed, now_s: float, left_s: float) -> None:
         had_tasks = bool(block.ends_s)
         self.finished += sum(end_s <= now_s for end_s in block.ends_s)
         block.ends_s = [end_s for end_s in block.ends_s if end_s > now_s]
-        while self.queue and len(block.ends_s) < self.workers:
-            block.ends_s.append(now_s + self.queue.popleft())
+        while len(block.ends_s) < self.workers and (duration_s := self._take(left_s)) is not None:
+            block.ends_s.append(now_s + duration_s)
         if had_tasks or block.ends_s:
             block.idle_since_s = now_s
+
+    def _take(self, left_s: float) -> float | None:
+        for duration_s in self.queue:
+            if duration_s <= left_s:
+                self.queue.remove(duration_s)
+                return duration_s
+        return None
 
 
 class Simulation:

@@ -90,6 +90,64 @@ def test_waves_with_troughs_shorter_than_the_idle_time_cost_no_block(strategy: s
     assert simulation.cluster.cancelled == []
 
 
+def hour_long_blocks(strategy: str, **limits: int) -> Simulation:
+    """Blocks of one hour, and tasks that say how long they take."""
+
+    def plan(_: int) -> JobPlan:
+        return JobPlan(queued_s=60, runs_s=HOUR_S, end=JobState.TIMEOUT)
+
+    simulation = Simulation(plan, workers_per_block=2, strategy=strategy, **limits)
+    simulation.farm.tells_durations = True
+    return simulation
+
+
+@pytest.mark.parametrize("strategy", SCALING)
+def test_a_task_for_which_no_running_block_has_the_time_gets_a_new_one(strategy: str) -> None:
+    simulation = hour_long_blocks(strategy)
+    simulation.farm.add_tasks(1, HOUR_S)
+    simulation.run(1800)
+    simulation.farm.add_tasks(1, 1700)
+    simulation.run(2)
+    assert simulation.block_counts[-1] == 1, "there is half an hour left"
+    simulation.farm.add_tasks(1, 1900)
+    simulation.run(2)
+    assert simulation.block_counts[-1] == 2
+    simulation.run(100)
+    assert len(simulation.farm.managed["1"].ends_s) == 1
+    simulation.run_until_idle(HOUR_S)
+    assert len(simulation.cluster.submissions) == 2
+    assert simulation.farm.finished == 3
+
+
+def test_a_task_that_ran_out_of_time_while_it_waited_gets_a_new_block() -> None:
+    simulation = hour_long_blocks("simple")
+    simulation.farm.add_tasks(2, 1800)
+    simulation.farm.add_tasks(2, 1700)
+    simulation.run(1800)
+    assert simulation.block_counts[-1] == 2
+    simulation.run_until_idle(HOUR_S)
+    assert len(simulation.cluster.submissions) == 2
+
+
+def test_an_idle_block_makes_room_for_one_with_more_time_but_a_busy_one_does_not() -> None:
+    simulation = hour_long_blocks("htex_auto_scale", init_blocks=1, min_blocks=1, max_blocks=1)
+    simulation.farm.add_tasks(1, 1000)
+    simulation.run(500)
+    simulation.farm.add_tasks(1, 3500)
+    simulation.run(550)
+    assert simulation.cluster.cancelled == []
+    simulation.run_until_idle(120 + 30 + 60 + 3500)
+    assert simulation.cluster.cancelled == ["0"]
+    assert len(simulation.cluster.submissions) == 2
+
+
+def test_a_task_that_no_new_block_would_have_the_time_for_starts_no_storm() -> None:
+    simulation = hour_long_blocks("htex_auto_scale")
+    simulation.farm.add_tasks(1, HOUR_S + 1)
+    simulation.run(4 * HOUR_S)
+    assert len(simulation.cluster.submissions) <= 5
+
+
 @pytest.mark.parametrize("strategy", SCALING)
 def test_min_blocks_stay_and_are_restored(strategy: str) -> None:
     def plan(number: int) -> JobPlan:

@@ -92,6 +92,35 @@ def test_one_block_is_enough_to_learn_how_many_workers_it_has() -> None:
     assert scaled(view(queued("0"), tasks=1000, workers_per_block=None)).scale_out == 0
 
 
+@pytest.mark.parametrize(
+    ("blocks", "without_time", "added"),
+    [
+        ((busy("0"),), 1, 1),
+        ((busy("0"), busy("1"), idle("2")), 1, 1),
+        ((busy("0"), queued("1")), 1, 0),
+        ((busy("0"), queued("1")), 10, 0),
+        ((busy("0"), queued("1")), 11, 1),
+        ((busy("0"), leaving("1")), 11, 2),
+        ((queued("0"),), 0, 0),
+    ],
+)
+def test_tasks_that_no_running_block_has_the_time_for_are_worth_new_blocks(
+    blocks: tuple[BlockView, ...], without_time: int, added: int
+) -> None:
+    assert scaled(view(*blocks, tasks=without_time + 1, without_time=without_time)).scale_out == added
+
+
+def test_other_tasks_are_worth_blocks_besides() -> None:
+    assert scaled(view(busy("0"), tasks=31, without_time=1)).scale_out == 3
+    assert scaled(view(busy("0"), tasks=31, without_time=1, max_blocks=3)).scale_out == 2
+
+
+def test_blocks_that_are_awaited_for_the_sake_of_their_time_are_not_given_back() -> None:
+    blocks = (idle("0"), idle("1"), queued("2"))
+    decision = scaled(view(*blocks, tasks=1, without_time=1), "htex_auto_scale")
+    assert (decision.scale_out, decision.scale_in) == (0, ("0", "1"))
+
+
 def test_simple_gives_everything_back_when_all_is_idle() -> None:
     decision = scaled(view(idle("0"), queued("1"), idle("2")))
     assert sorted(decision.scale_in) == ["0", "1", "2"]

@@ -13,6 +13,7 @@ from parsl.executors.errors import BadStateException, InvalidResourceSpecificati
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
+from parsl.testing.schedulers import Policy
 from parsl.testing.schedulers.records import FINISHED, QUEUED, RUNNING
 from tests.providers.pbs_jobs import DEADLINE_S, config, wait_for_lines
 from tests.providers.pbs_tasks import kill_manager, run_until, wait_for, where
@@ -151,19 +152,37 @@ def test_a_task_that_takes_longer_than_any_block_has_is_refused(cluster, tmp_pat
         assert app(parsl_resource_specification={"runtime_s": 20}).result(DEADLINE_S)
 
 
+def old(*numbers):
+    """Shell text for worker_init: of these jobs, five minutes are over when they begin."""
+    return f"""
+source $HOME/_env/bin/activate
+case ${{PBS_JOBID%%.*}} in {"|".join(map(str, numbers))})
+    PARSL_BLOCK_STARTED=$((PARSL_BLOCK_STARTED - 300)) ;;
+esac
+"""
+
+
 def test_a_task_that_says_how_long_it_takes_waits_for_a_block_with_so_much_time(cluster, tmp_path):
-    with parsl.load(config(tmp_path, {"walltime": "0:00:10", "max_blocks": 1})):
+    with parsl.load(config(tmp_path, {"worker_init": old(1), "max_blocks": 1})):
         app = parsl.python_app(where)
-        first = app().result(DEADLINE_S)
-        deadline_s = time.monotonic() + 3
-        while time.monotonic() < deadline_s:
-            time.sleep(0.1)
-        # Of ten seconds some are over.
-        patient = app(parsl_resource_specification={"runtime_s": 8})
-        assert app(parsl_resource_specification={"runtime_s": 1}).result(DEADLINE_S) == first
+        patient = app(parsl_resource_specification={"runtime_s": 450})
+        assert app(parsl_resource_specification={"runtime_s": 150}).result(DEADLINE_S).startswith("1.")
         assert not patient.done()
-        assert patient.result(DEADLINE_S) != first
-    assert len(cluster.jobs()) <= 3
+        cluster.end_walltime(1)
+        assert patient.result(DEADLINE_S).startswith("2.")
+    assert len(cluster.jobs()) == 2
+
+
+def test_a_task_that_no_running_block_has_the_time_for_gets_a_new_one(cluster, tmp_path, wait_until):
+    options = {"worker_init": old(2), "init_blocks": 2, "max_blocks": 2}
+    with parsl.load(config(tmp_path, options)) as kernel:
+        wait_until(lambda: len(kernel.executors["htex"].connected_blocks()) == 2)
+        subprocess.run(["qdel", "1"], check=True)
+        cluster.wait_for(1)
+        app = parsl.python_app(where)
+        assert app(parsl_resource_specification={"runtime_s": 450}).result(DEADLINE_S).startswith("3.")
+        assert app(parsl_resource_specification={"runtime_s": 450}).result(DEADLINE_S).startswith("3.")
+    assert len(cluster.jobs()) == 3
 
 
 def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path):
@@ -179,7 +198,9 @@ def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path):
         assert future.result(DEADLINE_S) == second != short
 
 
-def test_a_task_that_needs_all_of_a_walltime_and_more_is_told_so(cluster, tmp_path):
+def test_a_task_that_needs_all_of_a_walltime_and_more_is_told_so(make_cluster, tmp_path):
+    # The job ends late, so that the task has a walltime to itself however long a manager takes to start.
+    make_cluster(policy=Policy(walltime_delay_s=10))
     with parsl.load(config(tmp_path, {"walltime": "0:00:06", "max_blocks": 1}, retries=0)):
         error = parsl.python_app(wait_for)(str(tmp_path / "never")).exception(DEADLINE_S)
     assert isinstance(error, ManagerLost)

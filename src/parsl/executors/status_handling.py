@@ -89,6 +89,10 @@ class BlockProviderExecutor(ParslExecutor):
         """How many tasks have been submitted and have not finished."""
         return len(self.tasks)
 
+    def outstanding_without_time(self) -> int:
+        """How many of these wait for another block, as the running ones end too soon for them."""
+        return 0
+
     @property
     def workers_per_node(self) -> int | float | None:
         """How many tasks a node runs at once; None, 0 or infinity while nobody knows."""

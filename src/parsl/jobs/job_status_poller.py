@@ -223,4 +223,5 @@ def view_of(executor: BlockProviderExecutor) -> ExecutorView:
         parallelism=provider.parallelism,
         blocks=executor.block_views(),
         ended=executor.ended_blocks(),
+        without_time=min(outstanding, executor.outstanding_without_time()),
     )

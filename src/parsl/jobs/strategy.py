@@ -9,6 +9,8 @@ The rules:
 - As many blocks are *wanted* as have slots for ``outstanding * parallelism`` tasks. With ``parallelism`` 1
   every task gets a slot of its own, with 0.5 two share one, with 0 there is one block (or ``min_blocks``)
   as long as there is anything to do. Never fewer than ``min_blocks``, never more than ``max_blocks``.
+- Tasks that take longer than any block with managers has left are worth blocks of their own, which those
+  that are still awaited are; to make room for such blocks, idle ones are given back.
 - A block counts as capacity from the moment it is asked for, queued or running, and towards
   ``max_blocks`` until it is *known* to have ended.
 - A block that ended is replaced at once if it is still wanted. When several in a row have ended before they
@@ -56,6 +58,8 @@ class ExecutorView:
         parallelism: Wanted ratio of slots to tasks, 0 to 1.
         blocks: Every block that is not known to have ended.
         ended: How blocks have been ending.
+        without_time: How many of the outstanding tasks wait because every block that has managers ends too
+            soon for them.
     """
 
     label: str
@@ -66,6 +70,12 @@ class ExecutorView:
     parallelism: float
     blocks: tuple[BlockView, ...] = ()
     ended: EndedBlocks = field(default_factory=EndedBlocks)
+    without_time: int = 0
+
+    @property
+    def awaited(self) -> int:
+        """How many blocks were asked for, are not being given back, and have no managers yet."""
+        return sum(not block.is_leaving and not block.managers for block in self.blocks)
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,12 @@ def decide(
     """
     if strategy is None or strategy == "none":
         return _without_scaling(view, max_idletime_s, now_s, memory)
-    needed = _needed(view)
-    memory = memory.observe(needed, now_s, max_idletime_s)
     usable = sum(not block.is_leaving for block in view.blocks)
+    fresh = _worth(view, view.without_time)
+    needed = _worth(view, view.outstanding - view.without_time)
+    memory = memory.observe(needed + min(fresh, view.awaited), now_s, max_idletime_s)
+    if fresh:
+        needed = max(needed, usable - view.awaited) + fresh
     wanted = max(view.min_blocks, min(view.max_blocks, needed))
     if wanted > usable:
         return _scale_out(view, wanted, usable, now_s, memory)
@@ -130,13 +143,13 @@ def retry_delay_s(failures_in_row: int) -> float:
     return float(min(MAX_RETRY_DELAY_S, FIRST_RETRY_DELAY_S * 2.0 ** min(failures_in_row - 2, 30)))
 
 
-def _needed(view: ExecutorView) -> int:
-    """How many blocks the outstanding tasks are worth."""
-    if not view.outstanding:
+def _worth(view: ExecutorView, tasks: int) -> int:
+    """How many blocks so many tasks are worth."""
+    if tasks <= 0:
         return 0
     if not view.workers_per_block:
         return 1  # one block will tell how many workers there are in one
-    slots = view.outstanding * view.parallelism
+    slots = tasks * view.parallelism
     return max(1, math.ceil(slots / view.workers_per_block - _ROUNDING))
 
 
@@ -195,13 +208,16 @@ def _choose_leaving(
             return []
     elif strategy == "simple":
         return []
-    surplus = len(staying) - max(view.min_blocks, memory.highest)
+    is_short = _worth(view, view.without_time) > view.awaited
+    surplus = len(staying) - max(0 if is_short else view.min_blocks, memory.highest)
     if surplus <= 0:
         return []
     idle = [
         block
         for block in staying
-        if block.state in GIVABLE_STATES and _is_idle(block, max_idletime_s, memory)
+        if not (view.without_time and not block.managers)
+        and block.state in GIVABLE_STATES
+        and _is_idle(block, max_idletime_s, memory)
     ]
     return leave_order(idle)[:surplus]
 

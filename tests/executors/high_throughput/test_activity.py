@@ -52,6 +52,16 @@ def test_a_manager_that_has_just_joined_has_not_been_idle_for_long(clock: Clock)
     assert found.by_block()["0"].idle_s == 1
 
 
+def test_a_manager_that_joins_may_have_the_time_that_tasks_wait_for(clock: Clock) -> None:
+    found = ManagerActivity()
+    assert found.replace([info("a")], 2)
+    assert not found.replace([info("a")], 2)
+    assert found.without_time == 2
+    found.joined(info("b"))
+    assert found.without_time == 0
+    assert found.replace([info("a"), info("b")], 1)
+
+
 def test_one_that_has_left_is_known_no_more(clock: Clock) -> None:
     found = ManagerActivity()
     found.replace([info("a"), info("b")])

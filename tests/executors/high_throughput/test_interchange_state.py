@@ -369,6 +369,21 @@ class TestTime:
         state.add_tasks([self.timed(1, 50), self.timed(2, 50), task(3)])
         assert given(state) == {b"a": [1, 3]}
 
+    def test_those_that_no_manager_has_the_time_for_are_counted(self) -> None:
+        state = state_with()
+        state.add_tasks([self.timed(1, 500), self.timed(2, 60), self.timed(3, 5000), task(4)])
+        assert state.count_without_time(0.0) == 0, "there is no manager"
+        state.register(b"a", self.ending("a", 1000), 0.0)
+        state.register(b"b", self.ending("b", 100), 0.0)
+        assert state.count_without_time(0.0) == 0, "no manager ever had the time for task 3"
+        assert state.count_without_time(500.0) == 0
+        assert state.count_without_time(501.0) == 1
+        assert state.count_without_time(941.0) == 2
+        state.register(b"c", self.ending("c", None), 941.0)
+        assert state.count_without_time(941.0) == 0
+        state.drain(b"c")
+        assert state.count_without_time(941.0) == 3
+
     def test_it_can_be_cancelled(self) -> None:
         state = state_with()
         state.add_tasks([self.timed(1, 50)])

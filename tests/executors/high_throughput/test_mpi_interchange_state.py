@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
 from parsl.executors.high_throughput.mpi_interchange_state import MpiInterchangeState
 from parsl.executors.high_throughput.protocol import DONE, Register, Resources, Result, Task
@@ -105,3 +107,12 @@ def test_a_block_with_too_little_time_gets_no_task_that_says_how_long_it_takes()
     state.add_tasks([Task(1, b"f", b"", resources=Resources(1, 1, 1), runtime_s=60), task(2)])
     assert [(name, [task.id for task in tasks]) for name, tasks in state.match(1050.0)] == [(b"m", [2])]
     assert [(name, [task.id for task in tasks]) for name, tasks in state.match(1010.0)] == [(b"m", [1])]
+
+
+def test_tasks_that_no_manager_has_the_time_for_are_counted() -> None:
+    state = started()
+    for name, ends_in_s in (("a", 1000.0), ("b", 100.0)):
+        state.register(name.encode(), msgspec.structs.replace(register(name), ends_in_s=ends_in_s), 0.0)
+    state.add_tasks([task(1, 4), msgspec.structs.replace(task(2, 4), runtime_s=500.0)])
+    assert state.count_without_time(0.0) == 0
+    assert state.count_without_time(501.0) == 1

@@ -17,21 +17,34 @@ class ManagerActivity:
         self._lock = threading.Lock()
         #: What was said of each manager, and when.
         self._told: dict[str, tuple[ManagerInfo, float]] = {}
+        #: How many tasks wait that none of them has the time for, but a new block would.
+        self.without_time = 0
 
     def __repr__(self) -> str:
         return f"<ManagerActivity managers={len(self._told)}>"
 
-    def replace(self, infos: list[ManagerInfo]) -> None:
-        """These are all managers that there are."""
+    def replace(self, infos: list[ManagerInfo], without_time: int = 0) -> bool:
+        """These are all managers that there are.
+
+        Args:
+            infos: what is said of each.
+            without_time: how many tasks wait that none of them has the time for.
+
+        Returns: whether more tasks wait so than before.
+        """
         now = time.monotonic()
         told = {info.manager: (info, now) for info in infos}
         with self._lock:
             self._told = told
+            has_risen = without_time > self.without_time
+            self.without_time = without_time
+        return has_risen
 
     def joined(self, info: ManagerInfo) -> None:
         """A manager has come."""
         with self._lock:
             self._told[info.manager] = info, time.monotonic()
+            self.without_time = 0  # it may have the time; if it has not, that is told soon
 
     def gone(self, manager: str) -> None:
         """A manager has left."""

@@ -87,7 +87,8 @@ class Engine:
 
     Args:
         settings: what the executor was told.
-        on_event: called in the client's thread when managers join, leave or are refused.
+        on_event: called in the client's thread when managers join, leave or are refused, and when more tasks
+            wait for a block with more time.
         on_lost: called in the client's thread, with the cause, when nothing comes from the interchange
             any more.
     """
@@ -296,7 +297,8 @@ class Engine:
 
     def _take_event(self, message: Any) -> None:
         if isinstance(message, protocol.Answer):
-            self.activity.replace(message.managers)
+            if self.activity.replace(message.managers, message.without_time):
+                self._on_event(message)
             return
         if isinstance(message, protocol.ManagerJoined):
             self.activity.joined(message.info)

@@ -27,6 +27,7 @@ from parsl.executors.high_throughput.executor_parameters import (
 from parsl.executors.high_throughput.lost_tasks import LostTasks
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import (
+    Answer,
     ManagerGone,
     ManagerInfo,
     ManagerJoined,
@@ -406,6 +407,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         """What the connected managers of each block are doing."""
         return None if self._engine is None else self._engine.activity.by_block()
 
+    def outstanding_without_time(self) -> int:
+        """How many tasks wait that no running block has the time for, but a new one would."""
+        return 0 if self._engine is None else self._engine.activity.without_time
+
     def prepare_scale_in(self, block_ids: list[str]) -> list[str]:
         """Give these blocks no more tasks, and say which of them are still without any."""
         return self._started().hold_idle_blocks(block_ids)
@@ -435,6 +440,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self._check_time_of(message.info)
         elif isinstance(message, ManagerGone):
             self.note_manager_lost(message.block)
+        elif isinstance(message, Answer):
+            self.wake_poller()
         elif isinstance(message, ManagerRefused):
             self.set_bad_state_and_fail_all(VersionMismatch(message.driver_version, message.manager_version))
 

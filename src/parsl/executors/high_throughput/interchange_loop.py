@@ -83,6 +83,7 @@ class Interchange:
         self._next_check = 0.0
         self._next_activity = 0.0
         self._has_news = False
+        self._told_without_time = 0
         self._epoll = select.epoll()
         self._epoll.register(driver.fileno(), select.EPOLLIN)
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
@@ -145,6 +146,8 @@ class Interchange:
             for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
                 self._lose(name, reason)
             self._answer_packages(now)
+            if self._state.count_without_time(now) != self._told_without_time:
+                self._has_news = True  # time has passed, or a manager has gone
             unreachable = self._state.unreachable()
             for name in unreachable:
                 self._tell(name, [encode(protocol.HeldPlease(0))])  # it answers if it is back
@@ -153,8 +156,10 @@ class Interchange:
 
     def _tell_activity(self, now: float) -> None:
         self._has_news = False
+        self._told_without_time = self._state.count_without_time(now)
         self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
-        self._driver.queue([encode(protocol.Answer(0, managers=self._state.infos(now)))])
+        answer = protocol.Answer(0, self._state.infos(now), without_time=self._told_without_time)
+        self._driver.queue([encode(answer)])
 
     def _probe(self, now: float) -> None:
         """A sign of life to every manager, which also tells which connections are closed."""
@@ -184,6 +189,7 @@ class Interchange:
             self._functions.update(message.functions)
             self._keep_frames(message.tasks, frames)
             self._state.add_tasks(message.tasks)
+            self._has_news = self._has_news or self._state.has_timed_tasks
         elif isinstance(message, protocol.Cancel):
             for task_id in message.ids:
                 self._cancel(task_id)
@@ -331,6 +337,7 @@ class Interchange:
         )
         self._tell(name, [encode(protocol.Welcome(settings.heartbeat_period_s))])
         self._driver.queue([encode(protocol.ManagerJoined(record.info(now)))])
+        self._has_news = self._has_news or self._state.has_timed_tasks
 
     def _lose(
         self, name: bytes, reason: str, *, is_job_end: bool = False, ran_s: Mapping[int, float] = _NOT_KNOWN

@@ -16,6 +16,7 @@ from parsl.executors.high_throughput.manager_record import ManagerRecord, Recoun
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.protocol import Register, Result, Task
 from parsl.executors.high_throughput.task_queue import TaskQueue
+from parsl.executors.high_throughput.timed_tasks import TimeOffered
 
 #: Where a task would have to wait, it cannot be said how much time it will have.
 _NO_TIME = -math.inf
@@ -35,6 +36,8 @@ class InterchangeState:
         self._with_free_workers: OrderedDict[bytes, ManagerRecord] = OrderedDict()
         self._with_room: OrderedDict[bytes, ManagerRecord] = OrderedDict()
         self._held_blocks: set[str] = set()
+        #: The most time that a manager had when it came, in seconds.
+        self._longest_s = 0.0
 
     def __repr__(self) -> str:
         return f"<InterchangeState queued={len(self.queue)} managers={len(self.managers)}>"
@@ -127,6 +130,7 @@ class InterchangeState:
         record = ManagerRecord(register, now_s)
         record.on_hold = record.block in self._held_blocks
         self.managers[name] = record
+        self._longest_s = max(self._longest_s, record.left_s(now_s))
         self._has_room(name, record)
         return record
 
@@ -199,6 +203,24 @@ class InterchangeState:
     def unreachable(self) -> list[bytes]:
         """Managers whose connection is closed."""
         return [name for name, record in self.managers.items() if record.unreachable_since is not None]
+
+    @property
+    def has_timed_tasks(self) -> bool:
+        """Whether tasks wait that say how long they take."""
+        return self.queue.has_timed
+
+    def count_without_time(self, now_s: float) -> int:
+        """How many waiting tasks fit into the time of no manager, but would into that of a new block.
+
+        0 while there is no manager: then blocks are wanted for other reasons.
+        """
+        if not self.has_timed_tasks or not self.managers:
+            return 0
+        left_s = [record.left_s(now_s) for record in self.managers.values() if not record.is_leaving]
+        return self._count_without_time(TimeOffered(max(left_s, default=0.0), self._longest_s))
+
+    def _count_without_time(self, offered: TimeOffered) -> int:
+        return self.queue.count_without_time(offered)
 
     def infos(self, now_s: float) -> list[Any]:
         return [record.info(now_s) for record in self.managers.values()]

@@ -81,11 +81,13 @@ class ManagerRecord:
     @property
     def takes_tasks(self) -> bool:
         return not (
-            self.draining
-            or self.on_hold
-            or self.unreachable_since is not None
-            or self.recount is not Recount.NOT_NEEDED
+            self.is_leaving or self.unreachable_since is not None or self.recount is not Recount.NOT_NEEDED
         )
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it takes no more tasks, ever or for the time being."""
+        return self.draining or self.on_hold
 
     def ask(self) -> int:
         """It is asked which tasks it holds. Returns: the number of the question."""

@@ -9,6 +9,7 @@ from parsl.executors.high_throughput.manager_record import ManagerRecord
 from parsl.executors.high_throughput.manager_selector import ManagerSelector
 from parsl.executors.high_throughput.node_queue import NodeQueue, Room, nodes_of
 from parsl.executors.high_throughput.protocol import Register, Task
+from parsl.executors.high_throughput.timed_tasks import TimeOffered
 
 
 class MpiInterchangeState(InterchangeState):
@@ -31,6 +32,13 @@ class MpiInterchangeState(InterchangeState):
         tasks = list(tasks)
         self._waiting.extend(tasks)
         self._queued.update(task.id for task in tasks)
+
+    @property
+    def has_timed_tasks(self) -> bool:
+        return self._waiting.has_timed
+
+    def _count_without_time(self, offered: TimeOffered) -> int:
+        return self._waiting.count_without_time(offered)
 
     def cancel(self, task_id: int) -> bytes | None:
         if task_id in self._queued:

@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from parsl.executors.high_throughput.protocol import Task
-from parsl.executors.high_throughput.timed_tasks import fits_in, time_line, urgency_of
+from parsl.executors.high_throughput.timed_tasks import TimeOffered, fits_in, time_line, urgency_of
 
 #: How much later tasks may be started before a waiting one, in nodes, for each node that it needs.
 MOST_OVERTAKEN = 2
@@ -136,6 +136,19 @@ class NodeQueue:
             room.slots -= 1
             placed.append((room.name, line.pop()))
         return placed
+
+    @property
+    def has_timed(self) -> bool:
+        """Whether tasks wait that say how long they take."""
+        return any(time for _, time in self._lines)
+
+    def count_without_time(self, offered: TimeOffered) -> int:
+        """About how many tasks have to wait for a block with more time."""
+        return sum(
+            len(line.entries)
+            for line in self._lines.values()
+            if line.entries and offered.is_too_little_for(line.first)
+        )
 
     def _next_start(self, rooms: Sequence[Room]) -> tuple[_Line, Room, list[_Line]] | None:
         """Returns: whose first task starts next, where, and whom it overtakes."""

@@ -156,6 +156,8 @@ class Answer(msgspec.Struct, tag=True, array_like=True):
     number: int
     managers: list[ManagerInfo] = []
     packages: dict[str, dict[str, str]] = {}
+    #: How many tasks wait that none of these managers has the time for, but a new block would.
+    without_time: int = 0
 
 
 class BlockEnded(msgspec.Struct, tag=True, array_like=True):

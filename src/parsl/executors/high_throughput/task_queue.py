@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from parsl.executors.high_throughput.protocol import Task
-from parsl.executors.high_throughput.timed_tasks import TimedTasks
+from parsl.executors.high_throughput.timed_tasks import TimedTasks, TimeOffered
 
 
 class TaskQueue:
@@ -65,6 +65,15 @@ class TaskQueue:
             else:
                 taken.append(task)
         return taken
+
+    @property
+    def has_timed(self) -> bool:
+        """Whether tasks wait that say how long they take."""
+        return bool(self._timed)
+
+    def count_without_time(self, offered: TimeOffered) -> int:
+        """About how many tasks have to wait for a block with more time."""
+        return self._timed.count_without_time(offered)
 
     def _take_one(self, left_s: float) -> Task | None:
         timed = self._timed.first(left_s, self._dropped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from parsl.executors.high_throughput.protocol import Task
 
@@ -25,6 +26,23 @@ def time_line(task: Task) -> int:
     if task.runtime_s is None:
         return 0
     return 1 + round(math.log(max(task.runtime_s, 1.0)) / math.log(_SAME_LINE))
+
+
+@dataclass(frozen=True)
+class TimeOffered:
+    """How much time there is for tasks, in seconds.
+
+    Args:
+        now_s: What the managers have left that there are; the most of any.
+        fresh_s: What they had when they came; the most of any.
+    """
+
+    now_s: float
+    fresh_s: float
+
+    def is_too_little_for(self, task: Task) -> bool:
+        """Whether a task has to wait for another block, and could be done in one."""
+        return fits_in(task, self.fresh_s) and not fits_in(task, self.now_s)
 
 
 def fits_in(task: Task, left_s: float) -> bool:
@@ -68,6 +86,10 @@ class TimedTasks:
                 del self._lines[number]
         heads = [line[0] for line in self._lines.values() if fits_in(line[0][2], left_s)]
         return min(heads, key=lambda entry: entry[:2], default=None)
+
+    def count_without_time(self, offered: TimeOffered) -> int:
+        """How many have to wait for another block: whole lines, as the first in each decides."""
+        return sum(len(line) for line in self._lines.values() if offered.is_too_little_for(line[0][2]))
 
     def take(self, entry: Entry) -> Task:
         """Take out what `first` has found."""
