@@ -73,7 +73,7 @@ def test_a_failure_that_may_pass_is_tried_again(cluster, tmp_path):
 def test_a_scheduler_that_does_not_answer_gets_no_more_jobs_than_max_blocks(cluster, tmp_path):
     for command in ("qstat", "qdel"):
         cluster.misbehave(command, "hang")
-    options = {"init_blocks": 2, "max_blocks": 2, "cmd_timeout": 0.5}
+    options = {"init_blocks": 2, "max_blocks": 2, "cmd_timeout": 5}
     with parsl.load(config(tmp_path, options)):
         apps = [parsl.python_app(where)() for _ in range(50)]
         assert len({app.result(DEADLINE_S) for app in apps}) <= 2

@@ -74,7 +74,7 @@ def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_pat
 def test_a_job_survives_a_qstat_that_misbehaves(cluster, tmp_path, fault):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     cluster.misbehave("qstat", fault)
-    options = {"max_blocks": 1, "cmd_timeout": 1}
+    options = {"max_blocks": 1, "cmd_timeout": 5}
     with parsl.load(config(tmp_path, options)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
         wait_for_lines(runs, 1)
