@@ -25,10 +25,10 @@ from chaos.footprint import Footprint
 from chaos.ledger import Outcome, findings, summary
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.dataflow.futures import AppFuture
+from parsl.executors.high_throughput import engine
+from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
 from parsl.providers import LocalProvider
 
-#: Below a directory so deep no unix socket can be made: managers have to come over TCP.
-DEEP = "deep" * 30
 #: How many tasks may be under way.
 WINDOW = 200
 #: Attempts that a task has beside the first: enough for the breaks that one task can meet.
@@ -156,9 +156,12 @@ def main() -> int:
     footprint = Footprint()
     with tempfile.TemporaryDirectory(prefix="parsl-soak-") as directory:
         journal = os.path.join(directory, "journal")
-        run_dir = Path(directory, DEEP if options.way == "tcp" else "", "runinfo")
+        run_dir = Path(directory, "runinfo")
+        if options.way == "tcp":
+            engine.listen_unix = lambda log_dir: None  # managers have to come over the network
         with parsl.load(config(run_dir, options.way)):
-            is_local = any(run_dir.rglob("managers.sock"))
+            [settings] = map(read_settings, run_dir.rglob(SETTINGS_FILE))
+            is_local = bool(settings.local_socket)
             assert is_local == (options.way == "local"), f"the run is not as asked for: {options.way}"
             soak = Soak(journal, options.seed)
             breaker = Breaker(options.break_every, options.seed)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from parsl.executors.high_throughput.settings import SETTINGS_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -24,7 +26,10 @@ import parsl
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.providers import LocalProvider
 
-def make_config(label="htex", run_dir="r", retries=0, **options):
+def make_config(label="htex", run_dir="r", retries=0, over_tcp=False, **options):
+    if over_tcp:
+        from parsl.executors.high_throughput import engine
+        engine.listen_unix = lambda log_dir: None
     options.setdefault("provider", LocalProvider())
     executor = HighThroughputExecutor(label=label, max_workers_per_node=2, cores_per_worker=0.1, **options)
     return Config(executors=[executor], run_dir=os.path.abspath(run_dir), retries=retries)
@@ -86,10 +91,18 @@ class Driver:
         return found
 
     def spools(self) -> list[str]:
-        """Its directories for large payloads, found through the settings that managers get."""
+        """Its directories for large payloads."""
+        return self._told("spool")
+
+    def sockets(self) -> list[str]:
+        """Its unix sockets."""
+        return self._told("local_socket")
+
+    def _told(self, setting: str) -> list[str]:
+        """A path in the settings that managers get; those that a kill has cut off are read, too."""
         found: list[str] = []
-        for path in self.directory.glob("r*/*/*/manager-settings.json"):
-            found += re.findall(r'"spool": "(/[^"]+)"', path.read_text())
+        for path in self.directory.glob(f"r*/**/{SETTINGS_FILE}"):
+            found += re.findall(rf'"{setting}": "(/[^"]+)"', path.read_text())
         return found
 
     def kill_family(self) -> None:

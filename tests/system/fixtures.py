@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from parsl.executors.high_throughput import engine
+from parsl.executors.high_throughput.listening import LocalSocket, listen_unix
 from tests import leftovers
 from tests.system.driver import Driver
 from tests.system.run import Run
@@ -41,9 +43,15 @@ def start_run(tmp_path: Path, wait_until: WaitUntil) -> Iterator[StartRun]:
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> Path:
-    """A run directory too deep for a unix socket: managers have to come over TCP."""
-    return tmp_path / ("deep" * 30)
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run directory for runs without a unix socket: managers have to come over TCP."""
+    directory = tmp_path / "far"
+
+    def listen(log_dir: Path) -> LocalSocket | None:
+        return None if directory in log_dir.parents else listen_unix(log_dir)
+
+    monkeypatch.setattr(engine, "listen_unix", listen)
+    return directory
 
 
 @pytest.fixture

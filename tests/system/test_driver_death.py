@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ BUSY = """
             for future in futures:
                 future.result()
 """
-WAYS = {"local": "{}", "tcp": "dict(run_dir='r' + '/deep' * 25)"}
+WAYS = {"local": "{}", "deep": "dict(run_dir='r' + '/deep' * 25)", "tcp": "dict(over_tcp=True)"}
 
 
 def start_busy(start_driver: StartDriver, wait_until: WaitUntil, way: str = "local") -> object:
@@ -51,19 +52,30 @@ def start_busy(start_driver: StartDriver, wait_until: WaitUntil, way: str = "loc
     return driver
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [
+        (signal.SIGKILL, "local"),
+        (signal.SIGKILL, "deep"),
+        (signal.SIGKILL, "tcp"),
+        (signal.SIGTERM, "local"),
+        (signal.SIGTERM, "tcp"),
+    ],
+)
 def test_a_driver_that_is_killed_leaves_nothing(
     start_driver: StartDriver, wait_until: WaitUntil, number: int, way: str
 ) -> None:
     driver = start_busy(start_driver, wait_until, way)
-    assert bool(driver.spools()) == (way == "local")
+    assert (len(driver.spools()), len(driver.sockets())) == ((0, 0) if way == "tcp" else (1, 1))
+    socket_directories = {os.path.dirname(path) for path in driver.sockets() if way == "deep"}
+    assert all(path.startswith(tempfile.gettempdir()) for path in socket_directories)
     os.kill(driver.process.pid, number)
     assert driver.wait() == -number
     wait_until(all_gone(driver), 60, f"the end of {driver.family()}, {driver.spools()}")
+    wait_until(lambda: not any(map(os.path.exists, socket_directories)), 60, f"no {socket_directories}")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["local", "tcp"])
 def test_ctrl_c_ends_a_busy_run_at_once(start_driver: StartDriver, wait_until: WaitUntil, way: str) -> None:
     driver = start_busy(start_driver, wait_until, way)
     begin_s = time.monotonic()

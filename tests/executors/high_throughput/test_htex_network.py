@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -32,11 +33,18 @@ def log_of(run_dir: Path) -> str:
     return (run_dir / "000" / "htex" / "interchange.log").read_text()
 
 
-def test_a_local_run_listens_on_no_network(start_run: StartRun) -> None:
-    run = start_run()
+@pytest.mark.parametrize("run_dir", ["r", "deep" * 30], ids=["short", "deep"])
+def test_a_local_run_listens_on_no_network(start_run: StartRun, tmp_path: Path, run_dir: str) -> None:
+    run = start_run(run_dir=tmp_path / run_dir)
     run.warm_up()
     for title in (runs.INTERCHANGE, runs.MANAGER):
         assert run.only(title).net_connections(kind="inet") == []
+    settings = read_settings(tmp_path / run_dir / "000" / "htex" / SETTINGS_FILE)
+    assert os.path.exists(settings.local_socket)
+    run.close()
+    assert not os.path.exists(settings.local_socket)
+    if run_dir != "r":
+        assert not os.path.exists(os.path.dirname(settings.local_socket))
 
 
 def test_keys_are_the_users_alone(start_run: StartRun, far: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,14 @@ LOOPBACK = "127.0.0.1"
 
 def port_of(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a path that is short enough for a unix socket, whatever those of tests are."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    yield directory
+    shutil.rmtree(directory)
 
 
 def has_ipv6() -> bool:
@@ -74,23 +85,53 @@ def test_ipv6_will_do() -> None:
         pass
 
 
-def test_a_unix_socket_is_bound_in_the_directory(tmp_path: Path) -> None:
-    found = listen_unix(tmp_path)
+def test_a_unix_socket_is_bound_in_the_directory(short: Path) -> None:
+    found = listen_unix(short)
     assert found is not None
-    sock, path = found
-    with sock, socket.socket(socket.AF_UNIX) as other:
-        assert stat.S_ISSOCK(path.stat().st_mode)
-        other.connect(str(path))
+    assert found.path.parent == short
+    assert found.made == ""
+    with socket.socket(socket.AF_UNIX) as other:
+        assert stat.S_ISSOCK(found.path.stat().st_mode)
+        other.connect(str(found.path))
+    found.close()
+    assert list(short.iterdir()) == []
 
 
-def test_a_path_too_long_for_a_unix_socket_means_none(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 100)
+@pytest.mark.parametrize("name", ["d" * 100, "nothing"])
+def test_where_it_cannot_be_bound_a_private_directory_is_made_for_it(short: Path, name: str) -> None:
+    unfit = short / name
+    if name != "nothing":
+        unfit.mkdir()
+    found = listen_unix(unfit)
+    assert found is not None
+    assert found.path.parent == Path(found.made)
+    assert stat.S_IMODE(found.path.parent.stat().st_mode) == 0o700
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(str(found.path))
+    found.close()
+    assert not found.path.parent.exists()
+
+
+def test_the_directory_for_temporary_files_may_be_too_deep_as_well(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = short / ("d" * 100)
     deep.mkdir()
-    assert listen_unix(deep) is None
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    found = listen_unix(deep)
+    assert found is not None
+    assert found.made.startswith("/tmp/parsl-")
+    found.close()
+    assert not Path(found.made).exists()
+    assert list(deep.iterdir()) == []
 
 
-def test_a_directory_that_is_not_there_means_none(tmp_path: Path) -> None:
-    assert listen_unix(tmp_path / "nothing") is None
+def test_where_there_is_no_place_at_all_there_is_none(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: str) -> str:
+        raise OSError("no place")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    assert listen_unix(short / "nothing") is None
 
 
 def test_the_addresses_of_this_host_are_known() -> None:

@@ -27,7 +27,7 @@ from parsl.executors.high_throughput.errors import (
     InterchangeLost,
 )
 from parsl.executors.high_throughput.launch_command import launch_command, python_command
-from parsl.executors.high_throughput.listening import is_local_address, listen_tcp, listen_unix
+from parsl.executors.high_throughput.listening import LocalSocket, is_local_address, listen_tcp, listen_unix
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
     ManagerSelector,
@@ -110,7 +110,7 @@ class Engine:
         self._is_stopping = False
         self._cert_dir = ""
         self._listener: socket.socket | None = None
-        self._local: tuple[socket.socket, Path] | None = None
+        self._local: LocalSocket | None = None
         #: Directory for large payloads; empty where workers can be on other hosts.
         self.spool = ""
         self.activity = ManagerActivity()
@@ -193,7 +193,7 @@ class Engine:
 
     def _listening(self) -> list[socket.socket]:
         return [
-            sock for sock in (self._listener, self._local[0] if self._local else None) if sock is not None
+            sock for sock in (self._listener, self._local.sock if self._local else None) if sock is not None
         ]
 
     @property
@@ -238,8 +238,9 @@ class Engine:
         record = InterchangeSettings(
             listener_fd=self._listener.fileno() if self._listener else -1,
             endpoint=f"tcp://[{host}]:{self.port}" if ":" in host else f"tcp://{host}:{self.port}",
-            local_socket=str(self._local[1]) if self._local else "",
-            local_fd=self._local[0].fileno() if self._local else -1,
+            local_socket=str(self._local.path) if self._local else "",
+            socket_directory=self._local.made if self._local else "",
+            local_fd=self._local.sock.fileno() if self._local else -1,
             cert_dir=self._cert_dir,
             spool=self.spool,
             log_file=str(self._log_dir / "interchange.log"),
@@ -266,7 +267,7 @@ class Engine:
         return ManagerSettings(
             addresses=self._addresses(),
             port=self.port,
-            local_socket=str(self._local[1]) if self._local else "",
+            local_socket=str(self._local.path) if self._local else "",
             local_host=platform.node(),
             cert_dir=self._cert_dir,
             spool=self.spool,
@@ -365,10 +366,10 @@ class Engine:
         self._release()
 
     def _release(self) -> None:
-        for sock in self._listening():
-            sock.close()
+        if self._listener is not None:
+            self._listener.close()
         if self._local is not None:
-            self._local[1].unlink(missing_ok=True)
+            self._local.close()
         remove_spool(self.spool)
 
 

@@ -413,7 +413,8 @@ class Interchange:
         for links in (self._local, self._remote):
             if links is not None:
                 links.close()
-        remove_spool(self._settings.spool)
+        for directory in (self._settings.spool, self._settings.socket_directory):
+            remove_spool(directory)
 
 
 def _versions(wire: int, parsl: str, python: str) -> str:

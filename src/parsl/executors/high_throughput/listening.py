@@ -6,7 +6,10 @@ import errno
 import os
 import random
 import socket
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from parsl.errors import ConfigurationError
 
@@ -59,12 +62,48 @@ def _shuffled(low: int, high: int) -> list[int]:
     return candidates
 
 
-def listen_unix(directory: Path) -> tuple[socket.socket, Path] | None:
+class LocalSocket(NamedTuple):
+    """A unix socket that listens, in a directory that only the user can enter."""
+
+    sock: socket.socket
+    path: Path
+    #: The directory, if it was made for the socket and has to be removed with it; else empty.
+    made: str
+
+    def close(self) -> None:
+        """Close it, and remove what was made for it."""
+        self.sock.close()
+        with suppress(OSError):
+            self.path.unlink()
+        if self.made:
+            with suppress(OSError):
+                os.rmdir(self.made)
+
+
+def listen_unix(directory: Path) -> LocalSocket | None:
     """Bind and listen in a directory that only the user can enter.
 
-    Returns: the socket and its path; None where the file system or the path's length does not allow it.
+    Where its file system or the length of its path does not allow that, a short directory for temporary files
+    is made for the socket.
+
+    Returns: the socket; None if none is possible anywhere.
     """
     path = directory / "managers.sock"
+    if (sock := _listen_at(path)) is not None:
+        return LocalSocket(sock, path, "")
+    for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp")):
+        try:
+            made = tempfile.mkdtemp(prefix="parsl-", dir=parent)
+        except OSError:
+            continue
+        path = Path(made, "managers.sock")
+        if (sock := _listen_at(path)) is not None:
+            return LocalSocket(sock, path, made)
+        os.rmdir(made)
+    return None
+
+
+def _listen_at(path: Path) -> socket.socket | None:
     if len(os.fsencode(path)) > _LONGEST_PATH:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -74,7 +113,7 @@ def listen_unix(directory: Path) -> tuple[socket.socket, Path] | None:
     except OSError:
         sock.close()
         return None
-    return sock, path
+    return sock
 
 
 def is_local_address(address: str) -> bool:

@@ -20,6 +20,8 @@ class InterchangeSettings(msgspec.Struct, kw_only=True):
     endpoint: str
     #: Path of the unix socket for managers on the same host; empty for none.
     local_socket: str
+    #: Directory that was made for it, to be removed when the driver has not done so; empty for none.
+    socket_directory: str
     #: Descriptor of the bound and listening unix socket; -1 for none.
     local_fd: int
     #: Directory with the CurveZMQ keys; empty when the connections are not encrypted.

@@ -31,7 +31,7 @@ def make_spool() -> str:
 
 
 def remove_spool(directory: str) -> None:
-    """Remove the directory and what is left in it."""
+    """Remove a directory of the driver's and what is left in it; an empty path stands for none."""
     if directory:
         shutil.rmtree(directory, ignore_errors=True)
 
