@@ -123,15 +123,17 @@ def test_each_task_runs_once_though_workers_are_killed_at_random(
     run.warm_up()
     chance = random.Random(1)
     futures = [run.send(tasks.mark, str(marks), i) for i in range(4000)]
-    for share in range(1, 10):
-        wait_until(lambda share=share: sum(future.done() for future in futures) >= share * 400)  # type: ignore[misc]
+    # No more than three: the node may be far ahead, and more of the new workers that are killed before
+    # they have a task to run would look like a node on which none can be started.
+    for share in range(1, 4):
+        wait_until(lambda share=share: sum(future.done() for future in futures) >= share * 1000)  # type: ignore[misc]
         try:
             chance.choice(run.workers()).kill()
         except (IndexError, psutil.NoSuchProcess):
             continue
     failed = {i for i, future in enumerate(futures) if future.exception(timeout=60) is not None}
     assert all(isinstance(futures[i].exception(), WorkerLost) for i in failed)
-    assert len(failed) <= 9
+    assert len(failed) <= 3
     counts = tasks.runs(marks)
     assert set(counts.values()) == {1}
     assert {str(i) for i in range(4000)} - set(counts) <= {str(i) for i in failed}

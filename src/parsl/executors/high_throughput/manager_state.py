@@ -27,7 +27,7 @@ _OVERHEAD_S = 0.000_02
 class Slot:
     """One worker's place on the node: who is in it and which tasks it was given, oldest first."""
 
-    __slots__ = ("ending", "functions", "given", "has_frames", "pid", "rank", "started")
+    __slots__ = ("ending", "functions", "given", "has_frames", "has_run", "pid", "rank", "started")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -36,6 +36,8 @@ class Slot:
         self.functions: set[bytes] = set()
         #: Its only task came in more than one packet: nothing may be given behind it or be taken back.
         self.has_frames = False
+        #: Its worker has brought a result.
+        self.has_run = False
         #: Why the worker is being ended, if it is (a Failure kind).
         self.ending: str | None = None
         #: When the oldest given task began, in the caller's seconds.
@@ -135,6 +137,7 @@ class ManagerState:
             raise ValueError(f"{slot!r} answered task {result.id}, which is not its oldest")
         task = slot.given.popleft()
         slot.has_frames = False
+        slot.has_run = True
         self._behind -= bool(slot.given)
         self.running -= 1
         self._timed -= task.walltime_s is not None
@@ -187,6 +190,7 @@ class ManagerState:
         slot.pid = None
         slot.ending = None
         slot.has_frames = False
+        slot.has_run = False
         slot.functions = set()
         return begun
 

@@ -360,7 +360,7 @@ class WorkerPool:
         link = self._links[slot.rank]
         self._read_results(link)
         self._read_back(slot)
-        self._stillborn += 1
+        self._stillborn += not slot.has_run
         kind = slot.ending or protocol.WORKER_LOST
         began_s = slot.started
         for task in self.state.worker_gone(slot):
