@@ -18,6 +18,7 @@ from parsl.app.errors import (
     BashExitFailure,
     MissingOutputs,
 )
+from parsl.failure_facts import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,3 +222,14 @@ def test_the_environment_and_directory_are_those_of_the_worker(
     assert value == "seen"
     assert os.path.isdir(directory)
     os.environ.pop("FOR_THE_COMMAND", None)
+
+
+def test_a_failed_command_says_what_it_has_written_to_stderr(run: Run, tmp_path: Path) -> None:
+    stderr = str(tmp_path / "err.txt")
+    for words in ["first words", "last words"]:  # the second call appends to the file of the first
+        error = run(f"echo {words} >&2; exit 4", stderr=stderr).exception()
+        assert isinstance(error, BashExitFailure)
+        assert str(error).endswith(f"exit code 4. The end of its stderr:\n{words}")
+        assert error.stderr_tail == words
+        assert (facts_of(error).exit_code, facts_of(error).stderr_tail) == (4, words)
+        assert facts_of(error).app == "command"

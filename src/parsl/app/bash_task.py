@@ -28,6 +28,7 @@ DEFAULT_MODE = "a+"
 _GROUP_IN_WORKER: Any = {"setpgroup": 0}
 #: A command of the driver must not get the terminal's Ctrl-C, and is found by a session of its own.
 _SESSION_IN_DRIVER: Any = {"setsid": True}
+_END_OF_HEAD = "--> end executable <--"
 _HAS_KWARGS = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
 #: Signals that Python ignores or the driver may: the command starts with them as any other program does.
 _RESET_SIGNALS = tuple(
@@ -100,7 +101,7 @@ def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs:
             if stream is not None:
                 stream.close()
     if exit_code != 0:
-        raise BashExitFailure(name, exit_code)
+        raise _explained(BashExitFailure(name, exit_code), stderr)
     _check_outputs(name, kwargs.get("outputs") or ())
     return exit_code
 
@@ -156,7 +157,7 @@ def _open_stream(kind: str, spec: Any) -> IO[str] | None:
 
 def _write_head(stderr: Any, command: str) -> None:
     """Begin the file of the command's errors with the command."""
-    head = f"--> executable follows <--\n{command}\n--> end executable <--\n"
+    head = f"--> executable follows <--\n{command}\n{_END_OF_HEAD}\n"
     binary = getattr(stderr, "buffer", stderr)
     binary.write(head.encode("utf-8", "surrogateescape"))
     binary.flush()
@@ -185,8 +186,25 @@ def _run(
         raise
     if status is None:
         child.terminate()
-        raise walltime_exceeded(name, walltime_s or 0.0)
+        raise _explained(walltime_exceeded(name, walltime_s or 0.0), stderr)
     return os.waitstatus_to_exitcode(status)
+
+
+def _explained(error: AppException, stderr: IO[str] | None) -> AppException:
+    """Give an error what else is known: how the command ended, and the end of what it said."""
+    from parsl.failure_facts import attach, tail_of
+
+    code = getattr(error, "exitcode", None)
+    tail = tail_of(stderr.name, after=_END_OF_HEAD) if stderr is not None else ""
+    if isinstance(error, BashExitFailure):
+        error.stderr_tail = tail
+    attach(
+        error,
+        exit_code=code if code is not None and code >= 0 else None,
+        signal=-code if code is not None and code < 0 else None,
+        stderr_tail=tail,
+    )
+    return error
 
 
 def _spawn(name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | None) -> int:

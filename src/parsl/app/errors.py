@@ -77,7 +77,12 @@ class BashExitFailure(AppException):
     Args:
         app_name: The app.
         exitcode: How the command line ended; minus the signal's number if a signal ended the shell.
+
+    Attributes:
+        stderr_tail: The end of what the command wrote to its ``stderr``, if that is a file.
     """
+
+    stderr_tail: str = ""
 
     def __init__(self, app_name: str, exitcode: int) -> None:
         super().__init__(app_name, exitcode)
@@ -85,9 +90,9 @@ class BashExitFailure(AppException):
         self.exitcode = exitcode
 
     def __str__(self) -> str:
-        return (
-            f"bash_app {self.app_name} failed with unix exit code {self.exitcode}{_explained(self.exitcode)}"
-        )
+        text = f"bash_app {self.app_name} failed with unix exit code {self.exitcode}"
+        text += _explained(self.exitcode)
+        return f"{text}. The end of its stderr:\n{self.stderr_tail}" if self.stderr_tail else text
 
 
 class MissingOutputs(ParslError):

@@ -14,6 +14,7 @@ from parsl.dataflow import exit_hook, older_spellings, special_arguments, std_st
 from parsl.dataflow.dependencies import Dependencies, describe_future
 from parsl.dataflow.executor_choice import INTERNAL_LABEL
 from parsl.dataflow.executor_set import ExecutorSet
+from parsl.dataflow.failure_log import FailureLog
 from parsl.dataflow.file_staging import FileStaging, is_inhibited
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.graph import TaskGraph
@@ -80,7 +81,8 @@ class DataFlowKernel:
         self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
         self.data_manager = DataManager(self)
         self._files = FileStaging(self.data_manager)
-        self.runner = TaskRunner(config, self._graph, self._dependencies, self._executors)
+        self._failures = None if log_config is None else FailureLog(self.run_dir)
+        self.runner = TaskRunner(config, self._graph, self._dependencies, self._executors, self._failures)
         self._end_usage_tracking = start_usage_tracking(config, self.run_dir)
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
@@ -346,6 +348,7 @@ class DataFlowKernel:
             if self.cleanup_called:
                 return
             self.cleanup_called = self.runner.is_over = True
+        unfinished = len(self._graph.unfinished())
         from contextlib import ExitStack
 
         # In reverse order, each whatever the one before it raises.
@@ -355,6 +358,8 @@ class DataFlowKernel:
             steps.callback(self._tell_usage)
             steps.callback(exit_hook.no_more, self)
             steps.callback(self._close_memoizer)
+            if self._failures is not None:
+                steps.callback(self._failures.close, unfinished)
             steps.callback(self.runner.abandon_all)
             steps.callback(self._executors.shut_down)
             steps.callback(self.log_task_states)

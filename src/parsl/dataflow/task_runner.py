@@ -11,6 +11,7 @@ from parsl.app.errors import RemoteExceptionWrapper
 from parsl.dataflow import retries
 from parsl.dataflow.dependencies import failures_of
 from parsl.dataflow.errors import DataFlowException, DependencyError, JoinError
+from parsl.dataflow.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN, add_task_facts
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.in_process import InProcessExecutor
 from parsl.dataflow.joining import is_same_call, joined_futures, joined_result, waits_for_itself
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from parsl.config import Config
     from parsl.dataflow.dependencies import Dependencies
     from parsl.dataflow.executor_set import ExecutorSet
+    from parsl.dataflow.failure_log import FailureLog
     from parsl.dataflow.graph import TaskGraph
     from parsl.dataflow.task_memo import TaskMemo
     from parsl.executors.base import ParslExecutor
@@ -54,6 +56,7 @@ class TaskRunner:
         graph: Where the tasks stand.
         dependencies: How futures in arguments are replaced.
         executors: Where tasks run.
+        failures: Where failures are noted; None: nowhere.
 
     Attributes:
         is_over: Whether the run has ended: what fails now is not tried again.
@@ -61,9 +64,15 @@ class TaskRunner:
     """
 
     def __init__(
-        self, config: Config, graph: TaskGraph, dependencies: Dependencies, executors: ExecutorSet
+        self,
+        config: Config,
+        graph: TaskGraph,
+        dependencies: Dependencies,
+        executors: ExecutorSet,
+        failures: FailureLog | None,
     ) -> None:
         self._config = config
+        self._failures = failures
         self._graph = graph
         self._dependencies = dependencies
         self._executors = executors
@@ -201,6 +210,8 @@ class TaskRunner:
 
     def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
         retries.name_attempt(record, error)
+        if not self.is_over:
+            add_task_facts(record, error, record.try_id + 1)
         if retries.is_job_end(error) and not self.is_over:
             if retries.record_job_end(record, error):
                 self._try_again(record, error)
@@ -224,6 +235,7 @@ class TaskRunner:
 
     def _try_again(self, record: TaskRecord, error: BaseException) -> None:
         if self._graph.attempt_failed(record):
+            self._note_failure(record, error, TRIED_AGAIN, record.try_id)
             logger.info(
                 "Task %d (%s) is tried again: attempt %d failed with %r (cost so far %s of %s)",
                 record.id, record.func_name, record.try_id, error, record.fail_cost, self._config.retries,
@@ -300,6 +312,9 @@ class TaskRunner:
         app_fu = record.app_fu
         if app_fu is None or not self._graph.finish(record, status, app_fu):
             return False
+        if status is not _EXEC_DONE and (error is not None or is_cancelled):
+            outcome = CANCELLED if is_cancelled else DEPENDENCY_FAILED if status is _DEP_FAIL else FAILED
+            self._note_failure(record, error, outcome, record.try_id + 1)
         memo = self.memo
         if memo is not None and (record.memoize or memo.asks_always):
             memo.tell(record, result, CancelledError() if is_cancelled else error)
@@ -308,6 +323,14 @@ class TaskRunner:
                 return True
         self.settle(record, app_fu, result, error, is_cancelled)
         return True
+
+    def _note_failure(
+        self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
+    ) -> None:
+        # What fails because the run is over is counted, not listed: it may be a million tasks.
+        if self._failures is not None and not self.is_over:
+            executor = self._executors.by_label.get(record.executor)
+            self._failures.add(record, error, outcome, attempt, executor)
 
     def settle(
         self,

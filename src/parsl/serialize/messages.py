@@ -58,14 +58,20 @@ def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
         raise SerializationError(f"The task's result of type {_type_name(value)} ({error})") from error
 
 
-def dump_exception(error: BaseException) -> bytes:
+def dump_exception(error: BaseException, facts: dict[str, Any] | None = None) -> bytes:
     """Pickle a task's exception with its traceback and causes; never fails.
 
     What cannot be pickled of it arrives in words.
+
+    Args:
+        error: The exception.
+        facts: What else is known about the failure, by the names of the attributes of FailureFacts.
     """
     from parsl.app.packed_errors import pack
+    from parsl.failure_facts import facts_of
 
-    return pickle.dumps(pack(error, error.__traceback__), 5)
+    known = {**facts_of(error).as_dict(), **(facts or {})}
+    return pickle.dumps((pack(error, error.__traceback__), known), 5)
 
 
 def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
@@ -82,11 +88,15 @@ def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
 
 
 def load_exception(payload: Buffer) -> BaseException:
-    """The exception of a task, with its remote traceback and causes; never raises."""
+    """The exception of a task, with its remote traceback, its causes, and the facts; never raises."""
     from parsl.app.packed_errors import unpack
+    from parsl.failure_facts import attach
 
     try:
-        return unpack(pickle.loads(payload))
+        links, known = pickle.loads(payload)
+        error = unpack(links)
+        attach(error, **known)
+        return error
     except Exception as error:
         return DeserializationError(
             f"the task's exception cannot be unpickled here: {type(error).__name__}: {error}"

@@ -13,6 +13,7 @@ import pytest
 
 from parsl.dataflow.errors import DataFlowException
 from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.failure_facts import facts_of
 from parsl.processes import is_alive
 from tests.system import tasks
 
@@ -151,3 +152,31 @@ def test_a_task_that_kills_every_worker_is_not_tried_for_ever(start_run: StartRu
     assert isinstance(failed.value.__cause__, WorkerLost)
     assert tasks.runs(marks) == {"poison": 3}
     assert run.call(tasks.add, 1, 2).result(timeout=60) == 3
+
+
+def test_a_crash_says_in_which_line_of_python_it_was(start_run: StartRun) -> None:
+    run = start_run(max_workers_per_node=1)
+    error = run.call(tasks.crash).exception(timeout=60)
+    assert "in crash" in str(error)
+    facts = facts_of(error)
+    assert (facts.host, facts.worker, facts.signal) == (platform.node(), 0, signal.SIGSEGV)
+    assert "in crash" in (facts.stderr_tail or "")
+
+
+def test_what_the_node_has_written_to_stderr_is_shown(start_run: StartRun) -> None:
+    run = start_run(max_workers_per_node=1)
+    error = run.call(tasks.leave, "a last word").exception(timeout=60)
+    assert "a last word" in str(error)
+
+
+def test_an_exception_of_a_tasks_own_carries_where_it_was_raised(start_run: StartRun) -> None:
+    run = start_run(max_workers_per_node=1)
+    facts = facts_of(run.call(divide, 1, 0).exception(timeout=60))
+    assert (facts.app, facts.attempt, facts.executor) == ("divide", 1, "htex")
+    assert (facts.host, facts.block, facts.worker) == (platform.node(), "0", 0)
+    assert facts.ran_s is not None
+    assert (facts.peak_memory or 0) > 1_000_000
+
+
+def divide(a: int, b: int) -> float:
+    return a / b

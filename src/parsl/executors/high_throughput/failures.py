@@ -9,6 +9,7 @@ from parsl.app.errors import AppTimeout
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.high_throughput.protocol import Failure
+from parsl.failure_facts import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +23,31 @@ MOST_OF_WALLTIME = 0.9
 def exception_of(
     failure: Failure, end: JobEnd | None = None, walltime_s: float | None = None
 ) -> BaseException:
-    """The exception for a task that the machinery failed.
+    """The exception for a task that the machinery failed, with all that is known about that.
 
     Args:
         failure: what became of the task.
         end: how the job ended that it ran in, if that is known.
         walltime_s: how long a block may run, in seconds; None if nobody knows.
     """
+    error = _exception_of(failure, end, walltime_s)
+    attach(
+        error,
+        host=failure.host or None,
+        block=failure.block or None,
+        manager=failure.manager or None,
+        worker=failure.worker,
+        pid=failure.pid,
+        exit_code=failure.exit_code if end is None else end.exit_code,
+        signal=failure.signal,
+        peak_memory=failure.peak_memory,
+        ran_s=failure.ran_s,
+        stderr_tail=failure.log_tail if end is None else end.log_tail,
+    )
+    return error
+
+
+def _exception_of(failure: Failure, end: JobEnd | None, walltime_s: float | None) -> BaseException:
     if failure.kind == protocol.TIMED_OUT:
         return AppTimeout(failure.message)
     if failure.kind == protocol.CANCELLED:

@@ -15,6 +15,7 @@ import sys
 import time
 from typing import NoReturn
 
+from parsl.executors.high_throughput.crash_reports import CrashReports
 from parsl.executors.high_throughput.process_tree import (
     Processes,
     become_subreaper,
@@ -57,6 +58,7 @@ class ForkServer:
         #: Workers that have ended while something of theirs has not.
         self._exited: dict[int, Exited] = {}
         self._to_end: list[End] = []
+        self._crashes = CrashReports()
         self._sweeper = Sweeper(self._pid, self._workers, self._left_by)
 
     def __repr__(self) -> str:
@@ -116,11 +118,14 @@ class ForkServer:
         return True
 
     def _fork(self, message: Fork, fd: int) -> None:
+        report = self._crashes.prepare()
         pid = os.fork()
         if pid == 0:
+            self._crashes.become_worker(report)
             self._become_worker(message, fd)
         os.close(fd)
         self._workers[pid] = message.rank
+        self._crashes.started(pid, report)
         self._tell(Forked(message.rank, pid))
 
     def _become_worker(self, message: Fork, fd: int) -> NoReturn:
@@ -174,7 +179,9 @@ class ForkServer:
                 break
             if pid in self._workers:
                 buried[pid] = self._workers.pop(pid)
-                self._exited[pid] = Exited(pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+                code = os.waitstatus_to_exitcode(status)
+                report = self._crashes.ended(pid, code)
+                self._exited[pid] = Exited(pid, code, usage.ru_maxrss * 1024, report)
         alone = buried.keys() - self._ending.keys()
         processes = Processes() if alone else None
         for pid in alone:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 from collections import deque
 from typing import NamedTuple
 
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.protocol import Exited, Failure, Task
+from parsl.failure_facts import tail_of
 
 #: A worker that gets one of these signals may be the first of all in its job. It is not reported for so many
 #: seconds: if the manager gets one too, it is the end of the job, and not the task's doing.
@@ -76,7 +79,15 @@ def is_doubtful(failure: Failure) -> bool:
     return failure.kind == protocol.WORKER_LOST and failure.signal in JOB_END_SIGNALS
 
 
-def worker_failure(identity: PoolIdentity, kind: str, rank: int, task: Task, exited: Exited) -> Failure:
+def worker_failure(
+    identity: PoolIdentity,
+    kind: str,
+    rank: int,
+    task: Task,
+    exited: Exited,
+    ran_s: float | None = None,
+    output_tail: str = "",
+) -> Failure:
     """What is said about a worker's end.
 
     Args:
@@ -85,6 +96,8 @@ def worker_failure(identity: PoolIdentity, kind: str, rank: int, task: Task, exi
         rank: which worker it was.
         task: what it had begun.
         exited: how it has ended.
+        ran_s: how long the task had been running, in seconds.
+        output_tail: the end of what its node has written to stderr.
     """
     manager, block, host = identity
     code = exited.exit_code
@@ -97,6 +110,10 @@ def worker_failure(identity: PoolIdentity, kind: str, rank: int, task: Task, exi
             f"Worker {rank} (pid {exited.pid}) on host {host}, block {block}, ended under the task: "
             f"{describe_exit(code)}; its peak memory was {exited.peak_memory / 1e6:.0f} MB."
         )
+        if exited.crash_report:
+            text += f" What Python says of the crash:\n{exited.crash_report}"
+        elif output_tail:
+            text += f" The end of what this node's workers have written to stderr:\n{output_tail}"
     return Failure(
         kind,
         text,
@@ -107,7 +124,24 @@ def worker_failure(identity: PoolIdentity, kind: str, rank: int, task: Task, exi
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
         peak_memory=exited.peak_memory,
+        log_tail=exited.crash_report or output_tail,
+        pid=exited.pid,
+        ran_s=ran_s,
     )
+
+
+def own_output_tail() -> str:
+    """The end of what this process, and those that share its stderr, have written there.
+
+    Nothing where that is no file, but a pipe to a launcher, say.
+    """
+    try:
+        if not stat.S_ISREG(os.fstat(2).st_mode):
+            return ""
+        path = os.readlink("/proc/self/fd/2")
+    except OSError:
+        return ""
+    return tail_of(path)
 
 
 def describe_exit(exit_code: int) -> str:

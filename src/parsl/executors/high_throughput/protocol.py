@@ -100,6 +100,8 @@ class Failure(msgspec.Struct, omit_defaults=True):
     is_job_end: bool = False
     #: How long the task had been running, in seconds, where known.
     ran_s: float | None = None
+    #: The worker's process.
+    pid: int | None = None
 
 
 class ManagerInfo(msgspec.Struct):
@@ -341,6 +343,8 @@ class Exited(msgspec.Struct, tag=True, array_like=True):
     #: As os.waitstatus_to_exitcode: negative for a signal.
     exit_code: int
     peak_memory: int
+    #: Where it was, in Python, when it crashed.
+    crash_report: str = ""
 
 
 class Swept(msgspec.Struct, tag=True, array_like=True):

@@ -42,8 +42,16 @@ Function = Callable[..., Any]
 class Worker:
     """Runs tasks from a socket until it is closed. Single-threaded; owned by its process."""
 
-    def __init__(self, sock: socket.socket, spool_directory: str = "", log: Logger | None = None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        spool_directory: str = "",
+        log: Logger | None = None,
+        place: dict[str, Any] | None = None,
+    ) -> None:
         self._sock = sock
+        #: Where this is, for the errors of tasks.
+        self._place = place or {}
         self._log = log
         self._spool = spool_directory
         self._functions: dict[bytes, Function] = {}
@@ -92,7 +100,8 @@ class Worker:
             _leave(error)
         except BaseException as error:
             status = RAISED
-            payload = dump_exception(error.with_traceback(_beyond_this_file(error)))
+            facts = {**self._place, **_used(), "ran_s": perf_counter() - start}
+            payload = dump_exception(error.with_traceback(_beyond_this_file(error)), facts)
         if self._log is not None:
             how = "done" if status == DONE else "has raised an exception"
             self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
@@ -164,6 +173,24 @@ def _load_function(body: Buffer | None) -> Function:
         ) from error
 
 
+def _used() -> dict[str, Any]:
+    """What a task that has failed has used."""
+    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+    kilobytes = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    return {"pid": os.getpid(), "peak_memory": kilobytes * 1024}
+
+
+def _place_of(order: Fork) -> dict[str, Any]:
+    environment = order.environment
+    return {
+        "host": os.uname().nodename,
+        "block": environment.get("PARSL_WORKER_BLOCK_ID"),
+        "manager": environment.get("PARSL_WORKER_POOL_ID"),
+        "worker": order.rank,
+    }
+
+
 def _beyond_this_file(error: BaseException) -> Any:
     """The part of the traceback that is not the worker's own, or all of it if there is no other."""
     trace = error.__traceback__
@@ -195,7 +222,7 @@ def run_worker(sock: socket.socket, order: Fork) -> None:
     code = 1
     try:
         _settle(sock, order)
-        Worker(sock, order.spool, _start_log(order)).serve()
+        Worker(sock, order.spool, _start_log(order), _place_of(order)).serve()
         code = 0
     except (BrokenPipeError, ConnectionResetError, EOFError):
         code = 0

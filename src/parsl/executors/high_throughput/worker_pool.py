@@ -20,6 +20,7 @@ from parsl.executors.high_throughput.lost_workers import (
     PoolIdentity,
     describe_exit,
     is_doubtful,
+    own_output_tail,
     worker_failure,
 )
 from parsl.executors.high_throughput.manager_state import ManagerState, Slot
@@ -367,7 +368,9 @@ class WorkerPool:
             logger.warning(
                 "worker %d (pid %d) ended under task %d: %s", slot.rank, message.pid, task.id, kind
             )
-            failure = worker_failure(self._identity, kind, slot.rank, task, message)
+            ran_s = time.monotonic() - began_s
+            tail = own_output_tail() if kind == protocol.WORKER_LOST else ""
+            failure = worker_failure(self._identity, kind, slot.rank, task, message, ran_s, tail)
             if is_doubtful(failure):
                 self.doubts.add(task.id, failure, began_s, time.monotonic())
             else:
