@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 #: Each command: its module in this package, which has ``main(arguments) -> exit code``, and what it is for.
 COMMANDS = {
     "doctor": ("doctor", "check a configuration before it costs queue time"),
+    "explain": ("explain", "say what went wrong in a run, and in each attempt of a task"),
 }
 _USAGE_ERROR = 2
 

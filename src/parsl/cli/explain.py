@@ -1,0 +1,101 @@
+"""``parsl explain RUN [TASK]``: what went wrong in a run, and in each attempt of one task."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from parsl.cli.failures.log import Failures, NoFailureLog, read_failures
+from parsl.cli.failures.runs import NoRun, find_run
+from parsl.cli.failures.text import all_failures, task_history
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DESCRIPTION = """\
+Say what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
+long, why it failed, what followed, and where the logs are. It reads failures.jsonl in the run directory, to
+which a run appends each failure at once: it works while the run goes on, and after it was killed.
+The exit code is 2 if there is no such run, or nothing is known of the task.
+"""
+_NOTHING = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Its command line; by default this process' own.
+
+    Returns:
+        2 if there is no such run, or nothing is known of the task; otherwise 0.
+    """
+    options = _parse(arguments)
+    try:
+        run = find_run(options.run, options.run_dir)
+        failures = read_failures(run)
+    except (NoRun, NoFailureLog) as error:
+        if isinstance(error, NoFailureLog) and options.task is None:
+            print(error)
+            return 0
+        print(f"parsl explain: {error}", file=sys.stderr)
+        return _NOTHING
+    if options.task is not None and options.task not in failures.by_task:
+        print(f"parsl explain: {_nothing_known(failures, options.task)}", file=sys.stderr)
+        return _NOTHING
+    _show(failures, options)
+    return 0
+
+
+def _show(failures: Failures, options: argparse.Namespace) -> None:
+    task: int | None = options.task
+    if options.json:
+        import json
+
+        lines = failures.lines if task is None else failures.by_task[task]
+        print(json.dumps(lines, indent=2))
+    elif task is None:
+        print(all_failures(failures))
+    else:
+        print(task_history(failures, task))
+
+
+def _nothing_known(failures: Failures, task: int) -> str:
+    ids = sorted(failures.by_task)
+    some = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
+    text = (
+        f"no failure of task {task} is noted in {failures.run}: it has succeeded, it has not ended, or there "
+        f"was no such task. Tasks with failures: {some or 'none'}."
+    )
+    if failures.unfinished:
+        text += f" When the run was over, {failures.unfinished} tasks had not ended."
+    return text
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="parsl explain", description=_DESCRIPTION)
+    parser.add_argument(
+        "run", metavar="RUN", help="a run's directory, or its number in --run-dir, or 'last' for the newest"
+    )
+    parser.add_argument(
+        "task",
+        metavar="TASK",
+        type=_task_number,
+        nargs="?",
+        help="the number of a task; all with failures if not given",
+    )
+    parser.add_argument(
+        "--run-dir",
+        default="runinfo",
+        metavar="DIRECTORY",
+        help="where the runs are, Config.run_dir (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    return parser.parse_args(arguments)
+
+
+def _task_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a task; the first task of a run is 0")
+    return int(text)

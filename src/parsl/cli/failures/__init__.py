@@ -1,0 +1,1 @@
+"""What ``parsl explain`` is made of."""

@@ -1,0 +1,88 @@
+"""Reading the failure log of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from parsl.dataflow.failure_log import FAILURE_LOG, RUN_OVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Line = dict[str, Any]
+
+
+class NoFailureLog(Exception):
+    """A run has no failures that anybody has noted; the text says what that means."""
+
+
+class Failures:
+    """What went wrong in a run.
+
+    Args:
+        run: The run's directory.
+        lines: The lines of its failure log, oldest first.
+        unreadable: How many more lines there are that cannot be read.
+
+    Attributes:
+        by_task: The lines of each task.
+        unfinished: How many tasks had not ended when the run was over.
+    """
+
+    def __init__(self, run: str, lines: list[Line], unreadable: int) -> None:
+        self.run = run
+        self.lines = lines
+        self.unreadable = unreadable
+        self.by_task: dict[int, list[Line]] = {}
+        self.unfinished = 0
+        for line in lines:
+            if line.get("outcome") == RUN_OVER:
+                self.unfinished = line.get("unfinished", 0)
+            elif isinstance(line.get("task_id"), int):
+                self.by_task.setdefault(line["task_id"], []).append(line)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.by_task)} tasks in {self.run}>"
+
+
+def read_failures(run: str) -> Failures:
+    """Read the failure log of a run.
+
+    Args:
+        run: The run's directory.
+
+    Raises:
+        NoFailureLog: There is none, or it cannot be read.
+    """
+    path = os.path.join(run, FAILURE_LOG)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            texts = file.read().splitlines()
+    except FileNotFoundError:
+        raise NoFailureLog(_none(run)) from None
+    except OSError as error:
+        raise NoFailureLog(f"{path} cannot be read: {error.strerror or error}") from error
+    lines = [line for text in texts if (line := _parsed(text)) is not None]
+    if not lines:
+        raise NoFailureLog(f"{path} has nothing that can be read in it")
+    return Failures(run, lines, len(texts) - len(lines))
+
+
+def _none(run: str) -> str:
+    if os.path.exists(os.path.join(run, "parsl.log")):
+        return f"no failures are noted in {run}: no attempt of a task has failed there"
+    return (
+        f"{run} has no {FAILURE_LOG} and no parsl.log: nothing has failed there, it is no run's directory, "
+        "or its run was without logs (Config(initialize_logging=False))"
+    )
+
+
+def _parsed(text: str) -> Line | None:
+    """A line; None for one that was cut off when its run was killed, or its disk was full."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None

@@ -1,0 +1,55 @@
+"""Finding the run that is meant."""
+
+from __future__ import annotations
+
+import os
+
+from parsl.rundirs import numbered_rundirs
+
+#: How many runs are named where none is found.
+_SHOWN = 10
+
+
+class NoRun(Exception):
+    """There is no such run; the text says which there are."""
+
+
+def find_run(name: str, base: str) -> str:
+    """Return a run's directory.
+
+    Args:
+        name: The directory, the run's number, or 'last'.
+        base: The directory with the runs.
+
+    Raises:
+        NoRun: There is none.
+    """
+    runs = numbered_rundirs(base)
+    if name == "last" and runs:
+        return runs[-1]
+    if name.isdigit():
+        for run in runs:
+            if int(os.path.basename(run)) == int(name):
+                return run
+    elif os.path.isdir(name):
+        inner = numbered_rundirs(name)
+        if inner:
+            raise NoRun(
+                f"{name!r} holds the directories of {len(inner)} runs and is none itself: name one, such as "
+                f"{inner[-1]!r}, the newest"
+            )
+        return name
+    raise NoRun(f"there is no run {name!r}: {_which_there_are(base, runs)}")
+
+
+def _which_there_are(base: str, runs: list[str]) -> str:
+    where = os.path.abspath(base)
+    if not os.path.isdir(base):
+        return (
+            f"{where} is no directory. Go to where the script was started, or say where the runs are: "
+            "--run-dir (Config.run_dir)"
+        )
+    if not runs:
+        return f"{where} has no runs. Say where they are: --run-dir (Config.run_dir)"
+    names = ", ".join(os.path.basename(run) for run in runs[-_SHOWN:])
+    return f"the {'newest ' if len(runs) > _SHOWN else ''}runs in {where} are {names}"

@@ -1,0 +1,161 @@
+"""What went wrong, in words for the terminal."""
+
+from __future__ import annotations
+
+from textwrap import indent
+from time import localtime, strftime
+
+from parsl.cli.failures.log import Failures
+from parsl.dataflow.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Line = dict[str, Any]
+
+#: The list of failed tasks has the first line of each error, up to so many characters.
+_FIRST_LINE_CHARS = 160
+_HEADINGS = {
+    FAILED: "Failed:",
+    DEPENDENCY_FAILED: "Never run, because a task that they depend on has failed:",
+    CANCELLED: "Cancelled:",
+    TRIED_AGAIN: "An attempt has failed; they have succeeded since, or were still being tried:",
+}
+#: Outcomes that come from an attempt.
+_ATTEMPTED = (FAILED, TRIED_AGAIN)
+
+
+def all_failures(failures: Failures) -> str:
+    """List the tasks of a run with failures, those that have failed themselves first."""
+    last = {task: lines[-1] for task, lines in sorted(failures.by_task.items())}
+    parts = [f"Run {failures.run}"]
+    for outcome, heading in _HEADINGS.items():
+        found = [line for line in last.values() if line["outcome"] == outcome]
+        if found:
+            parts += ["", heading, *(_one_task(line) for line in found)]
+    parts += ["", *_remarks(failures), f"`parsl explain {failures.run} TASK` says more about a task."]
+    return "\n".join(parts)
+
+
+def _one_task(line: Line) -> str:
+    attempts = line.get("attempt", 1)
+    parts = [f"  task {line['task_id']} ({line.get('app')})"]
+    if line["outcome"] in _ATTEMPTED:
+        where = f" on {line['host']}" if line.get("host") else ""
+        parts.append(f"{attempts} attempts, the last{where}" if attempts > 1 else f"1 attempt{where}")
+    return ": ".join([*parts, _first_line(line)])
+
+
+def _first_line(line: Line) -> str:
+    if "error" not in line:
+        return str(line["outcome"])
+    text = f"{_short_name(line)}: {_message(line)}".strip().partition("\n")[0]
+    return text if len(text) <= _FIRST_LINE_CHARS else text[:_FIRST_LINE_CHARS] + "..."
+
+
+def _message(line: Line) -> str:
+    """What the error says, but for the task and attempt that it may begin with."""
+    task = f"Task {line['task_id']} ({line.get('app')}), attempt {line.get('attempt')}: "
+    return str(line.get("message", "")).strip().removeprefix(task)
+
+
+def _remarks(failures: Failures) -> list[str]:
+    remarks = []
+    if failures.unfinished:
+        remarks.append(f"{failures.unfinished} tasks had not ended when the run was over.")
+    if failures.unreadable:
+        remarks.append(f"{failures.unreadable} lines of the log cannot be read and are left out.")
+    return remarks
+
+
+def task_history(failures: Failures, task: int) -> str:
+    """Tell one task's history, attempt by attempt."""
+    lines = failures.by_task[task]
+    first, last = lines[0], lines[-1]
+    label = f", labelled {last['label']!r}" if last.get("label") else ""
+    parts = [
+        f"Task {task} ({last.get('app')}{label}) of run {failures.run}: {_what_became(last)}",
+        f"  called {_moment(first.get('called'))}",
+    ]
+    for line in lines:
+        parts += ["", *_attempt(line)]
+    parts += ["", *_files(lines), *_remarks(failures)]
+    return "\n".join(parts).rstrip()
+
+
+def _what_became(last: Line) -> str:
+    if last["outcome"] == TRIED_AGAIN:
+        return "attempts have failed; it has succeeded since, or was still being tried"
+    return str(last["outcome"])
+
+
+def _attempt(line: Line) -> list[str]:
+    """The lines about one attempt, or about the end of a task without one."""
+    if line["outcome"] not in _ATTEMPTED:
+        return [f"  {_moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
+    head = f"  attempt {line.get('attempt')} on executor {line.get('executor')}: {_times(line)}"
+    parts = [head]
+    if place := _place(line):
+        parts.append(f"    {place}")
+    if used := _used(line):
+        parts.append(f"    {used}")
+    parts += _indented(f"{_short_name(line)}: {_message(line)}")
+    tail = line.get("stderr_tail")
+    if tail and tail not in line.get("message", ""):
+        parts += _indented(f"the end of its stderr:\n{tail}")
+    if line.get("traceback") and not line["error"].startswith("parsl."):
+        parts += _indented(f"where it was raised:\n{line['traceback'].rstrip()}")
+    parts.append(f"    -> {_consequence(line)}")
+    return parts
+
+
+def _times(line: Line) -> str:
+    launched, ended = line.get("launched"), line["time"]
+    if launched is None:
+        return f"{_moment(ended)}, never given to its executor"
+    return f"{_moment(launched)} to {_moment(ended)}, {ended - launched:.3g} s with waiting"
+
+
+def _place(line: Line) -> str:
+    names = ("host", "block", "worker", "pid", "manager")
+    return ", ".join(f"{name} {line[name]}" for name in names if name in line)
+
+
+def _used(line: Line) -> str:
+    parts = []
+    if "ran_s" in line:
+        parts.append(f"ran {line['ran_s']:.3g} s")
+    if "peak_memory" in line:
+        parts.append(f"peak memory {line['peak_memory'] / 1e6:.0f} MB")
+    parts += [f"{name.replace('_', ' ')} {line[name]}" for name in ("exit_code", "signal") if name in line]
+    return ", ".join(parts)
+
+
+def _consequence(line: Line) -> str:
+    if line.get("is_job_end"):
+        return f"{line['outcome']}; the end of a job costs no retry"
+    return f"{line['outcome']} (the failures have cost {line.get('cost')}; retries={line.get('retries')})"
+
+
+def _files(lines: list[Line]) -> list[str]:
+    """Where there is more to read."""
+    found: dict[str, str] = {}
+    for line in lines:
+        for name, what in (("stdout", "stdout"), ("stderr", "stderr"), ("manager_log", "manager's log")):
+            if line.get(name):
+                found.setdefault(line[name], what)
+    return ["  files:", *(f"    {path}  ({what})" for path, what in found.items())] if found else []
+
+
+def _indented(text: str) -> list[str]:
+    return indent(text.strip(), "    ").splitlines()
+
+
+def _short_name(line: Line) -> str:
+    name = str(line.get("error", "")).removeprefix("builtins.")
+    return name.rpartition(".")[2] if name.startswith("parsl.") else name
+
+
+def _moment(seconds: float | None) -> str:
+    return "?" if seconds is None else strftime("%Y-%m-%d %H:%M:%S", localtime(seconds))

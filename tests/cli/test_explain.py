@@ -1,0 +1,150 @@
+"""``parsl explain``: what went wrong in a run, told from its failure log."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from parsl.cli.main import main
+from parsl.executors.high_throughput.errors import ManagerLost
+from parsl.failure_facts import attach
+from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
+from tests.dataflow.test_job_ends import Unlucky
+
+
+@pytest.fixture
+def explain(tmp_path, capsys, monkeypatch):
+    """Run the command in the directory of the runs. Returns: its exit code and what it has said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        code = main(["explain", *words, "--run-dir", "runs"])
+        said = capsys.readouterr()
+        assert not (said.out and said.err)
+        return code, said.out or said.err
+
+    return run
+
+
+def node_lost():
+    error = ManagerLost("m1", "node7", "node7 is gone", is_job_end=True)
+    attach(error, host="node7", block="3", manager="m1", worker=5, ran_s=12.3, peak_memory=245_000_000)
+    return error
+
+
+@pytest.fixture
+def mixed_run(tmp_path):
+    """A run in which tasks have failed in all ways."""
+    executor = HoldingExecutor()
+    executor.worker_logdir = "/logs"
+    with kernel(tmp_path, executor, retries=1, initialize_logging=True) as dfk:
+        failed = call(dfk, fail)
+        call(dfk, add, failed)
+        call(dfk, add, 1, 2, label="sum").cancel()
+        call(dfk, Unlucky(node_lost()))
+        executor.run_all()
+        call(dfk, add, 1, 2)
+    return dfk.run_dir
+
+
+def test_a_run_is_listed_by_what_became_of_its_tasks(explain, mixed_run):
+    code, said = explain("last")
+    assert code == 0
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    assert lines[1:3] == ["Failed:", "task 0 (fail): 2 attempts, the last: ValueError: failed"]
+    assert lines[3].startswith("Never run")
+    assert lines[4].startswith("task 1 (add): DependencyError: ")
+    assert "via task 0" in lines[4]
+    assert lines[5:7] == ["Cancelled:", "task 2 (add): cancelled"]
+    assert lines[7].startswith("An attempt has failed; they have succeeded since")
+    assert lines[8] == "task 3 (unlucky): 1 attempt on node7: ManagerLost: node7 is gone"
+    assert lines[9].startswith("1 tasks had not ended")
+
+
+@pytest.mark.parametrize("name", ["0", "000", "last", "runs/000"])
+def test_a_tasks_history_tells_each_attempt(explain, mixed_run, name):
+    code, said = explain(name, "0")
+    assert code == 0
+    assert "Task 0 (fail) of run" in said
+    assert said.index("attempt 1 on executor holding") < said.index("attempt 2 on executor holding")
+    assert "-> tried again (the failures have cost 1; retries=1)" in said
+    assert "-> failed (the failures have cost 2; retries=1)" in said
+    assert "ValueError: failed" in said
+    assert 'raise ValueError("failed")' in said
+
+
+def test_it_says_where_and_for_how_long_and_where_the_logs_are(explain, mixed_run):
+    _, said = explain("last", "3")
+    assert "host node7, block 3, worker 5, manager m1" in said
+    assert "ran 12.3 s, peak memory 245 MB" in said
+    assert "the end of a job costs no retry" in said
+    assert "/logs/block-3/m1/manager.log  (manager's log)" in said
+
+
+def test_what_was_never_run_says_why(explain, mixed_run):
+    assert "dependency failed" in explain("last", "1")[1]
+    assert "labelled 'sum'" in explain("last", "2")[1]
+
+
+def test_for_programs_there_is_json(explain, mixed_run):
+    code, said = explain("last", "0", "--json")
+    assert code == 0
+    assert [line["attempt"] for line in json.loads(said)] == [1, 2]
+    assert len(json.loads(explain("last", "--json")[1])) == 6
+
+
+def test_a_line_that_was_cut_off_costs_only_itself(explain, mixed_run):
+    with open(os.path.join(mixed_run, "failures.jsonl"), "a") as file:
+        file.write('{"task_id": 9, "outco\n17\n')
+    code, said = explain("last")
+    assert code == 0
+    assert "2 lines of the log cannot be read" in said
+
+
+def test_an_unknown_task_is_an_error_that_names_those_with_failures(explain, mixed_run):
+    code, said = explain("last", "4")
+    assert code == 2
+    assert "no failure of task 4" in said
+    assert "0, 1, 2, 3" in said
+    assert "1 tasks had not ended" in said
+
+
+def test_a_run_without_failures_says_so(explain, tmp_path):
+    with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
+        call(dfk, add, 1, 2).result()
+    code, said = explain("last")
+    assert code == 0
+    assert "no attempt of a task has failed" in said
+    assert explain("last", "0")[0] == 2
+
+
+def test_a_run_without_logs_says_so(explain, tmp_path):
+    with kernel(tmp_path, PromptExecutor(), initialize_logging=False) as dfk:
+        call(dfk, fail).exception()
+    code, said = explain("last")
+    assert code == 0
+    assert "initialize_logging=False" in said
+
+
+def test_an_unknown_run_is_an_error_that_names_those_there_are(explain, mixed_run, tmp_path):
+    code, said = explain("7")
+    assert code == 2
+    assert "the runs in" in said
+    assert "000" in said
+    assert "runs/000" in explain("runs")[1]
+
+
+def test_without_any_runs_it_says_where_it_has_looked(explain, tmp_path):
+    code, said = explain("last")
+    assert code == 2
+    assert f"{tmp_path}/runs is no directory" in said
+    os.mkdir("runs")
+    assert "has no runs" in explain("last")[1]
+
+
+def test_a_task_is_a_number(explain, mixed_run, capsys):
+    with pytest.raises(SystemExit):
+        main(["explain", "last", "solve"])
+    assert "'solve' is no number of a task" in capsys.readouterr().err
