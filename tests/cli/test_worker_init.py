@@ -146,7 +146,17 @@ def test_a_launch_cmd_uses_the_environment_of_worker_init(doctor, home, answer, 
     assert words in text
 
 
-def test_a_launch_cmd_that_is_not_there(doctor, home):
+def test_a_launch_cmd_that_is_beside_the_drivers_python(doctor, home, monkeypatch):
+    fake_python(home / "driver" / "bin", "exit 1")
+    monkeypatch.setattr(sys, "executable", f"{home}/driver/bin/python")
+    more = ", launch_cmd='process_worker_pool.py --settings {settings} --block_id {block_id}'"
+    [(level, topic, text)] = check(doctor, "", more=more)
+    assert (level, topic) == ("note", "python")
+    assert f"{home}/driver/bin/process_worker_pool.py is the driver's own" in text
+
+
+def test_a_launch_cmd_that_is_not_there(doctor, home, monkeypatch):
+    monkeypatch.setattr(sys, "executable", f"{home}/driver/bin/python")
     more = ", launch_cmd='process_worker_pool.py --settings {settings} --block_id {block_id}'"
     found = check(doctor, "", more=more)
-    assert any("not on the PATH after worker_init" in text for _, text in of_level(found, "error"))
+    assert any("neither on the PATH after worker_init" in text for _, text in of_level(found, "error"))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 
 import pytest
 
@@ -49,7 +51,24 @@ class DecoratedLauncher(Launcher):
     ],
 )
 def test_script_dir_goes_to_those_who_take_it(launcher, text):
-    assert launch_text(launcher, "run", 2, 3, "/dir") == text
+    assert launch_text(launcher, "run", 2, 3, "/dir").splitlines()[1:] == [text]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/usr/bin:/bin", "/usr/bin:/bin:/an env/bin"), ("", "/an env/bin")],
+)
+def test_the_path_ends_with_the_directory_of_the_drivers_python(monkeypatch, path, expected):
+    monkeypatch.setattr(sys, "executable", "/an env/bin/python")
+    text = launch_text(SimpleLauncher(), 'echo "$PATH"', 1, 1)
+    shell = subprocess.run(["/bin/bash", "-uc", text], env={"PATH": path}, capture_output=True, check=True)
+    assert shell.stdout.decode() == f"{expected}\n"
+
+
+@pytest.mark.parametrize("executable", ["", None, "/a:b/python"])
+def test_a_python_that_no_path_can_lead_to_changes_nothing(monkeypatch, executable):
+    monkeypatch.setattr(sys, "executable", executable)
+    assert launch_text(SimpleLauncher(), "run", 1, 1) == "run"
 
 
 def test_launcher_without_a_call_cannot_be_made():

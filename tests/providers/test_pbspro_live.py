@@ -45,6 +45,14 @@ def test_every_node_of_a_job_has_a_manager(cluster, tmp_path):
             time.sleep(0.02)
 
 
+def test_the_worker_pool_is_found_in_a_job_that_activates_no_environment(cluster, tmp_path):
+    launcher = MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")
+    loaded = config(tmp_path, {"worker_init": "", "launcher": launcher})
+    loaded.executors[0].launch_cmd = "process_worker_pool.py --logdir={logdir} --block_id={{block_id}}"
+    with parsl.load(loaded):
+        assert parsl.python_app(where)().result(DEADLINE_S)
+
+
 def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path):
     """It is no failure of the task: no retries are needed."""
     marker, runs = tmp_path / "go", tmp_path / "runs"

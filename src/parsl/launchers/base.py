@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from abc import ABCMeta, abstractmethod
 
 from parsl import validate
@@ -16,7 +18,8 @@ class Launcher(RepresentationMixin, metaclass=ABCMeta):
     """Turns a command into shell text that runs it all over a block.
 
     A provider calls its launcher once for each block and puts the text at the end of the job
-    script, which runs on the first node of the block. Launchers keep no state.
+    script, which runs on the first node of the block. The PATH ends there with the directory of the
+    driver's Python. Launchers keep no state.
 
     Args:
         debug: Say in the job's standard output what is started and how it ended.
@@ -57,10 +60,25 @@ def check_launcher(launcher: object) -> Launcher:
 def launch_text(
     launcher: Launcher, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = ""
 ) -> str:
-    """Call ``launcher``, with ``script_dir`` only if it takes one; arguments as for :class:`Launcher`."""
+    """Return the end of a job script: the PATH, and what ``launcher`` makes of the command.
+
+    It is called with ``script_dir`` only if it takes one; arguments as for :class:`Launcher`.
+    """
     if _takes_script_dir(launcher):
-        return launcher(command, tasks_per_node, nodes_per_block, script_dir)
-    return launcher(command, tasks_per_node, nodes_per_block)
+        text = launcher(command, tasks_per_node, nodes_per_block, script_dir)
+    else:
+        text = launcher(command, tasks_per_node, nodes_per_block)
+    return _path_line() + text
+
+
+def _path_line() -> str:
+    """Have programs of the driver's environment found, behind all others, though it is not activated."""
+    from shlex import quote
+
+    directory = os.path.dirname(sys.executable or "")
+    if not directory or ":" in directory:
+        return ""
+    return f'export PATH="${{PATH:+$PATH:}}"{quote(directory)}  # of the driver: last, behind all others\n'
 
 
 def _takes_script_dir(launcher: Launcher) -> bool:

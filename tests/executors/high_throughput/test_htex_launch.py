@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.errors import VersionMismatch
+from parsl.launchers import SimpleLauncher, SingleNodeLauncher
 from parsl.providers import LocalProvider
 from tests.system import run as runs
 from tests.system import tasks
@@ -59,6 +60,17 @@ def test_a_template_may_wrap_the_command(start_run: StartRun) -> None:
     command = f"COLOUR=blue {POOL} --settings {{settings}} --block_id {{block_id}}"
     run = start_run(launch_cmd=command)
     assert run.send(tasks.environment, "COLOUR").result(timeout=30) == {"COLOUR": "blue"}
+
+
+@pytest.mark.parametrize("launcher", [SimpleLauncher(), SingleNodeLauncher()], ids=["simple", "single node"])
+def test_the_worker_pool_is_found_though_no_environment_is_activated(
+    start_run: StartRun, monkeypatch: pytest.MonkeyPatch, launcher: Any
+) -> None:
+    """As pip has installed it: beside this Python."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    provider = LocalProvider(launcher=launcher)
+    run = start_run(launch_cmd=f"process_worker_pool.py {FLAGS}", provider=provider)
+    assert run.send(tasks.add, 1).result(timeout=60) == 1
 
 
 def test_a_template_with_an_unknown_field_is_refused(start_run: StartRun) -> None:

@@ -151,8 +151,13 @@ def _check_launch_cmd(launch_cmd: str, probe: Probe) -> list[Finding]:
     from parsl.version import VERSION
 
     if "process_worker_pool.py" in launch_cmd and not probe.worker_pool:
-        text = "launch_cmd starts process_worker_pool.py, which is not on the PATH after worker_init."
+        text = (
+            "launch_cmd starts process_worker_pool.py, which is neither on the PATH after worker_init nor "
+            f"beside the driver's Python, {sys.executable}."
+        )
         return [Finding(ERROR, _PYTHON, text, "Leave launch_cmd out, or activate an environment with Parsl.")]
+    if probe.worker_pool and _same_environment(probe.worker_pool, sys.executable):
+        return [Finding(NOTE, _PYTHON, f"launch_cmd is used; {probe.worker_pool} is the driver's own")]
     found = probe.found_python
     if not found.parsl_version:
         path = found.path or "python"

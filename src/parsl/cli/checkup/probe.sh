@@ -35,8 +35,8 @@ parsl_record hierarchy "$ZE_FLAT_DEVICE_HIERARCHY" ""
 if [ -n "${parsl_words[1]}" ]; then
     parsl_record program "$(type -P "${parsl_words[1]}")" ""
 fi
-parsl_record worker_pool "$(type -P process_worker_pool.py)" ""
 parsl_python=${parsl_words[2]}
+parsl_record worker_pool "$(PATH=$PATH:${parsl_python%/*} type -P process_worker_pool.py)" ""
 parsl_record own_python "$parsl_python" "$(parsl_ask_python "$parsl_python" "${parsl_words[3]}")"
 parsl_python=$(type -P python || type -P python3)
 parsl_record python_before "$parsl_python_before" ""
