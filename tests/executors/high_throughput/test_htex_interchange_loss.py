@@ -1,14 +1,17 @@
-"""When the interchange is gone every future says so, and the run can still be ended."""
+"""An interchange that is lost has another in its place, and no task is lost or run twice because of it."""
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.errors import BadStateException
+from parsl.executors.high_throughput.engine import MOST_LOSSES
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -17,41 +20,164 @@ if TYPE_CHECKING:
 
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartRun
+    from tests.system.run import Run
+
+WAYS = pytest.mark.parametrize("way", ["local", "tcp"])
 
 
-@pytest.mark.parametrize("way", ["local", "tcp"])
-def test_all_futures_fail_and_later_ones_too(
+def kill_interchange(run: Run, wait_until: WaitUntil) -> None:
+    """Kill it once it has begun to serve, and wait until another is there."""
+    engine: Any = run.executor._engine
+    wait_until(lambda: engine._is_ready, what="an interchange that serves")
+    before = engine._process
+    before.kill()
+    wait_until(lambda: engine._process is not before, what="another interchange")
+
+
+def run_to(directory: Path, far: Path, way: str) -> Path:
+    return far if way == "tcp" else directory / "r"
+
+
+@WAYS
+def test_no_task_is_lost_and_none_runs_twice(
+    start_run: StartRun, tmp_path: Path, far: Path, marks: Path, wait_until: WaitUntil, way: str
+) -> None:
+    run = start_run(run_dir=run_to(tmp_path, far, way), max_workers_per_node=4)
+    release = tmp_path / "release"
+    running = [run.call(tasks.hold, f"{tmp_path}/started{i}", f"{release}") for i in range(4)]
+    queued = [run.call(tasks.mark, str(marks), i) for i in range(2000)]
+    after = run.call(tasks.echo, running[0])
+    wait_until(lambda: all((tmp_path / f"started{i}").exists() for i in range(4)))
+    kill_interchange(run, wait_until)
+    release.touch()
+    pids = {future.result(timeout=60) for future in running}
+    assert len(pids) == 4, "they ran on in the workers that they had"
+    assert after.result(timeout=60) in pids
+    for future in queued:
+        future.result(timeout=60)
+    assert tasks.runs(marks) == {str(i): 1 for i in range(2000)}
+    assert [manager["tasks"] for manager in run.executor.connected_managers()] == [0]
+
+
+@WAYS
+def test_once_more_in_the_middle_of_many_short_tasks(
+    start_run: StartRun, tmp_path: Path, far: Path, marks: Path, wait_until: WaitUntil, way: str
+) -> None:
+    run = start_run(run_dir=run_to(tmp_path, far, way))
+    futures = [run.call(tasks.mark, str(marks), i) for i in range(1500)]
+    for done in (1, 500):
+        wait_until(lambda done=done: sum(future.done() for future in futures) >= done)
+        kill_interchange(run, wait_until)
+    for future in futures:
+        future.result(timeout=60)
+    assert tasks.runs(marks) == {str(i): 1 for i in range(1500)}
+
+
+@WAYS
+def test_large_payloads_on_their_way_come_through(
     start_run: StartRun, tmp_path: Path, far: Path, wait_until: WaitUntil, way: str
 ) -> None:
-    run = start_run(run_dir=far if way == "tcp" else tmp_path / "r", max_workers_per_node=1)
+    run = start_run(run_dir=run_to(tmp_path, far, way), max_workers_per_node=1)
+    release = tmp_path / "release"
+    running = run.call(tasks.hold, f"{tmp_path}/started", f"{release}")
+    blocks = [bytearray(os.urandom(200_000)) for _ in range(20)]
+    futures = [run.call(tasks.echo, block) for block in blocks]
+    wait_until((tmp_path / "started").exists)
+    kill_interchange(run, wait_until)
+    release.touch()
+    assert running.result(timeout=60) > 0
+    assert [future.result(timeout=60) for future in futures] == blocks
+
+
+def test_before_the_first_manager_has_come(start_run: StartRun, wait_until: WaitUntil) -> None:
+    run = start_run()
+    futures = [run.call(tasks.add, i) for i in range(10)]
+    kill_interchange(run, wait_until)
+    assert [future.result(timeout=60) for future in futures] == list(range(10))
+
+
+def test_a_task_that_is_cancelled_meanwhile_is_ended(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(max_workers_per_node=1)
+    running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/never")
+    queued = run.call(tasks.add, 1)
+    wait_until((tmp_path / "started").exists)
+    engine: Any = run.executor._engine
+    manager = run.only(runs.MANAGER)
+    manager.suspend()
+    kill_interchange(run, wait_until)
+    assert running.cancel()
+    manager.resume()
+    assert queued.result(timeout=60) == 1
+    wait_until(lambda: run.executor.connected_managers()[0]["tasks"] == 0)
+    assert len(engine.client.pending) == 0
+
+
+def test_a_manager_that_is_lost_as_well_is_not_waited_for(
+    start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
+) -> None:
+    """Its block's job ends with it; what it may have held goes to the next block's."""
+    run = start_run(max_workers_per_node=1, strategy="simple", heartbeat_threshold=1000, heartbeat_period=30)
+    running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
+    queued = [run.call(tasks.mark, str(marks), i) for i in range(10)]
+    wait_until((tmp_path / "started").exists)
+    manager = run.only(runs.MANAGER)
+    manager.suspend()
+    kill_interchange(run, wait_until)
+    manager.kill()
+    (tmp_path / "release").touch()
+    assert running.result(timeout=60) > 0
+    for future in queued:
+        future.result(timeout=60)
+    assert tasks.runs(marks) == {str(i): 1 for i in range(10)}
+
+
+def test_questions_are_asked_again(start_run: StartRun, wait_until: WaitUntil) -> None:
+    run = start_run()
+    run.warm_up()
+    interchange = run.only(runs.INTERCHANGE)
+    interchange.suspend()
+    client: Any = run.executor._engine.client  # type: ignore[union-attr]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run.executor.connected_managers)
+        wait_until(lambda: client._questions)
+        interchange.kill()
+        assert len(asked.result(timeout=60)) == 1
+
+
+@WAYS
+def test_after_several_losses_all_futures_fail_and_later_ones_too(
+    start_run: StartRun, tmp_path: Path, far: Path, wait_until: WaitUntil, way: str
+) -> None:
+    run = start_run(run_dir=run_to(tmp_path, far, way), max_workers_per_node=1)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/never")
     queued = [run.call(tasks.add, i) for i in range(20)]
     waiting = run.call(tasks.echo, running)
     wait_until((tmp_path / "started").exists)
-    run.only(runs.INTERCHANGE).kill()
-    begin_s = time.monotonic()
+    for _ in range(MOST_LOSSES - 1):
+        kill_interchange(run, wait_until)
+    engine: Any = run.executor._engine
+    wait_until(lambda: engine._is_ready)
+    engine._process.kill()
     for future in [running, *queued]:
-        with pytest.raises(BadStateException, match=r"interchange(.|\n)*signal 9"):
+        with pytest.raises(
+            BadStateException, match=r"interchange(.|\n)*signal 9, as 2 before it within 60 s"
+        ):
             future.result(timeout=30)
     with pytest.raises(DependencyError, match="interchange"):
         waiting.result(timeout=30)
-    assert time.monotonic() - begin_s < 30
     with pytest.raises(BadStateException, match="interchange"):
         run.call(tasks.add, 1).result(timeout=30)
-    wait_until(lambda: not runs.titled("parsl: HTEX"), 60)
-    begin_s = time.monotonic()
+    if way == "local":  # the others' patience ends with the heartbeat threshold
+        wait_until(lambda: not runs.titled("parsl: HTEX"))
     run.close()
-    assert time.monotonic() - begin_s < 30
 
 
-def test_questions_fail_in_time(start_run: StartRun) -> None:
-    run = start_run()
-    run.warm_up()
-    run.only(runs.INTERCHANGE).kill()
-    begin_s = time.monotonic()
-    with pytest.raises(Exception, match="interchange"):
-        run.executor.connected_managers()
-    assert time.monotonic() - begin_s < 30
+def test_an_interchange_that_never_serves_is_not_started_again(start_run: StartRun) -> None:
+    run = start_run(interchange_launch_cmd=["bash", "-c", "echo no such thing >&2; exit 3"])
+    with pytest.raises(BadStateException, match=r"ended with exit code 3\.(.|\n)*no such thing"):
+        run.call(tasks.add, 1).result(timeout=60)
 
 
 def test_an_interchange_that_hangs_is_killed_at_the_end(start_run: StartRun) -> None:

@@ -16,7 +16,7 @@ from parsl.executors.high_throughput.manager_selector import (
     ManagerSelector,
     RandomManagerSelector,
 )
-from parsl.executors.high_throughput.protocol import DONE, Register, Result, Task
+from parsl.executors.high_throughput.protocol import DONE, Register, Result, Results, Task
 
 
 def task(number: int, priority: float | None = None) -> Task:
@@ -114,7 +114,7 @@ class TestMatching:
         state = state_with(register("a", 1))
         state.add_tasks(map(task, range(3)))
         assert given(state) == {b"a": [0]}
-        state.results(b"a", results(0), 2, 5.0)
+        state.results(b"a", Results(results(0), 2), 5.0)
         assert given(state) == {b"a": [1, 2]}
         assert state.managers[b"a"].info(6.0).idle_s == 0
 
@@ -172,11 +172,37 @@ class TestManagers:
         state.add_tasks([task(3)])
         assert given(state) == {}
 
-    def test_one_that_registers_again_brings_its_tasks(self) -> None:
-        state = state_with(register("a", workers=2, held=[8, 9]))
-        state.add_tasks([task(1)])
+    def test_one_that_registers_again_keeps_its_tasks_and_is_asked_which(self) -> None:
+        state = state_with(register("a", workers=2))
+        state.add_tasks([task(number) for number in range(3)])
+        assert given(state) == {b"a": [0, 1]}
+        record, strange = state.register(b"a", register("a", workers=2, held=[1, 2]), 0.0)
+        assert (record.held, strange) == ({0, 1}, [2])
+        assert record.recount is Recount.WANTED
         assert given(state) == {}
-        assert state.cancel(8) == b"a"
+        assert state.recounted(b"a", [1]) == [0]
+        assert given(state) == {b"a": [2]}
+
+    def test_what_a_manager_does_not_hold_it_cannot_bring(self) -> None:
+        state = state_with(register("a"), register("b"))
+        state.add_tasks([task(1)])
+        [(name, _)] = state.match()
+        other = b"b" if name == b"a" else b"a"
+        assert state.results(other, Results(results(1), 2, 1), 1.0) == []
+        assert state.results(name, Results(results(1, 7), 2, 1), 1.0) == results(1)
+        assert state.results(name, Results(results(1), 2, 1), 1.0) == []
+
+    def test_what_it_says_to_hold_without_having_been_given_it_is_not_its_own(self) -> None:
+        state = state_with()
+        record, strange = state.register(b"a", register("a", held=[8, 9]), 0.0)
+        assert (record.held, strange) == (set(), [8, 9])
+
+    def test_results_are_acknowledged_up_to_the_first_gap(self) -> None:
+        state = state_with(register("a"))
+        record = state.managers[b"a"]
+        for serial, received in ((1, 1), (3, 1), (2, 2), (3, 3), (0, 3)):
+            state.results(b"a", Results([], 2, serial), 1.0)
+            assert record.received == received
 
     def test_silence_and_a_lost_connection_have_their_limits(self) -> None:
         state = state_with(register("silent"), register("cut"), register("well"))
@@ -271,7 +297,7 @@ class Life(RuleBasedStateMachine):
             return
         done = data.draw(st.lists(st.sampled_from(held), unique=True))
         capacity = data.draw(st.integers(self.state.managers[name].workers, 12))
-        self.state.results(name, results(*done), capacity, 1.0)
+        self.state.results(name, Results(results(*done), capacity), 1.0)
         self.held[name] -= set(done)
         self.alive -= set(done)
 
@@ -354,7 +380,7 @@ class TestTime:
         state.add_tasks([self.timed(1, 500), self.timed(2, 500), self.timed(3, 500)])
         assert given(state) == {b"long": [1, 2]}
         assert len(state.queue) == 1
-        state.results(b"long", results(1, 2), 2, 10.0)
+        state.results(b"long", Results(results(1, 2), 2), 10.0)
         assert [name for name, _ in state.match(501.0)] == []
         state.register(b"new", self.ending("new", None), 501.0)
         assert [name for name, _ in state.match(501.0)] == [b"new"]

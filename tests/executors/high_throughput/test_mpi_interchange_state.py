@@ -6,7 +6,7 @@ import msgspec
 
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
 from parsl.executors.high_throughput.mpi_interchange_state import MpiInterchangeState
-from parsl.executors.high_throughput.protocol import DONE, Register, Resources, Result, Task
+from parsl.executors.high_throughput.protocol import DONE, Register, Resources, Result, Results, Task
 
 
 def task(number: int, nodes: int = 1, priority: float | None = None) -> Task:
@@ -36,7 +36,7 @@ def test_nodes_are_counted_as_long_as_a_task_is_held() -> None:
     assert ids(state) == [(b"m", [1, 3])]
     assert ids(state) == []
     assert repr(state) == "<MpiInterchangeState queued=1 managers=1 nodes=4>"
-    state.results(b"m", [Result(1, DONE, b"")], 4, 1.0)
+    state.results(b"m", Results([Result(1, DONE, b"")], 4), 1.0)
     assert ids(state) == [(b"m", [2])]
     assert state.managers[b"m"].held == {2, 3}
 
@@ -46,7 +46,7 @@ def test_so_are_workers() -> None:
     joined(state, workers=1)
     state.add_tasks([task(1), task(2)])
     assert ids(state) == [(b"m", [1])]
-    state.results(b"m", [Result(1, DONE, b"")], 1, 1.0)
+    state.results(b"m", Results([Result(1, DONE, b"")], 1), 1.0)
     assert ids(state) == [(b"m", [2])]
 
 
@@ -55,7 +55,7 @@ def test_so_are_launches_and_one_that_was_lost_on_the_way_is_none() -> None:
     joined(state, launches=3)
     state.add_tasks([task(number) for number in range(5)])
     assert ids(state) == [(b"m", [0, 1, 2])]
-    state.results(b"m", [Result(0, DONE, b"")], 4, 1.0)
+    state.results(b"m", Results([Result(0, DONE, b"")], 4), 1.0)
     assert ids(state) == []
     assert state.recounted(b"m", [1]) == [2]
     assert ids(state) == [(b"m", [3])]
@@ -86,19 +86,8 @@ def test_a_cancelled_task_is_forgotten_or_its_manager_is_named() -> None:
     assert ids(state) == [(b"m", [1])]
     assert state.cancel(1) == b"m"
     assert state.cancel(2) is None
-    state.results(b"m", [Result(1, DONE, b"")], 4, 1.0)
+    state.results(b"m", Results([Result(1, DONE, b"")], 4), 1.0)
     assert ids(state) == []
-
-
-def test_a_manager_that_comes_with_tasks_of_unknown_size_gets_more_when_they_have_ended() -> None:
-    state = started()
-    returning = register()
-    returning.held = [9]
-    state.register(b"m", returning, 0.0)
-    state.add_tasks([task(1)])
-    assert ids(state) == []
-    state.results(b"m", [Result(9, DONE, b"")], 4, 1.0)
-    assert ids(state) == [(b"m", [1])]
 
 
 def test_a_block_with_too_little_time_gets_no_task_that_says_how_long_it_takes() -> None:

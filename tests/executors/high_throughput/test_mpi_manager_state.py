@@ -13,7 +13,7 @@ from parsl.executors.high_throughput.manager_state import Slot
 from parsl.executors.high_throughput.mpi_interchange_state import MpiInterchangeState
 from parsl.executors.high_throughput.mpi_manager_state import MpiManagerState
 from parsl.executors.high_throughput.node_queue import MOST_OVERTAKEN
-from parsl.executors.high_throughput.protocol import DONE, Register, Resources, Result, Task
+from parsl.executors.high_throughput.protocol import DONE, Register, Resources, Result, Results, Task
 
 NODES = ["x1", "x2", "x3", "x4"]
 
@@ -179,7 +179,7 @@ class MpiBlocks(RuleBasedStateMachine):
         assert not self.ended & set(numbers)
         self.ended.update(numbers)
         results = [Result(number, DONE, b"") for number in numbers]
-        self.interchange.results(name, results, self.managers[name].capacity, 0.0)
+        self.interchange.results(name, Results(results, self.managers[name].capacity), 0.0)
 
     @precondition(lambda self: len(self.sizes) > 5)
     @rule(workers=st.integers(1, 4))
@@ -231,7 +231,8 @@ class MpiBlocks(RuleBasedStateMachine):
             numbers = list(self.to_interchange[name])
             self.to_interchange[name].clear()
             self.ended.update(numbers)
-            self.interchange.results(name, [Result(number, DONE, b"") for number in numbers], 4, 0.0)
+            results = Results([Result(number, DONE, b"") for number in numbers], 4)
+            self.interchange.results(name, results, 0.0)
 
 
 TestMpiBlocks = MpiBlocks.TestCase
@@ -254,6 +255,6 @@ def test_a_task_for_the_whole_block_starts_within_so_many_small_completions() ->
             break
         done = Result(slot.given[0].id, DONE, b"")
         manager.finish(slot, done, 0.0)
-        interchange.results(b"m", [done], 4, 0.0)
+        interchange.results(b"m", Results([done], 4), 0.0)
         completions += 1
     assert completions <= MOST_OVERTAKEN * 4 + 4

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import InvalidStateError
-from typing import Any
+from typing import Any, NamedTuple
 
 from parsl.batches import together
 from parsl.executors.errors import ThreadLost
@@ -29,6 +29,8 @@ from parsl.serialize.messages import NONE, load_exception, load_value
 
 logger = logging.getLogger(__name__)
 
+#: How many tasks go into one message to an interchange that takes a lost one's place.
+_OFFERED_AT_ONCE = 10_000
 #: With no more than so many tasks under way, the calling thread sends its task itself.
 _FEW = 4
 
@@ -36,12 +38,15 @@ _FEW = 4
 class HTEXFuture(LeanFuture[Any]):
     """The future of one task on the executor. Cancelling it ends the task wherever it is."""
 
-    __slots__ = ("_client", "parsl_executor_task_id")
+    __slots__ = ("_client", "frames", "parsl_executor_task_id", "task")
 
     def __init__(self, task_id: int, client: InterchangeClient | None = None) -> None:
         super().__init__()
         self.parsl_executor_task_id = task_id
         self._client = client
+        #: What was sent, to be sent again to an interchange that takes a lost one's place; None afterwards.
+        self.task: Task | None = None
+        self.frames: Sequence[Any] = ()
 
     def cancel(self) -> bool:
         """Cancel the task, queued or running; a running one is ended with all its processes.
@@ -55,14 +60,28 @@ class HTEXFuture(LeanFuture[Any]):
         return True
 
 
+class Replacement(NamedTuple):
+    """An interchange that takes a lost one's place."""
+
+    #: The driver's end of its socket.
+    sock: socket.socket
+    #: What it has to hear before any task; asked when nothing can be said to the lost one any more.
+    to_say: Callable[[], list[Any]]
+
+
 class InterchangeClient:
     """Owns the socket and the thread that reads it. Any thread may submit, cancel and ask.
+
+    When the interchange is gone and there is another, all tasks that have not ended are sent again.
 
     Args:
         sock: the driver's end.
         on_event: called in the I/O thread with what is not a result: managers joining, leaving, refused.
         on_lost: called in the I/O thread, once, when the other end is gone without having been told to; with
             an error, when it is the thread itself that cannot go on.
+        label: the executor's.
+        spool_directory: directory for large payloads; empty for none.
+        start_again: called in the I/O thread when the other end is gone; gives another, or None.
     """
 
     def __init__(
@@ -72,6 +91,7 @@ class InterchangeClient:
         on_lost: Callable[[ThreadLost | None], None],
         label: str,
         spool_directory: str = "",
+        start_again: Callable[[], Replacement | None] = lambda: None,
     ) -> None:
         self._spool = spool_directory
         self._stream = MessageStream(sock)
@@ -80,6 +100,7 @@ class InterchangeClient:
         self.on_failure: Callable[[int, protocol.Failure], bool] | None = None
         self._on_event = on_event
         self._on_lost = on_lost
+        self._start_again = start_again
         self._lock = threading.Lock()
         self._send_lock = threading.Lock()
         #: Futures of the tasks that have not ended, by task number.
@@ -87,14 +108,14 @@ class InterchangeClient:
         self._outbox: list[Task] = []
         self._outbox_frames: list[Any] = []
         self._new_functions: dict[bytes, bytes] = {}
-        self._sent_functions: set[bytes] = set()
+        self._functions: dict[bytes, bytes] = {}
         self._controls: list[bytes] = []
         self._is_awake = False
         self._closed: BaseException | None = None
         #: The I/O thread has ended: no answer comes any more.
         self._is_over = False
         self._numbers = itertools.count(1)
-        self._questions: dict[int, LeanFuture[protocol.Answer]] = {}
+        self._questions: dict[int, tuple[protocol.Query, LeanFuture[protocol.Answer]]] = {}
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll = select.epoll()
         self._thread = threading.Thread(target=self._run, name=f"{label}-io", daemon=True)
@@ -121,12 +142,13 @@ class InterchangeClient:
                 raise self._closed
             pending = self.pending
             pending[task.id] = future
+            future.task = task
             self._outbox.append(task)
             if frames:
+                future.frames = frames
                 self._outbox_frames.extend(frames)
-            if function is not None and function.name not in self._sent_functions:
-                self._sent_functions.add(function.name)
-                self._new_functions[function.name] = function.body
+            if function is not None and function.name not in self._functions:
+                self._functions[function.name] = self._new_functions[function.name] = function.body
             if self._is_awake:
                 return  # the I/O thread is on its way and takes this task too
             is_busy = self._is_awake = len(pending) > _FEW
@@ -138,7 +160,9 @@ class InterchangeClient:
     def cancel(self, task_id: int) -> None:
         """Forget a task and have it ended."""
         with self._lock:
-            self.pending.pop(task_id, None)
+            future = self.pending.pop(task_id, None)
+            if future is not None:
+                _forget(future)
         self._discard_arguments(task_id)
         self.tell(protocol.Cancel([task_id]))
 
@@ -161,11 +185,12 @@ class InterchangeClient:
         Raises: CommandClientTimeoutError when none comes in time, CommandClientBadError when none can come.
         """
         number = next(self._numbers)
-        answer = self._questions[number] = LeanFuture()
+        query, answer = protocol.Query(number, what), LeanFuture[protocol.Answer]()
+        self._questions[number] = query, answer
         try:
             if self._is_over:
                 raise _nobody_answers()
-            self.tell(protocol.Query(number, what))
+            self.tell(query)
             return answer.result(timeout=timeout_s)
         except TimeoutError:
             raise CommandClientTimeoutError(
@@ -180,6 +205,7 @@ class InterchangeClient:
             pending, self._outbox, self._outbox_frames = list(self.pending.values()), [], []
             self.pending.clear()
         for future in pending:
+            _forget(future)
             self._discard_arguments(future.parsl_executor_task_id)
             _settle(future, None, exception)
 
@@ -236,7 +262,10 @@ class InterchangeClient:
     def _run(self) -> None:
         try:
             while self._closed is None:
-                self._turn()
+                try:
+                    self._turn()
+                except EOFError:
+                    self._go_on_with_another()
         except EOFError:
             if self._refuse_tasks(InterchangeLost("The interchange is gone: nobody takes tasks any more.")):
                 self._on_lost(None)
@@ -249,8 +278,37 @@ class InterchangeClient:
                 self._epoll.close()
                 self._stream.sock.close()
                 os.close(self._wake_fd)
-            for question in list(self._questions.values()):
+            for _, question in list(self._questions.values()):
                 _settle(question, None, _nobody_answers())
+
+    def _go_on_with_another(self) -> None:
+        """The interchange is gone, and all that it has sent is read: give another all that has not ended.
+
+        Raises: EOFError when there is no other.
+        """
+        replacement = None if self._closed is not None else self._start_again()
+        if replacement is None:
+            raise EOFError
+        with self._send_lock:
+            with self._lock:
+                self._epoll.unregister(self._stream.fileno())
+                self._stream.sock.close()
+                self._stream = stream = MessageStream(replacement.sock)
+                self._outbox, self._outbox_frames, self._new_functions = [], [], {}
+                self._is_awake = False
+                unended = [(one.task, one.frames) for one in self.pending.values() if one.task is not None]
+                functions = dict(self._functions)
+                self._epoll.register(stream.fileno(), select.EPOLLIN)
+            for message in replacement.to_say():
+                stream.queue([encode(message)])
+            for at in range(0, len(unended) or 1, _OFFERED_AT_ONCE):
+                batch = unended[at : at + _OFFERED_AT_ONCE]
+                frames = [frame for _, frames in batch for frame in frames]
+                stream.queue([encode(protocol.Tasks([task for task, _ in batch], functions)), *frames])
+                functions = {}
+            for message in (protocol.Restored(), *(query for query, _ in list(self._questions.values()))):
+                stream.queue([encode(message)])
+        self._flush()
 
     def _refuse_tasks(self, because: BaseException) -> bool:
         """Take no more tasks: nobody would settle them. Returns: False when that has been so already."""
@@ -284,8 +342,9 @@ class InterchangeClient:
         message = decode_to_driver(frames[0])
         if isinstance(message, protocol.Results):
             together(self._take_results, message.results, frames)
-        elif isinstance(message, protocol.Answer) and message.number in self._questions:
-            _settle(self._questions[message.number], message, None)
+        elif isinstance(message, protocol.Answer) and message.number:
+            if message.number in self._questions:
+                _settle(self._questions[message.number][1], message, None)
         else:
             self._on_event(message)
 
@@ -303,6 +362,9 @@ class InterchangeClient:
             future = pending.pop(result.id, None)
             if future is None:
                 continue  # cancelled, or failed before
+            future.task = None
+            if future.frames:
+                future.frames = ()
             if result.status == protocol.DONE and payload == NONE:
                 _settle(future, None, None)
             elif result.status == protocol.FAILED and self._keep_back(future, payload):
@@ -341,6 +403,12 @@ class InterchangeClient:
             return b"", []
         payload, *buffers = spool.read(path, result.spooled)
         return payload, buffers
+
+
+def _forget(future: HTEXFuture) -> None:
+    """It is not sent again."""
+    future.task = None
+    future.frames = ()
 
 
 def _nobody_answers() -> CommandClientBadError:

@@ -47,7 +47,7 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
     report: list[str] = []
     for endpoint, connection in _connections(settings, register, report):
         connection.send([encode(register)])
-        answer = _await_answer(connection)
+        answer = _await_answer(connection, register)
         if isinstance(answer, Welcome):
             return connection
         connection.close(0)
@@ -65,8 +65,9 @@ def _connections(
 ) -> Iterator[tuple[str, Connection]]:
     """Connections that were accepted: the local one first, then the others as they answer."""
     is_near = not settings.port or settings.local_host == register.host
-    if settings.local_socket and is_near and (local := _connect_locally(settings.local_socket, report)):
-        yield settings.local_socket, local
+    path = settings.local_socket
+    if path and is_near and (stream := _connect_locally(path, report)):
+        yield path, StreamConnection(stream, lambda: _connect_locally(path, []))
     if settings.port:
         for endpoint in _accepting(settings.addresses, settings.port, report):
             yield endpoint, _open(settings, register.manager, endpoint)
@@ -96,7 +97,7 @@ def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
     return ZmqConnection(sock)
 
 
-def _await_answer(connection: Connection) -> Welcome | Refused | None:
+def _await_answer(connection: Connection, register: Register) -> Welcome | Refused | None:
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     poll = select.poll()
     poll.register(connection, select.POLLIN)
@@ -108,14 +109,21 @@ def _await_answer(connection: Connection) -> Welcome | Refused | None:
                 if isinstance(answer, (Welcome, Refused)):
                     connection.give_back(messages[at + 1 :])
                     return answer
-        except (*DecodeError, EOFError):
+        except EOFError:  # the interchange was lost; there may be another in its place
+            if not connection.reopen():
+                return None
+            connection.send([encode(register)])
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            continue
+        except DecodeError:
             return None
         if not connection.has_input():
             poll.poll(left * 1000)
     return None
 
 
-def _connect_locally(path: str, report: list[str]) -> Connection | None:
+def _connect_locally(path: str, report: list[str]) -> MessageStream | None:
     """Connect if the socket is on this host and its directory is really the user's alone."""
     try:
         directory = os.stat(os.path.dirname(path))
@@ -132,7 +140,7 @@ def _connect_locally(path: str, report: list[str]) -> Connection | None:
     except OSError as error:
         report.append(f"{path}: {error.strerror or error}")
         return None
-    return StreamConnection(MessageStream(sock))
+    return MessageStream(sock)
 
 
 def _accepting(addresses: list[str], port: int, report: list[str]) -> Iterator[str]:

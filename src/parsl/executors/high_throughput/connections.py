@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from parsl.executors.high_throughput.message_stream import MessageStream
@@ -33,6 +33,13 @@ class Connection(ABC):
     @abstractmethod
     def fileno(self) -> int:
         """What to watch for input."""
+
+    def reopen(self) -> bool:
+        """Connect again after the other side's end.
+
+        Returns: whether there is somebody again; what had not been sent by then is lost.
+        """
+        return False
 
     def alarm_fileno(self) -> int | None:
         """What to watch for interruptions; None where they end the connection."""
@@ -71,15 +78,31 @@ class Connection(ABC):
 
 
 class StreamConnection(Connection):
-    """Over a unix socket."""
+    """Over a unix socket.
 
-    def __init__(self, stream: MessageStream) -> None:
+    Args:
+        stream: the connected socket.
+        connect: connects once more; gives None when nobody listens any more.
+    """
+
+    def __init__(
+        self, stream: MessageStream, connect: Callable[[], MessageStream | None] = lambda: None
+    ) -> None:
         super().__init__()
         self._stream = stream
+        self._connect = connect
         self._wants_output = False
 
     def fileno(self) -> int:
         return self._stream.fileno()
+
+    def reopen(self) -> bool:
+        self._stream.sock.close()
+        stream = self._connect()
+        if stream is None:
+            return False
+        self._stream, self._wants_output = stream, False
+        return True
 
     def send(self, parts: Sequence[Any]) -> None:
         self._stream.queue(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 import os
 import platform
@@ -20,7 +21,7 @@ from parsl.errors import ConfigurationError
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.activity import ManagerActivity
-from parsl.executors.high_throughput.client import InterchangeClient
+from parsl.executors.high_throughput.client import InterchangeClient, Replacement
 from parsl.executors.high_throughput.errors import (
     CommandClientBadError,
     CommandClientTimeoutError,
@@ -46,6 +47,11 @@ from parsl.version import VERSION
 logger = logging.getLogger(__name__)
 
 _LOOPBACK = "127.0.0.1"
+#: So many losses of the interchange within so many seconds, and it is not started again.
+MOST_LOSSES = 3
+LOSSES_WITHIN_S = 60.0
+#: How long an interchange that has closed its connection has to end, in seconds.
+_EXIT_PATIENCE_S = 5.0
 #: How long the interchange has to say which blocks are idle, in seconds.
 HOLD_TIMEOUT_S = 5.0
 
@@ -108,6 +114,12 @@ class Engine:
         self._log_dir = Path(settings.log_dir)
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopping = False
+        #: The interchange has begun to serve.
+        self._is_ready = False
+        #: When interchanges were lost.
+        self._losses: collections.deque[float] = collections.deque(maxlen=MOST_LOSSES)
+        #: Blocks that get no more tasks.
+        self._held_blocks: set[str] = set()
         self._cert_dir = ""
         self._listener: socket.socket | None = None
         self._local: LocalSocket | None = None
@@ -139,19 +151,15 @@ class Engine:
         os.chmod(self._log_dir, 0o700)
         _open_standard_streams()
         self._bind()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = self._spawn(theirs)
-            except BaseException:
-                ours.close()
-                raise
+        self._process, ours = self._start_interchange()
         if self._settings.encrypted and self._listener is not None:
             from parsl.curvezmq import create_certificates
 
             self._cert_dir = str(create_certificates(self._log_dir))
         self._write_first(ours)
-        self.client = InterchangeClient(ours, self._take_event, self._lost, self._settings.label, self.spool)
+        self.client = InterchangeClient(
+            ours, self._take_event, self._lost, self._settings.label, self.spool, self._start_again
+        )
         self.client.start()
         write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings())
 
@@ -203,6 +211,46 @@ class Engine:
 
     # The interchange's process
 
+    def _start_interchange(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        """Returns: the process, and our end of its socket."""
+        self._is_ready = False
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                return self._spawn(theirs), ours
+            except BaseException:
+                ours.close()
+                raise
+
+    def _start_again(self) -> Replacement | None:
+        """Start an interchange in the place of the one that is lost, unless that has been in vain.
+
+        Returns: what is needed to go on with it; None when all is lost.
+        """
+        lost = self._process
+        if self._is_stopping or lost is None:
+            return None
+        self._losses.append(time.monotonic())
+        how = _how_it_ended(lost)
+        is_used_up = len(self._losses) == MOST_LOSSES and self._losses[-1] - self._losses[0] < LOSSES_WITHIN_S
+        if is_used_up or not (self._is_ready or _was_killed(lost)):
+            return None
+        logger.warning(
+            "The interchange of executor %s (pid %d) was %s. Another takes its place: no task is lost.",
+            self._settings.label, lost.pid, how,
+        )  # fmt: skip
+        try:
+            self._process, ours = self._start_interchange()
+        except (ConfigurationError, OSError) as error:
+            logger.error("The interchange of executor %s: %s", self._settings.label, error)
+            return None
+        expected = {info.manager: info.block for info in self.activity.infos()}
+        self._write_first(ours, expected)
+        return Replacement(ours, self._what_holds)
+
+    def _what_holds(self) -> list[Any]:
+        return [protocol.HoldBlock(block, True) for block in self._held_blocks.copy()]
+
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         command = self._settings.interchange_command or python_command(
             "parsl.executors.high_throughput.interchange"
@@ -225,8 +273,13 @@ class Engine:
                     f"Its command is {shlex.join(command)}"
                 ) from error
 
-    def _write_first(self, ours: socket.socket) -> None:
-        """The interchange's settings are the first thing that it reads."""
+    def _write_first(self, ours: socket.socket, expected: dict[str, str] | None = None) -> None:
+        """The interchange's settings are the first thing that it reads.
+
+        Args:
+            ours: the driver's end of its socket.
+            expected: where it takes another's place, the block of each manager that was connected.
+        """
         settings = self._settings
         selector = type(settings.selector)
         pickled = b""
@@ -253,6 +306,8 @@ class Engine:
             parsl_version=VERSION,
             python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
             path=_absolute_path(),
+            is_replacement=expected is not None,
+            expected=expected or {},
         )
         ours.setblocking(True)
         stream = MessageStream(ours)
@@ -297,6 +352,9 @@ class Engine:
     # From the client's thread
 
     def _take_event(self, message: Any) -> None:
+        if isinstance(message, protocol.Ready):
+            self._is_ready = True
+            return
         if isinstance(message, protocol.Answer):
             if self.activity.replace(message.managers, message.without_time):
                 self._on_event(message)
@@ -310,24 +368,27 @@ class Engine:
     def _lost(self, thread_error: ThreadLost | None) -> None:
         if self._is_stopping or self._process is None:
             return
+        for sock in self._listening():
+            sock.close()  # or managers would wait for another interchange
         self._on_lost(thread_error or self._interchange_lost(self._process))
 
     def _interchange_lost(self, process: subprocess.Popen[bytes]) -> InterchangeLost:
-        try:
-            code = process.wait(timeout=5)
-            how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        except subprocess.TimeoutExpired:
-            how = "closed its connection"
         tail = _tail(self._log_dir / "interchange.stderr")
         said = f" Its last words:\n{tail}" if tail else ""
         return InterchangeLost(
-            f"The interchange of executor {self._settings.label} (pid {process.pid}) was {how}.{said}"
+            f"The interchange of executor {self._settings.label} (pid {process.pid}) was "
+            f"{_how_it_ended(process)}{self._how_often()}.{said}"
         )
+
+    def _how_often(self) -> str:
+        count = len(self._losses)
+        return f", as {count - 1} before it within {LOSSES_WITHIN_S:g} s" if count == MOST_LOSSES else ""
 
     # Any thread
 
     def block_ended(self, block: str) -> None:
         """The scheduler says that a block's job is over."""
+        self._held_blocks.discard(block)
         self.client.tell(protocol.BlockEnded(block))
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
@@ -336,6 +397,7 @@ class Engine:
         Returns: those which have none; the others get tasks again.
         """
         for block in blocks:
+            self._held_blocks.add(block)
             self.client.tell(protocol.HoldBlock(block, True))
         try:
             infos = self.client.ask("managers", HOLD_TIMEOUT_S).managers
@@ -343,6 +405,7 @@ class Engine:
         except (CommandClientBadError, CommandClientTimeoutError):
             busy = set(blocks)
         for block in busy & set(blocks):
+            self._held_blocks.discard(block)
             self.client.tell(protocol.HoldBlock(block, False))
         return [block for block in blocks if block not in busy]
 
@@ -371,6 +434,21 @@ class Engine:
         if self._local is not None:
             self._local.close()
         remove_spool(self.spool)
+
+
+def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    """How a process that has closed its connection came to its end; it is ended if it has not."""
+    try:
+        code = process.wait(timeout=_EXIT_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return "out of step and has been ended"
+    return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _was_killed(process: subprocess.Popen[bytes]) -> bool:
+    return process.returncode is not None and process.returncode < 0
 
 
 def _open_standard_streams() -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parsl.executors.high_throughput import descriptors, protocol
@@ -27,6 +27,7 @@ from parsl.executors.high_throughput.protocol import (
     decode_from_manager,
     encode,
 )
+from parsl.executors.high_throughput.restoration import Restoration
 from parsl.executors.high_throughput.settings import InterchangeSettings
 from parsl.executors.high_throughput.spool import remove_spool
 
@@ -41,6 +42,8 @@ PROBE_PERIOD_S = 0.05
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
 
+#: Results that have got to the driver are acknowledged with the next tasks, or else after so many seconds.
+ACKNOWLEDGE_AFTER_S = 0.2
 #: A manager that is lost with less time left, in seconds, was lost to the end of its job.
 JOB_END_MARGIN_S = 15.0
 _NOT_KNOWN: Mapping[int, float] = {}
@@ -75,6 +78,15 @@ class Interchange:
         self._packages_awaited: set[bytes] = set()
         #: More would have no descriptor for their connection.
         self._most_managers = descriptors.room_for(descriptors.limits()[0])
+        #: Managers of which the driver has not heard yet; those whose results are on their way to the driver;
+        #: those whose results have got there, which they do not know.
+        self._unannounced: list[bytes] = []
+        self._arrived: dict[bytes, ManagerRecord] = {}
+        self._to_acknowledge: dict[bytes, ManagerRecord] = {}
+        self._next_acknowledgement = 0.0
+        #: Managers that were given up, and questions that cannot be answered before restoration is over.
+        self._given_up: set[bytes] = set()
+        self._postponed: list[protocol.Query] = []
         self._stopping = False
         self._watches_driver_output = False
         self._next_beat = time.monotonic() + settings.heartbeat_period_s
@@ -90,6 +102,9 @@ class Interchange:
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
             self._epoll.register(settings.listener_fd, select.EPOLLIN)
+        self._missing_after = time.monotonic() + settings.heartbeat_threshold_s
+        if settings.is_replacement:
+            state.restoration = Restoration(settings.expected)
         for frames in received:
             self._from_driver(frames)
 
@@ -98,11 +113,14 @@ class Interchange:
 
     def run(self) -> None:
         """Serve until the driver is gone or says stop."""
+        self._await_offers()
         self._driver.queue([encode(protocol.Ready(os.getpid()))])
         driver_fd = self._driver.fileno()
         listener_fd = self._settings.listener_fd
         while not self._stopping:
             self._check_clocks()
+            if self._unannounced:
+                self._flush_driver()
             self._dispatch()
             self._flush_driver()  # last: nothing that was queued here waits for the next event
             pending = self._remote is not None and self._remote.has_input()
@@ -117,6 +135,14 @@ class Interchange:
                 self._wants_probe = True
         self._stop_managers()
 
+    def _await_offers(self) -> None:
+        """In another's place: hear first of all that has not ended, to check what managers claim."""
+        poll = select.poll()
+        poll.register(self._driver, select.POLLIN)
+        while (waiting := self._state.restoration) and not (waiting.is_complete or self._stopping):
+            poll.poll()
+            self._serve_driver()
+
     def _open_remote(self) -> None:
         """Somebody connects over TCP for the first time: from now on ZeroMQ owns that socket."""
         self._epoll.unregister(self._settings.listener_fd)
@@ -128,8 +154,10 @@ class Interchange:
         moment = min(self._next_beat, self._next_check)
         if self._wants_probe:
             moment = min(moment, self._next_probe)
-        if self._has_news:
+        if self._has_news and self._state.restoration is None:
             moment = min(moment, self._next_activity)
+        if self._to_acknowledge:
+            moment = min(moment, self._next_acknowledgement)
         return max(0.0, moment - time.monotonic() + 0.001)
 
     def _check_clocks(self) -> None:
@@ -139,19 +167,23 @@ class Interchange:
             self._wants_probe = True
         if self._wants_probe and now >= self._next_probe:
             self._probe(now)
-        if self._has_news and now >= self._next_activity:
+        if self._has_news and now >= self._next_activity and self._state.restoration is None:
             self._tell_activity(now)
+        if self._to_acknowledge and now >= self._next_acknowledgement:
+            self._acknowledge()
         if now >= self._next_check:
             threshold = self._settings.heartbeat_threshold_s
             for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
                 self._lose(name, reason)
+            if self._state.restoration is not None and now >= self._missing_after:
+                self._give_up_missing(None, "it did not come back after the interchange was lost")
             self._answer_packages(now)
             if self._state.count_without_time(now) != self._told_without_time:
                 self._has_news = True  # time has passed, or a manager has gone
             unreachable = self._state.unreachable()
             for name in unreachable:
                 self._tell(name, [encode(protocol.HeldPlease(0))])  # it answers if it is back
-            waiting = unreachable or self._packages_asked
+            waiting = unreachable or self._packages_asked or self._state.restoration
             self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
 
     def _tell_activity(self, now: float) -> None:
@@ -198,6 +230,11 @@ class Interchange:
         elif isinstance(message, protocol.BlockEnded):
             for name in self._state.of_block(message.block):
                 self._lose(name, f"the job of its block {message.block} has ended")
+            self._give_up_missing(message.block, f"the job of its block {message.block} has ended")
+        elif isinstance(message, protocol.Restored):
+            if self._state.restoration is not None:
+                self._state.restoration.complete()
+                self._end_restoration()
         elif isinstance(message, protocol.HoldBlock):
             self._state.hold_block(message.block, message.is_held)
         elif isinstance(message, protocol.Stop):
@@ -219,7 +256,9 @@ class Interchange:
             self._tell(holder, [encode(protocol.Cancel([task_id]))])
 
     def _answer(self, query: protocol.Query) -> None:
-        if query.what == "packages":
+        if self._state.restoration is not None:
+            self._postponed.append(query)
+        elif query.what == "packages":
             self._packages_asked.append((query.number, time.monotonic() + PACKAGES_TIMEOUT_S))
             for name in list(self._state.managers):
                 if name.decode() not in self._packages:
@@ -248,16 +287,55 @@ class Interchange:
         except OSError:
             self._stopping = True
             return
+        if not wants_output:
+            self._note_written()
         if wants_output != self._watches_driver_output:
             self._watches_driver_output = wants_output
             events = select.EPOLLIN | (select.EPOLLOUT if wants_output else 0)
             self._epoll.modify(self._driver.fileno(), events)
 
+    def _note_written(self) -> None:
+        """All that was meant for the driver is in its socket: it will read it, whatever becomes of us."""
+        for name in self._unannounced:
+            self._state.announced(name)
+        self._unannounced.clear()
+        if self._arrived:
+            if not self._to_acknowledge:
+                self._next_acknowledgement = time.monotonic() + ACKNOWLEDGE_AFTER_S
+            for record in self._arrived.values():
+                record.written = record.received
+            self._to_acknowledge |= self._arrived
+            self._arrived.clear()
+
+    def _acknowledge(self) -> None:
+        waiting, self._to_acknowledge = self._to_acknowledge, {}
+        for name, record in waiting.items():
+            self._tell(name, [encode(protocol.Acknowledged(record.written))])
+
+    # Taking a lost interchange's place
+
+    def _end_restoration(self) -> None:
+        if not self._state.end_restoration():
+            return
+        logger.info("all that was known is known again: %r", self._state)
+        postponed, self._postponed = self._postponed, []
+        for query in postponed:
+            self._answer(query)
+
+    def _give_up_missing(self, block: str | None, reason: str) -> None:
+        for name, of in self._state.give_up_missing(block):
+            logger.warning("manager %s is gone: %s", name, reason)
+            self._given_up.add(name)
+            self._driver.queue([encode(protocol.ManagerGone(name.decode(), of, reason))])
+        self._end_restoration()
+
     # Managers
 
     def _take_remote(self, name: bytes, frames: list[Any]) -> None:
         message = self._decoded(name, frames[0])
-        if message is not None:
+        if isinstance(message, protocol.Register) and message.manager.encode() != name:
+            logger.warning("a manager that calls itself %r and %r was not let in", message.manager, name)
+        elif message is not None:
             self._from_manager(name, message, frames[1:])
 
     def _take_local(self, name: bytes | None, fd: int, frames: list[Any]) -> None:
@@ -288,16 +366,17 @@ class Interchange:
             return
         record = self._state.heard(name, now)
         if record is None:
-            refused = protocol.Refused("this manager was given up before; its tasks are lost")
-            self._tell(name, [encode(refused)])
+            answer = (
+                protocol.RegisterPlease()
+                if self._settings.is_replacement and name not in self._given_up
+                else protocol.Refused("this manager was given up before; its tasks are lost")
+            )
+            self._tell(name, [encode(answer)])
             return
         if record.recount is Recount.WANTED or isinstance(message, protocol.Interrupted):
             self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
         if isinstance(message, protocol.Results):
-            self._state.results(name, message.results, message.capacity, now)
-            self._has_news = True
-            self._to_driver += message.results
-            self._to_driver_frames += frames
+            self._take_results(name, record, message, frames, now)
         elif isinstance(message, protocol.Draining):
             self._state.drain(name)
             self._tell(name, [encode(protocol.Draining())])
@@ -310,6 +389,28 @@ class Interchange:
             self._answer_packages(now)
         elif isinstance(message, protocol.Goodbye):
             self._lose(name, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
+
+    def _take_results(
+        self, name: bytes, record: ManagerRecord, message: protocol.Results, frames: list[Any], now: float
+    ) -> None:
+        parts = _divided(message.results, frames)
+        if parts is None:
+            self._tell(name, [encode(protocol.Refused("its results do not match their frames"))])
+            self._lose(name, "it sent results that do not match their frames")
+            return
+        kept = self._state.results(name, message, now)
+        self._has_news = True
+        self._arrived[name] = record
+        self._to_driver += kept
+        if frames:
+            ids = {result.id for result in kept}
+            self._to_driver_frames += [
+                frame
+                for result, part in zip(message.results, parts, strict=True)
+                if result.id in ids
+                for frame in part
+            ]
+            self._next_acknowledgement = now  # it keeps them until then
 
     def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
         settings = self._settings
@@ -327,7 +428,11 @@ class Interchange:
             logger.error("manager %s on %s refused: %s", message.manager, message.host, reason)
             self._tell(name, [encode(protocol.Refused(reason))])
             return
-        record = self._state.register(name, message, now)
+        record, strange = self._state.register(name, message, now)
+        record.is_announced = False
+        self._unannounced.append(name)
+        for task_id in record.held:
+            self._frames.pop(task_id, None)
         logger.info(
             "manager %s on %s joined: block %s, %d workers",
             name,
@@ -336,8 +441,13 @@ class Interchange:
             message.workers,
         )
         self._tell(name, [encode(protocol.Welcome(settings.heartbeat_period_s))])
+        if strange:
+            self._tell(name, [encode(protocol.Cancel(strange))])
+        if record.recount is Recount.WANTED:
+            self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
         self._driver.queue([encode(protocol.ManagerJoined(record.info(now)))])
         self._has_news = self._has_news or self._state.has_timed_tasks
+        self._end_restoration()
 
     def _lose(
         self, name: bytes, reason: str, *, is_job_end: bool = False, ran_s: Mapping[int, float] = _NOT_KNOWN
@@ -351,6 +461,9 @@ class Interchange:
             ran_s: how long its tasks had been running, in seconds, where it has said so.
         """
         record = self._state.remove(name)
+        self._given_up.add(name)
+        self._arrived.pop(name, None)
+        self._to_acknowledge.pop(name, None)
         level = logging.WARNING if record.held else logging.INFO
         logger.log(
             level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
@@ -382,14 +495,16 @@ class Interchange:
     def _dispatch(self) -> None:
         for name, tasks in self._state.match(time.monotonic()):
             self._has_news = True
-            known = self._state.managers[name].functions
+            record = self._state.managers[name]
+            known = record.functions
             wanted = {task.function for task in tasks if task.function} - known
             known |= wanted
             functions = {
                 function: self._functions[function] for function in wanted if function in self._functions
             }
             frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
-            self._tell(name, [encode(protocol.Tasks(tasks, functions)), *frames])
+            self._to_acknowledge.pop(name, None)
+            self._tell(name, [encode(protocol.Tasks(tasks, functions, record.written)), *frames])
 
     def _tell(self, name: bytes, parts: list[Any]) -> None:
         if self._local is not None and self._local.has(name):
@@ -415,6 +530,21 @@ class Interchange:
                 links.close()
         for directory in (self._settings.spool, self._settings.socket_directory):
             remove_spool(directory)
+
+
+def _divided(results: Sequence[Result], frames: Sequence[Any]) -> list[Sequence[Any]] | None:
+    """The frames of each result; None if they are not those that the results tell of."""
+    if not frames:
+        return None if any(result.sizes for result in results) else []
+    parts = []
+    at = 0
+    for result in results:
+        part = frames[at : at + len(result.sizes)]
+        if tuple(memoryview(frame).nbytes for frame in part) != result.sizes:
+            return None
+        parts.append(part)
+        at += len(part)
+    return parts if at == len(frames) else None
 
 
 def _versions(wire: int, parsl: str, python: str) -> str:

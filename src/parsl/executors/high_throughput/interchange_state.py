@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.protocol import Register, Result, Task
+from parsl.executors.high_throughput.protocol import Register, Result, Results, Task
+from parsl.executors.high_throughput.restoration import Restoration
 from parsl.executors.high_throughput.task_queue import TaskQueue
 from parsl.executors.high_throughput.timed_tasks import TimeOffered
 
@@ -27,6 +28,8 @@ class InterchangeState:
 
     def __init__(self, selector: ManagerSelector) -> None:
         self._selector = selector
+        #: What has to be found out first, where this interchange takes another's place.
+        self.restoration: Restoration | None = None
         self._is_random = type(selector) is RandomManagerSelector
         self.queue = TaskQueue()
         self._queued: set[int] = set()
@@ -45,9 +48,24 @@ class InterchangeState:
     # The driver's side
 
     def add_tasks(self, tasks: Iterable[Task]) -> None:
+        """Have tasks wait: for a manager, or to be claimed by the one that holds them."""
         tasks = list(tasks)
+        if self.restoration is not None and not self.restoration.is_complete:
+            self.restoration.offer(tasks)
+            return
+        self._queued.update([task.id for task in tasks])
+        self._enqueue(tasks)
+
+    def _enqueue(self, tasks: Sequence[Task]) -> None:
         self.queue.extend(tasks)
-        self._queued.update(task.id for task in tasks)
+
+    def end_restoration(self) -> bool:
+        """Give out what nobody holds, if nobody is waited for any more. Returns: whether that is so now."""
+        if self.restoration is None or not self.restoration.is_over:
+            return False
+        rest, self.restoration = self.restoration.rest(), None
+        self.add_tasks(rest)
+        return True
 
     def cancel(self, task_id: int) -> bytes | None:
         """Forget a task if it waits here.
@@ -56,9 +74,14 @@ class InterchangeState:
         """
         if task_id in self._queued:
             self._queued.discard(task_id)
-            self.queue.drop(task_id)
+            self._dequeue(task_id)
+            return None
+        if self.restoration is not None and self.restoration.drop(task_id):
             return None
         return next((name for name, record in self.managers.items() if task_id in record.held), None)
+
+    def _dequeue(self, task_id: int) -> None:
+        self.queue.drop(task_id)
 
     def match(self, now_s: float = 0.0) -> list[tuple[bytes, list[Task]]]:
         """Give waiting tasks to managers: to free workers first, then to managers that fetch ahead.
@@ -126,22 +149,62 @@ class InterchangeState:
 
     # The managers' side
 
-    def register(self, name: bytes, register: Register, now_s: float) -> ManagerRecord:
+    def register(self, name: bytes, register: Register, now_s: float) -> tuple[ManagerRecord, list[int]]:
+        """A manager introduces itself.
+
+        Returns: what is known of it; and those of the tasks that it says it holds which are not its to have.
+        """
         record = ManagerRecord(register, now_s)
+        claimed: list[Task] = []
+        strange: list[int] = register.held
+        if self.restoration is not None:
+            claimed, strange = self.restoration.claim(name, register.held)
+        if (before := self.managers.get(name)) is not None:
+            # It has been here all the time. What it had not got yet when it said this is found by asking.
+            record.held |= before.held
+            record.recount = Recount.WANTED
+            record.question = before.question
+            strange = [task_id for task_id in strange if task_id not in before.held]
         record.on_hold = record.block in self._held_blocks
         self.managers[name] = record
         self._longest_s = max(self._longest_s, record.left_s(now_s))
+        self._take_over(name, register, record, claimed)
         self._has_room(name, record)
-        return record
+        return record, strange
 
-    def results(self, name: bytes, results: Iterable[Result], capacity: int, now_s: float) -> None:
-        """A manager has brought results and says how many tasks it wants to hold from now on."""
+    def _take_over(
+        self, name: bytes, register: Register, record: ManagerRecord, claimed: Sequence[Task]
+    ) -> None:
+        """Some of the tasks that were offered are with this manager."""
+        if claimed:
+            record.held.update([task.id for task in claimed])
+        if record.held:
+            record.idle_since = None
+
+    def announced(self, name: bytes) -> None:
+        """The driver knows of this manager now."""
+        if (record := self.managers.get(name)) is not None:
+            record.is_announced = True
+            self._has_room(name, record)
+
+    def results(self, name: bytes, message: Results, now_s: float) -> list[Result]:
+        """A manager has brought results and says how many tasks it wants to hold from now on.
+
+        Returns: those of tasks that it held; others have come before, or were never its to bring.
+        """
         record = self.managers[name]
-        record.held.difference_update([result.id for result in results])
-        record.capacity = capacity
+        results, held = message.results, record.held
+        if message.serial == record.received + 1:
+            record.received = message.serial
+        ids = [result.id for result in results]
+        if not held.issuperset(ids):
+            results = [result for result in results if result.id in held]
+        held.difference_update(ids)
+        record.capacity = message.capacity
         if not record.held and record.idle_since is None:
             record.idle_since = now_s
         self._has_room(name, record)
+        return results
 
     def heard(self, name: bytes, now_s: float) -> ManagerRecord | None:
         """A sign of life. Returns: what is known of the manager; None when it is unknown."""
@@ -199,6 +262,13 @@ class InterchangeState:
             elif record.unreachable_since is not None and now_s - record.unreachable_since >= grace_s:
                 gone.append((name, "its connection was closed and did not come back"))
         return gone
+
+    def give_up_missing(self, block: str | None = None) -> list[tuple[bytes, str]]:
+        """Wait no longer for managers, of a block or any, that a lost interchange knew.
+
+        Returns: their names and blocks.
+        """
+        return [] if self.restoration is None else self.restoration.give_up(block)
 
     def unreachable(self) -> list[bytes]:
         """Managers whose connection is closed."""

@@ -11,8 +11,11 @@ import os
 import select
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.connections import Connection
@@ -31,7 +34,7 @@ class Manager:
     """Owns the loop. Single-threaded; everything in it belongs to the main thread of its process.
 
     Args:
-        identity: its name, its block and its host.
+        register: how it has introduced itself.
         settings: the executor's settings.
         connection: to the interchange, which has said welcome.
         places: environment and CPUs of each worker.
@@ -42,7 +45,7 @@ class Manager:
 
     def __init__(
         self,
-        identity: PoolIdentity,
+        register: protocol.Register,
         settings: ManagerSettings,
         connection: Connection,
         places: list[tuple[dict[str, str], list[int]]],
@@ -50,7 +53,8 @@ class Manager:
         nodes: Sequence[str] = (),
         ends_at_s: float | None = None,
     ) -> None:
-        self._identity = identity
+        self._register = register
+        self._identity = identity = PoolIdentity(register.manager, register.block, register.host)
         self._connection = connection
         self._period_s = settings.heartbeat_period_s
         self._threshold_s = settings.heartbeat_threshold_s
@@ -69,7 +73,11 @@ class Manager:
             rewatch=self._epoll.modify,
             unwatch=self._unwatch,
         )
+        self._ends_at_s = ends_at_s
         self._told_capacity = self._pool.state.capacity
+        #: Results that may not have got to the driver, with their frames, by their messages' serial numbers.
+        self._unacknowledged: deque[tuple[int, list[protocol.Result], list[Any]]] = deque()
+        self._serial = 0
         self._stop_reason: str | None = None
         self._exit_code = 0
         #: It was told to end by what ends the job.
@@ -146,7 +154,9 @@ class Manager:
             logger.info("%s: taking no more tasks", why)
             self._is_draining = True
             self._tell(protocol.Draining())
-        if self._may_leave and not (self._pool.state.held or self._pool.results or self._pool.doubts):
+        if self._may_leave and not (
+            self._pool.state.held or self._pool.results or self._pool.doubts or self._unacknowledged
+        ):
             self._stop("drained", exit_code=0)
         self._pool.end_overdue(now)
 
@@ -159,7 +169,7 @@ class Manager:
         try:
             messages = self._connection.receive()
         except EOFError:
-            self._stop("the interchange is gone", exit_code=1)
+            self._reconnect()
             return
         if messages:
             self._heard_at = time.monotonic()
@@ -168,7 +178,12 @@ class Manager:
 
     def _take(self, message: Any, frames: list[Any]) -> None:
         if isinstance(message, protocol.Tasks):
+            self._forget_results(message.acknowledged)
             self._pool.accept(message.tasks, message.functions, frames)
+        elif isinstance(message, protocol.Acknowledged):
+            self._forget_results(message.serial)
+        elif isinstance(message, protocol.RegisterPlease):
+            self._register_again()
         elif isinstance(message, protocol.Cancel):
             self._pool.cancel(message.ids)
         elif isinstance(message, protocol.Draining):
@@ -183,6 +198,48 @@ class Manager:
         elif isinstance(message, protocol.Refused):
             self._stop(f"the interchange has given this manager up: {message.reason}", exit_code=1)
 
+    def _reconnect(self) -> None:
+        """The interchange is gone. As long as the driver is there, so is the socket, and soon another."""
+        self._unwatch(self._connection.fileno())
+        if not self._connection.reopen():
+            self._is_dismissed = True
+            self._stop("the interchange is gone, and the driver with it", exit_code=1)
+            return
+        logger.warning("the interchange is gone: waiting for another")
+        self._watches_output = False
+        self._watch(self._connection.fileno(), self._serve_connection)
+        self._register_again()
+
+    def _register_again(self) -> None:
+        """Say to an interchange that is new what is held here, and what may not have got to the driver."""
+        unacknowledged = [result.id for _, results, _ in self._unacknowledged for result in results]
+        now = time.monotonic()
+        register = msgspec.structs.replace(
+            self._register,
+            capacity=self._pool.state.capacity,
+            held=[*unacknowledged, *(result.id for result in self._pool.results), *self._pool.held_ids()],
+            draining=self._is_draining,
+            launches=self._pool.launches_left,
+            ends_in_s=None if self._ends_at_s is None else self._ends_at_s - now,
+            acknowledged=self._unacknowledged[0][0] - 1 if self._unacknowledged else self._serial,
+        )
+        self._told_capacity = register.capacity
+        self._tell(register)
+        self._send_again()
+        if self._is_draining:
+            self._tell(protocol.Draining())
+
+    def _send_again(self) -> None:
+        capacity = self._pool.state.capacity
+        for serial, results, frames in self._unacknowledged:
+            self._tell(protocol.Results(results, capacity, serial), frames)
+
+    def _forget_results(self, serial: int) -> None:
+        """These have got to the driver."""
+        unacknowledged = self._unacknowledged
+        while unacknowledged and unacknowledged[0][0] <= serial:
+            unacknowledged.popleft()
+
     def _tell_of_interruption(self, _: int) -> None:
         """The interchange cannot always see it: a new connection may have the old one's place already."""
         if self._connection.was_interrupted():
@@ -191,6 +248,8 @@ class Manager:
 
     def _say_what_is_held(self, number: int) -> None:
         """The connection was interrupted: whatever was said about this may be lost."""
+        if number:
+            self._send_again()
         self._send_results()
         self._tell(protocol.Held(number, self._pool.held_ids()))
         if self._is_draining:
@@ -207,7 +266,11 @@ class Manager:
         results, pool.results = pool.results, []
         frames, pool.frames = pool.frames, []
         self._told_capacity = capacity
-        self._tell(protocol.Results(results, capacity), frames)
+        serial = 0
+        if results:
+            serial = self._serial = self._serial + 1
+            self._unacknowledged.append((serial, results, frames))
+        self._tell(protocol.Results(results, capacity, serial), frames)
 
     def _say_goodbye(self) -> None:
         reason = self._stop_reason or "an error in the manager; see its log"

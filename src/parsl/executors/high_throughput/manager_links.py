@@ -143,8 +143,9 @@ class LocalLinks:
         self._streams.pop(fd).sock.close()
         self._unflushed.discard(fd)
         name = self._names.pop(fd, None)
-        if name is not None and self._fds.get(name) == fd:
-            del self._fds[name]
+        if name is None or self._fds.get(name) != fd:
+            return None  # it has another connection by now
+        del self._fds[name]
         return name
 
     def drop(self, name: bytes) -> None:

@@ -33,15 +33,18 @@ class ManagerRecord:
         "held",
         "host",
         "idle_since",
+        "is_announced",
         "name",
         "nodes",
         "on_hold",
         "parsl_version",
         "python_version",
         "question",
+        "received",
         "recount",
         "unreachable_since",
         "workers",
+        "written",
     )
 
     def __init__(self, register: Register, now_s: float) -> None:
@@ -54,10 +57,14 @@ class ManagerRecord:
         self.parsl_version = register.parsl_version
         self.python_version = register.python_version
         self.draining = register.draining
-        self.held: set[int] = set(register.held)
+        self.held: set[int] = set()
         self.functions: set[bytes] = set()
         self.heard_at = now_s
-        self.idle_since: float | None = None if self.held else now_s
+        self.idle_since: float | None = now_s
+        #: The driver knows of it: should this interchange be lost, the next one waits for this manager.
+        self.is_announced = True
+        #: Up to which serial number its results have come without a gap, and have got to the driver.
+        self.received = self.written = register.acknowledged
         #: When its job will be ended, on the caller's clock; infinity if nobody knows.
         self.ends_at_s = float("inf") if register.ends_in_s is None else now_s + register.ends_in_s
         #: The block is about to be given back.
@@ -81,7 +88,10 @@ class ManagerRecord:
     @property
     def takes_tasks(self) -> bool:
         return not (
-            self.is_leaving or self.unreachable_since is not None or self.recount is not Recount.NOT_NEEDED
+            self.is_leaving
+            or not self.is_announced
+            or self.unreachable_since is not None
+            or self.recount is not Recount.NOT_NEEDED
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_record import ManagerRecord
@@ -28,10 +28,8 @@ class MpiInterchangeState(InterchangeState):
         counts = f"queued={len(self._waiting)} managers={len(self.managers)} nodes={nodes}"
         return f"<MpiInterchangeState {counts}>"
 
-    def add_tasks(self, tasks: Iterable[Task]) -> None:
-        tasks = list(tasks)
+    def _enqueue(self, tasks: Sequence[Task]) -> None:
         self._waiting.extend(tasks)
-        self._queued.update(task.id for task in tasks)
 
     @property
     def has_timed_tasks(self) -> bool:
@@ -40,18 +38,16 @@ class MpiInterchangeState(InterchangeState):
     def _count_without_time(self, offered: TimeOffered) -> int:
         return self._waiting.count_without_time(offered)
 
-    def cancel(self, task_id: int) -> bytes | None:
-        if task_id in self._queued:
-            self._queued.discard(task_id)
-            self._waiting.drop(task_id)
-            return None
-        return super().cancel(task_id)
+    def _dequeue(self, task_id: int) -> None:
+        self._waiting.drop(task_id)
 
-    def register(self, name: bytes, register: Register, now_s: float) -> ManagerRecord:
-        self._taken[name] = {}
+    def _take_over(
+        self, name: bytes, register: Register, record: ManagerRecord, claimed: Sequence[Task]
+    ) -> None:
+        super()._take_over(name, register, record, claimed)
+        self._taken.setdefault(name, {}).update((task.id, nodes_of(task)) for task in claimed)
         if register.launches is not None:
             self._launches[name] = register.launches
-        return super().register(name, register, now_s)
 
     def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
         lost = super().recounted(name, held)
@@ -84,9 +80,7 @@ class MpiInterchangeState(InterchangeState):
         # The record is right about what is held, whoever has changed it.
         taken = {task_id: nodes for task_id, nodes in self._taken[name].items() if task_id in record.held}
         self._taken[name] = taken
-        # A task that came with the manager may have any number of nodes.
-        has_unknown = len(taken) < len(record.held)
-        free_nodes = 0 if has_unknown else record.nodes - sum(taken.values())
+        free_nodes = record.nodes - sum(taken.values())
         slots = min(record.free_workers, self._launches.get(name, record.workers))
         return Room(name, record.nodes, free_nodes, slots, record.left_s(now_s))
 

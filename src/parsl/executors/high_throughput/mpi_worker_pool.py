@@ -58,6 +58,10 @@ class MpiWorkerPool(WorkerPool):
     def is_used_up(self) -> bool:
         return self._most_launches is not None and self.state.accepted >= self._most_launches
 
+    @property
+    def launches_left(self) -> int | None:
+        return None if self._most_launches is None else max(0, self._most_launches - self.state.accepted)
+
     def close(self) -> None:
         self._host_files.close()
 

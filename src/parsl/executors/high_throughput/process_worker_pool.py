@@ -83,7 +83,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
         logger.error("%s", error)
         _say(f"Manager {name} on {host}, block {block}: {error}")
         return 1
-    manager = Manager(identity, settings, connection, workers, channel, nodes, ends_at_s)
+    manager = Manager(register, settings, connection, workers, channel, nodes, ends_at_s)
     logger.info("%r begins with %d workers", manager, len(workers))
     try:
         code = manager.run()

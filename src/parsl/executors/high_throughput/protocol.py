@@ -4,11 +4,12 @@ A message is one msgpack record (its *head*) followed by any number of raw frame
 opaque bytes, small ones inside the head, large ones as frames of their own; nobody between driver and worker
 opens them. Records are tagged and typed: what does not fit its type is refused by the decoder.
 
-    driver -> interchange   Tasks, Cancel, Query, BlockEnded, Stop
+    driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, Stop
     interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused
     manager -> interchange  Register, Results, Beat, Draining, Interrupted, Held, Packages,
                             Goodbye
-    interchange -> manager  Welcome, Refused, Tasks, Cancel, Beat, Draining, HeldPlease, PackagesPlease, Stop
+    interchange -> manager  Welcome, Refused, RegisterPlease, Tasks, Acknowledged, Cancel, Beat, Draining,
+                            HeldPlease, PackagesPlease, Stop
     manager -> worker       Work (one packet each, see worker_channel)
     worker -> manager       Result (one packet each)
     manager -> fork server  Fork, End, Sweep
@@ -20,7 +21,7 @@ from __future__ import annotations
 import msgspec
 
 #: Raised by one with every change that an older peer cannot read.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 #: Pickled arguments and results up to this many bytes travel inside the head of their message.
 INLINE_LIMIT = 32 * 1024
@@ -129,6 +130,8 @@ class Tasks(msgspec.Struct, tag=True, array_like=True):
     tasks: list[Task]
     #: Bodies of functions that the receiver has not seen yet, by content name.
     functions: dict[bytes, bytes]
+    #: To a manager: up to which serial number its results have got to the driver.
+    acknowledged: int = 0
 
 
 class Results(msgspec.Struct, tag=True, array_like=True):
@@ -137,6 +140,9 @@ class Results(msgspec.Struct, tag=True, array_like=True):
     results: list[Result]
     #: How many tasks the manager wants to hold from now on (to the driver: unused).
     capacity: int = 0
+    #: A manager numbers these messages from 1 on, and keeps them until they are acknowledged; 0 if there is
+    #: no need (to the driver: unused).
+    serial: int = 0
 
 
 class Cancel(msgspec.Struct, tag=True, array_like=True):
@@ -173,6 +179,10 @@ class HoldBlock(msgspec.Struct, tag=True, array_like=True):
 
     block: str
     is_held: bool
+
+
+class Restored(msgspec.Struct, tag=True, array_like=True):
+    """To an interchange that takes another's place: these were all tasks that have not ended."""
 
 
 class Stop(msgspec.Struct, tag=True, array_like=True):
@@ -231,6 +241,8 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     launches: int | None = None
     #: In how many seconds its job will be ended; None if nobody knows.
     ends_in_s: float | None = None
+    #: The serial number of the last results that were acknowledged: those after it come (again) now.
+    acknowledged: int = 0
 
 
 class Welcome(msgspec.Struct, tag=True, array_like=True):
@@ -243,6 +255,16 @@ class Refused(msgspec.Struct, tag=True, array_like=True):
     """The manager is not wanted, or not any more; it has to end."""
 
     reason: str
+
+
+class RegisterPlease(msgspec.Struct, tag=True, array_like=True):
+    """This interchange took another's place and does not know the manager yet."""
+
+
+class Acknowledged(msgspec.Struct, tag=True, array_like=True):
+    """The results up to this serial number have got to the driver."""
+
+    serial: int
 
 
 class Beat(msgspec.Struct, tag=True, array_like=True):
@@ -353,10 +375,22 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
     pid: int
 
 
-FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Stop
+FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | Stop
 ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused
 FromManager = Register | Results | Beat | Draining | Interrupted | Held | Packages | Goodbye
-ToManager = Welcome | Refused | Tasks | Cancel | Beat | Draining | HeldPlease | PackagesPlease | Stop
+ToManager = (
+    Welcome
+    | Refused
+    | RegisterPlease
+    | Tasks
+    | Acknowledged
+    | Cancel
+    | Beat
+    | Draining
+    | HeldPlease
+    | PackagesPlease
+    | Stop
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_driver = msgspec.msgpack.Decoder(FromDriver).decode

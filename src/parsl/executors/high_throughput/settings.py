@@ -41,6 +41,10 @@ class InterchangeSettings(msgspec.Struct, kw_only=True):
     python_version: str
     #: The driver's sys.path.
     path: list[str] = []
+    #: It takes the place of one that was lost: what has not ended is sent first, then `Restored`.
+    is_replacement: bool = False
+    #: The managers that were connected to that one, and their blocks: they hold some of those tasks.
+    expected: dict[str, str] = {}
 
 
 class ManagerSettings(msgspec.Struct, kw_only=True):

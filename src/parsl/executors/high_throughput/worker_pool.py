@@ -130,6 +130,11 @@ class WorkerPool:
         """Whether it will not start any more tasks."""
         return False
 
+    @property
+    def launches_left(self) -> int | None:
+        """How many more tasks it will start; None for any number."""
+        return None
+
     def close(self) -> None:
         """Remove what the pool has left in the file system."""
 
