@@ -8,11 +8,17 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# How long an example takes says something about the machine, which may be busy, and nothing about the code.
+hypothesis_settings.register_profile("parsl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("parsl")
 
 #: Processes that were asked to end have this long to do so before they count as left behind.
 _LEFTOVER_GRACE_S = 15.0

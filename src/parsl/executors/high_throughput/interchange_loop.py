@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parsl.executors.high_throughput import descriptors, protocol
+from parsl.executors.high_throughput.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.package_survey import PackageSurvey
 from parsl.executors.high_throughput.protocol import (
     DecodeError,
     Failure,
@@ -27,6 +29,7 @@ from parsl.executors.high_throughput.protocol import (
     decode_from_manager,
     encode,
 )
+from parsl.executors.high_throughput.receipts import Receipts
 from parsl.executors.high_throughput.restoration import Restoration
 from parsl.executors.high_throughput.settings import InterchangeSettings
 from parsl.executors.high_throughput.spool import remove_spool
@@ -35,15 +38,11 @@ logger = logging.getLogger("parsl.htex.interchange")
 
 #: How long a manager whose connection was closed has to come back, in seconds.
 RECONNECT_GRACE_S = 3.0
-#: How long a question about installed packages waits for the slowest manager, in seconds.
-PACKAGES_TIMEOUT_S = 10.0
 #: Connections that close have all managers probed: at most this often, in seconds, per 1,000 managers.
 PROBE_PERIOD_S = 0.05
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
 
-#: Results that have got to the driver are acknowledged with the next tasks, or else after so many seconds.
-ACKNOWLEDGE_AFTER_S = 0.2
 #: A manager that is lost with less time left, in seconds, was lost to the end of its job.
 JOB_END_MARGIN_S = 15.0
 _NOT_KNOWN: Mapping[int, float] = {}
@@ -67,28 +66,17 @@ class Interchange:
         received: list[list[Any]],
     ) -> None:
         self._settings = settings
-        self._driver = driver
         self._state = state
         self._functions: dict[bytes, bytes] = {}
         self._frames: dict[int, list[Any]] = {}
-        self._to_driver: list[Result] = []
-        self._to_driver_frames: list[Any] = []
-        self._packages: dict[str, dict[str, str]] = {}
-        self._packages_asked: list[tuple[int, float]] = []
-        self._packages_awaited: set[bytes] = set()
+        self._packages = PackageSurvey()
+        self._receipts = Receipts()
         #: More would have no descriptor for their connection.
         self._most_managers = descriptors.room_for(descriptors.limits()[0])
-        #: Managers of which the driver has not heard yet; those whose results are on their way to the driver;
-        #: those whose results have got there, which they do not know.
-        self._unannounced: list[bytes] = []
-        self._arrived: dict[bytes, ManagerRecord] = {}
-        self._to_acknowledge: dict[bytes, ManagerRecord] = {}
-        self._next_acknowledgement = 0.0
         #: Managers that were given up, and questions that cannot be answered before restoration is over.
         self._given_up: set[bytes] = set()
         self._postponed: list[protocol.Query] = []
         self._stopping = False
-        self._watches_driver_output = False
         self._next_beat = time.monotonic() + settings.heartbeat_period_s
         self._next_probe = 0.0
         self._wants_probe = False
@@ -97,7 +85,7 @@ class Interchange:
         self._has_news = False
         self._told_without_time = 0
         self._epoll = select.epoll()
-        self._epoll.register(driver.fileno(), select.EPOLLIN)
+        self._driver = DriverLink(driver, self._epoll)
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
@@ -114,12 +102,12 @@ class Interchange:
     def run(self) -> None:
         """Serve until the driver is gone or says stop."""
         self._await_offers()
-        self._driver.queue([encode(protocol.Ready(os.getpid()))])
+        self._driver.say(protocol.Ready(os.getpid()))
         driver_fd = self._driver.fileno()
         listener_fd = self._settings.listener_fd
         while not self._stopping:
             self._check_clocks()
-            if self._unannounced:
+            if self._receipts.unannounced:
                 self._flush_driver()
             self._dispatch()
             self._flush_driver()  # last: nothing that was queued here waits for the next event
@@ -151,13 +139,11 @@ class Interchange:
     # Clocks
 
     def _timeout_s(self) -> float:
-        moment = min(self._next_beat, self._next_check)
+        moment = min(self._next_beat, self._next_check, self._receipts.due_s)
         if self._wants_probe:
             moment = min(moment, self._next_probe)
         if self._has_news and self._state.restoration is None:
             moment = min(moment, self._next_activity)
-        if self._to_acknowledge:
-            moment = min(moment, self._next_acknowledgement)
         return max(0.0, moment - time.monotonic() + 0.001)
 
     def _check_clocks(self) -> None:
@@ -169,8 +155,9 @@ class Interchange:
             self._probe(now)
         if self._has_news and now >= self._next_activity and self._state.restoration is None:
             self._tell_activity(now)
-        if self._to_acknowledge and now >= self._next_acknowledgement:
-            self._acknowledge()
+        if now >= self._receipts.due_s:
+            for name, serial in self._receipts.take_due():
+                self._tell(name, [encode(protocol.Acknowledged(serial))])
         if now >= self._next_check:
             threshold = self._settings.heartbeat_threshold_s
             for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
@@ -183,15 +170,15 @@ class Interchange:
             unreachable = self._state.unreachable()
             for name in unreachable:
                 self._tell(name, [encode(protocol.HeldPlease(0))])  # it answers if it is back
-            waiting = unreachable or self._packages_asked or self._state.restoration
+            waiting = unreachable or self._packages or self._state.restoration
             self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
 
     def _tell_activity(self, now: float) -> None:
         self._has_news = False
         self._told_without_time = self._state.count_without_time(now)
         self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
-        answer = protocol.Answer(0, self._state.infos(now), without_time=self._told_without_time)
-        self._driver.queue([encode(answer)])
+        infos = self._state.infos(now)
+        self._driver.say(protocol.Answer(0, infos, without_time=self._told_without_time))
 
     def _probe(self, now: float) -> None:
         """A sign of life to every manager, which also tells which connections are closed."""
@@ -205,8 +192,6 @@ class Interchange:
 
     def _serve_driver(self) -> None:
         try:
-            if self._watches_driver_output:
-                self._flush_driver()
             messages = self._driver.receive()
         except (EOFError, OSError):
             logger.info("the driver is gone")
@@ -259,58 +244,27 @@ class Interchange:
         if self._state.restoration is not None:
             self._postponed.append(query)
         elif query.what == "packages":
-            self._packages_asked.append((query.number, time.monotonic() + PACKAGES_TIMEOUT_S))
-            for name in list(self._state.managers):
-                if name.decode() not in self._packages:
-                    self._packages_awaited.add(name)
-                    self._tell(name, [encode(protocol.PackagesPlease())])
-            self._answer_packages(time.monotonic())
+            now = time.monotonic()
+            for name in self._packages.ask(query.number, list(self._state.managers), now):
+                self._tell(name, [encode(protocol.PackagesPlease())])
+            self._answer_packages(now)
         else:
             infos = self._state.infos(time.monotonic())
-            self._driver.queue([encode(protocol.Answer(query.number, managers=infos))])
+            self._driver.say(protocol.Answer(query.number, managers=infos))
 
     def _answer_packages(self, now: float) -> None:
-        if not self._packages_asked:
-            return
-        for number, deadline in list(self._packages_asked):
-            if not self._packages_awaited or now >= deadline:
-                self._packages_asked.remove((number, deadline))
-                self._driver.queue([encode(protocol.Answer(number, packages=self._packages))])
+        for number in self._packages.ready(now):
+            self._driver.say(protocol.Answer(number, packages=self._packages.found))
 
     def _flush_driver(self) -> None:
-        if self._to_driver:
-            results, self._to_driver = self._to_driver, []
-            frames, self._to_driver_frames = self._to_driver_frames, []
-            self._driver.queue([encode(protocol.Results(results)), *frames])
         try:
-            wants_output = not self._driver.flush()
+            is_written = self._driver.flush()
         except OSError:
             self._stopping = True
             return
-        if not wants_output:
-            self._note_written()
-        if wants_output != self._watches_driver_output:
-            self._watches_driver_output = wants_output
-            events = select.EPOLLIN | (select.EPOLLOUT if wants_output else 0)
-            self._epoll.modify(self._driver.fileno(), events)
-
-    def _note_written(self) -> None:
-        """All that was meant for the driver is in its socket: it will read it, whatever becomes of us."""
-        for name in self._unannounced:
-            self._state.announced(name)
-        self._unannounced.clear()
-        if self._arrived:
-            if not self._to_acknowledge:
-                self._next_acknowledgement = time.monotonic() + ACKNOWLEDGE_AFTER_S
-            for record in self._arrived.values():
-                record.written = record.received
-            self._to_acknowledge |= self._arrived
-            self._arrived.clear()
-
-    def _acknowledge(self) -> None:
-        waiting, self._to_acknowledge = self._to_acknowledge, {}
-        for name, record in waiting.items():
-            self._tell(name, [encode(protocol.Acknowledged(record.written))])
+        if is_written:
+            for name in self._receipts.written(time.monotonic()):
+                self._state.announced(name)
 
     # Taking a lost interchange's place
 
@@ -326,7 +280,7 @@ class Interchange:
         for name, of in self._state.give_up_missing(block):
             logger.warning("manager %s is gone: %s", name, reason)
             self._given_up.add(name)
-            self._driver.queue([encode(protocol.ManagerGone(name.decode(), of, reason))])
+            self._driver.say(protocol.ManagerGone(name.decode(), of, reason))
         self._end_restoration()
 
     # Managers
@@ -384,8 +338,7 @@ class Interchange:
             lost = self._state.recounted(name, message.ids)
             self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
         elif isinstance(message, protocol.Packages):
-            self._packages[name.decode()] = message.versions
-            self._packages_awaited.discard(name)
+            self._packages.answered(name, message.versions)
             self._answer_packages(now)
         elif isinstance(message, protocol.Goodbye):
             self._lose(name, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
@@ -400,17 +353,12 @@ class Interchange:
             return
         kept = self._state.results(name, message, now)
         self._has_news = True
-        self._arrived[name] = record
-        self._to_driver += kept
-        if frames:
+        self._receipts.arrived(name, record, is_large=bool(frames))
+        if len(kept) < len(message.results) and frames:
             ids = {result.id for result in kept}
-            self._to_driver_frames += [
-                frame
-                for result, part in zip(message.results, parts, strict=True)
-                if result.id in ids
-                for frame in part
-            ]
-            self._next_acknowledgement = now  # it keeps them until then
+            pairs = zip(message.results, parts, strict=True)
+            frames = [frame for result, part in pairs if result.id in ids for frame in part]
+        self._driver.bring(kept, frames)
 
     def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
         settings = self._settings
@@ -420,8 +368,7 @@ class Interchange:
             logger.error("manager %s on %s refused: %s, not %s", message.manager, message.host, theirs, ours)
             reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
             self._tell(name, [encode(protocol.Refused(reason))])
-            refused = protocol.ManagerRefused(message.host, message.block, ours, theirs)
-            self._driver.queue([encode(refused)])
+            self._driver.say(protocol.ManagerRefused(message.host, message.block, ours, theirs))
             return
         if name not in self._state.managers and len(self._state.managers) >= self._most_managers:
             reason = descriptors.too_many_managers(self._most_managers)
@@ -429,8 +376,7 @@ class Interchange:
             self._tell(name, [encode(protocol.Refused(reason))])
             return
         record, strange = self._state.register(name, message, now)
-        record.is_announced = False
-        self._unannounced.append(name)
+        self._receipts.announce(record)
         for task_id in record.held:
             self._frames.pop(task_id, None)
         logger.info(
@@ -445,7 +391,7 @@ class Interchange:
             self._tell(name, [encode(protocol.Cancel(strange))])
         if record.recount is Recount.WANTED:
             self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
-        self._driver.queue([encode(protocol.ManagerJoined(record.info(now)))])
+        self._driver.say(protocol.ManagerJoined(record.info(now)))
         self._has_news = self._has_news or self._state.has_timed_tasks
         self._end_restoration()
 
@@ -462,8 +408,7 @@ class Interchange:
         """
         record = self._state.remove(name)
         self._given_up.add(name)
-        self._arrived.pop(name, None)
-        self._to_acknowledge.pop(name, None)
+        self._receipts.forget(name)
         level = logging.WARNING if record.held else logging.INFO
         logger.log(
             level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
@@ -475,9 +420,8 @@ class Interchange:
         for task_id in sorted(begun):
             self._fail(record, [task_id], what, is_gone=True, is_job_end=is_job_end, ran_s=ran_s[task_id])
         self._fail(record, sorted(record.held - begun), what, is_gone=True, is_job_end=is_job_end)
-        self._packages.pop(record.name, None)
-        self._packages_awaited.discard(name)
-        self._driver.queue([encode(protocol.ManagerGone(record.name, record.block, reason))])
+        self._packages.forget(name)
+        self._driver.say(protocol.ManagerGone(record.name, record.block, reason))
 
     def _fail(self, record: ManagerRecord, ids: list[int], what: str, **details: Any) -> None:
         """Fail tasks that a manager held; `what` says what it did."""
@@ -490,7 +434,7 @@ class Interchange:
             **details,
         )
         for task_id in ids:
-            self._to_driver.append(protocol.failed(task_id, failure))
+            self._driver.bring([protocol.failed(task_id, failure)])
 
     def _dispatch(self) -> None:
         for name, tasks in self._state.match(time.monotonic()):
@@ -503,7 +447,7 @@ class Interchange:
                 function: self._functions[function] for function in wanted if function in self._functions
             }
             frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
-            self._to_acknowledge.pop(name, None)
+            self._receipts.given(name)
             self._tell(name, [encode(protocol.Tasks(tasks, functions, record.written)), *frames])
 
     def _tell(self, name: bytes, parts: list[Any]) -> None:
