@@ -1,7 +1,7 @@
 """What the driver has of what managers have said, and what the managers know of that.
 
 Whatever is in the driver's socket will be read, even if the interchange is lost. Only then may a manager
-forget its results; and only then may it be given tasks, since the driver knows whom to wait for if we are lost.
+forget its results, and only then may it be given tasks: the driver knows whom to wait for if we are lost.
 """
 
 from __future__ import annotations
