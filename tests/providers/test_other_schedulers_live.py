@@ -9,6 +9,7 @@ import pytest
 import parsl
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
+from parsl.executors.block_notices import BlocksWarning
 from parsl.launchers import SimpleLauncher
 from parsl.providers import CondorProvider, LSFProvider, TorqueProvider
 from parsl.testing.schedulers import CondorCluster, LSFCluster, Policy, TorqueCluster
@@ -18,6 +19,16 @@ SOURCES = Path(parsl.__file__).parents[1]
 WORKER_INIT = f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{SOURCES}'"
 DEADLINE_S = 60
 POLICY = Policy(kill_delay_s=2, cpus_per_node=4)
+
+
+def config(tmp_path, provider):
+    executor = HighThroughputExecutor(
+        label="htex",
+        max_workers_per_node=2,
+        cores_per_worker=0.01,
+        provider=provider(worker_init=WORKER_INIT, launcher=SimpleLauncher()),
+    )
+    return Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +44,7 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(kind, provider, variable,
     monkeypatch.chdir(tmp_path)
     with kind(tmp_path / "c", 1, policy=POLICY) as cluster:
         cluster.activate(monkeypatch)
-        executor = HighThroughputExecutor(
-            label="htex",
-            max_workers_per_node=2,
-            cores_per_worker=0.01,
-            provider=provider(worker_init=WORKER_INIT, launcher=SimpleLauncher()),
-        )
-        with parsl.load(Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0)):
+        with parsl.load(config(tmp_path, provider)):
             app = parsl.python_app(os.getenv)
             told = {future.result(DEADLINE_S) for future in [app(variable) for _ in range(4)]}
         [job] = cluster.jobs()
@@ -47,3 +52,30 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(kind, provider, variable,
         assert str(job.number) in told.pop()
         cluster.wait_for(job.number)
     assert marked_processes(cluster.directory) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider", "words"),
+    [
+        (TorqueCluster, TorqueProvider, "held by the system: the disks are being repaired"),
+        (LSFCluster, LSFProvider, "the disks are being repaired"),
+        (CondorCluster, CondorProvider, "the disks are being repaired"),
+    ],
+)
+def test_of_a_held_job_the_user_is_told(kind, provider, words, tmp_path, monkeypatch, wait_until):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with kind(tmp_path / "c", 1, policy=POLICY) as cluster:
+        cluster.activate(monkeypatch)
+        cluster.set_scheduling(False)
+
+        def hold_the_job_until_that_is_told() -> None:
+            with parsl.load(config(tmp_path, provider)) as kernel:
+                wait_until(cluster.jobs)
+                cluster.hold(1, by="s", comment="the disks are being repaired")
+                executor = kernel.executors["htex"]
+                wait_until(lambda: "1 told" in repr(executor.block_keeper.notices), 60)
+
+        with pytest.warns(BlocksWarning, match=f"will not start before somebody releases it.*{words}"):
+            hold_the_job_until_that_is_told()
+        cluster.wait_for(1)

@@ -11,7 +11,13 @@ from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import GridEngineProvider
 from parsl.providers.batch.answers import Verdict
 from parsl.providers.batch.survey import Survey
-from parsl.providers.grid_engine.answers import meaning, read_details, read_qacct, read_qstat
+from parsl.providers.grid_engine.answers import (
+    meaning,
+    read_details,
+    read_qacct,
+    read_qstat,
+    read_verification,
+)
 
 DIALECT = GridEngineProvider().dialect
 
@@ -97,10 +103,65 @@ def test_details():
     assert read_details(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
 
 
+VERIFIED = """\
+verification: found suitable queue(s)
+Job 2 (-l mem_total=1000T) cannot run at host "g1" because it offers only hl:mem_total=23.540G
+Job 2 (-l mem_total=1000T) cannot run at host "g2" because it offers only hl:mem_total=23.540G
+verification: no suitable queues
+verification: job is already running or is held
+Job 4 cannot run in PE "nodes" because it only offers 2 slots
+verification: no suitable queues
+denied: job "5" does not exist
+"""
+
+
+def test_a_job_that_no_queue_would_ever_take_can_never_run():
+    records = read_verification(result(VERIFIED, exit_code=1)).records
+    assert {job_id: (one.state, one.is_for_good) for job_id, one in records.items()} == {
+        "2": (JobState.HELD, True),
+        "4": (JobState.HELD, True),
+    }
+    assert records["4"].message == (
+        'no suitable queues: cannot run in PE "nodes" because it only offers 2 slots'
+    )
+    assert 'cannot run at host "g1"' in records["2"].message
+    assert read_verification(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
+
+
+def test_a_verdict_without_a_job_or_with_several_is_about_none():
+    assert read_verification(result("verification: no suitable queues\n", exit_code=1)).records == {}
+    cut = VERIFIED.replace("verification: no suitable queues\n", "", 1)
+    assert set(read_verification(result(cut)).records) == {"4"}
+    assert read_verification(result(VERIFIED[:-80])).records.keys() == {"2"}
+
+
+def test_jobs_that_wait_are_verified_with_one_command():
+    asked = []
+
+    def run(command):
+        asked.append(" ".join(command))
+        waiting = QSTAT.replace("Eqw", "qw ")
+        stdout = {"qstat": waiting, "qalter": VERIFIED}[command[0]]
+        return CommandResult(tuple(command), 0, stdout, "", False)
+
+    findings = Survey(DIALECT, run).ask(["1", "2", "3"], DIALECT.batch_size)
+    assert asked == ["qstat", "qalter -w v 2,3"]
+    assert [findings.records[job_id].state.name for job_id in "123"] == ["RUNNING", "HELD", "PENDING"]
+
+
+def test_details_that_say_nothing_take_nothing_back():
+    def run(command):
+        stdout = "job_number:    3\n" if "-j" in command else QSTAT.replace("Eqw", "hqw")
+        return CommandResult(tuple(command), 0, stdout, "", False)
+
+    findings = Survey(DIALECT, run).ask(["3"], DIALECT.batch_size)
+    assert (findings.records["3"].state, findings.records["3"].message) == (JobState.HELD, "held")
+
+
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255))
 def test_nonsense_ends_no_job(stdout, stderr, exit_code):
-    for read in (read_qstat, read_qacct, read_details):
+    for read in (read_qstat, read_qacct, read_details, read_verification):
         records = read(result(stdout, stderr, exit_code)).records.values()
         assert not TERMINAL_STATES & {record.state for record in records}
 

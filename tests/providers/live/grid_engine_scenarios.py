@@ -16,6 +16,7 @@ from tests.providers.live.scenario import (
     Watch,
     elapsed_since_start,
     gap_s,
+    hearing,
     run_named,
     started_at_s,
     wait_for,
@@ -169,6 +170,34 @@ def bad_worker_init() -> dict[str, Any]:
     started = len(list(Path().glob("started-*")))
     told_after_end_s = round(begin_s + told_s - ends[0], 3)
     return {"error": str(error), "told_after_end_s": told_after_end_s, "jobs": started, "most": queue.most}
+
+
+def held() -> dict[str, Any]:
+    """A job that somebody has to release: the user hears of it, and goes on when that is done."""
+    with hearing() as heard, parsl.load(config(scheduler_options="#$ -h")):
+        begin_s = time.time()
+        task = where(0)
+        wait_for(lambda: bool(heard), "the user is told", 60)
+        told_s = gap_s(begin_s)
+        run("qrls", "1")
+        _, job_id = task.result(timeout=60)
+    return {"heard": [str(warning.message) for warning in heard], "told_s": told_s, "job": job_id}
+
+
+def never_runs() -> dict[str, Any]:
+    """A job for which there is no host, and never will be."""
+    with hearing() as heard, parsl.load(config(scheduler_options="#$ -l mem_total=1000T")):
+        begin_s = time.time()
+        task = where(0)
+        wait_for(lambda: bool(heard), "the user is told", 60)
+        told_s = gap_s(begin_s)
+        is_failed = task.done()
+    return {
+        "heard": [str(warning.message) for warning in heard],
+        "told_s": told_s,
+        "is_failed": is_failed,
+        "left": jobs(),
+    }
 
 
 def scaling() -> dict[str, Any]:

@@ -12,13 +12,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.support.private_machine import wait_for
 
-__all__ = ["STAMP", "Watch", "elapsed_since_start", "gap_s", "run_named", "started_at_s", "wait_for"]
+__all__ = [
+    "STAMP",
+    "Watch",
+    "elapsed_since_start",
+    "gap_s",
+    "hearing",
+    "run_named",
+    "started_at_s",
+    "wait_for",
+]
 
 #: Shell text for worker_init: notes when the job script begins.
 STAMP = 'date +%s.%N >"started-${SLURM_JOB_ID:-$JOB_ID}"'
@@ -45,6 +56,14 @@ def elapsed_since_start(job_id: object) -> float:
 def gap_s(since_s: float) -> float:
     """How long ago something was, rounded for printing."""
     return round(time.time() - since_s, 3)
+
+
+@contextmanager
+def hearing() -> Iterator[list[warnings.WarningMessage]]:
+    """Keep the warnings that users would see, in a list."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield heard
 
 
 class Watch:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from tests.providers.live.scenario import (
     Watch,
     elapsed_since_start,
     gap_s,
+    hearing,
     run_named,
     started_at_s,
     wait_for,
@@ -467,14 +467,13 @@ mpi_ensemble_config = Config(
 def held() -> dict[str, Any]:
     """A job that somebody has to release: the user hears of it, and goes on when that is done."""
     begin_s = time.time()
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        with parsl.load(config(provider(scheduler_options="#SBATCH --hold"))) as kernel:
-            task = where(0)
-            wait_for(lambda: bool(heard), "the user is told", 60)
-            told_s = gap_s(begin_s)
-            slurm("scontrol", "release", job_of(kernel))
-            place = task.result(timeout=60)
+    options = "#SBATCH --hold"
+    with hearing() as heard, parsl.load(config(provider(scheduler_options=options))) as kernel:
+        task = where(0)
+        wait_for(lambda: bool(heard), "the user is told", 60)
+        told_s = gap_s(begin_s)
+        slurm("scontrol", "release", job_of(kernel))
+        place = task.result(timeout=60)
     return {"heard": [str(warning.message) for warning in heard], "told_s": told_s, "place": place}
 
 

@@ -53,6 +53,23 @@ def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
     assert facts["result_after_next_start_s"] < 30
 
 
+def test_a_job_that_is_held_is_told_of(tmp_path: Path) -> None:
+    facts = facts_of("held", tmp_path)
+    assert facts["heard"] == [
+        "Executor htex: job 1 will not start before somebody releases it. The scheduler says: held"
+    ]
+    assert facts["job"] == "1"
+
+
+def test_a_job_that_can_never_run_is_told_of_in_the_words_of_grid_engine(tmp_path: Path) -> None:
+    facts = facts_of("never_runs", tmp_path)
+    assert len(facts["heard"]) == 1
+    assert facts["heard"][0].startswith("Executor htex: job 1 can never run.")
+    assert "no suitable queues: (-l h_rt=600,mem_total=1000T) cannot run at host" in facts["heard"][0]
+    assert not facts["is_failed"], "perhaps somebody changes that"
+    assert facts["left"] == []
+
+
 def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
     facts = facts_of("bad_worker_init", tmp_path)
     assert "conda: no environment nonsuch" in facts["error"]

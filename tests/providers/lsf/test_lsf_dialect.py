@@ -41,6 +41,21 @@ def test_bjobs():
     assert records.records["7"].message == "The job was suspended by the user while pending;"
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_for_good"),
+    [
+        ("Dependency condition invalid or never satisfied;", True),
+        ("Job dependency condition not satisfied;", False),
+        ("Job's requirements for resource reservation not satisfied: 4 hosts;", False),
+        ("Closed by LSF administrator: 2 hosts; Job slot limit reached: 5 hosts;", False),
+    ],
+)
+def test_a_reason_that_does_not_pass(reason, is_for_good):
+    record = read_bjobs(result(f"1|PEND|-|-|{reason}\n")).records["1"]
+    assert (record.is_for_good, record.message) == (is_for_good, reason)
+    assert record.state is (JobState.HELD if is_for_good else JobState.PENDING)
+
+
 def test_bjobs_that_fails():
     assert read_bjobs(result("", "LSF is down. Please wait ...\n", 255)).verdict is Verdict.UNREACHABLE
     assert read_bjobs(result("garbage\n")).verdict is Verdict.UNUSABLE

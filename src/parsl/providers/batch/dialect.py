@@ -66,6 +66,10 @@ class Dialect(metaclass=ABCMeta):
         """Whether to ask for more about a job."""
         return False
 
+    def doubt_question(self) -> Question | None:
+        """Return how to ask which of the jobs that wait can never run; None if the listing says so."""
+        return None
+
     def search(self, name: str) -> Search | None:
         """Return how to look for jobs of this name that have not ended; None if nobody can."""
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from parsl.jobs.states import JobState
 from parsl.providers.batch.answers import Verdict
 from parsl.providers.batch.turns import Turns
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from parsl.providers.batch.dialect import Dialect
 
 logger = logging.getLogger(__name__)
+
+#: Of how many jobs that wait it is asked in a survey whether they can ever run.
+MOST_DOUBTED = 100
 
 #: How many jobs are asked about one by one in a survey; the others have their turns in the next ones.
 MOST_SINGLE_QUESTIONS = 20
@@ -62,6 +66,7 @@ class Survey:
         self._turns_in_history = Turns()
         self._turns_alone = Turns()
         self._turns_for_details = Turns()
+        self._turns_in_doubt = Turns()
 
     def __repr__(self) -> str:
         return f"<Survey {type(self._dialect).__name__}, {len(self._questions)} questions>"
@@ -74,16 +79,26 @@ class Survey:
             batch_size: About how many to ask with one command.
         """
         round_ = _Round(self._dialect, self._run, job_ids, batch_size)
-        for turns in (self._turns, self._turns_in_history, self._turns_alone, self._turns_for_details):
+        for turns in self._all_turns():
             turns.begin_round(job_ids)
         try:
             self._ask_for_all(round_)
             self._ask_history(round_)
             self._ask_one_by_one(round_)
             self._ask_details(round_)
+            self._ask_doubts(round_)
         except NoAnswer as error:
             round_.findings.problem = str(error)
         return round_.conclude()
+
+    def _all_turns(self) -> tuple[Turns, ...]:
+        return (
+            self._turns,
+            self._turns_in_history,
+            self._turns_alone,
+            self._turns_for_details,
+            self._turns_in_doubt,
+        )
 
     def _ask_for_all(self, round_: _Round) -> None:
         for question in list(self._questions):
@@ -120,6 +135,14 @@ class Survey:
         wanting = [job_id for job_id, record in round_.recorded() if self._dialect.wants_detail(record)]
         for job_id in self._turns_for_details.line_up(wanting)[:MOST_SINGLE_QUESTIONS]:
             round_.ask(question, [job_id], self._turns_for_details)
+
+    def _ask_doubts(self, round_: _Round) -> None:
+        question = self._dialect.doubt_question()
+        if question is None:
+            return
+        waiting = [job_id for job_id, record in round_.recorded() if record.state is JobState.PENDING]
+        if doubted := self._turns_in_doubt.line_up(waiting)[:MOST_DOUBTED]:
+            round_.ask(question, doubted, self._turns_in_doubt)
 
 
 class _Round:
@@ -179,10 +202,14 @@ class _Round:
                 break  # the same question about other jobs would not be answered either
             for short_id, record in answer.records.items():
                 if short_id in self._ids and (record.terminal or not only_ends):
-                    self.findings.records[short_id] = record
+                    self._note(short_id, record)
                     has_told = True
             self._note_unknown(answer, batch)
         return has_told
+
+    def _note(self, short_id: str, record: JobRecord) -> None:
+        if record.state is not JobState.UNKNOWN or short_id not in self.findings.records:
+            self.findings.records[short_id] = record
 
     def ask_single(self, question: Question, job_id: str, turns: Turns) -> None:
         answer = self._ask(question, [job_id], turns)

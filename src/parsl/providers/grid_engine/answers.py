@@ -34,8 +34,14 @@ _NO_SUCH_JOB = re.compile(
 _NO_SUCH_NAME = re.compile("do not exist or permissions are not sufficient", re.IGNORECASE)
 _DETAIL_NUMBER = re.compile(r"^job_number:\s+(?P<id>\d+)\s*$", re.MULTILINE)
 _DETAIL_ERROR = re.compile(r"^error reason\s+\d*:?\s*(?P<words>.+)$", re.MULTILINE)
+_VERIFIED = re.compile(r"verification: (?P<verdict>.+)")
+_OBSTACLE = re.compile(r"Job (?P<id>\d+) (?P<words>.+)")
+_NEVER_RUNS = "no suitable queues"
 _ACCOUNT_LINE = re.compile(r"(?P<name>\w+)\s+(?P<value>.*)")
 _ACCOUNT_START = re.compile(r"={10,}")
+
+#: So many reasons of a job are shown: there is one for each host.
+_SHOWN_REASONS = 3
 
 #: Codes of the field `failed` of a finished job: 37 is a limit on run or CPU time, 100 any signal.
 _FAILED_LIMIT = "37"
@@ -83,6 +89,31 @@ def read_details(result: CommandResult) -> Answer:
     if reasons:
         return usable([JobRecord(number["id"], JobState.HELD, reasons)])
     return usable([JobRecord(number["id"], JobState.UNKNOWN, "it exists")])
+
+
+def read_verification(result: CommandResult) -> Answer:
+    """Read which jobs ``qalter -w v`` finds no queue for, in an empty cluster: such a job can never run.
+
+    It has a line with a verdict for each job, in their order, and lines with reasons before those that say
+    no. Queues that are full, or disabled, or on hosts that are down, are suitable ones for it.
+    """
+    if (silent := silence(result, UNREACHABLE)) is not None:
+        return silent
+    records: list[JobRecord] = []
+    reasons: dict[str, list[str]] = {}
+    for line in complete_lines(result.stdout):
+        if obstacle := _OBSTACLE.fullmatch(line.strip()):
+            reasons.setdefault(obstacle["id"], []).append(obstacle["words"])
+        elif verified := _VERIFIED.fullmatch(line.strip()):
+            if verified["verdict"] == _NEVER_RUNS and len(reasons) == 1:
+                records += [_never_runs(job_id, words) for job_id, words in reasons.items()]
+            reasons = {}
+    return usable(records)
+
+
+def _never_runs(job_id: str, reasons: list[str]) -> JobRecord:
+    words = f"{_NEVER_RUNS}: {'; '.join(sorted(reasons)[:_SHOWN_REASONS])}"
+    return JobRecord(job_id, JobState.HELD, words, is_for_good=True)
 
 
 def read_ids(result: CommandResult) -> list[str] | None:

@@ -21,7 +21,7 @@ _SUBMITTED = re.compile(r"Your job(?:-array)? (?P<id>\d+)")
 
 
 class GridEngineDialect(Dialect):
-    """Grid Engine: qsub, qstat, qdel; qacct for how a job has ended.
+    """Grid Engine: qsub, qstat, qdel; qacct for how a job has ended, qalter for whether it can ever run.
 
     qstat lists all jobs of the user, and nothing of a job that has ended; qacct has that some seconds
     later.
@@ -66,6 +66,9 @@ class GridEngineDialect(Dialect):
     def wants_detail(self, record: JobRecord) -> bool:
         return record.state is JobState.HELD
 
+    def doubt_question(self) -> Question | None:
+        return Question(_ask_verification, answers.read_verification)
+
     def search(self, name: str) -> Search | None:
         return Search(["qstat", "-j", name], answers.read_ids)
 
@@ -75,6 +78,10 @@ class GridEngineDialect(Dialect):
 
 def _ask_account(job_ids: Sequence[str]) -> list[str]:
     return ["qacct", "-j", job_ids[0]]
+
+
+def _ask_verification(job_ids: Sequence[str]) -> list[str]:
+    return ["qalter", "-w", "v", ",".join(job_ids)]
 
 
 def _ask_details(job_ids: Sequence[str]) -> list[str]:

@@ -45,6 +45,8 @@ STATES = {
 }
 _TIMEOUTS = ("TERM_RUNLIMIT", "TERM_DEADLINE", "TERM_CPULIMIT")
 _CANCELS = ("TERM_OWNER", "TERM_ADMIN", "TERM_FORCE_OWNER", "TERM_FORCE_ADMIN")
+#: Reasons of a pending job that do not pass by themselves. Those about hosts do: hosts come and go.
+_NEVER_RUNS = re.compile(r"dependency condition (?:is )?invalid or never satisfied", re.IGNORECASE)
 _NO_VALUE = frozenset({"", "-"})
 
 
@@ -82,5 +84,9 @@ def _make_record(fields: list[str]) -> JobRecord:
         state = JobState.TIMEOUT
     elif state is JobState.FAILED and any(name in reason for name in _CANCELS):
         state = JobState.CANCELLED
+    never_runs = state is JobState.PENDING and _NEVER_RUNS.search(words) is not None
+    if never_runs:
+        state = JobState.HELD
     exit_code = 0 if state is JobState.COMPLETED else exit_code_of(code)
-    return JobRecord(job_id, state, words or None, exit_code if state_name in ("DONE", "EXIT") else None)
+    has_ended = state_name in ("DONE", "EXIT")
+    return JobRecord(job_id, state, words or None, exit_code if has_ended else None, never_runs)
