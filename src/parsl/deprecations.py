@@ -6,6 +6,7 @@ import warnings
 from functools import wraps
 
 from parsl.errors import ConfigurationError
+from parsl.parameter_names import parameter_names, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,16 +44,21 @@ def renamed(new: str) -> Retired:
 
 
 def accepts_retired(**retired: Retired) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make an ``__init__`` take retired keyword arguments too.
+    """Make an ``__init__`` take retired keyword arguments too, and refuse unknown ones with a suggestion.
 
     They are no part of its signature: type checkers and ``inspect`` show what to write now.
     """
 
     def decorate(init: Callable[P, R]) -> Callable[P, R]:
+        names = parameter_names(init)
+
         @wraps(init)
         def accepting(*args: P.args, **kwargs: P.kwargs) -> R:
-            if kwargs and not retired.keys().isdisjoint(kwargs):
-                _replace(type(args[0]).__name__, retired, kwargs)
+            if not names.issuperset(kwargs):
+                owner = type(args[0]).__name__
+                _replace(owner, retired, kwargs)
+                if not names.issuperset(kwargs):
+                    refuse_unknown(owner, kwargs, names)
             return init(*args, **kwargs)
 
         return accepting

@@ -7,7 +7,8 @@
         ├── ConfigurationError            a setting, or a combination of settings, is wrong
         │   └── ParameterError            (parsl.validate) one parameter is wrong
         │       ├── ParameterTypeError        ... of the wrong type; also a TypeError
-        │       └── ParameterValueError       ... out of range; also a ValueError
+        │       ├── ParameterValueError       ... out of range; also a ValueError
+        │       └── UnknownParameterError     (parsl.parameter_names) no such name; also a TypeError
         ├── InternalConsistencyError      a bug in Parsl
         ├── NoDataFlowKernelError         nothing is loaded
         ├── AttemptError                  what ended an attempt of a task from outside

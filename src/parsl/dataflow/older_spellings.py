@@ -7,6 +7,7 @@ from functools import wraps
 
 from parsl.deprecations import warn_retired
 from parsl.errors import ConfigurationError
+from parsl.parameter_names import parameter_names, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +31,17 @@ _CHECKPOINT_STACK_LEVEL = 4
 
 
 def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
-    """Make Config's ``__init__`` take the arguments that are a memoizer's now; its signature shows none."""
+    """Make Config's ``__init__`` take the arguments that are a memoizer's now; its signature shows none.
+
+    Names that never were are refused with a suggestion.
+    """
+    names = parameter_names(init)
 
     @wraps(init)
     def taking(*args: P.args, **kwargs: P.kwargs) -> None:
-        if kwargs and not _MEMOIZER_ARGUMENTS.keys().isdisjoint(kwargs):
+        if not names.issuperset(kwargs):
+            if not names | _MEMOIZER_ARGUMENTS.keys() >= kwargs.keys():
+                refuse_unknown(type(args[0]).__name__, kwargs, names | _MEMOIZER_ARGUMENTS.keys())
             _make_memoizer(kwargs)
         init(*args, **kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from parsl import validate
 from parsl.launchers.base import Launcher
 from parsl.launchers.script import ScriptLauncher
+from parsl.parameter_names import refuses_unknown_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class SimpleLauncher(Launcher):
         debug: Has no effect, as nothing is added to the command.
     """
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True) -> None:
         super().__init__(debug=debug)
 
@@ -33,6 +35,7 @@ class WrappedLauncher(Launcher):
         debug: Has no effect, as nothing else is added to the command.
     """
 
+    @refuses_unknown_names
     def __init__(self, prepend: str, debug: bool = True) -> None:
         super().__init__(debug=debug)
         self.prepend = validate.text(self, "prepend", prepend)
@@ -53,6 +56,7 @@ class SingleNodeLauncher(ScriptLauncher):
 
     script_name = "single_node"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, fail_on_any: bool = False) -> None:
         super().__init__(debug=debug)
         self.fail_on_any = validate.boolean(self, "fail_on_any", fail_on_any)
@@ -73,6 +77,7 @@ class GnuParallelLauncher(ScriptLauncher):
 
     script_name = "gnu_parallel"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True) -> None:
         super().__init__(debug=debug)
 
@@ -102,6 +107,7 @@ class MpiExecLauncher(_OverridableLauncher):
 
     script_name = "mpiexec"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, bind_cmd: str = "--bind-to", overrides: str = "") -> None:
         super().__init__(debug, overrides)
         self.bind_cmd = validate.text(self, "bind_cmd", bind_cmd)
@@ -121,6 +127,7 @@ class MpiRunLauncher(_OverridableLauncher):
 
     script_name = "starter"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, bash_location: str = "/bin/bash", overrides: str = "") -> None:
         super().__init__(debug, overrides)
         self.bash_location = validate.text(self, "bash_location", bash_location, allow_empty=False)
@@ -140,6 +147,7 @@ class AprunLauncher(_OverridableLauncher):
 
     script_name = "starter"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, overrides: str = "") -> None:
         super().__init__(debug, overrides)
 
@@ -158,6 +166,7 @@ class JsrunLauncher(_OverridableLauncher):
 
     script_name = "starter"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, overrides: str = "") -> None:
         super().__init__(debug, overrides)
 
@@ -176,6 +185,7 @@ class SrunLauncher(_OverridableLauncher):
 
     script_name = "srun"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, overrides: str = "") -> None:
         super().__init__(debug, overrides)
 
@@ -194,5 +204,6 @@ class SrunMPILauncher(_OverridableLauncher):
 
     script_name = "srun_mpi"
 
+    @refuses_unknown_names
     def __init__(self, debug: bool = True, overrides: str = "") -> None:
         super().__init__(debug, overrides)
