@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _HAS_KWARGS = 0x08
 _MOST_SUGGESTIONS = 3
+#: By difflib's ratio: two letters of a short word have changed places.
+_NEARLY_EQUAL = 0.8
 
 
 class UnknownParameterError(ParameterError, TypeError):
@@ -66,9 +68,9 @@ def refuse_unknown(owner: str, given: Collection[str], names: Collection[str]) -
 def _advice(unknown: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
-    meant = [name for name in known if unknown.lower() in name] or get_close_matches(
-        unknown.lower(), known, 1
-    )
+    typed = unknown.lower()
+    meant = get_close_matches(typed, known, 1, _NEARLY_EQUAL)
+    meant = meant or [name for name in known if typed in name] or get_close_matches(typed, known, 1)
     if 1 <= len(meant) <= _MOST_SUGGESTIONS:
         return f"Did you mean {' or '.join(meant)}?"
     return f"Its parameters are {', '.join(known)}."
