@@ -6,7 +6,7 @@ from typing import Any
 
 from parsl.dataflow.errors import DataFlowException
 from parsl.dataflow.retries import MOST_WORKER_LOSSES
-from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
 from tests.dataflow.fakes import PromptExecutor, call, kernel
 from tests.dataflow.test_job_ends import Unlucky
 
@@ -54,6 +54,14 @@ def test_without_retries_left_the_error_is_the_loss_itself(tmp_path: Any) -> Non
     with kernel(tmp_path, PromptExecutor(), retries=MOST_WORKER_LOSSES - 1) as dfk:
         error = call(dfk, Unlucky(*losses)).exception()
     assert error is losses[MOST_WORKER_LOSSES - 1]
+
+
+def test_workers_that_were_ended_because_of_their_memory_count(tmp_path: Any) -> None:
+    executor = PromptExecutor()
+    with kernel(tmp_path, executor, retries=100) as dfk:
+        ends = [WorkerOverMemory(0, "node", "used too much") for _ in range(100)]
+        assert isinstance(call(dfk, Unlucky(*ends)).exception().__cause__, WorkerOverMemory)
+    assert executor.calls == MOST_WORKER_LOSSES
 
 
 def test_managers_that_are_lost_do_not_count(tmp_path: Any) -> None:

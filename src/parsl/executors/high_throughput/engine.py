@@ -77,6 +77,7 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
     drain_period_s: float | None
     cores_per_worker: float
     mem_per_worker_gb: float | None
+    enforces_memory: bool
     max_workers: int | None
     prefetch: int
     cpu_affinity: str
@@ -330,6 +331,7 @@ class Engine:
             debug=settings.debug,
             cores_per_worker=settings.cores_per_worker,
             mem_per_worker_gb=settings.mem_per_worker_gb,
+            enforces_memory=settings.enforces_memory,
             max_workers=settings.max_workers,
             prefetch=settings.prefetch,
             heartbeat_period_s=settings.heartbeat_period_s,

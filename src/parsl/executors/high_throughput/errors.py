@@ -2,6 +2,7 @@
 
 ParslError
 ├── WorkerLost       the worker process of a task ended under it
+│   └── WorkerOverMemory  it was ended, because it used more memory than it may
 ├── ManagerLost      the manager of a task, or its node, was lost
 ├── InterchangeLost  the interchange process ended
 └── VersionMismatch  a manager runs another version of Python or of this library
@@ -51,6 +52,13 @@ class WorkerLost(AttemptError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class WorkerOverMemory(WorkerLost):
+    """The worker of a task was ended, because it used more memory than ``mem_per_worker``.
+
+    That is enforced on request only: ``HighThroughputExecutor(enforce_mem_per_worker=True)``.
+    """
 
 
 class ManagerLost(AttemptError):

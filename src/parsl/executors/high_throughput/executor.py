@@ -19,6 +19,7 @@ from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.engine import Engine, EngineSettings
 from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.executor_parameters import (
+    check_enforcing,
     check_label,
     check_max_workers,
     check_provider,
@@ -93,6 +94,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         block_error_handler: what to do about failing blocks; True for giving up when they all fail.
         encrypted: encrypt and authenticate the connections of managers (CurveZMQ).
         remote_monitoring_radio: how resource messages travel; for monitoring.
+        enforce_mem_per_worker: end a worker that uses more than mem_per_worker together with the processes
+            that it has started; its task fails with WorkerOverMemory.
 
     Raises: ParameterError for a wrong parameter.
     """
@@ -133,6 +136,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         block_error_handler: bool | Callable[[BlockProviderExecutor, dict[str, JobStatus]], None] = True,
         encrypted: bool = True,
         remote_monitoring_radio: Any = None,
+        enforce_mem_per_worker: bool = False,
     ) -> None:
         if provider is None:
             from parsl.providers import LocalProvider
@@ -157,6 +161,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.worker_debug = check.boolean(self, "worker_debug", worker_debug)
         self.cores_per_worker = check.number(self, "cores_per_worker", cores_per_worker, above=0)
         self.mem_per_worker = check.number(self, "mem_per_worker", mem_per_worker, above=0, optional=True)
+        self.enforce_mem_per_worker = check_enforcing(self, enforce_mem_per_worker, self.mem_per_worker)
         self.max_workers_per_node = check_max_workers(self, max_workers_per_node)
         self.cpu_affinity = check_cpu_affinity(cpu_affinity, self)
         self.available_accelerators = list(check_accelerators(available_accelerators, self))
@@ -250,6 +255,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             drain_period_s=self.drain_period,
             cores_per_worker=self.cores_per_worker,
             mem_per_worker_gb=self.mem_per_worker,
+            enforces_memory=self.enforce_mem_per_worker,
             max_workers=self.max_workers_per_node,
             prefetch=self.prefetch_capacity,
             cpu_affinity=self.cpu_affinity,

@@ -39,6 +39,18 @@ def check_max_workers(owner: object, value: Any) -> int | None:
     return validate.integer(owner, "max_workers_per_node", value, low=1)
 
 
+def check_enforcing(owner: object, value: Any, mem_per_worker: float | None) -> bool:
+    """Return whether memory limits are enforced.
+
+    Raises: ParameterError, if that cannot be.
+    """
+    if validate.boolean(owner, "enforce_mem_per_worker", value) and mem_per_worker is None:
+        validate.wrong_value(
+            owner, "enforce_mem_per_worker", value, "False without mem_per_worker, the limit, in GB"
+        )
+    return bool(value)
+
+
 def is_number(value: Any) -> bool:
     """Whether a value can be compared with numbers: `nan` and booleans cannot."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value

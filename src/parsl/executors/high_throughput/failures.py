@@ -7,7 +7,7 @@ from typing import Any
 
 from parsl.app.errors import AppTimeout
 from parsl.executors.high_throughput import protocol
-from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
 from parsl.executors.high_throughput.protocol import Failure
 from parsl.failure_facts import attach
 
@@ -62,7 +62,8 @@ def _exception_of(failure: Failure, end: JobEnd | None, walltime_s: float | None
     }
     if failure.kind == protocol.MANAGER_LOST:
         return _manager_lost(failure, details, end, walltime_s)
-    return WorkerLost(failure.worker, failure.host, failure.message, **details)
+    kind = WorkerOverMemory if failure.kind == protocol.OVER_MEMORY else WorkerLost
+    return kind(failure.worker, failure.host, failure.message, **details)
 
 
 def takes_too_long(failure: Failure, walltime_s: float | None) -> bool:

@@ -20,8 +20,8 @@ from parsl.executors.high_throughput.process_tree import (
     Processes,
     become_subreaper,
     die_with_parent,
+    left_by,
     signal_processes,
-    was_started_with,
 )
 from parsl.executors.high_throughput.protocol import (
     End,
@@ -161,11 +161,8 @@ class ForkServer:
             self._ending[pid] = (rank, time.monotonic() + order.grace_s, members)
 
     def _left_by(self, worker: int, rank: int, processes: Processes) -> set[int]:
-        """What is a worker's, though not below it any more: its session, and orphans with its rank."""
-        mark = f"PARSL_WORKER_RANK={rank}".encode()
-        adopted = processes.children(self._pid) - self._workers.keys()
-        strays = {pid for pid in adopted if was_started_with(pid, mark)}
-        return processes.session_members(worker) | processes.with_descendants(strays)
+        """What is a worker's, though not below it any more."""
+        return left_by(processes, worker, rank, self._pid, self._workers)
 
     def _bury(self) -> None:
         """Collect the dead: workers, and whatever of theirs was left to us."""

@@ -9,6 +9,7 @@ from collections import deque
 from typing import NamedTuple
 
 from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.memory_limit import MemoryLimit
 from parsl.executors.high_throughput.protocol import Exited, Failure, Task
 from parsl.failure_facts import tail_of
 
@@ -87,6 +88,7 @@ def worker_failure(
     exited: Exited,
     ran_s: float | None = None,
     output_tail: str = "",
+    limit: MemoryLimit | None = None,
 ) -> Failure:
     """What is said about a worker's end.
 
@@ -98,17 +100,21 @@ def worker_failure(
         exited: how it has ended.
         ran_s: how long the task had been running, in seconds.
         output_tail: the end of what its node has written to stderr.
+        limit: how much memory it could use; None for any amount.
     """
     manager, block, host = identity
     code = exited.exit_code
+    peak_memory = max(exited.peak_memory, 0 if limit is None else limit.peak_of(exited.pid))
     if kind == protocol.TIMED_OUT:
         text = f"over its walltime of {task.walltime_s:g} s on host {host}: ended, with all its processes"
     elif kind == protocol.CANCELLED:
         text = "cancelled while it was running"
+    elif kind == protocol.OVER_MEMORY and limit is not None:
+        text = f"Worker {rank} (pid {exited.pid}) on host {host}, block {block}, {limit.describe(exited.pid)}"
     else:
         text = (
             f"Worker {rank} (pid {exited.pid}) on host {host}, block {block}, ended under the task: "
-            f"{describe_exit(code)}; its peak memory was {exited.peak_memory / 1e6:.0f} MB."
+            f"{describe_exit(code)}; its peak memory was {peak_memory / 1e6:.0f} MB."
         )
         if exited.crash_report:
             text += f" What Python says of the crash:\n{exited.crash_report}"
@@ -123,7 +129,7 @@ def worker_failure(
         worker=rank,
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
-        peak_memory=exited.peak_memory,
+        peak_memory=peak_memory,
         log_tail=exited.crash_report or output_tail,
         pid=exited.pid,
         ran_s=ran_s,

@@ -20,6 +20,7 @@ import msgspec
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.connections import Connection
 from parsl.executors.high_throughput.lost_workers import PoolIdentity
+from parsl.executors.high_throughput.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.protocol import decode_to_manager, encode
 from parsl.executors.high_throughput.settings import ManagerSettings
 from parsl.executors.high_throughput.worker_pool import PoolBroken, WorkerPool
@@ -68,6 +69,7 @@ class Manager:
             spool=settings.spool,
             worker_log_dir=log_dir if settings.debug else "",
             ends_at_s=ends_at_s,
+            memory_limit=_memory_limit(settings),
             fork_server=fork_server,
             watch=self._watch,
             rewatch=self._epoll.modify,
@@ -138,6 +140,8 @@ class Manager:
         moment = min(self._next_beat, self._heard_at + self._threshold_s, self._pool.doubts.until_s)
         if not self._is_draining:
             moment = min(moment, self._drain_at)
+        if self._pool.memory_limit is not None:
+            moment = min(moment, self._pool.memory_limit.due_s)
         if (deadline := self._pool.state.next_deadline()) is not None:
             moment = min(moment, deadline)
         return max(0.0, moment - time.monotonic() + 0.001)
@@ -333,6 +337,12 @@ def _pool_type(settings: ManagerSettings, nodes: Sequence[str], log_dir: str) ->
         host_files=HostFiles(log_dir),
         most_launches=settings.max_launches,
     )
+
+
+def _memory_limit(settings: ManagerSettings) -> MemoryLimit | None:
+    if not settings.enforces_memory or settings.mem_per_worker_gb is None:
+        return None
+    return MemoryLimit(int(settings.mem_per_worker_gb * GIB))
 
 
 def manager_log_dir(settings: ManagerSettings, identity: PoolIdentity) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from parsl.processes import process_table
 
@@ -42,6 +42,7 @@ class Processes:
         self._sessions: dict[int, set[int]] = {}
         table = process_table()
         self._pids = table.keys()
+        self._parents = {pid: entry.parent for pid, entry in table.items()}
         for pid, entry in table.items():
             self._children.setdefault(entry.parent, []).append(pid)
             self._sessions.setdefault(entry.session, set()).add(pid)
@@ -52,6 +53,10 @@ class Processes:
     def alive(self, pids: Iterable[int]) -> set[int]:
         """Those of `pids` that are alive."""
         return set(self._pids & set(pids))
+
+    def parent(self, pid: int) -> int:
+        """The parent of a living process; 0 for another."""
+        return self._parents.get(pid, 0)
 
     def children(self, pid: int) -> set[int]:
         """Those whose parent is `pid`: its own, and those that it has adopted."""
@@ -84,6 +89,22 @@ def was_started_with(pid: int, variable: bytes) -> bool:
             return variable in file.read().split(b"\0")
     except OSError:
         return False
+
+
+def left_by(processes: Processes, worker: int, rank: int, keeper: int, workers: Collection[int]) -> set[int]:
+    """What is a worker's, though not below it any more: its session, and orphans with its rank.
+
+    Args:
+        processes: The living processes.
+        worker: The worker.
+        rank: Its rank.
+        keeper: The fork server, which adopts orphans.
+        workers: All workers of that.
+    """
+    mark = f"PARSL_WORKER_RANK={rank}".encode()
+    adopted = processes.children(keeper) - set(workers)
+    strays = {pid for pid in adopted if was_started_with(pid, mark)}
+    return processes.session_members(worker) | processes.with_descendants(strays)
 
 
 def signal_processes(pids: Iterable[int], number: int) -> None:

@@ -36,6 +36,7 @@ WORKER_LOST = "worker_lost"
 MANAGER_LOST = "manager_lost"
 TIMED_OUT = "timed_out"
 CANCELLED = "cancelled"
+OVER_MEMORY = "over_memory"
 
 
 class Resources(msgspec.Struct, array_like=True, gc=False, frozen=True):

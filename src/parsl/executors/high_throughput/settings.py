@@ -65,6 +65,8 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
     debug: bool = False
     cores_per_worker: float = 1.0
     mem_per_worker_gb: float | None = None
+    #: Workers that use more are ended.
+    enforces_memory: bool = False
     max_workers: int | None = None
     prefetch: int = 0
     heartbeat_period_s: float = 30

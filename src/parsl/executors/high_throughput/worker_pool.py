@@ -24,6 +24,8 @@ from parsl.executors.high_throughput.lost_workers import (
     worker_failure,
 )
 from parsl.executors.high_throughput.manager_state import ManagerState, Slot
+from parsl.executors.high_throughput.memory_limit import MemoryLimit
+from parsl.executors.high_throughput.memory_use import workers_over
 from parsl.executors.high_throughput.protocol import (
     INLINE_LIMIT,
     Failure,
@@ -67,6 +69,7 @@ class WorkerPool:
         spool: directory for large payloads, or an empty text.
         worker_log_dir: directory for a log of each worker, or an empty text for none.
         ends_at_s: when the job is ended, on the monotonic clock; None if nobody knows.
+        memory_limit: how much memory a worker may use; None for any amount.
         fork_server: the channel to the process that starts workers.
         watch: called with a descriptor and what to call with its events, to have it watched for input.
         rewatch: called with a descriptor and the events to watch it for from now on.
@@ -85,6 +88,7 @@ class WorkerPool:
         spool: str,
         worker_log_dir: str = "",
         ends_at_s: float | None = None,
+        memory_limit: MemoryLimit | None = None,
         fork_server: socket.socket,
         watch: Callable[[int, Callable[[int], None]], None],
         rewatch: Callable[[int, int], None],
@@ -95,6 +99,7 @@ class WorkerPool:
         self._spool = spool
         self._worker_log_dir = worker_log_dir
         self._ends_at_s = ends_at_s
+        self.memory_limit = memory_limit
         self._fork_server = fork_server
         self._watch, self._rewatch, self._unwatch = watch, rewatch, unwatch
         self.state = ManagerState(len(places), prefetch)
@@ -197,7 +202,9 @@ class WorkerPool:
         self._assign(None)
 
     def end_overdue(self, now_s: float) -> None:
-        """End the tasks that are over their walltime."""
+        """End the tasks that are over their walltime, and the workers over their memory."""
+        if self.memory_limit is not None and now_s >= self.memory_limit.due_s:
+            self._end_over_memory(self.memory_limit)
         overdue = self.state.overdue(now_s)
         for slot in overdue:
             self._end_task(slot, slot.given[0].id, protocol.TIMED_OUT)
@@ -323,17 +330,29 @@ class WorkerPool:
         """
         if slot.pid is None or slot.ending is not None:
             return
-        # What was not begun is taken back, then what has ended is taken in: if there is a task left, it runs.
+        self._leave_only_begun(slot)
+        if slot.given and slot.given[0].id == task_id:
+            self._end_worker(slot, slot.pid, kind, END_GRACE_S)
+
+    def _leave_only_begun(self, slot: Slot) -> None:
+        """Take back what was not begun, then take in what has ended: if there is a task left, it runs."""
         self._read_back(slot)
         self._read_results(self._links[slot.rank])
-        if not slot.given or slot.given[0].id != task_id:
-            return
-        logger.info("ending worker %d (pid %d): %s", slot.rank, slot.pid, kind)
+
+    def _end_worker(self, slot: Slot, pid: int, kind: str, grace_s: float) -> None:
+        logger.info("ending worker %d (pid %d): %s", slot.rank, pid, kind)
         slot.ending = kind
         try:
-            self._fork_server.send(encode(protocol.End(slot.pid, END_GRACE_S)))
+            self._fork_server.send(encode(protocol.End(pid, grace_s)))
         except OSError:
             pass  # the fork server is gone; its channel says so
+
+    def _end_over_memory(self, limit: MemoryLimit) -> None:
+        """Measure; end the workers that use too much, at once: memory that runs out is everybody's."""
+        for pid, slot in workers_over(limit, self.state.slots):
+            self._leave_only_begun(slot)
+            self._end_worker(slot, pid, protocol.OVER_MEMORY, 0.0)
+        self._assign(None)
 
     def _serve_fork_server(self, _: int) -> None:
         for _ in range(_BURST):
@@ -366,7 +385,7 @@ class WorkerPool:
         link = self._links[slot.rank]
         self._read_results(link)
         self._read_back(slot)
-        self._stillborn += not slot.has_run
+        self._stillborn += not slot.has_run and slot.ending is None
         kind = slot.ending or protocol.WORKER_LOST
         began_s = slot.started
         for task in self.state.worker_gone(slot):
@@ -375,12 +394,15 @@ class WorkerPool:
             )
             ran_s = time.monotonic() - began_s
             tail = own_output_tail() if kind == protocol.WORKER_LOST else ""
-            failure = worker_failure(self._identity, kind, slot.rank, task, message, ran_s, tail)
+            limit = self.memory_limit
+            failure = worker_failure(self._identity, kind, slot.rank, task, message, ran_s, tail, limit)
             if is_doubtful(failure):
                 self.doubts.add(task.id, failure, began_s, time.monotonic())
             else:
                 self._fail(task.id, failure)
             self._stillborn = 0
+        if self.memory_limit is not None:
+            self.memory_limit.forget(message.pid)
         self._unwatch(link.ours.fileno())
         link.close()
         if self._stillborn > MOST_STILLBORN:
