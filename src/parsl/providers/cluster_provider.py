@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 SURVEY_TIMEOUTS = 4
 #: What a scheduler has only just been given it may not know yet, in seconds.
 FRESH_S = 5.0
-#: However many jobs a status command can be about.
+#: However many jobs a command of the scheduler can be about.
 MOST_CANCELLED_AT_ONCE = 500
 
 _STATUS_POLLING_INTERVAL_S = 30
@@ -134,8 +134,13 @@ class ClusterProvider(ExecutionProvider):
 
     @property
     def status_batch_limit(self) -> int:
-        """How many jobs to ask about, or to cancel, with one command."""
+        """How many jobs to ask about with one command."""
         return self.dialect.batch_size
+
+    @property
+    def cancel_batch_limit(self) -> int:
+        """How many jobs to cancel with one command."""
+        return min(self.dialect.batch_size, MOST_CANCELLED_AT_ONCE)
 
     # What providers do
 
@@ -222,7 +227,7 @@ class ClusterProvider(ExecutionProvider):
         """
         accepted = {job_id: job_id in self._ended for job_id in job_ids}
         waiting = [job_id for job_id, has_ended in accepted.items() if not has_ended]
-        limit = min(self.status_batch_limit, MOST_CANCELLED_AT_ONCE)
+        limit = self.cancel_batch_limit
         for start in range(0, len(waiting), limit):
             batch = waiting[start : start + limit]
             answers = self._cancel([str(job_id) for job_id in batch])

@@ -105,6 +105,10 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
     def status_batch_limit(self) -> int:
         return self.cmd_chunk_size
 
+    @property
+    def cancel_batch_limit(self) -> int:
+        return self.cmd_chunk_size
+
     def template_path(self) -> str:
         return template_beside(__file__)
 

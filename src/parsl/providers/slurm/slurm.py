@@ -48,7 +48,7 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
         regex_job_id: A regular expression for what sbatch prints; its group ``id`` is the job's id.
         worker_init: Shell text to run first, such as the activation of an environment.
         cmd_timeout: How long to wait for a command of the scheduler, in seconds.
-        status_batch_size: How many jobs to ask about, or to cancel, with one command.
+        status_batch_size: How many jobs to ask about with one command.
         exclusive: Whether the nodes are for this block alone.
         launcher: Starts the managers on the nodes.
     """

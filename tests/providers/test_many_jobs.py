@@ -1,0 +1,139 @@
+"""Five thousand jobs, and a scheduler that is slow, or does not behave."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from parsl.commands import CommandResult
+from parsl.executors.blocks import BlockActivity
+from parsl.jobs.states import JobState
+from parsl.launchers import SimpleLauncher
+from parsl.providers import (
+    CondorProvider,
+    GridEngineProvider,
+    LSFProvider,
+    PBSProProvider,
+    SlurmProvider,
+    TorqueProvider,
+)
+from parsl.providers.batch.survey import MOST_SINGLE_QUESTIONS
+from parsl.providers.cluster_provider import SURVEY_TIMEOUTS, ClusterProvider
+from tests.executors.fakes import FakeExecutor
+from tests.providers.fake_commands import FakeCommands
+
+JOBS = 5000
+TIMEOUT_S = 10.0
+#: How long each command of the slow scheduler takes: nearly too long.
+COMMAND_S = 9.0
+
+
+def _pbs_json(numbers: Sequence[str]) -> str:
+    jobs = {f"{number}.server": {"job_state": "R"} for number in numbers}
+    return json.dumps({"pbs_server": "server", "Jobs": jobs})
+
+
+def _condor_json(numbers: Sequence[str]) -> str:
+    return json.dumps([{"ClusterId": int(number), "ProcId": 0, "JobStatus": 2} for number in numbers])
+
+
+def _lines(form: str) -> Callable[[Sequence[str]], str]:
+    return lambda numbers: "".join(form.format(number) for number in numbers)
+
+
+#: The provider, what it calls a job, and what its scheduler answers if jobs are running.
+SCHEDULERS = [
+    (PBSProProvider, "{}.server", _pbs_json),
+    (TorqueProvider, "{}.server", _lines("Job Id: {}.server\n    job_state = R\n")),
+    (SlurmProvider, "{}", _lines("{}|RUNNING|None\n")),
+    (LSFProvider, "{}", _lines("{}|RUN|-|-|-\n")),
+    (GridEngineProvider, "{}", _lines("{} 0.5 x sci r 11/23/2026 10:00:00 q@n 1\n")),
+    (CondorProvider, "{}.0", _condor_json),
+]
+
+
+class SlowScheduler:
+    """Answers each command as if jobs were running, in its own time."""
+
+    def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
+        self.now_s = 1000.0
+        self.commands = 0
+        self._answer = answer
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
+        self.commands += 1
+        self.now_s += COMMAND_S
+        asked = re.findall(r"(?<![\w.])\d+(?=[.,\s]|$)", " ".join(command))
+        numbers = asked or [str(number) for number in range(1, JOBS + 1)]  # of all, as with Grid Engine
+        return CommandResult(tuple(command), 0, self._answer(numbers), "", False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "answer"), SCHEDULERS, ids=[kind.__name__ for kind, _, _ in SCHEDULERS]
+)
+def test_every_survey_of_a_slow_scheduler_ends_in_time_and_all_jobs_have_their_turn(
+    kind: type[ClusterProvider], form: str, answer: Callable[[Sequence[str]], str], monkeypatch
+) -> None:
+    scheduler = SlowScheduler(answer)
+    provider = kind(launcher=SimpleLauncher(), cmd_timeout=TIMEOUT_S)
+    monkeypatch.setattr(provider, "_clock", scheduler.clock)
+    monkeypatch.setattr(provider, "_run", scheduler.run)
+    jobs = [form.format(number) for number in range(1, JOBS + 1)]
+    surveys, known = 0, set()
+    while len(known) < JOBS:
+        began_s = scheduler.now_s
+        statuses = provider.status(jobs)
+        assert scheduler.now_s - began_s <= (SURVEY_TIMEOUTS + 1) * TIMEOUT_S
+        assert {status.state for status in statuses} <= {JobState.RUNNING, JobState.UNKNOWN}
+        known |= {job for job, status in zip(jobs, statuses, strict=True) if status.state is JobState.RUNNING}
+        surveys += 1
+        assert surveys <= 20
+    before = scheduler.commands
+    assert provider.cancel(jobs) == [True] * JOBS
+    assert scheduler.commands - before <= JOBS / 100
+
+
+#: What qstat does: all of its misbehaviours but those that only show with single jobs.
+MISBEHAVIOURS = {
+    "exit 1": "exit 1",
+    "hang": "exec sleep 60",
+    "empty": "exit 0",
+    "half": """printf '{"pbs_server": "server", "Jobs": {"1.server": {"job_sta'""",
+    "unknown state": """echo '{"pbs_server": "server", "Jobs": {"1.server": {"job_state": "?"}}}'""",
+    "forgotten": """echo "qstat: Unknown Job Id ${@: -1}" >&2; exit 153""",
+    "nobody": """echo '{"pbs_server": "server"}'""",
+    "slow": "sleep 0.2; exit 1",
+}
+
+
+@pytest.mark.parametrize("fault", MISBEHAVIOURS.values(), ids=MISBEHAVIOURS)
+def test_no_misbehaviour_ends_a_block_or_makes_room_for_another(
+    fault: str, commands: FakeCommands, tmp_path: Path, monkeypatch
+) -> None:
+    provider = PBSProProvider(launcher=SimpleLauncher(), cmd_timeout=1, max_blocks=JOBS)
+    numbers = itertools.count(1)
+    monkeypatch.setattr(provider, "submit", lambda *_: f"{next(numbers)}.server")
+    executor = FakeExecutor(provider)
+    provider._clock = executor._clock
+    executor.scale_out_up_to(JOBS, max_live=JOBS)
+    executor.wait_for_submissions(60)
+    executor.activity = {str(block): BlockActivity(1, 4, tasks=1, idle_s=0) for block in range(JOBS)}
+    commands.add("qstat", fault)
+    for _ in range(2):
+        executor.now_s += 60
+        assert {status.state for status in executor.status().values()} == {JobState.RUNNING}
+        assert executor.scale_out_up_to(1, max_live=JOBS) == []
+    assert len(commands.calls()) <= 2 * (6 * JOBS / 500 + MOST_SINGLE_QUESTIONS)
+
+    provider.cmd_timeout = 60
+    commands.add("qdel", "sleep 0.1")
+    assert len(executor.close_blocks()) == JOBS
+    assert len(commands.calls()) == JOBS / 500
