@@ -5,18 +5,26 @@ from __future__ import annotations
 import random
 import signal
 import threading
+import time
 from collections import Counter
 
 import psutil
 
-from tests.system.run import titled
+from parsl.executors.high_throughput.engine import LOSSES_WITHIN_S, MOST_LOSSES
+from tests.system.run import INTERCHANGE, titled
 
 #: What is broken how often, by the beginning of the process's title: workers most, as in life.
 TARGETS = {
     "parsl: HTEX worker": 8,
     "parsl: HTEX manager": 1,
     "parsl: HTEX fork server": 1,
+    INTERCHANGE: 2,
 }
+#: Interchanges are lost so far apart, in seconds, that the run is not given up for it.
+INTERCHANGES_APART_S = LOSSES_WITHIN_S / (MOST_LOSSES - 1) + 1
+#: A manager that is lost together with the interchange may have begun tasks of which nobody knows: after the
+#: loss of an interchange everything else is left alone for so long, in seconds.
+RECOVERY_S = 3.0
 #: Of the broken ones, this part is stopped for a while instead of killed.
 STOPPED = 0.2
 #: How long those are stopped, in seconds.
@@ -36,6 +44,7 @@ class Breaker(threading.Thread):
         self._period_s = period_s
         self._random = random.Random(seed)
         self._is_over = threading.Event()
+        self._last_interchange_s = -INTERCHANGES_APART_S
         #: What was done, and how often.
         self.breaks: Counter[str] = Counter()
 
@@ -51,6 +60,14 @@ class Breaker(threading.Thread):
         self._is_over.set()
         self.join()
 
+    def _is_due(self) -> bool:
+        """Whether an interchange may be lost again."""
+        now = time.monotonic()
+        if now < self._last_interchange_s + INTERCHANGES_APART_S:
+            return False
+        self._last_interchange_s = now
+        return True
+
     def _break_one(self) -> None:
         title = self._random.choices(list(TARGETS), list(TARGETS.values()))[0]
         found = titled(title)
@@ -63,8 +80,10 @@ class Breaker(threading.Thread):
                 self._is_over.wait(STOP_S)
                 process.send_signal(signal.SIGCONT)
                 self.breaks[f"{title} stopped"] += 1
-            else:
+            elif title != INTERCHANGE or self._is_due():
                 process.kill()
                 self.breaks[f"{title} killed"] += 1
+                if title == INTERCHANGE:
+                    self._is_over.wait(RECOVERY_S)
         except psutil.Error:
             pass  # it has ended by itself

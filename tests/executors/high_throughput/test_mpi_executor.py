@@ -174,6 +174,26 @@ OUTCOMES: dict[str, type[BaseException] | None] = {
 
 
 @pytest.mark.slow
+def test_nodes_stay_taken_when_the_interchange_is_lost(
+    start_mpi: StartMpiRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_mpi(max_launches_per_block=100)
+    release = tmp_path / "release"
+    large = run.call(tasks.hold, f"{tmp_path}/large", str(release), nodes=3)
+    small = run.call(tasks.hold, f"{tmp_path}/small", str(release), nodes=1)
+    waiting = run.call(variables, "PARSL_MPI_NODELIST", nodes=4)
+    wait_until(lambda: (tmp_path / "large").exists() and (tmp_path / "small").exists())
+    engine: Any = run.executor._engine
+    lost = engine._process
+    lost.kill()
+    wait_until(lambda: engine._process is not lost)
+    assert len(run.executor.connected_managers()) == 1
+    assert not waiting.done()
+    release.touch()
+    assert waiting.result(timeout=60) == [",".join(NODES)]
+    assert len({large.result(timeout=60), small.result(timeout=60)}) == 2
+
+
 def test_whatever_happens_to_tasks_nodes_have_one_at_a_time_and_come_back(start_mpi: StartMpiRun) -> None:
     check_random_tasks(start_mpi(), count=200, seed=7)  # 1,000 of them: `make chaos`
 
