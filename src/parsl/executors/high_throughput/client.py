@@ -82,6 +82,8 @@ class InterchangeClient:
         label: the executor's.
         spool_directory: directory for large payloads; empty for none.
         start_again: called in the I/O thread when the other end is gone; gives another, or None.
+        free_place: called in the I/O thread with the place in the arena of a task that has run to its end. Of
+            one that was cancelled, or failed by the machinery, nobody knows whether it will still be read.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class InterchangeClient:
         label: str,
         spool_directory: str = "",
         start_again: Callable[[], Replacement | None] = lambda: None,
+        free_place: Callable[[tuple[int, int]], None] = lambda place: None,
     ) -> None:
         self._spool = spool_directory
         self._stream = MessageStream(sock)
@@ -101,6 +104,7 @@ class InterchangeClient:
         self._on_event = on_event
         self._on_lost = on_lost
         self._start_again = start_again
+        self._free_place = free_place
         self._lock = threading.Lock()
         self._send_lock = threading.Lock()
         #: Futures of the tasks that have not ended, by task number.
@@ -362,9 +366,10 @@ class InterchangeClient:
             future = pending.pop(result.id, None)
             if future is None:
                 continue  # cancelled, or failed before
-            future.task = None
-            if future.frames:
-                future.frames = ()
+            if (task := future.task) is not None:
+                if task.place is not None and result.status != protocol.FAILED:
+                    self._free_place(task.place)
+                _forget(future)
             if result.status == protocol.DONE and payload == NONE:
                 _settle(future, None, None)
             elif result.status == protocol.FAILED and self._keep_back(future, payload):

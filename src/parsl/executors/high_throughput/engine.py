@@ -21,6 +21,7 @@ from parsl.errors import ConfigurationError
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.activity import ManagerActivity
+from parsl.executors.high_throughput.arena import Arena
 from parsl.executors.high_throughput.client import InterchangeClient, Replacement
 from parsl.executors.high_throughput.errors import (
     CommandClientBadError,
@@ -126,6 +127,8 @@ class Engine:
         self._local: LocalSocket | None = None
         #: Directory for large payloads; empty where workers can be on other hosts.
         self.spool = ""
+        #: Memory for middle-sized arguments; None where workers can be on other hosts.
+        self.arena: Arena | None = None
         self.activity = ManagerActivity()
 
     def __repr__(self) -> str:
@@ -159,7 +162,13 @@ class Engine:
             self._cert_dir = str(create_certificates(self._log_dir))
         self._write_first(ours)
         self.client = InterchangeClient(
-            ours, self._take_event, self._lost, self._settings.label, self.spool, self._start_again
+            ours,
+            self._take_event,
+            self._lost,
+            self._settings.label,
+            self.spool,
+            start_again=self._start_again,
+            free_place=self._free_place,
         )
         self.client.start()
         write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings())
@@ -171,6 +180,7 @@ class Engine:
         self._local = listen_unix(self._log_dir)
         if settings.is_local and self._local is not None:
             self.spool = make_spool()
+            self.arena = Arena(self.spool) if self.spool else None
             if settings.address is None and settings.worker_port is None:
                 return  # nobody can come from elsewhere: nothing has to listen on a network
         low, high = settings.worker_port_range or (0, 1)
@@ -367,6 +377,10 @@ class Engine:
             self.activity.gone(message.manager)
         self._on_event(message)
 
+    def _free_place(self, place: tuple[int, int]) -> None:
+        if self.arena is not None:
+            self.arena.release(place)
+
     def _lost(self, thread_error: ThreadLost | None) -> None:
         if self._is_stopping or self._process is None:
             return
@@ -435,6 +449,8 @@ class Engine:
             self._listener.close()
         if self._local is not None:
             self._local.close()
+        if self.arena is not None:
+            self.arena.close()
         remove_spool(self.spool)
 
 

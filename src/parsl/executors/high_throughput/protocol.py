@@ -67,6 +67,8 @@ class Task(msgspec.Struct, array_like=True, gc=False):
     resources: Resources | None = None
     #: How long it takes, as its user says; it is not started where there is less time.
     runtime_s: float | None = None
+    #: Where its pickled arguments begin in the arena (see arena.py), and their size in bytes.
+    place: tuple[int, int] | None = None
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):

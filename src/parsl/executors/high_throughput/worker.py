@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from parsl.executors.high_throughput import spool
+from parsl.executors.high_throughput.arena import ArenaReader
 from parsl.executors.high_throughput.protocol import (
     DONE,
     INLINE_LIMIT,
@@ -54,6 +55,7 @@ class Worker:
         self._place = place or {}
         self._log = log
         self._spool = spool_directory
+        self._arena = ArenaReader(spool_directory)
         self._functions: dict[bytes, Function] = {}
         self._buffer = bytearray(PACKET_LIMIT + 4096)
 
@@ -148,7 +150,9 @@ class Worker:
 
     def _load_arguments(self, task: Task, frames: list[Any]) -> Any:
         try:
-            if task.spooled:
+            if task.place is not None:
+                frames = [self._arena.read(task.place)]
+            elif task.spooled:
                 frames = list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
             return loads(frames[0], frames[1:]) if frames else loads(task.payload)
         except Exception as error:
