@@ -27,12 +27,14 @@ from parsl.executors.high_throughput.executor_parameters import (
 )
 from parsl.executors.high_throughput.lost_tasks import LostTasks
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
+from parsl.executors.high_throughput.node_notices import tell_of_node
 from parsl.executors.high_throughput.protocol import (
     Answer,
     ManagerGone,
     ManagerInfo,
     ManagerJoined,
     ManagerRefused,
+    NodeNews,
     Task,
 )
 from parsl.executors.high_throughput.retired import accepts_retired_htex_arguments
@@ -448,6 +450,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self.note_manager_lost(message.block)
         elif isinstance(message, Answer):
             self.wake_poller()
+        elif isinstance(message, NodeNews):
+            tell_of_node(self.label, message)
         elif isinstance(message, ManagerRefused):
             self.set_bad_state_and_fail_all(VersionMismatch(message.driver_version, message.manager_version))
 

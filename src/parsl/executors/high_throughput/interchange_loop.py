@@ -19,6 +19,7 @@ from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.node_care import NodeCare
 from parsl.executors.high_throughput.package_survey import PackageSurvey
 from parsl.executors.high_throughput.protocol import (
     DecodeError,
@@ -86,6 +87,7 @@ class Interchange:
         self._told_without_time = 0
         self._epoll = select.epoll()
         self._driver = DriverLink(driver, self._epoll)
+        self._nodes = NodeCare(state, self._driver.say)
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
@@ -165,6 +167,7 @@ class Interchange:
             if self._state.restoration is not None and now >= self._missing_after:
                 self._give_up_missing(None, "it did not come back after the interchange was lost")
             self._answer_packages(now)
+            self._nodes.look(now)
             if self._state.count_without_time(now) != self._told_without_time:
                 self._has_news = True  # time has passed, or a manager has gone
             unreachable = self._state.unreachable()
@@ -352,6 +355,7 @@ class Interchange:
             self._lose(name, "it sent results that do not match their frames")
             return
         kept = self._state.results(name, message, now)
+        self._nodes.results(record, kept, now)
         self._has_news = True
         self._receipts.arrived(name, record, is_large=bool(frames))
         if len(kept) < len(message.results) and frames:
@@ -377,6 +381,7 @@ class Interchange:
             return
         record, strange = self._state.register(name, message, now)
         self._receipts.announce(record)
+        self._nodes.registered(record)
         for task_id in record.held:
             self._frames.pop(task_id, None)
         logger.info(

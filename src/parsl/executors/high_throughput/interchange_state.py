@@ -244,6 +244,13 @@ class InterchangeState:
             record.on_hold = is_held
             self._has_room(name, record)
 
+    def limit_host(self, host: str, most_tasks: int) -> None:
+        """Let the managers of a node have no more tasks than this, each."""
+        for name, record in self.managers.items():
+            if record.host == host:
+                record.most_tasks = most_tasks
+                self._has_room(name, record)
+
     def remove(self, name: bytes) -> ManagerRecord:
         """A manager is gone. Returns: its record; the tasks it held are lost."""
         self._with_free_workers.pop(name, None)

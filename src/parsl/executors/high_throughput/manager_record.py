@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from typing import Any
 
@@ -34,6 +35,7 @@ class ManagerRecord:
         "host",
         "idle_since",
         "is_announced",
+        "most_tasks",
         "name",
         "nodes",
         "on_hold",
@@ -69,6 +71,8 @@ class ManagerRecord:
         self.ends_at_s = float("inf") if register.ends_in_s is None else now_s + register.ends_in_s
         #: The block is about to be given back.
         self.on_hold = False
+        #: How many tasks its node is trusted with.
+        self.most_tasks = sys.maxsize
         #: Since when its connection has been closed, if it is.
         self.unreachable_since: float | None = None
         self.recount = Recount.NOT_NEEDED
@@ -90,9 +94,14 @@ class ManagerRecord:
         return not (
             self.is_leaving
             or not self.is_announced
-            or self.unreachable_since is not None
+            or not self.is_here
             or self.recount is not Recount.NOT_NEEDED
         )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its connection is open, as far as is known."""
+        return self.unreachable_since is None
 
     @property
     def is_leaving(self) -> bool:
@@ -115,12 +124,12 @@ class ManagerRecord:
     @property
     def room(self) -> int:
         """How many more tasks it wants."""
-        return self.capacity - len(self.held) if self.takes_tasks else 0
+        return min(self.capacity, self.most_tasks) - len(self.held) if self.takes_tasks else 0
 
     @property
     def free_workers(self) -> int:
         """How many of its workers have no task."""
-        return self.workers - len(self.held) if self.takes_tasks else 0
+        return min(self.workers, self.most_tasks) - len(self.held) if self.takes_tasks else 0
 
     def left_s(self, now_s: float) -> float:
         """How much time it has, in seconds."""

@@ -5,7 +5,8 @@ opaque bytes, small ones inside the head, large ones as frames of their own; nob
 opens them. Records are tagged and typed: what does not fit its type is refused by the decoder.
 
     driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, Stop
-    interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused
+    interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused,
+                            NodeNews
     manager -> interchange  Register, Results, Beat, Draining, Interrupted, Held, Packages,
                             Goodbye
     interchange -> manager  Welcome, Refused, RegisterPlease, Tasks, Acknowledged, Cancel, Beat, Draining,
@@ -223,6 +224,15 @@ class ManagerRefused(msgspec.Struct, tag=True, array_like=True):
     manager_version: str
 
 
+class NodeNews(msgspec.Struct, tag=True, array_like=True):
+    """A node is set aside, or used again."""
+
+    host: str
+    text: str
+    #: Whether users are to be told, where they look.
+    is_loud: bool
+
+
 class Register(msgspec.Struct, tag=True, array_like=True):
     """A manager introduces itself. Fields are only added at the end, so that all versions can read it."""
 
@@ -379,7 +389,7 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
 
 
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | Stop
-ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused
+ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeNews
 FromManager = Register | Results | Beat | Draining | Interrupted | Held | Packages | Goodbye
 ToManager = (
     Welcome

@@ -1,0 +1,62 @@
+"""A node that takes workers down is set aside in a run, users are told, and all tasks are done elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import parsl
+from parsl.executors.high_throughput.node_notices import BadNodeWarning
+from parsl.providers import LocalProvider
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+    from tests.system.fixtures import StartRun
+
+#: A manager for which the name of this host is that of its block.
+_MANAGER = """
+import platform, sys
+sys.path.append({root!r})
+platform.node = lambda: "node" + sys.argv[-1]
+from parsl.executors.high_throughput.process_worker_pool import main
+sys.exit(main())
+"""
+
+
+def run_where_block_0_is_bad() -> str:
+    block = os.environ["PARSL_WORKER_BLOCK_ID"]
+    if block == "0":
+        os._exit(9)
+    return block
+
+
+def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
+    start_run: StartRun, wait_until: WaitUntil, recwarn: pytest.WarningsRecorder
+) -> None:
+    root = str(Path(parsl.__file__).parents[1])
+    command = (
+        shlex.join([sys.executable, "-c", _MANAGER.format(root=root)]).replace("{", "{{").replace("}", "}}")
+    )
+    run = start_run(
+        launch_cmd=f"{command} --settings {{settings}} --block_id {{block_id}}",
+        provider=LocalProvider(init_blocks=2, max_blocks=2),
+        max_workers_per_node=1,
+        retries=2,
+    )
+    wait_until(lambda: len(run.executor.connected_managers()) == 2)
+    done: set[str] = set()
+
+    def is_told() -> bool:
+        futures = [run.call(run_where_block_0_is_bad) for _ in range(20)]
+        done.update(future.result(timeout=60) for future in futures if future.exception(timeout=60) is None)
+        return any(warning.category is BadNodeWarning for warning in recwarn.list)
+
+    wait_until(is_told)
+    assert "Node node0 is set aside" in str(next(w.message for w in recwarn if w.category is BadNodeWarning))
+    futures = [run.call(run_where_block_0_is_bad) for _ in range(20)]
+    assert {future.result(timeout=60) for future in futures} == done == {"1"}
