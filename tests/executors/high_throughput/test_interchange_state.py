@@ -206,7 +206,9 @@ class TestManagers:
 
     def test_silence_and_a_lost_connection_have_their_limits(self) -> None:
         state = state_with(register("silent"), register("cut"), register("well"))
-        state.managers[b"cut"].unreachable_since = 100.0
+        assert state.lose_contact(b"cut", 100.0)
+        assert not state.lose_contact(b"cut", 101.0)
+        assert not state.lose_contact(b"unknown", 101.0)
         for name in (b"cut", b"well"):
             state.managers[name].heard_at = 100.0
         found = dict(state.silent(101.0, threshold_s=50, grace_s=3))
@@ -224,7 +226,7 @@ class TestManagers:
         state.match()
         record = state.managers[b"a"]
         record.functions.add(b"f")
-        record.unreachable_since = 1.0
+        state.lose_contact(b"a", 1.0)
         state.add_tasks([task(3)])
         assert given(state) == {}
         assert state.heard(b"a", 2.0) is record
@@ -265,6 +267,7 @@ class Life(RuleBasedStateMachine):
         self.names = iter(range(10**9))
         self.alive: set[int] = set()
         self.held: dict[bytes, set[int]] = {}
+        self.introductions: dict[bytes, Register] = {}
 
     @rule(count=st.integers(1, 8), priority=st.none() | st.integers(-2, 2))
     def submit(self, count: int, priority: float | None) -> None:
@@ -275,9 +278,15 @@ class Life(RuleBasedStateMachine):
     @rule(target=managers, workers=st.integers(1, 4), prefetch=st.integers(0, 5), block=st.sampled_from("01"))
     def join(self, workers: int, prefetch: int, block: str) -> bytes:
         name = str(next(self.names)).encode()
-        self.state.register(name, register(name.decode(), workers, prefetch, block), 0.0)
+        self.introductions[name] = register(name.decode(), workers, prefetch, block)
+        self.state.register(name, self.introductions[name], 0.0)
         self.held[name] = set()
         return name
+
+    @rule(name=managers)
+    def join_again(self, name: bytes) -> None:
+        if name in self.held:
+            self.state.register(name, self.introductions[name], 0.0)
 
     @rule()
     def match(self) -> None:
@@ -313,8 +322,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(name=managers)
     def cut_off(self, name: bytes) -> None:
-        if name in self.held and self.state.managers[name].unreachable_since is None:
-            self.state.managers[name].unreachable_since = 0.0
+        if name in self.held:
+            self.state.lose_contact(name, 0.0)
 
     @rule(name=managers, data=st.data())
     def come_back(self, name: bytes, data: Any) -> None:
@@ -345,6 +354,15 @@ class Life(RuleBasedStateMachine):
         held = [number for numbers in self.held.values() for number in numbers]
         assert sorted([*waiting, *held]) == sorted(self.alive)
         assert {name: record.held for name, record in self.state.managers.items()} == self.held
+
+    @invariant()
+    def what_is_looked_up_is_what_the_records_say(self) -> None:
+        records = self.state.managers
+        cut = {name for name, record in records.items() if record.unreachable_since is not None}
+        assert set(self.state.unreachable()) == cut
+        for block in "01":
+            members = {name for name, record in records.items() if record.block == block}
+            assert set(self.state.of_block(block)) == members
 
     def teardown(self) -> None:
         """In the end all that waits fits somewhere, and is given there at once."""

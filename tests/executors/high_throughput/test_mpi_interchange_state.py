@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
@@ -13,11 +15,13 @@ def task(number: int, nodes: int = 1, priority: float | None = None) -> Task:
     return Task(number, b"f", b"", priority=priority, resources=Resources(nodes, 1, nodes))
 
 
-def register(name: str = "m", *, nodes: int = 4, workers: int = 4, launches: int | None = None) -> Register:
-    return Register(1, name, "", "", "host", "0", 1, workers, workers, nodes=nodes, launches=launches)
+def register(
+    name: str = "m", *, nodes: int = 4, workers: int = 4, launches: int | None = None, block: str = "0"
+) -> Register:
+    return Register(1, name, "", "", "host", block, 1, workers, workers, nodes=nodes, launches=launches)
 
 
-def joined(state: MpiInterchangeState, name: bytes = b"m", **options: int) -> None:
+def joined(state: MpiInterchangeState, name: bytes = b"m", **options: Any) -> None:
     state.register(name, register(name.decode(), **options), 0.0)
 
 
@@ -66,9 +70,8 @@ def test_so_are_launches_and_one_that_was_lost_on_the_way_is_none() -> None:
 def test_a_manager_that_leaves_or_is_held_gets_none() -> None:
     state = started()
     joined(state, b"a")
-    joined(state, b"b")
+    joined(state, b"b", block="1")
     state.drain(b"a")
-    state.managers[b"b"].block = "1"
     state.hold_block("1", True)
     state.add_tasks([task(1)])
     assert ids(state) == []

@@ -464,10 +464,9 @@ class Interchange:
                 raise Unreachable("it never connected")
             self._remote.send(name, parts)
         except Unreachable as error:
-            record = self._state.managers.get(name)
-            if record is not None and record.unreachable_since is None:
-                logger.warning("manager %s on %s cannot be reached: %s", name, record.host, error)
-                record.unreachable_since = time.monotonic()
+            if self._state.lose_contact(name, time.monotonic()):
+                host = self._state.managers[name].host
+                logger.warning("manager %s on %s cannot be reached: %s", name, host, error)
                 self._next_check = 0.0
 
     def _stop_managers(self) -> None:

@@ -39,6 +39,10 @@ class InterchangeState:
         self._with_free_workers: OrderedDict[bytes, ManagerRecord] = OrderedDict()
         self._with_room: OrderedDict[bytes, ManagerRecord] = OrderedDict()
         self._held_blocks: set[str] = set()
+        #: Which manager has a task; the managers of a block; those whose connection is closed.
+        self._holders: dict[int, bytes] = {}
+        self._members: dict[str, dict[bytes, None]] = {}
+        self._unreachable: dict[bytes, ManagerRecord] = {}
         #: The most time that a manager had when it came, in seconds.
         self._longest_s = 0.0
 
@@ -78,7 +82,7 @@ class InterchangeState:
             return None
         if self.restoration is not None and self.restoration.drop(task_id):
             return None
-        return next((name for name, record in self.managers.items() if task_id in record.held), None)
+        return self._holders.get(task_id)
 
     def _dequeue(self, task_id: int) -> None:
         self.queue.drop(task_id)
@@ -143,9 +147,20 @@ class InterchangeState:
             return
         ids = [task.id for task in tasks]
         self._queued.difference_update(ids)
+        self._hold(name, record, ids)
+        given.setdefault(name, []).extend(tasks)
+
+    def _hold(self, name: bytes, record: ManagerRecord, ids: Sequence[int]) -> None:
+        """A manager has tasks from now on."""
         record.held.update(ids)
         record.idle_since = None
-        given.setdefault(name, []).extend(tasks)
+        self._holders.update(dict.fromkeys(ids, name))
+
+    def _let_go(self, record: ManagerRecord, ids: Iterable[int]) -> None:
+        """A manager has tasks no more that it had."""
+        record.held.difference_update(ids)
+        for task_id in ids:
+            self._holders.pop(task_id, None)
 
     # The managers' side
 
@@ -165,8 +180,11 @@ class InterchangeState:
             record.recount = Recount.WANTED
             record.question = before.question
             strange = [task_id for task_id in strange if task_id not in before.held]
+            self._leave_block(name, before.block)
+            self._unreachable.pop(name, None)
         record.on_hold = record.block in self._held_blocks
         self.managers[name] = record
+        self._members.setdefault(record.block, {})[name] = None
         self._longest_s = max(self._longest_s, record.left_s(now_s))
         self._take_over(name, register, record, claimed)
         self._has_room(name, record)
@@ -176,10 +194,8 @@ class InterchangeState:
         self, name: bytes, register: Register, record: ManagerRecord, claimed: Sequence[Task]
     ) -> None:
         """Some of the tasks that were offered are with this manager."""
-        if claimed:
-            record.held.update([task.id for task in claimed])
-        if record.held:
-            record.idle_since = None
+        self._hold(name, record, [task.id for task in claimed])
+        record.idle_since = None if record.held else record.heard_at
 
     def announced(self, name: bytes) -> None:
         """The driver knows of this manager now."""
@@ -199,7 +215,8 @@ class InterchangeState:
         ids = [result.id for result in results]
         if not held.issuperset(ids):
             results = [result for result in results if result.id in held]
-        held.difference_update(ids)
+            ids = [result.id for result in results]
+        self._let_go(record, ids)
         record.capacity = message.capacity
         if not record.held and record.idle_since is None:
             record.idle_since = now_s
@@ -215,7 +232,17 @@ class InterchangeState:
         if record.unreachable_since is not None:
             record.unreachable_since = None
             record.recount = Recount.WANTED
+            del self._unreachable[name]
         return record
+
+    def lose_contact(self, name: bytes, now_s: float) -> bool:
+        """A manager's connection is closed. Returns: whether that is news."""
+        record = self.managers.get(name)
+        if record is None or record.unreachable_since is not None:
+            return False
+        record.unreachable_since = now_s
+        self._unreachable[name] = record
+        return True
 
     def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
         """A manager whose connection was interrupted says which tasks it holds.
@@ -224,7 +251,7 @@ class InterchangeState:
         """
         record = self.managers[name]
         lost = record.held.difference(held)
-        record.held -= lost
+        self._let_go(record, lost)
         record.functions.clear()  # they may be lost as well
         record.recount = Recount.NOT_NEEDED
         self._has_room(name, record)
@@ -255,10 +282,21 @@ class InterchangeState:
         """A manager is gone. Returns: its record; the tasks it held are lost."""
         self._with_free_workers.pop(name, None)
         self._with_room.pop(name, None)
-        return self.managers.pop(name)
+        self._unreachable.pop(name, None)
+        record = self.managers.pop(name)
+        for task_id in record.held:
+            self._holders.pop(task_id, None)
+        self._leave_block(name, record.block)
+        return record
+
+    def _leave_block(self, name: bytes, block: str) -> None:
+        members = self._members[block]
+        del members[name]
+        if not members:
+            del self._members[block]
 
     def of_block(self, block: str) -> list[bytes]:
-        return [name for name, record in self.managers.items() if record.block == block]
+        return list(self._members.get(block, ()))
 
     def silent(self, now_s: float, threshold_s: float, grace_s: float) -> list[tuple[bytes, str]]:
         """Managers that must be given up, with the reason."""
@@ -279,7 +317,7 @@ class InterchangeState:
 
     def unreachable(self) -> list[bytes]:
         """Managers whose connection is closed."""
-        return [name for name, record in self.managers.items() if record.unreachable_since is not None]
+        return list(self._unreachable)
 
     @property
     def has_timed_tasks(self) -> bool:

@@ -90,5 +90,4 @@ class MpiInterchangeState(InterchangeState):
         self._taken[name][task.id] = nodes_of(task)
         if name in self._launches:
             self._launches[name] -= 1
-        record.held.add(task.id)
-        record.idle_since = None
+        self._hold(name, record, [task.id])
