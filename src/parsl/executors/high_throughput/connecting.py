@@ -8,6 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from parsl.executors.high_throughput.connections import Connection, StreamConnection, ZmqConnection
 from parsl.executors.high_throughput.message_stream import MessageStream
@@ -76,7 +77,16 @@ def _connections(
 def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
     import zmq
 
-    sock = zmq.Context().socket(zmq.DEALER)
+    sock = make_dealer(zmq.Context(), settings, name)
+    sock.connect(endpoint)
+    return ZmqConnection(sock)
+
+
+def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
+    """A manager's ZeroMQ socket, with its keys, before it connects."""
+    import zmq
+
+    sock = context.socket(zmq.DEALER)
     sock.setsockopt(zmq.ROUTING_ID, name.encode())
     for option, value in (
         (zmq.SNDHWM, 0),
@@ -93,8 +103,7 @@ def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
         sock.curve_publickey = keys.public
         sock.curve_secretkey = keys.secret
         sock.curve_serverkey = keys.server_public
-    sock.connect(endpoint)
-    return ZmqConnection(sock)
+    return sock
 
 
 def _await_answer(connection: Connection, register: Register) -> Welcome | Refused | None:

@@ -18,6 +18,12 @@ from parsl.executors.high_throughput.message_stream import MessageStream
 COPY_LIMIT = 64 * 1024
 #: Messages that are taken at once before others get their turn.
 _BURST = 64
+# Constants of ZeroMQ as plain numbers: its enumerations cost more to combine than a message to send.
+DONTWAIT = 1
+_DONTWAIT_AND_MORE = 1 | 2
+_RCVMORE = 13
+EVENTS = 15
+POLLIN = 1
 
 
 class Connection(ABC):
@@ -157,7 +163,7 @@ class ZmqConnection(Connection):
         found = False
         try:
             while True:  # to the last one: its descriptor is edge-triggered
-                self._monitor.recv_multipart(self._zmq.DONTWAIT)
+                self._monitor.recv_multipart(DONTWAIT)
                 found = True
         except self._zmq.Again:
             return found
@@ -172,14 +178,14 @@ class ZmqConnection(Connection):
         messages, self._given_back = self._given_back, []
         try:
             for _ in range(_BURST):
-                messages.append(receive(self._sock, 1))
+                messages.append(receive(self._sock))
         except self._zmq.Again:
             pass
         return messages
 
     def has_input(self) -> bool:
         # ZeroMQ's descriptor is edge-triggered: never sleep on it with events pending.
-        return bool(self._given_back or self._sock.getsockopt(self._zmq.EVENTS) & self._zmq.POLLIN)
+        return bool(self._given_back or int(self._sock.getsockopt(EVENTS)) & POLLIN)
 
     def wants_output(self) -> bool:
         return False
@@ -202,29 +208,24 @@ def send(sock: Any, parts: Sequence[Any]) -> None:
 
     Raises: zmq.Again when the socket takes no more; zmq.ZMQError (EHOSTUNREACH) when nobody is there.
     """
-    import zmq
-
     last = len(parts) - 1
     for i, part in enumerate(parts):
-        flags = zmq.DONTWAIT | (zmq.SNDMORE if i < last else 0)
         large = i > 0 and memoryview(part).nbytes >= COPY_LIMIT
-        sock.send(part, flags, copy=not large)
+        sock.send(part, DONTWAIT if i == last else _DONTWAIT_AND_MORE, copy=not large)
 
 
-def receive(sock: Any, heads: int) -> list[Any]:
+def receive(sock: Any) -> list[Any]:
     """Receive a multipart message over ZeroMQ without blocking.
 
-    Args:
-        heads: how many leading parts are wanted as bytes; the others come as memoryviews.
-
+    Returns: the first part as bytes, the others as memoryviews.
     Raises: zmq.Again when nothing has come.
     """
-    import zmq
-
-    parts: list[Any] = [sock.recv(zmq.DONTWAIT)]
-    while sock.getsockopt(zmq.RCVMORE):
-        if len(parts) < heads:
-            parts.append(sock.recv(zmq.DONTWAIT))
-        else:
-            parts.append(sock.recv(zmq.DONTWAIT, copy=False).buffer)
+    parts: list[Any] = [sock.recv(DONTWAIT)]
+    receive_more(sock, parts)
     return parts
+
+
+def receive_more(sock: Any, parts: list[Any]) -> None:
+    """Receive the rest of a message, as memoryviews, behind the parts of it that are there."""
+    while sock.getsockopt(_RCVMORE):
+        parts.append(sock.recv(DONTWAIT, copy=False).buffer)

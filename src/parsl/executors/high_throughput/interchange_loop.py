@@ -33,14 +33,13 @@ from parsl.executors.high_throughput.protocol import (
 from parsl.executors.high_throughput.receipts import Receipts
 from parsl.executors.high_throughput.restoration import Restoration
 from parsl.executors.high_throughput.settings import InterchangeSettings
+from parsl.executors.high_throughput.signs_of_life import SignsOfLife
 from parsl.executors.high_throughput.spool import remove_spool
 
 logger = logging.getLogger("parsl.htex.interchange")
 
 #: How long a manager whose connection was closed has to come back, in seconds.
 RECONNECT_GRACE_S = 3.0
-#: Connections that close have all managers probed: at most this often, in seconds, per 1,000 managers.
-PROBE_PERIOD_S = 0.05
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
 
@@ -78,9 +77,7 @@ class Interchange:
         self._given_up: set[bytes] = set()
         self._postponed: list[protocol.Query] = []
         self._stopping = False
-        self._next_beat = time.monotonic() + settings.heartbeat_period_s
-        self._next_probe = 0.0
-        self._wants_probe = False
+        self._signs_of_life = SignsOfLife(settings.heartbeat_period_s, time.monotonic())
         self._next_check = 0.0
         self._next_activity = 0.0
         self._has_news = False
@@ -121,8 +118,8 @@ class Interchange:
                     self._local.serve(fd, self._take_local, self._lose_local)
                 elif fd == listener_fd and self._remote is None:
                     self._open_remote()
-            if self._remote is not None and self._remote.serve(self._take_remote):
-                self._wants_probe = True
+            if self._remote is not None and (closed := self._remote.serve(self._take_remote)):
+                self._signs_of_life.doubt(closed, time.monotonic())
         self._stop_managers()
 
     def _await_offers(self) -> None:
@@ -141,20 +138,18 @@ class Interchange:
     # Clocks
 
     def _timeout_s(self) -> float:
-        moment = min(self._next_beat, self._next_check, self._receipts.due_s)
-        if self._wants_probe:
-            moment = min(moment, self._next_probe)
+        moment = min(self._signs_of_life.due_s, self._next_check, self._receipts.due_s)
         if self._has_news and self._state.restoration is None:
             moment = min(moment, self._next_activity)
         return max(0.0, moment - time.monotonic() + 0.001)
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + self._settings.heartbeat_period_s
-            self._wants_probe = True
-        if self._wants_probe and now >= self._next_probe:
-            self._probe(now)
+        if now >= self._signs_of_life.due_s:
+            beat = encode(protocol.Beat())
+            for name in self._signs_of_life.take(self._state.managers, now):
+                if name in self._state.managers:
+                    self._tell(name, [beat])  # which also tells whether its connection is closed
         if self._has_news and now >= self._next_activity and self._state.restoration is None:
             self._tell_activity(now)
         if now >= self._receipts.due_s:
@@ -182,14 +177,6 @@ class Interchange:
         self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
         infos = self._state.infos(now)
         self._driver.say(protocol.Answer(0, infos, without_time=self._told_without_time))
-
-    def _probe(self, now: float) -> None:
-        """A sign of life to every manager, which also tells which connections are closed."""
-        self._wants_probe = False
-        self._next_probe = now + PROBE_PERIOD_S * len(self._state.managers) / 1000
-        beat = encode(protocol.Beat())
-        for name in list(self._state.managers):
-            self._tell(name, [beat])
 
     # The driver
 
@@ -330,6 +317,8 @@ class Interchange:
             )
             self._tell(name, [encode(answer)])
             return
+        if isinstance(message, protocol.Interrupted) and self._remote is not None:
+            self._remote.forget_connection(name)
         if record.recount is Recount.WANTED or isinstance(message, protocol.Interrupted):
             self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
         if isinstance(message, protocol.Results):
@@ -412,6 +401,8 @@ class Interchange:
             ran_s: how long its tasks had been running, in seconds, where it has said so.
         """
         record = self._state.remove(name)
+        if self._remote is not None:
+            self._remote.forget_connection(name)
         self._given_up.add(name)
         self._receipts.forget(name)
         level = logging.WARNING if record.held else logging.INFO

@@ -15,14 +15,19 @@ from collections.abc import Callable
 from typing import Any
 
 from parsl.executors.high_throughput import descriptors
-from parsl.executors.high_throughput.connections import receive, send
+from parsl.executors.high_throughput.connections import DONTWAIT, EVENTS, POLLIN, receive_more, send
 from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.peers import Peers
 from parsl.executors.high_throughput.protocol import Refused, encode
 from parsl.executors.high_throughput.settings import InterchangeSettings
 
 logger = logging.getLogger("parsl.htex.interchange")
 
 _BURST = 256
+#: ZMQ_SRCFD: by which connection a message has come.
+_SRCFD = 2
+#: What the monitor of a socket tells: the number of the event, and the descriptor.
+_EVENT = struct.Struct("=Hi")
 
 
 class Unreachable(Exception):
@@ -193,6 +198,11 @@ class RemoteLinks:
             self._router.setsockopt(option, value)
         self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._gate: Any = None
+        self._peers = Peers()
+        self._doubtful: list[bytes] = []
+        #: To send takes in what has come: nobody tells of that any more.
+        self._has_sent = False
+        self._is_undrained = True
         if settings.cert_dir:
             self._require_keys(settings.cert_dir)
         self._router.bind(settings.endpoint)
@@ -220,47 +230,74 @@ class RemoteLinks:
         self._gate.bind("inproc://zeromq.zap.01")
 
     def has_input(self) -> bool:
-        """Whether events are pending that the edge-triggered descriptors will not tell of again."""
-        events, pollin = self._zmq.EVENTS, self._zmq.POLLIN
-        return any(int(sock.getsockopt(events)) & pollin for sock in self._sockets)
+        """Whether messages may be there that the edge-triggered descriptors will not tell of again."""
+        return self._is_undrained or (self._has_sent and int(self._router.getsockopt(EVENTS)) & POLLIN != 0)
 
-    def serve(self, take: Callable[[bytes, list[Any]], None]) -> bool:
-        """Take what has come. Returns: whether some connection was closed."""
+    def serve(self, take: Callable[[bytes, list[Any]], None]) -> list[bytes]:
+        """Take what has come. Returns: managers whose connection was closed."""
         if self._gate is not None:
             self._guard()
+        self._has_sent, self._is_undrained = False, True
         try:
             for _ in range(_BURST):
-                name, *frames = receive(self._router, 2)
-                if frames:
-                    take(name, frames)
+                self._take_one(take)
         except self._zmq.Again:
-            pass
-        return self._was_closed()
+            self._is_undrained = False
+        return self._closed()
+
+    def _take_one(self, take: Callable[[bytes, list[Any]], None]) -> None:
+        name = self._router.recv(DONTWAIT)
+        if name in self._peers:
+            parts = [self._router.recv(DONTWAIT)]
+        else:
+            head = self._router.recv(DONTWAIT, copy=False)
+            self._learn(name, head)
+            parts = [head.bytes]
+        receive_more(self._router, parts)
+        take(name, parts)
+
+    def _learn(self, name: bytes, head: Any) -> None:
+        try:
+            before = self._peers.learn(name, head.get(_SRCFD))
+        except self._zmq.ZMQError:
+            return  # it does not say; then the next message may
+        if before is not None:
+            self._doubtful.append(before)
+
+    def forget_connection(self, name: bytes) -> None:
+        """A manager has, or may have, another connection than before, or none any more."""
+        self._peers.forget(name)
 
     def _guard(self) -> None:
-        while self._gate.getsockopt(self._zmq.EVENTS) & self._zmq.POLLIN:
-            version, number, _domain, address, _identity, mechanism, *credentials = (
-                self._gate.recv_multipart()
-            )
-            is_allowed = mechanism == b"CURVE" and credentials == [self._allowed]
-            if not is_allowed:
-                logger.warning(
-                    "a connection from %s without the key was refused", address.decode(errors="replace")
-                )
-            status = [b"200", b"OK"] if is_allowed else [b"400", b"no valid key"]
-            self._gate.send_multipart([version, number, *status, b"", b""])
-
-    def _was_closed(self) -> bool:
-        closed = False
         try:
             while True:
-                self._monitor.recv_multipart(self._zmq.DONTWAIT)
-                closed = True
+                version, number, _domain, address, _identity, mechanism, *credentials = (
+                    self._gate.recv_multipart(DONTWAIT)
+                )
+                is_allowed = mechanism == b"CURVE" and credentials == [self._allowed]
+                if not is_allowed:
+                    logger.warning(
+                        "a connection from %s without the key was refused", address.decode(errors="replace")
+                    )
+                status = [b"200", b"OK"] if is_allowed else [b"400", b"no valid key"]
+                send(self._gate, [version, number, *status, b"", b""])
+        except self._zmq.Again:
+            pass
+
+    def _closed(self) -> list[bytes]:
+        closed, self._doubtful = self._doubtful, []
+        try:
+            while True:
+                event, _address = self._monitor.recv_multipart(DONTWAIT)
+                name = self._peers.closed(_EVENT.unpack(event)[1])
+                if name is not None:
+                    closed.append(name)
         except self._zmq.Again:
             return closed
 
     def send(self, name: bytes, parts: list[Any]) -> None:
         """Raises: Unreachable."""
+        self._has_sent = True
         try:
             send(self._router, [name, *parts])
         except self._zmq.ZMQError as error:
