@@ -6,6 +6,7 @@
 #   make bench   measure, next to other libraries    (ARGS="--help" for its options)
 #   make chaos   break runs on purpose, for minutes    (chaos/README.md)
 #   make soak    random kills for a minute             (ARGS="--seconds 3600")
+#   make load    a whole supercomputer's managers, simulated (ARGS="--managers 1000")
 #   make clean   remove what these made
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ ARGS ?=
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check format docs bench chaos soak clean
+.PHONY: demo test check format docs bench chaos soak load clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -47,6 +48,9 @@ chaos: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m chaos.soak $(ARGS)
+
+load: $(READY)
+	$(BIN)/python -m chaos.load $(ARGS)
 
 clean:
 	rm -rf .venv .venv-* .bench .demo build dist runinfo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,87 @@
+"""The fleets as the command has them: processes that it starts, tells to let managers die, and hears."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from chaos.load import orders
+from chaos.load.orders import Died, Ended, Kill, Order, Refused, decode_news
+
+#: Where this package is.
+ROOT = Path(__file__).parents[2]
+
+
+class Crew:
+    """Owns the fleets' processes, and a thread for each that reads what it says.
+
+    Args:
+        fleets: What each of them is to simulate.
+        seed: For the same fleets to be told to let managers die.
+    """
+
+    def __init__(self, fleets: list[Order], seed: int) -> None:
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self.died: list[Died] = []
+        self.refused: list[Refused] = []
+        self.ended: list[Ended] = []
+        self.processes = [_start(order) for order in fleets]
+        self._readers = [
+            threading.Thread(target=self._read, args=(process,), daemon=True) for process in self.processes
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __repr__(self) -> str:
+        return f"<Crew fleets={len(self.processes)} died={len(self.died)}>"
+
+    def kill_one(self, is_silent: bool) -> None:
+        """Have some fleet let one of its managers die."""
+        stdin = self._random.choice(self.processes).stdin
+        assert stdin is not None
+        stdin.write(orders.encode(Kill(is_silent)) + b"\n")
+        stdin.flush()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            news = decode_news(line)
+            with self._lock:
+                self._list_for(news).append(news)
+
+    def _list_for(self, news: Any) -> list[Any]:
+        if isinstance(news, Died):
+            return self.died
+        return self.ended if isinstance(news, Ended) else self.refused
+
+    def close(self, timeout_s: float) -> list[str]:
+        """Wait for the fleets' ends, so long, then kill them. Returns: what was wrong with them."""
+        wrong = []
+        for number, process in enumerate(self.processes):
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                code = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
+            if code:
+                wrong.append(f"fleet {number} ended with exit code {code}")
+        for reader in self._readers:
+            reader.join()
+        return wrong
+
+
+def _start(order: Order) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chaos.load.fleet"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.write(orders.encode(order) + b"\n")
+    process.stdin.flush()
+    return process

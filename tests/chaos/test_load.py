@@ -1,0 +1,93 @@
+"""The load: its simulated managers keep to the protocol, and its report finds what it is for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.load.member import Member
+from chaos.load.meter import Phase
+from chaos.load.orders import Died, Refused
+from chaos.load.report import Facts, figures, findings, table
+from parsl.executors.high_throughput.protocol import DONE, Result, Results, Task
+
+
+def facts(**changed: Any) -> Facts:
+    """A run of two managers, one of which died, in which nothing went wrong."""
+    options: dict[str, Any] = {
+        "managers": 2,
+        "joined": {"a": 1.0, "b": 2.0},
+        "gone": {"b": 13.0},
+        "died": [Died("b", False, 10.0)],
+        "refused": [],
+        "seen": bytearray([1, 1, 1]),
+        "errors": [],
+        "phases": [Phase("steady", 2.0, {"driver": 0.5})],
+        "peak_memory": {"driver": 3 * 2**20},
+        "steady_rate": 1.5,
+        "longest_silence_s": 4.0,
+    }
+    return Facts(**{**options, **changed})
+
+
+def test_a_run_in_which_all_went_well_has_no_findings() -> None:
+    assert findings(facts()) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"joined": {"a": 1.0}}, "1 managers have not registered"),
+        ({"seen": bytearray([1, 0, 0])}, "2 tasks have no result"),
+        ({"seen": bytearray([1, 2, 1])}, "1 tasks have more than one result"),
+        ({"gone": {}}, "1 deaths were not noticed"),
+        ({"gone": {"a": 12.0, "b": 13.0}}, "1 managers were given up that lived"),
+        ({"refused": [Refused("a", "too many")]}, "1 managers were refused that lived"),
+        ({"errors": [ValueError("odd\nlines")] * 2}, "ValueError: odd"),
+    ],
+)
+def test_what_went_wrong_is_found(changed: dict[str, Any], found: str) -> None:
+    assert findings(facts(**changed)) == [found]
+
+
+def test_the_figures_say_how_long_it_took_to_notice() -> None:
+    told = figures(facts())
+    assert told["closed deaths noticed after s, median"] == 3.0
+    assert told["silent deaths noticed after s, longest"] is None
+    assert told["steady, cores, driver"] == 0.5
+    assert table({"a": None, "long name": 1234.5}) == ("a                     -\nlong name      1,234.50")
+
+
+def test_a_simulated_manager_runs_a_task_in_each_worker_and_holds_the_others() -> None:
+    member = Member(7, "0", 2, None)
+    slots = member.accept([Task(number, b"", b"call") for number in range(3)], 0.0)
+    assert [slot.given[0].id for slot in slots] == [0, 1]
+    assert sorted(member.held(5).ids) == [0, 1, 2]
+    [next_slot] = member.finish(slots[1], 10.0, 10.0)
+    assert next_slot.given[0].id == 2
+    sent = member.take_results()
+    assert sent == Results([Result(1, DONE, b"call", run_s=10.0)], 2, 1)
+    assert member.take_results() == Results([], 2, 2)
+
+
+@pytest.mark.slow
+def test_a_small_machine_loses_a_node_and_no_task() -> None:
+    options = (
+        "--managers 10 --workers 2 --tasks 400 --task-s 0.02 --deaths 0.1 --idle-s 0 --fleets 2 --seed 3"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "chaos.load", *options.split()],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert "WRONG" not in run.stdout
+    [line] = [line for line in run.stdout.splitlines() if line.startswith("closed deaths  ")]
+    assert line.split()[-1] == "1.00"
