@@ -136,10 +136,11 @@ def test_a_manager_ends_when_nothing_is_heard_of_the_interchange(
     wait_until(lambda: run.executor.connected_managers() == [], 60)
 
 
+@pytest.mark.slow
 def test_heartbeats_keep_an_idle_connection(start_run: StartRun, far: Path, tmp_path: Path) -> None:
-    run = start_run(run_dir=far, heartbeat_period=0.1, heartbeat_threshold=0.5)
+    run = start_run(run_dir=far, heartbeat_period=0.2, heartbeat_threshold=4)
     run.warm_up()
     [before] = run.executor.connected_managers()
-    assert run.send(tasks.sleep_in_c, 1.2).result(timeout=30) is None
+    assert run.send(tasks.sleep_in_c, 5).result(timeout=60) is None
     [after] = run.executor.connected_managers()
     assert after["manager"] == before["manager"]
