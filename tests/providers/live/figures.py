@@ -1,7 +1,7 @@
 """How long things take with real schedulers: ``python -m tests.providers.live.figures [ROUNDS]``.
 
-Runs the scenarios of the tests in private clusters, as root, and prints the median and the range of what they
-measure, in seconds. Take it on a machine that does nothing else.
+Runs the scenarios in private clusters, as root, and on the stand-in for PBS, and prints the median and the
+range of what they measure, in seconds. Take it on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.providers.live import test_grid_engine, test_slurm
+from tests.providers.live import pbs_scenarios, test_grid_engine, test_slurm
 
 SCHEDULERS: dict[str, Callable[[str, Path], Any]] = {
+    "PBS stand-in": pbs_scenarios.facts_of,
     "Slurm": test_slurm.facts_of,
     "Grid Engine": test_grid_engine.facts_of,
 }
@@ -40,6 +41,21 @@ class Figure:
 
 
 FIGURES = [
+    Figure("PBS stand-in", "ensemble", "submitted_s", "load to job submitted"),
+    Figure("PBS stand-in", "ensemble", "first_result_after_job_start_s", "job's start to first result"),
+    Figure("PBS stand-in", "ensemble", "first_result_s", "load to first of 100 results, 1 node"),
+    Figure("PBS stand-in", "ensemble", "all_results_s", "load to all of 100 results, 1 node"),
+    Figure("PBS stand-in", "ensemble", "exit_s", "end of `with` until it returns"),
+    Figure("PBS stand-in", "busy_end", "exit_s", "the same, a job running and one queued"),
+    Figure("PBS stand-in", "deleted", "result_after_next_start_s", "job deleted: next job's start to result"),
+    Figure("PBS stand-in", "deleted", "result_after_loss_s", "job deleted: until the result"),
+    Figure("PBS stand-in", "walltime", "result_after_next_start_s", "walltime kill: next start to result"),
+    Figure("PBS stand-in", "walltime", "failures", "walltime kill: retries used"),
+    Figure("PBS stand-in", "bad_worker_init", "told_after_end_s", "worker_init fails: end until reported"),
+    Figure("PBS stand-in", "refused", "told_s", "load to refusal reported"),
+    Figure("PBS stand-in", "held", "told_s", "job held: until told"),
+    Figure("PBS stand-in", "never_runs", "told_s", "job can never run: load until told"),
+    Figure("PBS stand-in", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
     Figure("Slurm", "ensemble", "submitted_s", "load to job submitted"),
     Figure("Slurm", "ensemble", "first_result_after_job_start_s", "job's start to first result"),
     Figure("Slurm", "ensemble", "first_result_s", "load to first of 100 results, 2 nodes"),
@@ -50,6 +66,8 @@ FIGURES = [
     Figure("Slurm", "deleted", "result_after_loss_s", "job deleted: until the result"),
     Figure("Slurm", "node_failed", "result_after_loss_s", "node down: until the result"),
     Figure("Slurm", "walltime", "result_after_next_start_s", "walltime kill: next job's start to result"),
+    Figure("Slurm", "walltime", "failures", "walltime kill: retries used"),
+    Figure("Slurm", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
     Figure("Slurm", "refused", "told_s", "load to refusal reported"),
     Figure("Slurm", "bad_worker_init", "told_after_end_s", "worker_init fails: job's end until reported"),
     Figure("Slurm", "held", "told_s", "job held: load until told"),
@@ -64,6 +82,9 @@ FIGURES = [
     Figure("Grid Engine", "deleted", "result_after_next_start_s", "job deleted: next job's start to result"),
     Figure("Grid Engine", "walltime", "result_after_next_start_s", "walltime kill: next start to result"),
     Figure("Grid Engine", "bad_worker_init", "told_after_end_s", "worker_init fails: end until reported"),
+    Figure("Grid Engine", "held", "told_s", "job held: load until told"),
+    Figure("Grid Engine", "never_runs", "told_s", "job can never run: load until told"),
+    Figure("Grid Engine", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
 ]
 
 
@@ -86,7 +107,7 @@ def main() -> None:
     for figure, values in measure(rounds).items():
         spread = f"{min(values):.2f} to {max(values):.2f}"
         median = statistics.median(values)
-        sys.stdout.write(f"{figure.scheduler:12} {figure.what:55} {median:7.2f}  ({spread})\n")
+        sys.stdout.write(f"{figure.scheduler:13} {figure.what:55} {median:7.2f}  ({spread})\n")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from parsl.providers import GridEngineProvider
 from tests.providers.live.scenario import (
     STAMP,
     Watch,
+    commands_per_10s,
     elapsed_since_start,
     gap_s,
     hearing,
@@ -212,6 +213,14 @@ def scaling() -> dict[str, Any]:
         given_back_s = gap_s(done_s)
         again = where(0).result(timeout=30)
     return {"most": queue.most, "used": len(used), "given_back_s": given_back_s, "again": again}
+
+
+def quiet() -> dict[str, Any]:
+    """A job runs, and nothing changes."""
+    with parsl.load(config()):
+        where(0).result(timeout=30)
+        time.sleep(30)  # in which the job's start is still news
+        return {"per_10s": commands_per_10s(40)}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ in seconds.
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -22,7 +23,9 @@ from tests.support.private_machine import wait_for
 
 __all__ = [
     "STAMP",
+    "StatusCommands",
     "Watch",
+    "commands_per_10s",
     "elapsed_since_start",
     "gap_s",
     "hearing",
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 #: Shell text for worker_init: notes when the job script begins.
-STAMP = 'date +%s.%N >"started-${SLURM_JOB_ID:-$JOB_ID}"'
+STAMP = 'id=${SLURM_JOB_ID:-${PBS_JOBID:-$JOB_ID}}; date +%s.%N >"started-${id%%.*}"'
 
 
 def run_named(functions: Mapping[str, Any]) -> None:
@@ -56,6 +59,37 @@ def elapsed_since_start(job_id: object) -> float:
 def gap_s(since_s: float) -> float:
     """How long ago something was, rounded for printing."""
     return round(time.time() - since_s, 3)
+
+
+class StatusCommands(logging.Handler):
+    """Counts the commands that ask about jobs, as a context manager."""
+
+    _PROGRAMS = ("squeue", "sacct", "scontrol", "qstat", "qacct", "qalter")
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.count = 0
+        self._logger = logging.getLogger("parsl.providers.cluster_provider")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        command = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        if isinstance(command, list) and command[0] in self._PROGRAMS:
+            self.count += 1
+
+    def __enter__(self) -> StatusCommands:
+        self._logger.setLevel(logging.DEBUG)
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+
+
+def commands_per_10s(seconds: float = 60.0) -> float:
+    """How many commands ask about jobs in ten seconds, measured for so long."""
+    with StatusCommands() as commands:
+        time.sleep(seconds)
+    return round(commands.count * 10 / seconds, 3)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from parsl.providers import SlurmProvider
 from tests.providers.live.scenario import (
     STAMP,
     Watch,
+    commands_per_10s,
     elapsed_since_start,
     gap_s,
     hearing,
@@ -475,6 +476,14 @@ def held() -> dict[str, Any]:
         slurm("scontrol", "release", job_of(kernel))
         place = task.result(timeout=60)
     return {"heard": [str(warning.message) for warning in heard], "told_s": told_s, "place": place}
+
+
+def quiet() -> dict[str, Any]:
+    """A job runs, and nothing changes."""
+    with parsl.load(config(provider())):
+        where(0).result(timeout=30)
+        time.sleep(30)  # in which the job's start is still news
+        return {"per_10s": commands_per_10s(40)}
 
 
 if __name__ == "__main__":
