@@ -123,15 +123,26 @@ def test_a_refused_job_is_an_error_with_the_words_of_pbs(make_cluster, tmp_path)
     assert cluster.jobs() == []
 
 
-def test_the_scripts_of_auroras_guide_run_as_they_are(make_cluster, home, tmp_path):
+def guide_directory(home, config):
+    """A directory with the guide's workflow and one of its configurations, and the program that it runs."""
     programs = home / "GettingStarted" / "Examples" / "Aurora" / "affinity_gpu" / "sycl"
     programs.mkdir(parents=True)
     (programs / "hello_affinity").write_bytes((EXAMPLE / "hello_affinity").read_bytes())
     (programs / "hello_affinity").chmod(0o755)
-    work = tmp_path / "work"
+    work = home / "work"
     work.mkdir()
-    for script in (AURORA_GUIDE / "config.py", EXAMPLE / "my_parsl_workflow.py"):
-        (work / script.name).write_bytes(script.read_bytes())
+    (work / "config.py").write_bytes(config.read_bytes())
+    (work / "my_parsl_workflow.py").write_bytes((EXAMPLE / "my_parsl_workflow.py").read_bytes())
+    return work
+
+
+def tiles_said(work):
+    said = [(work / "output" / f"hello_{number}.stdout").read_text() for number in range(12)]
+    return [re.match(r"host \S+  worker \d+ of 12  tile ([0-5]\.[01]) ", each)[1] for each in said]
+
+
+def test_the_scripts_of_auroras_guide_run_as_they_are(make_cluster, home):
+    work = guide_directory(home, AURORA_GUIDE / "config.py")
     cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
     done = subprocess.run(
         [sys.executable, "my_parsl_workflow.py"],
@@ -140,8 +151,24 @@ def test_the_scripts_of_auroras_guide_run_as_they_are(make_cluster, home, tmp_pa
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Tasks done!\n")
-    said = [(work / "output" / f"hello_{number}.stdout").read_text() for number in range(12)]
-    assert all(re.match(r"host \S+  worker \d+ of 12  tile [0-5]\.[01] ", each) for each in said)
+    assert len(tiles_said(work)) == 12
     [job] = cluster.jobs()
     assert (job.account, job.queue, job.walltime_s, job.node_count) == ("Aurora_deployment", "debug", 1800, 1)
     assert cluster.wait_for(job.number).state == FINISHED
+
+
+def test_the_guides_workflow_runs_inside_a_job_as_it_is(make_cluster, home):
+    work = guide_directory(home, EXAMPLE / "in_job_config.py")
+    (work / "job.sh").write_text(
+        "#!/bin/bash\n"
+        "#PBS -A x -q debug -l select=2 -l walltime=0:30:00 -l filesystems=home -o job.out -j oe\n"
+        'cd "$PBS_O_WORKDIR"; source ~/_env/bin/activate; python my_parsl_workflow.py\n'
+    )
+    cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
+    submitted = subprocess.run(["qsub", "job.sh"], cwd=work, check=True, capture_output=True, text=True)
+    job = cluster.wait_for(submitted.stdout, FINISHED, timeout_s=DEADLINE_S)
+    said = (work / "job.out").read_text()
+    assert job.exit_status == 0, said
+    assert said.endswith("Tasks done!\n")
+    assert len(tiles_said(work)) == 12
+    assert len(cluster.jobs()) == 1
