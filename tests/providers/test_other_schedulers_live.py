@@ -10,7 +10,7 @@ import parsl
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.block_notices import BlocksWarning
-from parsl.launchers import SimpleLauncher
+from parsl.launchers import SingleNodeLauncher
 from parsl.providers import CondorProvider, LSFProvider, TorqueProvider
 from parsl.testing.schedulers import CondorCluster, LSFCluster, Policy, TorqueCluster
 from parsl.testing.schedulers.closing import marked_processes
@@ -26,7 +26,7 @@ def config(tmp_path, provider):
         label="htex",
         max_workers_per_node=2,
         cores_per_worker=0.01,
-        provider=provider(worker_init=WORKER_INIT, launcher=SimpleLauncher()),
+        provider=provider(worker_init=WORKER_INIT, launcher=SingleNodeLauncher()),
     )
     return Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0)
 

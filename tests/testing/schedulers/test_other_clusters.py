@@ -50,6 +50,13 @@ def test_torque_runs_a_job_and_tells_of_its_end(make, tmp_path):
     assert (unknown.returncode, unknown.stderr) == (153, "qstat: Unknown Job Id Error 99\n")
 
 
+def test_lsf_runs_a_script_with_what_its_first_line_names(make, tmp_path):
+    cluster = make(LSFCluster)
+    (tmp_path / "script").write_text("#!/bin/bash\n#BSUB -o out\nprintf -v said %s bash; echo $said\n")
+    assert cluster.wait_for(run("bsub", "script").stdout.split("<")[1].split(">")[0]).exit_status == 0
+    assert (tmp_path / "out").read_text().startswith("bash\n")
+
+
 def test_torque_ends_a_job_with_271(make):
     cluster = make(TorqueCluster)
     deleted = run("qsub", stdin="sleep 100\n").stdout.strip()

@@ -9,8 +9,18 @@ from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE, Dialect, LaunchPl
 from parsl.testing.schedulers.records import ABORTED, DELETED, OVER_WALLTIME, Job, Payload
 
 
+def _interpreter(script: str) -> tuple[str, ...]:
+    """Return the program that a script names in its first line, and its arguments; else the shell."""
+    first_line = script.partition("\n")[0]
+    words = first_line[2:].split() if first_line.startswith("#!") else []
+    return tuple(words) or ("/bin/sh",)
+
+
 class LSFDialect(Dialect):
-    """LSF. A job gets the submitter's environment, and starts in its working directory."""
+    """LSF. A job gets the submitter's environment, and starts in its working directory.
+
+    A script is run by what its first line names.
+    """
 
     exit_statuses: Mapping[str, int] = {DELETED: 130, ABORTED: 130, OVER_WALLTIME: 140}
 
@@ -42,9 +52,10 @@ class LSFDialect(Dialect):
             CLUSTER_VARIABLE: self.directory,
             **self.claimed_cpus(job),
         }
+        interpreter = _interpreter(payload.script)
         return LaunchPlan(
-            program="/bin/sh",
-            arguments=("/bin/sh", script),
+            program=interpreter[0],
+            arguments=(*interpreter, script),
             stdin_text="",
             environment=environment,
             workdir=job.workdir,
