@@ -148,22 +148,27 @@ def slurm(add_command, home):
     )
 
 
-def test_a_dry_run_is_made_only_if_the_user_wants_it(doctor, slurm, tmp_path):
-    found = doctor.check(SLURM)
+def test_a_dry_run_is_made_but_if_the_user_does_not_want_it(doctor, slurm, tmp_path):
+    found = doctor.check(SLURM, "--no-dry-run")
     [(_, text)] = [(topic, text) for topic, text in of_level(found, "note") if topic == "dry run"]
-    assert "job id" in text
-    assert "--ask-scheduler" in text
+    assert "not done" in text
     assert not (tmp_path / "sbatch.log").exists()
-    found = doctor.check(SLURM, "--ask-scheduler")
+    found = doctor.check(SLURM)
     assert ("dry run", "`sbatch --test-only` takes the job: sbatch: Job 7 to start at noon ") in of_level(
         found, "ok"
     )
     assert (tmp_path / "sbatch.log").read_text().startswith("--test-only ")
 
 
+def test_a_partition_that_there_is_not(doctor, slurm, add_command):
+    add_command("scontrol", "echo Partition debug not found; exit 1")
+    found = doctor.check(SLURM)
+    assert any("does not know it" in text for topic, text in of_level(found, "error") if topic == "queue")
+
+
 def test_a_dry_run_that_is_refused(doctor, slurm, add_command):
     add_command("sbatch", "echo 'sbatch: error: Invalid account' >&2; exit 1")
-    found = doctor.check(SLURM, "--ask-scheduler")
+    found = doctor.check(SLURM)
     assert any(
         "refuses the job: sbatch: error: Invalid account" in text for _, text in of_level(found, "error")
     )

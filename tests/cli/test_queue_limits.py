@@ -37,6 +37,8 @@ def test_the_partition_that_is_meant_is_read():
     assert parse_scontrol(SLURM, "big") == QueueLimits("big", 172800, None, 100, 10, "DRAIN")
     assert parse_scontrol(SLURM, "short") == QueueLimits("short", 1800, None, 4)
     assert parse_scontrol(SLURM, None) == QueueLimits("debug", None, None, None, 0)
+    small = SLURM.replace("MaxNodes=UNLIMITED", "MaxNodes=UNLIMITED TotalNodes=4")
+    assert parse_scontrol(small, "debug") == QueueLimits("debug", None, None, 4, 0)
     assert parse_scontrol("slurm_load_partitions error", "big") is None
 
 

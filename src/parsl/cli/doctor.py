@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Check a configuration: import it, show the job script that would be submitted, and say in plain words what
-would fail. It runs worker_init in a shell like the job's, on this host. It submits and starts nothing.
+would fail. It runs worker_init in a shell like the job's, on this host, and has the scheduler check the job
+where it can. It submits and starts nothing.
 The exit code is 1 if something would fail.
 """
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     loaded = load_configs(options.config)
-    wishes = Wishes(options.ask_scheduler, not options.no_worker_init, options.timeout)
+    wishes = Wishes(not options.no_dry_run, not options.no_worker_init, options.timeout)
     examinations = {name: examine(config, wishes) for name, config in loaded.configs.items()}
     report = Report(options.config, loaded.findings, examinations)
     if options.json:
@@ -50,9 +51,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a file or module with a Config; NAME is one of several, or a function that makes one",
     )
     parser.add_argument(
-        "--ask-scheduler",
+        "--no-dry-run",
         action="store_true",
-        help="have the scheduler check the job; Slurm (sbatch --test-only) uses up a job id for it",
+        help="do not have the scheduler check the job (Slurm: sbatch --test-only; Grid Engine: qsub -w v), "
+        "which uses up a job id",
     )
     parser.add_argument("--no-worker-init", action="store_true", help="do not run worker_init here")
     parser.add_argument("--no-script", action="store_true", help="do not show the job script")

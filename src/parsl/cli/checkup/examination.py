@@ -30,7 +30,7 @@ class Wishes(NamedTuple):
     """How far the checks may go."""
 
     #: Whether to have the scheduler check the job, at the cost of a job id.
-    ask_scheduler: bool = False
+    dry_run: bool = True
     run_worker_init: bool = True
     #: For worker_init, and for a dry run, in seconds.
     timeout_s: float = 60.0
@@ -68,7 +68,7 @@ def _examine(subject: Subject, wishes: Wishes) -> Examination:
     add(lambda: batch_commands.check_commands(subject))
     add(lambda: queue_limits.check_queue(subject))
     add(lambda: job_script.check_directives(subject))
-    add(lambda: job_script.check_dry_run(subject, files, wishes.ask_scheduler, wishes.timeout_s))
+    add(lambda: job_script.check_dry_run(subject, files, wishes.dry_run, wishes.timeout_s))
     add(lambda: launcher_fit.check_launcher(subject, probe))
     add(lambda: environments.check_environment(subject, probe, wishes.timeout_s))
     add(lambda: workers.check_workers(subject, probe))

@@ -110,7 +110,7 @@ def check_dry_run(subject: Subject, files: dict[str, str], is_asked: bool, timeo
     Args:
         subject: What is checked.
         files: The job's files.
-        is_asked: Whether the user wants that; Slurm uses up a job id for it.
+        is_asked: Whether the user wants that; it uses up a job id.
         timeout_s: How long the command may take, in seconds.
     """
     batch = subject.batch
@@ -124,7 +124,7 @@ def check_dry_run(subject: Subject, files: dict[str, str], is_asked: bool, timeo
         return [Finding(NOTE, _DRY_RUN, text)]
     shown = " ".join(options)
     if not is_asked:
-        text = f"not done: `{shown}` would check the job, but may use up a job id. --ask-scheduler does it."
+        text = f"not done, as you wish: `{shown}` would check the job."
         return [Finding(NOTE, _DRY_RUN, text)]
     return _dry_run(options, list(files.items())[-1], timeout_s)
 

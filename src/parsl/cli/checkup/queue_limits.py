@@ -46,8 +46,9 @@ def check_queue(subject: Subject) -> list[Finding]:
     if result.timed_out:
         text = f"`{shown}` did not answer within {_TIMEOUT_S} s: is the scheduler up?"
         return [Finding(WARNING, _TOPIC, text)]
-    if re.search(r"unknown queue|partition .* not found|invalid partition", result.stderr, re.IGNORECASE):
-        text = f"the scheduler does not know it: `{shown}` says: {result.stderr.strip()}"
+    said = " ".join(f"{result.stdout} {result.stderr}".split())
+    if re.search(r"unknown queue|partition \S+ not found|invalid partition", said, re.IGNORECASE):
+        text = f"the scheduler does not know it: `{shown}` says: {said}"
         return [Finding(ERROR, _TOPIC, text)]
     limits = read_limits(batch, result)
     if limits is None:
@@ -110,7 +111,7 @@ def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
             return QueueLimits(
                 name,
                 max_walltime_s=parse_time(values.get("MaxTime"), bare="minute"),
-                max_nodes=_whole(values.get("MaxNodes")),
+                max_nodes=_least(_whole(values.get("MaxNodes")), _whole(values.get("TotalNodes"))),
                 min_nodes=_whole(values.get("MinNodes")),
                 closed="" if state == "UP" else state,
             )
@@ -148,6 +149,10 @@ def parse_time(text: str | None, bare: str = "second") -> int | None:
         return parse_walltime("the queue", text, bare=bare)
     except ParameterError:
         return None
+
+
+def _least(*numbers: int | None) -> int | None:
+    return min((number for number in numbers if number is not None), default=None)
 
 
 def _whole(text: str | None) -> int | None:
