@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from parsl.executors.high_throughput.connections import Connection, StreamConnection, ZmqConnection
-from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.message_stream import MOST_BYTES, MessageStream
 from parsl.executors.high_throughput.protocol import (
     DecodeError,
     Refused,
@@ -91,6 +91,7 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
     for option, value in (
         (zmq.SNDHWM, 0),
         (zmq.RCVHWM, 0),
+        (zmq.MAXMSGSIZE, MOST_BYTES),
         (zmq.TCP_KEEPALIVE, 1),
         (zmq.IPV6, 1),
         (zmq.RECONNECT_IVL, RECONNECT_AFTER_MS),

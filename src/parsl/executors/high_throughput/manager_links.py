@@ -16,7 +16,7 @@ from typing import Any
 
 from parsl.executors.high_throughput import descriptors
 from parsl.executors.high_throughput.connections import DONTWAIT, EVENTS, POLLIN, receive_more, send
-from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.message_stream import MOST_BYTES, MessageStream
 from parsl.executors.high_throughput.peers import Peers
 from parsl.executors.high_throughput.protocol import Refused, encode
 from parsl.executors.high_throughput.settings import InterchangeSettings
@@ -189,6 +189,7 @@ class RemoteLinks:
         for option, value in (
             (zmq.SNDHWM, 0),
             (zmq.RCVHWM, 0),
+            (zmq.MAXMSGSIZE, MOST_BYTES),
             (zmq.ROUTER_MANDATORY, 1),
             (zmq.ROUTER_HANDOVER, 1),
             (zmq.TCP_KEEPALIVE, 1),

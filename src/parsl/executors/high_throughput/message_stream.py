@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections import deque
@@ -14,6 +15,9 @@ _COUNT = struct.Struct("<I")
 _BUFFER_SIZE = 256 * 1024
 #: More frames in a message mean that the two ends are out of step.
 _MOST_FRAMES = 1 << 24
+#: No message is larger than this machine's memory, in bytes. Less than that is allocated when it is announced,
+#: but takes up memory only as it arrives.
+MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
 _MOST_PIECES = 512
 
@@ -147,6 +151,8 @@ class MessageStream:
         self._lengths.extend(struct.unpack_from(f"<{count}Q", self._buffer, self._start))
         self._start += 8 * count
         self._lengths_missing = missing - count
+        if not self._lengths_missing and sum(self._lengths) > MOST_BYTES:
+            raise EOFError(f"the message stream is out of step: a message of {sum(self._lengths):,} bytes")
         return missing == count
 
     def _take_frame(self, length: int) -> Frame | None:
