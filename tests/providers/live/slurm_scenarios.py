@@ -168,7 +168,7 @@ def scaling() -> dict[str, Any]:
     blocks = provider(init_blocks=0, max_blocks=3, exclusive=False, cores_per_node=2)
     options: dict[str, Any] = {"strategy": "htex_auto_scale", "strategy_period": 0.5, "max_idletime": 1.0}
     with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)):
-        tasks = [where(0.4) for _ in range(24)]
+        tasks = [where(1.0) for _ in range(24)]
         hosts = {task.result(timeout=40) for task in tasks}
         done_s = time.time()
         wait_for(lambda: not jobs(), "all blocks are given back", 60)

@@ -15,8 +15,8 @@ _COUNT = struct.Struct("<I")
 _BUFFER_SIZE = 256 * 1024
 #: More frames in a message mean that the two ends are out of step.
 _MOST_FRAMES = 1 << 24
-#: No message is larger than this machine's memory, in bytes. Less than that is allocated when it is announced,
-#: but takes up memory only as it arrives.
+#: No message is larger than this machine's memory, in bytes. A smaller one has its memory reserved when it is
+#: announced, and takes it up as it arrives.
 MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
 _MOST_PIECES = 512
