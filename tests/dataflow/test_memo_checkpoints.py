@@ -253,6 +253,8 @@ class TestParameters:
             {"checkpoint_mode": "periodic", "checkpoint_period": "00:00:00"},
             {"checkpoint_mode": "periodic", "checkpoint_period": "00:00:-1"},
             {"checkpoint_mode": "periodic", "checkpoint_period": 10},
+            {"checkpoint_mode": "periodic", "checkpoint_period": ""},
+            {"checkpoint_mode": "periodic", "checkpoint_period": 0},
             {"memoize": 1},
             {"function_identity": "zz"},
         ],

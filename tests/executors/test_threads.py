@@ -13,6 +13,7 @@ import pytest
 
 from parsl.app.bash_task import BashTask
 from parsl.app.errors import AppException, AppTimeout
+from parsl.data_provider.file_noop import NoOpFileStaging
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.threads import ThreadPoolExecutor
 from parsl.processes import is_alive
@@ -176,6 +177,9 @@ def test_it_has_to_be_started() -> None:
         ({"max_threads": True}, "max_threads"),
         ({"thread_name_prefix": 5}, "thread_name_prefix"),
         ({"storage_access": 5}, "storage_access"),
+        ({"storage_access": [NoOpFileStaging(), 5]}, r"storage_access\[1\]"),
+        ({"storage_access": [NoOpFileStaging]}, r"storage_access\[0\]"),
+        ({"remote_monitoring_radio": "udp"}, "remote_monitoring_radio"),
         ({"working_dir": 5}, "working_dir"),
     ],
 )

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
 
 
-def joined_futures(returned: object) -> Sequence[Future[Any]]:
+def joined_futures(app: str, returned: object) -> Sequence[Future[Any]]:
     """Return the futures to wait for.
+
+    Args:
+        app: The join app, for the error.
+        returned: What its function has returned.
 
     Raises:
         TypeError: A join app returned something else.
@@ -30,7 +34,7 @@ def joined_futures(returned: object) -> Sequence[Future[Any]]:
         index, item = next((i, x) for i, x in enumerate(returned) if not isinstance(x, Future))
         what = f"a list whose item {index} is {_shortened(repr(item))} of type {type(item)}"
     raise TypeError(
-        f"join_app body must return a Future or list of Futures, got {what}. "
+        f"join_app body must return a Future or list of Futures, got {what} from {app}. "
         "Return what app calls give you, or use a python_app for a plain value"
     )
 

@@ -124,7 +124,9 @@ class BasicMemoizer(Memoizer):
         self.checkpoint_files = _checked_files(self, checkpoint_files)
         self.checkpoint_mode = validate.choice(self, "checkpoint_mode", checkpoint_mode, _MODES)
         self.checkpoint_period = checkpoint_period
-        self._period_s = period_in_seconds(self, checkpoint_period or _DEFAULT_PERIOD)
+        self._period_s = period_in_seconds(
+            self, _DEFAULT_PERIOD if checkpoint_period is None else checkpoint_period
+        )
         self.memoize = validate.boolean(self, "memoize", memoize)
         self.function_identity = validate.choice(self, "function_identity", function_identity, _IDENTITIES)
         self._is_by_code = function_identity == "code"

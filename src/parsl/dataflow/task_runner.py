@@ -250,7 +250,7 @@ class TaskRunner:
 
     def _begin_joining(self, record: TaskRecord, returned: object) -> None:
         try:
-            futures = joined_futures(returned)
+            futures = joined_futures(record.func_name, returned)
         except TypeError as error:
             self._finish(record, _FAILED, None, error)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from parsl import validate
 from parsl.deprecations import Retired, accepts_retired
 from parsl.executors.base import ParslExecutor
+from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.thread_pool import ThreadPool
 from parsl.utils import RepresentationMixin
@@ -33,7 +34,7 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
             the label.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
-        remote_monitoring_radio: How tasks send monitoring messages.
+        remote_monitoring_radio: How tasks send monitoring messages; only None, until there is monitoring.
     """
 
     enforces_walltime = True
@@ -53,11 +54,11 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         self.max_threads = validate.integer(self, "max_threads", max_threads, low=1, optional=True)
         prefix = validate.text(self, "thread_name_prefix", thread_name_prefix, optional=True)
         self.thread_name_prefix = f"ThreadPoolExecutor-{label}" if prefix is None else prefix
-        self.storage_access = validate.list_of(self, "storage_access", storage_access, object, optional=True)
+        self.storage_access = check_storage_access(self, storage_access)
         if working_dir is not None and not hasattr(working_dir, "__fspath__"):
             validate.text(self, "working_dir", working_dir, allow_empty=False)
         self.working_dir = working_dir
-        self.remote_monitoring_radio = remote_monitoring_radio
+        self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
         self._pool: ThreadPool | None = None
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.blocks import BlockActivity
+from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput import descriptors
 from parsl.executors.high_throughput.accelerators import check_accelerators
@@ -19,6 +20,7 @@ from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.engine import Engine, EngineSettings
 from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.executor_parameters import (
+    MOST_PREFETCH,
     check_enforcing,
     check_label,
     check_max_workers,
@@ -95,7 +97,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         manager_selector: which managers get tasks first.
         block_error_handler: what to do about failing blocks; True for giving up when they all fail.
         encrypted: encrypt and authenticate the connections of managers (CurveZMQ).
-        remote_monitoring_radio: how resource messages travel; for monitoring.
+        remote_monitoring_radio: how resource messages travel; only None, until there is monitoring.
         enforce_mem_per_worker: end a worker that uses more than mem_per_worker together with the processes
             that it has started; its task fails with WorkerOverMemory.
 
@@ -158,7 +160,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.interchange_port_range = check.port_range(
             self, "interchange_port_range", interchange_port_range, optional=True
         )
-        self.storage_access = check.list_of(self, "storage_access", storage_access, object, optional=True)
+        self.storage_access = check_storage_access(self, storage_access)
         self.working_dir = check.text(self, "working_dir", working_dir, optional=True, allow_empty=False)
         self.worker_debug = check.boolean(self, "worker_debug", worker_debug)
         self.cores_per_worker = check.number(self, "cores_per_worker", cores_per_worker, above=0)
@@ -167,7 +169,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.max_workers_per_node = check_max_workers(self, max_workers_per_node)
         self.cpu_affinity = check_cpu_affinity(cpu_affinity, self)
         self.available_accelerators = list(check_accelerators(available_accelerators, self))
-        self.prefetch_capacity = check.integer(self, "prefetch_capacity", prefetch_capacity, low=0)
+        self.prefetch_capacity = check.integer(
+            self, "prefetch_capacity", prefetch_capacity, low=0, high=MOST_PREFETCH
+        )
         self.heartbeat_threshold = check.number(self, "heartbeat_threshold", heartbeat_threshold, above=0)
         self.heartbeat_period = check.number(self, "heartbeat_period", heartbeat_period, above=0)
         if self.heartbeat_period >= self.heartbeat_threshold:
@@ -186,10 +190,13 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self, "worker_logdir_root", worker_logdir_root, optional=True, allow_empty=False
         )
         self.manager_selector = check.instance(
-            self, "manager_selector", manager_selector or RandomManagerSelector(), ManagerSelector
+            self,
+            "manager_selector",
+            RandomManagerSelector() if manager_selector is None else manager_selector,
+            ManagerSelector,
         )
         self.encrypted = check.boolean(self, "encrypted", encrypted)
-        self.remote_monitoring_radio = remote_monitoring_radio
+        self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
         self._longest_runtime_s = 0.0

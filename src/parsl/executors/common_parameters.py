@@ -1,0 +1,39 @@
+"""Checks of parameters that several executors have."""
+
+from __future__ import annotations
+
+from parsl import validate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def check_storage_access(owner: object, value: object) -> list[Any] | None:
+    """Return the staging providers; None for the default ones.
+
+    Raises:
+        ParameterError: Something in the list is none.
+    """
+    providers: list[Any] | None = validate.list_of(
+        owner, "storage_access", value, object, optional=True, check=_check_staging
+    )
+    return providers
+
+
+def _check_staging(owner: object, name: str, item: object) -> object:
+    if isinstance(item, type) or not callable(getattr(item, "can_stage_in", None)):
+        validate.wrong_type(owner, name, item, "a staging provider, such as NoOpFileStaging()")
+    return item
+
+
+def no_radio(owner: object, value: Any) -> Any:
+    """Return None, and refuse a radio, which would send nothing.
+
+    Raises:
+        ParameterError: There is one.
+    """
+    if value is not None:
+        expected = "None, as monitoring is not available in this version yet"
+        validate.wrong_value(owner, "remote_monitoring_radio", value, expected)
+    return value

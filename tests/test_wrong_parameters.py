@@ -1,0 +1,59 @@
+"""Whatever is passed to a constructor: what is wrong is named, at once."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import pytest
+
+from parsl import launchers, providers
+from parsl.config import Config
+from parsl.dataflow.memoization import BasicMemoizer
+from parsl.errors import ConfigurationError
+from parsl.executors import HighThroughputExecutor, MPIExecutor, ThreadPoolExecutor
+from parsl.launchers.errors import BadLauncher
+
+#: A parameter that has to be there, or to fit.
+NEEDED: dict[str, dict[str, Any]] = {
+    "WrappedLauncher": {"prepend": "env"},
+    "MPIExecutor": {"provider": providers.LocalProvider(launcher=launchers.SimpleLauncher())},
+}
+KINDS = [
+    Config,
+    HighThroughputExecutor,
+    MPIExecutor,
+    ThreadPoolExecutor,
+    BasicMemoizer,
+    *(getattr(providers, name) for name in providers.__all__),
+    *(getattr(launchers, name) for name in launchers.__all__),
+]
+#: Some are right for some parameters.
+VALUES = [-1, 0, 1, 3.5, 10**20, float("nan"), float("inf"), "x", "", "a\nb", b"x", [], {}, (1, 2), [None]]
+
+
+def made_with(kind: Any, name: str, value: object) -> Exception | None:
+    """What is said against a value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            kind(**{**NEEDED.get(kind.__name__, {}), name: value})
+        except (ConfigurationError, BadLauncher) as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__)
+def test_what_is_refused_is_named(kind: Any) -> None:
+    for name in inspect.signature(kind).parameters:
+        for value in VALUES:
+            error = made_with(kind, name, value)
+            assert error is None or name in str(error), f"{name}={value!r}"
+
+
+@pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__)
+def test_what_means_nothing_is_refused_everywhere(kind: Any) -> None:
+    for name in inspect.signature(kind).parameters:
+        for value in (object(), -1, [None], float("nan")):
+            assert made_with(kind, name, value) is not None, f"{name}={value!r}"
