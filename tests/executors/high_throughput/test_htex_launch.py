@@ -63,13 +63,17 @@ def test_a_template_may_wrap_the_command(start_run: StartRun) -> None:
 
 
 @pytest.mark.parametrize("launcher", [SimpleLauncher(), SingleNodeLauncher()], ids=["simple", "single node"])
-def test_the_worker_pool_is_found_though_no_environment_is_activated(
+def test_our_programs_are_found_though_no_environment_is_activated(
     start_run: StartRun, monkeypatch: pytest.MonkeyPatch, launcher: Any
 ) -> None:
     """As pip has installed it: beside this Python."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     provider = LocalProvider(launcher=launcher)
-    run = start_run(launch_cmd=f"process_worker_pool.py {FLAGS}", provider=provider)
+    run = start_run(
+        launch_cmd=f"process_worker_pool.py {FLAGS}",
+        interchange_launch_cmd=["interchange.py"],
+        provider=provider,
+    )
     assert run.send(tasks.add, 1).result(timeout=60) == 1
 
 

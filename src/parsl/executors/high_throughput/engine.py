@@ -28,7 +28,7 @@ from parsl.executors.high_throughput.errors import (
     CommandClientTimeoutError,
     InterchangeLost,
 )
-from parsl.executors.high_throughput.launch_command import launch_command, python_command
+from parsl.executors.high_throughput.launch_command import interchange_command, launch_command
 from parsl.executors.high_throughput.listening import LocalSocket, is_local_address, listen_tcp, listen_unix
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
@@ -263,9 +263,7 @@ class Engine:
         return [protocol.HoldBlock(block, True) for block in self._held_blocks.copy()]
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        command = self._settings.interchange_command or python_command(
-            "parsl.executors.high_throughput.interchange"
-        )
+        command = interchange_command(self._settings.interchange_command)
         descriptors = [theirs.fileno(), *(sock.fileno() for sock in self._listening())]
         output = self._log_dir / "interchange.stderr"
         with open(output, "ab") as file:

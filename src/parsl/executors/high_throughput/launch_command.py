@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +20,22 @@ def python_command(module: str) -> list[str]:
     """The words of the command that runs the `main` of one of our modules in the driver's own Python."""
     package = Path(parsl.version.__file__).absolute().parent
     return [sys.executable, "-c", _START.format(root=str(package.parent), module=module)]
+
+
+def interchange_command(given: list[str] | None) -> list[str]:
+    """The words of the command that starts the interchange.
+
+    Args:
+        given: the user's; None for the driver's own Python. What is not on the PATH is looked for beside
+            that, for its environment need not be activated.
+    """
+    if given is None:
+        return python_command("parsl.executors.high_throughput.interchange")
+    program, *arguments = given
+    beside = os.path.join(os.path.dirname(sys.executable), program)
+    if "/" in program or shutil.which(program) or not os.access(beside, os.X_OK):
+        return given
+    return [beside, *arguments]
 
 
 def launch_command(
