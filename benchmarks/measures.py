@@ -78,6 +78,11 @@ THREADS = Run(
     ("--executor", "threads", "--tasks", "20000", "--limit-s", "10"),
 )
 CHAIN = Run("chain", ("ours", "upstream", "dask", "ray"))
+LONG_CHAIN = Run("chain", ("ours",), ("--links", "100000"), ("--links", "100000"), most_rounds=1)
+FAN_IN = Run("fan_in", ("ours", "upstream"))
+DEEP = Run("deep", ("ours", "upstream"), most_rounds=2)
+MEMOIZE = Run("memoize", ("ours",), (), ("--repeats", "3"))
+CHECKPOINT = Run("checkpoint", ("ours",), (), ("--records", "100000"), most_rounds=2)
 SHELL = Run(
     "shell",
     (*PYTHON_POOLS, "hyperqueue"),
@@ -159,6 +164,66 @@ MEASURES: tuple[Measure, ...] = (
         CHAIN,
         "links_per_s",
         target=Target(2500.0),
+    ),
+    Measure(
+        "long-chain",
+        "chain of 100,000 tasks",
+        "links/s",
+        LONG_CHAIN,
+        "links_per_s",
+        target=Target(2500.0),
+    ),
+    Measure(
+        "fan-in",
+        "one task after 10,000",
+        "s",
+        FAN_IN,
+        "seconds",
+        more_is_better=False,
+    ),
+    Measure(
+        "deep",
+        "DEEP, 100,000 plain values",
+        "ms",
+        DEEP,
+        "ms",
+        more_is_better=False,
+        target=Target(50.0),
+    ),
+    Measure(
+        "memo-share",
+        "rate with cache and task_exit / without",
+        "ratio",
+        MEMOIZE,
+        "share",
+        target=Target(0.75),
+    ),
+    Measure("memo-rate", "tasks with cache and task_exit", "tasks/s", MEMOIZE, "tasks_per_s"),
+    Measure(
+        "memo-hits",
+        "calls whose results are known",
+        "tasks/s",
+        MEMOIZE,
+        "hits_per_s",
+        target=Target(20_000.0),
+    ),
+    Measure(
+        "checkpoint",
+        "load a checkpoint of 1,000,000",
+        "s",
+        CHECKPOINT,
+        "seconds",
+        more_is_better=False,
+        target=Target(10.0),
+    ),
+    Measure(
+        "checkpoint-memory",
+        "memory after that",
+        "MB",
+        CHECKPOINT,
+        "growth_mb",
+        more_is_better=False,
+        target=Target(50.0),
     ),
     Measure("bash", "bash tasks (true)", "tasks/s", SHELL, "tasks_per_s", target=Target(700.0)),
     Measure("payload-1KB", "1 KB argument", "tasks/s", PAYLOAD, "1KB"),

@@ -11,6 +11,15 @@ def noop() -> None:
     """Do nothing."""
 
 
+def take(number: int) -> None:
+    """Take an argument, and do nothing."""
+
+
+def total(*numbers: int) -> int:
+    """Add up the results of many tasks."""
+    return sum(numbers)
+
+
 def link(previous: int) -> int:
     """One link of a chain: depends on the link before it."""
     return previous + 1

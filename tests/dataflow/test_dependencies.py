@@ -60,6 +60,18 @@ class TestResolvers:
         endless: list[Any] = [future]
         endless.append(endless)
         assert list(deep_traverse_to_gather(endless)) == [future]
+        endless.remove(future)
+        assert deep_traverse_to_unwrap(endless) is endless
+
+    def test_deep_leaves_what_has_no_futures_as_it_is(self) -> None:
+        plain = [1, {"k": (2, 3)}]
+        assert list(deep_traverse_to_gather(plain)) == []
+        assert deep_traverse_to_unwrap(plain) is plain
+        assert deep_traverse_to_unwrap([plain, done()]) == [plain, 5]
+        deep: Any = 1
+        for _ in range(10_000):
+            deep = [deep]
+        assert deep_traverse_to_unwrap(deep) is deep
 
 
 def test_futures_are_found_in_every_place(tmp_path: Any) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from typing import Any
 
 from parsl import bash_app, python_app
@@ -74,6 +76,47 @@ class TestByCode:
         before = id_of_function(f)
         f(1)
         assert id_of_function(f) == before
+
+    def test_what_changes_between_two_calls_counts(self) -> None:
+        f = define("def g(x): return x + 1\ndef f(x, y=1): return g(x) + y")
+        names = f.__globals__
+        at_first, g = id_of_function(f), names["g"]
+        exec("def g(x): return x - 1", names)
+        assert id_of_function(f) != at_first
+        del names["g"]
+        assert id_of_function(f) != at_first
+        names["g"] = g
+        assert id_of_function(f) == at_first
+        f.__defaults__ = (2,)
+        assert id_of_function(f) != at_first
+        f.__defaults__, f.__kwdefaults__ = (1,), {"z": 1}
+        assert id_of_function(f) != at_first
+
+    def test_a_function_among_the_defaults_counts_with_its_own(self) -> None:
+        f = define("def h(x): return x\ndef g(x): return h(x)\ndef f(x, y=g): return y(x)")
+        at_first = id_of_function(f)
+        assert id_of_function(f) == at_first
+        exec("def h(x): return -x", f.__globals__)
+        assert id_of_function(f) != at_first
+
+    def test_a_variable_that_gets_another_value_counts(self) -> None:
+        make = define(
+            "def make():\n    def f(): return n\n    n = 1\n    yield f\n    n = 2\n    yield f", "make"
+        )
+        ids = [id_of_function(f) for f in make()]
+        assert ids[0] != ids[1]
+
+    def test_what_it_closes_over_is_not_kept_when_it_is_gone(self) -> None:
+        class Large:
+            pass
+
+        large = Large()
+        f = define("def make(n):\n    def f(x): return n\n    return f", "make")(large)
+        assert id_of_function(f) == id_of_function(f)
+        gone = weakref.ref(large)
+        del f, large
+        gc.collect()
+        assert gone() is None
 
     def test_functions_may_call_themselves_and_each_other(self) -> None:
         source = "def f(x): return g(x)\ndef g(x): return f(x) {} 1"

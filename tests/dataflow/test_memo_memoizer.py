@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from parsl import AUTO_LOGNAME, bash_app, join_app, python_app
+from parsl.batches import together
 from parsl.data_provider.files import File
 from parsl.dataflow.errors import DataFlowException
 from parsl.dataflow.memoization import BasicMemoizer, CheckpointCommand, Memoizer, UnknownMemoType, make_hash
@@ -318,6 +320,32 @@ class TestPlugIns:
             assert cached(dfk, add, 1).result() == 1
         assert "The memoizer has failed" in caplog.text
 
+    def test_a_subclass_of_the_basic_one_is_told_of_each_result(self, tmp_path: Any) -> None:
+        class Telling(BasicMemoizer):
+            def update_memo_result(self, task: Any, r: Any) -> None:
+                told.append(r)
+                super().update_memo_result(task, r)
+
+        told: list[Any] = []
+        memoizer = Telling(checkpoint_mode="task_exit")
+        with kernel(tmp_path, PromptExecutor(), memoizer=memoizer) as dfk:
+            assert [cached(dfk, add, number).result() for number in (1, 2, 1)] == [1, 2, 1]
+        assert told == [1, 2]
+
+    def test_an_interrupt_while_it_commits_loses_no_result(self, tmp_path: Any) -> None:
+        class Interrupted(Memoizer):
+            commits = True
+
+            def commit(self) -> None:
+                raise KeyboardInterrupt
+
+        executor = HoldingExecutor()
+        with kernel(tmp_path, executor, memoizer=Interrupted()) as dfk:
+            futures = [cached(dfk, add, number) for number in range(3)]
+            with contextlib.suppress(KeyboardInterrupt):
+                together(executor.run_all)
+            assert [future.result(timeout=60) for future in futures] == [0, 1, 2]
+
     def test_one_that_fails_to_answer_fails_the_task(self, tmp_path: Any) -> None:
         class Failing(Memoizer):
             def check_memo(self, task: Any) -> Any:
@@ -337,6 +365,11 @@ def test_the_hash_can_be_had() -> None:
     assert make_hash(record(a=1)) != make_hash(record(1))
     assert make_hash(record([1])) != make_hash(record(1))
     assert make_hash(record("1")) != make_hash(record(1))
+    assert make_hash(record(a=1, b=2)) == make_hash(record(b=2, a=1)) != make_hash(record(a=2, b=1))
+    assert make_hash(record(1, b=2)) != make_hash(record(1, b="2"))
+    with_results = record(1)
+    with_results.args = [1]  # as after dependencies have been replaced
+    assert make_hash(with_results) == make_hash(record(1))
 
 
 def test_commands_have_what_they_were_made_with() -> None:

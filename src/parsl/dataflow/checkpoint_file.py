@@ -47,6 +47,10 @@ class CheckpointFile:
         """Have a record written with the next :meth:`write`."""
         self._waiting.append(record)
 
+    def add_all(self, records: Sequence[bytes]) -> None:
+        """Have records written with the next :meth:`write`."""
+        self._waiting.extend(records)
+
     def write(self) -> None:
         """Write all that was added, in one go. Errors are told, and the records kept for the next time."""
         with self._write_lock:  # also with nothing to do: another thread may be just writing it

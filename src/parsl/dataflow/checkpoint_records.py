@@ -15,6 +15,7 @@ millions be found without unpickling any of them.
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from pickle import dumps
 from struct import Struct
 from zlib import crc32
@@ -34,6 +35,8 @@ _PREFIX = b"\x80\x05C\x29"
 _HEADER = Struct(">4s8sB16sQI")  # prefix, magic, version, hash, length of the body, CRC of the body
 _TAIL = Struct(">Ic")  # CRC of what is before it, POP
 _POP = b"0"
+_pack_header = _HEADER.pack
+_pack_tail = _TAIL.pack
 
 #: What precedes the pickle of a record, in bytes.
 HEADER_BYTES = _HEADER.size + _TAIL.size
@@ -68,8 +71,8 @@ def encode_record(hashsum: str, result: object) -> bytes:
 
 def frame(hashsum: str, body: bytes) -> bytes:
     """Put a header before the pickle of a record."""
-    head = _HEADER.pack(_PREFIX, _MAGIC, _VERSION, bytes.fromhex(hashsum), len(body), crc32(body))
-    return head + _TAIL.pack(crc32(head), _POP) + body
+    head = _pack_header(_PREFIX, _MAGIC, _VERSION, unhexlify(hashsum), len(body), crc32(body))
+    return head + _pack_tail(crc32(head), _POP) + body
 
 
 class Header:

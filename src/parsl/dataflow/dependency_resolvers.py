@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeGuard
 
 __all__ = [
@@ -69,30 +69,41 @@ def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
         kind = type(item)
         if _is_future(item):
             found.append(item)
-        elif id(item) in entered:
+        elif kind not in _CONTAINERS or id(item) in entered:
             continue
-        elif kind in _SEQUENCES:
-            entered.add(id(item))
-            to_visit.extend(reversed(list(item)))  # type: ignore[call-overload]
         elif kind is dict:
             entered.add(id(item))
-            to_visit.extend(part for pair in reversed(item.items()) for part in reversed(pair))  # type: ignore[attr-defined]
+            if _may_have_futures(item.keys()) or _may_have_futures(item.values()):  # type: ignore[attr-defined]
+                to_visit.extend(part for pair in reversed(item.items()) for part in reversed(pair))  # type: ignore[attr-defined]
+        else:
+            entered.add(id(item))
+            if _may_have_futures(item):  # type: ignore[arg-type]
+                to_visit.extend(reversed(list(item)))  # type: ignore[call-overload]
     return found
 
 
 def deep_traverse_to_unwrap(o: object) -> object:
     """Return an argument with results in the place of futures, however deep in standard containers."""
+    if type(o) in _CONTAINERS and not deep_traverse_to_gather(o):
+        return o
+    return _unwrap(o)
+
+
+def _unwrap(o: object) -> object:
     kind = type(o)
     if _is_future(o):
         return o.result()
     if kind in _SEQUENCES:
-        return kind(map(deep_traverse_to_unwrap, o))  # type: ignore[call-overload]
+        return kind(map(_unwrap, o)) if _may_have_futures(o) else o  # type: ignore[call-overload, arg-type]
     if kind is dict:
-        return {
-            deep_traverse_to_unwrap(key): deep_traverse_to_unwrap(value)
-            for key, value in o.items()  # type: ignore[attr-defined]
-        }
+        return {_unwrap(key): _unwrap(value) for key, value in o.items()}  # type: ignore[attr-defined]
     return o
+
+
+def _may_have_futures(items: Iterable[object]) -> bool:
+    """Whether any item is a future or a container: by types, of which long containers have few."""
+    kinds = set(map(type, items))
+    return not kinds.isdisjoint(_CONTAINERS) or any(issubclass(kind, Future) for kind in kinds)
 
 
 def _is_future(o: object) -> TypeGuard[Future[Any]]:
@@ -101,7 +112,8 @@ def _is_future(o: object) -> TypeGuard[Future[Any]]:
 
 
 # Exactly these: a subclass may not be makeable from an iterable of its items.
-_SEQUENCES = (list, tuple, set, frozenset)
+_SEQUENCES = frozenset((list, tuple, set, frozenset))
+_CONTAINERS = _SEQUENCES | {dict}
 
 SHALLOW_DEPENDENCY_RESOLVER = DependencyResolver(shallow_traverse_to_gather, shallow_traverse_to_unwrap)
 DEEP_DEPENDENCY_RESOLVER = DependencyResolver(deep_traverse_to_gather, deep_traverse_to_unwrap)

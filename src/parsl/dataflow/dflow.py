@@ -211,7 +211,10 @@ class DataFlowKernel:
         if join:
             record.join = True
         if cache:
-            self._note_cache(record, ignore_for_cache)
+            record.memoize = True
+            record.ignore_for_cache = ignore_for_cache
+            if self._memoizer is None:
+                _ = self.memoizer
         return self._start(record, concurrency_limit)
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
@@ -303,12 +306,6 @@ class DataFlowKernel:
             kw: ``'stdout'`` or ``'stderr'``.
         """
         return std_streams.autopath(self.run_dir, taskrecord, kw)
-
-    def _note_cache(self, record: TaskRecord, ignore_for_cache: Sequence[str] | None) -> None:
-        record.memoize = True
-        record.ignore_for_cache = ignore_for_cache
-        if self._memoizer is None:
-            _ = self.memoizer
 
     def wipe_task(self, task_id: int) -> None:
         """Forget a task that is done."""

@@ -16,19 +16,22 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from functools import partial
+from hashlib import blake2b
+from operator import is_
 from pickle import dumps
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
-from weakref import WeakKeyDictionary
+from types import BuiltinFunctionType, FunctionType, MethodType
+from weakref import WeakKeyDictionary, ref
+
+from parsl.dataflow.code_digest import DIGEST_BYTES, known_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from typing import Any
 
+    from parsl.dataflow.code_digest import Code
+
 _PROTOCOL = 4
-_DIGEST_BYTES = 16
-#: How many code objects are remembered with their digests.
-_MOST_CODES = 4096
 
 
 class _Meaning(threading.local):
@@ -85,17 +88,78 @@ def _id_by_name(function: Any) -> bytes:
 
 def id_by_code(function: FunctionType) -> bytes:
     """Identify a Python function by its name and its code, whatever :func:`by_name` says."""
-    code = _known_code(function.__code__)
-    if (
-        function.__closure__ is None
-        and not function.__defaults__
-        and not function.__kwdefaults__
-        and not (code.names and _names_functions(function, code))
-    ):
-        return code.id_of(function)
-    state: list[bytes] = []
-    _collect(function, state, {id(function)})
-    return repr(("function", function.__module__, function.__qualname__, *state)).encode()
+    return identity_by_code(function).data
+
+
+def identity_by_code(function: FunctionType) -> Identity:
+    """Return the identity of a Python function: the one found last time, if all it came from is the same."""
+    code = known_code(function.__code__)
+    latest = code.latest
+    if latest is None or latest.function() is not function or not latest.holds(function):
+        latest = code.latest = Identity(function, code)
+    return latest
+
+
+class Identity:
+    """The identity of a function, with what it was made of.
+
+    Attributes:
+        data: The bytes that are the identity.
+        begin: A hash that has been given these bytes, to be copied and given more.
+        function: A weak reference to the function.
+
+    Args:
+        function: The function.
+        code: Its code; this is its :attr:`Code.latest` at most until the function is no more.
+    """
+
+    __slots__ = ("_code", "_defaults", "_is_simple", "_parts", "begin", "data", "function")
+
+    def __init__(self, function: FunctionType, code: Code) -> None:
+        self._code = code
+        #: The objects that it came from. As long as they are the same ones, it is the same.
+        self._parts: list[object] = []
+        state: list[bytes] = []
+        _walk(function, self._parts, {id(function)}, state)
+        self._defaults = function.__defaults__
+        self._is_simple = not (
+            function.__closure__
+            or function.__kwdefaults__
+            or any(_as_function(value) is not None for value in self._defaults or ())
+            or _names_functions(function.__globals__, code.names)
+        )
+        self.data = repr(("function", function.__module__, function.__qualname__, *state)).encode()
+        self.begin = blake2b(self.data, digest_size=DIGEST_BYTES)
+        # What a function closes over is not to be kept here for longer than the function.
+        self.function = ref(function, self._forget)
+
+    def holds(self, function: FunctionType) -> bool:
+        """Whether this is the identity of its function still. (Names are given to functions once.)"""
+        if self._is_simple and function.__defaults__ is self._defaults and not function.__kwdefaults__:
+            names = self._code.names
+            if not (names and _names_functions(function.__globals__, names)):
+                return True
+        parts: list[object] = []
+        _walk(function, parts, {id(function)})
+        return len(self._parts) == len(parts) and all(map(is_, self._parts, parts))
+
+    def _forget(self, gone: object) -> None:
+        if self._code.latest is self:
+            self._code.latest = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.function()!r}, {len(self._parts)} parts>"
+
+
+def _names_functions(module: dict[str, Any], names: Sequence[str]) -> bool:
+    """Whether functions or apps of a module may be a part of what a function of it is."""
+    for name in names:
+        value = module.get(name)
+        if value is not None and (
+            type(value) is FunctionType or hasattr(type(value), "__parsl_dependencies__")
+        ):
+            return True
+    return False
 
 
 def _id_of_part(part: Any) -> bytes:
@@ -131,70 +195,93 @@ def _owner(function: Any) -> bytes:
 # The code and what it depends on
 
 
-def _collect(function: FunctionType, state: list[bytes], seen: set[int]) -> None:
-    """Add what a function does to ``state``. ``seen`` has the functions that are in it already."""
-    code = _known_code(function.__code__)
-    state.append(code.digest_of(function))
+def _walk(
+    function: FunctionType, parts: list[object], seen: set[int], state: list[bytes] | None = None
+) -> None:
+    """Go through all that makes up what a function does.
+
+    Args:
+        function: The function.
+        parts: Is given the objects.
+        seen: The functions that have been gone through already, by their ``id``.
+        state: Is given what identifies the objects; None: nobody wants to know.
+    """
+    code = known_code(function.__code__)
+    parts += (code, function.__doc__)
+    if state is not None:
+        state.append(code.digest_of(function))
     if function.__defaults__ or function.__kwdefaults__ or function.__closure__:
-        _collect_values(function, state, seen)
+        _walk_values(function, parts, seen, state)
     names = function.__globals__
     for name in code.names:
         value = names.get(name)
-        helper = value if type(value) is FunctionType else _function_of_app(value)
+        if value is None:
+            continue
+        helper = _as_function(value)
         if helper is not None and helper.__globals__ is names and id(helper) not in seen:
             seen.add(id(helper))
-            state.append(name.encode())
-            _collect(helper, state, seen)
+            parts.append(name)
+            if state is not None:
+                state.append(name.encode())
+            _walk(helper, parts, seen, state)
 
 
-def _names_functions(function: FunctionType, code: _Code) -> bool:
-    """Whether functions or apps of the same module may be a part of what a function is."""
-    names = function.__globals__
-    for name in code.names:
-        value = names.get(name)
-        if value is not None and (
-            type(value) is FunctionType or hasattr(type(value), "__parsl_dependencies__")
-        ):
-            return True
-    return False
-
-
-def _collect_values(function: FunctionType, state: list[bytes], seen: set[int]) -> None:
-    """Add the values of the defaults and of the closure."""
-    at_first = _at_first.get(function)
-    if at_first is None:
-        at_first = _at_first[function] = {}
+def _walk_values(
+    function: FunctionType, parts: list[object], seen: set[int], state: list[bytes] | None
+) -> None:
+    """Go through the values of the defaults and of the closure, as :func:`_walk` does."""
     for index, value in enumerate(_values(function)):
-        other = value if type(value) is FunctionType else _function_of_app(value)
-        if other is not None:
-            state.append(other.__qualname__.encode())
-            if id(other) not in seen:
-                seen.add(id(other))
-                _collect(other, state, seen)
+        other = _as_function(value)
+        if other is None:
+            parts.append(value)
+            if state is not None:
+                state.append(_id_at_first(function, index, value))
             continue
-        known = at_first.get(index)
-        if known is None or known[0] is not value:
-            known = at_first[index] = (value, _id_of_value(value))
-        state.append(known[1])
+        name = other.__qualname__
+        parts.append(name)
+        if state is not None:
+            state.append(name.encode())
+        if id(other) not in seen:
+            seen.add(id(other))
+            _walk(other, parts, seen, state)
 
 
-def _values(function: FunctionType) -> Generator[Any, None, None]:
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
+def _values(function: FunctionType) -> list[Any]:
+    values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     for cell in function.__closure__ or ():
         try:
-            yield cell.cell_contents
+            values.append(cell.cell_contents)
         except ValueError:  # empty as yet
-            yield None
+            values.append(None)
+    return values
 
 
-def _function_of_app(value: Any) -> FunctionType | None:
+def _as_function(value: Any) -> FunctionType | None:
+    """Return a function, or that of an app; None: it is neither."""
+    if type(value) is FunctionType:
+        return value
     if not hasattr(type(value), "__parsl_dependencies__"):
         return None
     for part in value.__parsl_dependencies__():
         if type(part) is FunctionType:
             return part
     return None
+
+
+#: For each function, by the number of the default or variable: the object there, and its identity when it was
+#: first seen.
+_at_first: WeakKeyDictionary[FunctionType, dict[int, tuple[Any, bytes]]] = WeakKeyDictionary()
+
+
+def _id_at_first(function: FunctionType, index: int, value: Any) -> bytes:
+    """Identify a default or a variable of the closure by what it was when it was first seen."""
+    at_first = _at_first.get(function)
+    if at_first is None:
+        at_first = _at_first[function] = {}
+    known = at_first.get(index)
+    if known is None or known[0] is not value:
+        known = at_first[index] = (value, _id_of_value(value))
+    return known[1]
 
 
 def _id_of_value(value: Any) -> bytes:
@@ -205,94 +292,3 @@ def _id_of_value(value: Any) -> bytes:
         return id_for_memo(value)
     except Exception:
         return dumps(["value of", type(value).__module__, type(value).__qualname__], _PROTOCOL)
-
-
-class _Code:
-    """A code object with its digest.
-
-    Attributes:
-        code: The code object; kept, so that its address is not given to another one.
-        digest: Of all that it does, if nothing is its docstring.
-        documented: The first constant, if it may be a docstring.
-        names: The globals (and attributes) that it and the code inside it name.
-    """
-
-    __slots__ = ("_latest", "code", "digest", "documented", "names")
-
-    def __init__(self, code: CodeType) -> None:
-        self.code = code
-        self.digest = _digest_of(_content(code, code.co_consts))
-        first = code.co_consts[0] if code.co_consts else None
-        self.documented = first if type(first) is str else None
-        self.names = tuple(dict.fromkeys(_all_names(code)))
-        self._latest: tuple[str, str, str | None, bytes] | None = None
-
-    def digest_of(self, function: FunctionType) -> bytes:
-        """The digest, with the docstring left out if there is one."""
-        if self.documented is None or function.__doc__ != self.documented:
-            return self.digest
-        return _digest_of(_content(self.code, (None, *self.code.co_consts[1:])))
-
-    def id_of(self, function: FunctionType) -> bytes:
-        """The identity of a function that is nothing but its code and its name."""
-        latest = self._latest
-        module, name, doc = function.__module__, function.__qualname__, function.__doc__
-        if latest is None or latest[0] != name or latest[1] != module or latest[2] != doc:
-            identity = repr(("function", module, name, self.digest_of(function))).encode()
-            latest = self._latest = (name, module, doc, identity)
-        return latest[3]
-
-
-_codes: dict[int, _Code] = {}
-
-#: For each function, by the number of the default or variable: the object there, and its identity when it was
-#: first seen.
-_at_first: WeakKeyDictionary[FunctionType, dict[int, tuple[Any, bytes]]] = WeakKeyDictionary()
-
-
-def _known_code(code: CodeType) -> _Code:
-    known = _codes.get(id(code))
-    if known is None:
-        if len(_codes) >= _MOST_CODES:
-            _codes.clear()
-        known = _codes[id(code)] = _Code(code)
-    return known
-
-
-def _content(code: CodeType, constants: tuple[Any, ...]) -> list[Any]:
-    return [
-        code.co_code,
-        code.co_names,
-        code.co_varnames,
-        code.co_freevars,
-        code.co_cellvars,
-        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
-        # Line numbers are kept where the code of a class notes its own.
-        [_constant(each, code) for each in constants],
-    ]
-
-
-def _constant(value: Any, code: CodeType) -> Any:
-    if isinstance(value, CodeType):
-        return [value.co_name, _content(value, value.co_consts)]
-    if value == code.co_firstlineno and "__firstlineno__" in code.co_names:
-        return None
-    if isinstance(value, frozenset):
-        return ["frozenset", sorted(map(repr, value))]
-    if isinstance(value, tuple):
-        return tuple(_constant(each, code) for each in value)
-    return [type(value).__name__, repr(value)]
-
-
-def _all_names(code: CodeType) -> Generator[str, None, None]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _all_names(constant)
-
-
-def _digest_of(content: list[Any]) -> bytes:
-    """The digest of lists, strings and bytes. (Not of their pickle: that tells equal from identical ones.)"""
-    from hashlib import blake2b
-
-    return blake2b(repr(content).encode(), digest_size=_DIGEST_BYTES).digest()

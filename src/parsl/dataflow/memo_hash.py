@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import md5
 
 from parsl.data_provider.files import File
-from parsl.dataflow.function_identity import id_by_code, is_by_name
+from parsl.dataflow.function_identity import identity_by_code, is_by_name
 from parsl.dataflow.memo_ids import id_for_memo, id_for_memo_dict, id_for_memo_list, is_plain, own_callables
 
 TYPE_CHECKING = False
@@ -32,16 +32,27 @@ def make_hash(task: TaskRecord) -> str:
     Raises:
         UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
     """
+    if not is_by_name() and (quick := hash_plain_call(task)) is not None:
+        return quick
+    # It is no secret; and some systems forbid MD5 for those.
+    return md5(b"".join(_parts(task)), usedforsecurity=False).hexdigest()
+
+
+def hash_plain_call(task: TaskRecord) -> str | None:
+    """Return, quickly, what :func:`make_hash` does for a call with numbers and strings of a function that
+    counts by its code; None for any other call.
+    """
     func: Any = task.func
-    if (
-        type(func) in own_callables
-        and not task.kwargs
-        and not task.ignore_for_cache
-        and is_plain(task.args)
-        and not is_by_name()
-    ):
-        return _digest(id_by_code(func) + repr((*task.args,)).encode())
-    return _digest(b"".join(_parts(task)))
+    args, kwargs = task.args, task.kwargs
+    if type(func) not in own_callables or task.ignore_for_cache or not is_plain(args):
+        return None
+    if kwargs:
+        if task.special is not None or not is_plain(kwargs.values()):
+            return None
+        args = (*args, sorted(kwargs.items()))
+    call = identity_by_code(func).begin.copy()
+    call.update(repr(args if type(args) is tuple else (*args,)).encode())
+    return call.hexdigest()
 
 
 def _parts(task: TaskRecord) -> list[bytes]:
@@ -64,11 +75,6 @@ def _parts(task: TaskRecord) -> list[bytes]:
         parts.append(id_for_memo_list(list(task.special.outputs), output_ref=True))
     parts += (id_for_memo_dict(kwargs), id_for_memo(task.func), id_for_memo_list(list(args)))
     return parts
-
-
-def _digest(data: bytes) -> str:
-    # It is no secret; and some systems forbid MD5 for those.
-    return md5(data, usedforsecurity=False).hexdigest()
 
 
 def _name_streams(kwargs: dict[str, Any], special: SpecialArguments) -> None:

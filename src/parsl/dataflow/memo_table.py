@@ -8,6 +8,7 @@ from parsl.lean_future import LeanFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from parsl.dataflow.taskrecord import TaskRecord
@@ -54,6 +55,20 @@ class MemoTable:
         with self._lock:
             self._calls[hashsum] = (result, None)
             return self._shared.pop(hashsum, None) if self._shared else None
+
+    def put_all(self, ended: Sequence[tuple[TaskRecord, Any]]) -> list[tuple[LeanFuture[Any], Any]]:
+        """Note the results of tasks. Returns the futures that others wait for, with their results."""
+        calls, shared = self._calls, self._shared
+        waiting = []
+        with self._lock:
+            for task, result in ended:
+                calls[task.hashsum] = (result, None)  # type: ignore[index]
+            if shared:
+                for task, result in ended:
+                    future = shared.pop(task.hashsum, None)  # type: ignore[arg-type]
+                    if future is not None:
+                        waiting.append((future, result))
+        return waiting
 
     def put_exception(self, hashsum: str, error: BaseException) -> LeanFuture[Any] | None:
         """Note that a call raises; returns as :meth:`put` does."""

@@ -13,7 +13,7 @@ from parsl.dataflow.checkpoint_file import CheckpointFile
 from parsl.dataflow.checkpoint_period import PeriodicCalls, period_in_seconds
 from parsl.dataflow.checkpoint_records import encode_record, frame
 from parsl.dataflow.function_identity import by_name
-from parsl.dataflow.memo_hash import make_hash
+from parsl.dataflow.memo_hash import hash_plain_call, make_hash
 from parsl.dataflow.memo_ids import (
     UnknownMemoType,
     id_for_memo,
@@ -179,7 +179,10 @@ class BasicMemoizer(Memoizer):
         """
         if not task.memoize or not self.memoize:
             return None
-        hashsum = task.hashsum = make_hash(task) if self._is_by_code else self._hash_by_name(task)
+        if self._is_by_code:
+            hashsum = task.hashsum = hash_plain_call(task) or make_hash(task)
+        else:
+            hashsum = task.hashsum = self._hash_by_name(task)
         known = self._table.claim(hashsum, task)
         if known is not None or self._loaded is None:
             return known
@@ -223,6 +226,22 @@ class BasicMemoizer(Memoizer):
         if waiting is not None:
             waiting.set_result(r)
 
+    def update_memo_results(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
+        """Remember several results, as :meth:`update_memo_result` does."""
+        if type(self).update_memo_result is not BasicMemoizer.update_memo_result:  # a subclass wants to know
+            super().update_memo_results(ended)
+            return
+        if self._file is not None:
+            records = []
+            for task, result in ended:
+                try:
+                    records.append(encode_record(task.hashsum, result))  # type: ignore[arg-type]
+                except Exception as error:
+                    self._say_unpicklable(task, error)
+            self._file.add_all(records)
+        for waiting, result in self._table.put_all(ended):
+            waiting.set_result(result)
+
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
         """Remember an exception for this run, if it is the app's own."""
         if task.hashsum is None:
@@ -244,12 +263,15 @@ class BasicMemoizer(Memoizer):
         try:
             self._file.add(encode_record(hashsum, result))
         except Exception as error:
-            if task.func_name not in self._unpicklable:
-                self._unpicklable.add(task.func_name)
-                logger.warning(
-                    "Results of app %s cannot be pickled, so they are in no checkpoint: %s: %s",
-                    task.func_name, type(error).__name__, error,
-                )  # fmt: skip
+            self._say_unpicklable(task, error)
+
+    def _say_unpicklable(self, task: TaskRecord, error: Exception) -> None:
+        if task.func_name not in self._unpicklable:
+            self._unpicklable.add(task.func_name)
+            logger.warning(
+                "Results of app %s cannot be pickled, so they are in no checkpoint: %s: %s",
+                task.func_name, type(error).__name__, error,
+            )  # fmt: skip
 
     def commit(self) -> None:
         """Write what there is to write; see :class:`Memoizer`."""

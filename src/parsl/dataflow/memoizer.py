@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from logging import getLogger
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Future
     from typing import Any
 
     from parsl.dataflow.taskrecord import TaskRecord
+
+logger = getLogger(__name__)
 
 
 class Memoizer:
@@ -38,6 +43,19 @@ class Memoizer:
 
     def update_memo_result(self, task: TaskRecord, r: Any) -> None:
         """The task has run, and this is its result; its future is not done yet."""
+
+    def update_memo_results(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
+        """Several tasks have run. If there is a :meth:`commit`, the kernel calls this just before it, for all
+        tasks that have ended together; here it calls :meth:`update_memo_result` for each.
+
+        Args:
+            ended: The tasks, with their results.
+        """
+        for task, result in ended:
+            try:
+                self.update_memo_result(task, result)
+            except Exception:
+                logger.exception("The memoizer has failed with the end of %r", task)
 
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
         """The task has failed, or was cancelled (then ``e`` is a CancelledError)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from concurrent.futures import CancelledError
 from logging import getLogger
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.dataflow.futures import AppFuture
     from parsl.dataflow.task_runner import TaskRunner
     from parsl.dataflow.taskrecord import TaskRecord
 
@@ -41,7 +41,10 @@ class TaskMemo:
         self.asks_always = asks_always
         self.commits = memoizer.commits
         #: The tasks that have ended and whose futures are to be finished after the next commit.
-        self._uncommitted: deque[tuple[TaskRecord, AppFuture[Any], Any]] = deque()
+        self._uncommitted: deque[tuple[TaskRecord, Any]] = deque()
+        #: The same for those whose outcome came from the memoizer.
+        self._found: deque[tuple[TaskRecord, Any]] = deque()
+        self._taking = threading.Lock()
         self._end_of_batch = self._commit_now  # bound once, not for each task
 
     # Before a task is launched
@@ -57,17 +60,15 @@ class TaskMemo:
             return True
         if memo is None:
             record.from_memo = False
-            return self._has_ended(record)
+            return IS_FINAL[record.status] and self._give_back(record)
         if memo.done():
             work_loop.run_now(self._take, record, memo)
         else:
             memo.add_done_callback(record.memo_done)
         return True
 
-    def _has_ended(self, record: TaskRecord) -> bool:
-        """Whether a task was cancelled while the memoizer made the call its own; then take that back."""
-        if not IS_FINAL[record.status]:
-            return False
+    def _give_back(self, record: TaskRecord) -> bool:
+        """A task was cancelled while the memoizer made the call its own: take that back."""
         self.tell(record, None, CancelledError())
         return True
 
@@ -105,9 +106,9 @@ class TaskMemo:
         except Exception:
             logger.exception("The memoizer has failed with the end of %r", record)
 
-    def finish_after_commit(self, record: TaskRecord, app_fu: AppFuture[Any], result: Any) -> None:
-        """Finish the future of a task once what the memoizer was told of it is lasting."""
-        self._uncommitted.append((record, app_fu, result))
+    def finish_after_commit(self, record: TaskRecord, result: Any) -> None:
+        """Tell the memoizer of a result, and finish the future of the task once that is lasting."""
+        (self._found if record.from_memo else self._uncommitted).append((record, result))
         if not at_end(self._end_of_batch):
             work_loop.run_soon(self._commit)
 
@@ -116,29 +117,33 @@ class TaskMemo:
 
     def _commit(self) -> None:
         # Taken out before the commit: what is added meanwhile is not yet lasting after it.
-        uncommitted = self._uncommitted
-        ended: deque[tuple[TaskRecord, AppFuture[Any], Any]] = deque()
-        try:
-            while uncommitted:
-                ended.append(uncommitted.popleft())
-        except IndexError:  # another thread takes from it, too
-            pass
-        if not ended:
+        with self._taking:
+            ended, found = _take_all(self._uncommitted), _take_all(self._found)
+        if not ended and not found:
             return
         try:
+            self._memoizer.update_memo_results(ended)
             self._memoizer.commit()
         except Exception:
             logger.exception("The memoizer %r has failed to commit", self._memoizer)
-        self._finish(ended)
+        finally:  # interrupted or not: nobody else will finish them
+            self._finish(ended + found)
 
-    def _finish(self, ended: deque[tuple[TaskRecord, AppFuture[Any], Any]]) -> None:
+    def _finish(self, ended: list[tuple[TaskRecord, Any]]) -> None:
+        settle = self._runner.settle
+        rest = iter(ended)
         try:
-            while ended:
-                record, app_fu, result = ended.popleft()
-                self._runner.settle(record, app_fu, result, None)
+            for record, result in rest:
+                settle(record, record.app_fu, result, None)  # type: ignore[arg-type]
         finally:
-            if ended:  # interrupted (KeyboardInterrupt): the others must not be lost
-                work_loop.run_soon(self._finish, ended)
+            left = list(rest)
+            if left:  # interrupted (KeyboardInterrupt): the others must not be lost
+                work_loop.run_soon(self._finish, left)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._memoizer!r}, {len(self._uncommitted)} uncommitted>"
+        uncommitted = len(self._uncommitted) + len(self._found)
+        return f"<{type(self).__name__} of {self._memoizer!r}, {uncommitted} uncommitted>"
+
+
+def _take_all(waiting: deque[tuple[TaskRecord, Any]]) -> list[tuple[TaskRecord, Any]]:
+    return [waiting.popleft() for _ in range(len(waiting))]  # others only add to it

@@ -317,10 +317,10 @@ class TaskRunner:
             self._note_failure(record, error, outcome, record.try_id + 1)
         memo = self.memo
         if memo is not None and (record.memoize or memo.asks_always):
-            memo.tell(record, result, CancelledError() if is_cancelled else error)
             if memo.commits and error is None and not is_cancelled:
-                memo.finish_after_commit(record, app_fu, result)
+                memo.finish_after_commit(record, result)
                 return True
+            memo.tell(record, result, CancelledError() if is_cancelled else error)
         self.settle(record, app_fu, result, error, is_cancelled)
         return True
 
