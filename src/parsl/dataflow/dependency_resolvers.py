@@ -94,7 +94,7 @@ def _unwrap(o: object) -> object:
     if _is_future(o):
         return o.result()
     if kind in _SEQUENCES:
-        return kind(map(_unwrap, o)) if _may_have_futures(o) else o  # type: ignore[call-overload, arg-type]
+        return kind(map(_unwrap, o)) if _may_have_futures(o) else o  # type: ignore[call-arg, call-overload, arg-type]
     if kind is dict:
         return {_unwrap(key): _unwrap(value) for key, value in o.items()}  # type: ignore[attr-defined]
     return o
