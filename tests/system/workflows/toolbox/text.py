@@ -1,0 +1,7 @@
+"""Plain functions, of use without any workflow."""
+
+from collections import Counter
+
+
+def tally(text):
+    return Counter(text.split())
