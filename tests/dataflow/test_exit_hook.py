@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
+from concurrent.futures import Future
 from contextlib import closing
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -14,11 +16,12 @@ import pytest
 import parsl
 from parsl.config import Config
 from parsl.dataflow import executor_set
+from parsl.dataflow.errors import DataFlowException
+from parsl.dataflow.exit_hook import UnfinishedTasksWarning
 from parsl.executors.threads import ThreadPoolExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from parsl.dataflow.dflow import DataFlowKernel
@@ -57,6 +60,22 @@ def test_leaving_the_block_on_an_error_waits_for_no_thread(
     with pytest.raises(error), kernel:
         raise error
     assert running.done()
+
+
+def test_a_script_that_ends_before_its_tasks_is_told(kernel: DataFlowKernel, gate: Event) -> None:
+    waiting = kernel.submit(gate.is_set, (), "all", False, None, {"inputs": [Future()]})
+    with pytest.warns(
+        UnfinishedTasksWarning, match=r"1 of its tasks are not done.*wait_for_current_tasks\(\)"
+    ):
+        kernel.atexit_cleanup()
+    assert isinstance(waiting.exception(), DataFlowException)
+
+
+def test_a_script_whose_tasks_have_ended_is_told_nothing(kernel: DataFlowKernel) -> None:
+    start(kernel, int).result()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel.atexit_cleanup()
 
 
 def test_so_does_a_cleanup_on_the_way_out(kernel: DataFlowKernel, gate: Event) -> None:

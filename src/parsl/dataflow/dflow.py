@@ -371,11 +371,8 @@ class DataFlowKernel:
 
     def atexit_cleanup(self) -> None:
         """Clean up because Python ends."""
-        if self._graph.unfinished():
-            logger.warning(
-                "Python ends with unfinished tasks in %r. "
-                "To wait for them, call parsl.wait_for_current_tasks()", self,
-            )  # fmt: skip
+        if unfinished := self._graph.unfinished():
+            exit_hook.tell_of_unfinished(len(unfinished))
         self.cleanup()
 
     def __enter__(self) -> DataFlowKernel:

@@ -6,6 +6,8 @@ import os
 import sys
 from logging import getLogger
 
+from parsl.notices import tell
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
@@ -16,6 +18,10 @@ logger = getLogger(__name__)
 _kernels: dict[DataFlowKernel, int] = {}
 _is_registered = False
 _is_exiting = False
+
+
+class UnfinishedTasksWarning(UserWarning):
+    """A script has ended before its tasks."""
 
 
 def clean_up_at_exit(kernel: DataFlowKernel) -> None:
@@ -44,6 +50,17 @@ def script_has_failed() -> bool:
     if kind is None and _is_exiting:
         kind = getattr(sys, "last_type", None)  # what Python has shown before it ended
     return kind is not None and not issubclass(kind, (SystemExit, GeneratorExit))
+
+
+def tell_of_unfinished(count: int) -> None:
+    """Say that the script ends before so many of its tasks; one that has failed has said so itself."""
+    text = (
+        f"The script ends, and {count} of its tasks are not done: those that run in threads are finished, "
+        "the others fail. To wait for tasks, ask for their results, or call parsl.wait_for_current_tasks()."
+    )
+    logger.warning(text)
+    if not script_has_failed():
+        tell(text, UnfinishedTasksWarning)
 
 
 def _at_exit() -> None:
