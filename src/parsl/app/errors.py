@@ -150,6 +150,19 @@ class RemoteExceptionWrapper:
         return _unpacked, (type(self), pack(self.e_value, self.e_traceback))
 
 
+def task_failure(error: BaseException) -> Exception:
+    """Return what a task fails with that has raised ``error``.
+
+    KeyboardInterrupt and its like would end the thread that asks for the result: they become the cause of an
+    AppException.
+    """
+    if isinstance(error, Exception):
+        return error
+    failure = AppException(f"The task raised {error!r}, as if to end its process")
+    failure.__cause__ = error
+    return failure
+
+
 def wrap_error(func: Callable[P, R]) -> Callable[P, R | RemoteExceptionWrapper]:
     """Make a function return the exception it raises, wrapped, instead of raising it."""
     from functools import wraps

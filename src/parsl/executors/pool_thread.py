@@ -5,7 +5,7 @@ from __future__ import annotations
 from logging import getLogger
 from threading import Thread, get_ident
 
-from parsl.app.errors import AppException
+from parsl.app.errors import task_failure
 from parsl.executors import task_child
 from parsl.executors.interrupt import Interruptible
 from parsl.lean_future import InvalidStateError
@@ -129,9 +129,4 @@ def _failure(error: BaseException) -> BaseException:
     """What the task fails with; its traceback begins with the user's function."""
     trace = error.__traceback__
     error.__traceback__ = trace.tb_next if trace is not None else None
-    if isinstance(error, Exception):
-        return error
-    # SystemExit, KeyboardInterrupt and their like would end the thread that asks for the result.
-    failure = AppException(f"The task raised {error!r}, as if to end its process, which is the driver's")
-    failure.__cause__ = error
-    return failure
+    return task_failure(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parsl.app.errors import AppException
 from parsl.serialize.errors import DeserializationError, SerializationError
 from tests.system import tasks
 
@@ -204,13 +205,14 @@ def test_large_exceptions_arrive(run: Run) -> None:
     assert len(str(caught.value)) == 1_000_000
 
 
-def test_base_exceptions_do_not_end_the_worker(run: Run) -> None:
+def test_base_exceptions_end_neither_the_worker_nor_whoever_asks(run: Run) -> None:
     def fail() -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("not by hand")
 
     pid = run.call(tasks.worker_pid)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(AppException, match=r"The task raised KeyboardInterrupt\('not by hand'\)") as caught:
         run.call(fail).result(timeout=30)
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
     assert pid.result(timeout=30) in {worker.pid for worker in run.workers()}
 
 

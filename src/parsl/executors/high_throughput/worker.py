@@ -103,7 +103,10 @@ class Worker:
         except BaseException as error:
             status = RAISED
             facts = {**self._place, **_used(), "ran_s": perf_counter() - start}
-            payload = dump_exception(error.with_traceback(_beyond_this_file(error)), facts)
+            from parsl.app.errors import task_failure
+
+            failure = task_failure(error.with_traceback(_beyond_this_file(error)))
+            payload = dump_exception(failure, facts)
         if self._log is not None:
             how = "done" if status == DONE else "has raised an exception"
             self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
