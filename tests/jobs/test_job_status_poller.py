@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.executors.base import ParslExecutor
+from parsl.executors.block_notices import BlocksWarning
 from parsl.executors.errors import BadStateException
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.job_status_poller import JobStatusPoller
@@ -239,3 +240,18 @@ def test_a_block_error_handler_that_exits_fails_its_own_executor_only(
     staying.submit(None, None)
     poller.look()
     assert not staying.bad_state_is_set
+
+
+def test_a_run_that_will_have_no_blocks_is_told_so(tmp_path: Path) -> None:
+    poller = JobStatusPoller(strategy="none", strategy_period=LONG_S, max_idletime=LONG_S)
+    with pytest.warns(BlocksWarning, match=r"Executor local has no blocks: .*init_blocks=0.*'simple'"):
+        poller.watch([LocalExecutor(tmp_path, "true", init_blocks=0)])
+
+
+@pytest.mark.parametrize(("strategy", "init_blocks"), [("none", 1), ("simple", 0), ("htex_auto_scale", 0)])
+def test_others_are_told_nothing(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, strategy: str, init_blocks: int
+) -> None:
+    poller = JobStatusPoller(strategy=strategy, strategy_period=LONG_S, max_idletime=LONG_S)
+    poller.watch([LocalExecutor(tmp_path, "true", init_blocks=init_blocks)])
+    assert [str(warning.message) for warning in recwarn] == []

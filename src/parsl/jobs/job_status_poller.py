@@ -7,10 +7,12 @@ import threading
 import time
 
 from parsl import validate
+from parsl.executors.block_notices import BlocksWarning
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.demand import Demand
 from parsl.jobs.strategy import STRATEGIES, Decision, ExecutorView, decide
+from parsl.notices import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ class JobStatusPoller:
                 with self._lock:
                     self._memories[executor] = Demand()
                 executor.wake_poller = self.wake
+                if self._strategy == "none" and getattr(executor.provider, "init_blocks", 1) == 0:
+                    _tell_of_no_blocks(executor)
 
     def wake(self) -> None:
         """Look at the executors now. May be called from any thread, and does not wait."""
@@ -225,3 +229,13 @@ def view_of(executor: BlockProviderExecutor) -> ExecutorView:
         ended=executor.ended_blocks(),
         without_time=min(outstanding, executor.outstanding_without_time()),
     )
+
+
+def _tell_of_no_blocks(executor: BlockProviderExecutor) -> None:
+    text = (
+        f"Executor {executor.label} has no blocks: its provider starts with none (init_blocks=0), and the "
+        "strategy 'none' starts no others. Tasks wait until somebody calls its scale_out_facade(). Set "
+        "init_blocks, or write Config(strategy='simple')."
+    )
+    logger.warning(text)
+    tell(text, BlocksWarning)
