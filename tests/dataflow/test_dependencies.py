@@ -15,7 +15,7 @@ from parsl.dataflow.dependency_resolvers import (
     shallow_traverse_to_gather,
     shallow_traverse_to_unwrap,
 )
-from parsl.dataflow.errors import DependencyError
+from parsl.dataflow.errors import DataFlowException, DependencyError
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
 
 
@@ -86,6 +86,29 @@ def test_futures_are_found_in_every_place(tmp_path: Any) -> None:
         assert child.task_status() == "pending"
         assert executor.run_all() == 2
         assert child.result() == (1, 1, [1, 7])
+
+
+def test_what_is_added_to_inputs_after_the_call_is_not_meant(tmp_path: Any) -> None:
+    executor = HoldingExecutor()
+    with kernel(tmp_path, executor) as dfk:
+        results: list[Any] = [Future[int]()]
+        for _ in range(3):
+            results.append(call(dfk, lambda inputs: sum(inputs), inputs=results))
+        results[0].set_result(1)
+        executor.run_all()
+        assert [future.result(60) for future in results] == [1, 1, 2, 4]
+
+
+def test_an_argument_that_gets_a_future_after_the_call_fails_the_task(tmp_path: Any) -> None:
+    executor = HoldingExecutor()
+    with kernel(tmp_path, executor, dependency_resolver=DEEP_DEPENDENCY_RESOLVER) as dfk:
+        first: Future[int] = Future()
+        items: list[Any] = [first]
+        task = call(dfk, lambda items: len(items), items)
+        items.append(task)
+        first.set_result(1)
+        with pytest.raises(DataFlowException, match="changed after the call"):
+            task.result(60)
 
 
 def test_the_shallow_resolver_leaves_futures_in_lists(tmp_path: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from parsl.dataflow.errors import JoinError
+from parsl.dataflow.errors import DataFlowException, JoinError
 from parsl.dataflow.states import States
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, call_join, fail, kernel
 
@@ -50,6 +50,34 @@ def test_join_apps_in_join_apps(tmp_path: Any) -> None:
             return call(dfk, add, call_join(dfk, fibonacci, n - 1), call_join(dfk, fibonacci, n - 2))
 
         assert call_join(dfk, fibonacci, 8).result(30) == 21
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_one_that_returns_what_waits_for_itself_fails(tmp_path: Any, depth: int) -> None:
+    with kernel(tmp_path, PromptExecutor()) as dfk:
+        go: Future[int] = Future()
+
+        def returns_itself(_: int) -> Any:
+            inner = own[0]
+            for _ in range(depth):
+                inner = call(dfk, add, inner)
+            return [call(dfk, add, 1), inner]
+
+        own = [call_join(dfk, returns_itself, go)]
+        go.set_result(1)
+        with pytest.raises(DataFlowException, match="wait for itself"):
+            own[0].result(60)
+
+
+def test_of_two_that_wait_for_each_other_both_fail(tmp_path: Any) -> None:
+    with kernel(tmp_path, PromptExecutor()) as dfk:
+        go: Future[int] = Future()
+        both: list[Any] = []
+        both += [call_join(dfk, lambda _, other=other: both[other], go) for other in (1, 0)]
+        go.set_result(1)
+        errors = [future.exception(60) for future in both]
+        assert any("wait for itself" in str(error) for error in errors)
+        assert all(isinstance(error, DataFlowException) for error in errors)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ class DataFuture(LeanFuture[File]):
             self.set_exception(error)
 
     @property
+    def parent(self) -> Future[Any]:
+        """What this waits for: the task that writes the file, or its transfer."""
+        return self._parent
+
+    @property
     def tid(self) -> int:
         """The number of the task that writes the file."""
         return self._tid

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from parsl.dataflow.errors import DataFlowException
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,7 +58,7 @@ def shallow_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
 
 def shallow_traverse_to_unwrap(o: object) -> object:
     """Return the result of a future, and anything else as it is."""
-    return o.result() if _is_future(o) else o
+    return _result_of(o) if _is_future(o) else o
 
 
 def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
@@ -92,7 +94,7 @@ def deep_traverse_to_unwrap(o: object) -> object:
 def _unwrap(o: object) -> object:
     kind = type(o)
     if _is_future(o):
-        return o.result()
+        return _result_of(o)
     if kind in _SEQUENCES:
         return kind(map(_unwrap, o)) if _may_have_futures(o) else o  # type: ignore[call-arg, call-overload, arg-type]
     if kind is dict:
@@ -104,6 +106,15 @@ def _may_have_futures(items: Iterable[object]) -> bool:
     """Whether any item is a future or a container: by types, of which long containers have few."""
     kinds = set(map(type, items))
     return not kinds.isdisjoint(_CONTAINERS) or any(issubclass(kind, Future) for kind in kinds)
+
+
+def _result_of(future: Future[Any]) -> Any:
+    if not future.done():  # to wait for it here would stop everything; and it may be the task's own
+        raise DataFlowException(
+            f"An argument was changed after the call: it has {future!r} now, which was not waited for. "
+            "Give each call a container of its own, such as list(futures)"
+        )
+    return future.result()
 
 
 def _is_future(o: object) -> TypeGuard[Future[Any]]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from parsl.dataflow.data_future import DataFuture
 from parsl.dataflow.errors import DataFlowException
 from parsl.dataflow.futures import AppFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from parsl.dataflow.taskrecord import TaskRecord
+
+#: How many unfinished tasks are looked at for what they wait for, at the end of a join app's function.
+_MOST_EXPANDED = 1000
 
 
 def joined_futures(app: str, returned: object) -> Sequence[Future[Any]]:
@@ -46,23 +50,43 @@ def joined_result(joins: Future[Any] | list[Future[Any]]) -> Any:
     return [future.result() for future in joins]
 
 
-def is_same_call(future: Future[Any], record: TaskRecord) -> bool:
-    """Whether a future waits, in place of running, for the outcome of this very task."""
-    other = future.task_record if isinstance(future, AppFuture) else record
-    return (
-        other is not record
-        and record.hashsum is not None
-        and other.hashsum == record.hashsum
-        and not future.done()
-    )
+def cycle_error(futures: Iterable[Future[Any]], record: TaskRecord) -> DataFlowException | None:
+    """Return the error of a join app that waits for futures which in turn wait for it; None if it does not.
+
+    Args:
+        futures: What it has returned.
+        record: Its task.
+    """
+    to_visit, expanded = list(futures), set[int]()
+    while to_visit:
+        future = to_visit.pop()
+        if isinstance(future, DataFuture):
+            future = future.parent
+        if not isinstance(future, AppFuture) or future.done():
+            continue
+        other = future.task_record
+        if other is record:
+            return _waits_for_itself(
+                record,
+                "what it returned is its own future, or depends on it. Return what other calls give you",
+            )
+        if record.memoize and record.hashsum is not None and other.hashsum == record.hashsum:
+            return _waits_for_itself(
+                record,
+                "with cache=True, the same call inside the join app is not made a second time, but waits for "
+                "the first. Give the inner call other arguments, or leave out cache=True",
+            )
+        if id(other) not in expanded and len(expanded) < _MOST_EXPANDED:
+            expanded.add(id(other))
+            to_visit += other.depends
+            joins = other.joins
+            to_visit += [joins] if isinstance(joins, Future) else joins or ()
+    return None
 
 
-def waits_for_itself(record: TaskRecord) -> DataFlowException:
-    """The error of a join app that has returned what waits for its own outcome."""
+def _waits_for_itself(record: TaskRecord, reason: str) -> DataFlowException:
     return DataFlowException(
-        f"Task {record.id} ({record.func_name}) would wait for itself for ever: with cache=True, the same "
-        "call inside the join app is not made a second time, but waits for the first. Give the inner call "
-        "other arguments, or leave out cache=True"
+        f"Task {record.id} ({record.func_name}) would wait for itself for ever: {reason}"
     )
 
 

@@ -14,7 +14,7 @@ from parsl.dataflow.errors import DataFlowException, DependencyError, JoinError
 from parsl.dataflow.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN, add_task_facts
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.in_process import InProcessExecutor
-from parsl.dataflow.joining import is_same_call, joined_futures, joined_result, waits_for_itself
+from parsl.dataflow.joining import cycle_error, joined_futures, joined_result
 from parsl.dataflow.states import States
 from parsl.dataflow.submission import is_callers_mistake, submit_to
 from parsl.dataflow.taskrecord import TaskRecord
@@ -254,10 +254,11 @@ class TaskRunner:
         except TypeError as error:
             self._finish(record, _FAILED, None, error)
             return
-        if record.memoize and any(is_same_call(future, record) for future in futures):
-            self._fail_with(record, _FAILED, waits_for_itself(record))
-            return
         if self._graph.joining(record, returned):  # type: ignore[arg-type]
+            # Only now: of two that wait for each other, the second to come here sees it.
+            if (cycle := cycle_error(futures, record)) is not None:
+                self._fail_with(record, _FAILED, cycle)
+                return
             self._graph.expect(record, len(futures) + 1)
             for future in futures:
                 future.add_done_callback(record.join_done)
