@@ -156,6 +156,12 @@ class TestFailures:
             parsl.map(*args, **options)
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_what_is_no_app_is_refused_at_the_first_call(ordered: bool) -> None:
+    with pytest.raises(ParameterError, match=r"has returned 1 \(int\) instead of a future.*@python_app"):
+        list(parsl.map(abs, [-1], ordered=ordered))  # type: ignore[arg-type]
+
+
 def test_arguments_that_are_always_the_same(tmp_path: Path) -> None:
     with DataFlowKernel(Config(executors=[PromptExecutor()], run_dir=str(tmp_path))) as kernel:
         app = parsl.python_app(pow, data_flow_kernel=kernel)

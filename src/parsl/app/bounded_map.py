@@ -10,7 +10,7 @@ from parsl import validate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Any, TypeVar
 
@@ -62,9 +62,19 @@ def bounded_map(
     window = validate.integer("map", "window", window, low=1)
     validate.boolean("map", "ordered", ordered)
     validate.boolean("map", "return_exceptions", return_exceptions)
-    calls = (app(*args) for args in zip(iterable, *more, strict=False))
+    calls = (_call(app, args) for args in zip(iterable, *more, strict=False))
     outcome = _outcome if return_exceptions else _result
     return (_in_order if ordered else _as_completed)(calls, window, outcome)
+
+
+def _call(app: Callable[..., Future[R]], args: Sequence[Any]) -> Future[R]:
+    call: Any = app(*args)
+    if not callable(getattr(call, "add_done_callback", None)):
+        raise validate.ParameterTypeError(
+            f"map: app is {app!r}, which has returned {call!r} ({type(call).__name__}) instead of a future; "
+            "expected an app. Decorate the function with @python_app"
+        )
+    return call  # type: ignore[no-any-return]
 
 
 def _in_order(
