@@ -1,19 +1,21 @@
 """What makes a value the same value for memoization: :func:`id_for_memo`, which any type can be added to.
 
-The bytes for the plain types (None, numbers, strings, lists, tuples, dicts) are those of upstream Parsl,
-so that results in its checkpoints are found again.
+The bytes for the plain types (None, numbers, strings, lists, tuples, dicts) are those of upstream Parsl, so
+that results in its checkpoints are found again: those for tuples and dicts, which it takes for lists of their
+items, while functions count by name.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from functools import partial, singledispatch
 from pickle import dumps
 from types import BuiltinFunctionType, FunctionType, MethodType
 
 from parsl.data_provider.files import File
-from parsl.dataflow.function_identity import id_of_function
+from parsl.dataflow.function_identity import id_of_function, is_by_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ class UnknownMemoType(ValueError):
 def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
     """Return bytes that are equal for values that are the same for memoization, and differ otherwise.
 
-    Known are: None, bool, numbers, str, bytes, lists, tuples, sets, dicts and their subclasses, enums,
-    dataclasses, paths (by their name), :class:`~parsl.data_provider.files.File`, dates and times,
+    Known are: None, bool, numbers, str, bytes, lists, tuples, sets, dicts, deques and their subclasses,
+    enums, dataclasses, paths (by their name), :class:`~parsl.data_provider.files.File`, dates and times,
     functions and classes, numpy's arrays and scalars. Another type is added with
     ``@id_for_memo.register(TheType)``.
 
@@ -83,6 +85,8 @@ def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, (numpy.ndarray, numpy.generic)):
         return _id_of_array(numpy, obj)
+    if numpy is not None and isinstance(obj, numpy.dtype):
+        return dumps(["numpy.dtype", repr(obj.descr if obj.names else obj.str)], PROTOCOL)
     if callable(obj) and hasattr(kind, "__parsl_dependencies__"):
         return id_of_function(obj)
     raise UnknownMemoType(kind)
@@ -139,7 +143,7 @@ def id_for_memo_list(denormalized_list: list[Any], output_ref: bool = False) -> 
 def id_for_memo_tuple(denormalized_tuple: tuple[Any, ...], output_ref: bool = False) -> bytes:
     """Identify a tuple by its items, in their order."""
     ids = _pickled_ids([id_for_memo(item, output_ref=output_ref) for item in denormalized_tuple])
-    return ids if type(denormalized_tuple) is tuple else _with_kind(denormalized_tuple, ids)
+    return ids if _counts_as_list(denormalized_tuple, tuple) else _with_kind(denormalized_tuple, ids)
 
 
 @id_for_memo.register(dict)
@@ -154,7 +158,7 @@ def id_for_memo_dict(denormalized_dict: dict[Any, Any], output_ref: bool = False
         ids.append(id_for_memo(key, output_ref=output_ref))
         ids.append(id_for_memo(denormalized_dict[key], output_ref=output_ref))
     flat = _pickled_ids(ids)
-    return flat if type(denormalized_dict) is dict else _with_kind(denormalized_dict, flat)
+    return flat if _counts_as_list(denormalized_dict, dict) else _with_kind(denormalized_dict, flat)
 
 
 @id_for_memo.register(set)
@@ -162,6 +166,11 @@ def id_for_memo_dict(denormalized_dict: dict[Any, Any], output_ref: bool = False
 def _id_of_set(items: set[Any] | frozenset[Any], output_ref: bool = False) -> bytes:
     ids = sorted(id_for_memo(item, output_ref=output_ref) for item in items)
     return _with_kind(items, _pickled_ids(ids))
+
+
+@id_for_memo.register(deque)
+def _id_of_deque(items: deque[Any], output_ref: bool = False) -> bytes:
+    return _with_kind(items, id_for_memo_list([items.maxlen, *items], output_ref=output_ref))
 
 
 @id_for_memo.register(bytes)
@@ -216,6 +225,11 @@ def _id_of_array(numpy: Any, array: Any) -> bytes:
 def _is_enum(obj: object) -> bool:
     enum = sys.modules.get("enum")
     return enum is not None and isinstance(obj, enum.Enum)
+
+
+def _counts_as_list(obj: object, kind: type) -> bool:
+    """Whether the type of a tuple or dict does not count: in upstream's checkpoints it does not."""
+    return is_by_name() and type(obj) is kind
 
 
 def _with_kind(obj: object, content: bytes) -> bytes:
