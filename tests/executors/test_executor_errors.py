@@ -46,6 +46,7 @@ class Executor:
             "Invalid resource specification: 'a', 'b'. Use priority.",
         ),
         (InvalidResourceSpecification({"a"}), "Invalid resource specification: 'a'."),
+        (InvalidResourceSpecification(()), "Invalid resource specification: it is empty."),
         (BadMessage("truncated"), "Received an unsupported message: truncated"),
     ],
 )

@@ -109,7 +109,7 @@ class InvalidResourceSpecification(ExecutorError):
 
     def __str__(self) -> str:
         keys = ", ".join(repr(key) for key in sorted(self.invalid_keys, key=str))
-        return f"Invalid resource specification: {keys}. {self.message}".rstrip()
+        return f"Invalid resource specification: {keys or 'it is empty'}. {self.message}".rstrip()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.invalid_keys, self.message)
