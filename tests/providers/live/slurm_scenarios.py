@@ -229,7 +229,8 @@ def busy_end() -> dict[str, Any]:
     facts = give_back(exit_began_s)
     wait_for(lambda: not jobs("COMPLETING"), "the nodes are free", 60)
     processes = slurm("ps", "-eo", "args").count("process_worker_pool")
-    return {"before": before, "processes": processes, **facts}
+    began = sorted(path.name for path in Path().glob("started-*"))
+    return {"before": before, "processes": processes, "began": began, **facts}
 
 
 def drain() -> dict[str, Any]:

@@ -71,6 +71,7 @@ def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
 def test_leaving_takes_running_and_waiting_jobs_along(tmp_path: Path) -> None:
     facts = facts_of("busy_end", tmp_path)
     assert facts["before"] == ["PENDING", "RUNNING"]
+    assert facts["began"] == ["started-1"]
     assert facts["left"] == []
     assert facts["processes"] == 0
     assert facts["exit_s"] < 20
