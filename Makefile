@@ -2,6 +2,7 @@
 #   make demo    run the Aurora ensemble on this machine
 #   make test    run the tests                       (ARGS="-k addresses" for some of them)
 #   make check   linter, formatter, types, layers
+#   make lowest  workflows with the oldest dependencies that are accepted
 #   make docs    the documentation, in build/docs/html; a warning is an error
 #   make bench   measure, next to other libraries    (ARGS="--help" for its options)
 #   make chaos   break runs on purpose, for minutes    (chaos/README.md)
@@ -17,7 +18,7 @@ ARGS ?=
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check format docs bench chaos soak load clean
+.PHONY: demo test check format lowest docs bench chaos soak load clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -35,6 +36,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+lowest:
+	.ci/lowest "$(PYTHON)"
 
 docs: $(READY)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d build/docs/doctrees docs build/docs/html

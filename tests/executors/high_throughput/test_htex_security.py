@@ -1,0 +1,99 @@
+"""What docs/security.md says of keys and of who has them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from parsl.executors.high_throughput import protocol
+from parsl.version import VERSION
+from tests.executors.high_throughput.test_htex_network import port_of
+from tests.system import tasks
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+    from tests.system import run as runs
+    from tests.system.fixtures import StartRun
+
+
+@contextmanager
+def impostor(run: runs.Run, certificates: Path, name: str) -> Iterator[Any]:
+    """A connection of somebody who has the clients' key, under a name of his choice."""
+    zmq = pytest.importorskip("zmq")
+    from parsl.curvezmq import load_client_keys
+
+    keys = load_client_keys(certificates)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as sock:
+        sock.linger = 0
+        sock.setsockopt(zmq.ROUTING_ID, name.encode())
+        sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
+        sock.curve_serverkey = keys.server_public
+        sock.connect(f"tcp://127.0.0.1:{port_of(run)}")
+        yield sock
+
+
+def registration(name: str) -> protocol.Register:
+    """A manager that wants no tasks."""
+    import sys
+
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return protocol.Register(protocol.PROTOCOL_VERSION, name, VERSION, python, "nowhere", "9", 1, 0, 0)
+
+
+def test_secret_keys_are_in_their_files_and_nowhere_else(start_run: StartRun, far: Path) -> None:
+    run = start_run(run_dir=far, worker_debug=True)
+    assert isinstance(run.call(divide, 1, 0).exception(timeout=60), ZeroDivisionError)
+    certificates = far / "000" / "htex" / "certificates"
+    secrets = [json.loads(path.read_text())["secret"].encode() for path in certificates.iterdir()]
+    assert len(secrets) == 2
+    files = [path for path in far.rglob("*") if path.is_file() and path.parent != certificates]
+    assert {"interchange.log", "manager.log", "parsl.log", "failures.jsonl"} <= {path.name for path in files}
+    assert [path for path in files if any(secret in path.read_bytes() for secret in secrets)] == []
+    processes = psutil.Process().children(recursive=True)
+    assert processes
+    shown = {
+        (process.pid, name): seen(process, name) for process in processes for name in ("cmdline", "environ")
+    }
+    assert [where for where, text in shown.items() if any(secret in text for secret in secrets)] == []
+
+
+def seen(process: psutil.Process, name: str) -> bytes:
+    """What others see of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{process.pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def divide(a: int, b: int) -> float:
+    return a / b
+
+
+def test_who_has_the_key_cannot_bring_results_of_tasks_that_he_was_not_given(
+    start_run: StartRun, far: Path, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(run_dir=far, max_workers_per_node=1)
+    started, release = tmp_path / "started", tmp_path / "release"
+    future = run.send(tasks.hold, str(started), str(release))
+    wait_until(started.exists)
+    forged = [protocol.Result(number, protocol.DONE, pickle.dumps("forged")) for number in range(100)]
+    with impostor(run, far / "000" / "htex" / "certificates", "impostor") as sock:
+        sock.send(protocol.encode(registration("impostor")))
+        wait_until(lambda: len(run.executor.connected_managers()) == 2)
+        sock.send(protocol.encode(protocol.Results(forged)))
+        wait_until(lambda: sock.poll(0))  # welcome
+        # What came before the answer to this was taken in.
+        sock.send(protocol.encode(protocol.Draining()))
+        answers: list[Any] = []
+        while not any(isinstance(answer, protocol.Draining) for answer in answers):
+            assert sock.poll(30_000)
+            answers.append(protocol.decode_to_manager(sock.recv_multipart()[0]))
+    release.touch()
+    assert future.result(timeout=60) == int(started.read_text())
