@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import select
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput import manager_links, protocol
+from parsl.executors.high_throughput.listening import listen_unix
 from parsl.version import VERSION
 from tests.executors.high_throughput.test_htex_network import port_of
 from tests.system import tasks
@@ -97,3 +101,21 @@ def test_who_has_the_key_cannot_bring_results_of_tasks_that_he_was_not_given(
             answers.append(protocol.decode_to_manager(sock.recv_multipart()[0]))
     release.touch()
     assert future.result(timeout=60) == int(started.read_text())
+
+
+def test_another_user_is_turned_away_from_the_unix_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listening = listen_unix(tmp_path)
+    assert listening is not None
+    monkeypatch.setattr(manager_links.os, "getuid", lambda: os.geteuid() + 1)
+    with select.epoll() as epoll, socket.socket(socket.AF_UNIX) as stranger:
+        links = manager_links.LocalLinks(listening.sock.detach(), epoll)
+        stranger.settimeout(30)
+        stranger.connect(str(listening.path))
+        [(descriptor, _)] = epoll.poll(30)
+        links.serve(descriptor, lambda *_: None, lambda _: None)
+        assert stranger.recv(1) == b""
+        assert "another user was refused" in caplog.text
+        links.close()
+    listening.close()
