@@ -8,10 +8,12 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parsl.executors.high_throughput import message_stream
 from parsl.executors.high_throughput.message_stream import MessageStream
 
 KB = 1024
@@ -100,6 +102,26 @@ def test_a_huge_frame_arrives_in_pieces(pair: tuple[MessageStream, MessageStream
     assert not pair[0].flush()
     assert repr(pair[0]).endswith("pieces_unsent=1>")
     assert carry(*pair, 1) == [[b"head", frame]]
+
+
+def test_so_does_one_that_is_so_huge_that_its_memory_is_mapped(
+    pair: tuple[MessageStream, MessageStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_stream, "_MAPPED_FROM", 300 * KB)
+    frames = [b"head", bytes(range(256)) * 1600, bytes(200 * KB), b"x" * 500_000]
+    pair[0].queue(frames)
+    assert carry(*pair, 1) == [frames]
+
+
+def test_a_frame_takes_up_no_memory_before_it_comes(pair: tuple[MessageStream, MessageStream]) -> None:
+    announced = message_stream.MOST_BYTES // 4
+    pair[0].sock.send(struct.pack("<IQ", 1, announced) + b"begun")
+    before = psutil.Process().memory_info().rss
+    assert pair[1].receive() == []
+    assert psutil.Process().memory_info().rss - before < announced // 8
+    pair[0].sock.close()
+    with pytest.raises(EOFError):
+        carry_nothing_forever(pair[1])
 
 
 def test_frames_of_any_kind_of_buffer_are_sent(pair: tuple[MessageStream, MessageStream]) -> None:

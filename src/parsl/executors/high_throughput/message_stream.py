@@ -18,6 +18,8 @@ _MOST_FRAMES = 1 << 24
 #: No message is larger than this machine's memory, in bytes. A smaller one has its memory reserved when it is
 #: announced, and takes it up as it arrives.
 MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+#: A bytearray takes up all of its memory when it is made; frames from this size on, in bytes, do without.
+_MAPPED_FROM = 64 * 1024 * 1024
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
 _MOST_PIECES = 512
 
@@ -40,7 +42,7 @@ class MessageStream:
         self._lengths: deque[int] = deque()
         self._lengths_missing: int | None = None
         self._frames: list[Frame] = []
-        self._large: bytearray | None = None
+        self._large: bytearray | memoryview | None = None
         self._large_filled = 0
 
     def __repr__(self) -> str:
@@ -115,7 +117,7 @@ class MessageStream:
             self._buffer[: len(rest)] = rest
             self._start, self._end = 0, len(rest)
 
-    def _receive_large(self, large: bytearray) -> None:
+    def _receive_large(self, large: bytearray | memoryview) -> None:
         with memoryview(large) as view:
             while self._large_filled < len(large):
                 count = self.sock.recv_into(view[self._large_filled :])
@@ -174,8 +176,13 @@ class MessageStream:
         return None
 
 
-def _allocate(length: int) -> bytearray:
+def _allocate(length: int) -> bytearray | memoryview:
+    """Memory for a frame. That of a huge one is taken up as the frame arrives: its length may be a lie."""
     try:
-        return bytearray(length)
-    except (MemoryError, OverflowError) as error:
+        if length < _MAPPED_FROM:
+            return bytearray(length)
+        import mmap
+
+        return memoryview(mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    except (MemoryError, OverflowError, OSError, ValueError) as error:
         raise EOFError(f"the message stream has a frame of {length} bytes, more than fit here") from error
