@@ -49,6 +49,7 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m pytest chaos --timeout=1200 $(ARGS)
+	$(BIN)/python -m pytest tests/fuzz -n auto --timeout=1200 --hypothesis-profile=thorough
 
 soak: $(READY)
 	$(BIN)/python -m chaos.soak $(ARGS)

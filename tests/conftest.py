@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # How long an example takes says something about the machine, which may be busy, and nothing about the code.
-hypothesis_settings.register_profile("parsl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The examples are the same each time; `make chaos` looks for new ones.
+hypothesis_settings.register_profile(
+    "parsl", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("parsl")
 
 #: Processes that were asked to end have this long to do so before they count as left behind.

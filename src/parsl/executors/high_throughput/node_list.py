@@ -12,7 +12,9 @@ SLURM_VARIABLES = ("SLURM_JOB_NODELIST", "SLURM_NODELIST")
 #: A list of more nodes than this is a typing error, such as n[1-1000000000].
 MOST_NODES = 1_000_000
 
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_RANGE = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
+#: A name with more brackets than this is no name.
+_MOST_BRACKETS = 16
 _ADDRESS = re.compile(r"[\d.]+")
 
 
@@ -119,7 +121,7 @@ def _split_outside_brackets(text: str) -> list[str]:
             parts[-1] += character
         if depth not in (0, 1):
             raise _malformed(text)
-    if depth or not all(part.strip() for part in parts):
+    if depth or not all(part.strip() and part.count("[") <= _MOST_BRACKETS for part in parts):
         raise _malformed(text)
     return [part.strip() for part in parts]
 
