@@ -233,6 +233,7 @@ class TestLocally:
             assert type(connection).__name__ == "StreamConnection"
             connection.close(0)
 
+    @pytest.mark.usefixtures("_short_timeouts")
     def test_a_connection_that_closes_is_in_the_report(self, directory: Path) -> None:
         with (
             self.listening(directory, None) as path,
