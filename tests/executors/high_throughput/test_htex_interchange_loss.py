@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.errors import BadStateException
+from parsl.executors.high_throughput import engine as engine_module
 from parsl.executors.high_throughput.engine import MOST_LOSSES
 from tests.system import run as runs
 from tests.system import tasks
@@ -178,6 +180,26 @@ def test_an_interchange_that_never_serves_is_not_started_again(start_run: StartR
     run = start_run(interchange_launch_cmd=["bash", "-c", "echo no such thing >&2; exit 3"])
     with pytest.raises(BadStateException, match=r"ended with exit code 3\.(.|\n)*no such thing"):
         run.call(tasks.add, 1).result(timeout=60)
+
+
+def test_another_that_does_not_serve_is_no_better_than_none(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "READY_WITHIN_S", 0.5)
+    script = tmp_path / "interchange"
+    flag = tmp_path / "hang"
+    script.write_text(
+        f"#!/bin/sh\n[ -e {flag} ] && exec sleep 1000\n"
+        f'exec {sys.executable} -m parsl.executors.high_throughput.interchange "$@"\n'
+    )
+    script.chmod(0o755)
+    run = start_run(interchange_launch_cmd=[str(script)])
+    run.warm_up()
+    flag.touch()
+    future = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/never")
+    kill_interchange(run, wait_until)
+    with pytest.raises(BadStateException, match="as 2 before it within 60 s"):
+        future.result(timeout=60)
 
 
 def test_an_interchange_that_hangs_is_killed_at_the_end(start_run: StartRun) -> None:

@@ -2,18 +2,25 @@
 
 A file for each (see `spool`) costs the making and freeing of pages, and system calls in which other threads
 of the driver take the interpreter. Here the driver copies the pickled arguments into a slot of one file in
-memory, and the worker unpickles them from there. A slot is free again when its task has brought its result.
+memory, and the worker unpickles them from there. A slot is free again when its task has ended for the driver.
+Somebody may still be about to read it: a worker whose manager was given up, or is yet to hear that the task was
+cancelled. Each slot says whose it is, and who finds another's number there, or afterwards, has read nothing.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import struct
 import threading
+from collections.abc import Callable
 from typing import Any
 
-#: Most bytes that a slot takes.
+#: Bytes of a slot; the number of its task comes first.
 SLOT_BYTES = 128 * 1024
+_NUMBER = struct.Struct("<Q")
+#: Most bytes that a slot takes.
+MOST_BYTES = SLOT_BYTES - _NUMBER.size
 #: The arena grows up to so many slots; what finds none free travels another way.
 MOST_SLOTS = 512
 _FIRST_SLOTS = 16
@@ -43,8 +50,8 @@ class Arena:
     def __repr__(self) -> str:
         return f"<Arena slots={self._slots} free={len(self._free)}>"
 
-    def put(self, payload: bytes) -> tuple[int, int] | None:
-        """Copy a payload of at most SLOT_BYTES into a slot.
+    def put(self, task_id: int, payload: bytes) -> tuple[int, int] | None:
+        """Copy a task's payload of at most MOST_BYTES into a slot.
 
         Returns: where it begins, and how many bytes it has; None if there is no room.
         """
@@ -53,15 +60,17 @@ class Arena:
         except IndexError:
             if not self._grow():
                 return None
-            return self.put(payload)
+            return self.put(task_id, payload)
         memory = self._map
         if memory is None:
             return None  # it has been closed
-        memory[at : at + len(payload)] = payload
+        _NUMBER.pack_into(memory, at, task_id)  # first: who reads what was here before must see it
+        begin = at + _NUMBER.size
+        memory[begin : begin + len(payload)] = payload
         return at, len(payload)
 
     def release(self, place: tuple[int, int]) -> None:
-        """Nobody will read what is there any more."""
+        """The task that has this place has ended."""
         self._free.append(place[0])
 
     def _grow(self) -> bool:
@@ -118,10 +127,10 @@ class ArenaReader:
     def __repr__(self) -> str:
         return f"<ArenaReader {self._path}>"
 
-    def read(self, place: tuple[int, int]) -> memoryview:
-        """What is in a slot: to be unpickled at once, since it is there only until the task has ended.
+    def read(self, task_id: int, place: tuple[int, int], load: Callable[[memoryview], Any]) -> Any:
+        """What a task's payload is, as `load` makes it of its bytes.
 
-        Raises: OSError when the arena is gone.
+        Raises: LookupError when the slot is another task's by now; OSError when the arena is gone.
         """
         if self._view is None:
             file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -130,4 +139,17 @@ class ArenaReader:
             finally:
                 os.close(file)
         at, size = place
-        return self._view[at : at + size]
+        begin = at + _NUMBER.size
+        self._check(task_id, at)
+        try:
+            return load(self._view[begin : begin + size])
+        finally:
+            self._check(task_id, at)
+
+    def _check(self, task_id: int, at: int) -> None:
+        assert self._view is not None
+        (owner,) = _NUMBER.unpack_from(self._view, at)
+        if owner != task_id:
+            raise LookupError(
+                f"the arguments of task {task_id} are gone: it has ended, as the driver sees it"
+            )

@@ -65,6 +65,8 @@ class Replacement(NamedTuple):
 
     #: The driver's end of its socket.
     sock: socket.socket
+    #: Its settings, which it has to read first.
+    settings: bytes
     #: What it has to hear before any task; asked when nothing can be said to the lost one any more.
     to_say: Callable[[], list[Any]]
 
@@ -82,8 +84,7 @@ class InterchangeClient:
         label: the executor's.
         spool_directory: directory for large payloads; empty for none.
         start_again: called in the I/O thread when the other end is gone; gives another, or None.
-        free_place: called in the I/O thread with the place in the arena of a task that has run to its end. Of
-            one that was cancelled, or failed by the machinery, nobody knows whether it will still be read.
+        free_place: called with the place in the arena of a task that has ended.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class InterchangeClient:
         with self._lock:
             future = self.pending.pop(task_id, None)
             if future is not None:
-                _forget(future)
+                self._let_go(future)
         self._discard_arguments(task_id)
         self.tell(protocol.Cancel([task_id]))
 
@@ -251,7 +252,9 @@ class InterchangeClient:
             try:
                 is_done = self._stream.flush()
             except OSError:
-                return  # the other end is gone; the reading side is about to find out
+                with self._lock:  # the other end is gone, as the reading side is about to find out
+                    self._controls = controls + self._controls
+                return
         if not is_done:
             self._watch_output(True)
 
@@ -303,6 +306,7 @@ class InterchangeClient:
                 unended = [(one.task, one.frames) for one in self.pending.values() if one.task is not None]
                 functions = dict(self._functions)
                 self._epoll.register(stream.fileno(), select.EPOLLIN)
+            stream.queue([replacement.settings])
             for message in replacement.to_say():
                 stream.queue([encode(message)])
             for at in range(0, len(unended) or 1, _OFFERED_AT_ONCE):
@@ -358,7 +362,7 @@ class InterchangeClient:
         for result in results:
             payload, buffers = result.payload, frames[at:at]
             if result.spooled:
-                payload, buffers = self._from_spool(result)
+                result, payload, buffers = self._from_spool(result)
             elif result.sizes:
                 end = at + len(result.sizes)
                 payload, buffers = frames[at], [_writable(frame) for frame in frames[at + 1 : end]]
@@ -366,10 +370,7 @@ class InterchangeClient:
             future = pending.pop(result.id, None)
             if future is None:
                 continue  # cancelled, or failed before
-            if (task := future.task) is not None:
-                if task.place is not None and result.status != protocol.FAILED:
-                    self._free_place(task.place)
-                _forget(future)
+            self._let_go(future)
             if result.status == protocol.DONE and payload == NONE:
                 _settle(future, None, None)
             elif result.status == protocol.FAILED and self._keep_back(future, payload):
@@ -401,13 +402,28 @@ class InterchangeClient:
         if future is not None:
             _settle(future, None, error)
 
-    def _from_spool(self, result: Result) -> tuple[Any, list[Any]]:
+    def _let_go(self, future: HTEXFuture) -> None:
+        """It is not sent again, and its arguments are not needed any more."""
+        task = future.task
+        if task is not None:
+            if task.place is not None:
+                self._free_place(task.place)
+            _forget(future)
+
+    def _from_spool(self, result: Result) -> tuple[Result, Any, list[Any]]:
         path = spool.result_file(self._spool, result.id)
         if result.id not in self.pending:
             spool.discard(path)
-            return b"", []
-        payload, *buffers = spool.read(path, result.spooled)
-        return payload, buffers
+            return result, b"", []
+        try:
+            if not self._spool:
+                raise FileNotFoundError("this executor has no such files")
+            payload, *buffers = spool.read(path, result.spooled)
+        except (OSError, ValueError) as error:
+            text = f"The task is done, but the file with its result, {path}, cannot be read: {error}"
+            gone = protocol.failed(result.id, protocol.Failure(protocol.WORKER_LOST, text))
+            return gone, gone.payload, []
+        return result, payload, buffers
 
 
 def _forget(future: HTEXFuture) -> None:

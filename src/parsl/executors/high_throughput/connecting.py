@@ -111,7 +111,11 @@ def _await_answer(connection: Connection, register: Register) -> Welcome | Refus
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     poll = select.poll()
     poll.register(connection, select.POLLIN)
+    if (alarm := connection.alarm_fileno()) is not None:
+        poll.register(alarm, select.POLLIN)
     while (left := deadline - time.monotonic()) > 0:
+        if connection.was_interrupted():
+            connection.send([encode(register)])  # what was sent before may be lost, with its reader
         try:
             messages = connection.receive()
             for at, parts in enumerate(messages):

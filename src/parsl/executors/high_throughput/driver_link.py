@@ -50,17 +50,26 @@ class DriverLink:
             self.flush()
         return self._stream.receive()
 
-    def flush(self) -> bool:
-        """Write what there is room for. Returns: whether that was all.
-
-        Raises: OSError when the driver is gone.
-        """
+    def seal(self) -> int:
+        """Put results in line for writing. Returns: where in the stream all that was said so far ends."""
         if self._results:
             results, self._results = self._results, []
             frames, self._frames = self._frames, []
             self._stream.queue([encode(Results(results)), *frames])
+        return self._stream.queued_bytes
+
+    @property
+    def written(self) -> int:
+        """Up to where the stream has been written."""
+        return self._stream.written_bytes
+
+    def flush(self) -> None:
+        """Write what there is room for.
+
+        Raises: OSError when the driver is gone.
+        """
+        self.seal()
         is_done = self._stream.flush()
         if is_done == self._watches_output:
             self._watches_output = not is_done
             self._epoll.modify(self._stream.fileno(), select.EPOLLIN | (0 if is_done else select.EPOLLOUT))
-        return is_done

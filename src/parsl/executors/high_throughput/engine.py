@@ -10,6 +10,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,8 @@ _LOOPBACK = "127.0.0.1"
 #: So many losses of the interchange within so many seconds, and it is not started again.
 MOST_LOSSES = 3
 LOSSES_WITHIN_S = 60.0
+#: How long an interchange that takes another's place has until it serves, in seconds.
+READY_WITHIN_S = 60.0
 #: How long an interchange that has closed its connection has to end, in seconds.
 _EXIT_PATIENCE_S = 5.0
 #: How long the interchange has to say which blocks are idle, in seconds.
@@ -120,8 +123,13 @@ class Engine:
         self._is_ready = False
         #: When interchanges were lost.
         self._losses: collections.deque[float] = collections.deque(maxlen=MOST_LOSSES)
-        #: Blocks that get no more tasks.
+        #: Blocks that get no more tasks, and those whose jobs are over.
         self._held_blocks: set[str] = set()
+        self._ended_blocks: set[str] = set()
+        #: Why a lost interchange has no other in its place.
+        self._why_no_other = ""
+        #: How much interchanges had written to their file before the present one.
+        self._said_before = 0
         self._cert_dir = ""
         self._listener: socket.socket | None = None
         self._local: LocalSocket | None = None
@@ -243,6 +251,8 @@ class Engine:
             return None
         self._losses.append(time.monotonic())
         how = _how_it_ended(lost)
+        if self._is_stopping:
+            return None
         is_used_up = len(self._losses) == MOST_LOSSES and self._losses[-1] - self._losses[0] < LOSSES_WITHIN_S
         if is_used_up or not (self._is_ready or _was_killed(lost)):
             return None
@@ -254,19 +264,35 @@ class Engine:
             self._process, ours = self._start_interchange()
         except (ConfigurationError, OSError) as error:
             logger.error("The interchange of executor %s: %s", self._settings.label, error)
+            self._why_no_other = f" Another could not be started: {error}"
             return None
-        expected = {info.manager: info.block for info in self.activity.infos()}
-        self._write_first(ours, expected)
-        return Replacement(ours, self._what_holds)
+        ended = self._ended_blocks
+        expected = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
+        watch = threading.Timer(READY_WITHIN_S, self._check_ready, (self._process,))
+        watch.daemon = True
+        watch.start()
+        return Replacement(ours, self._interchange_settings(expected), self._what_holds)
+
+    def _check_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """A replacement that does not serve is no better than none: its end counts as another loss."""
+        if self._process is process and not self._is_ready and not self._is_stopping:
+            logger.error("the interchange (pid %d) has not begun to serve: killed", process.pid)
+            process.kill()
 
     def _what_holds(self) -> list[Any]:
-        return [protocol.HoldBlock(block, True) for block in self._held_blocks.copy()]
+        """What an interchange must know that the one before has been told."""
+        return [
+            *(protocol.HoldBlock(block, True) for block in self._held_blocks.copy()),
+            *(protocol.BlockEnded(block) for block in self._ended_blocks.copy()),
+            *([protocol.Stop("the executor is shut down")] if self._is_stopping else []),
+        ]
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         command = interchange_command(self._settings.interchange_command)
         descriptors = [theirs.fileno(), *(sock.fileno() for sock in self._listening())]
         output = self._log_dir / "interchange.stderr"
         with open(output, "ab") as file:
+            self._said_before = file.tell()
             try:
                 return subprocess.Popen(
                     [*command, str(theirs.fileno())],
@@ -282,11 +308,20 @@ class Engine:
                     f"Its command is {shlex.join(command)}"
                 ) from error
 
-    def _write_first(self, ours: socket.socket, expected: dict[str, str] | None = None) -> None:
-        """The interchange's settings are the first thing that it reads.
+    def _write_first(self, ours: socket.socket) -> None:
+        """The interchange's settings are the first thing that it reads."""
+        stream = MessageStream(ours)
+        stream.queue([self._interchange_settings(None)])
+        ours.setblocking(True)
+        try:
+            stream.flush()
+        except OSError:
+            pass  # it has ended already; the client is about to notice, and to say how
+
+    def _interchange_settings(self, expected: dict[str, str] | None) -> bytes:
+        """All that an interchange needs.
 
         Args:
-            ours: the driver's end of its socket.
             expected: where it takes another's place, the block of each manager that was connected.
         """
         settings = self._settings
@@ -318,13 +353,7 @@ class Engine:
             is_replacement=expected is not None,
             expected=expected or {},
         )
-        ours.setblocking(True)
-        stream = MessageStream(ours)
-        stream.queue([msgspec.msgpack.encode(record)])
-        try:
-            stream.flush()
-        except OSError:
-            pass  # it has ended already; the client is about to notice, and to say how
+        return msgspec.msgpack.encode(record)
 
     def _manager_settings(self) -> ManagerSettings:
         settings = self._settings
@@ -387,11 +416,11 @@ class Engine:
         self._on_lost(thread_error or self._interchange_lost(self._process))
 
     def _interchange_lost(self, process: subprocess.Popen[bytes]) -> InterchangeLost:
-        tail = _tail(self._log_dir / "interchange.stderr")
+        tail = _tail(self._log_dir / "interchange.stderr", self._said_before)
         said = f" Its last words:\n{tail}" if tail else ""
         return InterchangeLost(
             f"The interchange of executor {self._settings.label} (pid {process.pid}) was "
-            f"{_how_it_ended(process)}{self._how_often()}.{said}"
+            f"{_how_it_ended(process)}{self._how_often()}.{self._why_no_other}{said}"
         )
 
     def _how_often(self) -> str:
@@ -403,6 +432,7 @@ class Engine:
     def block_ended(self, block: str) -> None:
         """The scheduler says that a block's job is over."""
         self._held_blocks.discard(block)
+        self._ended_blocks.add(block)
         self.client.tell(protocol.BlockEnded(block))
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
@@ -431,16 +461,22 @@ class Engine:
     def close(self, timeout_s: float) -> None:
         """Wait for the interchange's end, for so long, then kill it; release everything."""
         self._is_stopping = True
-        if self._process is not None:
-            deadline = time.monotonic() + timeout_s
-            try:
-                self._process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                logger.warning("the interchange did not end within %g s: killed", timeout_s)
-                self._process.kill()
-                self._process.wait()
+        process = self._process
+        if process is not None:
+            self._end(process, timeout_s)
         self.client.close(RuntimeError(f"Executor {self._settings.label} was shut down."), timeout_s)
+        if self._process is not None and self._process is not process:
+            self._end(self._process, timeout_s)  # it was taking the other's place just then
         self._release()
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            logger.warning("the interchange did not end within %g s: killed", timeout_s)
+            process.kill()
+            process.wait()
 
     def _release(self) -> None:
         if self._listener is not None:
@@ -478,8 +514,8 @@ def _absolute_path() -> list[str]:
     return [os.path.abspath(entry) for entry in sys.path]
 
 
-def _tail(file: Path, size: int = 2000) -> str:
+def _tail(file: Path, begin: int, size: int = 2000) -> str:
     try:
-        return file.read_text(errors="replace")[-size:].strip()
+        return file.read_bytes()[begin:].decode(errors="replace")[-size:].strip()
     except OSError:
         return ""

@@ -247,14 +247,14 @@ class Interchange:
             self._driver.say(protocol.Answer(number, packages=self._packages.found))
 
     def _flush_driver(self) -> None:
+        self._receipts.sealed(self._driver.seal())
         try:
-            is_written = self._driver.flush()
+            self._driver.flush()
         except OSError:
             self._stopping = True
             return
-        if is_written:
-            for name in self._receipts.written(time.monotonic()):
-                self._state.announced(name)
+        for name in self._receipts.written(self._driver.written, time.monotonic()):
+            self._state.announced(name)
 
     # Taking a lost interchange's place
 

@@ -80,6 +80,8 @@ class Manager:
         #: Results that may not have got to the driver, with their frames, by their messages' serial numbers.
         self._unacknowledged: deque[tuple[int, list[protocol.Result], list[Any]]] = deque()
         self._serial = 0
+        #: It has registered again, and was not welcomed yet.
+        self._is_registering = False
         self._stop_reason: str | None = None
         self._exit_code = 0
         #: It was told to end by what ends the job.
@@ -187,7 +189,10 @@ class Manager:
         elif isinstance(message, protocol.Acknowledged):
             self._forget_results(message.serial)
         elif isinstance(message, protocol.RegisterPlease):
-            self._register_again()
+            if not self._is_registering:  # it asks for each message that it cannot place
+                self._register_again()
+        elif isinstance(message, protocol.Welcome):
+            self._is_registering = False
         elif isinstance(message, protocol.Cancel):
             self._pool.cancel(message.ids)
         elif isinstance(message, protocol.Draining):
@@ -228,6 +233,7 @@ class Manager:
             acknowledged=self._unacknowledged[0][0] - 1 if self._unacknowledged else self._serial,
         )
         self._told_capacity = register.capacity
+        self._is_registering = True
         self._tell(register)
         self._send_again()
         if self._is_draining:
@@ -248,6 +254,7 @@ class Manager:
         """The interchange cannot always see it: a new connection may have the old one's place already."""
         if self._connection.was_interrupted():
             logger.warning("the connection to the interchange was interrupted")
+            self._is_registering = False  # if it has, that may be lost
             self._tell(protocol.Interrupted())
 
     def _say_what_is_held(self, number: int) -> None:

@@ -34,6 +34,9 @@ class MessageStream:
         sock.setblocking(False)
         self.sock = sock
         self._out: deque[memoryview] = deque()
+        #: How many bytes have been put in line, and how many of them have been written.
+        self.queued_bytes = 0
+        self.written_bytes = 0
         self._buffer = bytearray(_BUFFER_SIZE)
         self._view = memoryview(self._buffer)
         self._start = 0
@@ -56,7 +59,9 @@ class MessageStream:
         views = [memoryview(frame) for frame in frames]
         if not views:
             raise ValueError("a message has at least one frame")
-        header = struct.pack(f"<I{len(views)}Q", len(views), *[view.nbytes for view in views])
+        sizes = [view.nbytes for view in views]
+        header = struct.pack(f"<I{len(views)}Q", len(views), *sizes)
+        self.queued_bytes += len(header) + sum(sizes)
         if len(views) == 1 and views[0].nbytes < 65536:
             self._out.append(memoryview(header + views[0]))
             return
@@ -76,6 +81,7 @@ class MessageStream:
                 sent = self.sock.sendmsg(pieces)
             except BlockingIOError:
                 return False
+            self.written_bytes += sent
             while sent:
                 first = out[0]
                 if sent < first.nbytes:

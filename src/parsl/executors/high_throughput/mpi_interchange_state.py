@@ -41,13 +41,20 @@ class MpiInterchangeState(InterchangeState):
     def _dequeue(self, task_id: int) -> None:
         self._waiting.drop(task_id)
 
+    def register(self, name: bytes, register: Register, now_s: float) -> tuple[ManagerRecord, list[int]]:
+        before = self.managers.get(name)
+        found = super().register(name, register, now_s)
+        if register.launches is not None:
+            # What was on its way when the manager said so, it has not counted.
+            unseen = 0 if before is None else len(before.held.difference(register.held))
+            self._launches[name] = register.launches - unseen
+        return found
+
     def _take_over(
         self, name: bytes, register: Register, record: ManagerRecord, claimed: Sequence[Task]
     ) -> None:
         super()._take_over(name, register, record, claimed)
         self._taken.setdefault(name, {}).update((task.id, nodes_of(task)) for task in claimed)
-        if register.launches is not None:
-            self._launches[name] = register.launches
 
     def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
         lost = super().recounted(name, held)

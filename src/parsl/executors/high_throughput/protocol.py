@@ -417,7 +417,7 @@ decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End | Sweep).decode
 decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited | Swept).decode
 
 #: What decoders raise.
-DecodeError = (msgspec.DecodeError, UnicodeDecodeError)
+DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def failed(task_id: int, failure: Failure) -> Result:

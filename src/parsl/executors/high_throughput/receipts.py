@@ -6,6 +6,7 @@ forget its results, and only then may it be given tasks: the driver knows whom t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from parsl.executors.high_throughput.manager_record import ManagerRecord
@@ -22,6 +23,9 @@ class Receipts:
         self.unannounced: list[bytes] = []
         #: Managers whose results are on their way to the driver; those who do not know that theirs are there.
         self._arrived: dict[bytes, ManagerRecord] = {}
+        #: What stands in the stream to the driver, by where it ends there: managers that are announced, and up to
+        #: which of their serial numbers others have brought results.
+        self._sealed: deque[tuple[int, list[bytes], list[tuple[bytes, ManagerRecord, int]]]] = deque()
         self._due: dict[bytes, ManagerRecord] = {}
         self._due_s = float("inf")
         self._is_urgent = False
@@ -44,18 +48,27 @@ class Receipts:
         self._arrived[name] = record
         self._is_urgent = self._is_urgent or is_large
 
-    def written(self, now_s: float) -> list[bytes]:
-        """Everything has been written to the driver. Returns: the managers of which it knows now."""
-        if self._arrived:
-            if not self._due:
+    def sealed(self, end: int) -> None:
+        """All that has come up to now ends here in the stream to the driver."""
+        if not (self._arrived or self.unannounced):
+            return
+        brought = [(name, record, record.received) for name, record in self._arrived.items()]
+        self._sealed.append((end, self.unannounced, brought))
+        self._arrived, self.unannounced = {}, []
+
+    def written(self, end: int, now_s: float) -> list[bytes]:
+        """The stream has been written up to here. Returns: the managers of which the driver knows now."""
+        announced: list[bytes] = []
+        while self._sealed and self._sealed[0][0] <= end:
+            _, names, brought = self._sealed.popleft()
+            announced += names
+            if brought and not self._due:
                 self._due_s = now_s + ACKNOWLEDGE_AFTER_S
-            if self._is_urgent:  # the managers keep it in memory until then
+            for name, record, serial in brought:
+                record.written = serial
+                self._due[name] = record
+            if brought and self._is_urgent:  # the managers keep it in memory until then
                 self._due_s, self._is_urgent = now_s, False
-            for record in self._arrived.values():
-                record.written = record.received
-            self._due |= self._arrived
-            self._arrived.clear()
-        announced, self.unannounced = self.unannounced, []
         return announced
 
     def given(self, name: bytes) -> None:

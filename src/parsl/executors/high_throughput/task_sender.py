@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parsl.executors.high_throughput import spool
-from parsl.executors.high_throughput.arena import SLOT_BYTES
+from parsl.executors.high_throughput.arena import MOST_BYTES
 from parsl.executors.high_throughput.client import HTEXFuture
 from parsl.executors.high_throughput.engine import Engine
 from parsl.executors.high_throughput.protocol import INLINE_LIMIT, Task
@@ -74,8 +74,8 @@ class TaskSender:
         """Have a large payload travel apart from its task. Returns: the frames to send along with it."""
         task.payload = b""
         arena = self._engine.arena
-        if arena is not None and len(pieces) == 1 and len(pieces[0]) <= SLOT_BYTES:
-            task.place = arena.put(pieces[0])
+        if arena is not None and len(pieces) == 1 and len(pieces[0]) <= MOST_BYTES:
+            task.place = arena.put(task.id, pieces[0])
             if task.place is not None:
                 return []
         sizes = tuple(memoryview(piece).nbytes for piece in pieces)

@@ -154,8 +154,8 @@ class Worker:
     def _load_arguments(self, task: Task, frames: list[Any]) -> Any:
         try:
             if task.place is not None:
-                frames = [self._arena.read(task.place)]
-            elif task.spooled:
+                return self._arena.read(task.id, task.place, loads)
+            if task.spooled:
                 frames = list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
             return loads(frames[0], frames[1:]) if frames else loads(task.payload)
         except Exception as error:
