@@ -3,8 +3,8 @@
 A file for each (see `spool`) costs the making and freeing of pages, and system calls in which other threads
 of the driver take the interpreter. Here the driver copies the pickled arguments into a slot of one file in
 memory, and the worker unpickles them from there. A slot is free again when its task has ended for the driver.
-Somebody may still be about to read it: a worker whose manager was given up, or is yet to hear that the task was
-cancelled. Each slot says whose it is, and who finds another's number there, or afterwards, has read nothing.
+Somebody may still be about to read it: a worker whose manager was given up, or is yet to hear that the task
+was cancelled. Each slot says whose it is; who finds another's number, before or afterwards, has read nothing.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ class Receipts:
         self.unannounced: list[bytes] = []
         #: Managers whose results are on their way to the driver; those who do not know that theirs are there.
         self._arrived: dict[bytes, ManagerRecord] = {}
-        #: What stands in the stream to the driver, by where it ends there: managers that are announced, and up to
-        #: which of their serial numbers others have brought results.
+        #: What stands in the stream to the driver, by where it ends: managers that are announced, and up
+        #: to which of their serial numbers others have brought results.
         self._sealed: deque[tuple[int, list[bytes], list[tuple[bytes, ManagerRecord, int]]]] = deque()
         self._due: dict[bytes, ManagerRecord] = {}
         self._due_s = float("inf")
