@@ -11,7 +11,7 @@ from benchmarks.workloads.harness import Options, Values, main, open_warm
 
 def measure(options: Options) -> Values:
     """Submit the whole chain, wait for its end."""
-    pool = open_warm(options)
+    pool = open_warm(options, options.executor)
     started = time.perf_counter()
     future: Any = 0
     for _ in range(options.links):
@@ -25,4 +25,4 @@ def measure(options: Options) -> Values:
 
 
 if __name__ == "__main__":
-    main(measure, links=1000)
+    main(measure, links=1000, executor="processes")
