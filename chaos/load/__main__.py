@@ -121,6 +121,7 @@ class Load:
         self.errors: list[BaseException] = []
         self.steady_s = 0.0
         self._gone: dict[str, float] = {}
+        self._given_up: dict[str, float] = {}
 
     def __repr__(self) -> str:
         return f"<Load joined={len(self._machine.joined)} seen={sum(map(bool, self.seen)):,}>"
@@ -179,12 +180,14 @@ class Load:
         ):
             time.sleep(0.1)
         self._gone = dict(self._machine.gone)
+        self._given_up = self._machine.given_up()
 
     def facts(self) -> Facts:
         """What there is to report, after the end."""
         return Facts(
             managers=self._options.managers,
             joined=self._machine.joined,
+            given_up=self._given_up,
             gone=self._gone,
             died=self._crew.died,
             refused=self._crew.refused,

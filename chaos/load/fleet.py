@@ -177,7 +177,7 @@ class Fleet:
         fd, member = self._random.choice([pair for pair in self._members.items() if not pair[1].is_dead])
         member.is_dead = True
         self._epoll.unregister(fd)
-        _say(Died(member.name, is_silent, time.monotonic()))
+        _say(Died(member.name, is_silent, time.time()))
         if not is_silent:
             del self._members[fd]
             member.sock.close(linger=0)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from parsl import HighThroughputExecutor
 from parsl.executors.high_throughput.protocol import ManagerGone, ManagerJoined
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.base import ExecutionProvider
+
+_GIVEN_UP = re.compile(r"(?P<time>\S+ \S+) \S+ WARNING: manager b'(?P<manager>\w+)' on \S+ is gone")
 
 
 class MachineProvider(ExecutionProvider):
@@ -42,7 +47,7 @@ class MachineProvider(ExecutionProvider):
 
 
 class WatchedExecutor(HighThroughputExecutor):
-    """Knows when, on the machine's monotonic clock, the driver heard of each manager's coming and going."""
+    """Knows when, in seconds since the epoch, the driver heard of each manager's coming and going."""
 
     def __init__(self, **options: Any) -> None:
         self.joined: dict[str, float] = {}
@@ -56,9 +61,18 @@ class WatchedExecutor(HighThroughputExecutor):
         assert self._engine._process is not None
         return self._engine._process.pid
 
+    def given_up(self) -> dict[str, float]:
+        """When the interchange gave managers up, as its log says, in seconds since the epoch."""
+        found = {}
+        for line in Path(self.logdir, "interchange.log").read_text().splitlines():
+            if match := _GIVEN_UP.match(line):
+                moment = datetime.strptime(match["time"], "%Y-%m-%d %H:%M:%S,%f")
+                found.setdefault(match["manager"], moment.timestamp())
+        return found
+
     def _take_event(self, message: Any) -> None:
         if isinstance(message, ManagerJoined):
-            self.joined[message.info.manager] = time.monotonic()
+            self.joined[message.info.manager] = time.time()
         elif isinstance(message, ManagerGone):
-            self.gone[message.manager] = time.monotonic()
+            self.gone[message.manager] = time.time()
         super()._take_event(message)

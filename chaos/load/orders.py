@@ -28,7 +28,7 @@ class Kill(msgspec.Struct, tag=True, frozen=True):
 
 
 class Died(msgspec.Struct, tag=True, frozen=True):
-    """A manager was let die, at this time of the machine's monotonic clock."""
+    """A manager was let die, at this time since the epoch."""
 
     manager: str
     is_silent: bool

@@ -19,7 +19,8 @@ class Facts:
     Attributes:
         managers: How many there were to be.
         joined: When the driver heard of each manager's coming.
-        gone: When it heard of each manager's going, while the run went on.
+        given_up: When the interchange gave managers up.
+        gone: When the driver heard of each manager's going, while the run went on.
         died: Who was let die.
         refused: Whom the interchange did not want.
         seen: For each task, how many results it had.
@@ -32,6 +33,7 @@ class Facts:
 
     managers: int
     joined: Mapping[str, float]
+    given_up: Mapping[str, float]
     gone: Mapping[str, float]
     died: Sequence[Died]
     refused: Sequence[Refused]
@@ -42,12 +44,12 @@ class Facts:
     steady_rate: float | None
     longest_silence_s: float
 
-    def noticed_s(self, *, is_silent: bool) -> list[float]:
-        """How long it took until each death was noticed."""
+    def delays_s(self, told: Mapping[str, float], *, is_silent: bool) -> list[float]:
+        """How long it took until each death was noticed, or told of; the shortest first."""
         return sorted(
-            self.gone[death.manager] - death.at_s
+            told[death.manager] - death.at_s
             for death in self.died
-            if death.is_silent == is_silent and death.manager in self.gone
+            if death.is_silent == is_silent and death.manager in told
         )
 
 
@@ -78,10 +80,11 @@ def figures(facts: Facts) -> Figures:
     for role, memory in facts.peak_memory.items():
         told[f"peak memory MB, {role}"] = memory / 2**20
     for name, is_silent in (("closed", False), ("silent", True)):
-        times = facts.noticed_s(is_silent=is_silent)
-        told[f"{name} deaths"] = len(times)
-        told[f"{name} deaths noticed after s, median"] = median(times) if times else None
-        told[f"{name} deaths noticed after s, longest"] = times[-1] if times else None
+        told[f"{name} deaths"] = sum(death.is_silent == is_silent for death in facts.died)
+        for what, moments in (("noticed", facts.given_up), ("told to the driver", facts.gone)):
+            times = facts.delays_s(moments, is_silent=is_silent)
+            told[f"{name} deaths {what} after s, median"] = median(times) if times else None
+            told[f"{name} deaths {what} after s, longest"] = times[-1] if times else None
     told["longest silence s, living managers"] = facts.longest_silence_s
     return told
 

@@ -21,6 +21,7 @@ def facts(**changed: Any) -> Facts:
     options: dict[str, Any] = {
         "managers": 2,
         "joined": {"a": 1.0, "b": 2.0},
+        "given_up": {"b": 12.5},
         "gone": {"b": 13.0},
         "died": [Died("b", False, 10.0)],
         "refused": [],
@@ -56,7 +57,8 @@ def test_what_went_wrong_is_found(changed: dict[str, Any], found: str) -> None:
 
 def test_the_figures_say_how_long_it_took_to_notice() -> None:
     told = figures(facts())
-    assert told["closed deaths noticed after s, median"] == 3.0
+    assert told["closed deaths noticed after s, median"] == 2.5
+    assert told["closed deaths told to the driver after s, longest"] == 3.0
     assert told["silent deaths noticed after s, longest"] is None
     assert told["steady, cores, driver"] == 0.5
     assert table({"a": None, "long name": 1234.5}) == ("a                     -\nlong name      1,234.50")
