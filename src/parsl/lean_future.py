@@ -108,13 +108,18 @@ class LeanFuture(Future["R"]):
         """
         if self._state == _FINISHED and self._exception is None:
             return self._result  # type: ignore[return-value]
+        self._check_wait()
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the call raised, or None; waits and raises as :meth:`result` does."""
         if self._state == _FINISHED:
             return self._exception
+        self._check_wait()
         return super().exception(timeout)
+
+    def _check_wait(self) -> None:
+        """Called before somebody may wait. Raises: why that would be in vain."""
 
     def add_done_callback(self, fn: Callback) -> None:
         """Have ``fn(self)`` called once when the future is done: at once if it is.

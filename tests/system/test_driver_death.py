@@ -60,6 +60,7 @@ def start_busy(start_driver: StartDriver, wait_until: WaitUntil, way: str = "loc
         (signal.SIGKILL, "tcp"),
         (signal.SIGTERM, "local"),
         (signal.SIGTERM, "tcp"),
+        (signal.SIGHUP, "local"),
     ],
 )
 def test_a_driver_that_is_killed_leaves_nothing(

@@ -32,6 +32,7 @@ from parsl.dataflow.submission import is_callers_mistake
 from parsl.dataflow.task_runner import IN_PROCESS, TaskRunner
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.errors import NoDataFlowKernelError
+from parsl.forks import disown_in_children, not_here
 from parsl.special_names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
@@ -68,6 +69,7 @@ class DataFlowKernel:
     def __init__(self, config: Config) -> None:
         self._config: Config = validate.instance(self, "config", config, Config)
         self.cleanup_called = False
+        self._is_disowned = False
         self._memoizer: Memoizer | None = None
         self._memoizer_lock = threading.Lock()
         self.monitoring = None
@@ -86,6 +88,7 @@ class DataFlowKernel:
         self._end_usage_tracking = start_usage_tracking(config, self.run_dir)
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
+        disown_in_children(self)
         try:
             if config.memoizer is not None:
                 self._start_memoizer(config.memoizer)
@@ -193,12 +196,13 @@ class DataFlowKernel:
             The future of its result.
 
         Raises:
-            NoDataFlowKernelError: The kernel has been cleaned up.
+            NoDataFlowKernelError: The kernel has been cleaned up, or belongs to another process.
             ValueError: There is no such executor.
             ParameterError: A special keyword argument is wrong.
             InvalidResourceSpecification: The executor does not understand the resource specification.
         """
         if self.cleanup_called:
+            self.check_is_here()
             raise NoDataFlowKernelError(
                 "Cannot submit to a DFK that has been cleaned up: its run is over. "
                 "Call apps inside the `with parsl.load(...)` block, or load a configuration again"
@@ -321,6 +325,16 @@ class DataFlowKernel:
 
     # The kernel's own life
 
+    def disown(self) -> None:
+        """Be of no use in this process, a forked child: the run is its parent's."""
+        self._cleanup_lock = threading.Lock()
+        self._is_disowned = self.cleanup_called = self.runner.is_over = True
+
+    def check_is_here(self) -> None:
+        """Raise NoDataFlowKernelError in a forked child of the process that the run belongs to."""
+        if self._is_disowned:
+            raise NoDataFlowKernelError(not_here(f"The run in {self.run_dir}"))
+
     def add_executors(self, executors: Sequence[ParslExecutor]) -> None:
         """Start more executors.
 
@@ -387,7 +401,7 @@ class DataFlowKernel:
         if mode == "skip":
             return
         try:
-            if mode == "wait" and exc_type is None:
+            if mode == "wait" and exc_type is None and not self._is_disowned:
                 self.wait_for_current_tasks()
         finally:
             self.cleanup()

@@ -76,6 +76,10 @@ class AppFuture(LeanFuture["R"]):
         """
         return self.task_record.dfk.runner.cancel(self.task_record, self)
 
+    def _check_wait(self) -> None:
+        if not self.done():
+            self.task_record.dfk.check_is_here()
+
     def __getitem__(self, key: Any) -> AppFuture[Any]:
         return self.task_record.dfk.submit_part(deferred_getitem, self, key)
 

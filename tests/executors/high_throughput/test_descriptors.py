@@ -161,3 +161,38 @@ def test_a_manager_too_many_is_refused_and_the_run_goes_on(start_driver: StartDr
     said, total = driver.output.splitlines()
     assert said == "the interchange has 1 managers already, and no open files for more"
     assert total == "9900"
+
+
+def test_a_driver_that_has_no_descriptors_left_loses_only_the_results_that_need_one(
+    start_driver: StartDriver,
+) -> None:
+    driver = start_driver(
+        """
+        import resource
+
+        @python_app
+        def zeros(count):
+            return bytes(count)
+
+        with parsl.load(make_config()):
+            assert zeros(500_000).result() == bytes(500_000)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120))
+            taken = []
+            try:
+                while True:
+                    taken.append(os.dup(0))
+            except OSError as error:
+                print(error)
+            print(zeros(1).result())
+            print(zeros(500_000).exception())
+            for fd in taken:
+                os.close(fd)
+            assert zeros(500_000).result() == bytes(500_000)
+        """
+    )
+    assert driver.wait(100) == 0, driver.output
+    full, small, large = driver.output.splitlines()
+    assert full.endswith("Too many open files")
+    assert small == "b'\\x00'"
+    assert "cannot open its result" in large
+    assert "`ulimit -n`" in large

@@ -23,7 +23,9 @@ from parsl.executors.high_throughput.errors import (
 from parsl.executors.high_throughput.failures import exception_of
 from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.executors.high_throughput.protocol import Result, Task, decode_failure, decode_to_driver, encode
+from parsl.forks import not_here
 from parsl.lean_future import LeanFuture
+from parsl.serialize.errors import DeserializationError
 from parsl.serialize.functions import NamedFunction
 from parsl.serialize.messages import NONE, load_exception, load_value
 
@@ -193,6 +195,8 @@ class InterchangeClient:
         query, answer = protocol.Query(number, what), LeanFuture[protocol.Answer]()
         self._questions[number] = query, answer
         try:
+            if isinstance(self._closed, CommandClientBadError):
+                raise self._closed
             if self._is_over:
                 raise _nobody_answers()
             self.tell(query)
@@ -227,6 +231,16 @@ class InterchangeClient:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
         self.fail_all(because)
+
+    def disown(self) -> None:
+        """Let go of the connection in a forked child: it is the parent's, who has the thread, too."""
+        self._lock, self._send_lock = threading.Lock(), threading.Lock()
+        self._closed = CommandClientBadError(not_here("The connection to the interchange"))
+        if not self._is_over:
+            self._is_over = True
+            self._epoll.close()
+            self._stream.sock.close()
+            os.close(self._wake_fd)
 
     # Sending
 
@@ -362,7 +376,7 @@ class InterchangeClient:
         for result in results:
             payload, buffers = result.payload, frames[at:at]
             if result.spooled:
-                result, payload, buffers = self._from_spool(result)
+                payload, buffers = self._from_spool(result)
             elif result.sizes:
                 end = at + len(result.sizes)
                 payload, buffers = frames[at], [_writable(frame) for frame in frames[at + 1 : end]]
@@ -410,20 +424,30 @@ class InterchangeClient:
                 self._free_place(task.place)
             _forget(future)
 
-    def _from_spool(self, result: Result) -> tuple[Result, Any, list[Any]]:
+    def _from_spool(self, result: Result) -> tuple[Any, list[Any]]:
         path = spool.result_file(self._spool, result.id)
         if result.id not in self.pending:
             spool.discard(path)
-            return result, b"", []
+            return b"", []
         try:
             if not self._spool:
                 raise FileNotFoundError("this executor has no such files")
             payload, *buffers = spool.read(path, result.spooled)
         except (OSError, ValueError) as error:
-            text = f"The task is done, but the file with its result, {path}, cannot be read: {error}"
-            gone = protocol.failed(result.id, protocol.Failure(protocol.WORKER_LOST, text))
-            return gone, gone.payload, []
-        return result, payload, buffers
+            spool.discard(path)
+            if (future := self.pending.pop(result.id, None)) is not None:
+                self._fail_unread(future, error)
+            return b"", []
+        return payload, buffers
+
+    def _fail_unread(self, future: HTEXFuture, error: Exception) -> None:
+        """Fail a task whose result is there and cannot be had: others' can."""
+        self._let_go(future)
+        reason = (
+            f"the task is done, but the driver cannot open its result, a file in memory: {error}. "
+            "Where too many files are open, close some in the script, or raise the limit (`ulimit -n`)"
+        )
+        _settle(future, None, DeserializationError(reason))
 
 
 def _forget(future: HTEXFuture) -> None:

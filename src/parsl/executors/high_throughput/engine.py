@@ -44,6 +44,7 @@ from parsl.executors.high_throughput.settings import (
     write_settings,
 )
 from parsl.executors.high_throughput.spool import make_spool, remove_spool
+from parsl.forks import disown_in_children
 from parsl.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -119,6 +120,8 @@ class Engine:
         self._log_dir = Path(settings.log_dir)
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopping = False
+        #: This is a forked child, in which all of it is the parent's.
+        self.is_disowned = False
         #: The interchange has begun to serve.
         self._is_ready = False
         #: When interchanges were lost.
@@ -179,6 +182,7 @@ class Engine:
             free_place=self._free_place,
         )
         self.client.start()
+        disown_in_children(self)
         write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings())
 
     # Sockets
@@ -477,6 +481,14 @@ class Engine:
             logger.warning("the interchange did not end within %g s: killed", timeout_s)
             process.kill()
             process.wait()
+
+    def disown(self) -> None:
+        """Let go of everything in a forked child, or others would take it for the driver after its end."""
+        self.is_disowned = self._is_stopping = True
+        self.spool, self.arena = "", None
+        self.client.disown()
+        for sock in self._listening():
+            sock.close()
 
     def _release(self) -> None:
         if self._listener is not None:

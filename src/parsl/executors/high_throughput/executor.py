@@ -289,7 +289,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             timeout: seconds to wait for the interchange before it is killed.
         """
         engine = self._engine
-        if engine is None:
+        if engine is None or engine.is_disowned:
             return
         self.close_waiting_blocks()
         self.wait_for_submissions(SUBMISSION_PATIENCE_S)
