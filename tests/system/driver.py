@@ -22,6 +22,7 @@ SOURCES = Path(__file__).parents[2] / "src"
 #: What every script begins with; {options} go to its executor.
 PREAMBLE = """
 import os, signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests under nohup ignore it, and would hand that down
 import parsl
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.providers import LocalProvider
