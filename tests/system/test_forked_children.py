@@ -79,7 +79,8 @@ def test_the_run_is_the_parents_and_the_child_may_have_one_of_its_own(
     driver = start_driver(FORK.replace("CONFIG", config).replace("ENDING", ending))
     assert driver.wait(60) == 0, driver.output
     lines = driver.output.splitlines()
-    assert (lines[0], lines[-2:]) == ("child is well", [f"{code} [1, 2, 3]", "waited"])
+    assert "child is well" in lines  # newer Pythons warn of the fork before that
+    assert lines[-2:] == [f"{code} [1, 2, 3]", "waited"]
 
 
 @pytest.mark.parametrize("way", ["{}", "dict(over_tcp=True, heartbeat_period=1, heartbeat_threshold=3)"])
