@@ -285,9 +285,8 @@ class DataFlowKernel:
         record.id = self._graph.new_id()
         record.kwargs = kwargs = dict(record.kwargs)
         if isinstance(inputs := kwargs.get("inputs"), list):
-            kwargs["inputs"] = list(
-                inputs
-            )  # what the caller adds later, such as this task's future, is not meant
+            # What the caller adds later, such as this task's future, is not meant.
+            kwargs["inputs"] = list(inputs)
         for name, stream in special.streams.items():
             if stream == special_arguments.AUTO_LOGNAME:
                 stream = self._autopath(record, name)

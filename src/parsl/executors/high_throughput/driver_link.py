@@ -37,7 +37,7 @@ class DriverLink:
         self._stream.queue([encode(message)])
 
     def bring(self, results: Sequence[Result], frames: Sequence[Any] = ()) -> None:
-        """Send results with the next flush, and their frames."""
+        """Send results, and their frames, with the next flush after they are sealed."""
         self._results += results
         self._frames += frames
 
@@ -64,11 +64,10 @@ class DriverLink:
         return self._stream.written_bytes
 
     def flush(self) -> None:
-        """Write what there is room for.
+        """Write what there is room for of what is in line.
 
         Raises: OSError when the driver is gone.
         """
-        self.seal()
         is_done = self._stream.flush()
         if is_done == self._watches_output:
             self._watches_output = not is_done

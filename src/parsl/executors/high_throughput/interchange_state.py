@@ -186,13 +186,11 @@ class InterchangeState:
         self.managers[name] = record
         self._members.setdefault(record.block, {})[name] = None
         self._longest_s = max(self._longest_s, record.left_s(now_s))
-        self._take_over(name, register, record, claimed)
+        self._take_over(name, record, claimed)
         self._has_room(name, record)
         return record, strange
 
-    def _take_over(
-        self, name: bytes, register: Register, record: ManagerRecord, claimed: Sequence[Task]
-    ) -> None:
+    def _take_over(self, name: bytes, record: ManagerRecord, claimed: Sequence[Task]) -> None:
         """Some of the tasks that were offered are with this manager."""
         self._hold(name, record, [task.id for task in claimed])
         record.idle_since = None if record.held else record.heard_at

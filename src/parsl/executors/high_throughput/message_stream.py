@@ -15,8 +15,7 @@ _COUNT = struct.Struct("<I")
 _BUFFER_SIZE = 256 * 1024
 #: More frames in a message mean that the two ends are out of step.
 _MOST_FRAMES = 1 << 24
-#: No message is larger than this machine's memory, in bytes. A smaller one has its memory reserved when it is
-#: announced, and takes it up as it arrives.
+#: No message is larger than this machine's memory, in bytes.
 MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 #: A bytearray takes up all of its memory when it is made; frames from this size on, in bytes, do without.
 _MAPPED_FROM = 64 * 1024 * 1024

@@ -50,10 +50,8 @@ class MpiInterchangeState(InterchangeState):
             self._launches[name] = register.launches - unseen
         return found
 
-    def _take_over(
-        self, name: bytes, register: Register, record: ManagerRecord, claimed: Sequence[Task]
-    ) -> None:
-        super()._take_over(name, register, record, claimed)
+    def _take_over(self, name: bytes, record: ManagerRecord, claimed: Sequence[Task]) -> None:
+        super()._take_over(name, record, claimed)
         self._taken.setdefault(name, {}).update((task.id, nodes_of(task)) for task in claimed)
 
     def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
