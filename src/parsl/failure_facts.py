@@ -84,7 +84,7 @@ class FailureFacts:
 
     def __str__(self) -> str:
         """All in one line, except the end of stderr."""
-        parts = [self._task(), self._place(), self._end()]
+        parts = [self._task(), self.place, self.usage]
         return "; ".join(part for part in parts if part)
 
     def _task(self) -> str:
@@ -95,11 +95,15 @@ class FailureFacts:
             text += f", attempt {self.attempt}"
         return f"{text} on executor {self.executor}" if self.executor else text
 
-    def _place(self) -> str:
+    @property
+    def place(self) -> str:
+        """Where it ran, in words."""
         names = {"host": self.host, "block": self.block, "worker": self.worker, "pid": self.pid}
         return ", ".join(f"{name} {value}" for name, value in names.items() if value not in (None, ""))
 
-    def _end(self) -> str:
+    @property
+    def usage(self) -> str:
+        """How long it ran, what it used and how its process ended, in words."""
         parts = []
         if self.ran_s is not None:
             parts.append(f"ran {self.ran_s:.3g} s")
@@ -160,19 +164,20 @@ def note(error: BaseException) -> None:
         pass
 
 
-def tail_of(path: str, after: str = "") -> str:
+def tail_of(path: str, after: str = "", begin: int = 0) -> str:
     """Return the end of a text file; nothing if it cannot be read.
 
     Args:
         path: The file.
         after: Only what follows the last occurrence of this.
+        begin: Only what follows so many bytes.
     """
     import os
 
     try:
         with open(path, "rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            stream.seek(max(0, size - TAIL_CHARS))
+            stream.seek(max(begin, size - TAIL_CHARS))
             text = stream.read(TAIL_CHARS).decode(errors="replace")
     except OSError:
         return ""

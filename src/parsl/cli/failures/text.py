@@ -7,6 +7,7 @@ from time import localtime, strftime
 
 from parsl.cli.failures.log import Failures
 from parsl.dataflow.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
+from parsl.failure_facts import FailureFacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,10 +97,12 @@ def _attempt(line: Line) -> list[str]:
         return [f"  {_moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
     head = f"  attempt {line.get('attempt')} on executor {line.get('executor')}: {_times(line)}"
     parts = [head]
-    if place := _place(line):
+    facts = FailureFacts(**line)
+    manager = f"manager {facts.manager}" if facts.manager else ""
+    if place := ", ".join(filter(None, (facts.place, manager))):
         parts.append(f"    {place}")
-    if used := _used(line):
-        parts.append(f"    {used}")
+    if facts.usage:
+        parts.append(f"    {facts.usage}")
     parts += _indented(f"{_short_name(line)}: {_message(line)}")
     tail = line.get("stderr_tail")
     if tail and tail not in line.get("message", ""):
@@ -115,21 +118,6 @@ def _times(line: Line) -> str:
     if launched is None:
         return f"{_moment(ended)}, never given to its executor"
     return f"{_moment(launched)} to {_moment(ended)}, {ended - launched:.3g} s with waiting"
-
-
-def _place(line: Line) -> str:
-    names = ("host", "block", "worker", "pid", "manager")
-    return ", ".join(f"{name} {line[name]}" for name in names if name in line)
-
-
-def _used(line: Line) -> str:
-    parts = []
-    if "ran_s" in line:
-        parts.append(f"ran {line['ran_s']:.3g} s")
-    if "peak_memory" in line:
-        parts.append(f"peak memory {line['peak_memory'] / 1e6:.0f} MB")
-    parts += [f"{name.replace('_', ' ')} {line[name]}" for name in ("exit_code", "signal") if name in line]
-    return ", ".join(parts)
 
 
 def _consequence(line: Line) -> str:

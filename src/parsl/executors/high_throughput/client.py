@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from parsl.batches import together
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import protocol, spool
+from parsl.executors.high_throughput.arena import Arena
 from parsl.executors.high_throughput.errors import (
     CommandClientBadError,
     CommandClientTimeoutError,
@@ -86,7 +87,7 @@ class InterchangeClient:
         label: the executor's.
         spool_directory: directory for large payloads; empty for none.
         start_again: called in the I/O thread when the other end is gone; gives another, or None.
-        free_place: called with the place in the arena of a task that has ended.
+        arena: memory for middle-sized arguments; None for none.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class InterchangeClient:
         label: str,
         spool_directory: str = "",
         start_again: Callable[[], Replacement | None] = lambda: None,
-        free_place: Callable[[tuple[int, int]], None] = lambda place: None,
+        arena: Arena | None = None,
     ) -> None:
         self._spool = spool_directory
         self._stream = MessageStream(sock)
@@ -107,7 +108,7 @@ class InterchangeClient:
         self._on_event = on_event
         self._on_lost = on_lost
         self._start_again = start_again
-        self._free_place = free_place
+        self._arena = arena
         self._lock = threading.Lock()
         self._send_lock = threading.Lock()
         #: Futures of the tasks that have not ended, by task number.
@@ -214,7 +215,7 @@ class InterchangeClient:
             pending, self._outbox, self._outbox_frames = list(self.pending.values()), [], []
             self.pending.clear()
         for future in pending:
-            _forget(future)
+            self._let_go(future)
             self._discard_arguments(future.parsl_executor_task_id)
             _settle(future, None, exception)
 
@@ -420,9 +421,10 @@ class InterchangeClient:
         """It is not sent again, and its arguments are not needed any more."""
         task = future.task
         if task is not None:
-            if task.place is not None:
-                self._free_place(task.place)
-            _forget(future)
+            if task.place is not None and self._arena is not None:
+                self._arena.release(task.place)
+            future.task = None
+            future.frames = ()
 
     def _from_spool(self, result: Result) -> tuple[Any, list[Any]]:
         path = spool.result_file(self._spool, result.id)
@@ -448,12 +450,6 @@ class InterchangeClient:
             "Where too many files are open, close some in the script, or raise the limit (`ulimit -n`)"
         )
         _settle(future, None, DeserializationError(reason))
-
-
-def _forget(future: HTEXFuture) -> None:
-    """It is not sent again."""
-    future.task = None
-    future.frames = ()
 
 
 def _nobody_answers() -> CommandClientBadError:

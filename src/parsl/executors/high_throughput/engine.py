@@ -44,6 +44,7 @@ from parsl.executors.high_throughput.settings import (
     write_settings,
 )
 from parsl.executors.high_throughput.spool import make_spool, remove_spool
+from parsl.failure_facts import tail_of
 from parsl.forks import disown_in_children
 from parsl.version import VERSION
 
@@ -179,7 +180,7 @@ class Engine:
             self._settings.label,
             self.spool,
             start_again=self._start_again,
-            free_place=self._free_place,
+            arena=self.arena,
         )
         self.client.start()
         disown_in_children(self)
@@ -408,10 +409,6 @@ class Engine:
             self.activity.gone(message.manager)
         self._on_event(message)
 
-    def _free_place(self, place: tuple[int, int]) -> None:
-        if self.arena is not None:
-            self.arena.release(place)
-
     def _lost(self, thread_error: ThreadLost | None) -> None:
         if self._is_stopping or self._process is None:
             return
@@ -420,7 +417,7 @@ class Engine:
         self._on_lost(thread_error or self._interchange_lost(self._process))
 
     def _interchange_lost(self, process: subprocess.Popen[bytes]) -> InterchangeLost:
-        tail = _tail(self._log_dir / "interchange.stderr", self._said_before)
+        tail = tail_of(str(self._log_dir / "interchange.stderr"), begin=self._said_before)
         said = f" Its last words:\n{tail}" if tail else ""
         return InterchangeLost(
             f"The interchange of executor {self._settings.label} (pid {process.pid}) was "
@@ -524,10 +521,3 @@ def _open_standard_streams() -> None:
 
 def _absolute_path() -> list[str]:
     return [os.path.abspath(entry) for entry in sys.path]
-
-
-def _tail(file: Path, begin: int, size: int = 2000) -> str:
-    try:
-        return file.read_bytes()[begin:].decode(errors="replace")[-size:].strip()
-    except OSError:
-        return ""
