@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +11,7 @@ from chaos.load.meter import Phase
 from chaos.load.orders import Died, Refused
 from chaos.load.report import Facts, figures, findings, table
 from parsl.executors.high_throughput.protocol import DONE, Result, Results, Task
+from tests.support.modules import run_module
 
 
 def facts(**changed: Any) -> Facts:
@@ -81,14 +79,7 @@ def test_a_small_machine_loses_a_node_and_no_task() -> None:
     options = (
         "--managers 10 --workers 2 --tasks 400 --task-s 0.02 --deaths 0.1 --idle-s 0 --fleets 2 --seed 3"
     )
-    run = subprocess.run(
-        [sys.executable, "-m", "chaos.load", *options.split()],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    run = run_module("chaos.load", *options.split())
     assert run.returncode == 0, run.stdout
     assert "WRONG" not in run.stdout
     [line] = [line for line in run.stdout.splitlines() if line.startswith("closed deaths  ")]
