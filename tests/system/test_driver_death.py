@@ -76,6 +76,23 @@ def test_a_driver_that_is_killed_leaves_nothing(
     wait_until(lambda: not any(map(os.path.exists, socket_directories)), 60, f"no {socket_directories}")
 
 
+@pytest.mark.parametrize("way", ["local", "deep"])
+def test_a_driver_that_is_killed_with_its_interchange_leaves_nothing(
+    start_driver: StartDriver, wait_until: WaitUntil, way: str
+) -> None:
+    driver = start_busy(start_driver, wait_until, way)
+    [spool], [socket] = driver.spools(), driver.sockets()
+    [interchange] = [one for one in driver.family() if "HTEX interchange" in " ".join(one.cmdline())]
+    interchange.suspend()  # or it would have time to clear up
+    os.kill(driver.process.pid, signal.SIGKILL)
+    driver.wait()
+    assert os.path.exists(spool)
+    interchange.kill()
+    wait_until(all_gone(driver), 60, f"the end of {driver.family()}, {driver.spools()}")
+    directory = os.path.dirname(socket)
+    wait_until(lambda: way == "local" or not os.path.exists(directory), 60, f"no {directory}")
+
+
 @pytest.mark.parametrize("way", ["local", "tcp"])
 def test_ctrl_c_ends_a_busy_run_at_once(start_driver: StartDriver, wait_until: WaitUntil, way: str) -> None:
     driver = start_busy(start_driver, wait_until, way)

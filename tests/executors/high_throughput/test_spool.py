@@ -8,6 +8,7 @@ import resource
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,32 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "t1")
 
 
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What stands for the file system in memory."""
+    directory = tmp_path / "memory"
+    directory.mkdir()
+    monkeypatch.setattr(spool, "_MEMORY", str(directory))
+    return directory
+
+
+def make() -> spool.Spool:
+    made = spool.make_spool()
+    assert made is not None
+    return made
+
+
 @given(st.lists(st.binary(max_size=100_000), min_size=1, max_size=5).filter(any))
 def test_pieces_are_read_as_they_were_written(pieces: list[bytes]) -> None:
-    directory = spool.make_spool()
-    if not directory:
-        pytest.skip("there is no file system in memory")
+    made = make()
     try:
-        file = spool.task_file(directory, 1)
+        before = os.listdir(made.directory)
+        file = spool.task_file(made.directory, 1)
         assert spool.write(file, pieces)
         assert [bytes(piece) for piece in spool.read(file, [len(piece) for piece in pieces])] == pieces
-        assert os.listdir(directory) == []
+        assert os.listdir(made.directory) == before
     finally:
-        spool.remove_spool(directory)
+        made.remove()
 
 
 def test_what_is_read_may_be_written_to_and_outlives_its_file(path: str) -> None:
@@ -94,23 +109,68 @@ print(spool.write(sys.argv[1], [bytes(5000)]))
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
 
 
-def test_a_spool_belongs_to_the_user_alone_and_is_removed_with_all_in_it() -> None:
-    directory = spool.make_spool()
-    if not directory:
-        pytest.skip("there is no file system in memory")
-    assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
-    spool.write(spool.result_file(directory, 1), [b"x"])
-    spool.remove_spool(directory)
-    assert not os.path.exists(directory)
-    spool.remove_spool(directory)
+def test_a_spool_belongs_to_the_user_alone_and_is_removed_with_all_in_it(memory: Path) -> None:
+    old = os.umask(0)
+    try:
+        made = make()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.stat(made.directory).st_mode) == 0o700
+    assert [stat.S_IMODE(path.stat().st_mode) for path in Path(made.directory).iterdir()] == [0o600]
+    spool.write(spool.result_file(made.directory, 1), [b"x"])
+    made.remove()
+    assert list(memory.iterdir()) == []
+
+
+def test_nobody_removes_it_while_its_driver_lives(memory: Path) -> None:
+    made = make()
+    spool.remove_if_orphaned(made.directory, 0.05)
+    another = make()
+    assert {str(path) for path in memory.iterdir()} == {made.directory, another.directory}
+    os.close(made.owner_fd)  # as the end of its process does
+    spool.remove_if_orphaned(made.directory, 0.05)
+    assert [str(path) for path in memory.iterdir()] == [another.directory]
+    another.remove()
+
+
+def test_what_killed_drivers_have_left_goes_with_the_next_run(memory: Path) -> None:
+    made = make()
+    spool.write(spool.task_file(made.directory, 1), [b"x"])
+    (memory / "parsl-of-something-else").mkdir()
+    (memory / "parsl-a-link").symlink_to(made.directory)
+    os.close(made.owner_fd)
+    another = make()
+    left = {path.name for path in memory.iterdir()}
+    assert left == {"parsl-of-something-else", "parsl-a-link", os.path.basename(another.directory)}
+    another.remove()
+
+
+def test_a_driver_that_is_just_ending_is_waited_for(memory: Path) -> None:
+    made = make()
+    ending = threading.Timer(0.05, os.close, (made.owner_fd,))
+    ending.start()
+    spool.remove_if_orphaned(made.directory, 60)
+    ending.join()
+    assert list(memory.iterdir()) == []
+    spool.remove_if_orphaned(made.directory, 60)
+    spool.remove_if_orphaned("")
+
+
+def test_a_child_that_lets_go_leaves_it_to_its_parent(memory: Path) -> None:
+    made = make()
+    child = spool.Spool(made.directory, os.dup(made.owner_fd))  # as fork does: it shares the lock
+    child.let_go()
+    spool.remove_if_orphaned(made.directory)
+    assert os.path.exists(made.directory)
+    made.remove()
 
 
 def test_without_a_file_system_in_memory_there_is_no_spool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool, "_MEMORY", str(tmp_path / "nothing"))
-    assert spool.make_spool() == ""
-    spool.remove_spool("")
+    assert spool.make_spool() is None
+    spool.remove_directory("")
     assert Path.cwd().exists()
 
 

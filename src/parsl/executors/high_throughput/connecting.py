@@ -157,6 +157,19 @@ def _connect_locally(path: str, report: list[str]) -> MessageStream | None:
     return MessageStream(sock)
 
 
+def nobody_listens(path: str) -> bool:
+    """Whether a unix socket is left of processes that have all ended."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            sock.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
 def _accepting(addresses: list[str], port: int, report: list[str]) -> Iterator[str]:
     """Try all addresses at once; yield each as it accepts."""
     trying: dict[int, tuple[socket.socket, str]] = {}

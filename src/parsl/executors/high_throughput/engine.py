@@ -43,7 +43,7 @@ from parsl.executors.high_throughput.settings import (
     ManagerSettings,
     write_settings,
 )
-from parsl.executors.high_throughput.spool import make_spool, remove_spool
+from parsl.executors.high_throughput.spool import Spool, make_spool
 from parsl.failure_facts import tail_of
 from parsl.forks import disown_in_children
 from parsl.version import VERSION
@@ -139,6 +139,7 @@ class Engine:
         self._local: LocalSocket | None = None
         #: Directory for large payloads; empty where workers can be on other hosts.
         self.spool = ""
+        self._spool: Spool | None = None
         #: Memory for middle-sized arguments; None where workers can be on other hosts.
         self.arena: Arena | None = None
         self.activity = ManagerActivity()
@@ -192,8 +193,10 @@ class Engine:
         settings = self._settings
         self._local = listen_unix(self._log_dir)
         if settings.is_local and self._local is not None:
-            self.spool = make_spool()
-            self.arena = Arena(self.spool) if self.spool else None
+            self._spool = make_spool()
+            if self._spool is not None:
+                self.spool = self._spool.directory
+                self.arena = Arena(self.spool)
             if settings.address is None and settings.worker_port is None:
                 return  # nobody can come from elsewhere: nothing has to listen on a network
         low, high = settings.worker_port_range or (0, 1)
@@ -367,6 +370,7 @@ class Engine:
             port=self.port,
             local_socket=str(self._local.path) if self._local else "",
             local_host=platform.node(),
+            socket_directory=str(self._local.made) if self._local else "",
             cert_dir=self._cert_dir,
             spool=self.spool,
             log_dir=settings.worker_log_dir,
@@ -483,6 +487,9 @@ class Engine:
         """Let go of everything in a forked child, or others would take it for the driver after its end."""
         self.is_disowned = self._is_stopping = True
         self.spool, self.arena = "", None
+        if self._spool is not None:
+            self._spool.let_go()
+            self._spool = None
         self.client.disown()
         for sock in self._listening():
             sock.close()
@@ -494,7 +501,9 @@ class Engine:
             self._local.close()
         if self.arena is not None:
             self.arena.close()
-        remove_spool(self.spool)
+        if self._spool is not None:
+            self._spool.remove()
+            self._spool = None
 
 
 def _how_it_ended(process: subprocess.Popen[bytes]) -> str:

@@ -34,7 +34,7 @@ from parsl.executors.high_throughput.receipts import Receipts
 from parsl.executors.high_throughput.restoration import Restoration
 from parsl.executors.high_throughput.settings import InterchangeSettings
 from parsl.executors.high_throughput.signs_of_life import SignsOfLife
-from parsl.executors.high_throughput.spool import remove_spool
+from parsl.executors.high_throughput.spool import ENDING_PATIENCE_S, remove_directory, remove_if_orphaned
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -77,6 +77,8 @@ class Interchange:
         self._given_up: set[bytes] = set()
         self._postponed: list[protocol.Query] = []
         self._stopping = False
+        #: The driver has said so, and needs nothing any more; else it is gone.
+        self._is_told_to_stop = False
         self._signs_of_life = SignsOfLife(settings.heartbeat_period_s, time.monotonic())
         self._next_check = 0.0
         self._next_activity = 0.0
@@ -214,7 +216,7 @@ class Interchange:
             self._state.hold_block(message.block, message.is_held)
         elif isinstance(message, protocol.Stop):
             logger.info("told to stop: %s", message.reason)
-            self._stopping = True
+            self._stopping = self._is_told_to_stop = True
 
     def _keep_frames(self, tasks: list[Task], frames: list[Any]) -> None:
         at = 1
@@ -467,8 +469,11 @@ class Interchange:
         for links in (self._local, self._remote):
             if links is not None:
                 links.close()
-        for directory in (self._settings.spool, self._settings.socket_directory):
-            remove_spool(directory)
+        if self._is_told_to_stop:
+            remove_directory(self._settings.spool)
+        else:
+            remove_if_orphaned(self._settings.spool, ENDING_PATIENCE_S)
+        remove_directory(self._settings.socket_directory)
 
 
 def _divided(results: Sequence[Result], frames: Sequence[Any]) -> list[Sequence[Any]] | None:

@@ -88,6 +88,8 @@ class Manager:
         self._is_job_end = False
         #: The interchange has said that it ends: nobody reads any more.
         self._is_dismissed = False
+        #: Nobody listens any more where the interchange and the driver were.
+        self.is_abandoned = False
         self._watches_output = False
         self._is_draining = False
         #: The interchange has noted that: what it has sent before has come.
@@ -211,7 +213,7 @@ class Manager:
         """The interchange is gone. As long as the driver is there, so is the socket, and soon another."""
         self._unwatch(self._connection.fileno())
         if not self._connection.reopen():
-            self._is_dismissed = True
+            self._is_dismissed = self.is_abandoned = True
             self._stop("the interchange is gone, and the driver with it", exit_code=1)
             return
         logger.warning("the interchange is gone: waiting for another")

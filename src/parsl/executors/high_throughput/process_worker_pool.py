@@ -82,6 +82,8 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
         _say(f"Manager {name} on {host}, block {block}: {error}")
+        if isinstance(error, NoInterchange):
+            _clear_up(settings)
         return 1
     manager = Manager(register, settings, connection, workers, channel, nodes, ends_at_s)
     logger.info("%r begins with %d workers", manager, len(workers))
@@ -93,7 +95,23 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
         raise
     if manager.last_words:
         _say(f"Manager {name} on {host}, block {block}: {manager.last_words}")
+    if manager.is_abandoned:
+        _clear_up(settings)
     return code
+
+
+def _clear_up(settings: ManagerSettings) -> None:
+    """Remove what a driver that was killed, and its interchange with it, have left on this host."""
+    from parsl.executors.high_throughput.connecting import nobody_listens
+    from parsl.executors.high_throughput.spool import (
+        ENDING_PATIENCE_S,
+        remove_directory,
+        remove_if_orphaned,
+    )
+
+    remove_if_orphaned(settings.spool, ENDING_PATIENCE_S)
+    if settings.socket_directory and nobody_listens(settings.local_socket):
+        remove_directory(settings.socket_directory)
 
 
 def _say(text: str) -> None:

@@ -57,8 +57,10 @@ class ManagerSettings(msgspec.Struct, kw_only=True):
     #: The unix socket, and the name of the host that it is on.
     local_socket: str = ""
     local_host: str = ""
+    #: Directory that was made for the socket, to be removed when nobody else has done so; empty for none.
+    socket_directory: str = ""
     cert_dir: str = ""
-    #: Directory for large payloads between processes of this host; empty for none.
+    #: Directory for large payloads between processes of this host, to be removed likewise; empty for none.
     spool: str = ""
     log_dir: str = "."
     #: Log more, and a log for each worker.

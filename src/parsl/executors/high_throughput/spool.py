@@ -2,35 +2,130 @@
 
 The driver writes a task's arguments once, the worker maps them; results the other way round. Interchange and
 manager pass on a record of a few bytes. The directory belongs to the user alone; the receiver removes each
-file, and the driver, or else the interchange, the directory.
+file, and the driver the directory.
+
+The driver holds a lock in it (flock(2)) as long as it lives, whatever ends it. Who gets that lock knows that
+the driver is dead, and that nobody needs the directory any more: the interchange, or, where that was lost as
+well, a manager; where all of them were killed, the user's next run on this host.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 #: A file system in memory, where there is one.
 _MEMORY = "/dev/shm"
 #: From this size on, in bytes, payloads go through the spool.
 SPOOL_LIMIT = 48 * 1024
+_PREFIX = "parsl-"
+#: The file in a directory that its driver has locked.
+_OWNER = "owner"
+#: A driver that is killed closes its connections and gives up its lock one after the other. How long the
+#: others wait for that at most, and how often they look, in seconds.
+ENDING_PATIENCE_S = 2.0
+_LOOK_S = 0.01
 
 
-def make_spool() -> str:
-    """Make a directory for payloads. Returns: its path; empty where there is no place for it in memory."""
+class Spool(NamedTuple):
+    """A driver's directory for payloads."""
+
+    directory: str
+    #: The descriptor of the locked file: the directory is in use as long as this is open in any process.
+    owner_fd: int
+
+    def let_go(self) -> None:
+        """Leave the directory to others, in a forked child: it is the parent's."""
+        os.close(self.owner_fd)
+
+    def remove(self) -> None:
+        """Remove it, with all that is in it."""
+        remove_directory(self.directory)
+        os.close(self.owner_fd)
+
+
+def make_spool() -> Spool | None:
+    """Make a directory for payloads, and remove those of drivers that were killed with all that they had.
+
+    Returns: it; None where there is no place for it in memory.
+    """
     if not os.access(_MEMORY, os.W_OK | os.X_OK):
-        return ""
+        return None
+    _remove_orphans()
     try:
-        return tempfile.mkdtemp(prefix="parsl-", dir=_MEMORY)
+        made = tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=_MEMORY)
     except OSError:
-        return ""
+        return None
+    fd = -1
+    try:
+        fd = os.open(f"{made}/{_OWNER}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        directory = f"{_MEMORY}/{os.path.basename(made)[1:]}"
+        os.rename(made, directory)  # now that it is locked: others may find it
+    except OSError:
+        if fd >= 0:
+            os.close(fd)
+        remove_directory(made)
+        return None
+    return Spool(directory, fd)
 
 
-def remove_spool(directory: str) -> None:
+def remove_if_orphaned(directory: str, patience_s: float = 0.0) -> None:
+    """Remove a driver's directory if the driver is dead.
+
+    Args:
+        directory: it; an empty path stands for none.
+        patience_s: how long a driver that is just ending has for it, in seconds.
+    """
+    if not directory:
+        return
+    try:
+        fd = os.open(f"{directory}/{_OWNER}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return  # it is gone, or none of ours
+    try:
+        deadline_s = time.monotonic() + patience_s
+        while not _is_dead(fd):
+            if time.monotonic() >= deadline_s:
+                return
+            time.sleep(_LOOK_S)
+        remove_directory(directory)
+    finally:
+        os.close(fd)
+
+
+def _is_dead(owner_fd: int) -> bool:
+    try:
+        fcntl.flock(owner_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_orphans() -> None:
+    try:
+        with os.scandir(_MEMORY) as entries:
+            found = [entry.path for entry in entries if entry.name.startswith(_PREFIX) and _is_ours(entry)]
+    except OSError:
+        return
+    for directory in found:
+        remove_if_orphaned(directory)
+
+
+def _is_ours(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def remove_directory(directory: str) -> None:
     """Remove a directory of the driver's and what is left in it; an empty path stands for none."""
     if directory:
         shutil.rmtree(directory, ignore_errors=True)
