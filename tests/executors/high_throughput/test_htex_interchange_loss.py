@@ -8,12 +8,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput import engine as engine_module
 from parsl.executors.high_throughput.engine import MOST_LOSSES
+from parsl.executors.high_throughput.errors import ManagerLost
+from parsl.providers import LocalProvider
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -133,6 +136,34 @@ def test_a_manager_that_is_lost_as_well_is_not_waited_for(
     for future in queued:
         future.result(timeout=60)
     assert tasks.runs(marks) == {str(i): 1 for i in range(10)}
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_arguments_that_were_lost_with_their_manager_are_not_the_tasks_fault(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, retries: int
+) -> None:
+    """A file in memory is gone with its first reader. The task is offered again, without its arguments."""
+    provider = LocalProvider(init_blocks=2, max_blocks=2)
+    run = start_run(max_workers_per_node=1, retries=retries, provider=provider, heartbeat_threshold=1000)
+    wait_until(lambda: len(run.executor.connected_blocks()) == 2)
+    started = tmp_path / "started"
+    future = run.call(hold_the_first_time, str(started), bytes(1_000_000))
+    wait_until(started.exists)
+    manager = psutil.Process(int(started.read_text())).parent().parent()
+    manager.suspend()
+    kill_interchange(run, wait_until)
+    manager.kill()
+    if retries:
+        assert future.result(timeout=60) == 1_000_000
+    else:
+        with pytest.raises(ManagerLost, match="lost together with the interchange"):
+            future.result(timeout=60)
+
+
+def hold_the_first_time(started: str, payload: bytes) -> int:
+    if not os.path.exists(started):
+        tasks.hold(started, "/nowhere")
+    return len(payload)
 
 
 def test_questions_are_asked_again(start_run: StartRun, wait_until: WaitUntil) -> None:

@@ -19,8 +19,11 @@ from parsl.executors.high_throughput import spool
 from parsl.executors.high_throughput.arena import ArenaReader
 from parsl.executors.high_throughput.protocol import (
     DONE,
+    FAILED,
     INLINE_LIMIT,
+    MANAGER_LOST,
     RAISED,
+    Failure,
     Fork,
     Result,
     Task,
@@ -38,6 +41,18 @@ if TYPE_CHECKING:
     from logging import Logger
 
 Function = Callable[..., Any]
+
+
+#: For the log, by the status of the result.
+_OUTCOMES = {
+    DONE: "done",
+    RAISED: "has raised an exception",
+    FAILED: "cannot be begun: its arguments are gone",
+}
+
+
+class _ArgumentsGone(Exception):
+    """The file with a task's arguments is not there: another worker has taken it."""
 
 
 class Worker:
@@ -100,6 +115,8 @@ class Worker:
             payload, out = dump_value(value)
         except SystemExit as error:
             _leave(error)
+        except _ArgumentsGone:
+            status, payload = FAILED, self._loss_before()
         except BaseException as error:
             status = RAISED
             facts = {**self._place, **_used(), "ran_s": perf_counter() - start}
@@ -108,7 +125,7 @@ class Worker:
             failure = task_failure(error.with_traceback(_beyond_this_file(error)))
             payload = dump_exception(failure, facts)
         if self._log is not None:
-            how = "done" if status == DONE else "has raised an exception"
+            how = _OUTCOMES[status]
             self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
         if not out and len(payload) <= INLINE_LIMIT:
             return encode(Result(task.id, status, payload, (), perf_counter() - start)), []
@@ -156,8 +173,10 @@ class Worker:
             if task.place is not None:
                 return self._arena.read(task.id, task.place, loads)
             if task.spooled:
-                frames = list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
+                frames = self._take_file(task)
             return loads(frames[0], frames[1:]) if frames else loads(task.payload)
+        except _ArgumentsGone:
+            raise
         except Exception as error:
             from parsl.serialize.errors import DeserializationError
 
@@ -165,6 +184,20 @@ class Worker:
                 "the task's function or arguments cannot be unpickled on the worker: "
                 f"{type(error).__name__}: {error}"
             ) from error
+
+    def _take_file(self, task: Task) -> list[Any]:
+        try:
+            return list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
+        except FileNotFoundError:
+            raise _ArgumentsGone from None
+
+    def _loss_before(self) -> bytes:
+        """Why a task cannot be begun here that another worker had begun."""
+        message = (
+            "The task had been begun by a worker that was lost together with the interchange, and has taken "
+            "its arguments, a file in memory, with it. Nobody knows how far it had come."
+        )
+        return encode(Failure(MANAGER_LOST, message, host=self._place.get("host", "")))
 
 
 def _load_function(body: Buffer | None) -> Function:
