@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -21,8 +22,6 @@ from tests.system import run as runs
 from tests.system import tasks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartRun
     from tests.system.run import Run
@@ -231,6 +230,64 @@ def test_another_that_does_not_serve_is_no_better_than_none(
     kill_interchange(run, wait_until)
     with pytest.raises(BadStateException, match="as 2 before it within 60 s"):
         future.result(timeout=60)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Path:
+    """A command for the interchange, which tests move out of the way."""
+    script = tmp_path / "interchange"
+    script.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -m parsl.executors.high_throughput.interchange "$@"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+def kill_where_none_can_be_started(run: Run, command: Path, wait_until: WaitUntil) -> None:
+    engine: Any = run.executor._engine
+    wait_until(lambda: engine._is_ready, what="an interchange that serves")
+    command.rename(f"{command}.away")
+    engine._process.kill()
+    wait_until(lambda: engine._why_no_other, what="an attempt in vain")
+
+
+def test_where_none_can_be_started_just_then_it_is_tried_again(
+    start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil, command: Path
+) -> None:
+    run = start_run(interchange_launch_cmd=[str(command)], max_workers_per_node=1)
+    running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
+    queued = [run.call(tasks.mark, str(marks), i) for i in range(20)]
+    wait_until((tmp_path / "started").exists)
+    kill_where_none_can_be_started(run, command, wait_until)
+    queued += [run.call(tasks.mark, str(marks), i) for i in range(20, 40)]
+    Path(f"{command}.away").rename(command)
+    (tmp_path / "release").touch()
+    assert running.result(timeout=60) > 0
+    for future in queued:
+        future.result(timeout=60)
+    assert tasks.runs(marks) == {str(i): 1 for i in range(40)}
+
+
+def test_where_none_can_be_started_at_all_tasks_fail_with_the_reason(
+    start_run: StartRun, wait_until: WaitUntil, command: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "START_AGAIN_AFTER_S", (0.01, 0.01))
+    run = start_run(interchange_launch_cmd=[str(command)])
+    future = run.call(time.sleep, tasks.FOREVER_S)
+    kill_where_none_can_be_started(run, command, wait_until)
+    with pytest.raises(BadStateException, match=r"Another could not be started(.|\n)*No such file"):
+        future.result(timeout=60)
+
+
+def test_the_end_of_a_run_does_not_wait_for_another_to_be_started(
+    start_run: StartRun, wait_until: WaitUntil, command: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "START_AGAIN_AFTER_S", (tasks.FOREVER_S,))
+    run = start_run(interchange_launch_cmd=[str(command)])
+    run.warm_up()
+    kill_where_none_can_be_started(run, command, wait_until)
+    run.close()
+    assert not run.executor._engine.client._thread.is_alive()  # type: ignore[union-attr]
 
 
 def test_an_interchange_that_hangs_is_killed_at_the_end(start_run: StartRun) -> None:

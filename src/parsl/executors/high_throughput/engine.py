@@ -56,6 +56,9 @@ MOST_LOSSES = 3
 LOSSES_WITHIN_S = 60.0
 #: How long an interchange that takes another's place has until it serves, in seconds.
 READY_WITHIN_S = 60.0
+#: When to try again to start one where that is not possible just then (too many processes or open files), in
+#: seconds after the attempt before.
+START_AGAIN_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 #: How long an interchange that has closed its connection has to end, in seconds.
 _EXIT_PATIENCE_S = 5.0
 #: How long the interchange has to say which blocks are idle, in seconds.
@@ -120,7 +123,7 @@ class Engine:
         self._on_lost = on_lost
         self._log_dir = Path(settings.log_dir)
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_stopping = False
+        self._stopping = threading.Event()
         #: This is a forked child, in which all of it is the parent's.
         self.is_disowned = False
         #: The interchange has begun to serve.
@@ -156,7 +159,7 @@ class Engine:
         try:
             self._start()
         except BaseException:
-            self._is_stopping = True
+            self._stopping.set()
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
@@ -255,11 +258,11 @@ class Engine:
         Returns: what is needed to go on with it; None when all is lost.
         """
         lost = self._process
-        if self._is_stopping or lost is None:
+        if self._stopping.is_set() or lost is None:
             return None
         self._losses.append(time.monotonic())
         how = _how_it_ended(lost)
-        if self._is_stopping:
+        if self._stopping.is_set():
             return None
         is_used_up = len(self._losses) == MOST_LOSSES and self._losses[-1] - self._losses[0] < LOSSES_WITHIN_S
         if is_used_up or not (self._is_ready or _was_killed(lost)):
@@ -268,22 +271,48 @@ class Engine:
             "The interchange of executor %s (pid %d) was %s. Another takes its place: no task is lost.",
             self._settings.label, lost.pid, how,
         )  # fmt: skip
-        try:
-            self._process, ours = self._start_interchange()
-        except (ConfigurationError, OSError) as error:
-            logger.error("The interchange of executor %s: %s", self._settings.label, error)
-            self._why_no_other = f" Another could not be started: {error}"
+        ours = self._start_another()
+        if ours is None:
             return None
         ended = self._ended_blocks
         expected = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
-        watch = threading.Timer(READY_WITHIN_S, self._check_ready, (self._process,))
-        watch.daemon = True
-        watch.start()
         return Replacement(ours, self._interchange_settings(expected), self._what_holds)
+
+    def _start_another(self) -> socket.socket | None:
+        """Start one more interchange, with patience: what is missing now may be there a moment later.
+
+        Returns: our end of its socket; None if none can be started, or is wanted any more.
+        """
+        for pause_s in (*START_AGAIN_AFTER_S, None):
+            try:
+                self._process, ours = self._start_watched()
+            except (ConfigurationError, OSError, RuntimeError) as error:
+                logger.error("The interchange of executor %s: %s", self._settings.label, error)
+                self._why_no_other = f" Another could not be started: {error}"
+                if pause_s is None or self._stopping.wait(pause_s):
+                    break
+            else:
+                self._why_no_other = ""
+                return ours
+        return None
+
+    def _start_watched(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        """Start an interchange that is ended if it does not serve in time."""
+        process, ours = self._start_interchange()
+        watch = threading.Timer(READY_WITHIN_S, self._check_ready, (process,))
+        watch.daemon = True
+        try:
+            watch.start()
+        except RuntimeError:  # there can be no more threads
+            process.kill()
+            process.wait()
+            ours.close()
+            raise
+        return process, ours
 
     def _check_ready(self, process: subprocess.Popen[bytes]) -> None:
         """A replacement that does not serve is no better than none: its end counts as another loss."""
-        if self._process is process and not self._is_ready and not self._is_stopping:
+        if self._process is process and not self._is_ready and not self._stopping.is_set():
             logger.error("the interchange (pid %d) has not begun to serve: killed", process.pid)
             process.kill()
 
@@ -292,7 +321,7 @@ class Engine:
         return [
             *(protocol.HoldBlock(block, True) for block in self._held_blocks.copy()),
             *(protocol.BlockEnded(block) for block in self._ended_blocks.copy()),
-            *([protocol.Stop("the executor is shut down")] if self._is_stopping else []),
+            *([protocol.Stop("the executor is shut down")] if self._stopping.is_set() else []),
         ]
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
@@ -414,7 +443,7 @@ class Engine:
         self._on_event(message)
 
     def _lost(self, thread_error: ThreadLost | None) -> None:
-        if self._is_stopping or self._process is None:
+        if self._stopping.is_set() or self._process is None:
             return
         for sock in self._listening():
             sock.close()  # or managers would wait for another interchange
@@ -460,12 +489,12 @@ class Engine:
 
     def say_stop(self) -> None:
         """Ask the interchange and all managers to end."""
-        self._is_stopping = True
+        self._stopping.set()
         self.client.tell(protocol.Stop("the executor is shut down"))
 
     def close(self, timeout_s: float) -> None:
         """Wait for the interchange's end, for so long, then kill it; release everything."""
-        self._is_stopping = True
+        self._stopping.set()
         process = self._process
         if process is not None:
             self._end(process, timeout_s)
@@ -485,7 +514,9 @@ class Engine:
 
     def disown(self) -> None:
         """Let go of everything in a forked child, or others would take it for the driver after its end."""
-        self.is_disowned = self._is_stopping = True
+        self.is_disowned = True
+        self._stopping = threading.Event()  # the parent's may be locked
+        self._stopping.set()
         self.spool, self.arena = "", None
         if self._spool is not None:
             self._spool.let_go()
