@@ -11,6 +11,7 @@ from typing import Any
 import parsl
 from parsl import Config, HighThroughputExecutor, python_app
 from parsl.providers import GridEngineProvider
+from tests.providers.live import aurora_workflows
 from tests.providers.live.scenario import (
     STAMP,
     Watch,
@@ -178,11 +179,10 @@ def held() -> dict[str, Any]:
     with hearing() as heard, parsl.load(config(scheduler_options="#$ -h")):
         begin_s = time.time()
         task = where(0)
-        wait_for(lambda: bool(heard), "the user is told", 60)
-        told_s = gap_s(begin_s)
+        heard.wait_until_told(begin_s)
         run("qrls", "1")
         _, job_id = task.result(timeout=60)
-    return {"heard": [str(warning.message) for warning in heard], "told_s": told_s, "job": job_id}
+    return {"job": job_id, **heard.facts()}
 
 
 def never_runs() -> dict[str, Any]:
@@ -190,15 +190,9 @@ def never_runs() -> dict[str, Any]:
     with hearing() as heard, parsl.load(config(scheduler_options="#$ -l mem_total=1000T")):
         begin_s = time.time()
         task = where(0)
-        wait_for(lambda: bool(heard), "the user is told", 60)
-        told_s = gap_s(begin_s)
+        heard.wait_until_told(begin_s)
         is_failed = task.done()
-    return {
-        "heard": [str(warning.message) for warning in heard],
-        "told_s": told_s,
-        "is_failed": is_failed,
-        "left": jobs(),
-    }
+    return {"is_failed": is_failed, "left": jobs(), **heard.facts()}
 
 
 def scaling() -> dict[str, Any]:
@@ -216,6 +210,15 @@ def scaling() -> dict[str, Any]:
         given_back_s = gap_s(done_s)
         again = where(0).result(timeout=30)
     return {"most": queue.most, "used": len(used), "given_back_s": given_back_s, "again": again}
+
+
+def aurora() -> dict[str, Any]:
+    """The workflow of Aurora's user guide, unchanged, with its configuration translated to Grid Engine."""
+    facts = aurora_workflows.run_tiles(
+        "GridEngineProvider(walltime='0:30:00', worker_init='export HOME={home}; cd {here}')"
+    )
+    wait_for(lambda: not jobs(), "no job is left", 60)
+    return facts
 
 
 def quiet() -> dict[str, Any]:

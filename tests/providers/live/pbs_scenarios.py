@@ -186,10 +186,8 @@ def held() -> dict[str, Any]:
         with hearing() as heard, parsl.load(config()):
             wait_for(lambda: bool(pbs.jobs()), "the job is submitted")
             pbs.hold(1, by="o", comment="the disks are being repaired")
-            begin_s = time.time()
-            wait_for(lambda: bool(heard), "the user is told", 60)
-            told_s = gap_s(begin_s)
-    return {"told_s": told_s, "heard": [str(warning.message) for warning in heard]}
+            heard.wait_until_told(since_s=time.time())
+    return heard.facts()
 
 
 def never_runs() -> dict[str, Any]:
@@ -197,9 +195,8 @@ def never_runs() -> dict[str, Any]:
     with cluster(), hearing() as heard:
         begin_s = time.time()
         with parsl.load(config(nodes_per_block=3)):
-            wait_for(lambda: bool(heard), "the user is told", 60)
-            told_s = gap_s(begin_s)
-    return {"told_s": told_s, "heard": [str(warning.message) for warning in heard]}
+            heard.wait_until_told(begin_s)
+    return heard.facts()
 
 
 def quiet() -> dict[str, Any]:

@@ -92,12 +92,33 @@ def commands_per_10s(seconds: float = 60.0) -> float:
     return round(commands.count * 10 / seconds, 3)
 
 
+class Heard:
+    """What users are told by warnings, and how soon.
+
+    Args:
+        caught: the warnings; more of them may come.
+    """
+
+    def __init__(self, caught: list[warnings.WarningMessage]) -> None:
+        self._caught = caught
+        self._told_s = -1.0
+
+    def wait_until_told(self, since_s: float) -> None:
+        """Wait until there is a first warning, and note how long that took from this moment on."""
+        wait_for(lambda: bool(self._caught), "the user is told", 60)
+        self._told_s = gap_s(since_s)
+
+    def facts(self) -> dict[str, Any]:
+        """The words of all warnings, and how long it took to the first."""
+        return {"heard": [str(warning.message) for warning in self._caught], "told_s": self._told_s}
+
+
 @contextmanager
-def hearing() -> Iterator[list[warnings.WarningMessage]]:
-    """Keep the warnings that users would see, in a list."""
-    with warnings.catch_warnings(record=True) as heard:
+def hearing() -> Iterator[Heard]:
+    """Keep the warnings that users would see."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        yield heard
+        yield Heard(caught)
 
 
 class Watch:

@@ -16,6 +16,7 @@ from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.executors import MPIExecutor
 from parsl.launchers import SimpleLauncher, SrunLauncher
 from parsl.providers import SlurmProvider
+from tests.providers.live import aurora_workflows
 from tests.providers.live.scenario import (
     STAMP,
     Watch,
@@ -301,52 +302,11 @@ def spaces() -> dict[str, Any]:
 
 def aurora() -> dict[str, Any]:
     """The workflow of Aurora's user guide, unchanged, with its configuration translated to Slurm."""
-    examples = Path(__file__).parents[3] / "examples" / "aurora"
-    home = Path("home").absolute()
-    program = home / "GettingStarted/Examples/Aurora/affinity_gpu/sycl/hello_affinity"
-    program.parent.mkdir(parents=True)
-    program.symlink_to(examples / "hello_affinity")
-    Path("my_parsl_workflow.py").write_text((examples / "my_parsl_workflow.py").read_text())
-    Path("config.py").write_text(_AURORA_CONFIG)
-    begin_s = time.time()
-    done = _run_script("my_parsl_workflow.py", {**os.environ, "HOME": str(home)})
-    outputs = [path.read_text() for path in sorted(Path("output").glob("*.stdout"))]
-    return {
-        "code": done.returncode,
-        "said": done.stdout + done.stderr,
-        "outputs": outputs,
-        "s": gap_s(begin_s),
-    }
-
-
-_AURORA_CONFIG = """
-import os
-from parsl.config import Config
-from parsl.executors import HighThroughputExecutor
-from parsl.launchers import SrunLauncher
-from parsl.providers import SlurmProvider
-
-aurora_single_tile_config = Config(
-    executors=[
-        HighThroughputExecutor(
-            available_accelerators=[f"{gid}.{tid}" for gid in range(6) for tid in range(2)],
-            max_workers_per_node=12,
-            cores_per_worker=0.01,
-            prefetch_capacity=0,
-            provider=SlurmProvider(
-                partition="debug",
-                worker_init=f"export PATH={os.environ['PATH']}; cd {os.getcwd()}",
-                walltime="0:30:00",
-                launcher=SrunLauncher(),
-                nodes_per_block=1,
-                min_blocks=0,
-                max_blocks=1,
-            ),
-        ),
-    ],
-    retries=1,
-)
-"""
+    path = os.environ["PATH"]
+    return aurora_workflows.run_tiles(
+        f"SlurmProvider(partition='debug', walltime='0:30:00', launcher=SrunLauncher(), "
+        f"worker_init='export PATH={path}; cd {{here}}')"
+    )
 
 
 def _mpi_config(max_workers: int = 2, **options: Any) -> Config:
@@ -408,62 +368,12 @@ def _sleepers() -> int:
 
 
 def aurora_mpi() -> dict[str, Any]:
-    """The MPI ensemble of Aurora's user guide; srun has no such options as Aurora's mpiexec."""
-    home = Path("home").absolute()
-    _write_program(home / "HelperScripts/Aurora/set_affinity_gpu_aurora.sh", 'exec "$@"')
-    program = home / "Examples/Aurora/affinity_gpu/sycl/hello_affinity"
-    _write_program(program, 'echo "$PARSL_MPI_NODELIST $SLURM_PROCID $SLURM_LOCALID $(hostname)"')
-    guide = Path(__file__).parents[1] / "aurora_guide" / "my_mpi_workflow.py"
-    script = guide.read_text().replace("$HOME/GettingStarted", str(home))
-    Path("my_mpi_workflow.py").write_text(script.replace("--cpu-bind depth --depth={depth} ", ""))
-    Path("mpi_config.py").write_text(_AURORA_MPI_CONFIG)
-    begin_s = time.time()
-    done = _run_script("my_mpi_workflow.py", dict(os.environ))
-    outputs = [Path(f"mpi_output/{number}/hello.stdout").read_text().split("\n")[:-1] for number in range(10)]
-    return {
-        "code": done.returncode,
-        "said": done.stdout + done.stderr,
-        "outputs": outputs,
-        "s": gap_s(begin_s),
-    }
-
-
-def _write_program(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True)
-    path.write_text(f"#!/bin/bash\n{text}\n")
-    path.chmod(0o755)
-
-
-def _run_script(name: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, name]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=80)
-
-
-_AURORA_MPI_CONFIG = """
-import os
-from parsl.config import Config
-from parsl.executors import MPIExecutor
-from parsl.launchers import SimpleLauncher
-from parsl.providers import SlurmProvider
-
-mpi_ensemble_config = Config(
-    executors=[
-        MPIExecutor(
-            max_workers_per_block=2,
-            mpi_launcher="srun",
-            provider=SlurmProvider(
-                partition="debug",
-                worker_init=f"cd {os.getcwd()}",
-                walltime="0:30:00",
-                launcher=SimpleLauncher(),
-                nodes_per_block=4,
-                max_blocks=1,
-            ),
-        ),
-    ],
-    retries=1,
-)
-"""
+    """The MPI ensemble of Aurora's user guide."""
+    return aurora_workflows.run_mpi(
+        "SlurmProvider(partition='debug', walltime='0:30:00', launcher=SimpleLauncher(), "
+        "nodes_per_block=4, worker_init='cd {here}')",
+        place="$PARSL_MPI_NODELIST $SLURM_PROCID $SLURM_LOCALID $(hostname)",
+    )
 
 
 def held() -> dict[str, Any]:
@@ -472,11 +382,10 @@ def held() -> dict[str, Any]:
     options = "#SBATCH --hold"
     with hearing() as heard, parsl.load(config(provider(scheduler_options=options))) as kernel:
         task = where(0)
-        wait_for(lambda: bool(heard), "the user is told", 60)
-        told_s = gap_s(begin_s)
+        heard.wait_until_told(begin_s)
         slurm("scontrol", "release", job_of(kernel))
         place = task.result(timeout=60)
-    return {"heard": [str(warning.message) for warning in heard], "told_s": told_s, "place": place}
+    return {"place": place, **heard.facts()}
 
 
 def quiet() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.providers.live.aurora_workflows import check_tiles
 from tests.support.grid_engine_cell import run_in_grid_engine, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "it is there")]
@@ -75,3 +76,7 @@ def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path)
     assert "conda: no environment nonsuch" in facts["error"]
     assert "EXIT CODE: 3" in facts["error"]
     assert (facts["jobs"], facts["most"]) == (1, 1)
+
+
+def test_the_workflow_of_auroras_guide_runs_with_a_grid_engine_provider(tmp_path: Path) -> None:
+    check_tiles(facts_of("aurora", tmp_path), {"g1", "g2"})
