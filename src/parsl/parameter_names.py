@@ -61,11 +61,14 @@ def refuse_unknown(owner: str, given: Collection[str], names: Collection[str]) -
     known = sorted(name for name in names if name != "self")
     unknown = next(name for name in given if name not in known)
     raise UnknownParameterError(
-        f"{owner}: unexpected keyword argument {unknown!r}. {_advice(unknown, known)}"
+        f"{owner}: unexpected keyword argument {unknown!r}. {advice_on(unknown, known)}"
     )
 
 
-def _advice(unknown: str, known: list[str]) -> str:
+def advice_on(unknown: str, known: list[str]) -> str:
+    """Say which of the ``known`` parameters may have been meant, or which there are."""
+    if not known:
+        return "It has no parameters."
     from difflib import get_close_matches
 
     typed = unknown.lower()

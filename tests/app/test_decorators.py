@@ -56,6 +56,7 @@ def test_options_are_kept() -> None:
         ({"executors": ["a", 1]}, ["executors[1]"]),
         ({"cache": "yes"}, ["cache", "'yes'"]),
         ({"ignore_for_cache": "x"}, ["ignore_for_cache", "list of str"]),
+        ({"ignore_for_cache": ["X"]}, ["double: ignore_for_cache has 'X'", "no parameter", "mean x?"]),
         ({"data_flow_kernel": 3}, ["data_flow_kernel", "3"]),
         ({"function": 3}, ["function", "callable"]),
         ({"function": classmethod(double)}, ["function", "@classmethod above"]),
@@ -67,6 +68,19 @@ def test_wrong_options_are_refused_at_decoration(options: dict[str, Any], words:
         python_app(**{"function": double, **options})
     for word in ["PythonApp", *words]:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (lambda x, **options: x, ["x", "seed"]),
+        (lambda x: x, ["stdout", "walltime"]),
+        (lambda x, /, *rest, y=1: x, ["x", "rest", "y"]),
+        (min, ["anything"]),
+    ],
+)
+def test_any_argument_that_a_call_may_have_can_be_ignored(function: Any, names: list[str]) -> None:
+    assert python_app(function, cache=True, ignore_for_cache=names).ignore_for_cache == names
 
 
 def test_unknown_options_are_a_type_error() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parsl.data_provider.files import File
-from parsl.validate import ParameterTypeError
+from parsl.validate import ParameterTypeError, ParameterValueError
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,6 @@ from parsl.validate import ParameterTypeError
     [
         ("/tmp/x", "file", "", "/tmp/x", "x"),
         ("rel/x y.txt", "file", "", "rel/x y.txt", "x y.txt"),
-        ("", "file", "", "", ""),
         ("file:///tmp/x", "file", "", "/tmp/x", "x"),
         ("file:rel/x", "file", "", "rel/x", "x"),
         ("FILE:///x", "file", "", "/x", "x"),
@@ -54,6 +53,11 @@ def test_a_path_object() -> None:
 def test_anything_else_is_refused(wrong: Any) -> None:
     with pytest.raises(ParameterTypeError, match=r"File: url is .* expected a path"):
         File(wrong)
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(ParameterValueError, match=r"File: url is '' .* expected a path .* that is not empty"):
+        File("")
 
 
 def test_a_staged_file_has_a_local_path_and_its_clean_copy_has_none() -> None:

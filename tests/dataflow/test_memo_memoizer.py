@@ -81,7 +81,7 @@ class TestWithinARun:
         executor = PromptExecutor()
         with kernel(tmp_path, executor) as dfk:
 
-            @python_app(data_flow_kernel=dfk, cache=True, ignore_for_cache=["seed", "never given"])
+            @python_app(data_flow_kernel=dfk, cache=True, ignore_for_cache=["seed", "stdout"])
             def f(x: int, seed: Any = None) -> Any:
                 return x, seed
 
@@ -89,6 +89,16 @@ class TestWithinARun:
             assert f(1, 5).result() == f(1, {}).result()
             assert f(2, seed=2).result() == (2, 2)
             assert executor.calls <= 3
+
+    def test_so_are_those_beyond_the_named_ones(self, tmp_path: Any) -> None:
+        with kernel(tmp_path, PromptExecutor()) as dfk:
+
+            @python_app(data_flow_kernel=dfk, cache=True, ignore_for_cache=["notes"])
+            def f(x: int, *notes: Any) -> Any:
+                return x, notes
+
+            assert f(1, "a", "b").result() == f(1, "c").result() == f(1).result() == (1, ("a", "b"))
+            assert f(2, "c").result() == (2, ("c",))
 
     def test_how_and_where_to_run_does_not_count(self, tmp_path: Any) -> None:
         executor = PromptExecutor()

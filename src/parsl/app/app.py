@@ -10,7 +10,7 @@ from types import MethodType
 
 from parsl import validate
 from parsl.app.app_pickling import reduce_app
-from parsl.app.parameters import explain_refusal, read_parameters
+from parsl.app.parameters import explain_refusal, read_parameters, unknown_parameter
 from parsl.app.typed_call import TypedCall
 from parsl.errors import NoDataFlowKernelError
 
@@ -44,7 +44,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             the time of the call.
         executors: The labels of the executors to choose from, or ``"all"``.
         cache: Whether a call with the same arguments as an earlier one gets its result.
-        ignore_for_cache: The keyword arguments that do not count for that.
+        ignore_for_cache: The arguments that do not count for that.
         max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
 
     Raises:
@@ -75,9 +75,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         self.data_flow_kernel = _checked_kernel(self, data_flow_kernel)
         self.executors = _checked_labels(self, executors)
         self.cache = validate.boolean(self, "cache", cache)
-        self.ignore_for_cache: list[str] | None = validate.list_of(
-            self, "ignore_for_cache", ignore_for_cache, str, optional=True
-        )
+        self.ignore_for_cache = _checked_ignored(self, function, ignore_for_cache)
         self.max_concurrency = validate.integer(
             self, "max_concurrency", max_concurrency, low=1, optional=True
         )
@@ -202,7 +200,7 @@ def python_app(
         data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
-        ignore_for_cache: The keyword arguments that do not count for the cache.
+        ignore_for_cache: The arguments that do not count for the cache.
         max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
 
     Returns:
@@ -261,7 +259,7 @@ def bash_app(
         data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
-        ignore_for_cache: The keyword arguments that do not count for the cache.
+        ignore_for_cache: The arguments that do not count for the cache.
         max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
 
     Returns:
@@ -316,7 +314,7 @@ def join_app(
         function: The function; left out when the decorator is used with parentheses.
         data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
         cache: Whether a call with the same arguments as an earlier one gets its result.
-        ignore_for_cache: The keyword arguments that do not count for the cache.
+        ignore_for_cache: The arguments that do not count for the cache.
 
     Returns:
         The app; or with parentheses, a decorator that makes it.
@@ -356,6 +354,19 @@ def _checked_labels(app: AppBase[..., Any], executors: Any) -> Labels:
             )
         return "all"
     return validate.list_of(app, "executors", executors, str, allow_empty=False)  # type: ignore[no-any-return]
+
+
+def _checked_ignored(app: AppBase[..., Any], function: Callable[..., Any], ignored: Any) -> list[str] | None:
+    names: list[str] | None = validate.list_of(app, "ignore_for_cache", ignored, str, optional=True)
+    if names and (found := unknown_parameter(function, names)) is not None:
+        from parsl.parameter_names import advice_on
+
+        unknown, known = found
+        raise validate.ParameterValueError(
+            f"{type(app).__name__} {app.__name__}: ignore_for_cache has {unknown!r}, which is no parameter "
+            f"of {app.__name__}. {advice_on(unknown, known)}"
+        )
+    return names
 
 
 def _limit_of(max_concurrency: int | None) -> ConcurrencyLimit | None:

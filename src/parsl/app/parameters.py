@@ -126,6 +126,23 @@ def explain_refusal(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Map
     return None
 
 
+def unknown_parameter(func: Callable[..., Any], names: Iterable[str]) -> tuple[str, list[str]] | None:
+    """Find a name that no call can give: of no parameter, neither the function's nor Parsl's own.
+
+    Returns:
+        The first such name, and the parameters that there are; None if there is none, or nobody can know,
+        as with ``**kwargs``.
+    """
+    try:
+        parameters = _signature(func).parameters
+    except (TypeError, ValueError):  # some built-in ones
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    unknown = next((name for name in names if name not in parameters and name not in SPECIAL_NAMES), None)
+    return None if unknown is None else (unknown, list(parameters))
+
+
 def _from_code(func: Any, code: CodeType) -> Parameters:
     """Read a plain function without the cost of `inspect`."""
     positional = code.co_varnames[: code.co_argcount]

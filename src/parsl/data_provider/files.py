@@ -27,6 +27,9 @@ class File:
 
     Args:
         url: A path or a URL.
+
+    Raises:
+        ParameterError: It is neither, or empty.
     """
 
     def __init__(self, url: os.PathLike[str] | str) -> None:
@@ -85,4 +88,6 @@ def _checked(url: object) -> os.PathLike[str] | str:
     expected = "a path (str or os.PathLike) or a URL"
     if not isinstance(url, (str, os.PathLike)) or not isinstance(os.fspath(url), str):
         validate.wrong_type("File", "url", url, expected)
+    if not os.fspath(url):
+        validate.wrong_value("File", "url", url, f"{expected} that is not empty")
     return url

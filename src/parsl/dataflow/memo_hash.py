@@ -97,7 +97,9 @@ def _without_ignored(
     ignored = frozenset(task.ignore_for_cache or ())
     kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
     code = getattr(getattr(task.func, "func", task.func), "__code__", None)
-    if code is None or ignored.isdisjoint(code.co_varnames[: code.co_argcount]):
+    if code is None or ignored.isdisjoint(code.co_varnames):
         return args, kwargs
     names = code.co_varnames[: code.co_argcount]
-    return [arg for at, arg in enumerate(args) if at >= len(names) or names[at] not in ignored], kwargs
+    keeps_rest = ignored.isdisjoint(code.co_varnames[code.co_argcount + code.co_kwonlyargcount :][:1])
+    kept = [arg for arg, name in zip(args, names, strict=False) if name not in ignored]
+    return [*kept, *(args[len(names) :] if keeps_rest else ())], kwargs
