@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from functools import partial
@@ -156,24 +155,6 @@ class TestOutputs:
         target = tmp_path / "not" / "yet" / "x"
         app(htex(), write)("x", outputs=[File(target)]).result()
         assert target.read_text() == "x"
-
-    def test_the_same_file_twice_in_a_call_is_an_error(self, threads: Any) -> None:
-        with pytest.raises(ParameterError, match="app write: outputs has the file '/x/y' twice"):
-            app(threads(), write)("x", outputs=[File("/x/y"), File("/x/y")])
-
-    def test_the_same_file_of_two_unfinished_tasks_is_logged(
-        self, threads: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        caplog.set_level(logging.WARNING)
-        kernel, held = threads(), parsl.dataflow.futures.LeanFuture()
-        first = app(kernel, write)(held, outputs=[File(tmp_path / "x")])
-        second = app(kernel, write)("x", outputs=[File(tmp_path / "x")])
-        held.set_result("x")
-        second.result()
-        first.result()
-        app(kernel, write)("x", outputs=[File(tmp_path / "x")]).result()
-        (message,) = [record.message for record in caplog.records if "declares the output" in record.message]
-        assert f"{tmp_path}/x, which the unfinished task {first.tid} writes, too" in message
 
     def test_a_failed_task_fails_what_was_to_be_staged_out(
         self, threads: Any, shelf: Shelf, tmp_path: Path

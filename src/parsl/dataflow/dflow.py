@@ -222,12 +222,16 @@ class DataFlowKernel:
         return self._start(record, concurrency_limit)
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
-        """Make a task of ``func(result, part)`` that runs, in this process, once ``whole`` has a result."""
+        """Make a task of ``func(result, part)`` that runs, in this process, once ``whole`` has a result.
+
+        ``part`` may be a future, too.
+        """
         record = TaskRecord(self, func, (whole, part), {}, IN_PROCESS.label, time())
         app_fu: AppFuture[Any] = AppFuture(record)
         record.app_fu = app_fu
         self._graph.add(record)
-        self.runner.start(record, [whole])
+        depends, _ = self._dependencies.gather(record.args, {})
+        self.runner.start(record, depends)
         return app_fu
 
     def submit_transfer(
@@ -266,7 +270,7 @@ class DataFlowKernel:
             self._files.stage_in(record)
             depends, _ = self._dependencies.gather(record.args, record.kwargs)
         if is_special:
-            self._stage_out(record, app_fu)
+            self._stage_out(record, app_fu, depends or ())
             record.kwargs = special_arguments.for_function(record.func, record.kwargs)
         if limit is not None:
             special_arguments.special_of(record).concurrency_limit = limit
@@ -293,10 +297,10 @@ class DataFlowKernel:
                 special.set_stream(record.func_name, name, stream)
                 kwargs[name] = stream
 
-    def _stage_out(self, record: TaskRecord, app_fu: AppFuture[Any]) -> None:
+    def _stage_out(self, record: TaskRecord, app_fu: AppFuture[Any], depends: Sequence[Future[Any]]) -> None:
         assert record.special is not None
         try:
-            self._files.stage_out(record, record.special, app_fu)
+            self._files.stage_out(record, record.special, app_fu, depends)
         except BaseException as error:
             app_fu.set_exception(error)  # transfers that wait for the task, which will not be
             raise

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from logging import getLogger
-from weakref import WeakValueDictionary
-
 from parsl.data_provider.data_manager import DataManager
 from parsl.data_provider.files import File
 from parsl.dataflow.data_future import DataFuture
+from parsl.dataflow.declared_outputs import DeclaredOutputs
 from parsl.dataflow.special_arguments import special_of
-from parsl.validate import ParameterValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
     from typing import Any
 
     from parsl.dataflow.futures import AppFuture
     from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.dataflow.taskrecord import TaskRecord
-
-logger = getLogger(__name__)
 
 _FILES = (File, DataFuture)
 _STREAMS = ("stdout", "stderr")
@@ -36,7 +31,7 @@ class FileStaging:
 
     def __init__(self, data_manager: DataManager) -> None:
         self._data_manager = data_manager
-        self._declared: WeakValueDictionary[str, DataFuture] = WeakValueDictionary()
+        self._declared = DeclaredOutputs()
 
     # Into a task
 
@@ -76,8 +71,20 @@ class FileStaging:
 
     # Out of a task
 
-    def stage_out(self, record: TaskRecord, special: SpecialArguments, app_fu: AppFuture[Any]) -> None:
+    def stage_out(
+        self,
+        record: TaskRecord,
+        special: SpecialArguments,
+        app_fu: AppFuture[Any],
+        depends: Iterable[Future[Any]],
+    ) -> None:
         """Make the futures of the files that a task writes, and have those brought out that have to be.
+
+        Args:
+            record: The task.
+            special: The special arguments of its call.
+            app_fu: Its future.
+            depends: The futures that it depends on.
 
         Raises:
             CannotStage: One of them cannot be.
@@ -86,7 +93,7 @@ class FileStaging:
         files = special.files()
         if not files:
             return
-        self._check_declared_once(record, special)
+        self._declared.check(record, special.outputs, depends)
         if is_inhibited(record.kwargs):
             special.output_futures = [DataFuture(app_fu, file, record.id) for file in special.outputs]
             return
@@ -129,26 +136,8 @@ class FileStaging:
         )
         if replaced is not func:
             special_of(record).staged_func = replaced
-        self._declared[file.url] = future
+        self._declared.add(file, future)
         return written, future
-
-    # One file, one task
-
-    def _check_declared_once(self, record: TaskRecord, special: SpecialArguments) -> None:
-        outputs = [file.url for file in special.outputs]
-        if len(set(outputs)) != len(outputs):
-            twice = next(url for url in outputs if outputs.count(url) > 1)
-            raise ParameterValueError(
-                f"app {record.func_name}: outputs has the file {twice!r} twice; give each file once"
-            )
-        for url in outputs:
-            earlier = self._declared.get(url)
-            if earlier is not None and not earlier.done():
-                logger.warning(
-                    "Task %d (%s) declares the output %s, which the unfinished task %d writes, too. "
-                    "Unless one of them depends on the other, what is in it in the end is a matter of chance",
-                    record.id, record.func_name, url, earlier.tid,
-                )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} by {self._data_manager!r}>"
