@@ -145,15 +145,25 @@ def test_a_function_that_returns_no_string_is_told_so(kernel: DataFlowKernel, va
 
     with pytest.raises(BashAppNoReturn, match=r"bash_app wrong returned .* string"):
         bash_app(wrong, data_flow_kernel=kernel)().result()
+    assert issubclass(BashAppNoReturn, ValueError)
 
 
-@pytest.mark.parametrize("template", ["{0} {1}", "{name}", "{0.nothing}"])
-def test_formatting_failures_are_told_from_others(kernel: DataFlowKernel, template: str) -> None:
+@pytest.mark.parametrize(
+    ("template", "kind", "words"),
+    [
+        ("{0} {1}", AppBadFormatting, "formatted.*IndexError"),
+        ("{0.nothing}", BashAppNoReturn, "formatted.*AttributeError.*nothing"),
+        ("{name}", KeyError, "name"),
+    ],
+)
+def test_formatting_failures_are_what_they_are_upstream(
+    kernel: DataFlowKernel, template: str, kind: type[Exception], words: str
+) -> None:
     @bash_app(data_flow_kernel=kernel)
     def formatted() -> str:
         return template.format(1)
 
-    with pytest.raises(AppBadFormatting, match="formatted"):
+    with pytest.raises(kind, match=words):
         formatted().result()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from parsl.dataflow.errors import DependencyError
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
 
 
@@ -33,6 +34,17 @@ class TestParts:
             whole = call(dfk, same, [7])
             assert whole[0].result(0) == 7
         assert whole[0].result(0) == 7
+
+    def test_the_key_may_be_a_future_too(self, tmp_path: Any) -> None:
+        executor = HoldingExecutor()
+        with kernel(tmp_path, executor) as dfk:
+            key = call(dfk, same, 1)
+            part = call(dfk, same, [7, 8])[key]
+            executor.run_all()
+            assert part.result(5) == 8
+            lost = call(dfk, same, [7, 8])[call(dfk, fail)]
+            executor.run_all()
+            assert isinstance(lost.exception(5), DependencyError)
 
     def test_one_that_is_not_there_fails(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:

@@ -42,15 +42,12 @@ def test_chain_names_the_root_and_the_way_there():
     assert error.root_description == "task 1"
 
 
-def test_causes_lead_along_the_chain_to_the_root():
+def test_the_cause_is_the_root_and_the_nearest_failure_is_there_too():
     root = ValueError("wrong")
-    error: BaseException | None = _chain(3, root)
-    seen = []
-    while error is not None:
-        seen.append(error)
-        error = error.__cause__
-    assert len(seen) == 4
-    assert seen[-1] is root
+    error = _chain(3, root)
+    assert error.__cause__ is root
+    nearest, description = error.dependent_exceptions_tids[0]
+    assert (type(nearest), nearest.__cause__, description) == (DependencyError, root, "task 3")
 
 
 def test_other_failures_are_counted_in():
@@ -102,7 +99,7 @@ def test_pickling_keeps_everything():
     assert type(error) is DependencyError
     assert str(error) == str(_chain(3, ValueError("wrong")))
     assert (error.task_id, error.depth, error.root_cause.args) == (4, 3, ("wrong",))
-    assert isinstance(error.__cause__, DependencyError)
+    assert isinstance(error.__cause__, ValueError)
     join = pickle.loads(pickle.dumps(JoinError([(ValueError("v"), "task 1")], 2)))
     assert (type(join), str(join).split(".")[0]) == (JoinError, "Join failure for task 2")
 

@@ -80,8 +80,9 @@ def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs:
         0, the exit code.
 
     Raises:
-        AppBadFormatting: The function failed to format the command line.
-        BashAppNoReturn: The function returned no string.
+        AppBadFormatting: The function raised an IndexError, as ``"{1}".format(x)`` does.
+        BashAppNoReturn: The function returned no string, or raised an AttributeError.
+        Exception: What else the function raised.
         BadStdStreamFile: The file for stdout or stderr cannot be written.
         AppTimeout: The command ran longer than its walltime, and was ended with all its processes.
         BashExitFailure: The exit code was not 0.
@@ -109,9 +110,11 @@ def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs:
 def _make_command(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     try:
         command = func(*args, **_known(func, kwargs))
-    except (AttributeError, IndexError, KeyError) as error:
-        raise AppBadFormatting(
-            f"App formatting failed for app {name!r} with {type(error).__name__}: {error}"
+    except IndexError as error:
+        raise AppBadFormatting(f"App formatting failed for app {name!r} with IndexError: {error}") from error
+    except AttributeError as error:
+        raise BashAppNoReturn(
+            f"bash_app {name} returned no command line, for its function raised AttributeError: {error}"
         ) from error
     if not isinstance(command, str):
         raise BashAppNoReturn(

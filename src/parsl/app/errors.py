@@ -52,8 +52,8 @@ class _ReasonError(ParslError):
         self.reason = reason
 
 
-class BashAppNoReturn(_ReasonError, AppException):
-    """A bash app's function returned no command line.
+class BashAppNoReturn(_ReasonError, AppException, ValueError):
+    """A bash app's function returned no command line. (A ValueError is what upstream raises for most of it.)
 
     Args:
         reason: What it returned instead.

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 _NAMED_NEAR = 3
 _NAMED_FAR = 2
 
-#: `__cause__` leads along the chain up to this length; from there straight to the root, so that
-#: Python can still print the traceback of what failed at the end of 100,000 tasks.
-_MAX_CAUSE_DEPTH = 20
-
 _ROOT_MESSAGE_CHARS = 2000
 _DESCRIPTION_CHARS = 200
 
@@ -64,7 +60,7 @@ class PropagatedException(DataFlowException):
         failure_description: The kind of failure, to open the message with.
 
     Attributes:
-        root_cause: The exception at the far end of the chain.
+        root_cause: The exception at the far end of the chain; also the ``__cause__``.
         root_description: The task that raised it.
         depth: How many tasks failed between the root cause and here, that one included.
     """
@@ -101,7 +97,8 @@ class PropagatedException(DataFlowException):
             self.root_cause, self.root_description = cause, description
             self.depth = 1
             self._near = self._far = (link,)
-        self.__cause__ = cause if self.depth <= _MAX_CAUSE_DEPTH else self.root_cause
+        # Not the nearest one: that would only repeat the path, and a chain may have 100,000 links.
+        self.__cause__ = self.root_cause
 
     def __str__(self) -> str:
         opening = f"{self._failure_description} for task {self.task_id}."
