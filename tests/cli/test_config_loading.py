@@ -148,3 +148,11 @@ def test_what_parsl_warns_of_is_passed_on(write):
     loaded = load_configs(write(text))
     assert [finding.level for finding in loaded.findings] == ["warning"]
     assert "init_blocks is 2" in loaded.findings[0].text
+
+
+def test_functions_that_may_make_a_configuration_are_named(write):
+    target = write(
+        "from os.path import join\ndef _inner(): pass\ndef small(): return 1\ndef large(): return 1"
+    )
+    assert "config.py:small (there are small, large)" in error(load_configs(target))
+    assert "there is no smal in it, but small, large" in error(load_configs(f"{target}:smal"))

@@ -271,7 +271,7 @@ class ClusterProvider(ExecutionProvider):
             "stderr": quote(files.stderr_path),
             "exit": quote(files.exit_path),
             "walltime_s": str(self.walltime_s),
-            "scheduler_options": self.scheduler_options,
+            "scheduler_options": _flush_left(self.scheduler_options),
             "worker_init": self.worker_init,
             "launch": launch,
         }
@@ -380,6 +380,12 @@ class ClusterProvider(ExecutionProvider):
 
             logger.warning("%s: not all jobs were cancelled: %s", type(self).__name__, complaint(result))
         return None if result.timed_out else answers
+
+
+def _flush_left(options: str) -> str:
+    """Take away what stands before a directive: some schedulers see it at the beginning of a line only."""
+    lines = options.splitlines()
+    return "\n".join(line.lstrip() if line.lstrip().startswith("#") else line for line in lines)
 
 
 def _has_text(path: str) -> bool:

@@ -100,18 +100,35 @@ def _choose(names: dict[str, Any], name: str, place: str) -> dict[str, Config]:
         found = {key: value for key, value in names.items() if isinstance(value, Config)}
         by_identity = {id(value): key for key, value in reversed(found.items())}
         if not found:
+            made_by = _functions_of(names)
             raise LookupError(
-                f"there is no Config in it. It may be made by a function: name it, as in {place}:function"
+                "there is no Config in it. It may be made by a function: name it, as in "
+                f"{place}:{made_by[0] if made_by else 'function'}"
+                + (f" (there are {', '.join(made_by[:5])})" if len(made_by) > 1 else "")
             )
         return {key: value for key, value in found.items() if by_identity[id(value)] == key}
     if name not in names:
-        raise LookupError(f"there is no {name} in it")
+        others = [key for key, value in names.items() if isinstance(value, Config)] + _functions_of(names)
+        raise LookupError(f"there is no {name} in it" + (f", but {', '.join(others[:5])}" if others else ""))
     value = names[name]
     if not isinstance(value, Config) and callable(value):
         value = value()
     if not isinstance(value, Config):
         raise TypeError(f"{name} is a {type(value).__name__}, not a Config")
     return {name: value}
+
+
+def _functions_of(names: dict[str, Any]) -> list[str]:
+    """The public functions that a file itself has defined."""
+    from types import FunctionType
+
+    module = names.get("__name__")
+
+    return [
+        key
+        for key, value in names.items()
+        if isinstance(value, FunctionType) and value.__module__ == module and not key.startswith("_")
+    ]
 
 
 @contextmanager

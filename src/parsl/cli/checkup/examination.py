@@ -8,6 +8,7 @@ from parsl.cli.checkup import (
     addresses,
     batch_commands,
     blocks,
+    directives,
     directories,
     environments,
     job_script,
@@ -67,7 +68,7 @@ def _examine(subject: Subject, wishes: Wishes) -> Examination:
     probe = _probe(subject, wishes, findings)
     add(lambda: batch_commands.check_commands(subject))
     add(lambda: queue_limits.check_queue(subject))
-    add(lambda: job_script.check_directives(subject))
+    add(lambda: directives.check_directives(subject))
     add(lambda: job_script.check_dry_run(subject, files, wishes.dry_run, wishes.timeout_s))
     add(lambda: launcher_fit.check_launcher(subject, probe))
     add(lambda: environments.check_environment(subject, probe, wishes.timeout_s))

@@ -1,10 +1,8 @@
-"""The job script: what it would be, what in it the scheduler would not see, and the scheduler's dry run."""
+"""The job script: what it would be, and the scheduler's dry run of it."""
 
 from __future__ import annotations
 
 import os
-import platform
-import re
 
 from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
 
@@ -13,11 +11,7 @@ if TYPE_CHECKING:
     from parsl.cli.checkup.subject import Subject
     from parsl.providers.cluster_provider import ClusterProvider
 
-_TOPIC = "job script"
 _DRY_RUN = "dry run"
-#: What the lines begin with that are for the scheduler.
-_DIRECTIVES = {"torque": "#PBS", "pbspro": "#PBS", "slurm": "#SBATCH", "LSF": "#BSUB", "grid_engine": "#$"}
-_ALCF = re.compile(r"alcf|aurora|polaris|sunspot|sophia|crux", re.IGNORECASE)
 
 
 def job_files(subject: Subject) -> dict[str, str]:
@@ -53,55 +47,6 @@ def _command(subject: Subject, label: str) -> str:
     settings = ManagerSettings(addresses=["ADDRESS"], port=0)
     file = os.path.join(_executor_dir(subject, label), SETTINGS_FILE)
     return launch_command(type(subject.executor).__name__, subject.executor.launch_cmd, file, "0", settings)
-
-
-def check_directives(subject: Subject) -> list[Finding]:
-    """Look for lines that are meant for the scheduler and do not reach it."""
-    batch = subject.batch
-    directive = _DIRECTIVES.get(batch.label) if batch is not None else None
-    if batch is None or directive is None:
-        return []
-    findings = []
-    for line in batch.scheduler_options.splitlines():
-        if line.strip() and not line.lstrip().startswith("#"):
-            text = (
-                f"scheduler_options has a line that bash would run, not the scheduler read: {line.strip()!r}."
-            )
-            findings.append(
-                Finding(
-                    ERROR, _TOPIC, text, f"Begin it with {directive}, as in '{directive} {line.strip()}'."
-                )
-            )
-    if any(line.lstrip().startswith(f"{directive} ") for line in batch.worker_init.splitlines()):
-        text = f"worker_init has {directive} lines, which come too late for the scheduler."
-        findings.append(Finding(WARNING, _TOPIC, text, "Move them to scheduler_options."))
-    return findings + _check_alcf(subject, batch)
-
-
-def _check_alcf(subject: Subject, batch: ClusterProvider) -> list[Finding]:
-    from parsl.providers import PBSProProvider
-
-    if not isinstance(batch, PBSProProvider) or not _ALCF.search(f"{platform.node()} {_pbs_server()}"):
-        return []
-    findings = []
-    if "filesystems=" not in batch.scheduler_options:
-        text = "no filesystems are named, and ALCF takes no job without."
-        findings.append(
-            Finding(ERROR, _TOPIC, text, "Set scheduler_options='#PBS -l filesystems=home:flare'.")
-        )
-    if not batch.account:
-        findings.append(Finding(ERROR, _TOPIC, "no account is named, and ALCF takes no job without."))
-    return findings
-
-
-def _pbs_server() -> str:
-    if server := os.environ.get("PBS_SERVER"):
-        return server
-    try:
-        with open(os.environ.get("PBS_CONF_FILE", "/etc/pbs.conf"), encoding="utf-8") as file:
-            return "".join(line for line in file if line.startswith("PBS_SERVER"))
-    except (OSError, ValueError):
-        return ""
 
 
 def check_dry_run(subject: Subject, files: dict[str, str], is_asked: bool, timeout_s: float) -> list[Finding]:

@@ -26,6 +26,9 @@ _PROGRAMS = {
 }
 #: Programs that belong to one scheduler, by the providers' labels.
 _OWNERS = {"srun": ("slurm",), "jsrun": ("LSF",), "aprun": ("torque", "pbspro", "slurm")}
+#: Options that say how many managers there are: on each node, and altogether.
+_PER_NODE = ("-ppn", "--ppn", "-npernode", "--ntasks-per-node")
+_ALTOGETHER = ("-n", "-np", "--np", "--ntasks")
 _ONE_NODE = ("SimpleLauncher", "SingleNodeLauncher")
 
 
@@ -51,6 +54,7 @@ def check_launcher(subject: Subject, probe: Probe | None) -> list[Finding]:
         *_check_reach(subject, type(launcher).__name__),
         *_check_owner(subject, program),
         *_check_binding(subject),
+        *_check_counts(subject),
         *_check_program(subject, program, probe),
         *_check_node_file(subject),
     ]
@@ -98,6 +102,40 @@ def _check_binding(subject: Subject) -> list[Finding]:
     return [
         Finding(ERROR, _TOPIC, text, "Write MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1').")
     ]
+
+
+def _check_counts(subject: Subject) -> list[Finding]:
+    """Options that put more than one manager onto a node."""
+    launcher, nodes = getattr(subject.provider, "launcher", None), subject.nodes_per_block
+    given = _numbers(str(getattr(launcher, "overrides", "")))
+    advice = "Leave it out, or make it 1 to a node: a manager starts as many workers as fit on its node."
+    for option, number in given.items():
+        if option in _PER_NODE and number > 1 and nodes > 1:
+            text = (
+                f"overrides has {option} {number}, but {nodes} managers are started, one for each node: "
+                f"up to {number} of them are put onto the same node."
+            )
+            return [Finding(ERROR, _TOPIC, text, advice)]
+        if option in _ALTOGETHER and number != nodes:
+            text = (
+                f"overrides has {option} {number}: so many managers are started on the block's {nodes} "
+                f"{'node' if nodes == 1 else 'nodes'}, each with all workers of a node."
+            )
+            return [Finding(ERROR, _TOPIC, text, advice)]
+    return []
+
+
+def _numbers(overrides: str) -> dict[str, int]:
+    """The options that are followed by a number, or have one behind a '='."""
+    import shlex
+    from itertools import pairwise
+
+    try:
+        words = shlex.split(overrides)
+    except ValueError:
+        return {}
+    pairs = [*pairwise(words), *((name, value) for name, _, value in (word.partition("=") for word in words))]
+    return {name: int(value) for name, value in pairs if name[:1] == "-" and value.isdecimal()}
 
 
 def _check_program(subject: Subject, program: str | None, probe: Probe | None) -> list[Finding]:

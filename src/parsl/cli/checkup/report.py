@@ -71,7 +71,13 @@ def _finding_lines(findings: list[Finding]) -> list[str]:
     for finding in findings:
         start = f"  {_MARKS[finding.level]} {finding.topic}: "
         indent = " " * 10
-        lines += wrap(f"{start}{finding.text}", _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+        lines += wrap(
+            f"{start}{finding.text}",
+            _WIDTH,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
         if finding.advice:
             lines += wrap(
                 f"-> {finding.advice}",
@@ -79,6 +85,7 @@ def _finding_lines(findings: list[Finding]) -> list[str]:
                 initial_indent=indent,
                 subsequent_indent=indent + "   ",
                 break_on_hyphens=False,
+                break_long_words=False,
             )
     return lines
 

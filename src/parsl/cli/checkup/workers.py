@@ -29,7 +29,13 @@ def check_workers(subject: Subject, probe: Probe | None) -> list[Finding]:
         return []
     if subject.is_mpi:
         return _check_mpi(subject)
-    return [*_check_counts(subject), *_check_plan(subject), *_check_tiles(subject, probe)]
+    return [
+        *_check_counts(subject),
+        *_check_plan(subject),
+        *_check_share(subject),
+        *_check_tiles(subject, probe),
+        *_check_devices(subject, probe),
+    ]
 
 
 def _check_mpi(subject: Subject) -> list[Finding]:
@@ -134,21 +140,31 @@ def _check_list(subject: Subject) -> list[Finding]:
     return findings
 
 
+def _check_share(subject: Subject) -> list[Finding]:
+    """Of a node that others use too, Slurm gives a job one CPU for each thing that it starts there."""
+    from parsl.providers import SlurmProvider
+
+    provider = subject.provider
+    if not isinstance(provider, SlurmProvider) or provider.exclusive or provider.cores_per_node is not None:
+        return []
+    if any(option in provider.scheduler_options for option in ("--cpus-per-task", "-c ", "--exclusive")):
+        return []
+    text = (
+        "exclusive is False, and cores_per_node is not given: Slurm gives a job one core of each node, which "
+        "all its workers share."
+    )
+    return [Finding(WARNING, _TOPIC, text, "Set cores_per_node, or leave exclusive as it is.")]
+
+
 def _check_tiles(subject: Subject, probe: Probe | None) -> list[Finding]:
     """Tiles have other names where Level Zero shows each as a device."""
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.flat_tiles import VARIABLE, flat_names, is_flat, name_tiles
+    from parsl.executors.high_throughput.flat_tiles import VARIABLE, flat_names, name_tiles
 
     names = subject.executor.available_accelerators
     if not name_tiles(names):
         return []
-    source = ""
-    if probe is not None and probe.has_ended:
-        source = "after worker_init" if is_flat(probe.environment or {}) else ""
-    elif is_flat(os.environ) and not subject.is_pbs:
-        source = "in this environment, which jobs inherit"
-    if not source and _FLAT_IN_TEXT.search(subject.worker_init) and not _ends_composite(subject.worker_init):
-        source = "by worker_init"
+    source = _source_of_flat(subject, probe)
     if not source:
         return []
     try:
@@ -161,6 +177,42 @@ def _check_tiles(subject: Subject, probe: Probe | None) -> list[Finding]:
         f"nodes, {first} to {flat[names.index(first)]}, {names[-1]} to {flat[-1]}"
     )
     return [Finding(NOTE, _TILES, text)]
+
+
+def _source_of_flat(subject: Subject, probe: Probe | None) -> str:
+    """What makes tiles devices of their own, in words; empty if nothing is known to."""
+    from parsl.executors.high_throughput.flat_tiles import is_flat
+
+    if probe is not None and probe.has_ended:
+        if is_flat(probe.environment or {}):
+            return "after worker_init"
+    elif is_flat(os.environ) and not subject.is_pbs:
+        return "in this environment, which jobs inherit"
+    if _FLAT_IN_TEXT.search(subject.worker_init) and not _ends_composite(subject.worker_init):
+        return "by worker_init"
+    return ""
+
+
+def _check_devices(subject: Subject, probe: Probe | None) -> list[Finding]:
+    """On Aurora, devices 6 to 11 are there only where tiles are devices of their own."""
+    from parsl.configs.machines.aurora import CPUS_PER_NODE, GPUS, TILES
+    from parsl.executors.high_throughput.flat_tiles import VARIABLE
+
+    names = subject.executor.available_accelerators
+    if tuple(names) != tuple(str(number) for number in range(len(TILES))) or not subject.is_pbs:
+        return []
+    is_aurora = getattr(subject.provider, "cpus_per_node", None) == CPUS_PER_NODE
+    if not is_aurora or _source_of_flat(subject, probe):
+        return []
+    text = (
+        f"the accelerators are named 0 to {len(TILES) - 1}. A node of Aurora has {GPUS} devices, 0 to "
+        f"{GPUS - 1}, with two tiles each, unless {VARIABLE} is FLAT: half of the workers would see no GPU."
+    )
+    advice = (
+        f"Name the tiles: available_accelerators=[f'{{gpu}}.{{tile}}' for gpu in range({GPUS}) for tile in "
+        "range(2)], which is right either way."
+    )
+    return [Finding(WARNING, _TILES, text, advice)]
 
 
 def _ends_composite(worker_init: str) -> bool:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 #: Hardware threads of a node: thread i and i + 104 are of the same core.
 CPUS_PER_NODE = 208
+GPUS = 6
 #: The tiles of a node. Where Level Zero calls them 0 to 11, the node translates these.
-TILES = tuple(f"{gpu}.{tile}" for gpu in range(6) for tile in range(2))
+TILES = tuple(f"{gpu}.{tile}" for gpu in range(GPUS) for tile in range(2))
 #: For each tile eight cores of its own socket, with both threads. Cores 0 and 52 are the system's by the
 #: site's default; this is the binding of the site's own guide.
 CPU_AFFINITY = (

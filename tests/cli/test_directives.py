@@ -1,0 +1,139 @@
+"""Job scripts whose lines would not reach the scheduler, and launchers that start too many managers."""
+
+import pytest
+
+from parsl.providers import SlurmProvider
+from tests.cli.conftest import of_level
+
+MPIEXEC = "MpiExecLauncher(bind_cmd='--cpu-bind', overrides={!r})"
+
+
+@pytest.fixture
+def said(doctor):
+    """The findings of a level about a HighThroughputExecutor with this provider."""
+
+    def check(provider, level, options=""):
+        text = f"c = Config([HighThroughputExecutor(provider={provider}{options})], retries=1)"
+        found = doctor.check(text, "--no-worker-init", "--no-dry-run")
+        assert not any("a check could not be made" in words for _, words in of_level(found, "warning"))
+        return [words for topic, words in of_level(found, level) if topic in ("job script", "launcher")]
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("PBSProProvider(scheduler_options='# PBS -l place=pack')", "as in '#PBS -l place=pack'"),
+        ("PBSProProvider(scheduler_options='#pbs -l place=pack')", "as in '#PBS -l place=pack'"),
+        ("PBSProProvider(scheduler_options='#SBATCH -C gpu')", "a comment to this scheduler: '#SBATCH -C"),
+        ("SlurmProvider(scheduler_options='#PBS -l ngpus=1')", "begin with #SBATCH and a blank"),
+        ("LSFProvider(scheduler_options='# BSUB -x')", "as in '#BSUB -x'"),
+        ("GridEngineProvider(scheduler_options='# $ -l mem=1G')", "as in '#$ -l mem=1G'"),
+        ("PBSProProvider(select_options='ngpus=4:ncpus=8')", "PBS is given ncpus twice"),
+    ],
+)
+def test_what_the_scheduler_would_take_for_a_comment(said, provider, words):
+    assert any(words in text for text in said(provider, "error"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("PBSProProvider(scheduler_options='#PBS -l place=pack,walltime=3:00:00')", "walltime is '00:20:00'"),
+        ("PBSProProvider(scheduler_options='#PBS -l select=4')", "nodes_per_block is 1"),
+        ("PBSProProvider(queue='a', scheduler_options='#PBS -q b')", "queue is 'a'"),
+        ("TorqueProvider(scheduler_options='#PBS -l nodes=4')", "nodes_per_block is 1"),
+        ("SlurmProvider(scheduler_options='#SBATCH --exclusive -t 30')", "walltime is '00:10:00'"),
+        ("SlurmProvider(scheduler_options='#SBATCH --nodes=4')", "nodes_per_block is 1"),
+        ("LSFProvider(scheduler_options='#BSUB -W 30')", "walltime is '00:10:00'"),
+        ("GridEngineProvider(scheduler_options='#$ -l mem=1G,h_rt=30')", "walltime is '00:10:00'"),
+    ],
+)
+def test_what_the_scheduler_is_given_twice(said, provider, words):
+    [text] = [text for text in said(provider, "warning") if "Parsl reckons with that" in text]
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        "PBSProProvider(scheduler_options='  #PBS -l filesystems=home:flare\\n# walltime=1 is too short')",
+        "PBSProProvider(scheduler_options='#PBS -q b -A c')",
+        "SlurmProvider(scheduler_options='#SBATCH --ntasks-per-core=1\\n##SBATCH -t 5\\n#SBATCH -p x')",
+        "GridEngineProvider(scheduler_options='#$ -pe mpi 4')",
+    ],
+)
+def test_lines_that_are_right_are_not_mentioned(said, provider):
+    assert not [text for text in said(provider, "error") + said(provider, "warning") if "_options" in text]
+
+
+def test_a_directive_may_be_indented_in_the_configuration(tmp_path):
+    provider = SlurmProvider(scheduler_options="\n    #SBATCH --gres=gpu:1\n    #SBATCH -C gpu\n")
+    [script] = provider.preview("true").values()
+    assert "\n#SBATCH --gres=gpu:1\n#SBATCH -C gpu\n" in script
+
+
+@pytest.mark.parametrize(
+    ("launcher", "nodes", "words"),
+    [
+        (MPIEXEC.format("--ppn 12"), 2, "--ppn 12, but 2 managers are started"),
+        (MPIEXEC.format("-ppn=12 --depth 8"), 2, "-ppn 12, but 2 managers"),
+        (MPIEXEC.format("-n 12 --ppn 12"), 1, "-n 12: so many managers are started on the block's 1 node,"),
+        ("SrunLauncher(overrides='--ntasks-per-node=8')", 2, "--ntasks-per-node 8, but 2 managers"),
+        ("SrunLauncher(overrides='-n 8')", 2, "on the block's 2 nodes, each with all workers"),
+    ],
+)
+def test_a_launcher_that_starts_more_than_one_manager_on_a_node(said, launcher, nodes, words):
+    assert any(
+        words in text
+        for text in said(f"LocalProvider(nodes_per_block={nodes}, launcher={launcher})", "error")
+    )
+
+
+@pytest.mark.parametrize(
+    "overrides", ["", "--ppn 1", "--depth=64 --ppn 1", "-n 2 --ppn 1", "--env 'A=b c'", "it's"]
+)
+def test_a_launcher_that_starts_one_on_each_is_not_mentioned(said, overrides):
+    texts = said(f"PBSProProvider(nodes_per_block=2, launcher={MPIEXEC.format(overrides)})", "error")
+    assert not any("overrides" in text for text in texts)
+
+
+NOT_ALONE = "exclusive=False, launcher=SrunLauncher()"
+
+
+@pytest.mark.parametrize(
+    ("options", "is_told"),
+    [
+        (NOT_ALONE, True),
+        (f"{NOT_ALONE}, cores_per_node=8", False),
+        (f"{NOT_ALONE}, scheduler_options='#SBATCH --cpus-per-task=8'", False),
+        ("launcher=SrunLauncher()", False),
+    ],
+)
+def test_a_share_of_a_node_is_one_core_unless_somebody_says_more(doctor, options, is_told):
+    text = f"c = Config([HighThroughputExecutor(provider=SlurmProvider({options}))], retries=1)"
+    found = doctor.check(text, "--no-worker-init", "--no-dry-run")
+    assert any("gives a job one core" in words for _, words in of_level(found, "warning")) is is_told
+
+
+@pytest.mark.parametrize(
+    ("accelerators", "more", "is_told"),
+    [
+        ("12", "cpus_per_node=208", True),
+        ("6", "cpus_per_node=208", False),
+        ("12", "cpus_per_node=64", False),
+        ("12", "cpus_per_node=208, worker_init='module load frameworks'", False),
+        ("[f'{g}.{t}' for g in range(6) for t in range(2)]", "cpus_per_node=208", False),
+    ],
+)
+def test_auroras_devices_are_six_unless_tiles_are_devices(doctor, accelerators, more, is_told):
+    found = doctor.check(
+        f"c = Config([HighThroughputExecutor(available_accelerators={accelerators}, "
+        f"provider=PBSProProvider({more}))], retries=1)",
+        "--no-worker-init",
+    )
+    assert (
+        any("half of the workers would see no GPU" in words for _, words in of_level(found, "warning"))
+        is is_told
+    )
