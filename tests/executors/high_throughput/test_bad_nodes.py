@@ -173,3 +173,30 @@ def test_some_node_can_always_be_used(events: list[tuple[str, int, int, float]])
         cluster.nodes.ended(host, succeeded, lost, cluster.now_s, cluster._usable)
         assert any(cluster.standing(each) is Standing.GOOD for each in "abc")
         cluster.look()
+
+
+def test_what_is_known_can_be_taken_over_by_another(cluster: Cluster) -> None:
+    cluster.spoil("bad", "good")
+    cluster.now_s += 20
+    times, left_s = cluster.nodes.times_and_left("bad", cluster.now_s)
+    assert (times, left_s) == (1, FIRST_PAUSE_S - 20)
+    assert cluster.nodes.times_and_left("good", cluster.now_s) == (0, None)
+    after = Cluster("bad", "good")
+    after.nodes.restore("bad", times, left_s, after.now_s)
+    assert after.standing("bad") is Standing.ASIDE
+    after.now_s += FIRST_PAUSE_S - 20
+    assert [change.standing for change in after.look()] == [Standing.ON_TRIAL]
+    assert after.nodes.times_and_left("bad", after.now_s) == (1, 0.0)
+    third = Cluster("bad", "good")
+    third.nodes.restore("bad", 1, 0.0, third.now_s)
+    assert third.standing("bad") is Standing.ON_TRIAL
+    again = third.lose("bad")
+    assert again is not None
+    assert third.nodes.times_and_left("bad", third.now_s) == (2, 2 * FIRST_PAUSE_S)
+
+
+def test_a_node_that_is_good_again_keeps_what_it_has_done(cluster: Cluster) -> None:
+    cluster.nodes.restore("bad", 3, None, cluster.now_s)
+    assert cluster.standing("bad") is Standing.GOOD
+    cluster.spoil("bad", "good")
+    assert cluster.nodes.times_and_left("bad", cluster.now_s) == (4, 8 * FIRST_PAUSE_S)

@@ -13,10 +13,13 @@ import pytest
 import parsl
 from parsl.executors.high_throughput.node_notices import BadNodeWarning
 from parsl.providers import LocalProvider
+from tests.executors.high_throughput.test_htex_interchange_loss import kill_interchange
+from tests.system import tasks
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartRun
+    from tests.system.run import Run
 
 #: A manager for which the name of this host is that of its block.
 _MANAGER = """
@@ -28,16 +31,17 @@ sys.exit(main())
 """
 
 
-def run_where_block_0_is_bad() -> str:
+def run_where_block_0_is_bad(marks: str) -> str:
     block = os.environ["PARSL_WORKER_BLOCK_ID"]
     if block == "0":
+        tasks.mark(marks, "begun on the bad node")
         os._exit(9)
     return block
 
 
-def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
-    start_run: StartRun, wait_until: WaitUntil, recwarn: pytest.WarningsRecorder
-) -> None:
+@pytest.fixture
+def run(start_run: StartRun, wait_until: WaitUntil) -> Run:
+    """A run with two nodes."""
     root = str(Path(parsl.__file__).parents[1])
     command = (
         shlex.join([sys.executable, "-c", _MANAGER.format(root=root)]).replace("{", "{{").replace("}", "}}")
@@ -49,14 +53,29 @@ def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
         retries=2,
     )
     wait_until(lambda: len(run.executor.connected_managers()) == 2)
+    return run
+
+
+@pytest.mark.parametrize("is_interchange_lost", [False, True], ids=["", "with the loss of the interchange"])
+def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
+    run: Run,
+    marks: Path,
+    wait_until: WaitUntil,
+    recwarn: pytest.WarningsRecorder,
+    is_interchange_lost: bool,
+) -> None:
     done: set[str] = set()
 
     def is_told() -> bool:
-        futures = [run.call(run_where_block_0_is_bad) for _ in range(20)]
+        futures = [run.call(run_where_block_0_is_bad, str(marks)) for _ in range(20)]
         done.update(future.result(timeout=60) for future in futures if future.exception(timeout=60) is None)
         return any(warning.category is BadNodeWarning for warning in recwarn.list)
 
     wait_until(is_told)
     assert "Node node0 is set aside" in str(next(w.message for w in recwarn if w.category is BadNodeWarning))
-    futures = [run.call(run_where_block_0_is_bad) for _ in range(20)]
+    if is_interchange_lost:
+        kill_interchange(run, wait_until)
+    before = tasks.runs(marks)
+    futures = [run.call(run_where_block_0_is_bad, str(marks)) for _ in range(20)]
     assert {future.result(timeout=60) for future in futures} == done == {"1"}
+    assert tasks.runs(marks) == before

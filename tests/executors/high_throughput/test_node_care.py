@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from parsl.executors.high_throughput import protocol
@@ -16,20 +18,22 @@ from parsl.executors.high_throughput.protocol import (
     FAILED,
     Failure,
     NodeNews,
+    NodeStanding,
     Register,
     Result,
     Task,
     failed,
 )
+from parsl.executors.high_throughput.restoration import Restoration
 
 
 class Machine:
     """Managers with two workers each, and an interchange's state."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Sequence[NodeStanding] = ()) -> None:
         self.state = InterchangeState(RandomManagerSelector())
         self.told: list[NodeNews] = []
-        self.care = NodeCare(self.state, self.told.append)
+        self.care = NodeCare(self.state, self.told.append, known)
 
     def join(self, name: str, host: str) -> ManagerRecord:
         register = Register(1, name, "v", "3", host, "0", 1, workers=2, capacity=2)
@@ -105,3 +109,19 @@ def test_users_are_told_where_they_look(recwarn: pytest.WarningsRecorder) -> Non
     [warning] = recwarn.list
     assert warning.category is BadNodeWarning
     assert str(warning.message) == "Executor htex: Node n1 is set aside."
+
+
+def test_another_interchange_knows_what_the_lost_one_has_told(machine: Machine) -> None:
+    bad, good = machine.join("m1", "bad"), machine.join("m2", "good")
+    machine.spoil(bad, good)
+    [news] = machine.told
+    assert news.standing == NodeStanding("bad", 1, FIRST_PAUSE_S)
+    other = Machine([news.standing])
+    other.state.restoration = Restoration({"m1": "0", "m2": "0"})
+    other.join("m1", "bad")
+    other.care.look(0)  # the other node is still to come
+    other.state.restoration = None
+    other.join("m2", "good")
+    other.care.look(0)
+    assert other.given(10) == {"m2": 2}
+    assert other.told == []

@@ -74,6 +74,29 @@ class BadNodes:
         """Whether there is a node that is not trusted as others are."""
         return any(node.standing is not Standing.GOOD for node in self._nodes.values())
 
+    def restore(self, host: str, times_aside: int, left_s: float | None, now_s: float) -> None:
+        """Take over what is known of a node.
+
+        Args:
+            host: the node.
+            times_aside: how often it has been set aside.
+            left_s: how long it gets no tasks yet, in seconds; 0 while it is tried; None when it is good.
+            now_s: the time, in seconds.
+        """
+        node = self._nodes[host] = _Node()
+        node.times_aside = times_aside
+        if left_s is not None:
+            node.standing = Standing.ASIDE if left_s > 0 else Standing.ON_TRIAL
+            node.until_s = now_s + left_s
+
+    def times_and_left(self, host: str, now_s: float) -> tuple[int, float | None]:
+        """What `restore` needs, in that order."""
+        node = self._nodes.get(host)
+        if node is None or node.standing is Standing.GOOD:
+            return (0 if node is None else node.times_aside), None
+        on_trial = node.standing is Standing.ON_TRIAL
+        return node.times_aside, 0.0 if on_trial else max(0.0, node.until_s - now_s)
+
     def standing_of(self, host: str) -> Standing:
         """How much a node is trusted with."""
         node = self._nodes.get(host)

@@ -133,6 +133,8 @@ class Engine:
         #: Blocks that get no more tasks, and those whose jobs are over.
         self._held_blocks: set[str] = set()
         self._ended_blocks: set[str] = set()
+        #: How nodes stand on which workers have ended, and when that was said.
+        self._nodes: dict[str, tuple[protocol.NodeStanding, float]] = {}
         #: Why a lost interchange has no other in its place.
         self._why_no_other = ""
         #: How much interchanges had written to their file before the present one.
@@ -389,6 +391,7 @@ class Engine:
             path=_absolute_path(),
             is_replacement=expected is not None,
             expected=expected or {},
+            nodes=[_aged(*known) for known in self._nodes.values()],
         )
         return msgspec.msgpack.encode(record)
 
@@ -440,6 +443,8 @@ class Engine:
             self.activity.joined(message.info)
         elif isinstance(message, protocol.ManagerGone):
             self.activity.gone(message.manager)
+        elif isinstance(message, protocol.NodeNews) and message.standing is not None:
+            self._nodes[message.host] = message.standing, time.monotonic()
         self._on_event(message)
 
     def _lost(self, thread_error: ThreadLost | None) -> None:
@@ -546,6 +551,14 @@ def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
         process.wait()
         return "out of step and has been ended"
     return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _aged(node: protocol.NodeStanding, said_s: float) -> protocol.NodeStanding:
+    """What was said of a node then, as it is now."""
+    if not node.left_s:
+        return node
+    left_s = max(0.0, node.left_s - (time.monotonic() - said_s))
+    return protocol.NodeStanding(node.host, node.times_aside, left_s)
 
 
 def _was_killed(process: subprocess.Popen[bytes]) -> bool:

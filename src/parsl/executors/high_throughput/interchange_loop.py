@@ -86,7 +86,7 @@ class Interchange:
         self._told_without_time = 0
         self._epoll = select.epoll()
         self._driver = DriverLink(driver, self._epoll)
-        self._nodes = NodeCare(state, self._driver.say)
+        self._nodes = NodeCare(state, self._driver.say, settings.nodes, time.monotonic())
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:

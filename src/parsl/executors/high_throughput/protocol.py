@@ -224,6 +224,16 @@ class ManagerRefused(msgspec.Struct, tag=True, array_like=True):
     manager_version: str
 
 
+class NodeStanding(msgspec.Struct, array_like=True):
+    """How a node stands on which workers have ended, for an interchange that takes another's place."""
+
+    host: str
+    #: How often it has been set aside.
+    times_aside: int
+    #: How long it gets no tasks yet, in seconds; 0 while it is tried; None when it is used as others are.
+    left_s: float | None
+
+
 class NodeNews(msgspec.Struct, tag=True, array_like=True):
     """A node is set aside, or used again."""
 
@@ -231,6 +241,7 @@ class NodeNews(msgspec.Struct, tag=True, array_like=True):
     text: str
     #: Whether users are to be told, where they look.
     is_loud: bool
+    standing: NodeStanding | None = None
 
 
 class Register(msgspec.Struct, tag=True, array_like=True):

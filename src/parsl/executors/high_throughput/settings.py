@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from parsl.executors.high_throughput.protocol import NodeStanding
+
 #: Name of the settings file in the executor's log directory.
 SETTINGS_FILE = "manager-settings.json"
 
@@ -45,6 +47,8 @@ class InterchangeSettings(msgspec.Struct, kw_only=True):
     is_replacement: bool = False
     #: The managers that were connected to that one, and their blocks: they hold some of those tasks.
     expected: dict[str, str] = {}
+    #: The nodes that were set aside then, or had been.
+    nodes: list[NodeStanding] = []
 
 
 class ManagerSettings(msgspec.Struct, kw_only=True):
