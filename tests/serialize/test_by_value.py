@@ -4,6 +4,7 @@ import functools
 import pickle
 import subprocess
 import sys
+import traceback
 from types import ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -116,3 +117,16 @@ def test_weak_tables_travel_with_what_they_hold() -> None:
 @pytest.mark.parametrize("value", [1, "x", [1, {2: (3,)}], int, len])
 def test_everything_else_is_as_ever(value: object) -> None:
     assert pickle.loads(by_value.dumps(value)) == value
+
+
+def test_code_keeps_the_name_of_its_file_for_tracebacks() -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    source = "def outer(x):\n    def inner():\n        return 1 / x\n    return inner\n"
+    exec(compile(source, "/somewhere/script.py", "exec"), namespace)
+    outer = pickle.loads(by_value.dumps(namespace["outer"]))
+    assert outer.__code__.co_filename == outer(1).__code__.co_filename == "/somewhere/script.py"
+    assert pickle.loads(by_value.dumps(outer(2))).__code__ == outer(2).__code__
+    with pytest.raises(ZeroDivisionError) as caught:
+        outer(0)()
+    last = traceback.extract_tb(caught.value.__traceback__)[-1]
+    assert (last.filename, last.lineno, last.name) == ("/somewhere/script.py", 3, "inner")

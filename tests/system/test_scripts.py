@@ -67,6 +67,26 @@ def test_what_a_script_defines_travels(start_driver: StartDriver, wait_until: Wa
     assert all_gone(driver)()
 
 
+def test_the_traceback_of_a_task_shows_the_lines_of_the_script(start_driver: StartDriver) -> None:
+    driver = start_driver(
+        """
+        def helper(x):
+            return 1 / x  # the line
+
+        @python_app
+        def work(x):
+            return helper(x)
+
+        with parsl.load(make_config()):
+            work(0).result()
+        """
+    )
+    assert driver.wait() == 1
+    script = driver.directory / "script.py"
+    number = script.read_text().splitlines().index("    return 1 / x  # the line") + 1
+    assert f'File "{script}", line {number}, in helper\n    return 1 / x  # the line\n' in driver.output
+
+
 @pytest.mark.parametrize("way", ["-c", "stdin", "-m"])
 def test_other_ways_to_run_a_script(start_driver: StartDriver, way: str, tmp_path: Path) -> None:
     starter = {

@@ -5,6 +5,8 @@ As cloudpickle does it, and beyond that:
 - Proxies for objects that are fetched on first use (such as ProxyStore's) are pickled as they are. That takes
   looking at ``type(obj)`` only: ``isinstance`` asks the proxy for its ``__class__``, and that fetches.
 - Classes with ``__slots__`` have them on the other side too, so that their objects find the way back.
+- Code keeps the name of its file, so that tracebacks show the lines of a script, or of a notebook's cell.
+  (From 3.1.3 on cloudpickle has one name for all, to have the same bytes wherever a function comes from.)
 - Functions of a script with ``functools.lru_cache`` or ``functools.singledispatch`` travel.
 """
 
@@ -14,7 +16,7 @@ import io
 import sys
 from collections.abc import Callable
 from functools import _lru_cache_wrapper, lru_cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,6 +24,8 @@ import cloudpickle
 
 #: The version of the protocol: the first with buffers that travel apart.
 PROTOCOL = 5
+#: What cloudpickle may give instead of the name of a file.
+_NO_FILE = "<dynamic-code>"
 _cloudpickle_reduces = cloudpickle.Pickler.reducer_override
 
 
@@ -89,7 +93,13 @@ def _reduce_weak_keys(table: WeakKeyDictionary[Any, Any]) -> Any:
     return WeakKeyDictionary, (dict(table),)
 
 
+def _reduce_code(code: CodeType) -> Any:
+    make, parts = cloudpickle.Pickler.dispatch_table[CodeType](code)
+    return make, tuple(code.co_filename if part == _NO_FILE else part for part in parts)
+
+
 _REDUCERS: dict[type, Callable[[Any], Any]] = {
     _lru_cache_wrapper: _reduce_cached,
     WeakKeyDictionary: _reduce_weak_keys,
+    CodeType: _reduce_code,
 }
