@@ -81,30 +81,15 @@ class Driver:
 
     def family(self) -> list[psutil.Process]:
         """All that it has started and that lives now: known by the directory that they work in."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                is_ours = process.cwd() == str(self.directory) and process.pid != self.process.pid
-                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return [process for process in processes_in(self.directory) if process.pid != self.process.pid]
 
     def spools(self) -> list[str]:
         """Its directories for large payloads."""
-        return self._told("spool")
+        return told(self.directory, "spool")
 
     def sockets(self) -> list[str]:
         """Its unix sockets."""
-        return self._told("local_socket")
-
-    def _told(self, setting: str) -> list[str]:
-        """A path in the settings that managers get; those that a kill has cut off are read, too."""
-        found: list[str] = []
-        for path in self.directory.glob(f"r*/**/{SETTINGS_FILE}"):
-            found += re.findall(rf'"{setting}": "(/[^"]+)"', path.read_text())
-        return found
+        return told(self.directory, "local_socket")
 
     def kill_family(self) -> None:
         """End what a failed test has left."""
@@ -115,6 +100,29 @@ class Driver:
                 continue
         self.process.wait()
         self._out.close()
+
+
+def processes_in(directory: Path) -> list[psutil.Process]:
+    """The processes that live and work in a directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(directory) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def told(directory: Path, setting: str) -> list[str]:
+    """A path in the settings that managers of the runs in a directory get.
+
+    Those that a kill has cut off are read, too.
+    """
+    found: list[str] = []
+    for path in directory.glob(f"r*/**/{SETTINGS_FILE}"):
+        found += re.findall(rf'"{setting}": "(/[^"]+)"', path.read_text())
+    return found
 
 
 def all_gone(driver: Driver) -> Callable[[], bool]:
