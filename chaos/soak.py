@@ -25,7 +25,7 @@ from chaos.footprint import Footprint
 from chaos.ledger import Outcome, findings, summary
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.dataflow.futures import AppFuture
-from parsl.executors.high_throughput import engine
+from parsl.executors.high_throughput import endpoints
 from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
 from parsl.providers import LocalProvider
 
@@ -158,7 +158,7 @@ def main() -> int:
         journal = os.path.join(directory, "journal")
         run_dir = Path(directory, "runinfo")
         if options.way == "tcp":
-            engine.listen_unix = lambda log_dir: None  # managers have to come over the network
+            endpoints.listen_unix = lambda log_dir: None  # managers have to come over the network
         with parsl.load(config(run_dir, options.way)):
             [settings] = map(read_settings, run_dir.rglob(SETTINGS_FILE))
             is_local = bool(settings.local_socket)

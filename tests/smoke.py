@@ -7,7 +7,7 @@ import os
 import parsl
 from parsl import Config, HighThroughputExecutor, ThreadPoolExecutor, bash_app, python_app
 from parsl.executors.base import ParslExecutor
-from parsl.executors.high_throughput import engine
+from parsl.executors.high_throughput import endpoints
 from parsl.failure_facts import facts_of
 
 
@@ -66,6 +66,6 @@ def new_executor(label: str, *, encrypted: bool = True) -> HighThroughputExecuto
 if __name__ == "__main__":
     try_out(ThreadPoolExecutor(label="threads"))
     try_out(new_executor("unix_socket"))
-    engine.listen_unix = lambda directory: None
+    endpoints.listen_unix = lambda directory: None
     try_out(new_executor("tcp_encrypted"))
     try_out(new_executor("tcp_open", encrypted=False))

@@ -29,8 +29,8 @@ from parsl.providers import LocalProvider
 
 def make_config(label="htex", run_dir="r", retries=0, over_tcp=False, **options):
     if over_tcp:
-        from parsl.executors.high_throughput import engine
-        engine.listen_unix = lambda log_dir: None
+        from parsl.executors.high_throughput import endpoints
+        endpoints.listen_unix = lambda log_dir: None
     options.setdefault("provider", LocalProvider())
     executor = HighThroughputExecutor(label=label, max_workers_per_node=2, cores_per_worker=0.1, **options)
     return Config(executors=[executor], run_dir=os.path.abspath(run_dir), retries=retries)

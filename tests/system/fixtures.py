@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from parsl.executors.high_throughput import engine
+from parsl.executors.high_throughput import endpoints
 from parsl.executors.high_throughput.listening import LocalSocket, listen_unix
 from tests import leftovers
 from tests.system.driver import Driver
@@ -50,7 +50,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def listen(log_dir: Path) -> LocalSocket | None:
         return None if directory in log_dir.parents else listen_unix(log_dir)
 
-    monkeypatch.setattr(engine, "listen_unix", listen)
+    monkeypatch.setattr(endpoints, "listen_unix", listen)
     return directory
 
 

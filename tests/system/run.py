@@ -55,7 +55,7 @@ class Run:
         self.kernel = DataFlowKernel(config)
         engine = self.executor._engine
         assert engine is not None
-        self.spool = engine.spool
+        self.spool = engine.endpoints.spool
 
     def __repr__(self) -> str:
         return f"<Run of {self.kernel!r}>"

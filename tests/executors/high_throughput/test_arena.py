@@ -80,7 +80,7 @@ def test_more_tasks_than_slots_get_their_arguments(start_run: StartRun) -> None:
     futures = [run.call(tasks.echo, block) for block in blocks]
     assert [future.result(timeout=60) for future in futures] == blocks
     engine: Any = run.executor._engine
-    assert len(engine.arena._free) == MOST_SLOTS
+    assert len(engine.endpoints.arena._free) == MOST_SLOTS
 
 
 def test_who_is_late_does_not_read_what_belongs_to_another_task(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_slot_of_a_cancelled_task_is_used_again(
     assert [future.result(timeout=60) for future in futures] == blocks
     running.result(timeout=60)
     engine: Any = run.executor._engine
-    assert len(engine.arena._free) == engine.arena._slots
+    assert len(engine.endpoints.arena._free) == engine.endpoints.arena._slots
 
 
 def test_arguments_in_the_arena_survive_the_loss_of_the_interchange(

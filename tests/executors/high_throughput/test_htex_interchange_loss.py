@@ -32,7 +32,7 @@ WAYS = pytest.mark.parametrize("way", ["local", "tcp"])
 def kill_interchange(run: Run, wait_until: WaitUntil) -> None:
     """Kill it once it has begun to serve, and wait until another is there."""
     engine: Any = run.executor._engine
-    wait_until(lambda: engine._is_ready, what="an interchange that serves")
+    wait_until(lambda: engine._process.is_ready, what="an interchange that serves")
     before = engine._process
     before.kill()
     wait_until(lambda: engine._process is not before, what="another interchange")
@@ -190,7 +190,7 @@ def test_after_several_losses_all_futures_fail_and_later_ones_too(
     for _ in range(MOST_LOSSES - 1):
         kill_interchange(run, wait_until)
     engine: Any = run.executor._engine
-    wait_until(lambda: engine._is_ready)
+    wait_until(lambda: engine._process.is_ready)
     engine._process.kill()
     for future in [running, *queued]:
         with pytest.raises(
@@ -245,7 +245,7 @@ def command(tmp_path: Path) -> Path:
 
 def kill_where_none_can_be_started(run: Run, command: Path, wait_until: WaitUntil) -> None:
     engine: Any = run.executor._engine
-    wait_until(lambda: engine._is_ready, what="an interchange that serves")
+    wait_until(lambda: engine._process.is_ready, what="an interchange that serves")
     command.rename(f"{command}.away")
     engine._process.kill()
     wait_until(lambda: engine._why_no_other, what="an attempt in vain")

@@ -17,7 +17,8 @@ from parsl.executors.high_throughput.accelerators import check_accelerators
 from parsl.executors.high_throughput.activity import as_dict
 from parsl.executors.high_throughput.client import HTEXFuture
 from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
-from parsl.executors.high_throughput.engine import Engine, EngineSettings
+from parsl.executors.high_throughput.engine import Engine
+from parsl.executors.high_throughput.engine_settings import EngineSettings
 from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.executor_parameters import (
     MOST_PREFETCH,

@@ -12,7 +12,7 @@ from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.client import HTEXFuture
-from parsl.executors.high_throughput.engine import EngineSettings
+from parsl.executors.high_throughput.engine_settings import EngineSettings
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import VALID_LAUNCHERS
 from parsl.executors.high_throughput.mpi_resources import MPI_KEYS, complete_resources

@@ -73,13 +73,13 @@ class TaskSender:
     def _load_apart(self, task: Task, pieces: list[Any]) -> list[Any]:
         """Have a large payload travel apart from its task. Returns: the frames to send along with it."""
         task.payload = b""
-        arena = self._engine.arena
+        arena = self._engine.endpoints.arena
         if arena is not None and len(pieces) == 1 and len(pieces[0]) <= MOST_BYTES:
             task.place = arena.put(task.id, pieces[0])
             if task.place is not None:
                 return []
         sizes = tuple(memoryview(piece).nbytes for piece in pieces)
-        directory = self._engine.spool
+        directory = self._engine.endpoints.spool
         if (
             directory
             and sum(sizes) >= SPOOL_LIMIT
