@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsl.commands import CommandResult
-from parsl.jobs.states import TERMINAL_STATES, JobState
+from parsl.executors.blocks import KnownJob
+from parsl.executors.high_throughput.job_ends import JobEnd
+from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
 from parsl.providers import SlurmProvider
 from parsl.providers.batch.answers import Verdict
 from parsl.providers.batch.survey import Survey
@@ -104,6 +106,13 @@ def test_sacct():
 @pytest.mark.parametrize("name", STATES)
 def test_every_state_of_slurm_has_a_meaning(name):
     assert make_record("1", name, "").state is STATES[name]
+
+
+def test_a_job_that_had_to_give_way_was_ended_from_outside():
+    record = make_record("1", "PREEMPTED", "None")
+    assert (record.state, record.message) == (JobState.CANCELLED, "PREEMPTED")
+    status = JobStatus(record.state, record.message)
+    assert JobEnd.of(KnownJob("1", status, True, 0.0)).is_from_outside
 
 
 @settings(deadline=None)

@@ -44,7 +44,7 @@ STATES = {
     "NODE_FAIL": JobState.FAILED,
     "OUT_OF_MEMORY": JobState.FAILED,
     "PENDING": JobState.PENDING,
-    "PREEMPTED": JobState.FAILED,  # ended for somebody else; if it was requeued, it is PENDING
+    "PREEMPTED": JobState.CANCELLED,  # ended for somebody else's job; if it was requeued, it is PENDING
     "RECONFIG_FAIL": JobState.FAILED,
     "REQUEUED": JobState.PENDING,
     "REQUEUE_FED": JobState.PENDING,
