@@ -44,6 +44,12 @@ def parameter_names(function: Callable[..., object]) -> frozenset[str]:
     """
     code = getattr(function, "__wrapped__", function).__code__
     assert not code.co_flags & _HAS_KWARGS, f"{function!r} takes keyword arguments of any name"
+    return named_parameters(function)
+
+
+def named_parameters(function: Callable[..., object]) -> frozenset[str]:
+    """Return the parameters of a function that have names, whether it has ``**kwargs`` besides or not."""
+    code = getattr(function, "__wrapped__", function).__code__
     return frozenset(code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount])
 
 

@@ -155,9 +155,19 @@ def test_a_wrong_parameter_is_named(function, needed, wrong):
         function(**{**needed, **wrong})
 
 
+@pytest.mark.parametrize(("function", "needed"), [*BATCH, (this_machine, {})])
+def test_a_mistyped_parameter_is_refused_with_the_one_that_was_meant(function, needed):
+    for mistyped, meant in {"run_dri": "run_dir", "worker_intt": "worker_init"}.items():
+        with pytest.raises(TypeError, match=f"{function.__name__}: .*{mistyped}.*Did you mean {meant}"):
+            function(**needed, **{mistyped: "x"})
+    with pytest.raises(ParameterError, match="unexpected keyword argument 'executors'"):
+        function(**needed, executors=[])
+
+
 @pytest.mark.parametrize("function", [aurora_tiles, polaris])
 @pytest.mark.parametrize(
-    "wrong", [{"queue": ""}, {"filesystems": ""}, {"filesystems": "home:"}, {"account": None}]
+    "wrong",
+    [{"queue": ""}, {"filesystems": ""}, {"filesystems": "home:"}, {"filesystems": "a,b"}, {"account": None}],
 )
 def test_what_pbs_would_refuse_is_refused_here(function, wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):

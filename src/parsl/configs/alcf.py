@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from parsl import validate
@@ -22,7 +23,7 @@ def filesystems_option(owner: str, filesystems: str) -> str:
         ParameterError: There is none, or it has blanks.
     """
     text = validate.text(owner, "filesystems", filesystems, allow_empty=False, one_line=True)
-    if not all(text.split(":")) or any(char.isspace() for char in text):
+    if not re.fullmatch(r"[\w.-]+(?::[\w.-]+)*", text):
         validate.wrong_value(
             owner, "filesystems", filesystems, "names with colons between, as in 'home:flare'"
         )

@@ -57,7 +57,12 @@ def test_launcher_options_are_taken_as_they_are() -> None:
         ({"ranks_per_node": 2.0}, {"ranks_per_node"}, "not 2.0"),
         ({"num_ranks": -1}, {"num_ranks"}, "not -1"),
         ({"num_nodes": 2, "num_ranks": 3}, {"num_nodes", "num_ranks"}, "cannot be divided by num_nodes=2"),
-        ({"ranks_per_node": 3, "num_ranks": 4}, {"ranks_per_node", "num_ranks"}, "by ranks_per_node=3"),
+        (
+            {"ranks_per_node": 3, "num_ranks": 4},
+            {"ranks_per_node", "num_ranks"},
+            "by ranks_per_node=3.*for 3 or 6 ranks",
+        ),
+        ({"num_nodes": 4, "num_ranks": 3}, {"num_nodes", "num_ranks"}, "by num_nodes=4.* Ask for 4 ranks"),
         (
             {"num_nodes": 2, "ranks_per_node": 3, "num_ranks": 7},
             {"num_nodes", "ranks_per_node", "num_ranks"},

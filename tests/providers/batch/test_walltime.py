@@ -51,7 +51,7 @@ def test_forms_that_schedulers_take_differently(value, bare, pair, seconds):
      "١٢:00:00", "0:30:00; rm", "1:00:00\n#PBS", "9" * 5000, True, None, 1.5, 0, -5],
 )  # fmt: skip
 def test_what_is_no_walltime(value):
-    with pytest.raises(ParameterError, match=r"walltime is .*expected more than no time, as HH:MM:SS"):
+    with pytest.raises(ParameterError, match=r"walltime is .*expected a time above zero, as HH:MM:SS"):
         parse_walltime("owner", value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.configs.alcf import pbs_provider
+from parsl.configs.composing import compose_config
 from parsl.configs.worker_init import compose_worker_init
 
 TYPE_CHECKING = False
@@ -87,7 +88,8 @@ def aurora_tiles(
         max_blocks=max_blocks,
         cpus_per_node=CPUS_PER_NODE,
     )
-    return _config(_tile_executor(label, provider, prefetch_capacity), config_options)
+    executor = _tile_executor(label, provider, prefetch_capacity)
+    return compose_config(aurora_tiles, executor, config_options, retries=1, strategy="htex_auto_scale")
 
 
 def aurora_mpi(
@@ -148,7 +150,7 @@ def aurora_mpi(
         max_launches_per_block=max_launches_per_block if provider.nodes_per_block > 1 else None,
         encrypted=True,
     )
-    return _config(executor, config_options)
+    return compose_config(aurora_mpi, executor, config_options, retries=1, strategy="htex_auto_scale")
 
 
 def aurora_in_job(
@@ -184,7 +186,8 @@ def aurora_in_job(
         max_blocks=1,
         worker_init=worker_init,
     )
-    return _config(_tile_executor(label, provider, prefetch_capacity), {"strategy": "none", **config_options})
+    executor = _tile_executor(label, provider, prefetch_capacity)
+    return compose_config(aurora_in_job, executor, config_options, retries=1, strategy="none")
 
 
 def _nodes_of_job() -> int:
@@ -221,9 +224,3 @@ def _tile_executor(label: str, provider: ExecutionProvider, prefetch: int) -> Hi
         prefetch_capacity=prefetch,
         provider=provider,
     )
-
-
-def _config(executor: HighThroughputExecutor, options: dict[str, Any]) -> Config:
-    from parsl.config import Config
-
-    return Config(**{"executors": [executor], "retries": 1, "strategy": "htex_auto_scale", **options})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.configs.alcf import pbs_provider
+from parsl.configs.composing import compose_config
 from parsl.configs.worker_init import compose_worker_init
 
 TYPE_CHECKING = False
@@ -62,7 +63,6 @@ def polaris(
     Raises:
         ParameterError: One of them is wrong.
     """
-    from parsl.config import Config
     from parsl.executors import HighThroughputExecutor
     from parsl.launchers import MpiExecLauncher
 
@@ -89,4 +89,4 @@ def polaris(
         prefetch_capacity=prefetch_capacity,
         provider=provider,
     )
-    return Config(**{"executors": [executor], "retries": 1, "strategy": "htex_auto_scale", **config_options})
+    return compose_config(polaris, executor, config_options, retries=1, strategy="htex_auto_scale")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl import validate
+from parsl.configs.composing import compose_config
 from parsl.configs.worker_init import compose_worker_init
 
 TYPE_CHECKING = False
@@ -95,7 +96,7 @@ def slurm(
         cpu_affinity=cpu_affinity,
         provider=provider,
     )
-    return _config(executor, config_options)
+    return compose_config(slurm, executor, config_options, retries=1, strategy="htex_auto_scale")
 
 
 def slurm_mpi(
@@ -150,7 +151,7 @@ def slurm_mpi(
         mpi_launcher=mpi_launcher,
         encrypted=True,
     )
-    return _config(executor, config_options)
+    return compose_config(slurm_mpi, executor, config_options, retries=1, strategy="htex_auto_scale")
 
 
 def _provider(
@@ -160,9 +161,3 @@ def _provider(
 
     validate.instance(owner, "provider_options", more, dict, optional=True)
     return SlurmProvider(**{"launcher": launcher, "worker_init": worker_init, **options, **(more or {})})
-
-
-def _config(executor: Any, options: dict[str, Any]) -> Config:
-    from parsl.config import Config
-
-    return Config(**{"executors": [executor], "retries": 1, "strategy": "htex_auto_scale", **options})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from parsl.configs.composing import compose_config
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,6 @@ def this_machine(
     Raises:
         ParameterError: One of them is wrong.
     """
-    from parsl.config import Config
     from parsl.executors import HighThroughputExecutor
     from parsl.providers import LocalProvider
 
@@ -46,4 +47,4 @@ def this_machine(
         cpu_affinity=cpu_affinity,
         provider=LocalProvider(worker_init=worker_init),
     )
-    return Config(**{"executors": [executor], "strategy": "none", **config_options})
+    return compose_config(this_machine, executor, config_options, strategy="none")

@@ -92,9 +92,13 @@ def _complete(numbers: Mapping[str, int]) -> tuple[int, int, int]:
 
 
 def _divide(ranks: int, by: int, key: str) -> int:
-    if ranks % by:
+    if below := ranks % by:
+        lower = ranks - below
+        possible = f"{lower} or {lower + by}" if lower else str(by)
         raise InvalidResourceSpecification(
-            {key, "num_ranks"}, f"num_ranks={ranks} cannot be divided by {key}={by} without a rest."
+            {key, "num_ranks"},
+            f"num_ranks={ranks} cannot be divided by {key}={by} without a rest: all nodes have as many "
+            f"ranks. Ask for {possible} ranks.",
         )
     return ranks // by
 

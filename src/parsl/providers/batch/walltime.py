@@ -34,7 +34,7 @@ def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: 
     Raises:
         ParameterError: It is none of these, or no time at all.
     """
-    expected = f"more than no time, as HH:MM:SS, D-HH:MM:SS or a number of {bare}s"
+    expected = f"a time above zero, as HH:MM:SS, D-HH:MM:SS or a number of {bare}s"
     if isinstance(value, int) and not isinstance(value, bool):
         text = str(value)
     elif isinstance(value, str):
