@@ -48,7 +48,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def config(run_dir: Path, way: str) -> Config:
+def config(run_dir: Path, way: str, **options: Any) -> Config:
+    """The configuration of a soak; options go to its executor."""
     executor = HighThroughputExecutor(
         label="soak",
         address="127.0.0.1" if way == "tcp" else None,
@@ -58,6 +59,7 @@ def config(run_dir: Path, way: str) -> Config:
         heartbeat_threshold=5,
         block_error_handler=False,  # blocks are killed on purpose
         provider=LocalProvider(init_blocks=2, min_blocks=2, max_blocks=2),
+        **options,
     )
     return Config(
         executors=[executor], run_dir=str(run_dir), retries=RETRIES, retry_handler=_cost, strategy_period=1

@@ -15,7 +15,7 @@ pytestmark = [
 HOSTS = ["north", "east", "south"]
 
 PRELUDE = """
-import os, subprocess, sys, tempfile
+import os, subprocess, sys, tempfile, time
 import parsl
 from parsl import Config, HighThroughputExecutor, python_app
 from parsl.launchers import MpiExecLauncher
@@ -76,3 +76,70 @@ print(sorted(set(hosts)))
     done = run_among_hosts(script, HOSTS, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "['east', 'south']\n", done.stdout + done.stderr
+
+
+def test_a_cut_that_is_shorter_than_the_threshold_costs_nothing(tmp_path):
+    script = (
+        PRELUDE
+        + """
+meeting = tempfile.mkdtemp()
+options = config(heartbeat_period=0.5, heartbeat_threshold=20)
+options.retries = 0
+with parsl.load(options) as kernel:
+    htex = kernel.executors["HighThroughputExecutor"]
+    tasks = [where(meeting, 7) for _ in range(6)]  # they wait for a seventh
+    while len(os.listdir(meeting)) < 6:
+        pass
+    before = sorted(m["manager"] for m in htex.connected_managers())
+    link = open("north.link").read()
+    subprocess.run(["ip", "link", "set", link, "down"], check=True)
+    open(os.path.join(meeting, "seventh"), "w").close()  # north's tasks end while nobody hears of it
+    done = 0
+    while done < 4:
+        done = sum(task.done() for task in tasks)
+    end = time.monotonic() + 3  # several heartbeats
+    while time.monotonic() < end:
+        time.sleep(0.01)
+    assert sum(task.done() for task in tasks) == 4
+    subprocess.run(["ip", "link", "set", link, "up"], check=True)
+    hosts = [task.result(timeout=60) for task in tasks]
+    assert sorted(m["manager"] for m in htex.connected_managers()) == before
+    assert where(meeting, 1).result(timeout=40) in hosts
+print(sorted(hosts))
+"""
+    )
+    done = run_among_hosts(script, HOSTS, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['east', 'east', 'north', 'north', 'south', 'south']\n", done.stdout + done.stderr
+
+
+def test_a_host_that_was_given_up_and_comes_back_does_no_harm(tmp_path):
+    script = (
+        PRELUDE
+        + """
+import psutil
+meeting = tempfile.mkdtemp()
+with parsl.load(config(heartbeat_period=0.5, heartbeat_threshold=3)) as kernel:
+    htex = kernel.executors["HighThroughputExecutor"]
+    tasks = [where(meeting, 7) for _ in range(6)]  # they wait for a seventh
+    while len(os.listdir(meeting)) < 6:
+        pass
+    workers = [int(name.removeprefix("north")) for name in os.listdir(meeting) if name.startswith("north")]
+    link = open("north.link").read()
+    subprocess.run(["ip", "link", "set", link, "down"], check=True)
+    while len(htex.connected_managers()) > 2:
+        time.sleep(0.01)
+    open(os.path.join(meeting, "seventh"), "w").close()  # north ends its tasks as well: too late
+    hosts = [task.result(timeout=60) for task in tasks]
+    subprocess.run(["ip", "link", "set", link, "up"], check=True)
+    while any(psutil.pid_exists(pid) for pid in workers):
+        time.sleep(0.01)
+    assert len(htex.connected_managers()) == 2
+    assert sum(task.task_record.fail_count for task in tasks) == 2
+    again = {where(meeting, 1).result(timeout=40) for _ in range(20)}
+print(sorted(set(hosts)), again <= {"east", "south"})
+"""
+    )
+    done = run_among_hosts(script, HOSTS, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['east', 'south'] True\n", done.stdout + done.stderr

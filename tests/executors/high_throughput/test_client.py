@@ -17,7 +17,9 @@ from parsl.executors.high_throughput.protocol import DONE, Ready, Result, Result
 from parsl.serialize.messages import NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import WaitUntil
 
 PATIENCE_S = 30
 
@@ -30,6 +32,8 @@ class Ends:
         self.stream = MessageStream(theirs)
         self.lost: list[ThreadLost | None] = []
         self.is_lost = threading.Event()
+        #: Called when the client says that it has lost the interchange.
+        self.on_lost: Callable[[], None] = lambda: None
         self.client = InterchangeClient(ours, self._take, self._note_lost, "few")
         self.client.start()
 
@@ -38,6 +42,7 @@ class Ends:
 
     def _note_lost(self, error: ThreadLost | None) -> None:
         self.lost.append(error)
+        self.on_lost()
         self.is_lost.set()
 
     def submit(self, number: int) -> HTEXFuture:
@@ -83,16 +88,26 @@ def test_what_is_no_message_fails_all_tasks(ends: Ends) -> None:
         future.result(PATIENCE_S)
 
 
-def test_no_task_is_taken_once_the_interchange_is_gone(ends: Ends) -> None:
-    future = ends.submit(1)
+def test_no_task_is_taken_once_the_interchange_is_gone_and_none_before_is_without_the_cause(
+    ends: Ends, wait_until: WaitUntil
+) -> None:
+    late: list[HTEXFuture] = []
+
+    def find_out_why() -> None:
+        if not late:
+            late.append(ends.submit(2))
+        ends.client.fail_all(InterchangeLost("for this reason"))
+
+    ends.on_lost = find_out_why
+    early = ends.submit(1)
     ends.stream.sock.close()
     assert ends.is_lost.wait(PATIENCE_S)
-    assert ends.lost == [None]
-    with pytest.raises(InterchangeLost):
-        ends.submit(2)
-    ends.client.fail_all(InterchangeLost("gone"))  # as whoever is told does
-    with pytest.raises(InterchangeLost):
-        future.result(PATIENCE_S)
+    for future in (early, *late):
+        with pytest.raises(InterchangeLost, match="for this reason"):
+            future.result(PATIENCE_S)
+    wait_until(lambda: ends.lost == [None, None], PATIENCE_S)
+    with pytest.raises(InterchangeLost, match="nobody takes tasks"):
+        ends.submit(3)
 
 
 def test_a_callback_that_exits_ends_nothing(ends: Ends) -> None:

@@ -289,6 +289,8 @@ class InterchangeClient:
                 except EOFError:
                     self._go_on_with_another()
         except EOFError:
+            if self._closed is None:
+                self._on_lost(None)  # it finds out why, and tasks that come meanwhile are to be told
             if self._refuse_tasks(InterchangeLost("The interchange is gone: nobody takes tasks any more.")):
                 self._on_lost(None)
         except BaseException as error:

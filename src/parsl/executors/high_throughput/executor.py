@@ -461,7 +461,14 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         elif isinstance(message, NodeNews):
             tell_of_node(self.label, message)
         elif isinstance(message, ManagerRefused):
-            self.set_bad_state_and_fail_all(VersionMismatch(message.driver_version, message.manager_version))
+            self._take_refusal(VersionMismatch(message.driver_version, message.manager_version))
+
+    def _take_refusal(self, mismatch: VersionMismatch) -> None:
+        """Blocks would all fail alike; but where others serve, it was a stranger, or one node's fault."""
+        if self._engine is not None and self._engine.activity.infos():
+            logger.warning("Executor %s goes on without a manager that was refused: %s", self.label, mismatch)
+        else:
+            self.set_bad_state_and_fail_all(mismatch)
 
     def note_blocks_observed(self, ended: Sequence[str]) -> None:
         """The scheduler says that these blocks' jobs have ended: nobody waits for their managers any more."""

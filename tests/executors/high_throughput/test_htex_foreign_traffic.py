@@ -1,0 +1,190 @@
+"""On the managers' unix socket: garbage, messages that are none, wrong registrations, another user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from parsl.executors.high_throughput import protocol
+from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
+from tests.executors.high_throughput.test_htex_security import registration
+from tests.system import tasks
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+    from tests.system.fixtures import StartDriver, StartRun
+
+NOISE = {
+    "nothing": b"",
+    "http": b"GET / HTTP/1.0\r\n\r\n",
+    "ones": b"\xff" * 4096,
+    "zeros": bytes(4096),
+    "text": b"x" * 100_000,
+}
+
+
+def socket_of(run_dir: Path) -> str:
+    path = read_settings(run_dir / "000" / "htex" / SETTINGS_FILE).local_socket
+    assert path
+    return path
+
+
+def connect(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(path)
+    return sock
+
+
+def test_garbage_ends_its_own_connection_only(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run()
+    future = run.send(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
+    wait_until((tmp_path / "started").exists)
+    for noise in [*NOISE.values(), os.urandom(10_000)]:
+        with connect(socket_of(tmp_path / "r")) as sock:
+            try:
+                sock.sendall(noise)
+                sock.shutdown(socket.SHUT_WR)
+                assert sock.recv(1) == b"", "it was let go"
+            except OSError:
+                pass  # it was thrown out already
+    assert run.send(tasks.add, 1).result(timeout=30) == 1
+    (tmp_path / "release").touch()
+    assert future.result(timeout=30) > 0
+    assert len(run.executor.connected_managers()) == 1
+
+
+def test_messages_that_are_none_and_those_of_nobody_are_dropped(start_run: StartRun, tmp_path: Path) -> None:
+    run = start_run()
+    run.warm_up()
+    forged = protocol.Results([protocol.Result(number, protocol.DONE, b"forged") for number in range(50)])
+    with connect(socket_of(tmp_path / "r")) as sock:
+        stream = MessageStream(sock)
+        sock.setblocking(True)
+        for noise in (
+            [b""],
+            [b"garbage"],
+            [b"\x92\xa7Goodbye\xa2\xcd\x00"],
+            [protocol.encode(forged)],
+            [protocol.encode(protocol.Goodbye("nobody's"))],
+            [protocol.encode(protocol.Held(1, [1, 2, 3]))],
+            [protocol.encode(protocol.Draining()), b"frames", b"that nobody wants"],
+        ):
+            stream.queue(noise)
+        stream.flush()
+        assert run.send(tasks.add, 1).result(timeout=30) == 1
+    assert "unreadable message" in (tmp_path / "r" / "000" / "htex" / "interchange.log").read_text()
+    assert run.send(tasks.add, 2).result(timeout=30) == 2
+    assert len(run.executor.connected_managers()) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol": 10_000},
+        {"parsl_version": "1999.01.01"},
+        {"python_version": "2.7"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_registration_of_another_version_is_refused_and_the_run_goes_on(
+    start_run: StartRun,
+    tmp_path: Path,
+    wait_until: WaitUntil,
+    caplog: pytest.LogCaptureFixture,
+    change: dict[str, Any],
+) -> None:
+    run = start_run()
+    run.warm_up()
+    wrong = msgspec.structs.replace(registration("stranger"), **change)
+    assert "start both from the same environment" in answer_to(socket_of(tmp_path / "r"), wrong).reason
+    wait_until(lambda: "goes on without a manager that was refused" in caplog.text)
+    assert run.send(tasks.add, 1).result(timeout=30) == 1
+    assert len(run.executor.connected_managers()) == 1
+
+
+def answer_to(path: str, register: protocol.Register) -> Any:
+    """What a manager hears first that registers so."""
+    with connect(path) as sock:
+        stream = MessageStream(sock)
+        stream.queue([protocol.encode(register)])
+        stream.flush()
+        sock.settimeout(30)
+        while not (messages := stream.receive()):
+            pass
+        return protocol.decode_to_manager(messages[0][0])
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="to be another user needs root and setpriv"
+)
+def test_another_user_does_not_get_to_the_socket(start_run: StartRun, tmp_path: Path) -> None:
+    run = start_run()
+    run.warm_up()
+    knock = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    other = ["setpriv", "--reuid=4321", "--regid=4321", "--clear-groups", sys.executable, "-c", knock]
+    done = subprocess.run(
+        [*other, socket_of(tmp_path / "r")], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert "PermissionError" in done.stderr
+    assert run.send(tasks.add, 1).result(timeout=30) == 1
+
+
+def test_more_managers_than_there_are_descriptors_for_are_refused(
+    start_driver: StartDriver, wait_until: WaitUntil
+) -> None:
+    driver = start_driver(
+        """
+        @python_app
+        def double(x):
+            return 2 * x
+
+        with parsl.load(make_config()):
+            assert double(1).result() == 2
+            open("begun", "w").close()
+            while not os.path.exists("end"):
+                time.sleep(0.01)
+            print(sum(future.result(timeout=60) for future in [double(x) for x in range(100)]))
+        """,
+        command=["bash", "-c", f'ulimit -n 128; exec {sys.executable} -W ignore "$0"'],
+    )
+    wait_until((driver.directory / "begun").exists)
+    [path] = driver.sockets()
+    kept: list[socket.socket] = []
+    answers: list[Any] = []
+    for number in range(120):
+        kept.append(connect(path))
+        stream = MessageStream(kept[-1])
+        stream.queue([protocol.encode(registration(f"manager {number}"))])
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass  # it was refused before it had said anything
+        kept[-1].settimeout(30)
+        try:
+            while not (messages := stream.receive()):
+                pass
+            answers.append(protocol.decode_to_manager(messages[0][0]))
+        except (EOFError, OSError):
+            answers.append(None)
+    welcome = [isinstance(answer, protocol.Welcome) for answer in answers]
+    assert 10 < sum(welcome) < 120
+    refused = [answer for answer in answers if isinstance(answer, protocol.Refused)]
+    assert refused
+    assert all("no open files for more" in answer.reason for answer in refused)
+    (driver.directory / "end").touch()
+    assert driver.wait(60) == 0, driver.output
+    assert driver.output == "9900\n"
+    for sock in kept:
+        sock.close()
