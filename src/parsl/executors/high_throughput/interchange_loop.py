@@ -10,28 +10,29 @@ import logging
 import os
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from parsl.executors.high_throughput import descriptors, protocol
+from parsl.executors.high_throughput.admission import refusal
 from parsl.executors.high_throughput.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange_state import InterchangeState
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.executors.high_throughput.node_care import NodeCare
-from parsl.executors.high_throughput.package_survey import PackageSurvey
 from parsl.executors.high_throughput.protocol import (
     DecodeError,
     Failure,
-    Result,
     Task,
     decode_from_driver,
     decode_from_manager,
     encode,
 )
+from parsl.executors.high_throughput.questions import Questions
 from parsl.executors.high_throughput.receipts import Receipts
 from parsl.executors.high_throughput.restoration import Restoration
+from parsl.executors.high_throughput.result_frames import divided, frames_of
 from parsl.executors.high_throughput.settings import InterchangeSettings
 from parsl.executors.high_throughput.signs_of_life import SignsOfLife
 from parsl.executors.high_throughput.spool import ENDING_PATIENCE_S, remove_directory, remove_if_orphaned
@@ -69,13 +70,11 @@ class Interchange:
         self._state = state
         self._functions: dict[bytes, bytes] = {}
         self._frames: dict[int, list[Any]] = {}
-        self._packages = PackageSurvey()
         self._receipts = Receipts()
         #: More would have no descriptor for their connection.
         self._most_managers = descriptors.room_for(descriptors.limits()[0])
-        #: Managers that were given up, and questions that cannot be answered before restoration is over.
+        #: Managers that were lost: their tasks were failed, and they must not come back with them.
         self._given_up: set[bytes] = set()
-        self._postponed: list[protocol.Query] = []
         self._stopping = False
         #: The driver has said so, and needs nothing any more; else it is gone.
         self._is_told_to_stop = False
@@ -86,6 +85,7 @@ class Interchange:
         self._told_without_time = 0
         self._epoll = select.epoll()
         self._driver = DriverLink(driver, self._epoll)
+        self._questions = Questions(state, self._driver.say, self._tell)
         self._nodes = NodeCare(state, self._driver.say, settings.nodes, time.monotonic())
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
@@ -163,14 +163,14 @@ class Interchange:
                 self._lose(name, reason)
             if self._state.restoration is not None and now >= self._missing_after:
                 self._give_up_missing(None, "it did not come back after the interchange was lost")
-            self._answer_packages(now)
+            self._questions.look(now)
             self._nodes.look(now)
             if self._state.count_without_time(now) != self._told_without_time:
                 self._has_news = True  # time has passed, or a manager has gone
             unreachable = self._state.unreachable()
             for name in unreachable:
                 self._tell(name, [encode(protocol.HeldPlease(0))])  # it answers if it is back
-            waiting = unreachable or self._packages or self._state.restoration
+            waiting = unreachable or self._questions.wait_for_managers or self._state.restoration
             self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
 
     def _tell_activity(self, now: float) -> None:
@@ -203,7 +203,7 @@ class Interchange:
             for task_id in message.ids:
                 self._cancel(task_id)
         elif isinstance(message, protocol.Query):
-            self._answer(message)
+            self._questions.ask(message, time.monotonic())
         elif isinstance(message, protocol.BlockEnded):
             for name in self._state.of_block(message.block):
                 self._lose(name, f"the job of its block {message.block} has ended")
@@ -232,22 +232,6 @@ class Interchange:
         else:
             self._tell(holder, [encode(protocol.Cancel([task_id]))])
 
-    def _answer(self, query: protocol.Query) -> None:
-        if self._state.restoration is not None:
-            self._postponed.append(query)
-        elif query.what == "packages":
-            now = time.monotonic()
-            for name in self._packages.ask(query.number, list(self._state.managers), now):
-                self._tell(name, [encode(protocol.PackagesPlease())])
-            self._answer_packages(now)
-        else:
-            infos = self._state.infos(time.monotonic())
-            self._driver.say(protocol.Answer(query.number, managers=infos))
-
-    def _answer_packages(self, now: float) -> None:
-        for number in self._packages.ready(now):
-            self._driver.say(protocol.Answer(number, packages=self._packages.found))
-
     def _flush_driver(self) -> None:
         self._receipts.sealed(self._driver.seal())
         try:
@@ -264,9 +248,7 @@ class Interchange:
         if not self._state.end_restoration():
             return
         logger.info("all that was known is known again: %r", self._state)
-        postponed, self._postponed = self._postponed, []
-        for query in postponed:
-            self._answer(query)
+        self._questions.ask_postponed(time.monotonic())
 
     def _give_up_missing(self, block: str | None, reason: str) -> None:
         for name, of in self._state.give_up_missing(block):
@@ -332,15 +314,14 @@ class Interchange:
             lost = self._state.recounted(name, message.ids)
             self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
         elif isinstance(message, protocol.Packages):
-            self._packages.answered(name, message.versions)
-            self._answer_packages(now)
+            self._questions.answered(name, message, now)
         elif isinstance(message, protocol.Goodbye):
             self._lose(name, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
 
     def _take_results(
         self, name: bytes, record: ManagerRecord, message: protocol.Results, frames: list[Any], now: float
     ) -> None:
-        parts = _divided(message.results, frames)
+        parts = divided(message.results, frames)
         if parts is None:
             self._tell(name, [encode(protocol.Refused("its results do not match their frames"))])
             self._lose(name, "it sent results that do not match their frames")
@@ -350,25 +331,17 @@ class Interchange:
         self._has_news = True
         self._receipts.arrived(name, record, is_large=bool(frames))
         if len(kept) < len(message.results) and frames:
-            ids = {result.id for result in kept}
-            pairs = zip(message.results, parts, strict=True)
-            frames = [frame for result, part in pairs if result.id in ids for frame in part]
+            frames = frames_of(kept, message.results, parts)
         self._driver.bring(kept, frames)
 
     def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
-        settings = self._settings
-        ours = _versions(protocol.PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
-        theirs = _versions(message.protocol, message.parsl_version, message.python_version)
-        if ours != theirs:
-            logger.error("manager %s on %s refused: %s, not %s", message.manager, message.host, theirs, ours)
-            reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
-            self._tell(name, [encode(protocol.Refused(reason))])
-            self._driver.say(protocol.ManagerRefused(message.host, message.block, ours, theirs))
-            return
-        if name not in self._state.managers and len(self._state.managers) >= self._most_managers:
-            reason = descriptors.too_many_managers(self._most_managers)
-            logger.error("manager %s on %s refused: %s", message.manager, message.host, reason)
-            self._tell(name, [encode(protocol.Refused(reason))])
+        others = len(self._state.managers) - (name in self._state.managers)
+        refused = refusal(message, self._settings, others, self._most_managers)
+        if refused is not None:
+            logger.error("manager %s on %s refused: %s", message.manager, message.host, refused.reason)
+            self._tell(name, [encode(protocol.Refused(refused.reason))])
+            if refused.news is not None:
+                self._driver.say(refused.news)
             return
         record, strange = self._state.register(name, message, now)
         self._receipts.announce(record)
@@ -382,7 +355,7 @@ class Interchange:
             message.block,
             message.workers,
         )
-        self._tell(name, [encode(protocol.Welcome(settings.heartbeat_period_s))])
+        self._tell(name, [encode(protocol.Welcome(self._settings.heartbeat_period_s))])
         if strange:
             self._tell(name, [encode(protocol.Cancel(strange))])
         if record.recount is Recount.WANTED:
@@ -418,7 +391,7 @@ class Interchange:
         for task_id in sorted(begun):
             self._fail(record, [task_id], what, is_gone=True, is_job_end=is_job_end, ran_s=ran_s[task_id])
         self._fail(record, sorted(record.held - begun), what, is_gone=True, is_job_end=is_job_end)
-        self._packages.forget(name)
+        self._questions.forget(name)
         self._driver.say(protocol.ManagerGone(record.name, record.block, reason))
 
     def _fail(self, record: ManagerRecord, ids: list[int], what: str, **details: Any) -> None:
@@ -474,22 +447,3 @@ class Interchange:
         else:
             remove_if_orphaned(self._settings.spool, ENDING_PATIENCE_S)
         remove_directory(self._settings.socket_directory)
-
-
-def _divided(results: Sequence[Result], frames: Sequence[Any]) -> list[Sequence[Any]] | None:
-    """The frames of each result; None if they are not those that the results tell of."""
-    if not frames:
-        return None if any(result.sizes for result in results) else []
-    parts = []
-    at = 0
-    for result in results:
-        part = frames[at : at + len(result.sizes)]
-        if tuple(memoryview(frame).nbytes for frame in part) != result.sizes:
-            return None
-        parts.append(part)
-        at += len(part)
-    return parts if at == len(frames) else None
-
-
-def _versions(wire: int, parsl: str, python: str) -> str:
-    return f"parsl {parsl} (protocol {wire}) on Python {python}"
