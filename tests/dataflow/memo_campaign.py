@@ -1,6 +1,7 @@
 """A workflow that writes checkpoints, to be killed: ``python memo_campaign.py DIRECTORY EXECUTOR TASKS``.
 
-Each execution of a task adds a line to ``executed`` in the directory.
+Each execution of a task adds a line to ``executed-PID`` in the directory, with the PID of its driver: workers
+may outlive a driver that was killed for as long as their tasks take.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def main(directory: str, executor: str, tasks: int) -> None:
         run_dir=f"{directory}/runs",
         initialize_logging=False,
     )
-    log = f"{directory}/executed"
+    log = f"{directory}/executed-{os.getpid()}"
     with DataFlowKernel(config) as dfk:
-        futures = [dfk.submit(step, (number, log), "all", True, None, {}) for number in range(tasks)]
+        futures = [dfk.submit(step, (number, log), "all", True, ["log"], {}) for number in range(tasks)]
         assert [future.result() for future in futures] == list(range(tasks))
     print("complete")
 

@@ -27,7 +27,6 @@ class Campaign:
     def run(self, kill_after_s: float | None) -> bool:
         """Run it, and kill it with SIGKILL after a while; returns whether it was complete before."""
         recorded = self.recorded()
-        before = len(self.executed())
         with subprocess.Popen(
             [sys.executable, str(_CAMPAIGN), str(self.directory), self.executor, str(self.tasks)],
             env={"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"},
@@ -41,7 +40,7 @@ class Campaign:
                 process.kill()
                 output, errors = process.communicate()
         assert output == "complete\n" or process.returncode == -9, errors
-        executed = self.executed()[before:]
+        executed = self.executed(process.pid)
         assert not recorded.intersection(executed), "what was recorded was executed again"
         assert len(executed) == len(set(executed))
         return output == "complete\n"
@@ -56,9 +55,9 @@ class Campaign:
         loaded.close()
         return found
 
-    def executed(self) -> list[int]:
-        """The tasks that were executed, in all runs."""
-        log = self.directory / "executed"
+    def executed(self, driver: int) -> list[int]:
+        """The tasks that were executed for a driver."""
+        log = self.directory / f"executed-{driver}"
         return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
