@@ -24,6 +24,8 @@ from parsl.serialize.messages import (
 )
 from parsl.serialize.objects import APART_LIMIT, MOST_APART, dumps, loads
 
+#: Neither pickle nor dill takes it.
+UNPICKLABLE = (i for i in ())
 LOCK = threading.Lock()
 
 plain = st.recursive(
@@ -126,9 +128,9 @@ def test_numbers_may_be_written_to_in_both_ways() -> None:
 @pytest.mark.parametrize(
     ("args", "kwargs", "words"),
     [
-        ((1, LOCK), {}, "Argument 1 of test_call"),
-        ((1,), {"key": LOCK}, "Argument 'key' of test_call"),
-        (([LOCK],), {}, "Argument 0 of test_call, of type builtins.list"),
+        ((1, UNPICKLABLE), {}, "Argument 1 of test_call"),
+        ((1,), {"key": UNPICKLABLE}, "Argument 'key' of test_call"),
+        (([UNPICKLABLE],), {}, "Argument 0 of test_call, of type builtins.list"),
     ],
 )
 @pytest.mark.parametrize("dump", [dump_arguments, dump_call])
@@ -141,18 +143,41 @@ def test_the_argument_to_blame_is_named(dump: Any, args: Any, kwargs: Any, words
 
 
 def test_the_function_is_named_when_it_is_to_blame() -> None:
-    lock = threading.Lock()
+    generator = (i for i in ())
 
     def test_call() -> object:
-        return lock
+        return generator
 
     with pytest.raises(SerializationError, match="The function test_call"):
         dump_call(test_call, (1,), {})
 
 
 def test_a_result_that_cannot_be_pickled_is_named() -> None:
-    with pytest.raises(SerializationError, match=r"result of type _?thread\.lock"):
-        dump_value(LOCK)
+    with pytest.raises(SerializationError, match=r"result of type builtins\.generator"):
+        dump_value(UNPICKLABLE)
+
+
+class TestDill:
+    """What pickle cannot do is left to it, if it is there."""
+
+    def test_takes_what_pickle_cannot(self) -> None:
+        pytest.importorskip("dill")
+
+        def locked(n: int) -> int:
+            with LOCK:
+                return n + 1
+
+        function, args, kwargs = loads(*dump_call(locked, (LOCK,), {"n": 2}))
+        assert (function(1), type(args[0]), kwargs) == (2, type(LOCK), {"n": 2})
+        (lock,), _ = loads(*dump_arguments(locked, (LOCK,), {}))
+        assert type(lock) is type(load_value(*dump_value(LOCK))) is type(LOCK)
+        assert load_value(*dump_value([1, LOCK]))[0] == 1
+
+    def test_is_named_where_it_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "dill", None)
+        for dump in (dump_value, lambda lock: dump_arguments(len, (lock,), {})):
+            with pytest.raises(SerializationError, match=r"thread\.lock.*The package dill"):
+                dump(LOCK)
 
 
 def test_a_result_that_cannot_be_unpickled_says_so() -> None:

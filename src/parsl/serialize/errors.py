@@ -21,7 +21,10 @@ class SerializationError(ParslError):
     def __init__(self, fname: str) -> None:
         super().__init__(fname)
         self.fname = fname
-        self.troubleshooting = "Pass only objects that pickle: no open files, locks, sockets or generators."
+        self.troubleshooting = (
+            "Pass only objects that pickle: no open files, locks, sockets or generators. "
+            "(The package dill can do some of these, where it is installed: for the driver and the workers.)"
+        )
 
     def __str__(self) -> str:
         return f"{self.fname} cannot be serialized. {self.troubleshooting}"

@@ -1,14 +1,15 @@
 """Objects as bytes that say how they were made, and several of them in one buffer.
 
 An object's bytes begin with the identifier of its serializer and a line end. Serializers are tried in the
-order in which they were registered, Parsl's own first; the first that succeeds is taken. A buffer of several
-is, for each, its size in decimal digits, a line end, and its bytes.
+order in which they were registered, Parsl's own first, and dill last, if it is installed; the first that
+succeeds is taken. A buffer of several is, for each, its size in decimal digits, a line end, and its bytes.
 """
 
 from __future__ import annotations
 
 import logging
 
+from parsl.errors import OptionalModuleMissing
 from parsl.serialize.concretes import DillCallableSerializer, DillSerializer, PickleSerializer
 from parsl.serialize.errors import DeserializationError, DeserializerPluginError, SerializationError
 
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PICKLE = PickleSerializer()
+#: What is tried last, for scripts whose objects have locks or open files in them: upstream always has dill.
+_DILL = DillSerializer()
+_DILL_FOR_CODE = DillCallableSerializer()
 #: In the order in which they are tried.
 _for_code: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
 _for_data: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
 #: Those that bytes can name; others are imported when they are met.
 _known: dict[bytes, SerializerBase] = {
-    serializer.identifier: serializer for serializer in (_PICKLE, DillSerializer(), DillCallableSerializer())
+    serializer.identifier: serializer for serializer in (_PICKLE, _DILL, _DILL_FOR_CODE)
 }
 _LINE_END = b"\n"
 
@@ -42,11 +46,6 @@ def register_method_for_data(s: SerializerBase) -> None:
     _for_data[s.identifier] = _known[s.identifier] = s
 
 
-def has_plugins() -> bool:
-    """Whether serializers other than Parsl's first choice are registered in this process."""
-    return len(_for_code) > 1 or len(_for_data) > 1
-
-
 def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
     """Turn an object into bytes.
 
@@ -56,11 +55,13 @@ def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
 
     Raises: SerializationError when no registered serializer can.
     """
-    methods = _for_code if callable(obj) else _for_data
+    methods, dill = (_for_code, _DILL_FOR_CODE) if callable(obj) else (_for_data, _DILL)
     causes: list[Exception] = []
-    for identifier, serializer in list(methods.items()):
+    for identifier, serializer in [*methods.items(), (dill.identifier, dill)]:
         try:
             body = serializer.serialize(obj)
+        except OptionalModuleMissing:
+            continue
         except Exception as error:
             causes.append(error)
             continue

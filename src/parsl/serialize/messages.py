@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from parsl.serialize.errors import DeserializationError, SerializationError
-from parsl.serialize.objects import Buffer, dumps, is_plain, loads
+from parsl.serialize.objects import Buffer, dumps, is_pickle, is_plain, loads
 
 #: The arguments of a call without any.
 NO_ARGUMENTS = pickle.dumps(((), {}), 5)
@@ -29,7 +29,7 @@ def dump_arguments(
             return pickle.dumps((args, kwargs), 5), []
         return dumps((args, kwargs))
     except Exception as error:
-        return _packed_by_plugins([args, kwargs]) or _blame(function, args, kwargs, error)
+        return _packed_by_others([args, kwargs]) or _blame(function, args, kwargs, error)
 
 
 def dump_call(
@@ -42,7 +42,7 @@ def dump_call(
     try:
         return dumps((function, args, kwargs))
     except Exception as error:
-        return _packed_by_plugins([function, args, kwargs]) or _blame(function, args, kwargs, error)
+        return _packed_by_others([function, args, kwargs]) or _blame(function, args, kwargs, error)
 
 
 def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
@@ -55,6 +55,9 @@ def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
     try:
         return dumps(value)
     except Exception as error:
+        packed = _packed_by_others([value])
+        if packed is not None:
+            return packed
         raise SerializationError(f"The task's result of type {_type_name(value)} ({error})") from error
 
 
@@ -80,7 +83,8 @@ def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
     Raises: DeserializationError with the reason.
     """
     try:
-        return loads(payload, buffers)
+        value = loads(payload, buffers)
+        return value if is_pickle(payload) else value[0]
     except Exception as error:
         raise DeserializationError(
             f"the task's result cannot be unpickled here: {type(error).__name__}: {error}"
@@ -103,12 +107,10 @@ def load_exception(payload: Buffer) -> BaseException:
         )
 
 
-def _packed_by_plugins(objects: list[Any]) -> tuple[bytes, list[Buffer]] | None:
-    """What pickle cannot do, a serializer that the user has registered perhaps can."""
+def _packed_by_others(objects: list[Any]) -> tuple[bytes, list[Buffer]] | None:
+    """What pickle cannot do, a serializer that the user has registered perhaps can, or dill."""
     from parsl.serialize import facade
 
-    if not facade.has_plugins():
-        return None
     try:
         return facade.pack_objects(objects), []
     except SerializationError:

@@ -68,8 +68,13 @@ def dumps_inline(obj: object) -> bytes:
 
 def loads(payload: Buffer, buffers: Any = ()) -> Any:
     """The object that `dumps` was given; the list of objects, if `parsl.serialize.facade` has packed them."""
-    if payload[0] == _PICKLE:
+    if is_pickle(payload):
         return pickle.loads(payload, buffers=buffers)
     from parsl.serialize.facade import unpack_and_deserialize
 
     return unpack_and_deserialize(bytes(payload))
+
+
+def is_pickle(payload: Buffer) -> bool:
+    """Whether bytes are one pickle, and not packed by `parsl.serialize.facade`."""
+    return payload[0] == _PICKLE
