@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
         def note_job_end(self, job_id: object) -> None: ...
 
+        def note_jobs(self) -> None: ...
+
         def note_blocks_observed(self, ended: Sequence[str]) -> None: ...
 
 
@@ -96,6 +98,11 @@ class BlockKeeper:
         """What is known about every block, ended ones included, oldest first."""
         with self._lock:
             return self._table.statuses()
+
+    def jobs(self) -> list[object]:
+        """The jobs that are not known to have ended, the newest first."""
+        with self._lock:
+            return [job_id for _, job_id in reversed(self._table.jobs())]
 
     def views(self) -> tuple[BlockView, ...]:
         """Every block that is not known to have ended."""
@@ -164,6 +171,7 @@ class BlockKeeper:
             has_ended = job_id in self._early_ends
             self._early_ends.discard(job_id)
             self._times.submitted(self._clock())
+        self._owner.note_jobs()
         if is_to_be_cancelled:
             self._cancel([(block_id, job_id)])
         if has_ended:
@@ -286,6 +294,8 @@ class BlockKeeper:
             held = self._table.held()
         self.notices.tell_held(held)
         self._owner.note_blocks_observed(ended)
+        if ended:
+            self._owner.note_jobs()
 
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""

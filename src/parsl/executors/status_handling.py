@@ -291,6 +291,9 @@ class BlockProviderExecutor(ParslExecutor):
             ended: The blocks of which it is known only now that their jobs have ended.
         """
 
+    def note_jobs(self) -> None:
+        """Note that there are other jobs than before; for subclasses."""
+
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""
         if self.block_keeper:

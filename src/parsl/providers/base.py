@@ -91,6 +91,17 @@ class ExecutionProvider(metaclass=ABCMeta):
             For each id, in the same order, whether the scheduler has accepted it.
         """
 
+    def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
+        """Return commands that cancel jobs, for another process to run should this one be killed.
+
+        Args:
+            job_ids: Ids that ``submit`` has returned.
+
+        Returns:
+            Programs with their arguments, without a shell; none if there are none for it.
+        """
+        return []
+
     def has_signs(self, job_ids: Sequence[object]) -> bool:
         """Say, without asking the scheduler, whether jobs have begun or ended since this was asked last.
 

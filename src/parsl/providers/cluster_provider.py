@@ -236,6 +236,13 @@ class ClusterProvider(ExecutionProvider):
             accepted.update(zip(batch, answers, strict=True))
         return [accepted[job_id] for job_id in job_ids]
 
+    def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
+        """Return commands that cancel jobs, for another process to run should this one be killed."""
+        ids, limit = list(map(str, job_ids)), self.cancel_batch_limit
+        return [
+            self.dialect.cancel_command(ids[start : start + limit]) for start in range(0, len(ids), limit)
+        ]
+
     def execute_wait(self, cmd: str, timeout: float | None = None) -> tuple[int, str, str]:
         """Run a command line; for providers that somebody else has written.
 

@@ -81,6 +81,8 @@ class Engine:
         self._ended_blocks: set[str] = set()
         #: How nodes stand on which workers have ended, and when that was said.
         self._nodes: dict[str, tuple[protocol.NodeStanding, float]] = {}
+        #: What cancels the jobs, should this process die.
+        self._last_will = protocol.LastWill([])
         #: Why a lost interchange has no other in its place.
         self._why_no_other = ""
         self._cert_dir = ""
@@ -210,6 +212,7 @@ class Engine:
         return [
             *(protocol.HoldBlock(block, True) for block in self._held_blocks.copy()),
             *(protocol.BlockEnded(block) for block in self._ended_blocks.copy()),
+            self._last_will,
             *([protocol.Stop("the executor is shut down")] if self._stopping.is_set() else []),
         ]
 
@@ -267,6 +270,11 @@ class Engine:
         self._held_blocks.discard(block)
         self._ended_blocks.add(block)
         self.client.tell(protocol.BlockEnded(block))
+
+    def leave_will(self, commands: list[list[str]]) -> None:
+        """Say what is to be run should this process die, instead of what was said before."""
+        self._last_will = protocol.LastWill(commands)
+        self.client.tell(self._last_will)
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
         """Stop giving tasks to blocks.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -200,6 +201,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
+        self._will_lock = threading.Lock()
         self._longest_runtime_s = 0.0
         self._sender: TaskSender | None = None
 
@@ -477,6 +479,17 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
                 self._engine.block_ended(block)
         if self._lost is not None:
             self._lost.wake()
+
+    def note_jobs(self) -> None:
+        """There are other jobs than before: the interchange has them cancelled should this process die."""
+        keeper, provider, engine = self.block_keeper, self.provider, self._engine
+        if keeper is None or provider is None or engine is None:
+            return
+        try:
+            with self._will_lock:
+                engine.leave_will(provider.cancel_commands(keeper.jobs()))
+        except Exception:  # of a provider of the user's
+            logger.exception("Executor %s: should this process die, its jobs are not cancelled", self.label)
 
     def note_job_end(self, job_id: object) -> None:
         """A job has ended: so have its managers."""

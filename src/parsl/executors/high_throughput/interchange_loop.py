@@ -17,6 +17,7 @@ from parsl.executors.high_throughput import descriptors, protocol
 from parsl.executors.high_throughput.admission import refusal
 from parsl.executors.high_throughput.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange_state import InterchangeState
+from parsl.executors.high_throughput.last_will import LastWill
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.message_stream import MessageStream
@@ -70,6 +71,7 @@ class Interchange:
         self._state = state
         self._functions: dict[bytes, bytes] = {}
         self._frames: dict[int, list[Any]] = {}
+        self._last_will = LastWill()
         self._receipts = Receipts()
         #: More would have no descriptor for their connection.
         self._most_managers = descriptors.room_for(descriptors.limits()[0])
@@ -122,7 +124,10 @@ class Interchange:
                     self._open_remote()
             if self._remote is not None and (closed := self._remote.serve(self._take_remote)):
                 self._signs_of_life.doubt(closed, time.monotonic())
+        if not self._is_told_to_stop:
+            self._last_will.begin()
         self._stop_managers()
+        self._last_will.finish()
 
     def _await_offers(self) -> None:
         """In another's place: hear first of all that has not ended, to check what managers claim."""
@@ -214,6 +219,8 @@ class Interchange:
                 self._end_restoration()
         elif isinstance(message, protocol.HoldBlock):
             self._state.hold_block(message.block, message.is_held)
+        elif isinstance(message, protocol.LastWill):
+            self._last_will.commands = message.commands
         elif isinstance(message, protocol.Stop):
             logger.info("told to stop: %s", message.reason)
             self._stopping = self._is_told_to_stop = True

@@ -4,7 +4,7 @@ A message is one msgpack record (its *head*) followed by any number of raw frame
 opaque bytes, small ones inside the head, large ones as frames of their own; nobody between driver and worker
 opens them. Records are tagged and typed: what does not fit its type is refused by the decoder.
 
-    driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, Stop
+    driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, LastWill, Stop
     interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused,
                             NodeNews
     manager -> interchange  Register, Results, Beat, Draining, Interrupted, Held, Packages,
@@ -187,6 +187,13 @@ class HoldBlock(msgspec.Struct, tag=True, array_like=True):
 
 class Restored(msgspec.Struct, tag=True, array_like=True):
     """To an interchange that takes another's place: these were all tasks that have not ended."""
+
+
+class LastWill(msgspec.Struct, tag=True, array_like=True):
+    """What to run should the driver die, instead of what was said before: it cancels the driver's jobs."""
+
+    #: Each a program with its arguments.
+    commands: list[list[str]]
 
 
 class Stop(msgspec.Struct, tag=True, array_like=True):
@@ -399,7 +406,7 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
     pid: int
 
 
-FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | Stop
+FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | LastWill | Stop
 ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeNews
 FromManager = Register | Results | Beat | Draining | Interrupted | Held | Packages | Goodbye
 ToManager = (
