@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
+import parsl
 from parsl.cli.main import main
+from parsl.testing.schedulers import AURORA_POLICY, PBSCluster
+
+SOURCES = Path(parsl.__file__).parents[1]
 
 HEADER = """
 from parsl.config import Config
@@ -87,3 +93,19 @@ def add_command(tmp_path, monkeypatch):
         path.chmod(0o755)
 
     return add
+
+
+@pytest.fixture
+def pbs(tmp_path, monkeypatch):
+    with PBSCluster(tmp_path / "c", policy=AURORA_POLICY) as cluster:
+        monkeypatch.setenv("PATH", cluster.environment()["PATH"])
+        yield cluster
+
+
+@pytest.fixture
+def environment(home):
+    """The environment that the guide activates: this Python, and our Parsl."""
+    activate = home / "_env" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text(f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{SOURCES}'\n")
+    return home / "_env"

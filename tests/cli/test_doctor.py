@@ -1,40 +1,29 @@
 """``parsl doctor`` as a whole: good configurations, and what it says about broken ones."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-import parsl
 from parsl.cli.main import main
-from parsl.testing.schedulers import AURORA_POLICY, PBSCluster
 from tests.cli.conftest import of_level
 
 GUIDE = Path(__file__).parents[1] / "providers" / "aurora_guide"
-SOURCES = Path(parsl.__file__).parents[1]
-
-
-@pytest.fixture
-def pbs(tmp_path, monkeypatch):
-    with PBSCluster(tmp_path / "c", policy=AURORA_POLICY) as cluster:
-        monkeypatch.setenv("PATH", cluster.environment()["PATH"])
-        yield cluster
-
-
-@pytest.fixture
-def environment(home):
-    """The environment that the guide activates: this Python, and our Parsl."""
-    activate = home / "_env" / "bin" / "activate"
-    activate.parent.mkdir(parents=True)
-    activate.write_text(f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{SOURCES}'\n")
-    return home / "_env"
 
 
 def test_the_guides_configuration_would_run(doctor, pbs, environment):
     found = doctor.run(str(GUIDE / "config.py"))
     assert of_level(found, "error") == []
     topics = [topic for topic, _ in of_level(found, "ok")]
-    assert topics == ["scheduler", "launcher", "worker_init", "python", "workers", "address", "address"]
+    assert topics == [
+        "scheduler",
+        "queue",
+        "launcher",
+        "worker_init",
+        "python",
+        "workers",
+        "address",
+        "address",
+    ]
     script = doctor.script()
     assert "#PBS -l filesystems=home:flare\n" in script
     assert "source $HOME/_env/bin/activate" in script
@@ -87,49 +76,6 @@ def test_grid_engines_qsub_is_not_taken_for_that_of_pbs(doctor, add_command, hom
         "c = Config([HighThroughputExecutor(provider=PBSProProvider(queue='q'))], retries=1)"
     )
     assert any("does not look like that of PBS Pro" in text for _, text in of_level(found, "warning"))
-
-
-QUEUE = """Queue: debug
-    queue_type = Execution
-    total_jobs = 0
-    state_count = Transit:0 Queued:0 Held:0 Waiting:0 Running:0 Exiting:0 Begun
-\t:0
-    resources_max.nodect = 2
-    resources_max.walltime = 01:00:00
-    enabled = True
-    started = {started}
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "started", "level", "words"),
-    [
-        ("nodes_per_block=2, walltime='1:00:00'", "True", "ok", "allows walltime and nodes"),
-        ("nodes_per_block=3", "True", "error", "nodes_per_block is 3, but debug allows at most 2"),
-        ("walltime='1:00:01'", "True", "error", "walltime is 01:00:01, but debug allows at most 01:00:00"),
-        ("nodes_per_block=1", "False", "warning", "debug is not started now"),
-    ],
-)
-def test_what_a_queue_does_not_allow(doctor, add_command, home, options, started, level, words):
-    add_command("qsub", "echo pbs_version = 23.06.06")
-    add_command("qdel", "")
-    add_command("qstat", f"cat <<'END'\n{QUEUE.format(started=started)}END")
-    found = doctor.check(
-        f"p = PBSProProvider(queue='debug', launcher=MpiExecLauncher(), {options})\n"
-        "c = Config([HighThroughputExecutor(provider=p)], retries=1)"
-    )
-    [text] = [text for topic, text in of_level(found, level) if topic == "queue"]
-    assert words in text
-
-
-def test_a_queue_that_does_not_exist(doctor, add_command, home):
-    add_command("qsub", "echo pbs_version = 23.06.06")
-    add_command("qdel", "")
-    add_command("qstat", "echo qstat: Unknown queue nosuch >&2; exit 170")
-    found = doctor.check(
-        "c = Config([HighThroughputExecutor(provider=PBSProProvider(queue='nosuch'))], retries=1)"
-    )
-    assert any("Unknown queue nosuch" in text for _, text in of_level(found, "error"))
 
 
 SLURM = (

@@ -2,10 +2,20 @@
 
 import pytest
 
-from parsl.cli.checkup.queue_limits import QueueLimits, compare, parse_qstat, parse_scontrol, parse_time
+from parsl.cli.checkup.queue_limits import (
+    QueueLimits,
+    compare,
+    compare_jobs,
+    parse_qstat,
+    parse_scontrol,
+    parse_time,
+)
+from tests.cli.conftest import of_level
 
 PBS = """Queue: prod
     queue_type = Route
+    route_destinations = small,
+\tlarge
     enabled = True
     started = True
 
@@ -16,6 +26,8 @@ Queue: debug
     resources_max.nodect = 2
     resources_max.walltime = 01:00:00
     resources_min.walltime = 00:05:00
+    max_run = [u:PBS_GENERIC=1]
+    max_queued = [p:PBS_ALL=99],[u:PBS_GENERIC=3]
     enabled = False
     started = True
 """
@@ -27,8 +39,10 @@ SLURM = (
 
 
 def test_the_queue_that_is_meant_is_read():
-    assert parse_qstat(PBS, "debug") == QueueLimits("debug", 3600, 300, 2, closed="not enabled")
-    assert parse_qstat(PBS, "prod") == QueueLimits("prod")
+    assert parse_qstat(PBS, "debug") == QueueLimits(
+        "debug", 3600, 300, 2, closed="not enabled", max_running=1, max_queued=3
+    )
+    assert parse_qstat(PBS, "prod") == QueueLimits("prod", destinations=("small", "large"))
     assert parse_qstat(PBS, "bug") is None
     assert parse_qstat("", "debug") is None
 
@@ -52,3 +66,97 @@ def test_both_ends_are_compared():
     assert [finding.level for finding in compare(limits, 50, 3)] == ["ok"]
     assert [finding.level for finding in compare(limits, 101, 5)] == ["error", "error"]
     assert [finding.level for finding in compare(limits, 9, 1)] == ["error", "error"]
+
+
+def test_jobs_of_a_user_are_counted():
+    limits = QueueLimits("q", max_running=1, max_queued=2)
+    assert compare_jobs(limits, 1) == []
+    assert [finding.level for finding in compare_jobs(limits, 2)] == ["note"]
+    assert [finding.level for finding in compare_jobs(limits, 3)] == ["warning"]
+    assert compare_jobs(QueueLimits("q"), 99) == []
+
+
+QUEUE = """Queue: debug
+    queue_type = Execution
+    total_jobs = 0
+    state_count = Transit:0 Queued:0 Held:0 Waiting:0 Running:0 Exiting:0 Begun
+\t:0
+    resources_max.nodect = 2
+    resources_max.walltime = 01:00:00
+    enabled = True
+    started = {started}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "started", "level", "words"),
+    [
+        ("nodes_per_block=2, walltime='1:00:00'", "True", "ok", "allows walltime and nodes"),
+        ("nodes_per_block=3", "True", "error", "nodes_per_block is 3, but debug allows at most 2"),
+        ("walltime='1:00:01'", "True", "error", "walltime is 01:00:01, but debug allows at most 01:00:00"),
+        ("nodes_per_block=1", "False", "warning", "debug is not started now"),
+    ],
+)
+def test_what_a_queue_does_not_allow(doctor, add_command, home, options, started, level, words):
+    add_command("qsub", "echo pbs_version = 23.06.06")
+    add_command("qdel", "")
+    add_command("qstat", f"cat <<'END'\n{QUEUE.format(started=started)}END")
+    found = doctor.check(
+        f"p = PBSProProvider(queue='debug', launcher=MpiExecLauncher(), {options})\n"
+        "c = Config([HighThroughputExecutor(provider=p)], retries=1)"
+    )
+    [text] = [text for topic, text in of_level(found, level) if topic == "queue"]
+    assert words in text
+
+
+ROUTE = """case $2 in
+prod) echo "Queue: prod"; echo "    queue_type = Route"; echo "    route_destinations = small,large";;
+small) printf 'Queue: small\\n    resources_max.nodect = 8\\n\\n'
+       printf 'Queue: large\\n    resources_min.nodect = 100\\n    max_run = [u:PBS_GENERIC=1]\\n';;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "level", "words"),
+    [
+        (8, "ok", "passes such a job on to small"),
+        (100, "ok", "passes such a job on to large"),
+        (
+            50,
+            "error",
+            "allows this. nodes_per_block is 50, but small allows at most 8. nodes_per_block is 50, but",
+        ),
+        (100, "note", "large runs no more than 1 of a user's jobs at once: the others wait"),
+    ],
+)
+def test_a_queue_that_passes_jobs_on_to_others(doctor, add_command, home, nodes, level, words):
+    add_command("qsub", "echo pbs_version = 23.06.06")
+    add_command("qdel", "")
+    add_command("qstat", ROUTE)
+    found = doctor.check(
+        "p = PBSProProvider(queue='prod', max_blocks=2, launcher=MpiExecLauncher(), "
+        f"nodes_per_block={nodes})\nc = Config([HighThroughputExecutor(provider=p)], retries=1)"
+    )
+    assert any(words in text for topic, text in of_level(found, level) if topic == "queue"), found
+
+
+def test_the_limits_of_auroras_queues_are_those_of_its_stand_in(doctor, pbs, environment):
+    found = doctor.check(
+        "from parsl.configs import aurora_tiles\n"
+        "c = aurora_tiles('x', environment='~/_env', nodes_per_block=3, walltime='2:00:00', max_blocks=2)"
+    )
+    assert [text for topic, text in of_level(found, "error") if topic == "queue"] == [
+        "walltime is 02:00:00, but debug allows at most 01:00:00. ",
+        "nodes_per_block is 3, but debug allows at most 2. ",
+    ]
+    assert any("the others wait" in text for _, text in of_level(found, "note"))
+
+
+def test_a_queue_that_does_not_exist(doctor, add_command, home):
+    add_command("qsub", "echo pbs_version = 23.06.06")
+    add_command("qdel", "")
+    add_command("qstat", "echo qstat: Unknown queue nosuch >&2; exit 170")
+    found = doctor.check(
+        "c = Config([HighThroughputExecutor(provider=PBSProProvider(queue='nosuch'))], retries=1)"
+    )
+    assert any("Unknown queue nosuch" in text for _, text in of_level(found, "error"))

@@ -449,3 +449,13 @@ def test_the_command_line_runs_a_command_beside_a_cluster(tmp_path):
         "bash", "-c", "pbsnodes -a | grep -c Mom; exit 5",
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (5, "3\n"), done.stderr
+
+
+def test_queues_tell_of_their_limits(make):
+    make(policy=AURORA_POLICY)
+    assert run("qstat", "-Qf", "nosuch").returncode == 170
+    told = run("qstat", "-Qf", "debug")
+    assert told.stdout.startswith("Queue: debug\n    queue_type = Execution\n    total_jobs = 0\n")
+    assert "    resources_max.nodect = 2\n    resources_max.walltime = 01:00:00\n" in told.stdout
+    assert "    max_run = [u:PBS_GENERIC=1]\n    enabled = True\n" in told.stdout
+    assert run("qstat", "-Q").stdout.count("Exe*") == len(AURORA_POLICY.queues)

@@ -28,19 +28,19 @@ class QueueLimits(NamedTuple):
     min_nodes: int | None = None
     #: Why it takes or starts no jobs; empty if it does.
     closed: str = ""
+    #: How many jobs of a user it runs at once, and how many it takes, running or not.
+    max_running: int | None = None
+    max_queued: int | None = None
+    #: The queues that it passes jobs on to; their limits are what counts.
+    destinations: tuple[str, ...] = ()
 
 
 def check_queue(subject: Subject) -> list[Finding]:
     """Ask about the queue, and compare. Asking costs nothing, and uses up no job id."""
-    from parsl.commands import CommandNotStarted, run_command
-
     batch = subject.batch
     command = queue_command(batch) if batch is not None else None
-    if batch is None or command is None:
-        return []
-    try:
-        result = run_command(command, _TIMEOUT_S)
-    except CommandNotStarted:
+    result = _run(command) if command is not None else None
+    if batch is None or command is None or result is None:
         return []
     shown = " ".join(command)
     if result.timed_out:
@@ -54,7 +54,44 @@ def check_queue(subject: Subject) -> list[Finding]:
     if limits is None:
         text = f"its limits are not known: `{shown}` does not tell. {result.stderr.strip()}".strip()
         return [Finding(NOTE, _TOPIC, text)]
-    return compare(limits, batch.walltime_s, batch.nodes_per_block)
+    if limits.destinations:
+        return _check_destinations(limits, batch)
+    return [
+        *compare(limits, batch.walltime_s, batch.nodes_per_block),
+        *compare_jobs(limits, batch.max_blocks),
+    ]
+
+
+def _run(command: list[str]) -> CommandResult | None:
+    from parsl.commands import CommandNotStarted, run_command
+
+    try:
+        return run_command(command, _TIMEOUT_S)
+    except CommandNotStarted:
+        return None  # of which there is another finding
+
+
+def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Finding]:
+    """Of a queue that passes jobs on: one of the others has to take the job."""
+    result = _run(["qstat", "-Qf", *routing.destinations])
+    found = [parse_qstat(result.stdout if result else "", name) for name in routing.destinations]
+    known = [limits for limits in found if limits is not None]
+    if not known:
+        text = (
+            f"{routing.name} passes jobs on to {', '.join(routing.destinations)}, whose limits are not known."
+        )
+        return [Finding(NOTE, _TOPIC, text)]
+    refusals = []
+    for limits in known:
+        problems = [
+            one.text for one in compare(limits, batch.walltime_s, batch.nodes_per_block) if one.level == ERROR
+        ]
+        if not problems:
+            text = f"{routing.name} passes such a job on to {limits.name}, which allows walltime and nodes"
+            return [Finding(OK, _TOPIC, text), *compare_jobs(limits, batch.max_blocks)]
+        refusals += problems
+    text = f"none of the queues that {routing.name} passes jobs on to allows this. {' '.join(refusals)}"
+    return [Finding(ERROR, _TOPIC, text)]
 
 
 def queue_command(batch: ClusterProvider) -> list[str] | None:
@@ -79,7 +116,7 @@ def read_limits(batch: ClusterProvider, result: CommandResult) -> QueueLimits | 
 
 
 def parse_qstat(text: str, queue: str) -> QueueLimits | None:
-    """Read ``qstat -Qf``: of a routing queue the limits are those of its destinations, and not told."""
+    """Read ``qstat -Qf``; None if the queue is not there."""
     lines = text.replace("\n\t", "").splitlines()
     starts = [number for number, line in enumerate(lines) if line.strip() == f"Queue: {queue}"]
     if not starts:
@@ -98,6 +135,9 @@ def parse_qstat(text: str, queue: str) -> QueueLimits | None:
         max_nodes=_whole(values.get("resources_max.nodect")),
         min_nodes=_whole(values.get("resources_min.nodect")),
         closed=" and ".join(f"not {word}" for word in closed),
+        max_running=_for_each_user(values.get("max_run")),
+        max_queued=_for_each_user(values.get("max_queued")),
+        destinations=tuple(filter(None, re.split(r"[,\s]+", values.get("route_destinations", "")))),
     )
 
 
@@ -140,6 +180,18 @@ def compare(limits: QueueLimits, walltime_s: int, nodes: int) -> list[Finding]:
     return findings or [Finding(OK, _TOPIC, f"{limits.name} is open, and allows walltime and nodes")]
 
 
+def compare_jobs(limits: QueueLimits, max_blocks: int) -> list[Finding]:
+    """Say how many of the blocks there can be at once."""
+    start = f"max_blocks is {max_blocks}, but {limits.name}"
+    if limits.max_queued is not None and max_blocks > limits.max_queued:
+        text = f"{start} takes no more than {limits.max_queued} of a user's jobs: it refuses the others."
+        return [Finding(WARNING, _TOPIC, text, "They are tried again later.")]
+    if limits.max_running is not None and max_blocks > limits.max_running:
+        text = f"{start} runs no more than {limits.max_running} of a user's jobs at once: the others wait."
+        return [Finding(NOTE, _TOPIC, text)]
+    return []
+
+
 def parse_time(text: str | None, bare: str = "second") -> int | None:
     """Read a walltime of the scheduler's; None if it sets no limit, or is none."""
     from parsl.providers.batch.walltime import parse_walltime
@@ -149,6 +201,12 @@ def parse_time(text: str | None, bare: str = "second") -> int | None:
         return parse_walltime("the queue", text, bare=bare)
     except ParameterError:
         return None
+
+
+def _for_each_user(text: str | None) -> int | None:
+    """Read PBS' limit on jobs of each user, as in ``[u:PBS_GENERIC=1]``, which may be one of several."""
+    match = re.search(r"u:PBS_GENERIC=(\d{1,9})", text or "")
+    return int(match[1]) if match else None
 
 
 def _least(*numbers: int | None) -> int | None:

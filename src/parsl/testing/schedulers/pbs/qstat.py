@@ -17,6 +17,7 @@ from parsl.testing.schedulers.pbs.text_answers import (
     render_alternative,
     render_dsv,
     render_full,
+    render_full_queues,
     render_queues,
     render_table,
 )
@@ -90,8 +91,7 @@ def _answer(call: Call) -> Answer:
         if options.user and options.format:
             return _users_json(state, options, settings)
         if "Q" in options.flags:
-            queues = settings.policy.queues or (Queue(settings.policy.default_queue),)
-            return Answer(render_queues(queues, state.active_jobs()))
+            return _tell_of_queues(options, settings, state.active_jobs())
         found = find_jobs(state, options, settings)
         is_full = "f" in options.flags
         payloads = state.payloads([job.number for job in found.jobs]) if is_full else {}
@@ -103,6 +103,18 @@ def _answer(call: Call) -> Answer:
     else:
         text = render_table(jobs, settings.server)
     return Answer(text, found.stderr, found.exit_code)
+
+
+def _tell_of_queues(options: QstatOptions, settings: Settings, jobs: Sequence[Job]) -> Answer:
+    queues = settings.policy.queues or (Queue(settings.policy.default_queue),)
+    names = {queue.name for queue in queues}
+    unknown = [name for name in options.operands if name not in names]
+    told = [queue for queue in queues if not options.operands or queue.name in options.operands]
+    stdout = "".join(
+        (render_full_queues if "f" in options.flags else render_queues)(told, jobs) if told else ""
+    )
+    stderr = "".join(f"qstat: Unknown queue {name}\n" for name in unknown)
+    return Answer(stdout, stderr, refusals.UNKNOWN_QUEUE if unknown else 0)
 
 
 def _alternative(jobs: Sequence[Job], options: QstatOptions, settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from parsl.testing.schedulers.durations import format_hours_minutes
+from parsl.testing.schedulers.durations import format_duration, format_hours_minutes
 from parsl.testing.schedulers.pbs.attributes import Attributes, Value, state_letter
 from parsl.testing.schedulers.pbs.ids import full_id
 from parsl.testing.schedulers.records import FINISHED, HELD, QUEUED, RUNNING, WAITING, Job, Queue
@@ -109,6 +109,34 @@ def _queue_row(queue: Queue, jobs: Sequence[Job]) -> str:
     counts = "".join(f" {mine.count(state):5d}" for state in (QUEUED, RUNNING, HELD, WAITING))
     enabled = "yes" if queue.enabled else "no"
     return f"{_cut(queue.name, 16):16} {0:5d} {len(mine):5d} {enabled:>3} yes{counts} {0:5d} {0:5d} Exe*\n"
+
+
+def render_full_queues(queues: Sequence[Queue], jobs: Sequence[Job]) -> str:
+    """Write what ``qstat -Q -f`` prints of queues, with their limits."""
+    return "".join(f"Queue: {queue.name}\n{_queue_attributes(queue, jobs)}\n" for queue in queues)
+
+
+def _queue_attributes(queue: Queue, jobs: Sequence[Job]) -> str:
+    limits = {
+        "resources_max.nodect": queue.max_nodes,
+        "resources_max.walltime": None
+        if queue.max_walltime_s is None
+        else format_duration(queue.max_walltime_s),
+        "max_run": _for_each_user(queue.max_running_per_user),
+        "max_queued": _for_each_user(queue.max_queued_per_user),
+    }
+    values = {
+        "queue_type": "Execution",
+        "total_jobs": sum(job.queue == queue.name and job.state != FINISHED for job in jobs),
+        **{name: value for name, value in limits.items() if value is not None},
+        "enabled": queue.enabled,
+        "started": True,
+    }
+    return "".join(f"    {name} = {value}\n" for name, value in values.items())
+
+
+def _for_each_user(most: int | None) -> str | None:
+    return None if most is None else f"[u:PBS_GENERIC={most}]"
 
 
 def fold(line: str) -> str:
