@@ -1,0 +1,96 @@
+"""What is tried again after a failure, how often, and what a retry_handler has to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from parsl.dataflow.errors import DataFlowException, DependencyError
+from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
+
+
+def test_a_task_is_tried_again(tmp_path: Any) -> None:
+    attempts: list[int] = []
+
+    def third_time_lucky() -> int:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise ValueError(f"attempt {len(attempts)}")
+        return 7
+
+    with kernel(tmp_path, PromptExecutor(), retries=2, garbage_collect=False) as dfk:
+        future = call(dfk, third_time_lucky)
+        assert future.result() == 7
+        record = dfk.tasks[0]
+        assert (record["fail_count"], record["try_id"]) == (2, 2)
+        assert record["fail_history"] == ["ValueError('attempt 1')", "ValueError('attempt 2')"]
+
+
+def test_but_no_more_often_than_allowed(tmp_path: Any) -> None:
+    executor = PromptExecutor()
+    with kernel(tmp_path, executor, retries=2) as dfk:
+        assert isinstance(call(dfk, fail).exception(), ValueError)
+        assert executor.calls == 3
+
+
+def test_arguments_are_futures_results_each_time(tmp_path: Any) -> None:
+    executor = HoldingExecutor()
+    with kernel(tmp_path, executor, retries=1) as dfk:
+        seen: list[int] = []
+
+        def fails_once(number: int) -> int:
+            seen.append(number)
+            return 1 // (len(seen) - 1)
+
+        future = call(dfk, fails_once, call(dfk, add, 4))
+        executor.run_all()
+        assert future.result() == 1
+        assert seen == [4, 4]
+
+
+def test_the_handler_says_what_a_failure_costs(tmp_path: Any) -> None:
+    seen: list[Any] = []
+
+    def handler(error: Exception, record: Any) -> float:
+        seen.append(
+            (type(error), record["func_name"], record["fail_count"], record["fail_cost"], record["args"])
+        )
+        return 0.6
+
+    executor = PromptExecutor()
+    with kernel(tmp_path, executor, retries=1, retry_handler=handler) as dfk:
+        assert isinstance(call(dfk, fail, 5).exception(), ValueError)
+    assert seen == [(ValueError, "fail", 1, 0, (5,)), (ValueError, "fail", 2, 0.6, (5,))]
+
+
+@pytest.mark.parametrize("answer", [None, "x"])
+def test_a_handler_that_fails_is_explained(tmp_path: Any, answer: Any) -> None:
+    def handler(error: Exception, record: Any) -> Any:
+        return 1 / 0 if answer is None else answer
+
+    with kernel(tmp_path, PromptExecutor(), retries=5, retry_handler=handler) as dfk:
+        error = call(dfk, fail).exception()
+        assert isinstance(error, DataFlowException)
+        assert "retry_handler" in str(error)
+        assert "ValueError('failed')" in str(error)
+        assert error.__cause__ is not None
+
+
+def test_a_dependent_waits_for_the_last_attempt(tmp_path: Any) -> None:
+    executor = HoldingExecutor()
+    with kernel(tmp_path, executor, retries=1) as dfk:
+        child = call(dfk, add, call(dfk, fail))
+        executor.held.pop(0).run()
+        assert not child.done()
+        executor.run_all()
+        assert isinstance(child.exception(), DependencyError)
+
+
+def test_a_failing_submission_is_tried_again(tmp_path: Any) -> None:
+    executor = HoldingExecutor()
+    executor.refusal = OSError("not now")
+    with kernel(tmp_path, executor, retries=2) as dfk:
+        future = call(dfk, add)
+        assert isinstance(future.exception(), OSError)
+        assert future.task_record.fail_count == 3
