@@ -388,6 +388,7 @@ def test_a_killed_runner_leaves_nothing_at_the_end(cluster, tmp_path):
 
 def test_jobs_end_with_the_process_that_the_cluster_belongs_to(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where the job's output is brought
     script = tmp_path / "job.sh"
     script.write_text(f"#!/bin/bash\necho $$ > {tmp_path}/pid; touch {tmp_path}/ok; sleep 100\n")
     program = f"""
