@@ -29,9 +29,7 @@ def test_an_ensemble_is_done_over_a_bad_network(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     seconds, seed = request.config.getoption("--seconds"), request.config.getoption("--seed")
-    monkeypatch.setattr(
-        endpoints, "listen_unix", lambda log_dir: None
-    )  # managers have to come over the network
+    monkeypatch.setattr(endpoints, "listen_unix", lambda log_dir: None)
     relay = Relay(WEATHERS[name], seed)
     try:
         loaded = config(tmp_path / "r", "tcp", launch_cmd=through_relay(relay))

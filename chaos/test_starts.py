@@ -35,7 +35,7 @@ def busy_threads(log: Path) -> Iterator[None]:
     """Threads that hold the locks that a fork would copy: of loggers, of files, of the resolver."""
     is_over = threading.Event()
     logger = logging.getLogger("noise")
-    logger.propagate = False  # pytest would keep it all
+    logger.propagate = False
     handler = logging.FileHandler(log)
     logger.addHandler(handler)
 
@@ -57,8 +57,13 @@ def busy_threads(log: Path) -> Iterator[None]:
 
 
 def test_two_hundred_starts_beside_busy_threads_leave_nothing(
-    tmp_path: Path, request: pytest.FixtureRequest, wait_until: WaitUntil
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    wait_until: WaitUntil,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("parsl"), "propagate", False)  # pytest would keep all records
+
     def cycle(number: int) -> None:
         executors = [executor(label="htex", max_workers_per_node=1), ThreadPoolExecutor(label="threads")]
         with parsl.load(
