@@ -7,10 +7,11 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from parsl.rundirs import make_rundir, numbered_rundirs
+from parsl.rundirs import for_the_user, make_directory, make_rundir, numbered_rundirs
 
 _RACER = """
 import sys
@@ -54,10 +55,27 @@ def test_thousands_of_runs_do_not_make_it_slow(tmp_path):
 def test_nobody_else_may_write_there(tmp_path):
     umask = os.umask(0)
     try:
-        mode = stat.S_IMODE(os.stat(make_rundir(tmp_path)).st_mode)
+        made = Path(make_rundir(tmp_path / "above" / "runs"))
+        with open(made / "log", "a", opener=for_the_user) as file:
+            file.write("x")
     finally:
         os.umask(umask)
-    assert mode & (stat.S_IWGRP | stat.S_IWOTH) == 0
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (made.parents[1], made.parent, made, made / "log")]
+    assert modes == [0o755, 0o755, 0o755, 0o644]
+
+
+def test_a_directory_that_is_there_is_left_as_it_is(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o770)
+    make_directory(shared)
+    make_rundir(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o770
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        make_directory(tmp_path / "file" / "below")
+    with pytest.raises(FileExistsError):
+        make_directory(tmp_path / "file")
 
 
 def test_a_file_in_the_way_is_an_error_that_names_it(tmp_path):

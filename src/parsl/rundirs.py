@@ -1,4 +1,4 @@
-"""The numbered directories of runs: ``runinfo/000``, ``runinfo/001``, ..."""
+"""The numbered directories of runs, ``runinfo/000``, ``runinfo/001``, ..., where only the user may write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 
 #: Logs and scripts of a run may be read by colleagues, as is usual on shared machines; but whoever
 #: can write here can make the run's jobs execute what they like. The certificates inside have a
-#: stricter directory of their own.
+#: stricter directory of their own. This is so whatever the umask allows.
 _MODE = 0o755
+_FILE_MODE = 0o644
 
 _MAX_ATTEMPTS = 10_000
 
@@ -25,7 +26,7 @@ def make_rundir(path: str | os.PathLike[str]) -> str:
         OSError: It cannot be made; the message says which and why.
     """
     base = os.path.abspath(path)
-    os.makedirs(base, exist_ok=True)
+    make_directory(base)
     number = _highest_number(base) + 1
     for candidate in range(number, number + _MAX_ATTEMPTS):
         rundir = os.path.join(base, f"{candidate:03d}")
@@ -38,6 +39,27 @@ def make_rundir(path: str | os.PathLike[str]) -> str:
         f"No directory for this run could be made in {base}: {_MAX_ATTEMPTS} numbers from {number} on "
         "are taken. Choose another run_dir in the Config."
     )
+
+
+def make_directory(path: str | os.PathLike[str]) -> None:
+    """Make a directory that nobody else can write to, with those above it, as far as they are missing.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    parent = os.path.dirname(os.fspath(path).rstrip(os.sep))
+    if parent and not os.path.exists(parent):
+        make_directory(parent)
+    try:
+        os.mkdir(path, _MODE)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def for_the_user(path: str, flags: int) -> int:
+    """Open a file that nobody else can write to; for ``open(..., opener=for_the_user)``."""
+    return os.open(path, flags, _FILE_MODE)
 
 
 def numbered_rundirs(path: str | os.PathLike[str]) -> list[str]:

@@ -316,7 +316,9 @@ class DataFlowKernel:
             taskrecord: The task.
             kw: ``'stdout'`` or ``'stderr'``.
         """
-        return std_streams.autopath(self.run_dir, taskrecord, kw)
+        path = std_streams.autopath(self.run_dir, taskrecord, kw)
+        std_streams.open_directory(path)
+        return path
 
     def wipe_task(self, task_id: int) -> None:
         """Forget a task that is done."""

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 
+from parsl.rundirs import make_directory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
 
 _TASKS_PER_DIRECTORY = 10_000
+
+
+def open_directory(path: str) -> None:
+    """Make the directory of a stream's file, to which others cannot write: links there would lead astray.
+
+    Where it cannot be made, the task says so.
+    """
+    try:
+        make_directory(os.path.dirname(path))
+    except OSError:
+        pass
 
 
 def autopath(run_dir: str, record: TaskRecord, stream: str) -> str:

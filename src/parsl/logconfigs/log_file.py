@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from io import TextIOWrapper
+
+from parsl.rundirs import for_the_user
 
 #: How the processes of an executor write their records.
 ROLE_FORMAT = "%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"
@@ -23,6 +26,11 @@ class LogFile(logging.FileHandler):
     def __init__(self, file: str | os.PathLike[str]) -> None:
         super().__init__(file, encoding="utf-8")
         self._has_complained = False
+
+    def _open(self) -> TextIOWrapper:
+        file = open(self.baseFilename, self.mode, encoding=self.encoding, opener=for_the_user)  # noqa: SIM115
+        assert isinstance(file, TextIOWrapper)
+        return file
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]

@@ -10,6 +10,7 @@ import threading
 from logging import getLogger
 from time import time
 
+from parsl.rundirs import for_the_user
 from parsl.usage_tracking.api import get_parsl_usage
 from parsl.usage_tracking.levels import LEVEL_2, LEVEL_3
 from parsl.version import VERSION
@@ -85,7 +86,7 @@ class UsageTracker:
         message = {"correlator": self._correlator, "time_s": round(time(), 3), **message}
         line = json.dumps(message, default=str)
         try:
-            with open(self._path, "a") as stream:
+            with open(self._path, "a", opener=for_the_user) as stream:
                 stream.write(line + "\n")
         except OSError as error:
             logger.debug("Usage information cannot be written: %s", error)

@@ -24,7 +24,7 @@ from tests.system import tasks
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system import run as runs
-    from tests.system.fixtures import StartRun
+    from tests.system.fixtures import StartDriver, StartRun
 
 
 @contextmanager
@@ -66,6 +66,59 @@ def test_secret_keys_are_in_their_files_and_nowhere_else(start_run: StartRun, fa
         (process.pid, name): seen(process, name) for process in processes for name in ("cmdline", "environ")
     }
     assert [where for where, text in shown.items() if any(secret in text for secret in secrets)] == []
+
+
+@pytest.mark.parametrize("allowed", ["0", "0o002"])
+def test_others_can_write_to_nothing_of_a_run_whatever_the_umask_allows(
+    start_driver: StartDriver, wait_until: WaitUntil, allowed: str
+) -> None:
+    """With umask 0 anybody, with 2 the user's group; sites have groups that many share."""
+    driver = start_driver(
+        f"""
+        os.umask({allowed})
+        from parsl.dataflow.memoization import BasicMemoizer
+
+        @bash_app(cache=True)
+        def shell(stdout=parsl.AUTO_LOGNAME, stderr=parsl.AUTO_LOGNAME):
+            return "echo x"
+
+        @python_app
+        def fail():
+            1 / 0
+
+        config = make_config(
+            address="127.0.0.1", worker_debug=True, worker_logdir_root=os.path.abspath("logs/of/workers")
+        )
+        config.memoizer = BasicMemoizer(checkpoint_mode="task_exit")
+        config.usage_tracking = 1
+        with parsl.load(config):
+            shell().result()
+            fail().exception()
+            open("begun", "w").close()
+            while not os.path.exists("end"):
+                time.sleep(0.01)
+        """
+    )
+    wait_until((driver.directory / "begun").exists, what="a run")
+    roots = [driver.directory / "r", driver.directory / "logs", *map(Path, driver.spools())]
+    found = [path for root in roots for path in reachable(root)]
+    writable = {path.name for path in found if path.stat().st_mode & 0o022}
+    (driver.directory / "end").touch()
+    assert driver.wait() == 0, driver.output
+    names = {path.name for path in found}
+    assert {"r", "000", "parsl.log", "failures.jsonl", "usage.jsonl", "tasks.pkl", "task_logs"} <= names
+    assert {"htex", "logs", "manager.log", "worker_0.log"} <= names
+    # What the command itself has written is as the user says, where nobody can put a link in its place.
+    assert writable <= {"task_0000_shell.stdout", "task_0000_shell.stderr"}
+
+
+def reachable(root: Path) -> list[Path]:
+    """A directory and what is in it, but for directories that others cannot enter."""
+    found = [root]
+    if root.is_dir() and root.stat().st_mode & 0o011:
+        for path in root.iterdir():
+            found += reachable(path)
+    return found
 
 
 def seen(process: psutil.Process, name: str) -> bytes:

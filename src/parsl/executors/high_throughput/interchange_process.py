@@ -13,6 +13,7 @@ from pathlib import Path
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.message_stream import MessageStream
 from parsl.failure_facts import tail_of
+from parsl.rundirs import for_the_user
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class InterchangeProcess:
                 raise
 
     def _start(self, owner: str, command: Sequence[str], sockets: Sequence[socket.socket]) -> None:
-        with open(self._output, "ab") as file:
+        with open(self._output, "ab", opener=for_the_user) as file:
             #: How much others before it had written there.
             self._said_before = file.tell()
             try:

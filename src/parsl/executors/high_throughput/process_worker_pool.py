@@ -164,9 +164,10 @@ def _place_workers(
 def _start_log(directory: Path, *, is_debug: bool) -> None:
     from parsl.errors import ConfigurationError
     from parsl.logconfigs.log_file import start_role_log
+    from parsl.rundirs import make_directory
 
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         start_role_log("parsl", directory / "manager.log", is_debug=is_debug)
     except OSError as error:
         raise ConfigurationError(

@@ -6,6 +6,7 @@ import os
 import re
 
 from parsl.providers.errors import ScriptPathError
+from parsl.rundirs import make_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def open_script_dir(script_dir: str | None) -> str:
         )
     directory = os.path.abspath(script_dir)
     try:
-        os.makedirs(directory, exist_ok=True)
+        make_directory(directory)
     except OSError as error:
         raise ScriptPathError(directory, error) from error
     if "\n" in directory or "\r" in directory:

@@ -18,6 +18,7 @@ from parsl.providers.base import ExecutionProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.providers.local.job import LocalJob, start_job
 from parsl.providers.retired import accepts_retired_provider_arguments
+from parsl.rundirs import make_directory
 from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
@@ -170,7 +171,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
             )
         directory = os.path.abspath(self.script_dir)
         try:
-            os.makedirs(directory, exist_ok=True)
+            make_directory(directory)
         except OSError as error:
             raise ScriptPathError(directory, error) from error
         return directory
