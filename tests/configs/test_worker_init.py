@@ -22,9 +22,9 @@ def test_nothing_asked_for_is_nothing_done():
     assert compose() == ""
 
 
-def test_first_the_environment_then_the_user_then_the_directory():
+def test_first_the_users_modules_then_the_environment_then_the_directory():
     text = compose("/env", "module load frameworks", "/run dir")
-    assert text == "source /env/bin/activate\nmodule load frameworks\ncd '/run dir'"
+    assert text == "module load frameworks\nsource /env/bin/activate\ncd '/run dir'"
 
 
 @pytest.mark.parametrize(

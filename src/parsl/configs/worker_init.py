@@ -18,7 +18,9 @@ def compose_worker_init(
     worker_init: str,
     directory: str | PathLike[str] | None,
 ) -> str:
-    """Return the text: activate, then what the user wants, then change directory.
+    """Return the text: what the user wants, then the activation, then the change of directory.
+
+    Modules put their own programs to the front of the PATH: an environment is activated after them.
 
     Args:
         owner: The configuration, for errors.
@@ -32,7 +34,7 @@ def compose_worker_init(
     """
     text = validate.text(owner, "worker_init", worker_init)
     where = os.getcwd() if directory is None else _path(owner, "directory", directory)
-    lines = [_activation(owner, environment), text.strip(), f"cd {_quoted(where)}" if where else ""]
+    lines = [text.strip(), _activation(owner, environment), f"cd {_quoted(where)}" if where else ""]
     return "\n".join(line for line in lines if line)
 
 

@@ -63,7 +63,8 @@ def aurora_tiles(
         filesystems: The file systems that jobs need, with colons between.
         environment: The virtual environment to activate in a job: its directory, or a script to source;
             None: the driver's own.
-        worker_init: Further shell text to run first in a job, such as ``"module load frameworks"``.
+        worker_init: Further shell text to run first in a job, before the environment is activated, such as
+            ``"module load frameworks"``.
         directory: Where jobs run; None: the driver's working directory.
         scheduler_options: Further ``#PBS`` lines.
         prefetch_capacity: Tasks that a node holds beyond one for each worker.

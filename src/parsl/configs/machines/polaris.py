@@ -52,7 +52,7 @@ def polaris(
         filesystems: The file systems that jobs need, with colons between.
         environment: The virtual environment to activate in a job: its directory, or a script to source;
             None: the driver's own.
-        worker_init: Further shell text to run first in a job.
+        worker_init: Further shell text to run first in a job, before the environment is activated.
         directory: Where jobs run; None: the driver's working directory.
         scheduler_options: Further ``#PBS`` lines.
         prefetch_capacity: Tasks that a node holds beyond one for each worker.

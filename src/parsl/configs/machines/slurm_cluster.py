@@ -60,7 +60,7 @@ def slurm(
         cpu_affinity: How workers are bound to CPUs.
         environment: The virtual environment to activate in a job: its directory, or a script to source;
             None: the driver's own.
-        worker_init: Further shell text to run first in a job.
+        worker_init: Further shell text to run first in a job, before the environment is activated.
         directory: Where jobs run; None: the driver's working directory.
         label: The executor's name, by which apps choose it.
         provider_options: Further options of SlurmProvider, such as ``{"qos": "debug"}``.
