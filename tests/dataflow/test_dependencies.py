@@ -211,7 +211,7 @@ class TestFailure:
     def test_two_parents_that_fail_at_once_give_one_failure(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
-            for _ in range(200):
+            for _ in range(1000):
                 child = call(dfk, add, call(dfk, fail), call(dfk, fail))
                 seen: list[Any] = []
                 child.add_done_callback(seen.append)
@@ -223,7 +223,7 @@ class TestFailure:
                     thread.join()
                 assert isinstance(child.exception(10), DependencyError)
                 assert seen == [child]
-            assert dfk.task_state_counts[child.task_record.status] == 200
+            assert dfk.task_state_counts[child.task_record.status] == 1000
 
 
 class TestFiles:
