@@ -273,7 +273,9 @@ def test_version_is_a_calendar_date():
 def test_checkpoints_are_listed_by_number(tmp_path):
     for run in ("000", "002", "999", "1000"):
         (tmp_path / run / "checkpoint").mkdir(parents=True)
+        (tmp_path / run / "checkpoint" / "tasks.pkl").touch()
     (tmp_path / "001").mkdir()
+    (tmp_path / "1001" / "checkpoint").mkdir(parents=True)  # killed just then
     (tmp_path / "junk" / "checkpoint").mkdir(parents=True)
     expected = [str(tmp_path / run / "checkpoint") for run in ("000", "002", "999", "1000")]
     assert utils.get_all_checkpoints(str(tmp_path)) == expected

@@ -330,13 +330,15 @@ def time_limited_open(path: str, mode: str, seconds: int = 1) -> Generator[IO[An
 def get_all_checkpoints(rundir: str = "runinfo") -> Sequence[str]:
     """Return the checkpoint directories of all runs, the oldest first.
 
+    Empty ones, of runs that were killed before they had written anything, are left out.
+
     Args:
         rundir: The directory that holds the runs' directories, ``Config.run_dir``.
     """
     from parsl.rundirs import numbered_rundirs
 
     checkpoints = (os.path.abspath(os.path.join(run, "checkpoint")) for run in numbered_rundirs(rundir))
-    return [path for path in checkpoints if os.path.isdir(path)]
+    return [path for path in checkpoints if os.path.isdir(path) and os.listdir(path)]
 
 
 def get_last_checkpoint(rundir: str = "runinfo") -> Sequence[str]:

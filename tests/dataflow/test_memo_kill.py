@@ -47,10 +47,7 @@ class Campaign:
 
     def recorded(self) -> set[int]:
         """What can be read in the checkpoints."""
-        with_file = [
-            path for path in get_all_checkpoints(self.directory / "runs") if Path(path, "tasks.pkl").exists()
-        ]
-        loaded = LoadedCheckpoints(with_file)
+        loaded = LoadedCheckpoints(get_all_checkpoints(str(self.directory / "runs")))
         found = {future.result() for future in loaded.values()}
         loaded.close()
         return found
