@@ -57,9 +57,14 @@ def _check(where: str, expected: str, printed: str) -> None:
 
 @pytest.mark.parametrize("page", all_pages(), ids=lambda page: str(page.relative_to(DOCS)))
 def test_what_does_not_run_says_why(page):
-    for block in read_blocks(page.read_text()):
+    blocks = read_blocks(page.read_text())
+    assert len(blocks) == page.read_text().count("```") / 2, f"{page}: a block is not found"
+    for block in blocks:
+        where = f"{page}:{block.line}"
+        assert block.language in {"python", "sh", "text", ""} or block.language.startswith("{"), where
+        assert block.language != "sh" or block.mark, f"{where}: commands are run, or it says why not"
         if block.mark.startswith("not run"):
-            assert len(block.mark.partition(":")[2].strip()) > 5, f"{page}:{block.line}: no reason"
+            assert len(block.mark.partition(":")[2].strip()) > 5, f"{where}: no reason"
         assert block.mark == "" or block.mark.split(":")[0] in {"not run", "file", "run", "prints"}, (
-            f"{page}:{block.line}: nobody knows what {block.mark!r} means"
+            f"{where}: nobody knows what {block.mark!r} means"
         )
