@@ -7,10 +7,11 @@ import os
 
 import pytest
 
+from parsl.app.errors import BashExitFailure
 from parsl.cli.main import main
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.failure_facts import attach
-from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
+from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, call_join, fail, kernel
 from tests.dataflow.test_job_ends import Unlucky
 
 
@@ -60,7 +61,7 @@ def test_a_run_is_listed_by_what_became_of_its_tasks(explain, mixed_run):
     assert lines[5:7] == ["Cancelled:", "task 2 (add): cancelled"]
     assert lines[7].startswith("An attempt has failed; they have succeeded since")
     assert lines[8] == "task 3 (unlucky): 1 attempt on node7: ManagerLost: node7 is gone"
-    assert lines[9].startswith("1 tasks had not ended")
+    assert lines[9].startswith("1 task had not ended")
 
 
 @pytest.mark.parametrize("name", ["0", "000", "last", "runs/000"])
@@ -84,8 +85,34 @@ def test_it_says_where_and_for_how_long_and_where_the_logs_are(explain, mixed_ru
 
 
 def test_what_was_never_run_says_why(explain, mixed_run):
-    assert "dependency failed" in explain("last", "1")[1]
+    said = explain("last", "1")[1]
+    assert "dependency failed" in said
+    assert "runs/000 0` tells of the task that has failed first" in said
+    assert "had not ended" not in said, "this is about one task"
     assert "labelled 'sum'" in explain("last", "2")[1]
+
+
+def test_a_join_app_names_the_task_that_is_to_blame(explain, tmp_path):
+    def joins(dfk):
+        return call(dfk, fail)
+
+    with kernel(tmp_path, PromptExecutor(), retries=1, initialize_logging=True) as dfk:
+        call_join(dfk, joins, dfk).exception(60)
+    _, said = explain("last", "0")
+    assert "attempt 1 in the driver" in said
+    assert "-> failed; what a task that was waited for has failed with is not tried again here" in said
+    assert "000 1` tells of the task that has failed first" in said
+
+
+def test_the_list_shows_the_first_words_of_what_a_command_has_said(explain, tmp_path):
+    def command():
+        error = BashExitFailure("command", 7)
+        error.stderr_tail = "no such input"
+        raise error
+
+    with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
+        call(dfk, command).exception(60)
+    assert "The end of its stderr: no such input" in explain("last")[1]
 
 
 def test_for_programs_there_is_json(explain, mixed_run):
@@ -101,6 +128,7 @@ def test_a_line_that_was_cut_off_costs_only_itself(explain, mixed_run):
     code, said = explain("last")
     assert code == 0
     assert "2 lines of the log cannot be read" in said
+    assert "2 lines of the log cannot be read" in explain("last", "0")[1]
 
 
 def test_an_unknown_task_is_an_error_that_names_those_with_failures(explain, mixed_run):
@@ -108,7 +136,7 @@ def test_an_unknown_task_is_an_error_that_names_those_with_failures(explain, mix
     assert code == 2
     assert "no failure of task 4" in said
     assert "0, 1, 2, 3" in said
-    assert "1 tasks had not ended" in said
+    assert "1 task had not ended" in said
 
 
 def test_a_run_without_failures_says_so(explain, tmp_path):

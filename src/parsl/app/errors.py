@@ -91,7 +91,8 @@ class BashExitFailure(AppException):
 
     def __str__(self) -> str:
         text = f"bash_app {self.app_name} failed with unix exit code {self.exitcode}"
-        text += _explained(self.exitcode)
+        if meaning := meaning_of_exit(self.exitcode):
+            text += f": {meaning}"
         return f"{text}. The end of its stderr:\n{self.stderr_tail}" if self.stderr_tail else text
 
 
@@ -184,15 +185,16 @@ def _unpacked(kind: type[RemoteExceptionWrapper], links: list[Any]) -> RemoteExc
     return kind(type(error), error, error.__traceback__)
 
 
-def _explained(exitcode: int) -> str:
+def meaning_of_exit(exitcode: int) -> str:
+    """Say what a shell's exit code says beside that something has failed; often nothing."""
     if exitcode in _SHELL_EXIT_CODES:
-        return f": {_SHELL_EXIT_CODES[exitcode]}"
+        return _SHELL_EXIT_CODES[exitcode]
     number = -exitcode if exitcode < 0 else exitcode - 128
     if 0 < number < 65:
         from signal import Signals
 
         try:
-            return f": ended by signal {number} ({Signals(number).name})"
+            return f"ended by signal {number} ({Signals(number).name})"
         except ValueError:
             return ""
     return ""

@@ -7,7 +7,7 @@ import sys
 
 from parsl.cli.failures.log import Failures, NoFailureLog, read_failures
 from parsl.cli.failures.runs import NoRun, find_run
-from parsl.cli.failures.text import all_failures, task_history
+from parsl.cli.failures.text import all_failures, counted, task_history
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _nothing_known(failures: Failures, task: int) -> str:
         f"was no such task. Tasks with failures: {some or 'none'}."
     )
     if failures.unfinished:
-        text += f" When the run was over, {failures.unfinished} tasks had not ended."
+        text += f" When the run was over, {counted(failures.unfinished, 'task')} had not ended."
     return text
 
 

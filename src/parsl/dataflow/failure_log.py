@@ -150,10 +150,16 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
         "message": _text_of(error)[:_MESSAGE_CHARS],
     }
     if isinstance(error, PropagatedException):
-        return shown
+        return {**shown, "root_task": _number_of(error.root_description)}
     if getattr(error, "is_job_end", False) is True:
         shown["is_job_end"] = True
     return {**shown, "traceback": _traceback_of(error)}
+
+
+def _number_of(description: str) -> int | None:
+    """The number of the task that failed first; None if it was no task of this run."""
+    kind, _, number = description.partition(" ")
+    return int(number) if kind == "task" and number.isdecimal() else None
 
 
 def _text_of(error: BaseException) -> str:

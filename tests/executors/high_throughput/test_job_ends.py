@@ -31,6 +31,10 @@ def lost(**details: object) -> Failure:
     [
         (end(JobState.TIMEOUT, exit_code=-29), "Its job 12.pbs was ended at its walltime, exit code -29."),
         (end(JobState.CANCELLED, "by root."), "Its job 12.pbs was cancelled: by root."),
+        (
+            end(JobState.FAILED, exit_code=137),
+            "Its job 12.pbs has failed, exit code 137 (ended by signal 9 (SIGKILL)).",
+        ),
         (end(JobState.FAILED, exit_code=1), "Its job 12.pbs has failed, exit code 1."),
         (end(JobState.MISSING), "Its job 12.pbs is not known to the scheduler any more."),
     ],

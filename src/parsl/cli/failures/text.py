@@ -51,7 +51,9 @@ def _one_task(line: Line) -> str:
 def _first_line(line: Line) -> str:
     if "error" not in line:
         return str(line["outcome"])
-    text = f"{_short_name(line)}: {_message(line)}".strip().partition("\n")[0]
+    text, _, more = f"{_short_name(line)}: {_message(line)}".strip().partition("\n")
+    if text.endswith(":"):
+        text = f"{text} {more.strip().partition(chr(10))[0]}".rstrip()
     return text if len(text) <= _FIRST_LINE_CHARS else text[:_FIRST_LINE_CHARS] + "..."
 
 
@@ -64,10 +66,18 @@ def _message(line: Line) -> str:
 def _remarks(failures: Failures) -> list[str]:
     remarks = []
     if failures.unfinished:
-        remarks.append(f"{failures.unfinished} tasks had not ended when the run was over.")
-    if failures.unreadable:
-        remarks.append(f"{failures.unreadable} lines of the log cannot be read and are left out.")
-    return remarks
+        remarks.append(f"{counted(failures.unfinished, 'task')} had not ended when the run was over.")
+    return [*remarks, *_left_out(failures)]
+
+
+def _left_out(failures: Failures) -> list[str]:
+    count = failures.unreadable
+    return [f"{counted(count, 'line')} of the log cannot be read: left out here."] if count else []
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something, in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def task_history(failures: Failures, task: int) -> str:
@@ -81,7 +91,9 @@ def task_history(failures: Failures, task: int) -> str:
     ]
     for line in lines:
         parts += ["", *_attempt(line)]
-    parts += ["", *_files(lines), *_remarks(failures)]
+    if (root := last.get("root_task")) is not None:
+        parts += ["", f"  `parsl explain {failures.run} {root}` tells of the task that has failed first."]
+    parts += ["", *_files(lines), *_left_out(failures)]
     return "\n".join(parts).rstrip()
 
 
@@ -95,7 +107,8 @@ def _attempt(line: Line) -> list[str]:
     """The lines about one attempt, or about the end of a task without one."""
     if line["outcome"] not in _ATTEMPTED:
         return [f"  {_moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
-    head = f"  attempt {line.get('attempt')} on executor {line.get('executor')}: {_times(line)}"
+    where = "in the driver" if _is_internal(line) else f"on executor {line.get('executor')}"
+    head = f"  attempt {line.get('attempt')} {where}: {_times(line)}"
     parts = [head]
     facts = FailureFacts(**line)
     manager = f"manager {facts.manager}" if facts.manager else ""
@@ -117,12 +130,22 @@ def _times(line: Line) -> str:
     launched, ended = line.get("launched"), line["time"]
     if launched is None:
         return f"{_moment(ended)}, never given to its executor"
-    return f"{_moment(launched)} to {_moment(ended)}, {ended - launched:.3g} s with waiting"
+    return f"{_moment(launched)} to {_moment(ended)}, {_duration(ended - launched)} with waiting"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 0.001 else "less than 1 ms"
+
+
+def _is_internal(line: Line) -> bool:
+    return str(line.get("executor")).startswith("_parsl")
 
 
 def _consequence(line: Line) -> str:
     if line.get("is_job_end"):
         return f"{line['outcome']}; the end of a job costs no retry"
+    if "root_task" in line or line.get("error", "").endswith(".JoinError"):
+        return f"{line['outcome']}; what a task that was waited for has failed with is not tried again here"
     return f"{line['outcome']} (the failures have cost {line.get('cost')}; retries={line.get('retries')})"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from parsl.app.errors import meaning_of_exit
 from parsl.jobs.states import JobState
 
 TYPE_CHECKING = False
@@ -51,6 +52,9 @@ class JobEnd(NamedTuple):
         text = f"Its job {self.job_id} {_WORDS.get(self.state, 'has ended')}"
         if self.exit_code is not None:
             text += f", exit code {self.exit_code}"
+            # Negative ones are words of the scheduler's own.
+            if self.exit_code > 0 and (meaning := meaning_of_exit(self.exit_code)):
+                text += f" ({meaning})"
         if self.message:
             text += f": {self.message}"
         text = text.rstrip(".") + "."
