@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "doctor": ("doctor", "check a configuration before it costs queue time"),
     "explain": ("explain", "say what went wrong in a run, and in each attempt of a task"),
+    "perf": ("perf", "measure how many tasks a second a configuration does"),
 }
 _USAGE_ERROR = 2
 

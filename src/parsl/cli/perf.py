@@ -1,0 +1,208 @@
+"""``parsl perf --config config.py``: how many tasks a second a configuration does. Also ``parsl-perf``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from ast import literal_eval
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, NoReturn
+
+    from parsl.config import Config
+
+    #: Measures a batch of so many tasks, and returns how long it has taken, in seconds.
+    Measure = Callable[[int], float]
+
+_DESCRIPTION = """\
+Measure how many tasks a second a configuration does, with tasks that do nothing: batches of them are
+submitted and waited for, larger and larger ones until a batch takes about as long as --time says. The first
+batch includes waiting for blocks. What a configuration starts, batch jobs included, is really started.
+"""
+_FIRST_BATCH = 10
+#: A batch that has taken this share of the time that is wanted is the last.
+_LONG_ENOUGH = 0.7
+#: The rate of a batch that had to wait for blocks says little: the next is so many times larger at most.
+_MOST_GROWTH = 100
+_FAILED, _USAGE_ERROR = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Its command line; by default this process' own.
+
+    Returns:
+        0; 1 if a task has failed; 2 if there is no one configuration to measure.
+    """
+    options = _parse(arguments)
+    config = _find_config(options.config)
+    if config is None:
+        return _USAGE_ERROR
+    import parsl
+
+    with parsl.load(config):
+        try:
+            rates = list(_measure_batches(options))
+        except Exception as error:
+            print(f"parsl perf: a task has failed: {type(error).__name__}: {error}", file=sys.stderr)
+            return _FAILED
+    print(f"{rates[-1]:,.0f} tasks/s in the last batch, {max(rates):,.0f} in the best")
+    return 0
+
+
+def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
+    """Measure batches, each as large as the rate so far says that the time wanted allows.
+
+    Args:
+        measure: Measures one.
+        target_s: How long the last is to take, in seconds.
+
+    Returns:
+        The size and the seconds of each.
+    """
+    size, is_first = _FIRST_BATCH, True
+    while True:
+        took_s = measure(size)
+        yield size, took_s
+        if took_s >= _LONG_ENOUGH * target_s and not is_first:
+            return
+        fitting = int(size * target_s / max(took_s, 1e-9))
+        size, is_first = max(1, min(fitting, size * _MOST_GROWTH)), False
+
+
+def exponential(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
+    """Measure batches of 1, 2, 4, ... tasks until one takes ``target_s`` seconds; returns as `estimate`."""
+    size = 1
+    while True:
+        took_s = measure(size)
+        yield size, took_s
+        if took_s >= target_s:
+            return
+        size *= 2
+
+
+def _measure_batches(options: argparse.Namespace) -> Iterator[float]:
+    from parsl import python_app
+
+    @python_app
+    def nothing(extra: bytes, parsl_resource_specification: Any = None) -> None: ...
+
+    extra = bytes(options.argsize)
+
+    def measure(size: int) -> float:
+        print(f"{size:>9,} tasks: ", end="", flush=True)
+        begin_s = monotonic()
+        futures = [nothing(extra, **options.resources) for _ in range(size)]
+        submitted_s = monotonic() - begin_s
+        for future in futures:
+            future.result()
+        took_s = monotonic() - begin_s
+        print(f"submitted in {submitted_s:.3f} s, done in {took_s:.3f} s: {size / took_s:,.0f} tasks/s")
+        return took_s
+
+    for size, took_s in _batches(options, measure):
+        yield size / took_s
+
+
+def _batches(options: argparse.Namespace, measure: Measure) -> Iterator[tuple[int, float]]:
+    if options.iterate == "estimate":
+        return estimate(measure, options.time)
+    if options.iterate == "exponential":
+        return exponential(measure, options.time)
+    return ((size, measure(size)) for size in options.iterate)
+
+
+def _find_config(target: str) -> Config | None:
+    """Find the one configuration; says so if there is none."""
+    from parsl.cli.checkup.config_loading import load_configs, split_target
+    from parsl.cli.checkup.finding import ERROR
+
+    loaded = load_configs(target)
+    if not loaded.configs and not split_target(target)[1]:
+        by_function = load_configs(f"{target}:fresh_config")  # as files for upstream's have it
+        loaded = by_function if by_function.configs else loaded
+    for finding in loaded.findings:
+        if finding.level == ERROR:
+            print(f"parsl perf: {finding.text} {finding.advice}", file=sys.stderr)
+            return None
+    if len(loaded.configs) != 1:
+        names = ", ".join(f"{target}:{name}" for name in loaded.configs)
+        print(f"parsl perf: say which of several configurations: {names}", file=sys.stderr)
+        return None
+    return next(iter(loaded.configs.values()))
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    from parsl.version import VERSION
+
+    parser = argparse.ArgumentParser("parsl perf", description=_DESCRIPTION)
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE[:NAME]",
+        help="a file with a configuration, or a function that makes one; or a module",
+    )
+    parser.add_argument(
+        "--resources",
+        type=_resources,
+        default={},
+        metavar="DICT",
+        help="parsl_resource_specification of the tasks, such as \"{'priority': 1}\"",
+    )
+    parser.add_argument(
+        "--time", type=_positive, default=120, metavar="SECONDS", help="how long a batch is to take (120)"
+    )
+    parser.add_argument(
+        "--argsize", type=int, default=0, metavar="BYTES", help="size of an argument of each task (0)"
+    )
+    parser.add_argument(
+        "--iterate",
+        type=_iteration,
+        default="estimate",
+        metavar="MODE",
+        help="sizes of batches: estimate (from the rate so far), exponential, or such as 10,100,1000",
+    )
+    parser.add_argument("--version", action="version", version=f"parsl {VERSION}")
+    return parser.parse_args(arguments)
+
+
+def _resources(text: str) -> dict[str, Any]:
+    try:
+        value = literal_eval(text)
+    except (SyntaxError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        _refuse(text, "a dictionary, such as {'priority': 1}")
+    return {"parsl_resource_specification": value}
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        _refuse(text, "a number of seconds above 0")
+    return seconds
+
+
+def _iteration(text: str) -> str | list[int]:
+    if text in ("estimate", "exponential"):
+        return text
+    sizes = text.split(",")
+    if not all(size.strip().isdigit() and int(size) for size in sizes):
+        _refuse(text, "estimate, exponential, or numbers of tasks with commas between")
+    return [int(size) for size in sizes]
+
+
+def _refuse(text: str, expected: str) -> NoReturn:
+    raise argparse.ArgumentTypeError(f"{text!r}; expected {expected}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""``parsl perf``: the sizes of its batches, and what it says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from parsl.cli.main import main
+from parsl.cli.perf import estimate, exponential
+
+THREADS = """
+from parsl import Config, ThreadPoolExecutor
+config = Config(executors=[ThreadPoolExecutor()], initialize_logging=False)
+"""
+FUNCTION = THREADS.replace("config =", "def fresh_config(): return")
+
+
+@pytest.fixture
+def perf(tmp_path, monkeypatch, capsys):
+    """Measures the configuration with this text. Returns: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(text, *options, name=""):
+        (tmp_path / "my_config.py").write_text(text)
+        code = main(["perf", "--config", f"my_config.py{name}", *options])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def sizes(batches):
+    return [size for size, _ in batches]
+
+
+class TestBatches:
+    def test_fit_into_the_time_that_is_wanted(self):
+        assert sizes(estimate(lambda size: 0.5 + size / 1000, target_s=10)) == [10, 196, 2816, 8492]
+
+    def test_grow_a_hundredfold_at_most(self):
+        assert sizes(estimate(lambda size: size / 1e6, target_s=1))[:3] == [10, 1000, 100_000]
+
+    def test_become_smaller_if_they_have_to(self):
+        assert sizes(estimate(lambda size: float(size), target_s=2)) == [10, 2]
+
+    def test_have_at_least_one_task(self):
+        assert sizes(estimate(lambda size: 60.0, target_s=1)) == [10, 1]
+
+    def test_may_double(self):
+        assert sizes(exponential(lambda size: size / 10, target_s=1)) == [1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("text", [THREADS, FUNCTION])
+def test_it_says_the_rate_of_each_batch(perf, text):
+    code, said, _ = perf(text, "--iterate", "1,20", "--argsize", "1000")
+    assert code == 0
+    assert re.findall(r"^ *(\d+) tasks: .* tasks/s$", said, re.MULTILINE) == ["1", "20"]
+    assert re.search(r"tasks/s in the last batch, [\d,]+ in the best\n$", said)
+
+
+def test_a_task_that_fails_ends_it(perf):
+    code, _, complaint = perf(THREADS, "--iterate", "1", "--resources", "{'cores': 1}")
+    assert code == 1
+    assert "a task has failed: InvalidResourceSpecification" in complaint
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1", "there is no Config in it"),
+        ("import no_such_module", "No module named 'no_such_module'"),
+        (THREADS + "other = Config()", "which of several configurations: my_config.py:config, my_config.py:"),
+    ],
+)
+def test_without_one_configuration_it_says_why(perf, text, words):
+    code, said, complaint = perf(text)
+    assert (code, said) == (2, "")
+    assert words in complaint
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--time", "0"), ("--time", "soon"), ("--iterate", "1,x"), ("--iterate", "0"), ("--resources", "3")],
+)
+def test_wrong_options_are_refused_with_what_is_right(perf, capsys, option, value):
+    with pytest.raises(SystemExit) as ended:
+        perf(THREADS, option, value)
+    assert ended.value.code == 2
+    assert f"{value!r}; expected " in capsys.readouterr().err
