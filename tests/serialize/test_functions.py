@@ -248,6 +248,17 @@ def test_no_more_than_so_many_functions_are_named(call: Calls, monkeypatch: pyte
     assert len(call.worker) == 10
 
 
+def test_no_more_functions_are_named_than_take_so_much_memory(
+    call: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody who is sent a named function keeps it; constants and closures can be large."""
+    monkeypatch.setattr(functions, "MOST_NAMED_BYTES", 25_000)
+    tasks = [script(f"def task(): return len(b'{str(n) * 10_000}')").task for n in range(6)]
+    for _ in range(3):
+        assert [call(task) for task in tasks] == [10_000] * 6
+    assert len(call.worker) == 3
+
+
 def test_what_cannot_be_pickled_is_left_to_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(function: object) -> bytes:
         raise TypeError("no")

@@ -21,6 +21,8 @@ _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 #: How many functions get a name at the most; beyond, functions travel with their tasks. (Whoever is sent a
 #: named function keeps it.)
 MOST_NAMED = 4096
+#: No more get a name once those that have one are so large together, in bytes.
+MOST_NAMED_BYTES = 256 * 1024 * 1024
 #: How many of the functions that were called once are remembered, to name them at their second call.
 _MOST_REMEMBERED = 1024
 #: A function that has changed so often since it got its first name is not named again.
@@ -258,6 +260,7 @@ class FunctionCache:
         self._once: dict[int, weakref.ref[Any]] = {}
         self._entries: dict[int, _Entry] = {}
         self._names: set[bytes] = set()
+        self._named_bytes = 0
 
     def __repr__(self) -> str:
         return f"<FunctionCache functions={len(self._entries)} names={len(self._names)}>"
@@ -302,7 +305,7 @@ class FunctionCache:
 
     def _name(self, function: Callable[..., Any], entry: _Entry) -> NamedFunction | None:
         entry.snapshot = entry.named = None
-        if entry.renamed > _MOST_RENAMED:
+        if entry.renamed > _MOST_RENAMED or self._named_bytes >= MOST_NAMED_BYTES:
             return None
         snapshot = take_snapshot(function)
         if snapshot is None:
@@ -311,9 +314,11 @@ class FunctionCache:
             named = NamedFunction(dump_function(function))
         except Exception:
             return None  # whoever pickles it with its task says what is wrong
-        if named.name not in self._names and len(self._names) >= MOST_NAMED:
-            return None
-        self._names.add(named.name)
+        if named.name not in self._names:
+            if len(self._names) >= MOST_NAMED:
+                return None
+            self._names.add(named.name)
+            self._named_bytes += len(named.body)
         entry.renamed += 1
         entry.named, entry.snapshot = named, snapshot
         return named
