@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 
+import psutil
 import pytest
 
 from parsl.launchers import (
@@ -276,6 +279,32 @@ class TestSrunMPI:
         block.stand_in("srun", f"mkdir '{block.bin_dir}/first' 2>&- && exit 8; {RUN_LAST_TWO}")
         code, _, _ = block.run(SrunMPILauncher(), "true", 2, 1)
         assert code == 8
+
+
+def send(processes, sign):
+    """Send a signal to all processes of a job, as schedulers do, in this order."""
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.send_signal(sign)
+
+
+@pytest.mark.parametrize("launcher", [SingleNodeLauncher(), MpiExecLauncher(), SrunLauncher()], ids=repr)
+def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(launcher, block, wait_until):
+    for program in ("mpiexec", "srun"):
+        block.stand_in(program, RUN_LAST_TWO)
+    process = block.start(launcher, "echo $BASHPID >pid; until [ -e go ]; do sleep 0.02; done; exit 7")
+    pid_file = block.work_dir / "pid"
+    wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
+    command = psutil.Process(int(pid_file.read_text()))
+    job = psutil.Process(process.pid)
+    everything = [command, *job.children(recursive=True), job]
+    send(everything, signal.SIGSTOP)
+    wait_until(lambda: command.status() == job.status() == psutil.STATUS_STOPPED)
+    send(everything, signal.SIGCONT)
+    wait_until(lambda: command.status() != psutil.STATUS_STOPPED)
+    (block.work_dir / "go").touch()
+    process.communicate(timeout=30)
+    assert process.returncode == 7
 
 
 class TestGnuParallel:

@@ -54,14 +54,19 @@ parsl_pass_on() {
     done 2>/dev/null
 }
 
-# Sets parsl_code. A signal ends `wait` before the program has ended: wait again.
+# Sets parsl_code. A signal ends `wait` before the program has ended, and so does a scheduler
+# that suspends the job, which stops the program: wait again.
 parsl_wait() {
     local before=
-    while [ "$before" != "$parsl_signals_heard" ]; do
+    while [ "$before" != "$parsl_signals_heard" ] || parsl_is_only_stopped "$1"; do
         before=$parsl_signals_heard
         wait "$1" 2>/dev/null
         parsl_code=$?
     done
+}
+
+parsl_is_only_stopped() {
+    [ "$parsl_code" -gt 128 ] && kill -0 "$1" 2>/dev/null && sleep 0.1
 }
 
 # Sets parsl_first_failure, an exit code, and parsl_succeeded if any program has.
