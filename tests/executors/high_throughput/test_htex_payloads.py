@@ -121,8 +121,7 @@ def test_arrays_arrive_as_they_were(run: Run) -> None:
 
 
 def test_an_argument_that_cannot_be_pickled_is_named(run: Run) -> None:
-    lock = threading.Lock()
-    future = run.call(tasks.add, 1, b=lock)
+    future = run.call(tasks.add, 1, b=(x for x in ()))
     with pytest.raises(SerializationError, match="'b'"):
         future.result(timeout=30)
     assert run.call(tasks.add, 1).result(timeout=30) == 1
@@ -138,8 +137,8 @@ def test_an_argument_that_cannot_be_unpickled_fails_its_task_only(run: Run) -> N
 
 
 def test_a_result_that_cannot_be_pickled_is_named(run: Run) -> None:
-    with pytest.raises(SerializationError, match="lock"):
-        run.call(lambda: __import__("threading").Lock()).result(timeout=30)
+    with pytest.raises(SerializationError, match="generator"):
+        run.call(lambda: (x for x in ())).result(timeout=30)
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
@@ -156,7 +155,6 @@ def test_a_result_that_cannot_be_unpickled_fails_its_task_only(run: Run) -> None
 
 def test_an_exception_that_cannot_be_pickled_is_told_in_words(run: Run) -> None:
     def fail() -> None:
-        import threading
 
         error = ValueError("the reason")
         error.lock = threading.Lock()  # type: ignore[attr-defined]
