@@ -204,6 +204,40 @@ def test_a_driver_that_ends_without_cleaning_up_leaves_nothing(
     wait_until(all_gone(driver), 60, f"the end of {driver.family()}")
 
 
+@pytest.mark.parametrize("ending", ["its end", "SIGINT", "SIGTERM"])
+def test_a_run_that_a_thread_has_loaded_ends_with_the_program(
+    start_driver: StartDriver, wait_until: WaitUntil, ending: str
+) -> None:
+    driver = start_driver(
+        f"""
+        import threading
+
+        @python_app
+        def work(n):
+            import time
+            time.sleep(n)
+            return n
+
+        def begin():
+            parsl.load(make_config())
+            assert work(0).result() == 0
+            work(1000)
+            open("begun", "w").close()
+            if {ending != "its end"}:
+                work(1000).result()
+
+        thread = threading.Thread(target=begin, daemon=True)
+        thread.start()
+        thread.join()
+        """
+    )
+    wait_until((driver.directory / "begun").exists)
+    if ending != "its end":
+        os.kill(driver.process.pid, getattr(signal, ending))
+    assert (driver.wait(60) == 0) == (ending == "its end"), driver.output
+    wait_until(all_gone(driver), 60, f"the end of {driver.family()}")
+
+
 def test_the_driver_of_a_dead_shell_goes_on(start_driver: StartDriver, wait_until: WaitUntil) -> None:
     driver = start_driver(
         """
