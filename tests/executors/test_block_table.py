@@ -97,9 +97,18 @@ def test_a_missing_block_whose_manager_connects_is_back() -> None:
     table.observe_activity({}, 110)
     table.observe_status("0", JobStatus(JobState.MISSING), 110)
     assert table.views(110) == ()
-    table.observe_activity({"0": IDLE, "77": IDLE}, 120)
+    assert table.observe_activity({"0": IDLE, "77": IDLE}, 120)
     assert state_of(table) is JobState.RUNNING
     assert table.jobs() == [("0", "j0")]
+    assert not table.observe_activity({"0": IDLE, "77": IDLE}, 121)
+
+
+def test_blocks_that_are_too_many_are_the_newest_that_have_not_begun() -> None:
+    table = table_of(4)
+    table.observe_activity({"0": IDLE, "3": BUSY}, 110)
+    assert table.surplus(4) == []
+    assert table.surplus(3) == ["2"]
+    assert table.surplus(0) == ["2", "1"]
 
 
 def test_a_job_that_completes_without_any_manager_has_not_worked() -> None:

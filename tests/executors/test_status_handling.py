@@ -315,6 +315,20 @@ def test_a_connected_manager_makes_its_block_run(provider: FakeProvider, executo
     assert executor.status()["0"].state is JobState.RUNNING
 
 
+def test_what_was_asked_for_in_place_of_a_block_that_is_back_is_given_back() -> None:
+    provider = FakeProvider(max_blocks=1)
+    executor = FakeExecutor(provider, False)
+    executor.start_blocks()
+    provider.states["j1"] = JobStatus(JobState.MISSING)
+    executor.status()
+    assert executor.scale_out_up_to(1, max_live=1) == ["1"]
+    executor.activity = {"0": BlockActivity(1, 4, 0, 1.0)}
+    executor.note_connected("0")
+    executor.poll_facade()
+    assert provider.cancelled == ["j2"]
+    assert states_of(executor) == [JobState.RUNNING, JobState.SCALED_IN]
+
+
 def test_failing_for_good_fails_every_task_and_gives_every_block_back(
     provider: FakeProvider, executor: FakeExecutor
 ) -> None:

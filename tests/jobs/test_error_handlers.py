@@ -102,6 +102,22 @@ def test_simple_goes_on_where_the_only_blocks_failed_but_worked(failures_in_row:
     assert (judged.exception is not None) == stops
 
 
+@pytest.mark.parametrize(
+    ("failures_in_row", "has_output", "stops"), [(1, False, False), (3, False, True), (1, True, True)]
+)
+def test_simple_goes_on_where_the_scheduler_has_lost_a_job_that_had_not_begun(
+    failures_in_row: int, has_output: bool, stops: bool, tmp_path: Path
+) -> None:
+    stdout = tmp_path / "stdout"
+    if has_output:
+        stdout.write_text("")
+    judged = Judged(1)
+    judged.failures_in_row = failures_in_row
+    vanished = JobStatus(JobState.MISSING, stdout_path=str(stdout))
+    simple_error_handler(cast(BlockProviderExecutor, judged), {"0": vanished})
+    assert (judged.exception is not None) == stops
+
+
 @pytest.mark.parametrize("letters", ["FFF", "CFFF", "RRRRMFM", "SSFFF"])
 def test_windowed_stops_when_the_newest_blocks_failed(letters: str) -> None:
     assert isinstance(judge(windowed_error_handler, letters), TooManyJobFailuresError)

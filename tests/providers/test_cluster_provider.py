@@ -15,7 +15,7 @@ from parsl.launchers import SimpleLauncher
 from parsl.launchers.errors import BadLauncher
 from parsl.providers import PBSProProvider
 from parsl.providers.batch.lost_jobs import MOST_USELESS_ANSWERS
-from parsl.providers.cluster_provider import FRESH_S, ClusterProvider
+from parsl.providers.cluster_provider import FRESH_S, UNSEEN_END_S, ClusterProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError
 
@@ -338,9 +338,30 @@ def test_a_job_that_the_scheduler_does_not_know_is_missing_but_not_at_once(provi
     answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
     assert status(provider).state is JobState.UNKNOWN
     provider._clock.now_s += FRESH_S
+    assert status(provider).state is JobState.UNKNOWN
+    provider._clock.now_s += UNSEEN_END_S
     missing = status(provider)
     assert missing.state is JobState.MISSING
     assert "does not know the job 12.server.example" in missing.message
+
+
+def test_a_job_that_the_scheduler_remembers_again_is_not_missing(provider, commands):
+    provider.submit("c", 1)
+    for _ in range(3):
+        provider._clock.now_s += UNSEEN_END_S
+        answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
+        assert status(provider).state is JobState.UNKNOWN
+        answer(commands, _12={"job_state": "Q"})
+        assert status(provider).state is JobState.PENDING
+
+
+def test_a_job_whose_end_was_seen_is_missing_as_soon_as_the_scheduler_denies_it(provider, commands):
+    provider.submit("c", 1)
+    provider._clock.now_s += FRESH_S
+    with open(provider._files[JOB].exit_path, "w") as file:
+        file.write("1\n")
+    answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
+    assert status(provider).state is JobState.MISSING
 
 
 def test_a_number_that_is_given_again_is_another_job(provider, commands):

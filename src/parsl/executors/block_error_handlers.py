@@ -7,6 +7,8 @@ first, each time these may have changed. One that has seen enough calls
 
 from __future__ import annotations
 
+import os
+
 from parsl.jobs.errors import TooManyJobFailuresError
 from parsl.jobs.states import TERMINAL_STATES, JobState
 
@@ -44,8 +46,9 @@ def simple_error_handler(
 ) -> None:
     """Stop when no block has ever worked, or none does any more.
 
-    That is when all there were have failed. If a manager has ever connected, it takes a few in a row that did
-    not work for long; and :data:`MOST_FAILURES_IN_ROW` with no manager connected if others did not fail: such
+    That is when all there were have failed. If a manager has ever connected, or the scheduler has lost the
+    jobs without a trace of their having run, it takes a few in a row that did not work for long; and
+    :data:`MOST_FAILURES_IN_ROW` with no manager connected if others did not fail: such
     as when the environment that ``worker_init`` names has been removed.
 
     Args:
@@ -59,9 +62,8 @@ def simple_error_handler(
     failed = _failed(status)
     ended = executor.ended_blocks()
     in_row = ended.failures_in_row
-    if len(failed) == len(status) >= threshold and (
-        not ended.have_connected or in_row >= MOST_SHORT_LIVED_IN_ROW
-    ):
+    is_certain = not ended.have_connected and not all(_has_vanished(job) for job in failed.values())
+    if len(failed) == len(status) >= threshold and (is_certain or in_row >= MOST_SHORT_LIVED_IN_ROW):
         _stop(executor, failed)
         return
     if in_row >= MOST_FAILURES_IN_ROW and not any(block.managers for block in executor.block_views()):
@@ -87,6 +89,13 @@ def windowed_error_handler(
 
 def _failed(status: Mapping[str, JobStatus]) -> dict[str, JobStatus]:
     return {block_id: job for block_id, job in status.items() if job.state in _FAILURES}
+
+
+def _has_vanished(job: JobStatus) -> bool:
+    """Whether nothing is known of a job's end, and it has left no output: perhaps it has never run."""
+    if job.state is not JobState.MISSING or job.exit_code is not None or job.stdout_path is None:
+        return False
+    return not os.path.exists(job.stdout_path)
 
 
 def _stop(executor: BlockProviderExecutor, failed: Mapping[str, JobStatus]) -> None:

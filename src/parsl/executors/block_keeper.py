@@ -324,7 +324,10 @@ class BlockKeeper:
     def _observe_activity(self) -> None:
         activity = self._owner.block_activity()
         with self._lock:
-            self._table.observe_activity(activity, self._clock())
+            is_one_back = self._table.observe_activity(activity, self._clock())
+            surplus = self._table.surplus(self._provider.max_blocks) if is_one_back else []
+        if surplus:  # another block was asked for in its place
+            self.scale_in(surplus)
 
     def _look_for_signs(self) -> None:
         with self._lock:

@@ -250,7 +250,7 @@ class BlockTable:
         block.up_since_s = now_s
         return True
 
-    def observe_activity(self, activity: Mapping[str, BlockActivity] | None, now_s: float) -> None:
+    def observe_activity(self, activity: Mapping[str, BlockActivity] | None, now_s: float) -> bool:
         """Take note of what the connected managers are doing.
 
         A connected manager outranks a scheduler that says its block is queued, or does not know it.
@@ -258,18 +258,32 @@ class BlockTable:
         Args:
             activity: By block id, those blocks with at least one manager; None when nobody can tell.
             now_s: The time, in seconds.
+
+        Returns:
+            Whether a block is back that was taken for lost.
         """
         self._activity_is_known = activity is not None
         if activity is None:
             for block in self._live.values():
                 if block.status.state is JobState.RUNNING:
                     self._is_up(block, now_s)
-            return
+            return False
+        before = len(self._live)
         for block in self._live.values():
             block.activity = None
         for block_id, doing in activity.items():
             if (known := self._blocks.get(block_id)) is not None and doing.managers > 0:
                 self._observe(known, doing, now_s)
+        return len(self._live) > before
+
+    def surplus(self, most: int) -> list[str]:
+        """Blocks that have not begun, the newest ones, as far as there are more live blocks than ``most``."""
+        waiting = [
+            block.block_id
+            for block in self._live.values()
+            if block.status.state is not JobState.RUNNING and not block.is_leaving
+        ]
+        return waiting[::-1][: max(0, len(self._live) - most)]
 
     def observe_status(self, block_id: str, status: JobStatus, now_s: float) -> bool:
         """Take note of what the scheduler says about a block; call after :meth:`observe_activity`.

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 SURVEY_TIMEOUTS = 4
 #: What a scheduler has only just been given it may not know yet, in seconds.
 FRESH_S = 5.0
+#: A scheduler has to deny a job for so long, in seconds, of which no end was seen either.
+UNSEEN_END_S = 10.0
 #: However many jobs a command of the scheduler can be about.
 MOST_CANCELLED_AT_ONCE = 500
 
@@ -360,7 +362,10 @@ class ClusterProvider(ExecutionProvider):
         now_s = self._clock()
         if now_s - self._submitted_s.get(job_id, float("-inf")) < FRESH_S:
             return False
-        return now_s - self._gone_since_s.setdefault(job_id, now_s) >= self.dialect.forgetful_s
+        gone_for_s = now_s - self._gone_since_s.setdefault(job_id, now_s)
+        files = self._files.get(job_id)
+        has_seen_end = files is None or files.signs()[1]
+        return gone_for_s >= max(self.dialect.forgetful_s, 0.0 if has_seen_end else UNSEEN_END_S)
 
     def _with_paths(
         self, job_id: object, state: JobState, message: str | None, exit_code: int | None = None
