@@ -155,6 +155,17 @@ def test_a_submission_of_which_nobody_knows_the_id_is_not_tried_again(provider, 
     assert caught.value.is_permanent
 
 
+def test_a_submission_that_says_nothing_at_all_is_tried_again_when_its_job_has_been_looked_for(
+    provider, commands
+):
+    commands.add("qsub", "exit 0")
+    commands.add("qstat", "exit 0")
+    with pytest.raises(SubmitException, match="has not said which job") as caught:
+        provider.submit("c", 1)
+    assert not caught.value.is_permanent
+    assert commands.calls()[1:] == [SEARCH]
+
+
 SEARCH = "qstat -f -F dsv -D |"
 
 

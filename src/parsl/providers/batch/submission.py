@@ -28,7 +28,8 @@ def read_submission(dialect: Dialect, job_name: str, result: CommandResult) -> s
     if result.timed_out:
         message = f"{program} did not answer in time. Is the scheduler up? A larger cmd_timeout may help."
     elif result.exit_code == 0:
-        is_permanent = True  # whatever it has made, the next time it would say as little
+        # Whatever it has made, the next time it would say the same; but nothing at all may be an accident.
+        is_permanent = bool(result.stdout.strip())
         message = f"{program} has not said which job it has made"
     elif is_permanent:
         message = f"{program} refuses it, and would do so again"
