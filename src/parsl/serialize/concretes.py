@@ -26,12 +26,15 @@ class PickleSerializer(SerializerBase):
 
 
 class DillSerializer(SerializerBase):
-    """Dill, for what pickle cannot do. Needs the package dill, here and where the bytes are read."""
+    """Dill, for what pickle cannot do. Needs the package dill, here and where the bytes are read.
+
+    Functions of a script come with the globals that they use, and no others.
+    """
 
     identifier = b"02"
 
     def serialize(self, data: Any) -> bytes:
-        return _dill().dumps(data)  # type: ignore[no-any-return]
+        return _dill().dumps(data, recurse=True)  # type: ignore[no-any-return]
 
     def deserialize(self, body: bytes) -> Any:
         return _dill().loads(body)

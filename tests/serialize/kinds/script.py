@@ -13,6 +13,7 @@ import json
 import linecache
 import os
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -464,6 +465,40 @@ def apps_called_in_a_worker() -> Any:
     error = outer().exception()
     said = str(error)
     return [type(error).__name__, "inside a worker" in said, "join_app" in said]
+
+
+LOCK = threading.Lock()
+
+
+class Account:
+    """Has a lock, which pickle cannot take along; its methods use the script's globals."""
+
+    def __init__(self, balance: int) -> None:
+        self.lock = threading.Lock()
+        self.balance = balance
+
+    def doubled(self) -> int:
+        with self.lock:
+            return times(self.balance) + helper(1)
+
+
+def locked(n: int) -> int:
+    with LOCK:
+        return helper(n)
+
+
+@kind([7 * 7 + 1, 16, 3, True])
+def what_only_dill_can_do() -> Any:
+    def open_account(balance: int) -> Account:
+        return Account(balance)
+
+    opened = python_app(open_account)(3).result()
+    return [
+        python_app(Account.doubled)(Account(7)).result(),
+        three_times(locked, 4),
+        opened.balance,
+        isinstance(opened, Account),
+    ]
 
 
 @kind(["SerializationError", True, "SerializationError", True, "SerializationError", True])
