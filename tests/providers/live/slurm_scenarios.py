@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import parsl
-from parsl import Config, HighThroughputExecutor, bash_app, python_app
+from parsl import Config, HighThroughputExecutor, bash_app, configs, python_app
 from parsl.executors import MPIExecutor
 from parsl.launchers import SimpleLauncher, SrunLauncher
 from parsl.providers import SlurmProvider
@@ -374,6 +374,17 @@ def aurora_mpi() -> dict[str, Any]:
         "nodes_per_block=4, worker_init='cd {here}')",
         place="$PARSL_MPI_NODELIST $SLURM_PROCID $SLURM_LOCALID $(hostname)",
     )
+
+
+def ready() -> dict[str, Any]:
+    """The ready configurations for any Slurm cluster, one after the other."""
+    output = os.path.abspath("out")
+    with parsl.load(configs.slurm(partition="debug", nodes_per_block=2, workers_per_node=2, run_dir="runs")):
+        hosts = sorted({task.result(timeout=40)[0] for task in [where(0.2) for _ in range(8)]})
+    with parsl.load(configs.slurm_mpi(partition="debug", nodes_per_block=2, run_dir="runs")):
+        size = {"num_nodes": 2, "ranks_per_node": 2}
+        run_ranks("hostname", parsl_resource_specification=size, stdout=output).result(timeout=40)
+    return {"hosts": hosts, "ranks": sorted(Path(output).read_text().split()), "left": jobs()}
 
 
 def held() -> dict[str, Any]:

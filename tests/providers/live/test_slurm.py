@@ -110,6 +110,14 @@ def test_the_workflow_of_auroras_guide_runs_with_a_slurm_provider(tmp_path: Path
     check_tiles(facts_of("aurora", tmp_path), {"n1"})
 
 
+def test_the_ready_configurations_are_right_for_a_slurm_cluster(tmp_path: Path) -> None:
+    facts = facts_of("ready", tmp_path)
+    assert facts["hosts"] == ["n1", "n2"]
+    assert len(facts["ranks"]) == 4
+    assert len(set(facts["ranks"])) == 2
+    assert facts["left"] == []
+
+
 def test_an_ensemble_of_programs_runs_through_srun(tmp_path: Path) -> None:
     facts = facts_of("mpi", tmp_path)
     assert facts["codes"] == [0] * 6
