@@ -64,6 +64,23 @@ def test_the_handler_says_what_a_failure_costs(tmp_path: Any) -> None:
     assert seen == [(ValueError, "fail", 1, 0, (5,)), (ValueError, "fail", 2, 0.6, (5,))]
 
 
+def test_the_handler_may_change_what_the_next_attempt_is(tmp_path: Any) -> None:
+    def handler(error: Exception, record: Any) -> float:
+        record["executor"] = "other"
+        record["args"] = [4]
+        record["kwargs"]["divisor"] = 2
+        return 1
+
+    def divide(number: int, divisor: int) -> float:
+        return number / divisor
+
+    first, other = PromptExecutor(), PromptExecutor("other")
+    with kernel(tmp_path, first, retries=1, retry_handler=handler) as dfk:
+        dfk.add_executors([other])
+        assert dfk.submit(divide, (1,), ["prompt"], False, None, {"divisor": 0}).result() == 2
+        assert (first.calls, other.calls) == (1, 1)
+
+
 @pytest.mark.parametrize("answer", [None, "x"])
 def test_a_handler_that_fails_is_explained(tmp_path: Any, answer: Any) -> None:
     def handler(error: Exception, record: Any) -> Any:

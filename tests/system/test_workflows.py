@@ -26,4 +26,4 @@ def test_scripts_run_as_they_are(kind: str, tmp_path: Path) -> None:
         timeout=100,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.endswith(" ".join(["scripts that ran:", *TOPICS, "checkpointing\n"]))
+    assert run.stdout.endswith(" ".join(["scripts that ran:", *TOPICS, "checkpointing", "plugins\n"]))

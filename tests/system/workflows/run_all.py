@@ -1,4 +1,4 @@
-"""Run every script in this directory, as it is, with one kernel; the one that loads its own comes last.
+"""Run every script in this directory, as it is, with one kernel; those that load their own come last.
 
 usage: run_all.py threads|htex
 """
@@ -11,11 +11,12 @@ import parsl
 from site_config import make_config
 
 HERE = Path(__file__).parent
-LOADS_BY_ITSELF = "checkpointing"
+LOAD_THEIR_OWN = ("checkpointing", "plugins")
 
 topics = sorted(HERE.glob("topic_*.py"))
 with parsl.load(make_config(sys.argv[1])):
     for script in topics:
         runpy.run_path(str(script), run_name="__main__")
-runpy.run_path(str(HERE / f"{LOADS_BY_ITSELF}.py"), run_name="__main__")
-print("scripts that ran:", *[script.stem for script in topics], LOADS_BY_ITSELF)
+for name in LOAD_THEIR_OWN:
+    runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__")
+print("scripts that ran:", *[script.stem for script in topics], *LOAD_THEIR_OWN)
