@@ -124,8 +124,8 @@ def test_tasks_in_a_deleted_job_go_on_in_the_next_soon(cluster, tmp_path):
         tasks = [parsl.python_app(run_until)(str(marker), str(runs)) for _ in range(2)]
         first, _ = wait_for_lines(runs, 2)
         subprocess.run(["qdel", first], check=True)
-        marker.touch()
         wait_for_job(cluster, 2, RUNNING)
+        marker.touch()  # not before: they might be done in the first one, which has some time to end
         began_s = time.monotonic()
         assert first not in {task.result(DEADLINE_S) for task in tasks}
         assert time.monotonic() - began_s < 30
