@@ -247,7 +247,7 @@ class TestFiles:
             writer = call(dfk, lambda outputs: outputs[0].filepath, outputs=[File("/out")])
             (written,) = writer.outputs
             reader = call(dfk, lambda f, inputs: (f.filepath, inputs[0].filename), written, inputs=[written])
-            assert (written.tid, written.filepath, written.filename) == (writer.tid, "/out", "out")
+            assert (written.tid, written.filepath, written.filename) == (writer.tid, "/out", "/out")
             assert not written.done()
             assert executor.run_all() == 2
             assert written.result().filepath == "/out"

@@ -59,8 +59,11 @@ class DataFuture(LeanFuture[File]):
 
     @property
     def filename(self) -> str:
-        """The last part of the path."""
-        return self.file_obj.filename
+        """The local path of the file, as :attr:`filepath` is: upstream means that by it.
+
+        The last part of it is ``file_obj.filename``.
+        """
+        return self.filepath
 
     def cancel(self) -> bool:
         """Cancel the task that writes the file; see :meth:`AppFuture.cancel`."""

@@ -70,7 +70,7 @@ if __name__ == "__main__":
     path = os.path.abspath("number.txt")
     written = write_number(7, outputs=[File(path)])
     [number_file] = written.outputs
-    assert number_file.filepath == path and number_file.filename == "number.txt"
+    assert number_file.filepath == path and number_file.filename == path
     assert number_file.tid == written.tid
     assert read_number(inputs=[number_file]).result() == 7
     assert number_file.result().filepath == path
