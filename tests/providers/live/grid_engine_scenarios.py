@@ -19,6 +19,7 @@ from tests.providers.live.scenario import (
     elapsed_since_start,
     gap_s,
     hearing,
+    keep_busy,
     run_named,
     started_at_s,
     wait_for,
@@ -51,7 +52,9 @@ def first_long_then_short(directory: str) -> str:
     return job_id
 
 
-def config(*, retries: int = 0, strategy: str = "simple", **options: Any) -> Config:
+def config(
+    *, retries: int = 0, strategy: str = "simple", drain_period: int | None = None, **options: Any
+) -> Config:
     """Return a configuration with one-node blocks that have four workers each."""
     place = os.getcwd()
     worker_init = f"cd '{place}'; {STAMP}; {options.pop('worker_init', ':')}"
@@ -60,6 +63,7 @@ def config(*, retries: int = 0, strategy: str = "simple", **options: Any) -> Con
         provider=GridEngineProvider(worker_init=worker_init, **{"cmd_timeout": 10, **options}),
         max_workers_per_node=4,
         cores_per_worker=0.01,
+        drain_period=drain_period,
     )
     return Config(executors=[executor], retries=retries, run_dir="runs", strategy=strategy)
 
@@ -158,6 +162,14 @@ def deleted() -> dict[str, Any]:
 def walltime() -> dict[str, Any]:
     """A job whose time is over, under a task."""
     return _lose_a_job((), walltime="00:00:04")
+
+
+def drain() -> dict[str, Any]:
+    """Blocks that end themselves every two seconds, while there are always tasks."""
+    with watch() as queue, parsl.load(config(drain_period=2)) as kernel:
+        states = keep_busy(kernel.executors["htex"], where, blocks=3)
+    wait_for(lambda: not jobs(), "no job is left", 60)
+    return {"states": states, "most": queue.most}
 
 
 def bad_worker_init() -> dict[str, Any]:

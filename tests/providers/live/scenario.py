@@ -29,6 +29,7 @@ __all__ = [
     "elapsed_since_start",
     "gap_s",
     "hearing",
+    "keep_busy",
     "run_named",
     "started_at_s",
     "wait_for",
@@ -90,6 +91,23 @@ def commands_per_10s(seconds: float = 60.0) -> float:
     with StatusCommands() as commands:
         time.sleep(seconds)
     return round(commands.count * 10 / seconds, 3)
+
+
+def keep_busy(executor: Any, app: Callable[[float], Any], blocks: int) -> list[str]:
+    """Have there always be tasks until there were so many blocks, and wait for all of the tasks.
+
+    Returns:
+        The states of the blocks' jobs.
+    """
+    tasks: list[Any] = []
+    until_s = time.monotonic() + 90
+    while len(executor.blocks_to_job_id) < blocks:
+        assert time.monotonic() < until_s, executor.status_facade
+        tasks += [app(0.1) for _ in range(2)]
+        tasks[-2].result(timeout=30)
+    for task in tasks:
+        task.result(timeout=30)
+    return [status.state.name for status in executor.status().values()]
 
 
 class Heard:

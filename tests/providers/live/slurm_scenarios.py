@@ -24,6 +24,7 @@ from tests.providers.live.scenario import (
     elapsed_since_start,
     gap_s,
     hearing,
+    keep_busy,
     run_named,
     started_at_s,
     wait_for,
@@ -239,14 +240,8 @@ def drain() -> dict[str, Any]:
     blocks = provider(walltime="00:05:00")
     options: dict[str, Any] = {"strategy": "simple", "executor": {"drain_period": 2}}
     with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)) as kernel:
-        tasks = []
-        while len(htex(kernel).blocks_to_job_id) < 3:
-            tasks += [where(0.1) for _ in range(2)]
-            tasks[-2].result(timeout=30)
-        for task in tasks:
-            task.result(timeout=30)
-        states = [status.state.name for status in htex(kernel).status().values()]
-    return {"tasks": len(tasks), "states": states, "most": queue.most, "left": jobs()}
+        states = keep_busy(htex(kernel), where, blocks=3)
+    return {"states": states, "most": queue.most, "left": jobs()}
 
 
 def frozen() -> dict[str, Any]:

@@ -54,6 +54,12 @@ def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
     assert facts["result_after_next_start_s"] < 30
 
 
+def test_blocks_that_drain_are_followed_by_others_and_lose_no_task(tmp_path: Path) -> None:
+    facts = facts_of("drain", tmp_path)
+    assert len(facts["states"]) == 3
+    assert facts["most"] == 1
+
+
 def test_a_job_that_is_held_is_told_of(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert facts["heard"] == [
