@@ -98,5 +98,17 @@ def test_an_interchange_that_took_another_ones_place_knows_of_the_jobs(
     assert not cluster.job(2).hosts, "it has never begun"
 
 
+def test_a_job_that_was_just_being_submitted_ends_by_itself(make_cluster, start_driver, wait_until):
+    """Nobody knows its id. Its manager finds nobody who wants it."""
+    cluster = make_cluster(nodes=1)
+    cluster.misbehave("qsub", "slow 1")
+    driver = start_driver(SCRIPT.replace("OPTIONS", "") + "    future.result()\n")
+    wait_until(lambda: cluster.calls("qsub") == 1)
+    driver.process.kill()
+    wait_until(cluster.jobs, what="a job")
+    wait_until(lambda: {job.state for job in cluster.jobs()} == {FINISHED}, what="its end")
+    wait_until(all_gone(driver), what=f"the end of {driver.family()}")
+
+
 def interchanges(driver):
     return [one for one in driver.family() if "HTEX interchange" in " ".join(one.cmdline())]
