@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import parsl
-from parsl import Config, HighThroughputExecutor, python_app
+from parsl import Config, HighThroughputExecutor, bash_app, python_app
+from parsl.executors import MPIExecutor
+from parsl.launchers import SimpleLauncher
 from parsl.providers import GridEngineProvider
 from tests.providers.live import aurora_workflows
 from tests.providers.live.scenario import (
@@ -170,6 +172,35 @@ def drain() -> dict[str, Any]:
         states = keep_busy(kernel.executors["htex"], where, blocks=3)
     wait_for(lambda: not jobs(), "no job is left", 60)
     return {"states": states, "most": queue.most}
+
+
+@bash_app
+def name_nodes(parsl_resource_specification: Any = None, stdout: str | None = None) -> str:
+    """Name the task's nodes."""
+    return "echo ${PARSL_MPI_NODELIST//,/ }; sleep 0.5"
+
+
+def mpi() -> dict[str, Any]:
+    """Tasks of one and two nodes on a job of two, whose names Grid Engine has in a file of its own."""
+    executor = MPIExecutor(
+        max_workers_per_block=2,
+        provider=GridEngineProvider(
+            nodes_per_block=2,
+            scheduler_options="#$ -pe nodes 2",
+            worker_init="export PBS_NODEFILE=$PE_HOSTFILE",
+            launcher=SimpleLauncher(),
+        ),
+    )
+    sizes = (2, 1, 1, 2)
+    outputs = [os.path.abspath(f"out-{number}") for number in range(len(sizes))]
+    with parsl.load(Config(executors=[executor], run_dir="runs")):
+        tasks = [
+            name_nodes(parsl_resource_specification={"num_nodes": size}, stdout=output)
+            for size, output in zip(sizes, outputs, strict=True)
+        ]
+        codes = [task.result(timeout=60) for task in tasks]
+    wait_for(lambda: not jobs(), "no job is left", 60)
+    return {"codes": codes, "hosts": [sorted(Path(output).read_text().split()) for output in outputs]}
 
 
 def bad_worker_init() -> dict[str, Any]:

@@ -60,6 +60,14 @@ def test_blocks_that_drain_are_followed_by_others_and_lose_no_task(tmp_path: Pat
     assert facts["most"] == 1
 
 
+def test_tasks_of_several_nodes_share_a_job_of_a_parallel_environment(tmp_path: Path) -> None:
+    facts = facts_of("mpi", tmp_path)
+    assert facts["codes"] == [0] * 4
+    assert facts["hosts"][0] == facts["hosts"][3] == ["g1", "g2"]
+    assert {host for hosts in facts["hosts"][1:3] for host in hosts} <= {"g1", "g2"}
+    assert [len(hosts) for hosts in facts["hosts"]] == [2, 1, 1, 2]
+
+
 def test_a_job_that_is_held_is_told_of(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert facts["heard"] == [

@@ -12,6 +12,13 @@ SLURM_VARIABLES = ("SLURM_JOB_NODELIST", "SLURM_NODELIST")
 #: A list of more nodes than this is a typing error, such as n[1-1000000000].
 MOST_NODES = 1_000_000
 
+_NOTHING = f"The environment has neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]}"
+_CHECK_THE_REQUEST = "Check what the scheduler was asked for."
+_NAME_THE_FILE = (
+    f"Say in worker_init where the list of nodes is: export {NODE_FILE_VARIABLE}=$PE_HOSTFILE "
+    "with Grid Engine, =$LSB_DJOB_HOSTFILE with LSF."
+)
+
 _RANGE = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 #: A name with more brackets than this is no name.
 _MOST_BRACKETS = 16
@@ -39,9 +46,9 @@ def read_nodes(environ: Mapping[str, str], host: str, wanted: int = 1) -> list[s
     nodes, source = _named_nodes(environ, host)
     if len(nodes) < wanted:
         count = f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'} ({_some(nodes)})"
+        advice = _NAME_THE_FILE if source.startswith(_NOTHING) else _CHECK_THE_REQUEST
         raise NoNodes(
-            f"{source} names {count}, but the block was to have {wanted}: nodes_per_block={wanted}. "
-            "Check what the scheduler was asked for."
+            f"{source} names {count}, but the block was to have {wanted}: nodes_per_block={wanted}. {advice}"
         )
     return nodes
 
@@ -52,9 +59,7 @@ def _named_nodes(environ: Mapping[str, str], host: str) -> tuple[list[str], str]
     for variable in SLURM_VARIABLES:
         if text := environ.get(variable):
             return unique_nodes(expand_slurm_list(text)), f"{variable}={text}"
-    return [
-        host
-    ], f"The environment has neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]}; this host alone"
+    return [host], f"{_NOTHING}; this host alone"
 
 
 def _read_node_file(file: str) -> list[str]:
