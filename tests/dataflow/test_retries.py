@@ -61,7 +61,29 @@ def test_the_handler_says_what_a_failure_costs(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=1, retry_handler=handler) as dfk:
         assert isinstance(call(dfk, fail, 5).exception(), ValueError)
-    assert seen == [(ValueError, "fail", 1, 0, (5,)), (ValueError, "fail", 2, 0.6, (5,))]
+    assert seen == [(ValueError, "fail", 1, 0, [5]), (ValueError, "fail", 2, 0.6, [5])]
+
+
+def test_the_handler_sees_results_in_the_place_of_futures(tmp_path: Any) -> None:
+    seen: list[Any] = []
+
+    def handler(error: Exception, record: Any) -> float:
+        seen.append((list(record["args"]), list(record["kwargs"]["inputs"])))
+        record["args"][0] += 1
+        record["kwargs"]["inputs"].append(1)
+        return 0.5
+
+    def fails_twice(number: int, inputs: Any) -> Any:
+        if number < 3:
+            raise ValueError("too small")
+        return number, inputs
+
+    executor = HoldingExecutor()
+    with kernel(tmp_path, executor, retries=1, retry_handler=handler) as dfk:
+        future = call(dfk, fails_twice, call(dfk, add, 1), inputs=[call(dfk, add, 4)])
+        executor.run_all()
+        assert future.result() == (3, [4, 1, 1])
+        assert seen == [([1], [4]), ([2], [4, 1])]
 
 
 def test_the_handler_may_change_what_the_next_attempt_is(tmp_path: Any) -> None:

@@ -208,6 +208,14 @@ class TaskRunner:
         else:
             self._finish(record, _EXEC_DONE, result, None)
 
+    def _resolve_arguments(self, record: TaskRecord) -> None:
+        """Have a task's arguments be those that its executor got, for a retry_handler to read and change."""
+        args: Iterable[Any] = record.args
+        if record.depends:
+            args, record.kwargs = self._dependencies.unwrap(record.args, record.kwargs)
+            record.depends = ()  # a result that is a future, too, is not to be looked into next time
+        record.args = list(args)
+
     def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
         retries.name_attempt(record, error)
         if not self.is_over:
@@ -218,6 +226,8 @@ class TaskRunner:
                 return
             error = retries.too_many_job_ends(record, error)
         try:
+            if self._config.retry_handler is not None:
+                self._resolve_arguments(record)
             retries.record_failure(record, error, self._config.retry_handler)
         except DataFlowException as handler_error:
             error = handler_error
