@@ -6,6 +6,7 @@ import pickle
 import sys
 import threading
 import traceback
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -172,6 +173,10 @@ class TestDill:
         (lock,), _ = loads(*dump_arguments(locked, (LOCK,), {}))
         assert type(lock) is type(load_value(*dump_value(LOCK))) is type(LOCK)
         assert load_value(*dump_value([1, LOCK]))[0] == 1
+
+    def test_makes_no_copies_of_futures(self) -> None:
+        with pytest.raises(SerializationError, match="Argument 0 of len"):
+            dump_arguments(len, ([LOCK, Future()],), {})
 
     def test_is_named_where_it_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "dill", None)

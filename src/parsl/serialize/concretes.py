@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 
 from parsl.errors import OptionalModuleMissing
@@ -34,7 +35,9 @@ class DillSerializer(SerializerBase):
     identifier = b"02"
 
     def serialize(self, data: Any) -> bytes:
-        return _dill().dumps(data, recurse=True)  # type: ignore[no-any-return]
+        with io.BytesIO() as file:
+            _pickler_of(_dill())(file, recurse=True).dump(data)
+            return file.getvalue()
 
     def deserialize(self, body: bytes) -> Any:
         return _dill().loads(body)
@@ -54,3 +57,17 @@ def _dill() -> Any:
             ["dill"], "DillSerializer uses it. Install it with: python -m pip install dill"
         ) from error
     return dill
+
+
+def _pickler_of(dill: Any) -> Any:
+    from concurrent.futures import Future
+
+    class Pickler(dill.Pickler):  # type: ignore[misc]
+        """Refuses futures: dill makes copies of them that nobody will ever complete."""
+
+        def reducer_override(self, obj: object) -> Any:
+            if issubclass(type(obj), Future):
+                raise pickle.PicklingError(f"{obj!r} cannot be pickled: it lives in this process")
+            return NotImplemented
+
+    return Pickler
