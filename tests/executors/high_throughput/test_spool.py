@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,6 +119,21 @@ def test_a_spool_belongs_to_the_user_alone_and_is_removed_with_all_in_it(memory:
     assert stat.S_IMODE(os.stat(made.directory).st_mode) == 0o700
     assert [stat.S_IMODE(path.stat().st_mode) for path in Path(made.directory).iterdir()] == [0o600]
     spool.write(spool.result_file(made.directory, 1), [b"x"])
+    made.remove()
+    assert list(memory.iterdir()) == []
+
+
+def test_a_file_that_a_worker_writes_meanwhile_does_not_keep_it(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, rmdir, late = make(), os.rmdir, [spool.result_file("", 1), spool.result_file("", 2)]
+
+    def rmdir_after_a_result(*args: Any, **options: Any) -> None:
+        if late:
+            spool.write(made.directory + late.pop(), [b"x"])
+        rmdir(*args, **options)
+
+    monkeypatch.setattr(os, "rmdir", rmdir_after_a_result)
     made.remove()
     assert list(memory.iterdir()) == []
 

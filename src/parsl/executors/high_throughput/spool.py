@@ -31,6 +31,8 @@ _OWNER = "owner"
 #: others wait for that at most, and how often they look, in seconds.
 ENDING_PATIENCE_S = 2.0
 _LOOK_S = 0.01
+#: A worker that lives yet may put a file into a directory that is just being removed, so many times.
+_MOST_REMOVALS = 10
 
 
 class Spool(NamedTuple):
@@ -127,7 +129,9 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
 
 def remove_directory(directory: str) -> None:
     """Remove a directory of the driver's and what is left in it; an empty path stands for none."""
-    if directory:
+    for _ in range(_MOST_REMOVALS):
+        if not (directory and os.path.lexists(directory)):
+            return
         shutil.rmtree(directory, ignore_errors=True)
 
 
