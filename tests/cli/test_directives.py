@@ -112,9 +112,14 @@ NOT_ALONE = "exclusive=False, launcher=SrunLauncher()"
     ],
 )
 def test_a_share_of_a_node_is_one_core_unless_somebody_says_more(doctor, options, is_told):
-    text = f"c = Config([HighThroughputExecutor(provider=SlurmProvider({options}))], retries=1)"
-    found = doctor.check(text, "--no-worker-init", "--no-dry-run")
-    assert any("gives a job one core" in words for _, words in of_level(found, "warning")) is is_told
+    for executor, launcher in {
+        "HighThroughputExecutor": "SrunLauncher",
+        "MPIExecutor": "SimpleLauncher",
+    }.items():
+        provider = f"SlurmProvider({options.replace('SrunLauncher', launcher)})"
+        text = f"c = Config([{executor}(provider={provider})], retries=1)"
+        found = doctor.check(text, "--no-worker-init", "--no-dry-run")
+        assert any("gives a job one core" in words for _, words in of_level(found, "warning")) is is_told
 
 
 @pytest.mark.parametrize(

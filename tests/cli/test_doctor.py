@@ -193,6 +193,14 @@ def test_more_mpi_tasks_than_nodes(doctor):
     assert any("max_workers_per_block is 3, but a block has 2 nodes" in text for text in texts)
 
 
+def test_one_mpi_task_at_a_time_is_worth_a_note(doctor):
+    provider = "PBSProProvider(nodes_per_block=10, launcher=SimpleLauncher())"
+    texts = provider_findings(doctor, provider, "note", "MPIExecutor")
+    assert any("one task at a time on the 10 nodes" in text for text in texts)
+    texts = provider_findings(doctor, provider, "ok", "MPIExecutor", ", max_workers_per_block=5")
+    assert any("up to 5 tasks at once on the 10 nodes" in text for text in texts)
+
+
 @pytest.mark.parametrize(
     ("options", "level", "words"),
     [

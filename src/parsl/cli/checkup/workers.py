@@ -28,7 +28,7 @@ def check_workers(subject: Subject, probe: Probe | None) -> list[Finding]:
     if not subject.is_htex:
         return []
     if subject.is_mpi:
-        return _check_mpi(subject)
+        return [*_check_mpi(subject), *_check_share(subject)]
     return [
         *_check_counts(subject),
         *_check_plan(subject),
@@ -40,6 +40,9 @@ def check_workers(subject: Subject, probe: Probe | None) -> list[Finding]:
 
 def _check_mpi(subject: Subject) -> list[Finding]:
     workers, nodes = subject.executor.max_workers_per_block, subject.nodes_per_block
+    if workers == 1 < nodes:
+        text = f"one task at a time on the {nodes} nodes of a block, however few nodes it asks for"
+        return [Finding(NOTE, _TOPIC, text, "max_workers_per_block says how many may share a block.")]
     if workers <= nodes:
         return [Finding(OK, _TOPIC, f"up to {workers} tasks at once on the {nodes} nodes of a block")]
     text = (
@@ -150,8 +153,8 @@ def _check_share(subject: Subject) -> list[Finding]:
     if any(option in provider.scheduler_options for option in ("--cpus-per-task", "-c ", "--exclusive")):
         return []
     text = (
-        "exclusive is False, and cores_per_node is not given: Slurm gives a job one core of each node, which "
-        "all its workers share."
+        "exclusive is False, and cores_per_node is not given: Slurm gives a job one core of each node, for "
+        "all that runs there."
     )
     return [Finding(WARNING, _TOPIC, text, "Set cores_per_node, or leave exclusive as it is.")]
 
