@@ -18,6 +18,7 @@ from parsl.executors.high_throughput.connections import (
     send,
 )
 from parsl.executors.high_throughput.message_stream import MessageStream
+from tests.support.relay import FAIR, Relay, Weather
 
 LARGE = bytes(range(256)) * (COPY_LIMIT // 128)
 
@@ -56,8 +57,9 @@ class Zmq:
         port = self.router.bind_to_random_port("tcp://127.0.0.1")
         dealer = zmq.Context().socket(zmq.DEALER)
         dealer.setsockopt(zmq.ROUTING_ID, b"m")
-        dealer.connect(f"tcp://127.0.0.1:{port}")
-        self.connection: Connection = ZmqConnection(dealer)
+        endpoint = f"tcp://127.0.0.1:{port}"
+        dealer.connect(endpoint)
+        self.connection: Connection = ZmqConnection(dealer, endpoint)
         self.connection.send([b"hello"])
         self.router.recv_multipart()
 
@@ -149,3 +151,36 @@ def test_bytes_for_heads_and_views_for_the_rest(wait_until: Any) -> None:
     name, head, frame = receive(ends.router)
     assert (name, head, type(frame)) == (b"m", b"head", memoryview)
     ends.close()
+
+
+def test_a_connection_that_zeromq_has_given_up_is_made_again(wait_until: Any) -> None:
+    relay = Relay(Weather(garbage=1.0))
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        public, router.curve_secretkey = zmq.curve_keypair()
+        router.curve_server = True
+        router.linger = 0
+        relay.lead_to(router.bind_to_random_port("tcp://127.0.0.1"))
+        endpoint = f"tcp://127.0.0.1:{relay.port}"
+        dealer = zmq.Context().socket(zmq.DEALER)
+        dealer.setsockopt(zmq.ROUTING_ID, b"m")
+        dealer.linger = 0  # as `make_dealer` has it
+        dealer.curve_publickey, dealer.curve_secretkey = zmq.curve_keypair()
+        dealer.curve_serverkey = public
+        dealer.connect(endpoint)
+        connection = ZmqConnection(dealer, endpoint)
+        connection.send([b"too early"])
+        wait_until(connection.revive, 30)
+        assert not connection.revive(), "not twice at once"
+        wait_until(connection.revive, 30)
+        assert relay.nonsense >= 2
+        connection.send([b"into", b"the void, perhaps"])
+        relay.weather = FAIR
+
+        def arrives() -> bool:
+            connection.revive()
+            connection.send([b"here", b"I am"])
+            return bool(router.poll(50))
+
+        wait_until(arrives, 30)
+        connection.close(0)
+    relay.close()

@@ -10,7 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from parsl.executors.high_throughput.connections import Connection, StreamConnection, ZmqConnection
+from parsl.executors.high_throughput.connections import (
+    REVIVE_AFTER_S,
+    Connection,
+    StreamConnection,
+    ZmqConnection,
+)
 from parsl.executors.high_throughput.message_stream import MOST_BYTES, MessageStream
 from parsl.executors.high_throughput.protocol import (
     DecodeError,
@@ -79,7 +84,7 @@ def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
 
     sock = make_dealer(zmq.Context(), settings, name)
     sock.connect(endpoint)
-    return ZmqConnection(sock)
+    return ZmqConnection(sock, endpoint)
 
 
 def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
@@ -95,6 +100,7 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
         (zmq.TCP_KEEPALIVE, 1),
         (zmq.IPV6, 1),
         (zmq.RECONNECT_IVL, RECONNECT_AFTER_MS),
+        (zmq.LINGER, 0),  # or it would keep what waits for a connection that it has given up: see `revive`
     ):
         sock.setsockopt(option, value)
     if settings.cert_dir:
@@ -133,7 +139,9 @@ def _await_answer(connection: Connection, register: Register) -> Welcome | Refus
         except DecodeError:
             return None
         if not connection.has_input():
-            poll.poll(left * 1000)
+            poll.poll(min(left, REVIVE_AFTER_S) * 1000)
+        if connection.revive():
+            connection.send([encode(register)])
     return None
 
 

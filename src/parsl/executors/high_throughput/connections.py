@@ -24,6 +24,9 @@ _DONTWAIT_AND_MORE = 1 | 2
 _RCVMORE = 13
 EVENTS = 15
 POLLIN = 1
+_POLLOUT = 2
+#: A connection that ZeroMQ has given up is made again at most this often, in seconds.
+REVIVE_AFTER_S = 1.0
 
 
 class Connection(ABC):
@@ -53,6 +56,13 @@ class Connection(ABC):
 
     def was_interrupted(self) -> bool:
         """Whether the connection has broken since this was asked last; it comes back by itself."""
+        return False
+
+    def revive(self) -> bool:
+        """Make the connection again if it will not come back by itself.
+
+        Returns: whether it was made again; what was said meanwhile is lost.
+        """
         return False
 
     @abstractmethod
@@ -144,14 +154,21 @@ class StreamConnection(Connection):
 
 
 class ZmqConnection(Connection):
-    """Over a ZeroMQ DEALER socket."""
+    """Over a ZeroMQ DEALER socket.
 
-    def __init__(self, sock: Any) -> None:
+    Args:
+        sock: the socket, connected.
+        endpoint: what it is connected to.
+    """
+
+    def __init__(self, sock: Any, endpoint: str) -> None:
         import zmq
 
         super().__init__()
         self._zmq = zmq
         self._sock = sock
+        self._endpoint = endpoint
+        self._revive_at = time.monotonic() + REVIVE_AFTER_S
         self._fd = int(sock.getsockopt(zmq.FD))
         self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 
@@ -168,11 +185,28 @@ class ZmqConnection(Connection):
         except self._zmq.Again:
             return found
 
+    def revive(self) -> bool:
+        # ZeroMQ connects again when a connection breaks, but gives it up for good when what comes over it is
+        # not ZeroMQ. Then there is nowhere to put a message.
+        now = time.monotonic()
+        if now < self._revive_at or int(self._sock.getsockopt(EVENTS)) & _POLLOUT:
+            return False
+        self._revive_at = now + REVIVE_AFTER_S
+        try:
+            self._sock.disconnect(self._endpoint)
+        except self._zmq.ZMQError:
+            pass  # it has forgotten about it
+        self._sock.connect(self._endpoint)
+        return True
+
     def fileno(self) -> int:
         return self._fd
 
     def send(self, parts: Sequence[Any]) -> None:
-        send(self._sock, parts)
+        try:
+            send(self._sock, parts)
+        except self._zmq.Again:
+            pass  # it was given up; what was lost is asked for when it is made again
 
     def receive(self) -> list[list[Any]]:
         messages, self._given_back = self._given_back, []

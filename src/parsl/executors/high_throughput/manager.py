@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from parsl.executors.high_throughput import protocol
-from parsl.executors.high_throughput.connections import Connection
+from parsl.executors.high_throughput.connections import REVIVE_AFTER_S, Connection
 from parsl.executors.high_throughput.lost_workers import PoolIdentity
 from parsl.executors.high_throughput.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.protocol import decode_to_manager, encode
@@ -97,6 +97,8 @@ class Manager:
         now = time.monotonic()
         self._heard_at = now
         self._next_beat = now + self._period_s
+        #: When to see whether the connection, which was interrupted, comes back by itself.
+        self._revive_at = float("inf")
         self._drain_at = float("inf") if settings.drain_period_s is None else now + settings.drain_period_s
         self._signals, self._signal_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -142,6 +144,7 @@ class Manager:
 
     def _timeout_s(self) -> float:
         moment = min(self._next_beat, self._heard_at + self._threshold_s, self._pool.doubts.until_s)
+        moment = min(moment, self._revive_at)
         if not self._is_draining:
             moment = min(moment, self._drain_at)
         if self._pool.memory_limit is not None:
@@ -155,6 +158,11 @@ class Manager:
         if now >= self._next_beat:
             self._next_beat = now + self._period_s
             self._tell(protocol.Beat())
+        if now >= self._revive_at:
+            self._revive_at = float("inf")
+            if self._connection.revive():
+                logger.warning("what came over the connection was not the interchange's: connecting again")
+                self._begin_again()
         if now - self._heard_at > self._threshold_s:
             self._stop(f"nothing was heard from the interchange for {self._threshold_s:g} s", exit_code=1)
         if not self._is_draining and (now >= self._drain_at or self._pool.is_used_up):
@@ -256,8 +264,12 @@ class Manager:
         """The interchange cannot always see it: a new connection may have the old one's place already."""
         if self._connection.was_interrupted():
             logger.warning("the connection to the interchange was interrupted")
-            self._is_registering = False  # if it has, that may be lost
-            self._tell(protocol.Interrupted())
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        self._revive_at = time.monotonic() + REVIVE_AFTER_S
+        self._is_registering = False  # if it has, that may be lost
+        self._tell(protocol.Interrupted())
 
     def _say_what_is_held(self, number: int) -> None:
         """The connection was interrupted: whatever was said about this may be lost."""

@@ -1,4 +1,4 @@
-"""Connections that fall silent without a word: tasks that take longer than that are done all the same."""
+"""Connections that fall silent without a word, or on which there is nonsense: tasks are done all the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.providers import LocalProvider
-from tests.support.relay import Relay, Weather, through_relay
+from tests.support.relay import FAIR, Relay, Weather, through_relay
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -75,3 +75,18 @@ def test_a_task_whose_flow_was_dropped_without_a_word_is_done_by_a_retry(
     assert future.result(timeout=60) != first_worker
     assert future.task_record.fail_count == 1
     assert run.only(runs.INTERCHANGE).pid == interchange
+
+
+def test_nonsense_after_a_cut_does_not_end_a_manager_in_confusion(
+    relay: Relay, start_run: StartRun, far: Path, wait_until: WaitUntil
+) -> None:
+    run = start_behind(relay, start_run, far, retries=3, heartbeat_period=0.3, heartbeat_threshold=30)
+    relay.weather = Weather(garbage=1.0)
+    begun = relay.nonsense
+    relay.cut_all()
+    wait_until(lambda: relay.nonsense > begun)
+    relay.weather = FAIR
+    assert run.call(tasks.add, 1).result(timeout=60) == 1
+    logs = [path.read_text() for path in far.rglob("manager.log")]
+    assert logs
+    assert not any("Traceback" in text for text in logs)
