@@ -288,8 +288,10 @@ def send(processes, sign):
             each.send_signal(sign)
 
 
+@pytest.mark.parametrize("warning", [None, signal.SIGTSTP], ids=["SIGSTOP", "SIGTSTP-SIGSTOP"])
 @pytest.mark.parametrize("launcher", [SingleNodeLauncher(), MpiExecLauncher(), SrunLauncher()], ids=repr)
-def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(launcher, block, wait_until):
+def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(launcher, warning, block, wait_until):
+    """Slurm sends SIGTSTP before SIGSTOP (slurm.conf(5), PreemptMode=SUSPEND); others only the second."""
     for program in ("mpiexec", "srun"):
         block.stand_in(program, RUN_LAST_TWO)
     process = block.start(launcher, "echo $BASHPID >pid; until [ -e go ]; do sleep 0.02; done; exit 7")
@@ -297,6 +299,11 @@ def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(launcher, block, wai
     wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
     command = psutil.Process(int(pid_file.read_text()))
     job = psutil.Process(process.pid)
+    everything = [command, *job.children(recursive=True), job]
+    if warning is not None:
+        send(everything, warning)
+        wait_until(lambda: command.status() == psutil.STATUS_STOPPED)
+        wait_until(lambda: "sleep" in (each.name() for each in job.children()))  # it has seen that, and waits
     everything = [command, *job.children(recursive=True), job]
     send(everything, signal.SIGSTOP)
     wait_until(lambda: command.status() == job.status() == psutil.STATUS_STOPPED)

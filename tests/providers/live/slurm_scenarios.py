@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 import parsl
 from parsl import Config, HighThroughputExecutor, bash_app, configs, python_app
 from parsl.executors import MPIExecutor
-from parsl.launchers import SimpleLauncher, SrunLauncher
+from parsl.launchers import SimpleLauncher, SingleNodeLauncher, SrunLauncher
 from parsl.providers import SlurmProvider
 from tests.providers.live import aurora_workflows
 from tests.providers.live.scenario import (
@@ -55,6 +57,21 @@ def first_long_then_short(directory: str) -> str:
     if is_first:
         time.sleep(1000)
     return job_id
+
+
+@python_app
+def run_until(go: str) -> str:
+    """Write the process's id into a file `began` beside another one, and run until that is there."""
+    import os
+    import time
+
+    beside = os.path.join(os.path.dirname(go), "began")
+    with open(f"{beside}.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(f"{beside}.new", beside)
+    while not os.path.exists(go):
+        time.sleep(0.02)
+    return os.environ["SLURM_JOB_ID"]
 
 
 @bash_app
@@ -218,6 +235,26 @@ def deleted() -> dict[str, Any]:
 def node_failed() -> dict[str, Any]:
     """A job whose node is taken out, under a task."""
     return _lose_a_job(("scontrol", "update", "nodename=n1", "state=down", "reason=test"), retries=1)
+
+
+def suspended() -> dict[str, Any]:
+    """A job that somebody suspends and resumes, under a task. (Only root may.)"""
+    go = Path("go").absolute()
+    blocks = provider(launcher=SingleNodeLauncher())
+    with parsl.load(config(blocks)) as kernel:
+        task = run_until(str(go))
+        job = job_of(kernel)
+        wait_for(lambda: go.with_name("began").exists(), "the task runs", 30)
+        worker = psutil.Process(int(go.with_name("began").read_text()))
+        slurm("scontrol", "suspend", job)
+        wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, "the worker is stopped", 30)
+        state = slurm("squeue", "-h", "-j", job, "-o", "%T").strip()
+        slurm("scontrol", "resume", job)
+        go.touch()
+        result = task.result(timeout=60)
+        managers = htex(kernel).connected_managers()
+        failures = task.task_record["fail_count"]
+    return {"state": state, "result": result, "job": job, "failures": failures, "managers": len(managers)}
 
 
 def busy_end() -> dict[str, Any]:

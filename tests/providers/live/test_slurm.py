@@ -69,6 +69,13 @@ def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
     assert facts["left"] == []
 
 
+def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+    facts = facts_of("suspended", tmp_path)
+    assert facts["state"] == "SUSPENDED"
+    assert facts["result"] == facts["job"]
+    assert (facts["failures"], facts["managers"]) == (0, 1)
+
+
 def test_leaving_takes_running_and_waiting_jobs_along(tmp_path: Path) -> None:
     facts = facts_of("busy_end", tmp_path)
     assert facts["before"] == ["PENDING", "RUNNING"]

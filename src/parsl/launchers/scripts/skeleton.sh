@@ -18,7 +18,6 @@ export CORES
 parsl_code=0
 parsl_pids=
 parsl_signal=
-parsl_signals_heard=0
 parsl_rubbish=
 
 parsl_say() {
@@ -47,7 +46,6 @@ parsl_start() {
 
 parsl_pass_on() {
     parsl_signal=$1
-    parsl_signals_heard=$((parsl_signals_heard + 1))
     local parsl_pid
     for parsl_pid in $parsl_pids; do
         kill -s "$1" -- "-$parsl_pid" || kill -s "$1" "$parsl_pid"
@@ -55,18 +53,24 @@ parsl_pass_on() {
 }
 
 # Sets parsl_code. A signal ends `wait` before the program has ended, and so does a scheduler
-# that suspends the job, which stops the program: wait again.
+# that suspends the job, which stops the program: wait again. Whatever can be stopped has a
+# function of its own: when a child gets SIGTSTP, bash leaves all loops of the function that waits.
 parsl_wait() {
-    local before=
-    while [ "$before" != "$parsl_signals_heard" ] || parsl_is_only_stopped "$1"; do
-        before=$parsl_signals_heard
-        wait "$1" 2>/dev/null
-        parsl_code=$?
+    parsl_wait_once "$1"
+    while kill -0 "$1" 2>/dev/null; do
+        parsl_nap
+        parsl_wait_once "$1"
     done
 }
 
-parsl_is_only_stopped() {
-    [ "$parsl_code" -gt 128 ] && kill -0 "$1" 2>/dev/null && sleep 0.1
+parsl_wait_once() {
+    wait "$1" 2>/dev/null
+    parsl_code=$?
+}
+
+parsl_nap() {
+    sleep 0.1
+    true
 }
 
 # Sets parsl_first_failure, an exit code, and parsl_succeeded if any program has.
