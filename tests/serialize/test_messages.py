@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 import threading
 import traceback
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsl.app.errors import AppException
+from parsl.serialize import copies
+from parsl.serialize.copies import CopiedByDillWarning
 from parsl.serialize.errors import DeserializationError, SerializationError
 from parsl.serialize.messages import (
     dump_arguments,
@@ -177,6 +181,49 @@ class TestDill:
     def test_makes_no_copies_of_futures(self) -> None:
         with pytest.raises(SerializationError, match="Argument 0 of len"):
             dump_arguments(len, ([LOCK, Future()],), {})
+
+    @pytest.mark.parametrize("mode", ["w", "a", "r+", "wb", "r+b"])
+    def test_opens_no_files_anew(self, mode: str, tmp_path: Path) -> None:
+        pytest.importorskip("dill")
+        path = tmp_path / "out.txt"
+        path.write_text("before")
+        with open(path, mode) as file:
+            with pytest.raises(SerializationError, match=r"Argument 1 of len.*pass its name"):
+                dump_arguments(len, (LOCK, [LOCK, file]), {})
+            with pytest.raises(SerializationError, match=r"result of type .*pass its name"):
+                dump_value(file)
+
+    def test_takes_files_in_memory_and_standard_streams_along(self) -> None:
+        pytest.importorskip("dill")
+        sent = [LOCK, io.StringIO("text"), io.BytesIO(b"bytes"), sys.__stderr__]
+        (arrived,), _ = loads(*dump_arguments(len, (sent,), {}))
+        assert [arrived[1].read(), arrived[2].read()] == ["text", b"bytes"]
+        assert arrived[3] is sys.__stderr__
+
+    @pytest.mark.parametrize("lock", [threading.Lock(), threading.RLock(), threading.Condition()])
+    def test_makes_no_copies_of_locks_that_are_held(self, lock: Any) -> None:
+        pytest.importorskip("dill")
+        with lock, pytest.raises(SerializationError, match=r"Argument 1 of len.*it is held"):
+            dump_arguments(len, (LOCK, {"lock": lock}), {})
+        dump_arguments(len, (LOCK, {"lock": lock}), {})
+
+    def test_names_a_function_that_uses_a_held_lock(self) -> None:
+        pytest.importorskip("dill")
+        held = threading.Lock()
+
+        def locked() -> None:
+            with held:
+                pass
+
+        with held, pytest.raises(SerializationError, match=r"The function locked.*it is held"):
+            dump_call(locked, (LOCK,), {})
+
+    def test_is_told_of_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("dill")
+        monkeypatch.setattr(copies, "_has_told", False)
+        with pytest.warns(CopiedByDillWarning, match=r"thread\.lock.*has a copy") as caught:
+            _ = [dump_arguments(len, (LOCK,), {}) for _ in range(2)]
+        assert len(caught) == 1
 
     def test_is_named_where_it_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "dill", None)

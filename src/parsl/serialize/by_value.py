@@ -13,6 +13,7 @@ As cloudpickle does it, and beyond that:
 from __future__ import annotations
 
 import io
+import pickle
 import sys
 from collections.abc import Callable
 from functools import _lru_cache_wrapper, lru_cache
@@ -98,8 +99,16 @@ def _reduce_code(code: CodeType) -> Any:
     return make, tuple(code.co_filename if part == _NO_FILE else part for part in parts)
 
 
+def _reduce_text_file(file: io.TextIOWrapper) -> Any:
+    """Cloudpickle sends what is in a file that is open to read; what a task writes to that would be lost."""
+    if "+" in getattr(file, "mode", ""):
+        raise pickle.PicklingError(f"{file!r} cannot be pickled: it is open to write; pass its name")
+    return NotImplemented
+
+
 _REDUCERS: dict[type, Callable[[Any], Any]] = {
     _lru_cache_wrapper: _reduce_cached,
     WeakKeyDictionary: _reduce_weak_keys,
     CodeType: _reduce_code,
+    io.TextIOWrapper: _reduce_text_file,
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
+from concurrent.futures import Future
+from threading import Lock, RLock
 
 from parsl.errors import OptionalModuleMissing
 from parsl.serialize.base import SerializerBase
@@ -29,7 +32,8 @@ class PickleSerializer(SerializerBase):
 class DillSerializer(SerializerBase):
     """Dill, for what pickle cannot do. Needs the package dill, here and where the bytes are read.
 
-    Functions of a script come with the globals that they use, and no others.
+    Functions of a script come with the globals that they use, and no others. Files, futures and locks that
+    are held are refused: their copies would do harm.
     """
 
     identifier = b"02"
@@ -60,14 +64,32 @@ def _dill() -> Any:
 
 
 def _pickler_of(dill: Any) -> Any:
-    from concurrent.futures import Future
-
     class Pickler(dill.Pickler):  # type: ignore[misc]
-        """Refuses futures: dill makes copies of them that nobody will ever complete."""
+        """Refuses what dill makes harmful copies of."""
 
         def reducer_override(self, obj: object) -> Any:
-            if issubclass(type(obj), Future):
-                raise pickle.PicklingError(f"{obj!r} cannot be pickled: it lives in this process")
+            reason = _why_not(obj)
+            if reason:
+                raise pickle.PicklingError(f"{obj!r} cannot be pickled: {reason}")
             return NotImplemented
 
     return Pickler
+
+
+def _why_not(obj: object) -> str | None:
+    """Why no copy of an object is any good elsewhere, if so."""
+    kind = type(obj)  # not isinstance: it makes a lazy object fetch
+    if issubclass(kind, Future):
+        return "it lives in this process, and nobody would ever complete its copy"
+    if issubclass(kind, _FILES) and not any(obj is stream for stream in _STANDARD_STREAMS):
+        return "a file that is open to write would be emptied by being opened again; pass its name"
+    if kind in _LOCKS and repr(obj).startswith("<locked"):
+        return "it is held, and nobody would ever release its copy"
+    return None
+
+
+#: What has a file of the operating system below it; files in memory are not among them.
+_FILES = (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
+#: Of these dill sends no more than the name.
+_STANDARD_STREAMS = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+_LOCKS = (type(Lock()), type(RLock()))

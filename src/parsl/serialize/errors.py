@@ -21,9 +21,12 @@ class SerializationError(ParslError):
     def __init__(self, fname: str) -> None:
         super().__init__(fname)
         self.fname = fname
+        #: What each serializer said, where more than one has been tried.
+        self.reason = ""
         self.troubleshooting = (
-            "Pass only objects that pickle: no open files, locks, sockets or generators. "
-            "(The package dill can do some of these, where it is installed: for the driver and the workers.)"
+            "Pass only objects that pickle: no open files, sockets, generators or locks. "
+            "(The package dill can do locks that nobody holds, and some other objects, where it is "
+            "installed: for the driver and the workers.)"
         )
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PICKLE = PickleSerializer()
-#: What is tried last, for scripts whose objects have locks or open files in them: upstream always has dill.
+#: What is tried last, for scripts whose objects have locks in them: upstream always has dill.
 _DILL = DillSerializer()
 _DILL_FOR_CODE = DillCallableSerializer()
 #: In the order in which they are tried.
@@ -33,7 +33,10 @@ _for_data: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
 _known: dict[bytes, SerializerBase] = {
     serializer.identifier: serializer for serializer in (_PICKLE, _DILL, _DILL_FOR_CODE)
 }
+#: A warning is logged of packed calls above this size, in bytes.
+LARGE_CALL = 128_000_000
 _LINE_END = b"\n"
+_DILLED = (_DILL.identifier + _LINE_END, _DILL_FOR_CODE.identifier + _LINE_END)
 
 
 def register_method_for_code(s: SerializerBase) -> None:
@@ -69,7 +72,14 @@ def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
             logger.warning("a serialized %s has %d bytes", type(obj).__qualname__, len(body))
         return identifier + _LINE_END + body
     tried = "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
-    raise SerializationError(f"An object of type {type(obj).__qualname__} ({tried})") from causes[0]
+    refusal = SerializationError(f"An object of type {type(obj).__qualname__} ({tried})")
+    refusal.reason = tried
+    raise refusal from causes[0]
+
+
+def is_made_by_dill(payload: bytes) -> bool:
+    """Whether the bytes of an object are such that dill has made."""
+    return payload.startswith(_DILLED)
 
 
 def deserialize(payload: bytes) -> Any:
@@ -142,7 +152,7 @@ def unpack_and_deserialize(packed_buffer: bytes) -> list[Any]:
     return [deserialize(buffer) for buffer in unpack_buffers(packed_buffer)]
 
 
-def pack_apply_message(func: Any, args: Any, kwargs: Any, buffer_threshold: int = 128_000_000) -> bytes:
+def pack_apply_message(func: Any, args: Any, kwargs: Any, buffer_threshold: int = LARGE_CALL) -> bytes:
     """Pack a call, for `HighThroughputExecutor.submit_payload`.
 
     Args:
@@ -161,7 +171,7 @@ def pack_objects(objects: Sequence[Any]) -> bytes:
 
     Raises: SerializationError.
     """
-    return pack_buffers([serialize(obj, buffer_threshold=128_000_000) for obj in objects])
+    return pack_buffers([serialize(obj, buffer_threshold=LARGE_CALL) for obj in objects])
 
 
 def unpack_apply_message(packed_buffer: bytes) -> list[Any]:

@@ -29,7 +29,7 @@ def dump_arguments(
             return pickle.dumps((args, kwargs), 5), []
         return dumps((args, kwargs))
     except Exception as error:
-        return _packed_by_others([args, kwargs]) or _blame(function, args, kwargs, error)
+        return _call_packed_by_others([args, kwargs], error) or _blame(function, args, kwargs, error)
 
 
 def dump_call(
@@ -42,7 +42,9 @@ def dump_call(
     try:
         return dumps((function, args, kwargs))
     except Exception as error:
-        return _packed_by_others([function, args, kwargs]) or _blame(function, args, kwargs, error)
+        return _call_packed_by_others([function, args, kwargs], error) or _blame(
+            function, args, kwargs, error
+        )
 
 
 def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
@@ -55,10 +57,13 @@ def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
     try:
         return dumps(value)
     except Exception as error:
-        packed = _packed_by_others([value])
-        if packed is not None:
-            return packed
-        raise SerializationError(f"The task's result of type {_type_name(value)} ({error})") from error
+        from parsl.serialize import facade
+
+        try:
+            return facade.pack_objects([value]), []
+        except SerializationError as refusal:
+            reason = refusal.reason
+        raise SerializationError(f"The task's result of type {_type_name(value)} ({reason})") from error
 
 
 def dump_exception(error: BaseException, facts: dict[str, Any] | None = None) -> bytes:
@@ -107,14 +112,19 @@ def load_exception(payload: Buffer) -> BaseException:
         )
 
 
-def _packed_by_others(objects: list[Any]) -> tuple[bytes, list[Buffer]] | None:
+def _call_packed_by_others(objects: list[Any], error: Exception) -> tuple[bytes, list[Buffer]] | None:
     """What pickle cannot do, a serializer that the user has registered perhaps can, or dill."""
     from parsl.serialize import facade
 
     try:
-        return facade.pack_objects(objects), []
+        parts = [facade.serialize(obj, facade.LARGE_CALL) for obj in objects]
     except SerializationError:
         return None
+    if any(map(facade.is_made_by_dill, parts)):
+        from parsl.serialize.copies import tell_of_copies
+
+        tell_of_copies(error)
+    return facade.pack_buffers(parts), []
 
 
 def _blame(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> NoReturn:
@@ -129,13 +139,22 @@ def _find_culprit(
     named = [(f"Argument {i} of {name}", value) for i, value in enumerate(args)]
     named += [(f"Argument {key!r} of {name}", value) for key, value in kwargs.items()]
     for what, value in named:
-        try:
-            dumps(value)
-        except Exception as cause:
-            return SerializationError(
-                f"{what}, of type {_type_name(value)} ({type(cause).__name__}: {cause}),"
-            )
-    return SerializationError(f"The function {name} ({type(error).__name__}: {error})")
+        reason = _refusal_of(value)
+        if reason:
+            return SerializationError(f"{what}, of type {_type_name(value)} ({reason}),")
+    reason = _refusal_of(function) or f"{type(error).__name__}: {error}"
+    return SerializationError(f"The function {name} ({reason})")
+
+
+def _refusal_of(value: object) -> str:
+    """Why a value cannot be pickled by any means, if so."""
+    from parsl.serialize import facade
+
+    try:
+        facade.serialize(value, facade.LARGE_CALL)
+    except SerializationError as refusal:
+        return refusal.reason
+    return ""
 
 
 def _type_name(value: object) -> str:
