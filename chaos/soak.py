@@ -22,7 +22,7 @@ import parsl
 from chaos import work
 from chaos.breaker import Breaker
 from chaos.footprint import Footprint
-from chaos.ledger import Outcome, findings, summary
+from chaos.ledger import Ledger, Outcome, findings, summary
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.dataflow.futures import AppFuture
 from parsl.executors.high_throughput import endpoints
@@ -83,7 +83,7 @@ class Soak:
         self._apps["command"] = bash_app(work.command)
         self._under_way: dict[int, tuple[str, Any, AppFuture[Any]]] = {}
         self.submitted = 0
-        self.outcomes: dict[int, Outcome] = {}
+        self.ledger = Ledger()
 
     def __repr__(self) -> str:
         return f"<Soak submitted={self.submitted} under_way={len(self._under_way)}>"
@@ -113,7 +113,7 @@ class Soak:
         for number, (name, expected, future) in list(self._under_way.items()):
             if future.done():
                 del self._under_way[number]
-                self.outcomes[number] = _outcome(name, expected, future)
+                self.ledger.add(number, _outcome(name, expected, future))
 
     def run(self, seconds: float, meanwhile: Callable[[], None]) -> None:
         """Keep the window full for so long."""
@@ -136,7 +136,8 @@ class Soak:
 def _outcome(name: str, expected: Any, future: AppFuture[Any]) -> Outcome:
     record, error = future.task_record, future.exception()
     is_right = error is None and future.result() == expected
-    return Outcome(name, record.fail_count + record.job_ends, error, is_right)
+    how = None if error is None else type(error)
+    return Outcome(name, record.fail_count + record.job_ends, how, is_right)
 
 
 def _sampler(footprint: Footprint) -> Callable[[], None]:
@@ -171,8 +172,8 @@ def main() -> int:
             soak.run(options.seconds, _sampler(footprint))
             breaker.end()
             soak.drain(DRAIN_S)
-        wrong = findings(soak.outcomes, soak.submitted, work.begun(journal)) + footprint.growth()
-    print(f"{soak.submitted:,} tasks: {summary(soak.outcomes)}")
+        wrong = findings(soak.ledger, soak.submitted, work.begun(journal)) + footprint.growth()
+    print(f"{soak.submitted:,} tasks: {summary(soak.ledger)}")
     print("breaks: " + ", ".join(f"{count} {what}" for what, count in sorted(breaker.breaks.items())))
     print(f"footprint: {footprint.samples[0]} -> {footprint.samples[-1]}")
     for each in wrong:

@@ -40,7 +40,7 @@ def test_an_ensemble_is_done_over_a_bad_network(
             soak.drain(DRAIN_S)
     finally:
         relay.close()
-    print(f"{name}: {summary(soak.outcomes)}; {relay!r} nonsense={relay.nonsense}")
-    assert findings(soak.outcomes, soak.submitted, work.begun(str(tmp_path / "journal"))) == []
+    print(f"{name}: {summary(soak.ledger)}; {relay!r} nonsense={relay.nonsense}")
+    assert findings(soak.ledger, soak.submitted, work.begun(str(tmp_path / "journal"))) == []
     assert relay.cuts > 0 or name == "slow"
     assert relay.nonsense > 0 or name != "nonsense"
