@@ -216,3 +216,13 @@ def test_failures_in_a_row_are_counted_until_a_block_has_proven_itself() -> None
     assert table.ended.failures_in_row == 1, "the same block proves nothing new"
     table.observe_status("2", JobStatus(JobState.TIMEOUT), 140)
     assert table.ended == EndedBlocks(0, 140, have_connected=True)
+
+
+def test_jobs_that_wait_are_cancelled_before_those_that_run_and_the_newest_first() -> None:
+    table = BlockTable()
+    for block_id in table.reserve(4, 0.0):
+        table.submitted(block_id, f"j{block_id}")
+    table.reserve(1, 0.0)
+    table.observe_status("3", JobStatus(JobState.RUNNING), 1.0)
+    table.observe_status("0", JobStatus(JobState.RUNNING), 1.0)
+    assert table.jobs_to_cancel() == ["j2", "j1", "j3", "j0"]

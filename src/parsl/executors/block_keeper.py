@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
         def note_job_end(self, job_id: object) -> None: ...
 
-        def note_jobs(self) -> None: ...
+        def note_submitted(self, job_id: object) -> None: ...
+
+        def note_polled(self) -> None: ...
 
         def note_blocks_observed(self, ended: Sequence[str]) -> None: ...
 
@@ -99,10 +101,10 @@ class BlockKeeper:
         with self._lock:
             return self._table.statuses()
 
-    def jobs(self) -> list[object]:
-        """The jobs that are not known to have ended, the newest first."""
+    def jobs_to_cancel(self) -> list[object]:
+        """The jobs that are not known to have ended: those that wait first, newest first."""
         with self._lock:
-            return [job_id for _, job_id in reversed(self._table.jobs())]
+            return self._table.jobs_to_cancel()
 
     def views(self) -> tuple[BlockView, ...]:
         """Every block that is not known to have ended."""
@@ -171,7 +173,7 @@ class BlockKeeper:
             has_ended = job_id in self._early_ends
             self._early_ends.discard(job_id)
             self._times.submitted(self._clock())
-        self._owner.note_jobs()
+        self._owner.note_submitted(job_id)
         if is_to_be_cancelled:
             self._cancel([(block_id, job_id)])
         if has_ended:
@@ -266,6 +268,7 @@ class BlockKeeper:
         with self._lock:
             overdue = self._table.overdue_cancels(self._clock())
         self._cancel(overdue)
+        self._owner.note_polled()
 
     def due_in_s(self) -> float:
         """In how many seconds there is something to poll for, if nothing happens."""
@@ -294,8 +297,6 @@ class BlockKeeper:
             held = self._table.held()
         self.notices.tell_held(held)
         self._owner.note_blocks_observed(ended)
-        if ended:
-            self._owner.note_jobs()
 
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""

@@ -140,6 +140,12 @@ class BlockTable:
         """(block id, job id) of every block that has a job which is not known to have ended."""
         return [(block.block_id, block.job_id) for block in self._live.values() if block.job_id is not None]
 
+    def jobs_to_cancel(self) -> list[object]:
+        """The jobs that are not known to have ended: those that wait first, newest first."""
+        jobs = [block for block in reversed(self._live.values()) if block.job_id is not None]
+        jobs.sort(key=lambda block: block.status.state is JobState.RUNNING)
+        return [block.job_id for block in jobs]
+
     def awaited_jobs(self) -> list[object]:
         """The jobs of the blocks of which a manager may still come."""
         if not self._activity_is_known:

@@ -291,8 +291,11 @@ class BlockProviderExecutor(ParslExecutor):
             ended: The blocks of which it is known only now that their jobs have ended.
         """
 
-    def note_jobs(self) -> None:
-        """Note that there are other jobs than before; for subclasses."""
+    def note_submitted(self, job_id: object) -> None:
+        """Note that the scheduler has taken a block's job; for subclasses."""
+
+    def note_polled(self) -> None:
+        """Note that the blocks have been looked after, as is done again and again; for subclasses."""
 
     def note_job_end(self, job_id: object) -> None:
         """Note that a job is known to have ended: the provider is asked how, at once."""

@@ -82,7 +82,7 @@ class Engine:
         #: How nodes stand on which workers have ended, and when that was said.
         self._nodes: dict[str, tuple[protocol.NodeStanding, float]] = {}
         #: What cancels the jobs, should this process die.
-        self._last_will = protocol.LastWill([])
+        self._will: list[list[str]] = []
         #: Why a lost interchange has no other in its place.
         self._why_no_other = ""
         self._cert_dir = ""
@@ -212,7 +212,7 @@ class Engine:
         return [
             *(protocol.HoldBlock(block, True) for block in self._held_blocks.copy()),
             *(protocol.BlockEnded(block) for block in self._ended_blocks.copy()),
-            self._last_will,
+            protocol.LastWill(self._will),
             *([protocol.Stop("the executor is shut down")] if self._stopping.is_set() else []),
         ]
 
@@ -273,8 +273,13 @@ class Engine:
 
     def leave_will(self, commands: list[list[str]]) -> None:
         """Say what is to be run should this process die, instead of what was said before."""
-        self._last_will = protocol.LastWill(commands)
-        self.client.tell(self._last_will)
+        self._will = commands
+        self.client.tell(protocol.LastWill(commands))
+
+    def add_to_will(self, commands: list[list[str]]) -> None:
+        """Say what else is to be run should this process die, before all that was said before."""
+        self._will = commands + self._will
+        self.client.tell(protocol.LastWill(commands, is_addition=True))
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
         """Stop giving tasks to blocks.

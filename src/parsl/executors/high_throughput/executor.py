@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -44,6 +43,7 @@ from parsl.executors.high_throughput.protocol import (
 from parsl.executors.high_throughput.retired import accepts_retired_htex_arguments
 from parsl.executors.high_throughput.runtime_check import check_runtime
 from parsl.executors.high_throughput.task_sender import TaskSender
+from parsl.executors.high_throughput.will_writer import WillWriter
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
@@ -201,7 +201,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
-        self._will_lock = threading.Lock()
+        self._will: WillWriter | None = None
         self._longest_runtime_s = 0.0
         self._sender: TaskSender | None = None
 
@@ -246,6 +246,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.logdir, "submit_scripts")
             os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
+            self._will = WillWriter(self.label, self.provider.cancel_commands, self._engine)
         self.start_blocks()
 
     def _engine_settings(self) -> EngineSettings:
@@ -480,16 +481,15 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         if self._lost is not None:
             self._lost.wake()
 
-    def note_jobs(self) -> None:
-        """There are other jobs than before: the interchange has them cancelled should this process die."""
-        keeper, provider, engine = self.block_keeper, self.provider, self._engine
-        if keeper is None or provider is None or engine is None:
-            return
-        try:
-            with self._will_lock:
-                engine.leave_will(provider.cancel_commands(keeper.jobs()))
-        except Exception:  # of a provider of the user's
-            logger.exception("Executor %s: should this process die, its jobs are not cancelled", self.label)
+    def note_submitted(self, job_id: object) -> None:
+        """There is one more job that the interchange has cancelled should this process die."""
+        if self._will is not None:
+            self._will.add(job_id)
+
+    def note_polled(self) -> None:
+        """Jobs may have ended, or begun: they are to be cancelled in another order."""
+        if self._will is not None and self.block_keeper is not None:
+            self._will.renew(self.block_keeper.jobs_to_cancel)
 
     def note_job_end(self, job_id: object) -> None:
         """A job has ended: so have its managers."""

@@ -220,7 +220,7 @@ class Interchange:
         elif isinstance(message, protocol.HoldBlock):
             self._state.hold_block(message.block, message.is_held)
         elif isinstance(message, protocol.LastWill):
-            self._last_will.commands = message.commands
+            self._last_will.take(message.commands, message.is_addition)
         elif isinstance(message, protocol.Stop):
             logger.info("told to stop: %s", message.reason)
             self._stopping = self._is_told_to_stop = True

@@ -32,6 +32,10 @@ class LastWill:
     def __repr__(self) -> str:
         return f"<LastWill commands={len(self.commands)} running={len(self._running)}>"
 
+    def take(self, commands: list[list[str]], is_addition: bool) -> None:
+        """Note what the driver says: that instead of what it has said before, or that first of all."""
+        self.commands = commands + self.commands if is_addition else commands
+
     def begin(self) -> None:
         """Start the commands, and give them some time. Their output goes where the interchange's own goes."""
         import subprocess

@@ -190,10 +190,12 @@ class Restored(msgspec.Struct, tag=True, array_like=True):
 
 
 class LastWill(msgspec.Struct, tag=True, array_like=True):
-    """What to run should the driver die, instead of what was said before: it cancels the driver's jobs."""
+    """What to run should the driver die: it cancels the driver's jobs."""
 
     #: Each a program with its arguments.
     commands: list[list[str]]
+    #: To be run before all that was said before, which holds; else it is instead of that.
+    is_addition: bool = False
 
 
 class Stop(msgspec.Struct, tag=True, array_like=True):
