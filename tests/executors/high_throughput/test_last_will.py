@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from parsl.executors.high_throughput import last_will
 from parsl.executors.high_throughput.last_will import LastWill
+from parsl.processes import is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+    from tests.conftest import WaitUntil
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_will, "HEAD_START_S", 0.01)
+    monkeypatch.setattr(last_will, "PATIENCE_S", 0.05)
 
 
 def test_the_commands_are_run_and_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -25,23 +33,54 @@ def test_the_commands_are_run_and_waited_for(tmp_path: Path, caplog: pytest.LogC
     assert "ended with code 3; jobs may be left" in caplog.text
 
 
-def test_a_command_that_hangs_is_killed(
+def test_the_commands_are_run_one_after_the_other_in_their_order(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    will = LastWill()
+    for name in ("first", "second", "third"):
+        will.take(
+            [*will.commands, ["sh", "-c", f"echo begin {name} >> {log}; echo end {name} >> {log}"]], False
+        )
+    will.take([["sh", "-c", f"echo the newest >> {log}"]], True)
+    will.begin()
+    will.finish()
+    assert log.read_text().splitlines() == [
+        "the newest",
+        *(f"{what} {name}" for name in ("first", "second", "third") for what in ("begin", "end")),
+    ]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_command_that_hangs_is_killed_with_what_it_has_started_and_the_others_are_run(
+    tmp_path: Path, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    pids = tmp_path / "pids"
+    will = LastWill()
+    wrapper = f"sleep 1000 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
+    will.commands = [["sh", "-c", wrapper], ["touch", f"{tmp_path}/next"]]
+    will.begin()
+    assert repr(will) == "<LastWill commands=1 running=True>"
+    wait_until(pids.exists)
+    will.finish()
+    assert "does not end: killed" in caplog.text
+    assert (tmp_path / "next").exists()
+    for pid in map(int, pids.read_text().split()):
+        wait_until(lambda pid=pid: not is_alive(pid))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_there_is_no_time_for_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(last_will, "HEAD_START_S", 0.01)
-    monkeypatch.setattr(last_will, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(last_will, "PATIENCE_IN_ALL_S", 0.0)
     will = LastWill()
-    will.commands = [["sleep", "1000"]]
-    began_s = time.monotonic()
+    will.commands = [["sleep", "1000"], ["qdel", "7"]]
     will.begin()
-    assert repr(will) == "<LastWill commands=1 running=1>"
     will.finish()
-    assert time.monotonic() - began_s < 100
-    assert "does not end: killed" in caplog.text
+    assert "jobs are left, cancel them: [['qdel', '7']]" in caplog.text
 
 
 def test_without_jobs_nothing_happens() -> None:
     will = LastWill()
     will.begin()
     will.finish()
-    assert repr(will) == "<LastWill commands=0 running=0>"
+    assert repr(will) == "<LastWill commands=0 running=False>"
