@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import parsl
 from parsl.data_provider.files import File
+from parsl.data_provider.staging import Staging
 from parsl.dataflow.declared_outputs import SharedOutputWarning
 from parsl.validate import ParameterError
 from tests.data_provider.apps import app, write
@@ -52,8 +54,31 @@ def test_the_same_file_of_two_unfinished_tasks_is_warned_of(
     assert len(logged) == 2, "each time in the log, once on stderr, and not when it is done"
 
 
-@pytest.mark.filterwarnings("error")
+class SlowShelf(Staging):
+    """Has its files brought out as soon as a future is done."""
+
+    schemes = ("shelf",)
+
+    def __init__(self, held: Future[str]) -> None:
+        self.held = held
+
+    def can_stage_in(self, file: File) -> bool:
+        return file.scheme == "shelf"
+
+    can_stage_out = can_stage_in
+
+    def stage_out(self, dm: Any, executor: str, file: File, app_fu: Future[Any]) -> Future[Any]:
+        return app(dm.dfk, lambda *_: None)(app_fu, self.held)  # type: ignore[no-any-return]
+
+
 class TestNoReasonToWarn:
+    @pytest.fixture(autouse=True)
+    def said_nothing(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+        caplog.set_level(logging.WARNING)
+        yield
+        logged = [record.message for record in caplog.get_records("call")]
+        assert [text for text in logged if "declares the output" in text] == []
+
     def test_one_task_depends_on_the_other(self, threads: Any, tmp_path: Path, held: Future[str]) -> None:
         kernel = threads()
         update = app(kernel, lambda *_, outputs: write("x", outputs))
@@ -63,6 +88,22 @@ class TestNoReasonToWarn:
         fourth = update(app(kernel, str)(third)[0], outputs=[File(tmp_path / "x")])
         release(kernel, held)
         assert fourth.exception() is None
+
+    @pytest.mark.parametrize("steps_between", [0, 1])
+    def test_the_file_of_a_task_that_is_done_is_still_brought_out(
+        self, threads: Any, held: Future[str], steps_between: int
+    ) -> None:
+        kernel = threads([SlowShelf(held)])
+        step = app(kernel, lambda *_, outputs=(): None)
+        first = step(outputs=[File("shelf:/x")])
+        first.result(60)
+        before = first.outputs[0]
+        for _ in range(steps_between):
+            before = step(before)
+        second = step(before, outputs=[File("shelf:/x")])
+        assert not second.done()
+        release(kernel, held)
+        assert second.exception() is None
 
     def test_both_may_be_the_same_call(self, threads: Any, tmp_path: Path, held: Future[str]) -> None:
         kernel = threads()

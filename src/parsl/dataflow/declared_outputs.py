@@ -94,20 +94,26 @@ def _is_rival(record: TaskRecord, earlier: DataFuture, depends: Iterable[Future[
     other = record.dfk.tasks.get(earlier.tid)
     if other is not None and (other.join or (record.memoize and other.memoize)):
         return False
-    return not _waits_for(depends, earlier.tid, record)
+    return not _waits_for(depends, earlier, record)
 
 
-def _waits_for(depends: Iterable[Future[Any]], task_id: int, record: TaskRecord) -> bool:
-    """Whether one of some futures is of a task, or of one that waits for it; also if that would take long."""
+def _waits_for(depends: Iterable[Future[Any]], earlier: DataFuture, record: TaskRecord) -> bool:
+    """Whether one of some futures waits for a file, or for the task that writes it.
+
+    Also if it would take long to find out. That task may be done while its file is still brought out by
+    another one.
+    """
     to_visit, expanded = list(depends), set[int]()
     while to_visit:
         future = to_visit.pop()
+        if future is earlier or future is earlier.parent:
+            return True
         if isinstance(future, DataFuture):
             future = future.parent
         if not isinstance(future, AppFuture) or future.done() or future.task_record.dfk is not record.dfk:
             continue
         other = future.task_record
-        if other.id == task_id or len(expanded) >= _MOST_EXPANDED:
+        if other.id == earlier.tid or len(expanded) >= _MOST_EXPANDED:
             return True
         if other.id not in expanded:
             expanded.add(other.id)
