@@ -30,6 +30,14 @@ def release(kernel: Any, held: Future[str]) -> None:
     kernel.wait_for_current_tasks()
 
 
+def test_a_relative_path_and_the_whole_one_are_the_same_file(
+    threads: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=f"outputs has the file '{tmp_path}/y' twice"):
+        app(threads(), write)("x", outputs=[File("y"), File(tmp_path / "y")])
+
+
 @pytest.mark.parametrize("again", ["/x/y", "/x/./y", "/x//y", "file:/x/y", "file:///x/y"])
 def test_the_same_file_twice_in_a_call_is_an_error(threads: Any, again: str) -> None:
     with pytest.raises(ParameterError, match=f"app write: outputs has the file '{again}' twice"):

@@ -87,7 +87,7 @@ class DeclaredOutputs:
 
 def _identity(file: File) -> str:
     """What files have in common that are the same one. Links are not followed: that takes too long."""
-    return os.path.normpath(file.path) if file.scheme == "file" else file.url
+    return os.path.abspath(file.path) if file.scheme == "file" else file.url
 
 
 def _is_rival(record: TaskRecord, earlier: DataFuture, depends: Iterable[Future[Any]]) -> bool:
