@@ -77,9 +77,8 @@ class DeclaredOutputs:
         logger.warning("%s", text)
         if not self._has_told:
             self._has_told = True
-            tell(
-                f"{text}. (This is said once; the log has the others, if there are any.)", SharedOutputWarning
-            )
+            once = f"{text}. (This is said once; the log has the others, if there are any.)"
+            tell(once, SharedOutputWarning, in_call=True)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._futures)} files>"

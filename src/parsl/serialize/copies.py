@@ -26,4 +26,5 @@ def tell_of_copies(error: Exception) -> None:
         f"Only dill could pickle a call ({type(error).__name__}: {error}): the task has a copy of this "
         "object. A copy of a lock excludes nobody but threads of the same task. (This is said once.)",
         CopiedByDillWarning,
+        in_call=True,
     )
