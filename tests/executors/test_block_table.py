@@ -111,6 +111,14 @@ def test_blocks_that_are_too_many_are_the_newest_that_have_not_begun() -> None:
     assert table.surplus(0) == ["2", "1"]
 
 
+def test_blocks_that_leave_are_none_too_many() -> None:
+    table = table_of(4)
+    table.observe_activity({"0": BUSY, "1": BUSY, "2": BUSY}, 110)
+    table.leave(["2"], 111)
+    assert table.surplus(3) == []
+    assert table.surplus(2) == ["3"]
+
+
 def test_a_job_that_completes_without_any_manager_has_not_worked() -> None:
     table = table_of(1)
     table.observe_activity({}, 110)

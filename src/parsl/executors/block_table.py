@@ -283,13 +283,10 @@ class BlockTable:
         return len(self._live) > before
 
     def surplus(self, most: int) -> list[str]:
-        """Blocks that have not begun, the newest ones, as far as there are more live blocks than ``most``."""
-        waiting = [
-            block.block_id
-            for block in self._live.values()
-            if block.status.state is not JobState.RUNNING and not block.is_leaving
-        ]
-        return waiting[::-1][: max(0, len(self._live) - most)]
+        """Blocks that have not begun, the newest ones, as far as more than ``most`` blocks are to stay."""
+        staying = [block for block in self._live.values() if not block.is_leaving]
+        waiting = [block.block_id for block in staying if block.status.state is not JobState.RUNNING]
+        return waiting[::-1][: max(0, len(staying) - most)]
 
     def observe_status(self, block_id: str, status: JobStatus, now_s: float) -> bool:
         """Take note of what the scheduler says about a block; call after :meth:`observe_activity`.
