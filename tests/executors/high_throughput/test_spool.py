@@ -161,6 +161,26 @@ def test_what_killed_drivers_have_left_goes_with_the_next_run(memory: Path) -> N
     another.remove()
 
 
+def test_what_was_just_being_made_or_removed_goes_an_hour_later(memory: Path) -> None:
+    ours = {
+        ".parsl-ab_c1234": "owner",
+        ".parsl-abcd1235": None,
+        "parsl-abcd1236": "r7",
+        "parsl-abcd1237": "arena",
+    }
+    others = {"parsl-abcd1238": "thesis.tex", "parsl-mydata": None, ".parsl-abc": None}
+    for name, file in {**ours, **others}.items():
+        (memory / name).mkdir(mode=0o700)
+        if file is not None:
+            (memory / name / file).touch()
+    make().remove()
+    assert {path.name for path in memory.iterdir()} == {*ours, *others}
+    for name in (*ours, *others):
+        os.utime(memory / name, (1e9, 1e9))
+    make().remove()
+    assert {path.name for path in memory.iterdir()} == set(others)
+
+
 def test_a_driver_that_is_just_ending_is_waited_for(memory: Path) -> None:
     made = make()
     ending = threading.Timer(0.05, os.close, (made.owner_fd,))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -25,6 +26,8 @@ _MEMORY = "/dev/shm"
 #: From this size on, in bytes, payloads go through the spool.
 SPOOL_LIMIT = 48 * 1024
 _PREFIX = "parsl-"
+#: While it is being made, a directory is hidden from others: its lock is not held yet.
+_HIDDEN_PREFIX = f".{_PREFIX}"
 #: The file in a directory that its driver has locked.
 _OWNER = "owner"
 #: A driver that is killed closes its connections and gives up its lock one after the other. How long the
@@ -33,6 +36,11 @@ ENDING_PATIENCE_S = 2.0
 _LOOK_S = 0.01
 #: A worker that lives yet may put a file into a directory that is just being removed, so many times.
 _MOST_REMOVALS = 10
+#: What has no lock is nobody's after so long, in seconds: its driver was killed while it made or removed it.
+_UNLOCKED_PATIENCE_S = 3600.0
+#: The names of a directory of ours, and of what can be in it.
+_DIRECTORY_NAME = re.compile(r"\.?parsl-[a-z0-9_]{8}")
+_FILE_NAME = re.compile(r"[rt]\d+|arena|owner")
 
 
 class Spool(NamedTuple):
@@ -61,7 +69,7 @@ def make_spool() -> Spool | None:
         return None
     _remove_orphans()
     try:
-        made = tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=_MEMORY)
+        made = tempfile.mkdtemp(prefix=_HIDDEN_PREFIX, dir=_MEMORY)
     except OSError:
         return None
     fd = -1
@@ -113,11 +121,28 @@ def _is_dead(owner_fd: int) -> bool:
 def _remove_orphans() -> None:
     try:
         with os.scandir(_MEMORY) as entries:
-            found = [entry.path for entry in entries if entry.name.startswith(_PREFIX) and _is_ours(entry)]
+            ours = [e for e in entries if e.name.startswith((_PREFIX, _HIDDEN_PREFIX)) and _is_ours(e)]
     except OSError:
         return
-    for directory in found:
-        remove_if_orphaned(directory)
+    for entry in ours:
+        if entry.name.startswith(_PREFIX):
+            remove_if_orphaned(entry.path)
+        if _is_unlocked_for_long(entry.path):
+            remove_directory(entry.path)
+
+
+def _is_unlocked_for_long(directory: str) -> bool:
+    """Whether it was left by a driver that was killed while it made it, or that removed it."""
+    try:
+        age_s = time.time() - os.stat(directory, follow_symlinks=False).st_mtime
+        names = os.listdir(directory)
+    except OSError:
+        return False
+    name = os.path.basename(directory)
+    if age_s < _UNLOCKED_PATIENCE_S or not _DIRECTORY_NAME.fullmatch(name):
+        return False
+    is_unlocked = name.startswith(_HIDDEN_PREFIX) or _OWNER not in names
+    return is_unlocked and all(map(_FILE_NAME.fullmatch, names))
 
 
 def _is_ours(entry: os.DirEntry[str]) -> bool:
