@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 import pytest
 
@@ -45,6 +46,13 @@ class TestBatches:
 
     def test_have_at_least_one_task(self):
         assert sizes(estimate(lambda size: 60.0, target_s=1)) == [10, 1]
+
+    @pytest.mark.parametrize(
+        ("task_s", "target_s", "expected"), [(0.6, 1.0, [10, 1]), (0.4, 1.1, [10, 2]), (0.3, 0.5, [10, 1])]
+    )
+    def test_end_when_one_more_task_is_too_many(self, task_s, target_s, expected):
+        batches = estimate(lambda size: task_s * size, target_s)
+        assert sizes(islice(batches, 10)) == expected
 
     def test_may_double(self):
         assert sizes(exponential(lambda size: size / 10, target_s=1)) == [1, 2, 4, 8, 16]

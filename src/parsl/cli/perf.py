@@ -69,9 +69,9 @@ def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
     while True:
         took_s = measure(size)
         yield size, took_s
-        if took_s >= _LONG_ENOUGH * target_s and not is_first:
-            return
         fitting = int(size * target_s / max(took_s, 1e-9))
+        if not is_first and (took_s >= _LONG_ENOUGH * target_s or fitting <= size):
+            return
         size, is_first = max(1, min(fitting, size * _MOST_GROWTH)), False
 
 
