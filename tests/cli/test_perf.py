@@ -86,9 +86,40 @@ def test_without_one_configuration_it_says_why(perf, text, words):
     assert words in complaint
 
 
+def test_a_configuration_that_cannot_be_loaded_says_why(perf):
+    code, said, complaint = perf(THREADS.replace("()]", "()], run_dir='/dev/null/x'"))
+    assert (code, said) == (2, "")
+    assert "run_dir is '/dev/null/x'" in complaint
+
+
+@pytest.mark.parametrize(
+    ("batches_before", "words"), [(0, ""), (1, " in the last batch, "), (2, " in the last batch, ")]
+)
+def test_ctrl_c_ends_it_with_the_rates_so_far(perf, monkeypatch, batches_before, words):
+    def measured(options):
+        yield from [100.0] * batches_before
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("parsl.cli.perf._measure_batches", measured)
+    code, said, complaint = perf(THREADS)
+    assert (code, complaint) == (130, "\nparsl perf: interrupted\n")
+    assert words in said
+    assert bool(said) is bool(words)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--time", "0"), ("--time", "soon"), ("--iterate", "1,x"), ("--iterate", "0"), ("--resources", "3")],
+    [
+        ("--time", "0"),
+        ("--time", "soon"),
+        ("--iterate", "1,x"),
+        ("--iterate", "0"),
+        ("--resources", "3"),
+        ("--iterate", "²"),
+        ("--argsize", "-1"),
+        ("--argsize", "²"),
+        ("--argsize", "1k"),
+    ],
 )
 def test_wrong_options_are_refused_with_what_is_right(perf, capsys, option, value):
     with pytest.raises(SystemExit) as ended:

@@ -27,7 +27,7 @@ _FIRST_BATCH = 10
 _LONG_ENOUGH = 0.7
 #: The rate of a batch that had to wait for blocks says little: the next is so many times larger at most.
 _MOST_GROWTH = 100
-_FAILED, _USAGE_ERROR = 1, 2
+_FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,21 +37,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Its command line; by default this process' own.
 
     Returns:
-        0; 1 if a task has failed; 2 if there is no one configuration to measure.
+        0; 1 if a task has failed; 2 if there is no one configuration to measure, or it cannot be loaded; 130
+        after Ctrl-C.
     """
     options = _parse(arguments)
     config = _find_config(options.config)
     if config is None:
         return _USAGE_ERROR
-    import parsl
+    rates: list[float] = []
+    try:
+        code = _measure(config, options, rates)
+    except KeyboardInterrupt:
+        print("\nparsl perf: interrupted", file=sys.stderr)
+        code = _INTERRUPTED
+    if rates and code != _FAILED:
+        print(f"{rates[-1]:,.0f} tasks/s in the last batch, {max(rates):,.0f} in the best")
+    return code
 
-    with parsl.load(config):
+
+def _measure(config: Config, options: argparse.Namespace, rates: list[float]) -> int:
+    """Measure a configuration, and add the rates of its batches to a list; return the exit code."""
+    import parsl
+    from parsl.errors import ConfigurationError
+
+    try:
+        kernel = parsl.load(config)
+    except ConfigurationError as error:
+        print(f"parsl perf: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    with kernel:
         try:
-            rates = list(_measure_batches(options))
+            rates.extend(_measure_batches(options))
         except Exception as error:
             print(f"parsl perf: a task has failed: {type(error).__name__}: {error}", file=sys.stderr)
             return _FAILED
-    print(f"{rates[-1]:,.0f} tasks/s in the last batch, {max(rates):,.0f} in the best")
     return 0
 
 
@@ -158,7 +177,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--time", type=_positive, default=120, metavar="SECONDS", help="how long a batch is to take (120)"
     )
     parser.add_argument(
-        "--argsize", type=int, default=0, metavar="BYTES", help="size of an argument of each task (0)"
+        "--argsize", type=_size, default=0, metavar="BYTES", help="size of an argument of each task (0)"
     )
     parser.add_argument(
         "--iterate",
@@ -191,11 +210,17 @@ def _positive(text: str) -> float:
     return seconds
 
 
+def _size(text: str) -> int:
+    if not text.isdecimal():
+        _refuse(text, "a number of bytes, 0 or more")
+    return int(text)
+
+
 def _iteration(text: str) -> str | list[int]:
     if text in ("estimate", "exponential"):
         return text
     sizes = text.split(",")
-    if not all(size.strip().isdigit() and int(size) for size in sizes):
+    if not all(size.strip().isdecimal() and int(size) for size in sizes):
         _refuse(text, "estimate, exponential, or numbers of tasks with commas between")
     return [int(size) for size in sizes]
 
