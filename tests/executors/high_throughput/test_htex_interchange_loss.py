@@ -155,7 +155,9 @@ def test_arguments_that_were_lost_with_their_manager_are_not_the_tasks_fault(
     if retries:
         assert future.result(timeout=60) == 1_000_000
     else:
-        with pytest.raises(ManagerLost, match="lost together with the interchange"):
+        with pytest.raises(
+            ManagerLost, match=r"file in memory .* is gone.* lost together with the interchange"
+        ):
             future.result(timeout=60)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pickle
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parsl.app.errors import AppException
+from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.serialize.errors import DeserializationError, SerializationError
 from tests.system import tasks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.system.fixtures import StartRun
     from tests.system.run import Run
 
@@ -50,6 +50,21 @@ def test_large_arguments_and_results(run: Run) -> None:
     assert run.call(len, load).result(timeout=60) == LARGE
     assert run.call(lambda size: b"x" * size, LARGE).result(timeout=60) == b"x" * LARGE
     assert run.call(tasks.echo, load).result(timeout=60) == load
+
+
+def test_arguments_that_somebody_has_removed_are_said_to_be_gone(start_run: StartRun, tmp_path: Path) -> None:
+    run = start_run(max_workers_per_node=1, retries=0)
+    running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
+    queued = run.call(len, bytes(LARGE))
+    engine: Any = run.executor._engine  # type: ignore[attr-defined]
+    [arguments] = Path(engine.endpoints.spool).glob("t*")
+    arguments.unlink()
+    (tmp_path / "release").touch()
+    assert running.result(timeout=60) > 0
+    with pytest.raises(
+        ManagerLost, match=r"attempt 1: The file in memory with the task's arguments is gone.*/dev/shm/parsl-"
+    ):
+        queued.result(timeout=60)
 
 
 def test_many_large_things_at_once(run: Run) -> None:

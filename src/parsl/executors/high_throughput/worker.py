@@ -116,7 +116,7 @@ class Worker:
         except SystemExit as error:
             _leave(error)
         except _ArgumentsGone:
-            status, payload = FAILED, self._loss_before()
+            status, payload = FAILED, self._why_not_begun()
         except BaseException as error:
             status = RAISED
             facts = {**self._place, **_used(), "ran_s": perf_counter() - start}
@@ -191,11 +191,12 @@ class Worker:
         except FileNotFoundError:
             raise _ArgumentsGone from None
 
-    def _loss_before(self) -> bytes:
-        """Why a task cannot be begun here that another worker had begun."""
+    def _why_not_begun(self) -> bytes:
+        """Why a task cannot be begun here: nobody else takes a file that is another worker's to take."""
         message = (
-            "The task had been begun by a worker that was lost together with the interchange, and has taken "
-            "its arguments, a file in memory, with it. Nobody knows how far it had come."
+            "The file in memory with the task's arguments is gone. Either somebody has removed it from "
+            f"{self._spool} (a clean-up at the end of a job, perhaps), or the task had been begun by a "
+            "worker that was lost together with the interchange: then nobody knows how far it had come."
         )
         return encode(Failure(MANAGER_LOST, message, host=self._place.get("host", "")))
 
