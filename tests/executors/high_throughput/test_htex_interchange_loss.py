@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -178,6 +179,29 @@ def test_questions_are_asked_again(start_run: StartRun, wait_until: WaitUntil) -
         wait_until(lambda: client._questions)
         interchange.kill()
         assert len(asked.result(timeout=60)) == 1
+
+
+def test_nobody_watches_an_interchange_that_serves(start_run: StartRun, wait_until: WaitUntil) -> None:
+    run = start_run()
+    run.warm_up()
+    kill_interchange(run, wait_until)
+    engine: Any = run.executor._engine  # type: ignore[union-attr]
+    wait_until(lambda: engine._process.is_ready)
+    wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()), 30)
+
+
+def test_nobody_watches_after_the_end(
+    start_run: StartRun, command: Path, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    run = start_run(interchange_launch_cmd=[str(command)])
+    run.warm_up()
+    command.write_text("#!/bin/sh\nexec sleep 1000\n")
+    engine: Any = run.executor._engine  # type: ignore[union-attr]
+    first = engine._process
+    run.only(runs.INTERCHANGE).kill()
+    wait_until(lambda: engine._process is not first)
+    run.executor.shutdown(0.1)
+    wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()), 30)
 
 
 @WAYS

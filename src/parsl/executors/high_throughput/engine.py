@@ -83,6 +83,8 @@ class Engine:
         self._nodes: dict[str, tuple[protocol.NodeStanding, float]] = {}
         #: What cancels the jobs, should this process die.
         self._will: list[list[str]] = []
+        #: Ends an interchange that takes another's place, and does not serve in time.
+        self._watch: threading.Timer | None = None
         #: Why a lost interchange has no other in its place.
         self._why_no_other = ""
         self._cert_dir = ""
@@ -191,6 +193,7 @@ class Engine:
 
     def _start_watched(self) -> InterchangeProcess:
         """Start an interchange that is ended if it does not serve in time."""
+        self._end_watch()
         process = self._start_interchange()
         watch = threading.Timer(READY_WITHIN_S, self._check_ready, (process,))
         watch.daemon = True
@@ -199,7 +202,13 @@ class Engine:
         except RuntimeError:  # there can be no more threads
             process.discard()
             raise
+        self._watch = watch
         return process
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _check_ready(self, process: InterchangeProcess) -> None:
         """A replacement that does not serve is no better than none: its end counts as another loss."""
@@ -234,6 +243,7 @@ class Engine:
         if isinstance(message, protocol.Ready):
             if self._process is not None:
                 self._process.is_ready = True
+            self._end_watch()
             return
         if isinstance(message, protocol.Answer):
             if self.activity.replace(message.managers, message.without_time):
@@ -313,6 +323,7 @@ class Engine:
         self.client.close(RuntimeError(f"Executor {self._settings.label} was shut down."), timeout_s)
         if self._process is not None and self._process is not process:
             self._process.end(timeout_s)  # it was taking the other's place just then
+        self._end_watch()
         self.endpoints.close()
 
     def disown(self) -> None:
