@@ -24,15 +24,15 @@ class UnknownParameterError(ParameterError, TypeError):
     """There is no parameter of that name."""
 
 
-def refuses_unknown_names(init: Callable[P, R]) -> Callable[P, R]:
-    """Make an ``__init__`` refuse keyword arguments that it does not have, with a suggestion."""
-    names = parameter_names(init)
+def refuses_unknown_names(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function or ``__init__`` refuse keyword arguments that it does not have, with a suggestion."""
+    names = parameter_names(function)
 
-    @wraps(init)
+    @wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
         if not names.issuperset(kwargs):
-            refuse_unknown(type(args[0]).__name__, kwargs, names)
-        return init(*args, **kwargs)
+            refuse_unknown(type(args[0]).__name__ if "self" in names else function.__name__, kwargs, names)
+        return function(*args, **kwargs)
 
     return checking
 

@@ -42,6 +42,23 @@ def test_an_app_looks_like_its_function() -> None:
     assert repr(app) == f"<PythonApp {__name__}.double>"
 
 
+@pytest.mark.parametrize(
+    ("decorator", "name", "advice"),
+    [
+        (python_app, "executor", "Did you mean executors?"),
+        (bash_app, "max_concurency", "Did you mean max_concurrency?"),
+        (join_app, "ignore_cache", "Did you mean ignore_for_cache?"),
+    ],
+)
+def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(
+    decorator: Any, name: str, advice: str
+) -> None:
+    with pytest.raises(TypeError) as refused:
+        decorator(**{name: ["x"]})
+    assert str(refused.value) == f"{decorator.__name__}: unexpected keyword argument {name!r}. {advice}"
+    assert isinstance(refused.value, ParameterError)
+
+
 def test_options_are_kept() -> None:
     app = bash_app(cache=True, executors=["a", "b"], ignore_for_cache=["x"])(double)  # type: ignore[arg-type]
     assert (app.cache, app.executors, app.ignore_for_cache) == (True, ["a", "b"], ["x"])

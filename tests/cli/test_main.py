@@ -45,6 +45,12 @@ def test_it_imports_no_command_that_is_not_asked_for():
     assert run.stdout.split() == ["parsl", parsl.__version__, "False"]
 
 
+def test_the_package_can_be_run():
+    code = f"import sys, runpy; sys.path[:0] = {sys.path!r}; runpy.run_module('parsl', run_name='__main__')"
+    run = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, f"parsl {parsl.__version__}\n"), run.stderr
+
+
 def test_every_command_has_help(capsys):
     for name in COMMANDS:
         with pytest.raises(SystemExit) as ended:

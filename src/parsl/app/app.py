@@ -13,6 +13,7 @@ from parsl.app.app_pickling import reduce_app
 from parsl.app.parameters import explain_refusal, read_parameters, unknown_parameter
 from parsl.app.typed_call import TypedCall
 from parsl.errors import NoDataFlowKernelError
+from parsl.parameter_names import advice_on, refuses_unknown_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def python_app(
     *,
     max_concurrency: int | None = None,
 ) -> Callable[[Callable[P, R]], PythonApp[P, R]]: ...
+@refuses_unknown_names
 def python_app(
     function: Callable[..., Any] | None = None,
     data_flow_kernel: DataFlowKernel | None = None,
@@ -239,6 +241,7 @@ def bash_app(
     *,
     max_concurrency: int | None = None,
 ) -> Callable[[Callable[P, str]], BashApp[P]]: ...
+@refuses_unknown_names
 def bash_app(
     function: Callable[..., Any] | None = None,
     data_flow_kernel: DataFlowKernel | None = None,
@@ -299,6 +302,7 @@ def join_app(
     cache: bool = False,
     ignore_for_cache: Sequence[str] | None = None,
 ) -> Callable[[Callable[P, Future[R]]], PythonApp[P, R]]: ...
+@refuses_unknown_names
 def join_app(
     function: Callable[..., Any] | None = None,
     data_flow_kernel: DataFlowKernel | None = None,
@@ -359,8 +363,6 @@ def _checked_labels(app: AppBase[..., Any], executors: Any) -> Labels:
 def _checked_ignored(app: AppBase[..., Any], function: Callable[..., Any], ignored: Any) -> list[str] | None:
     names: list[str] | None = validate.list_of(app, "ignore_for_cache", ignored, str, optional=True)
     if names and (found := unknown_parameter(function, names)) is not None:
-        from parsl.parameter_names import advice_on
-
         unknown, known = found
         raise validate.ParameterValueError(
             f"{type(app).__name__} {app.__name__}: ignore_for_cache has {unknown!r}, which is no parameter "
