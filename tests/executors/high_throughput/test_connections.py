@@ -58,7 +58,6 @@ class Zmq:
         dealer = zmq.Context().socket(zmq.DEALER)
         dealer.setsockopt(zmq.ROUTING_ID, b"m")
         endpoint = f"tcp://127.0.0.1:{port}"
-        dealer.connect(endpoint)
         self.connection: Connection = ZmqConnection(dealer, endpoint)
         self.connection.send([b"hello"])
         self.router.recv_multipart()
@@ -166,7 +165,6 @@ def test_a_connection_that_zeromq_has_given_up_is_made_again(wait_until: Any) ->
         dealer.linger = 0  # as `make_dealer` has it
         dealer.curve_publickey, dealer.curve_secretkey = zmq.curve_keypair()
         dealer.curve_serverkey = public
-        dealer.connect(endpoint)
         connection = ZmqConnection(dealer, endpoint)
         connection.send([b"too early"])
         wait_until(connection.revive, 30)

@@ -82,9 +82,7 @@ def _connections(
 def _open(settings: ManagerSettings, name: str, endpoint: str) -> Connection:
     import zmq
 
-    sock = make_dealer(zmq.Context(), settings, name)
-    sock.connect(endpoint)
-    return ZmqConnection(sock, endpoint)
+    return ZmqConnection(make_dealer(zmq.Context(), settings, name), endpoint)
 
 
 def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:

@@ -157,8 +157,8 @@ class ZmqConnection(Connection):
     """Over a ZeroMQ DEALER socket.
 
     Args:
-        sock: the socket, connected.
-        endpoint: what it is connected to.
+        sock: the socket, not connected yet.
+        endpoint: what to connect it to.
     """
 
     def __init__(self, sock: Any, endpoint: str) -> None:
@@ -170,7 +170,9 @@ class ZmqConnection(Connection):
         self._endpoint = endpoint
         self._revive_at = time.monotonic() + REVIVE_AFTER_S
         self._fd = int(sock.getsockopt(zmq.FD))
+        # Before it connects: news that come while this is half made would stop ZeroMQ's own thread for ever.
         self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        sock.connect(endpoint)
 
     def alarm_fileno(self) -> int | None:
         self.was_interrupted()  # its descriptor tells only of what comes after a vain attempt to read
