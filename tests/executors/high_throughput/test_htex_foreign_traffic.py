@@ -15,6 +15,7 @@ import pytest
 
 from parsl.executors.high_throughput import protocol
 from parsl.executors.high_throughput.message_stream import MessageStream
+from parsl.executors.high_throughput.node_notices import ManagerRefusedWarning
 from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
 from tests.executors.high_throughput.test_htex_security import registration
 from tests.system import tasks
@@ -103,13 +104,19 @@ def test_a_registration_of_another_version_is_refused_and_the_run_goes_on(
     tmp_path: Path,
     wait_until: WaitUntil,
     caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
     change: dict[str, Any],
 ) -> None:
     run = start_run()
     run.warm_up()
-    wrong = msgspec.structs.replace(registration("stranger"), **change)
-    assert "start both from the same environment" in answer_to(socket_of(tmp_path / "r"), wrong).reason
-    wait_until(lambda: "goes on without a manager that was refused" in caplog.text)
+    for name in ("stranger", "another"):
+        wrong = msgspec.structs.replace(registration(name), **change)
+        assert "start both from the same environment" in answer_to(socket_of(tmp_path / "r"), wrong).reason
+    wait_until(lambda: caplog.text.count("goes on without a manager that was refused") == 2)
+    [warning] = [one for one in recwarn.list if one.category is ManagerRefusedWarning]
+    whose = f"that of block {wrong.block} on {wrong.host} runs "
+    assert whose in str(warning.message)
+    assert str(next(iter(change.values()))) in str(warning.message)
     assert run.send(tasks.add, 1).result(timeout=30) == 1
     assert len(run.executor.connected_managers()) == 1
 

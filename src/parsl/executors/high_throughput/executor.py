@@ -30,7 +30,7 @@ from parsl.executors.high_throughput.executor_parameters import (
 )
 from parsl.executors.high_throughput.lost_tasks import LostTasks
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.node_notices import tell_of_node
+from parsl.executors.high_throughput.node_notices import tell_of_node, tell_of_refusal
 from parsl.executors.high_throughput.protocol import (
     Answer,
     ManagerGone,
@@ -202,6 +202,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
         self._will: WillWriter | None = None
+        self._has_refused = False
         self._longest_runtime_s = 0.0
         self._sender: TaskSender | None = None
 
@@ -464,14 +465,15 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         elif isinstance(message, NodeNews):
             tell_of_node(self.label, message)
         elif isinstance(message, ManagerRefused):
-            self._take_refusal(VersionMismatch(message.driver_version, message.manager_version))
+            self._take_refusal(message)
 
-    def _take_refusal(self, mismatch: VersionMismatch) -> None:
+    def _take_refusal(self, refused: ManagerRefused) -> None:
         """Blocks would all fail alike; but where others serve, it was a stranger, or one node's fault."""
         if self._engine is not None and self._engine.activity.infos():
-            logger.warning("Executor %s goes on without a manager that was refused: %s", self.label, mismatch)
+            tell_of_refusal(self.label, refused, is_first=not self._has_refused)
+            self._has_refused = True
         else:
-            self.set_bad_state_and_fail_all(mismatch)
+            self.set_bad_state_and_fail_all(VersionMismatch(refused.driver_version, refused.manager_version))
 
     def note_blocks_observed(self, ended: Sequence[str]) -> None:
         """The scheduler says that these blocks' jobs have ended: nobody waits for their managers any more."""
