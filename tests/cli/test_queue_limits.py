@@ -1,5 +1,7 @@
 """Reading what schedulers say about queues."""
 
+import shlex
+
 import pytest
 
 from parsl.cli.checkup.queue_limits import (
@@ -10,6 +12,7 @@ from parsl.cli.checkup.queue_limits import (
     parse_scontrol,
     parse_time,
 )
+from parsl.commands import run_command
 from tests.cli.conftest import of_level
 
 PBS = """Queue: prod
@@ -138,6 +141,52 @@ def test_a_queue_that_passes_jobs_on_to_others(doctor, add_command, home, nodes,
         f"nodes_per_block={nodes})\nc = Config([HighThroughputExecutor(provider=p)], retries=1)"
     )
     assert any(words in text for topic, text in of_level(found, level) if topic == "queue"), found
+
+
+def check_routing_queue(doctor, add_command, about_destinations, attributes=()):
+    """What is said of a queue that passes jobs of 3 hours on to others, and has attributes of its own."""
+    lines = ["Queue: prod", *(f"    {each}" for each in ["route_destinations = small", *attributes])]
+    add_command("qsub", "echo pbs_version = 23.06.06")
+    add_command("qdel", "")
+    add_command(
+        "qstat",
+        f"""case $2 in
+prod) printf '%s\\n' {shlex.join(lines)};;
+small) {about_destinations};;
+esac""",
+    )
+    found = doctor.check(
+        "p = PBSProProvider(queue='prod', max_blocks=10, walltime='3:00:00', launcher=MpiExecLauncher())\n"
+        "c = Config([HighThroughputExecutor(provider=p)], retries=1)"
+    )
+    return {
+        level: [text.strip() for topic, text in of_level(found, level) if topic == "queue"]
+        for level in ("ok", "note", "warning", "error")
+    }
+
+
+def test_the_own_limits_of_a_queue_that_passes_jobs_on_count_first(doctor, add_command, home):
+    own = ["enabled = False", "resources_max.walltime = 01:00:00", "max_queued = [u:PBS_GENERIC=2]"]
+    found = check_routing_queue(doctor, add_command, "echo Queue: small", own)
+    assert found["ok"] == found["note"] == []
+    assert found["error"] == ["walltime is 03:00:00, but prod allows at most 01:00:00."]
+    assert [text.partition(":")[0] for text in found["warning"]] == [
+        "prod is not enabled now",
+        "max_blocks is 10, but prod takes no more than 2 of a user's jobs",
+    ]
+    found = check_routing_queue(doctor, add_command, "echo Queue: small", own[:1])
+    assert [len(found[level]) for level in ("ok", "note", "warning", "error")] == [1, 0, 1, 0]
+
+
+def test_no_answer_about_the_other_queues_is_told_of_as_such(doctor, add_command, home, monkeypatch):
+    def run(command):
+        result = run_command(command, None)
+        return result._replace(timed_out="small" in command)
+
+    monkeypatch.setattr("parsl.cli.checkup.queue_limits._run", run)
+    found = check_routing_queue(doctor, add_command, ":")
+    assert found["warning"] == ["`qstat -Qf small` did not answer within 15 s: is the scheduler up?"]
+    assert found["ok"] == found["note"] == found["error"] == []
 
 
 def test_the_limits_of_auroras_queues_are_those_of_its_stand_in(doctor, pbs, environment):

@@ -42,10 +42,9 @@ def check_queue(subject: Subject) -> list[Finding]:
     result = _run(command) if command is not None else None
     if batch is None or command is None or result is None:
         return []
-    shown = " ".join(command)
     if result.timed_out:
-        text = f"`{shown}` did not answer within {_TIMEOUT_S} s: is the scheduler up?"
-        return [Finding(WARNING, _TOPIC, text)]
+        return [_no_answer(command)]
+    shown = " ".join(command)
     said = " ".join(f"{result.stdout} {result.stderr}".split())
     if re.search(r"unknown queue|partition \S+ not found|invalid partition", said, re.IGNORECASE):
         text = f"the scheduler does not know it: `{shown}` says: {said}"
@@ -54,12 +53,23 @@ def check_queue(subject: Subject) -> list[Finding]:
     if limits is None:
         text = f"its limits are not known: `{shown}` does not tell. {result.stderr.strip()}".strip()
         return [Finding(NOTE, _TOPIC, text)]
-    if limits.destinations:
-        return _check_destinations(limits, batch)
-    return [
+    own = [
         *compare(limits, batch.walltime_s, batch.nodes_per_block),
         *compare_jobs(limits, batch.max_blocks),
     ]
+    return _with_destinations(limits, own, batch) if limits.destinations else own
+
+
+def _with_destinations(routing: QueueLimits, own: list[Finding], batch: ClusterProvider) -> list[Finding]:
+    """What is to say of a queue that passes jobs on: its own limits are applied before it does so."""
+    findings = [*(one for one in own if one.level != OK), *_check_destinations(routing, batch)]
+    is_refused = any(one.level == ERROR for one in own)
+    return [one for one in findings if not (is_refused and one.level == OK)]
+
+
+def _no_answer(command: list[str]) -> Finding:
+    text = f"`{' '.join(command)}` did not answer within {_TIMEOUT_S} s: is the scheduler up?"
+    return Finding(WARNING, _TOPIC, text)
 
 
 def _run(command: list[str]) -> CommandResult | None:
@@ -73,7 +83,10 @@ def _run(command: list[str]) -> CommandResult | None:
 
 def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Finding]:
     """Of a queue that passes jobs on: one of the others has to take the job."""
-    result = _run(["qstat", "-Qf", *routing.destinations])
+    command = queue_command(batch, routing.destinations)
+    result = _run(command) if command is not None else None
+    if command is not None and result is not None and result.timed_out:
+        return [_no_answer(command)]
     found = [parse_qstat(result.stdout if result else "", name) for name in routing.destinations]
     known = [limits for limits in found if limits is not None]
     if not known:
@@ -94,15 +107,20 @@ def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Fi
     return [Finding(ERROR, _TOPIC, text)]
 
 
-def queue_command(batch: ClusterProvider) -> list[str] | None:
-    """Return the command that tells of the queue; None where none is known, or the queue is the default."""
+def queue_command(batch: ClusterProvider, queues: tuple[str, ...] = ()) -> list[str] | None:
+    """Return the command that tells of the queue; None where none is known, or the queue is the default.
+
+    Args:
+        batch: The provider.
+        queues: Which queues of PBS to ask about instead of its own.
+    """
     from parsl.providers import SlurmProvider, TorqueProvider
 
     if isinstance(batch, SlurmProvider):
         clusters = [f"--clusters={batch.clusters}"] if batch.clusters else []
         return ["scontrol", *clusters, "-o", "show", "partition", *filter(None, [batch.partition])]
     if isinstance(batch, TorqueProvider) and batch.queue:
-        return ["qstat", "-Qf", batch.queue]
+        return ["qstat", "-Qf", *(queues or [batch.queue])]
     return None
 
 
