@@ -62,6 +62,7 @@ def test_what_the_scheduler_is_given_twice(said, provider, words):
         "PBSProProvider(scheduler_options='#PBS -q b -A c')",
         "SlurmProvider(scheduler_options='#SBATCH --ntasks-per-core=1\\n##SBATCH -t 5\\n#SBATCH -p x')",
         "GridEngineProvider(scheduler_options='#$ -pe mpi 4')",
+        "SlurmProvider(scheduler_options='#SBATCH --exclusive # main -t one')",
     ],
 )
 def test_lines_that_are_right_are_not_mentioned(said, provider):

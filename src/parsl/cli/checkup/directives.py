@@ -82,7 +82,7 @@ def _check_repeated(batch: ClusterProvider, directive: str) -> Iterator[Finding]
     for line in _lines(batch):
         if not line.startswith(f"{directive} "):
             continue
-        options = line[len(directive) :]
+        options = re.split(r"\s#", line[len(directive) :])[0]  # behind it is a comment
         for pattern, parameter in _SETTINGS[batch.label].items():
             value = getattr(batch, parameter, None)
             if value is not None and re.search(rf"(?:^|\s){pattern}", options):
