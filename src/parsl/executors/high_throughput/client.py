@@ -289,10 +289,7 @@ class InterchangeClient:
                 except EOFError:
                     self._go_on_with_another()
         except EOFError:
-            if self._closed is None:
-                self._on_lost(None)  # it finds out why, and tasks that come meanwhile are to be told
-            if self._refuse_tasks(InterchangeLost("The interchange is gone: nobody takes tasks any more.")):
-                self._on_lost(None)
+            self._end_without_another()
         except BaseException as error:
             logger.critical("The I/O thread of an executor has failed", exc_info=True)
             self._fail(ThreadLost(self._thread.name, "sends tasks and reads results", error))
@@ -334,6 +331,14 @@ class InterchangeClient:
             for message in (protocol.Restored(), *(query for query, _ in list(self._questions.values()))):
                 stream.queue([encode(message)])
         self._flush()
+
+    def _end_without_another(self) -> None:
+        """Fail all tasks, and those that come until it is known why; take no more."""
+        if self._closed is not None:
+            return
+        self._on_lost(None)
+        if self._refuse_tasks(InterchangeLost("The interchange is gone: nobody takes tasks any more.")):
+            self._on_lost(None)  # some may have come since it was called first
 
     def _refuse_tasks(self, because: BaseException) -> bool:
         """Take no more tasks: nobody would settle them. Returns: False when that has been so already."""
