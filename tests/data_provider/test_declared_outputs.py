@@ -75,6 +75,9 @@ class SlowShelf(Staging):
 
     can_stage_out = can_stage_in
 
+    def stage_in(self, dm: Any, executor: str, file: File, parent_fut: Any) -> None:
+        file.local_path = "/x"
+
     def stage_out(self, dm: Any, executor: str, file: File, app_fu: Future[Any]) -> Future[Any]:
         return app(dm.dfk, lambda *_: None)(app_fu, self.held)  # type: ignore[no-any-return]
 

@@ -108,7 +108,8 @@ def _waits_for(depends: Iterable[Future[Any]], earlier: DataFuture, record: Task
         if future is earlier or future is earlier.parent:
             return True
         if isinstance(future, DataFuture):
-            future = future.parent
+            to_visit.append(future.parent)  # of a file that was staged, it is another one of these
+            continue
         if not isinstance(future, AppFuture) or future.done() or future.task_record.dfk is not record.dfk:
             continue
         other = future.task_record
