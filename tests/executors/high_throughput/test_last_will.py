@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parsl.executors.high_throughput import last_will
-from parsl.executors.high_throughput.last_will import LastWill
+from parsl.executors.high_throughput.last_will import WillReader
 from parsl.processes import is_alive
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_commands_are_run_and_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    will = LastWill()
+    will = WillReader()
     will.commands = [["touch", f"{tmp_path}/a b;c"], ["/no/such/command"], [sys.executable, "-c", "exit(3)"]]
     will.begin()
     will.finish()
@@ -35,7 +35,7 @@ def test_the_commands_are_run_and_waited_for(tmp_path: Path, caplog: pytest.LogC
 
 def test_the_commands_are_run_one_after_the_other_in_their_order(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    will = LastWill()
+    will = WillReader()
     for name in ("first", "second", "third"):
         will.take(
             [*will.commands, ["sh", "-c", f"echo begin {name} >> {log}; echo end {name} >> {log}"]], False
@@ -54,11 +54,11 @@ def test_a_command_that_hangs_is_killed_with_what_it_has_started_and_the_others_
     tmp_path: Path, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
 ) -> None:
     pids = tmp_path / "pids"
-    will = LastWill()
+    will = WillReader()
     wrapper = f"sleep 1000 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
     will.commands = [["sh", "-c", wrapper], ["touch", f"{tmp_path}/next"]]
     will.begin()
-    assert repr(will) == "<LastWill commands=1 running=True>"
+    assert repr(will) == "<WillReader commands=1 running=True>"
     wait_until(pids.exists)
     will.finish()
     assert "does not end: killed" in caplog.text
@@ -72,7 +72,7 @@ def test_what_there_is_no_time_for_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(last_will, "PATIENCE_IN_ALL_S", 0.0)
-    will = LastWill()
+    will = WillReader()
     will.commands = [["sleep", "1000"], ["qdel", "7"]]
     will.begin()
     will.finish()
@@ -80,7 +80,7 @@ def test_what_there_is_no_time_for_is_named(
 
 
 def test_without_jobs_nothing_happens() -> None:
-    will = LastWill()
+    will = WillReader()
     will.begin()
     will.finish()
-    assert repr(will) == "<LastWill commands=0 running=False>"
+    assert repr(will) == "<WillReader commands=0 running=False>"

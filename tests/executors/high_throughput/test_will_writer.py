@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parsl.executors.high_throughput.last_will import LastWill
+from parsl.executors.high_throughput.last_will import WillReader
 from parsl.executors.high_throughput.will_writer import WillWriter
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class Interchange:
     """Hears the will, as the real one does."""
 
     def __init__(self) -> None:
-        self.will = LastWill()
+        self.will = WillReader()
         self.words = 0
         self.wholes = 0
 

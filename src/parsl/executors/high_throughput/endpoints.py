@@ -44,8 +44,6 @@ class Endpoints:
         self._ports = ports
         self.local: LocalSocket | None = None
         self.tcp: socket.socket | None = None
-        #: Directory for large payloads; empty where workers can be on other hosts.
-        self.spool = ""
         self._spool: Spool | None = None
         #: Memory for middle-sized arguments; None where workers can be on other hosts.
         self.arena: Arena | None = None
@@ -65,7 +63,6 @@ class Endpoints:
         if self._is_local and self.local is not None:
             self._spool = make_spool()
             if self._spool is not None:
-                self.spool = self._spool.directory
                 self.arena = Arena(self.spool)
             if self._address is None and self._port is None:
                 return  # nobody can come from elsewhere: nothing has to listen on a network
@@ -84,6 +81,11 @@ class Endpoints:
                 "Give an address or a name of this host that the workers can reach."
             ) from error
         return str(found) if is_local_address(str(found)) else ""
+
+    @property
+    def spool(self) -> str:
+        """The directory for large payloads; empty where workers can be on other hosts."""
+        return self._spool.directory if self._spool else ""
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -130,7 +132,7 @@ class Endpoints:
 
     def disown(self) -> None:
         """Let go of everything in a forked child: it is the parent's."""
-        self.spool, self.arena = "", None
+        self.arena = None
         if self._spool is not None:
             self._spool.let_go()
             self._spool = None

@@ -17,7 +17,7 @@ from parsl.executors.high_throughput import descriptors, protocol
 from parsl.executors.high_throughput.admission import refusal
 from parsl.executors.high_throughput.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange_state import InterchangeState
-from parsl.executors.high_throughput.last_will import LastWill
+from parsl.executors.high_throughput.last_will import WillReader
 from parsl.executors.high_throughput.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.manager_record import ManagerRecord, Recount
 from parsl.executors.high_throughput.message_stream import MessageStream
@@ -71,7 +71,7 @@ class Interchange:
         self._state = state
         self._functions: dict[bytes, bytes] = {}
         self._frames: dict[int, list[Any]] = {}
-        self._last_will = LastWill()
+        self._last_will = WillReader()
         self._receipts = Receipts()
         #: More would have no descriptor for their connection.
         self._most_managers = descriptors.room_for(descriptors.limits()[0])

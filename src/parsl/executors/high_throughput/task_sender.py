@@ -79,10 +79,9 @@ class TaskSender:
             if task.place is not None:
                 return []
         sizes = tuple(memoryview(piece).nbytes for piece in pieces)
-        directory = self._engine.endpoints.spool
         if (
-            directory
-            and sum(sizes) >= SPOOL_LIMIT
+            sum(sizes) >= SPOOL_LIMIT
+            and (directory := self._engine.endpoints.spool)
             and spool.write(spool.task_file(directory, task.id), pieces)
         ):
             task.spooled = sizes
