@@ -217,6 +217,16 @@ class TestManagers:
         assert set(dict(state.silent(103.0, threshold_s=50, grace_s=3))) == {b"silent", b"cut"}
         assert state.unreachable() == [b"cut"]
 
+    def test_that_nobody_listened_is_no_managers_silence(self) -> None:
+        state = state_with(register("a"), register("cut"))
+        state.heard(b"a", 100.0)
+        state.heard(b"cut", 100.0)
+        state.lose_contact(b"cut", 100.0)
+        state.forgive(100.0)
+        assert state.silent(202.0, threshold_s=50, grace_s=3) == []
+        assert {name for name, _ in state.silent(203.0, threshold_s=50, grace_s=3)} == {b"cut"}
+        assert {name for name, _ in state.silent(251.0, threshold_s=50, grace_s=3)} == {b"a", b"cut"}
+
     def test_an_unknown_one_is_not_heard(self) -> None:
         assert state_with().heard(b"a", 1.0) is None
 

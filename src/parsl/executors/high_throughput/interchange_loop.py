@@ -42,6 +42,8 @@ logger = logging.getLogger("parsl.htex.interchange")
 
 #: How long a manager whose connection was closed has to come back, in seconds.
 RECONNECT_GRACE_S = 3.0
+#: When the loop is so late for its look at the managers, in seconds, what they said may lie unread.
+STALL_S = 1.0
 #: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
 ACTIVITY_PERIOD_S = 0.5
 
@@ -164,6 +166,9 @@ class Interchange:
                 self._tell(name, [encode(protocol.Acknowledged(serial))])
         if now >= self._next_check:
             threshold = self._settings.heartbeat_threshold_s
+            if self._next_check and now - self._next_check > STALL_S:
+                logger.warning("this process stood still for %.1f s", now - self._next_check)
+                self._state.forgive(now - self._next_check)
             for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
                 self._lose(name, reason)
             if self._state.restoration is not None and now >= self._missing_after:

@@ -306,6 +306,13 @@ class InterchangeState:
                 gone.append((name, "its connection was closed and did not come back"))
         return gone
 
+    def forgive(self, late_s: float) -> None:
+        """For so long nobody could be heard, because nobody listened: that is no manager's silence."""
+        for record in self.managers.values():
+            record.heard_at += late_s
+            if record.unreachable_since is not None:
+                record.unreachable_since += late_s
+
     def give_up_missing(self, block: str | None = None) -> list[tuple[bytes, str]]:
         """Wait no longer for managers, of a block or any, that a lost interchange knew.
 
