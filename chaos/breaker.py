@@ -22,8 +22,8 @@ TARGETS = {
 }
 #: Interchanges are lost so far apart, in seconds, that the run is not given up for it.
 INTERCHANGES_APART_S = LOSSES_WITHIN_S / (MOST_LOSSES - 1) + 1
-#: A manager that is lost together with the interchange may have begun tasks of which nobody knows: after the
-#: loss of an interchange everything else is left alone for so long, in seconds.
+#: A manager that is lost together with the interchange may have begun tasks of which nobody knows: before and
+#: after the loss of an interchange everything else is left alone for so long, in seconds.
 RECOVERY_S = 3.0
 #: Of the broken ones, this part is stopped for a while instead of killed.
 STOPPED = 0.2
@@ -81,9 +81,10 @@ class Breaker(threading.Thread):
                 process.send_signal(signal.SIGCONT)
                 self.breaks[f"{title} stopped"] += 1
             elif title != INTERCHANGE or self._is_due():
+                pause_s = RECOVERY_S if title == INTERCHANGE else 0.0
+                self._is_over.wait(pause_s)
                 process.kill()
                 self.breaks[f"{title} killed"] += 1
-                if title == INTERCHANGE:
-                    self._is_over.wait(RECOVERY_S)
+                self._is_over.wait(pause_s)
         except psutil.Error:
             pass  # it has ended by itself
