@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from parsl.executors.high_throughput.connections import (
     Connection,
     StreamConnection,
     ZmqConnection,
+    end_context,
     receive,
     send,
 )
@@ -182,3 +184,13 @@ def test_a_connection_that_zeromq_has_given_up_is_made_again(wait_until: Any) ->
         wait_until(arrives, 30)
         connection.close(0)
     relay.close()
+
+
+def test_a_context_that_does_not_end_is_not_waited_for() -> None:
+    context = zmq.Context()
+    sock = context.socket(zmq.PAIR)
+    end_context(context, 0.0)
+    [ending] = [thread for thread in threading.enumerate() if thread.name == "zmq-end"]
+    sock.close(linger=0)
+    ending.join(60)
+    assert context.closed

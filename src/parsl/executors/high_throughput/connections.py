@@ -7,6 +7,7 @@ other side's end. Anywhere else: ZeroMQ over TCP, with CURVE. Neither ever block
 from __future__ import annotations
 
 import select
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ POLLIN = 1
 _POLLOUT = 2
 #: A connection that ZeroMQ has given up is made again at most this often, in seconds.
 REVIVE_AFTER_S = 1.0
+#: How much longer than its sockets linger a context has to end, in seconds.
+_CONTEXT_GRACE_S = 1.0
 
 
 class Connection(ABC):
@@ -236,7 +239,22 @@ class ZmqConnection(Connection):
         self._sock.disable_monitor()
         self._monitor.close(linger=0)
         self._sock.close(linger=int(timeout_s * 1000))
-        context.destroy(linger=int(timeout_s * 1000))
+        end_context(context, timeout_s)
+
+
+def end_context(context: Any, linger_s: float) -> None:
+    """End a ZeroMQ context whose sockets are closed, without waiting for ever.
+
+    A connection that breaks in the middle of its handshake can keep it from ending. Then it ends with the
+    process, which has nothing else to do.
+
+    Args:
+        context: The context.
+        linger_s: How long its sockets linger, in seconds.
+    """
+    ending = threading.Thread(target=context.term, name="zmq-end", daemon=True)
+    ending.start()
+    ending.join(linger_s + _CONTEXT_GRACE_S)
 
 
 def send(sock: Any, parts: Sequence[Any]) -> None:

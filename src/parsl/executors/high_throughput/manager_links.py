@@ -15,7 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 from parsl.executors.high_throughput import descriptors
-from parsl.executors.high_throughput.connections import DONTWAIT, EVENTS, POLLIN, receive_more, send
+from parsl.executors.high_throughput.connections import (
+    DONTWAIT,
+    EVENTS,
+    POLLIN,
+    end_context,
+    receive_more,
+    send,
+)
 from parsl.executors.high_throughput.message_stream import MOST_BYTES, MessageStream
 from parsl.executors.high_throughput.peers import Peers
 from parsl.executors.high_throughput.protocol import Refused, encode
@@ -24,6 +31,8 @@ from parsl.executors.high_throughput.settings import InterchangeSettings
 logger = logging.getLogger("parsl.htex.interchange")
 
 _BURST = 256
+#: How long the last messages have to get out, in seconds.
+_LINGER_S = 1.0
 #: ZMQ_SRCFD: by which connection a message has come.
 _SRCFD = 2
 #: What the monitor of a socket tells: the number of the event, and the descriptor.
@@ -306,5 +315,6 @@ class RemoteLinks:
 
     def close(self) -> None:
         self._router.disable_monitor()
-        self._router.close(linger=1000)
-        self._context.destroy(linger=1000)
+        for sock in self._sockets:
+            sock.close(linger=int(_LINGER_S * 1000))
+        end_context(self._context, _LINGER_S)
