@@ -13,6 +13,7 @@ import pytest
 
 from parsl.processes import (
     ProcessEntry,
+    collect_entries,
     family,
     is_alive,
     kill_tree,
@@ -20,10 +21,11 @@ from parsl.processes import (
     process_table,
     terminate_tree,
     wait_readable,
+    was_started_with,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import WaitUntil
@@ -62,6 +64,112 @@ def test_a_name_cannot_confuse_the_reading_of_a_process() -> None:
     assert (entry.parent, entry.group, entry.session, entry.started) == (3, 4, 5, 12345)
     assert repr(entry) == "<ProcessEntry 7 parent=3 group=4 session=5>"
     assert parse_stat(7, stat.replace(b"(b)) S", b"(b)) Z")) is None
+
+
+class Changing:
+    """A host on which something happens whenever somebody looks at it.
+
+    Args:
+        parents: The parents of its processes.
+        happenings: What happens before a process is read for the first time, by process.
+    """
+
+    def __init__(
+        self, parents: dict[int, int], happenings: dict[int, Callable[[dict[int, int]], object]]
+    ) -> None:
+        self.parents = parents
+        self.happenings = happenings
+
+    def list_pids(self) -> list[int]:
+        return sorted(self.parents)
+
+    def read(self, pid: int) -> ProcessEntry | None:
+        self.happenings.pop(pid, lambda parents: None)(self.parents)
+        return ProcessEntry(pid, parent, pid, 5, 1) if (parent := self.parents.get(pid)) else None
+
+
+def relations(host: Changing) -> dict[int, int]:
+    return {pid: entry.parent for pid, entry in collect_entries(host.list_pids, host.read).items()}
+
+
+def test_what_a_process_starts_before_its_end_is_in_the_table() -> None:
+    def start_and_end(parents: dict[int, int]) -> None:
+        parents[30] = 10  # left to the one that adopts
+        del parents[20]
+
+    assert relations(Changing({10: 1, 20: 10}, {20: start_and_end})) == {10: 1, 30: 10}
+
+
+def test_who_was_adopted_during_the_look_has_its_new_parent_in_the_table() -> None:
+    def end(parents: dict[int, int]) -> None:
+        parents[15] = 10
+        del parents[20]
+
+    assert relations(Changing({10: 1, 15: 20, 20: 10}, {20: end})) == {10: 1, 15: 10}
+
+
+def test_an_orphan_that_ends_during_the_look_is_not_in_the_table() -> None:
+    def end_both(parents: dict[int, int]) -> None:
+        del parents[15], parents[20]
+
+    assert relations(Changing({10: 1, 15: 20, 20: 10}, {20: end_both})) == {10: 1}
+
+
+def test_a_host_on_which_somebody_is_always_new_holds_nobody_up() -> None:
+    parents = {10: 1}
+
+    def list_more() -> list[int]:
+        parents[max(parents) + 1] = 10
+        return list(parents)
+
+    assert 10 in collect_entries(list_more, Changing(parents, {}).read)
+
+
+@pytest.fixture
+def marked() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "MARK": "this one"}) as process:
+        yield process
+        process.kill()
+
+
+def test_the_environment_that_a_process_began_with_is_known(marked: subprocess.Popen[bytes]) -> None:
+    assert was_started_with(marked.pid, b"MARK=this one")
+    assert was_started_with(marked.pid, b"MARK=this one", f"PATH={os.environ['PATH']}".encode())
+    assert not was_started_with(marked.pid, b"MARK=this")
+    assert not was_started_with(marked.pid, b"MARK=this one", b"ANOTHER=one")
+
+
+def test_nobody_and_the_dead_were_started_with_nothing(marked: subprocess.Popen[bytes]) -> None:
+    marked.kill()
+    os.waitid(os.P_PID, marked.pid, os.WEXITED | os.WNOWAIT)
+    assert not was_started_with(marked.pid, b"MARK=this one")
+    assert not was_started_with(2**30, b"MARK=this one")
+
+
+def test_a_program_without_any_environment_is_asked_once() -> None:
+    with subprocess.Popen(["sleep", "60"], env={}) as process:
+        assert not was_started_with(process.pid, b"MARK=this one")
+        process.kill()
+
+
+#: Becomes other programs over and over; each look at the child falls somewhere into that.
+ASK_DURING_EXEC = """
+import os, signal
+from parsl.processes import was_started_with
+for _ in range(150):
+    child = os.fork()
+    if child == 0:
+        os.execv("/bin/sh", ["sh", "-c", "exec sh -c 'exec sh -c \\"exec sleep 60\\"'"])
+    while not open(f"/proc/{child}/cmdline", "rb").read().startswith(b"sleep"):
+        assert was_started_with(child, b"MARK=this one")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_process_that_is_just_becoming_another_program_keeps_its_mark() -> None:
+    command = [sys.executable, "-c", ASK_DURING_EXEC]
+    subprocess.run(command, env={**os.environ, "MARK": "this one"}, check=True, timeout=60)
 
 
 def test_the_table_has_this_process() -> None:

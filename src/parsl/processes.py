@@ -14,13 +14,20 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 #: How long processes have to end after SIGTERM, in seconds.
 TERM_GRACE_S = 1.0
 #: How long the kernel has to end processes after SIGKILL, in seconds.
 KILL_GRACE_S = 2.0
 _KILL_ROUNDS = 4
+#: How long a process may take to begin or to end, and how often to look meanwhile, in seconds.
+_CHANGE_LIMIT_S = 1.0
+_CHANGE_PERIOD_S = 0.0005
+#: From include/linux/sched.h.
+_PF_KTHREAD = 0x00200000
+#: How often at most to ask who is new: a host on which somebody always is must not hold anybody up.
+_MOST_LISTS = 8
 _POLL_PERIOD_S = 0.01
 _LONGEST_POLL_S = 86_400.0
 
@@ -47,14 +54,91 @@ def is_alive(pid: int) -> bool:
 
 
 def process_table() -> dict[int, ProcessEntry]:
-    """Return all living processes by their ids; zombies are not among them."""
-    if sys.platform == "linux":
-        pids: Iterable[int] = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    else:
-        from psutil import pids as list_pids
+    """Return all living processes by their ids; zombies are not among them.
 
-        pids = list_pids()
-    return {pid: entry for pid in pids if (entry := _entry(pid)) is not None}
+    They are looked at one after the other, while they start others and end. What lives all the time is there,
+    and so is what one of these started and left behind during the look; see :func:`collect_entries`.
+    """
+    return collect_entries(_list_pids, _entry)
+
+
+def collect_entries(
+    list_pids: Callable[[], Collection[int]], read: Callable[[int], ProcessEntry | None]
+) -> dict[int, ProcessEntry]:
+    """Read the processes of a system that does not stand still, so that none is lost between two parents.
+
+    A process that is started after the list was made is in a later list, which is made until nobody is new.
+    One whose parent had ended when its turn came has another parent by now, and is read once more.
+
+    Args:
+        list_pids: Says which processes there are.
+        read: Says what is known of one; None if it has ended.
+    """
+    table: dict[int, ProcessEntry] = {}
+    seen: set[int] = set()
+    for _ in range(_MOST_LISTS):
+        new = set(list_pids()) - seen
+        if not new:
+            break
+        seen |= new
+        table.update((pid, entry) for pid in new if (entry := read(pid)) is not None)
+    for pid in [pid for pid, entry in table.items() if entry.parent and entry.parent not in table]:
+        if (entry := read(pid)) is not None:
+            table[pid] = entry
+        else:
+            del table[pid]
+    return table
+
+
+def _list_pids() -> list[int]:
+    if sys.platform == "linux":
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    from psutil import pids
+
+    return pids()
+
+
+def was_started_with(pid: int, *variables: bytes) -> bool:
+    """Whether the environment that a process was started with has each of these; Linux only.
+
+    A process that is just becoming another program (execve(2)) has no environment for a moment, and one that
+    is ending has none any more while the system takes its files and devices back. Both are waited for. Of one
+    that takes very long we assume that it has: rather wait for somebody else's process than take what it uses
+    for free.
+
+    Args:
+        pid: The process; another user's is taken to have none of them.
+        variables: What to look for, as ``NAME=value``.
+    """
+    deadline = time.monotonic() + _CHANGE_LIMIT_S
+    while True:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environment = file.read()
+        except OSError:
+            return False
+        if environment or not _is_changing(pid):
+            return set(variables) <= set(environment.split(b"\0"))
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(_CHANGE_PERIOD_S)
+
+
+def _is_changing(pid: int) -> bool:
+    """Whether a process that seems to have no environment may have had one, or may have one in a moment.
+
+    Read in proc_pid_stat(5): ``startcode`` (field 26) is 0 until a program is complete, and when it ends.
+    Without any environment ``env_start`` and ``env_end`` (fields 50 and 51) are the same place. Threads of
+    the kernel are known by their ``flags`` (field 9).
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    if fields[0] in b"ZX" or int(fields[6]) & _PF_KTHREAD:
+        return False
+    return fields[23] == b"0" or fields[47] != fields[48]
 
 
 def family(table: Mapping[int, ProcessEntry], roots: Iterable[int]) -> dict[int, ProcessEntry]:

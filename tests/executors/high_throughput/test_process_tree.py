@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from parsl.executors.high_throughput.process_tree import Processes, signal_processes, was_started_with
+from parsl.executors.high_throughput.process_tree import Processes, signal_processes
 
 
 @pytest.fixture
@@ -59,13 +59,6 @@ def test_zombies_are_not_alive(wait_until: Any) -> None:
         wait_until(lambda: not Processes().alive([pid]))
     finally:
         os.waitpid(pid, 0)
-
-
-def test_the_environment_that_a_process_began_with_is_known(shell: subprocess.Popen[str]) -> None:
-    child = child_of(shell)
-    assert was_started_with(child, b"MARK=this one")
-    assert not was_started_with(child, b"MARK=this")
-    assert not was_started_with(2**30, b"MARK=this one")
 
 
 def test_signals_reach_those_that_are_there(shell: subprocess.Popen[str], wait_until: Any) -> None:

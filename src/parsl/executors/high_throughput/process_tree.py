@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable
 
-from parsl.processes import process_table
+from parsl.processes import process_table, was_started_with
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -80,15 +80,6 @@ class Processes:
     def session_members(self, session: int) -> set[int]:
         """All of a session."""
         return set(self._sessions.get(session, ()))
-
-
-def was_started_with(pid: int, variable: bytes) -> bool:
-    """Whether the environment that a process was started with has this `NAME=value`."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return variable in file.read().split(b"\0")
-    except OSError:
-        return False
 
 
 def left_by(processes: Processes, worker: int, rank: int, keeper: int, workers: Collection[int]) -> set[int]:

@@ -76,10 +76,12 @@ class Sweeper:
         return bool(left)
 
     def _may_be_left(self, worker: int) -> bool:
-        """Look at children only, which is quick: whatever is left is one of theirs, or one itself."""
+        """Look at children only, which is quick: whatever is left is one of theirs, or one itself.
+
+        The worker's first: what is below it can become ours while we look, but never the other way round.
+        """
         try:
-            adopted = _children(self._pid) - self._workers.keys()
-            return bool(adopted or _children(worker))
+            return bool(_children(worker) or _children(self._pid) - self._workers.keys())
         except OSError:
             return True
 

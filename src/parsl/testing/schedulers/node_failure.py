@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from parsl.processes import family, process_table
-from parsl.testing.schedulers.closing import environment_of
+from parsl.processes import family, process_table, was_started_with
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 
 
@@ -18,10 +17,10 @@ def kill_ranks(directory: str, job_id: str, node: int) -> None:
         job_id: The job.
         node: The position of the node among the job's nodes.
     """
-    marks = {f"{CLUSTER_VARIABLE}={directory}", f"PBS_JOBID={job_id}", f"PALS_NODEID={node}"}
-    wanted = {mark.encode() for mark in marks}
+    marks = [f"{CLUSTER_VARIABLE}={directory}", f"PBS_JOBID={job_id}", f"PALS_NODEID={node}"]
+    wanted = [mark.encode() for mark in marks]
     table = process_table()
-    ranks = [pid for pid in table if wanted <= set(environment_of(pid))]
+    ranks = [pid for pid in table if was_started_with(pid, *wanted)]
     for pid in family(table, ranks):
         try:
             os.kill(pid, signal.SIGKILL)
