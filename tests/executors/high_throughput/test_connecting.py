@@ -37,7 +37,7 @@ REGISTER = Register(1, "m1", "v", "3.11", "node", "0", 1, 2, 2)
 def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """For those who get no answer: those who do, get it when a busy machine comes to it."""
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(connecting, "ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture
@@ -59,9 +59,12 @@ def free_port() -> int:
 
 @contextmanager
 def interchange(
-    answers: list[Any], cert_dir: str = "", address: str = "127.0.0.1"
+    answers: list[Any], cert_dir: str = "", address: str = "127.0.0.1", patience_s: float = 0.0
 ) -> Iterator[tuple[int, list[Any]]]:
-    """A ROUTER that answers the first message of a manager. Yields its port and what it hears."""
+    """A ROUTER that answers the first message of a manager, after a while.
+
+    Yields its port and what it hears.
+    """
     context = zmq.Context()
     router, heard = context.socket(zmq.ROUTER), []
     if cert_dir:
@@ -77,6 +80,7 @@ def interchange(
             if router.poll(20):
                 name, head = receive(router)
                 heard.append(decode_from_manager(head))
+                is_over.wait(patience_s)
                 for answer in answers:
                     router.send_multipart([name, encode(answer)])
 
@@ -113,6 +117,76 @@ def test_the_answer_over_a_network_may_be_encrypted(tmp_path: Path) -> None:
     with interchange([Welcome(30)], cert_dir) as (port, heard):
         connect(settings(port, cert_dir=cert_dir), REGISTER).close(0)
         assert heard == [REGISTER]
+
+
+def test_an_interchange_that_is_busy_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of managers may register at once; only strangers have to be quick."""
+    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 2.0)
+    cert_dir = str(create_certificates(tmp_path))
+    with interchange([Welcome(30)], cert_dir, patience_s=2.5) as (port, heard):
+        connect(settings(port, cert_dir=cert_dir), REGISTER).close(0)
+        assert heard == [REGISTER]
+
+
+def test_an_interchange_that_never_answers_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 2.0)
+    cert_dir = str(create_certificates(tmp_path))
+    with interchange([], cert_dir) as (port, heard):
+        with pytest.raises(NoInterchange, match="the interchange gave no valid answer to the registration"):
+            connect(settings(port, cert_dir=cert_dir, heartbeat_threshold_s=2.5), REGISTER)
+        assert heard == [REGISTER]
+
+
+def test_nothing_shows_without_encryption_that_somebody_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 0.5)
+    with interchange([]) as (port, _), pytest.raises(NoInterchange, match="another service on that port"):
+        connect(settings(port), REGISTER)
+
+
+@pytest.mark.parametrize("is_encrypted", [True, False])
+def test_what_looks_like_a_beginning_costs_a_moment(
+    is_encrypted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZeroMQ waits for the rest of it, then connects again."""
+    monkeypatch.setattr(connecting, "HANDSHAKE_TIMEOUT_MS", 300)
+    cert_dir = str(create_certificates(tmp_path)) if is_encrypted else ""
+    with (
+        interchange([Welcome(30)], cert_dir) as (port, heard),
+        socket.create_server(("127.0.0.1", 0)) as door,
+    ):
+        sides: list[socket.socket] = []
+        guard = threading.Thread(target=let_in_the_third, args=(door, port, sides))
+        guard.start()
+        connect(settings(port_of(door), cert_dir=cert_dir), REGISTER).close(0)
+        guard.join()
+        assert set(map(encode, heard)) == {encode(REGISTER)}
+        for side in sides:
+            side.close()
+
+
+def let_in_the_third(door: socket.socket, port: int, sides: list[socket.socket]) -> None:
+    """The first only looks whether anybody is there, the second hears a ZeroMQ greeting's beginning."""
+    sides += [door.accept()[0], door.accept()[0]]
+    sides[1].sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03")
+    sides += [door.accept()[0], socket.create_connection(("127.0.0.1", port))]
+    threads = [
+        threading.Thread(target=pass_on, args=pair) for pair in ((sides[2], sides[3]), (sides[3], sides[2]))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the other direction has ended
 
 
 @pytest.mark.usefixtures("_short_timeouts")

@@ -29,8 +29,10 @@ from parsl.executors.high_throughput.settings import ManagerSettings
 
 #: How long an address has to accept a connection, in seconds.
 CONNECT_TIMEOUT_S = 10.0
-#: How long an interchange has to answer the registration, in seconds.
-ANSWER_TIMEOUT_S = 20.0
+#: How long somebody of whom nothing shows that it is our interchange has to answer, in seconds.
+STRANGER_TIMEOUT_S = 20.0
+#: How long ZeroMQ waits for the rest of what looks like a beginning, in milliseconds; then it connects again.
+HANDSHAKE_TIMEOUT_MS = 12_000
 #: When a closed connection is tried again, in milliseconds: late enough for the interchange to notice that it
 #: was closed, and that something may have been lost.
 RECONNECT_AFTER_MS = 1000
@@ -53,14 +55,17 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
     report: list[str] = []
     for endpoint, connection in _connections(settings, register, report):
         connection.send([encode(register)])
-        answer = _await_answer(connection, register)
+        answer = _await_answer(connection, register, settings.heartbeat_threshold_s)
         if isinstance(answer, Welcome):
             return connection
+        was_proven = connection.is_proven
         connection.close(0)
         if isinstance(answer, Refused):
             raise RefusedByInterchange(answer.reason)
         report.append(
-            f"{endpoint}: connected, but there was no valid answer within {ANSWER_TIMEOUT_S:g} s "
+            f"{endpoint}: the interchange gave no valid answer to the registration"
+            if was_proven
+            else f"{endpoint}: connected, but there was no valid answer within {STRANGER_TIMEOUT_S:g} s "
             "(another service on that port, or keys that do not match)"
         )
     raise NoInterchange("No address leads to the interchange:\n" + "\n".join(f"  {line}" for line in report))
@@ -98,6 +103,7 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
         (zmq.TCP_KEEPALIVE, 1),
         (zmq.IPV6, 1),
         (zmq.RECONNECT_IVL, RECONNECT_AFTER_MS),
+        (zmq.HANDSHAKE_IVL, HANDSHAKE_TIMEOUT_MS),
         (zmq.LINGER, 0),  # or it would keep what waits for a connection that it has given up: see `revive`
     ):
         sock.setsockopt(option, value)
@@ -111,15 +117,19 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
     return sock
 
 
-def _await_answer(connection: Connection, register: Register) -> Welcome | Refused | None:
-    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+def _await_answer(connection: Connection, register: Register, threshold_s: float) -> Welcome | Refused | None:
+    """Wait as long as for a later sign of life, if it is our interchange: thousands may come at once."""
+    begun = proven_at = time.monotonic()
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     if (alarm := connection.alarm_fileno()) is not None:
         poll.register(alarm, select.POLLIN)
-    while (left := deadline - time.monotonic()) > 0:
+    latest = begun + max(threshold_s, STRANGER_TIMEOUT_S)
+    while (now := time.monotonic()) < (end := min(latest, proven_at + STRANGER_TIMEOUT_S)):
         if connection.was_interrupted():
             connection.send([encode(register)])  # what was sent before may be lost, with its reader
+        if connection.is_proven:
+            proven_at = now
         try:
             messages = connection.receive()
             for at, parts in enumerate(messages):
@@ -137,7 +147,7 @@ def _await_answer(connection: Connection, register: Register) -> Welcome | Refus
         except DecodeError:
             return None
         if not connection.has_input():
-            poll.poll(min(left, REVIVE_AFTER_S) * 1000)
+            poll.poll(min(end - now, REVIVE_AFTER_S) * 1000)
         if connection.revive():
             connection.send([encode(register)])
     return None

@@ -7,6 +7,7 @@ other side's end. Anywhere else: ZeroMQ over TCP, with CURVE. Neither ever block
 from __future__ import annotations
 
 import select
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -59,6 +60,14 @@ class Connection(ABC):
 
     def was_interrupted(self) -> bool:
         """Whether the connection has broken since this was asked last; it comes back by itself."""
+        return False
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it is our interchange that is at the other end, as far as was known at the last look.
+
+        Without encryption nothing over a network proves that.
+        """
         return False
 
     def revive(self) -> bool:
@@ -114,6 +123,10 @@ class StreamConnection(Connection):
 
     def fileno(self) -> int:
         return self._stream.fileno()
+
+    @property
+    def is_proven(self) -> bool:
+        return True  # nobody else can make a socket in that directory
 
     def reopen(self) -> bool:
         self._stream.sock.close()
@@ -173,8 +186,10 @@ class ZmqConnection(Connection):
         self._endpoint = endpoint
         self._revive_at = time.monotonic() + REVIVE_AFTER_S
         self._fd = int(sock.getsockopt(zmq.FD))
+        self._is_encrypted = int(sock.getsockopt(zmq.MECHANISM)) == zmq.CURVE
+        self._is_proven = False
         # Before it connects: news that come while this is half made would stop ZeroMQ's own thread for ever.
-        self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
         sock.connect(endpoint)
 
     def alarm_fileno(self) -> int | None:
@@ -185,10 +200,16 @@ class ZmqConnection(Connection):
         found = False
         try:
             while True:  # to the last one: its descriptor is edge-triggered
-                self._monitor.recv_multipart(DONTWAIT)
-                found = True
+                number = int.from_bytes(self._monitor.recv_multipart(DONTWAIT)[0][:2], sys.byteorder)
+                is_up = number == self._zmq.EVENT_HANDSHAKE_SUCCEEDED
+                self._is_proven = is_up and self._is_encrypted
+                found |= not is_up
         except self._zmq.Again:
             return found
+
+    @property
+    def is_proven(self) -> bool:
+        return self._is_proven
 
     def revive(self) -> bool:
         # ZeroMQ connects again when a connection breaks, but gives it up for good when what comes over it is
