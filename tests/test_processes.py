@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,19 +15,19 @@ import pytest
 from parsl.processes import (
     ProcessEntry,
     collect_entries,
+    environment_of,
     family,
+    has_no_environment,
     is_alive,
     kill_tree,
     parse_stat,
     process_table,
     terminate_tree,
     wait_readable,
-    was_started_with,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.conftest import WaitUntil
 
@@ -133,35 +134,101 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_the_environment_that_a_process_began_with_is_known(marked: subprocess.Popen[bytes]) -> None:
-    assert was_started_with(marked.pid, b"MARK=this one")
-    assert was_started_with(marked.pid, b"MARK=this one", f"PATH={os.environ['PATH']}".encode())
-    assert not was_started_with(marked.pid, b"MARK=this")
-    assert not was_started_with(marked.pid, b"MARK=this one", b"ANOTHER=one")
+    environment = environment_of(marked.pid)
+    assert environment is not None
+    assert {b"MARK=this one", f"PATH={os.environ['PATH']}".encode()} <= environment
 
 
-def test_nobody_and_the_dead_were_started_with_nothing(marked: subprocess.Popen[bytes]) -> None:
+def test_nothing_can_be_told_of_the_dead(marked: subprocess.Popen[bytes]) -> None:
     marked.kill()
     os.waitid(os.P_PID, marked.pid, os.WEXITED | os.WNOWAIT)
-    assert not was_started_with(marked.pid, b"MARK=this one")
-    assert not was_started_with(2**30, b"MARK=this one")
+    assert environment_of(marked.pid) is None
+    assert environment_of(2**30) is None
 
 
-def test_a_program_without_any_environment_is_asked_once() -> None:
+def test_a_program_may_be_started_without_any_environment() -> None:
     with subprocess.Popen(["sleep", "60"], env={}) as process:
-        assert not was_started_with(process.pid, b"MARK=this one")
+        environment = environment_of(process.pid)
         process.kill()
+    assert environment is not None
+    assert not any(environment)
+
+
+#: With flags, startcode, env_start and env_end left open.
+STAT = b"7 (a) b) S 3 4 5 0 -1 %d" + b" 0" * 8 + b" 20 0 1 0 12345 1000 10 1 %d 2" + b" 0" * 22 + b" %d %d 0"
+
+
+@pytest.mark.parametrize(
+    ("flags", "start_code", "env_start", "env_end", "has_none"),
+    [
+        pytest.param(0, 4096, 100, 100, True, id="a program without any"),
+        pytest.param(0, 4096, 100, 200, False, id="it was read too early"),
+        pytest.param(0, 0, 0, 0, False, id="a program that is being loaded, or is ending"),
+        pytest.param(0, 0, 100, 100, False, id="a program that is nearly loaded"),
+        pytest.param(0x00208040, 0, 0, 0, True, id="a thread of the kernel"),
+    ],
+)
+def test_an_environment_that_is_not_there_yet_is_not_taken_for_none(
+    flags: int, start_code: int, env_start: int, env_end: int, has_none: bool
+) -> None:
+    assert has_no_environment(STAT % (flags, start_code, env_start, env_end)) == has_none
+
+
+#: A process whose first thread ends, while another one goes on.
+WITHOUT_FIRST_THREAD = """
+import ctypes, threading, time
+def go_on():
+    print(flush=True)
+    time.sleep(60)
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_lives_on_without_its_first_thread(wait_until: WaitUntil) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WITHOUT_FIRST_THREAD],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "MARK": "this one"},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            wait_until(lambda: b") Z " in Path(f"/proc/{process.pid}/stat").read_bytes())
+            assert is_alive(process.pid)
+            assert b"MARK=this one" in (environment_of(process.pid) or ())
+        finally:
+            process.kill()
+
+
+def test_nobody_lives_on_who_was_killed(wait_until: WaitUntil) -> None:
+    """It has many threads and much memory: it takes time to end, in which its environment is not told."""
+    code = (
+        "import threading, time\nmuch = bytearray(200_000_000)\n"
+        "for _ in range(20): threading.Thread(target=time.sleep, args=(60,)).start()\nprint(flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ, "MARK": "this one"}
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        while is_alive(process.pid):
+            environment = environment_of(process.pid)
+            assert environment is None or b"MARK=this one" in environment
 
 
 #: Becomes other programs over and over; each look at the child falls somewhere into that.
 ASK_DURING_EXEC = """
 import os, signal
-from parsl.processes import was_started_with
+from parsl.processes import environment_of
 for _ in range(150):
     child = os.fork()
     if child == 0:
         os.execv("/bin/sh", ["sh", "-c", "exec sh -c 'exec sh -c \\"exec sleep 60\\"'"])
     while not open(f"/proc/{child}/cmdline", "rb").read().startswith(b"sleep"):
-        assert was_started_with(child, b"MARK=this one")
+        environment = environment_of(child)
+        assert environment is None or b"MARK=this one" in environment
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 """

@@ -21,13 +21,10 @@ TERM_GRACE_S = 1.0
 #: How long the kernel has to end processes after SIGKILL, in seconds.
 KILL_GRACE_S = 2.0
 _KILL_ROUNDS = 4
-#: How long a process may take to begin or to end, and how often to look meanwhile, in seconds.
-_CHANGE_LIMIT_S = 1.0
-_CHANGE_PERIOD_S = 0.0005
 #: From include/linux/sched.h.
 _PF_KTHREAD = 0x00200000
 #: How often at most to ask who is new: a host on which somebody always is must not hold anybody up.
-_MOST_LISTS = 8
+_MOST_ROUNDS = 8
 _POLL_PERIOD_S = 0.01
 _LONGEST_POLL_S = 86_400.0
 
@@ -65,10 +62,11 @@ def process_table() -> dict[int, ProcessEntry]:
 def collect_entries(
     list_pids: Callable[[], Collection[int]], read: Callable[[int], ProcessEntry | None]
 ) -> dict[int, ProcessEntry]:
-    """Read the processes of a system that does not stand still, so that none is lost between two parents.
+    """Read the processes of a system that does not stand still, so that none falls between two parents.
 
     A process that is started after the list was made is in a later list, which is made until nobody is new.
-    One whose parent had ended when its turn came has another parent by now, and is read once more.
+    One whose parent had ended when its turn came has another parent by now, and is read once more. Both are
+    done a few times at most.
 
     Args:
         list_pids: Says which processes there are.
@@ -76,18 +74,25 @@ def collect_entries(
     """
     table: dict[int, ProcessEntry] = {}
     seen: set[int] = set()
-    for _ in range(_MOST_LISTS):
+    for _ in range(_MOST_ROUNDS):
         new = set(list_pids()) - seen
         if not new:
             break
         seen |= new
         table.update((pid, entry) for pid in new if (entry := read(pid)) is not None)
-    for pid in [pid for pid, entry in table.items() if entry.parent and entry.parent not in table]:
-        if (entry := read(pid)) is not None:
-            table[pid] = entry
-        else:
-            del table[pid]
+    adopted = {pid for pid, entry in table.items() if entry.parent not in table}
+    for _ in range(_MOST_ROUNDS):
+        adopted = {pid for pid in adopted if _read_again(pid, table, read)}
     return table
+
+
+def _read_again(pid: int, table: dict[int, ProcessEntry], read: Callable[[int], ProcessEntry | None]) -> bool:
+    """Returns: whether it has another parent than before, which is not in the table either."""
+    old, entry = table.pop(pid), read(pid)
+    if entry is None:
+        return False
+    table[pid] = entry
+    return entry.parent != old.parent and entry.parent not in table
 
 
 def _list_pids() -> list[int]:
@@ -98,47 +103,54 @@ def _list_pids() -> list[int]:
     return pids()
 
 
-def was_started_with(pid: int, *variables: bytes) -> bool:
-    """Whether the environment that a process was started with has each of these; Linux only.
+def environment_of(pid: int) -> frozenset[bytes] | None:
+    """Return the environment that a process was started with; Linux only.
 
-    A process that is just becoming another program (execve(2)) has no environment for a moment, and one that
-    is ending has none any more while the system takes its files and devices back. Both are waited for. Of one
-    that takes very long we assume that it has: rather wait for somebody else's process than take what it uses
-    for free.
-
-    Args:
-        pid: The process; another user's is taken to have none of them.
-        variables: What to look for, as ``NAME=value``.
-    """
-    deadline = time.monotonic() + _CHANGE_LIMIT_S
-    while True:
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                environment = file.read()
-        except OSError:
-            return False
-        if environment or not _is_changing(pid):
-            return set(variables) <= set(environment.split(b"\0"))
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(_CHANGE_PERIOD_S)
-
-
-def _is_changing(pid: int) -> bool:
-    """Whether a process that seems to have no environment may have had one, or may have one in a moment.
-
-    Read in proc_pid_stat(5): ``startcode`` (field 26) is 0 until a program is complete, and when it ends.
-    Without any environment ``env_start`` and ``env_end`` (fields 50 and 51) are the same place. Threads of
-    the kernel are known by their ``flags`` (field 9).
+    Returns:
+        Its variables as ``NAME=value``; nothing for another user's process and for a thread of the kernel.
+        None if it cannot be told just now: the process is becoming another program (execve(2)), it is ending
+        (which takes its memory first, then its files and devices), or it has ended.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        environment = _read_environment(pid)
+        if not environment:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                return frozenset() if has_no_environment(file.read()) else None
+    except PermissionError:
+        return frozenset()
     except OSError:
-        return False
-    if fields[0] in b"ZX" or int(fields[6]) & _PF_KTHREAD:
-        return False
-    return fields[23] == b"0" or fields[47] != fields[48]
+        return None
+    return frozenset(environment.split(b"\0"))
+
+
+def _read_environment(pid: int) -> bytes:
+    """Read it, of a thread that has memory: the first one may have ended before the others."""
+    tasks = [f"/proc/{pid}"]
+    for task in tasks:
+        try:
+            with open(f"{task}/environ", "rb") as file:
+                if environment := file.read():
+                    return environment
+        except ProcessLookupError:
+            pass
+        if task is tasks[0]:
+            tasks += [f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task")]
+    return b""
+
+
+def has_no_environment(stat: bytes) -> bool:
+    """Whether a process that seems to have no environment was really started without any, or is the kernel's.
+
+    Args:
+        stat: The text of ``/proc/PID/stat``. In it (proc_pid_stat(5)) ``startcode``, field 26, is 0 until a
+            program is complete, and again when it ends. Without any environment ``env_start`` and
+            ``env_end``, fields 50 and 51, are the same place. Threads of the kernel are known by ``flags``,
+            field 9.
+    """
+    fields = stat.rpartition(b")")[2].split()
+    if int(fields[6]) & _PF_KTHREAD:
+        return True
+    return fields[23] != b"0" and fields[47] == fields[48]
 
 
 def family(table: Mapping[int, ProcessEntry], roots: Iterable[int]) -> dict[int, ProcessEntry]:
@@ -225,10 +237,11 @@ def _entry(pid: int) -> ProcessEntry | None:
 def parse_stat(pid: int, stat: bytes) -> ProcessEntry | None:
     """Read the text of ``/proc/PID/stat``; None for a zombie.
 
-    The command's name stands in parentheses and may hold anything, parentheses and spaces too.
+    The command's name stands in parentheses and may hold anything, parentheses and spaces too. A process of
+    which only the first thread has ended is no zombie, though it looks like one.
     """
     fields = stat[stat.rindex(b")") + 2 :].split(None, 20)
-    if fields[0] in b"ZX":
+    if fields[0] in b"ZX" and int(fields[17]) <= 1:
         return None
     return ProcessEntry(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 

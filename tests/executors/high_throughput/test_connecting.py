@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,43 +151,51 @@ def test_what_looks_like_a_beginning_costs_a_moment(
     is_encrypted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ZeroMQ waits for the rest of it, then connects again."""
-    monkeypatch.setattr(connecting, "HANDSHAKE_TIMEOUT_MS", 300)
+    monkeypatch.setattr(connecting, "HANDSHAKE_TIMEOUT_MS", 1000)
     cert_dir = str(create_certificates(tmp_path)) if is_encrypted else ""
-    with (
-        interchange([Welcome(30)], cert_dir) as (port, heard),
-        socket.create_server(("127.0.0.1", 0)) as door,
-    ):
-        sides: list[socket.socket] = []
-        guard = threading.Thread(target=let_in_the_third, args=(door, port, sides))
-        guard.start()
-        connect(settings(port_of(door), cert_dir=cert_dir), REGISTER).close(0)
-        guard.join()
+    with interchange([Welcome(30)], cert_dir) as (port, heard), talking_nonsense_once(port) as door:
+        connect(settings(door, cert_dir=cert_dir), REGISTER).close(0)
         assert set(map(encode, heard)) == {encode(REGISTER)}
-        for side in sides:
-            side.close()
 
 
-def let_in_the_third(door: socket.socket, port: int, sides: list[socket.socket]) -> None:
-    """The first only looks whether anybody is there, the second hears a ZeroMQ greeting's beginning."""
-    sides += [door.accept()[0], door.accept()[0]]
-    sides[1].sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03")
-    sides += [door.accept()[0], socket.create_connection(("127.0.0.1", port))]
-    threads = [
-        threading.Thread(target=pass_on, args=pair) for pair in ((sides[2], sides[3]), (sides[3], sides[2]))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+@contextmanager
+def talking_nonsense_once(port: int) -> Iterator[int]:
+    """A way to a port, on which first comes the beginning of ZeroMQ's greeting. Yields its own port."""
+    sides: list[socket.socket] = []
+
+    def let_in(door: socket.socket) -> None:
+        sides.append(door.accept()[0])  # it only looks whether anybody is there
+        sides.append(door.accept()[0])
+        sides[-1].sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03")
+        while True:
+            near, far = door.accept()[0], socket.create_connection(("127.0.0.1", port))
+            sides.extend((near, far))
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        guard = threading.Thread(target=quietly, args=(let_in, door))
+        guard.start()
+        try:
+            yield port_of(door)
+        finally:
+            door.shutdown(socket.SHUT_RDWR)
+            guard.join()
+            for side in sides:
+                side.close()
+
+
+def quietly(function: Callable[..., object], *args: Any) -> None:
+    """Call what goes on until a socket is closed."""
+    with suppress(OSError):
+        function(*args)
 
 
 def pass_on(source: socket.socket, target: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # the other direction has ended
 
 
 @pytest.mark.usefixtures("_short_timeouts")
@@ -279,7 +288,7 @@ class TestLocally:
         return directory
 
     @contextmanager
-    def listening(self, directory: Path, answer: Any) -> Iterator[str]:
+    def listening(self, directory: Path, answer: Any, patience_s: float = 0.0) -> Iterator[str]:
         """A unix socket where the first that comes is answered; None closes it instead."""
         path = str(directory / "s")
         with socket.socket(socket.AF_UNIX) as listener:
@@ -290,6 +299,7 @@ class TestLocally:
                 sock, _ = listener.accept()
                 stream = MessageStream(sock)
                 if answer is not None:
+                    time.sleep(patience_s)
                     stream.queue([encode(answer)])
                     stream.flush()
                     sock.setblocking(True)
@@ -308,12 +318,17 @@ class TestLocally:
             connection.close(0)
 
     @pytest.mark.usefixtures("_short_timeouts")
+    def test_a_busy_interchange_is_waited_for(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 0.3)
+        with self.listening(directory, Welcome(30), patience_s=1.0) as path:
+            connect(settings(0, local_socket=path), REGISTER).close(0)
+
     def test_a_connection_that_closes_is_in_the_report(self, directory: Path) -> None:
         with (
             self.listening(directory, None) as path,
             pytest.raises(NoInterchange, match="no valid answer"),
         ):
-            connect(settings(0, local_socket=path), REGISTER)
+            connect(settings(0, local_socket=path, heartbeat_threshold_s=1), REGISTER)
 
     def test_the_local_socket_of_another_host_is_left_alone(self, directory: Path) -> None:
         with pytest.raises(NoInterchange) as caught:

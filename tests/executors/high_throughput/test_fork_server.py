@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from parsl.executors.high_throughput.protocol import (
     encode,
 )
 from parsl.executors.high_throughput.worker_channel import make_pair
+from parsl.processes import environment_of, process_table
 from parsl.serialize.messages import load_exception, load_value
 
 PACKET = 256 * 1024
@@ -133,6 +135,8 @@ def start_sleepers(directory: str, how: str) -> list[int]:
     import subprocess
     import sys
 
+    if how == "daemon that is no program":
+        return [fork_daemon()]
     code = {
         "child": "import os, time; print(os.getpid(), flush=True); time.sleep(60)",
         "own session": "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)",
@@ -153,7 +157,27 @@ def start_sleepers(directory: str, how: str) -> list[int]:
     return [int(process.stdout.readline())]
 
 
-KINDS = ["child", "own session", "daemon", "deaf"]
+def fork_daemon() -> int:
+    """Runs in a worker: leave a process, in a session of its own, that has never become a program."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(write, str(os.getpid()).encode())
+            time.sleep(60)
+        os._exit(0)
+    return int(os.read(read, 32))
+
+
+def start_one_after_the_other() -> None:
+    """Runs in a worker until that is killed: start programs, in sessions of their own, that start others."""
+    import subprocess
+
+    while True:
+        subprocess.Popen(["sh", "-c", "sh -c 'sleep 60' & exec sleep 60"], start_new_session=True)
+
+
+KINDS = ["child", "own session", "daemon", "daemon that is no program", "deaf"]
 
 
 def test_workers_run_tasks_with_their_environment(node: Node) -> None:
@@ -209,6 +233,17 @@ def test_what_a_killed_worker_leaves_is_ended_before_its_death_is_told(
     exited = node.hear()
     assert isinstance(exited, Exited)
     assert not Processes().alive([pid, *started])
+
+
+@pytest.mark.parametrize("after_s", [0.001 * n for n in range(20)])
+def test_what_is_just_starting_is_ended_too(node: Node, after_s: float) -> None:
+    pid = node.fork(0, MARK=f"of {os.getpid()}")
+    node.begin(0, start_one_after_the_other)
+    select.select([], [], [], after_s)  # another moment of it each time
+    os.kill(pid, signal.SIGKILL)
+    assert isinstance(node.hear(), Exited)
+    mark = f"MARK=of {os.getpid()}".encode()
+    assert not [pid for pid in process_table() if mark in (environment_of(pid) or ())]
 
 
 def test_the_end_of_one_worker_leaves_the_others_alone(node: Node, tmp_path: Path) -> None:

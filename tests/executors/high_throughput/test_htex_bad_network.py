@@ -84,7 +84,7 @@ def test_a_task_whose_flow_was_dropped_without_a_word_is_done_by_a_retry(
 def test_nonsense_when_a_manager_registers_costs_it_a_moment(
     relay: Relay, start_run: StartRun, far: Path, wait_until: WaitUntil
 ) -> None:
-    """Some nonsense ZeroMQ takes for the beginning of something, and waits for the rest, for 12 s."""
+    """Some nonsense ZeroMQ takes for the beginning of something, and waits for the rest, for 18 s."""
     relay.weather = Weather(garbage=1.0)
     run = start_run(run_dir=far, address="127.0.0.1", launch_cmd=through_relay(relay))
     engine: Any = run.executor._engine

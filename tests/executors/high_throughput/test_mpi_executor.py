@@ -155,12 +155,12 @@ def test_a_block_is_replaced_after_so_many_launches(start_mpi: StartMpiRun) -> N
     assert blocks == {"0": 4, "1": 4, "2": 2}
 
 
-def start_program_and_die(command: str) -> None:
+def start_program_and_die(command: str, after_s: float = 0.15) -> None:
     import subprocess
     import time
 
     subprocess.Popen(["bash", "-c", command])
-    time.sleep(0.15)
+    time.sleep(after_s)
     os.kill(os.getpid(), 9)
 
 

@@ -30,9 +30,12 @@ from parsl.executors.high_throughput.settings import ManagerSettings
 #: How long an address has to accept a connection, in seconds.
 CONNECT_TIMEOUT_S = 10.0
 #: How long somebody of whom nothing shows that it is our interchange has to answer, in seconds.
-STRANGER_TIMEOUT_S = 20.0
-#: How long ZeroMQ waits for the rest of what looks like a beginning, in milliseconds; then it connects again.
-HANDSHAKE_TIMEOUT_MS = 12_000
+STRANGER_TIMEOUT_S = 40.0
+#: How long ZeroMQ waits for the rest of a handshake, in milliseconds, before it connects again. Long enough
+#: for an interchange to which thousands come at once; short enough for another attempt within the time above.
+HANDSHAKE_TIMEOUT_MS = 18_000
+#: When the local socket of a lost interchange is tried again, in seconds.
+REOPEN_AFTER_S = 0.05
 #: When a closed connection is tried again, in milliseconds: late enough for the interchange to notice that it
 #: was closed, and that something may have been lost.
 RECONNECT_AFTER_MS = 1000
@@ -54,20 +57,16 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
     """
     report: list[str] = []
     for endpoint, connection in _connections(settings, register, report):
-        connection.send([encode(register)])
-        answer = _await_answer(connection, register, settings.heartbeat_threshold_s)
-        if isinstance(answer, Welcome):
-            return connection
-        was_proven = connection.is_proven
-        connection.close(0)
-        if isinstance(answer, Refused):
+        try:
+            answer = _await_answer(connection, register, settings.heartbeat_threshold_s)
+        except NoInterchange as error:
+            connection.close(0)
+            report.append(f"{endpoint}: {error}")
+        else:
+            if isinstance(answer, Welcome):
+                return connection
+            connection.close(0)
             raise RefusedByInterchange(answer.reason)
-        report.append(
-            f"{endpoint}: the interchange gave no valid answer to the registration"
-            if was_proven
-            else f"{endpoint}: connected, but there was no valid answer within {STRANGER_TIMEOUT_S:g} s "
-            "(another service on that port, or keys that do not match)"
-        )
     raise NoInterchange("No address leads to the interchange:\n" + "\n".join(f"  {line}" for line in report))
 
 
@@ -117,40 +116,65 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
     return sock
 
 
-def _await_answer(connection: Connection, register: Register, threshold_s: float) -> Welcome | Refused | None:
-    """Wait as long as for a later sign of life, if it is our interchange: thousands may come at once."""
+def _await_answer(connection: Connection, register: Register, threshold_s: float) -> Welcome | Refused:
+    """Register, and wait: for our interchange, to which thousands may come at once, as long as later, too.
+
+    Raises: NoInterchange.
+    """
+    connection.send([encode(register)])
     begun = proven_at = time.monotonic()
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    if (alarm := connection.alarm_fileno()) is not None:
-        poll.register(alarm, select.POLLIN)
-    latest = begun + max(threshold_s, STRANGER_TIMEOUT_S)
-    while (now := time.monotonic()) < (end := min(latest, proven_at + STRANGER_TIMEOUT_S)):
+    was_proven = False
+    poll = _watch(connection)
+    while True:
         if connection.was_interrupted():
             connection.send([encode(register)])  # what was sent before may be lost, with its reader
+        now = time.monotonic()
         if connection.is_proven:
-            proven_at = now
+            proven_at, was_proven = now, True
         try:
-            messages = connection.receive()
-            for at, parts in enumerate(messages):
-                answer = decode_to_manager(parts[0])
-                if isinstance(answer, (Welcome, Refused)):
-                    connection.give_back(messages[at + 1 :])
-                    return answer
+            if (answer := _take_answer(connection)) is not None:
+                return answer
         except EOFError:  # the interchange was lost; there may be another in its place
+            time.sleep(REOPEN_AFTER_S)
             if not connection.reopen():
-                return None
+                raise NoInterchange("the interchange closed the connection without a valid answer") from None
             connection.send([encode(register)])
-            poll = select.poll()
-            poll.register(connection, select.POLLIN)
-            continue
+            poll = _watch(connection)
         except DecodeError:
-            return None
+            raise NoInterchange("connected, but what came was no valid answer") from None
+        end = min(begun + max(threshold_s, STRANGER_TIMEOUT_S), proven_at + STRANGER_TIMEOUT_S)
+        if now >= end:
+            break
         if not connection.has_input():
             poll.poll(min(end - now, REVIVE_AFTER_S) * 1000)
         if connection.revive():
             connection.send([encode(register)])
+    if was_proven:
+        raise NoInterchange(
+            f"the interchange gave no valid answer to the registration within {now - begun:.3g} s"
+        )
+    raise NoInterchange(
+        f"connected, but there was no valid answer within {STRANGER_TIMEOUT_S:g} s "
+        "(another service on that port, or keys that do not match)"
+    )
+
+
+def _take_answer(connection: Connection) -> Welcome | Refused | None:
+    messages = connection.receive()
+    for at, parts in enumerate(messages):
+        answer = decode_to_manager(parts[0])
+        if isinstance(answer, (Welcome, Refused)):
+            connection.give_back(messages[at + 1 :])
+            return answer
     return None
+
+
+def _watch(connection: Connection) -> select.poll:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    if (alarm := connection.alarm_fileno()) is not None:
+        poll.register(alarm, select.POLLIN)
+    return poll
 
 
 def _connect_locally(path: str, report: list[str]) -> MessageStream | None:

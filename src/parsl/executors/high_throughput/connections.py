@@ -188,24 +188,29 @@ class ZmqConnection(Connection):
         self._fd = int(sock.getsockopt(zmq.FD))
         self._is_encrypted = int(sock.getsockopt(zmq.MECHANISM)) == zmq.CURVE
         self._is_proven = False
+        self._was_interrupted = False
         # Before it connects: news that come while this is half made would stop ZeroMQ's own thread for ever.
         self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
         sock.connect(endpoint)
 
     def alarm_fileno(self) -> int | None:
-        self.was_interrupted()  # its descriptor tells only of what comes after a vain attempt to read
+        self._take_news()  # its descriptor tells only of what comes after a vain attempt to read
         return int(self._monitor.getsockopt(self._zmq.FD))
 
     def was_interrupted(self) -> bool:
-        found = False
+        self._take_news()
+        found, self._was_interrupted = self._was_interrupted, False
+        return found
+
+    def _take_news(self) -> None:
         try:
             while True:  # to the last one: its descriptor is edge-triggered
                 number = int.from_bytes(self._monitor.recv_multipart(DONTWAIT)[0][:2], sys.byteorder)
                 is_up = number == self._zmq.EVENT_HANDSHAKE_SUCCEEDED
                 self._is_proven = is_up and self._is_encrypted
-                found |= not is_up
+                self._was_interrupted |= not is_up
         except self._zmq.Again:
-            return found
+            pass
 
     @property
     def is_proven(self) -> bool:

@@ -16,11 +16,12 @@ import time
 from typing import NoReturn
 
 from parsl.executors.high_throughput.crash_reports import CrashReports
+from parsl.executors.high_throughput.endings import Ending
+from parsl.executors.high_throughput.orphans import Orphans
 from parsl.executors.high_throughput.process_tree import (
     Processes,
     become_subreaper,
     die_with_parent,
-    left_by,
     signal_processes,
 )
 from parsl.executors.high_throughput.protocol import (
@@ -52,17 +53,18 @@ class ForkServer:
         self._pid = os.getpid()
         #: The ranks of the workers, by process id.
         self._workers: dict[int, int] = {}
-        #: Process trees that were told to end: worker -> (its rank, time for SIGKILL, members known so far).
-        self._ending: dict[int, tuple[int, float, set[int]]] = {}
+        #: Workers that end, or have ended, with all that they have started.
+        self._endings: dict[int, Ending] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         #: Workers that have ended while something of theirs has not.
         self._exited: dict[int, Exited] = {}
         self._to_end: list[End] = []
         self._crashes = CrashReports()
-        self._sweeper = Sweeper(self._pid, self._workers, self._left_by)
+        self._orphans = Orphans(self._pid)
+        self._sweeper = Sweeper(self._pid, self._workers, self._orphans)
 
     def __repr__(self) -> str:
-        return f"<ForkServer workers={len(self._workers)} ending={len(self._ending)}>"
+        return f"<ForkServer workers={len(self._workers)} ending={len(self._endings)}>"
 
     def serve(self) -> None:
         """Fork and bury until the manager is gone."""
@@ -85,7 +87,7 @@ class ForkServer:
 
     def _timeout_ms(self) -> int | None:
         now = time.monotonic()
-        waits = [deadline - now for _, deadline, _ in self._ending.values()]
+        waits = [ending.look_at_s - now for ending in self._endings.values()]
         if (wait_s := self._sweeper.wait_s) is not None:
             waits.append(wait_s)
         return max(0, int(min(waits) * 1000) + 1) if waits else None
@@ -150,19 +152,10 @@ class ForkServer:
         orders, self._to_end = self._to_end, []
         if not orders:
             return
-        processes = Processes()
         for order in orders:
-            pid = order.pid
-            if pid not in self._workers:
-                continue
-            rank = self._workers[pid]
-            members = processes.with_descendants([pid]) | self._left_by(pid, rank, processes)
-            signal_processes(members, signal.SIGTERM if order.grace_s > 0 else signal.SIGKILL)
-            self._ending[pid] = (rank, time.monotonic() + order.grace_s, members)
-
-    def _left_by(self, worker: int, rank: int, processes: Processes) -> set[int]:
-        """What is a worker's, though not below it any more."""
-        return left_by(processes, worker, rank, self._pid, self._workers)
+            if (rank := self._workers.get(order.pid)) is not None:
+                ending = self._endings.setdefault(order.pid, Ending(order.pid, rank))
+                ending.kill_at_s = time.monotonic() + order.grace_s
 
     def _bury(self) -> None:
         """Collect the dead: workers, and whatever of theirs was left to us."""
@@ -179,27 +172,18 @@ class ForkServer:
                 code = os.waitstatus_to_exitcode(status)
                 report = self._crashes.ended(pid, code)
                 self._exited[pid] = Exited(pid, code, usage.ru_maxrss * 1024, report)
-        alone = buried.keys() - self._ending.keys()
-        processes = Processes() if alone else None
-        for pid in alone:
-            assert processes is not None
-            left = self._left_by(pid, buried[pid], processes)
-            signal_processes(left, signal.SIGKILL)
-            self._ending[pid] = (buried[pid], time.monotonic() + 1.0, left)
+        for pid, rank in buried.items():
+            self._endings.setdefault(pid, Ending(pid, rank))
 
     def _finish_endings(self) -> None:
         """A worker counts as gone when all that it started is gone too; then its place can be used again."""
-        if not self._ending:
+        if not self._endings:
             return
-        now, processes = time.monotonic(), Processes()
-        for worker, (rank, deadline, members) in list(self._ending.items()):
-            alive = processes.alive(members) | self._left_by(worker, rank, processes)
-            if not alive and worker in self._exited:
-                del self._ending[worker]
-                self._tell(self._exited.pop(worker))
-            elif alive and now >= deadline:
-                signal_processes(processes.with_descendants(alive), signal.SIGKILL)
-                self._ending[worker] = (rank, now + 1.0, members)
+        belongings, now = self._orphans.look(self._workers), time.monotonic()
+        for ending in list(self._endings.values()):
+            if not ending.go_on(belongings, now) and ending.worker in self._exited:
+                del self._endings[ending.worker]
+                self._tell(self._exited.pop(ending.worker))
 
     def _tell(self, message: Forked | Exited | Swept) -> None:
         try:

@@ -111,6 +111,7 @@ class Manager:
         self._watch(self._connection.fileno(), self._serve_connection)
         if (alarm := self._connection.alarm_fileno()) is not None:
             self._watch(alarm, self._tell_of_interruption)
+            self._tell_of_interruption(alarm)  # what came before is not told again
         try:
             self._pool.start()
             while self._stop_reason is None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from parsl.executors.high_throughput.manager_state import Slot
 from parsl.executors.high_throughput.memory_limit import MemoryLimit
-from parsl.executors.high_throughput.process_tree import Processes, left_by
+from parsl.executors.high_throughput.orphans import Orphans
+from parsl.executors.high_throughput.process_tree import Processes
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -38,12 +39,13 @@ def memory_of_trees(workers: Mapping[int, int], above_bytes: int) -> dict[int, i
         The memory of each worker that is alive, in bytes.
     """
     processes = Processes()
+    alive = processes.alive(workers)
+    if not alive:
+        return {}
+    belongings = Orphans(processes[next(iter(alive))].parent).look(workers, processes)
     used = {}
-    for pid, rank in workers.items():
-        if not processes.alive([pid]):
-            continue
-        keeper = processes.parent(pid)
-        members = processes.with_descendants([pid]) | left_by(processes, pid, rank, keeper, workers)
+    for pid in alive:
+        members = belongings.of(pid, workers[pid])
         used[pid] = sum(map(resident_bytes, members))
         if used[pid] > above_bytes:
             used[pid] = sum(map(proportional_bytes, members))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 
-from parsl.processes import process_table, was_started_with
+from parsl.processes import ProcessEntry, process_table
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -35,28 +35,36 @@ class Processes:
     """The living processes of this host at one moment, zombies left out.
 
     Reading them takes some ten microseconds for each process there is: look once, ask often.
+
+    Args:
+        table: who there is; by default those who are there now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, table: Mapping[int, ProcessEntry] | None = None) -> None:
         self._children: dict[int, list[int]] = {}
         self._sessions: dict[int, set[int]] = {}
-        table = process_table()
-        self._pids = table.keys()
-        self._parents = {pid: entry.parent for pid, entry in table.items()}
-        for pid, entry in table.items():
+        self._table = process_table() if table is None else table
+        for pid, entry in self._table.items():
             self._children.setdefault(entry.parent, []).append(pid)
             self._sessions.setdefault(entry.session, set()).add(pid)
 
     def __repr__(self) -> str:
-        return f"<Processes alive={len(self._pids)}>"
+        return f"<Processes alive={len(self._table)}>"
+
+    def __getitem__(self, pid: int) -> ProcessEntry:
+        """What is known of a living process."""
+        return self._table[pid]
 
     def alive(self, pids: Iterable[int]) -> set[int]:
         """Those of `pids` that are alive."""
-        return set(self._pids & set(pids))
+        return set(self._table.keys() & set(pids))
 
-    def parent(self, pid: int) -> int:
-        """The parent of a living process; 0 for another."""
-        return self._parents.get(pid, 0)
+    def still(self, entries: Iterable[ProcessEntry]) -> set[int]:
+        """Those who were known before and are alive; nobody else who has got the id of one of them."""
+        table = self._table
+        return {
+            entry.pid for entry in entries if entry.pid in table and table[entry.pid].started == entry.started
+        }
 
     def children(self, pid: int) -> set[int]:
         """Those whose parent is `pid`: its own, and those that it has adopted."""
@@ -80,22 +88,6 @@ class Processes:
     def session_members(self, session: int) -> set[int]:
         """All of a session."""
         return set(self._sessions.get(session, ()))
-
-
-def left_by(processes: Processes, worker: int, rank: int, keeper: int, workers: Collection[int]) -> set[int]:
-    """What is a worker's, though not below it any more: its session, and orphans with its rank.
-
-    Args:
-        processes: The living processes.
-        worker: The worker.
-        rank: Its rank.
-        keeper: The fork server, which adopts orphans.
-        workers: All workers of that.
-    """
-    mark = f"PARSL_WORKER_RANK={rank}".encode()
-    adopted = processes.children(keeper) - set(workers)
-    strays = {pid for pid in adopted if was_started_with(pid, mark)}
-    return processes.session_members(worker) | processes.with_descendants(strays)
 
 
 def signal_processes(pids: Iterable[int], number: int) -> None:

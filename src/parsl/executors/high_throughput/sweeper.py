@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from parsl.executors.high_throughput.process_tree import Processes, signal_processes
+from parsl.executors.high_throughput.orphans import Orphans
+from parsl.executors.high_throughput.process_tree import signal_processes
 
 #: How often to look whether what was told to end has ended, in seconds: nobody else's children tell.
 _PERIOD_S = 0.02
@@ -21,15 +22,13 @@ class Sweeper:
     Args:
         pid: the fork server, which adopts orphans.
         workers: the ranks of the living workers, by process id.
-        left_by: says what is a worker's, though not below it.
+        orphans: says what belongs to whom.
     """
 
-    def __init__(
-        self, pid: int, workers: Mapping[int, int], left_by: Callable[[int, int, Processes], set[int]]
-    ) -> None:
+    def __init__(self, pid: int, workers: Mapping[int, int], orphans: Orphans) -> None:
         self._pid = pid
         self._workers = workers
-        self._left_by = left_by
+        self._orphans = orphans
         #: When to kill what is left, by worker.
         self._deadlines: dict[int, float] = {}
         self._asked: dict[int, set[int]] = {}
@@ -65,15 +64,15 @@ class Sweeper:
         """Returns: whether anything is left."""
         if not self._may_be_left(worker):
             return False
-        processes = Processes()
-        left = processes.descendants(worker) | self._left_by(worker, self._workers[worker], processes)
-        left = {pid for pid in left if pid != worker and not _is_resource_tracker(pid)}
+        belongings = self._orphans.look(self._workers)
+        left = belongings.of(worker, self._workers[worker]) - {worker}
+        left = {pid for pid in left if not _is_resource_tracker(pid)}
         if time.monotonic() >= self._deadlines[worker]:
             signal_processes(left, signal.SIGKILL)
         else:
             signal_processes(left - self._asked[worker], signal.SIGTERM)
             self._asked[worker] |= left
-        return bool(left)
+        return bool(left or belongings.doubtful)
 
     def _may_be_left(self, worker: int) -> bool:
         """Look at children only, which is quick: whatever is left is one of theirs, or one itself.

@@ -17,6 +17,7 @@ from typing import Any
 
 from parsl.executors.high_throughput import spool
 from parsl.executors.high_throughput.arena import ArenaReader
+from parsl.executors.high_throughput.orphans import WORKER_TITLE
 from parsl.executors.high_throughput.protocol import (
     DONE,
     FAILED,
@@ -301,6 +302,6 @@ def _settle(sock: socket.socket, order: Fork) -> None:
         os.sched_setaffinity(0, order.cpus)
     from parsl.utils import setproctitle
 
-    setproctitle(f"parsl: HTEX worker {order.rank}")
+    setproctitle(f"{WORKER_TITLE}{order.rank}")
     sock.setblocking(True)
     os.set_inheritable(sock.fileno(), False)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 
-from parsl.processes import kill_tree, process_table, was_started_with
+from parsl.processes import environment_of, kill_tree, process_table
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 from parsl.testing.schedulers.orders import give_order
 from parsl.testing.schedulers.records import ABORTED, OCCUPYING
@@ -68,7 +68,7 @@ def _wait_for_runners(store: ClusterStore, limit_s: float) -> bool:
 def marked_processes(directory: str) -> list[int]:
     """Find the processes whose environment says that they belong to a cluster."""
     mark = f"{CLUSTER_VARIABLE}={directory}".encode()
-    return [pid for pid in process_table() if was_started_with(pid, mark)]
+    return [pid for pid in process_table() if mark in (environment_of(pid) or ())]
 
 
 def _kill(pids: Iterable[int]) -> None:

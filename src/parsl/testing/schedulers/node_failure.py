@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from parsl.processes import family, process_table, was_started_with
+from parsl.processes import environment_of, family, process_table
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 
 
@@ -18,9 +18,9 @@ def kill_ranks(directory: str, job_id: str, node: int) -> None:
         node: The position of the node among the job's nodes.
     """
     marks = [f"{CLUSTER_VARIABLE}={directory}", f"PBS_JOBID={job_id}", f"PALS_NODEID={node}"]
-    wanted = [mark.encode() for mark in marks]
+    wanted = {mark.encode() for mark in marks}
     table = process_table()
-    ranks = [pid for pid in table if was_started_with(pid, *wanted)]
+    ranks = [pid for pid in table if wanted <= (environment_of(pid) or set())]
     for pid in family(table, ranks):
         try:
             os.kill(pid, signal.SIGKILL)

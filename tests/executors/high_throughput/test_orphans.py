@@ -1,0 +1,126 @@
+"""What belongs to whom below a fork server, on made-up tables of processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from parsl.executors.high_throughput import orphans
+from parsl.executors.high_throughput.orphans import CannotTell, Orphans, rank_of
+from parsl.executors.high_throughput.process_tree import Processes
+from parsl.processes import ProcessEntry
+
+KEEPER, WORKER, OTHER = 100, 110, 111
+WORKERS = {WORKER: 0, OTHER: 1}
+
+
+def living(*rows: tuple[int, int, int], started: int = 1) -> Processes:
+    """The keeper, its workers, and processes by (pid, parent, session)."""
+    rows = ((KEEPER, 1, 1), (WORKER, KEEPER, WORKER), (OTHER, KEEPER, OTHER), *rows)
+    return Processes({pid: ProcessEntry(pid, parent, pid, session, started) for pid, parent, session in rows})
+
+
+class Ranks:
+    """What shows under whom a process was started; None for what cannot be told."""
+
+    def __init__(self, **ranks: int | None) -> None:
+        self.ranks = {int(name.removeprefix("p")): rank for name, rank in ranks.items()}
+        self.asked: list[int] = []
+
+    def __call__(self, pid: int) -> int | None:
+        self.asked.append(pid)
+        if self.ranks.get(pid, -1) is None:
+            raise CannotTell
+        return self.ranks.get(pid)
+
+
+def test_all_below_a_worker_is_its_own() -> None:
+    found = Orphans(KEEPER, Ranks()).look(WORKERS, living((200, WORKER, WORKER), (201, 200, 201)))
+    assert found.of(WORKER, 0) == {WORKER, 200, 201}
+    assert found.of(OTHER, 1) == {OTHER}
+    assert not found.doubtful
+
+
+def test_an_orphan_is_whose_rank_it_has_with_all_below_it() -> None:
+    found = Orphans(KEEPER, Ranks(p200=1)).look(WORKERS, living((200, KEEPER, 200), (201, 200, 201)))
+    assert found.of(OTHER, 1) == {OTHER, 200, 201}
+    assert found.of(WORKER, 0) == {WORKER}
+
+
+def test_the_session_of_a_worker_is_its_own_and_nobody_is_asked() -> None:
+    ranks = Ranks(p200=None)
+    found = Orphans(KEEPER, ranks).look(WORKERS, living((200, KEEPER, WORKER), (201, 200, 201)))
+    assert found.of(WORKER, 0) == {WORKER, 200, 201}
+    assert not found.doubtful
+    assert ranks.asked == []
+
+
+def test_of_a_dead_worker_there_are_its_session_and_its_orphans() -> None:
+    gone = {OTHER: 1}
+    table = {200: ProcessEntry(200, KEEPER, 200, WORKER, 1), 201: ProcessEntry(201, KEEPER, 201, 201, 1)}
+    assert Orphans(KEEPER, Ranks(p201=0)).look(gone, Processes(table)).of(WORKER, 0) == {200, 201}
+
+
+def test_what_cannot_be_told_is_doubtful_until_it_can() -> None:
+    ranks = Ranks(p200=None)
+    known = Orphans(KEEPER, ranks)
+    found = known.look(WORKERS, living((200, KEEPER, 200)))
+    assert found.doubtful == {200}
+    assert found.of(WORKER, 0) == {WORKER}
+    ranks.ranks[200] = 0
+    found = known.look(WORKERS, living((200, KEEPER, 200)))
+    assert not found.doubtful
+    assert found.of(WORKER, 0) == {WORKER, 200}
+
+
+def test_whose_it_was_is_kept_in_mind_while_it_ends() -> None:
+    ranks = Ranks(p200=0)
+    known = Orphans(KEEPER, ranks)
+    known.look(WORKERS, living((200, KEEPER, 200)))
+    ranks.ranks[200] = None
+    assert known.look(WORKERS, living((200, KEEPER, 200))).of(WORKER, 0) == {WORKER, 200}
+
+
+def test_who_has_got_the_id_of_another_is_asked_anew() -> None:
+    known = Orphans(KEEPER, Ranks(p200=0))
+    known.look(WORKERS, living((200, KEEPER, 200)))
+    ranks = known._rank_of = Ranks(p200=1)
+    assert known.look(WORKERS, living((200, KEEPER, 200), started=2)).of(OTHER, 1) == {OTHER, 200}
+    assert ranks.asked == [200]
+
+
+def test_doubt_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Orphans(KEEPER, Ranks(p200=None))
+    assert known.look(WORKERS, living((200, KEEPER, 200))).doubtful
+    monkeypatch.setattr(orphans, "DOUBT_LIMIT_S", 0.0)
+    assert not known.look(WORKERS, living((200, KEEPER, 200))).doubtful
+
+
+@pytest.mark.parametrize(
+    ("environment", "rank"),
+    [
+        ({"PARSL_WORKER_RANK": "3"}, 3),
+        ({"PARSL_WORKER_RANK": "three"}, None),
+        ({"RANK": "3"}, None),
+        ({}, None),
+    ],
+)
+def test_a_program_has_its_rank_in_its_environment(environment: dict[str, str], rank: int | None) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"], env=environment) as process:
+        try:
+            assert rank_of(process.pid) == rank
+        finally:
+            process.kill()
+
+
+def test_of_the_dead_nothing_can_be_told() -> None:
+    process = subprocess.Popen(["/bin/sleep", "60"])
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(CannotTell):
+        rank_of(process.pid)
+    process.wait()
+    with pytest.raises(CannotTell):
+        rank_of(process.pid)
