@@ -133,10 +133,32 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_the_environment_that_a_process_began_with_is_known(marked: subprocess.Popen[bytes]) -> None:
-    environment = environment_of(marked.pid)
-    assert environment is not None
+def told_environment(pid: int, wait_until: WaitUntil) -> frozenset[bytes]:
+    """Wait until the process has become a program."""
+    found: list[frozenset[bytes]] = []
+
+    def is_told() -> bool:
+        if (environment := environment_of(pid)) is not None:
+            found.append(environment)
+        return bool(found)
+
+    wait_until(is_told)
+    return found[0]
+
+
+def test_the_environment_that_a_process_began_with_is_known(
+    marked: subprocess.Popen[bytes], wait_until: WaitUntil
+) -> None:
+    environment = told_environment(marked.pid, wait_until)
     assert {b"MARK=this one", f"PATH={os.environ['PATH']}".encode()} <= environment
+
+
+def test_the_environment_may_be_as_large_as_the_system_lets_it_be(wait_until: WaitUntil) -> None:
+    variables = {f"V{n}": "x" * 100_000 for n in range(15)}
+    with subprocess.Popen(["/bin/sleep", "60"], env={**variables, "MARK": "this one"}) as process:
+        environment = told_environment(process.pid, wait_until)
+        process.kill()
+    assert b"MARK=this one" in environment
 
 
 def test_nothing_can_be_told_of_the_dead(marked: subprocess.Popen[bytes]) -> None:
@@ -146,12 +168,10 @@ def test_nothing_can_be_told_of_the_dead(marked: subprocess.Popen[bytes]) -> Non
     assert environment_of(2**30) is None
 
 
-def test_a_program_may_be_started_without_any_environment() -> None:
-    with subprocess.Popen(["sleep", "60"], env={}) as process:
-        environment = environment_of(process.pid)
+def test_a_program_may_be_started_without_any_environment(wait_until: WaitUntil) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"], env={}) as process:
+        assert not any(told_environment(process.pid, wait_until))
         process.kill()
-    assert environment is not None
-    assert not any(environment)
 
 
 #: With flags, startcode, env_start and env_end left open.

@@ -21,6 +21,8 @@ TERM_GRACE_S = 1.0
 #: How long the kernel has to end processes after SIGKILL, in seconds.
 KILL_GRACE_S = 2.0
 _KILL_ROUNDS = 4
+#: More bytes than an environment can have (execve(2): three quarters of 8 MiB).
+_MOST_ENVIRONMENT = 8 << 20
 #: From include/linux/sched.h.
 _PF_KTHREAD = 0x00200000
 #: How often at most to ask who is new: a host on which somebody always is must not hold anybody up.
@@ -107,7 +109,8 @@ def environment_of(pid: int) -> frozenset[bytes] | None:
     """Return the environment that a process was started with; Linux only.
 
     Returns:
-        Its variables as ``NAME=value``; nothing for another user's process and for a thread of the kernel.
+        Its variables as ``NAME=value``; nothing for a thread of the kernel, and for a process that may not be
+        looked into (proc(5)): another user's, or one that is not dumpable.
         None if it cannot be told just now: the process is becoming another program (execve(2)), it is ending
         (which takes its memory first, then its files and devices), or it has ended.
     """
@@ -128,8 +131,10 @@ def _read_environment(pid: int) -> bytes:
     tasks = [f"/proc/{pid}"]
     for task in tasks:
         try:
-            with open(f"{task}/environ", "rb") as file:
-                if environment := file.read():
+            with open(f"{task}/environ", "rb", buffering=0) as file:
+                if environment := file.read(
+                    _MOST_ENVIRONMENT
+                ):  # whole, by one call: or it might end meanwhile
                     return environment
         except ProcessLookupError:
             pass

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from parsl.executors.high_throughput.crash_reports import CrashReports
 from parsl.executors.high_throughput.endings import Ending
-from parsl.executors.high_throughput.orphans import Orphans
+from parsl.executors.high_throughput.orphans import Belongings, Orphans
 from parsl.executors.high_throughput.process_tree import (
     Processes,
     become_subreaper,
@@ -53,15 +53,13 @@ class ForkServer:
         self._pid = os.getpid()
         #: The ranks of the workers, by process id.
         self._workers: dict[int, int] = {}
-        #: Workers that end, or have ended, with all that they have started.
+        #: Workers that end, or have ended while something of theirs has not; by rank.
         self._endings: dict[int, Ending] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        #: Workers that have ended while something of theirs has not.
-        self._exited: dict[int, Exited] = {}
         self._to_end: list[End] = []
         self._crashes = CrashReports()
         self._orphans = Orphans(self._pid)
-        self._sweeper = Sweeper(self._pid, self._workers, self._orphans)
+        self._sweeper = Sweeper(self._pid, self._workers, self._look)
 
     def __repr__(self) -> str:
         return f"<ForkServer workers={len(self._workers)} ending={len(self._endings)}>"
@@ -154,12 +152,11 @@ class ForkServer:
             return
         for order in orders:
             if (rank := self._workers.get(order.pid)) is not None:
-                ending = self._endings.setdefault(order.pid, Ending(order.pid, rank))
-                ending.kill_at_s = time.monotonic() + order.grace_s
+                ending = self._endings.setdefault(rank, Ending(order.pid, rank))
+                ending.grant(time.monotonic() + order.grace_s)
 
     def _bury(self) -> None:
         """Collect the dead: workers, and whatever of theirs was left to us."""
-        buried: dict[int, int] = {}
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -168,22 +165,27 @@ class ForkServer:
             if pid == 0:
                 break
             if pid in self._workers:
-                buried[pid] = self._workers.pop(pid)
+                rank = self._workers.pop(pid)
                 code = os.waitstatus_to_exitcode(status)
                 report = self._crashes.ended(pid, code)
-                self._exited[pid] = Exited(pid, code, usage.ru_maxrss * 1024, report)
-        for pid, rank in buried.items():
-            self._endings.setdefault(pid, Ending(pid, rank))
+                ending = self._endings.setdefault(rank, Ending(pid, rank))
+                ending.exited = Exited(pid, code, usage.ru_maxrss * 1024, report)
 
     def _finish_endings(self) -> None:
         """A worker counts as gone when all that it started is gone too; then its place can be used again."""
         if not self._endings:
             return
-        belongings, now = self._orphans.look(self._workers), time.monotonic()
-        for ending in list(self._endings.values()):
-            if not ending.go_on(belongings, now) and ending.worker in self._exited:
-                del self._endings[ending.worker]
-                self._tell(self._exited.pop(ending.worker))
+        belongings, now = self._look(), time.monotonic()
+        for rank, ending in list(self._endings.items()):
+            number, pids = ending.go_on(belongings, now)
+            signal_processes(pids, number)
+            if ending.is_over and ending.exited is not None:
+                del self._endings[rank]
+                self._tell(ending.exited)
+
+    def _look(self) -> Belongings:
+        ended = [(ending.worker, rank) for rank, ending in self._endings.items() if ending.exited is not None]
+        return self._orphans.look(self._workers, ended)
 
     def _tell(self, message: Forked | Exited | Swept) -> None:
         try:

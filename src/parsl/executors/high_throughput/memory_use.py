@@ -42,10 +42,10 @@ def memory_of_trees(workers: Mapping[int, int], above_bytes: int) -> dict[int, i
     alive = processes.alive(workers)
     if not alive:
         return {}
-    belongings = Orphans(processes[next(iter(alive))].parent).look(workers, processes)
+    belongings = Orphans(processes[next(iter(alive))].parent).look(workers, processes=processes)
     used = {}
     for pid in alive:
-        members = belongings.of(pid, workers[pid])
+        members = belongings.of(workers[pid])
         used[pid] = sum(map(resident_bytes, members))
         if used[pid] > above_bytes:
             used[pid] = sum(map(proportional_bytes, members))

@@ -59,13 +59,6 @@ class Processes:
         """Those of `pids` that are alive."""
         return set(self._table.keys() & set(pids))
 
-    def still(self, entries: Iterable[ProcessEntry]) -> set[int]:
-        """Those who were known before and are alive; nobody else who has got the id of one of them."""
-        table = self._table
-        return {
-            entry.pid for entry in entries if entry.pid in table and table[entry.pid].started == entry.started
-        }
-
     def children(self, pid: int) -> set[int]:
         """Those whose parent is `pid`: its own, and those that it has adopted."""
         return set(self._children.get(pid, ()))

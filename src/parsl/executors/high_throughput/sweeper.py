@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from parsl.executors.high_throughput.orphans import Orphans
+from parsl.executors.high_throughput.endings import Eviction
+from parsl.executors.high_throughput.orphans import Belongings
 from parsl.executors.high_throughput.process_tree import signal_processes
 
-#: How often to look whether what was told to end has ended, in seconds: nobody else's children tell.
-_PERIOD_S = 0.02
 #: Python's multiprocessing has one in each process that uses it, for as long as that runs. It holds nothing.
 _RESOURCE_TRACKER = b"multiprocessing.resource_tracker"
 
@@ -22,57 +20,51 @@ class Sweeper:
     Args:
         pid: the fork server, which adopts orphans.
         workers: the ranks of the living workers, by process id.
-        orphans: says what belongs to whom.
+        look: says what belongs to whom.
     """
 
-    def __init__(self, pid: int, workers: Mapping[int, int], orphans: Orphans) -> None:
+    def __init__(self, pid: int, workers: Mapping[int, int], look: Callable[[], Belongings]) -> None:
         self._pid = pid
         self._workers = workers
-        self._orphans = orphans
-        #: When to kill what is left, by worker.
-        self._deadlines: dict[int, float] = {}
-        self._asked: dict[int, set[int]] = {}
+        self._look = look
+        #: What is going on, by worker.
+        self._sweeps: dict[int, Eviction] = {}
+        self._pause_s = 0.0
 
     def __repr__(self) -> str:
-        return f"<Sweeper sweeping={len(self._deadlines)}>"
+        return f"<Sweeper sweeping={len(self._sweeps)}>"
 
     def begin(self, worker: int, grace_s: float) -> None:
         """End what a worker's task has left; what is there after the grace is killed."""
-        self._deadlines[worker] = time.monotonic() + grace_s
-        self._asked[worker] = set()
+        self._sweeps[worker] = Eviction(time.monotonic() + grace_s)
 
     @property
     def wait_s(self) -> float | None:
         """When to look again, in seconds; None if there is nothing to look for."""
-        return _PERIOD_S if self._deadlines else None
+        return self._pause_s if self._sweeps else None
 
     def step(self) -> list[int]:
         """Go on. Returns: the workers whose tasks have left nothing any more."""
-        swept = []
-        for worker in list(self._deadlines):
-            if worker not in self._workers:
-                self._forget(worker)  # it has ended, and is buried with all that is left
-            elif not self._sweep(worker):
-                self._forget(worker)
-                swept.append(worker)
-        return swept
+        for worker in self._sweeps.keys() - self._workers.keys():
+            del self._sweeps[worker]  # it has ended, and is buried with all that is left
+        clean = [worker for worker in self._sweeps if not self._may_be_left(worker)]
+        rest = self._sweeps.keys() - set(clean)
+        if rest:
+            belongings, now = self._look(), time.monotonic()
+            self._pause_s = belongings.pause_s  # nobody else's children tell of their end
+            clean += [worker for worker in rest if self._sweep(worker, belongings, now)]
+        for worker in clean:
+            del self._sweeps[worker]
+        return clean
 
-    def _forget(self, worker: int) -> None:
-        del self._deadlines[worker], self._asked[worker]
-
-    def _sweep(self, worker: int) -> bool:
-        """Returns: whether anything is left."""
-        if not self._may_be_left(worker):
-            return False
-        belongings = self._orphans.look(self._workers)
-        left = belongings.of(worker, self._workers[worker]) - {worker}
+    def _sweep(self, worker: int, belongings: Belongings, now_s: float) -> bool:
+        """Returns: whether nothing is left."""
+        sweep = self._sweeps[worker]
+        left = belongings.of(self._workers[worker]) - {worker}
         left = {pid for pid in left if not _is_resource_tracker(pid)}
-        if time.monotonic() >= self._deadlines[worker]:
-            signal_processes(left, signal.SIGKILL)
-        else:
-            signal_processes(left - self._asked[worker], signal.SIGTERM)
-            self._asked[worker] |= left
-        return bool(left or belongings.doubtful)
+        number, pids = sweep.go_on(left, bool(belongings.doubtful), now_s)
+        signal_processes(pids, number)
+        return sweep.is_over
 
     def _may_be_left(self, worker: int) -> bool:
         """Look at children only, which is quick: whatever is left is one of theirs, or one itself.
