@@ -221,7 +221,7 @@ def test_a_process_lives_on_without_its_first_thread(wait_until: WaitUntil) -> N
             process.kill()
 
 
-def test_nobody_lives_on_who_was_killed(wait_until: WaitUntil) -> None:
+def test_nobody_lives_on_who_was_killed() -> None:
     """It has many threads and much memory: it takes time to end, in which its environment is not told."""
     code = (
         "import threading, time\nmuch = bytearray(200_000_000)\n"

@@ -128,19 +128,20 @@ def environment_of(pid: int) -> frozenset[bytes] | None:
 
 def _read_environment(pid: int) -> bytes:
     """Read it, of a thread that has memory: the first one may have ended before the others."""
-    tasks = [f"/proc/{pid}"]
-    for task in tasks:
-        try:
-            with open(f"{task}/environ", "rb", buffering=0) as file:
-                if environment := file.read(
-                    _MOST_ENVIRONMENT
-                ):  # whole, by one call: or it might end meanwhile
-                    return environment
-        except ProcessLookupError:
-            pass
-        if task is tasks[0]:
-            tasks += [f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task")]
-    return b""
+    if environment := _read_whole(f"/proc/{pid}/environ"):
+        return environment
+    tasks = f"/proc/{pid}/task"
+    found = (_read_whole(f"{tasks}/{thread}/environ") for thread in os.listdir(tasks))
+    return next(filter(None, found), b"")
+
+
+def _read_whole(path: str) -> bytes:
+    """Read an environment by one call, or the process might end in between; nothing if it has no memory."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(_MOST_ENVIRONMENT)
+    except ProcessLookupError:
+        return b""
 
 
 def has_no_environment(stat: bytes) -> bool:

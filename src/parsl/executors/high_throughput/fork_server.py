@@ -56,7 +56,6 @@ class ForkServer:
         #: Workers that end, or have ended while something of theirs has not; by rank.
         self._endings: dict[int, Ending] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._to_end: list[End] = []
         self._crashes = CrashReports()
         self._orphans = Orphans(self._pid)
         self._sweeper = Sweeper(self._pid, self._workers, self._look)
@@ -77,7 +76,6 @@ class ForkServer:
                     self._clear_wakeups()
                 elif not self._serve_manager():
                     return
-            self._end_workers()
             self._bury()
             self._finish_endings()
             for worker in self._sweeper.step():
@@ -114,7 +112,7 @@ class ForkServer:
             elif isinstance(message, Sweep):
                 self._sweeper.begin(message.pid, message.grace_s)
             else:
-                self._to_end.append(message)
+                self._end(message)
         return True
 
     def _fork(self, message: Fork, fd: int) -> None:
@@ -145,15 +143,11 @@ class ForkServer:
         finally:
             os._exit(1)
 
-    def _end_workers(self) -> None:
-        """Ask the whole trees of workers to end; what is left after the grace is killed."""
-        orders, self._to_end = self._to_end, []
-        if not orders:
-            return
-        for order in orders:
-            if (rank := self._workers.get(order.pid)) is not None:
-                ending = self._endings.setdefault(rank, Ending(order.pid, rank))
-                ending.grant(time.monotonic() + order.grace_s)
+    def _end(self, order: End) -> None:
+        """Ask the whole tree of a worker to end; what is left after the grace is killed."""
+        if (rank := self._workers.get(order.pid)) is not None:
+            ending = self._endings.setdefault(rank, Ending(order.pid, rank))
+            ending.grant(time.monotonic() + order.grace_s)
 
     def _bury(self) -> None:
         """Collect the dead: workers, and whatever of theirs was left to us."""
