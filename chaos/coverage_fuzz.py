@@ -24,10 +24,10 @@ import msgspec
 
 with atheris.instrument_imports(include=["parsl"]):
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput import protocol
-    from parsl.executors.high_throughput.cpu_list import check_cpu_affinity, parse_cpu_list
-    from parsl.executors.high_throughput.message_stream import MessageStream
-    from parsl.executors.high_throughput.node_list import MOST_NODES, NoNodes, expand_slurm_list
+    from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity, parse_cpu_list
+    from parsl.executors.high_throughput.node.node_list import MOST_NODES, NoNodes, expand_slurm_list
+    from parsl.executors.high_throughput.wire import protocol
+    from parsl.executors.high_throughput.wire.message_stream import MessageStream
 
 #: Inputs are no longer than so many bytes.
 LONGEST = 4096

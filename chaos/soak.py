@@ -25,8 +25,8 @@ from chaos.footprint import Footprint
 from chaos.ledger import Ledger, Outcome, findings, summary
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.dataflow.futures import AppFuture
-from parsl.executors.high_throughput import endpoints
-from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
+from parsl.executors.high_throughput.driver import endpoints
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, read_settings
 from parsl.providers import LocalProvider
 
 #: How many tasks may be under way.

@@ -10,7 +10,7 @@ import parsl
 from chaos import work
 from chaos.ledger import findings, summary
 from chaos.soak import DRAIN_S, Soak, config
-from parsl.executors.high_throughput import endpoints
+from parsl.executors.high_throughput.driver import endpoints
 from tests.support.relay import Relay, Weather, through_relay
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import parsl
 from parsl import Config, HighThroughputExecutor, ThreadPoolExecutor, bash_app, python_app
 from parsl.executors.base import ParslExecutor
-from parsl.executors.high_throughput import endpoints
+from parsl.executors.high_throughput.driver import endpoints
 from parsl.failure_facts import facts_of
 
 

@@ -13,7 +13,7 @@ BATCH = 10_000
 
 def measure(options: Options) -> Values:
     """Write the records, load them, find one."""
-    from parsl.dataflow.checkpoint_records import encode_record
+    from parsl.dataflow.checkpoints.records import encode_record
     from parsl.dataflow.memoization import BasicMemoizer
 
     os.makedirs("runinfo/000/checkpoint")

@@ -29,7 +29,8 @@ from parsl.providers import LocalProvider
 #: What runs tasks on a node: our workers are forked by the fork server, upstream's by its pool.
 WORKERS = {
     "ours": (
-        "import parsl.executors.high_throughput.fork_server\nimport parsl.executors.high_throughput.worker"
+        "import parsl.executors.high_throughput.worker.fork_server\n"
+        "import parsl.executors.high_throughput.worker.worker"
     ),
     "upstream": "import parsl.executors.high_throughput.process_worker_pool",
 }

@@ -28,8 +28,8 @@ from chaos.load.meter import Meter
 from chaos.load.orders import Order
 from chaos.load.report import Facts, figures, findings, table
 from parsl import Config, python_app
-from parsl.executors.high_throughput import descriptors
-from parsl.executors.high_throughput.settings import SETTINGS_FILE
+from parsl.common import descriptors
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE
 
 #: How long all managers have to register, in seconds.
 REGISTER_S = 300.0

@@ -22,12 +22,13 @@ import zmq
 from chaos.load import orders
 from chaos.load.member import Member
 from chaos.load.orders import Died, Ended, Order, Refused, decode_kill, decode_order
-from parsl.executors.high_throughput import descriptors, protocol
-from parsl.executors.high_throughput.connecting import make_dealer
-from parsl.executors.high_throughput.connections import receive, send
-from parsl.executors.high_throughput.manager_state import Slot
-from parsl.executors.high_throughput.protocol import decode_to_manager, encode
-from parsl.executors.high_throughput.settings import read_settings
+from parsl.common import descriptors
+from parsl.executors.high_throughput.manager.connecting import make_dealer
+from parsl.executors.high_throughput.manager.state import Slot
+from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.connections import receive, send
+from parsl.executors.high_throughput.wire.protocol import decode_to_manager, encode
+from parsl.executors.high_throughput.wire.settings import read_settings
 
 #: How many managers connect before the others are looked at again.
 _AT_ONCE = 16

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parsl import HighThroughputExecutor
-from parsl.executors.high_throughput.protocol import ManagerGone, ManagerJoined
+from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerJoined
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.base import ExecutionProvider
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from parsl.executors.high_throughput.manager_state import ManagerState, Slot
-from parsl.executors.high_throughput.protocol import DONE, Held, Packages, Register, Result, Results, Task
-from parsl.executors.high_throughput.protocol import PROTOCOL_VERSION as PROTOCOL
+from parsl.executors.high_throughput.manager.state import ManagerState, Slot
+from parsl.executors.high_throughput.wire.protocol import (
+    DONE,
+    Held,
+    Packages,
+    Register,
+    Result,
+    Results,
+    Task,
+)
+from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION as PROTOCOL
 from parsl.version import VERSION
 
 

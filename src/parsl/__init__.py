@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from parsl.app.app import bash_app, join_app, python_app
     from parsl.app.bounded_map import bounded_map
     from parsl.config import Config
-    from parsl.data_provider.files import File
     from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
-    from parsl.dataflow.special_arguments import AUTO_LOGNAME
+    from parsl.dataflow.tasks.special_arguments import AUTO_LOGNAME
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.threads import ThreadPoolExecutor
     from parsl.log_utils import set_file_logger, set_stream_logger
+    from parsl.vocabulary.files import File
 
     __version__: str
     load = DataFlowKernelLoader.load
@@ -45,24 +45,24 @@ __all__ = [
 #: Where each name is: the module, and the path to it there. ``map`` is not in ``__all__``: ``from parsl
 #: import *`` must not hide Python's own.
 _HOMES = {
-    "AUTO_LOGNAME": ("parsl.dataflow.special_arguments", "AUTO_LOGNAME"),
+    "AUTO_LOGNAME": ("parsl.dataflow.tasks.special_arguments", "AUTO_LOGNAME"),
     "Config": ("parsl.config", "Config"),
     "DataFlowKernel": ("parsl.dataflow.dflow", "DataFlowKernel"),
-    "DataFlowKernelLoader": ("parsl.dataflow.loader", "DataFlowKernelLoader"),
-    "File": ("parsl.data_provider.files", "File"),
+    "DataFlowKernelLoader": ("parsl.dataflow.run.loader", "DataFlowKernelLoader"),
+    "File": ("parsl.vocabulary.files", "File"),
     "HighThroughputExecutor": ("parsl.executors.high_throughput.executor", "HighThroughputExecutor"),
     "ThreadPoolExecutor": ("parsl.executors.threads", "ThreadPoolExecutor"),
     "__version__": ("parsl.version", "VERSION"),
     "bash_app": ("parsl.app.app", "bash_app"),
-    "clear": ("parsl.dataflow.loader", "DataFlowKernelLoader.clear"),
-    "dfk": ("parsl.dataflow.loader", "DataFlowKernelLoader.dfk"),
+    "clear": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.clear"),
+    "dfk": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.dfk"),
     "join_app": ("parsl.app.app", "join_app"),
-    "load": ("parsl.dataflow.loader", "DataFlowKernelLoader.load"),
+    "load": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.load"),
     "map": ("parsl.app.bounded_map", "bounded_map"),
     "python_app": ("parsl.app.app", "python_app"),
     "set_file_logger": ("parsl.log_utils", "set_file_logger"),
     "set_stream_logger": ("parsl.log_utils", "set_stream_logger"),
-    "wait_for_current_tasks": ("parsl.dataflow.loader", "DataFlowKernelLoader.wait_for_current_tasks"),
+    "wait_for_current_tasks": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.wait_for_current_tasks"),
 }
 
 #: After ``import parsl``, these can be reached as attributes without an import of their own.

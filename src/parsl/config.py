@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from parsl import validate
-from parsl.dataflow.executor_choice import INTERNAL_LABEL
 from parsl.dataflow.older_spellings import takes_memoizer_arguments
+from parsl.dataflow.run.executor_choice import INTERNAL_LABEL
 from parsl.errors import ConfigurationError
-from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
+from parsl.vocabulary.usage import UsageInformation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

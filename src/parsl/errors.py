@@ -8,19 +8,19 @@
         │   └── ParameterError            (parsl.validate) one parameter is wrong
         │       ├── ParameterTypeError        ... of the wrong type; also a TypeError
         │       ├── ParameterValueError       ... out of range; also a ValueError
-        │       └── UnknownParameterError     (parsl.parameter_names) no such name; also a TypeError
+        │       └── UnknownParameterError     (parsl.common.parameter_names) no such name; also a TypeError
         ├── InternalConsistencyError      a bug in Parsl
         ├── NoDataFlowKernelError         nothing is loaded
         ├── AttemptError                  what ended an attempt of a task from outside
-        │   ├── AppTimeout                    (parsl.app.errors)
+        │   ├── AppTimeout                    (parsl.vocabulary.app_errors)
         │   └── ManagerLost, WorkerLost       (parsl.executors.high_throughput.errors)
         ├── OptionalModuleMissing         a feature needs packages that are not installed
-        ├── AppException                  (parsl.app.errors) what a task did
+        ├── AppException                  (parsl.vocabulary.app_errors) what a task did
         │   ├── AppTimeout
         │   ├── BashAppNoReturn
         │   └── BashExitFailure
-        ├── AppBadFormatting, BadStdStreamFile, MissingOutputs      (parsl.app.errors)
-        ├── DataFlowException             (parsl.dataflow.errors)
+        ├── AppBadFormatting, BadStdStreamFile, MissingOutputs      (parsl.vocabulary.app_errors)
+        ├── DataFlowException             (parsl.vocabulary.dataflow_errors)
         │   ├── BadCheckpoint
         │   └── PropagatedException       another task's failure
         │       ├── DependencyError
@@ -29,7 +29,7 @@
         │   ├── BadStateException, InvalidResourceSpecification
         │   └── ScalingFailed, UnsupportedFeatureError
         ├── BadMessage                    (parsl.executors.errors)
-        └── TooManyJobFailuresError       (parsl.jobs.errors)
+        └── TooManyJobFailuresError       (parsl.vocabulary.job_errors)
 """
 
 from __future__ import annotations

@@ -335,7 +335,7 @@ def get_all_checkpoints(rundir: str = "runinfo") -> Sequence[str]:
     Args:
         rundir: The directory that holds the runs' directories, ``Config.run_dir``.
     """
-    from parsl.rundirs import numbered_rundirs
+    from parsl.common.rundirs import numbered_rundirs
 
     checkpoints = (os.path.abspath(os.path.join(run, "checkpoint")) for run in numbered_rundirs(rundir))
     return [path for path in checkpoints if os.path.isdir(path) and os.listdir(path)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parsl import bash_app, python_app
+from parsl.common.processes import is_alive
 from parsl.dataflow.errors import DependencyError
-from parsl.processes import is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path

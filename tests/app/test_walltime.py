@@ -14,7 +14,7 @@ import pytest
 from parsl import bash_app, python_app
 from parsl.app.errors import AppTimeout
 from parsl.app.python import timeout
-from parsl.processes import is_alive
+from parsl.common.processes import is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from chaos.load.member import Member
 from chaos.load.meter import Phase
 from chaos.load.orders import Died, Refused
 from chaos.load.report import Facts, figures, findings, table
-from parsl.executors.high_throughput.protocol import DONE, Result, Results, Task
+from parsl.executors.high_throughput.wire.protocol import DONE, Result, Results, Task
 from tests.support.modules import run_module
 
 

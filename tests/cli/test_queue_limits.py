@@ -12,7 +12,7 @@ from parsl.cli.checkup.queue_limits import (
     parse_scontrol,
     parse_time,
 )
-from parsl.commands import run_command
+from parsl.common.commands import run_command
 from tests.cli.conftest import of_level
 
 PBS = """Queue: prod

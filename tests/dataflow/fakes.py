@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from parsl.config import Config
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.executors.base import ParslExecutor
-from parsl.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import LeanFuture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

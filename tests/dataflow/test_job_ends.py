@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.dataflow.errors import DataFlowException
-from parsl.dataflow.retries import MOST_JOB_ENDS
+from parsl.dataflow.tasks.retries import MOST_JOB_ENDS
 from parsl.executors.high_throughput.errors import ManagerLost
 from tests.dataflow.fakes import PromptExecutor, call, kernel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.dataflow.errors import DataFlowException
-from parsl.dataflow.retries import MOST_WORKER_LOSSES
+from parsl.dataflow.tasks.retries import MOST_WORKER_LOSSES
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
 from tests.dataflow.fakes import PromptExecutor, call, kernel
 from tests.dataflow.test_job_ends import Unlucky

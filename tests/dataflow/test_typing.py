@@ -17,7 +17,7 @@ SNIPPET = """
 from concurrent.futures import Future, wait
 from parsl.app.futures import DataFuture
 from parsl.dataflow.futures import AppFuture
-from parsl.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import LeanFuture
 import parsl
 
 def use(app_future: AppFuture[int], data_future: DataFuture, lean: LeanFuture[str]) -> None:
@@ -75,7 +75,7 @@ def test_futures_have_the_types_of_their_results(tmp_path: Any) -> None:
         app_future_of_any,
         "str",
         "str",
-        "parsl.data_provider.files.File",
+        "parsl.vocabulary.files.File",
         "str",
         "parsl.dataflow.dflow.DataFlowKernel",
         "int",

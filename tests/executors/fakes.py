@@ -13,7 +13,7 @@ from parsl.providers.base import ExecutionProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from parsl.executors.blocks import BlockActivity
+    from parsl.executors.blocks.views import BlockActivity
 
 
 class FakeProvider(ExecutionProvider):

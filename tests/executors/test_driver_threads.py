@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parsl.executors.deadlines import DeadlineWatch
 from parsl.executors.errors import ThreadLost
-from parsl.executors.thread_pool import ThreadPool
+from parsl.executors.local.deadlines import DeadlineWatch
+from parsl.executors.local.thread_pool import ThreadPool
 from parsl.jobs.states import JobState
 from tests.executors.fakes import FakeExecutor, FakeProvider
 

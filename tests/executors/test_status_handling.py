@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parsl.executors.blocks import BlockActivity
+from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.errors import BadStateException
 from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler
 from parsl.jobs.states import JobState, JobStatus

@@ -13,10 +13,10 @@ import pytest
 
 from parsl.app.bash_task import BashTask
 from parsl.app.errors import AppException, AppTimeout
+from parsl.common.processes import is_alive
 from parsl.data_provider.file_noop import NoOpFileStaging
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.threads import ThreadPoolExecutor
-from parsl.processes import is_alive
 from parsl.validate import ParameterError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.dataflow.checkpoint_records import encode_record
+from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
+from parsl.dataflow.checkpoints.records import encode_record
 from parsl.dataflow.errors import BadCheckpoint
-from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
 from tests.fuzz.damage import a_few, cut, scratched
 
 RESULTS = {md5(bytes([number])).hexdigest(): f"result {number}" for number in range(4)}

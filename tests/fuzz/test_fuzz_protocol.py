@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput import protocol
-from parsl.executors.high_throughput.message_stream import MessageStream
-from parsl.executors.high_throughput.protocol import DecodeError, encode
-from parsl.executors.high_throughput.settings import InterchangeSettings, ManagerSettings
+from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.message_stream import MessageStream
+from parsl.executors.high_throughput.wire.protocol import DecodeError, encode
+from parsl.executors.high_throughput.wire.settings import InterchangeSettings, ManagerSettings
 from tests.fuzz.damage import a_few, cut, scratched
 
 DECODERS = {name: getattr(protocol, name) for name in vars(protocol) if name.startswith("decode_")}

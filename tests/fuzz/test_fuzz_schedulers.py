@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.commands import CommandResult
+from parsl.common.commands import CommandResult
 from parsl.jobs.states import JobState
 from parsl.providers import CondorProvider, GridEngineProvider, LSFProvider, SlurmProvider
 from parsl.providers.batch.answers import Answer, Question, Verdict

@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parsl.executors.blocks import BlockActivity
-from parsl.executors.high_throughput.protocol import Task
-from parsl.executors.high_throughput.timed_tasks import TimeOffered
+from parsl.executors.blocks.views import BlockActivity
+from parsl.executors.high_throughput.interchange.timed_tasks import TimeOffered
+from parsl.executors.high_throughput.wire.protocol import Task
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.job_status_poller import JobStatusPoller
 from parsl.jobs.states import JobState, JobStatus

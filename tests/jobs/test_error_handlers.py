@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from parsl.executors.block_error_handlers import MOST_FAILURES_IN_ROW
-from parsl.executors.blocks import BlockView, EndedBlocks
+from parsl.executors.blocks.error_handlers import MOST_FAILURES_IN_ROW
+from parsl.executors.blocks.views import BlockView, EndedBlocks
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler, windowed_error_handler
 from parsl.jobs.errors import TooManyJobFailuresError

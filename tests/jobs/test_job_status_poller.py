@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.executors.base import ParslExecutor
-from parsl.executors.block_notices import BlocksWarning
+from parsl.executors.blocks.notices import BlocksWarning
 from parsl.executors.errors import BadStateException
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.job_status_poller import JobStatusPoller

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.blocks import BlockView, EndedBlocks
+from parsl.executors.blocks.views import BlockView, EndedBlocks
 from parsl.jobs.demand import Demand
 from parsl.jobs.states import JobState
 from parsl.jobs.strategy import Decision, ExecutorView, decide, retry_delay_s

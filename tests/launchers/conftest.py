@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from parsl.common.processes import terminate_tree
 from parsl.launchers.base import Launcher
-from parsl.processes import terminate_tree
 
 
 class Block:

@@ -7,7 +7,7 @@ import shlex
 from functools import cache
 from pathlib import Path
 
-from parsl.commands import CommandResult
+from parsl.common.commands import CommandResult
 
 SAMPLES = Path(__file__).parent / "samples" / "pbs"
 VERSIONS = ("v23.06.06", "main-2026-04")

@@ -10,11 +10,11 @@ import time
 import pytest
 
 import parsl.providers
+from parsl.common.processes import is_alive
 from parsl.jobs.states import JobState
 from parsl.launchers import MpiExecLauncher, SimpleLauncher, SingleNodeLauncher
 from parsl.launchers.base import Launcher
 from parsl.launchers.errors import BadLauncher
-from parsl.processes import is_alive
 from parsl.providers import LocalProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError

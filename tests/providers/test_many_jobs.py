@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from parsl.commands import CommandResult
-from parsl.executors.blocks import BlockActivity
+from parsl.common.commands import CommandResult
+from parsl.executors.blocks.views import BlockActivity
 from parsl.jobs.states import JobState
 from parsl.launchers import SimpleLauncher
 from parsl.providers import (

@@ -9,7 +9,7 @@ import pytest
 import parsl
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
-from parsl.executors.block_notices import BlocksWarning
+from parsl.executors.blocks.notices import BlocksWarning
 from parsl.launchers import SingleNodeLauncher
 from parsl.providers import CondorProvider, LSFProvider, TorqueProvider
 from parsl.testing.schedulers import CondorCluster, LSFCluster, Policy, TorqueCluster

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import parsl
-from parsl.executors.block_notices import BlocksWarning
+from parsl.executors.blocks.notices import BlocksWarning
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.jobs.states import JobState

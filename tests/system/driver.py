@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from parsl.executors.high_throughput.settings import SETTINGS_FILE
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from parsl.providers import LocalProvider
 
 def make_config(label="htex", run_dir="r", retries=0, over_tcp=False, **options):
     if over_tcp:
-        from parsl.executors.high_throughput import endpoints
+        from parsl.executors.high_throughput.driver import endpoints
         endpoints.listen_unix = lambda log_dir: None
     options.setdefault("provider", LocalProvider())
     executor = HighThroughputExecutor(label=label, max_workers_per_node=2, cores_per_worker=0.1, **options)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from parsl.executors.high_throughput import endpoints
-from parsl.executors.high_throughput.listening import LocalSocket, listen_unix
+from parsl.executors.high_throughput.driver import endpoints
+from parsl.executors.high_throughput.driver.listening import LocalSocket, listen_unix
 from tests import leftovers
 from tests.system.driver import Driver
 from tests.system.run import Run

@@ -90,7 +90,7 @@ def test_a_task_can_be_a_run_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_nested_run_ends_with_its_task(tmp_path: Path, wait_until: WaitUntil) -> None:
-    from parsl.processes import is_alive
+    from parsl.common.processes import is_alive
 
     def nested(directory: str, pid_file: str) -> None:
         import parsl

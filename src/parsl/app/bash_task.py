@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from parsl.app.errors import (
+from parsl.executors.local import task_child
+from parsl.executors.local.interrupt import walltime_exceeded
+from parsl.vocabulary.app_errors import (
     AppBadFormatting,
     AppException,
     BadStdStreamFile,
@@ -13,9 +15,7 @@ from parsl.app.errors import (
     BashExitFailure,
     MissingOutputs,
 )
-from parsl.executors import task_child
-from parsl.executors.interrupt import walltime_exceeded
-from parsl.special_names import SPECIAL_NAMES
+from parsl.vocabulary.names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

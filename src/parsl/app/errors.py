@@ -1,200 +1,31 @@
-"""Errors of apps, and the wrapping in which an exception travels home from a worker.
-
-::
-
-    ParslError
-    ├── AppException            what a task did
-    │   ├── AppTimeout          it was over its walltime
-    │   ├── BashAppNoReturn     a bash app's function returned no command line
-    │   └── BashExitFailure     a bash app's command line failed
-    ├── AppBadFormatting        a bash app's command line could not be made
-    ├── BadStdStreamFile        a task's stdout or stderr cannot be written
-    └── MissingOutputs          a task ended without its declared output files
-"""
+"""Errors of apps."""
 
 from __future__ import annotations
 
-from parsl.errors import AttemptError, ParslError
+from parsl.vocabulary.app_errors import (
+    AppBadFormatting,
+    AppException,
+    AppTimeout,
+    BadStdStreamFile,
+    BashAppNoReturn,
+    BashExitFailure,
+    MissingOutputs,
+    RemoteExceptionWrapper,
+    meaning_of_exit,
+    task_failure,
+    wrap_error,
+)
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-    from typing import Any, ParamSpec, TypeVar
-
-    P = ParamSpec("P")
-    R = TypeVar("R")
-
-#: What the shell means by these exit codes.
-_SHELL_EXIT_CODES = {
-    126: "the command was found but cannot be executed: is the file executable, and made for this machine?",
-    127: "a command was not found: is it installed on the worker, and on its PATH?",
-}
-
-
-class AppException(ParslError):
-    """Base of the errors about what a task did."""
-
-
-class AppTimeout(AppException, AttemptError):
-    """A task was over its walltime and was ended. The text says which task, which attempt, and where."""
-
-
-class AppBadFormatting(ParslError):
-    """A bash app's function failed to make its command line."""
-
-
-class _ReasonError(ParslError):
-    """An error with a text of its own kept in ``reason``."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class BashAppNoReturn(_ReasonError, AppException, ValueError):
-    """A bash app's function returned no command line. (A ValueError is what upstream raises for most of it.)
-
-    Args:
-        reason: What it returned instead.
-    """
-
-
-class BadStdStreamFile(_ReasonError):
-    """A task's stdout or stderr cannot be opened.
-
-    Args:
-        reason: Which file, and why not.
-    """
-
-    def __str__(self) -> str:
-        return f"Bad stream file: {self.reason}"
-
-
-class BashExitFailure(AppException):
-    """A bash app's command line ended with an exit code other than 0.
-
-    Args:
-        app_name: The app.
-        exitcode: How the command line ended; minus the signal's number if a signal ended the shell.
-
-    Attributes:
-        stderr_tail: The end of what the command wrote to its ``stderr``, if that is a file.
-    """
-
-    stderr_tail: str = ""
-
-    def __init__(self, app_name: str, exitcode: int) -> None:
-        super().__init__(app_name, exitcode)
-        self.app_name = app_name
-        self.exitcode = exitcode
-
-    def __str__(self) -> str:
-        text = f"bash_app {self.app_name} failed with unix exit code {self.exitcode}"
-        if meaning := meaning_of_exit(self.exitcode):
-            text += f": {meaning}"
-        return f"{text}. The end of its stderr:\n{self.stderr_tail}" if self.stderr_tail else text
-
-
-class MissingOutputs(ParslError):
-    """A task ended without all of the files it was declared to write.
-
-    Args:
-        reason: What was being done.
-        outputs: The files that are missing.
-    """
-
-    def __init__(self, reason: str, outputs: Sequence[Any]) -> None:
-        super().__init__(reason, outputs)
-        self.reason = reason
-        self.outputs = outputs
-
-    def __str__(self) -> str:
-        files = ", ".join(str(output) for output in self.outputs)
-        return f"Missing outputs: {files}. {self.reason}"
-
-
-class RemoteExceptionWrapper:
-    """An exception in the form in which it travels home from a worker, with its traceback.
-
-    It can always be pickled and unpickled: an exception that itself cannot be arrives as an
-    :class:`AppException` that names its type, shows its message and the remote traceback, and says
-    what is wrong with it.
-
-    Args:
-        e_type: The exception's class.
-        e_value: The exception.
-        traceback: Where it was raised.
-    """
-
-    def __init__(
-        self, e_type: type[BaseException], e_value: BaseException, traceback: TracebackType | None
-    ) -> None:
-        self.e_type = e_type
-        self.e_value = e_value
-        self.e_traceback = traceback
-
-    def get_exception(self) -> BaseException:
-        """Return the exception, with the traceback it was raised with."""
-        return self.e_value.with_traceback(self.e_traceback)
-
-    def reraise(self) -> None:
-        """Raise the exception, with the traceback it was raised with."""
-        raise self.get_exception()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.e_value!r}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from parsl.app.packed_errors import pack
-
-        return _unpacked, (type(self), pack(self.e_value, self.e_traceback))
-
-
-def task_failure(error: BaseException) -> Exception:
-    """Return what a task fails with that has raised ``error``.
-
-    KeyboardInterrupt and its like would end the thread that asks for the result: they become the cause of an
-    AppException.
-    """
-    if isinstance(error, Exception):
-        return error
-    failure = AppException(f"The task raised {error!r}, as if to end its process")
-    failure.__cause__ = error
-    return failure
-
-
-def wrap_error(func: Callable[P, R]) -> Callable[P, R | RemoteExceptionWrapper]:
-    """Make a function return the exception it raises, wrapped, instead of raising it."""
-    from functools import wraps
-
-    @wraps(func)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | RemoteExceptionWrapper:
-        try:
-            return func(*args, **kwargs)
-        except Exception as error:
-            return RemoteExceptionWrapper(type(error), error, error.__traceback__)
-
-    return wrapper
-
-
-def _unpacked(kind: type[RemoteExceptionWrapper], links: list[Any]) -> RemoteExceptionWrapper:
-    from parsl.app.packed_errors import unpack
-
-    error = unpack(links)
-    return kind(type(error), error, error.__traceback__)
-
-
-def meaning_of_exit(exitcode: int) -> str:
-    """Say what a shell's exit code says beside that something has failed; often nothing."""
-    if exitcode in _SHELL_EXIT_CODES:
-        return _SHELL_EXIT_CODES[exitcode]
-    number = -exitcode if exitcode < 0 else exitcode - 128
-    if 0 < number < 65:
-        from signal import Signals
-
-        try:
-            return f"ended by signal {number} ({Signals(number).name})"
-        except ValueError:
-            return ""
-    return ""
+__all__ = [
+    "AppBadFormatting",
+    "AppException",
+    "AppTimeout",
+    "BadStdStreamFile",
+    "BashAppNoReturn",
+    "BashExitFailure",
+    "MissingOutputs",
+    "RemoteExceptionWrapper",
+    "meaning_of_exit",
+    "task_failure",
+    "wrap_error",
+]

@@ -1,7 +1,11 @@
-"""Where users import DataFuture from."""
+"""The future of a file, where users import it from."""
 
 from __future__ import annotations
 
-from parsl.dataflow.data_future import DataFuture
+from parsl.vocabulary.data_future import (
+    DataFuture,
+)
 
-__all__ = ["DataFuture"]
+__all__ = [
+    "DataFuture",
+]

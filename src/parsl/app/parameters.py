@@ -3,7 +3,7 @@ parameters."""
 
 from __future__ import annotations
 
-from parsl.special_names import SPECIAL_NAMES
+from parsl.vocabulary.names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parsl import validate
 from parsl.app.app import AppBase
-from parsl.executors.interrupt import limit_walltime
+from parsl.executors.local.interrupt import limit_walltime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from parsl.app.app import AppBase
 from parsl.app.python import PythonApp
 from parsl.concurrent.chunk import Chunk
 from parsl.dataflow.dflow import DataFlowKernel
-from parsl.dataflow.loader import DataFlowKernelLoader
+from parsl.dataflow.run.loader import DataFlowKernelLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

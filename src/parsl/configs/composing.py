@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parsl.parameter_names import named_parameters, parameter_names, refuse_unknown
+from parsl.common.parameter_names import named_parameters, parameter_names, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

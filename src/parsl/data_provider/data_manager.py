@@ -6,9 +6,9 @@ import os
 import threading
 
 from parsl.data_provider.errors import CannotStage, without_password
-from parsl.data_provider.files import File
 from parsl.data_provider.local_paths import LocalPaths
-from parsl.dataflow.data_future import DataFuture
+from parsl.vocabulary.data_future import DataFuture
+from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.data_provider.data_manager import DataManager
-    from parsl.data_provider.files import File
+    from parsl.vocabulary.files import File
 
 
 class NoOpFileStaging(Staging, RepresentationMixin):

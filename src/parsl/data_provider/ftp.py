@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
     from urllib.parse import SplitResult
 
-    from parsl.data_provider.files import File
     from parsl.data_provider.separate_task import Download
+    from parsl.vocabulary.files import File
 
 #: A server that says nothing for so long is given up.
 SILENCE_S = 60.0

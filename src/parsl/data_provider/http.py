@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import IO, Any
     from urllib.request import Request
 
-    from parsl.data_provider.files import File
     from parsl.data_provider.separate_task import Download
+    from parsl.vocabulary.files import File
 
 #: A server that says nothing for so long is given up.
 SILENCE_S = 60.0

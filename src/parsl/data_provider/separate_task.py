@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.data_provider.data_manager import DataManager
-    from parsl.data_provider.files import File
-    from parsl.dataflow.data_future import DataFuture
+    from parsl.vocabulary.data_future import DataFuture
+    from parsl.vocabulary.files import File
 
     Download = Callable[[str, str], None]
 

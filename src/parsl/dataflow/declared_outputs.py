@@ -7,18 +7,18 @@ from concurrent.futures import Future
 from logging import getLogger
 from weakref import WeakValueDictionary
 
-from parsl.dataflow.data_future import DataFuture
+from parsl.common.notices import tell
 from parsl.dataflow.futures import AppFuture
-from parsl.notices import tell
 from parsl.validate import ParameterValueError
+from parsl.vocabulary.data_future import DataFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from parsl.data_provider.files import File
     from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.vocabulary.files import File
 
 logger = getLogger(__name__)
 

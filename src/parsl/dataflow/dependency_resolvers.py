@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from parsl.dataflow.errors import DataFlowException
+from parsl.vocabulary.dataflow_errors import DataFlowException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

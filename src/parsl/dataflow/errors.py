@@ -1,169 +1,19 @@
-"""Errors about the graph of tasks.
-
-::
-
-    ParslError
-    └── DataFlowException
-        ├── BadCheckpoint
-        └── PropagatedException     a task failed because another one did
-            ├── DependencyError     ... one it depends on
-            └── JoinError           ... one that its join app returned
-"""
+"""Errors of the data flow kernel."""
 
 from __future__ import annotations
 
-from parsl.errors import ParslError
+from parsl.vocabulary.dataflow_errors import (
+    BadCheckpoint,
+    DataFlowException,
+    DependencyError,
+    JoinError,
+    PropagatedException,
+)
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-#: Of a longer chain of failures, the message names as many tasks next to the root, and at the near end.
-_NAMED_NEAR = 3
-_NAMED_FAR = 2
-
-_ROOT_MESSAGE_CHARS = 2000
-_DESCRIPTION_CHARS = 200
-
-
-class DataFlowException(ParslError):
-    """Base of the errors about the graph of tasks."""
-
-
-class BadCheckpoint(DataFlowException):
-    """A checkpoint cannot be loaded.
-
-    Args:
-        reason: What is wrong with it.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
-
-
-class PropagatedException(DataFlowException):
-    """A task failed only because other tasks did.
-
-    The message names the root cause: the first exception that is not itself a propagated one, and the
-    task that raised it. However long the chain of tasks in between, making one of these and showing
-    it takes the same small time.
-
-    Args:
-        dependent_exceptions_tids: For each task that failed: its exception, and its description,
-            such as ``"task 3"``.
-        task_id: The task that fails with this.
-        failure_description: The kind of failure, to open the message with.
-
-    Attributes:
-        root_cause: The exception at the far end of the chain; also the ``__cause__``.
-        root_description: The task that raised it.
-        depth: How many tasks failed between the root cause and here, that one included.
-    """
-
-    def __init__(
-        self,
-        dependent_exceptions_tids: Sequence[tuple[BaseException, str]],
-        task_id: int,
-        *,
-        failure_description: str,
-    ) -> None:
-        super().__init__(dependent_exceptions_tids, task_id)
-        self.dependent_exceptions_tids = dependent_exceptions_tids
-        self.task_id = task_id
-        self._failure_description = failure_description
-        self.root_cause: BaseException | None = None
-        self.root_description = ""
-        self.depth = 0
-        self._near: tuple[str, ...] = ()
-        self._far: tuple[str, ...] = ()
-        if dependent_exceptions_tids:
-            self._trace(*dependent_exceptions_tids[0])
-
-    def _trace(self, cause: BaseException, description: str) -> None:
-        """Extend the nearest failure's own account of its cause by one link."""
-        others = " (+ others)" if len(self.dependent_exceptions_tids) > 1 else ""
-        link = _shortened(description, _DESCRIPTION_CHARS) + others
-        if isinstance(cause, PropagatedException) and cause.root_cause is not None:
-            self.root_cause, self.root_description = cause.root_cause, cause.root_description
-            self.depth = cause.depth + 1
-            self._near = (link, *cause._near)[:_NAMED_NEAR]
-            self._far = cause._far if len(cause._far) == _NAMED_FAR else (link, *cause._far)
-        else:
-            self.root_cause, self.root_description = cause, description
-            self.depth = 1
-            self._near = self._far = (link,)
-        # Not the nearest one: that would only repeat the path, and a chain may have 100,000 links.
-        self.__cause__ = self.root_cause
-
-    def __str__(self) -> str:
-        opening = f"{self._failure_description} for task {self.task_id}."
-        if self.root_cause is None:
-            return opening
-        root = _shortened(
-            f"{type(self.root_cause).__name__}: {_text_of(self.root_cause)}", _ROOT_MESSAGE_CHARS
-        )
-        return f"{opening} The representative cause is via {self._path()}, which raised {root}"
-
-    def _path(self) -> str:
-        named = min(self.depth, _NAMED_NEAR)
-        hidden = self.depth - named - _NAMED_FAR
-        far = self._far[-(self.depth - named) :] if self.depth > named else ()
-        gap = (f"... {hidden} more ...",) if hidden > 0 else ()
-        return " <- ".join((*self._near, *gap, *far))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        arguments = (list(self.dependent_exceptions_tids), self.task_id, self._failure_description)
-        return _rebuild, (type(self), *arguments)
-
-
-class DependencyError(PropagatedException):
-    """A task was not run, because a task it depends on failed.
-
-    Args:
-        dependent_exceptions_tids: For each dependency that failed: its exception and its description.
-        task_id: The task that was not run.
-    """
-
-    def __init__(self, dependent_exceptions_tids: Sequence[tuple[BaseException, str]], task_id: int) -> None:
-        super().__init__(dependent_exceptions_tids, task_id, failure_description="Dependency failure")
-
-
-class JoinError(PropagatedException):
-    """A join app failed, because a future that it returned did.
-
-    Args:
-        dependent_exceptions_tids: For each future that failed: its exception and its description.
-        task_id: The join app's task.
-    """
-
-    def __init__(self, dependent_exceptions_tids: Sequence[tuple[BaseException, str]], task_id: int) -> None:
-        super().__init__(dependent_exceptions_tids, task_id, failure_description="Join failure")
-
-
-def _rebuild(
-    kind: type[PropagatedException],
-    dependent_exceptions_tids: Sequence[tuple[BaseException, str]],
-    task_id: int,
-    failure_description: str,
-) -> PropagatedException:
-    error = kind.__new__(kind)
-    PropagatedException.__init__(
-        error, dependent_exceptions_tids, task_id, failure_description=failure_description
-    )
-    return error
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error) or "(no message)"
-    except Exception as unprintable:
-        return f"(its message cannot be shown: {type(unprintable).__name__})"
-
-
-def _shortened(text: str, limit_chars: int) -> str:
-    return text if len(text) <= limit_chars else text[:limit_chars] + "..."
+__all__ = [
+    "BadCheckpoint",
+    "DataFlowException",
+    "DependencyError",
+    "JoinError",
+    "PropagatedException",
+]

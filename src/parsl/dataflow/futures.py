@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from parsl.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import LeanFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn, TypeVar
 
-    from parsl.dataflow.data_future import DataFuture
     from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.vocabulary.data_future import DataFuture
 
     R = TypeVar("R")
 
@@ -59,7 +59,7 @@ class AppFuture(LeanFuture["R"]):
         return self.task_record.outputs
 
     def task_status(self) -> str:
-        """Return the name of the state the task is in (see :class:`parsl.dataflow.states.States`)."""
+        """Return the name of the state the task is in (see :class:`parsl.vocabulary.task_states.States`)."""
         return self.task_record.status.name
 
     def cancel(self) -> bool:

@@ -8,13 +8,12 @@ from concurrent.futures import CancelledError
 from logging import getLogger
 
 from parsl import validate
-from parsl.app.errors import AppException
-from parsl.dataflow.checkpoint_file import CheckpointFile
-from parsl.dataflow.checkpoint_period import PeriodicCalls, period_in_seconds
-from parsl.dataflow.checkpoint_records import encode_record, frame
-from parsl.dataflow.function_identity import by_name
-from parsl.dataflow.memo_hash import hash_plain_call, make_hash
-from parsl.dataflow.memo_ids import (
+from parsl.dataflow.checkpoints.file import CheckpointFile
+from parsl.dataflow.checkpoints.period import PeriodicCalls, period_in_seconds
+from parsl.dataflow.checkpoints.records import encode_record, frame
+from parsl.dataflow.memo.function_identity import by_name
+from parsl.dataflow.memo.hashing import hash_plain_call, make_hash
+from parsl.dataflow.memo.ids import (
     UnknownMemoType,
     id_for_memo,
     id_for_memo_dict,
@@ -22,9 +21,10 @@ from parsl.dataflow.memo_ids import (
     id_for_memo_pickle,
     id_for_memo_tuple,
 )
-from parsl.dataflow.memo_table import START_OVER, MemoTable
+from parsl.dataflow.memo.table import START_OVER, MemoTable
 from parsl.dataflow.memoizer import Memoizer
 from parsl.errors import ParslError
+from parsl.vocabulary.app_errors import AppException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any, Literal
 
-    from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
+    from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
     from parsl.dataflow.taskrecord import TaskRecord
 
 __all__ = [
@@ -165,7 +165,7 @@ class BasicMemoizer(Memoizer):
         Raises:
             BadCheckpoint: One of them is missing, or is no checkpoint.
         """
-        from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
+        from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
 
         return LoadedCheckpoints(_checked_files(self, checkpointDirs) or ())
 
@@ -314,7 +314,7 @@ class BasicMemoizer(Memoizer):
 def _load(paths: Sequence[str], *, skip_missing: bool = False) -> LoadedCheckpoints | None:
     if not paths:
         return None
-    from parsl.dataflow.loaded_checkpoints import LoadedCheckpoints
+    from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
 
     return LoadedCheckpoints(paths, skip_missing=skip_missing)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from functools import wraps
 
-from parsl.deprecations import warn_retired
+from parsl.common.deprecations import warn_retired
+from parsl.common.parameter_names import parameter_names, refuse_unknown
 from parsl.errors import ConfigurationError
-from parsl.parameter_names import parameter_names, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

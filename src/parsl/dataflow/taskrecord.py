@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.dataflow.states import States
+from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from parsl.dataflow.data_future import DataFuture
     from parsl.dataflow.dflow import DataFlowKernel
     from parsl.dataflow.futures import AppFuture
-    from parsl.dataflow.special_arguments import SpecialArguments
+    from parsl.dataflow.tasks.special_arguments import SpecialArguments
+    from parsl.vocabulary.data_future import DataFuture
 
 
 class TaskRecord:

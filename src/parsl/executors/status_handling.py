@@ -8,9 +8,9 @@ import time
 
 from parsl import validate
 from parsl.executors.base import ParslExecutor
-from parsl.executors.block_error_handlers import noop_error_handler, simple_error_handler
-from parsl.executors.block_keeper import BlockKeeper
-from parsl.executors.blocks import EndedBlocks
+from parsl.executors.blocks.error_handlers import noop_error_handler, simple_error_handler
+from parsl.executors.blocks.keeper import BlockKeeper
+from parsl.executors.blocks.views import EndedBlocks
 from parsl.executors.errors import BadStateException
 
 TYPE_CHECKING = False
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.executors.blocks import BlockActivity, BlockView, KnownJob
-    from parsl.jobs.states import JobStatus
+    from parsl.executors.blocks.views import BlockActivity, BlockView, KnownJob
     from parsl.providers.base import ExecutionProvider
+    from parsl.vocabulary.job_states import JobStatus
 
     BlockErrorHandler = Callable[["BlockProviderExecutor", dict[str, JobStatus]], None]
 
@@ -353,7 +353,7 @@ class BlockProviderExecutor(ParslExecutor):
         for_s, statuses = keeper.never_run_for_s()
         if for_s < NEVER_RUN_PATIENCE_S or not self.outstanding():
             return None
-        from parsl.jobs.errors import JobsNeverRunError
+        from parsl.vocabulary.job_errors import JobsNeverRunError
 
         said = "\n".join(f"Block {block_id}: {status.message}" for block_id, status in statuses.items())
         return JobsNeverRunError(

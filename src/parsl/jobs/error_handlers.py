@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.executors.block_error_handlers import (
+from parsl.executors.blocks.error_handlers import (
     noop_error_handler,
     simple_error_handler,
     windowed_error_handler,

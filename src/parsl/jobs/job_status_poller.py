@@ -7,12 +7,12 @@ import threading
 import time
 
 from parsl import validate
-from parsl.executors.block_notices import BlocksWarning
+from parsl.common.notices import tell
+from parsl.executors.blocks.notices import BlocksWarning
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.demand import Demand
 from parsl.jobs.strategy import STRATEGIES, Decision, ExecutorView, decide
-from parsl.notices import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from parsl.executors.blocks import GIVABLE_STATES, BlockView, EndedBlocks, leave_order
+from parsl.executors.blocks.views import GIVABLE_STATES, BlockView, EndedBlocks, leave_order
 from parsl.jobs.demand import Demand
-from parsl.jobs.states import JobState
+from parsl.vocabulary.job_states import JobState
 
 #: The names a configuration may use; None means "none".
 STRATEGIES = ("none", "simple", "htex_auto_scale")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.providers.errors import ExecutionProviderException
+from parsl.vocabulary.provider_errors import ExecutionProviderException
 
 
 class BadLauncher(ExecutionProviderException, TypeError):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from parsl import validate
+from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
 from parsl.launchers.script import ScriptLauncher
-from parsl.parameter_names import refuses_unknown_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-from parsl.rundirs import for_the_user
+from parsl.common.rundirs import for_the_user
 
 #: How the processes of an executor write their records.
 ROLE_FORMAT = "%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"

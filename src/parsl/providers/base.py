@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from parsl.jobs.states import JobStatus
+    from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ import time
 from itertools import count
 
 from parsl import validate
-from parsl.jobs.states import JobState, JobStatus
 from parsl.launchers.base import check_launcher, launch_text
 from parsl.providers.base import ExecutionProvider
 from parsl.providers.batch.job_files import JobFiles, open_script_dir, plain_job_name, reserve_job_files
@@ -16,13 +15,14 @@ from parsl.providers.batch.lost_jobs import LostJobs
 from parsl.providers.batch.submission import read_submission
 from parsl.providers.batch.survey import Findings, NoAnswer, Survey
 from parsl.providers.batch.walltime import parse_walltime
-from parsl.providers.errors import SubmitException
+from parsl.vocabulary.job_states import JobState, JobStatus
+from parsl.vocabulary.provider_errors import SubmitException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.launchers.base import Launcher
     from parsl.providers.batch.dialect import Dialect
 
@@ -255,7 +255,7 @@ class ClusterProvider(ExecutionProvider):
         Returns:
             Exit code, standard output, standard error.
         """
-        from parsl.commands import run_command
+        from parsl.common.commands import run_command
 
         result = run_command(["/bin/bash", "-c", cmd], self.cmd_timeout if timeout is None else timeout)
         return result.exit_code, result.stdout, result.stderr
@@ -287,7 +287,7 @@ class ClusterProvider(ExecutionProvider):
         return fill_template(self.template_path(), {**values, **self.template_values(files, tasks_per_node)})
 
     def _submit(self, files: JobFiles, stdin_text: str | None) -> str:
-        from parsl.commands import CommandNotStarted
+        from parsl.common.commands import CommandNotStarted
 
         command = self.dialect.submit_command(files.stem + self.dialect.submit_suffix)
         try:
@@ -306,7 +306,7 @@ class ClusterProvider(ExecutionProvider):
 
     def _settle_lost_jobs(self) -> str | None:
         """Find out what became of submissions that were given up; say why not if it cannot be known."""
-        from parsl.commands import CommandNotStarted
+        from parsl.common.commands import CommandNotStarted
 
         try:
             return self._lost.settle(self.dialect, self._run, self.cancel)
@@ -314,7 +314,7 @@ class ClusterProvider(ExecutionProvider):
             return str(error)
 
     def _run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
-        from parsl.commands import run_command
+        from parsl.common.commands import run_command
 
         result = run_command(command, self.cmd_timeout, stdin_text=stdin_text)
         logger.debug("%s ended with %d", command[:8], result.exit_code)
@@ -331,7 +331,7 @@ class ClusterProvider(ExecutionProvider):
         return findings
 
     def _ask(self, command: list[str]) -> CommandResult:
-        from parsl.commands import CommandNotStarted
+        from parsl.common.commands import CommandNotStarted
 
         if self._clock() > self._survey_ends_s:
             raise NoAnswer(f"{command[0]} is slow: the rest has to wait")
@@ -379,7 +379,7 @@ class ClusterProvider(ExecutionProvider):
         return JobStatus(state, message, exit_code, files.stdout_path, stderr_path)
 
     def _cancel(self, job_ids: list[str]) -> list[bool] | None:
-        from parsl.commands import CommandNotStarted
+        from parsl.common.commands import CommandNotStarted
 
         try:
             result = self._run(self.dialect.cancel_command(job_ids))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.notices import tell
+from parsl.common.notices import tell
 
 
 class CopiedByDillWarning(UserWarning):

@@ -75,8 +75,8 @@ def dump_exception(error: BaseException, facts: dict[str, Any] | None = None) ->
         error: The exception.
         facts: What else is known about the failure, by the names of the attributes of FailureFacts.
     """
-    from parsl.app.packed_errors import pack
     from parsl.failure_facts import facts_of
+    from parsl.vocabulary.packed_errors import pack
 
     known = {**facts_of(error).as_dict(), **(facts or {})}
     return pickle.dumps((pack(error, error.__traceback__), known), 5)
@@ -98,8 +98,8 @@ def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
 
 def load_exception(payload: Buffer) -> BaseException:
     """The exception of a task, with its remote traceback, its causes, and the facts; never raises."""
-    from parsl.app.packed_errors import unpack
     from parsl.failure_facts import attach
+    from parsl.vocabulary.packed_errors import unpack
 
     try:
         links, known = pickle.loads(payload)

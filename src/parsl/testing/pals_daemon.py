@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from parsl.processes import terminate_tree
+from parsl.common.processes import terminate_tree
 from parsl.testing.pals_ranks import Rank
 
 #: How long ranks have to end after a signal, in seconds, before they are killed.

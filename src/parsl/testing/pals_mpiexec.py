@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from parsl.executors.high_throughput.process_tree import become_subreaper
+from parsl.common.process_tree import become_subreaper
 from parsl.testing.pals_daemon import PalsDaemon
 from parsl.testing.pals_options import USAGE, PalsOptions, PalsUsageError, parse_options
 from parsl.testing.pals_ranks import Rank, plan_ranks, read_hosts

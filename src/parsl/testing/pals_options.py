@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from parsl.executors.high_throughput.cpu_list import LIST_PREFIX, parse_cpu_list
+from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
 
 USAGE = """\
 Usage: mpiexec [options] command [arguments]

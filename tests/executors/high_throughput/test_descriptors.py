@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parsl.common import descriptors
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput import descriptors
-from parsl.providers import LocalProvider
 
 if TYPE_CHECKING:
     from tests.system.fixtures import StartDriver
@@ -27,7 +26,7 @@ def run_alone(script: str) -> str:
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     script = """
         import resource
-        from parsl.executors.high_throughput import descriptors
+        from parsl.common import descriptors
         resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
         print(descriptors.raise_limit(), descriptors.limits(), descriptors.raise_limit())
     """
@@ -44,7 +43,7 @@ def test_too_many_workers_for_the_limit_are_refused_with_the_number_that_is_poss
     script = """
         import resource
         from parsl.errors import ConfigurationError
-        from parsl.executors.high_throughput import descriptors
+        from parsl.common import descriptors
         resource.setrlimit(resource.RLIMIT_NOFILE, (100, 148))
         descriptors.require(50)
         try:
@@ -60,9 +59,9 @@ def test_the_user_is_told_when_more_nodes_may_come_than_can_be_connected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(descriptors, "limits", lambda: (1024, 4096))
-    descriptors.warn_if_few("small", LocalProvider(max_blocks=4048))
+    descriptors.warn_if_few("small", 4048)
     with pytest.warns(RuntimeWarning, match=r"4,049 managers .* may have 4,096 open files .* for 4,048"):
-        descriptors.warn_if_few("aurora", LocalProvider(max_blocks=4049))
+        descriptors.warn_if_few("aurora", 4049)
 
 
 def test_require_is_an_error_of_the_configuration() -> None:
@@ -73,9 +72,9 @@ def test_require_is_an_error_of_the_configuration() -> None:
 def test_a_connection_without_a_descriptor_is_turned_away_with_the_reason() -> None:
     script = """
         import os, resource, select, socket, sys, tempfile
-        from parsl.executors.high_throughput.manager_links import LocalLinks
-        from parsl.executors.high_throughput.message_stream import MessageStream
-        from parsl.executors.high_throughput.protocol import decode_to_manager
+        from parsl.executors.high_throughput.interchange.manager_links import LocalLinks
+        from parsl.executors.high_throughput.wire.message_stream import MessageStream
+        from parsl.executors.high_throughput.wire.protocol import decode_to_manager
 
         with tempfile.TemporaryDirectory() as directory:
             listener = socket.socket(socket.AF_UNIX)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import parsl
-from parsl.executors.high_throughput.node_notices import BadNodeWarning
+from parsl.executors.high_throughput.driver.node_notices import BadNodeWarning
 from parsl.providers import LocalProvider
 from tests.executors.high_throughput.test_htex_interchange_loss import kill_interchange
 from tests.system import tasks

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parsl.common.processes import is_alive
 from parsl.dataflow.errors import DependencyError
-from parsl.processes import is_alive
 from tests.system import tasks
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parsl.executors.high_throughput import protocol
-from parsl.executors.high_throughput.message_stream import MessageStream
-from parsl.executors.high_throughput.node_notices import ManagerRefusedWarning
-from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
+from parsl.executors.high_throughput.driver.node_notices import ManagerRefusedWarning
+from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.message_stream import MessageStream
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, read_settings
 from tests.executors.high_throughput.test_htex_security import registration
 from tests.system import tasks
 

@@ -15,8 +15,8 @@ import pytest
 
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.errors import BadStateException
-from parsl.executors.high_throughput import engine as engine_module
-from parsl.executors.high_throughput.engine import MOST_LOSSES
+from parsl.executors.high_throughput.driver import engine as engine_module
+from parsl.executors.high_throughput.driver.engine import MOST_LOSSES
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.providers import LocalProvider
 from tests.system import run as runs
@@ -246,7 +246,7 @@ def test_another_that_does_not_serve_is_no_better_than_none(
     flag = tmp_path / "hang"
     script.write_text(
         f"#!/bin/sh\n[ -e {flag} ] && exec sleep 1000\n"
-        f'exec {sys.executable} -m parsl.executors.high_throughput.interchange "$@"\n'
+        f'exec {sys.executable} -m parsl.executors.high_throughput.interchange.command "$@"\n'
     )
     script.chmod(0o755)
     run = start_run(interchange_launch_cmd=[str(script)])
@@ -263,7 +263,7 @@ def command(tmp_path: Path) -> Path:
     """A command for the interchange, which tests move out of the way."""
     script = tmp_path / "interchange"
     script.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m parsl.executors.high_throughput.interchange "$@"\n'
+        f'#!/bin/sh\nexec {sys.executable} -m parsl.executors.high_throughput.interchange.command "$@"\n'
     )
     script.chmod(0o755)
     return script

@@ -136,7 +136,8 @@ def test_another_version_is_named_on_both_sides(
         "import parsl.version\n"
         "class V(tuple):\n    major = 2\n    minor = 6\n"
         "from parsl.executors.high_throughput import process_worker_pool\n"
-        "from parsl.executors.high_throughput import connecting, manager, worker_pool, placement\n"
+        "from parsl.executors.high_throughput.manager import connecting, loop, worker_pool\n"
+        "from parsl.executors.high_throughput.node import placement\n"
         "import argparse, logging, platform, msgspec, importlib.metadata\n"
         f"{change}\n"
         "sys.exit(process_worker_pool.main())\n"
@@ -160,7 +161,7 @@ def test_another_version_is_named_on_both_sides(
 
 def test_the_interchange_can_be_started_another_way(start_run: StartRun, tmp_path: Path) -> None:
     note = tmp_path / "note"
-    module = "parsl.executors.high_throughput.interchange"
+    module = "parsl.executors.high_throughput.interchange.command"
     command = ["sh", "-c", f'echo started > {note}; exec "$0" -m {module} "$1"', sys.executable]
     run = start_run(interchange_launch_cmd=command)
     assert run.send(tasks.add, 1).result(timeout=30) == 1
@@ -172,7 +173,7 @@ def test_an_interchange_that_cannot_be_started_is_an_error_at_once(
 ) -> None:
     memory = tmp_path / "memory"
     memory.mkdir()
-    monkeypatch.setattr("parsl.executors.high_throughput.spool._MEMORY", str(memory))
+    monkeypatch.setattr("parsl.executors.high_throughput.wire.spool._MEMORY", str(memory))
     with pytest.raises(ConfigurationError, match="no-such-interchange"):
         start_run(interchange_launch_cmd=["no-such-interchange"])
     assert list(memory.iterdir()) == []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from parsl.common.processes import is_alive
 from parsl.executors.high_throughput.errors import ManagerLost
-from parsl.processes import is_alive
 from parsl.providers import LocalProvider
 from tests.system import run as runs
 from tests.system import tasks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parsl.executors.high_throughput.errors import WorkerOverMemory
-from parsl.executors.high_throughput.memory_limit import GIB
+from parsl.executors.high_throughput.manager.memory_limit import GIB
 from tests.system import tasks
 
 if TYPE_CHECKING:

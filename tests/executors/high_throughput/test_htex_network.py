@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.settings import SETTINGS_FILE, read_settings
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, read_settings
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -73,7 +73,7 @@ def test_nothing_readable_crosses_the_network(start_run: StartRun, far: Path) ->
 def test_a_client_without_the_key_is_refused(start_run: StartRun, far: Path, wait_until: WaitUntil) -> None:
     zmq = pytest.importorskip("zmq")
     from parsl.curvezmq import load_client_keys
-    from parsl.executors.high_throughput import protocol
+    from parsl.executors.high_throughput.wire import protocol
 
     run = start_run(run_dir=far)
     run.warm_up()
@@ -111,7 +111,7 @@ def test_messages_that_are_none_are_survived_without_encryption(
     start_run: StartRun, far: Path, wait_until: WaitUntil
 ) -> None:
     zmq = pytest.importorskip("zmq")
-    from parsl.executors.high_throughput import protocol
+    from parsl.executors.high_throughput.wire import protocol
 
     run = start_run(run_dir=far, encrypted=False)
     run.warm_up()

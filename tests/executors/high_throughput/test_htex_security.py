@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from parsl.executors.high_throughput import manager_links, protocol
-from parsl.executors.high_throughput.listening import listen_unix
+from parsl.executors.high_throughput.driver.listening import listen_unix
+from parsl.executors.high_throughput.interchange import manager_links
+from parsl.executors.high_throughput.wire import protocol
 from parsl.version import VERSION
 from tests.executors.high_throughput.test_htex_network import port_of
 from tests.system import tasks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parsl.processes import is_alive
+from parsl.common.processes import is_alive
 from parsl.providers import LocalProvider
 from tests.system import run as runs
 from tests.system import tasks

@@ -11,8 +11,8 @@ import pytest
 
 from parsl import bash_app
 from parsl.app.errors import AppTimeout
+from parsl.common.processes import is_alive
 from parsl.dataflow.errors import DependencyError
-from parsl.processes import is_alive
 from tests.system import tasks
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from parsl.common.processes import is_alive
 from parsl.dataflow.errors import DataFlowException
 from parsl.executors.high_throughput.errors import WorkerLost
 from parsl.failure_facts import facts_of
-from parsl.processes import is_alive
 from tests.system import tasks
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.app.errors import AppTimeout, BashExitFailure
+from parsl.common.processes import is_alive
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import WorkerLost
-from parsl.processes import is_alive
 from parsl.testing import install_pals_mpiexec
 from tests.system import tasks
 from tests.system.mpi import MpiRun

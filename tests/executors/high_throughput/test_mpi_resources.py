@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.mpi_resources import complete_resources
-from parsl.executors.high_throughput.protocol import Resources
+from parsl.executors.high_throughput.driver.mpi_resources import complete_resources
+from parsl.executors.high_throughput.wire.protocol import Resources
 
 
 class Index:

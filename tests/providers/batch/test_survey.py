@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from parsl.commands import CommandResult
+from parsl.common.commands import CommandResult
 from parsl.jobs.states import JobState
 from parsl.providers.batch.survey import MOST_SINGLE_QUESTIONS, NoAnswer, Survey
 from parsl.providers.batch.turns import Turns

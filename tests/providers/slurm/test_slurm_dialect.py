@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsl.commands import CommandResult
-from parsl.executors.blocks import KnownJob
-from parsl.executors.high_throughput.job_ends import JobEnd
+from parsl.common.commands import CommandResult
+from parsl.executors.blocks.views import KnownJob
+from parsl.executors.high_throughput.driver.job_ends import JobEnd
 from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
 from parsl.providers import SlurmProvider
 from parsl.providers.batch.answers import Verdict

@@ -46,7 +46,7 @@ def command_names(dialect: Dialect) -> list[str]:
 
 def _check_family(subject: Subject, submit: str) -> list[Finding]:
     """Grid Engine's commands have the names of those of PBS."""
-    from parsl.commands import CommandNotStarted, run_command
+    from parsl.common.commands import CommandNotStarted, run_command
     from parsl.providers import PBSProProvider
 
     if not isinstance(subject.provider, PBSProProvider):

@@ -41,8 +41,8 @@ def _executor_dir(subject: Subject, label: str) -> str:
 def _command(subject: Subject, label: str) -> str:
     if not subject.is_htex:
         return f"(the command that {type(subject.executor).__name__} starts its workers with)"
-    from parsl.executors.high_throughput.launch_command import launch_command
-    from parsl.executors.high_throughput.settings import SETTINGS_FILE, ManagerSettings
+    from parsl.executors.high_throughput.driver.launch_command import launch_command
+    from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings
 
     settings = ManagerSettings(addresses=["ADDRESS"], port=0)
     file = os.path.join(_executor_dir(subject, label), SETTINGS_FILE)
@@ -85,7 +85,7 @@ def _dry_run_options(batch: ClusterProvider) -> list[str] | None:
 def _dry_run(options: list[str], script: tuple[str, str], timeout_s: float) -> list[Finding]:
     from tempfile import TemporaryDirectory
 
-    from parsl.commands import CommandNotStarted, run_command
+    from parsl.common.commands import CommandNotStarted, run_command
 
     path, text = script
     with TemporaryDirectory(prefix="parsl-doctor-") as directory:

@@ -153,7 +153,7 @@ def _check_program(subject: Subject, program: str | None, probe: Probe | None) -
 
 def _check_node_file(subject: Subject) -> list[Finding]:
     """Inside a job, the nodes that a block is to have must be there."""
-    from parsl.executors.high_throughput.node_list import (
+    from parsl.executors.high_throughput.node.node_list import (
         NODE_FILE_VARIABLE,
         SLURM_VARIABLES,
         NoNodes,

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
 
 _SCRIPT = os.path.join(os.path.dirname(__file__), "probe.sh")
 _CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -72,7 +72,7 @@ def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, t
     """
     from tempfile import TemporaryDirectory
 
-    from parsl.commands import run_command
+    from parsl.common.commands import run_command
 
     with TemporaryDirectory(prefix="parsl-doctor-") as directory:
         report = os.path.join(directory, "report")

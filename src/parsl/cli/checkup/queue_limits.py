@@ -10,7 +10,7 @@ from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.cli.checkup.subject import Subject
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.providers.cluster_provider import ClusterProvider
 
 _TOPIC = "queue"
@@ -73,7 +73,7 @@ def _no_answer(command: list[str]) -> Finding:
 
 
 def _run(command: list[str]) -> CommandResult | None:
-    from parsl.commands import CommandNotStarted, run_command
+    from parsl.common.commands import CommandNotStarted, run_command
 
     try:
         return run_command(command, _TIMEOUT_S)

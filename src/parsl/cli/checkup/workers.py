@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.cli.checkup.probe import Probe
     from parsl.cli.checkup.subject import Subject
-    from parsl.executors.high_throughput.node_facts import NodeFacts
-    from parsl.executors.high_throughput.placement import Placement, PlacementRequest
+    from parsl.executors.high_throughput.node.facts import NodeFacts
+    from parsl.executors.high_throughput.node.placement import Placement, PlacementRequest
 
 _TOPIC = "workers"
 _TILES = "tiles"
@@ -67,7 +67,7 @@ def _check_counts(subject: Subject) -> list[Finding]:
 
 def _check_plan(subject: Subject) -> list[Finding]:
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.placement import plan_workers
+    from parsl.executors.high_throughput.node.placement import plan_workers
 
     node = _expected_node(subject)
     if node is None:
@@ -93,7 +93,7 @@ def _summary(subject: Subject, placement: Placement, node: NodeFacts) -> Finding
 
 
 def _request(subject: Subject) -> PlacementRequest:
-    from parsl.executors.high_throughput.placement import PlacementRequest
+    from parsl.executors.high_throughput.node.placement import PlacementRequest
 
     executor = subject.executor
     return PlacementRequest(
@@ -107,7 +107,7 @@ def _request(subject: Subject) -> PlacementRequest:
 
 def _expected_node(subject: Subject) -> NodeFacts | None:
     """What a node has, as far as provider and host tell; None if they do not."""
-    from parsl.executors.high_throughput.node_facts import NodeFacts, read_node_facts
+    from parsl.executors.high_throughput.node.facts import NodeFacts, read_node_facts
 
     if subject.is_local and subject.nodes_per_block == 1:
         environ = {name: value for name, value in os.environ.items() if name != "ZE_FLAT_DEVICE_HIERARCHY"}
@@ -123,7 +123,7 @@ def _expected_node(subject: Subject) -> NodeFacts | None:
 
 def _check_list(subject: Subject) -> list[Finding]:
     """Of a list of CPUs something can be said without knowing the node."""
-    from parsl.executors.high_throughput.cpu_list import LIST_PREFIX, parse_cpu_list
+    from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
 
     executor = subject.executor
     if not executor.cpu_affinity.startswith(LIST_PREFIX):
@@ -162,7 +162,7 @@ def _check_share(subject: Subject) -> list[Finding]:
 def _check_tiles(subject: Subject, probe: Probe | None) -> list[Finding]:
     """Tiles have other names where Level Zero shows each as a device."""
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.flat_tiles import VARIABLE, flat_names, name_tiles
+    from parsl.executors.high_throughput.node.flat_tiles import VARIABLE, flat_names, name_tiles
 
     names = subject.executor.available_accelerators
     if not name_tiles(names):
@@ -184,7 +184,7 @@ def _check_tiles(subject: Subject, probe: Probe | None) -> list[Finding]:
 
 def _source_of_flat(subject: Subject, probe: Probe | None) -> str:
     """What makes tiles devices of their own, in words; empty if nothing is known to."""
-    from parsl.executors.high_throughput.flat_tiles import is_flat
+    from parsl.executors.high_throughput.node.flat_tiles import is_flat
 
     if probe is not None and probe.has_ended:
         if is_flat(probe.environment or {}):
@@ -199,7 +199,7 @@ def _source_of_flat(subject: Subject, probe: Probe | None) -> str:
 def _check_devices(subject: Subject, probe: Probe | None) -> list[Finding]:
     """On Aurora, devices 6 to 11 are there only where tiles are devices of their own."""
     from parsl.configs.machines.aurora import CPUS_PER_NODE, GPUS, TILES
-    from parsl.executors.high_throughput.flat_tiles import VARIABLE
+    from parsl.executors.high_throughput.node.flat_tiles import VARIABLE
 
     names = subject.executor.available_accelerators
     if tuple(names) != tuple(str(number) for number in range(len(TILES))) or not subject.is_pbs:

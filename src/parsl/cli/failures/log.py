@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from parsl.dataflow.failure_log import FAILURE_LOG, RUN_OVER
+from parsl.dataflow.tasks.failure_log import FAILURE_LOG, RUN_OVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from parsl.rundirs import numbered_rundirs
+from parsl.common.rundirs import numbered_rundirs
 
 #: How many runs are named where none is found.
 _SHOWN = 10

@@ -6,7 +6,7 @@ from textwrap import indent
 from time import localtime, strftime
 
 from parsl.cli.failures.log import Failures
-from parsl.dataflow.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
+from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
 from parsl.failure_facts import FailureFacts
 
 TYPE_CHECKING = False

@@ -195,7 +195,7 @@ def _nodes_of_job() -> int:
     import os
 
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node_list import NODE_FILE_VARIABLE, NoNodes, read_nodes
+    from parsl.executors.high_throughput.node.node_list import NODE_FILE_VARIABLE, NoNodes, read_nodes
 
     if not os.environ.get(NODE_FILE_VARIABLE):
         raise ConfigurationError(

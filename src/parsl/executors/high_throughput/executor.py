@@ -8,19 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from parsl import validate
+from parsl.common import descriptors
 from parsl.errors import ConfigurationError
-from parsl.executors.blocks import BlockActivity
+from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput import descriptors
-from parsl.executors.high_throughput.accelerators import check_accelerators
-from parsl.executors.high_throughput.activity import as_dict
-from parsl.executors.high_throughput.client import HTEXFuture
-from parsl.executors.high_throughput.cpu_list import check_cpu_affinity
-from parsl.executors.high_throughput.engine import Engine
-from parsl.executors.high_throughput.engine_settings import EngineSettings
-from parsl.executors.high_throughput.errors import VersionMismatch
-from parsl.executors.high_throughput.executor_parameters import (
+from parsl.executors.high_throughput.driver.activity import as_dict
+from parsl.executors.high_throughput.driver.client import HTEXFuture
+from parsl.executors.high_throughput.driver.engine import Engine
+from parsl.executors.high_throughput.driver.engine_settings import EngineSettings
+from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
+from parsl.executors.high_throughput.driver.node_notices import tell_of_node, tell_of_refusal
+from parsl.executors.high_throughput.driver.parameters import (
     MOST_PREFETCH,
     check_enforcing,
     check_label,
@@ -28,10 +27,15 @@ from parsl.executors.high_throughput.executor_parameters import (
     check_provider,
     is_number,
 )
-from parsl.executors.high_throughput.lost_tasks import LostTasks
+from parsl.executors.high_throughput.driver.retired import accepts_retired_htex_arguments
+from parsl.executors.high_throughput.driver.runtime_check import check_runtime
+from parsl.executors.high_throughput.driver.task_sender import TaskSender
+from parsl.executors.high_throughput.driver.will_writer import WillWriter
+from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.node_notices import tell_of_node, tell_of_refusal
-from parsl.executors.high_throughput.protocol import (
+from parsl.executors.high_throughput.node.accelerators import check_accelerators
+from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
+from parsl.executors.high_throughput.wire.protocol import (
     Answer,
     ManagerGone,
     ManagerInfo,
@@ -40,18 +44,14 @@ from parsl.executors.high_throughput.protocol import (
     NodeNews,
     Task,
 )
-from parsl.executors.high_throughput.retired import accepts_retired_htex_arguments
-from parsl.executors.high_throughput.runtime_check import check_runtime
-from parsl.executors.high_throughput.task_sender import TaskSender
-from parsl.executors.high_throughput.will_writer import WillWriter
 from parsl.executors.status_handling import BlockProviderExecutor
-from parsl.usage_tracking.api import UsageInformation
 from parsl.utils import RepresentationMixin
+from parsl.vocabulary.usage import UsageInformation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.jobs.states import JobStatus
     from parsl.providers.base import ExecutionProvider
+    from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +235,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             raise ConfigurationError(
                 f"Executor {self.label!r} has been started before. Make a new one for each parsl.load()."
             )
-        descriptors.warn_if_few(self.label, self.provider)
+        if self.provider is not None:
+            descriptors.warn_if_few(self.label, self.provider.max_blocks * self.provider.nodes_per_block)
         self._engine = Engine(
             self._engine_settings(), on_event=self._take_event, on_lost=self.set_bad_state_and_fail_all
         )

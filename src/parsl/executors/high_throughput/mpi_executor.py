@@ -11,22 +11,27 @@ from typing import Any
 from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.client import HTEXFuture
-from parsl.executors.high_throughput.engine_settings import EngineSettings
+from parsl.executors.high_throughput.driver.client import HTEXFuture
+from parsl.executors.high_throughput.driver.engine_settings import EngineSettings
+from parsl.executors.high_throughput.driver.mpi_resources import MPI_KEYS, complete_resources
+from parsl.executors.high_throughput.driver.retired import accepts_retired_mpi_arguments
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import VALID_LAUNCHERS
-from parsl.executors.high_throughput.mpi_resources import MPI_KEYS, complete_resources
-from parsl.executors.high_throughput.node_list import NODE_FILE_VARIABLE, SLURM_VARIABLES, NoNodes, read_nodes
-from parsl.executors.high_throughput.protocol import ManagerJoined, Task
-from parsl.executors.high_throughput.retired import accepts_retired_mpi_arguments
+from parsl.executors.high_throughput.node.node_list import (
+    NODE_FILE_VARIABLE,
+    SLURM_VARIABLES,
+    NoNodes,
+    read_nodes,
+)
+from parsl.executors.high_throughput.wire.protocol import ManagerJoined, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from parsl.executors.status_handling import BlockProviderExecutor
-    from parsl.jobs.states import JobStatus
     from parsl.providers.base import ExecutionProvider
+    from parsl.vocabulary.job_states import JobStatus
 
 #: Workers only wait for the programs that they have started: any number fits on a node.
 _CORES_PER_WORKER = 1e-9

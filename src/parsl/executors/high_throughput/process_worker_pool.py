@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parsl.executors.high_throughput.settings import ManagerSettings, read_settings
+from parsl.executors.high_throughput.wire.settings import ManagerSettings, read_settings
 
 logger = logging.getLogger("parsl.htex.manager")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a manager until it is told to stop. Returns: the process's exit code."""
-    from parsl.executors.high_throughput.pool_arguments import parse_arguments
+    from parsl.executors.high_throughput.manager.arguments import parse_arguments
 
     try:
         file, block, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_manager(settings: ManagerSettings, block: str) -> int:
     """The life of a manager process. Returns: its exit code."""
-    from parsl.executors.high_throughput.fork_server import start_fork_server
+    from parsl.executors.high_throughput.worker.fork_server import start_fork_server
 
     # Before ZeroMQ and its threads: the fork server must come from a process with one thread only.
     sys.path += [entry for entry in settings.path if entry not in sys.path]
@@ -44,13 +44,17 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     import platform
     import time
 
+    from parsl.common import descriptors
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput import descriptors
-    from parsl.executors.high_throughput.block_time import seconds_left
-    from parsl.executors.high_throughput.connecting import NoInterchange, RefusedByInterchange, connect
-    from parsl.executors.high_throughput.lost_workers import PoolIdentity
-    from parsl.executors.high_throughput.manager import Manager, manager_log_dir
-    from parsl.executors.high_throughput.protocol import PROTOCOL_VERSION, Register
+    from parsl.executors.high_throughput.manager.block_time import seconds_left
+    from parsl.executors.high_throughput.manager.connecting import (
+        NoInterchange,
+        RefusedByInterchange,
+        connect,
+    )
+    from parsl.executors.high_throughput.manager.loop import Manager, manager_log_dir
+    from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
+    from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
     from parsl.utils import setproctitle
     from parsl.version import VERSION
 
@@ -102,8 +106,8 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
 
 def _clear_up(settings: ManagerSettings) -> None:
     """Remove what a driver that was killed, and its interchange with it, have left on this host."""
-    from parsl.executors.high_throughput.connecting import nobody_listens
-    from parsl.executors.high_throughput.spool import (
+    from parsl.executors.high_throughput.manager.connecting import nobody_listens
+    from parsl.executors.high_throughput.wire.spool import (
         ENDING_PATIENCE_S,
         remove_directory,
         remove_if_orphaned,
@@ -122,7 +126,7 @@ def _say(text: str) -> None:
 def _find_nodes(settings: ManagerSettings, host: str) -> list[str]:
     """The names of the block's nodes."""
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node_list import NoNodes, read_nodes
+    from parsl.executors.high_throughput.node.node_list import NoNodes, read_nodes
 
     try:
         nodes = read_nodes(os.environ, host, settings.nodes_per_block)
@@ -136,8 +140,8 @@ def _place_workers(
     settings: ManagerSettings, name: str, block: str
 ) -> list[tuple[dict[str, str], list[int]]]:
     """The environment and the CPUs of each worker of this node."""
-    from parsl.executors.high_throughput.node_facts import read_node_facts
-    from parsl.executors.high_throughput.placement import PlacementRequest, plan_workers
+    from parsl.executors.high_throughput.node.facts import read_node_facts
+    from parsl.executors.high_throughput.node.placement import PlacementRequest, plan_workers
 
     request = PlacementRequest(
         cores_per_worker=settings.cores_per_worker,
@@ -162,9 +166,9 @@ def _place_workers(
 
 
 def _start_log(directory: Path, *, is_debug: bool) -> None:
+    from parsl.common.rundirs import make_directory
     from parsl.errors import ConfigurationError
     from parsl.logconfigs.log_file import start_role_log
-    from parsl.rundirs import make_directory
 
     try:
         make_directory(directory)

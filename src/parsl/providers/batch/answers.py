@@ -6,13 +6,13 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from parsl.jobs.states import TERMINAL_STATES, JobState
+from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
 
 _SHOWN_CHARS = 500
 

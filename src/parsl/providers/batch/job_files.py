@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from parsl.providers.errors import ScriptPathError
-from parsl.rundirs import make_directory
+from parsl.common.rundirs import make_directory
+from parsl.vocabulary.provider_errors import ScriptPathError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

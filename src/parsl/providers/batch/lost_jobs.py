@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.providers.batch.dialect import Dialect
 
 logger = logging.getLogger(__name__)

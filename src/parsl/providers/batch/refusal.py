@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
 
 
 class RefusalRules(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from parsl.providers.errors import SubmitException
+from parsl.vocabulary.provider_errors import SubmitException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.providers.batch.dialect import Dialect
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 
-from parsl.jobs.states import JobState
 from parsl.providers.batch.answers import Verdict
 from parsl.providers.batch.turns import Turns
+from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.providers.batch.answers import Answer, JobRecord, Question
     from parsl.providers.batch.dialect import Dialect
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 
-from parsl.providers.errors import ScriptPathError
+from parsl.vocabulary.provider_errors import ScriptPathError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

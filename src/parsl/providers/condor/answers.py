@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from parsl.jobs.states import JobState
 from parsl.providers.batch.answers import (
     JobRecord,
     UnreadableAnswer,
@@ -14,12 +13,13 @@ from parsl.providers.batch.answers import (
     unusable,
     usable,
 )
+from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.providers.batch.answers import Answer
 
 #: What the commands write when they find no schedd.

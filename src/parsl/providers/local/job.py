@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 
-from parsl.jobs.states import JobState, JobStatus
-from parsl.processes import is_alive, terminate_tree
+from parsl.common.processes import is_alive, terminate_tree
+from parsl.vocabulary.job_states import JobState, JobStatus
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ import threading
 from itertools import count
 
 from parsl import validate
-from parsl.jobs.states import JobState, JobStatus
+from parsl.common.rundirs import make_directory
 from parsl.launchers.base import check_launcher, launch_text
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import ExecutionProvider
-from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.providers.local.job import LocalJob, start_job
 from parsl.providers.retired import accepts_retired_provider_arguments
-from parsl.rundirs import make_directory
 from parsl.utils import RepresentationMixin
+from parsl.vocabulary.job_states import JobState, JobStatus
+from parsl.vocabulary.provider_errors import ScriptPathError, SubmitException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

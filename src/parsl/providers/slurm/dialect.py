@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from parsl.jobs.states import JobState
 from parsl.providers.batch.answers import Question, Search
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.refusal import RefusalRules
 from parsl.providers.slurm import answers
+from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parsl.commands import CommandResult
+    from parsl.common.commands import CommandResult
     from parsl.providers.batch.answers import Answer
 
 REFUSALS = RefusalRules(

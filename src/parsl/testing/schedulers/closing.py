@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 
-from parsl.processes import environment_of, kill_tree, process_table
+from parsl.common.processes import environment_of, kill_tree, process_table
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 from parsl.testing.schedulers.orders import give_order
 from parsl.testing.schedulers.records import ABORTED, OCCUPYING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from parsl.processes import environment_of, family, process_table
+from parsl.common.processes import environment_of, family, process_table
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 
 

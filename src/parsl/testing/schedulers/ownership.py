@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from parsl.processes import process_table
+from parsl.common.processes import process_table
 from parsl.testing.schedulers.faults import OWNER_LOCK
 from parsl.testing.schedulers.store import ClusterStore
 

@@ -118,7 +118,7 @@ class Settings(NamedTuple):
     hosts: tuple[str, ...]
     policy: Policy
     bin_directory: str
-    #: The process that the cluster ends with, and when that started (as parsl.processes has it); 0: none.
+    #: The process that the cluster ends with, and when it started (see parsl.common.processes); 0 for none.
     owner_pid: int = 0
     owner_started: float = 0.0
 

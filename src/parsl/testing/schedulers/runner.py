@@ -13,8 +13,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from parsl.executors.high_throughput.process_tree import become_subreaper
-from parsl.processes import family, kill_tree, process_table
+from parsl.common.process_tree import become_subreaper
+from parsl.common.processes import family, kill_tree, process_table
 from parsl.testing.schedulers import job_files
 from parsl.testing.schedulers.dialect import RESET_SIGNALS, find_dialect
 from parsl.testing.schedulers.records import (

@@ -1,0 +1,1 @@
+"""What every layer uses: processes, commands, validation helpers. Standard library only."""

@@ -1,0 +1,123 @@
+"""Running a program, such as a scheduler's, for what it prints; never through a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import NamedTuple
+
+from parsl.common.processes import kill_tree
+from parsl.errors import ParslError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: How long to wait for the rest of the output after everything has been killed, in seconds.
+_LAST_OUTPUT_S = 0.5
+
+
+class CommandNotStarted(ParslError):
+    """A program could not be started.
+
+    Args:
+        command: The program and its arguments.
+        reason: What the operating system says.
+    """
+
+    def __init__(self, command: tuple[str, ...], reason: str) -> None:
+        super().__init__(command, reason)
+        self.command = command
+        self.reason = reason
+
+    def __str__(self) -> str:
+        program = self.command[0]
+        hint = "" if os.sep in program else f" Is the directory of {program} on the PATH here?"
+        return f"Cannot run {program}: {self.reason}.{hint}"
+
+
+class CommandResult(NamedTuple):
+    """What came of running a program."""
+
+    #: The program and its arguments.
+    command: tuple[str, ...]
+    #: The exit code; minus the number of the signal that ended the program.
+    exit_code: int
+    #: What it wrote, up to the end or the timeout; bytes that are not UTF-8 are replaced.
+    stdout: str
+    stderr: str
+    #: Whether it was ended because it took too long.
+    timed_out: bool
+
+
+def run_command(
+    command: Sequence[str],
+    timeout_s: float | None,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdin_text: str | None = None,
+) -> CommandResult:
+    """Run a program to its end, or to the end of its time, when it is killed with all its children.
+
+    Args:
+        command: The program and its arguments.
+        timeout_s: How long it may take, in seconds; None: as long as it likes.
+        env: Its environment; None: that of this process.
+        cwd: Its working directory; None: that of this process.
+        stdin_text: What it can read from its standard input; None: nothing.
+
+    Returns:
+        What it wrote, and how it ended. Any exit code is a result, not an exception.
+
+    Raises:
+        CommandNotStarted: There is no such program, or it cannot be started.
+    """
+    words = tuple(command)
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL if stdin_text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandNotStarted(words, error.strerror or str(error)) from error
+    try:
+        stdout, stderr, timed_out = _communicate(process, stdin_text, timeout_s)
+    except BaseException:
+        kill_tree(process.pid)
+        process.wait()
+        raise
+    finally:
+        _close_pipes(process)
+    return CommandResult(words, process.wait(), _decode(stdout), _decode(stderr), timed_out)
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], stdin_text: str | None, timeout_s: float | None
+) -> tuple[bytes | None, bytes | None, bool]:
+    sent = None if stdin_text is None else stdin_text.encode()
+    try:
+        return (*process.communicate(sent, timeout=timeout_s), False)
+    except subprocess.TimeoutExpired:
+        # With the program itself at its end, a child that it left behind holds the pipes.
+        timed_out = process.poll() is None
+    kill_tree(process.pid)
+    try:
+        return (*process.communicate(timeout=_LAST_OUTPUT_S), timed_out)
+    except subprocess.TimeoutExpired as expired:  # somebody still holds the pipes
+        return expired.stdout, expired.stderr, timed_out
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def _decode(output: bytes | None) -> str:
+    return "" if output is None else output.decode(errors="replace")

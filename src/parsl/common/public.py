@@ -1,0 +1,23 @@
+"""The module that users import a class from, where that is not the module that defines it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def publish(namespace: dict[str, Any], module: str) -> None:
+    """Make every class that a module defines name its public module.
+
+    Tracebacks then show the name that users import, and pickles refer to it: other versions of Parsl, and
+    upstream, can read them.
+
+    Args:
+        namespace: ``globals()`` of the defining module, called at its end.
+        module: The public module, which must import the classes.
+    """
+    own = namespace["__name__"]
+    for value in namespace.values():
+        if isinstance(value, type) and value.__module__ == own:
+            value.__module__ = module

@@ -1,0 +1,1 @@
+"""Checkpoints: results on disk, written by one run and read by the next."""

@@ -1,0 +1,225 @@
+"""The records of a checkpoint file.
+
+A file is a stream of pickled dicts, as upstream Parsl writes them; whoever has a file of ours can read it
+with ``pickle.load``, one record after the other. But a pickle does not say where it ends, nor whether it is
+whole. So each of ours begins with a header that a pickle machine takes for a byte string and drops::
+
+    PROTO 5 | SHORT_BINBYTES 41 | header | POP | pickle of {"hash", "exception", "result"}
+
+    header: magic (8), version (1), hash of the call (16), length of the pickle (8), its CRC (4),
+            CRC of all this (4)
+
+This tells a record that was cut off by the end of its process from a whole one, wherever it was cut, and lets
+millions be found without unpickling any of them.
+"""
+
+from __future__ import annotations
+
+from binascii import unhexlify
+from pickle import dumps
+from struct import Struct
+from zlib import crc32
+
+from parsl.vocabulary.dataflow_errors import BadCheckpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any, BinaryIO
+
+    Buffer = bytes | bytearray | memoryview
+
+_MAGIC = b"PrslMemo"
+_VERSION = 1
+_PREFIX = b"\x80\x05C\x29"
+_HEADER = Struct(">4s8sB16sQI")  # prefix, magic, version, hash, length of the body, CRC of the body
+_TAIL = Struct(">Ic")  # CRC of what is before it, POP
+_POP = b"0"
+_pack_header = _HEADER.pack
+_pack_tail = _TAIL.pack
+
+#: What precedes the pickle of a record, in bytes.
+HEADER_BYTES = _HEADER.size + _TAIL.size
+#: What a record begins with.
+SIGNATURE = _PREFIX + _MAGIC
+#: The protocol of the results' pickles: large buffers are copied less often than by older ones.
+PROTOCOL = 5
+
+_CHUNK_BYTES = 1 << 20
+#: A longer pickle is only looked at when its result is wanted.
+_CHECKED_AT_ONCE_BYTES = 1 << 16
+
+
+def encode_record(hashsum: str, result: object) -> bytes:
+    """Return the record of a result.
+
+    Args:
+        hashsum: The hash of the call: 32 hexadecimal digits.
+        result: Its result.
+
+    Raises:
+        Exception: The result cannot be pickled.
+    """
+    record = {"hash": hashsum, "exception": None, "result": result}
+    try:
+        return frame(hashsum, dumps(record, PROTOCOL))
+    except Exception:  # by value what cannot be pickled by reference
+        import cloudpickle
+
+        return frame(hashsum, cloudpickle.dumps(record, PROTOCOL))
+
+
+def frame(hashsum: str, body: bytes) -> bytes:
+    """Put a header before the pickle of a record."""
+    head = _pack_header(_PREFIX, _MAGIC, _VERSION, unhexlify(hashsum), len(body), crc32(body))
+    return head + _pack_tail(crc32(head), _POP) + body
+
+
+class Header:
+    """What the header of a record says.
+
+    Attributes:
+        key: The hash of the call, 16 bytes.
+        length: Of the pickle that follows, in bytes.
+        crc: Of that pickle.
+    """
+
+    __slots__ = ("crc", "key", "length")
+
+    def __init__(self, key: bytes, length: int, crc: int) -> None:
+        self.key, self.length, self.crc = key, length, crc
+
+    def fits(self, body: Buffer) -> bool:
+        """Whether this is the pickle that was written."""
+        return len(body) == self.length and crc32(body) == self.crc
+
+
+def decode_header(data: Buffer, at: int = 0) -> Header | None:
+    """Read a header; None if there is no whole one.
+
+    Raises:
+        BadCheckpoint: A later version has written it.
+    """
+    if len(data) - at < HEADER_BYTES:
+        return None
+    prefix, magic, version, key, length, crc = _HEADER.unpack_from(data, at)
+    own_crc, pop = _TAIL.unpack_from(data, at + _HEADER.size)
+    if (prefix, magic, pop) != (_PREFIX, _MAGIC, _POP) or crc32(data[at : at + _HEADER.size]) != own_crc:
+        return None
+    if version != _VERSION:
+        raise BadCheckpoint(
+            f"its records are of version {version}; this Parsl reads version {_VERSION}. Use the Parsl that "
+            "wrote it, or leave it out of checkpoint_files"
+        )
+    return Header(key, length, crc)
+
+
+class Scan:
+    """Finds the whole records in a file of ours.
+
+    Args:
+        stream: The file, open for reading in binary mode, anywhere.
+        start: Where to begin, in bytes.
+
+    Attributes:
+        damaged_bytes: How much was found, up to now, that is in no whole record.
+        end: Up to where the file has been read.
+    """
+
+    def __init__(self, stream: BinaryIO, start: int = 0) -> None:
+        self._stream = stream
+        self._data = b""
+        #: Where in the file the data begins, and where in the data the next record does.
+        self._base = self._at = 0
+        self._base = start
+        self.damaged_bytes = 0
+        stream.seek(start)
+
+    @property
+    def end(self) -> int:
+        """Up to where the file has been read."""
+        return self._base + self._at
+
+    def __iter__(self) -> Generator[tuple[bytes, int], None, None]:
+        """Yield the key and the position of each record."""
+        while self._have(HEADER_BYTES):
+            header = decode_header(self._data, self._at)
+            if header is None or not self._is_whole(header):
+                if not self._skip_damage():
+                    return
+                continue
+            yield header.key, self.end
+            self._advance(HEADER_BYTES + header.length)
+        self.damaged_bytes += len(self._data) - self._at
+
+    def _have(self, count: int) -> bool:
+        """Read on until there are ``count`` bytes. False: the file ends before."""
+        missing = count - (len(self._data) - self._at)
+        if missing <= 0:
+            return True
+        more = self._stream.read(max(missing, _CHUNK_BYTES))
+        self._data = self._data[self._at :] + more
+        self._base += self._at
+        self._at = 0
+        return len(more) >= missing
+
+    def _is_whole(self, header: Header) -> bool:
+        size = HEADER_BYTES + header.length
+        if header.length > _CHECKED_AT_ONCE_BYTES and size > len(self._data) - self._at:
+            position = self._stream.tell()
+            end = self._stream.seek(0, 2)
+            self._stream.seek(position)
+            return self.end + size <= end
+        if not self._have(size):
+            return False
+        begin = self._at + HEADER_BYTES
+        return header.fits(self._data[begin : begin + header.length])
+
+    def _advance(self, count: int) -> None:
+        left = len(self._data) - self._at
+        if count <= left:
+            self._at += count
+            return
+        self._base = self._stream.seek(self._base + self._at + count)
+        self._data, self._at = b"", 0
+
+    def _skip_damage(self) -> bool:
+        """Go on at what looks like the next record. False: there is none."""
+        self._at += 1
+        self.damaged_bytes += 1
+        while True:
+            found = self._data.find(SIGNATURE, self._at)
+            if found >= 0:
+                self.damaged_bytes += found - self._at
+                self._at = found
+                return True
+            keep = max(self._at, len(self._data) - len(SIGNATURE) + 1)
+            self.damaged_bytes += keep - self._at
+            self._at = keep
+            if not self._have(len(SIGNATURE)):
+                self.damaged_bytes += len(self._data) - self._at
+                self._at = len(self._data)
+                return False
+
+
+def read_record(stream: Any, position: int, key: bytes) -> bytes | None:
+    """Return the pickle of a record; None if it is not, or no longer, what it was.
+
+    Args:
+        stream: The file; anything with ``fileno()``.
+        position: Where the record begins.
+        key: The hash that it must have.
+    """
+    from os import pread
+
+    fd = stream.fileno()
+    header = decode_header(pread(fd, HEADER_BYTES, position))
+    if header is None or header.key != key:
+        return None
+    body = pread(fd, header.length, position + HEADER_BYTES)
+    while 0 < len(body) < header.length:  # one read does not give more than 2 GiB
+        more = pread(fd, header.length - len(body), position + HEADER_BYTES + len(body))
+        if not more:
+            return None
+        body += more
+    return body if header.fits(body) else None

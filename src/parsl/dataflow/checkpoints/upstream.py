@@ -1,0 +1,120 @@
+"""Reading the checkpoint files that upstream Parsl writes: pickled dicts, one after the other.
+
+Nothing of what the pickles name is imported or called to find out what a file has: a result is only
+unpickled when a task wants it. So a file loads before the script has defined the classes of its results.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from parsl.vocabulary.dataflow_errors import BadCheckpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any, BinaryIO
+
+_FIRST_PROTOCOL, _LAST_PROTOCOL = 2, 5
+
+
+class UpstreamScan:
+    """Finds the whole records in a file of upstream's.
+
+    Args:
+        stream: The file, open for reading in binary mode, at its beginning.
+
+    Attributes:
+        damaged_bytes: How much there is behind the last whole record.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.damaged_bytes = 0
+
+    def __iter__(self) -> Generator[tuple[bytes, int], None, None]:
+        """Yield the key and the position of each record.
+
+        Raises:
+            BadCheckpoint: It is another kind of file.
+        """
+        at = 0
+        while True:
+            try:
+                record = _Reader(self._stream).load()
+            except Exception as error:
+                self._end_at(at, error)
+                return
+            yield _key_of(record), at
+            at = self._stream.tell()
+
+    def _end_at(self, at: int, error: Exception) -> None:
+        self._stream.seek(at)
+        start = self._stream.read(2)
+        if start and at == 0 and not _begins_a_pickle(start):
+            raise BadCheckpoint(f"it is not a checkpoint file: it begins with {start!r}") from error
+        self.damaged_bytes = self._stream.seek(0, 2) - at
+
+
+def read_upstream_record(stream: BinaryIO, position: int) -> Any:
+    """Unpickle the result in a record.
+
+    Raises:
+        Exception: It cannot be unpickled; perhaps because its class is not there any more.
+    """
+    stream.seek(position)
+    return pickle.load(stream)["result"]
+
+
+def _begins_a_pickle(start: bytes) -> bool:
+    return start[:1] == b"\x80" and all(_FIRST_PROTOCOL <= byte <= _LAST_PROTOCOL for byte in start[1:2])
+
+
+def _key_of(record: Any) -> bytes:
+    try:
+        if record["exception"] is not None or "result" not in record:
+            raise ValueError("it has no result")
+        key = bytes.fromhex(record["hash"])
+        if len(key) != 16:
+            raise ValueError("its hash is not one")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(
+            f"it is not a checkpoint file: it has a pickled {type(record).__name__} where a record with "
+            f"hash, exception and result should be ({error})"
+        ) from error
+    return key
+
+
+class _Reader(pickle.Unpickler):
+    """Goes through a pickle without importing or calling anything that it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return _Anything
+
+
+class _Anything:
+    """Stands for an object that is not made."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Anything:
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Anything:
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, item: Any) -> None:
+        pass
+
+    def extend(self, items: Any) -> None:
+        pass
+
+    def add(self, item: Any) -> None:
+        pass

@@ -1,0 +1,105 @@
+"""The hash of a call: equal for calls that have the same outcome."""
+
+from __future__ import annotations
+
+from hashlib import md5
+
+from parsl.dataflow.memo.function_identity import identity_by_code, is_by_name
+from parsl.dataflow.memo.ids import id_for_memo, id_for_memo_dict, id_for_memo_list, is_plain, own_callables
+from parsl.vocabulary.files import File
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.dataflow.tasks.special_arguments import SpecialArguments
+
+#: These say how and where to run, not what.
+_MANNERS = frozenset({"walltime", "label", "parsl_resource_specification"})
+
+
+def make_hash(task: TaskRecord) -> str:
+    """Return the hash of a task's call: of its function, its arguments, and the names of its outputs.
+
+    Args:
+        task: The task; its arguments have results in the place of futures.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
+    """
+    if not is_by_name() and (quick := hash_plain_call(task)) is not None:
+        return quick
+    # It is no secret; and some systems forbid MD5 for those.
+    return md5(b"".join(_parts(task)), usedforsecurity=False).hexdigest()
+
+
+def hash_plain_call(task: TaskRecord) -> str | None:
+    """Return, quickly, what :func:`make_hash` does for a call with numbers and strings of a function that
+    counts by its code; None for any other call.
+    """
+    func: Any = task.func
+    args, kwargs = task.args, task.kwargs
+    if type(func) not in own_callables or task.ignore_for_cache or not is_plain(args):
+        return None
+    if kwargs:
+        if task.special is not None or not is_plain(kwargs.values()):
+            return None
+        args = (*args, sorted(kwargs.items()))
+    call = identity_by_code(func).begin.copy()
+    call.update(repr(args if type(args) is tuple else (*args,)).encode())
+    return call.hexdigest()
+
+
+def _parts(task: TaskRecord) -> list[bytes]:
+    """What is hashed of a task, in the order and form that upstream has."""
+    args: Sequence[Any] = task.args
+    kwargs = task.kwargs
+    parts = []
+    if task.special is not None:
+        # Upstream took them for a part of the call, if the function has parameters for them.
+        dropped = frozenset[str]() if is_by_name() else _MANNERS
+        kwargs = {name: value for name, value in kwargs.items() if name not in dropped}
+        _name_streams(kwargs, task.special)
+    if task.ignore_for_cache:
+        args, kwargs = _without_ignored(task, args, kwargs)
+    if "outputs" in kwargs:
+        kwargs = dict(kwargs)
+        outputs = kwargs.pop("outputs")
+        parts.append(id_for_memo_list(list(outputs or ()), output_ref=True))
+    elif task.special is not None and task.special.outputs:
+        parts.append(id_for_memo_list(list(task.special.outputs), output_ref=True))
+    parts += (id_for_memo_dict(kwargs), id_for_memo(task.func), id_for_memo_list(list(args)))
+    return parts
+
+
+def _name_streams(kwargs: dict[str, Any], special: SpecialArguments) -> None:
+    """Leave out streams whose path is the kernel's choice, and take files by their names."""
+    for name, stream in special.streams.items():
+        if name not in kwargs:
+            continue
+        if name in special.chosen_streams:
+            del kwargs[name]
+        elif isinstance(stream, File):
+            kwargs[name] = stream.url
+        elif isinstance(stream, tuple) and isinstance(stream[0], File):
+            kwargs[name] = (stream[0].url, *stream[1:])
+
+
+def _without_ignored(
+    task: TaskRecord, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Leave out the arguments of ``ignore_for_cache``, by whichever way they are given."""
+    ignored = frozenset(task.ignore_for_cache or ())
+    kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
+    code = getattr(getattr(task.func, "func", task.func), "__code__", None)
+    if code is None or ignored.isdisjoint(code.co_varnames):
+        return args, kwargs
+    names = code.co_varnames[: code.co_argcount]
+    keeps_rest = ignored.isdisjoint(code.co_varnames[code.co_argcount + code.co_kwonlyargcount :][:1])
+    kept = [arg for arg, name in zip(args, names, strict=False) if name not in ignored]
+    return [*kept, *(args[len(names) :] if keeps_rest else ())], kwargs

@@ -1,0 +1,255 @@
+"""What makes a value the same value for memoization: :func:`id_for_memo`, which any type can be added to.
+
+The bytes for the plain types (None, numbers, strings, lists, tuples, dicts) are those of upstream Parsl, so
+that results in its checkpoints are found again: those for tuples and dicts, which it takes for lists of their
+items, while functions count by name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from functools import partial, singledispatch
+from pickle import dumps
+from types import BuiltinFunctionType, FunctionType, MethodType
+
+from parsl.dataflow.memo.function_identity import id_of_function, is_by_name
+from parsl.vocabulary.files import File
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+#: Never another one: the bytes of an older checkpoint have to come out the same for ever.
+PROTOCOL = 4
+
+#: Longer bytes are represented by a digest.
+_LONG_BYTES = 1024
+
+#: Values of the classes of these modules are what their pickles say.
+_PICKLED_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "zoneinfo", "ipaddress"})
+
+
+class UnknownMemoType(ValueError):
+    """An argument of an app with ``cache=True`` is of a type that memoization does not know.
+
+    Args:
+        kind: The type.
+    """
+
+    def __init__(self, kind: type) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        module, name = self.kind.__module__, self.kind.__qualname__
+        return (
+            f"unknown type for memoization: {self.kind}. The app has cache=True, and nothing says when two "
+            f"values of {module}.{name} are the same. Say so before the first call, with whatever "
+            "identifies a value:\n\n"
+            "    from parsl.dataflow.memoization import id_for_memo\n"
+            f"    @id_for_memo.register({self.kind.__name__})\n"
+            "    def _(obj, output_ref=False): return repr(obj).encode()\n\n"
+            "or leave the argument out of the comparison with ignore_for_cache=[...]"
+        )
+
+
+@singledispatch
+def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
+    """Return bytes that are equal for values that are the same for memoization, and differ otherwise.
+
+    Known are: None, bool, numbers, str, bytes, lists, tuples, sets, dicts, deques and their subclasses,
+    enums, dataclasses, paths (by their name), :class:`~parsl.vocabulary.files.File`, dates and times,
+    functions and classes, numpy's arrays and scalars. Another type is added with
+    ``@id_for_memo.register(TheType)``.
+
+    Args:
+        obj: The value.
+        output_ref: Whether the value only names something that the task is to write: then its present
+            content does not count.
+
+    Raises:
+        UnknownMemoType: Nothing is known about the type.
+    """
+    kind = type(obj)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _id_of_dataclass(obj, output_ref)
+    if kind.__module__ in _PICKLED_MODULES:
+        return id_for_memo_pickle(obj)
+    if isinstance(obj, os.PathLike):
+        return dumps(["path", os.fspath(obj)], PROTOCOL)
+    if kind.__module__.partition(".")[0] == "enum" or _is_enum(obj):
+        return dumps(["enum", *_name_of(kind), obj.name], PROTOCOL)  # type: ignore[attr-defined]
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(obj, (numpy.ndarray, numpy.generic)):
+        return _id_of_array(numpy, obj)
+    if numpy is not None and isinstance(obj, numpy.dtype):
+        return dumps(["numpy.dtype", repr(obj.descr if obj.names else obj.str)], PROTOCOL)
+    if callable(obj) and hasattr(kind, "__parsl_dependencies__"):
+        return id_of_function(obj)
+    raise UnknownMemoType(kind)
+
+
+@id_for_memo.register(type(None))
+@id_for_memo.register(int)
+@id_for_memo.register(float)
+@id_for_memo.register(str)
+@id_for_memo.register(complex)
+@id_for_memo.register(range)
+@id_for_memo.register(type(Ellipsis))
+def id_for_memo_pickle(obj: object, output_ref: bool = False) -> bytes:
+    """Identify a value by its pickle; for types whose equal values have equal pickles."""
+    return dumps(obj, PROTOCOL)
+
+
+@id_for_memo.register(bool)
+def _id_of_bool(obj: bool, output_ref: bool = False) -> bytes:
+    return dumps(obj, PROTOCOL)
+
+
+@id_for_memo.register(slice)
+def _id_of_slice(obj: slice, output_ref: bool = False) -> bytes:
+    return dumps(["slice", id_for_memo_tuple((obj.start, obj.stop, obj.step))], PROTOCOL)
+
+
+#: Types whose ``repr`` says which value it is, as long as nobody registers them anew.
+plain_types: set[type] = {type(None), bool, int, float, str, complex}
+#: Types that :func:`id_of_function` takes as they are, likewise.
+own_callables: set[type] = {FunctionType}
+_register = id_for_memo.register
+
+
+def _register_and_note(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    plain_types.discard(cls)
+    own_callables.discard(cls)
+    return _register(cls, *args, **kwargs)
+
+
+def is_plain(values: Iterable[object]) -> bool:
+    """Whether all are of :data:`plain_types`."""
+    return plain_types.issuperset(map(type, values))
+
+
+@id_for_memo.register(list)
+def id_for_memo_list(denormalized_list: list[Any], output_ref: bool = False) -> bytes:
+    """Identify a list by its items, in their order."""
+    ids = _pickled_ids([id_for_memo(item, output_ref=output_ref) for item in denormalized_list])
+    return ids if type(denormalized_list) is list else _with_kind(denormalized_list, ids)
+
+
+@id_for_memo.register(tuple)
+def id_for_memo_tuple(denormalized_tuple: tuple[Any, ...], output_ref: bool = False) -> bytes:
+    """Identify a tuple by its items, in their order."""
+    ids = _pickled_ids([id_for_memo(item, output_ref=output_ref) for item in denormalized_tuple])
+    return ids if _counts_as_list(denormalized_tuple, tuple) else _with_kind(denormalized_tuple, ids)
+
+
+@id_for_memo.register(dict)
+def id_for_memo_dict(denormalized_dict: dict[Any, Any], output_ref: bool = False) -> bytes:
+    """Identify a dict by its items; their order does not count."""
+    try:
+        keys = sorted(denormalized_dict)
+    except TypeError:  # keys of several types
+        keys = sorted(denormalized_dict, key=id_for_memo)
+    ids = []
+    for key in keys:
+        ids.append(id_for_memo(key, output_ref=output_ref))
+        ids.append(id_for_memo(denormalized_dict[key], output_ref=output_ref))
+    flat = _pickled_ids(ids)
+    return flat if _counts_as_list(denormalized_dict, dict) else _with_kind(denormalized_dict, flat)
+
+
+@id_for_memo.register(set)
+@id_for_memo.register(frozenset)
+def _id_of_set(items: set[Any] | frozenset[Any], output_ref: bool = False) -> bytes:
+    ids = sorted(id_for_memo(item, output_ref=output_ref) for item in items)
+    return _with_kind(items, _pickled_ids(ids))
+
+
+@id_for_memo.register(deque)
+def _id_of_deque(items: deque[Any], output_ref: bool = False) -> bytes:
+    return _with_kind(items, id_for_memo_list([items.maxlen, *items], output_ref=output_ref))
+
+
+@id_for_memo.register(bytes)
+@id_for_memo.register(bytearray)
+@id_for_memo.register(memoryview)
+def _id_of_bytes(data: bytes | bytearray | memoryview, output_ref: bool = False) -> bytes:
+    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    content = bytes(data) if size <= _LONG_BYTES else _digest(data)
+    return dumps([type(data).__name__, size, content], PROTOCOL)
+
+
+@id_for_memo.register(File)
+def _id_of_file(file: File, output_ref: bool = False) -> bytes:
+    """A file that is written counts by its name; one that is read also by its size and time of change."""
+    if output_ref or file.scheme != "file":
+        return dumps(["File", file.url], PROTOCOL)
+    try:
+        stat = os.stat(file.filepath)
+    except OSError:  # it may well be there where the task runs
+        return dumps(["File", file.url, None], PROTOCOL)
+    return dumps(["File", file.url, stat.st_size, stat.st_mtime_ns], PROTOCOL)
+
+
+@id_for_memo.register(FunctionType)
+@id_for_memo.register(BuiltinFunctionType)
+@id_for_memo.register(MethodType)
+@id_for_memo.register(partial)
+def _id_of_callable(function: Any, output_ref: bool = False) -> bytes:
+    return id_of_function(function)
+
+
+@id_for_memo.register(type)
+def _id_of_class(kind: type, output_ref: bool = False) -> bytes:
+    return dumps(["type", *_name_of(kind)], PROTOCOL)
+
+
+def _id_of_dataclass(obj: Any, output_ref: bool) -> bytes:
+    fields = [(name, getattr(obj, name, None)) for name in type(obj).__dataclass_fields__]
+    return _with_kind(obj, id_for_memo_list(fields, output_ref))
+
+
+def _id_of_array(numpy: Any, array: Any) -> bytes:
+    """By type, shape and content. Long ones by a digest of the content, in C's order."""
+    dtype = array.dtype
+    if dtype.hasobject:
+        return dumps(["numpy", str(dtype), array.shape, id_for_memo(array.tolist())], PROTOCOL)
+    plain = numpy.ascontiguousarray(array)
+    kind = dtype.str if dtype.names is None else repr(dtype.descr)
+    return dumps(["numpy", kind, array.shape, _digest(plain.reshape(-1).view(numpy.uint8))], PROTOCOL)
+
+
+def _is_enum(obj: object) -> bool:
+    enum = sys.modules.get("enum")
+    return enum is not None and isinstance(obj, enum.Enum)
+
+
+def _counts_as_list(obj: object, kind: type) -> bool:
+    """Whether the type of a tuple or dict does not count: in upstream's checkpoints it does not."""
+    return is_by_name() and type(obj) is kind
+
+
+def _with_kind(obj: object, content: bytes) -> bytes:
+    return dumps([*_name_of(type(obj)), content], PROTOCOL)
+
+
+def _name_of(kind: type) -> tuple[str, str]:
+    return kind.__module__, kind.__qualname__
+
+
+def _pickled_ids(ids: Iterable[bytes]) -> bytes:
+    # Copies: pickle writes an object that occurs twice differently from two objects that are equal.
+    return dumps([bytes(memoryview(each)) for each in ids], PROTOCOL)
+
+
+def _digest(data: Any) -> bytes:
+    from hashlib import blake2b
+
+    return blake2b(data, digest_size=20).digest()
+
+
+# From here on registrations are those of users.
+id_for_memo.register = _register_and_note  # type: ignore[method-assign]

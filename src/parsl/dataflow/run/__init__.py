@@ -1,0 +1,1 @@
+"""The life of a run: loading, its executors, its end."""

@@ -1,0 +1,1 @@
+"""The life of a task: from the call of an app to its outcome."""

@@ -1,0 +1,191 @@
+"""What went wrong in a run, kept for ``parsl explain``: one line of JSON for each attempt that has failed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from time import time
+
+from parsl.failure_facts import attach, facts_of, has_facts, note
+from parsl.vocabulary.dataflow_errors import PropagatedException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.executors.base import ParslExecutor
+
+logger = logging.getLogger(__name__)
+
+#: The file in the run directory. It is made when something fails; a run without failures has none.
+FAILURE_LOG = "failures.jsonl"
+
+# What became of the task, in a line's "outcome".
+TRIED_AGAIN = "tried again"
+FAILED = "failed"
+DEPENDENCY_FAILED = "dependency failed"
+CANCELLED = "cancelled"
+#: Of the one line that has no task: so many tasks had not ended when the run was over.
+RUN_OVER = "run over"
+
+_MESSAGE_CHARS = 4000
+_TRACEBACK_CHARS = 6000
+
+
+class FailureLog:
+    """Appends to the failure log of a run. Any thread may call it; nothing of it is called for a success.
+
+    A disk that is full costs lines, and one line on stderr; never a task.
+
+    Args:
+        run_dir: The directory of the run.
+    """
+
+    def __init__(self, run_dir: str) -> None:
+        self._path = os.path.join(run_dir, FAILURE_LOG)
+        self._lock = threading.Lock()
+        self._file: logging.Handler | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._path}>"
+
+    def add(
+        self,
+        record: TaskRecord,
+        error: BaseException | None,
+        outcome: str,
+        attempt: int,
+        executor: ParslExecutor | None,
+    ) -> None:
+        """Note that an attempt has failed, or that a task has without one. Never raises.
+
+        Args:
+            record: The task.
+            error: What it failed with.
+            outcome: What became of the task, in the words of this module.
+            attempt: The number of the attempt, counted from 1.
+            executor: What ran it, or was to.
+        """
+        try:
+            self._write(_line(record, error, outcome, attempt, executor))
+        except Exception:
+            logger.exception("The failure of %r could not be noted in %s", record, self._path)
+
+    def close(self, unfinished: int) -> None:
+        """The run is over, and with it tasks that had not ended: they are counted, and not listed.
+
+        Args:
+            unfinished: How many those are.
+        """
+        if unfinished:
+            try:
+                self._write({"time": time(), "outcome": RUN_OVER, "unfinished": unfinished})
+            except Exception:
+                logger.exception("The unfinished tasks could not be noted in %s", self._path)
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        import json
+
+        text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
+        with self._lock:
+            if self._file is None:
+                from parsl.logconfigs.log_file import LogFile
+
+                self._file = LogFile(self._path)
+        self._file.handle(logging.makeLogRecord({"msg": text}))
+
+
+def add_task_facts(record: TaskRecord, error: BaseException, attempt: int) -> None:
+    """Have the exception of a failed attempt carry which task of which app that was.
+
+    An error of this library's own that carries nothing yet may stand for many tasks, such as one for all that
+    a lost executor had: that one is left alone.
+    """
+    from parsl.errors import ParslError
+    from parsl.vocabulary.app_errors import AppException
+
+    if isinstance(error, ParslError) and not isinstance(error, AppException) and not has_facts(error):
+        return
+    attach(error, app=record.func_name, task_id=record.id, attempt=attempt, executor=record.executor)
+    note(error)
+
+
+def _line(
+    record: TaskRecord,
+    error: BaseException | None,
+    outcome: str,
+    attempt: int,
+    executor: ParslExecutor | None,
+) -> dict[str, Any]:
+    facts = {} if error is None or isinstance(error, PropagatedException) else facts_of(error).as_dict()
+    return {
+        **facts,
+        "time": time(),
+        "task_id": record.id,
+        "app": record.func_name,
+        "label": record.label,
+        "attempt": attempt,
+        "outcome": outcome,
+        "executor": record.executor,
+        "called": record.invoked_s,
+        "launched": record.launched_s,
+        "cost": record.fail_cost,
+        "retries": record.dfk.config.retries,
+        **_of_error(error),
+        "stdout": _path_of(record.stdout),
+        "stderr": _path_of(record.stderr),
+        "manager_log": _manager_log(executor, facts),
+    }
+
+
+def _of_error(error: BaseException | None) -> dict[str, Any]:
+    if error is None:
+        return {}
+    shown: dict[str, Any] = {
+        "error": f"{type(error).__module__}.{type(error).__qualname__}",
+        "message": _text_of(error)[:_MESSAGE_CHARS],
+    }
+    if isinstance(error, PropagatedException):
+        return {**shown, "root_task": _number_of(error.root_description)}
+    if getattr(error, "is_job_end", False) is True:
+        shown["is_job_end"] = True
+    return {**shown, "traceback": _traceback_of(error)}
+
+
+def _number_of(description: str) -> int | None:
+    """The number of the task that failed first; None if it was no task of this run."""
+    kind, _, number = description.partition(" ")
+    return int(number) if kind == "task" and number.isdecimal() else None
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unprintable:
+        return f"(its message cannot be shown: {type(unprintable).__name__})"
+
+
+def _traceback_of(error: BaseException) -> str | None:
+    """Where it was raised; without its causes, which can be many."""
+    if error.__traceback__ is None:
+        return None
+    from traceback import format_tb
+
+    return "".join(format_tb(error.__traceback__))[-_TRACEBACK_CHARS:]
+
+
+def _path_of(stream: Any) -> str | None:
+    path = stream[0] if isinstance(stream, tuple) and stream else stream
+    path = getattr(path, "filepath", path)
+    return os.path.abspath(path) if isinstance(path, (str, os.PathLike)) else None
+
+
+def _manager_log(executor: ParslExecutor | None, facts: dict[str, Any]) -> str | None:
+    directory = getattr(executor, "worker_logdir", None)
+    if directory is None or "manager" not in facts:
+        return None
+    return f"{directory}/block-{facts.get('block')}/{facts['manager']}/manager.log"

@@ -1,0 +1,158 @@
+"""The files among a task's arguments: brought to where it runs, and from there."""
+
+from __future__ import annotations
+
+from parsl.data_provider.data_manager import DataManager
+from parsl.dataflow.declared_outputs import DeclaredOutputs
+from parsl.dataflow.tasks.special_arguments import special_of
+from parsl.vocabulary.data_future import DataFuture
+from parsl.vocabulary.files import File
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future
+    from typing import Any
+
+    from parsl.dataflow.futures import AppFuture
+    from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.dataflow.tasks.special_arguments import SpecialArguments
+
+_FILES = (File, DataFuture)
+_STREAMS = ("stdout", "stderr")
+
+
+class FileStaging:
+    """Puts staged files in the place of a call's files. Any thread may call it.
+
+    Args:
+        data_manager: What finds a provider for each file.
+    """
+
+    def __init__(self, data_manager: DataManager) -> None:
+        self._data_manager = data_manager
+        self._declared = DeclaredOutputs()
+
+    # Into a task
+
+    def is_needed(self, record: TaskRecord, found: Sequence[Future[Any] | File]) -> bool:
+        """Whether something may have to be done for what a task's arguments contain."""
+        return any(isinstance(each, _FILES) and not self._is_here(each, record) for each in found) and not (
+            is_inhibited(record.kwargs)
+        )
+
+    def _is_here(self, argument: File | DataFuture, record: TaskRecord) -> bool:
+        file = argument.file_obj if isinstance(argument, DataFuture) else argument
+        return self._data_manager.leaves_alone(file, record.executor)
+
+    def stage_in(self, record: TaskRecord) -> None:
+        """Put staged files in the place of those in a task's arguments.
+
+        Raises:
+            CannotStage: One of them cannot be staged.
+        """
+        kwargs = record.kwargs
+        record.args = [self._staged_in(value, record) for value in record.args]
+        record.kwargs = {
+            name: self._staged_in(value, record) if name not in SPECIAL_FILES else value
+            for name, value in kwargs.items()
+        }
+        if kwargs.get("inputs"):
+            record.kwargs["inputs"] = [self._staged_in(value, record) for value in kwargs["inputs"]]
+
+    def _staged_in(self, value: Any, record: TaskRecord) -> Any:
+        if not issubclass(type(value), _FILES):  # not isinstance: it makes a lazy object fetch
+            return value
+        func = function_of(record)
+        staged, replaced = self._data_manager.optionally_stage_in(value, func, record.executor)
+        if replaced is not func:
+            special_of(record).staged_func = replaced
+        return staged
+
+    # Out of a task
+
+    def stage_out(
+        self,
+        record: TaskRecord,
+        special: SpecialArguments,
+        app_fu: AppFuture[Any],
+        depends: Iterable[Future[Any]],
+    ) -> None:
+        """Make the futures of the files that a task writes, and have those brought out that have to be.
+
+        Args:
+            record: The task.
+            special: The special arguments of its call.
+            app_fu: Its future.
+            depends: The futures that it depends on.
+
+        Raises:
+            CannotStage: One of them cannot be.
+            ParameterError: One of them is declared twice.
+        """
+        files = special.files()
+        if not files:
+            return
+        self._declared.check(record, special.outputs, depends)
+        if is_inhibited(record.kwargs):
+            special.output_futures = [DataFuture(app_fu, file, record.id) for file in special.outputs]
+            return
+        self._data_manager.check_stage_out(files, record.executor)
+        outputs, special.output_futures = self._staged_outputs(record, app_fu)
+        for name in _STREAMS:
+            self._stage_stream(name, record, special, app_fu)
+        if outputs is not None:
+            record.kwargs["outputs"] = outputs
+
+    def _staged_outputs(
+        self, record: TaskRecord, app_fu: AppFuture[Any]
+    ) -> tuple[list[Any] | None, list[DataFuture]]:
+        given = record.kwargs.get("outputs")
+        if given is None:
+            return None, []
+        written, futures = [], []
+        for item in given:
+            if isinstance(item, File):
+                item, future = self._staged_out(item, record, app_fu)
+                futures.append(future)
+            written.append(item)
+        return written, futures
+
+    def _stage_stream(
+        self, name: str, record: TaskRecord, special: SpecialArguments, app_fu: AppFuture[Any]
+    ) -> None:
+        stream: Any = special.streams.get(name)
+        is_pair = isinstance(stream, tuple)
+        file = stream[0] if is_pair else stream
+        if isinstance(file, File):
+            written, future = self._staged_out(file, record, app_fu)
+            record.kwargs[name] = (written, stream[1]) if is_pair else written
+            setattr(special, f"shown_{name}", future)
+
+    def _staged_out(self, file: File, record: TaskRecord, app_fu: AppFuture[Any]) -> tuple[File, DataFuture]:
+        func = function_of(record)
+        written, replaced, future = self._data_manager.stage_out(
+            file, func, record.executor, app_fu, record.id
+        )
+        if replaced is not func:
+            special_of(record).staged_func = replaced
+        self._declared.add(file, future)
+        return written, future
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} by {self._data_manager!r}>"
+
+
+#: These are not files to read.
+SPECIAL_FILES = frozenset({"inputs", "outputs", *_STREAMS})
+
+
+def is_inhibited(kwargs: dict[str, Any]) -> bool:
+    """Whether a call says that its files are not to be staged: it may be what stages them."""
+    return bool(kwargs.get("_parsl_staging_inhibit", False))
+
+
+def function_of(record: TaskRecord) -> Any:
+    """What the executor is to call: the task's function, or that together with transfers."""
+    special = record.special
+    return record.func if special is None or special.staged_func is None else special.staged_func

@@ -1,0 +1,116 @@
+"""What a failed attempt costs, and whether another one follows."""
+
+from __future__ import annotations
+
+from parsl.errors import AttemptError
+from parsl.vocabulary.dataflow_errors import DataFlowException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parsl.dataflow.taskrecord import TaskRecord
+
+    RetryHandler = Callable[[Exception, TaskRecord], float]
+
+
+def name_attempt(record: TaskRecord, error: BaseException) -> None:
+    """Have an error that comes from outside of the task say which task and attempt it is about."""
+    if isinstance(error, AttemptError):
+        error.name_attempt(f"Task {record.id} ({record.func_name}), attempt {record.try_id + 1}")
+
+
+def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandler | None) -> None:
+    """Note a failed attempt in the task's record, and what it costs.
+
+    Args:
+        record: The task.
+        error: What its attempt raised.
+        handler: Says what that costs; without one it is 1.
+
+    Raises:
+        DataFlowException: The handler failed.
+    """
+    record.fail_count += 1
+    record.worker_losses += getattr(error, "is_worker_loss", False) is True
+    record.fail_history = [*record.fail_history, _shown(error)]
+    record.fail_cost += 1 if handler is None else _ask(handler, error, record)
+
+
+#: So often a task is tried again, and nothing counted, because its job has ended; then it counts.
+MOST_JOB_ENDS = 20
+
+
+def is_job_end(error: BaseException) -> bool:
+    """Whether an attempt was lost to the end of a batch job, which is no doing of the task's."""
+    return getattr(error, "is_job_end", False) is True
+
+
+def record_job_end(record: TaskRecord, error: BaseException) -> bool:
+    """Note an attempt that was lost to the end of a job; it costs nothing.
+
+    Returns:
+        Whether another attempt follows. It does not if this has happened too often.
+    """
+    record.job_ends += 1
+    if record.job_ends > MOST_JOB_ENDS:
+        return False
+    record.fail_history = [*record.fail_history, _shown(error)]
+    return True
+
+
+def too_many_job_ends(record: TaskRecord, error: BaseException) -> DataFlowException:
+    """The error of a task that was lost to the end of its job again and again."""
+    too_many = DataFlowException(
+        f"Task {record.id} ({record.func_name}) was running when its job ended, {record.job_ends} times. "
+        f"Does it take longer than a job has? The last time: {error}"
+    )
+    too_many.__cause__ = error
+    return too_many
+
+
+#: A task under which so many workers have ended is not tried again, whatever the retries allow: each attempt
+#: costs a worker, and perhaps, when it is memory that runs out, the other tasks of its node.
+MOST_WORKER_LOSSES = 3
+
+
+def is_poison(record: TaskRecord) -> bool:
+    """Whether workers have ended under a task too often."""
+    return record.worker_losses >= MOST_WORKER_LOSSES
+
+
+def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlowException:
+    """The error of a task under which worker after worker has ended."""
+    history = "".join(f"\n  {number}. {text}" for number, text in enumerate(record.fail_history, 1))
+    poison = DataFlowException(
+        f"Task {record.id} ({record.func_name}) is not tried again, although there are retries left: "
+        f"{record.worker_losses} workers have ended under it. Its failed attempts:{history}\n"
+        "Does it crash in native code, or need more memory than a worker has?"
+    )
+    poison.__cause__ = error
+    return poison
+
+
+def is_worth_another_attempt(record: TaskRecord, retries: float) -> bool:
+    """Whether what a task's failures have cost is within the budget."""
+    return record.fail_cost <= retries
+
+
+def _ask(handler: RetryHandler, error: BaseException, record: TaskRecord) -> float:
+    try:
+        cost = handler(error, record)  # type: ignore[arg-type]
+        if cost + 0.0 != cost:
+            raise ValueError("not a number")
+    except Exception as handler_error:
+        raise DataFlowException(
+            f"The retry_handler failed with {_shown(handler_error)} when it was asked about {_shown(error)} "
+            f"of task {record.id} ({record.func_name}). It has to return the cost of the failure as a number"
+        ) from handler_error
+    return cost
+
+
+def _shown(error: BaseException) -> str:
+    try:
+        return repr(error)
+    except Exception as unprintable:
+        return f"<{type(error).__name__} whose repr raises {type(unprintable).__name__}>"

@@ -1,0 +1,1 @@
+"""Blocks: batch jobs that an executor submits, follows and cancels."""

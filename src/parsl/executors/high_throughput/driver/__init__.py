@@ -1,0 +1,1 @@
+"""The driver's side: starts the interchange, sends tasks, completes futures."""

@@ -1,0 +1,93 @@
+"""The interchange: the process between the driver and the managers. This is its command.
+
+Only what it starts is here; what it does is in :mod:`~parsl.executors.high_throughput.interchange.loop`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+import msgspec
+
+from parsl.common import descriptors
+from parsl.executors.high_throughput.interchange.loop import Interchange
+from parsl.executors.high_throughput.interchange.state import InterchangeState
+from parsl.executors.high_throughput.manager_selector import (
+    BlockIdManagerSelector,
+    ManagerSelector,
+    RandomManagerSelector,
+)
+from parsl.executors.high_throughput.wire.message_stream import MessageStream
+from parsl.executors.high_throughput.wire.settings import InterchangeSettings
+from parsl.logconfigs.log_file import start_role_log
+
+logger = logging.getLogger("parsl.htex.interchange")
+
+
+def _make_state(settings: InterchangeSettings) -> InterchangeState:
+    if not settings.counts_nodes:
+        return InterchangeState(_selector(settings))
+    from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
+
+    return MpiInterchangeState(_selector(settings))
+
+
+def _selector(settings: InterchangeSettings) -> ManagerSelector:
+    if settings.pickled_selector:
+        import pickle
+
+        selector: ManagerSelector = pickle.loads(settings.pickled_selector)
+        return selector
+    return BlockIdManagerSelector() if settings.selector == "block_id" else RandomManagerSelector()
+
+
+def _first_messages(stream: MessageStream) -> list[list[Any]]:
+    """Wait for the settings, which the driver writes before anything else, and what came with them."""
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    while True:
+        poll.poll()
+        if messages := stream.receive():
+            return messages
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point. The only argument is the number of the inherited descriptor."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1 or not arguments[0].isdigit():
+        sys.stderr.write(
+            "usage: interchange.py DESCRIPTOR\nStarted by HighThroughputExecutor, not by hand.\n"
+        )
+        return 2
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends when the driver does
+    stream = MessageStream(socket.socket(fileno=int(arguments[0])))
+    os.set_inheritable(stream.fileno(), False)
+    try:
+        first, *received = _first_messages(stream)
+    except EOFError:
+        return 0
+    settings = msgspec.msgpack.decode(first[0], type=InterchangeSettings)
+    sys.path += [entry for entry in settings.path if entry not in sys.path]
+    start_role_log("parsl", settings.log_file, is_debug=settings.debug)
+    from parsl.utils import setproctitle
+
+    setproctitle("parsl: HTEX interchange")
+    logger.info("up to %d open files, a connection each", descriptors.raise_limit())
+    try:
+        Interchange(settings, _make_state(settings), stream, received).run()
+    except BaseException:
+        logger.exception("the interchange ends on an error of its own")
+        raise
+    logger.info("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The manager: one process per node that places and watches workers."""

@@ -1,0 +1,1 @@
+"""What a node has: CPUs, accelerators, names; pure decisions about placing workers."""

@@ -1,0 +1,129 @@
+"""What a node has to offer to workers: read once, when its manager starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from parsl.executors.high_throughput.node import flat_tiles
+from parsl.executors.high_throughput.node.accelerators import are_plain_numbers
+from parsl.validate import wrong_value
+
+_BYTES_PER_GB = 2**30
+_NVIDIA_SMI_TIMEOUT_S = 15
+
+
+class NodeFacts(NamedTuple):
+    """What placement needs to know of a node."""
+
+    #: CPUs to count workers by; PARSL_CORES overrides it.
+    cores: int
+    #: Memory to count workers by, in units of 2**30 bytes; PARSL_MEMORY_GB overrides it.
+    memory_gb: float
+    #: The CPUs that this process may use, sorted.
+    cpus: tuple[int, ...]
+    #: The CPUs that it could bind itself to: more than `cpus` if a launcher has bound it.
+    bindable_cpus: tuple[int, ...] = ()
+    #: How many CUDA devices there are; 0 if there are none or nobody needs to know.
+    cuda_devices: int = 0
+    #: Whether Level Zero shows tiles as devices of their own, named 0..11 on Aurora.
+    flat_tiles: bool = False
+
+
+def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()) -> NodeFacts:
+    """Look at this node.
+
+    Args:
+        environ: The environment, with the overrides PARSL_CORES (a whole number) and
+            PARSL_MEMORY_GB (a number).
+        accelerators: What the workers will be given; CUDA devices are counted only if it matters.
+
+    Returns:
+        The facts.
+
+    Raises:
+        ParameterError: An override is not a number above 0.
+    """
+    cpus = _usable_cpus()
+    return NodeFacts(
+        cores=_cores_override(environ) or len(cpus),
+        memory_gb=_memory_override(environ) or _memory_gb(),
+        cpus=cpus,
+        bindable_cpus=_bindable_cpus(cpus),
+        cuda_devices=_count_cuda_devices(environ) if _may_share_devices(accelerators) else 0,
+        flat_tiles=flat_tiles.is_flat(environ),
+    )
+
+
+def _cores_override(environ: Mapping[str, str]) -> int | None:
+    text = environ.get("PARSL_CORES", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) == 0:
+        wrong_value("the environment", "PARSL_CORES", text, "a number of cores, at least 1")
+    return int(text)
+
+
+def _memory_override(environ: Mapping[str, str]) -> float | None:
+    text = environ.get("PARSL_MEMORY_GB", "").strip()
+    if not text:
+        return None
+    try:
+        memory_gb = float(text)
+    except ValueError:
+        memory_gb = 0.0
+    if not 0 < memory_gb < float("inf"):
+        wrong_value("the environment", "PARSL_MEMORY_GB", text, "an amount of memory in GB, above 0")
+    return memory_gb
+
+
+def _usable_cpus() -> tuple[int, ...]:
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def _bindable_cpus(cpus: tuple[int, ...]) -> tuple[int, ...]:
+    """Ask for all CPUs, see what the kernel gives, and go back: there is no other way to know."""
+    if not hasattr(os, "sched_setaffinity"):
+        return cpus
+    try:
+        os.sched_setaffinity(0, range(max(os.cpu_count() or 1, cpus[-1] + 1)))
+    except OSError:
+        return cpus
+    try:
+        return tuple(sorted({*cpus, *os.sched_getaffinity(0)}))
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def _memory_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _BYTES_PER_GB
+
+
+def _may_share_devices(accelerators: Sequence[str]) -> bool:
+    return len(accelerators) > 1 and are_plain_numbers(accelerators)
+
+
+def _count_cuda_devices(environ: Mapping[str, str]) -> int:
+    from shutil import which
+
+    nvidia_smi = which("nvidia-smi", path=environ.get("PATH"))
+    if nvidia_smi is None:
+        return 0
+    import subprocess
+
+    try:
+        listing = subprocess.run(
+            [nvidia_smi, "-L"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_NVIDIA_SMI_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    # MIG slices are listed indented below their device.
+    return sum(line.startswith(b"GPU ") for line in listing.stdout.splitlines())

@@ -1,0 +1,219 @@
+"""How many workers a node gets, on which CPUs and with which accelerator: data in, environment out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput.node.accelerators import (
+    accelerator_environment,
+    are_plain_numbers,
+    shared_cuda_device,
+)
+from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, format_cpus, parse_cpu_list
+from parsl.executors.high_throughput.node.facts import NodeFacts
+from parsl.executors.high_throughput.node.flat_tiles import VARIABLE as FLAT_VARIABLE
+from parsl.executors.high_throughput.node.flat_tiles import flat_names
+
+#: More workers than this on one node is a typing error, such as a very small cores_per_worker alone.
+MOST_WORKERS_PER_NODE = 4096
+#: So that 2 cores at 1/3 of a core each are six workers, whatever floating point makes of it.
+_ROUNDING = 1e-9
+
+
+class PlacementRequest(NamedTuple):
+    """What the user wants on each node."""
+
+    cores_per_worker: float = 1.0
+    mem_per_worker_gb: float | None = None
+    max_workers_per_node: int | None = None
+    available_accelerators: tuple[str, ...] = ()
+    cpu_affinity: str = "none"
+
+
+class WorkerPlacement(NamedTuple):
+    """The place of one worker."""
+
+    rank: int
+    #: The CPUs to bind it to; None to leave it as the manager is.
+    cpus: tuple[int, ...] | None
+    accelerator: str | None
+    #: What to set in its environment before it imports anything of the user's.
+    environment: dict[str, str]
+
+
+class Placement(NamedTuple):
+    """The places of a node's workers, and what the user should hear about them."""
+
+    workers: tuple[WorkerPlacement, ...]
+    warnings: tuple[str, ...]
+
+
+class _Binding(NamedTuple):
+    """The CPUs of each worker; None for one that is not bound."""
+
+    cpus: list[tuple[int, ...] | None]
+    warnings: list[str]
+
+
+def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
+    """Decide on the workers of a node.
+
+    Args:
+        request: What the user wants. Its values have been checked when the executor was made.
+        node: What the node has.
+
+    Returns:
+        A place for each worker, in the order of their ranks.
+
+    Raises:
+        ConfigurationError: The node is too small for one worker, or there would be absurdly many, or tiles
+            are devices of their own here and the names of the accelerators do not say which.
+    """
+    count = _count_workers(request, node)
+    binding = _bind(request.cpu_affinity, node, count)
+    names = flat_names(request.available_accelerators) if node.flat_tiles else request.available_accelerators
+    workers = tuple(
+        WorkerPlacement(
+            rank,
+            cpus,
+            names[rank] if names else None,
+            {
+                **_affinity_environment(cpus, request, node),
+                **_accelerator_environment(rank, len(binding.cpus), names, node),
+            },
+        )
+        for rank, cpus in enumerate(binding.cpus)
+    )
+    warnings = [*_node_warnings(request, node), *binding.warnings, *_tile_warnings(request, names)]
+    return Placement(workers, tuple(warnings))
+
+
+def _count_workers(request: PlacementRequest, node: NodeFacts) -> int:
+    if not request.cores_per_worker > 0:
+        raise ConfigurationError(f"cores_per_worker is {request.cores_per_worker}; it has to be above 0.")
+    limits = {
+        f"cores_per_worker={request.cores_per_worker:g} on {node.cores} cores": _fitting(
+            node.cores, request.cores_per_worker
+        )
+    }
+    if request.mem_per_worker_gb:
+        text = f"mem_per_worker={request.mem_per_worker_gb:g} on {node.memory_gb:.1f} GB of memory"
+        limits[text] = _fitting(node.memory_gb, request.mem_per_worker_gb)
+    if request.max_workers_per_node is not None:
+        limits[f"max_workers_per_node={request.max_workers_per_node}"] = request.max_workers_per_node
+    if request.available_accelerators:
+        limits["the number of accelerators"] = len(request.available_accelerators)
+    tightest = min(limits, key=lambda text: limits[text])
+    count = limits[tightest]
+    if count < 1:
+        raise ConfigurationError(
+            f"No worker fits on this node: {tightest} leaves room for none. Ask for less per worker, or, if"
+            " the node has more than it seems, set PARSL_CORES or PARSL_MEMORY_GB in worker_init."
+        )
+    if count > MOST_WORKERS_PER_NODE:
+        raise ConfigurationError(
+            f"{tightest} asks for {count} workers on this node, more than {MOST_WORKERS_PER_NODE}."
+            " Set max_workers_per_node."
+        )
+    return count
+
+
+def _fitting(amount: float, per_worker: float) -> int:
+    return int(min(amount / per_worker * (1 + _ROUNDING), 1e9))
+
+
+def _bind(affinity: str, node: NodeFacts, count: int) -> _Binding:
+    if affinity == "none":
+        return _Binding([None] * count, [])
+    if affinity.startswith(LIST_PREFIX):
+        return _bind_by_list(parse_cpu_list(affinity[len(LIST_PREFIX) :]), node, count)
+    shares = _shares(affinity, node.cpus, count)
+    if count <= len(node.cpus):
+        return _Binding([*shares], [])
+    warning = (
+        f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some are bound to the same."
+    )
+    return _Binding([*shares], [warning])
+
+
+def _shares(affinity: str, cpus: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
+    ordered = cpus[::-1] if affinity == "block-reverse" else cpus
+    if affinity == "alternating":
+        return [ordered[rank::count] or (ordered[rank % len(ordered)],) for rank in range(count)]
+    return [_block(ordered, rank, count) for rank in range(count)]
+
+
+def _block(cpus: tuple[int, ...], rank: int, count: int) -> tuple[int, ...]:
+    """Share CPUs out in a row, the first workers taking one more if they do not come out even."""
+    if count > len(cpus):
+        return (cpus[rank * len(cpus) // count],)
+    size, more = divmod(len(cpus), count)
+    start = rank * size + min(rank, more)
+    return cpus[start : start + size + (rank < more)]
+
+
+def _bind_by_list(groups: tuple[tuple[int, ...], ...], node: NodeFacts, count: int) -> _Binding:
+    warnings = []
+    if len(groups) < count:
+        warnings.append(
+            f"cpu_affinity lists CPUs for {len(groups)} of {count} workers; the others do not run."
+        )
+    groups = groups[:count]
+    there = {*node.cpus, *node.bindable_cpus}
+    bound = [tuple(cpu for cpu in group if cpu in there) for group in groups]
+    missing = {cpu for group in groups for cpu in group} - there
+    if missing:
+        homeless = [rank for rank, cpus in enumerate(bound) if not cpus]
+        warnings.append(_missing_warning(missing, homeless, node))
+    return _Binding([cpus or None for cpus in bound], warnings)
+
+
+def _missing_warning(missing: set[int], homeless: list[int], node: NodeFacts) -> str:
+    text = f"cpu_affinity names CPUs that this node does not have; left out: {format_cpus(missing)}."
+    if homeless:
+        ranks = f"{'Worker' if len(homeless) == 1 else 'Workers'} {format_cpus(homeless)}"
+        text += f" {ranks}, left with none, may use all usable CPUs: {format_cpus(node.cpus)}."
+    return text
+
+
+def _affinity_environment(
+    cpus: tuple[int, ...] | None, request: PlacementRequest, node: NodeFacts
+) -> dict[str, str]:
+    if request.cpu_affinity == "none":
+        return {}
+    if cpus is None:
+        # Not bound, so that the threads of several such workers do not meet on the first CPU.
+        return {"OMP_NUM_THREADS": str(len(node.cpus))}
+    listed = ",".join(str(cpu) for cpu in cpus)
+    return {
+        "OMP_NUM_THREADS": str(len(cpus)),
+        "GOMP_CPU_AFFINITY": listed,
+        "KMP_AFFINITY": f"explicit,proclist=[{listed}]",
+    }
+
+
+def _accelerator_environment(
+    rank: int, count: int, names: tuple[str, ...], node: NodeFacts
+) -> dict[str, str]:
+    if not names:
+        return {}
+    cuda_device = None
+    if 0 < node.cuda_devices < count and are_plain_numbers(names):
+        cuda_device = shared_cuda_device(rank, count, node.cuda_devices)
+    return accelerator_environment(names[rank], cuda_device)
+
+
+def _node_warnings(request: PlacementRequest, node: NodeFacts) -> list[str]:
+    if request.cpu_affinity.startswith(LIST_PREFIX) or len(node.bindable_cpus) <= len(node.cpus):
+        return []
+    bound = f"{len(node.cpus)} of {len(node.bindable_cpus)} CPUs ({format_cpus(node.cpus)})"
+    return [f"The launcher has bound this manager to {bound}; its workers share these."]
+
+
+def _tile_warnings(request: PlacementRequest, names: tuple[str, ...]) -> list[str]:
+    for name, flat_name in zip(request.available_accelerators, names, strict=True):
+        if name != flat_name:
+            flat = f"{FLAT_VARIABLE} makes tiles devices of their own here"
+            return [f"{flat}; names of accelerators are translated: {name} is {flat_name}, and so on."]
+    return []

@@ -1,0 +1,1 @@
+"""What crosses process boundaries: records, streams, settings, payloads in shared memory."""

@@ -1,0 +1,1 @@
+"""The worker, and the fork server that starts and reaps it."""

@@ -1,0 +1,307 @@
+"""A worker: one process that runs one task at a time.
+
+Forked by the fork server with one socket to its manager. It has its own session, so that everything a task
+starts can be ended with it. It never decides anything: tasks come as packets, results go as packets, an
+end-of-file means that the manager is gone and the worker with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from parsl.executors.high_throughput.wire import spool
+from parsl.executors.high_throughput.wire.arena import ArenaReader
+from parsl.executors.high_throughput.wire.protocol import (
+    DONE,
+    FAILED,
+    INLINE_LIMIT,
+    MANAGER_LOST,
+    RAISED,
+    Failure,
+    Fork,
+    Result,
+    Task,
+    Work,
+    decode_work,
+    encode,
+)
+from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
+from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
+from parsl.executors.high_throughput.worker.orphans import WORKER_TITLE
+from parsl.serialize.messages import NO_ARGUMENTS, dump_exception, dump_value
+from parsl.serialize.objects import Buffer, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+
+Function = Callable[..., Any]
+
+
+#: For the log, by the status of the result.
+_OUTCOMES = {
+    DONE: "done",
+    RAISED: "has raised an exception",
+    FAILED: "cannot be begun: its arguments are gone",
+}
+
+
+class _ArgumentsGone(Exception):
+    """The file with a task's arguments is not there: another worker has taken it."""
+
+
+class Worker:
+    """Runs tasks from a socket until it is closed. Single-threaded; owned by its process."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        spool_directory: str = "",
+        log: Logger | None = None,
+        place: dict[str, Any] | None = None,
+    ) -> None:
+        self._sock = sock
+        #: Where this is, for the errors of tasks.
+        self._place = place or {}
+        self._log = log
+        self._spool = spool_directory
+        self._arena = ArenaReader(spool_directory)
+        self._functions: dict[bytes, Function] = {}
+        self._buffer = bytearray(PACKET_LIMIT + 4096)
+
+    def __repr__(self) -> str:
+        return f"<Worker pid={os.getpid()} functions={len(self._functions)}>"
+
+    def serve(self) -> None:
+        """Run tasks until the manager closes the channel."""
+        view = memoryview(self._buffer)
+        while size := self._sock.recv_into(view):
+            self._serve_one(decode_work(view[:size]))
+
+    def _serve_one(self, work: Work) -> None:
+        # A call of its own, so that nothing of a task, however large, is kept until the next one comes.
+        head, out = self._run(work, self._receive_frames(work))
+        if out:
+            send_blocking(self._sock, head, out)
+        else:
+            self._sock.send(head)
+
+    def _receive_frames(self, work: Work) -> list[bytearray]:
+        sizes = work.task.sizes
+        if not sizes and not work.body_size:
+            return []
+        collector = FrameCollector((work.body_size, *sizes) if work.body_size else sizes)
+        while not collector.is_complete:
+            collector.receive(self._sock)
+        return collector.frames
+
+    def _run(self, work: Work, frames: list[bytearray]) -> tuple[bytes, list[Buffer]]:
+        task = work.task
+        if self._log is not None:
+            self._log.debug("task %d begins", task.id)
+        start = perf_counter()
+        out: list[Buffer] = []
+        try:
+            if work.environment is None:
+                value = self._call(work, frames)
+            else:
+                value = self._call_in(work.environment, work, frames)
+            status = DONE
+            payload, out = dump_value(value)
+        except SystemExit as error:
+            _leave(error)
+        except _ArgumentsGone:
+            status, payload = FAILED, self._why_not_begun()
+        except BaseException as error:
+            status = RAISED
+            facts = {**self._place, **_used(), "ran_s": perf_counter() - start}
+            from parsl.vocabulary.app_errors import task_failure
+
+            failure = task_failure(error.with_traceback(_beyond_this_file(error)))
+            payload = dump_exception(failure, facts)
+        if self._log is not None:
+            how = _OUTCOMES[status]
+            self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
+        if not out and len(payload) <= INLINE_LIMIT:
+            return encode(Result(task.id, status, payload, (), perf_counter() - start)), []
+        out = [payload, *out]
+        sizes = tuple(memoryview(frame).nbytes for frame in out)
+        if (
+            self._spool
+            and sum(sizes) >= SPOOL_LIMIT
+            and spool.write(spool.result_file(self._spool, task.id), out)
+        ):
+            return encode(Result(task.id, status, b"", (), perf_counter() - start, sizes)), []
+        return encode(Result(task.id, status, b"", sizes, perf_counter() - start)), out
+
+    def _call_in(self, environment: dict[str, str], work: Work, frames: list[bytearray]) -> Any:
+        """Call with variables that are there as long as the task."""
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            return self._call(work, frames)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def _call(self, work: Work, frames: list[bytearray]) -> Any:
+        task = work.task
+        body: Buffer | None = work.body
+        if work.body_size:
+            body, frames = frames[0], frames[1:]
+        if not task.function:
+            function, args, kwargs = self._load_arguments(task, frames)
+            return function(*args, **kwargs)
+        known = self._functions.get(task.function)
+        if known is None:
+            known = self._functions[task.function] = _load_function(body)
+        if task.payload == NO_ARGUMENTS:
+            return known()
+        args, kwargs = self._load_arguments(task, frames)
+        return known(*args, **kwargs)
+
+    def _load_arguments(self, task: Task, frames: list[Any]) -> Any:
+        try:
+            if task.place is not None:
+                return self._arena.read(task.id, task.place, loads)
+            if task.spooled:
+                frames = self._take_file(task)
+            return loads(frames[0], frames[1:]) if frames else loads(task.payload)
+        except _ArgumentsGone:
+            raise
+        except Exception as error:
+            from parsl.serialize.errors import DeserializationError
+
+            raise DeserializationError(
+                "the task's function or arguments cannot be unpickled on the worker: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _take_file(self, task: Task) -> list[Any]:
+        try:
+            return list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
+        except FileNotFoundError:
+            raise _ArgumentsGone from None
+
+    def _why_not_begun(self) -> bytes:
+        """Why a task cannot be begun here: nobody else takes a file that is another worker's to take."""
+        message = (
+            "The file in memory with the task's arguments is gone. Either somebody has removed it from "
+            f"{self._spool} (a clean-up at the end of a job, perhaps), or the task had been begun by a "
+            "worker that was lost together with the interchange: then nobody knows how far it had come."
+        )
+        return encode(Failure(MANAGER_LOST, message, host=self._place.get("host", "")))
+
+
+def _load_function(body: Buffer | None) -> Function:
+    from parsl.serialize.errors import DeserializationError
+
+    if body is None:
+        raise DeserializationError("the task names a function that this worker was never sent")
+    try:
+        return loads(body)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise DeserializationError(
+            f"the task's function cannot be unpickled on the worker: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _used() -> dict[str, Any]:
+    """What a task that has failed has used."""
+    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+    kilobytes = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    return {"pid": os.getpid(), "peak_memory": kilobytes * 1024}
+
+
+def _place_of(order: Fork) -> dict[str, Any]:
+    environment = order.environment
+    return {
+        "host": os.uname().nodename,
+        "block": environment.get("PARSL_WORKER_BLOCK_ID"),
+        "manager": environment.get("PARSL_WORKER_POOL_ID"),
+        "worker": order.rank,
+    }
+
+
+def _beyond_this_file(error: BaseException) -> Any:
+    """The part of the traceback that is not the worker's own, or all of it if there is no other."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace if trace is not None else error.__traceback__
+
+
+def _leave(error: SystemExit) -> None:
+    """The task called sys.exit: it gets what it asked for, and the manager tells the story."""
+    code = error.code
+    if code is not None and not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    _flush()
+    os._exit((code or 0) & 0xFF)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def run_worker(sock: socket.socket, order: Fork) -> None:
+    """The life of a worker process, from just after the fork. Never returns."""
+    code = 1
+    try:
+        _settle(sock, order)
+        Worker(sock, order.spool, _start_log(order), _place_of(order)).serve()
+        code = 0
+    except (BrokenPipeError, ConnectionResetError, EOFError):
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _start_log(order: Fork) -> Logger | None:
+    """The worker's own log, for worker_debug only: it costs a line for each task."""
+    if not order.log_file:
+        return None
+    import logging
+
+    from parsl.logconfigs.log_file import start_role_log
+
+    start_role_log("parsl.htex.worker", order.log_file, is_debug=True)
+    log = logging.getLogger("parsl.htex.worker")
+    log.debug("worker %d begins, pid %d", order.rank, os.getpid())
+    return log
+
+
+def _settle(sock: socket.socket, order: Fork) -> None:
+    """Affinity, accelerator and environment, before anything of the user's is imported."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # the fork server blocks it
+    os.environ.update(order.environment)
+    if order.cpus:
+        os.sched_setaffinity(0, order.cpus)
+    from parsl.utils import setproctitle
+
+    setproctitle(f"{WORKER_TITLE}{order.rank}")
+    sock.setblocking(True)
+    os.set_inheritable(sock.fileno(), False)

@@ -1,0 +1,105 @@
+"""Ending Python code that runs in a thread, by raising an exception in it."""
+
+from __future__ import annotations
+
+from os import uname
+from threading import Lock, Timer, get_ident
+
+from parsl.vocabulary.app_errors import AppTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def walltime_exceeded(name: str, walltime_s: float) -> AppTimeout:
+    """Return the error of a task that took longer than its walltime on this host."""
+    return AppTimeout(f"App {name} exceeded walltime: {walltime_s:g} seconds on host {uname().nodename}")
+
+
+class Interruptible:
+    """Lets other threads interrupt the calling thread, once, while ``is_open``.
+
+    Python raises the exception when the thread executes its next instruction: code that sits in a C
+    function is only interrupted when it returns from there. As the exception may come anywhere, no lock
+    that others use may be taken while this is open.
+    """
+
+    __slots__ = ("_lock", "_thread_id", "is_interrupted", "is_open")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._thread_id = get_ident()
+        #: Set by the thread itself. Only :meth:`close` makes sure that nothing comes afterwards.
+        self.is_open = False
+        self.is_interrupted = False
+
+    def interrupt(self) -> None:
+        """Raise :class:`AppTimeout` in the thread, unless this is closed or it was done before."""
+        with self._lock:
+            if self.is_open and not self.is_interrupted:
+                self.is_interrupted = True
+                _raise_in_thread(self._thread_id, AppTimeout)
+
+    def close(self) -> None:
+        """Let no interruption come any more. May raise :class:`AppTimeout`, for the last time."""
+        with self._lock:
+            self.is_open = False
+        if self.is_interrupted:
+            _raise_in_thread(self._thread_id, None)  # takes back what has not been raised yet
+
+
+class TimeLimited:
+    """A function with a limit on its time, for executors that cannot end a task themselves.
+
+    Args:
+        func: The function.
+        walltime_s: How long a call may take, in seconds.
+    """
+
+    def __init__(self, func: Callable[..., Any], walltime_s: float) -> None:
+        self.func = func
+        self.walltime_s = walltime_s
+        self.__name__ = getattr(func, "__name__", type(func).__name__)
+        self.__doc__ = getattr(func, "__doc__", None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        stretch = Interruptible()
+        timer = Timer(self.walltime_s, stretch.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            try:
+                stretch.is_open = True
+                return self.func(*args, **kwargs)
+            finally:
+                stretch.close()
+        except AppTimeout:
+            if stretch.is_interrupted:
+                raise walltime_exceeded(self.__name__, self.walltime_s) from None
+            raise
+        finally:
+            timer.cancel()
+
+    def __parsl_dependencies__(self) -> tuple[object, ...]:
+        return self.func, self.walltime_s
+
+
+def limit_walltime(func: Callable[..., Any], walltime_s: float) -> Callable[..., Any]:
+    """Return ``func`` with a limit on its time, or ``func`` itself if it sees to its walltime (a bash app's).
+
+    Args:
+        func: What the task calls.
+        walltime_s: How long the call may take, in seconds.
+    """
+    if getattr(func, "enforces_walltime", False):
+        return func
+    return TimeLimited(func, walltime_s)
+
+
+def _raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> None:
+    from ctypes import c_ulong, py_object, pythonapi
+
+    value = py_object(exception) if exception is not None else None
+    pythonapi.PyThreadState_SetAsyncExc(c_ulong(thread_id), value)

@@ -1,0 +1,145 @@
+"""The states of a batch job, and what is known about one job."""
+
+from __future__ import annotations
+
+import os
+from enum import IntEnum
+
+from parsl.common.public import publish
+
+_ELISION = "\n...\n"
+
+
+class JobState(IntEnum):
+    """Where a batch job is in its life, in the terms all schedulers share."""
+
+    UNKNOWN = 0  #: the scheduler gave no usable answer; never terminal
+    PENDING = 1  #: queued
+    RUNNING = 2
+    CANCELLED = 3  #: ended on request
+    COMPLETED = 4  #: ended by itself, exit code 0 or none known
+    FAILED = 5
+    TIMEOUT = 6  #: ended by the scheduler at its walltime
+    HELD = 7  #: queued, and will not start before somebody releases it
+    MISSING = 8  #: the scheduler does not know the job any more, and nobody saw how it ended
+    SCALED_IN = 9  #: ended by the scaling strategy
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+
+#: States in which a job will never run anything more.
+TERMINAL_STATES = frozenset(
+    {
+        JobState.CANCELLED,
+        JobState.COMPLETED,
+        JobState.FAILED,
+        JobState.TIMEOUT,
+        JobState.MISSING,
+        JobState.SCALED_IN,
+    }
+)
+
+
+class JobStatus:
+    """What is known about one batch job.
+
+    Args:
+        state: Where it is in its life.
+        message: What the scheduler, or Parsl, has to say about it.
+        exit_code: How it ended, if it did.
+        stdout_path: Where its standard output is written.
+        stderr_path: Where its standard error is written.
+        is_for_good: Whether the scheduler says that a HELD job can never run as it is.
+    """
+
+    #: Longer output is shortened in the middle by the summaries; in characters.
+    SUMMARY_TRUNCATION_THRESHOLD = 2048
+
+    def __init__(
+        self,
+        state: JobState,
+        message: str | None = None,
+        exit_code: int | None = None,
+        stdout_path: str | None = None,
+        stderr_path: str | None = None,
+        is_for_good: bool = False,
+    ) -> None:
+        self.state = state
+        self.message = message
+        self.exit_code = exit_code
+        self.stdout_path = stdout_path
+        self.stderr_path = stderr_path
+        self.is_for_good = is_for_good
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job will never run anything more."""
+        return self.state in TERMINAL_STATES
+
+    @property
+    def status_name(self) -> str:
+        """The name of the state, such as ``"RUNNING"``."""
+        return self.state.name
+
+    @property
+    def stdout(self) -> str | None:
+        """All of the job's standard output, or None when it cannot be read."""
+        return _read_all(self.stdout_path)
+
+    @property
+    def stderr(self) -> str | None:
+        """All of the job's standard error, or None when it cannot be read."""
+        return _read_all(self.stderr_path)
+
+    @property
+    def stdout_summary(self) -> str | None:
+        """Head and tail of the job's standard output, or None when it cannot be read."""
+        return _read_ends(self.stdout_path, self.SUMMARY_TRUNCATION_THRESHOLD)
+
+    @property
+    def stderr_summary(self) -> str | None:
+        """Head and tail of the job's standard error, or None when it cannot be read."""
+        return _read_ends(self.stderr_path, self.SUMMARY_TRUNCATION_THRESHOLD)
+
+    def __str__(self) -> str:
+        details = f" ({self.message})" if self.message is not None else ""
+        code = f" exit code {self.exit_code}" if self.exit_code is not None else ""
+        return f"{self.state}{details}{code}"
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.state}, message={self.message!r}, exit_code={self.exit_code}, "
+            f"stdout_path={self.stdout_path!r}, stderr_path={self.stderr_path!r}>"
+        )
+
+
+def _read_all(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with open(path, errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _read_ends(path: str | None, limit: int) -> str | None:
+    """Read at most about ``limit`` characters, however large the file is."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size <= limit:
+                return stream.read(limit).decode(errors="replace")
+            half = (limit - len(_ELISION)) // 2
+            head = stream.read(half)
+            stream.seek(-half, os.SEEK_END)
+            tail = stream.read(half)
+    except OSError:
+        return None
+    return head.decode(errors="replace") + _ELISION + tail.decode(errors="replace")
+
+
+publish(globals(), "parsl.jobs.states")

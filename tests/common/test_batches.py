@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from parsl.common.batches import at_end, together
+
+
+def test_what_is_put_off_is_done_once_at_the_end() -> None:
+    done: list[str] = []
+
+    def end() -> None:
+        done.append("end")
+
+    def work(count: int) -> None:
+        for _ in range(count):
+            assert at_end(end)
+            done.append("work")
+        together(done.append, "inside")
+
+    together(work, 3)
+    assert done == ["work", "work", "work", "inside", "end"]
+    assert not at_end(end)
+
+
+def test_it_is_done_also_after_an_exception_and_for_all() -> None:
+    done: list[int] = []
+
+    def work() -> None:
+        at_end(lambda: 1 / 0)
+        at_end(lambda: done.append(1))
+        raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"):
+        together(work)
+    assert done == [1]
+
+
+def test_another_thread_has_batches_of_its_own() -> None:
+    answers: list[bool] = []
+
+    def work() -> None:
+        thread = threading.Thread(target=lambda: answers.append(at_end(print)))
+        thread.start()
+        thread.join()
+
+    together(work)
+    assert answers == [False]

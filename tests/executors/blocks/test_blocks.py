@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from parsl.executors.blocks.views import BlockView, leave_order
+from parsl.jobs.states import JobState
+
+
+def test_least_is_lost_first() -> None:
+    blocks = [
+        BlockView("busy", JobState.RUNNING, 9, managers=1, tasks_held=1, idle_s=0),
+        BlockView("full", JobState.RUNNING, 9, managers=4, tasks_held=0, idle_s=900),
+        BlockView("short", JobState.RUNNING, 9, managers=1, tasks_held=0, idle_s=10),
+        BlockView("long", JobState.RUNNING, 9, managers=1, tasks_held=0, idle_s=20),
+        BlockView("queued", JobState.PENDING, 9, managers=0, tasks_held=0, idle_s=9),
+    ]
+    assert [block.block_id for block in leave_order(blocks)] == ["queued", "long", "short", "full", "busy"]

@@ -1,0 +1,54 @@
+"""Which managers the interchange lets in."""
+
+from __future__ import annotations
+
+from parsl.executors.high_throughput.interchange.admission import refusal
+from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
+from parsl.executors.high_throughput.wire.settings import InterchangeSettings
+
+SETTINGS = InterchangeSettings(
+    listener_fd=-1,
+    endpoint="",
+    local_socket="",
+    socket_directory="",
+    local_fd=-1,
+    cert_dir="",
+    spool="",
+    log_file="",
+    debug=False,
+    heartbeat_period_s=1.0,
+    heartbeat_threshold_s=2.0,
+    selector="random",
+    parsl_version="2026.1.1",
+    python_version="3.11",
+)
+
+
+def introduction(
+    *, protocol: int = PROTOCOL_VERSION, parsl: str = "2026.1.1", python: str = "3.11"
+) -> Register:
+    return Register(protocol, "m1", parsl, python, "x1c0", "7", 1, 4, 4)
+
+
+def test_one_like_the_driver_is_let_in_as_long_as_there_is_room() -> None:
+    assert refusal(introduction(), SETTINGS, managers=9, most=10) is None
+
+
+def test_without_a_descriptor_for_it_the_manager_hears_why() -> None:
+    refused = refusal(introduction(), SETTINGS, managers=10, most=10)
+    assert refused is not None
+    assert refused.reason.startswith("the interchange has 10 managers already")
+    assert refused.news is None
+
+
+def test_another_environment_is_named_on_both_sides() -> None:
+    for other, theirs in (
+        (introduction(python="3.12"), f"parsl 2026.1.1 (protocol {PROTOCOL_VERSION}) on Python 3.12"),
+        (introduction(parsl="2025.9.9"), f"parsl 2025.9.9 (protocol {PROTOCOL_VERSION}) on Python 3.11"),
+        (introduction(protocol=0), "parsl 2026.1.1 (protocol 0) on Python 3.11"),
+    ):
+        refused = refusal(other, SETTINGS, managers=0, most=10)
+        assert refused is not None
+        assert theirs in refused.reason
+        assert refused.news is not None
+        assert (refused.news.host, refused.news.block) == ("x1c0", "7")

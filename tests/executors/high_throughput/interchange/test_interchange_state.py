@@ -1,0 +1,446 @@
+"""The interchange's decisions: every task is in one place, and managers get no more than they want."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+
+from parsl.executors.high_throughput.interchange.manager_record import Recount
+from parsl.executors.high_throughput.interchange.state import InterchangeState, TaskQueue
+from parsl.executors.high_throughput.manager_selector import (
+    BlockIdManagerSelector,
+    ManagerSelector,
+    RandomManagerSelector,
+)
+from parsl.executors.high_throughput.wire.protocol import DONE, Register, Result, Results, Task
+
+
+def task(number: int, priority: float | None = None) -> Task:
+    return Task(number, b"", b"", priority=priority)
+
+
+def register(name: str, workers: int = 2, prefetch: int = 0, block: str = "0", held: Any = ()) -> Register:
+    return Register(1, name, "v", "3", "host", block, 1, workers, workers + prefetch, list(held))
+
+
+def results(*ids: int) -> list[Result]:
+    return [Result(number, DONE, b"") for number in ids]
+
+
+def state_with(*managers: Register, selector: ManagerSelector | None = None) -> InterchangeState:
+    state = InterchangeState(selector or RandomManagerSelector())
+    for manager in managers:
+        state.register(manager.manager.encode(), manager, 0.0)
+    return state
+
+
+def given(state: InterchangeState) -> dict[bytes, list[int]]:
+    return {name: [task.id for task in tasks] for name, tasks in state.match()}
+
+
+class TestQueue:
+    def test_lower_priority_first_then_the_others_in_order_of_arrival(self) -> None:
+        queue = TaskQueue()
+        queue.extend([task(1), task(2, 5), task(3, -1), task(4), task(5, 5), task(6, 0)])
+        assert [found.id for found in queue.take(10)] == [3, 6, 2, 5, 1, 4]
+
+    def test_dropped_tasks_are_not_taken(self) -> None:
+        queue = TaskQueue()
+        queue.extend([task(1), task(2, 1), task(3)])
+        queue.drop(1)
+        queue.drop(2)
+        assert len(queue) == 1
+        assert [found.id for found in queue] == [3]
+        assert [found.id for found in queue.take(2)] == [3]
+        assert repr(queue) == "<TaskQueue tasks=0>"
+
+
+class TestMatching:
+    def test_nothing_happens_without_tasks_or_managers(self) -> None:
+        assert given(state_with()) == {}
+        assert given(state_with(register("a"))) == {}
+
+    def test_free_workers_get_tasks_before_anybody_fetches_ahead(self) -> None:
+        state = state_with(register("a", 2, prefetch=10), register("b", 2, prefetch=10))
+        state.add_tasks(map(task, range(4)))
+        assert {name: len(ids) for name, ids in given(state).items()} == {b"a": 2, b"b": 2}
+
+    def test_what_is_fetched_ahead_is_shared_evenly(self) -> None:
+        state = state_with(*[register(name, 1, prefetch=10) for name in "abcd"])
+        state.add_tasks(map(task, range(12)))
+        assert sorted(len(ids) for ids in given(state).values()) == [3, 3, 3, 3]
+
+    def test_all_room_is_used_when_there_are_tasks_enough(self) -> None:
+        state = state_with(*[register(str(n), 2, prefetch=n) for n in range(10)])
+        state.add_tasks(map(task, range(1000)))
+        assert {name: len(ids) for name, ids in given(state).items()} == {
+            str(n).encode(): 2 + n for n in range(10)
+        }
+        assert given(state) == {}
+
+    def test_managers_take_turns(self) -> None:
+        state = state_with(*[register(name, 10) for name in "abc"])
+        receivers = []
+        for number in range(6):
+            state.add_tasks([task(number)])
+            receivers += list(given(state))
+        assert sorted(receivers) == [b"a", b"a", b"b", b"b", b"c", b"c"]
+
+    def test_urgent_tasks_overtake(self) -> None:
+        state = state_with(register("a", 1))
+        state.add_tasks([task(1), task(2, priority=1)])
+        assert given(state) == {b"a": [2]}
+
+    def test_the_oldest_block_is_filled_first(self) -> None:
+        managers = [register(name, 1, block=block) for name, block in (("a", "10"), ("b", "9"), ("c", "2"))]
+        state = state_with(*managers, selector=BlockIdManagerSelector())
+        state.add_tasks([task(1), task(2)])
+        assert given(state) == {b"c": [1], b"b": [2]}
+
+    def test_a_selector_of_the_users_may_leave_managers_out(self) -> None:
+        class OnlyA(ManagerSelector):
+            def sort_managers(self, ready_managers: Any, manager_list: set[bytes]) -> list[bytes]:
+                return [name for name in manager_list if ready_managers[name]["block_id"] == "0"]
+
+        state = state_with(register("a"), register("b", block="1"), selector=OnlyA())
+        state.add_tasks(map(task, range(10)))
+        assert given(state) == {b"a": [0, 1]}
+
+    def test_results_make_room(self) -> None:
+        state = state_with(register("a", 1))
+        state.add_tasks(map(task, range(3)))
+        assert given(state) == {b"a": [0]}
+        state.results(b"a", Results(results(0), 2), 5.0)
+        assert given(state) == {b"a": [1, 2]}
+        assert state.managers[b"a"].info(6.0).idle_s == 0
+
+    def test_offers_cost_no_look_at_every_manager(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        state = state_with(*[register(str(n), 1, prefetch=1) for n in range(1000)])
+        looked = 0
+        for number in range(2000):
+            state.add_tasks([task(number)])
+            for name in given(state):
+                looked += 1
+                assert len(state.managers[name].held) <= 2
+        assert looked == 2000
+        assert not state._with_free_workers
+
+
+class TestCancelling:
+    def test_a_waiting_task_is_forgotten(self) -> None:
+        state = state_with()
+        state.add_tasks([task(1), task(2)])
+        assert state.cancel(1) is None
+        state.register(b"a", register("a"), 0.0)
+        assert given(state) == {b"a": [2]}
+
+    def test_the_holder_of_a_task_is_named(self) -> None:
+        state = state_with(register("a"))
+        state.add_tasks([task(1)])
+        state.match()
+        assert state.cancel(1) == b"a"
+
+    def test_an_unknown_task_is_nobodys(self) -> None:
+        assert state_with(register("a")).cancel(7) is None
+
+
+class TestManagers:
+    def test_one_that_drains_gets_nothing(self) -> None:
+        state = state_with(register("a"))
+        state.drain(b"a")
+        state.add_tasks([task(1)])
+        assert given(state) == {}
+
+    def test_a_block_on_hold_gets_nothing_until_it_is_released(self) -> None:
+        state = state_with(register("a", block="7"))
+        state.hold_block("7", True)
+        state.register(b"late", register("late", block="7"), 0.0)
+        state.add_tasks([task(1), task(2)])
+        assert given(state) == {}
+        state.hold_block("7", False)
+        assert sum(len(ids) for ids in given(state).values()) == 2
+
+    def test_one_that_is_removed_names_what_it_held(self) -> None:
+        state = state_with(register("a"))
+        state.add_tasks([task(1), task(2)])
+        state.match()
+        assert state.remove(b"a").held == {1, 2}
+        state.add_tasks([task(3)])
+        assert given(state) == {}
+
+    def test_one_that_registers_again_keeps_its_tasks_and_is_asked_which(self) -> None:
+        state = state_with(register("a", workers=2))
+        state.add_tasks([task(number) for number in range(3)])
+        assert given(state) == {b"a": [0, 1]}
+        record, strange = state.register(b"a", register("a", workers=2, held=[1, 2]), 0.0)
+        assert (record.held, strange) == ({0, 1}, [2])
+        assert record.recount is Recount.WANTED
+        assert given(state) == {}
+        assert state.recounted(b"a", [1]) == [0]
+        assert given(state) == {b"a": [2]}
+
+    def test_what_a_manager_does_not_hold_it_cannot_bring(self) -> None:
+        state = state_with(register("a"), register("b"))
+        state.add_tasks([task(1)])
+        [(name, _)] = state.match()
+        other = b"b" if name == b"a" else b"a"
+        assert state.results(other, Results(results(1), 2, 1), 1.0) == []
+        assert state.results(name, Results(results(1, 7), 2, 1), 1.0) == results(1)
+        assert state.results(name, Results(results(1), 2, 1), 1.0) == []
+
+    def test_what_it_says_to_hold_without_having_been_given_it_is_not_its_own(self) -> None:
+        state = state_with()
+        record, strange = state.register(b"a", register("a", held=[8, 9]), 0.0)
+        assert (record.held, strange) == (set(), [8, 9])
+
+    def test_results_are_acknowledged_up_to_the_first_gap(self) -> None:
+        state = state_with(register("a"))
+        record = state.managers[b"a"]
+        for serial, received in ((1, 1), (3, 1), (2, 2), (3, 3), (0, 3)):
+            state.results(b"a", Results([], 2, serial), 1.0)
+            assert record.received == received
+
+    def test_silence_and_a_lost_connection_have_their_limits(self) -> None:
+        state = state_with(register("silent"), register("cut"), register("well"))
+        assert state.lose_contact(b"cut", 100.0)
+        assert not state.lose_contact(b"cut", 101.0)
+        assert not state.lose_contact(b"unknown", 101.0)
+        for name in (b"cut", b"well"):
+            state.managers[name].heard_at = 100.0
+        found = dict(state.silent(101.0, threshold_s=50, grace_s=3))
+        assert set(found) == {b"silent"}
+        assert "nothing was heard of it for 50 s" in found[b"silent"]
+        assert set(dict(state.silent(103.0, threshold_s=50, grace_s=3))) == {b"silent", b"cut"}
+        assert state.unreachable() == [b"cut"]
+
+    def test_that_nobody_listened_is_no_managers_silence(self) -> None:
+        state = state_with(register("a"), register("cut"))
+        state.heard(b"a", 100.0)
+        state.heard(b"cut", 100.0)
+        state.lose_contact(b"cut", 100.0)
+        state.forgive(100.0)
+        assert state.silent(202.0, threshold_s=50, grace_s=3) == []
+        assert {name for name, _ in state.silent(203.0, threshold_s=50, grace_s=3)} == {b"cut"}
+        assert {name for name, _ in state.silent(251.0, threshold_s=50, grace_s=3)} == {b"a", b"cut"}
+
+    def test_an_unknown_one_is_not_heard(self) -> None:
+        assert state_with().heard(b"a", 1.0) is None
+
+    def test_one_that_comes_back_must_say_what_it_holds_before_it_gets_more(self) -> None:
+        state = state_with(register("a", 3))
+        state.add_tasks([task(1), task(2)])
+        state.match()
+        record = state.managers[b"a"]
+        record.functions.add(b"f")
+        state.lose_contact(b"a", 1.0)
+        state.add_tasks([task(3)])
+        assert given(state) == {}
+        assert state.heard(b"a", 2.0) is record
+        assert record.recount is Recount.WANTED
+        assert given(state) == {}
+        assert state.recounted(b"a", [1]) == [2]
+        assert record.held == {1}
+        assert not record.functions
+        assert given(state) == {b"a": [3]}
+
+    def test_only_the_answer_to_the_latest_question_says_what_one_holds(self) -> None:
+        record = state_with(register("a")).managers[b"a"]
+        assert not record.is_awaited(0)
+        first = record.ask()
+        assert not record.is_awaited(0)  # the answer to a probe, from before the question
+        assert record.is_awaited(first)
+        second = record.ask()
+        assert not record.is_awaited(first)
+        assert record.is_awaited(second)
+
+    def test_what_is_known_of_one_is_there_for_selectors(self) -> None:
+        record = state_with(register("a", block="4")).managers[b"a"]
+        names = ("block_id", "worker_count", "tasks", "hostname", "capacity")
+        assert [record[name] for name in names] == ["4", 2, set(), "host", 2]
+        with pytest.raises(KeyError):
+            record["nothing"]
+
+
+class Life(RuleBasedStateMachine):
+    """Tasks, managers and their misfortunes in any order."""
+
+    managers = Bundle("managers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = InterchangeState(RandomManagerSelector())
+        self.numbers = iter(range(1, 10**9))
+        self.names = iter(range(10**9))
+        self.alive: set[int] = set()
+        self.held: dict[bytes, set[int]] = {}
+        self.introductions: dict[bytes, Register] = {}
+
+    @rule(count=st.integers(1, 8), priority=st.none() | st.integers(-2, 2))
+    def submit(self, count: int, priority: float | None) -> None:
+        tasks = [task(next(self.numbers), priority) for _ in range(count)]
+        self.alive.update(found.id for found in tasks)
+        self.state.add_tasks(tasks)
+
+    @rule(target=managers, workers=st.integers(1, 4), prefetch=st.integers(0, 5), block=st.sampled_from("01"))
+    def join(self, workers: int, prefetch: int, block: str) -> bytes:
+        name = str(next(self.names)).encode()
+        self.introductions[name] = register(name.decode(), workers, prefetch, block)
+        self.state.register(name, self.introductions[name], 0.0)
+        self.held[name] = set()
+        return name
+
+    @rule(name=managers)
+    def join_again(self, name: bytes) -> None:
+        if name in self.held:
+            self.state.register(name, self.introductions[name], 0.0)
+
+    @rule()
+    def match(self) -> None:
+        for name, tasks in self.state.match():
+            record = self.state.managers[name]
+            for found in tasks:
+                assert found.id in self.alive
+                assert not any(found.id in held for held in self.held.values()), "given twice"
+                self.held[name].add(found.id)
+            assert len(record.held) <= record.capacity
+            assert record.takes_tasks
+
+    @rule(name=managers, data=st.data())
+    def answer(self, name: bytes, data: Any) -> None:
+        held = sorted(self.held.get(name, ()))
+        if not held:
+            return
+        done = data.draw(st.lists(st.sampled_from(held), unique=True))
+        capacity = data.draw(st.integers(self.state.managers[name].workers, 12))
+        self.state.results(name, Results(results(*done), capacity), 1.0)
+        self.held[name] -= set(done)
+        self.alive -= set(done)
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def cancel(self, data: Any) -> None:
+        number = data.draw(st.sampled_from(sorted(self.alive)))
+        holder = self.state.cancel(number)
+        holders = [name for name, held in self.held.items() if number in held]
+        assert ([holder] if holder else []) == holders
+        if holder is None:
+            self.alive.discard(number)
+
+    @rule(name=managers)
+    def cut_off(self, name: bytes) -> None:
+        if name in self.held:
+            self.state.lose_contact(name, 0.0)
+
+    @rule(name=managers, data=st.data())
+    def come_back(self, name: bytes, data: Any) -> None:
+        record = self.state.heard(name, 1.0)
+        if record is None or record.recount is Recount.NOT_NEEDED:
+            return
+        kept = data.draw(st.sets(st.sampled_from(sorted(record.held)))) if record.held else set()
+        lost = self.state.recounted(name, kept)
+        assert set(lost) == self.held[name] - kept
+        self.alive -= set(lost)
+        self.held[name] = kept
+
+    @rule(block=st.sampled_from("01"), is_held=st.booleans())
+    def hold(self, block: str, is_held: bool) -> None:
+        self.state.hold_block(block, is_held)
+
+    @rule(name=consumes(managers))
+    def lose(self, name: bytes) -> None:
+        if name in self.held:
+            lost = self.state.remove(name).held
+            assert lost == self.held.pop(name)
+            self.alive -= lost
+
+    @invariant()
+    def every_task_is_in_one_place(self) -> None:
+        waiting = {found.id for found in self.state.queue}
+        assert len(self.state.queue) == len(waiting)
+        held = [number for numbers in self.held.values() for number in numbers]
+        assert sorted([*waiting, *held]) == sorted(self.alive)
+        assert {name: record.held for name, record in self.state.managers.items()} == self.held
+
+    @invariant()
+    def what_is_looked_up_is_what_the_records_say(self) -> None:
+        records = self.state.managers
+        cut = {name for name, record in records.items() if record.unreachable_since is not None}
+        assert set(self.state.unreachable()) == cut
+        for block in "01":
+            members = {name for name, record in records.items() if record.block == block}
+            assert set(self.state.of_block(block)) == members
+
+    def teardown(self) -> None:
+        """In the end all that waits fits somewhere, and is given there at once."""
+        for name in list(self.state.managers):
+            self.state.heard(name, 2.0)
+            self.state.recounted(name, self.held[name])
+        for block in "01":
+            self.state.hold_block(block, False)
+        self.state.register(b"last", register("last", 10_000), 0.0)
+        self.state.match()
+        assert len(self.state.queue) == 0
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+class TestTime:
+    """Tasks that say how long they take, and managers whose jobs end."""
+
+    @staticmethod
+    def timed(number: int, runtime_s: float) -> Task:
+        return Task(number, b"", b"", runtime_s=runtime_s)
+
+    @staticmethod
+    def ending(name: str, ends_in_s: float | None, workers: int = 2, prefetch: int = 0) -> Register:
+        return Register(
+            1, name, "v", "3", "host", "0", 1, workers, workers + prefetch, [], ends_in_s=ends_in_s
+        )
+
+    def test_a_task_goes_where_there_is_enough_time(self) -> None:
+        state = state_with(self.ending("short", 100), self.ending("long", 1000))
+        state.add_tasks([self.timed(1, 500), self.timed(2, 500), self.timed(3, 500)])
+        assert given(state) == {b"long": [1, 2]}
+        assert len(state.queue) == 1
+        state.results(b"long", Results(results(1, 2), 2), 10.0)
+        assert [name for name, _ in state.match(501.0)] == []
+        state.register(b"new", self.ending("new", None), 501.0)
+        assert [name for name, _ in state.match(501.0)] == [b"new"]
+
+    def test_other_tasks_do_not_wait_behind_it(self) -> None:
+        state = state_with(self.ending("short", 100))
+        state.add_tasks([self.timed(1, 500), task(2), self.timed(3, 50)])
+        assert given(state) == {b"short": [2, 3]}
+
+    def test_it_is_not_fetched_ahead(self) -> None:
+        state = state_with(self.ending("a", 100, workers=1, prefetch=10))
+        state.add_tasks([self.timed(1, 50), self.timed(2, 50), task(3)])
+        assert given(state) == {b"a": [1, 3]}
+
+    def test_those_that_no_manager_has_the_time_for_are_counted(self) -> None:
+        state = state_with()
+        state.add_tasks([self.timed(1, 500), self.timed(2, 60), self.timed(3, 5000), task(4)])
+        assert state.count_without_time(0.0) == 0, "there is no manager"
+        state.register(b"a", self.ending("a", 1000), 0.0)
+        state.register(b"b", self.ending("b", 100), 0.0)
+        assert state.count_without_time(0.0) == 0, "no manager ever had the time for task 3"
+        assert state.count_without_time(500.0) == 0
+        assert state.count_without_time(501.0) == 1
+        assert state.count_without_time(941.0) == 2
+        state.register(b"c", self.ending("c", None), 941.0)
+        assert state.count_without_time(941.0) == 0
+        state.drain(b"c")
+        assert state.count_without_time(941.0) == 3
+
+    def test_it_can_be_cancelled(self) -> None:
+        state = state_with()
+        state.add_tasks([self.timed(1, 50)])
+        assert state.cancel(1) is None
+        state.register(b"a", self.ending("a", None), 0.0)
+        assert given(state) == {}

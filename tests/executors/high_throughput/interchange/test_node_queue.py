@@ -1,0 +1,188 @@
+"""Which MPI task starts where: order, backfill, and no starvation."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsl.executors.high_throughput.interchange.node_queue import MOST_OVERTAKEN, NodeQueue, Room
+from parsl.executors.high_throughput.wire.protocol import Resources, Task
+
+
+def task(number: int, nodes: int = 1, priority: float | None = None) -> Task:
+    return Task(number, b"f", b"", priority=priority, resources=Resources(nodes, 1, nodes))
+
+
+def room(free: int, nodes: int = 4, slots: int = 4, name: bytes = b"m") -> Room:
+    return Room(name, nodes, free, slots)
+
+
+def queue(*tasks: Task) -> NodeQueue:
+    made = NodeQueue()
+    made.extend(tasks)
+    return made
+
+
+def ids(placed: list[tuple[bytes, Task]]) -> list[int]:
+    return [task.id for _, task in placed]
+
+
+def test_tasks_start_as_they_came_as_long_as_nodes_last() -> None:
+    waiting = queue(task(1, 2), task(2), task(3), task(4))
+    assert ids(waiting.place([room(4)])) == [1, 2, 3]
+    assert [task.id for task in waiting] == [4]
+    assert len(waiting) == 1
+    assert ids(waiting.place([room(0)])) == []
+
+
+def test_a_manager_needs_a_free_worker_too() -> None:
+    waiting = queue(task(1), task(2))
+    assert ids(waiting.place([room(4, slots=1)])) == [1]
+    assert ids(waiting.place([room(4, slots=0)])) == []
+
+
+def test_lower_priorities_start_first_and_none_comes_last() -> None:
+    waiting = queue(task(1), task(2, priority=5), task(3, priority=-1), task(4, priority=5))
+    assert ids(waiting.place([room(4)])) == [3, 2, 4, 1]
+
+
+def test_what_does_not_fit_is_overtaken_by_what_does() -> None:
+    waiting = queue(task(1, 4), task(2), task(3, 2))
+    assert ids(waiting.place([room(2)])) == [2]
+    assert ids(waiting.place([room(2)])) == [3]
+
+
+def test_a_task_is_overtaken_so_often_only() -> None:
+    waiting = queue(task(0, 4))
+    started = 0
+    for number in range(1, 100):
+        waiting.extend([task(number)])
+        started += len(waiting.place([room(1)]))
+    assert started == MOST_OVERTAKEN * 4
+    assert ids(waiting.place([room(3)])) == []
+    assert ids(waiting.place([room(4)]))[0] == 0
+
+
+def test_after_a_task_that_waited_the_next_of_its_size_waits_its_own_time() -> None:
+    waiting = queue(task(0, 2), task(1, 2), *(task(number) for number in range(2, 20)))
+    assert [len(waiting.place([room(1)])) for _ in range(6)] == [1, 1, 1, 1, 0, 0]
+    assert ids(waiting.place([room(2)])) == [0]
+    assert [len(waiting.place([room(1)])) for _ in range(6)] == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_manager_is_kept_for_it_and_others_go_on() -> None:
+    waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
+    for _ in range(MOST_OVERTAKEN * 4):
+        waiting.place([room(1, name=b"a")])
+    a, b = room(3, name=b"a"), room(1, name=b"b")
+    assert [name for name, _ in waiting.place([a, b])] == [b"b"]
+    assert a.free_nodes == 3
+
+
+def test_the_kept_manager_stays_the_same_among_equals() -> None:
+    waiting = queue(task(0, 4), *(task(number) for number in range(1, 60)))
+    for _ in range(MOST_OVERTAKEN * 4):
+        waiting.place([room(1, name=b"b")])
+    assert [name for name, _ in waiting.place([room(1, name=b"a"), room(2, name=b"b")])] == [b"a"]
+    assert [name for name, _ in waiting.place([room(2, name=b"a"), room(2, name=b"b")])] == [b"a", b"a"]
+    assert ids(waiting.place([room(0, name=b"a"), room(4, name=b"b")])) == [0]
+
+
+def test_the_urgent_start_even_where_a_manager_is_kept() -> None:
+    waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
+    for _ in range(MOST_OVERTAKEN * 4):
+        waiting.place([room(1)])
+    waiting.extend([task(99, priority=1)])
+    assert ids(waiting.place([room(2)])) == [99]
+
+
+def test_a_manager_that_is_too_small_is_not_kept() -> None:
+    waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
+    for _ in range(MOST_OVERTAKEN * 4 + 5):
+        assert len(waiting.place([room(1, nodes=2)])) == 1
+
+
+def test_a_task_goes_where_the_fewest_nodes_are_free() -> None:
+    waiting = queue(task(1, 2), task(2, 2))
+    rooms = [room(4, name=b"a"), room(2, name=b"b"), room(3, name=b"c")]
+    assert [name for name, _ in waiting.place(rooms)] == [b"b", b"c"]
+
+
+def test_a_dropped_task_never_starts() -> None:
+    waiting = queue(task(1), task(2), task(3, 2))
+    waiting.drop(1)
+    waiting.drop(3)
+    assert len(waiting) == 1
+    assert [task.id for task in waiting] == [2]
+    assert ids(waiting.place([room(4)])) == [2]
+    assert repr(waiting) == "<NodeQueue tasks=0 sizes=[]>"
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("managers", [1, 3])
+def test_a_task_for_the_whole_block_starts_within_so_many_small_ones(seed: int, managers: int) -> None:
+    """Small tasks never stop coming, and end in any order: the bound is that of the rules."""
+    chance = random.Random(seed)
+    names = [b"%d" % number for number in range(managers)]
+    running: dict[bytes, list[int]] = {name: [1] * 4 for name in names}
+    waiting = queue(task(0, 4))
+    completions, number = 0, 1
+    while True:
+        waiting.extend([task(number), task(number + 1, 2)])
+        number += 2
+        name = chance.choice([name for name in names if running[name]])
+        running[name].pop(chance.randrange(len(running[name])))
+        completions += 1
+        rooms = [room(4 - sum(running[name]), name=name) for name in names]
+        placed = waiting.place(rooms)
+        if 0 in ids(placed):
+            break
+        for name, started in placed:
+            running[name].append(started.resources.num_nodes if started.resources else 1)
+        assert completions < MOST_OVERTAKEN * 4 + 4 * managers * 10
+    assert all(sum(sizes) <= 4 for sizes in running.values())
+
+
+SIZES = st.sampled_from([1, 2, 4])
+
+
+@given(st.lists(st.tuples(SIZES, st.sampled_from([None, 1, 2]))), st.integers(1, 3), st.randoms())
+def test_all_tasks_run_once_and_no_manager_is_overfull(
+    wanted: list[tuple[int, float | None]], managers: int, chance: random.Random
+) -> None:
+    waiting = queue(*(task(number, nodes, priority) for number, (nodes, priority) in enumerate(wanted)))
+    running: dict[bytes, list[int]] = {b"%d" % number: [] for number in range(managers)}
+    starts: Counter[int] = Counter()
+    while len(waiting) or any(running.values()):
+        rooms = [room(4 - sum(sizes), slots=4 - len(sizes), name=name) for name, sizes in running.items()]
+        placed = waiting.place(rooms)
+        for name, started in placed:
+            starts[started.id] += 1
+            running[name].append(wanted[started.id][0])
+            assert sum(running[name]) <= 4
+        busy = [sizes for sizes in running.values() if sizes]
+        assert busy, "tasks wait although nothing runs"
+        chance.shuffle(busy)
+        busy[0].pop(chance.randrange(len(busy[0])))
+    assert starts == Counter(range(len(wanted)))
+
+
+def test_a_task_that_says_how_long_it_takes_fits_where_there_is_so_much_time() -> None:
+    waiting = queue(
+        Task(0, b"f", b"", resources=Resources(2, 1, 2), runtime_s=500),
+        Task(1, b"f", b"", resources=Resources(2, 1, 2), runtime_s=50),
+        task(2, 2),
+    )
+    assert ids(waiting.place([Room(b"short", 4, 4, 4, left_s=100)])) == [1, 2]
+    assert ids(waiting.place([Room(b"short", 4, 4, 4, left_s=100), Room(b"long", 4, 4, 4, 500)])) == [0]
+
+
+def test_no_manager_is_kept_for_a_task_that_it_has_no_time_for() -> None:
+    waiting = queue(Task(0, b"f", b"", resources=Resources(4, 1, 4), runtime_s=500))
+    for number in range(1, 50):
+        waiting.extend([task(number)])
+        assert ids(waiting.place([Room(b"short", 4, 1, 4, left_s=100)])) == [number]

@@ -1,0 +1,250 @@
+"""An interchange that takes a lost one's place: no task is lost, and none is run twice because of it."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
+from parsl.executors.high_throughput.interchange.restoration import Restoration
+from parsl.executors.high_throughput.interchange.state import InterchangeState
+from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
+from parsl.executors.high_throughput.wire.protocol import DONE, Register, Resources, Result, Results, Task
+
+
+def task(number: int, nodes: int = 1) -> Task:
+    return Task(number, b"", b"", resources=Resources(nodes, 1, nodes))
+
+
+def register(name: str, held: Any = (), nodes: int = 0, acknowledged: int = 0) -> Register:
+    return Register(
+        1, name, "v", "3", "host", "0", 1, 2, 2, list(held), nodes=nodes, acknowledged=acknowledged
+    )
+
+
+def replacement(*expected: str, kind: type[InterchangeState] = InterchangeState) -> InterchangeState:
+    """An interchange's state after the driver has offered tasks 1 to 4."""
+    state = kind(RandomManagerSelector())
+    state.restoration = Restoration({name: f"block of {name}" for name in expected})
+    state.add_tasks([task(number) for number in range(1, 5)])
+    state.restoration.complete()
+    state.end_restoration()
+    return state
+
+
+def given(state: InterchangeState) -> dict[bytes, list[int]]:
+    return {name: [task.id for task in tasks] for name, tasks in state.match()}
+
+
+def test_with_nobody_to_wait_for_offers_are_given_out_at_once() -> None:
+    state = replacement()
+    state.register(b"a", register("a"), 0.0)
+    assert given(state) == {b"a": [1, 2]}
+
+
+def test_offers_wait_for_those_who_may_hold_them_and_new_tasks_do_not() -> None:
+    state = replacement("a", "b")
+    _, strange = state.register(b"a", register("a", held=[2]), 0.0)
+    assert strange == []
+    state.add_tasks([task(9)])
+    assert given(state) == {b"a": [9]}
+    assert not state.end_restoration()
+    state.register(b"b", register("b", held=[1, 4]), 0.0)
+    assert state.end_restoration()
+    state.results(b"b", Results([Result(1, DONE, b"")], 2, 1), 0.0)
+    assert given(state) == {b"b": [3]}
+
+
+def test_what_is_not_pending_any_more_is_not_for_the_manager_to_have() -> None:
+    state = replacement("a")
+    assert state.cancel(2) is None
+    record, strange = state.register(b"a", register("a", held=[1, 2, 77]), 0.0)
+    assert (record.held, strange) == ({1}, [2, 77])
+    assert state.results(b"a", Results([Result(77, DONE, b"")], 2, 1), 0.0) == []
+
+
+def test_only_managers_that_were_there_may_claim_tasks_and_only_once() -> None:
+    state = replacement("a", "b")
+    assert state.register(b"x", register("x", held=[1]), 0.0)[1] == [1]
+    assert state.register(b"a", register("a", held=[2]), 0.0)[1] == []
+    assert state.register(b"a", register("a", held=[2, 3]), 0.0)[1] == [3]
+    assert state.managers[b"a"].held == {2}
+
+
+def test_a_manager_that_does_not_come_back_is_not_waited_for_for_ever() -> None:
+    state = replacement("a", "b", "c")
+    state.register(b"a", register("a"), 0.0)
+    assert state.give_up_missing("block of b") == [(b"b", "block of b")]
+    assert not state.end_restoration()
+    assert given(state) == {}
+    assert state.give_up_missing() == [(b"c", "block of c")]
+    assert state.end_restoration()
+    assert given(state) == {b"a": [1, 2]}
+    assert state.give_up_missing() == []
+
+
+def test_nodes_of_claimed_tasks_are_taken() -> None:
+    state = MpiInterchangeState(RandomManagerSelector())
+    state.restoration = Restoration({"a": "0"})
+    state.add_tasks([task(1, nodes=3), task(2, nodes=2), task(3, nodes=1)])
+    state.restoration.complete()
+    state.register(b"a", register("a", held=[1], nodes=4), 0.0)
+    assert state.end_restoration()
+    assert given(state) == {b"a": [3]}
+    state.results(b"a", Results([Result(1, DONE, b"")], 2, 1), 0.0)
+    assert given(state) == {b"a": [2]}
+
+
+class _Manager:
+    """One that does what managers do, and what is on its way from and to it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: deque[int] = deque()
+        self.unacknowledged: deque[Results] = deque()
+        self.serial = 0
+        self.to_interchange: deque[Any] = deque([register(name)])
+        self.to_manager: deque[Any] = deque()
+
+    def take(self, message: Any) -> None:
+        if isinstance(message, list):
+            self.held.extend(message)
+        else:
+            while self.unacknowledged and self.unacknowledged[0].serial <= message:
+                self.unacknowledged.popleft()
+
+    def run_one(self) -> int:
+        task_id = self.held.popleft()
+        self.serial += 1
+        results = Results([Result(task_id, DONE, b"")], 2, self.serial)
+        self.unacknowledged.append(results)
+        self.to_interchange.append(results)
+        return task_id
+
+    def reconnect(self) -> None:
+        while self.to_manager:  # what had been written before the end can still be read
+            self.take(self.to_manager.popleft())
+        ids = [result.id for message in self.unacknowledged for result in message.results]
+        acknowledged = self.unacknowledged[0].serial - 1 if self.unacknowledged else self.serial
+        again = register(self.name, [*ids, *self.held], acknowledged=acknowledged)
+        self.to_interchange = deque([again, *self.unacknowledged])
+
+
+class Losses(RuleBasedStateMachine):
+    """A driver, managers, and an interchange that is lost again and again, at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending: dict[int, Task] = {}
+        self.ran: Counter[int] = Counter()
+        self.submitted = 0
+        self.managers: dict[bytes, _Manager] = {}
+        self.state = InterchangeState(RandomManagerSelector())
+        self.unwritten: list[Result] = []
+        self.unannounced: list[bytes] = []
+        self.known_to_driver: set[str] = set()
+
+    @initialize()
+    def begin(self) -> None:
+        for name in ("a", "b"):
+            self.managers[name.encode()] = _Manager(name)
+
+    @rule(count=st.integers(1, 4))
+    def submit(self, count: int) -> None:
+        tasks = [task(self.submitted + i) for i in range(count)]
+        self.submitted += count
+        self.pending.update((one.id, one) for one in tasks)
+        self.state.add_tasks(tasks)
+
+    @rule()
+    def dispatch(self) -> None:
+        for name, tasks in self.state.match():
+            self.managers[name].to_manager.append([one.id for one in tasks])
+
+    @rule(data=st.data())
+    def deliver_to_a_manager(self, data: st.DataObject) -> None:
+        manager = data.draw(st.sampled_from(sorted(self.managers.values(), key=lambda one: one.name)))
+        if manager.to_manager:
+            manager.take(manager.to_manager.popleft())
+
+    @rule(data=st.data())
+    def run_a_task(self, data: st.DataObject) -> None:
+        manager = data.draw(st.sampled_from(sorted(self.managers.values(), key=lambda one: one.name)))
+        if manager.held:
+            self.ran[manager.run_one()] += 1
+
+    @rule(data=st.data())
+    def deliver_to_the_interchange(self, data: st.DataObject) -> None:
+        manager = data.draw(st.sampled_from(sorted(self.managers.values(), key=lambda one: one.name)))
+        if not manager.to_interchange:
+            return
+        name, message = manager.name.encode(), manager.to_interchange.popleft()
+        if isinstance(message, Register):
+            record, strange = self.state.register(name, message, 0.0)
+            assert strange == []
+            record.is_announced = False
+            self.unannounced.append(name)
+            self.state.end_restoration()
+        else:
+            self.unwritten += self.state.results(name, message, 0.0)
+
+    @rule()
+    def write_to_the_driver(self) -> None:
+        for result in self.unwritten:
+            self.pending.pop(result.id, None)
+        self.unwritten = []
+        for name in self.unannounced:
+            self.state.announced(name)
+            self.known_to_driver.add(name.decode())
+        self.unannounced = []
+        for name, record in self.state.managers.items():
+            record.written = record.received
+            self.managers[name].to_manager.append(record.written)
+
+    @precondition(lambda self: self.managers)
+    @rule()
+    def lose_the_interchange(self) -> None:
+        self.unwritten, self.unannounced = [], []
+        self.state = InterchangeState(RandomManagerSelector())
+        self.state.restoration = Restoration(dict.fromkeys(self.known_to_driver, "0"))
+        self.state.add_tasks(list(self.pending.values()))
+        self.state.restoration.complete()
+        self.state.end_restoration()
+        for manager in self.managers.values():
+            manager.reconnect()
+
+    @invariant()
+    def nothing_runs_twice(self) -> None:
+        assert all(count == 1 for count in self.ran.values())
+
+    def teardown(self) -> None:
+        for _ in range(4 * self.submitted + 8):
+            self._go_round()
+        assert not self.pending
+        assert self.ran == Counter(dict.fromkeys(range(self.submitted), 1))
+
+    def _go_round(self) -> None:
+        for name, manager in self.managers.items():
+            while manager.to_interchange:
+                message = manager.to_interchange.popleft()
+                if isinstance(message, Register):
+                    self.state.register(name, message, 0.0)
+                    self.state.end_restoration()
+                else:
+                    self.unwritten += self.state.results(name, message, 0.0)
+            while manager.to_manager:
+                manager.take(manager.to_manager.popleft())
+            if manager.held:
+                self.ran[manager.run_one()] += 1
+        self.write_to_the_driver()
+        for name in self.managers:
+            self.state.announced(name)
+        self.dispatch()
+
+
+TestLosses = Losses.TestCase
+TestLosses.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,0 +1,260 @@
+"""Nodes come back once, whatever happens to the task: manager and interchange in random histories."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
+from parsl.executors.high_throughput.interchange.node_queue import MOST_OVERTAKEN
+from parsl.executors.high_throughput.manager.mpi_state import MpiManagerState
+from parsl.executors.high_throughput.manager.state import Slot
+from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
+from parsl.executors.high_throughput.wire.protocol import DONE, Register, Resources, Result, Results, Task
+
+NODES = ["x1", "x2", "x3", "x4"]
+
+
+def task(number: int, nodes: int = 1) -> Task:
+    return Task(number, b"", b"", resources=Resources(nodes, 1, nodes))
+
+
+def started(workers: int = 4) -> MpiManagerState:
+    state = MpiManagerState(workers, NODES)
+    for slot in state.slots:
+        slot.pid = 1000 + slot.rank
+    return state
+
+
+def ids(given: list[tuple[Slot, Task]]) -> list[tuple[int, int]]:
+    return [(slot.rank, found.id) for slot, found in given]
+
+
+def test_a_task_has_its_nodes_until_it_has_ended() -> None:
+    state = started()
+    state.add([task(1, 3), task(2)])
+    assert ids(state.assign(0.0)) == [(0, 1), (1, 2)]
+    assert state.nodes.of(1) == ("x1", "x2", "x3")
+    state.finish(state.slots[0], Result(1, DONE, b""), 1.0)
+    assert state.nodes.free == 3
+    assert state.worker_gone(state.slots[1]) == [task(2)]
+    assert state.nodes.free == 4
+    assert repr(state) == "<MpiManagerState slots=4 queued=0 <NodePool nodes=4 free=4 tasks=0>>"
+
+
+def test_a_task_that_is_taken_back_keeps_its_nodes() -> None:
+    state = started()
+    state.add([task(1, 4)])
+    state.assign(0.0)
+    state.take_back(state.slots[0], [1])
+    assert state.nodes.of(1) == tuple(NODES)
+    state.slots[0].pid = None
+    assert ids(state.assign(1.0)) == [(1, 1)]
+    state.take_back(state.slots[1], [1])
+    assert state.forget(1)
+    assert not state.forget(1)
+    assert state.nodes.free == 4
+
+
+def test_a_task_is_not_given_out_ahead_of_need() -> None:
+    state = started(workers=1)
+    for number in range(50):  # that tasks are short does not change it
+        state.add([task(number)])
+        state.assign(0.0)
+        state.finish(state.slots[0], Result(number, DONE, b""), 0.0)
+    state.add([task(100), task(101)])
+    assert state.capacity == 1
+    assert ids(state.assign(0.0)) == [(0, 100)]
+    assert state.accepted == 52
+
+
+def test_what_has_no_nodes_waits_without_holding_up_what_has() -> None:
+    state = started()
+    state.add([task(1, 3), task(2, 2), task(3)])
+    assert ids(state.assign(0.0)) == [(0, 1), (1, 3)]
+    state.finish(state.slots[0], Result(1, DONE, b""), 1.0)
+    assert ids(state.assign(1.0, [])) == [(0, 2)]
+
+
+class MpiBlocks(RuleBasedStateMachine):
+    """Two blocks of four nodes; messages travel in order, and may be under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interchange = MpiInterchangeState(RandomManagerSelector())
+        self.managers: dict[bytes, MpiManagerState] = {}
+        self.to_manager: dict[bytes, deque[list[Task] | int]] = {}
+        self.to_interchange: dict[bytes, deque[int]] = {}
+        self.sizes: dict[int, int] = {}
+        self.ended: set[int] = set()
+        self.began: set[int] = set()
+        self.next_pid = 1000
+
+    @initialize(workers=st.lists(st.integers(1, 4), min_size=2, max_size=2))
+    def join(self, workers: list[int]) -> None:
+        for number, count in enumerate(workers):
+            self._join(b"%d" % number, count)
+
+    def _join(self, name: bytes, workers: int) -> None:
+        register = Register(1, name.decode(), "", "", "h", name.decode(), 1, workers, workers, nodes=4)
+        self.interchange.register(name, register, 0.0)
+        self.managers[name] = MpiManagerState(workers, NODES)
+        self.to_manager[name], self.to_interchange[name] = deque(), deque()
+
+    @rule(sizes=st.lists(st.sampled_from([1, 2, 4]), min_size=1, max_size=6))
+    def submit(self, sizes: list[int]) -> None:
+        first = len(self.sizes)
+        tasks = [task(first + at, nodes) for at, nodes in enumerate(sizes)]
+        self.sizes.update({found.id: found.resources.num_nodes for found in tasks if found.resources})
+        self.interchange.add_tasks(tasks)
+
+    @rule()
+    def match(self) -> None:
+        for name, tasks in self.interchange.match():
+            self.to_manager[name].append(tasks)
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        alive = sorted(self.sizes.keys() - self.ended)
+        if not alive:
+            return
+        number = data.draw(st.sampled_from(alive))
+        holder = self.interchange.cancel(number)
+        if holder is not None:
+            self.to_manager[holder].append(number)
+        else:
+            self.ended.add(number)
+
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.managers)))
+        if not self.to_manager[name]:
+            return
+        message = self.to_manager[name].popleft()
+        manager = self.managers[name]
+        if isinstance(message, list):
+            manager.add(message)
+        else:
+            self._cancel_at(name, message)
+        self._assign(manager)
+
+    def _cancel_at(self, name: bytes, number: int) -> None:
+        manager = self.managers[name]
+        slot = manager.slot_of(number)
+        if slot is not None and slot.ending is None:
+            slot.ending = "cancelled"  # the fork server is told, and will say when the worker has ended
+        elif manager.forget(number):
+            self.to_interchange[name].append(number)
+
+    def _assign(self, manager: MpiManagerState) -> None:
+        for _, given in manager.assign(0.0):
+            assert len(manager.nodes.of(given.id)) == self.sizes[given.id]
+
+    @rule(data=st.data(), outcome=st.sampled_from(["done", "dies", "back", "forked"]))
+    def work(self, data: st.DataObject, outcome: str) -> None:
+        name = data.draw(st.sampled_from(sorted(self.managers)))
+        manager = self.managers[name]
+        slot = data.draw(st.sampled_from(manager.slots))
+        if outcome == "forked" and slot.pid is None:
+            slot.pid = self.next_pid = self.next_pid + 1
+        elif outcome == "dies" and slot.pid is not None:
+            for lost in manager.worker_gone(slot):
+                self.to_interchange[name].append(lost.id)
+        elif slot.given and slot.ending is None and outcome == "done":
+            number = slot.given[0].id
+            manager.finish(slot, Result(number, DONE, b""), 0.0)
+            self.to_interchange[name].append(number)
+        elif slot.given and slot.ending is None and outcome == "back":
+            manager.take_back(slot, [slot.given[0].id])
+        self._assign(manager)
+
+    @rule(data=st.data())
+    def bring(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.managers)))
+        numbers = list(self.to_interchange[name])
+        self.to_interchange[name].clear()
+        assert not self.ended & set(numbers)
+        self.ended.update(numbers)
+        results = [Result(number, DONE, b"") for number in numbers]
+        self.interchange.results(name, Results(results, self.managers[name].capacity), 0.0)
+
+    @precondition(lambda self: len(self.sizes) > 5)
+    @rule(workers=st.integers(1, 4))
+    def lose_a_manager(self, workers: int) -> None:
+        self.ended.update(self.interchange.remove(b"0").held)
+        self._join(b"0", workers)
+
+    @invariant()
+    def no_node_is_lost_or_has_two_tasks(self) -> None:
+        for name, manager in self.managers.items():
+            manager.nodes.validate()
+            held = set(manager.held_ids())
+            assert all(manager.nodes.of(slot.given[0].id) for slot in manager.slots if slot.given)
+            assert manager.nodes.free == 4 - sum(
+                self.sizes[number] for number in held if manager.nodes.of(number)
+            )
+            at_interchange = self.interchange.managers[name].held
+            assert held <= at_interchange
+            assert sum(self.sizes[number] for number in at_interchange) <= 4
+
+    def teardown(self) -> None:
+        """When nothing disturbs them any more, all tasks end, and all nodes are free."""
+        for _ in range(20 + 2 * len(self.sizes)):
+            if self.ended >= self.sizes.keys():
+                break
+            self._settle_down()
+        assert self.ended == self.sizes.keys()
+        assert all(manager.nodes.free == 4 for manager in self.managers.values())
+
+    def _settle_down(self) -> None:
+        self.match()
+        for name, manager in self.managers.items():
+            while self.to_manager[name]:
+                message = self.to_manager[name].popleft()
+                if isinstance(message, list):
+                    manager.add(message)
+                else:
+                    self._cancel_at(name, message)
+            for slot in manager.slots:
+                if slot.ending or slot.pid is None:
+                    self.to_interchange[name].extend(lost.id for lost in manager.worker_gone(slot))
+                    slot.pid = self.next_pid = self.next_pid + 1
+            self._assign(manager)
+            for slot in manager.slots:
+                if slot.given:
+                    number = slot.given[0].id
+                    manager.finish(slot, Result(number, DONE, b""), 0.0)
+                    self.to_interchange[name].append(number)
+            numbers = list(self.to_interchange[name])
+            self.to_interchange[name].clear()
+            self.ended.update(numbers)
+            results = Results([Result(number, DONE, b"") for number in numbers], 4)
+            self.interchange.results(name, results, 0.0)
+
+
+TestMpiBlocks = MpiBlocks.TestCase
+TestMpiBlocks.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+
+
+def test_a_task_for_the_whole_block_starts_within_so_many_small_completions() -> None:
+    interchange, manager = MpiInterchangeState(RandomManagerSelector()), started()
+    interchange.register(b"m", Register(1, "m", "", "", "h", "0", 1, 4, 4, nodes=4), 0.0)
+    interchange.add_tasks([task(1), task(2), task(0, 4)])
+    number, completions = 3, 0
+    while manager.slot_of(0) is None:
+        interchange.add_tasks([task(number), task(number + 1)])
+        number += 2
+        for _, tasks in interchange.match():
+            manager.add(tasks)
+        manager.assign(0.0)
+        slot = next(slot for slot in manager.slots if slot.given)
+        if slot.given[0].id == 0:
+            break
+        done = Result(slot.given[0].id, DONE, b"")
+        manager.finish(slot, done, 0.0)
+        interchange.results(b"m", Results([done], 4), 0.0)
+        completions += 1
+    assert completions <= MOST_OVERTAKEN * 4 + 4

@@ -1,0 +1,67 @@
+"""No node has two tasks, and none is lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from parsl.executors.high_throughput.node.node_pool import NodePool
+
+
+def test_nodes_are_handed_out_in_their_order_and_come_back_once() -> None:
+    pool = NodePool(["a", "b", "c", "d"])
+    assert pool.take(1, 1) == ("a",)
+    assert pool.take(2, 2) == ("b", "c")
+    assert pool.take(3, 2) is None
+    assert pool.give_back(1)
+    assert not pool.give_back(1)
+    assert pool.take(3, 2) == ("a", "d")
+    assert repr(pool) == "<NodePool nodes=4 free=0 tasks=2>"
+    assert pool.give_back(2)
+    assert pool.free == 2
+
+
+def test_a_task_that_asks_again_has_the_nodes_that_it_had() -> None:
+    pool = NodePool(["a", "b"])
+    assert pool.take(1, 1) == pool.take(1, 1) == pool.of(1) == ("a",)
+    assert pool.of(2) == ()
+    assert len(pool) == 2
+
+
+def test_nodes_of_the_same_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="not all different"):
+        NodePool(["a", "b", "a"])
+
+
+class Pool(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = NodePool([f"n{number}" for number in range(6)])
+        self.expected: dict[int, tuple[str, ...]] = {}
+
+    @rule(task=st.integers(0, 9), count=st.integers(0, 8))
+    def take(self, task: int, count: int) -> None:
+        had, free = self.expected.get(task), self.pool.free
+        nodes = self.pool.take(task, count)
+        if had is not None:
+            assert nodes == had
+        elif 1 <= count <= free:
+            assert nodes is not None
+            assert len(nodes) == count
+            assert not {name for names in self.expected.values() for name in names} & set(nodes)
+            self.expected[task] = nodes
+        else:
+            assert nodes is None
+
+    @rule(task=st.integers(0, 9))
+    def give_back(self, task: int) -> None:
+        assert self.pool.give_back(task) == (self.expected.pop(task, None) is not None)
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        self.pool.validate()
+        assert self.pool.free == 6 - sum(map(len, self.expected.values()))
+
+
+TestPool = Pool.TestCase

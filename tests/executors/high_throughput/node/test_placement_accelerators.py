@@ -1,0 +1,103 @@
+"""Accelerators: names that are taken, names that are refused, and sharing a device."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsl.executors.high_throughput.node.accelerators import (
+    accelerator_environment,
+    are_plain_numbers,
+    check_accelerators,
+    shared_cuda_device,
+)
+from parsl.validate import ParameterError
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (0, ()),
+        (3, ("0", "1", "2")),
+        ([], ()),
+        (["0.0", "0.1"], ("0.0", "0.1")),
+        (("0,1", "2,3"), ("0,1", "2,3")),
+        (["0", "0", "1", "1"], ("0", "0", "1", "1")),
+        ((name for name in ["GPU-8f1a", "MIG-7c2b"]), ("GPU-8f1a", "MIG-7c2b")),
+    ],
+)
+def test_a_number_stands_for_names_and_names_are_kept(value, names):
+    assert check_accelerators(value) == names
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -1,
+        10**9,
+        1.5,
+        True,
+        None,
+        "0,1",
+        b"01",
+        {"0": 1},
+        {"0"},
+        ["0", 1],
+        [""],
+        [" "],
+        ["0,,1"],
+        ["0\n"],
+        [["0"]],
+    ],
+)
+def test_anything_else_is_refused_by_name(value):
+    with pytest.raises(ParameterError, match="HighThroughputExecutor: available_accelerators"):
+        check_accelerators(value)
+
+
+def test_a_single_string_is_told_to_be_a_list():
+    with pytest.raises(ParameterError, match=r"write \['0,1'\]"):
+        check_accelerators("0,1")
+
+
+def test_the_environment_is_for_all_three_makers_of_devices():
+    assert accelerator_environment("3.1") == {
+        "CUDA_VISIBLE_DEVICES": "3.1",
+        "ROCR_VISIBLE_DEVICES": "3.1",
+        "ZE_AFFINITY_MASK": "3.1",
+        "ZE_ENABLE_PCI_ID_DEVICE_ORDER": "1",
+    }
+
+
+def test_neighbours_share_a_device():
+    assert [shared_cuda_device(rank, 8, 2) for rank in range(8)] == list("00001111")
+
+
+@given(st.integers(1, 200).flatmap(lambda workers: st.tuples(st.just(workers), st.integers(1, workers))))
+def test_workers_are_spread_evenly_over_devices(sizes):
+    workers, devices = sizes
+    used = [int(shared_cuda_device(rank, workers, devices)) for rank in range(workers)]
+    loads = [used.count(device) for device in range(devices)]
+    assert max(loads) - min(loads) <= 1
+    assert used == sorted(used)
+
+
+def test_only_counted_names_are_plain_numbers():
+    assert are_plain_numbers(("0", "1", "2"))
+    assert not are_plain_numbers(("0", "0", "1"))
+    assert not are_plain_numbers(("0.0", "0.1"))
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(json_like)
+def test_any_value_is_understood_or_refused(value):
+    try:
+        names = check_accelerators(value)
+    except ParameterError:
+        return
+    assert all(isinstance(name, str) for name in names)

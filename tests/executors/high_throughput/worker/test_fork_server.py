@@ -1,0 +1,305 @@
+"""The fork server, for real: it starts workers, and ends them with all that they have started."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+
+from parsl.common.process_tree import Processes
+from parsl.common.processes import environment_of, process_table
+from parsl.executors.high_throughput.wire.protocol import (
+    DONE,
+    RAISED,
+    End,
+    Exited,
+    Fork,
+    Forked,
+    Result,
+    Task,
+    Work,
+    decode_from_fork_server,
+    decode_result,
+    encode,
+)
+from parsl.executors.high_throughput.wire.worker_channel import make_pair
+from parsl.serialize.messages import load_exception, load_value
+
+PACKET = 256 * 1024
+
+#: A manager that only starts its fork server and hands the channel to the test.
+MANAGER = """
+import os, socket, sys
+from parsl.executors.high_throughput.worker.fork_server import start_fork_server
+pid, channel = start_fork_server()
+test = socket.socket(fileno=int(sys.argv[1]))
+socket.send_fds(test, [str(pid).encode()], [channel.fileno()])
+if sys.argv[2] == "keep":
+    test.recv(1)  # until the test goes
+channel.close()
+test.close()
+os.waitpid(pid, 0)
+"""
+
+
+class Node:
+    """A manager process with its fork server, and this end of the channel to it."""
+
+    def __init__(self, keeps_channel: str = "let go") -> None:
+        ours, theirs = socket.socketpair()
+        self._test = ours
+        self.manager = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(MANAGER), str(theirs.fileno()), keeps_channel],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        theirs.close()
+        data, fds, _, _ = socket.recv_fds(ours, 64, 1)
+        self.server_pid = int(data)
+        self.channel = socket.socket(fileno=fds[0])
+        self.channel.settimeout(20)
+        self.links: dict[int, socket.socket] = {}
+
+    def fork(self, rank: int, **environment: str) -> int:
+        """Start a worker. Returns: its process id."""
+        ours, theirs = make_pair()
+        ours.setblocking(True)
+        ours.settimeout(20)
+        order = Fork(rank, {"PARSL_WORKER_RANK": str(rank), **environment}, [])
+        socket.send_fds(self.channel, [encode(order)], [theirs.fileno()])
+        theirs.close()
+        self.links[rank] = ours
+        answer = self.hear()
+        assert isinstance(answer, Forked)
+        assert answer.rank == rank
+        return answer.pid
+
+    def hear(self) -> Forked | Exited:
+        answer = decode_from_fork_server(self.channel.recv(PACKET))
+        assert isinstance(answer, (Forked, Exited))
+        return answer
+
+    def begin(self, rank: int, function: Any, *args: Any) -> None:
+        """Send a call to a worker."""
+        payload = cloudpickle.dumps((function, args, {}), protocol=5)
+        self.links[rank].send(encode(Work(Task(1, b"", payload))))
+
+    def call(self, rank: int, function: Any, *args: Any) -> Any:
+        """Have a worker run a call and wait for what comes of it."""
+        self.begin(rank, function, *args)
+        result: Result = decode_result(self.links[rank].recv(PACKET))
+        if result.status == RAISED:
+            raise load_exception(result.payload)
+        assert result.status == DONE
+        return load_value(result.payload)
+
+    def end(self, pid: int, grace_s: float = 5.0) -> Exited:
+        """Have a worker ended and wait until it is."""
+        self.channel.send(encode(End(pid, grace_s)))
+        answer = self.hear()
+        assert isinstance(answer, Exited)
+        assert answer.pid == pid
+        return answer
+
+    def is_quiet(self) -> bool:
+        return not select.select([self.channel], [], [], 0)[0]
+
+    def close(self) -> None:
+        self.channel.close()
+        self._test.close()
+        self.manager.wait(60)
+        for link in self.links.values():
+            link.close()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    node = Node()
+    yield node
+    node.close()
+
+
+def start_sleepers(directory: str, how: str) -> list[int]:
+    """Runs in a worker: start processes that sleep, and say which."""
+    import subprocess
+    import sys
+
+    if how == "daemon that is no program":
+        return [fork_daemon()]
+    code = {
+        "child": "import os, time; print(os.getpid(), flush=True); time.sleep(60)",
+        "own session": "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)",
+        "daemon": (
+            "import os, time\n"
+            "if os.fork(): os._exit(0)\n"
+            "os.setsid()\n"
+            "if os.fork(): os._exit(0)\n"
+            "print(os.getpid(), flush=True); time.sleep(60)"
+        ),
+        "deaf": (
+            "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "print(os.getpid(), flush=True); time.sleep(60)"
+        ),
+    }[how]
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    return [int(process.stdout.readline())]
+
+
+def fork_daemon() -> int:
+    """Runs in a worker: leave a process, in a session of its own, that has never become a program."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(write, str(os.getpid()).encode())
+            time.sleep(60)
+        os._exit(0)
+    return int(os.read(read, 32))
+
+
+def start_one_after_the_other() -> None:
+    """Runs in a worker until that is killed: start programs, in sessions of their own, that start others."""
+    import subprocess
+
+    while True:
+        subprocess.Popen(["sh", "-c", "sh -c 'sleep 60' & exec sleep 60"], start_new_session=True)
+
+
+KINDS = ["child", "own session", "daemon", "daemon that is no program", "deaf"]
+
+
+def test_workers_run_tasks_with_their_environment(node: Node) -> None:
+    pids = [node.fork(rank, COLOUR=f"colour {rank}") for rank in range(3)]
+    assert [node.call(rank, os.getpid) for rank in range(3)] == pids
+    assert node.call(1, os.getenv, "COLOUR") == "colour 1"
+    assert node.call(2, os.getenv, "PARSL_WORKER_RANK") == "2"
+    assert len({node.call(rank, os.getsid, 0) for rank in range(3)}) == 3
+
+
+def test_a_workers_exit_is_told(node: Node) -> None:
+    pid = node.fork(0)
+    node.begin(0, sys.exit, 7)
+    exited = node.hear()
+    assert isinstance(exited, Exited)
+    assert (exited.pid, exited.exit_code) == (pid, 7)
+    assert exited.peak_memory > 1_000_000
+
+
+def test_a_workers_death_by_a_signal_is_told(node: Node) -> None:
+    pid = node.fork(0)
+    os.kill(pid, signal.SIGKILL)
+    exited = node.hear()
+    assert isinstance(exited, Exited)
+    assert (exited.pid, exited.exit_code) == (pid, -signal.SIGKILL)
+
+
+def test_a_worker_whose_channel_closes_ends_in_peace(node: Node) -> None:
+    pid = node.fork(0)
+    node.links.pop(0).close()
+    exited = node.hear()
+    assert isinstance(exited, Exited)
+    assert (exited.pid, exited.exit_code) == (pid, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_is_ended_with_all_that_it_has_started(node: Node, tmp_path: Path, kind: str) -> None:
+    pid = node.fork(0)
+    started = node.call(0, start_sleepers, str(tmp_path), kind)
+    assert Processes().alive(started)
+    exited = node.end(pid, grace_s=0.2)
+    assert exited.exit_code == -signal.SIGTERM
+    assert not Processes().alive([pid, *started])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_killed_worker_leaves_is_ended_before_its_death_is_told(
+    node: Node, tmp_path: Path, kind: str
+) -> None:
+    pid = node.fork(0)
+    started = node.call(0, start_sleepers, str(tmp_path), kind)
+    os.kill(pid, signal.SIGKILL)
+    exited = node.hear()
+    assert isinstance(exited, Exited)
+    assert not Processes().alive([pid, *started])
+
+
+@pytest.mark.parametrize("after_s", [0.001 * n for n in range(20)])
+def test_what_is_just_starting_is_ended_too(node: Node, after_s: float) -> None:
+    pid = node.fork(0, MARK=f"of {os.getpid()}")
+    node.begin(0, start_one_after_the_other)
+    select.select([], [], [], after_s)  # another moment of it each time
+    os.kill(pid, signal.SIGKILL)
+    assert isinstance(node.hear(), Exited)
+    left = set(process_table())
+    while left:  # of some nothing can be told just now
+        told = {pid: environment_of(pid) for pid in left & set(process_table())}
+        assert not [
+            pid for pid, found in told.items() if found and f"MARK=of {os.getpid()}".encode() in found
+        ]
+        left = {pid for pid, found in told.items() if found is None}
+
+
+def test_the_end_of_one_worker_leaves_the_others_alone(node: Node, tmp_path: Path) -> None:
+    first, second = node.fork(0), node.fork(1)
+    started = node.call(1, start_sleepers, str(tmp_path), "daemon")
+    node.end(first)
+    assert Processes().alive([second, *started]) == {second, *started}
+    assert node.call(1, os.getpid) == second
+    node.end(second)
+    assert not Processes().alive(started)
+
+
+def test_many_workers_are_ended_at_once(node: Node) -> None:
+    pids = {node.fork(rank) for rank in range(12)}
+    for pid in pids:
+        node.channel.send(encode(End(pid, 5.0)))
+    ended = set()
+    for _ in pids:
+        exited = node.hear()
+        assert isinstance(exited, Exited)
+        ended.add(exited.pid)
+    assert ended == pids
+    assert node.is_quiet()
+
+
+def test_to_end_what_is_not_a_worker_is_nothing(node: Node) -> None:
+    node.channel.send(encode(End(os.getpid(), 0.0)))
+    assert node.fork(0)
+
+
+def test_a_place_can_be_filled_again(node: Node) -> None:
+    first = node.fork(0)
+    node.end(first)
+    second = node.fork(0)
+    assert node.call(0, os.getpid) == second != first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_managers_death_ends_everything(tmp_path: Path, wait_until: Any, kind: str) -> None:
+    node = Node("keep")
+    worker = node.fork(0)
+    started = node.call(0, start_sleepers, str(tmp_path), kind)
+    node.channel.close()  # only the manager has it now
+    node.manager.send_signal(signal.SIGKILL)
+    everything = [node.server_pid, worker, *started]
+    wait_until(lambda: not Processes().alive(everything), timeout_s=60)
+    node.close()
+
+
+def test_signals_to_the_group_do_not_end_the_fork_server(node: Node) -> None:
+    node.fork(0)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        os.kill(node.server_pid, number)
+    assert node.fork(1)
