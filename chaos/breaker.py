@@ -10,7 +10,7 @@ from collections import Counter
 
 import psutil
 
-from parsl.executors.high_throughput.driver.engine import LOSSES_WITHIN_S, MOST_LOSSES
+from parsl.executors.high_throughput.driver.engine import LOSSES_WITHIN_S, MAX_LOSSES
 from tests.system.run import INTERCHANGE, titled
 
 #: What is broken how often, by the beginning of the process's title: workers most, as in life.
@@ -21,7 +21,7 @@ TARGETS = {
     INTERCHANGE: 2,
 }
 #: Interchanges are lost so far apart, in seconds, that the run is not given up for it.
-INTERCHANGES_APART_S = LOSSES_WITHIN_S / (MOST_LOSSES - 1) + 1
+INTERCHANGES_APART_S = LOSSES_WITHIN_S / (MAX_LOSSES - 1) + 1
 #: A manager that is lost together with the interchange may have begun tasks of which nobody knows: before and
 #: after the loss of an interchange everything else is left alone for so long, in seconds.
 RECOVERY_S = 3.0

@@ -25,7 +25,7 @@ import msgspec
 with atheris.instrument_imports(include=["parsl"]):
     from parsl.errors import ConfigurationError
     from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity, parse_cpu_list
-    from parsl.executors.high_throughput.node.node_list import MOST_NODES, NoNodes, expand_slurm_list
+    from parsl.executors.high_throughput.node.node_list import MAX_NODES, NoNodes, expand_slurm_list
     from parsl.executors.high_throughput.wire import protocol
     from parsl.executors.high_throughput.wire.message_stream import MessageStream
 
@@ -76,7 +76,7 @@ def read_node_list(data: bytes) -> None:
         nodes = expand_slurm_list(data.decode(errors="replace"))
     except NoNodes:
         return
-    assert 0 < len(nodes) <= MOST_NODES
+    assert 0 < len(nodes) <= MAX_NODES
     assert all(node and "[" not in node and "," not in node for node in nodes)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
 #: The most that a process may use of a core, and logs may grow by in a minute, in bytes.
-MOST_OF_A_CORE = 0.01
-MOST_LOG_BYTES = 2_000
+MAX_OF_A_CORE = 0.01
+MAX_LOG_BYTES = 2_000
 ROLES = {runs.INTERCHANGE, runs.MANAGER, runs.FORK_SERVER, runs.WORKER}
 
 
@@ -57,5 +57,5 @@ def test_an_idle_run_costs_next_to_nothing(
     parts = {name: (after[name] - before[name]) / elapsed_s for name in after}
     print({f"{name}": f"{part:.4f}" for (_, name), part in parts.items()}, logs - logs_before)
     # Times are counted in ticks of 10 ms: one more or less says nothing.
-    assert {name: part for name, part in parts.items() if part > MOST_OF_A_CORE + 0.02 / elapsed_s} == {}
-    assert logs - logs_before <= MOST_LOG_BYTES * max(1, elapsed_s / 60)
+    assert {name: part for name, part in parts.items() if part > MAX_OF_A_CORE + 0.02 / elapsed_s} == {}
+    assert logs - logs_before <= MAX_LOG_BYTES * max(1, elapsed_s / 60)

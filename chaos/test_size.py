@@ -25,7 +25,7 @@ CHAIN = 100_000
 FAN = 10_000
 MB = 10**6
 #: How much memory the interchange may take at most, as a multiple of all loads together: they wait there.
-MOST_COPIES = 3
+MAX_COPIES = 3
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
@@ -85,4 +85,4 @@ def test_large_loads_arrive_whole_and_are_not_piled_up(
         [interchange] = runs.titled(runs.INTERCHANGE)
         peak = peak_bytes(interchange)
         print(f"{way}, {count} x {size // MB} MB: interchange {peak // MB} MB")
-        assert peak < MOST_COPIES * size * count + 100 * MB
+        assert peak < MAX_COPIES * size * count + 100 * MB

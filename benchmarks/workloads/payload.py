@@ -18,7 +18,7 @@ SIZES = {
 }
 
 #: The fewest tasks a size is measured with.
-LEAST_TASKS = 4
+MIN_TASKS = 4
 
 
 def run_batch(pool: Pool, payload: bytes, count: int) -> float:
@@ -34,9 +34,9 @@ def run_batch(pool: Pool, payload: bytes, count: int) -> float:
 def rate(pool: Pool, size: int, most: int, duration_s: float) -> float:
     """Tasks per second, from as many tasks as a pilot says fit in `duration_s`."""
     payload = os.urandom(size)
-    pilot = max(LEAST_TASKS, most // 20)
+    pilot = max(MIN_TASKS, most // 20)
     pilot_s = run_batch(pool, payload, pilot)
-    count = min(most, max(LEAST_TASKS, int(duration_s * pilot / pilot_s)))
+    count = min(most, max(MIN_TASKS, int(duration_s * pilot / pilot_s)))
     return count / run_batch(pool, payload, count)
 
 

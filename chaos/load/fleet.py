@@ -127,9 +127,9 @@ class Fleet:
             self._begin(member, member.accept(message.tasks, now), now)
         elif isinstance(message, protocol.Acknowledged):
             member.acknowledge(message.serial)
-        elif isinstance(message, protocol.HeldPlease):
+        elif isinstance(message, protocol.ReportHeldTasks):
             self._tell(member, member.held(message.number))
-        elif isinstance(message, protocol.PackagesPlease):
+        elif isinstance(message, protocol.ReportPackages):
             self._tell(member, member.packages())
         elif isinstance(message, protocol.Stop):
             self._is_over = True

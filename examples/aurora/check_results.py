@@ -21,7 +21,7 @@ from aurora_cpus import expected_cpus
 TILES = [f"{gpu}.{tile}" for gpu in range(6) for tile in range(2)]
 AFFINITY = re.compile(r"host (\S+)  worker (\d+) of (\d+)  tile (\S+)  cpus (\S+)")
 #: On a busy machine a worker may start so late that another has taken its task.
-MOST_WORKERS = 9
+MAX_WORKERS = 9
 PROCESSES_END_WITHIN_S = 15
 PROCESSES_MAY_CLEAN_UP_S = 3.0
 
@@ -57,7 +57,7 @@ def check_ensemble(log: str, output: str) -> str:
         wanted = expected_cpus(int(rank))
         require(cpus == wanted, f"{file}: worker {rank} runs on CPUs {cpus}, not {wanted}")
         seen[int(rank)] = tile
-    require(len(seen) >= MOST_WORKERS, f"only workers {sorted(seen)} ran a task")
+    require(len(seen) >= MAX_WORKERS, f"only workers {sorted(seen)} ran a task")
     return f"24 tasks; {len(seen)} of 12 workers seen, each on its own tile and its CPUs"
 
 

@@ -11,7 +11,7 @@ SETTLING_PERIODS = 100
 SAMPLED_PERIODS = 60
 #: Positions nearer than this are the same.
 RESOLUTION = 0.01
-LONGEST_PERIOD = 12
+MAX_PERIOD = 12
 
 
 def sample_orbit(drive: float) -> list[float]:
@@ -35,7 +35,7 @@ def sample_orbit(drive: float) -> list[float]:
 
 def period_of(samples: list[float]) -> int | None:
     """Return after how many periods of the drive the motion repeats; None if it does not."""
-    for period in range(1, LONGEST_PERIOD + 1):
+    for period in range(1, MAX_PERIOD + 1):
         pairs = zip(samples, samples[period:], strict=False)
         if all(abs(now - later) < RESOLUTION for now, later in pairs):
             return period

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Periods from 0.2 to 5 days are looked for; the step is a tenth of what the length of the survey resolves.
-LEAST_PERIOD_D, MOST_PERIOD_D = 0.2, 5.0
+MIN_PERIOD_D, MAX_PERIOD_D = 0.2, 5.0
 STEPS_PER_RESOLUTION = 10
 #: The statistic of a star that does not vary is near 1, that of a clean curve near 0.
 STILL = 0.5
@@ -34,8 +34,8 @@ def frequencies(points: list[tuple[float, float]]) -> list[float]:
     """The frequencies to try, in 1/day."""
     times = [time for time, _ in points]
     step = 1 / ((max(times) - min(times)) * STEPS_PER_RESOLUTION)
-    count = int((1 / LEAST_PERIOD_D - 1 / MOST_PERIOD_D) / step)
-    return [1 / MOST_PERIOD_D + number * step for number in range(count)]
+    count = int((1 / MIN_PERIOD_D - 1 / MAX_PERIOD_D) / step)
+    return [1 / MAX_PERIOD_D + number * step for number in range(count)]
 
 
 def profile(points: list[tuple[float, float]], period_d: float) -> list[float]:

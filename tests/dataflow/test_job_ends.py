@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.dataflow.errors import DataFlowException
-from parsl.dataflow.tasks.retries import MOST_JOB_ENDS
+from parsl.dataflow.tasks.retries import MAX_JOB_ENDS
 from parsl.executors.high_throughput.errors import ManagerLost
 from tests.dataflow.fakes import PromptExecutor, call, kernel
 
@@ -56,9 +56,9 @@ def test_a_task_that_always_outlives_its_job_fails_in_the_end(tmp_path: Any) -> 
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=0) as dfk:
         error = call(dfk, Unlucky(*(lost() for _ in range(100)))).exception()
-    assert executor.calls == MOST_JOB_ENDS + 1
+    assert executor.calls == MAX_JOB_ENDS + 1
     assert isinstance(error, DataFlowException)
-    assert f"was running when its job ended, {MOST_JOB_ENDS + 1} times" in str(error)
+    assert f"was running when its job ended, {MAX_JOB_ENDS + 1} times" in str(error)
     assert isinstance(error.__cause__, ManagerLost)
 
 
@@ -66,4 +66,4 @@ def test_after_that_it_uses_up_its_retries(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=2) as dfk:
         assert call(dfk, Unlucky(*(lost() for _ in range(100)))).exception() is not None
-    assert executor.calls == MOST_JOB_ENDS + 3
+    assert executor.calls == MAX_JOB_ENDS + 3

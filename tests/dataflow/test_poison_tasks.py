@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.dataflow.errors import DataFlowException
-from parsl.dataflow.tasks.retries import MOST_WORKER_LOSSES
+from parsl.dataflow.tasks.retries import MAX_WORKER_LOSSES
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
 from tests.dataflow.fakes import PromptExecutor, call, kernel
 from tests.dataflow.test_job_ends import Unlucky
@@ -19,10 +19,10 @@ def test_it_fails_with_the_history_of_its_attempts(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=100) as dfk:
         error = call(dfk, Unlucky(*(worker_lost(number) for number in range(100)))).exception()
-    assert executor.calls == MOST_WORKER_LOSSES
+    assert executor.calls == MAX_WORKER_LOSSES
     assert isinstance(error, DataFlowException)
-    assert f"{MOST_WORKER_LOSSES} workers have ended under it" in str(error)
-    assert all(f"node{number}" in str(error) for number in range(MOST_WORKER_LOSSES))
+    assert f"{MAX_WORKER_LOSSES} workers have ended under it" in str(error)
+    assert all(f"node{number}" in str(error) for number in range(MAX_WORKER_LOSSES))
     assert isinstance(error.__cause__, WorkerLost)
 
 
@@ -30,7 +30,7 @@ def test_a_retry_handler_that_counts_nothing_does_not_change_that(tmp_path: Any)
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=0, retry_handler=lambda error, record: 0) as dfk:
         assert call(dfk, Unlucky(*(worker_lost(number) for number in range(100)))).exception() is not None
-    assert executor.calls == MOST_WORKER_LOSSES
+    assert executor.calls == MAX_WORKER_LOSSES
 
 
 def test_other_failures_in_between_are_in_the_history_and_do_not_count(tmp_path: Any) -> None:
@@ -44,16 +44,16 @@ def test_other_failures_in_between_are_in_the_history_and_do_not_count(tmp_path:
 
 
 def test_fewer_losses_are_retried_as_ever(tmp_path: Any) -> None:
-    losses = [worker_lost(number) for number in range(MOST_WORKER_LOSSES - 1)]
+    losses = [worker_lost(number) for number in range(MAX_WORKER_LOSSES - 1)]
     with kernel(tmp_path, PromptExecutor(), retries=100) as dfk:
         assert call(dfk, Unlucky(*losses)).result() == "done"
 
 
 def test_without_retries_left_the_error_is_the_loss_itself(tmp_path: Any) -> None:
     losses = [worker_lost(number) for number in range(100)]
-    with kernel(tmp_path, PromptExecutor(), retries=MOST_WORKER_LOSSES - 1) as dfk:
+    with kernel(tmp_path, PromptExecutor(), retries=MAX_WORKER_LOSSES - 1) as dfk:
         error = call(dfk, Unlucky(*losses)).exception()
-    assert error is losses[MOST_WORKER_LOSSES - 1]
+    assert error is losses[MAX_WORKER_LOSSES - 1]
 
 
 def test_workers_that_were_ended_because_of_their_memory_count(tmp_path: Any) -> None:
@@ -61,7 +61,7 @@ def test_workers_that_were_ended_because_of_their_memory_count(tmp_path: Any) ->
     with kernel(tmp_path, executor, retries=100) as dfk:
         ends = [WorkerOverMemory(0, "node", "used too much") for _ in range(100)]
         assert isinstance(call(dfk, Unlucky(*ends)).exception().__cause__, WorkerOverMemory)
-    assert executor.calls == MOST_WORKER_LOSSES
+    assert executor.calls == MAX_WORKER_LOSSES
 
 
 def test_managers_that_are_lost_do_not_count(tmp_path: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.manager.block_time import seconds_left
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity, parse_cpu_list
-from parsl.executors.high_throughput.node.node_list import MOST_NODES, NoNodes, expand_slurm_list, read_nodes
+from parsl.executors.high_throughput.node.node_list import MAX_NODES, NoNodes, expand_slurm_list, read_nodes
 from parsl.providers.batch.walltime import parse_walltime
 from tests.fuzz.damage import a_few, cut
 
@@ -32,7 +32,7 @@ def test_lists_of_nodes(text: str) -> None:
         nodes = expand_slurm_list(text)
     except NoNodes:
         return
-    assert 0 < len(nodes) <= MOST_NODES
+    assert 0 < len(nodes) <= MAX_NODES
     assert all(node and "[" not in node and "," not in node for node in nodes)
 
 

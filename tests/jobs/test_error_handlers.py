@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from parsl.executors.blocks.error_handlers import MOST_FAILURES_IN_ROW
+from parsl.executors.blocks.error_handlers import MAX_FAILURES_IN_ROW
 from parsl.executors.blocks.views import BlockView, EndedBlocks
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler, windowed_error_handler
@@ -87,7 +87,7 @@ def test_simple_goes_on_while_any_block_has_not_failed(init_blocks: int | None, 
 @pytest.mark.parametrize(("managers", "stops"), [(0, True), (3, False)])
 def test_simple_stops_when_too_many_in_a_row_died_young_and_nothing_works(managers: int, stops: bool) -> None:
     judged = Judged(1)
-    judged.failures_in_row, judged.managers = MOST_FAILURES_IN_ROW, managers
+    judged.failures_in_row, judged.managers = MAX_FAILURES_IN_ROW, managers
     simple_error_handler(cast(BlockProviderExecutor, judged), statuses("CSFFTFFFFF"))
     assert (judged.exception is not None) == stops
     assert not stops or str(judged.exception).startswith("8 blocks failed")

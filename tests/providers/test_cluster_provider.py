@@ -14,7 +14,7 @@ from parsl.jobs.states import JobState
 from parsl.launchers import SimpleLauncher
 from parsl.launchers.errors import BadLauncher
 from parsl.providers import PBSProProvider
-from parsl.providers.batch.lost_jobs import MOST_USELESS_ANSWERS
+from parsl.providers.batch.lost_jobs import MAX_USELESS_ANSWERS
 from parsl.providers.cluster_provider import FRESH_S, UNSEEN_END_S, ClusterProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError
@@ -217,7 +217,7 @@ def test_a_scheduler_that_never_says_what_became_of_it_does_not_stop_everything(
         with pytest.raises(SubmitException, match="does not say"):
             provider.submit("c", 1)
     commands.add("qstat", "echo 'qstat: invalid option' >&2; exit 2")
-    for _ in range(MOST_USELESS_ANSWERS - 1):
+    for _ in range(MAX_USELESS_ANSWERS - 1):
         with pytest.raises(SubmitException, match="does not say"):
             provider.submit("c", 1)
     assert provider.submit("c", 1) == JOB

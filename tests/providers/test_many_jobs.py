@@ -22,7 +22,7 @@ from parsl.providers import (
     SlurmProvider,
     TorqueProvider,
 )
-from parsl.providers.batch.survey import MOST_SINGLE_QUESTIONS
+from parsl.providers.batch.survey import MAX_SINGLE_QUESTIONS
 from parsl.providers.cluster_provider import SURVEY_TIMEOUTS, ClusterProvider
 from tests.executors.fakes import FakeExecutor
 from tests.providers.fake_commands import FakeCommands
@@ -131,7 +131,7 @@ def test_no_misbehaviour_ends_a_block_or_makes_room_for_another(
         executor.now_s += 60
         assert {status.state for status in executor.status().values()} == {JobState.RUNNING}
         assert executor.scale_out_up_to(1, max_live=JOBS) == []
-    assert len(commands.calls()) <= 2 * (6 * JOBS / 500 + MOST_SINGLE_QUESTIONS)
+    assert len(commands.calls()) <= 2 * (6 * JOBS / 500 + MAX_SINGLE_QUESTIONS)
 
     provider.cmd_timeout = 60
     commands.add("qdel", "sleep 0.1")

@@ -241,7 +241,7 @@ def test_a_function_that_was_called_once_is_not_kept() -> None:
 
 
 def test_no_more_than_so_many_functions_are_named(call: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(functions, "MOST_NAMED", 10)
+    monkeypatch.setattr(functions, "MAX_NAMED", 10)
     tasks = [script(f"def task(): return {n}").task for n in range(20)]
     for _ in range(3):
         assert [call(task) for task in tasks] == list(range(20))
@@ -252,7 +252,7 @@ def test_no_more_functions_are_named_than_take_so_much_memory(
     call: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everybody who is sent a named function keeps it; constants and closures can be large."""
-    monkeypatch.setattr(functions, "MOST_NAMED_BYTES", 25_000)
+    monkeypatch.setattr(functions, "MAX_NAMED_BYTES", 25_000)
     tasks = [script(f"def task(): return len(b'{str(n) * 10_000}')").task for n in range(6)]
     for _ in range(3):
         assert [call(task) for task in tasks] == [10_000] * 6

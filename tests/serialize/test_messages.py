@@ -27,7 +27,7 @@ from parsl.serialize.messages import (
     load_exception,
     load_value,
 )
-from parsl.serialize.objects import APART_LIMIT, MOST_APART, dumps, loads
+from parsl.serialize.objects import APART_LIMIT, MAX_APART, dumps, loads
 
 #: Neither pickle nor dill takes it.
 UNPICKLABLE = (i for i in ())
@@ -117,9 +117,9 @@ def test_small_buffers_travel_in_the_pickle() -> None:
 
 
 def test_the_number_of_buffers_is_limited() -> None:
-    arrays = [Array(bytearray(APART_LIMIT)) for _ in range(MOST_APART + 10)]
+    arrays = [Array(bytearray(APART_LIMIT)) for _ in range(MAX_APART + 10)]
     payload, buffers = dumps(arrays)
-    assert len(buffers) == MOST_APART
+    assert len(buffers) == MAX_APART
     assert [array.content for array in loads(payload, buffers)] == [array.content for array in arrays]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from parsl.cli.checkup.config_loading import load_configs
-from parsl.cli.checkup.examination import Wishes, examine
+from parsl.cli.checkup.examination import CheckOptions, examine
 from parsl.cli.checkup.report import Report, as_data, as_text
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     loaded = load_configs(options.config)
-    wishes = Wishes(not options.no_dry_run, not options.no_worker_init, options.timeout)
+    wishes = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)
     examinations = {name: examine(config, wishes) for name, config in loaded.configs.items()}
     report = Report(options.config, loaded.findings, examinations)
     if options.json:

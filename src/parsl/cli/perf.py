@@ -26,7 +26,7 @@ _FIRST_BATCH = 10
 #: A batch that has taken this share of the time that is wanted is the last.
 _LONG_ENOUGH = 0.7
 #: The rate of a batch that had to wait for blocks says little: the next is so many times larger at most.
-_MOST_GROWTH = 100
+_MAX_GROWTH = 100
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 
 
@@ -91,7 +91,7 @@ def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
         fitting = int(size * target_s / max(took_s, 1e-9))
         if not is_first and (took_s >= _LONG_ENOUGH * target_s or fitting <= size):
             return
-        size, is_first = max(1, min(fitting, size * _MOST_GROWTH)), False
+        size, is_first = max(1, min(fitting, size * _MAX_GROWTH)), False
 
 
 def exponential(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:

@@ -16,7 +16,7 @@ from parsl.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 #: A process takes no more than that: nobody needs it, and some kernels make a table of the limit's size.
-MOST = 1 << 20
+MAX_DESCRIPTORS = 1 << 20
 #: What a process needs beside its connections: libraries, logs, and connections that come and go.
 RESERVE = 48
 #: What a manager has open for each of its workers.
@@ -26,7 +26,7 @@ PER_WORKER = 2
 def raise_limit() -> int:
     """Let this process have as many descriptors as it may. Returns: how many that is."""
     soft, hard = limits()
-    wanted = min(hard, MOST)
+    wanted = min(hard, MAX_DESCRIPTORS)
     if soft >= wanted:
         return soft
     try:
@@ -85,7 +85,7 @@ def warn_if_few(label: str, managers: int) -> None:
         label: of the executor.
         managers: how many it may get.
     """
-    hard = min(limits()[1], MOST)
+    hard = min(limits()[1], MAX_DESCRIPTORS)
     if managers > room_for(hard):
         text = (
             f"Executor {label!r} may get {managers:,} managers (max_blocks times nodes_per_block), each with "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 _HAS_KWARGS = 0x08
-_MOST_SUGGESTIONS = 3
+_MAX_SUGGESTIONS = 3
 #: By difflib's ratio: two letters of a short word have changed places.
 _NEARLY_EQUAL = 0.8
 
@@ -80,6 +80,6 @@ def advice_on(unknown: str, known: list[str]) -> str:
     typed = unknown.lower()
     meant = get_close_matches(typed, known, 1, _NEARLY_EQUAL)
     meant = meant or [name for name in known if typed in name] or get_close_matches(typed, known, 1)
-    if 1 <= len(meant) <= _MOST_SUGGESTIONS:
+    if 1 <= len(meant) <= _MAX_SUGGESTIONS:
         return f"Did you mean {' or '.join(meant)}?"
     return f"Its parameters are {', '.join(known)}."

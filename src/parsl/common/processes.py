@@ -22,13 +22,13 @@ TERM_GRACE_S = 1.0
 KILL_GRACE_S = 2.0
 _KILL_ROUNDS = 4
 #: More bytes than an environment can have (execve(2): three quarters of 8 MiB).
-_MOST_ENVIRONMENT = 8 << 20
+_MAX_ENVIRONMENT = 8 << 20
 #: From include/linux/sched.h.
 _PF_KTHREAD = 0x00200000
 #: How often at most to ask who is new: a host on which somebody always is must not hold anybody up.
-_MOST_ROUNDS = 8
+_MAX_ROUNDS = 8
 _POLL_PERIOD_S = 0.01
-_LONGEST_POLL_S = 86_400.0
+_MAX_POLL_S = 86_400.0
 
 
 class ProcessEntry:
@@ -76,14 +76,14 @@ def collect_entries(
     """
     table: dict[int, ProcessEntry] = {}
     seen: set[int] = set()
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         new = set(list_pids()) - seen
         if not new:
             break
         seen |= new
         table.update((pid, entry) for pid in new if (entry := read(pid)) is not None)
     adopted = {pid for pid, entry in table.items() if entry.parent not in table}
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         adopted = {pid for pid in adopted if _read_again(pid, table, read)}
     return table
 
@@ -139,7 +139,7 @@ def _read_whole(path: str) -> bytes:
     """Read an environment by one call, or the process might end in between; nothing if it has no memory."""
     try:
         with open(path, "rb", buffering=0) as file:
-            return file.read(_MOST_ENVIRONMENT)
+            return file.read(_MAX_ENVIRONMENT)
     except ProcessLookupError:
         return b""
 
@@ -337,7 +337,7 @@ def wait_readable(descriptor: int, limit_s: float) -> bool:
     poller.register(descriptor, POLLIN)
     deadline = time.monotonic() + limit_s
     while True:
-        left_s = min(max(0.0, deadline - time.monotonic()), _LONGEST_POLL_S)
+        left_s = min(max(0.0, deadline - time.monotonic()), _MAX_POLL_S)
         # A whole millisecond more than asked for: poll must never return before the time is up.
         if poller.poll(int(left_s * 1000) + 1):
             return True

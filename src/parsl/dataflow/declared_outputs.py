@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 #: How many unfinished tasks are looked at for what they wait for.
-_MOST_EXPANDED = 1000
+_MAX_EXPANDED = 1000
 
 
 class SharedOutputWarning(UserWarning):
@@ -113,7 +113,7 @@ def _waits_for(depends: Iterable[Future[Any]], earlier: DataFuture, record: Task
         if not isinstance(future, AppFuture) or future.done() or future.task_record.dfk is not record.dfk:
             continue
         other = future.task_record
-        if other.id == earlier.tid or len(expanded) >= _MOST_EXPANDED:
+        if other.id == earlier.tid or len(expanded) >= _MAX_EXPANDED:
             return True
         if other.id not in expanded:
             expanded.add(other.id)

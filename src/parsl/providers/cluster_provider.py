@@ -36,7 +36,7 @@ FRESH_S = 5.0
 #: A scheduler has to deny a job for so long, in seconds, of which no end was seen either.
 UNSEEN_END_S = 10.0
 #: However many jobs a command of the scheduler can be about.
-MOST_CANCELLED_AT_ONCE = 500
+MAX_CANCELLED_AT_ONCE = 500
 
 _STATUS_POLLING_INTERVAL_S = 30
 _NO_SIGNS = (False, False)
@@ -142,7 +142,7 @@ class ClusterProvider(ExecutionProvider):
     @property
     def cancel_batch_limit(self) -> int:
         """How many jobs to cancel with one command."""
-        return min(self.dialect.batch_size, MOST_CANCELLED_AT_ONCE)
+        return min(self.dialect.batch_size, MAX_CANCELLED_AT_ONCE)
 
     # What providers do
 

@@ -20,13 +20,13 @@ from typing import Any
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 #: How many functions get a name at the most; beyond, functions travel with their tasks. (Whoever is sent a
 #: named function keeps it.)
-MOST_NAMED = 4096
+MAX_NAMED = 4096
 #: No more get a name once those that have one are so large together, in bytes.
-MOST_NAMED_BYTES = 256 * 1024 * 1024
+MAX_NAMED_BYTES = 256 * 1024 * 1024
 #: How many of the functions that were called once are remembered, to name them at their second call.
-_MOST_REMEMBERED = 1024
+_MAX_REMEMBERED = 1024
 #: A function that has changed so often since it got its first name is not named again.
-_MOST_RENAMED = 3
+_MAX_RENAMED = 3
 
 
 class Snapshot:
@@ -285,7 +285,7 @@ class FunctionCache:
         key = id(function)
         seen = self._once.get(key)
         if seen is not None and seen() is function:
-            if len(self._entries) >= MOST_NAMED:
+            if len(self._entries) >= MAX_NAMED:
                 return None
             entry = self._entries[key] = _Entry(self._once.pop(key))
             return entry
@@ -293,7 +293,7 @@ class FunctionCache:
             reference = weakref.ref(function, partial(self._forget, key))
         except TypeError:
             return None
-        if len(self._once) >= _MOST_REMEMBERED:
+        if len(self._once) >= _MAX_REMEMBERED:
             self._once.clear()
         self._once[key] = reference
         return None
@@ -305,7 +305,7 @@ class FunctionCache:
 
     def _name(self, function: Callable[..., Any], entry: _Entry) -> NamedFunction | None:
         entry.snapshot = entry.named = None
-        if entry.renamed > _MOST_RENAMED or self._named_bytes >= MOST_NAMED_BYTES:
+        if entry.renamed > _MAX_RENAMED or self._named_bytes >= MAX_NAMED_BYTES:
             return None
         snapshot = take_snapshot(function)
         if snapshot is None:
@@ -315,7 +315,7 @@ class FunctionCache:
         except Exception:
             return None  # whoever pickles it with its task says what is wrong
         if named.name not in self._names:
-            if len(self._names) >= MOST_NAMED:
+            if len(self._names) >= MAX_NAMED:
                 return None
             self._names.add(named.name)
             self._named_bytes += len(named.body)

@@ -15,7 +15,7 @@ _PLAIN_ITEMS = 8
 #: Buffers from this size on, in bytes, travel apart from the pickle; smaller ones are copied into it.
 APART_LIMIT = 16 * 1024
 #: Most buffers that travel apart: their sizes must fit into one packet.
-MOST_APART = 256
+MAX_APART = 256
 #: With this byte begins every pickle of ours (its PROTO instruction), and no packed buffer.
 _PICKLE = 0x80
 
@@ -49,7 +49,7 @@ def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
 
     def is_small(buffer: pickle.PickleBuffer) -> bool:
         view = buffer.raw()
-        if view.nbytes < APART_LIMIT or len(buffers) == MOST_APART:
+        if view.nbytes < APART_LIMIT or len(buffers) == MAX_APART:
             return True
         buffers.append(view)
         return False

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from parsl.executors.blocks.submission_queue import MOST_DELAY_S, PATIENCE_S, SubmissionQueue
+from parsl.executors.blocks.submission_queue import MAX_DELAY_S, PATIENCE_S, SubmissionQueue
 
 
 def test_blocks_are_submitted_in_their_order() -> None:
@@ -24,9 +24,9 @@ def test_after_a_failure_all_of_them_wait_ever_longer() -> None:
         wait_s = queue.due_in_s(now_s) or 0.0
         waits_s.append(wait_s)
         now_s += wait_s
-    assert waits_s[:6] == [1, 2, 4, 8, 16, MOST_DELAY_S]
+    assert waits_s[:6] == [1, 2, 4, 8, 16, MAX_DELAY_S]
     assert given_up == ["a", "b"]
-    assert PATIENCE_S <= now_s - 100 < PATIENCE_S + 2 * MOST_DELAY_S
+    assert PATIENCE_S <= now_s - 100 < PATIENCE_S + 2 * MAX_DELAY_S
 
 
 def test_a_success_ends_the_pause() -> None:

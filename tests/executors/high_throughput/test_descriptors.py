@@ -66,7 +66,7 @@ def test_the_user_is_told_when_more_nodes_may_come_than_can_be_connected(
 
 def test_require_is_an_error_of_the_configuration() -> None:
     with pytest.raises(ConfigurationError, match="nofile"):
-        descriptors.require(descriptors.MOST)
+        descriptors.require(descriptors.MAX_DESCRIPTORS)
 
 
 def test_a_connection_without_a_descriptor_is_turned_away_with_the_reason() -> None:

@@ -16,7 +16,7 @@ import pytest
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.driver import engine as engine_module
-from parsl.executors.high_throughput.driver.engine import MOST_LOSSES
+from parsl.executors.high_throughput.driver.engine import MAX_LOSSES
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.providers import LocalProvider
 from tests.system import run as runs
@@ -213,7 +213,7 @@ def test_after_several_losses_all_futures_fail_and_later_ones_too(
     queued = [run.call(tasks.add, i) for i in range(20)]
     waiting = run.call(tasks.echo, running)
     wait_until((tmp_path / "started").exists)
-    for _ in range(MOST_LOSSES - 1):
+    for _ in range(MAX_LOSSES - 1):
         kill_interchange(run, wait_until)
     engine: Any = run.executor._engine
     wait_until(lambda: engine._process.is_ready)

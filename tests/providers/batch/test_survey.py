@@ -8,7 +8,7 @@ import pytest
 
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import JobState
-from parsl.providers.batch.survey import MOST_SINGLE_QUESTIONS, NoAnswer, Survey
+from parsl.providers.batch.survey import MAX_SINGLE_QUESTIONS, NoAnswer, Survey
 from parsl.providers.batch.turns import Turns
 from parsl.providers.pbspro.dialect import PBSProDialect
 
@@ -137,10 +137,10 @@ def test_a_single_unknown_job_need_not_be_asked_about_twice():
 
 def test_many_unknown_jobs_take_their_turns():
     survey, job_ids = survey_of(FakePBS({})), [str(number) for number in range(1, 101)]
-    for first in range(0, 100, MOST_SINGLE_QUESTIONS):
+    for first in range(0, 100, MAX_SINGLE_QUESTIONS):
         gone = survey.ask(job_ids, 500).gone
-        assert gone == set(job_ids[first : first + MOST_SINGLE_QUESTIONS])
-    assert survey.ask(job_ids, 500).gone == set(job_ids[:MOST_SINGLE_QUESTIONS])
+        assert gone == set(job_ids[first : first + MAX_SINGLE_QUESTIONS])
+    assert survey.ask(job_ids, 500).gone == set(job_ids[:MAX_SINGLE_QUESTIONS])
 
 
 def test_where_only_the_first_job_is_answered_all_are_asked_about_in_a_few_surveys():

@@ -12,13 +12,13 @@ import threading
 import time
 
 _OURS = os.path.join("parsl", "executors", "")
-_PART, _LONGEST_S, _SEED = (float(word) for word in os.environ["PARSL_TEST_DELAYS"].split())
+_PART, _MAX_S, _SEED = (float(word) for word in os.environ["PARSL_TEST_DELAYS"].split())
 _chance = random.Random(_SEED)
 
 
 def _delay(frame, event, _argument):
     if event == "call" and _OURS in frame.f_code.co_filename and _chance.random() < _PART:
-        time.sleep(_chance.uniform(0, _LONGEST_S))
+        time.sleep(_chance.uniform(0, _MAX_S))
 
 
 def _begin():

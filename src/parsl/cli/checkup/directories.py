@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from parsl.cli.checkup.subject import Subject
 
 _TOPIC = "directory"
-_LEAST_FREE_BYTES = 200 * 2**20
+_MIN_FREE_BYTES = 200 * 2**20
 #: Whatever file system these are on, each node has its own.
 _PRIVATE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 
@@ -58,7 +58,7 @@ def _check_space(name: str, path: str) -> list[Finding]:
     except OSError as error:
         return [Finding(WARNING, _TOPIC, f"{name}: {error}")]
     free = space.f_bavail * space.f_frsize
-    if free >= _LEAST_FREE_BYTES or not space.f_blocks:
+    if free >= _MIN_FREE_BYTES or not space.f_blocks:
         return []
     return [
         Finding(WARNING, _TOPIC, f"{name} is on a file system with only {free / 2**20:.0f} MB left: {path}.")

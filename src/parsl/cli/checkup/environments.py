@@ -22,7 +22,7 @@ _SAME_EVERYWHERE = frozenset({"source", ".", "cd", "module", "ml", "conda", "mam
 _SOURCE = re.compile(
     r"(?:^|[;&|]|\bthen\b|\bdo\b)\s*(?:source|\.)\s+(?P<path>\"[^\"]*\"|'[^']*'|[^\s;&|]+)", re.MULTILINE
 )
-_MOST_STDERR_LINES = 5
+_MAX_STDERR_LINES = 5
 #: What bash puts before its complaints about our copy of worker_init.
 _BASH_PREFIX = re.compile(r"^\S*worker_init\.sh: line \d+: ")
 
@@ -100,7 +100,7 @@ def _said_of(words: list[str], stderr: str) -> str:
 
 def _tail(stderr: str) -> str:
     lines = [_BASH_PREFIX.sub("", line).strip() for line in stderr.splitlines() if line.strip()]
-    return " / ".join(lines[-_MOST_STDERR_LINES:])
+    return " / ".join(lines[-_MAX_STDERR_LINES:])
 
 
 def _check_python(subject: Subject, probe: Probe) -> list[Finding]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from parsl.config import Config
 
 
-class Wishes(NamedTuple):
+class CheckOptions(NamedTuple):
     """How far the checks may go."""
 
     #: Whether to have the scheduler check the job, at the cost of a job id.
@@ -49,12 +49,12 @@ class Examination(NamedTuple):
     findings: list[Finding]
 
 
-def examine(config: Config, wishes: Wishes) -> list[Examination]:
+def examine(config: Config, wishes: CheckOptions) -> list[Examination]:
     """Check all executors of a configuration."""
     return [_examine(subject, wishes) for subject in subjects_of(config)]
 
 
-def _examine(subject: Subject, wishes: Wishes) -> Examination:
+def _examine(subject: Subject, wishes: CheckOptions) -> Examination:
     findings: list[Finding] = []
 
     def add(check: Callable[[], list[Finding]]) -> None:
@@ -85,7 +85,7 @@ def _examine(subject: Subject, wishes: Wishes) -> Examination:
     )
 
 
-def _probe(subject: Subject, wishes: Wishes, findings: list[Finding]) -> Probe | None:
+def _probe(subject: Subject, wishes: CheckOptions, findings: list[Finding]) -> Probe | None:
     if not wishes.run_worker_init:
         return None
     try:

@@ -29,7 +29,7 @@ CPU_AFFINITY = (
     ":52-59,156-163:60-67,164-171:68-75,172-179:76-83,180-187:84-91,188-195:92-99,196-203"
 )
 #: How often programs over several nodes can be started in one job, a limit of the machine.
-MOST_LAUNCHES = 1000
+MAX_LAUNCHES = 1000
 
 
 def aurora_tiles(
@@ -107,7 +107,7 @@ def aurora_mpi(
     worker_init: str = "",
     directory: str | PathLike[str] | None = None,
     scheduler_options: str = "",
-    max_launches_per_block: int | None = MOST_LAUNCHES,
+    max_launches_per_block: int | None = MAX_LAUNCHES,
     label: str = "aurora_mpi",
     **config_options: Any,
 ) -> Config:

@@ -26,7 +26,7 @@ logger = getLogger(__name__)
 FILE_NAME = "tasks.pkl"
 
 #: So many files are kept open; there may be one for each earlier run.
-_MOST_OPEN = 32
+_MAX_OPEN = 32
 
 
 class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
@@ -188,7 +188,7 @@ class _OpenFiles:
         with self._lock:
             stream = self._open.get(number)
             if stream is None:
-                while len(self._open) >= _MOST_OPEN:
+                while len(self._open) >= _MAX_OPEN:
                     self._open.pop(next(iter(self._open))).close()
                 stream = self._open[number] = open(self.paths[number], "rb", buffering=0)  # noqa: SIM115
             return function(stream, *args)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Enough that no two are the same by chance.
 DIGEST_BYTES = 16
 #: How many code objects are remembered with their digests.
-_MOST_CODES = 4096
+_MAX_CODES = 4096
 
 
 class Code:
@@ -54,7 +54,7 @@ def known_code(code: CodeType) -> Code:
     """Return a code object's :class:`Code`, the same one each time as long as not very many are in use."""
     known = _codes.get(id(code))
     if known is None:
-        if len(_codes) >= _MOST_CODES:
+        if len(_codes) >= _MAX_CODES:
             _codes.clear()
         known = _codes[id(code)] = Code(code)
     return known

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
 
 #: How many unfinished tasks are looked at for what they wait for, at the end of a join app's function.
-_MOST_EXPANDED = 1000
+_MAX_EXPANDED = 1000
 
 
 def joined_futures(app: str, returned: object) -> Sequence[Future[Any]]:
@@ -76,7 +76,7 @@ def cycle_error(futures: Iterable[Future[Any]], record: TaskRecord) -> DataFlowE
                 "with cache=True, the same call inside the join app is not made a second time, but waits for "
                 "the first. Give the inner call other arguments, or leave out cache=True",
             )
-        if id(other) not in expanded and len(expanded) < _MOST_EXPANDED:
+        if id(other) not in expanded and len(expanded) < _MAX_EXPANDED:
             expanded.add(id(other))
             to_visit += other.depends
             joins = other.joins

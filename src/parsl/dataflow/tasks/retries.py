@@ -38,7 +38,7 @@ def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandl
 
 
 #: So often a task is tried again, and nothing counted, because its job has ended; then it counts.
-MOST_JOB_ENDS = 20
+MAX_JOB_ENDS = 20
 
 
 def is_job_end(error: BaseException) -> bool:
@@ -53,7 +53,7 @@ def record_job_end(record: TaskRecord, error: BaseException) -> bool:
         Whether another attempt follows. It does not if this has happened too often.
     """
     record.job_ends += 1
-    if record.job_ends > MOST_JOB_ENDS:
+    if record.job_ends > MAX_JOB_ENDS:
         return False
     record.fail_history = [*record.fail_history, _shown(error)]
     return True
@@ -71,12 +71,12 @@ def too_many_job_ends(record: TaskRecord, error: BaseException) -> DataFlowExcep
 
 #: A task under which so many workers have ended is not tried again, whatever the retries allow: each attempt
 #: costs a worker, and perhaps, when it is memory that runs out, the other tasks of its node.
-MOST_WORKER_LOSSES = 3
+MAX_WORKER_LOSSES = 3
 
 
 def is_poison(record: TaskRecord) -> bool:
     """Whether workers have ended under a task too often."""
-    return record.worker_losses >= MOST_WORKER_LOSSES
+    return record.worker_losses >= MAX_WORKER_LOSSES
 
 
 def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlowException:

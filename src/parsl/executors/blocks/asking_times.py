@@ -14,7 +14,7 @@ AFTER_SIGN_S = (1.0, 2.0, 4.0, 8.0)
 
 #: Signs that go on and on make it ask at most this often, in seconds: first, and in the end.
 FIRST_SIGN_GAP_S = 1.0
-MOST_SIGN_GAP_S = 10.0
+MAX_SIGN_GAP_S = 10.0
 
 _NEVER = float("inf")
 
@@ -65,8 +65,8 @@ class AskingTimes:
         return True
 
     def _note_sign(self, now_s: float) -> None:
-        is_lasting = now_s < self._next_sign_s + MOST_SIGN_GAP_S
-        gap_s = min(MOST_SIGN_GAP_S, 2 * self._sign_gap_s) if is_lasting else FIRST_SIGN_GAP_S
+        is_lasting = now_s < self._next_sign_s + MAX_SIGN_GAP_S
+        gap_s = min(MAX_SIGN_GAP_S, 2 * self._sign_gap_s) if is_lasting else FIRST_SIGN_GAP_S
         self._sign_gap_s = gap_s
         self._next_sign_s = now_s + gap_s
         self._gaps_s = deque([later_s for later_s in AFTER_SIGN_S if later_s >= gap_s] or [gap_s])

@@ -26,10 +26,10 @@ _FAILURES = frozenset({JobState.FAILED, JobState.MISSING})
 _EARLY_ENDS = TERMINAL_STATES - {JobState.SCALED_IN, JobState.COMPLETED}
 
 #: When so many blocks in a row have ended without having worked, though others once did, it is no accident.
-MOST_FAILURES_IN_ROW = 8
+MAX_FAILURES_IN_ROW = 8
 
 #: The same where all there ever were have failed, but managers had connected: a node may have been lost.
-MOST_SHORT_LIVED_IN_ROW = 3
+MAX_SHORT_LIVED_IN_ROW = 3
 
 #: So many failed blocks are described in full in the error, the newest ones.
 _DESCRIBED = 10
@@ -48,7 +48,7 @@ def simple_error_handler(
 
     That is when all there were have failed. If a manager has ever connected, or the scheduler has lost the
     jobs without a trace of their having run, it takes a few in a row that did not work for long; and
-    :data:`MOST_FAILURES_IN_ROW` with no manager connected if others did not fail: such
+    :data:`MAX_FAILURES_IN_ROW` with no manager connected if others did not fail: such
     as when the environment that ``worker_init`` names has been removed.
 
     Args:
@@ -63,10 +63,10 @@ def simple_error_handler(
     ended = executor.ended_blocks()
     in_row = ended.failures_in_row
     is_certain = not ended.have_connected and not all(_has_vanished(job) for job in failed.values())
-    if len(failed) == len(status) >= threshold and (is_certain or in_row >= MOST_SHORT_LIVED_IN_ROW):
+    if len(failed) == len(status) >= threshold and (is_certain or in_row >= MAX_SHORT_LIVED_IN_ROW):
         _stop(executor, failed)
         return
-    if in_row >= MOST_FAILURES_IN_ROW and not any(block.managers for block in executor.block_views()):
+    if in_row >= MAX_FAILURES_IN_ROW and not any(block.managers for block in executor.block_views()):
         early = [item for item in status.items() if item[1].state in _EARLY_ENDS]
         _stop(executor, dict(early[-in_row:]))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: After a submission that failed the next one waits so long, after each further one twice as long; in
 #: seconds.
 FIRST_DELAY_S = 1.0
-MOST_DELAY_S = 30.0
+MAX_DELAY_S = 30.0
 
 #: When submissions have failed for so long, in seconds, the blocks that wait are given up.
 PATIENCE_S = 120.0
@@ -80,6 +80,6 @@ class SubmissionQueue:
         if self._failing_since_s is None:
             self._failing_since_s = now_s
         self._not_before_s = now_s + self._delay_s
-        self._delay_s = min(MOST_DELAY_S, 2 * self._delay_s)
+        self._delay_s = min(MAX_DELAY_S, 2 * self._delay_s)
         self._waiting.appendleft(block_id)
         return self.clear() if now_s - self._failing_since_s >= PATIENCE_S else []

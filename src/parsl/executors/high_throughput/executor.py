@@ -14,13 +14,14 @@ from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver.activity import as_dict
+from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
 from parsl.executors.high_throughput.driver.client import HTEXFuture
 from parsl.executors.high_throughput.driver.engine import Engine
 from parsl.executors.high_throughput.driver.engine_settings import EngineSettings
 from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
 from parsl.executors.high_throughput.driver.node_notices import tell_of_node, tell_of_refusal
 from parsl.executors.high_throughput.driver.parameters import (
-    MOST_PREFETCH,
+    MAX_PREFETCH,
     check_enforcing,
     check_label,
     check_max_workers,
@@ -30,7 +31,6 @@ from parsl.executors.high_throughput.driver.parameters import (
 from parsl.executors.high_throughput.driver.retired import accepts_retired_htex_arguments
 from parsl.executors.high_throughput.driver.runtime_check import check_runtime
 from parsl.executors.high_throughput.driver.task_sender import TaskSender
-from parsl.executors.high_throughput.driver.will_writer import WillWriter
 from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.node.accelerators import check_accelerators
@@ -172,7 +172,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.cpu_affinity = check_cpu_affinity(cpu_affinity, self)
         self.available_accelerators = list(check_accelerators(available_accelerators, self))
         self.prefetch_capacity = check.integer(
-            self, "prefetch_capacity", prefetch_capacity, low=0, high=MOST_PREFETCH
+            self, "prefetch_capacity", prefetch_capacity, low=0, high=MAX_PREFETCH
         )
         self.heartbeat_threshold = check.number(self, "heartbeat_threshold", heartbeat_threshold, above=0)
         self.heartbeat_period = check.number(self, "heartbeat_period", heartbeat_period, above=0)
@@ -201,7 +201,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
-        self._will: WillWriter | None = None
+        self._will: CleanupRegistry | None = None
         self._has_refused = False
         self._longest_runtime_s = 0.0
         self._sender: TaskSender | None = None
@@ -248,7 +248,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.logdir, "submit_scripts")
             os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
-            self._will = WillWriter(self.label, self.provider.cancel_commands, self._engine)
+            self._will = CleanupRegistry(self.label, self.provider.cancel_commands, self._engine)
         self.start_blocks()
 
     def _engine_settings(self) -> EngineSettings:

@@ -18,7 +18,7 @@ logger = getLogger(__name__)
 
 _FEW = 64
 _CALL_LIMIT_S = 10.0
-_LONGEST_WAIT_S = 86_400.0
+_MAX_WAIT_S = 86_400.0
 
 
 class Deadline:
@@ -131,7 +131,7 @@ class DeadlineWatch:
                 heappop(self._heap)
                 self._cancelled -= 1
             elif wait_s > 0:
-                self._changed.wait(min(wait_s, _LONGEST_WAIT_S))
+                self._changed.wait(min(wait_s, _MAX_WAIT_S))
             else:
                 heappop(self._heap)
                 action, deadline.action = deadline.action, None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCRIPT_MODE = 0o700  # worker_init may contain what others should not read
-_MOST_NAME_CHARS = 180
+_MAX_NAME_CHARS = 180
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.+-]")
 
 
@@ -131,4 +131,4 @@ def plain_job_name(job_name: str) -> str:
     plain = _NOT_PLAIN.sub("_", job_name)
     if not plain[:1].isalpha():
         plain = f"j{plain}"
-    return plain[:_MOST_NAME_CHARS]
+    return plain[:_MAX_NAME_CHARS]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: A scheduler that does answer, but not this question, is asked so often: submitting has to go on.
-MOST_USELESS_ANSWERS = 3
+MAX_USELESS_ANSWERS = 3
 
 
 class LostJobs:
@@ -69,4 +69,4 @@ class LostJobs:
     def _is_useless(self, dialect: Dialect, name: str, result: CommandResult) -> bool:
         if not result.timed_out and not re.search(dialect.unreachable, result.stderr, re.IGNORECASE):
             self._names[name] += 1
-        return self._names[name] >= MOST_USELESS_ANSWERS
+        return self._names[name] >= MAX_USELESS_ANSWERS

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Of how many jobs that wait it is asked in a survey whether they can ever run.
-MOST_DOUBTED = 100
+MAX_DOUBTED = 100
 
 #: How many jobs are asked about one by one in a survey; the others have their turns in the next ones.
-MOST_SINGLE_QUESTIONS = 20
+MAX_SINGLE_QUESTIONS = 20
 
 
 class NoAnswer(Exception):
@@ -113,7 +113,7 @@ class Survey:
     def _ask_history(self, round_: _Round) -> None:
         question = self._dialect.history_question()
         size = self._dialect.history_batch_size
-        missing = self._turns_in_history.line_up(round_.without_record())[: MOST_SINGLE_QUESTIONS * size]
+        missing = self._turns_in_history.line_up(round_.without_record())[: MAX_SINGLE_QUESTIONS * size]
         if question is None or not missing:
             return
         try:
@@ -125,7 +125,7 @@ class Survey:
 
     def _ask_one_by_one(self, round_: _Round) -> None:
         question = self._dialect.single_question() or self._questions[0]
-        for job_id in self._turns_alone.line_up(round_.unsettled())[:MOST_SINGLE_QUESTIONS]:
+        for job_id in self._turns_alone.line_up(round_.unsettled())[:MAX_SINGLE_QUESTIONS]:
             round_.ask_single(question, job_id, self._turns_alone)
 
     def _ask_details(self, round_: _Round) -> None:
@@ -133,7 +133,7 @@ class Survey:
         if question is None:
             return
         wanting = [job_id for job_id, record in round_.recorded() if self._dialect.wants_detail(record)]
-        for job_id in self._turns_for_details.line_up(wanting)[:MOST_SINGLE_QUESTIONS]:
+        for job_id in self._turns_for_details.line_up(wanting)[:MAX_SINGLE_QUESTIONS]:
             round_.ask(question, [job_id], self._turns_for_details)
 
     def _ask_doubts(self, round_: _Round) -> None:
@@ -141,7 +141,7 @@ class Survey:
         if question is None:
             return
         waiting = [job_id for job_id, record in round_.recorded() if record.state is JobState.PENDING]
-        if doubted := self._turns_in_doubt.line_up(waiting)[:MOST_DOUBTED]:
+        if doubted := self._turns_in_doubt.line_up(waiting)[:MAX_DOUBTED]:
             round_.ask(question, doubted, self._turns_in_doubt)
 
 

@@ -12,7 +12,7 @@ _FIELDS = r"(?P<fields>\d+(?::\d+){0,3})(?P<fraction>\.\d*)?"
 _WALLTIME = re.compile(rf"\s*{_DAYS}{_FIELDS}\s*", re.ASCII)
 _UNIT_S = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _UNITS = tuple(_UNIT_S)
-_MOST_DAYS = 10_000
+_MAX_DAYS = 10_000
 
 
 def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: str = "minute") -> int:
@@ -45,7 +45,7 @@ def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: 
     if match is None:
         validate.wrong_value(owner, "walltime", value, expected)
     seconds = _seconds(match, bare, pair)
-    if seconds is None or not 0 < seconds <= _MOST_DAYS * _UNIT_S["day"]:
+    if seconds is None or not 0 < seconds <= _MAX_DAYS * _UNIT_S["day"]:
         validate.wrong_value(owner, "walltime", value, expected)
     return seconds
 
@@ -68,7 +68,7 @@ def _seconds(match: re.Match[str], bare: str, pair: str) -> int | None:
             return None
     else:
         first = {1: bare, 2: pair, 3: "hour", 4: "day"}[len(fields)]
-    days = min(int(match["days"] or 0), _MOST_DAYS + 1) if len(match["days"] or "") < 10 else _MOST_DAYS + 1
+    days = min(int(match["days"] or 0), _MAX_DAYS + 1) if len(match["days"] or "") < 10 else _MAX_DAYS + 1
     units = _UNITS[_UNITS.index(first) :]
     whole = days * _UNIT_S["day"] + sum(
         field * _UNIT_S[unit] for field, unit in zip(fields, units, strict=False)

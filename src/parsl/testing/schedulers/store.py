@@ -35,7 +35,7 @@ _LOCK = "cluster.lock"
 _RUNNERS_LOCK = "runners.lock"
 _FOLDERS = ("aux", "jobs", "spool", "tmp")
 #: SQLite takes so many values in a statement, whatever its version.
-_MOST_VALUES = 900
+_MAX_VALUES = 900
 
 
 class Transaction:
@@ -96,8 +96,8 @@ class Transaction:
     def payloads(self, numbers: Sequence[int]) -> dict[int, Payload]:
         """Return what these jobs run, by their numbers."""
         found: dict[int, Payload] = {}
-        for start in range(0, len(numbers), _MOST_VALUES):
-            some = tuple(numbers[start : start + _MOST_VALUES])
+        for start in range(0, len(numbers), _MAX_VALUES):
+            some = tuple(numbers[start : start + _MAX_VALUES])
             marks = ",".join("?" * len(some))
             rows = self._connection.execute(
                 f"SELECT number, payload FROM jobs WHERE number IN ({marks})", some

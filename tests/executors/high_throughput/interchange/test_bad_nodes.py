@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from parsl.executors.high_throughput.interchange.bad_nodes import (
     FIRST_PAUSE_S,
-    LEAST_LOSSES,
-    LONGEST_PAUSE_S,
+    MAX_PAUSE_S,
+    MIN_LOSSES,
     BadNodes,
     Change,
     Standing,
@@ -43,7 +43,7 @@ class Cluster:
         """Have a node set aside."""
         self.lose(host)
         self.succeed(others, 1000)
-        change = self.lose(host, LEAST_LOSSES - 1)
+        change = self.lose(host, MIN_LOSSES - 1)
         assert change is not None
         return change
 
@@ -61,7 +61,7 @@ def cluster() -> Cluster:
 
 def test_it_is_set_aside_and_users_are_told_once(cluster: Cluster) -> None:
     change = cluster.spoil("bad", "good")
-    assert (change.host, change.standing, change.is_loud) == ("bad", Standing.ASIDE, True)
+    assert (change.host, change.standing, change.is_loud) == ("bad", Standing.QUARANTINED, True)
     assert "4 workers have ended there" in change.text
     assert "1000 tasks have succeeded on other nodes" in change.text
     assert cluster.standing("good") is Standing.GOOD
@@ -71,18 +71,18 @@ def test_it_is_set_aside_and_users_are_told_once(cluster: Cluster) -> None:
     cluster.look()
     again = cluster.lose("bad")
     assert again is not None
-    assert (again.standing, again.is_loud) == (Standing.ASIDE, False)
+    assert (again.standing, again.is_loud) == (Standing.QUARANTINED, False)
 
 
 def test_one_task_that_takes_workers_along_is_not_enough(cluster: Cluster) -> None:
     cluster.lose("bad")
     cluster.succeed("good", 10_000)
-    assert cluster.lose("bad", LEAST_LOSSES - 2) is None
+    assert cluster.lose("bad", MIN_LOSSES - 2) is None
 
 
 def test_a_success_in_between_speaks_for_the_node(cluster: Cluster) -> None:
     for _ in range(10):
-        assert cluster.lose("bad", LEAST_LOSSES - 1) is None
+        assert cluster.lose("bad", MIN_LOSSES - 1) is None
         cluster.succeed("good", 1000)
         cluster.succeed("bad")
 
@@ -139,15 +139,15 @@ def test_each_time_it_is_set_aside_for_longer_up_to_a_limit(cluster: Cluster) ->
         cluster.now_s += 1
         assert [change.standing for change in cluster.look()] == [Standing.ON_TRIAL]
         assert cluster.lose("bad") is not None
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-    assert pause_s == LONGEST_PAUSE_S
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)
+    assert pause_s == MAX_PAUSE_S
 
 
 def test_what_it_still_had_when_it_was_set_aside_changes_nothing(cluster: Cluster) -> None:
     cluster.spoil("bad", "good")
     assert cluster.lose("bad", 50) is None
     assert cluster.succeed("bad") is None
-    assert cluster.standing("bad") is Standing.ASIDE
+    assert cluster.standing("bad") is Standing.QUARANTINED
 
 
 def test_when_the_others_have_gone_it_is_used_as_before_at_once(cluster: Cluster) -> None:
@@ -162,7 +162,7 @@ def test_a_node_that_has_gone_is_left_alone(cluster: Cluster) -> None:
     cluster.hosts = {"good", "other"}
     cluster.now_s += 10 * FIRST_PAUSE_S
     assert cluster.look() == []
-    assert cluster.standing("bad") is Standing.ASIDE
+    assert cluster.standing("bad") is Standing.QUARANTINED
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30), st.integers(0, 30), st.floats(0, 200))))
@@ -183,7 +183,7 @@ def test_what_is_known_can_be_taken_over_by_another(cluster: Cluster) -> None:
     assert cluster.nodes.times_and_left("good", cluster.now_s) == (0, None)
     after = Cluster("bad", "good")
     after.nodes.restore("bad", times, left_s, after.now_s)
-    assert after.standing("bad") is Standing.ASIDE
+    assert after.standing("bad") is Standing.QUARANTINED
     after.now_s += FIRST_PAUSE_S - 20
     assert [change.standing for change in after.look()] == [Standing.ON_TRIAL]
     assert after.nodes.times_and_left("bad", after.now_s) == (1, 0.0)

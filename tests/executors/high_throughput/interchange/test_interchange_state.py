@@ -222,7 +222,7 @@ class TestManagers:
         state.heard(b"a", 100.0)
         state.heard(b"cut", 100.0)
         state.lose_contact(b"cut", 100.0)
-        state.forgive(100.0)
+        state.extend_deadlines(100.0)
         assert state.silent(202.0, threshold_s=50, grace_s=3) == []
         assert {name for name, _ in state.silent(203.0, threshold_s=50, grace_s=3)} == {b"cut"}
         assert {name for name, _ in state.silent(251.0, threshold_s=50, grace_s=3)} == {b"a", b"cut"}

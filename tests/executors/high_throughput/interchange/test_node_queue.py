@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput.interchange.node_queue import MOST_OVERTAKEN, NodeQueue, Room
+from parsl.executors.high_throughput.interchange.node_queue import MAX_OVERTAKEN, NodeQueue, Room
 from parsl.executors.high_throughput.wire.protocol import Resources, Task
 
 
@@ -62,7 +62,7 @@ def test_a_task_is_overtaken_so_often_only() -> None:
     for number in range(1, 100):
         waiting.extend([task(number)])
         started += len(waiting.place([room(1)]))
-    assert started == MOST_OVERTAKEN * 4
+    assert started == MAX_OVERTAKEN * 4
     assert ids(waiting.place([room(3)])) == []
     assert ids(waiting.place([room(4)]))[0] == 0
 
@@ -76,7 +76,7 @@ def test_after_a_task_that_waited_the_next_of_its_size_waits_its_own_time() -> N
 
 def test_a_manager_is_kept_for_it_and_others_go_on() -> None:
     waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
-    for _ in range(MOST_OVERTAKEN * 4):
+    for _ in range(MAX_OVERTAKEN * 4):
         waiting.place([room(1, name=b"a")])
     a, b = room(3, name=b"a"), room(1, name=b"b")
     assert [name for name, _ in waiting.place([a, b])] == [b"b"]
@@ -85,7 +85,7 @@ def test_a_manager_is_kept_for_it_and_others_go_on() -> None:
 
 def test_the_kept_manager_stays_the_same_among_equals() -> None:
     waiting = queue(task(0, 4), *(task(number) for number in range(1, 60)))
-    for _ in range(MOST_OVERTAKEN * 4):
+    for _ in range(MAX_OVERTAKEN * 4):
         waiting.place([room(1, name=b"b")])
     assert [name for name, _ in waiting.place([room(1, name=b"a"), room(2, name=b"b")])] == [b"a"]
     assert [name for name, _ in waiting.place([room(2, name=b"a"), room(2, name=b"b")])] == [b"a", b"a"]
@@ -94,7 +94,7 @@ def test_the_kept_manager_stays_the_same_among_equals() -> None:
 
 def test_the_urgent_start_even_where_a_manager_is_kept() -> None:
     waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
-    for _ in range(MOST_OVERTAKEN * 4):
+    for _ in range(MAX_OVERTAKEN * 4):
         waiting.place([room(1)])
     waiting.extend([task(99, priority=1)])
     assert ids(waiting.place([room(2)])) == [99]
@@ -102,7 +102,7 @@ def test_the_urgent_start_even_where_a_manager_is_kept() -> None:
 
 def test_a_manager_that_is_too_small_is_not_kept() -> None:
     waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
-    for _ in range(MOST_OVERTAKEN * 4 + 5):
+    for _ in range(MAX_OVERTAKEN * 4 + 5):
         assert len(waiting.place([room(1, nodes=2)])) == 1
 
 
@@ -143,7 +143,7 @@ def test_a_task_for_the_whole_block_starts_within_so_many_small_ones(seed: int, 
             break
         for name, started in placed:
             running[name].append(started.resources.num_nodes if started.resources else 1)
-        assert completions < MOST_OVERTAKEN * 4 + 4 * managers * 10
+        assert completions < MAX_OVERTAKEN * 4 + 4 * managers * 10
     assert all(sum(sizes) <= 4 for sizes in running.values())
 
 

@@ -14,9 +14,9 @@ from parsl.executors.high_throughput.manager_selector import RandomManagerSelect
 from parsl.executors.high_throughput.wire.protocol import (
     Answer,
     Packages,
-    PackagesPlease,
     Query,
     Register,
+    ReportPackages,
     encode,
 )
 
@@ -53,7 +53,7 @@ def test_what_is_installed_is_answered_when_all_have_said_it(talk: Talk) -> None
     talk.join("m1")
     talk.join("m2")
     talk.questions.ask(Query(1, "packages"), 0.0)
-    assert talk.told == [(b"m1", [encode(PackagesPlease())]), (b"m2", [encode(PackagesPlease())])]
+    assert talk.told == [(b"m1", [encode(ReportPackages())]), (b"m2", [encode(ReportPackages())])]
     talk.questions.answered(b"m1", Packages({"numpy": "2"}), 1.0)
     assert not talk.said
     assert talk.questions.wait_for_managers

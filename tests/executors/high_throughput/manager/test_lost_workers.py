@@ -6,7 +6,7 @@ import pytest
 
 from parsl.executors.high_throughput.manager.lost_workers import (
     DOUBT_S,
-    Doubts,
+    DeferredFailures,
     PoolIdentity,
     is_doubtful,
     worker_failure,
@@ -34,7 +34,7 @@ def test_which_ends_may_be_those_of_the_job(kind: str, exit_code: int, doubtful:
 
 
 def test_a_doubt_is_over_after_a_while() -> None:
-    doubts = Doubts()
+    doubts = DeferredFailures()
     first, second = Failure("k", "first"), Failure("k", "second")
     assert not doubts
     assert doubts.until_s == float("inf")
@@ -46,4 +46,4 @@ def test_a_doubt_is_over_after_a_while() -> None:
     assert doubts.take_ended(100 + DOUBT_S / 2) == []
     assert doubts.take_ended(100 + DOUBT_S) == [(1, first)]
     assert doubts.take_ended(200) == [(2, second)]
-    assert repr(doubts) == "<Doubts 0>"
+    assert repr(doubts) == "<DeferredFailures 0>"

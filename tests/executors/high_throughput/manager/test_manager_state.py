@@ -63,7 +63,7 @@ class TestAssigning:
         make_tasks_short(state)
         state.add(map(task, range(1, 101)))
         given = state.assign(0.0)
-        assert len(given) == 2 * (1 + manager_state.MOST_AHEAD)
+        assert len(given) == 2 * (1 + manager_state.MAX_AHEAD)
         assert ids(given)[:2] == [(0, 1), (1, 2)]
 
     def test_few_short_tasks_are_spread_over_the_workers(self) -> None:
@@ -118,7 +118,7 @@ class TestCapacity:
     def test_grows_for_short_tasks_within_limits(self) -> None:
         state = started(2, prefetch=1)
         make_tasks_short(state)
-        assert 2 * 50 < state.capacity <= 2 * (1 + manager_state.MOST_HELD_PER_WORKER) + 1
+        assert 2 * 50 < state.capacity <= 2 * (1 + manager_state.MAX_HELD_PER_WORKER) + 1
 
 
 class TestRelieving:

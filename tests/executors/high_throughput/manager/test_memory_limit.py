@@ -8,7 +8,7 @@ from parsl.executors.high_throughput.driver.failures import exception_of
 from parsl.executors.high_throughput.errors import WorkerLost, WorkerOverMemory
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
 from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity, is_doubtful, worker_failure
-from parsl.executors.high_throughput.manager.memory_limit import GIB, MOST_COST, PERIOD_S, MemoryLimit
+from parsl.executors.high_throughput.manager.memory_limit import GIB, MAX_COST, PERIOD_S, MemoryLimit
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import Exited, Task
 from parsl.validate import ParameterError
@@ -43,7 +43,7 @@ def test_the_peak_is_remembered() -> None:
     assert limit.peak_of(1) == 0
 
 
-@pytest.mark.parametrize(("took_s", "pause_s"), [(0.001, PERIOD_S), (0.5, 0.5 / MOST_COST)])
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.001, PERIOD_S), (0.5, 0.5 / MAX_COST)])
 def test_measuring_takes_no_more_than_its_part_of_a_processor(took_s: float, pause_s: float) -> None:
     limit = MemoryLimit(GIB)
     limit.measured({}, busy=[], now_s=100, took_s=took_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from parsl.executors.high_throughput.driver.mpi_resources import MOST_OPTIONS
+from parsl.executors.high_throughput.driver.mpi_resources import MAX_OPTIONS
 from parsl.executors.high_throughput.manager.host_files import HostFiles
 from parsl.executors.high_throughput.manager.mpi_environment import needs_host_file, task_environment
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Resources, Task, Work, encode
@@ -48,7 +48,7 @@ def test_whatever_its_size_a_task_fits_into_a_packet_to_its_worker() -> None:
     for count in (1, 170, 300, 1000, 10_000):
         nodes = names(count)
         file = f"/run/{'d' * 200}/hosts-1" if needs_host_file(nodes) else None
-        resources = Resources(count, 12, 12 * count, "o" * MOST_OPTIONS)
+        resources = Resources(count, 12, 12 * count, "o" * MAX_OPTIONS)
         environment = task_environment("mpiexec", resources, nodes, file)
         task = Task(1, b"f" * 16, b"a" * INLINE_LIMIT, resources=resources)
         assert len(encode(Work(task, payload, environment=environment))) < PACKET_LIMIT

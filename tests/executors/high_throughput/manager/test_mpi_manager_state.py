@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
-from parsl.executors.high_throughput.interchange.node_queue import MOST_OVERTAKEN
+from parsl.executors.high_throughput.interchange.node_queue import MAX_OVERTAKEN
 from parsl.executors.high_throughput.manager.mpi_state import MpiManagerState
 from parsl.executors.high_throughput.manager.state import Slot
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
@@ -257,4 +257,4 @@ def test_a_task_for_the_whole_block_starts_within_so_many_small_completions() ->
         manager.finish(slot, done, 0.0)
         interchange.results(b"m", Results([done], 4), 0.0)
         completions += 1
-    assert completions <= MOST_OVERTAKEN * 4 + 4
+    assert completions <= MAX_OVERTAKEN * 4 + 4

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
-from parsl.executors.high_throughput.manager.worker_pool import MOST_STILLBORN, PoolBroken, WorkerPool
+from parsl.executors.high_throughput.manager.worker_pool import MAX_STARTUP_FAILURES, PoolBroken, WorkerPool
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
     Exited,
@@ -69,14 +69,14 @@ def node() -> Iterator[Node]:
 
 
 def test_workers_that_end_before_they_have_run_a_task_break_the_pool(node: Node) -> None:
-    for _ in range(MOST_STILLBORN):
+    for _ in range(MAX_STARTUP_FAILURES):
         node.end_worker(1)
     with pytest.raises(PoolBroken, match=r"4 workers ended .* exit code 1"):
         node.end_worker(1)
 
 
 def test_those_that_have_run_one_do_not_however_many(node: Node) -> None:
-    for number in range(3 * MOST_STILLBORN):
+    for number in range(3 * MAX_STARTUP_FAILURES):
         node.run_a_task(number)
         node.pool.results.clear()
         node.end_worker(-9)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.executors.high_throughput.wire import arena as arena_module
-from parsl.executors.high_throughput.wire.arena import MOST_BYTES, MOST_SLOTS, Arena, ArenaReader
+from parsl.executors.high_throughput.wire.arena import MAX_BYTES, MAX_SLOTS, Arena, ArenaReader
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -24,7 +24,7 @@ SIZE = 100_000
 
 def test_what_is_put_in_is_read_by_others(tmp_path: Path) -> None:
     arena, reader = Arena(str(tmp_path)), ArenaReader(str(tmp_path))
-    payloads = [bytes([i]) * (MOST_BYTES - i) for i in range(100)]
+    payloads = [bytes([i]) * (MAX_BYTES - i) for i in range(100)]
     places = [arena.put(i, payload) for i, payload in enumerate(payloads)]
     assert None not in places
     assert [reader.read(i, place, bytes) for i, place in enumerate(places) if place is not None] == payloads
@@ -37,10 +37,10 @@ def test_slots_are_used_again_and_never_twice_at_once(tmp_path: Path) -> None:
     assert first is not None
     arena.release(first)
     assert arena.put(2, b"b") == first
-    others = [arena.put(3, b"c") for _ in range(MOST_SLOTS)]
+    others = [arena.put(3, b"c") for _ in range(MAX_SLOTS)]
     assert others[-1] is None
     begins = [place[0] for place in others if place is not None]
-    assert len({first[0], *begins}) == MOST_SLOTS
+    assert len({first[0], *begins}) == MAX_SLOTS
 
 
 def test_threads_get_slots_of_their_own(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def test_nothing_is_put_into_a_closed_one(tmp_path: Path) -> None:
 
 def test_more_tasks_than_slots_get_their_arguments(start_run: StartRun) -> None:
     run = start_run()
-    blocks = [os.urandom(64) * (SIZE // 64) for _ in range(MOST_SLOTS + 50)]
+    blocks = [os.urandom(64) * (SIZE // 64) for _ in range(MAX_SLOTS + 50)]
     futures = [run.call(tasks.echo, block) for block in blocks]
     assert [future.result(timeout=60) for future in futures] == blocks
     engine: Any = run.executor._engine
-    assert len(engine.endpoints.arena._free) == MOST_SLOTS
+    assert len(engine.endpoints.arena._free) == MAX_SLOTS
 
 
 def test_who_is_late_does_not_read_what_belongs_to_another_task(tmp_path: Path) -> None:

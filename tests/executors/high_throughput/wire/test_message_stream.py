@@ -114,7 +114,7 @@ def test_so_does_one_that_is_so_huge_that_its_memory_is_mapped(
 
 
 def test_a_frame_takes_up_no_memory_before_it_comes(pair: tuple[MessageStream, MessageStream]) -> None:
-    announced = message_stream.MOST_BYTES // 4
+    announced = message_stream.MAX_BYTES // 4
     pair[0].sock.send(struct.pack("<IQ", 1, announced) + b"begun")
     before = psutil.Process().memory_info().rss
     assert pair[1].receive() == []

@@ -6,7 +6,7 @@ from signal import SIGKILL, SIGTERM
 
 from parsl.executors.high_throughput.wire.protocol import Exited
 from parsl.executors.high_throughput.worker.endings import AGAIN_S, PATIENCE_S, Ending, Eviction
-from parsl.executors.high_throughput.worker.orphans import Belongings
+from parsl.executors.high_throughput.worker.orphans import ProcessOwnership
 
 
 class TestEviction:
@@ -43,8 +43,8 @@ class TestEviction:
 class TestEnding:
     def test_it_is_over_when_the_worker_has_ended_and_nothing_is_left(self) -> None:
         ending = Ending(110, rank=3)
-        assert ending.go_on(Belongings({3: {110, 200}, 4: {111}}), 0.0) == (SIGKILL, {110, 200})
-        ending.go_on(Belongings({4: {111}}), 1.0)
+        assert ending.go_on(ProcessOwnership({3: {110, 200}, 4: {111}}), 0.0) == (SIGKILL, {110, 200})
+        ending.go_on(ProcessOwnership({4: {111}}), 1.0)
         assert not ending.is_over  # nobody has said how
         ending.exited = Exited(110, 0, 0, "")
         assert ending.is_over
@@ -53,19 +53,19 @@ class TestEnding:
     def test_what_is_left_of_an_ended_worker_is_waited_for(self) -> None:
         ending = Ending(110, rank=3)
         ending.exited = Exited(110, 0, 0, "")
-        ending.go_on(Belongings({3: {200}}), 0.0)
+        ending.go_on(ProcessOwnership({3: {200}}), 0.0)
         assert not ending.is_over
 
     def test_the_next_look_is_at_the_time_to_kill_then_once_a_second(self) -> None:
         ending = Ending(110, rank=3)
         ending.grant(5.0)
-        assert ending.go_on(Belongings({3: {110}}), 0.0) == (SIGTERM, {110})
+        assert ending.go_on(ProcessOwnership({3: {110}}), 0.0) == (SIGTERM, {110})
         assert ending.look_at_s == 5.0
-        ending.go_on(Belongings({3: {110}}), 5.0)
+        ending.go_on(ProcessOwnership({3: {110}}), 5.0)
         assert ending.look_at_s == 5.0 + AGAIN_S
 
     def test_doubt_is_looked_at_again_soon(self) -> None:
         ending = Ending(110, rank=3)
-        belongings = Belongings({3: {110}}, doubtful={200})
+        belongings = ProcessOwnership({3: {110}}, doubtful={200})
         ending.go_on(belongings, 1.0)
         assert ending.look_at_s == 1.0 + belongings.pause_s

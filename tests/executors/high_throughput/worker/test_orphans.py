@@ -11,7 +11,7 @@ import pytest
 from parsl.common.process_tree import Processes
 from parsl.common.processes import ProcessEntry
 from parsl.executors.high_throughput.worker import orphans
-from parsl.executors.high_throughput.worker.orphans import Belongings, CannotTell, Orphans, rank_of
+from parsl.executors.high_throughput.worker.orphans import CannotTell, Orphans, ProcessOwnership, rank_of
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -40,7 +40,7 @@ class Ranks:
         return self.ranks.get(pid)
 
 
-def look(known: Orphans, *rows: tuple[int, int, int]) -> Belongings:
+def look(known: Orphans, *rows: tuple[int, int, int]) -> ProcessOwnership:
     return known.look(WORKERS, processes=living(*rows))
 
 
@@ -50,7 +50,7 @@ def test_all_below_a_worker_is_its_own() -> None:
     assert found.of(1) == {OTHER}
     assert found.of(2) == set()
     assert not found.doubtful
-    assert repr(found) == "<Belongings of 2 workers, doubtful=0>"
+    assert repr(found) == "<ProcessOwnership of 2 workers, doubtful=0>"
 
 
 def test_an_orphan_is_whose_rank_it_has_with_all_below_it() -> None:
@@ -120,8 +120,8 @@ def test_doubt_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_look_that_takes_long_is_not_taken_soon_again() -> None:
-    assert Belongings({}).pause_s == 0.02
-    assert Belongings({}, took_s=0.5).pause_s == 2.0
+    assert ProcessOwnership({}).pause_s == 0.02
+    assert ProcessOwnership({}, took_s=0.5).pause_s == 2.0
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, Manager
 logger = logging.getLogger(__name__)
 
 #: So many losses of the interchange within so many seconds, and it is not started again.
-MOST_LOSSES = 3
+MAX_LOSSES = 3
 LOSSES_WITHIN_S = 60.0
 #: How long an interchange that takes another's place has until it serves, in seconds.
 READY_WITHIN_S = 60.0
@@ -78,7 +78,7 @@ class Engine:
         #: This is a forked child, in which all of it is the parent's.
         self.is_disowned = False
         #: When interchanges were lost.
-        self._losses: collections.deque[float] = collections.deque(maxlen=MOST_LOSSES)
+        self._losses: collections.deque[float] = collections.deque(maxlen=MAX_LOSSES)
         #: Blocks that get no more tasks, and those whose jobs are over.
         self._held_blocks: set[str] = set()
         self._ended_blocks: set[str] = set()
@@ -162,7 +162,7 @@ class Engine:
         how = lost.how_it_ended()
         if self._stopping.is_set():
             return None
-        is_used_up = len(self._losses) == MOST_LOSSES and self._losses[-1] - self._losses[0] < LOSSES_WITHIN_S
+        is_used_up = len(self._losses) == MAX_LOSSES and self._losses[-1] - self._losses[0] < LOSSES_WITHIN_S
         if is_used_up or not (lost.is_ready or lost.was_killed):
             return None
         logger.warning(
@@ -224,7 +224,7 @@ class Engine:
         return [
             *(protocol.HoldBlock(block, True) for block in self._held_blocks.copy()),
             *(protocol.BlockEnded(block) for block in self._ended_blocks.copy()),
-            protocol.LastWill(self._will),
+            protocol.CleanupCommands(self._will),
             *([protocol.Stop("the executor is shut down")] if self._stopping.is_set() else []),
         ]
 
@@ -274,7 +274,7 @@ class Engine:
 
     def _how_often(self) -> str:
         count = len(self._losses)
-        return f", as {count - 1} before it within {LOSSES_WITHIN_S:g} s" if count == MOST_LOSSES else ""
+        return f", as {count - 1} before it within {LOSSES_WITHIN_S:g} s" if count == MAX_LOSSES else ""
 
     # Any thread
 
@@ -287,12 +287,12 @@ class Engine:
     def leave_will(self, commands: list[list[str]]) -> None:
         """Say what is to be run should this process die, instead of what was said before."""
         self._will = commands
-        self.client.tell(protocol.LastWill(commands))
+        self.client.tell(protocol.CleanupCommands(commands))
 
     def add_to_will(self, commands: list[list[str]]) -> None:
         """Say what else is to be run should this process die, before all that was said before."""
         self._will = commands + self._will
-        self.client.tell(protocol.LastWill(commands, is_addition=True))
+        self.client.tell(protocol.CleanupCommands(commands, is_addition=True))
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
         """Stop giving tasks to blocks.

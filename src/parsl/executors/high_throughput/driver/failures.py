@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 #: A task that has had this part of a walltime to itself would not be done in another block either.
-MOST_OF_WALLTIME = 0.9
+MAX_OF_WALLTIME = 0.9
 
 
 def exception_of(
@@ -68,7 +68,7 @@ def _exception_of(failure: Failure, end: JobEnd | None, walltime_s: float | None
 
 def takes_too_long(failure: Failure, walltime_s: float | None) -> bool:
     """Whether a task that was lost to the end of a job would be lost in the next one, too."""
-    return bool(walltime_s and failure.ran_s and failure.ran_s >= MOST_OF_WALLTIME * walltime_s)
+    return bool(walltime_s and failure.ran_s and failure.ran_s >= MAX_OF_WALLTIME * walltime_s)
 
 
 def _manager_lost(

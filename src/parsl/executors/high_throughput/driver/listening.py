@@ -16,7 +16,7 @@ from parsl.errors import ConfigurationError
 #: Connections that may wait until the interchange takes them: all managers of a large machine at once.
 BACKLOG = 16384
 #: Longest path of a unix socket, in bytes (sockaddr_un.sun_path, less the final zero).
-_LONGEST_PATH = 107
+_MAX_PATH = 107
 
 
 def listen_tcp(owner: str, address: str, port: int | None, ports: tuple[int, int]) -> socket.socket:
@@ -104,7 +104,7 @@ def listen_unix(directory: Path) -> LocalSocket | None:
 
 
 def _listen_at(path: Path) -> socket.socket | None:
-    if len(os.fsencode(path)) > _LONGEST_PATH:
+    if len(os.fsencode(path)) > _MAX_PATH:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

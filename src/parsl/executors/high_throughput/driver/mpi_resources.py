@@ -11,7 +11,7 @@ from parsl.executors.high_throughput.wire.protocol import Resources
 
 _NUMBERS = ("num_nodes", "ranks_per_node", "num_ranks")
 #: Longest launcher_options, in bytes: they are in several variables of the task's environment.
-MOST_OPTIONS = 2000
+MAX_OPTIONS = 2000
 #: The keys of a specification that are about MPI.
 MPI_KEYS = frozenset({*_NUMBERS, "launcher_options"})
 
@@ -51,11 +51,11 @@ def complete_resources(specification: Mapping[str, Any], most_nodes: int | None 
 def _options(value: Any) -> str:
     if value is None:
         return ""
-    if not isinstance(value, str) or "\0" in value or len(value.encode(errors="replace")) > MOST_OPTIONS:
+    if not isinstance(value, str) or "\0" in value or len(value.encode(errors="replace")) > MAX_OPTIONS:
         text = repr(value)
         raise InvalidResourceSpecification(
             {"launcher_options"},
-            f"launcher_options must be a string of at most {MOST_OPTIONS} bytes, not {text[:100]}.",
+            f"launcher_options must be a string of at most {MAX_OPTIONS} bytes, not {text[:100]}.",
         )
     return value
 

@@ -7,7 +7,7 @@ from typing import Any
 from parsl import validate
 
 #: Highest prefetch_capacity: more than there are tasks, and a number that can be sent.
-MOST_PREFETCH = 1_000_000_000
+MAX_PREFETCH = 1_000_000_000
 
 
 def check_provider(owner: object, provider: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from parsl.executors.high_throughput.driver.client import HTEXFuture
 from parsl.executors.high_throughput.driver.engine import Engine
 from parsl.executors.high_throughput.wire import spool
-from parsl.executors.high_throughput.wire.arena import MOST_BYTES
+from parsl.executors.high_throughput.wire.arena import MAX_BYTES
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Task
 from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
 from parsl.serialize.functions import FunctionCache
@@ -74,7 +74,7 @@ class TaskSender:
         """Have a large payload travel apart from its task. Returns: the frames to send along with it."""
         task.payload = b""
         arena = self._engine.endpoints.arena
-        if arena is not None and len(pieces) == 1 and len(pieces[0]) <= MOST_BYTES:
+        if arena is not None and len(pieces) == 1 and len(pieces[0]) <= MAX_BYTES:
             task.place = arena.put(task.id, pieces[0])
             if task.place is not None:
                 return []

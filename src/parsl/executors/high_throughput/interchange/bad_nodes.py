@@ -13,19 +13,19 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 #: So many workers must have ended in a row on a node, at least: more than one task alone can cost.
-LEAST_LOSSES = 4
+MIN_LOSSES = 4
 #: How likely such a row may be where the node is as good as the others, judged by what happens there.
-MOST_LIKELY = 1e-6
+MAX_LIKELY = 1e-6
 #: How long a node is set aside, in seconds; twice as long each time, up to the second.
 FIRST_PAUSE_S = 60.0
-LONGEST_PAUSE_S = 3600.0
+MAX_PAUSE_S = 3600.0
 
 
 class Standing(enum.Enum):
     """How much a node is trusted with."""
 
     GOOD = enum.auto()
-    ASIDE = enum.auto()  #: it gets no tasks
+    QUARANTINED = enum.auto()  #: it gets no tasks
     ON_TRIAL = enum.auto()  #: it gets one task at a time, until one succeeds
 
 
@@ -54,7 +54,7 @@ class _Node:
 
     @property
     def pause_s(self) -> float:
-        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self.times_aside - 1))
+        return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self.times_aside - 1))
 
 
 class BadNodes:
@@ -66,7 +66,7 @@ class BadNodes:
         self._lost = 0
 
     def __repr__(self) -> str:
-        aside = sum(node.standing is Standing.ASIDE for node in self._nodes.values())
+        aside = sum(node.standing is Standing.QUARANTINED for node in self._nodes.values())
         return f"<BadNodes aside={aside} of {len(self._nodes)} with losses>"
 
     @property
@@ -86,7 +86,7 @@ class BadNodes:
         node = self._nodes[host] = _Node()
         node.times_aside = times_aside
         if left_s is not None:
-            node.standing = Standing.ASIDE if left_s > 0 else Standing.ON_TRIAL
+            node.standing = Standing.QUARANTINED if left_s > 0 else Standing.ON_TRIAL
             node.until_s = now_s + left_s
 
     def times_and_left(self, host: str, now_s: float) -> tuple[int, float | None]:
@@ -145,11 +145,11 @@ class BadNodes:
     def _is_bad(self, node: _Node) -> bool:
         if node.standing is Standing.ON_TRIAL:
             return True
-        if node.standing is Standing.ASIDE or node.losses < LEAST_LOSSES:
+        if node.standing is Standing.QUARANTINED or node.losses < MIN_LOSSES:
             return False
         succeeded, lost = self._elsewhere(node)
         likelihood = (lost + 1) / (succeeded + lost + 2)
-        return succeeded > 0 and node.losses * math.log(likelihood) < math.log(MOST_LIKELY)
+        return succeeded > 0 and node.losses * math.log(likelihood) < math.log(MAX_LIKELY)
 
     def _elsewhere(self, node: _Node) -> tuple[int, int]:
         """How many tasks have succeeded and how many were lost on other nodes, since it began on this one."""
@@ -168,13 +168,13 @@ class BadNodes:
                 f"{node.losses} workers have ended there under their tasks, one after the other, while "
                 f"{self._elsewhere(node)[0]} tasks have succeeded on other nodes"
             )
-        node.standing = Standing.ASIDE
+        node.standing = Standing.QUARANTINED
         node.losses = 0
         text = (
             f"Node {host} is set aside: {why}. It gets no tasks for {node.pause_s:g} s, and is then tried "
             "with one. Its manager.log and the system's own log (dmesg) may tell what is wrong with it."
         )
-        return Change(host, Standing.ASIDE, text, is_loud=node.times_aside == 1)
+        return Change(host, Standing.QUARANTINED, text, is_loud=node.times_aside == 1)
 
     def look(self, now_s: float, usable: Collection[str]) -> list[Change]:
         """Time has passed, or nodes have come or gone.
@@ -194,7 +194,7 @@ class BadNodes:
         over = [
             host
             for host in aside
-            if self.standing_of(host) is Standing.ASIDE and now_s >= self._nodes[host].until_s
+            if self.standing_of(host) is Standing.QUARANTINED and now_s >= self._nodes[host].until_s
         ]
         return [self._use(host, Standing.ON_TRIAL, "to find out, with one task at a time") for host in over]
 

@@ -15,16 +15,16 @@ from typing import Any
 
 from parsl.common import descriptors
 from parsl.executors.high_throughput.interchange.admission import refusal
+from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
 from parsl.executors.high_throughput.interchange.driver_link import DriverLink
-from parsl.executors.high_throughput.interchange.last_will import WillReader
+from parsl.executors.high_throughput.interchange.heartbeats import HeartbeatSchedule
 from parsl.executors.high_throughput.interchange.manager_links import LocalLinks, RemoteLinks, Unreachable
 from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord, Recount
-from parsl.executors.high_throughput.interchange.node_care import NodeCare
+from parsl.executors.high_throughput.interchange.node_health import NodeHealth
 from parsl.executors.high_throughput.interchange.questions import Questions
 from parsl.executors.high_throughput.interchange.receipts import Receipts
 from parsl.executors.high_throughput.interchange.restoration import Restoration
 from parsl.executors.high_throughput.interchange.result_frames import divided, frames_of
-from parsl.executors.high_throughput.interchange.signs_of_life import SignsOfLife
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
@@ -74,7 +74,7 @@ class Interchange:
         self._state = state
         self._functions: dict[bytes, bytes] = {}
         self._frames: dict[int, list[Any]] = {}
-        self._last_will = WillReader()
+        self._cleanup = CleanupRunner()
         self._receipts = Receipts()
         #: More would have no descriptor for their connection.
         self._most_managers = descriptors.room_for(descriptors.limits()[0])
@@ -83,7 +83,7 @@ class Interchange:
         self._stopping = False
         #: The driver has said so, and needs nothing any more; else it is gone.
         self._is_told_to_stop = False
-        self._signs_of_life = SignsOfLife(settings.heartbeat_period_s, time.monotonic())
+        self._heartbeats = HeartbeatSchedule(settings.heartbeat_period_s, time.monotonic())
         self._next_check = 0.0
         self._next_activity = 0.0
         self._has_news = False
@@ -91,7 +91,7 @@ class Interchange:
         self._epoll = select.epoll()
         self._driver = DriverLink(driver, self._epoll)
         self._questions = Questions(state, self._driver.say, self._tell)
-        self._nodes = NodeCare(state, self._driver.say, settings.nodes, time.monotonic())
+        self._nodes = NodeHealth(state, self._driver.say, settings.nodes, time.monotonic())
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
@@ -126,11 +126,11 @@ class Interchange:
                 elif fd == listener_fd and self._remote is None:
                     self._open_remote()
             if self._remote is not None and (closed := self._remote.serve(self._take_remote)):
-                self._signs_of_life.doubt(closed, time.monotonic())
+                self._heartbeats.doubt(closed, time.monotonic())
         if not self._is_told_to_stop:
-            self._last_will.begin()
+            self._cleanup.begin()
         self._stop_managers()
-        self._last_will.finish()
+        self._cleanup.finish()
 
     def _await_offers(self) -> None:
         """In another's place: hear first of all that has not ended, to check what managers claim."""
@@ -148,16 +148,16 @@ class Interchange:
     # Clocks
 
     def _timeout_s(self) -> float:
-        moment = min(self._signs_of_life.due_s, self._next_check, self._receipts.due_s)
+        moment = min(self._heartbeats.due_s, self._next_check, self._receipts.due_s)
         if self._has_news and self._state.restoration is None:
             moment = min(moment, self._next_activity)
         return max(0.0, moment - time.monotonic() + 0.001)
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
-        if now >= self._signs_of_life.due_s:
+        if now >= self._heartbeats.due_s:
             beat = encode(protocol.Beat())
-            for name in self._signs_of_life.take(self._state.managers, now):
+            for name in self._heartbeats.take(self._state.managers, now):
                 if name in self._state.managers:
                     self._tell(name, [beat])  # which also tells whether its connection is closed
         if self._has_news and now >= self._next_activity and self._state.restoration is None:
@@ -169,7 +169,7 @@ class Interchange:
             threshold = self._settings.heartbeat_threshold_s
             if self._next_check and now - self._next_check > STALL_S:
                 logger.warning("this process stood still for %.1f s", now - self._next_check)
-                self._state.forgive(now - self._next_check)
+                self._state.extend_deadlines(now - self._next_check)
             for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
                 self._lose(name, reason)
             if self._state.restoration is not None and now >= self._missing_after:
@@ -180,7 +180,7 @@ class Interchange:
                 self._has_news = True  # time has passed, or a manager has gone
             unreachable = self._state.unreachable()
             for name in unreachable:
-                self._tell(name, [encode(protocol.HeldPlease(0))])  # it answers if it is back
+                self._tell(name, [encode(protocol.ReportHeldTasks(0))])  # it answers if it is back
             waiting = unreachable or self._questions.wait_for_managers or self._state.restoration
             self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
 
@@ -225,8 +225,8 @@ class Interchange:
                 self._end_restoration()
         elif isinstance(message, protocol.HoldBlock):
             self._state.hold_block(message.block, message.is_held)
-        elif isinstance(message, protocol.LastWill):
-            self._last_will.take(message.commands, message.is_addition)
+        elif isinstance(message, protocol.CleanupCommands):
+            self._cleanup.take(message.commands, message.is_addition)
         elif isinstance(message, protocol.Stop):
             logger.info("told to stop: %s", message.reason)
             self._stopping = self._is_told_to_stop = True
@@ -308,7 +308,7 @@ class Interchange:
         record = self._state.heard(name, now)
         if record is None:
             answer = (
-                protocol.RegisterPlease()
+                protocol.Reregister()
                 if self._settings.is_replacement and name not in self._given_up
                 else protocol.Refused("this manager was given up before; its tasks are lost")
             )
@@ -317,7 +317,7 @@ class Interchange:
         if isinstance(message, protocol.Interrupted) and self._remote is not None:
             self._remote.forget_connection(name)
         if record.recount is Recount.WANTED or isinstance(message, protocol.Interrupted):
-            self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
+            self._tell(name, [encode(protocol.ReportHeldTasks(record.ask()))])
         if isinstance(message, protocol.Results):
             self._take_results(name, record, message, frames, now)
         elif isinstance(message, protocol.Draining):
@@ -372,7 +372,7 @@ class Interchange:
         if strange:
             self._tell(name, [encode(protocol.Cancel(strange))])
         if record.recount is Recount.WANTED:
-            self._tell(name, [encode(protocol.HeldPlease(record.ask()))])
+            self._tell(name, [encode(protocol.ReportHeldTasks(record.ask()))])
         self._driver.say(protocol.ManagerJoined(record.info(now)))
         self._has_news = self._has_news or self._state.has_timed_tasks
         self._end_restoration()

@@ -24,7 +24,7 @@ from parsl.executors.high_throughput.wire.connections import (
     receive_more,
     send,
 )
-from parsl.executors.high_throughput.wire.message_stream import MOST_BYTES, MessageStream
+from parsl.executors.high_throughput.wire.message_stream import MAX_BYTES, MessageStream
 from parsl.executors.high_throughput.wire.protocol import Refused, encode
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
@@ -198,7 +198,7 @@ class RemoteLinks:
         for option, value in (
             (zmq.SNDHWM, 0),
             (zmq.RCVHWM, 0),
-            (zmq.MAXMSGSIZE, MOST_BYTES),
+            (zmq.MAXMSGSIZE, MAX_BYTES),
             (zmq.ROUTER_MANDATORY, 1),
             (zmq.ROUTER_HANDOVER, 1),
             (zmq.TCP_KEEPALIVE, 1),

@@ -4,7 +4,7 @@ The rules:
 
 - Tasks start in order: by priority where they have one (lower first), else as they came.
 - *Backfill*: a task that does not fit anywhere now is overtaken by later ones that do.
-- *Ageing*: it is overtaken by so many nodes' worth of tasks only (`MOST_OVERTAKEN` times its own size). Then
+- *Ageing*: it is overtaken by so many nodes' worth of tasks only (`MAX_OVERTAKEN` times its own size). Then
   one manager is kept for it: no later task is started there until it fits. So a task for a whole block
   starts though small ones keep coming, and what that costs in idle nodes is in proportion to its size.
 - A task that says how long it takes fits only where so much time is left, and waits in line with those that
@@ -28,7 +28,7 @@ from parsl.executors.high_throughput.interchange.timed_tasks import (
 from parsl.executors.high_throughput.wire.protocol import Task
 
 #: How much later tasks may be started before a waiting one, in nodes, for each node that it needs.
-MOST_OVERTAKEN = 2
+MAX_OVERTAKEN = 2
 
 _Entry = tuple[float, int, Task]
 
@@ -85,7 +85,7 @@ class _Line:
 
     @property
     def is_aged(self) -> bool:
-        return self.overtaken >= MOST_OVERTAKEN * self.nodes
+        return self.overtaken >= MAX_OVERTAKEN * self.nodes
 
     def pop(self) -> Task:
         self.overtaken = 0

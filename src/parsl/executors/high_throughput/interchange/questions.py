@@ -7,7 +7,7 @@ from typing import Any
 
 from parsl.executors.high_throughput.interchange.package_survey import PackageSurvey
 from parsl.executors.high_throughput.interchange.state import InterchangeState
-from parsl.executors.high_throughput.wire.protocol import Answer, Packages, PackagesPlease, Query, encode
+from parsl.executors.high_throughput.wire.protocol import Answer, Packages, Query, ReportPackages, encode
 
 
 class Questions:
@@ -46,7 +46,7 @@ class Questions:
             self._postponed.append(query)
         elif query.what == "packages":
             for name in self._packages.ask(query.number, list(self._state.managers), now_s):
-                self._tell(name, [encode(PackagesPlease())])
+                self._tell(name, [encode(ReportPackages())])
             self.look(now_s)
         else:
             self._say(Answer(query.number, managers=self._state.infos(now_s)))

@@ -306,7 +306,7 @@ class InterchangeState:
                 gone.append((name, "its connection was closed and did not come back"))
         return gone
 
-    def forgive(self, late_s: float) -> None:
+    def extend_deadlines(self, late_s: float) -> None:
         """For so long nobody could be heard, because nobody listened: that is no manager's silence."""
         for record in self.managers.values():
             record.heard_at += late_s

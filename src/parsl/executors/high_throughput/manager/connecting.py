@@ -16,7 +16,7 @@ from parsl.executors.high_throughput.wire.connections import (
     StreamConnection,
     ZmqConnection,
 )
-from parsl.executors.high_throughput.wire.message_stream import MOST_BYTES, MessageStream
+from parsl.executors.high_throughput.wire.message_stream import MAX_BYTES, MessageStream
 from parsl.executors.high_throughput.wire.protocol import (
     DecodeError,
     Refused,
@@ -98,7 +98,7 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
     for option, value in (
         (zmq.SNDHWM, 0),
         (zmq.RCVHWM, 0),
-        (zmq.MAXMSGSIZE, MOST_BYTES),
+        (zmq.MAXMSGSIZE, MAX_BYTES),
         (zmq.TCP_KEEPALIVE, 1),
         (zmq.IPV6, 1),
         (zmq.RECONNECT_IVL, RECONNECT_AFTER_MS),

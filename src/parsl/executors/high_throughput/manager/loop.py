@@ -199,7 +199,7 @@ class Manager:
             self._pool.accept(message.tasks, message.functions, frames)
         elif isinstance(message, protocol.Acknowledged):
             self._forget_results(message.serial)
-        elif isinstance(message, protocol.RegisterPlease):
+        elif isinstance(message, protocol.Reregister):
             if not self._is_registering:  # it asks for each message that it cannot place
                 self._register_again()
         elif isinstance(message, protocol.Welcome):
@@ -208,12 +208,12 @@ class Manager:
             self._pool.cancel(message.ids)
         elif isinstance(message, protocol.Draining):
             self._may_leave = True
-        elif isinstance(message, protocol.HeldPlease):
+        elif isinstance(message, protocol.ReportHeldTasks):
             self._say_what_is_held(message.number)
         elif isinstance(message, protocol.Stop):
             self._stop(message.reason, exit_code=0)
             self._is_dismissed = True
-        elif isinstance(message, protocol.PackagesPlease):
+        elif isinstance(message, protocol.ReportPackages):
             self._tell(protocol.Packages(_installed_packages()))
         elif isinstance(message, protocol.Refused):
             self._stop(f"the interchange has given this manager up: {message.reason}", exit_code=1)

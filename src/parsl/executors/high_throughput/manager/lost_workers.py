@@ -34,7 +34,7 @@ class _Doubt(NamedTuple):
     until_s: float
 
 
-class Doubts:
+class DeferredFailures:
     """Tasks that were lost with their workers, and are not reported yet; for a short time each.
 
     Times are seconds on any one monotonic clock.
@@ -44,7 +44,7 @@ class Doubts:
         self._doubts: deque[_Doubt] = deque()
 
     def __repr__(self) -> str:
-        return f"<Doubts {len(self._doubts)}>"
+        return f"<DeferredFailures {len(self._doubts)}>"
 
     def __len__(self) -> int:
         return len(self._doubts)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 #: How often to measure, in seconds.
 PERIOD_S = 1.0
 #: Measuring costs at most this part of a processor; where it takes long, it is done less often.
-MOST_COST = 0.01
+MAX_COST = 0.01
 
 GIB = 1024**3
 
@@ -46,7 +46,7 @@ class MemoryLimit:
             The workers to end. One that is over its limit without ever having had a task is not among them:
             the next one in its place would be so, too.
         """
-        self.due_s = now_s + max(PERIOD_S, took_s / MOST_COST)
+        self.due_s = now_s + max(PERIOD_S, took_s / MAX_COST)
         self._has_worked.update(busy)
         for worker, size in used.items():
             self._peaks[worker] = max(size, self._peaks.get(worker, 0))

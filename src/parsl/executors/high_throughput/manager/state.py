@@ -15,9 +15,9 @@ WORKER_AHEAD_S = 0.001
 #: The manager holds tasks beyond that until they are about this much work for each worker, in seconds.
 MANAGER_AHEAD_S = 0.010
 #: Most tasks that one worker is given ahead: they fit its socket's buffer.
-MOST_AHEAD = 24
+MAX_AHEAD = 24
 #: Most tasks per worker that the manager asks for because they are short.
-MOST_HELD_PER_WORKER = 400
+MAX_HELD_PER_WORKER = 400
 #: Weight of the newest duration in the running mean.
 _NEWEST = 0.1
 #: What handling a task costs beside running it, in seconds: the least duration that is reckoned with.
@@ -84,7 +84,7 @@ class ManagerState:
         workers = len(self.slots)
         if self._ahead == 0 or self._mean_run_s is None:
             return workers + self._prefetch
-        short = min(MOST_HELD_PER_WORKER, int(MANAGER_AHEAD_S / self._mean_run_s))
+        short = min(MAX_HELD_PER_WORKER, int(MANAGER_AHEAD_S / self._mean_run_s))
         return workers * (1 + max(self._ahead, short)) + self._prefetch
 
     def add(self, tasks: Iterable[Task]) -> None:
@@ -153,7 +153,7 @@ class ManagerState:
         else:
             mean += _NEWEST * (run_s - mean)
         self._mean_run_s = mean
-        self._ahead = min(MOST_AHEAD, int(WORKER_AHEAD_S / mean))
+        self._ahead = min(MAX_AHEAD, int(WORKER_AHEAD_S / mean))
 
     def to_relieve(self) -> Slot | None:
         """A busy worker whose waiting tasks should be taken back, because another has nothing to do."""

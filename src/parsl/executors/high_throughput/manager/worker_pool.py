@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parsl.executors.high_throughput.manager.lost_workers import (
-    Doubts,
+    DeferredFailures,
     PoolIdentity,
     describe_exit,
     is_doubtful,
@@ -45,10 +45,10 @@ logger = logging.getLogger("parsl.htex.manager")
 #: Seconds that a task has between SIGTERM and SIGKILL when it is over its walltime or cancelled.
 END_GRACE_S = 1.0
 #: Workers that end in a row before any has run a task, until the pool gives up.
-MOST_STILLBORN = 3
+MAX_STARTUP_FAILURES = 3
 #: Workers that the fork server is asked for at once when the pool starts: neither side may have to wait until
 #: the other reads.
-_MOST_STARTING = 64
+_MAX_STARTING = 64
 #: The interchange has reckoned a bit earlier: a task may be short of so much time, in seconds.
 TIME_SLACK_S = 1.0
 #: Messages taken from one descriptor before the others get their turn.
@@ -106,7 +106,7 @@ class WorkerPool:
         #: Results, and the frames that belong to them, for the manager to send.
         self.results: list[Result] = []
         self.frames: list[Any] = []
-        self.doubts = Doubts()
+        self.doubts = DeferredFailures()
         self._functions: dict[bytes, bytes] = {}
         self._task_frames: dict[int, list[Any]] = {}
         self._links: dict[int, WorkerLink] = {}
@@ -123,7 +123,7 @@ class WorkerPool:
         """Start all workers."""
         self._watch(self._fork_server.fileno(), self._serve_fork_server)
         self._unstarted.extend(self.state.slots)
-        for _ in range(_MOST_STARTING):
+        for _ in range(_MAX_STARTING):
             self._start_next()
 
     def _start_next(self) -> None:
@@ -405,7 +405,7 @@ class WorkerPool:
             self.memory_limit.forget(message.pid)
         self._unwatch(link.ours.fileno())
         link.close()
-        if self._stillborn > MOST_STILLBORN:
+        if self._stillborn > MAX_STARTUP_FAILURES:
             raise PoolBroken(
                 f"{self._stillborn} workers ended before they ran a task, "
                 f"the last with {describe_exit(message.exit_code)}; what they said stands in the job's stderr"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: More on one node is a typing error.
-MOST_ACCELERATORS = 65536
+MAX_ACCELERATORS = 65536
 
 _EXPECTED = (
     "the number of accelerators of a node, or a list with the name of each worker's accelerators, "
@@ -32,7 +32,7 @@ def check_accelerators(value: object, owner: object = "HighThroughputExecutor") 
         ParameterError: It is neither, or a name is none.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        if not 0 <= value <= MOST_ACCELERATORS:
+        if not 0 <= value <= MAX_ACCELERATORS:
             validate.wrong_value(owner, "available_accelerators", value, _EXPECTED)
         return tuple(str(number) for number in range(value))
     if isinstance(value, str):

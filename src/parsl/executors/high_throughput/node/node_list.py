@@ -10,7 +10,7 @@ NODE_FILE_VARIABLE = "PBS_NODEFILE"
 SLURM_VARIABLES = ("SLURM_JOB_NODELIST", "SLURM_NODELIST")
 
 #: A list of more nodes than this is a typing error, such as n[1-1000000000].
-MOST_NODES = 1_000_000
+MAX_NODES = 1_000_000
 
 _NOTHING = f"The environment has neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]}"
 _CHECK_THE_REQUEST = "Check what the scheduler was asked for."
@@ -21,7 +21,7 @@ _NAME_THE_FILE = (
 
 _RANGE = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 #: A name with more brackets than this is no name.
-_MOST_BRACKETS = 16
+_MAX_BRACKETS = 16
 _ADDRESS = re.compile(r"[\d.]+")
 
 
@@ -111,8 +111,8 @@ def expand_slurm_list(text: str) -> list[str]:
     nodes: list[str] = []
     for part in _split_outside_brackets(text):
         nodes += _expand_name(part, text)
-        if len(nodes) > MOST_NODES:
-            raise NoNodes(f"The list of nodes {text!r} names more than {MOST_NODES} nodes.")
+        if len(nodes) > MAX_NODES:
+            raise NoNodes(f"The list of nodes {text!r} names more than {MAX_NODES} nodes.")
     return nodes
 
 
@@ -126,7 +126,7 @@ def _split_outside_brackets(text: str) -> list[str]:
             parts[-1] += character
         if depth not in (0, 1):
             raise _malformed(text)
-    if depth or not all(part.strip() and part.count("[") <= _MOST_BRACKETS for part in parts):
+    if depth or not all(part.strip() and part.count("[") <= _MAX_BRACKETS for part in parts):
         raise _malformed(text)
     return [part.strip() for part in parts]
 
@@ -138,8 +138,8 @@ def _expand_name(name: str, text: str) -> list[str]:
     inside, _, after = rest.partition("]")
     endings = _expand_name(after, text)
     numbers = _expand_numbers(inside, text)
-    if len(numbers) * len(endings) > MOST_NODES:
-        raise NoNodes(f"The list of nodes {text!r} names more than {MOST_NODES} nodes.")
+    if len(numbers) * len(endings) > MAX_NODES:
+        raise NoNodes(f"The list of nodes {text!r} names more than {MAX_NODES} nodes.")
     return [before + number + ending for number in numbers for ending in endings]
 
 
@@ -150,7 +150,7 @@ def _expand_numbers(inside: str, text: str) -> list[str]:
         if found is None:
             raise _malformed(text)
         low, high = found[1], found[2] or found[1]
-        if not 0 <= int(high) - int(low) < MOST_NODES:
+        if not 0 <= int(high) - int(low) < MAX_NODES:
             raise _malformed(text)
         numbers += [str(number).zfill(len(low)) for number in range(int(low), int(high) + 1)]
     return numbers

@@ -16,7 +16,7 @@ from parsl.executors.high_throughput.node.flat_tiles import VARIABLE as FLAT_VAR
 from parsl.executors.high_throughput.node.flat_tiles import flat_names
 
 #: More workers than this on one node is a typing error, such as a very small cores_per_worker alone.
-MOST_WORKERS_PER_NODE = 4096
+MAX_WORKERS_PER_NODE = 4096
 #: So that 2 cores at 1/3 of a core each are six workers, whatever floating point makes of it.
 _ROUNDING = 1e-9
 
@@ -111,9 +111,9 @@ def _count_workers(request: PlacementRequest, node: NodeFacts) -> int:
             f"No worker fits on this node: {tightest} leaves room for none. Ask for less per worker, or, if"
             " the node has more than it seems, set PARSL_CORES or PARSL_MEMORY_GB in worker_init."
         )
-    if count > MOST_WORKERS_PER_NODE:
+    if count > MAX_WORKERS_PER_NODE:
         raise ConfigurationError(
-            f"{tightest} asks for {count} workers on this node, more than {MOST_WORKERS_PER_NODE}."
+            f"{tightest} asks for {count} workers on this node, more than {MAX_WORKERS_PER_NODE}."
             " Set max_workers_per_node."
         )
     return count

@@ -20,11 +20,11 @@ from typing import Any
 SLOT_BYTES = 128 * 1024
 _NUMBER = struct.Struct("<Q")
 #: Most bytes that a slot takes.
-MOST_BYTES = SLOT_BYTES - _NUMBER.size
+MAX_BYTES = SLOT_BYTES - _NUMBER.size
 #: The arena grows up to so many slots; what finds none free travels another way.
-MOST_SLOTS = 512
+MAX_SLOTS = 512
 _FIRST_SLOTS = 16
-_SIZE = SLOT_BYTES * MOST_SLOTS
+_SIZE = SLOT_BYTES * MAX_SLOTS
 
 
 def _path(directory: str) -> str:
@@ -51,7 +51,7 @@ class Arena:
         return f"<Arena slots={self._slots} free={len(self._free)}>"
 
     def put(self, task_id: int, payload: bytes) -> tuple[int, int] | None:
-        """Copy a task's payload of at most MOST_BYTES into a slot.
+        """Copy a task's payload of at most MAX_BYTES into a slot.
 
         Returns: where it begins, and how many bytes it has; None if there is no room.
         """
@@ -78,7 +78,7 @@ class Arena:
         with self._lock:
             if self._free:
                 return True
-            slots = min(max(_FIRST_SLOTS, 2 * self._slots), MOST_SLOTS)
+            slots = min(max(_FIRST_SLOTS, 2 * self._slots), MAX_SLOTS)
             if slots == self._slots:
                 return False
             try:
@@ -107,7 +107,7 @@ class Arena:
         """Let go of the memory. The file goes with its directory."""
         with self._lock:
             self._free.clear()
-            self._slots = MOST_SLOTS  # there will be no more
+            self._slots = MAX_SLOTS  # there will be no more
             if self._map is not None:
                 os.close(self._file)
                 self._map = None  # unmapped when nobody writes into it any more

@@ -14,13 +14,13 @@ Frame = bytes | bytearray | memoryview
 _COUNT = struct.Struct("<I")
 _BUFFER_SIZE = 256 * 1024
 #: More frames in a message mean that the two ends are out of step.
-_MOST_FRAMES = 1 << 24
+_MAX_FRAMES = 1 << 24
 #: No message is larger than this machine's memory, in bytes.
-MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+MAX_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 #: A bytearray takes up all of its memory when it is made; frames from this size on, in bytes, do without.
 _MAPPED_FROM = 64 * 1024 * 1024
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
-_MOST_PIECES = 512
+_MAX_PIECES = 512
 
 
 class MessageStream:
@@ -75,7 +75,7 @@ class MessageStream:
         """
         out = self._out
         while out:
-            pieces = list(islice(out, _MOST_PIECES))
+            pieces = list(islice(out, _MAX_PIECES))
             try:
                 sent = self.sock.sendmsg(pieces)
             except BlockingIOError:
@@ -150,7 +150,7 @@ class MessageStream:
             if available < 4:
                 return False
             (missing,) = _COUNT.unpack_from(self._buffer, self._start)
-            if not 0 < missing <= _MOST_FRAMES:
+            if not 0 < missing <= _MAX_FRAMES:
                 raise EOFError(f"the message stream is out of step: a message of {missing} frames")
             self._start += 4
             available -= 4
@@ -158,7 +158,7 @@ class MessageStream:
         self._lengths.extend(struct.unpack_from(f"<{count}Q", self._buffer, self._start))
         self._start += 8 * count
         self._lengths_missing = missing - count
-        if not self._lengths_missing and sum(self._lengths) > MOST_BYTES:
+        if not self._lengths_missing and sum(self._lengths) > MAX_BYTES:
             raise EOFError(f"the message stream is out of step: a message of {sum(self._lengths):,} bytes")
         return missing == count
 

@@ -4,13 +4,13 @@ A message is one msgpack record (its *head*) followed by any number of raw frame
 opaque bytes, small ones inside the head, large ones as frames of their own; nobody between driver and worker
 opens them. Records are tagged and typed: what does not fit its type is refused by the decoder.
 
-    driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, LastWill, Stop
+    driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, CleanupCommands, Stop
     interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused,
                             NodeNews
     manager -> interchange  Register, Results, Beat, Draining, Interrupted, Held, Packages,
                             Goodbye
-    interchange -> manager  Welcome, Refused, RegisterPlease, Tasks, Acknowledged, Cancel, Beat, Draining,
-                            HeldPlease, PackagesPlease, Stop
+    interchange -> manager  Welcome, Refused, Reregister, Tasks, Acknowledged, Cancel, Beat, Draining,
+                            ReportHeldTasks, ReportPackages, Stop
     manager -> worker       Work (one packet each, see worker_channel)
     worker -> manager       Result (one packet each)
     manager -> fork server  Fork, End, Sweep
@@ -189,7 +189,7 @@ class Restored(msgspec.Struct, tag=True, array_like=True):
     """To an interchange that takes another's place: these were all tasks that have not ended."""
 
 
-class LastWill(msgspec.Struct, tag=True, array_like=True):
+class CleanupCommands(msgspec.Struct, tag=True, array_like=True):
     """What to run should the driver die: it cancels the driver's jobs."""
 
     #: Each a program with its arguments.
@@ -290,7 +290,7 @@ class Refused(msgspec.Struct, tag=True, array_like=True):
     reason: str
 
 
-class RegisterPlease(msgspec.Struct, tag=True, array_like=True):
+class Reregister(msgspec.Struct, tag=True, array_like=True):
     """This interchange took another's place and does not know the manager yet."""
 
 
@@ -312,7 +312,7 @@ class Interrupted(msgspec.Struct, tag=True, array_like=True):
     """The manager's connection was interrupted: what was on the way, in either direction, may be lost."""
 
 
-class HeldPlease(msgspec.Struct, tag=True, array_like=True):
+class ReportHeldTasks(msgspec.Struct, tag=True, array_like=True):
     """Say which tasks you hold: the connection was interrupted, and some may be lost on the way to you."""
 
     #: To tell answers apart; 0 if only a sign of life is wanted.
@@ -327,7 +327,7 @@ class Held(msgspec.Struct, tag=True, array_like=True):
     ids: list[int]
 
 
-class PackagesPlease(msgspec.Struct, tag=True, array_like=True):
+class ReportPackages(msgspec.Struct, tag=True, array_like=True):
     """Say which distributions are installed where you are."""
 
 
@@ -408,20 +408,20 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
     pid: int
 
 
-FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | LastWill | Stop
+FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | CleanupCommands | Stop
 ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeNews
 FromManager = Register | Results | Beat | Draining | Interrupted | Held | Packages | Goodbye
 ToManager = (
     Welcome
     | Refused
-    | RegisterPlease
+    | Reregister
     | Tasks
     | Acknowledged
     | Cancel
     | Beat
     | Draining
-    | HeldPlease
-    | PackagesPlease
+    | ReportHeldTasks
+    | ReportPackages
     | Stop
 )
 

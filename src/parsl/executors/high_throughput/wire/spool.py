@@ -35,7 +35,7 @@ _OWNER = "owner"
 ENDING_PATIENCE_S = 2.0
 _LOOK_S = 0.01
 #: A worker that lives yet may put a file into a directory that is just being removed, so many times.
-_MOST_REMOVALS = 10
+_MAX_REMOVALS = 10
 #: What has no lock is nobody's after so long, in seconds: its driver was killed while it made or removed it.
 _UNLOCKED_PATIENCE_S = 3600.0
 #: The names of a directory of ours, and of what can be in it.
@@ -154,7 +154,7 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
 
 def remove_directory(directory: str) -> None:
     """Remove a directory of the driver's and what is left in it; an empty path stands for none."""
-    for _ in range(_MOST_REMOVALS):
+    for _ in range(_MAX_REMOVALS):
         if not (directory and os.path.lexists(directory)):
             return
         shutil.rmtree(directory, ignore_errors=True)

@@ -13,7 +13,7 @@ import signal
 #: The signals of which Python can still tell.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL})
 #: How much of a report is passed on, in bytes: its beginning names the thread that crashed.
-MOST_BYTES = 4000
+MAX_BYTES = 4000
 _NO_FILE = -1
 
 
@@ -61,7 +61,7 @@ class CrashReports:
             return ""
         try:
             # A child of its may have crashed before: that is another story.
-            report = os.pread(file, MOST_BYTES, 0) if -exit_code in CRASHES else b""
+            report = os.pread(file, MAX_BYTES, 0) if -exit_code in CRASHES else b""
         except OSError:
             report = b""
         finally:

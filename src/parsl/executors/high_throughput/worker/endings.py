@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from parsl.executors.high_throughput.wire.protocol import Exited
-from parsl.executors.high_throughput.worker.orphans import Belongings
+from parsl.executors.high_throughput.worker.orphans import ProcessOwnership
 
 #: How long to wait for orphans that may be somebody else's, in seconds, when nothing else is left.
 PATIENCE_S = 2.0
@@ -83,7 +83,7 @@ class Ending:
         """Kill at that time, and ask until then."""
         self._eviction.kill_at_s = until_s
 
-    def go_on(self, belongings: Belongings, now_s: float) -> tuple[int, set[int]]:
+    def go_on(self, belongings: ProcessOwnership, now_s: float) -> tuple[int, set[int]]:
         """Take in what was seen. Returns: a signal, and the processes to send it to."""
         kill_at_s = self._eviction.kill_at_s
         self.look_at_s = kill_at_s if now_s < kill_at_s else now_s + AGAIN_S

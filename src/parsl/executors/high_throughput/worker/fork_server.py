@@ -33,7 +33,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.executors.high_throughput.worker.crash_reports import CrashReports
 from parsl.executors.high_throughput.worker.endings import Ending
-from parsl.executors.high_throughput.worker.orphans import Belongings, Orphans
+from parsl.executors.high_throughput.worker.orphans import Orphans, ProcessOwnership
 from parsl.executors.high_throughput.worker.sweeper import Sweeper
 
 _PACKET = 64 * 1024
@@ -177,7 +177,7 @@ class ForkServer:
                 del self._endings[rank]
                 self._tell(ending.exited)
 
-    def _look(self) -> Belongings:
+    def _look(self) -> ProcessOwnership:
         ended = [(ending.worker, rank) for rank, ending in self._endings.items() if ending.exited is not None]
         return self._orphans.look(self._workers, ended)
 

@@ -50,7 +50,7 @@ def _number(text: bytes) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-class Belongings:
+class ProcessOwnership:
     """Who has what, at one moment.
 
     Args:
@@ -68,7 +68,7 @@ class Belongings:
         self._families = families
 
     def __repr__(self) -> str:
-        return f"<Belongings of {len(self._families)} workers, doubtful={len(self.doubtful)}>"
+        return f"<ProcessOwnership of {len(self._families)} workers, doubtful={len(self.doubtful)}>"
 
     def of(self, rank: int) -> set[int]:
         """The living processes of a worker: itself, all below it, its session, and orphans of its rank."""
@@ -102,7 +102,7 @@ class Orphans:
         workers: Mapping[int, int],
         ended: Iterable[tuple[int, int]] = (),
         processes: Processes | None = None,
-    ) -> Belongings:
+    ) -> ProcessOwnership:
         """Look who is there and whose they are.
 
         Args:
@@ -121,7 +121,7 @@ class Orphans:
         self._ranks = {
             (pid, processes[pid].started): rank for rank, family in families.items() for pid in family
         }
-        return Belongings(families, doubtful, time.monotonic() - begin)
+        return ProcessOwnership(families, doubtful, time.monotonic() - begin)
 
     def _assign(
         self, processes: Processes, orphans: Iterable[int], roots: dict[int, set[int]], now: float

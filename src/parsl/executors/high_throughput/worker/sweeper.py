@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from parsl.common.process_tree import signal_processes
 from parsl.executors.high_throughput.worker.endings import Eviction
-from parsl.executors.high_throughput.worker.orphans import Belongings
+from parsl.executors.high_throughput.worker.orphans import ProcessOwnership
 
 #: Python's multiprocessing has one in each process that uses it, for as long as that runs. It holds nothing.
 _RESOURCE_TRACKER = b"multiprocessing.resource_tracker"
@@ -23,7 +23,7 @@ class Sweeper:
         look: says what belongs to whom.
     """
 
-    def __init__(self, pid: int, workers: Mapping[int, int], look: Callable[[], Belongings]) -> None:
+    def __init__(self, pid: int, workers: Mapping[int, int], look: Callable[[], ProcessOwnership]) -> None:
         self._pid = pid
         self._workers = workers
         self._look = look
@@ -57,7 +57,7 @@ class Sweeper:
             del self._sweeps[worker]
         return clean
 
-    def _sweep(self, worker: int, belongings: Belongings, now_s: float) -> bool:
+    def _sweep(self, worker: int, belongings: ProcessOwnership, now_s: float) -> bool:
         """Returns: whether nothing is left."""
         sweep = self._sweeps[worker]
         left = belongings.of(self._workers[worker]) - {worker}

@@ -12,7 +12,7 @@ from parsl.testing.schedulers.pbs.resources import parse_resource_list
 _FLAGS = "fhIVXz"
 _VALUED = "aAcCejJklmMNopPqrRSuvW"
 _PREFIX = "#PBS"
-_LONGEST_NAME = 230
+_MAX_NAME = 230
 
 
 class QsubOptions(NamedTuple):
@@ -173,5 +173,5 @@ def named_variables(wanted: Sequence[str], environment: Mapping[str, str]) -> li
 def _check_name(name: str) -> None:
     if not name or any(character.isspace() for character in name) or not name.isprintable():
         raise refusals.bad_name()
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME:
         raise refusals.long_name()

@@ -19,7 +19,7 @@ from parsl.testing.schedulers.pbs.qsub_options import (
 from parsl.testing.schedulers.pbs.resources import Request, parse_request
 from parsl.testing.schedulers.records import HELD, QUEUED, WAITING, Job, Payload, Queue, Settings
 
-_LONGEST_SCRIPT_NAME = 15
+_MAX_SCRIPT_NAME = 15
 #: Not exported by ``-V``: they belong to the process.
 _NOT_EXPORTED = ("_", "SHLVL")
 
@@ -146,8 +146,8 @@ def _check_queue(name: str, request: Request, queues: tuple[Queue, ...], queued_
 
 def _default_name(line: CommandLine) -> str:
     if line.command:
-        return os.path.basename(line.command[0])[:_LONGEST_SCRIPT_NAME]
-    return os.path.basename(line.script)[:_LONGEST_SCRIPT_NAME] if line.script else "STDIN"
+        return os.path.basename(line.command[0])[:_MAX_SCRIPT_NAME]
+    return os.path.basename(line.script)[:_MAX_SCRIPT_NAME] if line.script else "STDIN"
 
 
 def _output_path(wanted: str, workdir: str, default_name: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parsl.executors.high_throughput.driver.will_writer import WillWriter
-from parsl.executors.high_throughput.interchange.last_will import WillReader
+from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
+from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Interchange:
     """Hears the will, as the real one does."""
 
     def __init__(self) -> None:
-        self.will = WillReader()
+        self.will = CleanupRunner()
         self.words = 0
         self.wholes = 0
 
@@ -46,7 +46,7 @@ def _by_500(jobs: Sequence[object]) -> list[list[str]]:
 
 def test_a_new_job_is_told_of_at_once_and_all_of_them_together_later() -> None:
     interchange, clock = Interchange(), Clock()
-    writer = WillWriter("htex", _by_500, interchange, clock)
+    writer = CleanupRegistry("htex", _by_500, interchange, clock)
     writer.add("1")
     writer.add("2")
     assert interchange.will.commands == [["qdel", "2"], ["qdel", "1"]]
@@ -61,7 +61,7 @@ def test_a_new_job_is_told_of_at_once_and_all_of_them_together_later() -> None:
 
 def test_a_job_that_comes_just_after_the_whole_will_is_in_it_all_the_same() -> None:
     interchange, clock = Interchange(), Clock()
-    writer = WillWriter("htex", _by_500, interchange, clock)
+    writer = CleanupRegistry("htex", _by_500, interchange, clock)
     writer.renew(lambda: ["1"])
     writer.add("2")
     writer.renew(lambda: ["2", "1"])
@@ -74,7 +74,7 @@ def test_a_job_that_comes_just_after_the_whole_will_is_in_it_all_the_same() -> N
 def test_what_many_jobs_cost_does_not_grow_with_their_square() -> None:
     def words(count: int) -> int:
         interchange, clock, jobs = Interchange(), Clock(), []
-        writer = WillWriter("htex", _by_500, interchange, clock)
+        writer = CleanupRegistry("htex", _by_500, interchange, clock)
         for number in range(count):
             clock.now_s += 0.1
             jobs.insert(0, str(number))
@@ -90,6 +90,6 @@ def test_a_provider_that_fails_to_say_how_is_logged(caplog: pytest.LogCaptureFix
         raise KeyError(jobs[0])
 
     interchange = Interchange()
-    WillWriter("htex", fails, interchange).add("1")
+    CleanupRegistry("htex", fails, interchange).add("1")
     assert interchange.will.commands == []
     assert "Executor htex: should this process die, its jobs are not cancelled" in caplog.text

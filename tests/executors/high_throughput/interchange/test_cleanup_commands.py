@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parsl.common.processes import is_alive
-from parsl.executors.high_throughput.interchange import last_will
-from parsl.executors.high_throughput.interchange.last_will import WillReader
+from parsl.executors.high_throughput.interchange import cleanup_commands as cleanup_commands
+from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_will, "HEAD_START_S", 0.01)
-    monkeypatch.setattr(last_will, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(cleanup_commands, "HEAD_START_S", 0.01)
+    monkeypatch.setattr(cleanup_commands, "PATIENCE_S", 0.05)
 
 
 def test_the_commands_are_run_and_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    will = WillReader()
+    will = CleanupRunner()
     will.commands = [["touch", f"{tmp_path}/a b;c"], ["/no/such/command"], [sys.executable, "-c", "exit(3)"]]
     will.begin()
     will.finish()
@@ -35,7 +35,7 @@ def test_the_commands_are_run_and_waited_for(tmp_path: Path, caplog: pytest.LogC
 
 def test_the_commands_are_run_one_after_the_other_in_their_order(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    will = WillReader()
+    will = CleanupRunner()
     for name in ("first", "second", "third"):
         will.take(
             [*will.commands, ["sh", "-c", f"echo begin {name} >> {log}; echo end {name} >> {log}"]], False
@@ -54,11 +54,11 @@ def test_a_command_that_hangs_is_killed_with_what_it_has_started_and_the_others_
     tmp_path: Path, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
 ) -> None:
     pids = tmp_path / "pids"
-    will = WillReader()
+    will = CleanupRunner()
     wrapper = f"sleep 1000 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
     will.commands = [["sh", "-c", wrapper], ["touch", f"{tmp_path}/next"]]
     will.begin()
-    assert repr(will) == "<WillReader commands=1 running=True>"
+    assert repr(will) == "<CleanupRunner commands=1 running=True>"
     wait_until(pids.exists)
     will.finish()
     assert "does not end: killed" in caplog.text
@@ -71,8 +71,8 @@ def test_a_command_that_hangs_is_killed_with_what_it_has_started_and_the_others_
 def test_what_there_is_no_time_for_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(last_will, "PATIENCE_IN_ALL_S", 0.0)
-    will = WillReader()
+    monkeypatch.setattr(cleanup_commands, "PATIENCE_IN_ALL_S", 0.0)
+    will = CleanupRunner()
     will.commands = [["sleep", "1000"], ["qdel", "7"]]
     will.begin()
     will.finish()
@@ -80,7 +80,7 @@ def test_what_there_is_no_time_for_is_named(
 
 
 def test_without_jobs_nothing_happens() -> None:
-    will = WillReader()
+    will = CleanupRunner()
     will.begin()
     will.finish()
-    assert repr(will) == "<WillReader commands=0 running=False>"
+    assert repr(will) == "<CleanupRunner commands=0 running=False>"

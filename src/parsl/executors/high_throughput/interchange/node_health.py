@@ -22,10 +22,10 @@ from parsl.executors.high_throughput.wire.protocol import (
 
 logger = logging.getLogger("parsl.htex.interchange")
 
-_MOST_TASKS = {Standing.GOOD: sys.maxsize, Standing.ASIDE: 0, Standing.ON_TRIAL: 1}
+_MAX_TASKS = {Standing.GOOD: sys.maxsize, Standing.QUARANTINED: 0, Standing.ON_TRIAL: 1}
 
 
-class NodeCare:
+class NodeHealth:
     """Owned by the interchange's loop.
 
     Args:
@@ -49,11 +49,11 @@ class NodeCare:
             self._nodes.restore(node.host, node.times_aside, node.left_s, now_s)
 
     def __repr__(self) -> str:
-        return f"<NodeCare {self._nodes!r}>"
+        return f"<NodeHealth {self._nodes!r}>"
 
     def registered(self, record: ManagerRecord) -> None:
         """A manager has come: perhaps to a node that is set aside."""
-        record.most_tasks = _MOST_TASKS[self._nodes.standing_of(record.host)]
+        record.most_tasks = _MAX_TASKS[self._nodes.standing_of(record.host)]
 
     def results(self, record: ManagerRecord, results: Sequence[Result], now_s: float) -> None:
         """A manager has brought results."""
@@ -76,7 +76,7 @@ class NodeCare:
 
     def _apply(self, change: Change, now_s: float) -> None:
         logger.warning("%s", change.text)
-        self._state.limit_host(change.host, _MOST_TASKS[change.standing])
+        self._state.limit_host(change.host, _MAX_TASKS[change.standing])
         standing = NodeStanding(change.host, *self._nodes.times_and_left(change.host, now_s))
         self._tell_driver(NodeNews(change.host, change.text, change.is_loud, standing))
 

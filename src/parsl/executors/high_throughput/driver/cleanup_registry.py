@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _PAUSE_FOR_EACH_JOB_S = 0.001
 
 
-class WillWriter:
+class CleanupRegistry:
     """Keeps the will up to date. May be called from any thread.
 
     A new job is told of at once, by itself. What may wait is told from time to time, with all that there is:
@@ -56,7 +56,7 @@ class WillWriter:
         self._due_s = float("-inf")
 
     def __repr__(self) -> str:
-        return f"<WillWriter {self._label} whole={self._whole is not None}>"
+        return f"<CleanupRegistry {self._label} whole={self._whole is not None}>"
 
     def add(self, job_id: object) -> None:
         """There is one more job."""

@@ -27,7 +27,7 @@ PATIENCE_IN_ALL_S = 600.0
 KILLED_WITHIN_S = 1.0
 
 
-class WillReader:
+class CleanupRunner:
     """Owned by the interchange's loop. Commands are run one after the other, in their order."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class WillReader:
         self._began_s = 0.0
 
     def __repr__(self) -> str:
-        return f"<WillReader commands={len(self.commands)} running={self._running is not None}>"
+        return f"<CleanupRunner commands={len(self.commands)} running={self._running is not None}>"
 
     def take(self, commands: list[list[str]], is_addition: bool) -> None:
         """Note what the driver says: that instead of what it has said before, or that first of all."""

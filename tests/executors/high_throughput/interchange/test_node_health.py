@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from parsl.executors.high_throughput.driver.node_notices import BadNodeWarning, tell_of_node
-from parsl.executors.high_throughput.interchange.bad_nodes import FIRST_PAUSE_S, LEAST_LOSSES
+from parsl.executors.high_throughput.interchange.bad_nodes import FIRST_PAUSE_S, MIN_LOSSES
 from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord
-from parsl.executors.high_throughput.interchange.node_care import NodeCare
+from parsl.executors.high_throughput.interchange.node_health import NodeHealth
 from parsl.executors.high_throughput.interchange.restoration import Restoration
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
@@ -33,7 +33,7 @@ class Machine:
     def __init__(self, known: Sequence[NodeStanding] = ()) -> None:
         self.state = InterchangeState(RandomManagerSelector())
         self.told: list[NodeNews] = []
-        self.care = NodeCare(self.state, self.told.append, known)
+        self.care = NodeHealth(self.state, self.told.append, known)
 
     def join(self, name: str, host: str) -> ManagerRecord:
         register = Register(1, name, "v", "3", host, "0", 1, workers=2, capacity=2)
@@ -45,7 +45,7 @@ class Machine:
         self.care.results(record, [failed(1, Failure(kind, "gone"))], 0)
 
     def spoil(self, bad: ManagerRecord, good: ManagerRecord, kind: str = protocol.WORKER_LOST) -> None:
-        for _ in range(LEAST_LOSSES):
+        for _ in range(MIN_LOSSES):
             self.lose(bad, kind)
             self.care.results(good, [Result(1, DONE, b"")] * 1000, 0)
 
@@ -67,7 +67,7 @@ def test_managers_of_a_bad_node_get_nothing_and_those_that_come_neither(machine:
     assert machine.given(10) == {"m2": 2}
     [news] = machine.told
     assert (news.host, news.is_loud) == ("bad", True)
-    assert repr(machine.care) == "<NodeCare <BadNodes aside=1 of 1 with losses>>"
+    assert repr(machine.care) == "<NodeHealth <BadNodes aside=1 of 1 with losses>>"
 
 
 def test_later_it_gets_one_task_and_after_that_as_many_as_it_wants(machine: Machine) -> None:
@@ -97,7 +97,7 @@ def test_what_is_the_tasks_own_doing_does_not_count(machine: Machine, kind: str)
 
 def test_a_failure_that_cannot_be_read_does_not_count(machine: Machine) -> None:
     bad, good = machine.join("m1", "bad"), machine.join("m2", "good")
-    for _ in range(LEAST_LOSSES):
+    for _ in range(MIN_LOSSES):
         machine.care.results(bad, [Result(1, FAILED, b"garbage")], 0)
         machine.care.results(good, [Result(1, DONE, b"")] * 1000, 0)
     assert machine.told == []

@@ -11,7 +11,7 @@ DOUBT_S = 0.25
 AT_ONCE = 64
 
 
-class SignsOfLife:
+class HeartbeatSchedule:
     """Owned by the interchange's loop. No clock in here: all times are the caller's.
 
     Args:
@@ -28,7 +28,7 @@ class SignsOfLife:
         self._doubted: deque[tuple[float, bytes]] = deque()
 
     def __repr__(self) -> str:
-        return f"<SignsOfLife waiting={len(self._waiting)} doubted={len(self._doubted)}>"
+        return f"<HeartbeatSchedule waiting={len(self._waiting)} doubted={len(self._doubted)}>"
 
     @property
     def due_s(self) -> float:
