@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 
@@ -9,6 +10,7 @@ import pytest
 
 from parsl import validate
 from parsl.errors import ConfigurationError
+from parsl.utils import RepresentationMixin
 from parsl.validate import ParameterError, ParameterTypeError, ParameterValueError
 
 
@@ -240,3 +242,95 @@ def test_unique():
 def test_paths_are_no_strings():
     with pytest.raises(ParameterTypeError):
         validate.text("Config", "run_dir", os.path)
+
+
+class Part(RepresentationMixin):
+    """Declares what its subclasses share."""
+
+    label = validate.Text(allow_empty=False)
+    size = validate.Integer(low=1, optional=True)
+
+    def __init__(self, label: object = "x", size: object = None) -> None:
+        validate.assign(self, locals())
+
+
+def fits_size(part: Part, name: str, value: object, word: str) -> str:
+    return f"{name}={value}, {word} {part.size}"
+
+
+class Shaped(Part):
+    """Adds a parameter with a check of its own, and has one that is not declared."""
+
+    shape = validate.Custom(fits_size, word="of size")
+
+    def __init__(
+        self, label: object = "x", size: object = 1, shape: object = "round", other: int = 0
+    ) -> None:
+        validate.assign(self, locals())
+
+
+def test_declared_parameters_become_attributes():
+    part = Shaped("a", Whole(), "square", other=3)
+    assert vars(part) == {"label": "a", "size": 7, "shape": "shape=square, of size 7"}
+
+
+def test_declared_parameters_are_checked_in_the_order_of_the_signature():
+    with pytest.raises(ParameterValueError) as caught:
+        Shaped("", 0)
+    assert str(caught.value) == "Shaped: label is '' (str); expected a non-empty string."
+    with pytest.raises(ParameterValueError) as caught:
+        Shaped("a", 0)
+    assert str(caught.value) == "Shaped: size is 0 (int); expected an integer >= 1, or None."
+
+
+def test_declared_parameters_are_plain_attributes_afterwards():
+    part = Part("a", 1)
+    part.size = 0
+    assert repr(part) == "Part(label='a', size=0)"
+    assert vars(pickle.loads(pickle.dumps(part))) == vars(copy.copy(part)) == {"label": "a", "size": 0}
+
+
+def test_a_declared_parameter_has_no_value_before_it_is_checked():
+    part = Part.__new__(Part)
+    assert not hasattr(part, "size")
+    assert repr(part) == "Part(label=<unrecorded>, size=<unrecorded>)"
+
+
+def test_a_subclass_may_make_a_property_of_a_declared_parameter():
+    class Doubling(Part):
+        @property
+        def size(self) -> int:
+            return self._size * 2
+
+        @size.setter
+        def size(self, value: int) -> None:
+            self._size = value
+
+    assert Doubling(size=4).size == 8
+    with pytest.raises(ParameterValueError, match="Doubling: size is 0"):
+        Doubling(size=0)
+
+
+@pytest.mark.parametrize(
+    ("declare", "good", "bad"),
+    [
+        (validate.Boolean(), True, 1),
+        (validate.Choice(("a", None)), None, "b"),
+        (validate.Function(), len, 1),
+        (validate.Instance(Part), Part(), 1),
+        (validate.ListOf(str), ["a"], "a"),
+        (validate.Number(above=0), 0.5, 0),
+        (validate.Port(), 80, 0),
+        (validate.PortRange(), (1, 2), (2, 1)),
+    ],
+)
+def test_each_declaration_checks(declare, good, bad):
+    class Owner:
+        value = declare
+
+        def __init__(self, value: object) -> None:
+            validate.assign(self, locals())
+
+    assert Owner(good).value == good
+    with pytest.raises(ParameterError, match=r"^Owner: value is "):
+        Owner(bad)

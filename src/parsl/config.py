@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from parsl import validate
 from parsl.dataflow.older_spellings import takes_memoizer_arguments
 from parsl.dataflow.run.executor_choice import INTERNAL_LABEL
@@ -20,8 +22,82 @@ if TYPE_CHECKING:
     from parsl.executors.base import ParslExecutor
     from parsl.logconfigs.base import LogConfig
 
-_EXIT_MODES = ("cleanup", "skip", "wait")
-_STRATEGIES = ("simple", "htex_auto_scale", "none", None)
+
+def _check_executors(config: Config, executors: object) -> tuple[ParslExecutor, ...]:
+    from parsl.executors.base import ParslExecutor
+
+    if executors is None:
+        from parsl.executors.threads import ThreadPoolExecutor
+
+        return (ThreadPoolExecutor(),)
+    if isinstance(executors, ParslExecutor):
+        validate.wrong_type(config, "executors", executors, "a list: put it in brackets, executors=[...]")
+    checked: list[ParslExecutor] = validate.list_of(config, "executors", executors, ParslExecutor)
+    _check_labels(checked)
+    return tuple(checked)
+
+
+def _check_labels(executors: list[ParslExecutor]) -> None:
+    seen: dict[str, ParslExecutor] = {}
+    for executor in executors:
+        if executor.label == INTERNAL_LABEL:
+            validate.wrong_value(
+                "Config", "executors' label", executor.label, "one that Parsl does not use itself"
+            )
+        if executor.label in seen:
+            raise validate.ParameterValueError(
+                f"Config: executors has the label {executor.label!r} twice "
+                f"({type(seen[executor.label]).__name__} and {type(executor).__name__}). "
+                "Executors must have unique labels: give one of them another label"
+            )
+        seen[executor.label] = executor
+
+
+def _check_memoizer(owner: object, name: str, value: object) -> Any:
+    if value is None:
+        return None
+    from parsl.dataflow.memoizer import Memoizer
+
+    return validate.instance(owner, name, value, Memoizer)
+
+
+def _check_resolver(owner: object, name: str, value: object) -> Any:
+    if value is None:
+        return None
+    from parsl.dataflow.dependency_resolvers import DependencyResolver
+
+    return validate.instance(owner, name, value, DependencyResolver, optional=True)
+
+
+def _check_run_dir(owner: object, name: str, value: object) -> str:
+    return validate.text(
+        owner, name, os.fspath(value) if isinstance(value, os.PathLike) else value, allow_empty=False
+    )
+
+
+def _check_monitoring(owner: object, name: str, value: object) -> None:
+    if value is not None:
+        raise ConfigurationError(
+            f"{type(owner).__name__}: {name} is {value!r}, but {name} is not available in this version yet; "
+            "leave it out, or give None"
+        )
+
+
+def _check_usage_tracking(owner: object, name: str, value: object) -> int:
+    if isinstance(value, bool):  # an older spelling of 0 and 1
+        return int(value)
+    return validate.integer(owner, name, value, low=0, high=3)
+
+
+def _check_logging(owner: object, name: str, value: object) -> Any:
+    if isinstance(value, bool):
+        return value
+    from parsl.logconfigs.base import LogConfig
+
+    checked: LogConfig = validate.instance(
+        owner, name, value, LogConfig, expected="True, False or a LogConfig"
+    )
+    return checked
 
 
 class Config(RepresentationMixin, UsageInformation):
@@ -57,6 +133,23 @@ class Config(RepresentationMixin, UsageInformation):
         ConfigurationError: One of them is wrong; the message says which, and what is allowed.
     """
 
+    memoizer: Memoizer | None = validate.Custom(_check_memoizer)
+    dependency_resolver: DependencyResolver | None = validate.Custom(_check_resolver)
+    exit_mode = validate.Choice(("cleanup", "skip", "wait"))
+    garbage_collect = validate.Boolean()
+    internal_tasks_max_threads = validate.Integer(low=1)
+    retries = validate.Integer(low=0)
+    retry_handler: Callable[[Exception, TaskRecord], float] | None = validate.Function(optional=True)
+    run_dir = validate.Custom(_check_run_dir)
+    std_autopath: Callable[..., Any] | None = validate.Function(optional=True)
+    strategy = validate.Choice(("simple", "htex_auto_scale", "none", None))
+    strategy_period = validate.Number(above=0)
+    max_idletime = validate.Number(low=0, finite=False)
+    monitoring = validate.Custom(_check_monitoring)
+    usage_tracking = validate.Custom(_check_usage_tracking)
+    project_name = validate.Text(optional=True)
+    initialize_logging: bool | LogConfig = validate.Custom(_check_logging)
+
     @takes_memoizer_arguments
     def __init__(
         self,
@@ -78,29 +171,8 @@ class Config(RepresentationMixin, UsageInformation):
         project_name: str | None = None,
         initialize_logging: bool | LogConfig = True,
     ) -> None:
-        self._executors = _checked_executors(self, executors)
-        self.memoizer = _checked_memoizer(self, memoizer)
-        self.dependency_resolver = _checked_resolver(self, dependency_resolver)
-        self.exit_mode = validate.choice(self, "exit_mode", exit_mode, _EXIT_MODES)
-        self.garbage_collect = validate.boolean(self, "garbage_collect", garbage_collect)
-        self.internal_tasks_max_threads = validate.integer(
-            self, "internal_tasks_max_threads", internal_tasks_max_threads, low=1
-        )
-        self.retries = validate.integer(self, "retries", retries, low=0)
-        self.retry_handler: Callable[[Exception, TaskRecord], float] | None = validate.callable_(
-            self, "retry_handler", retry_handler, optional=True
-        )
-        self.run_dir = _checked_run_dir(self, run_dir)
-        self.std_autopath: Callable[..., Any] | None = validate.callable_(
-            self, "std_autopath", std_autopath, optional=True
-        )
-        self.strategy = validate.choice(self, "strategy", strategy, _STRATEGIES)
-        self.strategy_period = validate.number(self, "strategy_period", strategy_period, above=0)
-        self.max_idletime = validate.number(self, "max_idletime", max_idletime, low=0, finite=False)
-        self.monitoring = _not_yet(self, "monitoring", monitoring, None)
-        self.usage_tracking = _checked_usage_tracking(self, usage_tracking)
-        self.project_name = validate.text(self, "project_name", project_name, optional=True)
-        self.initialize_logging = _checked_logging(self, initialize_logging)
+        self._executors = _check_executors(self, executors)
+        validate.assign(self, locals())
 
     @property
     def executors(self) -> tuple[ParslExecutor, ...]:
@@ -120,88 +192,4 @@ class Config(RepresentationMixin, UsageInformation):
         Raises:
             ConfigurationError: It is not from 0 to 3.
         """
-        _checked_usage_tracking(self, level)
-
-
-def _checked_executors(config: Config, executors: object) -> tuple[ParslExecutor, ...]:
-    from parsl.executors.base import ParslExecutor
-
-    if executors is None:
-        from parsl.executors.threads import ThreadPoolExecutor
-
-        return (ThreadPoolExecutor(),)
-    if isinstance(executors, ParslExecutor):
-        validate.wrong_type(config, "executors", executors, "a list: put it in brackets, executors=[...]")
-    checked: list[ParslExecutor] = validate.list_of(config, "executors", executors, ParslExecutor)
-    _check_labels(checked)
-    return tuple(checked)
-
-
-def _check_labels(executors: list[ParslExecutor]) -> None:
-    seen: dict[str, ParslExecutor] = {}
-    for executor in executors:
-        if executor.label == INTERNAL_LABEL:
-            validate.wrong_value(
-                "Config", "executors' label", executor.label, "one that Parsl does not use itself"
-            )
-        if executor.label in seen:
-            raise validate.ParameterValueError(
-                f"Config: executors has the label {executor.label!r} twice "
-                f"({type(seen[executor.label]).__name__} and {type(executor).__name__}). "
-                "Executors must have unique labels: give one of them another label"
-            )
-        seen[executor.label] = executor
-
-
-def _checked_memoizer(config: Config, memoizer: object) -> Memoizer | None:
-    if memoizer is None:
-        return None
-    from parsl.dataflow.memoizer import Memoizer
-
-    checked: Memoizer = validate.instance(config, "memoizer", memoizer, Memoizer)
-    return checked
-
-
-def _checked_resolver(config: Config, resolver: object) -> DependencyResolver | None:
-    if resolver is None:
-        return None
-    from parsl.dataflow.dependency_resolvers import DependencyResolver
-
-    checked: DependencyResolver = validate.instance(
-        config, "dependency_resolver", resolver, DependencyResolver, optional=True
-    )
-    return checked
-
-
-def _checked_run_dir(config: Config, run_dir: object) -> str:
-    import os
-
-    if isinstance(run_dir, os.PathLike):
-        run_dir = os.fspath(run_dir)
-    return validate.text(config, "run_dir", run_dir, allow_empty=False)
-
-
-def _checked_usage_tracking(config: Config, level: object) -> int:
-    if isinstance(level, bool):  # an older spelling of 0 and 1
-        return int(level)
-    return validate.integer(config, "usage_tracking", level, low=0, high=3)
-
-
-def _checked_logging(config: Config, initialize_logging: object) -> bool | LogConfig:
-    if isinstance(initialize_logging, bool):
-        return initialize_logging
-    from parsl.logconfigs.base import LogConfig
-
-    checked: LogConfig = validate.instance(
-        config, "initialize_logging", initialize_logging, LogConfig, expected="True, False or a LogConfig"
-    )
-    return checked
-
-
-def _not_yet(config: Config, name: str, value: object, only: object) -> Any:
-    if value != only:
-        raise ConfigurationError(
-            f"{type(config).__name__}: {name} is {value!r}, but {name} is not available in this version yet; "
-            f"leave it out, or give {only!r}"
-        )
-    return value
+        _check_usage_tracking(self, "usage_tracking", level)

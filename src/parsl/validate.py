@@ -1,14 +1,33 @@
-"""Checks of constructor parameters, with errors that say what was expected.
+"""Checks of constructor parameters, with errors that name what was expected.
 
-Every checker has the shape ``check(owner, name, value, ...) -> value`` and is used as ::
+A class declares each parameter of its constructor once, next to the others, and ``assign`` checks and keeps
+them all::
 
-    self.retries = validate.integer(self, "retries", retries, low=0)
+    class Provider:
+        nodes_per_block = validate.Integer(low=1)
+        partition = validate.Text(optional=True)
+        launcher: Launcher = validate.Custom(check_launcher)  # check_launcher(owner, name, value) -> Launcher
 
-``owner`` is the object under construction, or a name to show instead. A wrong value raises::
+        def __init__(self, nodes_per_block: int = 1, partition: str | None = None, ...) -> None:
+            validate.assign(self, locals())
 
-    Config: retries is -1 (int); expected an integer >= 0.
+A wrong value raises a :class:`ParameterError`::
 
-A ``bool`` is never taken for a number.
+    Provider: nodes_per_block is 0 (int); expected an integer >= 1.
+
+``assign`` takes the declarations of the class and of its bases, checks those that are named in the mapping in
+the order of the mapping (for ``locals()``, that of the signature), and sets an ordinary attribute for each.
+Other names, such as ``self`` and parameters without a declaration, are ignored. A parameter that ``__init__``
+replaces before the call is checked in its new form. Later assignments (``provider.partition = "debug"``) are
+not checked, and reading costs no more than for any attribute. To a type checker a declaration has the type of
+the value.
+
+Each declaration stands for a function of the shape ``check(owner, name, value, ...) -> value`` with the same
+arguments (``Integer`` for :func:`integer`, and so on), which can be called wherever there is no constructor::
+
+    count = validate.integer("map", "window", count, low=1)
+
+``owner`` is the object under construction, or a name to show instead. A ``bool`` is never taken for a number.
 """
 
 # ruff: noqa: D103, F811 - it does not take the local stand-in for typing.overload as one
@@ -19,9 +38,10 @@ from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-    from typing import Any, Literal, NoReturn, TypeVar, overload
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, overload
 
+    P = ParamSpec("P")
     T = TypeVar("T")
     Kinds = type[T] | tuple[type[T], ...]
 else:
@@ -174,11 +194,11 @@ def text(
     return value
 
 
-def choice(owner: object, name: str, value: T, allowed: Collection[T]) -> T:
+def choice(owner: object, name: str, value: object, allowed: Collection[T]) -> T:
     """Check that ``value`` is one of ``allowed``; True is not 1."""
     for candidate in allowed:
         if value is candidate or (type(value) is type(candidate) and value == candidate):
-            return value
+            return candidate
     expected = "one of " + ", ".join(repr(candidate) for candidate in allowed)
     if any(type(value) is type(candidate) for candidate in allowed):
         wrong_value(owner, name, value, expected)
@@ -301,6 +321,77 @@ def unique(owner: object, name: str, values: Iterable[object]) -> None:
         if value in seen:
             raise ParameterValueError(f"{_owner_name(owner)}: {name} has {value!r} twice; each must differ.")
         seen.add(value)
+
+
+class Parameter:
+    """The declaration of a parameter, until the instance has an attribute of that name.
+
+    Args:
+        check: Called with the object under construction, the name and the value; returns what to keep.
+        args: Further arguments for ``check``.
+        rules: Keyword arguments for ``check``.
+    """
+
+    def __init__(self, check: Callable[..., Any], *args: Any, **rules: Any) -> None:
+        self.check = check
+        self.args = args
+        self.rules = rules
+        self.__doc__ = None  # documentation tools would show this class's for each parameter
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Parameter:
+        if instance is None:
+            return self
+        raise AttributeError(f"{type(instance).__name__!r} object has no {self.name!r} yet")
+
+
+def assign(owner: object, arguments: Mapping[str, object]) -> None:
+    """Check the declared parameters in ``arguments``, and set an attribute of ``owner`` for each.
+
+    Args:
+        owner: The object under construction.
+        arguments: Values by name: ``locals()`` in ``__init__``.
+
+    Raises:
+        ParameterError: A value is not allowed.
+    """
+    declared = {}
+    for kind in reversed(type(owner).__mro__):
+        declared.update({name: entry for name, entry in vars(kind).items() if isinstance(entry, Parameter)})
+    for name, value in arguments.items():
+        parameter = declared.get(name)
+        if parameter is not None:
+            setattr(owner, name, parameter.check(owner, name, value, *parameter.args, **parameter.rules))
+
+
+def Custom(check: Callable[Concatenate[Any, str, Any, P], T], *args: P.args, **rules: P.kwargs) -> T:
+    """Declare a parameter with a check of one's own, ``check(owner, name, value, *args, **rules)``."""
+    return Parameter(check, *args, **rules)  # type: ignore[return-value]
+
+
+def Choice(allowed: Collection[T]) -> T:
+    """Declare a parameter that is one of ``allowed``."""
+    return Custom(choice, allowed)
+
+
+def _declaration(check: Callable[Concatenate[object, str, object, P], T]) -> Callable[P, T]:
+    def declare(*args: P.args, **rules: P.kwargs) -> T:
+        return Custom(check, *args, **rules)
+
+    return declare
+
+
+Boolean = _declaration(boolean)
+Function = _declaration(callable_)
+Instance = _declaration(instance)
+Integer = _declaration(integer)
+ListOf = _declaration(list_of)
+Number = _declaration(number)
+Port = _declaration(port)
+PortRange = _declaration(port_range)
+Text = _declaration(text)
 
 
 def _message(owner: object, name: str, value: object, expected: str) -> str:

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def check_storage_access(owner: object, value: object) -> list[Any] | None:
+def check_storage_access(owner: object, name: str, value: object) -> list[Any] | None:
     """Return the staging providers; None for the default ones.
 
     Raises:
         ParameterError: Something in the list is none.
     """
     providers: list[Any] | None = validate.list_of(
-        owner, "storage_access", value, object, optional=True, check=_check_staging
+        owner, name, value, object, optional=True, check=_check_staging
     )
     return providers
 
@@ -27,7 +27,7 @@ def _check_staging(owner: object, name: str, item: object) -> object:
     return item
 
 
-def no_radio(owner: object, value: Any) -> Any:
+def no_radio(owner: object, name: str, value: Any) -> Any:
     """Return None, and refuse a radio, which would send nothing.
 
     Raises:
@@ -35,5 +35,5 @@ def no_radio(owner: object, value: Any) -> Any:
     """
     if value is not None:
         expected = "None, as monitoring is not available in this version yet"
-        validate.wrong_value(owner, "remote_monitoring_radio", value, expected)
+        validate.wrong_value(owner, name, value, expected)
     return value

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 _KNOWN_KEYS = frozenset(("walltime_s", "priority"))
 
 
+def _check_prefix(executor: ThreadPoolExecutor, name: str, value: object) -> str:
+    prefix = validate.text(executor, name, value, optional=True)
+    return f"ThreadPoolExecutor-{executor.label}" if prefix is None else prefix
+
+
+def _check_working_dir(executor: ThreadPoolExecutor, name: str, value: Any) -> str | None:
+    if value is not None and not hasattr(value, "__fspath__"):
+        validate.text(executor, name, value, allow_empty=False)
+    return value  # type: ignore[no-any-return]
+
+
 class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
     """Runs tasks in threads of the driver's own process, in the order in which they became ready.
 
@@ -39,6 +50,13 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
 
     enforces_walltime = True
 
+    label = validate.Text(allow_empty=False, one_line=True)
+    max_threads = validate.Integer(low=1, optional=True)
+    thread_name_prefix = validate.Custom(_check_prefix)
+    storage_access = validate.Custom(check_storage_access)
+    working_dir = validate.Custom(_check_working_dir)
+    remote_monitoring_radio = validate.Custom(no_radio)
+
     @accepts_retired(managed=Retired("leave it out; it has no effect"))
     def __init__(
         self,
@@ -50,15 +68,7 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         remote_monitoring_radio: Any | None = None,
     ) -> None:
         super().__init__()
-        self.label = validate.text(self, "label", label, allow_empty=False, one_line=True)
-        self.max_threads = validate.integer(self, "max_threads", max_threads, low=1, optional=True)
-        prefix = validate.text(self, "thread_name_prefix", thread_name_prefix, optional=True)
-        self.thread_name_prefix = f"ThreadPoolExecutor-{label}" if prefix is None else prefix
-        self.storage_access = check_storage_access(self, storage_access)
-        if working_dir is not None and not hasattr(working_dir, "__fspath__"):
-            validate.text(self, "working_dir", working_dir, allow_empty=False)
-        self.working_dir = working_dir
-        self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
+        validate.assign(self, locals())
         self._pool: ThreadPool | None = None
 
     def start(self) -> None:

@@ -29,10 +29,11 @@ class FileLogging(LogConfig, RepresentationMixin):
         level: The lowest level to write.
     """
 
+    format_string = validate.Text(allow_empty=False)
+    level = validate.Integer(low=0)
+
     def __init__(self, *, format_string: str = DEFAULT_FORMAT, level: int = logging.DEBUG) -> None:
-        super().__init__()
-        self.format_string = validate.text(self, "format_string", format_string, allow_empty=False)
-        self.level = validate.integer(self, "level", level, low=0)
+        validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
         """Start to log to ``<log_dir>/<log_name>.log``."""

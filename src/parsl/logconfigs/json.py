@@ -65,9 +65,10 @@ class JSONLogging(LogConfig, RepresentationMixin):
         level: The lowest level to write.
     """
 
+    level = validate.Integer(low=0)
+
     def __init__(self, *, level: int = logging.DEBUG) -> None:
-        super().__init__()
-        self.level = validate.integer(self, "level", level, low=0)
+        validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
         """Start to log to ``<log_dir>/<log_name>.jsonlog``."""

@@ -162,7 +162,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.interchange_port_range = check.port_range(
             self, "interchange_port_range", interchange_port_range, optional=True
         )
-        self.storage_access = check_storage_access(self, storage_access)
+        self.storage_access = check_storage_access(self, "storage_access", storage_access)
         self.working_dir = check.text(self, "working_dir", working_dir, optional=True, allow_empty=False)
         self.worker_debug = check.boolean(self, "worker_debug", worker_debug)
         self.cores_per_worker = check.number(self, "cores_per_worker", cores_per_worker, above=0)
@@ -198,7 +198,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             ManagerSelector,
         )
         self.encrypted = check.boolean(self, "encrypted", encrypted)
-        self.remote_monitoring_radio = no_radio(self, remote_monitoring_radio)
+        self.remote_monitoring_radio = no_radio(self, "remote_monitoring_radio", remote_monitoring_radio)
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
         self._will: CleanupRegistry | None = None
