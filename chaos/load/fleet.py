@@ -161,7 +161,7 @@ class Fleet:
         while beats and beats[0][0] <= now:
             at, member = beats.popleft()
             if not member.is_dead:
-                self._tell(member, protocol.Beat())
+                self._tell(member, protocol.Heartbeat())
                 self._longest_silence_s = max(self._longest_silence_s, now - member.heard_at)
                 beats.append((at + period_s, member))
 

@@ -8,7 +8,7 @@ from typing import Any
 from parsl.executors.high_throughput.manager.state import ManagerState, Slot
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
-    Held,
+    HeldTasks,
     Packages,
     Register,
     Result,
@@ -96,9 +96,9 @@ class Member:
         while self._unacknowledged and self._unacknowledged[0].serial <= serial:
             self._unacknowledged.popleft()
 
-    def held(self, number: int) -> Held:
+    def held(self, number: int) -> HeldTasks:
         """The answer to the question of that number."""
-        return Held(number, self.state.held_ids())
+        return HeldTasks(number, self.state.held_ids())
 
     @staticmethod
     def packages() -> Packages:

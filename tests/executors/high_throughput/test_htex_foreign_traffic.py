@@ -78,7 +78,7 @@ def test_messages_that_are_none_and_those_of_nobody_are_dropped(start_run: Start
             [b"\x92\xa7Goodbye\xa2\xcd\x00"],
             [protocol.encode(forged)],
             [protocol.encode(protocol.Goodbye("nobody's"))],
-            [protocol.encode(protocol.Held(1, [1, 2, 3]))],
+            [protocol.encode(protocol.HeldTasks(1, [1, 2, 3]))],
             [protocol.encode(protocol.Draining()), b"frames", b"that nobody wants"],
         ):
             stream.queue(noise)

@@ -41,7 +41,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     ManagerInfo,
     ManagerJoined,
     ManagerRefused,
-    NodeNews,
+    NodeChange,
     Task,
 )
 from parsl.executors.status_handling import BlockProviderExecutor
@@ -463,7 +463,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self.note_manager_lost(message.block)
         elif isinstance(message, Answer):
             self.wake_poller()
-        elif isinstance(message, NodeNews):
+        elif isinstance(message, NodeChange):
             tell_of_node(self.label, message)
         elif isinstance(message, ManagerRefused):
             self._take_refusal(message)

@@ -39,7 +39,7 @@ def job(state: JobState, has_ended: bool, answer_age_s: float | None = None) -> 
 
 
 def failure(block: str = "0", *, is_job_end: bool = False) -> Failure:
-    return Failure(MANAGER_LOST, "lost", block=block, is_gone=True, is_job_end=is_job_end)
+    return Failure(MANAGER_LOST, "lost", block=block, is_manager_gone=True, is_job_end=is_job_end)
 
 
 class Settled:

@@ -61,7 +61,7 @@ def cluster() -> Cluster:
 
 def test_it_is_set_aside_and_users_are_told_once(cluster: Cluster) -> None:
     change = cluster.spoil("bad", "good")
-    assert (change.host, change.standing, change.is_loud) == ("bad", Standing.QUARANTINED, True)
+    assert (change.host, change.standing, change.is_warning) == ("bad", Standing.QUARANTINED, True)
     assert "4 workers have ended there" in change.text
     assert "1000 tasks have succeeded on other nodes" in change.text
     assert cluster.standing("good") is Standing.GOOD
@@ -71,7 +71,7 @@ def test_it_is_set_aside_and_users_are_told_once(cluster: Cluster) -> None:
     cluster.look()
     again = cluster.lose("bad")
     assert again is not None
-    assert (again.standing, again.is_loud) == (Standing.QUARANTINED, False)
+    assert (again.standing, again.is_warning) == (Standing.QUARANTINED, False)
 
 
 def test_one_task_that_takes_workers_along_is_not_enough(cluster: Cluster) -> None:

@@ -18,7 +18,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     DONE,
     FAILED,
     Failure,
-    NodeNews,
+    NodeChange,
     NodeStanding,
     Register,
     Result,
@@ -32,7 +32,7 @@ class Machine:
 
     def __init__(self, known: Sequence[NodeStanding] = ()) -> None:
         self.state = InterchangeState(RandomManagerSelector())
-        self.told: list[NodeNews] = []
+        self.told: list[NodeChange] = []
         self.care = NodeHealth(self.state, self.told.append, known)
 
     def join(self, name: str, host: str) -> ManagerRecord:
@@ -66,7 +66,7 @@ def test_managers_of_a_bad_node_get_nothing_and_those_that_come_neither(machine:
     machine.join("m3", "bad")
     assert machine.given(10) == {"m2": 2}
     [news] = machine.told
-    assert (news.host, news.is_loud) == ("bad", True)
+    assert (news.host, news.is_warning) == ("bad", True)
     assert repr(machine.care) == "<NodeHealth <BadNodes aside=1 of 1 with losses>>"
 
 
@@ -77,7 +77,7 @@ def test_later_it_gets_one_task_and_after_that_as_many_as_it_wants(machine: Mach
     assert machine.given(10) == {"m1": 1, "m2": 2}
     machine.care.results(bad, [Result(1, DONE, b"")], FIRST_PAUSE_S)
     assert machine.given(0) == {"m1": 1}
-    assert [news.is_loud for news in machine.told] == [True, False, False]
+    assert [news.is_warning for news in machine.told] == [True, False, False]
 
 
 def test_it_is_used_again_when_no_other_is_left(machine: Machine) -> None:
@@ -104,8 +104,8 @@ def test_a_failure_that_cannot_be_read_does_not_count(machine: Machine) -> None:
 
 
 def test_users_are_told_where_they_look(recwarn: pytest.WarningsRecorder) -> None:
-    tell_of_node("htex", NodeNews("n1", "Node n1 is set aside.", is_loud=True))
-    tell_of_node("htex", NodeNews("n1", "Node n1 is tried again.", is_loud=False))
+    tell_of_node("htex", NodeChange("n1", "Node n1 is set aside.", is_warning=True))
+    tell_of_node("htex", NodeChange("n1", "Node n1 is tried again.", is_warning=False))
     [warning] = recwarn.list
     assert warning.category is BadNodeWarning
     assert str(warning.message) == "Executor htex: Node n1 is set aside."

@@ -20,7 +20,7 @@ from parsl.executors.high_throughput.manager.connecting import NoInterchange, Re
 from parsl.executors.high_throughput.wire.connections import Connection, receive
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import (
-    Beat,
+    Heartbeat,
     Refused,
     Register,
     Stop,
@@ -106,10 +106,10 @@ def next_message(connection: Connection, wait_until: Callable[..., None]) -> Any
 
 
 def test_the_registration_is_answered_and_what_follows_is_not_lost(wait_until: Any) -> None:
-    with interchange([Welcome(30), Beat(), Stop("enough")]) as (port, heard):
+    with interchange([Welcome(30), Heartbeat(), Stop("enough")]) as (port, heard):
         connection = connect(settings(port), REGISTER)
         assert heard == [REGISTER]
-        assert next_message(connection, wait_until) == Beat()
+        assert next_message(connection, wait_until) == Heartbeat()
         connection.close(0)
 
 

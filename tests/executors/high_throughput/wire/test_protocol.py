@@ -110,7 +110,7 @@ def test_damaged_messages_are_refused_or_still_well_typed(task: Task, data: Any)
 @pytest.mark.parametrize(
     ("decode", "message"),
     [
-        (protocol.decode_from_driver, protocol.Beat()),
+        (protocol.decode_from_driver, protocol.Heartbeat()),
         (protocol.decode_to_driver, protocol.Stop("x")),
         (protocol.decode_from_manager, protocol.Welcome(1.0)),
         (protocol.decode_to_manager, protocol.Goodbye("x")),

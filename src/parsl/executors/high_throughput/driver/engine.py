@@ -256,7 +256,7 @@ class Engine:
             self.activity.joined(message.info)
         elif isinstance(message, protocol.ManagerGone):
             self.activity.gone(message.manager)
-        elif isinstance(message, protocol.NodeNews) and message.standing is not None:
+        elif isinstance(message, protocol.NodeChange) and message.standing is not None:
             self._nodes[message.host] = message.standing, time.monotonic()
         self._on_event(message)
 
@@ -343,4 +343,4 @@ def _aged(node: protocol.NodeStanding, said_s: float) -> protocol.NodeStanding:
     if not node.left_s:
         return node
     left_s = max(0.0, node.left_s - (time.monotonic() - said_s))
-    return protocol.NodeStanding(node.host, node.times_aside, left_s)
+    return protocol.NodeStanding(node.host, node.times_quarantined, left_s)

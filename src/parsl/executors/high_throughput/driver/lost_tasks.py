@@ -77,7 +77,7 @@ class LostTasks:
         """Note that the machinery has failed a task. Returns: whether it is settled here, later."""
         if failure.kind == WORKER_LOST:
             self._owner.note_trouble()
-        if failure.kind != MANAGER_LOST or not failure.is_gone:
+        if failure.kind != MANAGER_LOST or not failure.is_manager_gone:
             return False
         if self._owner.known_job(failure.block) is None:
             return False

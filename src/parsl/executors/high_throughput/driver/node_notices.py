@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from parsl.common.notices import tell
-from parsl.executors.high_throughput.wire.protocol import ManagerRefused, NodeNews
+from parsl.executors.high_throughput.wire.protocol import ManagerRefused, NodeChange
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class ManagerRefusedWarning(UserWarning):
     """A block or a node does no work, because its manager runs other versions than the driver."""
 
 
-def tell_of_node(label: str, news: NodeNews) -> None:
+def tell_of_node(label: str, news: NodeChange) -> None:
     """Tell of a node that is set aside, or used again.
 
     Args:
@@ -27,7 +27,7 @@ def tell_of_node(label: str, news: NodeNews) -> None:
     """
     text = f"Executor {label}: {news.text}"
     logger.warning("%s", text)
-    if news.is_loud:
+    if news.is_warning:
         tell(text, BadNodeWarning)
 
 

@@ -36,7 +36,7 @@ class Change(NamedTuple):
     standing: Standing
     text: str
     #: Whether users are to be told, where they look.
-    is_loud: bool = False
+    is_warning: bool = False
 
 
 class _Node:
@@ -49,12 +49,12 @@ class _Node:
         #: What had become of all tasks when those began.
         self.succeeded_before = 0
         self.lost_before = 0
-        self.times_aside = 0
+        self.times_quarantined = 0
         self.until_s = 0.0
 
     @property
     def pause_s(self) -> float:
-        return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self.times_aside - 1))
+        return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self.times_quarantined - 1))
 
 
 class BadNodes:
@@ -74,17 +74,17 @@ class BadNodes:
         """Whether there is a node that is not trusted as others are."""
         return any(node.standing is not Standing.GOOD for node in self._nodes.values())
 
-    def restore(self, host: str, times_aside: int, left_s: float | None, now_s: float) -> None:
+    def restore(self, host: str, times_quarantined: int, left_s: float | None, now_s: float) -> None:
         """Take over what is known of a node.
 
         Args:
             host: the node.
-            times_aside: how often it has been set aside.
+            times_quarantined: how often it has been set aside.
             left_s: how long it gets no tasks yet, in seconds; 0 while it is tried; None when it is good.
             now_s: the time, in seconds.
         """
         node = self._nodes[host] = _Node()
-        node.times_aside = times_aside
+        node.times_quarantined = times_quarantined
         if left_s is not None:
             node.standing = Standing.QUARANTINED if left_s > 0 else Standing.ON_TRIAL
             node.until_s = now_s + left_s
@@ -93,9 +93,9 @@ class BadNodes:
         """What `restore` needs, in that order."""
         node = self._nodes.get(host)
         if node is None or node.standing is Standing.GOOD:
-            return (0 if node is None else node.times_aside), None
+            return (0 if node is None else node.times_quarantined), None
         on_trial = node.standing is Standing.ON_TRIAL
-        return node.times_aside, 0.0 if on_trial else max(0.0, node.until_s - now_s)
+        return node.times_quarantined, 0.0 if on_trial else max(0.0, node.until_s - now_s)
 
     def standing_of(self, host: str) -> Standing:
         """How much a node is trusted with."""
@@ -159,7 +159,7 @@ class BadNodes:
         return any(host != but and self.standing_of(host) is Standing.GOOD for host in hosts)
 
     def _set_aside(self, host: str, node: _Node, now_s: float) -> Change:
-        node.times_aside += 1
+        node.times_quarantined += 1
         node.until_s = now_s + node.pause_s
         if node.standing is Standing.ON_TRIAL:
             why = "the worker of the task that it was tried with has ended, too"
@@ -174,7 +174,7 @@ class BadNodes:
             f"Node {host} is set aside: {why}. It gets no tasks for {node.pause_s:g} s, and is then tried "
             "with one. Its manager.log and the system's own log (dmesg) may tell what is wrong with it."
         )
-        return Change(host, Standing.QUARANTINED, text, is_loud=node.times_aside == 1)
+        return Change(host, Standing.QUARANTINED, text, is_warning=node.times_quarantined == 1)
 
     def look(self, now_s: float, usable: Collection[str]) -> list[Change]:
         """Time has passed, or nodes have come or gone.

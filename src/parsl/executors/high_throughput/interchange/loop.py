@@ -156,7 +156,7 @@ class Interchange:
     def _check_clocks(self) -> None:
         now = time.monotonic()
         if now >= self._heartbeats.due_s:
-            beat = encode(protocol.Beat())
+            beat = encode(protocol.Heartbeat())
             for name in self._heartbeats.take(self._state.managers, now):
                 if name in self._state.managers:
                     self._tell(name, [beat])  # which also tells whether its connection is closed
@@ -323,7 +323,7 @@ class Interchange:
         elif isinstance(message, protocol.Draining):
             self._state.drain(name)
             self._tell(name, [encode(protocol.Draining())])
-        elif isinstance(message, protocol.Held) and record.is_awaited(message.number):
+        elif isinstance(message, protocol.HeldTasks) and record.is_awaited(message.number):
             lost = self._state.recounted(name, message.ids)
             self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
         elif isinstance(message, protocol.Packages):
@@ -402,8 +402,10 @@ class Interchange:
         what = f"was lost with the task: {reason}"
         begun = {task_id for task_id in record.held if task_id in ran_s}
         for task_id in sorted(begun):
-            self._fail(record, [task_id], what, is_gone=True, is_job_end=is_job_end, ran_s=ran_s[task_id])
-        self._fail(record, sorted(record.held - begun), what, is_gone=True, is_job_end=is_job_end)
+            self._fail(
+                record, [task_id], what, is_manager_gone=True, is_job_end=is_job_end, ran_s=ran_s[task_id]
+            )
+        self._fail(record, sorted(record.held - begun), what, is_manager_gone=True, is_job_end=is_job_end)
         self._questions.forget(name)
         self._driver.say(protocol.ManagerGone(record.name, record.block, reason))
 

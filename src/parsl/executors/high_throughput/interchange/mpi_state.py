@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord
-from parsl.executors.high_throughput.interchange.node_queue import NodeQueue, Room, nodes_of
+from parsl.executors.high_throughput.interchange.node_queue import NodeQueue, Room
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.interchange.timed_tasks import TimeOffered
 from parsl.executors.high_throughput.manager_selector import ManagerSelector
@@ -52,7 +52,7 @@ class MpiInterchangeState(InterchangeState):
 
     def _take_over(self, name: bytes, record: ManagerRecord, claimed: Sequence[Task]) -> None:
         super()._take_over(name, record, claimed)
-        self._taken.setdefault(name, {}).update((task.id, nodes_of(task)) for task in claimed)
+        self._taken.setdefault(name, {}).update((task.id, task.num_nodes) for task in claimed)
 
     def recounted(self, name: bytes, held: Iterable[int]) -> list[int]:
         lost = super().recounted(name, held)
@@ -92,7 +92,7 @@ class MpiInterchangeState(InterchangeState):
     def _hand_over(self, name: bytes, task: Task) -> None:
         record = self.managers[name]
         self._queued.discard(task.id)
-        self._taken[name][task.id] = nodes_of(task)
+        self._taken[name][task.id] = task.num_nodes
         if name in self._launches:
             self._launches[name] -= 1
         self._hold(name, record, [task.id])

@@ -14,7 +14,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     FAILED,
     WORKER_LOST,
     DecodeError,
-    NodeNews,
+    NodeChange,
     NodeStanding,
     Result,
     decode_failure,
@@ -38,7 +38,7 @@ class NodeHealth:
     def __init__(
         self,
         state: InterchangeState,
-        tell_driver: Callable[[NodeNews], None],
+        tell_driver: Callable[[NodeChange], None],
         known: Iterable[NodeStanding] = (),
         now_s: float = 0.0,
     ) -> None:
@@ -46,7 +46,7 @@ class NodeHealth:
         self._tell_driver = tell_driver
         self._nodes = BadNodes()
         for node in known:
-            self._nodes.restore(node.host, node.times_aside, node.left_s, now_s)
+            self._nodes.restore(node.host, node.times_quarantined, node.left_s, now_s)
 
     def __repr__(self) -> str:
         return f"<NodeHealth {self._nodes!r}>"
@@ -78,7 +78,7 @@ class NodeHealth:
         logger.warning("%s", change.text)
         self._state.limit_host(change.host, _MAX_TASKS[change.standing])
         standing = NodeStanding(change.host, *self._nodes.times_and_left(change.host, now_s))
-        self._tell_driver(NodeNews(change.host, change.text, change.is_loud, standing))
+        self._tell_driver(NodeChange(change.host, change.text, change.is_warning, standing))
 
 
 def _is_worker_lost(payload: Any) -> bool:

@@ -116,7 +116,7 @@ class NodeQueue:
 
     def extend(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
-            nodes = nodes_of(task)
+            nodes = task.num_nodes
             line = self._lines.setdefault((nodes, time_line(task)), _Line(nodes))
             heapq.heappush(line.entries, (urgency_of(task), next(self._order), task))
 
@@ -185,8 +185,3 @@ def _keep(line: _Line, rooms: Sequence[Room]) -> bytes | None:
     if not large_enough:
         return None
     return max(large_enough, key=lambda room: (room.free_nodes, room.name == line.kept)).name
-
-
-def nodes_of(task: Task) -> int:
-    """How many nodes a task asks for."""
-    return 1 if task.resources is None else task.resources.num_nodes

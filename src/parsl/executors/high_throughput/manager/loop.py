@@ -158,7 +158,7 @@ class Manager:
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + self._period_s
-            self._tell(protocol.Beat())
+            self._tell(protocol.Heartbeat())
         if now >= self._revive_at:
             self._revive_at = float("inf")
             if self._connection.revive():
@@ -277,7 +277,7 @@ class Manager:
         if number:
             self._send_again()
         self._send_results()
-        self._tell(protocol.Held(number, self._pool.held_ids()))
+        self._tell(protocol.HeldTasks(number, self._pool.held_ids()))
         if self._is_draining:
             self._tell(protocol.Draining())
 

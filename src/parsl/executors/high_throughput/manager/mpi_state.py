@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from parsl.executors.high_throughput.interchange.node_queue import nodes_of
 from parsl.executors.high_throughput.manager.state import ManagerState, Slot
 from parsl.executors.high_throughput.node.node_pool import NodePool
 from parsl.executors.high_throughput.wire.protocol import Result, Task
@@ -58,7 +57,7 @@ class MpiManagerState(ManagerState):
     def _bring_forward(self) -> bool:
         """Give nodes to a task and put it at the head of the queue: the first for which there are enough."""
         for task in self.queue:
-            if self.nodes.take(task.id, nodes_of(task)) is not None:
+            if self.nodes.take(task.id, task.num_nodes) is not None:
                 self.queue.remove(task)
                 self.queue.appendleft(task)
                 return True

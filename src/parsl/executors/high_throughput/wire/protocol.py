@@ -1,15 +1,13 @@
 """The wire format: every message that crosses a process boundary, and nothing else.
 
 A message is one msgpack record (its *head*) followed by any number of raw frames. Users' objects travel as
-opaque bytes, small ones inside the head, large ones as frames of their own; nobody between driver and worker
-opens them. Records are tagged and typed: what does not fit its type is refused by the decoder.
+opaque bytes: small ones inside the head, large ones as frames of their own. No process between driver and
+worker opens them. Records are tagged and typed: a decoder refuses what does not match its type.
 
     driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, CleanupCommands, Stop
-    interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused,
-                            NodeNews
-    manager -> interchange  Register, Results, Beat, Draining, Interrupted, Held, Packages,
-                            Goodbye
-    interchange -> manager  Welcome, Refused, Reregister, Tasks, Acknowledged, Cancel, Beat, Draining,
+    interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused, NodeChange
+    manager -> interchange  Register, Results, Heartbeat, Draining, Interrupted, HeldTasks, Packages, Goodbye
+    interchange -> manager  Welcome, Refused, Reregister, Tasks, Acknowledged, Cancel, Heartbeat, Draining,
                             ReportHeldTasks, ReportPackages, Stop
     manager -> worker       Work (one packet each, see worker_channel)
     worker -> manager       Result (one packet each)
@@ -21,16 +19,16 @@ from __future__ import annotations
 
 import msgspec
 
-#: Raised by one with every change that an older peer cannot read.
-PROTOCOL_VERSION = 2
+#: Incremented with every change that an older peer cannot read.
+PROTOCOL_VERSION = 3
 
 #: Pickled arguments and results up to this many bytes travel inside the head of their message.
 INLINE_LIMIT = 32 * 1024
 
-# What became of a task, in Result.status.
+# Result.status: how a task ended.
 DONE = 0  # payload: the pickled result
 RAISED = 1  # payload: the pickled exception
-FAILED = 2  # payload: a Failure record; the machinery, not the task, says so
+FAILED = 2  # payload: a Failure record; the task itself did not end
 
 # Failure.kind
 WORKER_LOST = "worker_lost"
@@ -46,7 +44,7 @@ class Resources(msgspec.Struct, array_like=True, gc=False, frozen=True):
     num_nodes: int
     ranks_per_node: int
     num_ranks: int
-    #: What to put after the launcher's own arguments, as the shell is to see it.
+    #: Appended to the launcher's own arguments, quoted for the shell.
     launcher_options: str = ""
 
 
@@ -54,7 +52,7 @@ class Task(msgspec.Struct, array_like=True, gc=False):
     """One call of one function."""
 
     id: int
-    #: Content name of a function sent before; empty when the payload brings its function along.
+    #: Content name of a function that was sent before; empty when the payload contains its function.
     function: bytes
     #: Pickled arguments; empty when they travel as frames.
     payload: bytes
@@ -63,30 +61,35 @@ class Task(msgspec.Struct, array_like=True, gc=False):
     #: Lower runs first; None runs after every number.
     priority: float | None = None
     walltime_s: float | None = None
-    #: Sizes in bytes of its pieces in the spool (see spool.py), when it travels there.
+    #: Sizes in bytes of its pieces in the spool (see spool.py), if it travels there.
     spooled: tuple[int, ...] = ()
     resources: Resources | None = None
-    #: How long it takes, as its user says; it is not started where there is less time.
+    #: Expected run time (seconds), given by the user; the task does not start where less time is left.
     runtime_s: float | None = None
     #: Where its pickled arguments begin in the arena (see arena.py), and their size in bytes.
     place: tuple[int, int] | None = None
 
+    @property
+    def num_nodes(self) -> int:
+        """How many nodes the task requests."""
+        return 1 if self.resources is None else self.resources.num_nodes
+
 
 class Result(msgspec.Struct, array_like=True, gc=False):
-    """What became of one task."""
+    """How one task ended."""
 
     id: int
     status: int
     payload: bytes
     sizes: tuple[int, ...] = ()
-    #: Seconds between the worker's having the task and its having the result.
+    #: Seconds from the worker's receipt of the task to its result.
     run_s: float = 0.0
-    #: Sizes in bytes of its pieces in the spool, when it travels there.
+    #: Sizes in bytes of its pieces in the spool, if it travels there.
     spooled: tuple[int, ...] = ()
 
 
 class Failure(msgspec.Struct, omit_defaults=True):
-    """Why the machinery failed a task: plain data, from which the driver makes an exception."""
+    """Why a task failed through no error of its own: plain data, from which the driver makes an exception."""
 
     kind: str
     message: str
@@ -99,18 +102,18 @@ class Failure(msgspec.Struct, omit_defaults=True):
     #: Largest resident set of the worker, in bytes.
     peak_memory: int | None = None
     log_tail: str = ""
-    #: Its manager is gone, perhaps with its job.
-    is_gone: bool = False
-    #: The job was at its end: that is not the task's doing.
+    #: The manager is gone, perhaps with its job.
+    is_manager_gone: bool = False
+    #: The job had reached its end, so the task is not to blame.
     is_job_end: bool = False
-    #: How long the task had been running, in seconds, where known.
+    #: How long the task had been running (seconds), where known.
     ran_s: float | None = None
-    #: The worker's process.
+    #: Process id of the worker.
     pid: int | None = None
 
 
 class ManagerInfo(msgspec.Struct):
-    """What one connected manager is doing, as the interchange sees it."""
+    """The state of one connected manager, as the interchange sees it."""
 
     manager: str
     block: str
@@ -122,90 +125,90 @@ class ManagerInfo(msgspec.Struct):
     draining: bool
     parsl_version: str
     python_version: str
-    #: Nodes that it has to give to tasks; 0 where tasks do not ask for nodes.
+    #: Nodes that the manager can give to tasks; 0 where tasks do not request nodes.
     nodes: int = 0
-    #: In how many seconds its job will be ended; None if nobody knows.
+    #: Seconds until its job ends; None if unknown.
     ends_in_s: float | None = None
 
 
 class Tasks(msgspec.Struct, tag=True, array_like=True):
-    """Tasks to run. Their frames follow the head, in their order."""
+    """Tasks to run. Their frames follow the head, in the order of the tasks."""
 
     tasks: list[Task]
-    #: Bodies of functions that the receiver has not seen yet, by content name.
+    #: Bodies of functions that the receiver does not have yet, by content name.
     functions: dict[bytes, bytes]
-    #: To a manager: up to which serial number its results have got to the driver.
+    #: To a manager: the serial number up to which its results have reached the driver.
     acknowledged: int = 0
 
 
 class Results(msgspec.Struct, tag=True, array_like=True):
-    """What became of tasks. Their frames follow the head, in their order."""
+    """How tasks ended. Their frames follow the head, in the order of the results."""
 
     results: list[Result]
-    #: How many tasks the manager wants to hold from now on (to the driver: unused).
+    #: How many tasks the manager can hold from now on (to the driver: unused).
     capacity: int = 0
-    #: A manager numbers these messages from 1 on, and keeps them until they are acknowledged; 0 if there is
-    #: no need (to the driver: unused).
+    #: A manager numbers these messages from 1 on, and keeps each until it is acknowledged; 0 for a message
+    #: that needs no acknowledgement (to the driver: unused).
     serial: int = 0
 
 
 class Cancel(msgspec.Struct, tag=True, array_like=True):
-    """End tasks, queued or running."""
+    """Cancel tasks, queued or running."""
 
     ids: list[int]
 
 
 class Query(msgspec.Struct, tag=True, array_like=True):
-    """A question of the driver: `what` is 'managers' or 'packages'."""
+    """A request of the driver for information: `what` is 'managers' or 'packages'."""
 
     number: int
     what: str
 
 
 class Answer(msgspec.Struct, tag=True, array_like=True):
-    """The answer to the question of that number; with number 0, news of all managers without a question."""
+    """The answer to the query of that number; number 0 is an unrequested report on all managers."""
 
     number: int
     managers: list[ManagerInfo] = []
     packages: dict[str, dict[str, str]] = {}
-    #: How many tasks wait that none of these managers has the time for, but a new block would.
+    #: How many waiting tasks need more time than any of these managers has left, but would fit a new block.
     without_time: int = 0
 
 
 class BlockEnded(msgspec.Struct, tag=True, array_like=True):
-    """The scheduler says that a block's job is over: its managers are gone."""
+    """A block's job is over according to the scheduler: its managers are gone."""
 
     block: str
 
 
 class HoldBlock(msgspec.Struct, tag=True, array_like=True):
-    """A block is about to be given back: no more tasks for its managers; or not, after all."""
+    """Stop sending tasks to a block that is about to be cancelled, or resume."""
 
     block: str
     is_held: bool
 
 
 class Restored(msgspec.Struct, tag=True, array_like=True):
-    """To an interchange that takes another's place: these were all tasks that have not ended."""
+    """A replacement interchange has now received all tasks that have not ended."""
 
 
 class CleanupCommands(msgspec.Struct, tag=True, array_like=True):
-    """What to run should the driver die: it cancels the driver's jobs."""
+    """Commands that cancel the driver's jobs, to be run if the driver dies."""
 
     #: Each a program with its arguments.
     commands: list[list[str]]
-    #: To be run before all that was said before, which holds; else it is instead of that.
+    #: Run these before the earlier commands, which stay valid; otherwise these replace the earlier ones.
     is_addition: bool = False
 
 
 class Stop(msgspec.Struct, tag=True, array_like=True):
-    """End, and let go of all tasks."""
+    """Exit, and drop all tasks."""
 
     reason: str
 
 
 class Ready(msgspec.Struct, tag=True, array_like=True):
-    """The interchange has begun to serve."""
+    """The interchange has started to serve."""
 
     pid: int
 
@@ -217,7 +220,7 @@ class ManagerJoined(msgspec.Struct, tag=True, array_like=True):
 
 
 class ManagerGone(msgspec.Struct, tag=True, array_like=True):
-    """A manager has left, or was given up."""
+    """A manager has left or is lost."""
 
     manager: str
     block: str
@@ -225,7 +228,7 @@ class ManagerGone(msgspec.Struct, tag=True, array_like=True):
 
 
 class ManagerRefused(msgspec.Struct, tag=True, array_like=True):
-    """A manager's versions do not match the driver's."""
+    """The interchange has refused a manager whose versions do not match the driver's."""
 
     host: str
     block: str
@@ -234,27 +237,26 @@ class ManagerRefused(msgspec.Struct, tag=True, array_like=True):
 
 
 class NodeStanding(msgspec.Struct, array_like=True):
-    """How a node stands on which workers have ended, for an interchange that takes another's place."""
+    """The standing of a node on which workers were lost, kept for a replacement interchange."""
 
     host: str
-    #: How often it has been set aside.
-    times_aside: int
-    #: How long it gets no tasks yet, in seconds; 0 while it is tried; None when it is used as others are.
+    times_quarantined: int
+    #: Seconds until the quarantine ends; 0 while the node is on trial; None for a node in good standing.
     left_s: float | None
 
 
-class NodeNews(msgspec.Struct, tag=True, array_like=True):
-    """A node is set aside, or used again."""
+class NodeChange(msgspec.Struct, tag=True, array_like=True):
+    """The standing of a node has changed."""
 
     host: str
     text: str
-    #: Whether users are to be told, where they look.
-    is_loud: bool
+    #: Whether to show it to the user as a warning; otherwise it is only logged.
+    is_warning: bool
     standing: NodeStanding | None = None
 
 
 class Register(msgspec.Struct, tag=True, array_like=True):
-    """A manager introduces itself. Fields are only added at the end, so that all versions can read it."""
+    """The registration of a manager. New fields go to the end, so that all versions can read it."""
 
     protocol: int
     manager: str
@@ -265,70 +267,70 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     pid: int
     workers: int
     capacity: int
-    #: Tasks that the manager holds already (it is registering again).
+    #: Tasks that the manager holds already, when it registers again.
     held: list[int] = []
     draining: bool = False
-    #: How many nodes it has to give to tasks; 0 where tasks do not ask for nodes.
+    #: Nodes that the manager can give to tasks; 0 where tasks do not request nodes.
     nodes: int = 0
-    #: How many tasks it will start; None for any number.
+    #: How many more tasks the manager will start; None for any number.
     launches: int | None = None
-    #: In how many seconds its job will be ended; None if nobody knows.
+    #: Seconds until its job ends; None if unknown.
     ends_in_s: float | None = None
-    #: The serial number of the last results that were acknowledged: those after it come (again) now.
+    #: Serial number of the last acknowledged results. The manager sends all later ones again.
     acknowledged: int = 0
 
 
 class Welcome(msgspec.Struct, tag=True, array_like=True):
-    """The answer to a registration."""
+    """The interchange has accepted a registration."""
 
     heartbeat_period_s: float
 
 
 class Refused(msgspec.Struct, tag=True, array_like=True):
-    """The manager is not wanted, or not any more; it has to end."""
+    """The interchange has refused the manager, which has to exit."""
 
     reason: str
 
 
 class Reregister(msgspec.Struct, tag=True, array_like=True):
-    """This interchange took another's place and does not know the manager yet."""
+    """Register again: this interchange replaces a lost one and does not know the manager yet."""
 
 
 class Acknowledged(msgspec.Struct, tag=True, array_like=True):
-    """The results up to this serial number have got to the driver."""
+    """The results up to this serial number have reached the driver."""
 
     serial: int
 
 
-class Beat(msgspec.Struct, tag=True, array_like=True):
-    """A sign of life, either way."""
+class Heartbeat(msgspec.Struct, tag=True, array_like=True):
+    """Proof that the sender is alive, in either direction."""
 
 
 class Draining(msgspec.Struct, tag=True, array_like=True):
-    """The manager takes no more tasks and leaves when it has none; as an answer: no more will come."""
+    """The manager accepts no new tasks and exits after its last one. As the reply: no more will be sent."""
 
 
 class Interrupted(msgspec.Struct, tag=True, array_like=True):
-    """The manager's connection was interrupted: what was on the way, in either direction, may be lost."""
+    """The manager's connection was interrupted: messages in transit, in either direction, may be lost."""
 
 
 class ReportHeldTasks(msgspec.Struct, tag=True, array_like=True):
-    """Say which tasks you hold: the connection was interrupted, and some may be lost on the way to you."""
+    """Report the tasks you hold: the connection was interrupted, and some may have been lost in transit."""
 
-    #: To tell answers apart; 0 if only a sign of life is wanted.
+    #: Identifies the reply; 0 for a probe to which any reply will do.
     number: int
 
 
-class Held(msgspec.Struct, tag=True, array_like=True):
+class HeldTasks(msgspec.Struct, tag=True, array_like=True):
     """The tasks that the manager holds now."""
 
-    #: Of the question.
+    #: Number of the request.
     number: int
     ids: list[int]
 
 
 class ReportPackages(msgspec.Struct, tag=True, array_like=True):
-    """Say which distributions are installed where you are."""
+    """Report the distributions that are installed in your environment."""
 
 
 class Packages(msgspec.Struct, tag=True, array_like=True):
@@ -338,79 +340,79 @@ class Packages(msgspec.Struct, tag=True, array_like=True):
 
 
 class Goodbye(msgspec.Struct, tag=True, array_like=True):
-    """The manager ends now; what it holds is lost."""
+    """The manager exits now; the tasks that it holds are lost."""
 
     reason: str
-    #: Its job is being ended.
+    #: Its job is being ended by the scheduler.
     is_job_end: bool = False
-    #: How long each of its tasks had been running, in seconds; those that are missing had not begun.
+    #: How long each task had been running (seconds); missing tasks had not started.
     ran_s: dict[int, float] = {}
 
 
 class Work(msgspec.Struct, array_like=True):
-    """A task on its way to a worker, with its function's body if that worker has not seen it."""
+    """A task for a worker, with the body of its function if that worker does not have it yet."""
 
     task: Task
     body: bytes | None = None
-    #: Size in bytes of a body too large for a packet: it comes as the first frame.
+    #: Size in bytes of a body that is too large for a packet and follows as the first frame.
     body_size: int = 0
-    #: What to set in the worker's environment while the task runs.
+    #: Variables set in the worker's environment while the task runs.
     environment: dict[str, str] | None = None
 
 
 class Fork(msgspec.Struct, tag=True, array_like=True):
-    """Start a worker; its socket comes along as a descriptor."""
+    """Start a worker; the message carries the descriptor of its socket."""
 
     rank: int
     environment: dict[str, str]
     cpus: list[int]
-    #: Directory for large payloads; empty for none.
+    #: Directory for large payloads; empty if there is none.
     spool: str = ""
-    #: File for the worker's own log; empty for none.
+    #: The worker's own log file; empty if it has none.
     log_file: str = ""
 
 
 class End(msgspec.Struct, tag=True, array_like=True):
-    """End a worker and all that it started."""
+    """End a worker and every process that it started."""
 
     pid: int
     grace_s: float
 
 
 class Sweep(msgspec.Struct, tag=True, array_like=True):
-    """A worker's task is done: end what it has left behind, but not the worker, and say when it is gone."""
+    """End the processes that a finished task has left behind, but not its worker, and reply with `Swept`."""
 
     pid: int
     grace_s: float
 
 
 class Forked(msgspec.Struct, tag=True, array_like=True):
-    """A worker's process is there."""
+    """A worker process has started."""
 
     rank: int
     pid: int
 
 
 class Exited(msgspec.Struct, tag=True, array_like=True):
-    """A worker has ended, with all that it had started."""
+    """A worker and every process that it had started have ended."""
 
     pid: int
-    #: As os.waitstatus_to_exitcode: negative for a signal.
+    #: As returned by `os.waitstatus_to_exitcode`: negative for a signal.
     exit_code: int
     peak_memory: int
-    #: Where it was, in Python, when it crashed.
+    #: The worker's Python stack at the time of a crash.
     crash_report: str = ""
 
 
 class Swept(msgspec.Struct, tag=True, array_like=True):
-    """Nothing is left of the task that a worker has done."""
+    """No process is left of the task that a worker has finished."""
 
     pid: int
 
 
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | CleanupCommands | Stop
-ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeNews
-FromManager = Register | Results | Beat | Draining | Interrupted | Held | Packages | Goodbye
+ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeChange
+FromManager = Register | Results | Heartbeat | Draining | Interrupted | HeldTasks | Packages | Goodbye
 ToManager = (
     Welcome
     | Refused
@@ -418,7 +420,7 @@ ToManager = (
     | Tasks
     | Acknowledged
     | Cancel
-    | Beat
+    | Heartbeat
     | Draining
     | ReportHeldTasks
     | ReportPackages
@@ -436,10 +438,10 @@ decode_failure = msgspec.msgpack.Decoder(Failure).decode
 decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End | Sweep).decode
 decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited | Swept).decode
 
-#: What decoders raise.
+#: The exceptions that decoders raise.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def failed(task_id: int, failure: Failure) -> Result:
-    """The result of a task that the machinery failed."""
+    """Make the result of a task that failed through no error of its own."""
     return Result(task_id, FAILED, encode(failure))

@@ -1,0 +1,5 @@
+"""The public path of the record that manager selectors receive."""
+
+from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord
+
+__all__ = ["ManagerRecord"]
