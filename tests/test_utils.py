@@ -1,8 +1,7 @@
-"""The small things of parsl.utils."""
+"""The helpers that upstream scripts import from parsl.utils."""
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import threading
@@ -12,59 +11,8 @@ from pathlib import Path
 import pytest
 
 from parsl import utils
-from parsl.utils import AtomicIDCounter, AutoCancelTimer, RepresentationMixin, Timer
+from parsl.utils import AtomicIDCounter, AutoCancelTimer, Timer
 from parsl.validate import ParameterError, ParameterTypeError, ParameterValueError
-
-
-class Launcher(RepresentationMixin):
-    def __init__(self, prepend, debug=True, *args, **kwargs):
-        self.prepend = prepend
-        self.debug = debug
-
-
-class Provider(RepresentationMixin):
-    def __init__(self, *, launcher=None, worker_init="", nodes_per_block=1):
-        self.launcher = launcher
-        self.worker_init = worker_init
-        self.nodes_per_block = nodes_per_block
-
-
-def test_short_repr_is_one_line():
-    assert repr(Launcher("time")) == "Launcher('time', debug=True)"
-
-
-def test_repr_shows_the_values_of_now():
-    launcher = Launcher("time")
-    launcher.debug = False
-    assert repr(launcher) == "Launcher('time', debug=False)"
-
-
-def test_long_repr_has_a_line_for_each_parameter_and_indents_what_is_nested():
-    provider = Provider(launcher=Launcher("x" * 80), worker_init="module load frameworks")
-    assert repr(provider).splitlines() == [
-        "Provider(",
-        "    launcher=Launcher(",
-        f"        '{'x' * 80}',",
-        "        debug=True",
-        "    ),",
-        "    worker_init='module load frameworks',",
-        "    nodes_per_block=1",
-        ")",
-    ]
-
-
-def test_repr_of_an_unfinished_object_says_what_is_missing():
-    launcher = Launcher.__new__(Launcher)
-    launcher.debug = True
-    assert repr(launcher) == "Launcher(<unrecorded>, debug=True)"
-
-
-def test_repr_survives_a_value_that_cannot_be_shown():
-    class Bad:
-        def __repr__(self) -> str:
-            raise RuntimeError("no")
-
-    assert "repr raises RuntimeError" in repr(Launcher(Bad()))
 
 
 def test_ids_are_unique_across_threads():
@@ -195,33 +143,6 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_process_title():
-    pytest.importorskip("setproctitle")
-    code = "from parsl.utils import setproctitle; setproctitle('parsl: test of a title'); import os; "
-    code += "print(open('/proc/self/cmdline').read().rstrip(chr(0)))"
-    assert _python(code) == "parsl: test of a title\n"
-
-
-def test_the_short_name_of_a_process_has_no_spaces():
-    pytest.importorskip("setproctitle")
-    code = "from parsl.utils import setproctitle; setproctitle('parsl: test of a title'); "
-    assert _python(code + "print(open('/proc/self/comm').read())").split() == ["parsl:test-of-a"]
-
-
-def test_process_title_without_the_package_is_left_alone():
-    code = "import sys; sys.modules['setproctitle'] = None; from parsl.utils import setproctitle; "
-    assert _python(code + "setproctitle('parsl: x'); print('fine')") == "fine\n"
-
-
-def _python(code: str) -> str:
-    import sys
-
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
-    ).stdout
-
-
 @pytest.mark.parametrize(
     ("raw", "label", "subdomain"),
     [
@@ -268,20 +189,3 @@ def test_time_limited_open_of_a_file_that_never_comes(tmp_path):
 
 def test_version_is_a_calendar_date():
     assert re.fullmatch(r"\d{4}\.\d{2}\.\d{2}", utils.get_version())
-
-
-def test_checkpoints_are_listed_by_number(tmp_path):
-    for run in ("000", "002", "999", "1000"):
-        (tmp_path / run / "checkpoint").mkdir(parents=True)
-        (tmp_path / run / "checkpoint" / "tasks.pkl").touch()
-    (tmp_path / "001").mkdir()
-    (tmp_path / "1001" / "checkpoint").mkdir(parents=True)  # killed just then
-    (tmp_path / "junk" / "checkpoint").mkdir(parents=True)
-    expected = [str(tmp_path / run / "checkpoint") for run in ("000", "002", "999", "1000")]
-    assert utils.get_all_checkpoints(str(tmp_path)) == expected
-    assert utils.get_last_checkpoint(str(tmp_path)) == expected[-1:]
-
-
-def test_no_checkpoints(tmp_path):
-    assert utils.get_all_checkpoints(str(tmp_path / "none")) == []
-    assert utils.get_last_checkpoint(str(tmp_path / "none")) == []

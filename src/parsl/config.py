@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.dataflow.older_spellings import takes_memoizer_arguments
 from parsl.dataflow.run.executor_choice import INTERNAL_LABEL
 from parsl.errors import ConfigurationError
-from parsl.utils import RepresentationMixin
 from parsl.vocabulary.usage import UsageInformation
 
 TYPE_CHECKING = False

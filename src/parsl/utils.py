@@ -1,4 +1,7 @@
-"""Small things that many parts, and users' scripts, need."""
+"""Helpers that scripts and plug-ins written for upstream Parsl import from here.
+
+Parsl itself uses none of them; what its own modules share is in :mod:`parsl.common`.
+"""
 
 from __future__ import annotations
 
@@ -8,68 +11,39 @@ from contextlib import contextmanager
 from itertools import count
 
 from parsl import validate
+from parsl.common.processes import setproctitle
+from parsl.common.representation import RepresentationMixin
+from parsl.common.rundirs import get_all_checkpoints, get_last_checkpoint
+from parsl.version import get_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
     from types import TracebackType
     from typing import IO, Any
 
-_ONE_LINE_CHARS = 78
+__all__ = [
+    "AtomicIDCounter",
+    "AutoCancelTimer",
+    "RepresentationMixin",
+    "Timer",
+    "execute_wait",
+    "get_all_checkpoints",
+    "get_last_checkpoint",
+    "get_std_fname_mode",
+    "get_version",
+    "sanitize_dns_label_rfc1123",
+    "sanitize_dns_subdomain_rfc1123",
+    "setproctitle",
+    "time_limited_open",
+    "wait_for_file",
+    "wtime_to_minutes",
+]
+
 _DNS_LABEL_CHARS = 63
 _DNS_SUBDOMAIN_CHARS = 253
 _FILE_WAIT_STEP_S = 0.05
-_OPEN_MODES = frozenset(
-    verb + kind + plus
-    for verb in ("a", "w", "x")
-    for kind in ("", "b", "t")
-    for plus in ("", "+")
-) | frozenset(verb + "+" + kind for verb in ("a", "w", "x") for kind in ("b", "t"))  # fmt: skip
-
-
-def get_version() -> str:
-    """Return the version of Parsl, such as ``"2026.11.23"``."""
-    from parsl.version import VERSION
-
-    return VERSION
-
-
-class RepresentationMixin:
-    """Gives a class a ``repr`` in the form of the call that makes it, with the values it has now.
-
-    The class keeps each parameter of its ``__init__`` in an attribute of the same name. One that is
-    missing, because ``__init__`` has not come so far, is shown as ``<unrecorded>``. A repr that does
-    not fit on a line has a line for each parameter.
-    """
-
-    def __repr__(self) -> str:
-        from inspect import Parameter, signature
-
-        shown = []
-        for parameter in signature(type(self).__init__).parameters.values():
-            if parameter.name == "self" or parameter.kind in (
-                Parameter.VAR_POSITIONAL,
-                Parameter.VAR_KEYWORD,
-            ):
-                continue
-            required = parameter.default is Parameter.empty and parameter.kind is not Parameter.KEYWORD_ONLY
-            value = _attribute_repr(self, parameter.name)
-            shown.append(value if required else f"{parameter.name}={value}")
-        name = type(self).__name__
-        line = f"{name}({', '.join(shown)})"
-        if len(line) <= _ONE_LINE_CHARS and "\n" not in line:
-            return line
-        lines = ",\n".join(shown).replace("\n", "\n    ")
-        return f"{name}(\n    {lines}\n)"
-
-
-def _attribute_repr(owner: object, name: str) -> str:
-    try:
-        return repr(getattr(owner, name))
-    except AttributeError:
-        return "<unrecorded>"
-    except Exception as error:
-        return f"<repr raises {type(error).__name__}: {error}>"
+_OPEN_MODES = frozenset(verb + rest for verb in "awx" for rest in ("", "+", "b", "t", "b+", "t+", "+b", "+t"))
 
 
 class AtomicIDCounter:
@@ -102,27 +76,25 @@ class AutoCancelTimer(threading.Timer):
 
 
 class Timer:
-    """Calls a function again and again, in a thread of its own, until it is closed.
+    """Calls a function periodically, in a thread of its own, until the timer is closed.
 
-    An exception of the function is logged, and the function is called again when it is time.
+    An exception that the function raises is logged, and the calls continue.
 
     Args:
         callback: The function.
-        args: What to call it with.
+        args: Its arguments.
         interval: The time between the end of a call and the next one, in seconds.
         name: The name of the thread.
     """
 
+    callback: Callable[..., Any] = validate.Function()
+    interval = validate.Number(above=0)
+
     def __init__(
-        self,
-        callback: Callable[..., Any],
-        *args: Any,
-        interval: float | int = 5,
-        name: str | None = None,
+        self, callback: Callable[..., Any], *args: Any, interval: float | int = 5, name: str | None = None
     ) -> None:
-        self.callback: Callable[..., Any] = validate.callable_(self, "callback", callback)
+        validate.assign(self, locals())
         self.cb_args = args
-        self.interval = validate.number(self, "interval", interval, above=0)
         self._closed = threading.Event()
         self._calls = 0
         self._thread = threading.Thread(target=self._run, name=name or f"Timer-{id(self)}", daemon=True)
@@ -137,14 +109,14 @@ class Timer:
             import logging
 
             logging.getLogger(__name__).exception(
-                "Callback of timer %s failed; it goes on", self._thread.name
+                "The callback of timer %s failed; the timer continues", self._thread.name
             )
 
     def close(self, timeout: float | None = None) -> None:
-        """Stop calling, and wait for a call that is under way.
+        """Stop the calls, and wait for the current one to end.
 
         Args:
-            timeout: How long to wait, in seconds; None: as long as it takes.
+            timeout: How long to wait, in seconds; None means without limit.
         """
         self._closed.set()
         if threading.current_thread() is not self._thread:
@@ -162,18 +134,18 @@ class Timer:
 def get_std_fname_mode(
     fdname: str, stdfspec: os.PathLike[str] | str | tuple[str | os.PathLike[str], str]
 ) -> tuple[str, str]:
-    """Split what a user gave as a task's stdout or stderr into path and mode.
+    """Split the value of a task's ``stdout`` or ``stderr`` parameter into path and mode.
 
     Args:
         fdname: ``"stdout"`` or ``"stderr"``, for the error message.
         stdfspec: A path, or a pair of path and mode.
 
     Returns:
-        The path and the mode to open it with, which is ``a+`` if none was given.
+        The path, and the mode to open it with (by default ``a+``).
 
     Raises:
-        ParameterTypeError: It is neither a path nor a pair of them.
-        ParameterValueError: The mode is not one to write with, or the path is empty.
+        ParameterTypeError: The value is neither a path nor such a pair.
+        ParameterValueError: The mode is not for writing, or the path is empty.
     """
     path: object = stdfspec
     mode: object = "a+"
@@ -196,18 +168,18 @@ def get_std_fname_mode(
 
 
 def wtime_to_minutes(time_string: str) -> int:
-    """Turn a walltime into minutes.
+    """Convert a walltime into minutes.
 
     Args:
         time_string: ``HH:MM:SS`` or ``D-HH:MM:SS``. (``HH:MM`` and ``MM`` mean different times to
             different schedulers and are refused.)
 
     Returns:
-        Whole minutes, rounded down; but at least 1 for any time that is not zero.
+        Whole minutes, rounded down, but at least 1 for any time above zero.
 
     Raises:
-        ParameterTypeError: It is not a string.
-        ParameterValueError: It has another form.
+        ParameterTypeError: The walltime is not a string.
+        ParameterValueError: The walltime has another form.
     """
     expected = "a walltime of the form HH:MM:SS or D-HH:MM:SS"
     time_string = validate.text("wtime_to_minutes", "time_string", time_string)
@@ -222,17 +194,17 @@ def wtime_to_minutes(time_string: str) -> int:
 
 
 def execute_wait(cmd: str, walltime: int | None = None) -> tuple[int, str, str]:
-    """Run a command line with the shell, and wait for it.
+    """Run a command line in a shell, and wait for its end.
 
     Args:
         cmd: The command line.
-        walltime: How long to wait, in seconds; None: as long as it takes.
+        walltime: How long to wait, in seconds; None means without limit.
 
     Returns:
-        Exit code, stdout, stderr.
+        The exit code, stdout and stderr.
 
     Raises:
-        subprocess.TimeoutExpired: It took longer; it has been killed, with its children.
+        subprocess.TimeoutExpired: The command took longer. It has been killed together with its children.
     """
     import signal
     from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
@@ -255,41 +227,27 @@ def execute_wait(cmd: str, walltime: int | None = None) -> tuple[int, str, str]:
     return process.returncode, stdout, stderr
 
 
-def setproctitle(title: str) -> None:
-    """Show ``title`` as this process's name in ``ps`` and ``top``, if the package setproctitle is there.
-
-    The short name, of 15 characters, has no spaces: a Slurm that finds the processes of a job by
-    ``/proc/PID/stat`` (proctrack/linuxproc) could not end this one otherwise.
-    """
-    try:
-        import setproctitle as package
-    except ImportError:
-        return
-    package.setproctitle(title)
-    package.setthreadtitle(title.replace(": ", ":").replace(" ", "-"))
-
-
 def sanitize_dns_label_rfc1123(raw_string: str) -> str:
-    """Make a string a DNS label: lower-case letters, digits and dashes, at most 63 of them.
+    """Convert a string into a DNS label: lower-case letters, digits and dashes, at most 63 of them.
 
     Raises:
-        ValueError: Nothing of it is left.
+        ValueError: The string has no ASCII letter or digit.
     """
     import re
 
     label = re.sub(r"[^a-z0-9]+", "-", raw_string.lower())[:_DNS_LABEL_CHARS].strip("-")
     if not label:
         raise ValueError(
-            f"Nothing in {raw_string!r} can stand in a DNS label: it has no ASCII letter or digit."
+            f"Nothing in {raw_string!r} can be part of a DNS label: it has no ASCII letter or digit."
         )
     return label
 
 
 def sanitize_dns_subdomain_rfc1123(raw_string: str) -> str:
-    """Make a string a DNS name: labels with dots between them, at most 253 characters.
+    """Convert a string into a DNS name: labels with dots between them, at most 253 characters.
 
     Raises:
-        ValueError: Nothing of it is left.
+        ValueError: The string has no ASCII letter or digit.
     """
     labels = []
     for part in raw_string.split("."):
@@ -300,51 +258,28 @@ def sanitize_dns_subdomain_rfc1123(raw_string: str) -> str:
     subdomain = ".".join(labels)[:_DNS_SUBDOMAIN_CHARS].strip("-.")
     if not subdomain:
         raise ValueError(
-            f"Nothing in {raw_string!r} can stand in a DNS name: it has no ASCII letter or digit."
+            f"Nothing in {raw_string!r} can be part of a DNS name: it has no ASCII letter or digit."
         )
     return subdomain
 
 
 @contextmanager
 def wait_for_file(path: str, seconds: int = 10) -> Generator[None, None, None]:
-    """Enter the block when a file exists, or when ``seconds`` are over."""
+    """Enter the block when a file exists, at the latest after ``seconds``."""
     from time import monotonic, sleep
 
     deadline_s = monotonic() + seconds
     while not os.path.exists(path) and monotonic() < deadline_s:
-        sleep(_FILE_WAIT_STEP_S)  # there is no portable way to be told
+        sleep(_FILE_WAIT_STEP_S)  # there is no portable notification
     yield
 
 
 @contextmanager
 def time_limited_open(path: str, mode: str, seconds: int = 1) -> Generator[IO[Any], None, None]:
-    """Open a file that may come into being only within ``seconds``.
+    """Wait up to ``seconds`` for a file, and open it.
 
     Raises:
-        FileNotFoundError: It still does not exist.
+        FileNotFoundError: The file still does not exist.
     """
     with wait_for_file(path, seconds), open(path, mode) as stream:
         yield stream
-
-
-def get_all_checkpoints(rundir: str = "runinfo") -> Sequence[str]:
-    """Return the checkpoint directories of all runs, the oldest first.
-
-    Empty ones, of runs that were killed before they had written anything, are left out.
-
-    Args:
-        rundir: The directory that holds the runs' directories, ``Config.run_dir``.
-    """
-    from parsl.common.rundirs import numbered_rundirs
-
-    checkpoints = (os.path.abspath(os.path.join(run, "checkpoint")) for run in numbered_rundirs(rundir))
-    return [path for path in checkpoints if os.path.isdir(path) and os.listdir(path)]
-
-
-def get_last_checkpoint(rundir: str = "runinfo") -> Sequence[str]:
-    """Return a list of the newest checkpoint directory, which is empty if there is none.
-
-    Args:
-        rundir: The directory that holds the runs' directories, ``Config.run_dir``.
-    """
-    return get_all_checkpoints(rundir)[-1:]

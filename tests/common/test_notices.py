@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import parsl
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 from parsl.config import Config
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.executors import ThreadPoolExecutor
@@ -34,5 +34,5 @@ def test_what_a_call_has_brought_about_names_the_line_of_the_call(tmp_path: Any)
 def test_no_thread_is_lost_to_a_warning_that_is_an_error() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tell("this", UserWarning)
-        tell("that", UserWarning, in_call=True)
+        warn_user("this", UserWarning)
+        warn_user("that", UserWarning, in_call=True)

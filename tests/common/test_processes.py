@@ -397,3 +397,30 @@ def test_a_signal_of_the_root_is_seen_by_its_parent(bash: Bash) -> None:
     root, _ = bash.start("echo $$ >> $PIDS; exec sleep 1000", 1)
     terminate_tree(root)
     assert bash.started[0].wait() == -signal.SIGTERM
+
+
+def test_process_title():
+    pytest.importorskip("setproctitle")
+    code = (
+        "from parsl.common.processes import setproctitle; setproctitle('parsl: test of a title'); import os; "
+    )
+    code += "print(open('/proc/self/cmdline').read().rstrip(chr(0)))"
+    assert _python(code) == "parsl: test of a title\n"
+
+
+def test_the_short_name_of_a_process_has_no_spaces():
+    pytest.importorskip("setproctitle")
+    code = "from parsl.common.processes import setproctitle; setproctitle('parsl: test of a title'); "
+    assert _python(code + "print(open('/proc/self/comm').read())").split() == ["parsl:test-of-a"]
+
+
+def test_process_title_without_the_package_is_left_alone():
+    code = "import sys; sys.modules['setproctitle'] = None; from parsl.common.processes import setproctitle; "
+    assert _python(code + "setproctitle('parsl: x'); print('fine')") == "fine\n"
+
+
+def _python(code: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout

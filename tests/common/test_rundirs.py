@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from parsl.common.rundirs import for_the_user, make_directory, make_rundir, numbered_rundirs
+from parsl.common.rundirs import (
+    for_the_user,
+    get_all_checkpoints,
+    get_last_checkpoint,
+    make_directory,
+    make_rundir,
+    numbered_rundirs,
+)
 
 _RACER = """
 import sys
@@ -111,3 +118,20 @@ def test_50_drivers_starting_together_each_get_their_own(tmp_path):
             racer.kill()
             racer.wait()
     assert sorted(made) == [str(tmp_path / f"{number:03d}") for number in range(50)]
+
+
+def test_checkpoints_are_listed_by_number(tmp_path):
+    for run in ("000", "002", "999", "1000"):
+        (tmp_path / run / "checkpoint").mkdir(parents=True)
+        (tmp_path / run / "checkpoint" / "tasks.pkl").touch()
+    (tmp_path / "001").mkdir()
+    (tmp_path / "1001" / "checkpoint").mkdir(parents=True)  # killed just then
+    (tmp_path / "junk" / "checkpoint").mkdir(parents=True)
+    expected = [str(tmp_path / run / "checkpoint") for run in ("000", "002", "999", "1000")]
+    assert get_all_checkpoints(str(tmp_path)) == expected
+    assert get_last_checkpoint(str(tmp_path)) == expected[-1:]
+
+
+def test_no_checkpoints(tmp_path):
+    assert get_all_checkpoints(str(tmp_path / "none")) == []
+    assert get_last_checkpoint(str(tmp_path / "none")) == []

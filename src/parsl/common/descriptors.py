@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import resource
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 from parsl.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -94,4 +94,4 @@ def warn_if_few(label: str, managers: int) -> None:
             "(nofile in limits.conf), or lower max_blocks."
         )
         logger.warning("%s", text)
-        tell(text, RuntimeWarning)
+        warn_user(text, RuntimeWarning)

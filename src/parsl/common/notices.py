@@ -1,4 +1,4 @@
-"""Telling users, where they look, what does not end the run but that they ought to know."""
+"""Warnings to users about problems that do not end the run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import warnings
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 
-def tell(text: str, category: type[Warning], in_call: bool = False) -> None:
-    """Warn, from whatever thread: whoever has made errors of warnings must not lose that thread by it.
+def warn_user(text: str, category: type[Warning], in_call: bool = False) -> None:
+    """Warn, from any thread. A filter that turns warnings into errors must not end that thread.
 
     Args:
         text: What happened, and what follows from it.
-        category: What kind of warning it is, for filters.
-        in_call: Whether a call from outside of this package has brought it about: that line is named.
+        category: The kind of warning, for filters.
+        in_call: Whether a call from outside of this package caused the warning, which then names that line.
     """
     try:
         warnings.warn(text, category, stacklevel=_caller_level() if in_call else 3)
@@ -24,7 +24,7 @@ def tell(text: str, category: type[Warning], in_call: bool = False) -> None:
 
 
 def _caller_level() -> int:
-    """The stack level, for `warnings.warn` in the function that asks, of who has called this package."""
+    """Return the stack level of the call into this package, as seen from the calling function."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

@@ -1,15 +1,17 @@
-"""Mistyped names of parameters: refused with the nearest name that there is."""
+"""Keyword arguments that a function does not have: mistyped names are refused, retired ones translated."""
 
 from __future__ import annotations
 
+import warnings
 from functools import wraps
 
+from parsl.errors import ConfigurationError
 from parsl.validate import ParameterError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import NoReturn, ParamSpec, TypeVar
+    from typing import Any, NoReturn, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -18,29 +20,70 @@ _HAS_KWARGS = 0x08
 _MAX_SUGGESTIONS = 3
 #: By difflib's ratio: two letters of a short word have changed places.
 _NEARLY_EQUAL = 0.8
+#: From :func:`warnings.warn` to the call that used the retired argument.
+_STACK_LEVEL = 4
 
 
 class UnknownParameterError(ParameterError, TypeError):
-    """There is no parameter of that name."""
+    """A function has no parameter of this name."""
 
 
-def refuses_unknown_names(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function or ``__init__`` refuse keyword arguments that it does not have, with a suggestion."""
-    names = parameter_names(function)
+class Retired:
+    """A former argument.
 
-    @wraps(function)
-    def checking(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not names.issuperset(kwargs):
-            refuse_unknown(type(args[0]).__name__ if "self" in names else function.__name__, kwargs, names)
-        return function(*args, **kwargs)
+    Args:
+        advice: What to do now, as a sentence without its full stop.
+        new: The argument that replaces it; None if it has no replacement.
+        convert: Converts the old argument's value to the new one's. It may raise ``ValueError``, with advice
+            for a value that has no equivalent.
+    """
 
-    return checking
+    def __init__(
+        self, advice: str, new: str | None = None, convert: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.advice = advice
+        self.new = new
+        self.convert = convert
+
+
+def renamed(new: str) -> Retired:
+    """Return the entry for an argument that has another name now."""
+    return Retired(f"write {new} instead", new)
+
+
+def accepts_retired(**retired: Retired) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function or ``__init__`` accept retired keyword arguments, each with a warning.
+
+    Unknown arguments are refused with a suggestion. Retired ones are not part of the signature: type checkers
+    and ``inspect`` show only the current arguments.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        names = parameter_names(function)
+
+        @wraps(function)
+        def accepting(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not names.issuperset(kwargs):
+                owner = type(args[0]).__name__ if "self" in names else function.__name__
+                _replace(owner, retired, kwargs)
+                if not names.issuperset(kwargs):
+                    refuse_unknown(owner, kwargs, names)
+            return function(*args, **kwargs)
+
+        return accepting
+
+    return decorate
+
+
+#: Makes a function or ``__init__`` refuse unknown keyword arguments with a suggestion.
+refuses_unknown_names = accepts_retired()
 
 
 def parameter_names(function: Callable[..., object]) -> frozenset[str]:
-    """Return what a function without ``**kwargs`` takes as keyword arguments, ``self`` included.
+    """Return the keyword arguments of a function without ``**kwargs``, ``self`` included.
 
-    It looks at the code object, below decorators: the inspect module would cost more than all else here.
+    They are read from the code object of the undecorated function: importing inspect would cost more than
+    everything else here.
     """
     code = getattr(function, "__wrapped__", function).__code__
     assert not code.co_flags & _HAS_KWARGS, f"{function!r} takes keyword arguments of any name"
@@ -48,21 +91,21 @@ def parameter_names(function: Callable[..., object]) -> frozenset[str]:
 
 
 def named_parameters(function: Callable[..., object]) -> frozenset[str]:
-    """Return the parameters of a function that have names, whether it has ``**kwargs`` besides or not."""
+    """Return the named parameters of a function, which may also have ``**kwargs``."""
     code = getattr(function, "__wrapped__", function).__code__
     return frozenset(code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount])
 
 
 def refuse_unknown(owner: str, given: Collection[str], names: Collection[str]) -> NoReturn:
-    """Refuse the first name that is unknown.
+    """Refuse the first unknown name.
 
     Args:
         owner: The class, for the error.
         given: The names of the keyword arguments of the call.
-        names: Those that there are, ``self`` included.
+        names: The known names, ``self`` included.
 
     Raises:
-        UnknownParameterError: Always; it names what may have been meant.
+        UnknownParameterError: Always; the message suggests similar names.
     """
     known = sorted(name for name in names if name != "self")
     unknown = next(name for name in given if name not in known)
@@ -72,7 +115,7 @@ def refuse_unknown(owner: str, given: Collection[str], names: Collection[str]) -
 
 
 def advice_on(unknown: str, known: list[str]) -> str:
-    """Say which of the ``known`` parameters may have been meant, or which there are."""
+    """Return a sentence with the ``known`` parameters that are similar to the unknown one, or with all."""
     if not known:
         return "It has no parameters."
     from difflib import get_close_matches
@@ -83,3 +126,33 @@ def advice_on(unknown: str, known: list[str]) -> str:
     if 1 <= len(meant) <= _MAX_SUGGESTIONS:
         return f"Did you mean {' or '.join(meant)}?"
     return f"Its parameters are {', '.join(known)}."
+
+
+def warn_retired(what: str, advice: str, stack_level: int = _STACK_LEVEL - 1) -> None:
+    """Warn that something has been retired.
+
+    Args:
+        what: What was used.
+        advice: What to do now, as a sentence without its full stop.
+        stack_level: As for :func:`warnings.warn`, plus one: 3 is the caller of the function that calls this.
+    """
+    warnings.warn(f"{what} has been retired: {advice}.", DeprecationWarning, stacklevel=stack_level)
+
+
+def _replace(owner: str, retired: dict[str, Retired], arguments: dict[str, Any]) -> None:
+    for name in retired.keys() & arguments.keys():
+        entry, value = retired[name], arguments.pop(name)
+        if entry.new in arguments:
+            raise ConfigurationError(
+                f"{owner}: both {name}={value!r} and {entry.new}={arguments[entry.new]!r} are given. "
+                f"{name} is the older spelling: leave it out"
+            )
+        try:
+            converted = value if entry.convert is None else entry.convert(value)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{owner}: {name}={value!r} has been retired, and there is no equivalent: {error}"
+            ) from None
+        if entry.new is not None:
+            arguments[entry.new] = converted
+        warn_retired(f"{owner}: {name}", entry.advice, _STACK_LEVEL)

@@ -343,3 +343,17 @@ def wait_readable(descriptor: int, limit_s: float) -> bool:
             return True
         if time.monotonic() >= deadline:
             return False
+
+
+def setproctitle(title: str) -> None:
+    """Set the name of this process in ``ps`` and ``top``, if the package setproctitle is installed.
+
+    The short name, of 15 characters, gets no spaces: Slurm with proctrack/linuxproc finds the processes of a
+    job in ``/proc/PID/stat``, and cannot end a process whose name contains a space.
+    """
+    try:
+        import setproctitle as package
+    except ImportError:
+        return
+    package.setproctitle(title)
+    package.setthreadtitle(title.replace(": ", ":").replace(" ", "-"))

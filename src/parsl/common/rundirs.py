@@ -1,12 +1,16 @@
-"""The numbered directories of runs, ``runinfo/000``, ``runinfo/001``, ..., where only the user may write."""
+"""The numbered directories of runs (``runinfo/000``, ``runinfo/001``, ...), writable by their user only."""
 
 from __future__ import annotations
 
 import os
 
-#: Logs and scripts of a run may be read by colleagues, as is usual on shared machines; but whoever
-#: can write here can make the run's jobs execute what they like. The certificates inside have a
-#: stricter directory of their own. This is so whatever the umask allows.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Colleagues may read a run's logs and scripts, as is usual on shared machines. Write access would let them
+#: choose what the run's jobs execute, so these modes hold whatever the umask allows. The certificates inside
+#: have a stricter directory of their own.
 _MODE = 0o755
 _FILE_MODE = 0o644
 
@@ -14,20 +18,20 @@ _MAX_ATTEMPTS = 10_000
 
 
 def make_rundir(path: str | os.PathLike[str]) -> str:
-    """Make the directory of a new run. Any number of drivers may do so together.
+    """Make the directory of a new run. Several drivers may do so at the same time.
 
     Args:
         path: The directory that holds the runs' directories, ``Config.run_dir``; made if missing.
 
     Returns:
-        The absolute path of the new directory, whose number is one above the highest there is.
+        The absolute path of the new directory, whose number is one above the highest existing one.
 
     Raises:
-        OSError: It cannot be made; the message says which and why.
+        OSError: The directory cannot be made; the message contains path and reason.
     """
     base = os.path.abspath(path)
     make_directory(base)
-    number = _highest_number(base) + 1
+    number = max((number for number, _ in _numbered_names(base)), default=-1) + 1
     for candidate in range(number, number + _MAX_ATTEMPTS):
         rundir = os.path.join(base, f"{candidate:03d}")
         try:
@@ -42,10 +46,10 @@ def make_rundir(path: str | os.PathLike[str]) -> str:
 
 
 def make_directory(path: str | os.PathLike[str]) -> None:
-    """Make a directory that nobody else can write to, with those above it, as far as they are missing.
+    """Make a directory that only its user can write to, and its parents where they are missing.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The directory cannot be made.
     """
     parent = os.path.dirname(os.fspath(path).rstrip(os.sep))
     if parent and not os.path.exists(parent):
@@ -58,17 +62,34 @@ def make_directory(path: str | os.PathLike[str]) -> None:
 
 
 def for_the_user(path: str, flags: int) -> int:
-    """Open a file that nobody else can write to; for ``open(..., opener=for_the_user)``."""
+    """Open a file that only its user can write to; for ``open(..., opener=for_the_user)``."""
     return os.open(path, flags, _FILE_MODE)
 
 
 def numbered_rundirs(path: str | os.PathLike[str]) -> list[str]:
-    """Return the directories of the runs in ``path``, by rising number; none if there is no ``path``."""
+    """Return the directories of the runs in ``path``, in numerical order; none if ``path`` does not exist."""
     return [os.path.join(path, name) for _, name in sorted(_numbered_names(path))]
 
 
-def _highest_number(base: str) -> int:
-    return max((number for number, _ in _numbered_names(base)), default=-1)
+def get_all_checkpoints(rundir: str = "runinfo") -> Sequence[str]:
+    """Return the checkpoint directories of all runs, the oldest first.
+
+    Empty directories, left by runs that were killed before they wrote a checkpoint, are omitted.
+
+    Args:
+        rundir: The directory that holds the runs' directories, ``Config.run_dir``.
+    """
+    checkpoints = (os.path.abspath(os.path.join(run, "checkpoint")) for run in numbered_rundirs(rundir))
+    return [path for path in checkpoints if os.path.isdir(path) and os.listdir(path)]
+
+
+def get_last_checkpoint(rundir: str = "runinfo") -> Sequence[str]:
+    """Return a list with the newest checkpoint directory; an empty list if there is none.
+
+    Args:
+        rundir: The directory that holds the runs' directories, ``Config.run_dir``.
+    """
+    return get_all_checkpoints(rundir)[-1:]
 
 
 def _numbered_names(path: str | os.PathLike[str]) -> list[tuple[int, str]]:

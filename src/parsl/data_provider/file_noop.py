@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from parsl.common.representation import RepresentationMixin
 from parsl.data_provider.staged_call import StagedCall, make_parents
 from parsl.data_provider.staging import Staging
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

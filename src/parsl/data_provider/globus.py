@@ -7,11 +7,11 @@ from logging import getLogger
 from pathlib import Path
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
 from parsl.data_provider.staged_call import StagedCall, make_parents
 from parsl.data_provider.staging import Staging
 from parsl.errors import ConfigurationError, OptionalModuleMissing
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import os
 from functools import partial
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.data_provider.errors import TransferError
 from parsl.data_provider.staged_call import StagedCall, make_parents
 from parsl.data_provider.staging import Staging
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from parsl.common.representation import RepresentationMixin
 from parsl.data_provider.staged_call import StagedCall
 from parsl.data_provider.staging import Staging
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

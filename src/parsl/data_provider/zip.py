@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
+from parsl.common.representation import RepresentationMixin
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
 from parsl.data_provider.staged_call import StagedCall, make_parents
 from parsl.data_provider.staging import Staging
 from parsl.data_provider.zip_archive import add_member, extract_member
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

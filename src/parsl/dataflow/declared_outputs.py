@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from logging import getLogger
 from weakref import WeakValueDictionary
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 from parsl.dataflow.futures import AppFuture
 from parsl.validate import ParameterValueError
 from parsl.vocabulary.data_future import DataFuture
@@ -78,7 +78,7 @@ class DeclaredOutputs:
         if not self._has_told:
             self._has_told = True
             once = f"{text}. (This is said once; the log has the others, if there are any.)"
-            tell(once, SharedOutputWarning, in_call=True)
+            warn_user(once, SharedOutputWarning, in_call=True)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._futures)} files>"

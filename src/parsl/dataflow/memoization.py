@@ -153,7 +153,7 @@ class BasicMemoizer(Memoizer):
         if self.checkpoint_files is not None:
             self._loaded = _load(self.checkpoint_files)
         elif self.checkpoint_mode is not None:
-            from parsl.utils import get_all_checkpoints
+            from parsl.common.rundirs import get_all_checkpoints
 
             self._loaded = _load(get_all_checkpoints(config_run_dir), skip_missing=True)
         if self.checkpoint_mode == "periodic":

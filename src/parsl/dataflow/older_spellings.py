@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from functools import wraps
 
-from parsl.common.deprecations import warn_retired
-from parsl.common.parameter_names import parameter_names, refuse_unknown
+from parsl.common.parameter_names import parameter_names, refuse_unknown, warn_retired
 from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from parsl import validate
-from parsl.common.deprecations import Retired, accepts_retired
+from parsl.common.parameter_names import Retired, accepts_retired
+from parsl.common.representation import RepresentationMixin
 from parsl.executors.base import ParslExecutor
 from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.local.thread_pool import ThreadPool
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

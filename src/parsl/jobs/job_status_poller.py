@@ -7,7 +7,7 @@ import threading
 import time
 
 from parsl import validate
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 from parsl.executors.blocks.notices import BlocksWarning
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
@@ -238,4 +238,4 @@ def _tell_of_no_blocks(executor: BlockProviderExecutor) -> None:
         "init_blocks, or write Config(strategy='simple')."
     )
     logger.warning(text)
-    tell(text, BlocksWarning)
+    warn_user(text, BlocksWarning)

@@ -7,8 +7,8 @@ import sys
 from abc import ABCMeta, abstractmethod
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.launchers.errors import BadLauncher
-from parsl.utils import RepresentationMixin
 
 _VAR_POSITIONAL = 0x04
 _VAR_KEYWORD = 0x08

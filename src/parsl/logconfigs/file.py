@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.logconfigs.attach import attach
 from parsl.logconfigs.base import LogConfig
 from parsl.logconfigs.log_file import LogFile
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import json
 import logging
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.logconfigs.attach import attach
 from parsl.logconfigs.base import LogConfig
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from parsl.common.representation import RepresentationMixin
 from parsl.logconfigs.base import LogConfig
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

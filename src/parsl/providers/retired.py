@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.common.deprecations import Retired, accepts_retired
+from parsl.common.parameter_names import Retired, accepts_retired
 
 
 def _local_channel(channel: object) -> None:

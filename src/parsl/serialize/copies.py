@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 
 
 class CopiedByDillWarning(UserWarning):
@@ -22,7 +22,7 @@ def tell_of_copies(error: Exception) -> None:
     if _has_told:
         return
     _has_told = True
-    tell(
+    warn_user(
         f"Only dill could pickle a call ({type(error).__name__}: {error}): the task has a copy of this "
         "object. A copy of a lock excludes nobody but threads of the same task. (This is said once.)",
         CopiedByDillWarning,

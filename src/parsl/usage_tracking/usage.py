@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from parsl.utils import RepresentationMixin
+    from parsl.common.representation import RepresentationMixin
 
 logger = getLogger(__name__)
 

@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-from parsl.common.public import publish
 from parsl.errors import AttemptError, ParslError
+from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

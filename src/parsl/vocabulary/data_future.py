@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
 
-from parsl.common.public import publish
+from parsl.vocabulary import publish
 from parsl.vocabulary.files import File
 from parsl.vocabulary.lean_future import LeanFuture
 

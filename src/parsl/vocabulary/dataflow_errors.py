@@ -12,8 +12,8 @@
 
 from __future__ import annotations
 
-from parsl.common.public import publish
 from parsl.errors import ParslError
+from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

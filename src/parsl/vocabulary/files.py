@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from parsl import validate
-from parsl.common.public import publish
+from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

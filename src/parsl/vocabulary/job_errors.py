@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parsl.common.public import publish
 from parsl.errors import ParslError
+from parsl.vocabulary import publish
 
 
 class TooManyJobFailuresError(ParslError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import IntEnum
 
-from parsl.common.public import publish
+from parsl.vocabulary import publish
 
 _ELISION = "\n...\n"
 

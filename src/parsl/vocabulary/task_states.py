@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from parsl.common.public import publish
+from parsl.vocabulary import publish
 
 
 class States(IntEnum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parsl.common.public import publish
-from parsl.utils import RepresentationMixin
+from parsl.common.representation import RepresentationMixin
+from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from logging import getLogger
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class CheckpointFile:
             "before, their tasks run again in the next one"
         )
         logger.error("%s", text)
-        tell(text, CheckpointWarning)
+        warn_user(text, CheckpointWarning)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path} {self._written} written, {len(self._waiting)} waiting>"

@@ -6,7 +6,7 @@ import os
 import sys
 from logging import getLogger
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def tell_of_unfinished(count: int) -> None:
     )
     logger.warning(text)
     if not script_has_failed():
-        tell(text, UnfinishedTasksWarning)
+        warn_user(text, UnfinishedTasksWarning)
 
 
 def _at_exit() -> None:

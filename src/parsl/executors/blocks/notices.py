@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ class BlockNotices:
         if key in self._told:
             return
         logger.warning("%s", text)
-        tell(text, BlocksWarning)
+        warn_user(text, BlocksWarning)
         self._told.add(key)

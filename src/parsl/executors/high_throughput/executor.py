@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from parsl import validate
 from parsl.common import descriptors
+from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.common_parameters import check_storage_access, no_radio
@@ -45,7 +46,6 @@ from parsl.executors.high_throughput.wire.protocol import (
     Task,
 )
 from parsl.executors.status_handling import BlockProviderExecutor
-from parsl.utils import RepresentationMixin
 from parsl.vocabulary.usage import UsageInformation
 
 TYPE_CHECKING = False

@@ -45,6 +45,7 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     import time
 
     from parsl.common import descriptors
+    from parsl.common.processes import setproctitle
     from parsl.errors import ConfigurationError
     from parsl.executors.high_throughput.manager.block_time import seconds_left
     from parsl.executors.high_throughput.manager.connecting import (
@@ -55,7 +56,6 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     from parsl.executors.high_throughput.manager.loop import Manager, manager_log_dir
     from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
     from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
-    from parsl.utils import setproctitle
     from parsl.version import VERSION
 
     setproctitle("parsl: HTEX manager")

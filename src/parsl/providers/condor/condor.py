@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.batch.template import fill_template, template_beside
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.condor.dialect import CondorDialect
 from parsl.providers.retired import accepts_retired_provider_arguments
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import logging
 import re
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.batch.checks import word
 from parsl.providers.batch.template import template_beside
@@ -13,7 +14,6 @@ from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.grid_engine.dialect import GridEngineDialect
 from parsl.providers.retired import accepts_retired_provider_arguments
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import threading
 from itertools import count
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.common.rundirs import make_directory
 from parsl.launchers.base import check_launcher, launch_text
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import ExecutionProvider
 from parsl.providers.local.job import LocalJob, start_job
 from parsl.providers.retired import accepts_retired_provider_arguments
-from parsl.utils import RepresentationMixin
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import ScriptPathError, SubmitException
 

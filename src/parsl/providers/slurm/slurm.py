@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.batch.checks import expression, word
 from parsl.providers.batch.template import double_quoted, template_beside
@@ -12,7 +13,6 @@ from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.slurm.dialect import SlurmDialect
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

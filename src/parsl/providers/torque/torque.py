@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parsl import validate
+from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import AprunLauncher
 from parsl.providers.batch.checks import word
 from parsl.providers.batch.template import template_beside
@@ -10,7 +11,6 @@ from parsl.providers.batch.walltime import format_walltime
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.torque.dialect import TorqueDialect
-from parsl.utils import RepresentationMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

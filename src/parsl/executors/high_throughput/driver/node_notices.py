@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from parsl.common.notices import tell
+from parsl.common.notices import warn_user
 from parsl.executors.high_throughput.wire.protocol import ManagerRefused, NodeChange
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def tell_of_node(label: str, news: NodeChange) -> None:
     text = f"Executor {label}: {news.text}"
     logger.warning("%s", text)
     if news.is_warning:
-        tell(text, BadNodeWarning)
+        warn_user(text, BadNodeWarning)
 
 
 def tell_of_refusal(label: str, refused: ManagerRefused, is_first: bool) -> None:
@@ -47,4 +47,4 @@ def tell_of_refusal(label: str, refused: ManagerRefused, is_first: bool) -> None
     logger.warning("%s", text)
     if is_first:
         once = f"{text}. (This is said once; the log has the others, if there are any.)"
-        tell(once, ManagerRefusedWarning)
+        warn_user(once, ManagerRefusedWarning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.common.deprecations import Retired, accepts_retired, renamed
+from parsl.common.parameter_names import Retired, accepts_retired, renamed
 
 
 def _first_port(worker_ports: tuple[int, int] | None) -> int | None:

@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = msgspec.msgpack.decode(first[0], type=InterchangeSettings)
     sys.path += [entry for entry in settings.path if entry not in sys.path]
     start_role_log("parsl", settings.log_file, is_debug=settings.debug)
-    from parsl.utils import setproctitle
+    from parsl.common.processes import setproctitle
 
     setproctitle("parsl: HTEX interchange")
     logger.info("up to %d open files, a connection each", descriptors.raise_limit())

@@ -229,7 +229,7 @@ def _serve(manager: socket.socket) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         import parsl.executors.high_throughput.worker.worker
         import parsl.serialize.by_value  # noqa: F401  every worker will need it
-        from parsl.utils import setproctitle
+        from parsl.common.processes import setproctitle
 
         setproctitle("parsl: HTEX fork server")
         server = ForkServer(manager)

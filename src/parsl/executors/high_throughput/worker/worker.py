@@ -300,7 +300,7 @@ def _settle(sock: socket.socket, order: Fork) -> None:
     os.environ.update(order.environment)
     if order.cpus:
         os.sched_setaffinity(0, order.cpus)
-    from parsl.utils import setproctitle
+    from parsl.common.processes import setproctitle
 
     setproctitle(f"{WORKER_TITLE}{order.rank}")
     sock.setblocking(True)

@@ -1,0 +1,43 @@
+"""A ``repr`` that shows the call that makes an object."""
+
+from __future__ import annotations
+
+_ONE_LINE_CHARS = 78
+
+
+class RepresentationMixin:
+    """Gives a class a ``repr`` in the form of the constructor call, with the current values.
+
+    The class keeps each parameter of its ``__init__`` in an attribute of the same name. A parameter without
+    an attribute, because ``__init__`` has not finished, is shown as ``<unrecorded>``. A repr that does not
+    fit on one line has a line for each parameter.
+    """
+
+    def __repr__(self) -> str:
+        from inspect import Parameter, signature
+
+        shown = []
+        for parameter in signature(type(self).__init__).parameters.values():
+            if parameter.name == "self" or parameter.kind in (
+                Parameter.VAR_POSITIONAL,
+                Parameter.VAR_KEYWORD,
+            ):
+                continue
+            required = parameter.default is Parameter.empty and parameter.kind is not Parameter.KEYWORD_ONLY
+            value = _attribute_repr(self, parameter.name)
+            shown.append(value if required else f"{parameter.name}={value}")
+        name = type(self).__name__
+        line = f"{name}({', '.join(shown)})"
+        if len(line) <= _ONE_LINE_CHARS and "\n" not in line:
+            return line
+        lines = ",\n".join(shown).replace("\n", "\n    ")
+        return f"{name}(\n    {lines}\n)"
+
+
+def _attribute_repr(owner: object, name: str) -> str:
+    try:
+        return repr(getattr(owner, name))
+    except AttributeError:
+        return "<unrecorded>"
+    except Exception as error:
+        return f"<repr raises {type(error).__name__}: {error}>"
