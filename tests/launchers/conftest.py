@@ -54,7 +54,7 @@ class Block:
     ) -> subprocess.Popen[str]:
         directory = str(self.script_dir) if script_dir is None else script_dir
         text = launcher(command, tasks_per_node, nodes_per_block, directory)
-        job = self.work_dir / "job.sh"
+        job = self.work_dir / (f"job-{len(self.started)}.sh" if self.started else "job.sh")
         job.write_text(f"{worker_init}\n{text}\n")
         process = subprocess.Popen(
             ["/bin/bash", str(job)],

@@ -151,14 +151,16 @@ class TestSingleNode:
     def test_sigterm_ends_all(self, copies, assert_dies_of_sigterm):
         assert_dies_of_sigterm(SingleNodeLauncher(), copies)
 
-    def test_exit_code_of_a_program_that_ends_in_order_on_sigterm(self, block):
-        process = block.start(
-            SingleNodeLauncher(debug=False), "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"
-        )
-        assert process.stdout.readline() == "ready\n"
-        process.terminate()
-        process.terminate()
-        assert process.wait(60) == 9
+    @pytest.mark.parametrize("signals", [1, 2])
+    def test_exit_code_of_a_program_that_handles_sigterm(self, signals, block):
+        """Run many blocks: a program may end at any moment of the launcher's wait."""
+        program = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"
+        blocks = [block.start(SingleNodeLauncher(debug=False), program) for _ in range(20)]
+        assert [process.stdout.readline() for process in blocks] == ["ready\n"] * len(blocks)
+        for process in blocks:
+            for _ in range(signals):
+                process.terminate()
+        assert {process.wait(60) for process in blocks} == {9}
 
     def test_fail_on_any_has_to_be_a_bool(self):
         with pytest.raises(ParameterError, match="fail_on_any is 'no'"):

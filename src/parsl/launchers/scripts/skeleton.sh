@@ -52,15 +52,18 @@ parsl_pass_on() {
     done 2>/dev/null
 }
 
-# Sets parsl_code. A signal ends `wait` before the program has ended, and so does a scheduler
-# that suspends the job, which stops the program: wait again. Whatever can be stopped has a
-# function of its own: when a child gets SIGTSTP, bash leaves all loops of the function that waits.
+# Sets parsl_code. A signal interrupts `wait`, which then returns the signal's code and not the
+# program's; so does a scheduler that suspends the job, which stops the program. Wait again, and
+# once more when the program is gone: it may have ended just after an interruption, and only then
+# is the code certainly the program's. Whatever can be stopped has a function of its own: when a
+# child gets SIGTSTP, bash leaves all loops of the function that waits.
 parsl_wait() {
     parsl_wait_once "$1"
     while kill -0 "$1" 2>/dev/null; do
         parsl_nap
         parsl_wait_once "$1"
     done
+    parsl_wait_once "$1"
 }
 
 parsl_wait_once() {
