@@ -23,7 +23,7 @@ from chaos.load import orders
 from chaos.load.member import Member
 from chaos.load.orders import Died, Ended, Order, Refused, decode_kill, decode_order
 from parsl.common import descriptors
-from parsl.executors.high_throughput.manager.connecting import make_dealer
+from parsl.executors.high_throughput.manager.registration import make_dealer
 from parsl.executors.high_throughput.manager.state import Slot
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.connections import receive, send

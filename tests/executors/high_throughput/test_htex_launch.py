@@ -136,7 +136,7 @@ def test_another_version_is_named_on_both_sides(
         "import parsl.version\n"
         "class V(tuple):\n    major = 2\n    minor = 6\n"
         "from parsl.executors.high_throughput import process_worker_pool\n"
-        "from parsl.executors.high_throughput.manager import connecting, loop, worker_pool\n"
+        "from parsl.executors.high_throughput.manager import registration, loop, worker_pool\n"
         "from parsl.executors.high_throughput.node import placement\n"
         "import argparse, logging, platform, msgspec, importlib.metadata\n"
         f"{change}\n"

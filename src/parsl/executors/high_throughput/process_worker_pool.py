@@ -48,13 +48,13 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
     from parsl.common.processes import setproctitle
     from parsl.errors import ConfigurationError
     from parsl.executors.high_throughput.manager.block_time import seconds_left
-    from parsl.executors.high_throughput.manager.connecting import (
+    from parsl.executors.high_throughput.manager.loop import Manager, manager_log_dir
+    from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
+    from parsl.executors.high_throughput.manager.registration import (
         NoInterchange,
         RefusedByInterchange,
         connect,
     )
-    from parsl.executors.high_throughput.manager.loop import Manager, manager_log_dir
-    from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
     from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
     from parsl.version import VERSION
 
@@ -106,15 +106,15 @@ def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
 
 def _clear_up(settings: ManagerSettings) -> None:
     """Remove what a driver that was killed, and its interchange with it, have left on this host."""
-    from parsl.executors.high_throughput.manager.connecting import nobody_listens
+    from parsl.executors.high_throughput.wire.connections import is_abandoned
     from parsl.executors.high_throughput.wire.spool import (
-        ENDING_PATIENCE_S,
+        DRIVER_END_TIMEOUT_S,
         remove_directory,
         remove_if_orphaned,
     )
 
-    remove_if_orphaned(settings.spool, ENDING_PATIENCE_S)
-    if settings.socket_directory and nobody_listens(settings.local_socket):
+    remove_if_orphaned(settings.spool, DRIVER_END_TIMEOUT_S)
+    if settings.socket_directory and is_abandoned(settings.local_socket):
         remove_directory(settings.socket_directory)
 
 

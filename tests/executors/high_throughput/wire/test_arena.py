@@ -1,8 +1,9 @@
-"""Memory for middle-sized arguments: each slot has one owner, and what finds no room travels another way."""
+"""Memory for medium-sized arguments: each slot has one owner; payloads without a slot take another way."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,26 @@ if TYPE_CHECKING:
 SIZE = 100_000
 
 
-def test_what_is_put_in_is_read_by_others(tmp_path: Path) -> None:
+@pytest.fixture
+def arenas(monkeypatch: pytest.MonkeyPatch) -> list[Arena]:
+    """The arenas that are created during the test, in order."""
+    created: list[Arena] = []
+    create = Arena.__init__
+
+    def record(arena: Arena, directory: str) -> None:
+        create(arena, directory)
+        created.append(arena)
+
+    monkeypatch.setattr(Arena, "__init__", record)
+    return created
+
+
+def are_all_slots_free(arena: Arena) -> bool:
+    slots, free = re.findall(r"\d+", repr(arena))
+    return bool(slots == free)
+
+
+def test_a_reader_gets_the_payloads_of_the_arena(tmp_path: Path) -> None:
     arena, reader = Arena(str(tmp_path)), ArenaReader(str(tmp_path))
     payloads = [bytes([i]) * (MAX_BYTES - i) for i in range(100)]
     places = [arena.put(i, payload) for i, payload in enumerate(payloads)]
@@ -56,7 +76,7 @@ def test_threads_get_slots_of_their_own(tmp_path: Path) -> None:
     assert len({place[0] for place in got}) == 400
 
 
-def test_no_room_in_memory_is_no_arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_memory_there_is_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -65,7 +85,7 @@ def test_no_room_in_memory_is_no_arena(tmp_path: Path, monkeypatch: pytest.Monke
     assert Arena(str(tmp_path / "nowhere")).put(1, b"a") is None
 
 
-def test_nothing_is_put_into_a_closed_one(tmp_path: Path) -> None:
+def test_a_closed_arena_takes_no_payload(tmp_path: Path) -> None:
     arena = Arena(str(tmp_path))
     place = arena.put(1, b"a")
     assert place is not None
@@ -74,16 +94,21 @@ def test_nothing_is_put_into_a_closed_one(tmp_path: Path) -> None:
     assert arena.put(2, b"b") is None
 
 
-def test_more_tasks_than_slots_get_their_arguments(start_run: StartRun) -> None:
-    run = start_run()
+def test_more_tasks_than_slots_get_their_arguments(
+    start_run: StartRun, tmp_path: Path, arenas: list[Arena], wait_until: WaitUntil
+) -> None:
+    run = start_run(max_workers_per_node=1)
+    running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
     blocks = [os.urandom(64) * (SIZE // 64) for _ in range(MAX_SLOTS + 50)]
     futures = [run.call(tasks.echo, block) for block in blocks]
+    wait_until(lambda: repr(arenas[0]) == f"<Arena slots={MAX_SLOTS} free=0>")
+    (tmp_path / "release").touch()
+    running.result(timeout=60)
     assert [future.result(timeout=60) for future in futures] == blocks
-    engine: Any = run.executor._engine
-    assert len(engine.endpoints.arena._free) == MAX_SLOTS
+    wait_until(lambda: repr(arenas[0]) == f"<Arena slots={MAX_SLOTS} free={MAX_SLOTS}>")
 
 
-def test_who_is_late_does_not_read_what_belongs_to_another_task(tmp_path: Path) -> None:
+def test_a_late_reader_does_not_read_the_payload_of_another_task(tmp_path: Path) -> None:
     arena, reader = Arena(str(tmp_path)), ArenaReader(str(tmp_path))
     place = arena.put(1, b"first")
     assert place is not None
@@ -103,7 +128,7 @@ def test_who_is_late_does_not_read_what_belongs_to_another_task(tmp_path: Path) 
 
 
 def test_the_slot_of_a_cancelled_task_is_used_again(
-    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+    start_run: StartRun, tmp_path: Path, arenas: list[Arena], wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
@@ -115,8 +140,7 @@ def test_the_slot_of_a_cancelled_task_is_used_again(
     (tmp_path / "release").touch()
     assert [future.result(timeout=60) for future in futures] == blocks
     running.result(timeout=60)
-    engine: Any = run.executor._engine
-    assert len(engine.endpoints.arena._free) == engine.endpoints.arena._slots
+    wait_until(lambda: are_all_slots_free(arenas[0]))
 
 
 def test_arguments_in_the_arena_survive_the_loss_of_the_interchange(

@@ -169,15 +169,15 @@ def test_a_connection_that_zeromq_has_given_up_is_made_again(wait_until: Any) ->
         dealer.curve_serverkey = public
         connection = ZmqConnection(dealer, endpoint)
         connection.send([b"too early"])
-        wait_until(connection.revive, 30)
-        assert not connection.revive(), "not twice at once"
-        wait_until(connection.revive, 30)
+        wait_until(connection.reconnect, 30)
+        assert not connection.reconnect(), "not twice at once"
+        wait_until(connection.reconnect, 30)
         assert relay.nonsense >= 2
         connection.send([b"into", b"the void, perhaps"])
         relay.weather = FAIR
 
         def arrives() -> bool:
-            connection.revive()
+            connection.reconnect()
             connection.send([b"here", b"I am"])
             return bool(router.poll(50))
 

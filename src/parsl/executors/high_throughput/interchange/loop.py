@@ -37,7 +37,11 @@ from parsl.executors.high_throughput.wire.protocol import (
     encode,
 )
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
-from parsl.executors.high_throughput.wire.spool import ENDING_PATIENCE_S, remove_directory, remove_if_orphaned
+from parsl.executors.high_throughput.wire.spool import (
+    DRIVER_END_TIMEOUT_S,
+    remove_directory,
+    remove_if_orphaned,
+)
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -460,5 +464,5 @@ class Interchange:
         if self._is_told_to_stop:
             remove_directory(self._settings.spool)
         else:
-            remove_if_orphaned(self._settings.spool, ENDING_PATIENCE_S)
+            remove_if_orphaned(self._settings.spool, DRIVER_END_TIMEOUT_S)
         remove_directory(self._settings.socket_directory)

@@ -21,7 +21,7 @@ from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
 from parsl.executors.high_throughput.manager.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.manager.worker_pool import PoolBroken, WorkerPool
 from parsl.executors.high_throughput.wire import protocol
-from parsl.executors.high_throughput.wire.connections import REVIVE_AFTER_S, Connection
+from parsl.executors.high_throughput.wire.connections import RECONNECT_AFTER_S, Connection
 from parsl.executors.high_throughput.wire.protocol import decode_to_manager, encode
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
@@ -98,7 +98,7 @@ class Manager:
         self._heard_at = now
         self._next_beat = now + self._period_s
         #: When to see whether the connection, which was interrupted, comes back by itself.
-        self._revive_at = float("inf")
+        self._reconnect_at = float("inf")
         self._drain_at = float("inf") if settings.drain_period_s is None else now + settings.drain_period_s
         self._signals, self._signal_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -145,7 +145,7 @@ class Manager:
 
     def _timeout_s(self) -> float:
         moment = min(self._next_beat, self._heard_at + self._threshold_s, self._pool.doubts.until_s)
-        moment = min(moment, self._revive_at)
+        moment = min(moment, self._reconnect_at)
         if not self._is_draining:
             moment = min(moment, self._drain_at)
         if self._pool.memory_limit is not None:
@@ -159,9 +159,9 @@ class Manager:
         if now >= self._next_beat:
             self._next_beat = now + self._period_s
             self._tell(protocol.Heartbeat())
-        if now >= self._revive_at:
-            self._revive_at = float("inf")
-            if self._connection.revive():
+        if now >= self._reconnect_at:
+            self._reconnect_at = float("inf")
+            if self._connection.reconnect():
                 logger.warning("what came over the connection was not the interchange's: connecting again")
                 self._begin_again()
         if now - self._heard_at > self._threshold_s:
@@ -268,7 +268,7 @@ class Manager:
             self._begin_again()
 
     def _begin_again(self) -> None:
-        self._revive_at = time.monotonic() + REVIVE_AFTER_S
+        self._reconnect_at = time.monotonic() + RECONNECT_AFTER_S
         self._is_registering = False  # if it has, that may be lost
         self._tell(protocol.Interrupted())
 

@@ -1,10 +1,11 @@
-"""Middle-sized arguments between processes of one host: through memory that is used again and again.
+"""Medium-sized arguments between processes of one host, through reused slots of shared memory.
 
-A file for each (see `spool`) costs the making and freeing of pages, and system calls in which other threads
-of the driver take the interpreter. Here the driver copies the pickled arguments into a slot of one file in
-memory, and the worker unpickles them from there. A slot is free again when its task has ended for the driver.
-Somebody may still be about to read it: a worker whose manager was given up, or is yet to hear that the task
-was cancelled. Each slot says whose it is; who finds another's number, before or afterwards, has read nothing.
+A file per payload (see `spool`) costs page allocations, and system calls during which other threads of the
+driver take the interpreter. Here the driver copies pickled arguments into a slot of one file in memory, and
+the worker unpickles them from there. A slot is free again when its task has ended for the driver. A worker
+may still read a freed slot: its manager was given up, or it does not know yet that the task was cancelled.
+Each slot therefore begins with the id of its task, and a reader that finds another id, before or after it
+has read, discards what it read.
 """
 
 from __future__ import annotations
@@ -16,26 +17,22 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: Bytes of a slot; the number of its task comes first.
+#: Bytes of a slot; the id of its task comes first.
 SLOT_BYTES = 128 * 1024
-_NUMBER = struct.Struct("<Q")
-#: Most bytes that a slot takes.
-MAX_BYTES = SLOT_BYTES - _NUMBER.size
-#: The arena grows up to so many slots; what finds none free travels another way.
+_TASK_ID = struct.Struct("<Q")
+#: The largest payload of a slot, in bytes.
+MAX_BYTES = SLOT_BYTES - _TASK_ID.size
+#: The arena grows up to this many slots; payloads that find no free slot take another way.
 MAX_SLOTS = 512
 _FIRST_SLOTS = 16
 _SIZE = SLOT_BYTES * MAX_SLOTS
 
 
-def _path(directory: str) -> str:
-    return f"{directory}/arena"
-
-
 class Arena:
-    """The driver's side. Any thread may put something in.
+    """The driver's side. Any thread may store payloads.
 
     Args:
-        directory: the spool's; the arena goes with it.
+        directory: The spool directory. The arena's file is removed together with it.
     """
 
     def __init__(self, directory: str) -> None:
@@ -43,17 +40,18 @@ class Arena:
         self._lock = threading.Lock()
         self._file = -1
         self._map: Any = None
-        #: Slots that there are, and where those begin that are free.
         self._slots = 0
+        #: Offsets of the free slots.
         self._free: list[int] = []
 
     def __repr__(self) -> str:
         return f"<Arena slots={self._slots} free={len(self._free)}>"
 
     def put(self, task_id: int, payload: bytes) -> tuple[int, int] | None:
-        """Copy a task's payload of at most MAX_BYTES into a slot.
+        """Copy a task's payload of at most `MAX_BYTES` into a slot.
 
-        Returns: where it begins, and how many bytes it has; None if there is no room.
+        Returns:
+            The offset of the slot and the size of the payload in bytes; None if there is no room.
         """
         try:
             at = self._free.pop()
@@ -63,18 +61,18 @@ class Arena:
             return self.put(task_id, payload)
         memory = self._map
         if memory is None:
-            return None  # it has been closed
-        _NUMBER.pack_into(memory, at, task_id)  # first: who reads what was here before must see it
-        begin = at + _NUMBER.size
+            return None  # the arena has been closed
+        _TASK_ID.pack_into(memory, at, task_id)  # first, so that a late reader of the slot notices
+        begin = at + _TASK_ID.size
         memory[begin : begin + len(payload)] = payload
         return at, len(payload)
 
     def release(self, place: tuple[int, int]) -> None:
-        """The task that has this place has ended."""
+        """Free the slot of a task that has ended."""
         self._free.append(place[0])
 
     def _grow(self) -> bool:
-        """Make more slots, with memory of their own: one that is not there would be a deadly signal later."""
+        """Add slots, with memory reserved: writing to memory that the host lacks would be a fatal signal."""
         with self._lock:
             if self._free:
                 return True
@@ -104,20 +102,20 @@ class Arena:
         self._file = file
 
     def close(self) -> None:
-        """Let go of the memory. The file goes with its directory."""
+        """Release the memory. The file is removed with its directory."""
         with self._lock:
             self._free.clear()
-            self._slots = MAX_SLOTS  # there will be no more
+            self._slots = MAX_SLOTS  # so that it never grows again
             if self._map is not None:
                 os.close(self._file)
-                self._map = None  # unmapped when nobody writes into it any more
+                self._map = None  # unmapped once no thread writes into it
 
 
 class ArenaReader:
-    """A worker's side.
+    """The worker's side.
 
     Args:
-        directory: the spool's.
+        directory: The spool directory.
     """
 
     def __init__(self, directory: str) -> None:
@@ -128,9 +126,11 @@ class ArenaReader:
         return f"<ArenaReader {self._path}>"
 
     def read(self, task_id: int, place: tuple[int, int], load: Callable[[memoryview], Any]) -> Any:
-        """What a task's payload is, as `load` makes it of its bytes.
+        """Return what `load` makes of a task's payload.
 
-        Raises: LookupError when the slot is another task's by now; OSError when the arena is gone.
+        Raises:
+            LookupError: The slot belongs to another task by now.
+            OSError: The arena is gone.
         """
         if self._view is None:
             file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -139,17 +139,21 @@ class ArenaReader:
             finally:
                 os.close(file)
         at, size = place
-        begin = at + _NUMBER.size
-        self._check(task_id, at)
+        begin = at + _TASK_ID.size
+        self._check(self._view, task_id, at)
         try:
             return load(self._view[begin : begin + size])
         finally:
-            self._check(task_id, at)
+            self._check(self._view, task_id, at)
 
-    def _check(self, task_id: int, at: int) -> None:
-        assert self._view is not None
-        (owner,) = _NUMBER.unpack_from(self._view, at)
+    @staticmethod
+    def _check(view: memoryview, task_id: int, at: int) -> None:
+        (owner,) = _TASK_ID.unpack_from(view, at)
         if owner != task_id:
             raise LookupError(
-                f"the arguments of task {task_id} are gone: it has ended, as the driver sees it"
+                f"the arguments of task {task_id} are gone: for the driver, the task has already ended"
             )
+
+
+def _path(directory: str) -> str:
+    return f"{directory}/arena"

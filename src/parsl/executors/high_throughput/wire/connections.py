@@ -1,139 +1,142 @@
-"""A manager's connection to its interchange, of two kinds with one interface.
+"""A manager's connection to its interchange: two kinds with one interface, neither of which ever blocks.
 
-On the interchange's own host: a unix socket in a directory that only the user can enter; its closing is the
-other side's end. Anywhere else: ZeroMQ over TCP, with CURVE. Neither ever blocks.
+On the interchange's host, a unix socket in a directory that only the user can enter; when it closes, the
+other side has ended. Elsewhere, ZeroMQ over TCP, with CURVE.
 """
 
 from __future__ import annotations
 
+import os
 import select
+import socket
 import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 
-#: Frames from this size on, in bytes, are handed to ZeroMQ without a copy.
+#: Frames from this size on, in bytes, are passed to ZeroMQ without a copy.
 COPY_LIMIT = 64 * 1024
-#: Messages that are taken at once before others get their turn.
+#: How long a socket has to accept a connection, in seconds.
+CONNECT_TIMEOUT_S = 10.0
+#: Messages received in one go, so that others get their turn.
 _BURST = 64
-# Constants of ZeroMQ as plain numbers: its enumerations cost more to combine than a message to send.
+# Constants of ZeroMQ as plain numbers: combining its enumerations costs more than sending a message.
 DONTWAIT = 1
 _DONTWAIT_AND_MORE = 1 | 2
 _RCVMORE = 13
 EVENTS = 15
 POLLIN = 1
 _POLLOUT = 2
-#: A connection that ZeroMQ has given up is made again at most this often, in seconds.
-REVIVE_AFTER_S = 1.0
+#: How often at most to replace a connection that ZeroMQ has given up, in seconds.
+RECONNECT_AFTER_S = 1.0
 #: How much longer than its sockets linger a context has to end, in seconds.
 _CONTEXT_GRACE_S = 1.0
 
 
 class Connection(ABC):
-    """Messages of frames, in both directions. Owned by the manager's loop."""
+    """Messages of frames, in both directions. Owned by the manager's loop.
+
+    The defaults below suit a connection that ends when it is interrupted.
+    """
+
+    #: Whether the interchange at the other end is known to be ours, as of the last look. Over a network, only
+    #: encryption can prove that.
+    is_proven = False
 
     def __init__(self) -> None:
         self._given_back: list[list[Any]] = []
 
     def give_back(self, messages: list[list[Any]]) -> None:
-        """Have these received again, before others."""
+        """Have these messages received again, before others."""
         self._given_back = messages
 
     @abstractmethod
     def fileno(self) -> int:
-        """What to watch for input."""
+        """Return the descriptor to watch for input."""
 
     def reopen(self) -> bool:
-        """Connect again after the other side's end.
+        """Connect again after the other side has ended. Messages that were not sent yet are lost.
 
-        Returns: whether there is somebody again; what had not been sent by then is lost.
+        Returns:
+            Whether another process accepted the connection.
         """
         return False
 
     def alarm_fileno(self) -> int | None:
-        """What to watch for interruptions; None where they end the connection."""
+        """Return the descriptor to watch for interruptions; None where these end the connection."""
         return None
 
     def was_interrupted(self) -> bool:
-        """Whether the connection has broken since this was asked last; it comes back by itself."""
+        """Return whether the connection broke since the last call. It comes back by itself."""
         return False
 
-    @property
-    def is_proven(self) -> bool:
-        """Whether it is our interchange that is at the other end, as far as was known at the last look.
+    def reconnect(self) -> bool:
+        """Replace a connection that will not come back by itself.
 
-        Without encryption nothing over a network proves that.
-        """
-        return False
-
-    def revive(self) -> bool:
-        """Make the connection again if it will not come back by itself.
-
-        Returns: whether it was made again; what was said meanwhile is lost.
+        Returns:
+            Whether it was replaced. Messages that were sent meanwhile are lost.
         """
         return False
 
     @abstractmethod
     def send(self, parts: Sequence[Any]) -> None:
-        """Send a message, now or as soon as the other side takes it."""
+        """Send a message, now or as soon as the other side accepts it."""
 
     @abstractmethod
     def receive(self) -> list[list[Any]]:
-        """The messages that have come.
+        """Return the messages that have arrived.
 
-        Raises: EOFError when the other side is known to be gone.
+        Raises:
+            EOFError: The other side is known to be gone.
         """
 
     @abstractmethod
     def has_input(self) -> bool:
-        """Whether messages may be there that the descriptor will not tell of."""
+        """Return whether there may be messages that the descriptor does not signal."""
 
-    @abstractmethod
     def wants_output(self) -> bool:
-        """Whether to watch for room to write."""
+        """Return whether to watch for room to write."""
+        return False
 
     @abstractmethod
     def flush(self) -> None:
-        """Write what is waiting, as far as there is room."""
+        """Write waiting messages as far as there is room."""
 
     @abstractmethod
     def close(self, timeout_s: float) -> None:
-        """Close, giving what is waiting so long to get out."""
+        """Close the connection after at most this time for waiting messages, in seconds."""
 
 
 class StreamConnection(Connection):
-    """Over a unix socket.
+    """A unix socket.
 
     Args:
-        stream: the connected socket.
-        connect: connects once more; gives None when nobody listens any more.
+        stream: The connected socket.
+        path: Where to connect again; empty if that is not possible.
     """
 
-    def __init__(
-        self, stream: MessageStream, connect: Callable[[], MessageStream | None] = lambda: None
-    ) -> None:
+    is_proven = True  # only the user can create a socket in that directory
+
+    def __init__(self, stream: MessageStream, path: str = "") -> None:
         super().__init__()
         self._stream = stream
-        self._connect = connect
+        self._path = path
         self._wants_output = False
 
     def fileno(self) -> int:
         return self._stream.fileno()
 
-    @property
-    def is_proven(self) -> bool:
-        return True  # nobody else can make a socket in that directory
-
     def reopen(self) -> bool:
         self._stream.sock.close()
-        stream = self._connect()
-        if stream is None:
+        try:
+            self._stream = open_stream(self._path)
+        except OSError:
             return False
-        self._stream, self._wants_output = stream, False
+        self._wants_output = False
         return True
 
     def send(self, parts: Sequence[Any]) -> None:
@@ -154,27 +157,56 @@ class StreamConnection(Connection):
         try:
             self._wants_output = not self._stream.flush()
         except OSError:
-            self._wants_output = False  # it is gone; reading tells
+            self._wants_output = False  # the other side is gone, which the next read notices
 
     def close(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while self._wants_output and (left := deadline - time.monotonic()) > 0:
-            self._poll_for_room(left)
+        while self._wants_output and (left_s := deadline - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self._stream, select.POLLOUT)
+            poll.poll(left_s * 1000)
             self.flush()
         self._stream.sock.close()
 
-    def _poll_for_room(self, timeout_s: float) -> None:
-        poll = select.poll()
-        poll.register(self._stream, select.POLLOUT)
-        poll.poll(timeout_s * 1000)
+
+def open_stream(path: str) -> MessageStream:
+    """Connect to a unix socket in a directory that only the user can enter.
+
+    Raises:
+        OSError: No process listens there, or others could have created the socket.
+    """
+    directory = os.stat(os.path.dirname(path))
+    if directory.st_uid != os.getuid() or directory.st_mode & 0o077:
+        raise PermissionError("its directory is open to others")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(CONNECT_TIMEOUT_S)
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return MessageStream(sock)
+
+
+def is_abandoned(path: str) -> bool:
+    """Return whether a unix socket is the remainder of processes that have all ended."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            sock.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 class ZmqConnection(Connection):
-    """Over a ZeroMQ DEALER socket.
+    """A ZeroMQ DEALER socket.
 
     Args:
-        sock: the socket, not connected yet.
-        endpoint: what to connect it to.
+        sock: The socket, not connected yet.
+        endpoint: Where to connect it.
     """
 
     def __init__(self, sock: Any, endpoint: str) -> None:
@@ -184,49 +216,44 @@ class ZmqConnection(Connection):
         self._zmq = zmq
         self._sock = sock
         self._endpoint = endpoint
-        self._revive_at = time.monotonic() + REVIVE_AFTER_S
+        self._reconnect_at = time.monotonic() + RECONNECT_AFTER_S
         self._fd = int(sock.getsockopt(zmq.FD))
         self._is_encrypted = int(sock.getsockopt(zmq.MECHANISM)) == zmq.CURVE
-        self._is_proven = False
         self._was_interrupted = False
-        # Before it connects: news that come while this is half made would stop ZeroMQ's own thread for ever.
+        # Before it connects: an event during the creation of the monitor would block ZeroMQ's thread forever.
         self._monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
         sock.connect(endpoint)
 
     def alarm_fileno(self) -> int | None:
-        self._take_news()  # its descriptor tells only of what comes after a vain attempt to read
+        self._read_events()  # the descriptor only signals events that follow a read that found nothing
         return int(self._monitor.getsockopt(self._zmq.FD))
 
     def was_interrupted(self) -> bool:
-        self._take_news()
+        self._read_events()
         found, self._was_interrupted = self._was_interrupted, False
         return found
 
-    def _take_news(self) -> None:
+    def _read_events(self) -> None:
         try:
-            while True:  # to the last one: its descriptor is edge-triggered
+            while True:  # to the last event, because the descriptor is edge-triggered
                 number = int.from_bytes(self._monitor.recv_multipart(DONTWAIT)[0][:2], sys.byteorder)
                 is_up = number == self._zmq.EVENT_HANDSHAKE_SUCCEEDED
-                self._is_proven = is_up and self._is_encrypted
+                self.is_proven = is_up and self._is_encrypted
                 self._was_interrupted |= not is_up
         except self._zmq.Again:
             pass
 
-    @property
-    def is_proven(self) -> bool:
-        return self._is_proven
-
-    def revive(self) -> bool:
-        # ZeroMQ connects again when a connection breaks, but gives it up for good when what comes over it is
-        # not ZeroMQ. Then there is nowhere to put a message.
+    def reconnect(self) -> bool:
+        # ZeroMQ restores a broken connection, but gives it up for good when it receives anything that is not
+        # ZeroMQ's protocol. The socket then has nowhere to put a message.
         now = time.monotonic()
-        if now < self._revive_at or int(self._sock.getsockopt(EVENTS)) & _POLLOUT:
+        if now < self._reconnect_at or int(self._sock.getsockopt(EVENTS)) & _POLLOUT:
             return False
-        self._revive_at = now + REVIVE_AFTER_S
+        self._reconnect_at = now + RECONNECT_AFTER_S
         try:
             self._sock.disconnect(self._endpoint)
         except self._zmq.ZMQError:
-            pass  # it has forgotten about it
+            pass  # ZeroMQ has already forgotten the endpoint
         self._sock.connect(self._endpoint)
         return True
 
@@ -237,7 +264,7 @@ class ZmqConnection(Connection):
         try:
             send(self._sock, parts)
         except self._zmq.Again:
-            pass  # it was given up; what was lost is asked for when it is made again
+            pass  # ZeroMQ has given the connection up; the interchange asks for lost messages afterwards
 
     def receive(self) -> list[list[Any]]:
         messages, self._given_back = self._given_back, []
@@ -252,11 +279,8 @@ class ZmqConnection(Connection):
         # ZeroMQ's descriptor is edge-triggered: never sleep on it with events pending.
         return bool(self._given_back or int(self._sock.getsockopt(EVENTS)) & POLLIN)
 
-    def wants_output(self) -> bool:
-        return False
-
     def flush(self) -> None:
-        pass
+        """Do nothing: ZeroMQ writes by itself."""
 
     def close(self, timeout_s: float) -> None:
         if self._sock.closed:
@@ -269,10 +293,10 @@ class ZmqConnection(Connection):
 
 
 def end_context(context: Any, linger_s: float) -> None:
-    """End a ZeroMQ context whose sockets are closed, without waiting for ever.
+    """End a ZeroMQ context whose sockets are closed, but wait for that only so long.
 
-    A connection that breaks in the middle of its handshake can keep it from ending. Then it ends with the
-    process, which has nothing else to do.
+    A connection that breaks in the middle of its handshake can keep a context from ending. It then ends with
+    the process, which has nothing else left to do.
 
     Args:
         context: The context.
@@ -284,9 +308,11 @@ def end_context(context: Any, linger_s: float) -> None:
 
 
 def send(sock: Any, parts: Sequence[Any]) -> None:
-    """Send a multipart message over ZeroMQ without blocking, large frames uncopied.
+    """Send a multipart message over ZeroMQ without blocking, and large frames without a copy.
 
-    Raises: zmq.Again when the socket takes no more; zmq.ZMQError (EHOSTUNREACH) when nobody is there.
+    Raises:
+        zmq.Again: The socket accepts no more.
+        zmq.ZMQError: There is no such peer (EHOSTUNREACH).
     """
     last = len(parts) - 1
     for i, part in enumerate(parts):
@@ -297,8 +323,11 @@ def send(sock: Any, parts: Sequence[Any]) -> None:
 def receive(sock: Any) -> list[Any]:
     """Receive a multipart message over ZeroMQ without blocking.
 
-    Returns: the first part as bytes, the others as memoryviews.
-    Raises: zmq.Again when nothing has come.
+    Returns:
+        The first part as bytes, the others as memoryviews.
+
+    Raises:
+        zmq.Again: No message is there.
     """
     parts: list[Any] = [sock.recv(DONTWAIT)]
     receive_more(sock, parts)
@@ -306,6 +335,6 @@ def receive(sock: Any) -> list[Any]:
 
 
 def receive_more(sock: Any, parts: list[Any]) -> None:
-    """Receive the rest of a message, as memoryviews, behind the parts of it that are there."""
+    """Append the remaining parts of a message, as memoryviews, to those received already."""
     while sock.getsockopt(_RCVMORE):
         parts.append(sock.recv(DONTWAIT, copy=False).buffer)

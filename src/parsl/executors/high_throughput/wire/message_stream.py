@@ -1,4 +1,4 @@
-"""Messages of several frames over a connected stream socket, without blocking and without needless copies."""
+"""Messages of several frames over a connected stream socket, without blocking or needless copies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BUFFER_SIZE = 256 * 1024
 _MAX_FRAMES = 1 << 24
 #: No message is larger than this machine's memory, in bytes.
 MAX_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-#: A bytearray takes up all of its memory when it is made; frames from this size on, in bytes, do without.
+#: From this size on, in bytes, frames are mapped memory: a bytearray would occupy all of its memory at once.
 _MAPPED_FROM = 64 * 1024 * 1024
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
 _MAX_PIECES = 512
 
 
 class MessageStream:
-    """One end of a socket pair that carries messages. Owned by one loop; sending needs a lock if shared.
+    """One end of a stream of messages. One loop owns it; threads that share it need a lock to send.
 
     Layout of a message: frame count (4 bytes), each frame's length (8 bytes each), the frames; little endian.
     """
@@ -33,14 +33,14 @@ class MessageStream:
         sock.setblocking(False)
         self.sock = sock
         self._out: deque[memoryview] = deque()
-        #: How many bytes have been put in line, and how many of them have been written.
+        #: How many bytes have been queued, and how many of these have been written.
         self.queued_bytes = 0
         self.written_bytes = 0
         self._buffer = bytearray(_BUFFER_SIZE)
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
-        #: Lengths of the frames that are to come, and how many more lengths there are; None between messages.
+        #: Lengths of the frames still to come, and how many lengths are missing; None between messages.
         self._lengths: deque[int] = deque()
         self._lengths_missing: int | None = None
         self._frames: list[Frame] = []
@@ -54,7 +54,7 @@ class MessageStream:
         return self.sock.fileno()
 
     def queue(self, frames: Iterable[Frame]) -> None:
-        """Put one message, of at least one frame, in line for sending."""
+        """Queue one message, of at least one frame, for sending."""
         views = [memoryview(frame) for frame in frames]
         if not views:
             raise ValueError("a message has at least one frame")
@@ -68,10 +68,13 @@ class MessageStream:
         self._out.extend(view.cast("B") for view in views if view.nbytes)
 
     def flush(self) -> bool:
-        """Write what the socket takes.
+        """Write as much as the socket accepts.
 
-        Returns: True when nothing is left to write.
-        Raises: OSError when the other end is gone.
+        Returns:
+            Whether nothing is left to write.
+
+        Raises:
+            OSError: The other end is gone.
         """
         out = self._out
         while out:
@@ -91,10 +94,13 @@ class MessageStream:
         return True
 
     def receive(self) -> list[list[Frame]]:
-        """Read what has come, at most about one buffer full.
+        """Read what has arrived, at most about one buffer full.
 
-        Returns: the messages that are complete now (perhaps none).
-        Raises: EOFError when the other end is closed, or sends what is no message.
+        Returns:
+            The messages that are now complete, if any.
+
+        Raises:
+            EOFError: The other end is closed, or sent something that is not a message.
         """
         messages: list[list[Frame]] = []
         try:
@@ -143,7 +149,7 @@ class MessageStream:
         return message
 
     def _take_header(self) -> bool:
-        """Take what there is of the header. Returns: whether all of it has been taken."""
+        """Read as much of the header as has arrived. Return whether that is all of it."""
         available = self._end - self._start
         missing = self._lengths_missing
         if missing is None:
@@ -182,7 +188,7 @@ class MessageStream:
 
 
 def _allocate(length: int) -> bytearray | memoryview:
-    """Memory for a frame. That of a huge one is taken up as the frame arrives: its length may be a lie."""
+    """Return memory for a frame. A huge frame uses it only as data arrives: its length may be wrong."""
     try:
         if length < _MAPPED_FROM:
             return bytearray(length)
@@ -190,4 +196,4 @@ def _allocate(length: int) -> bytearray | memoryview:
 
         return memoryview(mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     except (MemoryError, OverflowError, OSError, ValueError) as error:
-        raise EOFError(f"the message stream has a frame of {length} bytes, more than fit here") from error
+        raise EOFError(f"the message stream has a frame of {length} bytes, too large to allocate") from error

@@ -1,12 +1,13 @@
 """Large payloads between processes of one host: through files in memory, instead of through every socket.
 
-The driver writes a task's arguments once, the worker maps them; results the other way round. Interchange and
-manager pass on a record of a few bytes. The directory belongs to the user alone; the receiver removes each
-file, and the driver the directory.
+The driver writes a task's arguments once and the worker maps them; results travel the same way back.
+Interchange and manager only pass on a record of a few bytes. The directory belongs to the user alone. The
+receiver removes each file, and the driver removes the directory.
 
-The driver holds a lock in it (flock(2)) as long as it lives, whatever ends it. Who gets that lock knows that
-the driver is dead, and that nobody needs the directory any more: the interchange, or, where that was lost as
-well, a manager; where all of them were killed, the user's next run on this host.
+The driver holds a lock (flock(2)) in the directory as long as it lives, however it ends. A process that
+obtains the lock knows that the driver is dead and that the directory is not needed any more. That process is
+the interchange; if the interchange was lost as well, a manager; and if all of them were killed, the user's
+next run on this host.
 """
 
 from __future__ import annotations
@@ -21,24 +22,25 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-#: A file system in memory, where there is one.
+#: The file system in memory, if the host has one.
 _MEMORY = "/dev/shm"
-#: From this size on, in bytes, payloads go through the spool.
+#: Payloads from this size on, in bytes, go through the spool.
 SPOOL_LIMIT = 48 * 1024
 _PREFIX = "parsl-"
-#: While it is being made, a directory is hidden from others: its lock is not held yet.
+#: A directory is hidden while it is being created, because its lock is not held yet.
 _HIDDEN_PREFIX = f".{_PREFIX}"
-#: The file in a directory that its driver has locked.
+#: The file that a driver locks in its directory.
 _OWNER = "owner"
-#: A driver that is killed closes its connections and gives up its lock one after the other. How long the
-#: others wait for that at most, and how often they look, in seconds.
-ENDING_PATIENCE_S = 2.0
-_LOOK_S = 0.01
-#: A worker that lives yet may put a file into a directory that is just being removed, so many times.
+#: A driver that is killed closes its connections and releases its lock one after the other. How long other
+#: processes wait for the lock, and how often they try, in seconds.
+DRIVER_END_TIMEOUT_S = 2.0
+_POLL_PERIOD_S = 0.01
+#: A worker that is still alive may add a file to a directory while it is being removed, this many times.
 _MAX_REMOVALS = 10
-#: What has no lock is nobody's after so long, in seconds: its driver was killed while it made or removed it.
-_UNLOCKED_PATIENCE_S = 3600.0
-#: The names of a directory of ours, and of what can be in it.
+#: A directory without a lock is removed at this age, in seconds: its driver was killed while it created or
+#: removed the directory.
+_MAX_UNLOCKED_AGE_S = 3600.0
+#: The names of our directories, and of the files in them.
 _DIRECTORY_NAME = re.compile(r"\.?parsl-[a-z0-9_]{8}")
 _FILE_NAME = re.compile(r"[rt]\d+|arena|owner")
 
@@ -47,23 +49,24 @@ class Spool(NamedTuple):
     """A driver's directory for payloads."""
 
     directory: str
-    #: The descriptor of the locked file: the directory is in use as long as this is open in any process.
+    #: Descriptor of the locked file: the directory is in use as long as any process has it open.
     owner_fd: int
 
     def let_go(self) -> None:
-        """Leave the directory to others, in a forked child: it is the parent's."""
+        """Release the directory in a forked child: it belongs to the parent."""
         os.close(self.owner_fd)
 
     def remove(self) -> None:
-        """Remove it, with all that is in it."""
+        """Remove the directory and everything in it."""
         remove_directory(self.directory)
         os.close(self.owner_fd)
 
 
 def make_spool() -> Spool | None:
-    """Make a directory for payloads, and remove those of drivers that were killed with all that they had.
+    """Create a directory for payloads, and remove directories whose drivers and other processes were killed.
 
-    Returns: it; None where there is no place for it in memory.
+    Returns:
+        The spool; None on a host without a file system in memory, or without room there.
     """
     if not os.access(_MEMORY, os.W_OK | os.X_OK):
         return None
@@ -77,7 +80,7 @@ def make_spool() -> Spool | None:
         fd = os.open(f"{made}/{_OWNER}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         directory = f"{_MEMORY}/{os.path.basename(made)[1:]}"
-        os.rename(made, directory)  # now that it is locked: others may find it
+        os.rename(made, directory)  # other processes may find it now that it is locked
     except OSError:
         if fd >= 0:
             os.close(fd)
@@ -86,25 +89,25 @@ def make_spool() -> Spool | None:
     return Spool(directory, fd)
 
 
-def remove_if_orphaned(directory: str, patience_s: float = 0.0) -> None:
+def remove_if_orphaned(directory: str, timeout_s: float = 0.0) -> None:
     """Remove a driver's directory if the driver is dead.
 
     Args:
-        directory: it; an empty path stands for none.
-        patience_s: how long a driver that is just ending has for it, in seconds.
+        directory: The directory; empty for none.
+        timeout_s: How long to wait for a driver that is just ending, in seconds.
     """
     if not directory:
         return
     try:
         fd = os.open(f"{directory}/{_OWNER}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return  # it is gone, or none of ours
+        return  # it has been removed, or is not ours
     try:
-        deadline_s = time.monotonic() + patience_s
+        deadline_s = time.monotonic() + timeout_s
         while not _is_dead(fd):
             if time.monotonic() >= deadline_s:
                 return
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_PERIOD_S)
         remove_directory(directory)
     finally:
         os.close(fd)
@@ -127,19 +130,19 @@ def _remove_orphans() -> None:
     for entry in ours:
         if entry.name.startswith(_PREFIX):
             remove_if_orphaned(entry.path)
-        if _is_unlocked_for_long(entry.path):
+        if _is_unfinished(entry.path):
             remove_directory(entry.path)
 
 
-def _is_unlocked_for_long(directory: str) -> bool:
-    """Whether it was left by a driver that was killed while it made it, or that removed it."""
+def _is_unfinished(directory: str) -> bool:
+    """Return whether its driver was killed while it created or removed the directory."""
     try:
         age_s = time.time() - os.stat(directory, follow_symlinks=False).st_mtime
         names = os.listdir(directory)
     except OSError:
         return False
     name = os.path.basename(directory)
-    if age_s < _UNLOCKED_PATIENCE_S or not _DIRECTORY_NAME.fullmatch(name):
+    if age_s < _MAX_UNLOCKED_AGE_S or not _DIRECTORY_NAME.fullmatch(name):
         return False
     is_unlocked = name.startswith(_HIDDEN_PREFIX) or _OWNER not in names
     return is_unlocked and all(map(_FILE_NAME.fullmatch, names))
@@ -153,7 +156,7 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
 
 
 def remove_directory(directory: str) -> None:
-    """Remove a directory of the driver's and what is left in it; an empty path stands for none."""
+    """Remove a driver's directory and everything in it; do nothing for an empty path."""
     for _ in range(_MAX_REMOVALS):
         if not (directory and os.path.lexists(directory)):
             return
@@ -161,19 +164,20 @@ def remove_directory(directory: str) -> None:
 
 
 def task_file(directory: str, task_id: int) -> str:
-    """Where the arguments of a task are."""
+    """Return the path of a task's arguments."""
     return f"{directory}/t{task_id}"
 
 
 def result_file(directory: str, task_id: int) -> str:
-    """Where the result of a task is."""
+    """Return the path of a task's result."""
     return f"{directory}/r{task_id}"
 
 
 def write(path: str, pieces: Sequence[Any]) -> bool:
-    """Write the pieces one behind the other, for the user's eyes only.
+    """Write pieces one after the other to a file that only the user can read.
 
-    Returns: False when there is no room; nothing is left then.
+    Returns:
+        Whether there was room. If not, no file is left.
     """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -195,8 +199,11 @@ def write(path: str, pieces: Sequence[Any]) -> bool:
 def read(path: str, sizes: Sequence[int]) -> list[memoryview]:
     """Map a file and remove its name.
 
-    Returns: its pieces, which may be written to and keep the memory as long as they live.
-    Raises: OSError when the file is gone.
+    Returns:
+        Its pieces, which are writable and keep the memory as long as they live.
+
+    Raises:
+        OSError: The file is gone.
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -212,7 +219,7 @@ def read(path: str, sizes: Sequence[int]) -> list[memoryview]:
 
 
 def discard(path: str) -> None:
-    """Remove a file that nobody will read, if it is there."""
+    """Remove a file that will not be read, if it exists."""
     try:
         os.unlink(path)
     except OSError:

@@ -1,8 +1,8 @@
-"""Packets between a manager and a worker: one record each, large payloads in fragments behind it.
+"""Packets between a manager and a worker: one record each, followed by large payloads in fragments.
 
-The channel is a SOCK_SEQPACKET pair: the operating system keeps packets whole and delivers each to exactly
-one reader. That is what lets a manager read back, from a duplicate of the worker's end, what the worker has
-not begun.
+The channel is a SOCK_SEQPACKET pair: the operating system keeps packets whole and delivers each packet to
+exactly one reader. A manager can therefore read back, from a duplicate of the worker's end, the packets that
+the worker has not read yet.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 Buffer = bytes | bytearray | memoryview
 
-#: Largest packet, in bytes: fits the default socket buffer of Linux (212,992 bytes) with its bookkeeping.
+#: Largest packet, in bytes. It fits Linux's default socket buffer (212,992 bytes) with the kernel's overhead.
 PACKET_LIMIT = 128 * 1024
 
 
 def make_pair() -> tuple[socket.socket, socket.socket]:
-    """The manager's and the worker's end of a new channel; the manager's does not block."""
+    """Return the manager's end of a new channel, which does not block, and the worker's end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for sock in (ours, theirs):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PACKET_LIMIT)
@@ -28,7 +28,7 @@ def make_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def fragments(frames: Sequence[Buffer]) -> list[memoryview]:
-    """The packets that carry `frames` one after the other; none spans two frames."""
+    """Split frames into packets, none of which spans two frames."""
     packets = []
     for frame in frames:
         view = memoryview(frame)
@@ -37,7 +37,7 @@ def fragments(frames: Sequence[Buffer]) -> list[memoryview]:
 
 
 class PacketSender:
-    """Sends packets without blocking; what the socket does not take at once waits here in order."""
+    """Sends packets without blocking; packets that the socket does not accept yet wait here, in order."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -55,7 +55,7 @@ class PacketSender:
         self.flush()
 
     def flush(self) -> bool:
-        """Returns: True when nothing waits any more."""
+        """Send waiting packets. Return whether none are left."""
         while self.waiting:
             try:
                 self._sock.send(self.waiting[0])
@@ -66,7 +66,7 @@ class PacketSender:
 
 
 class FrameCollector:
-    """Puts fragments together again: the frames that a record has announced by their sizes."""
+    """Reassembles the frames whose sizes a record has announced."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.frames = [bytearray(size) for size in sizes]
@@ -81,7 +81,9 @@ class FrameCollector:
     def receive(self, sock: socket.socket) -> None:
         """Read one fragment into its place.
 
-        Raises: EOFError when the other end is closed; BlockingIOError when nothing has come.
+        Raises:
+            EOFError: The other end is closed.
+            BlockingIOError: No packet is there.
         """
         frame = self.frames[self._at]
         count = sock.recv_into(memoryview(frame)[self._filled :])
@@ -97,7 +99,7 @@ class FrameCollector:
 
 
 def send_blocking(sock: socket.socket, head: bytes, frames: Sequence[Any] = ()) -> None:
-    """The worker's way of sending: waits until the manager has taken all."""
+    """Send as a worker does: wait until the manager has accepted everything."""
     sock.send(head)
     for packet in fragments(frames):
         sock.send(packet)

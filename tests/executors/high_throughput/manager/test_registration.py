@@ -15,8 +15,8 @@ import pytest
 import zmq
 
 from parsl.curvezmq import create_certificates, load_server_keys
-from parsl.executors.high_throughput.manager import connecting
-from parsl.executors.high_throughput.manager.connecting import NoInterchange, RefusedByInterchange, connect
+from parsl.executors.high_throughput.manager import registration
+from parsl.executors.high_throughput.manager.registration import NoInterchange, RefusedByInterchange, connect
 from parsl.executors.high_throughput.wire.connections import Connection, receive
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import (
@@ -37,8 +37,8 @@ REGISTER = Register(1, "m1", "v", "3.11", "node", "0", 1, 2, 2)
 @pytest.fixture
 def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """For those who get no answer: those who do, get it when a busy machine comes to it."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(registration, "CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_the_answer_over_a_network_may_be_encrypted(tmp_path: Path) -> None:
 
 def test_an_interchange_that_is_busy_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of managers may register at once; only strangers have to be quick."""
-    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 2.0)
     cert_dir = str(create_certificates(tmp_path))
     with interchange([Welcome(30)], cert_dir, patience_s=2.5) as (port, heard):
         connect(settings(port, cert_dir=cert_dir), REGISTER).close(0)
@@ -132,7 +132,7 @@ def test_an_interchange_that_is_busy_is_waited_for(tmp_path: Path, monkeypatch: 
 def test_an_interchange_that_never_answers_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 2.0)
     cert_dir = str(create_certificates(tmp_path))
     with interchange([], cert_dir) as (port, heard):
         with pytest.raises(NoInterchange, match="the interchange gave no valid answer to the registration"):
@@ -141,7 +141,7 @@ def test_an_interchange_that_never_answers_is_given_up(
 
 
 def test_nothing_shows_without_encryption_that_somebody_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 0.5)
     with interchange([]) as (port, _), pytest.raises(NoInterchange, match="another service on that port"):
         connect(settings(port), REGISTER)
 
@@ -151,7 +151,7 @@ def test_what_looks_like_a_beginning_costs_a_moment(
     is_encrypted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ZeroMQ waits for the rest of it, then connects again."""
-    monkeypatch.setattr(connecting, "HANDSHAKE_TIMEOUT_MS", 1000)
+    monkeypatch.setattr(registration, "HANDSHAKE_TIMEOUT_MS", 1000)
     cert_dir = str(create_certificates(tmp_path)) if is_encrypted else ""
     with interchange([Welcome(30)], cert_dir) as (port, heard), talking_nonsense_once(port) as door:
         connect(settings(door, cert_dir=cert_dir), REGISTER).close(0)
@@ -246,7 +246,7 @@ def test_an_address_that_does_not_answer_is_given_up() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        waiting = [connecting._begin_connect("127.0.0.1", port_of(full)) for _ in range(3)]
+        waiting = [registration._begin_connect("127.0.0.1", port_of(full)) for _ in range(3)]
         try:
             with pytest.raises(NoInterchange, match=r"no connection within 0\.2 s"):
                 connect(settings(port_of(full)), REGISTER)
@@ -259,9 +259,9 @@ def test_an_address_that_leads_astray_does_not_cost_the_others_their_chance(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the first is waited for, the time to connect may run out."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(registration, "CONNECT_TIMEOUT_S", 0.0)
     report: list[str] = []
-    assert len(list(connecting._accepting(["127.0.0.1"] * 2, port_of(listener), report))) == 2
+    assert len(list(registration._accepting_endpoints(["127.0.0.1"] * 2, port_of(listener), report))) == 2
     assert report == []
 
 
@@ -319,7 +319,7 @@ class TestLocally:
 
     @pytest.mark.usefixtures("_short_timeouts")
     def test_a_busy_interchange_is_waited_for(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connecting, "STRANGER_TIMEOUT_S", 0.3)
+        monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 0.3)
         with self.listening(directory, Welcome(30), patience_s=1.0) as path:
             connect(settings(0, local_socket=path), REGISTER).close(0)
 
