@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from parsl.executors.high_throughput.driver import endpoints
-from parsl.executors.high_throughput.driver.listening import LocalSocket, listen_unix
+from parsl.executors.high_throughput.driver.endpoints import LocalSocket, listen_unix
 from tests import leftovers
 from tests.system.driver import Driver
 from tests.system.run import Run

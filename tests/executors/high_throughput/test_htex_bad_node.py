@@ -1,4 +1,4 @@
-"""A node that takes workers down is set aside in a run, users are told, and all tasks are done elsewhere."""
+"""A node that costs workers is quarantined in a run, users are warned, and all tasks run elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import parsl
-from parsl.executors.high_throughput.driver.node_notices import BadNodeWarning
+from parsl.executors import HighThroughputExecutor
+from parsl.executors.high_throughput.errors import BadNodeWarning
+from parsl.executors.high_throughput.wire.protocol import NodeChange
 from parsl.providers import LocalProvider
 from tests.executors.high_throughput.test_htex_interchange_loss import kill_interchange
 from tests.system import tasks
@@ -79,3 +81,12 @@ def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
     futures = [run.call(run_where_block_0_is_bad, str(marks)) for _ in range(20)]
     assert {future.result(timeout=60) for future in futures} == done == {"1"}
     assert tasks.runs(marks) == before
+
+
+def test_loud_news_of_a_node_are_warnings(recwarn: pytest.WarningsRecorder) -> None:
+    executor = HighThroughputExecutor(label="htex")
+    executor.report_node_change(NodeChange("n1", "Node n1 is set aside.", is_warning=True))
+    executor.report_node_change(NodeChange("n1", "Node n1 is tried again.", is_warning=False))
+    [warning] = recwarn.list
+    assert warning.category is BadNodeWarning
+    assert str(warning.message) == "Executor htex: Node n1 is set aside."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parsl.executors.high_throughput.driver.node_notices import ManagerRefusedWarning
+from parsl.executors.high_throughput.errors import ManagerRefusedWarning
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, read_settings

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from parsl.executors.high_throughput.driver.listening import listen_unix
+from parsl.executors.high_throughput.driver.endpoints import listen_unix
 from parsl.executors.high_throughput.interchange import manager_links
 from parsl.executors.high_throughput.wire import protocol
 from parsl.version import VERSION

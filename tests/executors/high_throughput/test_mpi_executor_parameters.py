@@ -84,15 +84,15 @@ def test_a_specification_is_checked_against_the_block() -> None:
     executor = MPIExecutor(provider=local(nodes_per_block=4))
     executor.validate_resource_spec({"num_nodes": 4, "priority": 3, "walltime_s": 5})
     for wrong, words in (
-        ({}, "has to say how large it is"),
-        ({"priority": 1}, "has to say how large it is"),
+        ({}, "has to specify its size"),
+        ({"priority": 1}, "has to specify its size"),
         ({"num_nodes": 5}, "5 nodes, but a block has 4"),
         ({"num_nodes": 1, "nodes": 1}, "'nodes'. MPIExecutor knows only launcher_options, num_nodes"),
         ({"num_nodes": 1, "priority": "high"}, "priority must be a number"),
     ):
         with pytest.raises(InvalidResourceSpecification, match=words):
             executor.validate_resource_spec(wrong)
-    with pytest.raises(InvalidResourceSpecification, match="has to say how large it is"):
+    with pytest.raises(InvalidResourceSpecification, match="has to specify its size"):
         executor.submit(print, {})
 
 

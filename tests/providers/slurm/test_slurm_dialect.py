@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from parsl.common.commands import CommandResult
 from parsl.executors.blocks.views import KnownJob
-from parsl.executors.high_throughput.driver.job_ends import JobEnd
+from parsl.executors.high_throughput.driver.failures import JobEnd
 from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
 from parsl.providers import SlurmProvider
 from parsl.providers.batch.answers import Verdict

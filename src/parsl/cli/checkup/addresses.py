@@ -38,7 +38,7 @@ def _check_own_addresses(subject: Subject) -> list[Finding]:
 
 
 def _check_named(subject: Subject, address: str) -> list[Finding]:
-    from parsl.executors.high_throughput.driver.listening import is_local_address
+    from parsl.executors.high_throughput.driver.endpoints import is_local_address
 
     try:
         resolved = str(socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][4][0])
@@ -57,7 +57,7 @@ def _check_named(subject: Subject, address: str) -> list[Finding]:
 
 def _check_port(subject: Subject) -> Finding:
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.driver.listening import listen_tcp
+    from parsl.executors.high_throughput.driver.endpoints import listen_tcp
 
     executor = subject.executor
     try:

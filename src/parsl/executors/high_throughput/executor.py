@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from parsl import validate
 from parsl.common import descriptors
+from parsl.common.notices import warn_user
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.blocks.views import BlockActivity
@@ -20,19 +21,17 @@ from parsl.executors.high_throughput.driver.client import HTEXFuture
 from parsl.executors.high_throughput.driver.engine import Engine
 from parsl.executors.high_throughput.driver.engine_settings import EngineSettings
 from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
-from parsl.executors.high_throughput.driver.node_notices import tell_of_node, tell_of_refusal
 from parsl.executors.high_throughput.driver.parameters import (
     MAX_PREFETCH,
+    accepts_retired_htex_arguments,
     check_enforcing,
     check_label,
     check_max_workers,
     check_provider,
-    is_number,
 )
-from parsl.executors.high_throughput.driver.retired import accepts_retired_htex_arguments
-from parsl.executors.high_throughput.driver.runtime_check import check_runtime
+from parsl.executors.high_throughput.driver.resource_specification import COMMON_KEYS, check_common
 from parsl.executors.high_throughput.driver.task_sender import TaskSender
-from parsl.executors.high_throughput.errors import VersionMismatch
+from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.node.accelerators import check_accelerators
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
@@ -59,7 +58,6 @@ logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 30.0
 #: How long the end of a run waits for a submission that is going on, to cancel its job, in seconds.
 SUBMISSION_PATIENCE_S = 30.0
-_RESOURCE_KEYS = frozenset({"priority", "runtime_s", "walltime_s"})
 _NO_RESOURCES: dict[str, Any] = {}
 
 
@@ -107,7 +105,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     """
 
     enforces_walltime = True
-    _resource_keys = _RESOURCE_KEYS
+    _resource_keys = COMMON_KEYS
     enable_mpi_mode = False
     mpi_launcher = "mpiexec"
 
@@ -391,12 +389,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             raise InvalidResourceSpecification(
                 unknown, f"{type(self).__name__} knows only {', '.join(sorted(self._resource_keys))}."
             )
-        for key in _RESOURCE_KEYS & set(resource_specification):
-            value = resource_specification[key]
-            if value is not None and not is_number(value):
-                raise InvalidResourceSpecification({key}, f"{key} must be a number, not {value!r}.")
-        if (runtime_s := resource_specification.get("runtime_s")) is not None:
-            check_runtime(runtime_s, self._walltime_s)
+        check_common(resource_specification, self._walltime_s)
 
     @property
     def tasks(self) -> dict[Any, Any]:
@@ -464,17 +457,32 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         elif isinstance(message, Answer):
             self.wake_poller()
         elif isinstance(message, NodeChange):
-            tell_of_node(self.label, message)
+            self.report_node_change(message)
         elif isinstance(message, ManagerRefused):
             self._take_refusal(message)
 
+    def report_node_change(self, change: NodeChange) -> None:
+        """Warn of a node that was quarantined, or is used again."""
+        text = f"Executor {self.label}: {change.text}"
+        logger.warning("%s", text)
+        if change.is_warning:
+            warn_user(text, BadNodeWarning)
+
     def _take_refusal(self, refused: ManagerRefused) -> None:
-        """Blocks would all fail alike; but where others serve, it was a stranger, or one node's fault."""
-        if self._engine is not None and self._engine.activity.infos():
-            tell_of_refusal(self.label, refused, is_first=not self._has_refused)
-            self._has_refused = True
-        else:
+        """Warn of a refused manager, or fail for good if no manager is connected: all would be refused."""
+        if self._engine is None or not self._engine.activity.infos():
             self.set_bad_state_and_fail_all(VersionMismatch(refused.driver_version, refused.manager_version))
+            return
+        text = (
+            f"Executor {self.label} goes on without a manager that was refused: that of block "
+            f"{refused.block} on {refused.host} runs {refused.manager_version}, the driver "
+            f"{refused.driver_version}. Its node does no work. Start both from the same environment: check "
+            "worker_init and launch_cmd"
+        )
+        logger.warning("%s", text)
+        if not self._has_refused:
+            self._has_refused = True
+            warn_user(f"{text}. (This warning is shown once; the log has later ones.)", ManagerRefusedWarning)
 
     def note_blocks_observed(self, ended: Sequence[str]) -> None:
         """The scheduler says that these blocks' jobs have ended: nobody waits for their managers any more."""

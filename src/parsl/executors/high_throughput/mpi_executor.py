@@ -13,8 +13,8 @@ from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver.client import HTEXFuture
 from parsl.executors.high_throughput.driver.engine_settings import EngineSettings
-from parsl.executors.high_throughput.driver.mpi_resources import MPI_KEYS, complete_resources
-from parsl.executors.high_throughput.driver.retired import accepts_retired_mpi_arguments
+from parsl.executors.high_throughput.driver.parameters import accepts_retired_mpi_arguments
+from parsl.executors.high_throughput.driver.resource_specification import MPI_KEYS, complete_resources
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import VALID_LAUNCHERS
 from parsl.executors.high_throughput.node.node_list import (

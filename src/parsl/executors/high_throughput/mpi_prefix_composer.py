@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.driver.mpi_resources import MPI_KEYS, complete_resources
+from parsl.executors.high_throughput.driver.resource_specification import MPI_KEYS, complete_resources
 
 VALID_LAUNCHERS = ("srun", "aprun", "mpiexec")
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from parsl.executors.high_throughput.driver.node_notices import BadNodeWarning, tell_of_node
 from parsl.executors.high_throughput.interchange.bad_nodes import FIRST_PAUSE_S, MIN_LOSSES
 from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord
 from parsl.executors.high_throughput.interchange.node_health import NodeHealth
@@ -101,14 +100,6 @@ def test_a_failure_that_cannot_be_read_does_not_count(machine: Machine) -> None:
         machine.care.results(bad, [Result(1, FAILED, b"garbage")], 0)
         machine.care.results(good, [Result(1, DONE, b"")] * 1000, 0)
     assert machine.told == []
-
-
-def test_users_are_told_where_they_look(recwarn: pytest.WarningsRecorder) -> None:
-    tell_of_node("htex", NodeChange("n1", "Node n1 is set aside.", is_warning=True))
-    tell_of_node("htex", NodeChange("n1", "Node n1 is tried again.", is_warning=False))
-    [warning] = recwarn.list
-    assert warning.category is BadNodeWarning
-    assert str(warning.message) == "Executor htex: Node n1 is set aside."
 
 
 def test_another_interchange_knows_what_the_lost_one_has_told(machine: Machine) -> None:

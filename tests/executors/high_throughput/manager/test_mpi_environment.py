@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from parsl.executors.high_throughput.driver.mpi_resources import MAX_OPTIONS
+from parsl.executors.high_throughput.driver.resource_specification import MAX_OPTIONS
 from parsl.executors.high_throughput.manager.host_files import HostFiles
 from parsl.executors.high_throughput.manager.mpi_environment import needs_host_file, task_environment
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Resources, Task, Work, encode

@@ -1,36 +1,39 @@
-"""Where managers find the interchange, and the memory that those on the driver's host share with it.
+"""The sockets that managers connect to, and the memory that managers on the driver's host share with it.
 
-All of it belongs to the driver: it is bound before there is an interchange, which inherits it, and is still
-there for the one that takes a lost one's place.
+The driver binds and owns both: an interchange inherits them, and so does its replacement.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import random
 import socket
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.driver.listening import (
-    LocalSocket,
-    is_local_address,
-    listen_tcp,
-    listen_unix,
-)
 from parsl.executors.high_throughput.wire.arena import Arena
 from parsl.executors.high_throughput.wire.spool import Spool, make_spool
 
+#: Connections that may wait until the interchange accepts them: all managers of a large machine at once.
+BACKLOG = 16384
+#: Longest path of a unix socket, in bytes (sockaddr_un.sun_path, less the final zero).
+_MAX_PATH = 107
 _LOOPBACK = "127.0.0.1"
 
 
 class Endpoints:
-    """The sockets that managers connect to, the spool and the arena of one executor.
+    """The sockets for managers, the spool and the arena of one executor.
 
     Args:
-        owner: the executor's name, for errors.
-        address: what the user has said is this host's address; None for all that it has.
-        is_local: managers can only come from this host.
-        port: the TCP port; None for a free one.
-        ports: the first port that may be used, and the one after the last; None for any.
+        owner: The executor's name, for errors.
+        address: This host's address as configured by the user; None for all of its addresses.
+        is_local: Whether managers can only run on this host.
+        port: The TCP port; None for a free one.
+        ports: The first port that may be used, and the one after the last; None for any.
     """
 
     def __init__(
@@ -50,19 +53,20 @@ class Endpoints:
         self.local: LocalSocket | None = None
         self.tcp: socket.socket | None = None
         self._spool: Spool | None = None
-        #: Memory for middle-sized arguments; None where workers can be on other hosts.
+        #: Memory for medium-sized arguments; None where workers can run on other hosts.
         self.arena: Arena | None = None
 
     def __repr__(self) -> str:
         return f"<Endpoints port={self.port} local={self.local_path!r} spool={self.spool!r}>"
 
     def bind(self, directory: Path) -> None:
-        """Listen, on as few interfaces as will do, and make room in memory where that can be shared.
+        """Listen on as few interfaces as possible, and create shared memory where it can be used.
 
         Args:
-            directory: where only the user can go.
+            directory: A directory that only the user can enter.
 
-        Raises: ConfigurationError; `close` is due all the same.
+        Raises:
+            ConfigurationError: The address or the port cannot be used. Call `close` in this case too.
         """
         self.local = listen_unix(directory)
         if self._is_local and self.local is not None:
@@ -70,7 +74,7 @@ class Endpoints:
             if self._spool is not None:
                 self.arena = Arena(self.spool)
             if self._address is None and self._port is None:
-                return  # nobody can come from elsewhere: nothing has to listen on a network
+                return  # managers only connect from this host: no network port is needed
         self.tcp = listen_tcp(self._owner, self._interface(), self._port, self._ports or (0, 1))
 
     def _interface(self) -> str:
@@ -79,22 +83,22 @@ class Endpoints:
         if address is None:
             return _LOOPBACK if self._is_local else ""
         try:
-            found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][4][0]
+            found = str(socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][4][0])
         except OSError as error:
             raise ConfigurationError(
                 f"{self._owner}: address is {address!r}, which this host cannot resolve ({error}). "
                 "Give an address or a name of this host that the workers can reach."
             ) from error
-        return str(found) if is_local_address(str(found)) else ""
+        return found if is_local_address(found) else ""
 
     @property
     def spool(self) -> str:
-        """The directory for large payloads; empty where workers can be on other hosts."""
+        """The directory for large payloads; empty where workers can run on other hosts."""
         return self._spool.directory if self._spool else ""
 
     @property
     def sockets(self) -> list[socket.socket]:
-        """Those that an interchange inherits."""
+        """The listening sockets, which an interchange inherits."""
         both = (self.tcp, self.local.sock if self.local else None)
         return [sock for sock in both if sock is not None]
 
@@ -105,7 +109,7 @@ class Endpoints:
 
     @property
     def tcp_endpoint(self) -> str:
-        """Where ZeroMQ is to say that it listens."""
+        """The listening address in ZeroMQ's notation."""
         host = self.tcp.getsockname()[0] if self.tcp else ""
         return f"tcp://[{host}]:{self.port}" if ":" in host else f"tcp://{host}:{self.port}"
 
@@ -116,11 +120,11 @@ class Endpoints:
 
     @property
     def made_directory(self) -> str:
-        """The directory that was made for the unix socket, and goes with it; empty if none was."""
+        """The directory that was created for the unix socket, to be removed with it; empty for none."""
         return self.local.made if self.local else ""
 
     def addresses(self) -> list[str]:
-        """Where managers are to try, those that are most likely to answer first."""
+        """The addresses that managers try, the most likely to answer first."""
         if self._address is not None:
             return [self._address]
         if self._is_local:
@@ -131,12 +135,12 @@ class Endpoints:
         return sorted(found, key=lambda address: (address.startswith("127."), ":" in address, address))
 
     def stop_listening(self) -> None:
-        """No interchange comes any more, and managers must not wait for one."""
+        """Close the sockets: without an interchange, managers must not wait for an answer."""
         for sock in self.sockets:
             sock.close()
 
     def disown(self) -> None:
-        """Let go of everything in a forked child: it is the parent's."""
+        """Release everything in a forked child, without removing what belongs to the parent."""
         self.arena = None
         if self._spool is not None:
             self._spool.let_go()
@@ -144,7 +148,7 @@ class Endpoints:
         self.stop_listening()
 
     def close(self) -> None:
-        """Close and remove all that there is."""
+        """Close and remove everything."""
         if self.tcp is not None:
             self.tcp.close()
         if self.local is not None:
@@ -154,3 +158,107 @@ class Endpoints:
         if self._spool is not None:
             self._spool.remove()
             self._spool = None
+
+
+class LocalSocket(NamedTuple):
+    """A listening unix socket in a directory that only the user can enter."""
+
+    sock: socket.socket
+    path: Path
+    #: The directory, if it was created for the socket and has to be removed with it; else empty.
+    made: str
+
+    def close(self) -> None:
+        """Close the socket, and remove its file and the directory that was created for it."""
+        self.sock.close()
+        with suppress(OSError):
+            self.path.unlink()
+        if self.made:
+            with suppress(OSError):
+                os.rmdir(self.made)
+
+
+def listen_tcp(owner: str, address: str, port: int | None, ports: tuple[int, int]) -> socket.socket:
+    """Bind and listen, on a given port or on a free one of a range.
+
+    Args:
+        owner: The executor's name, for errors.
+        address: Local address to bind; '' for all.
+        port: The port, or None to search the range.
+        ports: First port and the one after the last.
+
+    Raises:
+        ConfigurationError: No port can be used; the error names those that were tried.
+    """
+    candidates = [port] if port is not None else random.sample(range(*ports), len(range(*ports)))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    refusal: OSError | None = None
+    for candidate in candidates:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address, candidate))
+            sock.listen(BACKLOG)
+        except OSError as error:
+            sock.close()
+            refusal = error
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                break
+        else:
+            return sock
+    tried = f"port {port}" if port is not None else f"every port of the range {ports[0]}-{ports[1] - 1}"
+    where = address or "all interfaces"
+    reason = refusal.strerror if refusal else "the range is empty"
+    parameter = "worker_port" if port is not None else "worker_port_range"
+    raise ConfigurationError(
+        f"{owner}: {tried} on {where} cannot be used: {reason}. Choose another {parameter}, "
+        "or None for any free port."
+    )
+
+
+def listen_unix(directory: Path) -> LocalSocket | None:
+    """Bind and listen in a directory that only the user can enter.
+
+    If the directory's file system or the length of its path rules out a socket, the socket gets a new, short
+    directory among the temporary files.
+
+    Returns:
+        The socket; None if none is possible anywhere.
+    """
+    path = directory / "managers.sock"
+    if (sock := _listen_at(path)) is not None:
+        return LocalSocket(sock, path, "")
+    for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp")):
+        try:
+            made = tempfile.mkdtemp(prefix="parsl-", dir=parent)
+        except OSError:
+            continue
+        path = Path(made, "managers.sock")
+        if (sock := _listen_at(path)) is not None:
+            return LocalSocket(sock, path, made)
+        os.rmdir(made)
+    return None
+
+
+def _listen_at(path: Path) -> socket.socket | None:
+    if len(os.fsencode(path)) > _MAX_PATH:
+        return None
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(str(path))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def is_local_address(address: str) -> bool:
+    """Return whether this host can bind `address`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError:
+            return False
+    return True

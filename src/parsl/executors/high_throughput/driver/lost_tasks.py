@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from parsl.executors.high_throughput.driver.failures import exception_of, takes_too_long
-from parsl.executors.high_throughput.driver.job_ends import JobEnd
+from parsl.executors.high_throughput.driver.failures import JobEnd, exceeds_walltime, exception_of
 from parsl.executors.high_throughput.wire.protocol import MANAGER_LOST, WORKER_LOST, Failure
 
 TYPE_CHECKING = False
@@ -167,7 +166,7 @@ class LostTasks:
             return True
         age_s = now_s - lost.lost_s
         if lost.failure.is_job_end:
-            is_final = takes_too_long(lost.failure, self._walltime_s)
+            is_final = exceeds_walltime(lost.failure, self._walltime_s)
             return age_s >= (PATIENCE_S if is_final else KNOWN_PATIENCE_S)
         goes_on = job.answer_age_s is not None and job.answer_age_s <= age_s - CERTAIN_AFTER_S
         return goes_on or age_s >= PATIENCE_S

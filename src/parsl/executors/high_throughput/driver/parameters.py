@@ -1,19 +1,21 @@
-"""Checks of those parameters of the HighThroughputExecutor that are like nothing else's."""
+"""Parameters of the executors: checks that only these executors need, and arguments of earlier versions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from parsl import validate
+from parsl.common.parameter_names import Retired, accepts_retired, renamed
 
-#: Highest prefetch_capacity: more than there are tasks, and a number that can be sent.
+#: Highest prefetch_capacity: more than any queue of tasks, and small enough for the wire format.
 MAX_PREFETCH = 1_000_000_000
 
 
 def check_provider(owner: object, provider: Any) -> Any:
     """Return the provider.
 
-    Raises: ParameterError, if it is none.
+    Raises:
+        ParameterError: It lacks a method of providers.
     """
     missing = [name for name in ("submit", "status", "cancel") if not callable(getattr(provider, name, None))]
     if missing or isinstance(provider, type):
@@ -24,7 +26,8 @@ def check_provider(owner: object, provider: Any) -> Any:
 def check_label(owner: object, label: Any) -> str:
     """Return the label.
 
-    Raises: ParameterError, if no directory can have that name.
+    Raises:
+        ParameterError: It cannot be the name of a directory.
     """
     text = validate.text(owner, "label", label, allow_empty=False, one_line=True)
     if "/" in text or text in (".", ".."):
@@ -33,9 +36,10 @@ def check_label(owner: object, label: Any) -> str:
 
 
 def check_max_workers(owner: object, value: Any) -> int | None:
-    """Return the most workers of a node; None for as many as fit, which infinity says too.
+    """Return the maximum number of workers of a node; None for as many as fit, also given as infinity.
 
-    Raises: ParameterError, if it is no such number.
+    Raises:
+        ParameterError: It is neither a positive integer, None nor infinity.
     """
     if value is None or value == float("inf"):
         return None
@@ -45,7 +49,8 @@ def check_max_workers(owner: object, value: Any) -> int | None:
 def check_enforcing(owner: object, value: Any, mem_per_worker: float | None) -> bool:
     """Return whether memory limits are enforced.
 
-    Raises: ParameterError, if that cannot be.
+    Raises:
+        ParameterError: There is no limit to enforce.
     """
     if validate.boolean(owner, "enforce_mem_per_worker", value) and mem_per_worker is None:
         validate.wrong_value(
@@ -54,6 +59,34 @@ def check_enforcing(owner: object, value: Any, mem_per_worker: float | None) -> 
     return bool(value)
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value can be compared with numbers: `nan` and booleans cannot."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+def _first_port(worker_ports: tuple[int, int] | None) -> int | None:
+    return None if worker_ports is None else worker_ports[0]
+
+
+def _no_mpi_mode(enable_mpi_mode: bool) -> None:
+    if enable_mpi_mode:
+        raise ValueError("write MPIExecutor(mpi_launcher=..., max_workers_per_block=...) instead")
+
+
+def _fork_only(start_method: str) -> None:
+    if start_method == "thread":
+        raise ValueError("workers are processes; leave it out")
+
+
+_WORKER_PORTS = Retired("write worker_port instead, the first of the two", "worker_port", _first_port)
+
+accepts_retired_htex_arguments = accepts_retired(
+    max_workers=renamed("max_workers_per_node"),
+    worker_ports=_WORKER_PORTS,
+    start_method=Retired("leave it out; a fork server starts the workers", convert=_fork_only),
+    managed=Retired("leave it out; write strategy='none' in the Config for blocks that are not scaled"),
+    enable_mpi_mode=Retired("leave it out; MPIExecutor is for MPI", convert=_no_mpi_mode),
+    mpi_launcher=Retired("leave it out, or write MPIExecutor(mpi_launcher=...)"),
+)
+
+accepts_retired_mpi_arguments = accepts_retired(
+    max_workers=renamed("max_workers_per_block"),
+    max_workers_per_node=renamed("max_workers_per_block"),
+    worker_ports=_WORKER_PORTS,
+    enable_mpi_mode=Retired("leave it out; an MPIExecutor is always in that mode"),
+)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.driver.listening import is_local_address, listen_tcp, listen_unix
+from parsl.executors.high_throughput.driver.endpoints import is_local_address, listen_tcp, listen_unix
 
 LOOPBACK = "127.0.0.1"
 
