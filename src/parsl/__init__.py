@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from parsl.app.bounded_map import bounded_map
     from parsl.config import Config
     from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
-    from parsl.dataflow.tasks.special_arguments import AUTO_LOGNAME
+    from parsl.dataflow.special_arguments import AUTO_LOGNAME
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.threads import ThreadPoolExecutor
     from parsl.log_utils import set_file_logger, set_stream_logger
@@ -45,7 +45,7 @@ __all__ = [
 #: Where each name is: the module, and the path to it there. ``map`` is not in ``__all__``: ``from parsl
 #: import *`` must not hide Python's own.
 _HOMES = {
-    "AUTO_LOGNAME": ("parsl.dataflow.tasks.special_arguments", "AUTO_LOGNAME"),
+    "AUTO_LOGNAME": ("parsl.dataflow.special_arguments", "AUTO_LOGNAME"),
     "Config": ("parsl.config", "Config"),
     "DataFlowKernel": ("parsl.dataflow.dflow", "DataFlowKernel"),
     "DataFlowKernelLoader": ("parsl.dataflow.run.loader", "DataFlowKernelLoader"),

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from parsl.app.bash import BashApp
     from parsl.app.python import PythonApp
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.dflow import DataFlowKernel
     from parsl.dataflow.futures import AppFuture
-    from parsl.dataflow.tasks.concurrency_limit import ConcurrencyLimit
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -374,7 +374,7 @@ def _checked_ignored(app: AppBase[..., Any], function: Callable[..., Any], ignor
 def _limit_of(max_concurrency: int | None) -> ConcurrencyLimit | None:
     if max_concurrency is None:
         return None
-    from parsl.dataflow.tasks.concurrency_limit import ConcurrencyLimit
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
 
     return ConcurrencyLimit(max_concurrency)
 

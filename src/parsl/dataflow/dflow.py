@@ -11,7 +11,7 @@ from parsl import validate
 from parsl.common.forks import disown_in_children, not_here
 from parsl.config import Config
 from parsl.data_provider.data_manager import DataManager
-from parsl.dataflow import older_spellings
+from parsl.dataflow import older_spellings, special_arguments
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.run import exit_hook
 from parsl.dataflow.run.executor_choice import INTERNAL_LABEL
@@ -24,14 +24,14 @@ from parsl.dataflow.run.setup import (
     start_logging,
     start_usage_tracking,
 )
+from parsl.dataflow.special_arguments import SpecialArguments
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks import special_arguments, std_streams
+from parsl.dataflow.tasks import std_streams
 from parsl.dataflow.tasks.dependencies import Dependencies, describe_future
 from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited
 from parsl.dataflow.tasks.graph import TaskGraph
 from parsl.dataflow.tasks.runner import IN_PROCESS, TaskRunner
-from parsl.dataflow.tasks.special_arguments import SpecialArguments
 from parsl.dataflow.tasks.submission import is_callers_mistake
 from parsl.errors import NoDataFlowKernelError
 from parsl.vocabulary.names import SPECIAL_NAMES
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.memoizer import Memoizer
-    from parsl.dataflow.tasks.concurrency_limit import ConcurrencyLimit
     from parsl.executors.base import ParslExecutor
 
 __all__ = ["DataFlowKernel", "DataFlowKernelLoader"]
@@ -149,7 +149,7 @@ class DataFlowKernel:
         return self._memoizer
 
     def _start_memoizer(self, memoizer: Memoizer) -> None:
-        from parsl.dataflow.memo.lookup import TaskMemo
+        from parsl.dataflow.memo.task_memo import TaskMemo
         from parsl.dataflow.memoization import BasicMemoizer
 
         memoizer.start(run_dir=self.run_dir, config_run_dir=self._config.run_dir)

@@ -1,20 +1,19 @@
-"""Memoization: calls that were made before are not executed again, in this run or a later one."""
+"""Memoization: a call that equals an earlier one is not executed again, in this run or a later one."""
 
 from __future__ import annotations
 
 import os
-import threading
 from concurrent.futures import CancelledError
 from logging import getLogger
+from operator import attrgetter
 
 from parsl import validate
-from parsl.dataflow.checkpoints.file import CheckpointFile
-from parsl.dataflow.checkpoints.period import PeriodicCalls, period_in_seconds
+from parsl.dataflow.checkpoints.file import CheckpointFile, PeriodicCheckpoints, period_in_seconds
 from parsl.dataflow.checkpoints.records import encode_record, frame
-from parsl.dataflow.memo.function_identity import by_name
 from parsl.dataflow.memo.hashing import hash_plain_call, make_hash
 from parsl.dataflow.memo.ids import (
     UnknownMemoType,
+    by_name,
     id_for_memo,
     id_for_memo_dict,
     id_for_memo_list,
@@ -57,13 +56,17 @@ _FILE_NAME = "tasks.pkl"
 
 
 class CheckpointCommand:
-    """How a task ended, to be written to a checkpoint.
+    """The outcome of a task, for a checkpoint.
 
     Args:
         task_record: The task.
-        result: Its result.
-        exception: What it raised instead.
+        result: The result of the task.
+        exception: The exception of a failed task.
     """
+
+    task_record = property(attrgetter("_task_record"), doc="The task.")
+    result = property(attrgetter("_result"), doc="The result of the task.")
+    exception = property(attrgetter("_exception"), doc="The exception of a failed task.")
 
     def __init__(
         self, task_record: TaskRecord, *, result: object | None = None, exception: BaseException | None = None
@@ -72,39 +75,24 @@ class CheckpointCommand:
         self._result = result
         self._exception = exception
 
-    @property
-    def task_record(self) -> TaskRecord:
-        """The task."""
-        return self._task_record
-
-    @property
-    def result(self) -> object | None:
-        """Its result."""
-        return self._result
-
-    @property
-    def exception(self) -> BaseException | None:
-        """What it raised instead."""
-        return self._exception
-
 
 class BasicMemoizer(Memoizer):
-    """Remembers the outcomes of apps with ``cache=True``, and writes results to checkpoints.
+    """Keeps the outcomes of apps with ``cache=True``, and writes results to checkpoints.
 
-    Within a run, a call that equals an earlier one has its result, or its exception; while the earlier one is
-    still executing, it waits for it. Checkpoints have results only. Not remembered are failures that are not
-    the app's own (a lost worker, the end of the run) and cancelled tasks.
+    Within a run, a call that equals an earlier one gets its result or its exception. While the earlier call
+    is executing, the later one waits. Checkpoints contain results only. Failures with other causes than the
+    app (a lost worker, the end of the run) and cancellations are not kept.
 
     Args:
-        checkpoint_files: The checkpoints of earlier runs to use: their directories, as
-            :func:`parsl.utils.get_all_checkpoints` and :func:`parsl.utils.get_last_checkpoint` give them.
+        checkpoint_files: The directories of checkpoints of earlier runs, as
+            :func:`parsl.utils.get_all_checkpoints` and :func:`parsl.utils.get_last_checkpoint` return them.
             None: all those in the Config's ``run_dir`` if there is a ``checkpoint_mode``, else none.
-        checkpoint_period: For ``'periodic'``: how often to write, as hours, minutes and seconds
-            ``'HH:MM:SS'``. None: every 30 minutes.
+        checkpoint_period: The interval of ``'periodic'``, as hours, minutes and seconds ``'HH:MM:SS'``.
+            None: 30 minutes.
         checkpoint_mode: When results are written to this run's checkpoint: ``'task_exit'``, before the task's
-            future is done; ``'periodic'``; ``'dfk_exit'``, when the run ends; ``'manual'``, only when
-            :meth:`checkpoint` is called. None: never.
-        memoize: Whether anything is remembered at all.
+            future is done; ``'periodic'``; ``'dfk_exit'``, when the run ends; ``'manual'``, only by calls of
+            :meth:`checkpoint`. None: never.
+        memoize: Whether outcomes are kept at all.
         function_identity: What makes a function the same one: its ``'code'`` and name, or, as in older
             versions, only its ``'name'`` and module.
 
@@ -124,9 +112,8 @@ class BasicMemoizer(Memoizer):
         self.checkpoint_files = _checked_files(self, checkpoint_files)
         self.checkpoint_mode = validate.choice(self, "checkpoint_mode", checkpoint_mode, _MODES)
         self.checkpoint_period = checkpoint_period
-        self._period_s = period_in_seconds(
-            self, _DEFAULT_PERIOD if checkpoint_period is None else checkpoint_period
-        )
+        period = _DEFAULT_PERIOD if checkpoint_period is None else checkpoint_period
+        self._period_s = period_in_seconds(self, period)
         self.memoize = validate.boolean(self, "memoize", memoize)
         self.function_identity = validate.choice(self, "function_identity", function_identity, _IDENTITIES)
         self._is_by_code = function_identity == "code"
@@ -134,15 +121,14 @@ class BasicMemoizer(Memoizer):
         self._table = MemoTable()
         self._loaded: LoadedCheckpoints | None = None
         self._file: CheckpointFile | None = None
-        self._calls: PeriodicCalls | None = None
+        self._periodic: PeriodicCheckpoints | None = None
         self._unpicklable: set[str] = set()
-        self._lock = threading.Lock()
 
     def start(self, *, run_dir: str, config_run_dir: str) -> None:
         """Load the checkpoints.
 
         Raises:
-            BadCheckpoint: One of them is missing, or is no checkpoint.
+            BadCheckpoint: A checkpoint is missing, or is another kind of file.
         """
         self._table = MemoTable()
         self._file = None
@@ -157,25 +143,23 @@ class BasicMemoizer(Memoizer):
 
             self._loaded = _load(get_all_checkpoints(config_run_dir), skip_missing=True)
         if self.checkpoint_mode == "periodic":
-            self._calls = PeriodicCalls(self.checkpoint_queue, self._period_s)
+            self._periodic = PeriodicCheckpoints(self, self._period_s)
 
     def load_checkpoints(self, checkpointDirs: Sequence[str] | None) -> Mapping[str, Future[Any]]:
-        """Return the results in checkpoints by the hashes of their calls; none if None is given.
+        """Return the results in checkpoints by the hashes of their calls; an empty mapping for None.
 
         Raises:
-            BadCheckpoint: One of them is missing, or is no checkpoint.
+            BadCheckpoint: A checkpoint is missing, or is another kind of file.
         """
         from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
 
         return LoadedCheckpoints(_checked_files(self, checkpointDirs) or ())
 
-    # Asking
-
     def check_memo(self, task: TaskRecord) -> Future[Any] | None:
         """Return a future of the outcome of an equal call, if there was one; see :class:`Memoizer`.
 
         Raises:
-            UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
+            UnknownMemoType: :func:`id_for_memo` does not know the type of an argument.
         """
         if not task.memoize or not self.memoize:
             return None
@@ -189,11 +173,11 @@ class BasicMemoizer(Memoizer):
         try:
             return self._find_loaded(hashsum, task, self._loaded)
         except Exception as error:
-            logger.warning("Task %d runs, because checkpoints cannot be searched: %r", task.id, error)
+            logger.warning("Task %d runs, because the checkpoints cannot be searched: %r", task.id, error)
             return None
 
     def _find_loaded(self, hashsum: str, task: TaskRecord, loaded: LoadedCheckpoints) -> Future[Any] | None:
-        """Look for a call in earlier runs' checkpoints; what is found goes into this run's, too."""
+        """Search the earlier runs' checkpoints for a call, and add its result to this run's checkpoint."""
         body = loaded.find_pickle(hashsum)
         future = None if body is None else loaded.load_result(hashsum, body)
         if future is not None and body is not None:
@@ -202,7 +186,7 @@ class BasicMemoizer(Memoizer):
         elif loaded.has_upstreams:
             future = loaded.find_upstreams(self._hash_by_name(task))
             if future is not None:
-                self._remember(hashsum, task, future.result())
+                self._record(hashsum, task, future.result())
         if future is not None:
             waiting = self._table.put(hashsum, future.result())
             if waiting is not None:
@@ -213,22 +197,19 @@ class BasicMemoizer(Memoizer):
         with by_name():
             return make_hash(task)
 
-    # Being told
-
     def update_memo_result(self, task: TaskRecord, r: Any) -> None:
-        """Remember a result; with ``task_exit``, :meth:`commit` writes it."""
+        """Keep a result; with ``task_exit``, :meth:`commit` writes it."""
         hashsum = task.hashsum
         if hashsum is None:
             return
-        if self._file is not None:
-            self._remember(hashsum, task, r)
+        self._record(hashsum, task, r)
         waiting = self._table.put(hashsum, r)
         if waiting is not None:
             waiting.set_result(r)
 
     def update_memo_results(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
-        """Remember several results, as :meth:`update_memo_result` does."""
-        if type(self).update_memo_result is not BasicMemoizer.update_memo_result:  # a subclass wants to know
+        """Keep several results, as :meth:`update_memo_result` does."""
+        if type(self).update_memo_result is not BasicMemoizer.update_memo_result:  # a subclass overrides it
             super().update_memo_results(ended)
             return
         if self._file is not None:
@@ -237,13 +218,13 @@ class BasicMemoizer(Memoizer):
                 try:
                     records.append(encode_record(task.hashsum, result))  # type: ignore[arg-type]
                 except Exception as error:
-                    self._say_unpicklable(task, error)
-            self._file.add_all(records)
+                    self._warn_unpicklable(task, error)
+            self._file.add(*records)
         for waiting, result in self._table.put_all(ended):
             waiting.set_result(result)
 
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
-        """Remember an exception for this run, if it is the app's own."""
+        """Keep an exception for this run, if the app has raised it."""
         if task.hashsum is None:
             return
         if _is_apps_own(e):
@@ -255,17 +236,15 @@ class BasicMemoizer(Memoizer):
             if waiting is not None:
                 waiting.set_result(START_OVER)
 
-    # Checkpoints
-
-    def _remember(self, hashsum: str, task: TaskRecord, result: Any) -> None:
+    def _record(self, hashsum: str, task: TaskRecord, result: Any) -> None:
         if self._file is None:
             return
         try:
             self._file.add(encode_record(hashsum, result))
         except Exception as error:
-            self._say_unpicklable(task, error)
+            self._warn_unpicklable(task, error)
 
-    def _say_unpicklable(self, task: TaskRecord, error: Exception) -> None:
+    def _warn_unpicklable(self, task: TaskRecord, error: Exception) -> None:
         if task.func_name not in self._unpicklable:
             self._unpicklable.add(task.func_name)
             logger.warning(
@@ -274,31 +253,31 @@ class BasicMemoizer(Memoizer):
             )  # fmt: skip
 
     def commit(self) -> None:
-        """Write what there is to write; see :class:`Memoizer`."""
+        """Write the results that are not written yet; see :class:`Memoizer`."""
         if self._file is not None:
             self._file.write()
 
     def checkpoint(self) -> None:
-        """Write all results that there are to this run's checkpoint, whatever the mode."""
+        """Write all results to this run's checkpoint, in any mode."""
         self.checkpoint_queue()
 
     def checkpoint_queue(self) -> None:
-        """Write the results that are not written yet."""
+        """Write the results that are not written yet, and have them survive a power failure."""
         if self._file is not None:
             self._file.write()
             self._file.sync()
 
     def checkpoint_one(self, cc: CheckpointCommand) -> None:
-        """Write the result of one task; nothing if it raised an exception or has no hash."""
+        """Write the result of one task; nothing if it has failed or has no hash."""
         if cc.exception is None and cc.task_record.hashsum is not None:
-            self._remember(cc.task_record.hashsum, cc.task_record, cc.result)
+            self._record(cc.task_record.hashsum, cc.task_record, cc.result)
             self.commit()
 
     def close(self) -> None:
-        """Write what the mode says is written at the end, and close the files."""
-        if self._calls is not None:
-            self._calls.stop()
-            self._calls = None
+        """Write what the mode prescribes for the end, and close the files."""
+        if self._periodic is not None:
+            self._periodic.stop()
+            self._periodic = None
         if self._file is not None:
             if self.checkpoint_mode in ("task_exit", "periodic", "dfk_exit"):
                 self._file.write()
@@ -320,7 +299,7 @@ def _load(paths: Sequence[str], *, skip_missing: bool = False) -> LoadedCheckpoi
 
 
 def _is_apps_own(error: BaseException) -> bool:
-    """Whether an error is of the app's doing, so that it would come again."""
+    """Whether the app itself has raised an error, so that another execution would raise it again."""
     if isinstance(error, CancelledError) or not isinstance(error, Exception):
         return False
     return isinstance(error, AppException) or not isinstance(error, ParslError)

@@ -1,4 +1,4 @@
-"""What decides whether a task has to run: the interface of memoizers."""
+"""The interface of memoizers, which decide whether a task has to run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.taskrecord import TaskRecord
 
+__all__ = ["Memoizer"]
+
 logger = getLogger(__name__)
 
 
 class Memoizer:
-    """Decides whether a task has to run, and is told how it ended. Derive from it to write another one.
+    """Decides whether a task has to run, and receives its outcome. Derive from it to write another one.
 
-    The kernel asks about every task, of apps with and without ``cache=True`` (``task["memoize"]``), when its
-    dependencies are done: ``task["args"]`` and ``task["kwargs"]`` have their results. It asks again before
-    each further attempt. Calls come from any thread, several at a time. None of these methods does anything
-    here.
+    The kernel calls :meth:`check_memo` for every task, of apps with and without ``cache=True``
+    (``task["memoize"]``), when its dependencies are done: ``task["args"]`` and ``task["kwargs"]`` contain
+    their results. It calls it again before each further attempt. Calls come from any thread, several at a
+    time. The methods of this class do nothing.
     """
 
-    #: Whether the kernel is to call :meth:`commit`.
+    #: Whether the kernel calls :meth:`commit`.
     commits = False
 
     def start(self, *, run_dir: str, config_run_dir: str) -> None:
@@ -42,11 +44,12 @@ class Memoizer:
         """
 
     def update_memo_result(self, task: TaskRecord, r: Any) -> None:
-        """The task has run, and this is its result; its future is not done yet."""
+        """Receive the result of a task that has run. The task's future is not done yet."""
 
     def update_memo_results(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
-        """Several tasks have run. If there is a :meth:`commit`, the kernel calls this just before it, for all
-        tasks that have ended together; here it calls :meth:`update_memo_result` for each.
+        """Receive the results of several tasks; this calls :meth:`update_memo_result` for each.
+
+        The kernel calls it just before :meth:`commit`, for all tasks that have ended together.
 
         Args:
             ended: The tasks, with their results.
@@ -55,20 +58,17 @@ class Memoizer:
             try:
                 self.update_memo_result(task, result)
             except Exception:
-                logger.exception("The memoizer has failed with the end of %r", task)
+                logger.exception("The memoizer has failed to take the result of %r", task)
 
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
-        """The task has failed, or was cancelled (then ``e`` is a CancelledError)."""
+        """Receive the exception of a task that has failed; a CancelledError if it was cancelled."""
 
     def commit(self) -> None:
-        """Make lasting what the updates since the last call have told.
+        """Make the updates since the last call permanent.
 
-        The kernel calls it, if :attr:`commits` says so, once for all tasks that have ended together, and
-        only then finishes their futures.
+        The kernel calls this once for all tasks that have ended together, before it completes their futures.
+        It does so only if :attr:`commits` is true.
         """
 
     def close(self) -> None:
         """End; called once, after the executors have ended."""
-
-
-__all__ = ["Memoizer"]

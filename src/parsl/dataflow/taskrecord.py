@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.dflow import DataFlowKernel
     from parsl.dataflow.futures import AppFuture
-    from parsl.dataflow.tasks.special_arguments import SpecialArguments
+    from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.vocabulary.data_future import DataFuture
 
 

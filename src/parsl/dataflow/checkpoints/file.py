@@ -1,4 +1,4 @@
-"""The checkpoint file of this run, to which results are added."""
+"""The checkpoint file of this run, to which results are appended."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ import threading
 from collections import deque
 from logging import getLogger
 
+from parsl import validate
 from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
+
+    class Checkpointing(Protocol):
+        """What can write a checkpoint."""
+
+        def checkpoint_queue(self) -> None:
+            """Write the results that are not written yet."""
+
 
 logger = getLogger(__name__)
 
@@ -21,17 +30,17 @@ _DIRECTORY_MODE = 0o755
 
 
 class CheckpointWarning(UserWarning):
-    """Results are not in the checkpoint that ought to be."""
+    """The checkpoint lacks results that it should contain."""
 
 
 class CheckpointFile:
-    """Adds records to a file that nobody else writes to. Any thread may call it.
+    """Appends records to a file that no other process writes. Any thread may call it.
 
-    What :meth:`write` has returned from survives the end of this process by whatever signal: it is the
-    operating system's then. It need not survive a power failure of the machine; after :meth:`sync` it does.
+    Records that :meth:`write` has written survive the end of this process by any signal, because the
+    operating system has them. They survive a power failure only after :meth:`sync`.
 
     Args:
-        path: The file; it and its directory are made when there is something to write.
+        path: The file. It and its directory are created with the first record.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,38 +52,34 @@ class CheckpointFile:
         self._written = 0
         self._has_failed = False
 
-    def add(self, record: bytes) -> None:
-        """Have a record written with the next :meth:`write`."""
-        self._waiting.append(record)
-
-    def add_all(self, records: Sequence[bytes]) -> None:
-        """Have records written with the next :meth:`write`."""
+    def add(self, *records: bytes) -> None:
+        """Queue records for the next :meth:`write`."""
         self._waiting.extend(records)
 
     def write(self) -> None:
-        """Write all that was added, in one go. Errors are told, and the records kept for the next time."""
-        with self._write_lock:  # also with nothing to do: another thread may be just writing it
+        """Write all queued records at once. After an error, warn and keep the records for the next call."""
+        with self._write_lock:  # also without own records: another thread may be writing them just now
             waiting = self._waiting
-            records = [waiting.popleft() for _ in range(len(waiting))]  # others may only add to it
+            records = [waiting.popleft() for _ in range(len(waiting))]  # other threads only append
             if not records:
                 return
             try:
                 self._append(records)
             except OSError as error:
-                self._say_failed(error, len(records))
+                self._warn_of_failure(error, len(records))
                 waiting.extendleft(reversed(records))
             else:
                 self._written += len(records)
                 self._has_failed = False
 
     def sync(self) -> None:
-        """Have what is written survive the end of the machine, too."""
+        """Make the written records survive a power failure, too."""
         with self._write_lock:
             if self._fd is not None:
                 os.fsync(self._fd)
 
     def close(self) -> None:
-        """Close the file; what is still waiting is lost."""
+        """Close the file. Records that are still queued are lost."""
         with self._write_lock:
             if self._fd is not None:
                 try:
@@ -95,22 +100,73 @@ class CheckpointFile:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError:
-            # No half record before the next one.
-            os.ftruncate(self._fd, self._end)
+            os.ftruncate(self._fd, self._end)  # the next record must not follow half of one
             raise
         self._end += size
 
-    def _say_failed(self, error: OSError, count: int) -> None:
+    def _warn_of_failure(self, error: OSError, count: int) -> None:
         if self._has_failed:
             return
         self._has_failed = True
         text = (
             f"{count} results could not be written to checkpoint {self.path}: {error.strerror or error}. "
-            "They stay in memory, and are written when that is possible again; should the run be killed "
-            "before, their tasks run again in the next one"
+            "They stay in memory until a later attempt succeeds. If the run is killed before that, the next "
+            "run executes their tasks again"
         )
         logger.error("%s", text)
         warn_user(text, CheckpointWarning)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path} {self._written} written, {len(self._waiting)} waiting>"
+
+
+class PeriodicCheckpoints:
+    """Writes checkpoints at regular intervals, in a thread of its own.
+
+    Args:
+        memoizer: The object that writes. Its errors are logged.
+        period_s: The interval (seconds).
+    """
+
+    def __init__(self, memoizer: Checkpointing, period_s: float) -> None:
+        self._memoizer = memoizer
+        self._period_s = period_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread. No checkpoint is being written when this returns."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._period_s):
+            try:
+                self._memoizer.checkpoint_queue()
+            except BaseException:  # a result's __reduce__ may call sys.exit()
+                logger.exception(
+                    "The periodic checkpoint has failed. The next attempt is in %g s", self._period_s
+                )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} every {self._period_s:g} s>"
+
+
+def period_in_seconds(owner: object, period: object) -> float:
+    """Parse a period that is written as ``'HH:MM:SS'``.
+
+    Raises:
+        ParameterError: The period has another form, or is zero.
+    """
+    text = validate.text(owner, "checkpoint_period", period)
+    parts = text.strip().split(":")
+    total_s = 0
+    if len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts):
+        hours, minutes, seconds = map(int, parts)
+        total_s = hours * 3600 + minutes * 60 + seconds
+    if total_s == 0:
+        expected = "hours, minutes and seconds, such as '00:10:00', and more than zero"
+        validate.wrong_value(owner, "checkpoint_period", text, expected)
+    return float(total_s)

@@ -1,4 +1,4 @@
-"""The results of earlier runs, on disk until they are wanted."""
+"""The results of earlier runs, which stay on disk until they are needed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from logging import getLogger
 
 from parsl.dataflow.checkpoints import records as checkpoint_records
 from parsl.dataflow.checkpoints import upstream as upstream_records
-from parsl.dataflow.checkpoints.index import RecordIndex
 from parsl.vocabulary.dataflow_errors import BadCheckpoint
 from parsl.vocabulary.lean_future import LeanFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Any, BinaryIO
 
@@ -25,18 +24,22 @@ logger = getLogger(__name__)
 #: The name of the file in a checkpoint directory.
 FILE_NAME = "tasks.pkl"
 
-#: So many files are kept open; there may be one for each earlier run.
+#: The number of files that are kept open. There may be one file for each earlier run.
 _MAX_OPEN = 32
+#: What the index keeps in memory (KiB); the rest is in a temporary file.
+_CACHE_KIB = 32 << 10
+#: A place is the number of a file above these bits, and a position in the file below them.
+_POSITION_BITS = 44
 
 
 class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
     """Finds results by the hash of their call in any number of checkpoint files.
 
-    Only where each record is, is in memory; see :class:`RecordIndex`. Any thread may call it.
+    Only the place of each record is in memory; see :class:`RecordIndex`. Any thread may call it.
 
     Args:
         paths: Checkpoint directories, or files.
-        skip_missing: Whether a directory without a file is nothing to complain of.
+        skip_missing: Whether to accept a directory without a file.
 
     Raises:
         BadCheckpoint: A path is missing, or is no checkpoint.
@@ -48,26 +51,25 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         self._upstreams: RecordIndex | None = None
         for path in paths:
             file = _file_of(path)
-            if file is None:
-                if skip_missing:
-                    continue
+            if file is not None:
+                self._load(file)
+            elif not skip_missing:
                 raise BadCheckpoint(
                     f"Checkpoint file was not found: there is no {os.path.join(path, FILE_NAME)}. "
                     "checkpoint_files takes the directories that parsl.utils.get_all_checkpoints(run_dir) "
                     "returns"
                 )
-            self._load(file)
 
     @property
     def has_upstreams(self) -> bool:
-        """Whether there are records of upstream's, which know functions by name only."""
+        """Whether there are records of upstream Parsl, which identifies functions by name only."""
         return self._upstreams is not None
 
     def _load(self, path: str) -> None:
         number = self._files.add(path)
         try:
             with open(path, "rb") as stream:
-                scan, index = self._kind_of(stream)
+                scan, index = self._scan(stream)
                 count = 0 if index is None else index.add(number, scan)
         except BadCheckpoint as error:
             raise BadCheckpoint(f"Failed to load checkpoint {path}: {error.reason}") from error
@@ -75,21 +77,22 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
             raise BadCheckpoint(f"Failed to load checkpoint {path}: {error}") from error
         if scan.damaged_bytes:
             logger.warning(
-                "Checkpoint %s has %d records and, besides, %d bytes that are no whole record: what was "
-                "being written when its run was killed, or the disk was full. Those tasks will run again",
+                "Checkpoint %s has %d records, and %d bytes that are no whole record: its run was killed "
+                "while it wrote them, or the disk was full. Those tasks will run again",
                 path, count, scan.damaged_bytes,
             )  # fmt: skip
         else:
             logger.info("Checkpoint %s has %d records", path, count)
 
-    def _kind_of(
+    def _scan(
         self, stream: BinaryIO
     ) -> tuple[checkpoint_records.Scan | upstream_records.UpstreamScan, RecordIndex | None]:
+        """Return a reader for the kind of a file, and the index for its records."""
         start = stream.read(len(checkpoint_records.SIGNATURE))
         stream.seek(0)
         if not start:
             return checkpoint_records.Scan(stream), None
-        # One of ours that was cut off within its first bytes begins like a pickle, and counts as damaged.
+        # A file of ours that ends within its first bytes begins like a pickle, and counts as damaged.
         if not checkpoint_records.SIGNATURE.startswith(start) and not start.startswith(b"\0"):
             self._upstreams = self._upstreams or RecordIndex()
             return upstream_records.UpstreamScan(stream), self._upstreams
@@ -103,18 +106,16 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
             return None
         number, position = place
         try:
-            body: bytes | None = self._files.call(
-                number, checkpoint_records.read_record, position, bytes.fromhex(hashsum)
-            )
-        except (OSError, BadCheckpoint) as error:
-            self._say_unreadable(hashsum, error, self._files.paths[number])
+            body = self._files.read_record(number, position, bytes.fromhex(hashsum))
+            if body is None:
+                raise ValueError("the record is damaged")
+        except (OSError, ValueError, BadCheckpoint) as error:
+            _warn_unreadable(hashsum, error, self._files.paths[number])
             return None
-        if body is None:
-            self._say_unreadable(hashsum, ValueError("it is damaged"), self._files.paths[number])
         return body
 
     def find_upstreams(self, hashsum: str) -> LeanFuture[Any] | None:
-        """Return the result of a call in upstream's records, whose hash is by the function's name."""
+        """Return the result of a call from upstream's records, whose hash is by the function's name."""
         place = None if self._upstreams is None else self._upstreams.find(bytes.fromhex(hashsum))
         if place is None:
             return None
@@ -123,24 +124,16 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
             with open(self._files.paths[number], "rb") as stream:
                 return _done(upstream_records.read_upstream_record(stream, position))
         except Exception as error:
-            self._say_unreadable(hashsum, error, self._files.paths[number])
+            _warn_unreadable(hashsum, error, self._files.paths[number])
             return None
 
     def load_result(self, hashsum: str, body: bytes) -> LeanFuture[Any] | None:
-        """Unpickle what :meth:`find_pickle` has found; None, and a warning, if that does not work."""
+        """Unpickle what :meth:`find_pickle` has returned. After a failure, log a warning and return None."""
         try:
             return _done(pickle.loads(body)["result"])
         except Exception as error:
-            self._say_unreadable(hashsum, error, "a checkpoint")
+            _warn_unreadable(hashsum, error, "a checkpoint")
             return None
-
-    def _say_unreadable(self, hashsum: str, error: Exception, where: str) -> None:
-        logger.warning(
-            "The result of call %s in %s cannot be read, so the task runs again: %s: %s",
-            hashsum, where, type(error).__name__, error,
-        )  # fmt: skip
-
-    # As a mapping from hashes to futures
 
     def __getitem__(self, hashsum: str) -> LeanFuture[Any]:
         body = self.find_pickle(hashsum)
@@ -152,7 +145,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
     def __iter__(self) -> Iterator[str]:
         for number, path in enumerate(self._files.paths):
             with open(path, "rb") as stream:
-                scan, index = self._kind_of(stream)
+                scan, index = self._scan(stream)
                 for key, position in scan:
                     if index is not None and index.find(key) == (number, position):
                         yield key.hex()
@@ -161,7 +154,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         return sum(len(index) for index in (self._ours, self._upstreams) if index is not None)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files and the index."""
         self._files.close()
         for index in (self._ours, self._upstreams):
             if index is not None:
@@ -171,8 +164,62 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         return f"<{type(self).__name__} {len(self)} results in {len(self._files.paths)} files>"
 
 
+class RecordIndex:
+    """Maps each key to a file and a position, for any number of records in little memory.
+
+    The index is a private SQLite database that ends with the process, so no other process locks it. Any
+    thread may call it. Of two records with the same key, the one that was added later counts. The index
+    keeps only 8 of the 16 bytes of a key; readers of a record compare the others.
+    """
+
+    def __init__(self) -> None:
+        import sqlite3
+
+        self._lock = threading.Lock()
+        # An empty name: a temporary database that spills to a file when it outgrows its cache.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for setting in (f"cache_size=-{_CACHE_KIB}", "journal_mode=off", "synchronous=off"):
+            self._database.execute(f"PRAGMA {setting}")
+        self._database.execute("CREATE TABLE records (key INTEGER PRIMARY KEY, place INTEGER)")
+
+    def add(self, file: int, records: Iterable[tuple[bytes, int]]) -> int:
+        """Add the keys and positions of a file's records. Returns their number."""
+        first = file << _POSITION_BITS
+        with self._lock:
+            before = self._database.total_changes
+            self._database.execute("BEGIN")
+            try:
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO records VALUES (?, ?)",
+                    ((_short(key), first | position) for key, position in records),
+                )
+            finally:
+                self._database.execute("COMMIT")
+            return self._database.total_changes - before
+
+    def find(self, key: bytes) -> tuple[int, int] | None:
+        """Return the file and the position of a record."""
+        query = "SELECT place FROM records WHERE key = ?"
+        with self._lock:
+            row = self._database.execute(query, (_short(key),)).fetchone()
+        return None if row is None else (row[0] >> _POSITION_BITS, row[0] & ((1 << _POSITION_BITS) - 1))
+
+    def __len__(self) -> int:
+        with self._lock:
+            count: int = self._database.execute("SELECT count(*) FROM records").fetchone()[0]
+            return count
+
+    def close(self) -> None:
+        """Release the memory and the temporary file."""
+        with self._lock:
+            self._database.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self)} records>"
+
+
 class _OpenFiles:
-    """Files by their numbers, a few of them open."""
+    """Files by number. The ones that were opened last stay open."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -183,15 +230,15 @@ class _OpenFiles:
         self.paths.append(path)
         return len(self.paths) - 1
 
-    def call(self, number: int, function: Callable[..., Any], *args: Any) -> Any:
-        """Call ``function(file, *args)`` with an open file."""
+    def read_record(self, number: int, position: int, key: bytes) -> bytes | None:
+        """Return the pickle of a record of a file; None if the record is damaged."""
         with self._lock:
             stream = self._open.get(number)
             if stream is None:
                 while len(self._open) >= _MAX_OPEN:
                     self._open.pop(next(iter(self._open))).close()
                 stream = self._open[number] = open(self.paths[number], "rb", buffering=0)  # noqa: SIM115
-            return function(stream, *args)
+            return checkpoint_records.read_record(stream, position, key)
 
     def close(self) -> None:
         with self._lock:
@@ -200,12 +247,23 @@ class _OpenFiles:
 
 
 def _file_of(path: str) -> str | None:
-    """Return the file of a checkpoint that is given as its directory, as its run's directory, or itself."""
+    """Return the file of a checkpoint, given as its directory, its run's directory, or the file itself."""
     candidates = (os.path.join(path, FILE_NAME), os.path.join(path, "checkpoint", FILE_NAME), path)
     return next((each for each in candidates if os.path.isfile(each)), None)
+
+
+def _warn_unreadable(hashsum: str, error: Exception, where: str) -> None:
+    logger.warning(
+        "The result of call %s in %s cannot be read, so the task runs again: %s: %s",
+        hashsum, where, type(error).__name__, error,
+    )  # fmt: skip
 
 
 def _done(result: Any) -> LeanFuture[Any]:
     future: LeanFuture[Any] = LeanFuture()
     future.set_result(result)
     return future
+
+
+def _short(key: bytes) -> int:
+    return int.from_bytes(key[:8], "big", signed=True)

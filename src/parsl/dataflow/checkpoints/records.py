@@ -1,16 +1,16 @@
 """The records of a checkpoint file.
 
-A file is a stream of pickled dicts, as upstream Parsl writes them; whoever has a file of ours can read it
-with ``pickle.load``, one record after the other. But a pickle does not say where it ends, nor whether it is
-whole. So each of ours begins with a header that a pickle machine takes for a byte string and drops::
+A file is a stream of pickled dicts, as upstream Parsl writes them: ``pickle.load`` reads one record after the
+other. A pickle does not show where it ends, or whether it is whole. So each record begins with a header that
+a pickle machine reads as a byte string and drops::
 
     PROTO 5 | SHORT_BINBYTES 41 | header | POP | pickle of {"hash", "exception", "result"}
 
     header: magic (8), version (1), hash of the call (16), length of the pickle (8), its CRC (4),
             CRC of all this (4)
 
-This tells a record that was cut off by the end of its process from a whole one, wherever it was cut, and lets
-millions be found without unpickling any of them.
+The header distinguishes a whole record from one that was cut off anywhere when its process ended. It also
+lets a reader find millions of records without unpickling any of them.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _POP = b"0"
 _pack_header = _HEADER.pack
 _pack_tail = _TAIL.pack
 
-#: What precedes the pickle of a record, in bytes.
+#: The size of what precedes the pickle of a record.
 HEADER_BYTES = _HEADER.size + _TAIL.size
-#: What a record begins with.
+#: The first bytes of a record.
 SIGNATURE = _PREFIX + _MAGIC
-#: The protocol of the results' pickles: large buffers are copied less often than by older ones.
+#: The protocol of the results' pickles. It copies large buffers less often than older protocols.
 PROTOCOL = 5
 
 _CHUNK_BYTES = 1 << 20
-#: A longer pickle is only looked at when its result is wanted.
+#: A longer pickle is read only when a task needs its result.
 _CHECKED_AT_ONCE_BYTES = 1 << 16
 
 
@@ -54,8 +54,8 @@ def encode_record(hashsum: str, result: object) -> bytes:
     """Return the record of a result.
 
     Args:
-        hashsum: The hash of the call: 32 hexadecimal digits.
-        result: Its result.
+        hashsum: The hash of the call (32 hexadecimal digits).
+        result: The result of the call.
 
     Raises:
         Exception: The result cannot be pickled.
@@ -63,7 +63,7 @@ def encode_record(hashsum: str, result: object) -> bytes:
     record = {"hash": hashsum, "exception": None, "result": result}
     try:
         return frame(hashsum, dumps(record, PROTOCOL))
-    except Exception:  # by value what cannot be pickled by reference
+    except Exception:  # cloudpickle pickles by value what cannot be pickled by reference
         import cloudpickle
 
         return frame(hashsum, cloudpickle.dumps(record, PROTOCOL))
@@ -76,12 +76,12 @@ def frame(hashsum: str, body: bytes) -> bytes:
 
 
 class Header:
-    """What the header of a record says.
+    """The header of a record.
 
     Attributes:
-        key: The hash of the call, 16 bytes.
-        length: Of the pickle that follows, in bytes.
-        crc: Of that pickle.
+        key: The hash of the call (16 bytes).
+        length: The size of the pickle that follows (bytes).
+        crc: The checksum of that pickle.
     """
 
     __slots__ = ("crc", "key", "length")
@@ -90,7 +90,7 @@ class Header:
         self.key, self.length, self.crc = key, length, crc
 
     def fits(self, body: Buffer) -> bool:
-        """Whether this is the pickle that was written."""
+        """Whether ``body`` is the pickle that was written."""
         return len(body) == self.length and crc32(body) == self.crc
 
 
@@ -98,7 +98,7 @@ def decode_header(data: Buffer, at: int = 0) -> Header | None:
     """Read a header; None if there is no whole one.
 
     Raises:
-        BadCheckpoint: A later version has written it.
+        BadCheckpoint: A later version of Parsl has written the record.
     """
     if len(data) - at < HEADER_BYTES:
         return None
@@ -118,26 +118,24 @@ class Scan:
     """Finds the whole records in a file of ours.
 
     Args:
-        stream: The file, open for reading in binary mode, anywhere.
-        start: Where to begin, in bytes.
+        stream: The file, open for reading in binary mode, at any position.
+        start: The position to begin at (bytes).
 
     Attributes:
-        damaged_bytes: How much was found, up to now, that is in no whole record.
-        end: Up to where the file has been read.
+        damaged_bytes: The number of bytes read so far that are in no whole record.
+        end: The position up to which the file has been read.
     """
 
     def __init__(self, stream: BinaryIO, start: int = 0) -> None:
         self._stream = stream
         self._data = b""
-        #: Where in the file the data begins, and where in the data the next record does.
-        self._base = self._at = 0
-        self._base = start
+        #: The position of the data in the file, and of the next record in the data.
+        self._base, self._at = start, 0
         self.damaged_bytes = 0
         stream.seek(start)
 
     @property
     def end(self) -> int:
-        """Up to where the file has been read."""
         return self._base + self._at
 
     def __iter__(self) -> Generator[tuple[bytes, int], None, None]:
@@ -153,7 +151,7 @@ class Scan:
         self.damaged_bytes += len(self._data) - self._at
 
     def _have(self, count: int) -> bool:
-        """Read on until there are ``count`` bytes. False: the file ends before."""
+        """Read until ``count`` bytes are there. False: the file ends before that."""
         missing = count - (len(self._data) - self._at)
         if missing <= 0:
             return True
@@ -184,7 +182,7 @@ class Scan:
         self._data, self._at = b"", 0
 
     def _skip_damage(self) -> bool:
-        """Go on at what looks like the next record. False: there is none."""
+        """Continue at what looks like the next record. False: there is none."""
         self._at += 1
         self.damaged_bytes += 1
         while True:
@@ -203,12 +201,12 @@ class Scan:
 
 
 def read_record(stream: Any, position: int, key: bytes) -> bytes | None:
-    """Return the pickle of a record; None if it is not, or no longer, what it was.
+    """Return the pickle of a record; None if the record is damaged, or another one.
 
     Args:
         stream: The file; anything with ``fileno()``.
-        position: Where the record begins.
-        key: The hash that it must have.
+        position: The position of the record.
+        key: The hash that the record must have.
     """
     from os import pread
 
@@ -217,7 +215,7 @@ def read_record(stream: Any, position: int, key: bytes) -> bytes | None:
     if header is None or header.key != key:
         return None
     body = pread(fd, header.length, position + HEADER_BYTES)
-    while 0 < len(body) < header.length:  # one read does not give more than 2 GiB
+    while 0 < len(body) < header.length:  # one read returns at most 2 GiB
         more = pread(fd, header.length - len(body), position + HEADER_BYTES + len(body))
         if not more:
             return None

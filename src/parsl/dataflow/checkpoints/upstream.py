@@ -1,7 +1,7 @@
 """Reading the checkpoint files that upstream Parsl writes: pickled dicts, one after the other.
 
-Nothing of what the pickles name is imported or called to find out what a file has: a result is only
-unpickled when a task wants it. So a file loads before the script has defined the classes of its results.
+Finding the records imports and calls nothing that the pickles name; a result is unpickled only when a task
+needs it. So a file loads before the script has defined the classes of its results.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _FIRST_PROTOCOL, _LAST_PROTOCOL = 2, 5
 
 
 class UpstreamScan:
-    """Finds the whole records in a file of upstream's.
+    """Finds the whole records in a file that upstream wrote.
 
     Args:
         stream: The file, open for reading in binary mode, at its beginning.
 
     Attributes:
-        damaged_bytes: How much there is behind the last whole record.
+        damaged_bytes: The number of bytes after the last whole record.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -36,7 +36,7 @@ class UpstreamScan:
         """Yield the key and the position of each record.
 
         Raises:
-            BadCheckpoint: It is another kind of file.
+            BadCheckpoint: The file is of another kind.
         """
         at = 0
         while True:
@@ -60,7 +60,7 @@ def read_upstream_record(stream: BinaryIO, position: int) -> Any:
     """Unpickle the result in a record.
 
     Raises:
-        Exception: It cannot be unpickled; perhaps because its class is not there any more.
+        Exception: The result cannot be unpickled, perhaps because its class is gone.
     """
     stream.seek(position)
     return pickle.load(stream)["result"]
@@ -76,7 +76,7 @@ def _key_of(record: Any) -> bytes:
             raise ValueError("it has no result")
         key = bytes.fromhex(record["hash"])
         if len(key) != 16:
-            raise ValueError("its hash is not one")
+            raise ValueError("its hash has a wrong length")
     except (KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(
             f"it is not a checkpoint file: it has a pickled {type(record).__name__} where a record with "
@@ -86,35 +86,23 @@ def _key_of(record: Any) -> bytes:
 
 
 class _Reader(pickle.Unpickler):
-    """Goes through a pickle without importing or calling anything that it names."""
+    """Reads a pickle without importing or calling anything that it names."""
 
     def find_class(self, module: str, name: str) -> Any:
         return _Anything
 
 
+def _ignore(self: object, *args: Any, **kwargs: Any) -> None:
+    pass
+
+
 class _Anything:
-    """Stands for an object that is not made."""
+    """Stands for any object of a pickle; every operation of unpickling works and does nothing."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> _Anything:
         return object.__new__(cls)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
     def __call__(self, *args: Any, **kwargs: Any) -> _Anything:
         return self
 
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def append(self, item: Any) -> None:
-        pass
-
-    def extend(self, items: Any) -> None:
-        pass
-
-    def add(self, item: Any) -> None:
-        pass
+    __init__ = __setstate__ = __setitem__ = append = extend = add = _ignore

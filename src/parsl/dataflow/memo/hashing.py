@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from hashlib import md5
 
-from parsl.dataflow.memo.function_identity import identity_by_code, is_by_name
-from parsl.dataflow.memo.ids import id_for_memo, id_for_memo_dict, id_for_memo_list, is_plain, own_callables
+from parsl.dataflow.memo.function_identity import identity_by_code
+from parsl.dataflow.memo.ids import (
+    id_for_memo,
+    id_for_memo_dict,
+    id_for_memo_list,
+    is_by_name,
+    is_plain,
+    own_callables,
+)
 from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
@@ -13,34 +20,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.dataflow.taskrecord import TaskRecord
-    from parsl.dataflow.tasks.special_arguments import SpecialArguments
 
-#: These say how and where to run, not what.
+#: These arguments determine how and where a task runs, not its result.
 _MANNERS = frozenset({"walltime", "label", "parsl_resource_specification"})
 
 
 def make_hash(task: TaskRecord) -> str:
-    """Return the hash of a task's call: of its function, its arguments, and the names of its outputs.
+    """Return the hash of a call: of its function, its arguments, and the names of its outputs.
 
     Args:
-        task: The task; its arguments have results in the place of futures.
+        task: The task. Its arguments contain results instead of futures.
 
     Returns:
         32 hexadecimal digits.
 
     Raises:
-        UnknownMemoType: An argument's type is not known to :func:`id_for_memo`.
+        UnknownMemoType: :func:`id_for_memo` does not know the type of an argument.
     """
     if not is_by_name() and (quick := hash_plain_call(task)) is not None:
         return quick
-    # It is no secret; and some systems forbid MD5 for those.
+    # Some systems forbid MD5 unless it is declared to protect no secret.
     return md5(b"".join(_parts(task)), usedforsecurity=False).hexdigest()
 
 
 def hash_plain_call(task: TaskRecord) -> str | None:
-    """Return, quickly, what :func:`make_hash` does for a call with numbers and strings of a function that
-    counts by its code; None for any other call.
+    """Return the hash of a call quickly, if its arguments are numbers and strings, and its function counts by
+    its code; None for any other call.
     """
     func: Any = task.func
     args, kwargs = task.args, task.kwargs
@@ -56,12 +63,12 @@ def hash_plain_call(task: TaskRecord) -> str | None:
 
 
 def _parts(task: TaskRecord) -> list[bytes]:
-    """What is hashed of a task, in the order and form that upstream has."""
+    """Return what is hashed of a task, in the order and form of upstream."""
     args: Sequence[Any] = task.args
     kwargs = task.kwargs
     parts = []
     if task.special is not None:
-        # Upstream took them for a part of the call, if the function has parameters for them.
+        # Upstream counts them as a part of the call if the function has parameters for them.
         dropped = frozenset[str]() if is_by_name() else _MANNERS
         kwargs = {name: value for name, value in kwargs.items() if name not in dropped}
         _name_streams(kwargs, task.special)
@@ -78,7 +85,7 @@ def _parts(task: TaskRecord) -> list[bytes]:
 
 
 def _name_streams(kwargs: dict[str, Any], special: SpecialArguments) -> None:
-    """Leave out streams whose path is the kernel's choice, and take files by their names."""
+    """Leave out streams whose path the kernel has chosen, and replace files by their names."""
     for name, stream in special.streams.items():
         if name not in kwargs:
             continue
@@ -93,7 +100,7 @@ def _name_streams(kwargs: dict[str, Any], special: SpecialArguments) -> None:
 def _without_ignored(
     task: TaskRecord, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
-    """Leave out the arguments of ``ignore_for_cache``, by whichever way they are given."""
+    """Leave out the arguments of ``ignore_for_cache``, given by position or by keyword."""
     ignored = frozenset(task.ignore_for_cache or ())
     kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
     code = getattr(getattr(task.func, "func", task.func), "__code__", None)

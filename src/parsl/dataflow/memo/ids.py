@@ -1,35 +1,60 @@
-"""What makes a value the same value for memoization: :func:`id_for_memo`, which any type can be added to.
+"""What makes a value the same value for memoization: :func:`id_for_memo`, to which any type can be added.
 
 The bytes for the plain types (None, numbers, strings, lists, tuples, dicts) are those of upstream Parsl, so
-that results in its checkpoints are found again: those for tuples and dicts, which it takes for lists of their
-items, while functions count by name.
+that memoization finds the results in upstream's checkpoints. Upstream treats tuples and dicts as lists of
+their items; here this holds only inside :func:`by_name`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import deque
-from functools import partial, singledispatch
+from contextlib import contextmanager
+from functools import singledispatch
 from pickle import dumps
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType
 
-from parsl.dataflow.memo.function_identity import id_of_function, is_by_name
 from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
     from typing import Any
 
-#: Never another one: the bytes of an older checkpoint have to come out the same for ever.
+#: This never changes: older checkpoints contain hashes of these bytes.
 PROTOCOL = 4
 
 #: Longer bytes are represented by a digest.
 _LONG_BYTES = 1024
 
-#: Values of the classes of these modules are what their pickles say.
+#: Equal values of the classes in these modules have equal pickles.
 _PICKLED_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "zoneinfo", "ipaddress"})
+
+
+class _Meaning(threading.local):
+    """How this thread identifies functions, tuples, and dicts at present."""
+
+    by_name = False
+
+
+_meaning = _Meaning()
+
+
+@contextmanager
+def by_name() -> Generator[None, None, None]:
+    """In the block, in this thread, identify values as upstream does: functions by their names."""
+    before, _meaning.by_name = _meaning.by_name, True
+    try:
+        yield
+    finally:
+        _meaning.by_name = before
+
+
+def is_by_name() -> bool:
+    """Whether this thread is inside a block of :func:`by_name`."""
+    return _meaning.by_name
 
 
 class UnknownMemoType(ValueError):
@@ -46,9 +71,9 @@ class UnknownMemoType(ValueError):
     def __str__(self) -> str:
         module, name = self.kind.__module__, self.kind.__qualname__
         return (
-            f"unknown type for memoization: {self.kind}. The app has cache=True, and nothing says when two "
-            f"values of {module}.{name} are the same. Say so before the first call, with whatever "
-            "identifies a value:\n\n"
+            f"unknown type for memoization: {self.kind}. The app has cache=True, and nothing defines when "
+            f"two values of {module}.{name} are the same. Define it before the first call, by a function "
+            "that returns what identifies a value:\n\n"
             "    from parsl.dataflow.memoization import id_for_memo\n"
             f"    @id_for_memo.register({self.kind.__name__})\n"
             "    def _(obj, output_ref=False): return repr(obj).encode()\n\n"
@@ -60,18 +85,18 @@ class UnknownMemoType(ValueError):
 def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
     """Return bytes that are equal for values that are the same for memoization, and differ otherwise.
 
-    Known are: None, bool, numbers, str, bytes, lists, tuples, sets, dicts, deques and their subclasses,
-    enums, dataclasses, paths (by their name), :class:`~parsl.vocabulary.files.File`, dates and times,
-    functions and classes, numpy's arrays and scalars. Another type is added with
-    ``@id_for_memo.register(TheType)``.
+    The known types are None, bool, numbers, str, bytes, lists, tuples, sets, dicts, deques and their
+    subclasses, enums, dataclasses, paths (by their name), :class:`~parsl.vocabulary.files.File`, dates and
+    times, functions and classes, numpy's arrays and scalars. ``@id_for_memo.register(TheType)`` adds another
+    type.
 
     Args:
         obj: The value.
-        output_ref: Whether the value only names something that the task is to write: then its present
-            content does not count.
+        output_ref: Whether the value names something that the task writes. Its present content does not
+            count then.
 
     Raises:
-        UnknownMemoType: Nothing is known about the type.
+        UnknownMemoType: The type is not known.
     """
     kind = type(obj)
     if hasattr(kind, "__dataclass_fields__"):
@@ -87,8 +112,6 @@ def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
         return _id_of_array(numpy, obj)
     if numpy is not None and isinstance(obj, numpy.dtype):
         return dumps(["numpy.dtype", repr(obj.descr if obj.names else obj.str)], PROTOCOL)
-    if callable(obj) and hasattr(kind, "__parsl_dependencies__"):
-        return id_of_function(obj)
     raise UnknownMemoType(kind)
 
 
@@ -114,21 +137,22 @@ def _id_of_slice(obj: slice, output_ref: bool = False) -> bytes:
     return dumps(["slice", id_for_memo_tuple((obj.start, obj.stop, obj.step))], PROTOCOL)
 
 
-#: Types whose ``repr`` says which value it is, as long as nobody registers them anew.
+#: Types whose ``repr`` identifies a value, unless a user registers them anew.
 plain_types: set[type] = {type(None), bool, int, float, str, complex}
-#: Types that :func:`id_of_function` takes as they are, likewise.
+#: Types of functions that are identified by their code, unless a user registers them anew.
 own_callables: set[type] = {FunctionType}
-_register = id_for_memo.register
+#: Registers a type of this package's own.
+register_own = id_for_memo.register
 
 
-def _register_and_note(cls: Any, *args: Any, **kwargs: Any) -> Any:
+def _register_of_user(cls: Any, *args: Any, **kwargs: Any) -> Any:
     plain_types.discard(cls)
     own_callables.discard(cls)
-    return _register(cls, *args, **kwargs)
+    return register_own(cls, *args, **kwargs)
 
 
 def is_plain(values: Iterable[object]) -> bool:
-    """Whether all are of :data:`plain_types`."""
+    """Whether all values are of :data:`plain_types`."""
     return plain_types.issuperset(map(type, values))
 
 
@@ -184,22 +208,14 @@ def _id_of_bytes(data: bytes | bytearray | memoryview, output_ref: bool = False)
 
 @id_for_memo.register(File)
 def _id_of_file(file: File, output_ref: bool = False) -> bytes:
-    """A file that is written counts by its name; one that is read also by its size and time of change."""
+    """A file that the task writes counts by its name; one that it reads also by its size and change time."""
     if output_ref or file.scheme != "file":
         return dumps(["File", file.url], PROTOCOL)
     try:
         stat = os.stat(file.filepath)
-    except OSError:  # it may well be there where the task runs
+    except OSError:  # the file may exist where the task runs
         return dumps(["File", file.url, None], PROTOCOL)
     return dumps(["File", file.url, stat.st_size, stat.st_mtime_ns], PROTOCOL)
-
-
-@id_for_memo.register(FunctionType)
-@id_for_memo.register(BuiltinFunctionType)
-@id_for_memo.register(MethodType)
-@id_for_memo.register(partial)
-def _id_of_callable(function: Any, output_ref: bool = False) -> bytes:
-    return id_of_function(function)
 
 
 @id_for_memo.register(type)
@@ -213,7 +229,7 @@ def _id_of_dataclass(obj: Any, output_ref: bool) -> bytes:
 
 
 def _id_of_array(numpy: Any, array: Any) -> bytes:
-    """By type, shape and content. Long ones by a digest of the content, in C's order."""
+    """Identify an array by its type, its shape, and a digest of its content in C's order."""
     dtype = array.dtype
     if dtype.hasobject:
         return dumps(["numpy", str(dtype), array.shape, id_for_memo(array.tolist())], PROTOCOL)
@@ -228,7 +244,7 @@ def _is_enum(obj: object) -> bool:
 
 
 def _counts_as_list(obj: object, kind: type) -> bool:
-    """Whether the type of a tuple or dict does not count: in upstream's checkpoints it does not."""
+    """Whether a tuple or dict counts as a list of its items, as in upstream's checkpoints."""
     return is_by_name() and type(obj) is kind
 
 
@@ -241,7 +257,7 @@ def _name_of(kind: type) -> tuple[str, str]:
 
 
 def _pickled_ids(ids: Iterable[bytes]) -> bytes:
-    # Copies: pickle writes an object that occurs twice differently from two objects that are equal.
+    # Copies, because pickle writes an object that occurs twice differently from two equal objects.
     return dumps([bytes(memoryview(each)) for each in ids], PROTOCOL)
 
 
@@ -251,5 +267,4 @@ def _digest(data: Any) -> bytes:
     return blake2b(data, digest_size=20).digest()
 
 
-# From here on registrations are those of users.
-id_for_memo.register = _register_and_note  # type: ignore[method-assign]
+id_for_memo.register = _register_of_user  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The calls of this run: which are done, and which are under way."""
+"""The calls of this run: the completed ones, and those under way."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.taskrecord import TaskRecord
 
-#: The result of a future that :meth:`MemoTable.claim` gave, when its call ended without one to share.
+#: The result of a future from :meth:`MemoTable.claim` if its call ends without an outcome to share.
 START_OVER = object()
 
 
 class MemoTable:
-    """Gives each call to one task, and its outcome to the others. Any thread may call it."""
+    """Assigns each call to one task, and gives its outcome to the others. Any thread may call it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         #: For each call the task that executes it, or its outcome: a result and an exception.
         self._calls: dict[str, TaskRecord | tuple[Any, BaseException | None]] = {}
-        #: For some of the calls that are executing, what other tasks wait for.
+        #: For some of the calls under way, the future on which other tasks wait.
         self._shared: dict[str, LeanFuture[Any]] = {}
 
     def claim(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
-        """Ask for the outcome of a call.
+        """Request the outcome of a call.
 
         Returns:
-            A future of it, done or not; it may turn out to be :data:`START_OVER`. None if the call is now,
-            or was already, this task's to execute.
+            A future of the outcome, done or not; its result may be :data:`START_OVER`. None if this task
+            has to execute the call.
         """
         call = self._calls.setdefault(hashsum, task)  # atomic
         if call is task:
@@ -40,24 +40,21 @@ class MemoTable:
         if type(call) is tuple:
             return _done(*call)
         with self._lock:
-            call = self._calls.setdefault(hashsum, task)  # it may have come to an end meanwhile
+            call = self._calls.setdefault(hashsum, task)  # the call may have ended meanwhile
             if call is task:
                 return None
             if type(call) is tuple:
                 return _done(*call)
-            shared = self._shared.get(hashsum)
-            if shared is None:
-                shared = self._shared[hashsum] = LeanFuture()
-            return shared
+            return self._shared.setdefault(hashsum, LeanFuture())
 
     def put(self, hashsum: str, result: Any) -> LeanFuture[Any] | None:
-        """Note the result of a call. Returns the future that other tasks wait for, if any do."""
+        """Note the result of a call. Returns the future on which other tasks wait, if there is one."""
         with self._lock:
             self._calls[hashsum] = (result, None)
             return self._shared.pop(hashsum, None) if self._shared else None
 
     def put_all(self, ended: Sequence[tuple[TaskRecord, Any]]) -> list[tuple[LeanFuture[Any], Any]]:
-        """Note the results of tasks. Returns the futures that others wait for, with their results."""
+        """Note the results of tasks. Returns the futures on which others wait, with their results."""
         calls, shared = self._calls, self._shared
         waiting = []
         with self._lock:
@@ -71,13 +68,13 @@ class MemoTable:
         return waiting
 
     def put_exception(self, hashsum: str, error: BaseException) -> LeanFuture[Any] | None:
-        """Note that a call raises; returns as :meth:`put` does."""
+        """Note the exception of a call. Returns the future on which other tasks wait, if there is one."""
         with self._lock:
             self._calls[hashsum] = (None, error)
             return self._shared.pop(hashsum, None)
 
     def release(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
-        """Note that a task has ended without an outcome to share; returns as :meth:`put` does."""
+        """Note that a task has ended without an outcome to share. Returns as :meth:`put` does."""
         with self._lock:
             if self._calls.get(hashsum) is not task:
                 return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parsl.data_provider.data_manager import DataManager
 from parsl.dataflow.declared_outputs import DeclaredOutputs
-from parsl.dataflow.tasks.special_arguments import special_of
+from parsl.dataflow.special_arguments import special_of
 from parsl.vocabulary.data_future import DataFuture
 from parsl.vocabulary.files import File
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.futures import AppFuture
+    from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.dataflow.taskrecord import TaskRecord
-    from parsl.dataflow.tasks.special_arguments import SpecialArguments
 
 _FILES = (File, DataFuture)
 _STREAMS = ("stdout", "stderr")

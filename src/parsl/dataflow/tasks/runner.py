@@ -15,7 +15,7 @@ from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILE
 from parsl.dataflow.tasks.in_process import InProcessExecutor
 from parsl.dataflow.tasks.joining import cycle_error, joined_futures, joined_result
 from parsl.dataflow.tasks.submission import is_callers_mistake, submit_to
-from parsl.dataflow.tasks.work_loop import work_loop
+from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.app_errors import RemoteExceptionWrapper
 from parsl.vocabulary.dataflow_errors import DataFlowException, DependencyError, JoinError
 from parsl.vocabulary.task_states import States
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.config import Config
-    from parsl.dataflow.memo.lookup import TaskMemo
+    from parsl.dataflow.memo.task_memo import TaskMemo
     from parsl.dataflow.run.executor_set import ExecutorSet
     from parsl.dataflow.tasks.dependencies import Dependencies
     from parsl.dataflow.tasks.failure_log import FailureLog

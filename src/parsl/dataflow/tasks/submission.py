@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.dataflow.tasks.special_arguments import SpecialArguments
+    from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.executors.base import ParslExecutor
 
 #: The parameters of an executor's ``submit``: a task's argument of such a name cannot pass as a keyword.

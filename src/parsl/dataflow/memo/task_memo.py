@@ -11,7 +11,7 @@ from parsl.common.batches import at_end
 from parsl.dataflow.memo.table import START_OVER
 from parsl.dataflow.memoizer import Memoizer
 from parsl.dataflow.tasks.graph import IS_FINAL
-from parsl.dataflow.tasks.work_loop import work_loop
+from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from parsl.dataflow.tasks.work_loop import WorkLoop
+from parsl.dataflow.work_loop import WorkLoop
 
 
 def test_work_runs_at_once_and_what_it_makes_ready_after_it() -> None:

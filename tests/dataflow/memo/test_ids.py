@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from parsl.data_provider.files import File
-from parsl.dataflow.memo.function_identity import by_name
+from parsl.dataflow.memo.ids import by_name
 from parsl.dataflow.memoization import (
     UnknownMemoType,
     id_for_memo,

@@ -10,7 +10,7 @@ import pytest
 import parsl
 from parsl.app.errors import AppTimeout
 from parsl.data_provider.files import File
-from parsl.dataflow.tasks.special_arguments import for_function
+from parsl.dataflow.special_arguments import for_function
 from parsl.validate import ParameterError
 from parsl.vocabulary.names import SPECIAL_NAMES
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, call, kernel

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.taskrecord import TaskRecord
-    from parsl.dataflow.tasks.concurrency_limit import ConcurrencyLimit
     from parsl.vocabulary.data_future import DataFuture
 
 #: Instead of a path, for stdout and stderr: the kernel chooses one in the run directory.

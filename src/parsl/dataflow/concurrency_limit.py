@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from parsl.dataflow.tasks.work_loop import work_loop
+from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.task_states import FINAL_STATES
 
 TYPE_CHECKING = False

@@ -7,7 +7,8 @@ import weakref
 from typing import Any
 
 from parsl import bash_app, python_app
-from parsl.dataflow.memo.function_identity import by_name, id_of_function
+from parsl.dataflow.memo.function_identity import id_of_function
+from parsl.dataflow.memo.ids import by_name
 
 
 def define(source: str, name: str = "f", **names: Any) -> Any:

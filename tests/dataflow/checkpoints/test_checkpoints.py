@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from parsl.config import Config
-from parsl.dataflow.checkpoints.file import CheckpointFile, CheckpointWarning
-from parsl.dataflow.checkpoints.index import RecordIndex
-from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
-from parsl.dataflow.checkpoints.period import PeriodicCalls, period_in_seconds
+from parsl.dataflow.checkpoints.file import (
+    CheckpointFile,
+    CheckpointWarning,
+    PeriodicCheckpoints,
+    period_in_seconds,
+)
+from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints, RecordIndex
 from parsl.dataflow.errors import BadCheckpoint
 from parsl.dataflow.memoization import BasicMemoizer, CheckpointCommand
 from parsl.errors import ConfigurationError
@@ -88,15 +91,13 @@ class TestModes:
             cached(dfk, add, 2)
         assert stored(file_of(tmp_path).parent) == [1]
 
-    def test_periodic_writes_every_so_often_and_at_the_end(
+    def test_periodic_writes_during_the_run_and_at_its_end(
         self, tmp_path: Any, wait_until: WaitUntil
     ) -> None:
         memoizer = BasicMemoizer(checkpoint_mode="periodic", checkpoint_period="00:00:01")
-        memoizer._period_s = 0.01
         with kernel(tmp_path, PromptExecutor(), memoizer=memoizer) as dfk:
             cached(dfk, add, 1)
             wait_until(file_of(tmp_path).exists)
-            memoizer._calls.stop()  # type: ignore[union-attr]
             cached(dfk, add, 2)
         assert stored(file_of(tmp_path).parent) == [1, 2]
 
@@ -380,16 +381,17 @@ class TestCheckpointFile:
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
-def test_periodic_calls_go_on_after_an_exception(
+def test_periodic_checkpoints_go_on_after_an_exception(
     wait_until: WaitUntil, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     calls: list[int] = []
 
-    def failing() -> None:
-        calls.append(1)
-        raise error
+    class Failing(BasicMemoizer):
+        def checkpoint_queue(self) -> None:
+            calls.append(1)
+            raise error
 
-    periodic = PeriodicCalls(failing, 0.001)
+    periodic = PeriodicCheckpoints(Failing(), 0.001)
     wait_until(lambda: len(calls) > 2)
     periodic.stop()
     assert "The periodic checkpoint has failed" in caplog.text
