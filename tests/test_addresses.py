@@ -82,7 +82,7 @@ def test_ipv6_counts_where_there_is_nothing_else(monkeypatch):
     assert addresses.get_any_address() == "2001:db8::1"
 
 
-def test_a_host_whose_name_means_nothing(monkeypatch):
+def test_a_host_name_that_does_not_resolve(monkeypatch):
     monkeypatch.setattr(socket, "gethostname", lambda: "no-such-host.invalid")
-    with pytest.raises(OSError, match=r"'no-such-host\.invalid', stands for no IPv4 address"):
+    with pytest.raises(OSError, match=r"'no-such-host\.invalid', resolves to no IPv4 address"):
         addresses.address_by_hostname()

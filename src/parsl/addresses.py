@@ -8,30 +8,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Asked by :func:`address_by_query`, which is the only function here that talks to anybody.
+#: The service of :func:`address_by_query`, which is the only function here that uses the network.
 _QUERY_URL = "https://api.ipify.org"
 
-#: Any address outside will do: no packet is sent, the system only says which way it would go.
+#: Any outside address works: no packet is sent, the system only looks up the route.
 _OUTSIDE_IPV4 = ("8.8.8.8", 53)
 
 
 def address_by_hostname() -> str:
-    """Return the address that this host's own name stands for.
+    """Return the address that this host's name resolves to.
 
     Raises:
-        OSError: The name stands for none.
+        OSError: The name does not resolve.
     """
     name = socket.gethostname()
     try:
         return socket.gethostbyname(name)
     except OSError as error:
-        raise OSError(
-            error.errno, f"This host's name, {name!r}, stands for no IPv4 address: {error}"
-        ) from error
+        message = f"This host's name, {name!r}, resolves to no IPv4 address: {error}"
+        raise OSError(error.errno, message) from error
 
 
 def address_by_route() -> str:
-    """Return the address this host uses towards the outside, found in its routing table.
+    """Return the address of this host's default route.
 
     Raises:
         OSError: There is no route to the outside.
@@ -52,7 +51,7 @@ def address_by_interface(ifname: str) -> str:
         ifname: The interface, such as ``"hsn0"`` or ``"eth0"``.
 
     Raises:
-        OSError: There is no such interface, or it has no IPv4 address; the message lists those that do.
+        OSError: No interface of this name has an IPv4 address; the message lists those that do.
     """
     import errno
 
@@ -68,13 +67,13 @@ def address_by_interface(ifname: str) -> str:
 
 
 def address_by_query(timeout: float = 30) -> str:
-    """Return this host's public address, by asking a service on the internet.
+    """Return this host's public address, as seen by a service on the internet.
 
     Args:
-        timeout: How long to wait for its answer, in seconds.
+        timeout: How long to wait for the answer, in seconds.
 
     Raises:
-        OSError: There is no answer.
+        OSError: The service does not answer.
         ValueError: The answer is not an address.
     """
     from urllib.request import urlopen
@@ -87,10 +86,10 @@ def address_by_query(timeout: float = 30) -> str:
 
 
 def get_all_addresses() -> set[str]:
-    """Return every address at which this host might be reached, the loopback ones included.
+    """Return every address at which other processes might reach this host, including the loopback ones.
 
-    Nobody is asked; a source that fails is left out. IPv6 addresses are there only on a host that has
-    no IPv4 address but the loopback one.
+    No other host is contacted, and a source that fails is skipped. IPv6 addresses are included only if the
+    host has no IPv4 address except the loopback one.
     """
     addresses = {address for found in _addresses_by_interface(socket.AF_INET).values() for address in found}
     for source in (address_by_hostname, address_by_route):
@@ -100,16 +99,16 @@ def get_all_addresses() -> set[str]:
             address
             for found in _addresses_by_interface(socket.AF_INET6).values()
             for address in found
-            if not address.lower().startswith("fe80")  # means something on one link only
+            if not address.lower().startswith("fe80")  # valid on one link only
         )
     return addresses
 
 
 def get_any_address() -> str:
-    """Return the address of this host that most likely works: that of the default route, if there is one.
+    """Return the address that is most likely to work: that of the default route, if there is one.
 
     Raises:
-        OSError: This host has no address at all.
+        OSError: This host has no address.
     """
     candidates = [*_tried(address_by_route), *_tried(address_by_hostname), *sorted(get_all_addresses())]
     for address in candidates:
@@ -121,17 +120,17 @@ def get_any_address() -> str:
 
 
 def tcp_url(address: str, port: str | int | None = None) -> str:
-    """Write an address in the form that ZeroMQ wants.
+    """Return an address in the form that ZeroMQ requires.
 
     Args:
         address: An IPv4 or IPv6 address, a host name, or ``"*"`` for all interfaces.
-        port: A port, ``"*"`` for any, or None to leave it out.
+        port: A port, ``"*"`` for any, or None to omit it.
 
     Returns:
-        Such as ``tcp://192.0.2.1:54001`` or ``tcp://[2001:db8::1]:54001``.
+        A URL such as ``tcp://192.0.2.1:54001`` or ``tcp://[2001:db8::1]:54001``.
 
     Raises:
-        ValueError: ``address`` cannot be one.
+        ValueError: ``address`` is none of these.
     """
     bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
     if _is_ipv6(bare):
@@ -146,12 +145,11 @@ def tcp_url(address: str, port: str | int | None = None) -> str:
 def _addresses_by_interface(family: int) -> dict[str, list[str]]:
     import psutil
 
-    found: dict[str, list[str]] = {}
-    for name, entries in psutil.net_if_addrs().items():
-        addresses = [entry.address for entry in entries if entry.family == family]
-        if addresses:
-            found[name] = addresses
-    return found
+    found = {
+        name: [entry.address for entry in entries if entry.family == family]
+        for name, entries in psutil.net_if_addrs().items()
+    }
+    return {name: addresses for name, addresses in found.items() if addresses}
 
 
 def _tried(source: Callable[[], str]) -> list[str]:

@@ -1,7 +1,8 @@
-"""What is known about a failed attempt of a task beside what its exception says; the exception carries it.
+"""Facts about a failed attempt of a task that its exception carries in addition to its message.
 
-Whoever learns something attaches it, on the way home: the task itself (exit code, the end of stderr), its
-worker (host, time, memory), the manager or the driver (how a worker ended), the kernel (app, task, attempt).
+Each process attaches what it knows while the exception travels to the user: the task itself (exit code, the
+end of stderr), its worker (host, time, memory), the manager or the driver (how a worker ended), the kernel
+(app, task, attempt).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: The attribute of exceptions that has the facts.
+#: The attribute of exceptions that holds the facts.
 _ATTRIBUTE = "_parsl_failure_facts"
 
 #: How much of the end of an output is kept, in characters.
@@ -18,72 +19,52 @@ TAIL_CHARS = 2000
 
 
 class FailureFacts:
-    """Where, when and how an attempt of a task failed. What nobody knows is None.
+    """Where, when and how an attempt of a task failed. Unknown facts are None.
 
     Args:
-        known: What is known, by the names of the attributes.
-
-    Attributes:
-        app: The app's name.
-        task_id: The task's number.
-        attempt: The number of the attempt, counted from 1.
-        executor: The executor's label.
-        host: The node.
-        block: The block, by its id.
-        manager: The manager's name.
-        worker: The worker's rank on its node.
-        pid: The worker's process.
-        exit_code: How the process ended: the worker, the command of a bash app, or the batch job.
-        signal: The signal that ended it.
-        peak_memory: The largest resident set there was, in bytes: of the worker's process, or of the largest
-            process that it has started and waited for.
-        ran_s: How long the attempt had been running, in seconds.
-        stderr_tail: The end of what was written to stderr.
+        known: The known facts, by the names of the attributes. Other names are ignored.
     """
 
-    __slots__ = (
-        "app",
-        "attempt",
-        "block",
-        "executor",
-        "exit_code",
-        "host",
-        "manager",
-        "peak_memory",
-        "pid",
-        "ran_s",
-        "signal",
-        "stderr_tail",
-        "task_id",
-        "worker",
-    )
-
-    app: str | None
-    task_id: int | None
-    attempt: int | None
-    executor: str | None
-    host: str | None
-    block: str | None
-    manager: str | None
-    worker: int | None
-    pid: int | None
-    exit_code: int | None
-    signal: int | None
-    peak_memory: int | None
-    ran_s: float | None
-    stderr_tail: str | None
+    #: The app's name.
+    app: str | None = None
+    #: The task's number.
+    task_id: int | None = None
+    #: The number of the attempt, counted from 1.
+    attempt: int | None = None
+    #: The executor's label.
+    executor: str | None = None
+    #: The node.
+    host: str | None = None
+    #: The block's id.
+    block: str | None = None
+    #: The manager's name.
+    manager: str | None = None
+    #: The worker's rank on its node.
+    worker: int | None = None
+    #: The worker's process id.
+    pid: int | None = None
+    #: The exit code of the process that ended: the worker, the command of a bash app, or the batch job.
+    exit_code: int | None = None
+    #: The signal that ended this process.
+    signal: int | None = None
+    #: The largest resident set, in bytes, of the worker or of a process that it started and waited for.
+    peak_memory: int | None = None
+    #: How long the attempt had been running, in seconds.
+    ran_s: float | None = None
+    #: The end of the output on stderr.
+    stderr_tail: str | None = None
 
     def __init__(self, **known: Any) -> None:
-        for name in self.__slots__:
-            setattr(self, name, known.get(name))
+        for name in known.keys() & FailureFacts.__annotations__.keys():
+            setattr(self, name, known[name])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is known, by the names of the attributes."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        """Return the known facts, by the names of the attributes."""
+        values = {name: getattr(self, name) for name in FailureFacts.__annotations__}
         return {name: value for name, value in values.items() if value is not None and value != ""}
 
     def __str__(self) -> str:
-        """All in one line, except the end of stderr."""
+        """Return all facts in one line, except the end of stderr."""
         parts = [self._task(), self.place, self.usage]
         return "; ".join(part for part in parts if part)
 
@@ -97,13 +78,13 @@ class FailureFacts:
 
     @property
     def place(self) -> str:
-        """Where it ran, in words."""
+        """Where the attempt ran, in words."""
         names = {"host": self.host, "block": self.block, "worker": self.worker, "pid": self.pid}
         return ", ".join(f"{name} {value}" for name, value in names.items() if value not in (None, ""))
 
     @property
     def usage(self) -> str:
-        """How long it ran, what it used and how its process ended, in words."""
+        """How long the attempt ran, what it used and how its process ended, in words."""
         parts = []
         if self.ran_s is not None:
             parts.append(f"ran {self.ran_s:.3g} s")
@@ -118,43 +99,40 @@ class FailureFacts:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _made_again, (self.as_dict(),)
-
 
 def facts_of(error: BaseException | None) -> FailureFacts:
-    """Return what is known about the failure that an exception stands for; perhaps nothing.
+    """Return the facts that an exception carries; without any, an object whose attributes are all None.
 
     Args:
-        error: What a task's future raises: ``facts_of(future.exception()).host``.
+        error: The exception of a task's future: ``facts_of(future.exception()).host``.
     """
     facts = getattr(error, _ATTRIBUTE, None)
     return facts if isinstance(facts, FailureFacts) else FailureFacts()
 
 
 def has_facts(error: BaseException) -> bool:
-    """Whether something is attached to an exception."""
+    """Whether an exception carries facts."""
     return isinstance(getattr(error, _ATTRIBUTE, None), FailureFacts)
 
 
 def attach(error: BaseException, **known: Any) -> None:
-    """Add to what an exception carries; what is None adds nothing, the rest replaces what was there.
+    """Add facts to those of an exception, in place of earlier values.
 
     Args:
-        error: The exception. One that takes no attributes stays as it is.
-        known: What is known, by the names of the attributes of FailureFacts.
+        error: The exception. One that accepts no attributes is left unchanged.
+        known: The facts, by the names of the attributes of FailureFacts. None leaves an earlier value.
     """
     news = {name: value for name, value in known.items() if value is not None}
     facts = FailureFacts(**{**facts_of(error).as_dict(), **news})
     try:
-        # Not by setattr: an exception may be a frozen dataclass.
+        # Unlike setattr, this also works for an exception that is a frozen dataclass.
         BaseException.__setattr__(error, _ATTRIBUTE, facts)
     except Exception:
         pass
 
 
 def note(error: BaseException) -> None:
-    """Have Python (from 3.11 on) show what an exception carries below its traceback, once."""
+    """Make Python (3.11 or newer) show the facts of an exception below its traceback, once."""
     text = f"Parsl: {facts_of(error)}"
     try:
         notes = getattr(error, "__notes__", None) or []
@@ -165,12 +143,12 @@ def note(error: BaseException) -> None:
 
 
 def tail_of(path: str, after: str = "", begin: int = 0) -> str:
-    """Return the end of a text file; nothing if it cannot be read.
+    """Return the end of a text file; an empty string if the file cannot be read.
 
     Args:
-        path: The file.
-        after: Only what follows the last occurrence of this.
-        begin: Only what follows so many bytes.
+        path: The path of the file.
+        after: Return only what follows the last occurrence of this text.
+        begin: Skip at least this many bytes at the start of the file.
     """
     import os
 
@@ -182,7 +160,3 @@ def tail_of(path: str, after: str = "", begin: int = 0) -> str:
     except OSError:
         return ""
     return text.rpartition(after)[2].strip() if after else text.strip()
-
-
-def _made_again(known: dict[str, Any]) -> FailureFacts:
-    return FailureFacts(**known)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from parsl.logconfigs.attach import attach
 from parsl.logconfigs.file import DEFAULT_FORMAT
-from parsl.logconfigs.log_file import LogFile
+from parsl.logconfigs.handlers import LogFile, attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable
 
-#: Shorter than a file's: somebody is watching.
+#: Shorter than the format of a file, for people who watch the stream.
 _STREAM_FORMAT = "%(asctime)s %(name)s:%(lineno)d [%(levelname)s] %(message)s"
 
 
@@ -28,32 +27,29 @@ def set_stream_logger(
     Args:
         name: The logger.
         level: The lowest level to show.
-        format_string: How to show a record, in the terms of :mod:`logging`.
-        stream: Where to; None: stderr.
+        format_string: The format of a record, as for :class:`logging.Formatter`.
+        stream: The stream; None means stderr.
 
     Returns:
-        A function that ends it, and leaves the stream open.
+        A function that ends the logging, and leaves the stream open.
     """
     handler = logging.StreamHandler(stream)
     return attach(handler, logger_name=name, level=level, format_string=format_string or _STREAM_FORMAT)
 
 
 def set_file_logger(
-    filename: str,
-    name: str = "parsl",
-    level: int = logging.DEBUG,
-    format_string: str | None = None,
+    filename: str, name: str = "parsl", level: int = logging.DEBUG, format_string: str | None = None
 ) -> Callable[[], None]:
-    """Append a logger's records to a file, each of them at once.
+    """Append a logger's records to a file, each of them immediately.
 
     Args:
-        filename: The file.
+        filename: The path of the file.
         name: The logger.
         level: The lowest level to write.
-        format_string: How to write a record, in the terms of :mod:`logging`.
+        format_string: The format of a record, as for :class:`logging.Formatter`.
 
     Returns:
-        A function that ends it, and closes the file.
+        A function that ends the logging, and closes the file.
 
     Raises:
         OSError: The file cannot be opened.

@@ -1,4 +1,4 @@
-"""What a configuration says about logging: an object that starts it in each of Parsl's processes."""
+"""How a configuration chooses the logging of Parsl's processes."""
 
 from __future__ import annotations
 
@@ -11,38 +11,32 @@ if TYPE_CHECKING:
 
 
 class LogConfig(ABC):
-    """Starts logging in a process.
+    """Plug-in base: starts the logging of a process.
 
-    One object serves several processes, to which it is sent by pickling, and several runs one after
-    the other or together; so what belongs to one start is kept in the function that ends it.
+    One object serves several processes, to which it is sent by pickling, and several runs, possibly at the
+    same time. The state of one start therefore belongs to the function that ends the logging.
     """
 
     @abstractmethod
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
-        """Start to log.
+        """Start logging.
 
         Args:
-            log_dir: The directory of this run, or of this process in it; it exists.
-            log_name: What is logging, to name a file for: ``"parsl"``, ``"interchange"``, ...
+            log_dir: The directory of the run, or of the process in it; it exists.
+            log_name: A name for the file: ``"parsl"``, ``"interchange"``, ...
 
         Returns:
-            A function that ends it and frees what it holds.
+            A function that ends the logging and closes its files.
         """
 
 
 def oneshot_initialize_logging(*, log_config: LogConfig, log_dir: Path, log_name: str) -> None:
-    """Start to log for as long as this process lives.
-
-    Args:
-        log_config: How.
-        log_dir: See :meth:`LogConfig.initialize_logging`.
-        log_name: See :meth:`LogConfig.initialize_logging`.
-    """
+    """Start logging until the process ends; arguments as for :meth:`LogConfig.initialize_logging`."""
     _oneshots[log_config] = log_config.initialize_logging(log_dir=log_dir, log_name=log_name)
 
 
 def oneshot_uninitialize_logging(*, log_config: LogConfig) -> None:
-    """End what :func:`oneshot_initialize_logging` started with ``log_config``, if it did."""
+    """End the logging that :func:`oneshot_initialize_logging` started with ``log_config``, if any."""
     end = _oneshots.pop(log_config, None)
     if end is not None:
         end()

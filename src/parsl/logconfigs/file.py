@@ -6,9 +6,8 @@ import logging
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
-from parsl.logconfigs.attach import attach
 from parsl.logconfigs.base import LogConfig
-from parsl.logconfigs.log_file import LogFile
+from parsl.logconfigs.handlers import LogFile, attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +21,10 @@ DEFAULT_FORMAT = (
 
 
 class FileLogging(LogConfig, RepresentationMixin):
-    """Logs to ``<log_name>.log``, one record after the other, each written at once.
+    """Logs to ``<log_name>.log``; each record is written immediately.
 
     Args:
-        format_string: How to write a record, in the terms of :mod:`logging`.
+        format_string: The format of a record, as for :class:`logging.Formatter`.
         level: The lowest level to write.
     """
 
@@ -36,6 +35,6 @@ class FileLogging(LogConfig, RepresentationMixin):
         validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
-        """Start to log to ``<log_dir>/<log_name>.log``."""
+        """Start logging to ``<log_dir>/<log_name>.log``."""
         handler = LogFile(log_dir / f"{log_name}.log")
         return attach(handler, logger_name="parsl", level=self.level, format_string=self.format_string)

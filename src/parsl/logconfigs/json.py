@@ -1,4 +1,4 @@
-"""Logging as JSON: one object on each line, to be searched by programs."""
+"""Logging as JSON, one object per line, for programs that search logs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import logging
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
-from parsl.logconfigs.attach import attach
 from parsl.logconfigs.base import LogConfig
+from parsl.logconfigs.handlers import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _formatter = logging.Formatter()
 
-#: What every record has; anything else was given as ``extra``.
+#: The attributes of every record; all others were passed as ``extra``.
 _STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 _WRITTEN_ATTRIBUTES = (
@@ -27,14 +27,14 @@ _WRITTEN_ATTRIBUTES = (
 
 
 class JSONHandler(logging.Handler):
-    """Appends each record to a file as one line of JSON, at once.
+    """Appends each record to a file as one line of JSON, immediately.
 
-    A line has when, where and by whom the record was made, ``msg``, and ``formatted``: the message
-    with its arguments and the traceback. What came as ``extra`` is there by its own names. What JSON
-    has no words for is written as its ``repr``.
+    A line contains the time, the place in the code, process and thread of the record, ``msg``, and
+    ``formatted``: the message with its arguments and the traceback. Values passed as ``extra`` keep their own
+    names. Values that JSON cannot represent are written as their ``repr``.
 
     Args:
-        filename: The file.
+        filename: The path of the file.
         args: For :class:`logging.Handler`.
         kwargs: For :class:`logging.Handler`.
     """
@@ -71,7 +71,7 @@ class JSONLogging(LogConfig, RepresentationMixin):
         validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
-        """Start to log to ``<log_dir>/<log_name>.jsonlog``."""
+        """Start logging to ``<log_dir>/<log_name>.jsonlog``."""
         handler = JSONHandler(log_dir / f"{log_name}.jsonlog")
         return attach(handler, logger_name="parsl", level=self.level)
 
@@ -92,7 +92,7 @@ def _formatted(record: logging.LogRecord) -> str:
 
 
 def _as_plain(value: Any, depth: int = 0) -> Any:
-    """Put what JSON knows in place of what it does not."""
+    """Replace values that JSON cannot represent."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):

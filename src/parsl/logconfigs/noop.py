@@ -12,12 +12,8 @@ if TYPE_CHECKING:
 
 
 class NoopLogging(LogConfig, RepresentationMixin):
-    """Leaves logging alone: what the program has set up is all there is."""
+    """Leaves logging to the program that uses Parsl."""
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
         """Do nothing."""
-        return _nothing
-
-
-def _nothing() -> None:
-    return None
+        return lambda: None

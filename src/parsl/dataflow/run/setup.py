@@ -67,9 +67,9 @@ def start_usage_tracking(config: Config, run_dir: str) -> Callable[[int, int], N
 
 def start_logging(log_config: Any | None, run_dir: str) -> Callable[[], None]:
     """Start this process's log of the run; returns a function that ends it."""
-    from parsl.logconfigs.attach import stay_silent
+    from parsl.logconfigs.handlers import silence_parsl
 
-    stay_silent()
+    silence_parsl()
     if log_config is None:
         return lambda: None
     from pathlib import Path

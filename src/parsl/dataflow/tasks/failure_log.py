@@ -93,7 +93,7 @@ class FailureLog:
         text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
         with self._lock:
             if self._file is None:
-                from parsl.logconfigs.log_file import LogFile
+                from parsl.logconfigs.handlers import LogFile
 
                 self._file = LogFile(self._path)
         self._file.handle(logging.makeLogRecord({"msg": text}))

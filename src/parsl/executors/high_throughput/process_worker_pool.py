@@ -168,7 +168,7 @@ def _place_workers(
 def _start_log(directory: Path, *, is_debug: bool) -> None:
     from parsl.common.rundirs import make_directory
     from parsl.errors import ConfigurationError
-    from parsl.logconfigs.log_file import start_role_log
+    from parsl.logconfigs.handlers import start_role_log
 
     try:
         make_directory(directory)

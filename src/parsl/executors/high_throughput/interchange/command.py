@@ -25,7 +25,7 @@ from parsl.executors.high_throughput.manager_selector import (
 )
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
-from parsl.logconfigs.log_file import start_role_log
+from parsl.logconfigs.handlers import start_role_log
 
 logger = logging.getLogger("parsl.htex.interchange")
 

@@ -283,7 +283,7 @@ def _start_log(order: Fork) -> Logger | None:
         return None
     import logging
 
-    from parsl.logconfigs.log_file import start_role_log
+    from parsl.logconfigs.handlers import start_role_log
 
     start_role_log("parsl.htex.worker", order.log_file, is_debug=True)
     log = logging.getLogger("parsl.htex.worker")

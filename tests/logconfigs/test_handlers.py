@@ -1,4 +1,4 @@
-"""A log that cannot be written costs its records and a line on stderr, and nothing else."""
+"""A log that cannot be written loses records and causes one line on stderr, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from parsl.logconfigs.log_file import LogFile, start_role_log
+from parsl.logconfigs.handlers import LogFile, start_role_log
 
 
 class FullStream:
@@ -32,24 +32,25 @@ def log(tmp_path):
     logger.removeHandler(handler)
 
 
-def test_it_is_said_once(log, capsys):
+def test_one_line_on_stderr_reports_a_full_disk(log, capsys):
     for _ in range(3):
         log.error("lost")
     log.handlers[0].close()
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "the.log cannot be written (No space left on device)" in said
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert "the.log cannot be written (No space left on device)" in output
 
 
-def test_a_stderr_without_room_does_no_harm(log, monkeypatch):
-    for stderr in (FullStream(), None):
-        log.handlers[0]._has_complained = False
-        monkeypatch.setattr(sys, "stderr", stderr)
+@pytest.mark.parametrize("stderr", [FullStream(), None])
+def test_a_stderr_that_cannot_be_written_does_no_harm(log, monkeypatch, stderr, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stderr)
         log.error("lost")
-    assert log.handlers[0]._has_complained
+    log.error("lost too")
+    assert capsys.readouterr().err == ""
 
 
-def test_a_record_that_cannot_be_formatted_is_reported_as_ever(tmp_path, capsys):
+def test_a_record_that_cannot_be_formatted_is_reported_by_logging_itself(tmp_path, capsys):
     handler = LogFile(tmp_path / "the.log")
     handler.handle(logging.LogRecord("x", logging.ERROR, "file", 1, "%d", ("no number",), None))
     handler.close()
@@ -57,7 +58,7 @@ def test_a_record_that_cannot_be_formatted_is_reported_as_ever(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("is_debug", [False, True])
-def test_roles_write_from_their_level_on(tmp_path, is_debug):
+def test_role_logs_contain_the_records_of_their_level(tmp_path, is_debug):
     name = f"parsl-test-{tmp_path.name}"
     start_role_log(name, tmp_path / "role.log", is_debug=is_debug)
     logger = logging.getLogger(name)
