@@ -162,10 +162,10 @@ def _check_share(subject: Subject) -> list[Finding]:
 def _check_tiles(subject: Subject, probe: Probe | None) -> list[Finding]:
     """Tiles have other names where Level Zero shows each as a device."""
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node.flat_tiles import VARIABLE, flat_names, name_tiles
+    from parsl.executors.high_throughput.node.accelerators import FLAT_VARIABLE, flat_names, include_tiles
 
     names = subject.executor.available_accelerators
-    if not name_tiles(names):
+    if not include_tiles(names):
         return []
     source = _source_of_flat(subject, probe)
     if not source:
@@ -176,20 +176,20 @@ def _check_tiles(subject: Subject, probe: Probe | None) -> list[Finding]:
         return [Finding(ERROR, _TILES, str(error))]
     first = next(name for name in names if "." in name)
     text = (
-        f"{VARIABLE} is set {source}, so that every tile is a device of its own: names are translated on the "
-        f"nodes, {first} to {flat[names.index(first)]}, {names[-1]} to {flat[-1]}"
+        f"{FLAT_VARIABLE} is set {source}, so that every tile is a device of its own: names are translated "
+        f"on the nodes, {first} to {flat[names.index(first)]}, {names[-1]} to {flat[-1]}"
     )
     return [Finding(NOTE, _TILES, text)]
 
 
 def _source_of_flat(subject: Subject, probe: Probe | None) -> str:
     """What makes tiles devices of their own, in words; empty if nothing is known to."""
-    from parsl.executors.high_throughput.node.flat_tiles import is_flat
+    from parsl.executors.high_throughput.node.accelerators import are_tiles_flat
 
     if probe is not None and probe.has_ended:
-        if is_flat(probe.environment or {}):
+        if are_tiles_flat(probe.environment or {}):
             return "after worker_init"
-    elif is_flat(os.environ) and not subject.is_pbs:
+    elif are_tiles_flat(os.environ) and not subject.is_pbs:
         return "in this environment, which jobs inherit"
     if _FLAT_IN_TEXT.search(subject.worker_init) and not _ends_composite(subject.worker_init):
         return "by worker_init"
@@ -199,7 +199,7 @@ def _source_of_flat(subject: Subject, probe: Probe | None) -> str:
 def _check_devices(subject: Subject, probe: Probe | None) -> list[Finding]:
     """On Aurora, devices 6 to 11 are there only where tiles are devices of their own."""
     from parsl.configs.machines.aurora import CPUS_PER_NODE, GPUS, TILES
-    from parsl.executors.high_throughput.node.flat_tiles import VARIABLE
+    from parsl.executors.high_throughput.node.accelerators import FLAT_VARIABLE
 
     names = subject.executor.available_accelerators
     if tuple(names) != tuple(str(number) for number in range(len(TILES))) or not subject.is_pbs:
@@ -209,7 +209,8 @@ def _check_devices(subject: Subject, probe: Probe | None) -> list[Finding]:
         return []
     text = (
         f"the accelerators are named 0 to {len(TILES) - 1}. A node of Aurora has {GPUS} devices, 0 to "
-        f"{GPUS - 1}, with two tiles each, unless {VARIABLE} is FLAT: half of the workers would see no GPU."
+        f"{GPUS - 1}, with two tiles each, unless {FLAT_VARIABLE} is FLAT: half of the workers "
+        "would see no GPU."
     )
     advice = (
         f"Name the tiles: available_accelerators=[f'{{gpu}}.{{tile}}' for gpu in range({GPUS}) for tile in "

@@ -90,11 +90,11 @@ def test_a_node_file_that_is_missing_or_empty_is_an_error_that_names_it(tmp_path
         read_nodes({"PBS_NODEFILE": str(file)}, "here")
 
 
-def test_fewer_nodes_than_the_block_was_to_have_are_an_error(tmp_path: Path) -> None:
+def test_fewer_nodes_than_the_block_needs_are_an_error(tmp_path: Path) -> None:
     file = tmp_path / "nodes"
     file.write_text("x1\nx2\n")
-    with pytest.raises(NoNodes, match=r"names 2 nodes \(x1, x2\), but the block was to have 3"):
-        read_nodes({"PBS_NODEFILE": str(file)}, "here", wanted=3)
+    with pytest.raises(NoNodes, match=r"names 2 nodes \(x1, x2\), but the block needs 3"):
+        read_nodes({"PBS_NODEFILE": str(file)}, "here", required=3)
     with pytest.raises(NoNodes, match=r"neither PBS_NODEFILE nor SLURM_.*=\$PE_HOSTFILE with Grid"):
-        read_nodes({}, "here", wanted=2)
-    assert read_nodes({"PBS_NODEFILE": str(file)}, "here", wanted=1) == ["x1", "x2"]
+        read_nodes({}, "here", required=2)
+    assert read_nodes({"PBS_NODEFILE": str(file)}, "here", required=1) == ["x1", "x2"]

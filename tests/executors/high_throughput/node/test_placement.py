@@ -151,7 +151,7 @@ def test_aurora_on_a_laptop_uses_what_there_is_and_says_once_what_is_left_out():
     assert OMP_KEYS & placement.workers[1].environment.keys() == {"OMP_NUM_THREADS"}
     [warning] = placement.warnings
     assert "left out: 2-47,52-99,104-151,156-203." in warning
-    assert "Workers 1-11, left with none, may use all usable CPUs: 0-1." in warning
+    assert "Workers 1-11, left without any, may use all usable CPUs: 0-1." in warning
 
 
 def test_the_list_is_read_only_as_far_as_there_are_workers():

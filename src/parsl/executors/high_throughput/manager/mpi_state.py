@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 
 from parsl.executors.high_throughput.manager.state import ManagerState, Slot
-from parsl.executors.high_throughput.node.node_pool import NodePool
 from parsl.executors.high_throughput.wire.protocol import Result, Task
+
+
+class NodePool:
+    """The nodes of a block, each of which belongs to at most one task. Owned by the manager's loop.
+
+    Args:
+        nodes: The names of the nodes, in the order in which to give them to tasks.
+
+    Raises:
+        ValueError: A name occurs twice.
+    """
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        if len(set(nodes)) != len(nodes):
+            raise ValueError(f"the names of a block's nodes are not all different: {list(nodes)}")
+        self._nodes = tuple(nodes)
+        #: A heap of indices: neighbours in the list are mostly neighbours in the machine.
+        self._free = list(range(len(nodes)))
+        self._taken: dict[int, tuple[int, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<NodePool nodes={len(self._nodes)} free={len(self._free)} tasks={len(self._taken)}>"
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    @property
+    def free(self) -> int:
+        """The number of nodes that belong to no task."""
+        return len(self._free)
+
+    def of(self, task_id: int) -> tuple[str, ...]:
+        """Return the nodes of a task, if it has any."""
+        return tuple(self._nodes[at] for at in self._taken.get(task_id, ()))
+
+    def take(self, task_id: int, count: int) -> tuple[str, ...] | None:
+        """Give nodes to a task; a task that has nodes keeps them.
+
+        Returns:
+            Their names; None if not enough nodes are free.
+        """
+        if task_id in self._taken:
+            return self.of(task_id)
+        if count < 1 or count > len(self._free):
+            return None
+        self._taken[task_id] = tuple(heapq.heappop(self._free) for _ in range(count))
+        return self.of(task_id)
+
+    def give_back(self, task_id: int) -> bool:
+        """Free the nodes of a task. Return whether it had any."""
+        indices = self._taken.pop(task_id, ())
+        for at in indices:
+            heapq.heappush(self._free, at)
+        return bool(indices)
+
+    def validate(self) -> None:
+        """Check for tests that no node is lost or belongs to two tasks."""
+        indices = [*self._free, *(at for taken in self._taken.values() for at in taken)]
+        assert sorted(indices) == list(range(len(self._nodes))), f"{self!r} has {sorted(indices)}"
 
 
 class MpiManagerState(ManagerState):

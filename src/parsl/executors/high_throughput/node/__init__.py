@@ -1,1 +1,1 @@
-"""What a node has: CPUs, accelerators, names; pure decisions about placing workers."""
+"""The resources of a node (CPUs, memory, accelerators, names), and the placement of workers on them."""

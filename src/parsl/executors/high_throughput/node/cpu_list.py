@@ -1,4 +1,4 @@
-"""CPU lists such as ``list:0-7,104-111:8-15,112-119`` and the names of the ways to bind workers."""
+"""CPU lists such as ``list:0-7,104-111:8-15,112-119``, and the named ways of binding workers to CPUs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 #: Ways of binding workers to CPUs that need no list.
 AFFINITY_MODES = ("none", "block", "block-reverse", "alternating")
 LIST_PREFIX = "list:"
-#: No machine has a CPU of a higher number; a typing error must not become a list of that length.
-HIGHEST_CPU = 65535
+#: No machine has a CPU with a higher number. The limit keeps a typing error from becoming a huge list.
+MAX_CPU = 65535
 
 _EXPECTED = (
     "one of 'none', 'block', 'block-reverse', 'alternating', or a list with the CPUs of each worker, "
@@ -24,14 +24,14 @@ def check_cpu_affinity(text: object, owner: object = "HighThroughputExecutor") -
     """Check the ``cpu_affinity`` of an executor.
 
     Args:
-        text: What the user gave.
+        text: The user's value.
         owner: The object under construction, or a name to show instead.
 
     Returns:
         ``text``.
 
     Raises:
-        ParameterError: It is no string, names no mode, or its list cannot be read; says which part.
+        ParameterError: The value is not a string, or is neither a mode nor a valid list.
     """
     if not isinstance(text, str):
         wrong_type(owner, "cpu_affinity", text, _EXPECTED)
@@ -47,22 +47,22 @@ def check_cpu_affinity(text: object, owner: object = "HighThroughputExecutor") -
 
 
 def parse_cpu_list(text: str) -> tuple[tuple[int, ...], ...]:
-    """Read the CPUs of each worker from ``0-7,104-111:8-15``.
+    """Parse the CPUs of each worker: ``0-7,104-111:8-15``.
 
     Args:
-        text: The list, without ``list:``. Spaces around numbers do not matter.
+        text: The list, without ``list:``. Spaces around numbers are allowed.
 
     Returns:
-        For each worker its CPUs, in the order given; one that is named twice counts once.
+        The CPUs of each worker, in the order given and without repetitions.
 
     Raises:
-        ValueError: Something in it is neither a CPU nor a range of CPUs; says what.
+        ValueError: A part of the list is neither a CPU nor a range of CPUs; the text names the part.
     """
     return tuple(_parse_group(group, worker) for worker, group in enumerate(text.split(":")))
 
 
 def format_cpus(cpus: Iterable[int]) -> str:
-    """Return CPUs the short way, sorted: ``0-7,104-111``."""
+    """Return CPUs in short notation, sorted: ``0-7,104-111``."""
     ranges: list[list[int]] = []
     for cpu in sorted(set(cpus)):
         if ranges and cpu == ranges[-1][1] + 1:
@@ -74,7 +74,7 @@ def format_cpus(cpus: Iterable[int]) -> str:
 
 def _parse_group(group: str, worker: int) -> tuple[int, ...]:
     if not group.strip():
-        raise ValueError(f"worker {worker} has no CPUs in it")
+        raise ValueError(f"worker {worker} has no CPUs")
     cpus: dict[int, None] = {}
     for part in group.split(","):
         cpus.update(dict.fromkeys(_parse_range(part.strip())))
@@ -94,8 +94,8 @@ def _parse_cpu(text: str, part: str) -> int:
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit()):
         raise ValueError(f"{_shown(part)} is neither a CPU nor a range of CPUs")
-    if len(digits) > len(str(HIGHEST_CPU)) or int(digits) > HIGHEST_CPU:
-        raise ValueError(f"{_shown(part)} goes beyond CPU {HIGHEST_CPU}")
+    if len(digits) > len(str(MAX_CPU)) or int(digits) > MAX_CPU:
+        raise ValueError(f"{_shown(part)} exceeds CPU {MAX_CPU}")
     return int(digits)
 
 

@@ -1,4 +1,4 @@
-"""What a node has to offer to workers: read once, when its manager starts."""
+"""The resources of a node, which a manager reads once, when it starts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from parsl.executors.high_throughput.node import flat_tiles
-from parsl.executors.high_throughput.node.accelerators import are_plain_numbers
+from parsl.executors.high_throughput.node.accelerators import are_plain_numbers, are_tiles_flat
 from parsl.validate import wrong_value
 
 _BYTES_PER_GB = 2**30
@@ -15,35 +14,32 @@ _NVIDIA_SMI_TIMEOUT_S = 15
 
 
 class NodeFacts(NamedTuple):
-    """What placement needs to know of a node."""
+    """The resources of a node on which placement depends."""
 
-    #: CPUs to count workers by; PARSL_CORES overrides it.
+    #: Number of cores to share among workers; PARSL_CORES overrides it.
     cores: int
-    #: Memory to count workers by, in units of 2**30 bytes; PARSL_MEMORY_GB overrides it.
+    #: Memory to share among workers, in units of 2**30 bytes; PARSL_MEMORY_GB overrides it.
     memory_gb: float
     #: The CPUs that this process may use, sorted.
     cpus: tuple[int, ...]
-    #: The CPUs that it could bind itself to: more than `cpus` if a launcher has bound it.
+    #: The CPUs that this process could bind itself to: more than `cpus` if a launcher has bound it.
     bindable_cpus: tuple[int, ...] = ()
-    #: How many CUDA devices there are; 0 if there are none or nobody needs to know.
+    #: Number of CUDA devices; 0 also where the number does not matter.
     cuda_devices: int = 0
-    #: Whether Level Zero shows tiles as devices of their own, named 0..11 on Aurora.
+    #: Whether Level Zero shows tiles as devices of their own, named 0 to 11 on Aurora.
     flat_tiles: bool = False
 
 
 def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()) -> NodeFacts:
-    """Look at this node.
+    """Return the resources of this node.
 
     Args:
-        environ: The environment, with the overrides PARSL_CORES (a whole number) and
-            PARSL_MEMORY_GB (a number).
-        accelerators: What the workers will be given; CUDA devices are counted only if it matters.
-
-    Returns:
-        The facts.
+        environ: The environment, in which PARSL_CORES (an integer) and PARSL_MEMORY_GB are overrides.
+        accelerators: The accelerators of the workers. CUDA devices are only counted where workers may share
+            them.
 
     Raises:
-        ParameterError: An override is not a number above 0.
+        ParameterError: An override is not a positive number.
     """
     cpus = _usable_cpus()
     return NodeFacts(
@@ -52,7 +48,7 @@ def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()
         cpus=cpus,
         bindable_cpus=_bindable_cpus(cpus),
         cuda_devices=_count_cuda_devices(environ) if _may_share_devices(accelerators) else 0,
-        flat_tiles=flat_tiles.is_flat(environ),
+        flat_tiles=are_tiles_flat(environ),
     )
 
 
@@ -85,7 +81,7 @@ def _usable_cpus() -> tuple[int, ...]:
 
 
 def _bindable_cpus(cpus: tuple[int, ...]) -> tuple[int, ...]:
-    """Ask for all CPUs, see what the kernel gives, and go back: there is no other way to know."""
+    """Request all CPUs, read what the kernel grants, and undo the change: no other way is known."""
     if not hasattr(os, "sched_setaffinity"):
         return cpus
     try:
@@ -125,5 +121,5 @@ def _count_cuda_devices(environ: Mapping[str, str]) -> int:
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    # MIG slices are listed indented below their device.
+    # MIG slices are indented below their device.
     return sum(line.startswith(b"GPU ") for line in listing.stdout.splitlines())

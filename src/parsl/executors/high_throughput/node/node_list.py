@@ -1,54 +1,54 @@
-"""The nodes of a batch job, from what the scheduler says in the environment of the job's first node."""
+"""The nodes of a batch job, from the scheduler's variables in the environment of the job's first node."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
-#: Names of the variables, in the order in which they are looked for.
+#: The variables, in the order in which they are tried.
 NODE_FILE_VARIABLE = "PBS_NODEFILE"
 SLURM_VARIABLES = ("SLURM_JOB_NODELIST", "SLURM_NODELIST")
 
-#: A list of more nodes than this is a typing error, such as n[1-1000000000].
+#: A longer list is a typing error, such as n[1-1000000000].
 MAX_NODES = 1_000_000
 
 _NOTHING = f"The environment has neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]}"
-_CHECK_THE_REQUEST = "Check what the scheduler was asked for."
+_CHECK_THE_REQUEST = "Check the request to the scheduler."
 _NAME_THE_FILE = (
-    f"Say in worker_init where the list of nodes is: export {NODE_FILE_VARIABLE}=$PE_HOSTFILE "
+    f"Set the path of the list of nodes in worker_init: export {NODE_FILE_VARIABLE}=$PE_HOSTFILE "
     "with Grid Engine, =$LSB_DJOB_HOSTFILE with LSF."
 )
 
 _RANGE = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
-#: A name with more brackets than this is no name.
+#: A name with more brackets is not valid.
 _MAX_BRACKETS = 16
 _ADDRESS = re.compile(r"[\d.]+")
 
 
 class NoNodes(ValueError):
-    """The environment's list of nodes cannot be used; the text says why."""
+    """The environment has no usable list of nodes; the text says why."""
 
 
-def read_nodes(environ: Mapping[str, str], host: str, wanted: int = 1) -> list[str]:
-    """Find the nodes of the job that this process runs in.
+def read_nodes(environ: Mapping[str, str], host: str, required: int = 1) -> list[str]:
+    """Return the nodes of the job that this process runs in.
 
     Args:
         environ: The environment.
-        host: The name of this host: the only node where the environment names none.
-        wanted: How many nodes there should be at least.
+        host: The name of this host, which is the only node where the environment names none.
+        required: How many nodes the job must have at least.
 
     Returns:
-        The names as the scheduler spells them, in its order, each once.
+        The names in the scheduler's spelling and order, without repetitions.
 
     Raises:
         NoNodes: The list is missing, empty, unreadable or too short.
     """
     nodes, source = _named_nodes(environ, host)
-    if len(nodes) < wanted:
+    if len(nodes) < required:
         count = f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'} ({_some(nodes)})"
         advice = _NAME_THE_FILE if source.startswith(_NOTHING) else _CHECK_THE_REQUEST
         raise NoNodes(
-            f"{source} names {count}, but the block was to have {wanted}: nodes_per_block={wanted}. {advice}"
+            f"{source} names {count}, but the block needs {required}: nodes_per_block={required}. {advice}"
         )
     return nodes
 
@@ -79,14 +79,14 @@ def _read_node_file(file: str) -> list[str]:
 def parse_node_file(text: str) -> list[str]:
     """Return the nodes of a node file: the first word of each line, each node once.
 
-    A node has as many lines as it runs MPI processes by default. Empty lines and comments are left out.
+    A node has one line for each MPI process that it runs by default. Empty lines and comments are ignored.
     """
     lines = (line.partition("#")[0].split() for line in text.splitlines())
     return unique_nodes(words[0] for words in lines if words)
 
 
 def unique_nodes(names: Iterable[str]) -> list[str]:
-    """Leave out repeated names; a short name is the same node as a long one that begins with it."""
+    """Remove repeated names; a short name and a long name that begins with it are the same node."""
     names = list(dict.fromkeys(names))
     firsts: dict[str, int] = {}
     for at, name in enumerate(names):
@@ -101,12 +101,12 @@ def _is_repeated(name: str, at: int, names: list[str], firsts: dict[str, int]) -
 
 
 def expand_slurm_list(text: str) -> list[str]:
-    """Expand Slurm's way of writing lists: ``nid[001-003,7],login1`` are five nodes.
+    """Expand a list in Slurm's notation: ``nid[001-003,7],login1`` are five nodes.
 
-    Several brackets in a name, and numbers with leading zeros, mean what they mean to Slurm.
+    Several brackets in a name, and numbers with leading zeros, have the same meaning as in Slurm.
 
     Raises:
-        NoNodes: It is no such list.
+        NoNodes: The text is not such a list.
     """
     nodes: list[str] = []
     for part in _split_outside_brackets(text):

@@ -1,4 +1,4 @@
-"""How many workers a node gets, on which CPUs and with which accelerator: data in, environment out."""
+"""The number of workers on a node, and the CPUs, accelerator and environment of each: data in, data out."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import NamedTuple
 
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.node.accelerators import (
+    FLAT_VARIABLE,
     accelerator_environment,
     are_plain_numbers,
+    flat_names,
     shared_cuda_device,
 )
 from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, format_cpus, parse_cpu_list
 from parsl.executors.high_throughput.node.facts import NodeFacts
-from parsl.executors.high_throughput.node.flat_tiles import VARIABLE as FLAT_VARIABLE
-from parsl.executors.high_throughput.node.flat_tiles import flat_names
 
-#: More workers than this on one node is a typing error, such as a very small cores_per_worker alone.
+#: More workers on one node are an error of the user's, such as a very small cores_per_worker without a limit.
 MAX_WORKERS_PER_NODE = 4096
-#: So that 2 cores at 1/3 of a core each are six workers, whatever floating point makes of it.
+#: So that 2 cores at 1/3 of a core each are six workers, despite floating-point errors.
 _ROUNDING = 1e-9
 
 
 class PlacementRequest(NamedTuple):
-    """What the user wants on each node."""
+    """The user's request for each node."""
 
     cores_per_worker: float = 1.0
     mem_per_worker_gb: float | None = None
@@ -38,37 +38,37 @@ class WorkerPlacement(NamedTuple):
     #: The CPUs to bind it to; None to leave it as the manager is.
     cpus: tuple[int, ...] | None
     accelerator: str | None
-    #: What to set in its environment before it imports anything of the user's.
+    #: Variables to set before the worker imports any of the user's modules.
     environment: dict[str, str]
 
 
 class Placement(NamedTuple):
-    """The places of a node's workers, and what the user should hear about them."""
+    """The places of a node's workers, and warnings for the user."""
 
     workers: tuple[WorkerPlacement, ...]
     warnings: tuple[str, ...]
 
 
 class _Binding(NamedTuple):
-    """The CPUs of each worker; None for one that is not bound."""
+    """The CPUs of each worker; None for a worker that is not bound."""
 
     cpus: list[tuple[int, ...] | None]
     warnings: list[str]
 
 
 def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
-    """Decide on the workers of a node.
+    """Place the workers of a node.
 
     Args:
-        request: What the user wants. Its values have been checked when the executor was made.
-        node: What the node has.
+        request: The user's request, whose values the executor has validated.
+        node: The resources of the node.
 
     Returns:
         A place for each worker, in the order of their ranks.
 
     Raises:
-        ConfigurationError: The node is too small for one worker, or there would be absurdly many, or tiles
-            are devices of their own here and the names of the accelerators do not say which.
+        ConfigurationError: The node is too small for one worker, there would be too many workers, or the
+            names of the accelerators are ambiguous because tiles are devices of their own.
     """
     count = _count_workers(request, node)
     binding = _bind(request.cpu_affinity, node, count)
@@ -108,8 +108,8 @@ def _count_workers(request: PlacementRequest, node: NodeFacts) -> int:
     count = limits[tightest]
     if count < 1:
         raise ConfigurationError(
-            f"No worker fits on this node: {tightest} leaves room for none. Ask for less per worker, or, if"
-            " the node has more than it seems, set PARSL_CORES or PARSL_MEMORY_GB in worker_init."
+            f"No worker fits on this node: {tightest} leaves room for none. Request less per worker or, if"
+            " the node has more than Parsl detects, set PARSL_CORES or PARSL_MEMORY_GB in worker_init."
         )
     if count > MAX_WORKERS_PER_NODE:
         raise ConfigurationError(
@@ -131,9 +131,7 @@ def _bind(affinity: str, node: NodeFacts, count: int) -> _Binding:
     shares = _shares(affinity, node.cpus, count)
     if count <= len(node.cpus):
         return _Binding([*shares], [])
-    warning = (
-        f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some are bound to the same."
-    )
+    warning = f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some share a CPU."
     return _Binding([*shares], [warning])
 
 
@@ -145,7 +143,7 @@ def _shares(affinity: str, cpus: tuple[int, ...], count: int) -> list[tuple[int,
 
 
 def _block(cpus: tuple[int, ...], rank: int, count: int) -> tuple[int, ...]:
-    """Share CPUs out in a row, the first workers taking one more if they do not come out even."""
+    """Return a contiguous share of the CPUs; the first workers get one more if they do not divide evenly."""
     if count > len(cpus):
         return (cpus[rank * len(cpus) // count],)
     size, more = divmod(len(cpus), count)
@@ -160,20 +158,20 @@ def _bind_by_list(groups: tuple[tuple[int, ...], ...], node: NodeFacts, count: i
             f"cpu_affinity lists CPUs for {len(groups)} of {count} workers; the others do not run."
         )
     groups = groups[:count]
-    there = {*node.cpus, *node.bindable_cpus}
-    bound = [tuple(cpu for cpu in group if cpu in there) for group in groups]
-    missing = {cpu for group in groups for cpu in group} - there
+    available = {*node.cpus, *node.bindable_cpus}
+    bound = [tuple(cpu for cpu in group if cpu in available) for group in groups]
+    missing = {cpu for group in groups for cpu in group} - available
     if missing:
-        homeless = [rank for rank, cpus in enumerate(bound) if not cpus]
-        warnings.append(_missing_warning(missing, homeless, node))
+        without_cpus = [rank for rank, cpus in enumerate(bound) if not cpus]
+        warnings.append(_missing_warning(missing, without_cpus, node))
     return _Binding([cpus or None for cpus in bound], warnings)
 
 
-def _missing_warning(missing: set[int], homeless: list[int], node: NodeFacts) -> str:
+def _missing_warning(missing: set[int], without_cpus: list[int], node: NodeFacts) -> str:
     text = f"cpu_affinity names CPUs that this node does not have; left out: {format_cpus(missing)}."
-    if homeless:
-        ranks = f"{'Worker' if len(homeless) == 1 else 'Workers'} {format_cpus(homeless)}"
-        text += f" {ranks}, left with none, may use all usable CPUs: {format_cpus(node.cpus)}."
+    if without_cpus:
+        ranks = f"{'Worker' if len(without_cpus) == 1 else 'Workers'} {format_cpus(without_cpus)}"
+        text += f" {ranks}, left without any, may use all usable CPUs: {format_cpus(node.cpus)}."
     return text
 
 
@@ -183,7 +181,7 @@ def _affinity_environment(
     if request.cpu_affinity == "none":
         return {}
     if cpus is None:
-        # Not bound, so that the threads of several such workers do not meet on the first CPU.
+        # Not bound: the threads of several such workers would otherwise share the first CPU.
         return {"OMP_NUM_THREADS": str(len(node.cpus))}
     listed = ",".join(str(cpu) for cpu in cpus)
     return {

@@ -48,7 +48,7 @@ def test_the_modes_are_taken_as_they_are(mode):
         ("list:-1", "'-1' is neither a CPU"),
         ("list:1-2-3", "'1-2-3' is neither a CPU"),
         ("list:²", "neither a CPU"),
-        ("list:0-99999999999", "goes beyond CPU 65535"),
+        ("list:0-99999999999", "exceeds CPU 65535"),
         ("list", "expected one of 'none'"),
         ("Block", "expected one of 'none'"),
         ("", "expected one of 'none'"),

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from parsl.executors.high_throughput.node.node_pool import NodePool
+from parsl.executors.high_throughput.manager.mpi_state import NodePool
 
 
-def test_nodes_are_handed_out_in_their_order_and_come_back_once() -> None:
+def test_nodes_are_taken_in_order_and_given_back_once() -> None:
     pool = NodePool(["a", "b", "c", "d"])
     assert pool.take(1, 1) == ("a",)
     assert pool.take(2, 2) == ("b", "c")
@@ -22,7 +22,7 @@ def test_nodes_are_handed_out_in_their_order_and_come_back_once() -> None:
     assert pool.free == 2
 
 
-def test_a_task_that_asks_again_has_the_nodes_that_it_had() -> None:
+def test_a_task_keeps_its_nodes() -> None:
     pool = NodePool(["a", "b"])
     assert pool.take(1, 1) == pool.take(1, 1) == pool.of(1) == ("a",)
     assert pool.of(2) == ()
