@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.base import ExecutionProvider
@@ -89,19 +90,23 @@ class FakeProvider(ExecutionProvider):
             raise self.raises
 
 
+class CountingListener(BlockListener):
+    def __init__(self) -> None:
+        self.changes = 0
+
+    def blocks_changed(self) -> None:
+        self.changes += 1
+
+
 class FakeExecutor(BlockProviderExecutor):
     label = "fake"
 
     def __init__(self, provider: ExecutionProvider | None, handler: Any = True) -> None:
         self.now_s = 0.0
-        self._clock = lambda: self.now_s
-        super().__init__(provider=provider, block_error_handler=handler)
+        super().__init__(provider=provider, block_error_handler=handler, clock=lambda: self.now_s)
         self.activity: dict[str, BlockActivity] | None = {}
-        self.wakes = 0
-        self.wake_poller = self.count_wake
-
-    def count_wake(self) -> None:
-        self.wakes += 1
+        self.heard = CountingListener()
+        self.blocks.add_listener(self.heard)
 
     def launch_command(self, block_id: str) -> str:
         return f"manager --block {block_id}"
@@ -120,4 +125,4 @@ class FakeExecutor(BlockProviderExecutor):
         return future
 
     def shutdown(self) -> None:
-        self.close_blocks()
+        self.blocks.cancel_all()

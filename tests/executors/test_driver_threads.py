@@ -156,12 +156,12 @@ def test_a_submission_that_breaks_fails_its_blocks_and_the_next_ones_are_submitt
     provider = SlowProvider(init_blocks=2)
     provider.before_submit_returns = break_down
     executor = FakeExecutor(provider)
-    executor.start_blocks()
-    executor.wait_for_submissions(PATIENCE_S)
+    executor.blocks.start()
+    executor.blocks.wait_for_submissions(PATIENCE_S)
     assert {status.state for status in executor.status_facade.values()} == {JobState.FAILED}
     assert all("Broken: in the middle" in str(s.message) for s in executor.status_facade.values())
     assert "submitting blocks has failed" in caplog.text
     provider.before_submit_returns = lambda job_id: None
     assert executor.scale_out_facade(1) == ["2"]
     wait_until(lambda: "2" in executor.blocks_to_job_id)
-    executor.wait_for_submissions(PATIENCE_S)
+    executor.blocks.wait_for_submissions(PATIENCE_S)

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.high_throughput.interchange.timed_tasks import TimeOffered
 from parsl.executors.high_throughput.wire.protocol import Task
@@ -175,7 +176,7 @@ class Farm(BlockProviderExecutor):
 
     def __init__(self, cluster: Cluster, clock: Clock, workers_per_block: int, handler: Any = False) -> None:
         self._clock = clock
-        super().__init__(provider=cluster, block_error_handler=handler)
+        super().__init__(provider=cluster, block_error_handler=handler, clock=clock)
         self.cluster = cluster
         self.workers = workers_per_block
         self.queue: deque[float] = deque()
@@ -235,11 +236,11 @@ class Farm(BlockProviderExecutor):
         raise NotImplementedError("use add_tasks")
 
     def shutdown(self) -> None:
-        self.close_blocks()
+        self.blocks.cancel_all()
 
     def add_tasks(self, count: int, duration_s: float) -> None:
         self.queue.extend([duration_s] * count)
-        self.note_outstanding(self.outstanding())
+        self.blocks.tasks_added(self.outstanding())
 
     def tick(self) -> None:
         """Let managers come and go with their jobs, and tasks end and start."""
@@ -248,10 +249,10 @@ class Farm(BlockProviderExecutor):
         for block_id in set(self.managed) - running:
             ended = self.managed.pop(block_id)
             self.queue.extend([1.0] * len(ended.ends_s))
-            self.note_manager_lost(block_id)
+            self.blocks.process_lost()
         for block_id in sorted(running - set(self.managed), key=int):
             self.managed[block_id] = Managed(idle_since_s=now_s)
-            self.note_connected(block_id)
+            self.blocks.manager_connected(block_id)
         for block_id, block in self.managed.items():
             if not block.is_leaving:
                 self._run_tasks(block, now_s, self._left_s(block_id))
@@ -273,7 +274,7 @@ class Farm(BlockProviderExecutor):
         return None
 
 
-class Simulation:
+class Simulation(BlockListener):
     """A farm on a cluster, second by second."""
 
     def __init__(
@@ -296,11 +297,11 @@ class Simulation:
         self.poller.watch([self.farm])
         self._next_look_s = self.clock()
         self._is_woken = False
-        self.farm.wake_poller = self._wake
+        self.farm.blocks.add_listener(self)
         self.block_counts: list[int] = []
-        self.farm.start_blocks()
+        self.farm.blocks.start()
 
-    def _wake(self) -> None:
+    def blocks_changed(self) -> None:
         self._is_woken = True
 
     def run(self, seconds: float) -> None:

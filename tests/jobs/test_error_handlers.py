@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from parsl.executors.blocks.error_handlers import MAX_FAILURES_IN_ROW
-from parsl.executors.blocks.views import BlockView, EndedBlocks
+from parsl.executors.blocks.views import BlockHistory, BlockView
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler, windowed_error_handler
 from parsl.jobs.errors import TooManyJobFailuresError
@@ -35,16 +35,19 @@ class Judged:
 
     def __init__(self, init_blocks: int | None) -> None:
         self.provider = None if init_blocks is None else Cluster(Clock(), init_blocks=init_blocks)
-        self.blocks_to_job_id: dict[str, object] = {"0": "17.pbs", "1": "18.pbs"}
+        self.blocks = self
         self.exception: Exception | None = None
         self.failures_in_row = 0
         self.have_connected = False
         self.managers = 0
 
-    def ended_blocks(self) -> EndedBlocks:
-        return EndedBlocks(self.failures_in_row, 0.0, self.have_connected)
+    def job_ids(self) -> dict[str, object]:
+        return {"0": "17.pbs", "1": "18.pbs"}
 
-    def block_views(self) -> tuple[BlockView, ...]:
+    def history(self) -> BlockHistory:
+        return BlockHistory(self.failures_in_row, 0.0, self.have_connected)
+
+    def views(self) -> tuple[BlockView, ...]:
         return (BlockView("99", JobState.RUNNING, 1.0, managers=self.managers),)
 
     def set_bad_state_and_fail_all(self, exception: Exception) -> None:

@@ -50,11 +50,11 @@ class LocalExecutor(BlockProviderExecutor):
         self.raise_if_bad()
         future: Future[Any] = Future()
         self.tasks[len(self.tasks)] = future
-        self.note_outstanding(len(self.tasks))
+        self.blocks.tasks_added(len(self.tasks))
         return future
 
     def shutdown(self) -> None:
-        self.close_blocks()
+        self.blocks.cancel_all()
 
 
 class PlainExecutor(ParslExecutor):
@@ -74,7 +74,7 @@ def watch() -> Iterator[Callable[..., JobStatusPoller]]:
     def start(*executors: LocalExecutor, period_s: float = LONG_S) -> JobStatusPoller:
         poller = JobStatusPoller(strategy="simple", strategy_period=period_s, max_idletime=0)
         for executor in executors:
-            executor.start_blocks()
+            executor.blocks.start()
         pollers.append(poller)
         watched.extend(executors)
         poller.add_executors(executors)
@@ -131,7 +131,7 @@ def test_the_first_task_starts_a_block_at_once(
     wait_until(lambda: len(executor.blocks_to_job_id) == 1)
     executor.submit(len, {})
     wait_until(lambda: len(executor.blocks_to_job_id) == 2)
-    assert executor.close_blocks() == ["0", "1"]
+    assert executor.blocks.cancel_all() == ["0", "1"]
     assert {status.state for status in executor.status_facade.values()} == {JobState.SCALED_IN}
 
 
@@ -203,7 +203,7 @@ def test_closing_ends_the_thread_and_leaves_the_blocks(
     assert poller.close(timeout_s=30)
     assert thread not in threading.enumerate()
     executor.submit(len, {})
-    executor.wake_poller()
+    executor.blocks.changed()
     assert executor.scale_out_facade(1) == []
     assert len(executor.blocks_to_job_id) == 1
 
@@ -222,7 +222,7 @@ def test_a_poller_that_cannot_go_on_fails_all_executors_and_those_that_come_late
     poller.wake()
     with pytest.raises(BadStateException, match=r"'JobStatusPoller', which looks after blocks.*no memory"):
         future.result(30)
-    second.start_blocks()
+    second.blocks.start()
     poller.add_executors([second])
     with pytest.raises(BadStateException, match="no memory left"):
         second.submit(None, None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.blocks.views import BlockView, EndedBlocks
+from parsl.executors.blocks.views import BlockHistory, BlockView
 from parsl.jobs.demand import Demand
 from parsl.jobs.states import JobState
 from parsl.jobs.strategy import Decision, ExecutorView, decide, retry_delay_s
@@ -33,7 +33,7 @@ def queued(block_id: str, age_s: float = 500, state: JobState = JobState.PENDING
 
 
 def leaving(block_id: str) -> BlockView:
-    return BlockView(block_id, JobState.RUNNING, 900, managers=1, tasks_held=0, idle_s=500, is_leaving=True)
+    return idle(block_id, is_scaling_in=True)
 
 
 def view(*blocks: BlockView, tasks: int = 0, **known: Any) -> ExecutorView:
@@ -179,15 +179,15 @@ def test_a_block_whose_state_is_unknown_is_not_given_back() -> None:
 
 
 def test_the_first_block_that_failed_is_replaced_at_once() -> None:
-    ended = EndedBlocks(failures_in_row=1, last_end_s=NOW_S)
-    assert scaled(view(tasks=1, ended=ended)).scale_out == 1
+    history = BlockHistory(failures_in_row=1, last_end_s=NOW_S)
+    assert scaled(view(tasks=1, history=history)).scale_out == 1
 
 
 def test_the_next_ones_wait_and_say_how_long() -> None:
-    decision = scaled(view(tasks=1, ended=EndedBlocks(failures_in_row=4, last_end_s=NOW_S - 0.25)))
+    decision = scaled(view(tasks=1, history=BlockHistory(failures_in_row=4, last_end_s=NOW_S - 0.25)))
     assert decision.scale_out == 0
     assert decision.look_again_in_s == pytest.approx(0.75)
-    assert scaled(view(tasks=1, ended=EndedBlocks(failures_in_row=4, last_end_s=NOW_S - 1))).scale_out == 1
+    assert scaled(view(tasks=1, history=BlockHistory(failures_in_row=4, last_end_s=NOW_S - 1))).scale_out == 1
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_the_next_ones_wait_and_say_how_long() -> None:
     [([], 1), ([busy("0")], 1), ([busy("0"), queued("1")], 0), ([queued("1", state=JobState.HELD)], 0)],
 )
 def test_after_several_failures_one_block_at_a_time_is_tried(blocks: list[BlockView], scale_out: int) -> None:
-    ended = EndedBlocks(failures_in_row=2, last_end_s=NOW_S - 1)
-    assert scaled(view(*blocks, tasks=100, ended=ended)).scale_out == scale_out
+    history = BlockHistory(failures_in_row=2, last_end_s=NOW_S - 1)
+    assert scaled(view(*blocks, tasks=100, history=history)).scale_out == scale_out
 
 
 def test_retries_slow_down_to_one_a_minute() -> None:
@@ -214,7 +214,7 @@ def test_none_does_nothing(strategy: str | None) -> None:
 
 def test_none_says_when_nothing_is_left_to_wait_for() -> None:
     def after(seconds: float) -> Decision:
-        return scaled(view(tasks=3, ended=EndedBlocks(1, NOW_S - seconds)), "none")
+        return scaled(view(tasks=3, history=BlockHistory(1, NOW_S - seconds)), "none")
 
     assert after(20).hopeless is None
     assert after(20).look_again_in_s == 100
@@ -235,7 +235,7 @@ def test_none_says_when_nothing_is_left_to_wait_for() -> None:
     ],
 )
 def test_it_says_above_how_many_tasks_it_wants_to_be_asked_again(about: ExecutorView, tasks: float) -> None:
-    assert scaled(about).wake_above == pytest.approx(tasks)
+    assert scaled(about).covered_tasks == pytest.approx(tasks)
 
 
 blocks = st.builds(
@@ -246,7 +246,7 @@ blocks = st.builds(
     managers=st.none() | st.integers(0, 3),
     tasks_held=st.none() | st.integers(0, 3),
     idle_s=st.none() | st.floats(0, 1000),
-    is_leaving=st.booleans(),
+    is_scaling_in=st.booleans(),
 )
 
 
@@ -261,7 +261,7 @@ blocks = st.builds(
         st.integers(3, 12),
         st.floats(0, 1),
         st.lists(blocks, max_size=8).map(tuple),
-        st.builds(EndedBlocks, st.integers(0, 9), st.none() | st.floats(0, NOW_S)),
+        st.builds(BlockHistory, st.integers(0, 9), st.none() | st.floats(0, NOW_S)),
     ),
     highest=st.integers(0, 9),
 )
@@ -270,11 +270,13 @@ def test_whatever_is_known_no_decision_breaks_the_rules(
 ) -> None:
     decision = scaled(about, strategy, long_known(highest))
     by_id = {block.block_id: block for block in about.blocks}
-    staying = [block for block in about.blocks if not block.is_leaving]
+    staying = [block for block in about.blocks if not block.is_scaling_in]
     assert not (decision.scale_out and decision.scale_in)
     assert decision.scale_out >= 0
     assert not decision.scale_out or len(about.blocks) + decision.scale_out <= about.max_blocks
-    assert not any(by_id[block_id].tasks_held or by_id[block_id].is_leaving for block_id in decision.scale_in)
+    assert not any(
+        by_id[block_id].tasks_held or by_id[block_id].is_scaling_in for block_id in decision.scale_in
+    )
     assert not decision.scale_in or len(staying) - len(decision.scale_in) >= about.min_blocks
     assert len(set(decision.scale_in)) == len(decision.scale_in)
 
@@ -299,4 +301,4 @@ def test_with_constant_demand_one_decision_is_enough(
     first = ask(have, long_known())
     second = ask(have + first.scale_out - len(first.scale_in), first.memory)
     assert (second.scale_out, second.scale_in) == (0, ())
-    assert second.wake_above >= tasks
+    assert second.covered_tasks >= tasks

@@ -122,18 +122,18 @@ def test_no_misbehaviour_ends_a_block_or_makes_room_for_another(
     numbers = itertools.count(1)
     monkeypatch.setattr(provider, "submit", lambda *_: f"{next(numbers)}.server")
     executor = FakeExecutor(provider)
-    provider._clock = executor._clock
-    executor.scale_out_up_to(JOBS, max_live=JOBS)
-    executor.wait_for_submissions(60)
+    provider._clock = lambda: executor.now_s
+    executor.blocks.scale_out(JOBS, max_live=JOBS)
+    executor.blocks.wait_for_submissions(60)
     executor.activity = {str(block): BlockActivity(1, 4, tasks=1, idle_s=0) for block in range(JOBS)}
     commands.add("qstat", fault)
     for _ in range(2):
         executor.now_s += 60
         assert {status.state for status in executor.status().values()} == {JobState.RUNNING}
-        assert executor.scale_out_up_to(1, max_live=JOBS) == []
+        assert executor.blocks.scale_out(1, max_live=JOBS) == []
     assert len(commands.calls()) <= 2 * (6 * JOBS / 500 + MAX_SINGLE_QUESTIONS)
 
     provider.cmd_timeout = 60
     commands.add("qdel", "sleep 0.1")
-    assert len(executor.close_blocks()) == JOBS
+    assert len(executor.blocks.cancel_all()) == JOBS
     assert len(commands.calls()) == JOBS / 500

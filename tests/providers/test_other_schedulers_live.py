@@ -74,8 +74,8 @@ def test_of_a_held_job_the_user_is_told(kind, provider, words, tmp_path, monkeyp
                 wait_until(cluster.jobs)
                 cluster.hold(1, by="s", comment="the disks are being repaired")
                 executor = kernel.executors["htex"]
-                wait_until(lambda: "1 told" in repr(executor.block_keeper.notices), 60)
+                wait_until(lambda: "1 shown" in repr(executor.blocks.notices), 60)
 
-        with pytest.warns(BlocksWarning, match=f"will not start before somebody releases it.*{words}"):
+        with pytest.warns(BlocksWarning, match=f"will not start until it is released.*{words}"):
             hold_the_job_until_that_is_told()
         cluster.wait_for(1)

@@ -93,9 +93,9 @@ def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
 
         def hold_the_job_until_that_is_told() -> None:
             cluster.hold(1, by="o", comment="the disks are being repaired")
-            wait_until(lambda: "1 told" in repr(executor.block_keeper.notices), 60)
+            wait_until(lambda: "1 shown" in repr(executor.blocks.notices), 60)
 
-        with pytest.warns(BlocksWarning, match="job 1.* will not start before .* held by an operator"):
+        with pytest.warns(BlocksWarning, match="job 1.* will not start until .* held by an operator"):
             hold_the_job_until_that_is_told()
         assert "held by an operator" in executor.status_facade["0"].message
         cluster.release(1)

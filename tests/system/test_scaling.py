@@ -55,7 +55,7 @@ def test_the_fewest_blocks_stay(tmp_path: Path, wait_until: WaitUntil) -> None:
     )
     with parsl.load(config):
         assert len(htex.blocks_to_job_id) == 2
-        wait_until(lambda: len(htex.block_views()) == len(htex.connected_blocks()) == 1)
+        wait_until(lambda: len(htex.blocks.views()) == len(htex.connected_blocks()) == 1)
         assert python_app(tasks.add)(1).result(timeout=30) == 1
 
 

@@ -7,8 +7,7 @@ import threading
 import time
 
 from parsl import validate
-from parsl.common.notices import warn_user
-from parsl.executors.blocks.notices import BlocksWarning
+from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.demand import Demand
@@ -26,7 +25,7 @@ logger = logging.getLogger(__name__)
 MIN_GAP_S = 0.05
 
 
-class JobStatusPoller:
+class JobStatusPoller(BlockListener):
     """Keeps the blocks of all executors of a kernel as the strategy wants them.
 
     Owns one thread, named ``JobStatusPoller``, which starts with the first executor that has a provider.
@@ -92,13 +91,17 @@ class JobStatusPoller:
             if isinstance(executor, BlockProviderExecutor) and executor.provider is not None:
                 with self._lock:
                     self._memories[executor] = Demand()
-                executor.wake_poller = self.wake
+                executor.blocks.add_listener(self)
                 if self._strategy == "none" and getattr(executor.provider, "init_blocks", 1) == 0:
-                    _tell_of_no_blocks(executor)
+                    executor.blocks.notices.warn_no_blocks()
 
     def wake(self) -> None:
         """Look at the executors now. May be called from any thread, and does not wait."""
         self._news.set()
+
+    def blocks_changed(self) -> None:
+        """Something has changed that decisions depend on."""
+        self.wake()
 
     def close(self, timeout_s: float | None = None) -> bool:
         """Stop looking, and have no more blocks started. It is for the executors to give theirs back.
@@ -116,7 +119,7 @@ class JobStatusPoller:
             executors = list(self._memories)
             thread = self._thread
         for executor in executors:
-            executor.start_no_more_blocks()
+            executor.blocks.stop_submitting()
         if thread is None or thread is threading.current_thread():
             return thread is None
         thread.join(timeout_s)
@@ -128,7 +131,7 @@ class JobStatusPoller:
             executors = list(self._memories)
         for executor in executors:
             try:
-                executor.close_waiting_blocks()
+                executor.blocks.cancel_queued()
             except Exception:
                 logger.exception("Executor %s: its queued blocks could not be given back", executor.label)
 
@@ -169,8 +172,8 @@ class JobStatusPoller:
             return self._period_s
 
     def _look_at(self, executor: BlockProviderExecutor) -> float:
-        executor.poll_facade()
-        executor.handle_errors(executor.status_facade)
+        executor.blocks.poll()
+        executor.handle_errors(executor.blocks.statuses())
         if executor.executor_exception is not None:
             if executor.outstanding():
                 executor.set_bad_state_and_fail_all(executor.executor_exception)
@@ -182,23 +185,23 @@ class JobStatusPoller:
         self._memories[executor] = decision.memory
         self._act(executor, decision)
         look_again_in_s = decision.look_again_in_s or self._period_s
-        return min(self._period_s, look_again_in_s, max(MIN_GAP_S, executor.poll_due_in_s()))
+        return min(self._period_s, look_again_in_s, max(MIN_GAP_S, executor.blocks.due_in_s()))
 
     def _act(self, executor: BlockProviderExecutor, decision: Decision) -> None:
         if self._closed.is_set():
             return
-        executor.wake_above_outstanding = decision.wake_above
-        executor.note_outstanding(executor.outstanding())  # some may have come since the decision
+        executor.blocks.covered_tasks = decision.covered_tasks
+        executor.blocks.tasks_added(executor.outstanding())  # some may have come since the decision
         if decision.hopeless is not None:
             executor.set_bad_state_and_fail_all(RuntimeError(decision.hopeless))
         if decision.scale_out:
             assert executor.provider is not None
-            added = executor.scale_out_up_to(decision.scale_out, executor.provider.max_blocks)
+            added = executor.blocks.scale_out(decision.scale_out, executor.provider.max_blocks)
             if added:
                 logger.info("Executor %s: %d more blocks: %s", executor.label, len(added), decision.reason)
         if decision.scale_in:
             logger.info("Executor %s: blocks %s go: %s", executor.label, decision.scale_in, decision.reason)
-            executor.scale_in_idle(decision.scale_in)
+            executor.blocks.scale_in_idle(decision.scale_in)
 
     def _fail_all(self, error: ThreadLost) -> None:
         with self._lock:
@@ -225,17 +228,7 @@ def view_of(executor: BlockProviderExecutor) -> ExecutorView:
         min_blocks=provider.min_blocks,
         max_blocks=provider.max_blocks,
         parallelism=provider.parallelism,
-        blocks=executor.block_views(),
-        ended=executor.ended_blocks(),
+        blocks=executor.blocks.views(),
+        history=executor.blocks.history(),
         without_time=min(outstanding, executor.outstanding_without_time()),
     )
-
-
-def _tell_of_no_blocks(executor: BlockProviderExecutor) -> None:
-    text = (
-        f"Executor {executor.label} has no blocks: its provider starts with none (init_blocks=0), and the "
-        "strategy 'none' starts no others. Tasks wait until somebody calls its scale_out_facade(). Set "
-        "init_blocks, or write Config(strategy='simple')."
-    )
-    logger.warning(text)
-    warn_user(text, BlocksWarning)

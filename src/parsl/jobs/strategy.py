@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from parsl.executors.blocks.views import GIVABLE_STATES, BlockView, EndedBlocks, leave_order
+from parsl.executors.blocks.views import CANCELLABLE_STATES, BlockHistory, BlockView, scale_in_order
 from parsl.jobs.demand import Demand
 from parsl.vocabulary.job_states import JobState
 
@@ -57,7 +57,7 @@ class ExecutorView:
         max_blocks: Most blocks it may have.
         parallelism: Wanted ratio of slots to tasks, 0 to 1.
         blocks: Every block that is not known to have ended.
-        ended: How blocks have been ending.
+        history: How blocks have been ending.
         without_time: How many of the outstanding tasks wait because every block that has managers ends too
             soon for them.
     """
@@ -69,13 +69,13 @@ class ExecutorView:
     max_blocks: int
     parallelism: float
     blocks: tuple[BlockView, ...] = ()
-    ended: EndedBlocks = field(default_factory=EndedBlocks)
+    history: BlockHistory = field(default_factory=BlockHistory)
     without_time: int = 0
 
     @property
     def awaited(self) -> int:
         """How many blocks were asked for, are not being given back, and have no managers yet."""
-        return sum(not block.is_leaving and not block.managers for block in self.blocks)
+        return sum(not block.is_scaling_in and not block.managers for block in self.blocks)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Decision:
         scale_in: The ids of the blocks to give back.
         reason: Why, for the log.
         look_again_in_s: Decide again after this many seconds at the latest; None if there is no hurry.
-        wake_above: Decide again as soon as there are more outstanding tasks than this.
+        covered_tasks: Decide again as soon as there are more outstanding tasks than this.
         hopeless: Why the outstanding tasks can never run, if that is so.
     """
 
@@ -97,7 +97,7 @@ class Decision:
     scale_in: tuple[str, ...] = ()
     reason: str = ""
     look_again_in_s: float | None = None
-    wake_above: float = _NEVER
+    covered_tasks: float = _NEVER
     hopeless: str | None = None
 
 
@@ -118,7 +118,7 @@ def decide(
     """
     if strategy is None or strategy == "none":
         return _without_scaling(view, max_idletime_s, now_s, memory)
-    usable = sum(not block.is_leaving for block in view.blocks)
+    usable = sum(not block.is_scaling_in for block in view.blocks)
     fresh = _worth(view, view.without_time)
     needed = _worth(view, view.outstanding - view.without_time)
     memory = memory.observe(needed + min(fresh, view.awaited), now_s, max_idletime_s)
@@ -132,7 +132,7 @@ def decide(
         memory,
         scale_in=tuple(block.block_id for block in giving),
         reason=_reason_to_give(view, giving, max_idletime_s) if giving else "",
-        wake_above=_wake_above(view, usable - len(giving), len(view.blocks)),
+        covered_tasks=_covered_tasks(view, usable - len(giving), len(view.blocks)),
     )
 
 
@@ -153,7 +153,7 @@ def _worth(view: ExecutorView, tasks: int) -> int:
     return max(1, math.ceil(slots / view.workers_per_block - _ROUNDING))
 
 
-def _wake_above(view: ExecutorView, usable: int, live: int) -> float:
+def _covered_tasks(view: ExecutorView, usable: int, live: int) -> float:
     """With how many outstanding tasks there will be something to decide."""
     if live >= view.max_blocks:
         return _NEVER
@@ -173,17 +173,17 @@ def _scale_out(view: ExecutorView, wanted: int, usable: int, now_s: float, memor
     missing = min(wanted - usable, view.max_blocks - len(view.blocks))
     if missing <= 0:
         return Decision(memory)
-    wait_s = _wait_before_retry_s(view.ended, now_s)
+    wait_s = _wait_before_retry_s(view.history, now_s)
     if wait_s > 0:
-        reason = f"{view.ended.failures_in_row} blocks in a row ended without having worked"
+        reason = f"{view.history.failures_in_row} blocks in a row ended without having worked"
         return Decision(memory, reason=reason, look_again_in_s=wait_s)
-    if view.ended.failures_in_row >= PROBE_AFTER_FAILURES:
+    if view.history.failures_in_row >= PROBE_AFTER_FAILURES:
         if not all(_is_up(block) for block in view.blocks):
             return Decision(memory, reason="one block at a time is tried, until one works")
         missing = 1
     reason = f"{view.outstanding} outstanding tasks want {wanted} blocks, there are {usable}"
-    wake_above = _wake_above(view, usable + missing, len(view.blocks) + missing)
-    return Decision(memory, scale_out=missing, reason=reason, wake_above=wake_above)
+    covered_tasks = _covered_tasks(view, usable + missing, len(view.blocks) + missing)
+    return Decision(memory, scale_out=missing, reason=reason, covered_tasks=covered_tasks)
 
 
 def _is_up(block: BlockView) -> bool:
@@ -191,10 +191,10 @@ def _is_up(block: BlockView) -> bool:
     return block.state is JobState.RUNNING and block.managers != 0
 
 
-def _wait_before_retry_s(ended: EndedBlocks, now_s: float) -> float:
-    if ended.last_end_s is None:
+def _wait_before_retry_s(history: BlockHistory, now_s: float) -> float:
+    if history.last_end_s is None:
         return 0.0
-    return ended.last_end_s + retry_delay_s(ended.failures_in_row) - now_s
+    return history.last_end_s + retry_delay_s(history.failures_in_row) - now_s
 
 
 def _choose_leaving(
@@ -202,7 +202,7 @@ def _choose_leaving(
 ) -> list[BlockView]:
     if not memory.is_known_for(max_idletime_s, now_s):
         return []
-    staying = [block for block in view.blocks if not block.is_leaving]
+    staying = [block for block in view.blocks if not block.is_scaling_in]
     if memory.highest == 0:
         if strategy == "simple" and not all(_is_idle(block, max_idletime_s) for block in staying):
             return []
@@ -216,10 +216,10 @@ def _choose_leaving(
         block
         for block in staying
         if not (view.without_time and not block.managers)
-        and block.state in GIVABLE_STATES
+        and block.state in CANCELLABLE_STATES
         and _is_idle(block, max_idletime_s, memory)
     ]
-    return leave_order(idle)[:surplus]
+    return scale_in_order(idle)[:surplus]
 
 
 def _is_idle(block: BlockView, max_idletime_s: float, memory: Demand | None = None) -> bool:
@@ -244,7 +244,7 @@ def _reason_to_give(view: ExecutorView, giving: list[BlockView], max_idletime_s:
 
 def _without_scaling(view: ExecutorView, max_idletime_s: float, now_s: float, memory: Demand) -> Decision:
     """Never scale; but do not let tasks wait for ever for blocks that ended by themselves."""
-    last_end_s = view.ended.last_end_s
+    last_end_s = view.history.last_end_s
     if view.blocks or not view.outstanding or last_end_s is None:
         return Decision(memory)
     wait_s = last_end_s + max_idletime_s - now_s

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from parsl.executors.blocks.submission_queue import MAX_DELAY_S, PATIENCE_S, SubmissionQueue
+from parsl.executors.blocks.submitter import MAX_DELAY_S, PATIENCE_S, SubmissionQueue
 
 
 def test_blocks_are_submitted_in_their_order() -> None:

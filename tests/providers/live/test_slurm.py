@@ -108,7 +108,7 @@ def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path)
 def test_a_job_that_is_held_is_told_of_in_the_words_of_slurm(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert len(facts["heard"]) == 1
-    assert facts["heard"][0].startswith("Executor htex: job 1 will not start before somebody releases it.")
+    assert facts["heard"][0].startswith("Executor htex: job 1 will not start until it is released.")
     assert "JobHeldUser" in facts["heard"][0]
     assert facts["place"] == ["n1", "0"]
 

@@ -1,8 +1,8 @@
-"""When to stop trying: what failed blocks mean for their executor.
+"""When to give up: what failed blocks mean for their executor.
 
-A block error handler is called with the executor and the status of every block it ever had, oldest
-first, each time these may have changed. One that has seen enough calls
-``executor.set_bad_state_and_fail_all(error)``. Users find these as ``parsl.jobs.error_handlers``.
+A block error handler is called with the executor and the status of every block it ever had, oldest first,
+each time these may have changed. To give up, it calls ``executor.set_bad_state_and_fail_all(error)``. Users
+import the handlers from ``parsl.jobs.error_handlers``.
 """
 
 from __future__ import annotations
@@ -15,76 +15,84 @@ from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Protocol
 
-    from parsl.executors.status_handling import BlockProviderExecutor
+    from parsl.executors.blocks.block_set import BlockSet
+    from parsl.providers.base import ExecutionProvider
     from parsl.vocabulary.job_states import JobStatus
 
-#: States that count as a failure. A walltime that was used up does not, nor a job somebody cancelled.
+    class BlockExecutor(Protocol):
+        """The parts of a BlockProviderExecutor that the handlers here use."""
+
+        @property
+        def blocks(self) -> BlockSet: ...
+
+        @property
+        def provider(self) -> ExecutionProvider | None: ...
+
+        def set_bad_state_and_fail_all(self, exception: BaseException) -> None: ...
+
+
+#: States that count as a failure. Reaching the walltime does not, nor does a cancelled job.
 _FAILURES = frozenset({JobState.FAILED, JobState.MISSING})
 
-#: Ends that may come too early, where so many in a row did.
+#: Ends that are too early if too many blocks in a row have them.
 _EARLY_ENDS = TERMINAL_STATES - {JobState.SCALED_IN, JobState.COMPLETED}
 
-#: When so many blocks in a row have ended without having worked, though others once did, it is no accident.
+#: When this many blocks in a row have ended without having worked, though others once did, it is no accident.
 MAX_FAILURES_IN_ROW = 8
 
-#: The same where all there ever were have failed, but managers had connected: a node may have been lost.
+#: The same if all blocks there ever were have failed, but managers had connected: a node may have been lost.
 MAX_SHORT_LIVED_IN_ROW = 3
 
-#: So many failed blocks are described in full in the error, the newest ones.
+#: The error describes at most this many failed blocks in full, the newest ones.
 _DESCRIBED = 10
 
 
-def noop_error_handler(
-    executor: BlockProviderExecutor, status: dict[str, JobStatus], threshold: int = 3
-) -> None:
-    """Never stop trying."""
+def noop_error_handler(executor: BlockExecutor, status: dict[str, JobStatus], threshold: int = 3) -> None:
+    """Never give up."""
 
 
-def simple_error_handler(
-    executor: BlockProviderExecutor, status: dict[str, JobStatus], threshold: int = 3
-) -> None:
-    """Stop when no block has ever worked, or none does any more.
+def simple_error_handler(executor: BlockExecutor, status: dict[str, JobStatus], threshold: int = 3) -> None:
+    """Give up when no block has ever worked, or none works any more.
 
-    That is when all there were have failed. If a manager has ever connected, or the scheduler has lost the
-    jobs without a trace of their having run, it takes a few in a row that did not work for long; and
-    :data:`MAX_FAILURES_IN_ROW` with no manager connected if others did not fail: such
-    as when the environment that ``worker_init`` names has been removed.
+    That is when all blocks have failed. If a manager has ever connected, or the scheduler has lost the jobs
+    without a trace of their having run, a few of them in a row must have failed early. If other blocks did
+    not fail, it takes :data:`MAX_FAILURES_IN_ROW`, and no connected manager: such as when the environment
+    that ``worker_init`` names has been removed.
 
     Args:
         executor: The executor whose blocks these are.
         status: Every block it ever had, oldest first.
-        threshold: How many have to have failed, for an executor without a provider; with one it is the
+        threshold: How many blocks must have failed, for an executor without a provider; with one it is the
             provider's ``init_blocks``, and at least 1.
     """
     if executor.provider is not None:
         threshold = max(1, executor.provider.init_blocks)
     failed = _failed(status)
-    ended = executor.ended_blocks()
-    in_row = ended.failures_in_row
-    is_certain = not ended.have_connected and not all(_has_vanished(job) for job in failed.values())
+    history = executor.blocks.history()
+    in_row = history.failures_in_row
+    is_certain = not history.have_connected and not all(_has_vanished(job) for job in failed.values())
     if len(failed) == len(status) >= threshold and (is_certain or in_row >= MAX_SHORT_LIVED_IN_ROW):
-        _stop(executor, failed)
+        _give_up(executor, failed)
         return
-    if in_row >= MAX_FAILURES_IN_ROW and not any(block.managers for block in executor.block_views()):
+    if in_row >= MAX_FAILURES_IN_ROW and not any(block.managers for block in executor.blocks.views()):
         early = [item for item in status.items() if item[1].state in _EARLY_ENDS]
-        _stop(executor, dict(early[-in_row:]))
+        _give_up(executor, dict(early[-in_row:]))
 
 
-def windowed_error_handler(
-    executor: BlockProviderExecutor, status: dict[str, JobStatus], threshold: int = 3
-) -> None:
-    """Stop when the newest blocks have all failed.
+def windowed_error_handler(executor: BlockExecutor, status: dict[str, JobStatus], threshold: int = 3) -> None:
+    """Give up when the newest blocks have all failed.
 
     Args:
         executor: The executor whose blocks these are.
         status: Every block it ever had, oldest first.
-        threshold: How many of the newest blocks have to have failed.
+        threshold: How many of the newest blocks must have failed.
     """
     newest = dict(list(status.items())[-threshold:])
     failed = _failed(newest)
     if len(failed) >= threshold:
-        _stop(executor, failed)
+        _give_up(executor, failed)
 
 
 def _failed(status: Mapping[str, JobStatus]) -> dict[str, JobStatus]:
@@ -92,19 +100,19 @@ def _failed(status: Mapping[str, JobStatus]) -> dict[str, JobStatus]:
 
 
 def _has_vanished(job: JobStatus) -> bool:
-    """Whether nothing is known of a job's end, and it has left no output: perhaps it has never run."""
+    """Return whether nothing is known of a job's end and it has left no output: it may never have run."""
     if job.state is not JobState.MISSING or job.exit_code is not None or job.stdout_path is None:
         return False
     return not os.path.exists(job.stdout_path)
 
 
-def _stop(executor: BlockProviderExecutor, failed: Mapping[str, JobStatus]) -> None:
-    job_ids = executor.blocks_to_job_id
-    executor.set_bad_state_and_fail_all(TooManyJobFailuresError(describe_failures(failed, job_ids)))
+def _give_up(executor: BlockExecutor, failed: Mapping[str, JobStatus]) -> None:
+    text = describe_failures(failed, executor.blocks.job_ids())
+    executor.set_bad_state_and_fail_all(TooManyJobFailuresError(text))
 
 
 def describe_failures(failed: Mapping[str, JobStatus], job_ids: Mapping[str, object]) -> str:
-    """Say how blocks failed, so that the reader need not look for a log file.
+    """Describe how blocks failed, so that readers need no log file.
 
     Args:
         failed: The blocks' statuses, oldest first.
@@ -114,9 +122,8 @@ def describe_failures(failed: Mapping[str, JobStatus], job_ids: Mapping[str, obj
         A text of several lines: per block its job, state, exit code, message and the ends of its output.
     """
     newest = list(failed.items())[-_DESCRIBED:]
-    left_out = len(failed) - len(newest)
     lines = [f"{len(failed)} block{'s' if len(failed) != 1 else ''} failed, so no more are started."]
-    if left_out:
+    if len(newest) < len(failed):
         lines.append(f"The last {len(newest)} of them:")
     for block_id, job in newest:
         lines.extend(_describe(block_id, job, job_ids.get(block_id)))

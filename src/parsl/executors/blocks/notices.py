@@ -1,4 +1,4 @@
-"""What users are told about blocks while they wait: in the log, and once where they look."""
+"""Warnings about blocks that keep tasks waiting, each shown once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from parsl.vocabulary.job_states import JobStatus
 
     class Labelled(Protocol):
-        """What has a name for its user."""
+        """An executor, of which only the label is needed; it may not be set yet."""
 
         label: str
 
@@ -23,49 +23,55 @@ logger = logging.getLogger(__name__)
 
 
 class BlocksWarning(UserWarning):
-    """Tasks may wait for long, because of what a scheduler says about their blocks."""
+    """Tasks may wait for a long time, because of what a scheduler reports about their blocks."""
 
 
 class BlockNotices:
-    """Tells each thing once: as a warning of the logger ``parsl``, and as a Python warning, on stderr.
-
-    Args:
-        owner: The executor; its label may not be known yet.
-    """
+    """Shows each warning once: in the log, and as a Python warning on stderr."""
 
     def __init__(self, owner: Labelled) -> None:
         self._owner = owner
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<BlockNotices {self._owner.label}, {len(self._told)} told>"
+        return f"<BlockNotices {self._owner.label}, {len(self._shown)} shown>"
 
-    def tell_held(self, held: Sequence[tuple[object, JobStatus]]) -> None:
-        """Tell of jobs that will not start before somebody does something.
+    def warn_held(self, held: Sequence[tuple[object, JobStatus]]) -> None:
+        """Warn about jobs that do not start until they are released.
 
         Args:
-            held: Job ids, and what is known of each.
+            held: The id and status of each job.
         """
         reasons: dict[tuple[str, bool], list[str]] = {}
         for job_id, status in held:
-            reason = status.message or "the scheduler does not say why"
+            reason = status.message or "no reason is given"
             reasons.setdefault((reason, status.is_for_good), []).append(str(job_id))
         for (reason, is_for_good), job_ids in reasons.items():
-            what = "can never run" if is_for_good else "will not start before somebody releases it"
+            what = "can never run" if is_for_good else "will not start until it is released"
             jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
-            said = f"Executor {self._owner.label}: job {jobs} {what}. The scheduler says: {reason}"
-            self._tell(reason, said)
+            self._warn(
+                reason, f"Executor {self._owner.label}: job {jobs} {what}. The scheduler reports: {reason}"
+            )
 
-    def tell_refused(self, refusal: Exception) -> None:
-        """Tell that no more blocks can be had, though there are some."""
-        self._tell(
+    def warn_refused(self, refusal: Exception) -> None:
+        """Warn that the scheduler accepts no more blocks, while some are left."""
+        self._warn(
             "refused",
-            f"Executor {self._owner.label} goes on with the blocks that it has, and gets no more. {refusal}",
+            f"Executor {self._owner.label} continues with its present blocks and gets no more. {refusal}",
         )
 
-    def _tell(self, key: str, text: str) -> None:
-        if key in self._told:
+    def warn_no_blocks(self) -> None:
+        """Warn that the executor has no blocks and starts none by itself."""
+        self._warn(
+            "no blocks",
+            f"Executor {self._owner.label} has no blocks: its provider starts with none (init_blocks=0), and "
+            "the strategy 'none' starts no others. Tasks wait until your script calls the executor's "
+            "scale_out_facade(). Set init_blocks, or write Config(strategy='simple').",
+        )
+
+    def _warn(self, key: str, text: str) -> None:
+        if key in self._shown:
             return
         logger.warning("%s", text)
         warn_user(text, BlocksWarning)
-        self._told.add(key)
+        self._shown.add(key)

@@ -1,35 +1,64 @@
-"""Calls to a provider that may go wrong, and what is made of that."""
+"""Calls to a provider, with failures turned into answers."""
 
 from __future__ import annotations
 
 import logging
 import threading
 
+from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.job_states import JobState, JobStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import NoReturn, TypeVar
 
-    from parsl.providers.base import ExecutionProvider
+    AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger(__name__)
+
+
+class NoProvider(ExecutionProvider):
+    """Stands in for the provider of an executor that has none, and whose workers come from elsewhere."""
+
+    label = "none"
+    submits_at_once = True
+    status_polling_interval = 0
+    nodes_per_block = init_blocks = min_blocks = max_blocks = 0
+    parallelism = 0.0
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> NoReturn:
+        """Refuse.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError("an executor without a provider has no blocks")
+
+    def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
+        """Return that no job exists."""
+        return [JobStatus(JobState.MISSING) for _ in job_ids]
+
+    def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
+        """Refuse, as no job exists."""
+        return [False for _ in job_ids]
 
 
 class ProviderCalls:
     """Calls a provider for an executor: from any thread, one call at a time.
 
-    A scheduler that cannot be asked knows nothing: jobs are then UNKNOWN, which is never terminal. Each
-    kind of failure is logged once, and again only after a call has succeeded.
+    When a scheduler cannot be queried, its jobs are UNKNOWN, which is never terminal. Each kind of failure
+    is logged once, and again only after a call has succeeded.
     """
 
     def __init__(self, provider: ExecutionProvider) -> None:
         self._provider = provider
+        self._name = type(provider).__name__
         self._one_at_a_time = threading.RLock()  # a signal handler may clean up in the middle of a call
         self._logged: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
-        return f"<ProviderCalls {type(self._provider).__name__}, {len(self._logged)} kinds of failures>"
+        return f"<ProviderCalls {self._name}, {len(self._logged)} kinds of failures>"
 
     def submit(self, command: str, job_name: str) -> object:
         """Submit a block: one copy of ``command`` per node.
@@ -38,55 +67,48 @@ class ProviderCalls:
             The scheduler's id of the job.
 
         Raises:
-            Exception: Whatever the provider raises.
-            RuntimeError: The provider gave no job id.
+            Exception: What the provider raises.
+            RuntimeError: The provider returned no job id.
         """
         with self._one_at_a_time:
             job_id = self._provider.submit(command, 1, job_name)
         if job_id is None:
-            raise RuntimeError(f"{type(self._provider).__name__}.submit returned no job id")
+            raise RuntimeError(f"{self._name}.submit returned no job id")
         return job_id
 
     def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
-        """Ask about jobs, all in one call.
-
-        Returns:
-            One status per job id, in their order.
-        """
-        try:
-            with self._one_at_a_time:
-                statuses = list(self._provider.status(job_ids))
-            if len(statuses) != len(job_ids):
-                raise RuntimeError(f"asked for {len(job_ids)} jobs, got {len(statuses)} statuses")
-        except Exception as error:
-            self._log_once("status", error)
-            return [JobStatus(JobState.UNKNOWN) for _ in job_ids]
-        self._succeeded("status")
-        return statuses
+        """Query jobs, all in one call; returns one status per job id, in their order."""
+        unknown = JobStatus(JobState.UNKNOWN)
+        return self._call("status", self._provider.status, job_ids, unknown)
 
     def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
-        """Cancel jobs, all in one call.
+        """Cancel jobs, all in one call; returns whether the scheduler accepted, per job id in their order."""
+        return [bool(answer) for answer in self._call("cancel", self._provider.cancel, job_ids, False)]
 
-        Returns:
-            Whether the scheduler accepted it, per job id, in their order.
-        """
+    def have_changed(self, job_ids: Sequence[object]) -> bool:
+        """Return whether the provider has seen, without querying the scheduler, that jobs began or ended."""
+        try:
+            return self._provider.has_signs(job_ids)
+        except Exception:
+            logger.exception("%s.has_signs failed", self._name)
+            return False
+
+    def _call(
+        self,
+        name: str,
+        method: Callable[[Sequence[object]], Iterable[AnswerT]],
+        job_ids: Sequence[object],
+        on_failure: AnswerT,
+    ) -> Sequence[AnswerT]:
         try:
             with self._one_at_a_time:
-                answers = [bool(answer) for answer in self._provider.cancel(job_ids)]
+                answers = list(method(job_ids))
             if len(answers) != len(job_ids):
-                raise RuntimeError(f"asked for {len(job_ids)} jobs, got {len(answers)} answers")
+                raise RuntimeError(f"{len(answers)} answers about {len(job_ids)} jobs")
         except Exception as error:
-            self._log_once("cancel", error)
-            return [False for _ in job_ids]
-        self._succeeded("cancel")
+            if (kind := (name, type(error).__name__)) not in self._logged:
+                self._logged.add(kind)
+                logger.error("%s.%s failed; it is tried again", self._name, name, exc_info=error)
+            return [on_failure for _ in job_ids]
+        self._logged = {kind for kind in self._logged if kind[0] != name}
         return answers
-
-    def _log_once(self, call: str, error: Exception) -> None:
-        kind = (call, type(error).__name__)
-        if kind not in self._logged:
-            self._logged.add(kind)
-            name = type(self._provider).__name__
-            logger.error("%s.%s failed; it is tried again", name, call, exc_info=error)
-
-    def _succeeded(self, call: str) -> None:
-        self._logged = {kind for kind in self._logged if kind[0] != call}

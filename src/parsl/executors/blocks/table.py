@@ -1,13 +1,12 @@
-"""The blocks of one executor: what is known about each, and what that means.
+"""The blocks of one executor: what is known about each, and what follows from it.
 
-Everything here is decided without a lock, a clock or a scheduler: :class:`BlockTable` is told what
-happened and when, and answers. :class:`parsl.executors.blocks.keeper.BlockKeeper` owns one, guards it, and
-does what has to be done.
+This module decides without a lock, clock or scheduler: :class:`BlockTable` is passed what happened and when.
+:class:`parsl.executors.blocks.block_set.BlockSet` owns a table, guards it, and acts.
 """
 
 from __future__ import annotations
 
-from parsl.executors.blocks.views import BlockView, EndedBlocks, KnownJob
+from parsl.executors.blocks.views import BlockHistory, BlockView, KnownJob
 from parsl.vocabulary.job_states import JobState, JobStatus
 
 TYPE_CHECKING = False
@@ -16,35 +15,35 @@ if TYPE_CHECKING:
 
     from parsl.executors.blocks.views import BlockActivity
 
-#: A block whose managers have been connected this long has shown that blocks can work here; in seconds.
+#: A block whose managers have been connected for this long has shown that blocks work here; in seconds.
 PROVEN_AFTER_S = 10.0
 
-#: A job that was cancelled and is still there is cancelled again after so many seconds: one whose
-#: cancellation the scheduler accepted, and one it refused.
+#: When a job that was cancelled has still not ended it is cancelled again; in seconds after a cancellation
+#: that the scheduler accepted, and after one that it refused.
 RECANCEL_AFTER_S = 60.0
 RECANCEL_REFUSED_AFTER_S = 10.0
 
-_NO_MANAGER_CAME = (
+_NO_MANAGER_CONNECTED = (
     "The job ended by itself before any manager of it had connected. Does the launch command start one, "
     "in the foreground? What it wrote is below, or in the job's stdout and stderr."
 )
 
 
 class Block:
-    """One block: a batch job that runs managers, from the wish for it to its end."""
+    """One block, from its reservation to the end of its job."""
 
     __slots__ = (
         "activity",
         "answered_s",
         "block_id",
         "cancel_again_s",
-        "is_cancelled",
-        "is_leaving",
+        "cancel_is_accepted",
         "is_proven",
+        "is_scaling_in",
         "job_id",
         "never_runs_since_s",
+        "reserved_s",
         "status",
-        "submitted_s",
         "up_since_s",
     )
 
@@ -52,50 +51,40 @@ class Block:
         self.block_id = block_id
         self.job_id: object = None
         self.status = JobStatus(JobState.PENDING, message="being submitted")
-        self.submitted_s = now_s
+        self.reserved_s = now_s
         self.activity: BlockActivity | None = None
+        #: When the first manager connected; for an executor without managers, when the job began.
         self.up_since_s: float | None = None
         self.is_proven = False
-        #: It is being given back: no capacity any more, and however it ends, it was scaled in.
-        self.is_leaving = False
-        #: The scheduler has accepted that.
-        self.is_cancelled = False
+        #: Whether the block is being scaled in: it is no capacity any more, and SCALED_IN however it ends.
+        self.is_scaling_in = False
+        self.cancel_is_accepted = False
         self.cancel_again_s = 0.0
-        #: When the scheduler last said anything about it.
+        #: When the scheduler last answered about the job.
         self.answered_s: float | None = None
-        #: Since when the scheduler has been saying that it can never run.
+        #: Since when the scheduler has been reporting that the job can never run.
         self.never_runs_since_s: float | None = None
 
     def __repr__(self) -> str:
         return f"<Block {self.block_id} job={self.job_id!r} {self.status.state.name}>"
 
     def view(self, now_s: float, activity_is_known: bool) -> BlockView:
-        age_s = now_s - self.submitted_s
+        """Return what the scaling strategy sees of the block."""
+        state, age_s = self.status.state, now_s - self.reserved_s
         if not activity_is_known:
-            is_queued = self.status.state is not JobState.RUNNING
-            return BlockView(
-                self.block_id,
-                self.status.state,
-                age_s,
-                idle_s=age_s if is_queued else None,
-                is_leaving=self.is_leaving,
-            )
-        activity = self.activity
-        return BlockView(
-            self.block_id,
-            self.status.state,
-            age_s,
-            managers=activity.managers if activity else 0,
-            tasks_held=activity.tasks if activity else 0,
-            idle_s=(activity.idle_s if not activity.tasks else 0.0) if activity else age_s,
-            is_leaving=self.is_leaving,
-        )
+            idle_s = None if state is JobState.RUNNING else age_s
+            return BlockView(self.block_id, state, age_s, idle_s=idle_s, is_scaling_in=self.is_scaling_in)
+        managers, tasks, idle_s = 0, 0, age_s
+        if (activity := self.activity) is not None:
+            managers, tasks = activity.managers, activity.tasks
+            idle_s = 0.0 if tasks else activity.idle_s
+        return BlockView(self.block_id, state, age_s, managers, tasks, idle_s, self.is_scaling_in)
 
 
 class BlockTable:
-    """All blocks an executor has ever had, by block id ("0", "1", ...).
+    """All blocks that an executor has ever had, by block id ("0", "1", ...).
 
-    Not thread-safe: its owner guards it. Times are seconds on any one monotonic clock.
+    Not thread-safe. Times are seconds on any one monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -107,110 +96,118 @@ class BlockTable:
         self._have_connected = False
 
     def __repr__(self) -> str:
-        leaving = sum(block.is_leaving for block in self._live.values())
-        return f"<BlockTable {len(self._blocks)} blocks, {len(self._live)} live, {leaving} leaving>"
+        scaling_in = len(self._live) - len(self._staying())
+        return f"<BlockTable {len(self._blocks)} blocks, {len(self._live)} live, {scaling_in} scaling in>"
 
-    @property
-    def ended(self) -> EndedBlocks:
-        """How blocks have been ending."""
-        return EndedBlocks(self._failures_in_row, self._last_end_s, self._have_connected)
+    # What is known
 
-    def blocks_to_job_id(self) -> dict[str, object]:
-        """The job of every block that has been submitted."""
+    def history(self) -> BlockHistory:
+        """Return how the blocks have ended so far."""
+        return BlockHistory(self._failures_in_row, self._last_end_s, self._have_connected)
+
+    def job_ids(self) -> dict[str, object]:
+        """Return the job of every block that has been submitted."""
         return {block.block_id: block.job_id for block in self._blocks.values() if block.job_id is not None}
 
     def statuses(self) -> dict[str, JobStatus]:
-        """What is known about every block, ended ones included, oldest first.
+        """Return the status of every block, ended ones included, oldest first.
 
-        One is shown as scaled in as soon as the scheduler has accepted that, though its job may go on for
-        a while, and counts as a live block as long as it does.
+        A block is shown as scaled in once the scheduler has accepted its cancellation, though its job may
+        go on for a while; until then the block counts as live.
         """
         return {
             block.block_id: _with_state(block.status, JobState.SCALED_IN)
-            if block.is_cancelled
+            if block.cancel_is_accepted
             else block.status
             for block in self._blocks.values()
         }
 
     def views(self, now_s: float) -> tuple[BlockView, ...]:
-        """Every block that is not known to have ended."""
+        """Return every block that is not known to have ended."""
         return tuple(block.view(now_s, self._activity_is_known) for block in self._live.values())
 
-    def jobs(self) -> list[tuple[str, object]]:
-        """(block id, job id) of every block that has a job which is not known to have ended."""
+    def live_jobs(self) -> list[tuple[str, object]]:
+        """Return (block id, job id) of every block whose job is not known to have ended."""
         return [(block.block_id, block.job_id) for block in self._live.values() if block.job_id is not None]
 
     def jobs_to_cancel(self) -> list[object]:
-        """The jobs that are not known to have ended: those that wait first, newest first."""
+        """Return the jobs that are not known to have ended: queued ones first, newest first."""
         jobs = [block for block in reversed(self._live.values()) if block.job_id is not None]
         jobs.sort(key=lambda block: block.status.state is JobState.RUNNING)
         return [block.job_id for block in jobs]
 
     def awaited_jobs(self) -> list[object]:
-        """The jobs of the blocks of which a manager may still come."""
+        """Return the jobs whose first manager may still connect."""
         if not self._activity_is_known:
             return []
         return [
-            block.job_id
-            for block in self._live.values()
-            if block.job_id is not None and block.up_since_s is None and not block.is_leaving
+            block.job_id for block in self._staying() if block.job_id is not None and block.up_since_s is None
         ]
 
     def has_starting(self) -> bool:
-        """Whether a job runs of which no manager has come yet."""
+        """Return whether a job runs of which no manager has connected yet."""
         return self._activity_is_known and any(
             block.status.state is JobState.RUNNING and block.up_since_s is None
             for block in self._live.values()
         )
 
-    def usable_blocks(self) -> list[str]:
-        """Every block that has not ended and is not being given back."""
-        return [block.block_id for block in self._live.values() if not block.is_leaving]
+    def has_usable(self) -> bool:
+        """Return whether there is a block that has not ended and is not being scaled in."""
+        return bool(self._staying())
 
-    def is_leaving(self, block_id: str) -> bool:
-        """Whether a block is being given back, or has ended."""
+    def is_usable(self, block_id: str) -> bool:
+        """Return whether a block has not ended and is not being scaled in."""
         block = self._live.get(block_id)
-        return block is None or block.is_leaving
+        return block is not None and not block.is_scaling_in
 
     def held(self) -> list[tuple[object, JobStatus]]:
-        """(job id, status) of every block that will not start before somebody does something."""
+        """Return (job id, status) of every block that will not start until it is released."""
         return [
-            (block.job_id, block.status)
-            for block in self._live.values()
-            if block.status.state is JobState.HELD and not block.is_leaving
+            (block.job_id, block.status) for block in self._staying() if block.status.state is JobState.HELD
         ]
 
     def never_run_for_s(self, now_s: float) -> tuple[float, dict[str, JobStatus]]:
-        """For how many seconds it has been known that no block can ever run, and what is said of each."""
-        waiting = [block for block in self._live.values() if not block.is_leaving]
-        since_s = [block.never_runs_since_s for block in waiting]
-        known_s = [moment_s for moment_s in since_s if moment_s is not None]
-        if not waiting or len(known_s) < len(waiting):
+        """Return for how long no block has been able to run, in seconds, and the status of each.
+
+        Without blocks, or if one may run, that is 0 and nothing.
+        """
+        waiting = self._staying()
+        since_s = [block.never_runs_since_s for block in waiting if block.never_runs_since_s is not None]
+        if not waiting or len(since_s) < len(waiting):
             return 0.0, {}
-        return now_s - max(known_s), {block.block_id: block.status for block in waiting}
+        return now_s - max(since_s), {block.block_id: block.status for block in waiting}
 
     def known_job(self, block_id: str, now_s: float) -> KnownJob | None:
-        """What is known about the job of a block; None if there is no such job."""
+        """Return what is known about the job of a block; None if there is no such job."""
         block = self._blocks.get(block_id)
         if block is None or block.job_id is None:
             return None
         answer_age_s = None if block.answered_s is None else now_s - block.answered_s
         return KnownJob(block.job_id, block.status, block_id not in self._live, answer_age_s)
 
-    def has_job(self, job_id: object) -> bool:
-        """Whether a block with this job has been submitted."""
-        return any(block.job_id == job_id for block in reversed(self._blocks.values()))
+    def block_of(self, job_id: object) -> str | None:
+        """Return the block of a job; None if no submission has returned this job id."""
+        blocks = (block for block in reversed(self._blocks.values()) if block.job_id == job_id)
+        return next((block.block_id for block in blocks), None)
+
+    def surplus(self, limit: int) -> list[str]:
+        """Return the newest blocks whose jobs have not begun, as far as there are more than ``limit``."""
+        staying = self._staying()
+        waiting = [block.block_id for block in staying if block.status.state is not JobState.RUNNING]
+        return waiting[::-1][: max(0, len(staying) - limit)]
+
+    # Submission
 
     def reserve(self, count: int, now_s: float, max_live: int | None = None) -> list[str]:
-        """Note that blocks are about to be submitted; they count from here on.
+        """Add blocks that are about to be submitted; they count from now on.
 
         Args:
-            count: How many are wanted.
-            now_s: The time, in seconds.
-            max_live: How many live blocks there may be at most after this; None for no limit.
+            count: The number of blocks.
+            now_s: The time.
+            max_live: The maximum number of live blocks afterwards; None for no limit.
 
         Returns:
-            The new blocks' ids; fewer than ``count`` when there is no room for more.
+            The ids of the new blocks; fewer than ``count`` if there is no room for more.
         """
         if max_live is not None:
             count = min(count, max_live - len(self._live))
@@ -222,33 +219,31 @@ class BlockTable:
         return reserved
 
     def submitted(self, block_id: str, job_id: object) -> bool:
-        """Note that the scheduler has accepted a block.
+        """Record that the scheduler has accepted a block.
 
         Returns:
-            Whether it has to be cancelled at once, as it was given back in the meantime.
+            Whether the job must be cancelled, because the block was scaled in meanwhile.
         """
         block = self._blocks[block_id]
         block.job_id = job_id
         if block.status.state is JobState.PENDING:
             block.status = JobStatus(JobState.PENDING)
-        return block.is_leaving
+        return block.is_scaling_in
 
-    def submission_waits(self, block_id: str, message: str) -> None:
-        """Note that a block could not be submitted yet."""
+    def submission_delayed(self, block_id: str, message: str) -> None:
+        """Record why a block could not be submitted yet."""
         if (block := self._live.get(block_id)) is not None:
             block.status = JobStatus(JobState.PENDING, message=message)
 
     def submission_failed(self, block_id: str, message: str, now_s: float) -> None:
-        """Note that a block will not be submitted: it has failed, unless it was given back."""
+        """Record that a block will not be submitted: it has failed, unless it was scaled in."""
         if (block := self._live.get(block_id)) is not None:
             self._end(block, JobStatus(JobState.FAILED, message=message), now_s)
 
-    def connected(self, block_id: str, now_s: float) -> bool:
-        """Note that a manager of a block has connected, however short it may stay.
+    # Observations
 
-        Returns:
-            Whether it is the block's first.
-        """
+    def manager_connected(self, block_id: str, now_s: float) -> bool:
+        """Record that a manager has connected, however briefly; returns whether it is the block's first."""
         block = self._blocks.get(block_id)
         self._have_connected = self._have_connected or block is not None
         if block is None or block.up_since_s is not None:
@@ -257,16 +252,16 @@ class BlockTable:
         return True
 
     def observe_activity(self, activity: Mapping[str, BlockActivity] | None, now_s: float) -> bool:
-        """Take note of what the connected managers are doing.
+        """Record what the connected managers are doing.
 
-        A connected manager outranks a scheduler that says its block is queued, or does not know it.
+        A connected manager outranks a scheduler that reports its job as queued or unknown.
 
         Args:
-            activity: By block id, those blocks with at least one manager; None when nobody can tell.
-            now_s: The time, in seconds.
+            activity: By block id, the blocks with at least one manager; None if the executor does not know.
+            now_s: The time.
 
         Returns:
-            Whether a block is back that was taken for lost.
+            Whether a block is back that counted as lost.
         """
         self._activity_is_known = activity is not None
         if activity is None:
@@ -282,17 +277,11 @@ class BlockTable:
                 self._observe(known, doing, now_s)
         return len(self._live) > before
 
-    def surplus(self, most: int) -> list[str]:
-        """Blocks that have not begun, the newest ones, as far as more than ``most`` blocks are to stay."""
-        staying = [block for block in self._live.values() if not block.is_leaving]
-        waiting = [block.block_id for block in staying if block.status.state is not JobState.RUNNING]
-        return waiting[::-1][: max(0, len(staying) - most)]
-
     def observe_status(self, block_id: str, status: JobStatus, now_s: float) -> bool:
-        """Take note of what the scheduler says about a block; call after :meth:`observe_activity`.
+        """Record the scheduler's answer about a block; call this after :meth:`observe_activity`.
 
         Returns:
-            Whether that is the news of its end.
+            Whether the block's end was unknown before.
         """
         block = self._live.get(block_id)
         if block is None or status.state is JobState.UNKNOWN:
@@ -301,51 +290,56 @@ class BlockTable:
         if block.activity is not None and (status.state is JobState.MISSING or not status.terminal):
             status = _with_state(status, JobState.RUNNING)
         elif status.state is JobState.COMPLETED and self._never_worked(block):
-            status = _with_state(status, JobState.MISSING, _NO_MANAGER_CAME)
+            status = _with_state(status, JobState.MISSING, _NO_MANAGER_CONNECTED)
         if status.terminal:
             self._end(block, status, now_s)
             return True
-        block.status = _merged(status, block.status)
+        block.status = _with_paths(status, block.status)
         if not status.is_for_good:
             block.never_runs_since_s = None
         elif block.never_runs_since_s is None:
             block.never_runs_since_s = now_s
         return False
 
-    def leave(self, block_ids: Iterable[str], now_s: float) -> list[tuple[str, object]]:
-        """Note that blocks are given back.
+    # Scaling in
+
+    def scale_in(self, block_ids: Iterable[str], now_s: float) -> list[tuple[str, object]]:
+        """Record that blocks are to be scaled in.
 
         Returns:
-            (block id, job id) of those that had not ended and were not leaving. A block that is still
-            being submitted has no job to cancel yet, but None: :meth:`submitted` asks for that.
+            (block id, job id) of those that had not ended and were not being scaled in. The job id of a
+            block that is still being submitted is None: :meth:`submitted` has its job cancelled.
         """
         jobs: list[tuple[str, object]] = []
         for block_id in block_ids:
             block = self._live.get(block_id)
-            if block is None or block.is_leaving:
+            if block is None or block.is_scaling_in:
                 continue
-            block.is_leaving = True
+            block.is_scaling_in = True
             block.cancel_again_s = now_s + RECANCEL_AFTER_S
             jobs.append((block_id, block.job_id))
         return jobs
 
     def cancel_answered(self, block_id: str, is_accepted: bool, now_s: float) -> None:
-        """Note what the scheduler said to cancelling a block."""
+        """Record whether the scheduler has accepted the cancellation of a block."""
         block = self._blocks[block_id]
-        block.is_cancelled = is_accepted
+        block.cancel_is_accepted = is_accepted
         block.cancel_again_s = now_s + (RECANCEL_AFTER_S if is_accepted else RECANCEL_REFUSED_AFTER_S)
 
     def overdue_cancels(self, now_s: float) -> list[tuple[str, object]]:
-        """(block id, job id) of those that were given back a while ago and still have not ended."""
+        """Return (block id, job id) of blocks that were cancelled a while ago and have not ended."""
         overdue = []
         for block in self._live.values():
-            if block.is_leaving and block.job_id is not None and now_s >= block.cancel_again_s:
+            if block.is_scaling_in and block.job_id is not None and now_s >= block.cancel_again_s:
                 block.cancel_again_s = now_s + RECANCEL_AFTER_S
                 overdue.append((block.block_id, block.job_id))
         return overdue
 
+    def _staying(self) -> list[Block]:
+        return [block for block in self._live.values() if not block.is_scaling_in]
+
     def _never_worked(self, block: Block) -> bool:
-        return self._activity_is_known and block.up_since_s is None and not block.is_leaving
+        return self._activity_is_known and block.up_since_s is None and not block.is_scaling_in
 
     def _observe(self, block: Block, doing: BlockActivity, now_s: float) -> None:
         if block.status.state is JobState.MISSING:
@@ -367,18 +361,17 @@ class BlockTable:
     def _end(self, block: Block, status: JobStatus, now_s: float) -> None:
         del self._live[block.block_id]
         block.activity = None
-        if block.is_leaving:
+        if block.is_scaling_in:
             status = _with_state(status, JobState.SCALED_IN)
         else:
+            # A block whose managers were drained ends early and has worked all the same.
+            has_worked = block.is_proven or (
+                block.up_since_s is not None and status.state is JobState.COMPLETED
+            )
             self._last_end_s = now_s
-            self._failures_in_row = 0 if _has_worked(block, status) else self._failures_in_row + 1
-        block.status = _merged(status, block.status)
-        block.is_leaving = False
-
-
-def _has_worked(block: Block, status: JobStatus) -> bool:
-    """Whether an end is none that came too early: its managers may have been told to leave."""
-    return block.is_proven or (block.up_since_s is not None and status.state is JobState.COMPLETED)
+            self._failures_in_row = 0 if has_worked else self._failures_in_row + 1
+        block.status = _with_paths(status, block.status)
+        block.is_scaling_in = False
 
 
 def _with_state(status: JobStatus, state: JobState, message: str | None = None) -> JobStatus:
@@ -389,15 +382,12 @@ def _with_state(status: JobStatus, state: JobState, message: str | None = None) 
     )
 
 
-def _merged(status: JobStatus, earlier: JobStatus) -> JobStatus:
-    """A scheduler may forget where the output is; what it once said about it holds."""
-    if (status.stdout_path or not earlier.stdout_path) and (status.stderr_path or not earlier.stderr_path):
+def _with_paths(status: JobStatus, earlier: JobStatus) -> JobStatus:
+    """Complete a status by the earlier one's paths: a scheduler may forget where a job's output is."""
+    stdout_path = status.stdout_path or earlier.stdout_path
+    stderr_path = status.stderr_path or earlier.stderr_path
+    if (stdout_path, stderr_path) == (status.stdout_path, status.stderr_path):
         return status
     return JobStatus(
-        status.state,
-        status.message,
-        status.exit_code,
-        status.stdout_path or earlier.stdout_path,
-        status.stderr_path or earlier.stderr_path,
-        status.is_for_good,
+        status.state, status.message, status.exit_code, stdout_path, stderr_path, status.is_for_good
     )

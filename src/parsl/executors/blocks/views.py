@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from parsl.vocabulary.job_states import JobStatus
 
-#: States in which giving a block back is safe to ask for: it is known to exist and not to have ended.
-GIVABLE_STATES = frozenset({JobState.PENDING, JobState.HELD, JobState.RUNNING})
+#: The states in which a block may be scaled in: its job is known to exist and not to have ended.
+CANCELLABLE_STATES = frozenset({JobState.PENDING, JobState.HELD, JobState.RUNNING})
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class BlockActivity:
     """What the connected managers of one block are doing.
 
     Args:
-        managers: How many are connected; at least 1.
-        workers: How many workers they have together.
-        tasks: How many tasks they hold, running or waiting.
-        idle_s: How long they have been without any task, in seconds; 0 while they have one.
+        managers: The number of connected managers; at least 1.
+        workers: The number of workers they have together.
+        tasks: The number of tasks they hold, running or waiting.
+        idle_s: How long they have been without a task, in seconds; 0 while they have one.
     """
 
     managers: int
@@ -38,13 +38,13 @@ class BlockView:
     """One block that has not ended, as the scaling strategy sees it.
 
     Args:
-        block_id: Which one.
-        state: Where its job is in its life.
-        age_s: Seconds since it was asked for.
-        managers: How many of its managers are connected; None when nobody can tell.
-        tasks_held: How many tasks they hold; None when nobody can tell.
-        idle_s: How long it has had nothing to do, in seconds; None when nobody can tell.
-        is_leaving: Whether it is being given back already.
+        block_id: The block.
+        state: The state of its job.
+        age_s: Seconds since the block was reserved.
+        managers: The number of connected managers; None if the executor does not know.
+        tasks_held: The number of tasks they hold; None if the executor does not know.
+        idle_s: How long the block has had nothing to do, in seconds; None if the executor does not know.
+        is_scaling_in: Whether the block is being scaled in.
     """
 
     block_id: str
@@ -53,16 +53,16 @@ class BlockView:
     managers: int | None = None
     tasks_held: int | None = None
     idle_s: float | None = None
-    is_leaving: bool = False
+    is_scaling_in: bool = False
 
 
 @dataclass(frozen=True)
-class EndedBlocks:
-    """How the executor's blocks have been ending.
+class BlockHistory:
+    """How an executor's blocks have ended so far.
 
     Args:
-        failures_in_row: How many have ended by themselves since one last worked.
-        last_end_s: When one last ended that nobody had given back, on the caller's clock.
+        failures_in_row: How many blocks have ended by themselves since a block last worked.
+        last_end_s: When a block last ended without having been scaled in, on the caller's clock.
         have_connected: Whether a manager of any block has ever connected.
     """
 
@@ -76,10 +76,10 @@ class KnownJob:
     """What is known about the job of one block.
 
     Args:
-        job_id: The scheduler's name for it.
-        status: What it is doing, or how it ended.
-        has_ended: Whether it is known to have ended.
-        answer_age_s: How long ago the scheduler last said anything about it, in seconds; None: never.
+        job_id: The scheduler's id of the job.
+        status: What the job is doing, or how it ended.
+        has_ended: Whether the job is known to have ended.
+        answer_age_s: The age of the scheduler's last answer about the job, in seconds; None without one.
     """
 
     job_id: object
@@ -88,11 +88,11 @@ class KnownJob:
     answer_age_s: float | None
 
 
-def leave_order(blocks: Iterable[BlockView]) -> list[BlockView]:
-    """Sort blocks by how little is lost in giving them back.
+def scale_in_order(blocks: Iterable[BlockView]) -> list[BlockView]:
+    """Sort blocks by how little is lost when they are scaled in.
 
-    Those that hold nothing come first; of them the queued ones, then those with the fewest managers (so
-    that the fullest are kept), then those idle the longest.
+    Blocks without tasks come first; among them the queued ones, then those with the fewest managers (so
+    that full blocks are kept), then those that have been idle longest.
     """
     return sorted(
         blocks,

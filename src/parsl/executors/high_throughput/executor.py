@@ -12,6 +12,7 @@ from parsl.common import descriptors
 from parsl.common.notices import warn_user
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
+from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import InvalidResourceSpecification
@@ -199,7 +200,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.remote_monitoring_radio = no_radio(self, "remote_monitoring_radio", remote_monitoring_radio)
         self._engine: Engine | None = None
         self._lost: LostTasks | None = None
-        self._will: CleanupRegistry | None = None
         self._has_refused = False
         self._longest_runtime_s = 0.0
         self._sender: TaskSender | None = None
@@ -239,15 +239,16 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self._engine_settings(), on_event=self._take_event, on_lost=self.set_bad_state_and_fail_all
         )
         self._engine.start()
-        self._lost = LostTasks(self, self._walltime_s, self._engine.client.settle)
+        self._lost = LostTasks(self.label, self.blocks, self._walltime_s, self._engine.client.settle)
         self._engine.client.on_failure = self._lost.take
         self._sender = TaskSender(self._engine, self._ask)
         self.launch_command("0")  # a template that cannot be filled in is an error here, not in some block
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.logdir, "submit_scripts")
             os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
-            self._will = CleanupRegistry(self.label, self.provider.cancel_commands, self._engine)
-        self.start_blocks()
+            registry = CleanupRegistry(self.label, self.provider.cancel_commands, self._engine)
+            self.blocks.add_listener(_JobListener(self.blocks, self._engine, self._lost, registry))
+        self.blocks.start()
 
     def _engine_settings(self) -> EngineSettings:
         return EngineSettings(
@@ -295,10 +296,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         engine = self._engine
         if engine is None or engine.is_disowned:
             return
-        self.close_waiting_blocks()
-        self.wait_for_submissions(SUBMISSION_PATIENCE_S)
+        self.blocks.cancel_queued()
+        self.blocks.wait_for_submissions(SUBMISSION_PATIENCE_S)
         engine.say_stop()
-        self.close_blocks()
+        self.blocks.cancel_all()
         if self._lost is not None:
             self._lost.close()
         engine.close(timeout)
@@ -348,8 +349,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
 
     def _note_outstanding(self) -> None:
         outstanding = len(self.tasks)
-        if outstanding > self.wake_above_outstanding:
-            self.note_outstanding(outstanding)
+        if outstanding > self.blocks.covered_tasks:
+            self.blocks.tasks_added(outstanding)
 
     def _ask(self, task: Task, resources: dict[str, Any]) -> None:
         """Put what a task asks for into it."""
@@ -450,12 +451,12 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
 
     def _take_event(self, message: Any) -> None:
         if isinstance(message, ManagerJoined):
-            self.note_connected(message.info.block)
+            self.blocks.manager_connected(message.info.block)
             self._check_time_of(message.info)
         elif isinstance(message, ManagerGone):
-            self.note_manager_lost(message.block)
+            self.blocks.process_lost()
         elif isinstance(message, Answer):
-            self.wake_poller()
+            self.blocks.changed()
         elif isinstance(message, NodeChange):
             self.report_node_change(message)
         elif isinstance(message, ManagerRefused):
@@ -484,27 +485,28 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self._has_refused = True
             warn_user(f"{text}. (This warning is shown once; the log has later ones.)", ManagerRefusedWarning)
 
-    def note_blocks_observed(self, ended: Sequence[str]) -> None:
-        """The scheduler says that these blocks' jobs have ended: nobody waits for their managers any more."""
-        if self._engine is not None:
-            for block in ended:
-                self._engine.block_ended(block)
-        if self._lost is not None:
-            self._lost.wake()
 
-    def note_submitted(self, job_id: object) -> None:
-        """There is one more job that the interchange has cancelled should this process die."""
-        if self._will is not None:
-            self._will.add(job_id)
+class _JobListener(BlockListener):
+    """Passes the ends of jobs on to where managers, lost tasks and cleanup commands are looked after."""
 
-    def note_polled(self) -> None:
-        """Jobs may have ended, or begun: they are to be cancelled in another order."""
-        if self._will is not None and self.block_keeper is not None:
-            self._will.renew(self.block_keeper.jobs_to_cancel)
+    def __init__(self, blocks: BlockSet, engine: Engine, lost: LostTasks, registry: CleanupRegistry) -> None:
+        self._blocks = blocks
+        self._engine = engine
+        self._lost = lost
+        self._registry = registry
 
-    def note_job_end(self, job_id: object) -> None:
-        """A job has ended: so have its managers."""
-        block = self.job_ids_to_block.get(job_id)
-        if block is not None and self._engine is not None:
-            self._engine.block_ended(block)
-        super().note_job_end(job_id)
+    def job_submitted(self, job_id: object) -> None:
+        """The interchange cancels this job too should this process die."""
+        self._registry.add(job_id)
+
+    def job_ended(self, block_id: str) -> None:
+        """The block's managers have ended with it."""
+        self._engine.block_ended(block_id)
+
+    def jobs_queried(self) -> None:
+        """More may be known about the jobs of lost tasks."""
+        self._lost.wake()
+
+    def blocks_polled(self) -> None:
+        """Jobs may have ended, or begun, which changes the order in which they are cancelled."""
+        self._registry.renew(self._blocks.jobs_to_cancel)

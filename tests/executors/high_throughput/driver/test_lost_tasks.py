@@ -27,10 +27,10 @@ class Owner:
     def known_job(self, block_id: str) -> KnownJob | None:
         return self.jobs.get(block_id)
 
-    def poll_facade(self) -> None:
+    def poll(self) -> None:
         self.polls += 1
 
-    def note_trouble(self) -> None:
+    def process_lost(self) -> None:
         self.troubles += 1
 
 
@@ -65,7 +65,7 @@ def settled() -> Settled:
 
 @pytest.fixture
 def lost(owner: Owner, settled: Settled) -> LostTasks:
-    return LostTasks(owner, 600, settled)
+    return LostTasks("owner", owner, 600, settled)
 
 
 def test_what_no_job_explains_is_not_kept_back(lost: LostTasks, owner: Owner) -> None:
@@ -146,7 +146,7 @@ def test_a_thread_that_cannot_go_on_settles_what_it_has_and_is_followed_by_anoth
     def break_down() -> None:
         raise SystemExit("odd")
 
-    monkeypatch.setattr(owner, "note_trouble", break_down)
+    monkeypatch.setattr(owner, "process_lost", break_down)
     assert lost.take(1, failure())
     wait_until(lambda: settled.errors)
     assert str(settled.errors[1]) == "lost"

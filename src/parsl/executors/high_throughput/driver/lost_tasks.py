@@ -6,14 +6,26 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from parsl.executors.high_throughput.driver.failures import JobEnd, exceeds_walltime, exception_of
 from parsl.executors.high_throughput.wire.protocol import MANAGER_LOST, WORKER_LOST, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from parsl.executors.blocks.views import KnownJob
+
+    class Blocks(Protocol):
+        """What this needs from the executor's blocks."""
+
+        def known_job(self, block_id: str) -> KnownJob | None: ...
+
+        def poll(self) -> None: ...
+
+        def process_lost(self) -> None: ...
+
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +40,6 @@ CERTAIN_AFTER_S = 1.0
 _LOOK_S = 0.25
 
 
-class BlockOwner(Protocol):
-    """What this needs from the executor."""
-
-    label: str
-
-    def known_job(self, block_id: str) -> KnownJob | None: ...
-
-    def poll_facade(self) -> None: ...
-
-    def note_trouble(self) -> None: ...
-
-
 class _Lost(NamedTuple):
     task_id: int
     failure: Failure
@@ -52,15 +52,21 @@ class LostTasks:
     A thread of its own looks after them as long as there are any.
 
     Args:
-        owner: the executor: it knows the blocks and asks the scheduler.
+        label: the executor's.
+        blocks: the executor's blocks, which query the scheduler.
         walltime_s: how long a block may run, in seconds; None if nobody knows.
         settle: called with a task and its error when that is complete.
     """
 
     def __init__(
-        self, owner: BlockOwner, walltime_s: float | None, settle: Callable[[int, BaseException], None]
+        self,
+        label: str,
+        blocks: Blocks,
+        walltime_s: float | None,
+        settle: Callable[[int, BaseException], None],
     ) -> None:
-        self._owner = owner
+        self._label = label
+        self._blocks = blocks
         self._walltime_s = walltime_s
         self._settle = settle
         self._lock = threading.Lock()
@@ -75,15 +81,15 @@ class LostTasks:
     def take(self, task_id: int, failure: Failure) -> bool:
         """Note that the machinery has failed a task. Returns: whether it is settled here, later."""
         if failure.kind == WORKER_LOST:
-            self._owner.note_trouble()
+            self._blocks.process_lost()
         if failure.kind != MANAGER_LOST or not failure.is_manager_gone:
             return False
-        if self._owner.known_job(failure.block) is None:
+        if self._blocks.known_job(failure.block) is None:
             return False
         with self._lock:
             self._waiting.setdefault(failure.block, []).append(_Lost(task_id, failure, time.monotonic()))
             if self._thread is None:
-                name = f"{self._owner.label}-lost"
+                name = f"{self._label}-lost"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)
                 self._thread.start()
         return True
@@ -98,7 +104,7 @@ class LostTasks:
             waiting, self._waiting = self._waiting, {}
             thread = self._thread
         for block, lost in waiting.items():
-            self._settle_all(lost, self._owner.known_job(block))
+            self._settle_all(lost, self._blocks.known_job(block))
         self.wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(KNOWN_PATIENCE_S)
@@ -110,7 +116,7 @@ class LostTasks:
             logger.critical(
                 "Executor %s: the thread that finds out why tasks were lost has failed. Their errors say "
                 "what is known without it.",
-                self._owner.label,
+                self._label,
                 exc_info=True,
             )
             with self._lock:
@@ -119,7 +125,7 @@ class LostTasks:
                 self._settle_all(lost, None)
 
     def _look_until_settled(self) -> None:
-        self._owner.note_trouble()
+        self._blocks.process_lost()
         while True:
             self._news.clear()
             self._settle_known()
@@ -128,9 +134,9 @@ class LostTasks:
                     self._thread = None
                     return
             try:
-                self._owner.poll_facade()
+                self._blocks.poll()
             except Exception:
-                logger.exception("Executor %s: its blocks could not be looked after", self._owner.label)
+                logger.exception("Executor %s: its blocks could not be looked after", self._label)
             if not self._settle_known():
                 self._news.wait(_LOOK_S)
 
@@ -141,7 +147,7 @@ class LostTasks:
             blocks = list(self._waiting)
         settled = False
         for block in blocks:
-            job = self._owner.known_job(block)
+            job = self._blocks.known_job(block)
             with self._lock:
                 waiting = self._waiting.pop(block, [])
                 ready = [lost for lost in waiting if self._is_known(lost, job, now_s)]

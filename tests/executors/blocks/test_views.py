@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from parsl.executors.blocks.views import BlockView, leave_order
+from parsl.executors.blocks.views import BlockView, scale_in_order
 from parsl.jobs.states import JobState
 
 
@@ -12,4 +12,4 @@ def test_least_is_lost_first() -> None:
         BlockView("long", JobState.RUNNING, 9, managers=1, tasks_held=0, idle_s=20),
         BlockView("queued", JobState.PENDING, 9, managers=0, tasks_held=0, idle_s=9),
     ]
-    assert [block.block_id for block in leave_order(blocks)] == ["queued", "long", "short", "full", "busy"]
+    assert [block.block_id for block in scale_in_order(blocks)] == ["queued", "long", "short", "full", "busy"]

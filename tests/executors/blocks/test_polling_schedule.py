@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from parsl.executors.blocks.asking_times import AskingTimes
+from parsl.executors.blocks.polling_schedule import PollingSchedule
 
 INTERVAL_S = 30.0
 
 
-def asked_at_s(times: AskingTimes, until_s: int, signs: range = range(0), start_s: int = 0) -> list[int]:
+def asked_at_s(times: PollingSchedule, until_s: int, signs: range = range(0), start_s: int = 0) -> list[int]:
     asked = []
     for second in range(start_s, until_s):
         if second in signs:
-            times.signed()
+            times.event()
         is_due_in_s = times.due_in_s(second)
         if times.take_due(second, INTERVAL_S):
             assert is_due_in_s == 0
@@ -20,24 +20,24 @@ def asked_at_s(times: AskingTimes, until_s: int, signs: range = range(0), start_
 
 
 def test_without_a_job_nobody_is_asked() -> None:
-    assert asked_at_s(AskingTimes(), 1000) == []
+    assert asked_at_s(PollingSchedule(), 1000) == []
 
 
 def test_after_a_submission_it_is_asked_soon_and_then_seldom() -> None:
-    times = AskingTimes()
-    times.submitted(0)
+    times = PollingSchedule()
+    times.job_submitted(0)
     assert asked_at_s(times, 130) == [2, 12, 32, 62, 92, 122]
 
 
 def test_after_a_sign_it_is_asked_at_once_and_a_few_times_more() -> None:
-    times = AskingTimes()
-    times.submitted(0)
+    times = PollingSchedule()
+    times.job_submitted(0)
     assert asked_at_s(times, 130, signs=range(40, 41)) == [2, 12, 32, 40, 41, 43, 47, 55, 85, 115]
 
 
 def test_signs_without_end_make_no_storm_of_questions() -> None:
-    times = AskingTimes()
-    times.submitted(0)
+    times = PollingSchedule()
+    times.job_submitted(0)
     asked = asked_at_s(times, 300, signs=range(100, 300))
     assert len([second for second in asked if second >= 150]) <= 16
     assert len(asked_at_s(times, 700, start_s=300)) <= 15
@@ -45,9 +45,9 @@ def test_signs_without_end_make_no_storm_of_questions() -> None:
 
 
 def test_a_reported_end_is_asked_about_at_once_whatever_was_before() -> None:
-    times = AskingTimes()
-    times.submitted(0)
+    times = PollingSchedule()
+    times.job_submitted(0)
     assert asked_at_s(times, 3) == [2]
     for second in (3, 4, 5):
-        times.reported()
+        times.job_ended()
         assert times.take_due(second, INTERVAL_S)

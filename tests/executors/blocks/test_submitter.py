@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parsl.executors.blocks.block_set import NEVER_RUN_PATIENCE_S
 from parsl.executors.blocks.notices import BlocksWarning
-from parsl.executors.blocks.submission_queue import PATIENCE_S
+from parsl.executors.blocks.submitter import PATIENCE_S
 from parsl.executors.errors import BadStateException
-from parsl.executors.status_handling import NEVER_RUN_PATIENCE_S
 from parsl.jobs.errors import JobsNeverRunError
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.errors import SubmitException
@@ -46,26 +46,26 @@ def assert_(condition: bool) -> None:
 def test_a_slow_scheduler_is_not_waited_for(wait_until: WaitUntil) -> None:
     provider = SlowProvider(init_blocks=3)
     executor = FakeExecutor(provider)
-    assert executor.start_blocks() == ["0", "1", "2"]
+    assert executor.blocks.start() == ["0", "1", "2"]
     assert [status.state for status in executor.status_facade.values()] == [JobState.PENDING] * 3
     assert executor.blocks_to_job_id == {}
-    assert executor.scale_out_up_to(5, max_live=4) == ["3"]
+    assert executor.blocks.scale_out(5, max_live=4) == ["3"]
     provider.may_return.set()
     wait_until(lambda: len(executor.blocks_to_job_id) == 4)
-    executor.wait_for_submissions(30)
-    assert executor.scale_out_up_to(5, max_live=5) == ["4"]
-    executor.wait_for_submissions(30)
+    executor.blocks.wait_for_submissions(30)
+    assert executor.blocks.scale_out(5, max_live=5) == ["4"]
+    executor.blocks.wait_for_submissions(30)
     assert len(provider.commands) == 5
 
 
 def test_a_job_that_is_being_submitted_at_the_end_is_cancelled(wait_until: WaitUntil) -> None:
     provider = SlowProvider(init_blocks=2)
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     wait_until(lambda: provider.commands)
-    assert executor.close_blocks() == ["0", "1"]
+    assert executor.blocks.cancel_all() == ["0", "1"]
     provider.may_return.set()
-    executor.wait_for_submissions(30)
+    executor.blocks.wait_for_submissions(30)
     assert provider.cancelled == ["j1"]
     assert len(provider.commands) == 1
     assert {status.state for status in executor.status_facade.values()} == {JobState.SCALED_IN}
@@ -74,12 +74,12 @@ def test_a_job_that_is_being_submitted_at_the_end_is_cancelled(wait_until: WaitU
 def test_a_submission_that_takes_too_long_at_the_end_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     provider = SlowProvider()
     executor = FakeExecutor(provider)
-    executor.start_blocks()
-    executor.close_blocks()
-    executor.wait_for_submissions(0.01)
-    assert "a submission goes on" in caplog.text
+    executor.blocks.start()
+    executor.blocks.cancel_all()
+    executor.blocks.wait_for_submissions(0.01)
+    assert "a submission is still going on" in caplog.text
     provider.may_return.set()
-    executor.wait_for_submissions(30)
+    executor.blocks.wait_for_submissions(30)
     assert provider.cancelled == ["j1"]
 
 
@@ -87,12 +87,12 @@ def test_a_failure_that_may_pass_is_tried_again_and_counts_towards_max_blocks() 
     provider = FakeProvider(init_blocks=3)
     executor = FakeExecutor(provider)
     provider.raises = BUSY
-    executor.start_blocks()
+    executor.blocks.start()
     assert "tried again" in str(executor.status_facade["0"].message)
     assert "server is busy" in str(executor.status_facade["0"].message)
-    assert executor.scale_out_up_to(3, max_live=4) == ["3"]
+    assert executor.blocks.scale_out(3, max_live=4) == ["3"]
     assert provider.tries == 1
-    assert 0 < executor.poll_due_in_s() <= 1
+    assert 0 < executor.blocks.due_in_s() <= 1
     executor.now_s = 1
     executor.poll_facade()
     assert provider.tries == 2
@@ -108,7 +108,7 @@ def test_a_failure_that_does_not_pass_fails_the_blocks_in_the_end() -> None:
     provider = FakeProvider(init_blocks=2)
     executor = FakeExecutor(provider)
     provider.raises = BUSY
-    executor.start_blocks()
+    executor.blocks.start()
     while executor.now_s < 2 * PATIENCE_S:
         executor.now_s += 1
         executor.poll_facade()
@@ -121,8 +121,8 @@ def test_a_waiting_block_is_given_back_without_having_been_submitted() -> None:
     provider = FakeProvider(init_blocks=2)
     executor = FakeExecutor(provider)
     provider.raises = BUSY
-    executor.start_blocks()
-    assert executor.scale_in_blocks(["0"]) == ["0"]
+    executor.blocks.start()
+    assert executor.blocks.scale_in(["0"]) == ["0"]
     assert executor.status_facade["0"].state is JobState.SCALED_IN
     provider.raises = None
     executor.now_s = 1
@@ -135,7 +135,7 @@ def test_a_refusal_for_good_stops_at_once_with_the_schedulers_words() -> None:
     executor = FakeExecutor(provider)
     future = executor.submit(len, {})
     provider.raises = NO_QUEUE
-    executor.start_blocks()
+    executor.blocks.start()
     executor.handle_errors(executor.status_facade)
     assert provider.tries == 1
     error = future.exception(timeout=0)
@@ -148,7 +148,7 @@ def test_a_refusal_for_good_stops_at_once_with_the_schedulers_words() -> None:
 def test_a_refusal_for_good_lets_the_blocks_that_there_are_go_on() -> None:
     provider = FakeProvider(init_blocks=1)
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     provider.raises = NO_QUEUE
     executor.scale_out_facade(1)
     with pytest.warns(BlocksWarning, match="gets no more.*\n.*\n.*Unknown queue"):
@@ -165,7 +165,7 @@ def test_who_wants_no_error_handler_has_a_refused_block_tried_again() -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider, handler=False)
     provider.raises = NO_QUEUE
-    executor.start_blocks()
+    executor.blocks.start()
     executor.handle_errors(executor.status_facade)
     assert executor.executor_exception is None
     provider.raises = None
@@ -180,7 +180,7 @@ def test_who_wants_no_error_handler_has_a_refused_block_tried_again() -> None:
 def test_of_held_jobs_the_user_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     provider = FakeProvider(init_blocks=2)
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     for job_id in provider.states:
         provider.states[job_id] = JobStatus(JobState.HELD, message="held by an operator: disks are full")
     with pytest.warns(BlocksWarning, match=r"job j1, j2 will not start .* held by an operator: disks"):
@@ -194,10 +194,10 @@ def test_of_held_jobs_the_user_is_told_once(caplog: pytest.LogCaptureFixture) ->
 def test_who_makes_errors_of_warnings_has_the_log(caplog: pytest.LogCaptureFixture) -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     provider.states["j1"] = JobStatus(JobState.HELD)
     executor.status()
-    assert "the scheduler does not say why" in caplog.text
+    assert "no reason is given" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::parsl.executors.blocks.notices.BlocksWarning")
@@ -215,7 +215,7 @@ def test_who_makes_errors_of_warnings_has_the_log(caplog: pytest.LogCaptureFixtu
 def test_tasks_fail_when_every_block_can_never_run(others: Sequence[JobStatus], fails: bool) -> None:
     provider = FakeProvider(init_blocks=1 + len(others))
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     provider.states["j1"] = JobStatus(JobState.HELD, message=WORDS, is_for_good=True)
     for number, status in enumerate(others, 2):
         provider.states[f"j{number}"] = status
@@ -235,7 +235,7 @@ def test_tasks_fail_when_every_block_can_never_run(others: Sequence[JobStatus], 
 def test_a_job_that_could_never_run_and_now_can_is_forgiven() -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     executor.submit(len, {})
     for status in (
         JobStatus(JobState.HELD, message=WORDS, is_for_good=True),
@@ -252,7 +252,7 @@ def test_a_job_that_could_never_run_and_now_can_is_forgiven() -> None:
 def test_signs_of_a_job_make_it_ask_at_once() -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider)
-    executor.start_blocks()
+    executor.blocks.start()
     for second in range(50):
         executor.now_s = second
         provider.signs = {"j1"} if second in (20, 21) else set()

@@ -8,7 +8,7 @@ from parsl.executors.blocks.table import (
     RECANCEL_REFUSED_AFTER_S,
     BlockTable,
 )
-from parsl.executors.blocks.views import BlockActivity, BlockView, EndedBlocks
+from parsl.executors.blocks.views import BlockActivity, BlockHistory, BlockView
 from parsl.jobs.states import JobState, JobStatus
 
 IDLE = BlockActivity(managers=1, workers=4, tasks=0, idle_s=30)
@@ -31,7 +31,7 @@ def test_blocks_are_numbered() -> None:
     table = BlockTable()
     assert table.reserve(2, 0) == ["0", "1"]
     assert table.reserve(1, 0) == ["2"]
-    assert repr(table) == "<BlockTable 3 blocks, 3 live, 0 leaving>"
+    assert repr(table) == "<BlockTable 3 blocks, 3 live, 0 scaling in>"
 
 
 def test_a_block_counts_before_it_is_submitted() -> None:
@@ -40,7 +40,7 @@ def test_a_block_counts_before_it_is_submitted() -> None:
     assert [view.state for view in table.views(5)] == [JobState.PENDING] * 2
     assert table.reserve(5, 0, max_live=3) == ["2"]
     assert table.reserve(5, 0, max_live=3) == []
-    assert table.jobs() == []
+    assert table.live_jobs() == []
 
 
 def test_a_failed_submission_is_a_failed_block() -> None:
@@ -50,7 +50,7 @@ def test_a_failed_submission_is_a_failed_block() -> None:
     assert table.statuses()["0"].message == "no such queue"
     assert state_of(table) is JobState.FAILED
     assert table.views(1) == ()
-    assert table.ended == EndedBlocks(1, 1)
+    assert table.history() == BlockHistory(1, 1)
 
 
 def test_the_scheduler_says_what_a_block_does() -> None:
@@ -59,7 +59,7 @@ def test_the_scheduler_says_what_a_block_does() -> None:
     assert state_of(table) is JobState.RUNNING
     table.observe_status("0", JobStatus(JobState.FAILED, exit_code=3), 120)
     assert table.statuses()["0"].exit_code == 3
-    assert table.jobs() == []
+    assert table.live_jobs() == []
 
 
 def test_an_end_is_final() -> None:
@@ -99,7 +99,7 @@ def test_a_missing_block_whose_manager_connects_is_back() -> None:
     assert table.views(110) == ()
     assert table.observe_activity({"0": IDLE, "77": IDLE}, 120)
     assert state_of(table) is JobState.RUNNING
-    assert table.jobs() == [("0", "j0")]
+    assert table.live_jobs() == [("0", "j0")]
     assert not table.observe_activity({"0": IDLE, "77": IDLE}, 121)
 
 
@@ -114,7 +114,7 @@ def test_blocks_that_are_too_many_are_the_newest_that_have_not_begun() -> None:
 def test_blocks_that_leave_are_none_too_many() -> None:
     table = table_of(4)
     table.observe_activity({"0": BUSY, "1": BUSY, "2": BUSY}, 110)
-    table.leave(["2"], 111)
+    table.scale_in(["2"], 111)
     assert table.surplus(3) == []
     assert table.surplus(2) == ["3"]
 
@@ -129,8 +129,8 @@ def test_a_job_that_completes_without_any_manager_has_not_worked() -> None:
 
 def test_a_manager_that_came_and_went_between_two_looks_has_been_there() -> None:
     table = table_of(1)
-    assert table.connected("0", 105)
-    assert not table.connected("9", 105)
+    assert table.manager_connected("0", 105)
+    assert not table.manager_connected("9", 105)
     table.observe_activity({}, 110)
     table.observe_status("0", JobStatus(JobState.COMPLETED, exit_code=0), 110)
     assert state_of(table) is JobState.COMPLETED
@@ -152,27 +152,27 @@ def test_where_the_output_is_stays_known() -> None:
 
 def test_a_block_that_was_given_back_is_scaled_in_however_it_ends() -> None:
     table = table_of(2)
-    assert table.leave(["0", "nonsense"], 110) == [("0", "j0")]
-    assert table.leave(["0"], 110) == []
+    assert table.scale_in(["0", "nonsense"], 110) == [("0", "j0")]
+    assert table.scale_in(["0"], 110) == []
     table.observe_status("0", JobStatus(JobState.FAILED, exit_code=143), 120)
     assert state_of(table) is JobState.SCALED_IN
-    assert table.ended == EndedBlocks()
-    assert repr(table) == "<BlockTable 2 blocks, 1 live, 0 leaving>"
+    assert table.history() == BlockHistory()
+    assert repr(table) == "<BlockTable 2 blocks, 1 live, 0 scaling in>"
 
 
 def test_a_cancelled_block_is_shown_as_scaled_in_but_is_live_until_it_has_ended() -> None:
     table = table_of(1)
-    table.leave(["0"], 110)
+    table.scale_in(["0"], 110)
     assert state_of(table) is JobState.PENDING
     table.cancel_answered("0", True, 110)
     assert state_of(table) is JobState.SCALED_IN
-    assert [view.is_leaving for view in table.views(110)] == [True]
+    assert [view.is_scaling_in for view in table.views(110)] == [True]
 
 
 def test_a_block_given_back_while_it_is_being_submitted_is_cancelled_when_it_has_a_job() -> None:
     table = BlockTable()
     table.reserve(1, 100)
-    assert table.leave(["0"], 101) == [("0", None)]
+    assert table.scale_in(["0"], 101) == [("0", None)]
     assert table.submitted("0", "j0")
 
 
@@ -181,7 +181,7 @@ def test_a_block_given_back_while_it_is_being_submitted_is_cancelled_when_it_has
 )
 def test_a_job_that_stays_is_cancelled_again_after_a_while(is_accepted: bool, wait_s: float) -> None:
     table = table_of(2)
-    table.leave(["0"], 100)
+    table.scale_in(["0"], 100)
     table.cancel_answered("0", is_accepted, 100)
     assert table.overdue_cancels(100 + wait_s - 1) == []
     assert table.overdue_cancels(100 + wait_s) == [("0", "j0")]
@@ -213,17 +213,17 @@ def test_failures_in_a_row_are_counted_until_a_block_has_proven_itself() -> None
     table.observe_activity({}, 101)
     for block_id in ("0", "1"):
         table.observe_status(block_id, JobStatus(JobState.FAILED), 101)
-    assert table.ended == EndedBlocks(2, 101)
+    assert table.history() == BlockHistory(2, 101)
     table.observe_activity({"2": IDLE}, 102)
-    assert table.ended.failures_in_row == 2
+    assert table.history().failures_in_row == 2
     table.observe_activity({"2": IDLE}, 102 + PROVEN_AFTER_S)
-    assert table.ended.failures_in_row == 0
+    assert table.history().failures_in_row == 0
     table.observe_status("3", JobStatus(JobState.FAILED), 120)
-    assert table.ended == EndedBlocks(1, 120, have_connected=True)
+    assert table.history() == BlockHistory(1, 120, have_connected=True)
     table.observe_activity({"2": IDLE}, 130)
-    assert table.ended.failures_in_row == 1, "the same block proves nothing new"
+    assert table.history().failures_in_row == 1, "the same block proves nothing new"
     table.observe_status("2", JobStatus(JobState.TIMEOUT), 140)
-    assert table.ended == EndedBlocks(0, 140, have_connected=True)
+    assert table.history() == BlockHistory(0, 140, have_connected=True)
 
 
 def test_jobs_that_wait_are_cancelled_before_those_that_run_and_the_newest_first() -> None:
