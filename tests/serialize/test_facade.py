@@ -16,8 +16,7 @@ from parsl.serialize import deserialize, facade, pack_apply_message, serialize, 
 from parsl.serialize.base import SerializerBase
 from parsl.serialize.concretes import DillCallableSerializer, DillSerializer, PickleSerializer
 from parsl.serialize.errors import DeserializationError, DeserializerPluginError, SerializationError
-from parsl.serialize.messages import dump_arguments, dump_call
-from parsl.serialize.objects import loads
+from parsl.serialize.payloads import dump_arguments, dump_call, loads
 from tests.serialize.helpers import NumberedSerializer, Unpicklable, number_of
 
 THINGS = (Unpicklable(3), Unpicklable(4))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.serialize import functions
+from parsl.serialize import by_value, functions
 from parsl.serialize.functions import FunctionCache, take_snapshot
 
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_pickled_is_left_to_the_call(monkeypatch: pytest.MonkeyPa
 
     cache, task = FunctionCache(), script("def task(): pass").task
     cache.lookup(task)
-    monkeypatch.setattr(functions, "dump_function", refuse)
+    monkeypatch.setattr(by_value, "dumps", refuse)
     assert cache.lookup(task) is None
 
 

@@ -1,7 +1,7 @@
 """Users' objects as bytes, and back.
 
-The engine has its own short ways (`messages`, `functions`, `objects`). The names here are for other programs:
-they pack objects in a form that names the serializer of each, and that can be extended by further ones.
+The high-throughput executor uses its own compact form (`payloads`, `functions`). The names here are for other
+programs: they pack objects together with the names of their serializers, and accept further serializers.
 """
 
 from __future__ import annotations

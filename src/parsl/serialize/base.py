@@ -1,4 +1,4 @@
-"""What a serializer is."""
+"""The interface of serializers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class SerializerBase(metaclass=ABCMeta):
-    """Plug-in base: one way to turn objects into bytes and back.
+    """Plug-in base: converts objects into bytes and back.
 
-    A subclass is registered with `parsl.serialize.facade.register_method_for_data` or `..._for_code`.
-    Whoever reads the bytes finds the class by its identifier: it must be importable there, and made without
-    arguments.
+    Register a subclass with `parsl.serialize.facade.register_method_for_data` or `..._for_code`. The process
+    that reads the bytes finds the class by its identifier: the class must be importable there, and its
+    constructor must need no arguments.
     """
 
-    #: Stands before the bytes, so that the reader knows whose they are: module and class, if not given.
+    #: Precedes the bytes and names their serializer: by default the names of module and class.
     identifier: bytes
 
     def __init_subclass__(cls) -> None:
@@ -27,14 +27,15 @@ class SerializerBase(metaclass=ABCMeta):
 
     @abstractmethod
     def serialize(self, data: Any) -> bytes:
-        """Turn an object into bytes.
+        """Convert an object into bytes.
 
-        Raises: any exception when this serializer cannot; the next one is tried then.
+        Raises:
+            Exception: This serializer cannot convert the object; the next one is tried.
         """
 
     @abstractmethod
     def deserialize(self, payload: bytes) -> Any:
-        """Turn the bytes, without their identifier, into an object again."""
+        """Convert the bytes, without their identifier, back into an object."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -1,20 +1,19 @@
-"""Pickling by value: what a script defines travels along, and lazy objects stay unopened.
+"""Pickling by value: classes and functions of scripts travel along, and lazy objects stay unopened.
 
-As cloudpickle does it, and beyond that:
+This extends cloudpickle:
 
-- Proxies for objects that are fetched on first use (such as ProxyStore's) are pickled as they are. That takes
-  looking at ``type(obj)`` only: ``isinstance`` asks the proxy for its ``__class__``, and that fetches.
-- Classes with ``__slots__`` have them on the other side too, so that their objects find the way back.
-- Code keeps the name of its file, so that tracebacks show the lines of a script, or of a notebook's cell.
-  (From 3.1.3 on cloudpickle has one name for all, to have the same bytes wherever a function comes from.)
-- Functions of a script with ``functools.lru_cache`` or ``functools.singledispatch`` travel.
+- Proxies for objects that are fetched on first use (such as ProxyStore's) are pickled as they are. Only
+  ``type(obj)`` is inspected: ``isinstance`` reads ``__class__``, which makes a proxy fetch its target.
+- Classes with ``__slots__`` have them on the other side too, so that their objects can be unpickled.
+- Code keeps its file name, so that tracebacks show the lines of a script or of a notebook's cell. (From 3.1.3
+  on cloudpickle replaces all file names, to get the same bytes wherever a function comes from.)
+- Functions of a script with ``functools.lru_cache`` or ``functools.singledispatch`` can travel.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-import sys
 from collections.abc import Callable
 from functools import _lru_cache_wrapper, lru_cache
 from types import CodeType, FunctionType
@@ -23,18 +22,20 @@ from weakref import WeakKeyDictionary
 
 import cloudpickle
 
-#: The version of the protocol: the first with buffers that travel apart.
+from parsl.serialize.functions import is_importable
+
+#: The first version of the protocol with buffers that travel apart.
 PROTOCOL = 5
-#: What cloudpickle may give instead of the name of a file.
+#: The file name that newer versions of cloudpickle give to all code.
 _NO_FILE = "<dynamic-code>"
 _cloudpickle_reduces = cloudpickle.Pickler.reducer_override
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles one object, as this module says.
+    """Pickles one object.
 
     Args:
-        file: Where the pickle goes.
+        file: The stream to write the pickle to.
         buffer_callback: As for :class:`pickle.Pickler`.
     """
 
@@ -42,7 +43,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         super().__init__(file, protocol=PROTOCOL, buffer_callback=buffer_callback)
 
     def reducer_override(self, obj: Any) -> Any:
-        """Called by the pickler for every object but the plainest."""
+        """Choose how to pickle an object; the pickler calls this for all but the simplest types."""
         kind = type(obj)
         if kind is FunctionType:
             return _cloudpickle_reduces(self, obj)
@@ -60,17 +61,17 @@ def dumps(obj: object) -> bytes:
 
 
 def _with_slots(owner: type, reduced: Any) -> Any:
-    """Have a class that travels by value made with its slots; cloudpickle only notes their names."""
+    """Add its slots to the namespace of a class that travels by value; cloudpickle sends only their names."""
     slots = owner.__dict__.get("__slots__")
     if slots and type(reduced) is tuple:
         made_of = reduced[1]
-        if len(made_of) == 6 and type(made_of[3]) is dict:  # of a class that is no enum: its namespace
+        if len(made_of) == 6 and type(made_of[3]) is dict:  # the namespace of a class that is not an enum
             made_of[3]["__slots__"] = slots
     return reduced
 
 
 def _reduce_cached(function: Any) -> Any:
-    if _is_importable(function):
+    if function.__module__ != "__main__" and is_importable(function, function.__module__):
         return NotImplemented
     parameters = function.cache_parameters()
     return _cached, (function.__wrapped__, parameters["maxsize"], parameters["typed"])
@@ -80,17 +81,8 @@ def _cached(function: Callable[..., Any], maxsize: int | None, typed: bool) -> A
     return lru_cache(maxsize, typed)(function)
 
 
-def _is_importable(obj: Any) -> bool:
-    if obj.__module__ == "__main__":
-        return False
-    found: Any = sys.modules.get(obj.__module__)
-    for name in obj.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is obj
-
-
 def _reduce_weak_keys(table: WeakKeyDictionary[Any, Any]) -> Any:
-    """The cache of a ``singledispatch`` function, above all."""
+    """Pickle such a dictionary, most often the cache of a ``singledispatch`` function."""
     return WeakKeyDictionary, (dict(table),)
 
 
@@ -100,9 +92,9 @@ def _reduce_code(code: CodeType) -> Any:
 
 
 def _reduce_text_file(file: io.TextIOWrapper) -> Any:
-    """Cloudpickle sends what is in a file that is open to read; what a task writes to that would be lost."""
+    """Refuse a file that is open for writing; cloudpickle would send its content and lose what is written."""
     if "+" in getattr(file, "mode", ""):
-        raise pickle.PicklingError(f"{file!r} cannot be pickled: it is open to write; pass its name")
+        raise pickle.PicklingError(f"{file!r} cannot be pickled: it is open for writing; pass its name")
     return NotImplemented
 
 

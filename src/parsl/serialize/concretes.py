@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from threading import Lock, RLock
 
 from parsl.errors import OptionalModuleMissing
+from parsl.serialize import by_value
 from parsl.serialize.base import SerializerBase
-from parsl.serialize.objects import dumps_inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 class PickleSerializer(SerializerBase):
-    """Pickle; what a script defines goes by value (cloudpickle)."""
+    """Pickle, with the classes and functions of scripts by value (cloudpickle)."""
 
     identifier = b"01"
 
     def serialize(self, data: Any) -> bytes:
-        return dumps_inline(data)
+        return by_value.dumps(data)
 
     def deserialize(self, body: bytes) -> Any:
         return pickle.loads(body)
 
 
 class DillSerializer(SerializerBase):
-    """Dill, for what pickle cannot do. Needs the package dill, here and where the bytes are read.
+    """Dill, for objects that pickle refuses. Both sides need the package dill.
 
-    Functions of a script come with the globals that they use, and no others. Files, futures and locks that
-    are held are refused: their copies would do harm.
+    Functions of a script travel with only the globals that they use. Open files, futures and held locks are
+    refused, because their copies would do harm.
     """
 
     identifier = b"02"
@@ -65,7 +65,7 @@ def _dill() -> Any:
 
 def _pickler_of(dill: Any) -> Any:
     class Pickler(dill.Pickler):  # type: ignore[misc]
-        """Refuses what dill makes harmful copies of."""
+        """Refuses objects whose copies would do harm."""
 
         def reducer_override(self, obj: object) -> Any:
             reason = _why_not(obj)
@@ -77,19 +77,19 @@ def _pickler_of(dill: Any) -> Any:
 
 
 def _why_not(obj: object) -> str | None:
-    """Why no copy of an object is any good elsewhere, if so."""
-    kind = type(obj)  # not isinstance: it makes a lazy object fetch
+    """Return why a copy of an object is useless elsewhere; None if it is not."""
+    kind = type(obj)  # unlike isinstance, this does not make a lazy object fetch its target
     if issubclass(kind, Future):
-        return "it lives in this process, and nobody would ever complete its copy"
+        return "it belongs to this process, and its copy would never complete"
     if issubclass(kind, _FILES) and not any(obj is stream for stream in _STANDARD_STREAMS):
-        return "a file that is open to write would be emptied by being opened again; pass its name"
+        return "opening a file for writing again would empty it; pass its name"
     if kind in _LOCKS and repr(obj).startswith("<locked"):
-        return "it is held, and nobody would ever release its copy"
+        return "it is held, and its copy would never be released"
     return None
 
 
-#: What has a file of the operating system below it; files in memory are not among them.
+#: Objects that wrap a file of the operating system, unlike files in memory.
 _FILES = (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
-#: Of these dill sends no more than the name.
+#: Dill sends only the name of these.
 _STANDARD_STREAMS = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
 _LOCKS = (type(Lock()), type(RLock()))

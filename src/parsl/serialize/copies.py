@@ -1,4 +1,4 @@
-"""Telling users that a task has got a copy of what they may take to be shared with it."""
+"""The warning that a task gets a copy of an object that users may expect to be shared."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ class CopiedByDillWarning(UserWarning):
     """A task has copies of objects, such as locks, that only dill can pickle."""
 
 
-_has_told = False
+_has_warned = False
 
 
-def tell_of_copies(error: Exception) -> None:
-    """Warn, once in a process, that dill was needed for a call.
+def warn_of_copies(error: Exception) -> None:
+    """Warn, once per process, that a call could only be pickled by dill.
 
     Args:
-        error: What pickle has said: it names the type.
+        error: The refusal of pickle, which names the type.
     """
-    global _has_told
-    if _has_told:
+    global _has_warned
+    if _has_warned:
         return
-    _has_told = True
+    _has_warned = True
     warn_user(
         f"Only dill could pickle a call ({type(error).__name__}: {error}): the task has a copy of this "
-        "object. A copy of a lock excludes nobody but threads of the same task. (This is said once.)",
+        "object. A copy of a lock excludes only threads of the same task. (This warning appears once.)",
         CopiedByDillWarning,
         in_call=True,
     )

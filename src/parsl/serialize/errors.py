@@ -1,4 +1,4 @@
-"""Errors of turning objects into bytes and back.
+"""Errors of serialization and deserialization.
 
 ParslError
 ├── SerializationError       an object could not be turned into bytes
@@ -15,18 +15,18 @@ class SerializationError(ParslError):
     """An object could not be pickled.
 
     Args:
-        fname: what could not be serialized, as text.
+        fname: A description of the object.
     """
 
     def __init__(self, fname: str) -> None:
         super().__init__(fname)
         self.fname = fname
-        #: What each serializer said, where more than one has been tried.
+        #: The error of each serializer, if several have been tried.
         self.reason = ""
         self.troubleshooting = (
-            "Pass only objects that pickle: no open files, sockets, generators or locks. "
-            "(The package dill can do locks that nobody holds, and some other objects, where it is "
-            "installed: for the driver and the workers.)"
+            "Pass only objects that can be pickled: no open files, sockets, generators or locks. "
+            "(The package dill, installed for the driver and the workers, can also pickle locks that are not "
+            "held, and some other objects.)"
         )
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class DeserializationError(ParslError):
     """Bytes could not be turned back into an object.
 
     Args:
-        reason: what went wrong, as text.
+        reason: The reason, as text.
     """
 
     def __init__(self, reason: str) -> None:
@@ -52,7 +52,7 @@ class DeserializerPluginError(ParslError):
     """The bytes begin with a header that no serializer is registered for.
 
     Args:
-        header: the unknown header.
+        header: The unknown header.
     """
 
     def __init__(self, header: bytes) -> None:

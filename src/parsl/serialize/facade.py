@@ -1,8 +1,8 @@
-"""Objects as bytes that say how they were made, and several of them in one buffer.
+"""Objects as bytes that name their serializer, and several of them in one buffer.
 
-An object's bytes begin with the identifier of its serializer and a line end. Serializers are tried in the
-order in which they were registered, Parsl's own first, and dill last, if it is installed; the first that
-succeeds is taken. A buffer of several is, for each, its size in decimal digits, a line end, and its bytes.
+The bytes of an object begin with the identifier of its serializer and a line end. Serializers are tried in
+the order of their registration, Parsl's own first and dill (if installed) last, until one succeeds. A packed
+buffer contains, for each object, the size in decimal digits, a line end, and the bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from parsl.errors import OptionalModuleMissing
+from parsl.serialize.base import SerializerBase
 from parsl.serialize.concretes import DillCallableSerializer, DillSerializer, PickleSerializer
 from parsl.serialize.errors import DeserializationError, DeserializerPluginError, SerializationError
 
@@ -18,45 +19,44 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from parsl.serialize.base import SerializerBase
-
 logger = logging.getLogger(__name__)
 
 _PICKLE = PickleSerializer()
-#: What is tried last, for scripts whose objects have locks in them: upstream always has dill.
+#: Tried last, for scripts whose objects contain locks: upstream always has dill.
 _DILL = DillSerializer()
 _DILL_FOR_CODE = DillCallableSerializer()
-#: In the order in which they are tried.
+#: In the order of the attempts.
 _for_code: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
 _for_data: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
-#: Those that bytes can name; others are imported when they are met.
+#: The serializers that bytes can name; others are imported when their identifier is found.
 _known: dict[bytes, SerializerBase] = {
     serializer.identifier: serializer for serializer in (_PICKLE, _DILL, _DILL_FOR_CODE)
 }
-#: A warning is logged of packed calls above this size, in bytes.
+#: A packed call above this size, in bytes, causes a warning in the log.
 LARGE_CALL = 128_000_000
 _LINE_END = b"\n"
 _DILLED = (_DILL.identifier + _LINE_END, _DILL_FOR_CODE.identifier + _LINE_END)
 
 
 def register_method_for_code(s: SerializerBase) -> None:
-    """Have functions that the serializers so far cannot do tried with this one."""
+    """Add a serializer for functions, to be tried after the earlier ones."""
     _for_code[s.identifier] = _known[s.identifier] = s
 
 
 def register_method_for_data(s: SerializerBase) -> None:
-    """Have values that the serializers so far cannot do tried with this one."""
+    """Add a serializer for values, to be tried after the earlier ones."""
     _for_data[s.identifier] = _known[s.identifier] = s
 
 
 def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
-    """Turn an object into bytes.
+    """Convert an object into bytes.
 
     Args:
-        obj: the object; whatever is callable goes to the serializers for code.
-        buffer_threshold: size in bytes above which a warning is logged.
+        obj: The object. Serializers for code get all callable objects.
+        buffer_threshold: The size, in bytes, above which a warning is logged.
 
-    Raises: SerializationError when no registered serializer can.
+    Raises:
+        SerializationError: No registered serializer can convert the object.
     """
     methods, dill = (_for_code, _DILL_FOR_CODE) if callable(obj) else (_for_data, _DILL)
     causes: list[Exception] = []
@@ -78,15 +78,16 @@ def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
 
 
 def is_made_by_dill(payload: bytes) -> bool:
-    """Whether the bytes of an object are such that dill has made."""
+    """Whether dill has serialized these bytes."""
     return payload.startswith(_DILLED)
 
 
 def deserialize(payload: bytes) -> Any:
-    """The object that `serialize` was given.
+    """Return the object that `serialize` has converted.
 
-    Raises: DeserializerPluginError when its serializer is not here; DeserializationError for other bytes, and
-        for bytes that their serializer cannot read.
+    Raises:
+        DeserializerPluginError: The serializer cannot be found in this process.
+        DeserializationError: The bytes have another form, or their serializer cannot read them.
     """
     identifier, end, body = bytes(payload).partition(_LINE_END)
     if not end:
@@ -101,12 +102,9 @@ def deserialize(payload: bytes) -> Any:
 def _import_serializer(identifier: bytes) -> SerializerBase:
     from importlib import import_module
 
-    from parsl.serialize.base import SerializerBase
-
     try:
         module, name = identifier.decode().split(" ")
-        kind = getattr(import_module(module), name)
-        serializer = kind()
+        serializer = getattr(import_module(module), name)()
     except Exception as error:
         raise DeserializerPluginError(identifier) from error
     if not isinstance(serializer, SerializerBase):
@@ -116,17 +114,15 @@ def _import_serializer(identifier: bytes) -> SerializerBase:
 
 
 def pack_buffers(buffers: Sequence[bytes]) -> bytes:
-    """Put buffers into one, each with its size before it."""
-    pieces: list[bytes] = []
-    for buffer in buffers:
-        pieces += (b"%d\n" % len(buffer), buffer)
-    return b"".join(pieces)
+    """Join buffers, each after its size."""
+    return b"".join(b"%d\n%b" % (len(buffer), buffer) for buffer in buffers)
 
 
 def unpack_buffers(packed_buffer: bytes) -> list[bytes]:
-    """The buffers that `pack_buffers` was given.
+    """Return the buffers that `pack_buffers` has joined.
 
-    Raises: DeserializationError when it has not made these bytes.
+    Raises:
+        DeserializationError: The bytes have another form.
     """
     packed, at = bytes(packed_buffer), 0
     buffers: list[bytes] = []
@@ -145,10 +141,7 @@ def unpack_buffers(packed_buffer: bytes) -> list[bytes]:
 
 
 def unpack_and_deserialize(packed_buffer: bytes) -> list[Any]:
-    """The objects in a buffer of serialized objects.
-
-    Raises: DeserializationError, DeserializerPluginError.
-    """
+    """Return the objects in a buffer of `pack_objects`; errors as for `deserialize`."""
     return [deserialize(buffer) for buffer in unpack_buffers(packed_buffer)]
 
 
@@ -156,9 +149,13 @@ def pack_apply_message(func: Any, args: Any, kwargs: Any, buffer_threshold: int 
     """Pack a call, for `HighThroughputExecutor.submit_payload`.
 
     Args:
-        buffer_threshold: size in bytes above which a warning is logged.
+        func: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        buffer_threshold: The size, in bytes, above which a warning is logged.
 
-    Raises: SerializationError.
+    Raises:
+        SerializationError: No registered serializer can convert one of them.
     """
     packed = pack_objects([func, args, kwargs])
     if len(packed) > buffer_threshold:
@@ -167,18 +164,12 @@ def pack_apply_message(func: Any, args: Any, kwargs: Any, buffer_threshold: int 
 
 
 def pack_objects(objects: Sequence[Any]) -> bytes:
-    """Serialize each and put them into one buffer.
-
-    Raises: SerializationError.
-    """
+    """Serialize objects into one buffer; errors as for `serialize`."""
     return pack_buffers([serialize(obj, buffer_threshold=LARGE_CALL) for obj in objects])
 
 
 def unpack_apply_message(packed_buffer: bytes) -> list[Any]:
-    """The function, the positional and the keyword arguments of a packed call.
-
-    Raises: DeserializationError, DeserializerPluginError.
-    """
+    """Return function, positional and keyword arguments of a packed call; errors as for `deserialize`."""
     parts = unpack_and_deserialize(packed_buffer)
     if len(parts) != 3:
         raise DeserializationError(f"a packed call has 3 parts, these bytes have {len(parts)}")

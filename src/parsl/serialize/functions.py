@@ -1,9 +1,9 @@
-"""Functions by content: pickled once and named, as long as nothing they depend on can change unseen.
+"""Functions by content: a function is pickled and named once, unless it depends on objects that may change.
 
 A function from a script is pickled by value, together with the globals, defaults and closure that it uses.
-Its pickle may be used again only while those are the same objects and cannot have changed inside. Where that
-is not certain (a list in a global, say) the function is pickled afresh for each call, as users expect from
-calling it, and travels with the task.
+The pickle may be reused only while those are the same objects and cannot have changed inside. Where that is
+not certain (a list in a global, say) the function is pickled again for each call, as users expect of a call,
+and travels with the task.
 """
 
 from __future__ import annotations
@@ -12,55 +12,43 @@ import hashlib
 import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Any
 
 #: Objects of these types cannot change.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
-#: How many functions get a name at the most; beyond, functions travel with their tasks. (Whoever is sent a
-#: named function keeps it.)
+#: The largest number of named functions; further functions travel with their tasks. (Every process that
+#: receives a named function keeps it.)
 MAX_NAMED = 4096
-#: No more get a name once those that have one are so large together, in bytes.
+#: The largest total size of named functions, in bytes.
 MAX_NAMED_BYTES = 256 * 1024 * 1024
-#: How many of the functions that were called once are remembered, to name them at their second call.
+#: How many functions that were called once are remembered, so that they are named at their second call.
 _MAX_REMEMBERED = 1024
-#: A function that has changed so often since it got its first name is not named again.
+#: A function that has changed this often since it got its first name is not named again.
 _MAX_RENAMED = 3
+_ABSENT = object()
 
 
 class Snapshot:
-    """What a function depended on when it was pickled: where things were found, and what was found there."""
+    """The objects that a function depended on when it was pickled, and where they were found."""
 
-    __slots__ = ("_cells", "_entries", "_functions")
+    __slots__ = ("cells", "entries", "functions")
 
     def __init__(self) -> None:
         #: (function, its code, defaults and keyword defaults, number of its attributes)
-        self._functions: list[tuple[types.FunctionType, Any, Any, Any, int]] = []
-        #: (dictionary, key, value found)
-        self._entries: list[tuple[dict[str, Any], str, Any]] = []
+        self.functions: list[tuple[types.FunctionType, Any, Any, Any, int]] = []
+        #: (dictionary, key, value found; `_ABSENT` without one)
+        self.entries: list[tuple[dict[str, Any], str, Any]] = []
         #: (closure's cell, value found)
-        self._cells: list[tuple[types.CellType, Any]] = []
-
-    def note_function(self, function: types.FunctionType) -> None:
-        """Note what a function consists of."""
-        parts = function.__code__, function.__defaults__, function.__kwdefaults__
-        self._functions.append((function, *parts, len(function.__dict__)))
-
-    def note_entry(self, place: dict[str, Any], key: str, value: object) -> None:
-        """Note what a dictionary has under a key; `_ABSENT` if nothing."""
-        self._entries.append((place, key, value))
-
-    def note_cell(self, cell: types.CellType, value: object) -> None:
-        """Note what a closure's cell holds."""
-        self._cells.append((cell, value))
+        self.cells: list[tuple[types.CellType, Any]] = []
 
     def still_holds(self) -> bool:
-        """Whether everything is as it was."""
-        for place, key, value in self._entries:
+        """Whether none of the objects has been replaced."""
+        for place, key, value in self.entries:
             if place.get(key, _ABSENT) is not value:
                 return False
-        for function, code, defaults, keyword_defaults, attributes in self._functions:
+        for function, code, defaults, keyword_defaults, attributes in self.functions:
             if (
                 function.__code__ is not code
                 or function.__defaults__ is not defaults
@@ -68,66 +56,103 @@ class Snapshot:
                 or len(function.__dict__) != attributes
             ):
                 return False
-        for cell, value in self._cells:
+        for cell, value in self.cells:
             try:
                 if cell.cell_contents is not value:
                     return False
-            except ValueError:  # it is empty now
+            except ValueError:  # the cell is empty now
                 return False
         return True
 
 
-_ABSENT = object()
-
-
 def take_snapshot(function: Callable[..., Any]) -> Snapshot | None:
-    """A snapshot of what the function's pickle depends on; None when something in it could change unseen."""
-    snapshot = Snapshot()
-    return snapshot if _examine(function, snapshot, set()) else None
+    """Return the objects that a function's pickle depends on; None if one of them may change unnoticed."""
+    examiner = _Examiner()
+    return examiner.snapshot if examiner.is_stable(function) else None
 
 
-def _examine(obj: Any, snapshot: Snapshot, seen: set[int]) -> bool:
-    """Note all that `obj` depends on. Returns: False when it may change unseen."""
-    kind = type(obj)  # and not isinstance, which makes lazy objects fetch what they stand for
-    if kind in _IMMUTABLE:
-        return True
-    if id(obj) in seen:
-        return True
-    seen.add(id(obj))
-    if issubclass(kind, types.ModuleType):
-        name = obj.__name__
-        return sys.modules.get(name) is obj and not _pickles_by_value(name)
-    if kind is tuple or kind is frozenset:
-        return all(_examine(item, snapshot, seen) for item in obj)
-    if _is_importable(obj):
-        return True
-    if kind is types.FunctionType:
-        return _examine_function(obj, snapshot, seen)
-    if kind is partial:
+class _Examiner:
+    """Collects in a snapshot what an object depends on, as long as nothing may change unnoticed."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        self._seen: set[int] = set()
+
+    def is_stable(self, obj: Any) -> bool:
+        """Record the dependencies of an object. False: one of them may change unnoticed."""
+        kind = type(obj)  # unlike isinstance, this does not make a lazy object fetch its target
+        if kind in _IMMUTABLE or id(obj) in self._seen:
+            return True
+        self._seen.add(id(obj))
+        if issubclass(kind, types.ModuleType):
+            name = obj.__name__
+            return sys.modules.get(name) is obj and not _pickles_by_value(name)
+        if kind is tuple or kind is frozenset:
+            return all(map(self.is_stable, obj))
+        if _is_imported_by_workers(obj):
+            return True
+        if kind is types.FunctionType:
+            return self._is_stable_function(obj)
+        if kind is partial:
+            return (
+                not obj.__dict__
+                and self._has_stable_entries(obj.keywords, obj.keywords)
+                and self.is_stable(obj.func)
+                and self.is_stable(obj.args)
+            )
+        dependencies = getattr(kind, "__parsl_dependencies__", None)
+        return dependencies is not None and all(map(self.is_stable, dependencies(obj)))
+
+    def _is_stable_function(self, function: types.FunctionType) -> bool:
+        if function.__dict__.keys() - {"__wrapped__"}:
+            return False
+        names: set[str] = set()
+        if not _collect_globals(function.__code__, names):
+            return False
+        parts = function.__code__, function.__defaults__, function.__kwdefaults__
+        self.snapshot.functions.append((function, *parts, len(function.__dict__)))
+        keyword_defaults = function.__kwdefaults__ or {}
         return (
-            not obj.__dict__
-            and _examine_entries(obj.keywords, snapshot, seen)
-            and all(_examine(part, snapshot, seen) for part in (obj.func, obj.args))
+            self.is_stable(function.__defaults__)
+            and self.is_stable(function.__dict__.get("__wrapped__"))
+            and self._has_stable_entries(keyword_defaults, keyword_defaults)
+            and all(map(self._is_stable_cell, function.__closure__ or ()))
+            and self._has_stable_entries(function.__globals__, names)
         )
-    dependencies = getattr(kind, "__parsl_dependencies__", None)
-    if dependencies is not None:
-        return all(_examine(part, snapshot, seen) for part in dependencies(obj))
-    return False
+
+    def _is_stable_cell(self, cell: types.CellType) -> bool:
+        try:
+            value = cell.cell_contents
+        except ValueError:  # still empty
+            return False
+        self.snapshot.cells.append((cell, value))
+        return self.is_stable(value)
+
+    def _has_stable_entries(self, place: dict[str, Any], names: Iterable[str]) -> bool:
+        for name in names:
+            value = place.get(name, _ABSENT)
+            self.snapshot.entries.append((place, name, value))
+            if value is not _ABSENT and not self.is_stable(value):
+                return False
+        return True
 
 
-def _is_importable(obj: Any) -> bool:
-    """Whether the worker gets `obj` by importing it: then nothing of it is in the pickle."""
+def is_importable(obj: Any, module: str) -> bool:
+    """Whether ``obj`` is what its qualified name refers to in a module that is loaded here."""
+    found: Any = sys.modules.get(module)
+    for name in obj.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is obj
+
+
+def _is_imported_by_workers(obj: Any) -> bool:
+    """Whether the worker gets `obj` by importing it: its pickle then contains only its name."""
     if not issubclass(type(obj), (type, types.FunctionType, types.BuiltinFunctionType)):
         return False
     module = getattr(obj, "__module__", None)
     if module is None or module == "__main__" or "<locals>" in obj.__qualname__:
         return False
-    if module == "builtins":
-        return True
-    found: Any = sys.modules.get(module)
-    for name in obj.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is obj and not _pickles_by_value(module)
+    return module == "builtins" or (is_importable(obj, module) and not _pickles_by_value(module))
 
 
 def _pickles_by_value(module: str) -> bool:
@@ -137,58 +162,12 @@ def _pickles_by_value(module: str) -> bool:
     return any(".".join(parts[: i + 1]) in registry for i in range(len(parts)))
 
 
-def _examine_entries(entries: dict[str, Any], snapshot: Snapshot, seen: set[int]) -> bool:
-    for key, value in entries.items():
-        snapshot.note_entry(entries, key, value)
-        if not _examine(value, snapshot, seen):
-            return False
-    return True
-
-
-def _examine_function(function: types.FunctionType, snapshot: Snapshot, seen: set[int]) -> bool:
-    if function.__dict__.keys() - {"__wrapped__"}:
-        return False
-    names: set[str] = set()
-    if not _collect_globals(function.__code__, names):
-        return False
-    snapshot.note_function(function)
-    parts = (function.__defaults__, function.__dict__.get("__wrapped__"))
-    return (
-        all(_examine(part, snapshot, seen) for part in parts)
-        and _examine_entries(function.__kwdefaults__ or {}, snapshot, seen)
-        and _examine_closure(function, snapshot, seen)
-        and _examine_globals(function, names, snapshot, seen)
-    )
-
-
-def _examine_closure(function: types.FunctionType, snapshot: Snapshot, seen: set[int]) -> bool:
-    for cell in function.__closure__ or ():
-        try:
-            value = cell.cell_contents
-        except ValueError:  # empty as yet
-            return False
-        snapshot.note_cell(cell, value)
-        if not _examine(value, snapshot, seen):
-            return False
-    return True
-
-
-def _examine_globals(
-    function: types.FunctionType, names: set[str], snapshot: Snapshot, seen: set[int]
-) -> bool:
-    for name in names:
-        value = function.__globals__.get(name, _ABSENT)
-        snapshot.note_entry(function.__globals__, name, value)
-        if value is not _ABSENT and not _examine(value, snapshot, seen):
-            return False
-    return True
-
-
 def _collect_globals(code: types.CodeType, names: set[str]) -> bool:
     """Collect the names of the globals that a code object reads.
 
-    Returns: False when it writes to globals or to a closure's variables: a copy that is used again would
-        remember what it was not sent with.
+    Returns:
+        False if the code writes to globals or to the variables of a closure: a copy that is used again would
+        keep the values of earlier calls.
     """
     reads, shifted, writes, writes_closure, extended = _opcodes()
     if code.co_freevars:
@@ -204,16 +183,13 @@ def _collect_globals(code: types.CodeType, names: set[str]) -> bool:
         if operation in reads:
             names.add(code.co_names[argument >> 1 if operation in shifted else argument])
         argument = 0
-    return all(
-        _collect_globals(constant, names)
-        for constant in code.co_consts
-        if isinstance(constant, types.CodeType)
-    )
+    nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return all(_collect_globals(constant, names) for constant in nested)
 
 
 @lru_cache(maxsize=1)
 def _opcodes() -> tuple[frozenset[int], frozenset[int], frozenset[int], frozenset[int], int]:
-    """The instructions that read globals, those of them whose argument is shifted, and those that write."""
+    """Return the instructions that read globals, those with a shifted argument, and those that write."""
     from opcode import opmap
 
     def numbers(*names: str) -> frozenset[int]:
@@ -239,7 +215,7 @@ class NamedFunction:
 
 
 class _Entry:
-    """What is known of one function."""
+    """The state of one function in the cache."""
 
     __slots__ = ("function", "named", "renamed", "snapshot")
 
@@ -251,9 +227,9 @@ class _Entry:
 
 
 class FunctionCache:
-    """Remembers pickled functions by identity. A function that was called only once is not kept by that.
+    """Remembers pickled functions by identity, without keeping functions alive that were called only once.
 
-    Used from any thread; the worst race pickles twice.
+    All threads may use it; in the worst race a function is pickled twice.
     """
 
     def __init__(self) -> None:
@@ -266,10 +242,10 @@ class FunctionCache:
         return f"<FunctionCache functions={len(self._entries)} names={len(self._names)}>"
 
     def lookup(self, function: Callable[..., Any]) -> NamedFunction | None:
-        """The function under its name, or None when it has to travel with this call.
+        """Return a function under its name, or None if it must travel with this call.
 
-        A function that is called for the first time travels with its task, so that one-off closures leave
-        nothing behind; it gets its name at the second call.
+        A function travels with its task at the first call, so that one-off closures leave nothing behind; it
+        gets its name at the second call.
         """
         entry = self._entries.get(id(function))
         if entry is None or entry.function() is not function:
@@ -281,7 +257,7 @@ class FunctionCache:
         return self._name(function, entry)
 
     def _second_call(self, function: Callable[..., Any]) -> _Entry | None:
-        """An entry for a function that was called once before, as long as there is room for one."""
+        """Return a new entry for a function that was called once before, as long as there is room for one."""
         key = id(function)
         seen = self._once.get(key)
         if seen is not None and seen() is function:
@@ -299,7 +275,7 @@ class FunctionCache:
         return None
 
     def _forget(self, key: int, _: weakref.ref[Any]) -> None:
-        """A function is gone, and its identity may soon be another's."""
+        """Remove a function that no longer exists: another object may get its identity."""
         self._once.pop(key, None)
         self._entries.pop(key, None)
 
@@ -310,10 +286,12 @@ class FunctionCache:
         snapshot = take_snapshot(function)
         if snapshot is None:
             return None
+        from parsl.serialize import by_value
+
         try:
-            named = NamedFunction(dump_function(function))
+            named = NamedFunction(by_value.dumps(function))
         except Exception:
-            return None  # whoever pickles it with its task says what is wrong
+            return None  # the attempt to pickle it together with its task reports the reason
         if named.name not in self._names:
             if len(self._names) >= MAX_NAMED:
                 return None
@@ -322,10 +300,3 @@ class FunctionCache:
         entry.renamed += 1
         entry.named, entry.snapshot = named, snapshot
         return named
-
-
-def dump_function(function: Callable[..., Any]) -> bytes:
-    """Pickle a function, by value unless the worker can import it."""
-    from parsl.serialize import by_value
-
-    return by_value.dumps(function)

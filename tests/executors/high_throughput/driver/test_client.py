@@ -14,7 +14,7 @@ from parsl.executors.high_throughput.errors import CommandClientBadError, Interc
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import DONE, Ready, Result, Results, Task, encode
-from parsl.serialize.messages import NONE
+from parsl.serialize.payloads import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

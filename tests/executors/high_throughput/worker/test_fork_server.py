@@ -34,7 +34,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     encode,
 )
 from parsl.executors.high_throughput.wire.worker_channel import make_pair
-from parsl.serialize.messages import load_exception, load_value
+from parsl.serialize.payloads import load_exception, load_value
 
 PACKET = 256 * 1024
 

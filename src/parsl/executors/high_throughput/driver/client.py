@@ -33,7 +33,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.serialize.errors import DeserializationError
 from parsl.serialize.functions import NamedFunction
-from parsl.serialize.messages import NONE, load_exception, load_value
+from parsl.serialize.payloads import NONE, load_exception, load_value
 from parsl.vocabulary.lean_future import LeanFuture
 
 logger = logging.getLogger(__name__)

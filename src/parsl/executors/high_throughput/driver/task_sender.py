@@ -13,7 +13,7 @@ from parsl.executors.high_throughput.wire.arena import MAX_BYTES
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Task
 from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
 from parsl.serialize.functions import FunctionCache
-from parsl.serialize.messages import dump_arguments, dump_call
+from parsl.serialize.payloads import dump_arguments, dump_call
 
 
 class TaskSender:

@@ -34,8 +34,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
 from parsl.executors.high_throughput.worker.orphans import WORKER_TITLE
-from parsl.serialize.messages import NO_ARGUMENTS, dump_exception, dump_value
-from parsl.serialize.objects import Buffer, loads
+from parsl.serialize.payloads import NO_ARGUMENTS, Buffer, dump_exception, dump_value, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

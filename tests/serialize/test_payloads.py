@@ -19,15 +19,18 @@ from parsl.app.errors import AppException
 from parsl.serialize import copies
 from parsl.serialize.copies import CopiedByDillWarning
 from parsl.serialize.errors import DeserializationError, SerializationError
-from parsl.serialize.messages import (
+from parsl.serialize.payloads import (
+    APART_LIMIT,
+    MAX_APART,
     dump_arguments,
     dump_call,
     dump_exception,
     dump_value,
+    dumps,
     load_exception,
     load_value,
+    loads,
 )
-from parsl.serialize.objects import APART_LIMIT, MAX_APART, dumps, loads
 
 #: Neither pickle nor dill takes it.
 UNPICKLABLE = (i for i in ())
@@ -163,9 +166,9 @@ def test_a_result_that_cannot_be_pickled_is_named() -> None:
 
 
 class TestDill:
-    """What pickle cannot do is left to it, if it is there."""
+    """Dill serializes what pickle refuses, if it is installed."""
 
-    def test_takes_what_pickle_cannot(self) -> None:
+    def test_pickles_what_pickle_refuses(self) -> None:
         pytest.importorskip("dill")
 
         def locked(n: int) -> int:
@@ -183,7 +186,7 @@ class TestDill:
             dump_arguments(len, ([LOCK, Future()],), {})
 
     @pytest.mark.parametrize("mode", ["w", "a", "r+", "wb", "r+b"])
-    def test_opens_no_files_anew(self, mode: str, tmp_path: Path) -> None:
+    def test_opens_no_file_again(self, mode: str, tmp_path: Path) -> None:
         pytest.importorskip("dill")
         path = tmp_path / "out.txt"
         path.write_text("before")
@@ -218,9 +221,9 @@ class TestDill:
         with held, pytest.raises(SerializationError, match=r"The function locked.*it is held"):
             dump_call(locked, (LOCK,), {})
 
-    def test_is_told_of_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_causes_one_warning(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("dill")
-        monkeypatch.setattr(copies, "_has_told", False)
+        monkeypatch.setattr(copies, "_has_warned", False)
         with pytest.warns(CopiedByDillWarning, match=r"thread\.lock.*has a copy") as caught:
             _ = [dump_arguments(len, (LOCK,), {}) for _ in range(2)]
         assert len(caught) == 1
@@ -259,14 +262,14 @@ def test_exceptions_arrive_with_their_type_and_traceback(error: Any, attributes:
 @pytest.mark.parametrize(
     ("error", "words"), [(KillsPicklers("a"), "KillsPicklers"), (IsNoException("b"), "not an exception")]
 )
-def test_what_cannot_travel_arrives_in_words(error: Any, words: str) -> None:
+def test_an_exception_that_cannot_be_pickled_arrives_as_its_description(error: Any, words: str) -> None:
     arrived = sent(error)
     assert isinstance(arrived, AppException)
     assert words in str(arrived)
     assert "in sent" in str(arrived)
 
 
-def test_one_that_cannot_travel_does_not_cost_the_others() -> None:
+def test_a_cause_that_cannot_be_pickled_does_not_affect_the_others() -> None:
     error = ValueError("outer")
     error.__cause__ = KillsPicklers()
     error.__cause__.__cause__ = TwoArguments(1, "inner")

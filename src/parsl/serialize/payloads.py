@@ -1,0 +1,234 @@
+"""Calls, values and exceptions as the opaque payloads that travel between driver and worker.
+
+Plain values are pickled by the C pickler, everything else by value where necessary (`by_value`). Objects that
+pickle refuses are packed by the serializers of `facade`.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from parsl.serialize.errors import DeserializationError, SerializationError
+
+Buffer = bytes | bytearray | memoryview
+
+#: The arguments of a call without any.
+NO_ARGUMENTS = pickle.dumps(((), {}), 5)
+#: The result None.
+NONE = pickle.dumps(None, 5)
+#: Objects of exactly these types mean the same everywhere, so the C pickler is enough.
+_PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
+#: Containers are searched for plain values up to this number of items.
+_PLAIN_ITEMS = 8
+#: Buffers of at least this size, in bytes, travel apart from the pickle; smaller ones are copied into it.
+APART_LIMIT = 16 * 1024
+#: The largest number of buffers that travel apart: their sizes must fit into one packet.
+MAX_APART = 256
+#: The first byte of every pickle (its PROTO instruction), and of no packed buffer.
+_PICKLE = 0x80
+
+
+def dump_arguments(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[bytes, list[Buffer]]:
+    """Pickle the arguments of a call.
+
+    Raises:
+        SerializationError: An argument cannot be pickled; the message names it.
+    """
+    if not args and not kwargs:
+        return NO_ARGUMENTS, []
+    try:
+        if is_plain(args) and is_plain(kwargs):
+            return pickle.dumps((args, kwargs), 5), []
+        return dumps((args, kwargs))
+    except Exception as error:
+        return _pack_differently([args, kwargs], function, args, kwargs, error)
+
+
+def dump_call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[bytes, list[Buffer]]:
+    """Pickle a call together with its function.
+
+    Raises:
+        SerializationError: The function or an argument cannot be pickled; the message names it.
+    """
+    try:
+        return dumps((function, args, kwargs))
+    except Exception as error:
+        return _pack_differently([function, args, kwargs], function, args, kwargs, error)
+
+
+def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
+    """Pickle a task's result.
+
+    Raises:
+        SerializationError: The result cannot be pickled; the message names its type.
+    """
+    if value is None:
+        return NONE, []
+    try:
+        return dumps(value)
+    except Exception as error:
+        from parsl.serialize import facade
+
+        try:
+            return facade.pack_objects([value]), []
+        except SerializationError as refusal:
+            reason = refusal.reason
+        raise SerializationError(f"The task's result of type {_type_name(value)} ({reason})") from error
+
+
+def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
+    """Return the value of a result.
+
+    Raises:
+        DeserializationError: The value cannot be unpickled; the message contains the reason.
+    """
+    try:
+        value = loads(payload, buffers)
+        return value if is_pickle(payload) else value[0]
+    except Exception as error:
+        raise DeserializationError(
+            f"the task's result cannot be unpickled here: {type(error).__name__}: {error}"
+        ) from error
+
+
+def dump_exception(error: BaseException, facts: dict[str, Any] | None = None) -> bytes:
+    """Pickle a task's exception with its traceback and causes; never fails.
+
+    Parts that cannot be pickled are replaced by their description.
+
+    Args:
+        error: The exception.
+        facts: Further facts about the failure, by the names of the attributes of FailureFacts.
+    """
+    from parsl.failure_facts import facts_of
+    from parsl.vocabulary.packed_errors import pack
+
+    known = {**facts_of(error).as_dict(), **(facts or {})}
+    return pickle.dumps((pack(error, error.__traceback__), known), 5)
+
+
+def load_exception(payload: Buffer) -> BaseException:
+    """Return a task's exception with its remote traceback, its causes and the facts; never raises."""
+    from parsl.failure_facts import attach
+    from parsl.vocabulary.packed_errors import unpack
+
+    try:
+        links, known = pickle.loads(payload)
+        error = unpack(links)
+        attach(error, **known)
+        return error
+    except Exception as error:
+        return DeserializationError(
+            f"the task's exception cannot be unpickled here: {type(error).__name__}: {error}"
+        )
+
+
+def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
+    """Pickle an object, with the classes and functions of scripts by value.
+
+    Returns:
+        The pickle, and the large buffers (such as numpy arrays) that it refers to, without a copy.
+
+    Raises:
+        Exception: Any exception that the object's own pickling raises.
+    """
+    if is_plain(obj):
+        return pickle.dumps(obj, 5), []
+    from parsl.serialize.by_value import ByValuePickler
+
+    buffers: list[Buffer] = []
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < APART_LIMIT or len(buffers) == MAX_APART:
+            return True
+        buffers.append(view)
+        return False
+
+    with io.BytesIO() as file:
+        ByValuePickler(file, is_small).dump(obj)
+        return file.getvalue(), buffers
+
+
+def loads(payload: Buffer, buffers: Any = ()) -> Any:
+    """Return the object of a pickle, or the list of objects that `parsl.serialize.facade` has packed."""
+    if is_pickle(payload):
+        return pickle.loads(payload, buffers=buffers)
+    from parsl.serialize.facade import unpack_and_deserialize
+
+    return unpack_and_deserialize(bytes(payload))
+
+
+def is_pickle(payload: Buffer) -> bool:
+    """Whether bytes are one pickle, and not packed by `parsl.serialize.facade`."""
+    return payload[0] == _PICKLE
+
+
+def is_plain(obj: object) -> bool:
+    """Whether `obj` is a plain value or a small flat container of plain values."""
+    kind = type(obj)
+    if kind in _PLAIN:
+        return True
+    if kind is tuple or kind is list:
+        return len(obj) <= _PLAIN_ITEMS and all(type(item) in _PLAIN for item in obj)  # type: ignore[arg-type, attr-defined]
+    if kind is dict:
+        return len(obj) <= _PLAIN_ITEMS and all(  # type: ignore[arg-type]
+            type(key) in _PLAIN and type(value) in _PLAIN
+            for key, value in obj.items()  # type: ignore[attr-defined]
+        )
+    return False
+
+
+def _pack_differently(
+    objects: list[Any], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> tuple[bytes, list[Buffer]]:
+    """Pack a call that pickle refuses with a serializer that the user has registered, or with dill."""
+    from parsl.serialize import facade
+
+    try:
+        parts = [facade.serialize(obj, facade.LARGE_CALL) for obj in objects]
+    except SerializationError:
+        raise _find_culprit(function, args, kwargs, error) from error
+    if any(map(facade.is_made_by_dill, parts)):
+        from parsl.serialize.copies import warn_of_copies
+
+        warn_of_copies(error)
+    return facade.pack_buffers(parts), []
+
+
+def _find_culprit(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> SerializationError:
+    """Return the error that names the part of a call that cannot be pickled."""
+    name = getattr(function, "__name__", repr(function))
+    named = [(f"Argument {i} of {name}", value) for i, value in enumerate(args)]
+    named += [(f"Argument {key!r} of {name}", value) for key, value in kwargs.items()]
+    for what, value in named:
+        reason = _why_not(value)
+        if reason:
+            return SerializationError(f"{what}, of type {_type_name(value)} ({reason}),")
+    reason = _why_not(function) or f"{type(error).__name__}: {error}"
+    return SerializationError(f"The function {name} ({reason})")
+
+
+def _why_not(value: object) -> str:
+    """Return why no serializer can pickle a value; empty if one can."""
+    from parsl.serialize import facade
+
+    try:
+        facade.serialize(value, facade.LARGE_CALL)
+    except SerializationError as refusal:
+        return refusal.reason
+    return ""
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
