@@ -13,12 +13,12 @@ import pytest
 import parsl
 from parsl.app.futures import DataFuture
 from parsl.config import Config
+from parsl.data_provider.data_manager import LocalPaths
 from parsl.data_provider.errors import CannotStage, TransferError, without_password
 from parsl.data_provider.file_noop import NoOpFileStaging
 from parsl.data_provider.files import File
-from parsl.data_provider.local_paths import LocalPaths
-from parsl.data_provider.staged_call import StagedCall
 from parsl.data_provider.staging import Staging
+from parsl.data_provider.transfers import StagedCall
 from parsl.executors import ThreadPoolExecutor
 from parsl.validate import ParameterError
 from tests.data_provider.apps import app, bash, echo, read, write

@@ -48,7 +48,7 @@ class TestDownload:
             http_download(f"http://127.0.0.1:{closed_port}/x", str(tmp_path / "x"))
 
     def test_a_server_that_says_nothing_is_given_up(self, web: Any, tmp_path: Path) -> None:
-        with pytest.raises(TransferError, match=r"the server .*(said nothing for 0.05 s|timed out)"):
+        with pytest.raises(TransferError, match=r"the server .*(sent nothing for 0.05 s|timed out)"):
             http_download(web.url("held"), str(tmp_path / "x"), silence_s=0.05)
 
     def test_it_logs_in_and_keeps_the_password_to_itself(self, web: Any, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_node_without_rsync_is_an_error_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TransferError, match="there is no rsync on the PATH"):
+    with pytest.raises(TransferError, match="rsync is not on the PATH"):
         rsync.rsync_from("host", "/x", str(tmp_path / "x"))
 
 

@@ -9,8 +9,13 @@ import pytest
 
 from parsl.data_provider.errors import CannotStage, TransferError
 from parsl.data_provider.files import File
-from parsl.data_provider.zip import ZipAuthorityError, ZipFileStaging, zip_path_split
-from parsl.data_provider.zip_archive import add_member, extract_member
+from parsl.data_provider.zip import (
+    ZipAuthorityError,
+    ZipFileStaging,
+    add_member,
+    extract_member,
+    zip_path_split,
+)
 from parsl.dataflow.errors import DependencyError
 from tests.data_provider.apps import app, bash, echo, read, write
 

@@ -1,1 +1,1 @@
-"""Files of tasks, and how they get to where a task runs."""
+"""Files of tasks, and staging: moving them to and from where tasks run."""

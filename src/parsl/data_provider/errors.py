@@ -3,9 +3,9 @@
 ::
 
     ParslError
-    └── StagingError                    a file is not where it is needed
-        ├── CannotStage                 nothing that the executor has can move such a file; also a ValueError
-        ├── TransferError               a transfer was tried and failed
+    └── StagingError                    a file cannot be moved to where it is needed
+        ├── CannotStage                 no staging provider can move the file; also a ValueError
+        ├── TransferError               a transfer failed
         └── ZipAuthorityError           (parsl.data_provider.zip) a zip: URL names a host
 """
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class StagingError(ParslError):
-    """A file cannot be brought to where it is needed."""
+    """A file cannot be moved to where it is needed."""
 
 
 class CannotStage(StagingError, ValueError):
-    """None of an executor's staging providers can move such a file."""
+    """None of an executor's staging providers can move the file."""
 
 
 class TransferError(StagingError):
-    """A transfer has failed. It is worth another try if the server may come back: see ``retries``.
+    """A transfer failed. Retry it if the server may come back: see ``retries``.
 
     Args:
-        source: What was to be copied; passwords in URLs are not shown.
-        destination: Where to.
+        source: The file to copy. Passwords in URLs are masked.
+        destination: Where to copy it.
         reason: What went wrong, and what to do about it.
     """
 
@@ -49,7 +49,7 @@ class TransferError(StagingError):
 
 
 def without_password(url: str) -> str:
-    """Return a URL with the password in it masked."""
+    """Return a URL with its password masked."""
     scheme, separator, rest = url.partition("://")
     login, at, host_and_path = rest.rpartition("@")
     if not separator or not at or "/" in login or ":" not in login:

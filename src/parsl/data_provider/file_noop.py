@@ -1,13 +1,10 @@
-"""Files that are where they are needed."""
+"""Files on a shared disk, which need no transfer."""
 
 from __future__ import annotations
 
 import os
-from functools import partial
 
-from parsl.common.representation import RepresentationMixin
-from parsl.data_provider.staged_call import StagedCall, make_parents
-from parsl.data_provider.staging import Staging
+from parsl.data_provider.transfers import TwoWayStaging, after_making_parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,27 +15,19 @@ if TYPE_CHECKING:
     from parsl.vocabulary.files import File
 
 
-class NoOpFileStaging(Staging, RepresentationMixin):
-    """For files on a disk that the driver and the tasks share: they stay where they are.
+class NoOpFileStaging(TwoWayStaging):
+    """Leaves files in place, on a disk that the driver and the tasks share.
 
     The directory of a file that a task writes is made if it is missing.
     """
 
     schemes = ("file",)
 
-    def can_stage_in(self, file: File) -> bool:
-        """Files on disk."""
-        return file.scheme == "file"
-
-    def can_stage_out(self, file: File) -> bool:
-        """Files on disk."""
-        return file.scheme == "file"
-
     def replace_task_stage_out(
         self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
     ) -> Callable[..., Any] | None:
-        """Have the directory made, where the task runs, if it is not here."""
+        """Return a function that first makes the file's directory; None if the directory exists here."""
         directory = os.path.dirname(file.path)
         if not directory or os.path.isdir(directory):
             return None
-        return StagedCall(func, before=[partial(make_parents, file.path)])
+        return after_making_parents(func, file.path)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from parsl.vocabulary.files import (
-    File,
-)
+from parsl.vocabulary.files import File
 
-__all__ = [
-    "File",
-]
+__all__ = ["File"]

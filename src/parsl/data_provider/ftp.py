@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from parsl.data_provider.errors import TransferError
-from parsl.data_provider.separate_task import InTaskDownload, SeparateTaskDownload, wrap_download
-from parsl.data_provider.whole_file import whole_file
+from parsl.data_provider.transfers import (
+    InTaskDownload,
+    SeparateTaskDownload,
+    check_length,
+    whole_file,
+    wrap_download,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,52 +18,24 @@ if TYPE_CHECKING:
     from typing import Any
     from urllib.parse import SplitResult
 
-    from parsl.data_provider.separate_task import Download
     from parsl.vocabulary.files import File
 
-#: A server that says nothing for so long is given up.
+#: How long a server may stay silent before the transfer fails, in seconds.
 SILENCE_S = 60.0
 _PORT = 21
 
 
-class FTPSeparateTaskStaging(SeparateTaskDownload):
-    """Downloads files of ``ftp`` URLs, each in a task of its own."""
-
-    schemes = ("ftp",)
-
-    @property
-    def download(self) -> Download:
-        """The function that does it."""
-        return ftp_download
-
-
-class FTPInTaskStaging(InTaskDownload):
-    """Downloads files of ``ftp`` URLs in the task that needs them."""
-
-    schemes = ("ftp",)
-
-    @property
-    def download(self) -> Download:
-        """The function that does it."""
-        return ftp_download
-
-
-def in_task_transfer_wrapper(func: Callable[..., Any], file: File, working_dir: str | None) -> Any:
-    """Return a function that downloads ``file`` to ``working_dir`` and then calls ``func``."""
-    return wrap_download(ftp_download, func, file, working_dir)
-
-
 def ftp_download(url: str, local_path: str, silence_s: float = SILENCE_S) -> None:
-    """Download a file, in passive mode; anonymously unless the URL contains ``user:password@``.
+    """Download a file in passive mode, anonymously unless the URL contains ``user:password@``.
 
     Args:
-        url: Its URL.
-        local_path: Where to; it is there as a whole or not at all.
-        silence_s: How long the server may say nothing, in seconds.
+        url: The URL of the file.
+        local_path: Where to write the file. A partial file is never visible there.
+        silence_s: How long the server may stay silent, in seconds.
 
     Raises:
-        TransferError: The server cannot be reached, refuses, or stops in the middle; or the file cannot
-            be written.
+        TransferError: The server cannot be reached, refuses the request or stops in the middle, or the
+            file cannot be written.
     """
     from ftplib import FTP, Error
     from urllib.parse import unquote, urlsplit
@@ -71,11 +48,30 @@ def ftp_download(url: str, local_path: str, silence_s: float = SILENCE_S) -> Non
     except Error as error:
         raise TransferError(url, local_path, f"the server answered: {error}") from error
     except TimeoutError as error:
-        raise TransferError(url, local_path, f"the server said nothing for {silence_s:g} s") from error
+        raise TransferError(url, local_path, f"the server sent nothing for {silence_s:g} s") from error
     except ConnectionError as error:
         raise TransferError(url, local_path, f"the server cannot be reached: {error}") from error
     except (OSError, EOFError, ValueError) as error:
         raise TransferError(url, local_path, f"{type(error).__name__}: {error}") from error
+
+
+class FTPSeparateTaskStaging(SeparateTaskDownload):
+    """Downloads files of ``ftp`` URLs, each in a separate task."""
+
+    schemes = ("ftp",)
+    download = staticmethod(ftp_download)
+
+
+class FTPInTaskStaging(InTaskDownload):
+    """Downloads files of ``ftp`` URLs in the tasks that need them."""
+
+    schemes = ("ftp",)
+    download = staticmethod(ftp_download)
+
+
+def in_task_transfer_wrapper(func: Callable[..., Any], file: File, working_dir: str | None) -> Any:
+    """Return a function that downloads ``file`` to ``working_dir`` and then calls ``func``."""
+    return wrap_download(ftp_download, func, file, working_dir)
 
 
 def _log_in(ftp: FTP, parts: SplitResult, silence_s: float) -> None:
@@ -87,11 +83,10 @@ def _log_in(ftp: FTP, parts: SplitResult, silence_s: float) -> None:
 
 def _retrieve(ftp: FTP, path: str, local_path: str) -> None:
     ftp.voidcmd("TYPE I")
-    announced_bytes = _size(ftp, path)
+    expected_bytes = _size(ftp, path)
     with whole_file(local_path) as out:
         ftp.retrbinary(f"RETR {path}", out.write)
-        if announced_bytes is not None and out.tell() != announced_bytes:
-            raise OSError(f"the connection ended after {out.tell()} of {announced_bytes} bytes")
+        check_length(out, expected_bytes)
 
 
 def _size(ftp: FTP, path: str) -> int | None:
@@ -99,5 +94,5 @@ def _size(ftp: FTP, path: str) -> int | None:
 
     try:
         return ftp.size(path)
-    except error_perm:  # not every server has the command; if the file is missing, RETR says so
+    except error_perm:  # some servers lack the command; for a missing file, RETR reports the error
         return None

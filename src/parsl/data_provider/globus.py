@@ -7,10 +7,9 @@ from logging import getLogger
 from pathlib import Path
 
 from parsl import validate
-from parsl.common.representation import RepresentationMixin
+from parsl.data_provider.data_manager import INTERNAL_EXECUTOR
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
-from parsl.data_provider.staged_call import StagedCall, make_parents
-from parsl.data_provider.staging import Staging
+from parsl.data_provider.transfers import TwoWayStaging, after_making_parents
 from parsl.errors import ConfigurationError, OptionalModuleMissing
 
 TYPE_CHECKING = False
@@ -27,62 +26,63 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
-#: Where tokens are kept between runs.
+#: The file that keeps tokens between runs.
 TOKEN_FILE = Path("~/.parsl/globus-tokens.json")
-#: The environment variables that name the application that logs in.
+#: The environment variables that identify the application that logs in.
 CLIENT_ID = "PARSL_GLOBUS_CLIENT_ID"
 CLIENT_SECRET = "PARSL_GLOBUS_CLIENT_SECRET"
-#: How often the state of a transfer that takes long is looked at and logged, in seconds.
-_LOOK_PERIOD_S = 60
+#: How often the state of a long transfer is checked and logged, in seconds.
+_CHECK_PERIOD_S = 60
 
 
 class Globus:
-    """The connection to the Globus service. There is one for the whole process.
+    """The connection to the Globus service, shared by the whole process.
 
-    The application that logs in is named by ``PARSL_GLOBUS_CLIENT_ID``: the id of a native application,
-    registered for free at https://app.globus.org/settings/developers. For one that needs no human to log in,
-    ``PARSL_GLOBUS_CLIENT_SECRET`` is its secret. Tokens are kept in ``~/.parsl``, readable by the user only.
+    ``PARSL_GLOBUS_CLIENT_ID`` identifies the application that logs in: the id of a native application,
+    registered for free at https://app.globus.org/settings/developers. An application that logs in without
+    a human has its secret in ``PARSL_GLOBUS_CLIENT_SECRET``. Tokens are stored in ``~/.parsl``, readable by
+    the user only.
     """
 
     _app: Any = None
 
     @classmethod
     def init(cls) -> None:
-        """Log in, unless that has been done before; asks on the terminal.
+        """Log in on the terminal, unless a login is stored.
 
         Raises:
             OptionalModuleMissing: The package ``globus-sdk`` is not installed.
-            ConfigurationError: No application is named.
-            StagingError: A human has to log in, and there is no terminal.
+            ConfigurationError: No application is configured.
+            StagingError: A user has to log in, and there is no terminal.
         """
         app = cls._application()
         if not app.login_required():
             return
         if not os.isatty(0) and CLIENT_SECRET not in os.environ:
             raise StagingError(
-                "Globus wants a login, and there is no terminal to ask on. Run parsl-globus-auth once"
+                "Globus requires a login, and there is no terminal. Run parsl-globus-auth once"
             )
         app.login()
 
     @classmethod
     def get_authorizer(cls) -> Any:
-        """Return what signs requests to the transfer service."""
+        """Return the authorizer of requests to the transfer service."""
         from globus_sdk import TransferClient
 
         return cls._application().get_authorizer(TransferClient.resource_server)
 
     @classmethod
     def transfer_file(cls, src_ep: str, dst_ep: str, src_path: str, dst_path: str) -> None:
-        """Copy a file from one endpoint to another, and wait for that.
+        """Copy a file from one endpoint to another, and wait until the transfer ends.
 
         Args:
-            src_ep: The UUID of the endpoint that has the file.
-            dst_ep: The UUID of the endpoint that is to get it.
-            src_path: The path there.
-            dst_path: The path here.
+            src_ep: The UUID of the source endpoint.
+            dst_ep: The UUID of the destination endpoint.
+            src_path: The path on the source endpoint.
+            dst_path: The path on the destination endpoint.
 
         Raises:
-            TransferError: Globus gives it up, or cannot be asked for it.
+            TransferError: The transfer fails, or the service cannot be reached.
         """
         sdk = import_sdk()
         source, destination = f"globus://{src_ep}{src_path}", f"globus://{dst_ep}{dst_path}"
@@ -94,7 +94,7 @@ class Globus:
         except sdk.GlobusError as error:
             raise TransferError(source, destination, f"Globus answered: {error}") from error
         if task["status"] != "SUCCEEDED":
-            raise TransferError(source, destination, _what_happened(task))
+            raise TransferError(source, destination, _failure_of(task))
 
     @classmethod
     def _application(cls) -> Any:
@@ -103,36 +103,30 @@ class Globus:
         return cls._app
 
 
-class GlobusStaging(Staging, RepresentationMixin):
+class GlobusStaging(TwoWayStaging):
     """Copies files between Globus endpoints and the working directory of an executor.
 
-    The transfers are done by Globus, looked after by threads of the driver.
+    Globus does the transfers; threads of the driver wait for them.
 
     Args:
-        endpoint_uuid: The endpoint that sees the executor's disk.
-        endpoint_path: A directory, as the endpoint calls it; None: it calls it as the executor does.
-        local_path: The same directory, as the executor calls it.
+        endpoint_uuid: The endpoint that can access the executor's disk.
+        endpoint_path: The path of a directory on the endpoint; None if paths are the same for the endpoint
+            and the executor.
+        local_path: The path of the same directory for the executor.
     """
 
     schemes = ("globus",)
+    endpoint_uuid = validate.Text(allow_empty=False)
+    endpoint_path = validate.Text(optional=True)
+    local_path = validate.Text(optional=True)
 
     def __init__(
         self, endpoint_uuid: str, endpoint_path: str | None = None, local_path: str | None = None
     ) -> None:
-        self.endpoint_uuid = validate.text(self, "endpoint_uuid", endpoint_uuid, allow_empty=False)
-        self.endpoint_path = validate.text(self, "endpoint_path", endpoint_path, optional=True)
-        self.local_path = validate.text(self, "local_path", local_path, optional=True)
-
-    def can_stage_in(self, file: File) -> bool:
-        """``globus:`` URLs."""
-        return file.scheme == "globus"
-
-    def can_stage_out(self, file: File) -> bool:
-        """``globus:`` URLs."""
-        return file.scheme == "globus"
+        validate.assign(self, locals())
 
     def initialize_globus(self) -> None:
-        """Log in, unless that has been done before."""
+        """Log in, unless a login is stored."""
         get_globus()
 
     def stage_in(
@@ -143,15 +137,14 @@ class GlobusStaging(Staging, RepresentationMixin):
         path = file.local_path = self._local_path(dm, executor, file)
         here = self._endpoint_path(path)
         arguments = (file.netloc, self.endpoint_uuid, file.path, here)
-        after = [] if parent_fut is None else [parent_fut]
         return dm.fetch_once(
-            executor, file, lambda: dm.submit_transfer(Globus.transfer_file, arguments, after=after)
+            executor, file, Globus.transfer_file, arguments, parent_fut, run_on=INTERNAL_EXECUTOR
         )
 
     def stage_out(
         self, dm: DataManager, executor: str, file: File, app_fu: Future[Any]
     ) -> Future[Any] | None:
-        """Submit the transfer, to begin when the task is done."""
+        """Submit the transfer, to start when the task has completed."""
         self.initialize_globus()
         path = file.local_path = self._local_path(dm, executor, file)
         here = self._endpoint_path(path)
@@ -162,19 +155,16 @@ class GlobusStaging(Staging, RepresentationMixin):
     def replace_task_stage_out(
         self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
     ) -> Callable[..., Any] | None:
-        """Have the directory made that the task is to write to."""
-        from functools import partial
-
-        assert file.local_path is not None
-        return StagedCall(func, before=[partial(make_parents, file.local_path)])
+        """Return a function that first makes the directory that the task writes to."""
+        return after_making_parents(func, file.local_path)
 
     def _local_path(self, dm: DataManager, executor: str, file: File) -> str:
         path = dm.local_path(file, executor)
-        # Globus knows nothing of anybody's current directory.
+        # A path relative to the current directory has no meaning for Globus.
         return path if os.path.isabs(path) else os.path.join(self.local_path or os.getcwd(), path)
 
     def _endpoint_path(self, path: str) -> str:
-        """Say how the endpoint calls a path of the executor's."""
+        """Translate a path of the executor to a path on the endpoint."""
         if self.endpoint_path is None:
             return path
         if self.local_path is None:
@@ -184,13 +174,13 @@ class GlobusStaging(Staging, RepresentationMixin):
             if relative.startswith(os.pardir):
                 raise CannotStage(
                     f"{path} is not in GlobusStaging's local_path ({self.local_path}), so its path on the "
-                    "endpoint is not known; set the executor's working_dir to a directory in it"
+                    "endpoint is unknown; set the executor's working_dir to a directory in local_path"
                 )
         return os.path.join(self.endpoint_path, relative)
 
 
 def get_globus() -> Globus:
-    """Return the connection to Globus, logged in; raises as :meth:`Globus.init` does."""
+    """Log in and return the connection to Globus; raises the errors of :meth:`Globus.init`."""
     Globus.init()
     return Globus()
 
@@ -199,13 +189,14 @@ def import_sdk() -> Any:
     """Return the package ``globus_sdk``.
 
     Raises:
-        OptionalModuleMissing: It is not installed.
+        OptionalModuleMissing: The package is not installed.
     """
     try:
         import globus_sdk
     except ImportError as error:
         raise OptionalModuleMissing(
-            ["globus_sdk"], "Staging of globus:// files uses it. Install it with: pip install 'parsl[globus]'"
+            ["globus_sdk"],
+            "Staging of globus:// files requires it. Install it with: pip install 'parsl[globus]'",
         ) from error
     return globus_sdk
 
@@ -223,7 +214,7 @@ def _new_application() -> Any:
     client_id = os.environ.get(CLIENT_ID)
     if not client_id:
         raise ConfigurationError(
-            f"Globus has to know which application logs in. Register one (a native application is free) at "
+            f"Globus requires an application to log in. Register one (a native application is free) at "
             f"https://app.globus.org/settings/developers, and set {CLIENT_ID} to its id"
         )
     from globus_sdk import token_storage
@@ -242,15 +233,15 @@ def _new_application() -> Any:
 
 
 def _wait(client: TransferClient, task_id: str, source: str) -> Any:
-    """Wait for the end of a transfer, and log what keeps it from going on."""
-    while not client.task_wait(task_id, timeout=_LOOK_PERIOD_S, polling_interval=1):
+    """Wait until a transfer ends, and log why it makes no progress."""
+    while not client.task_wait(task_id, timeout=_CHECK_PERIOD_S, polling_interval=1):
         task = client.get_task(task_id)
         if task["nice_status"] not in (None, "OK", "Queued"):
-            logger.warning("Globus task %s (%s) does not advance: %s", task_id, source, task["nice_status"])
+            logger.warning("Globus task %s (%s) makes no progress: %s", task_id, source, task["nice_status"])
     return client.get_task(task_id)
 
 
-def _what_happened(task: Any) -> str:
+def _failure_of(task: Any) -> str:
     fatal = task.get("fatal_error") or {}
     reason = fatal.get("description") or task.get("nice_status_short_description") or task.get("nice_status")
-    return f"Globus task {task['task_id']} is {task['status']}: {reason or 'no reason is given'}"
+    return f"Globus task {task['task_id']} is {task['status']}: {reason or 'no reason given'}"

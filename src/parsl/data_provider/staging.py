@@ -1,4 +1,4 @@
-"""The interface of what moves files to tasks and back."""
+"""The interface of staging providers, which move files to tasks and back."""
 
 from __future__ import annotations
 
@@ -14,76 +14,77 @@ if TYPE_CHECKING:
 
 
 class Staging:
-    """Moves files of some schemes. This is the class to extend for another way to move files.
+    """Moves files of certain schemes. Subclass it to support another way of moving files.
 
-    An executor's ``storage_access`` is a list of these. For each File that is an argument of a task, the
-    first that says :meth:`can_stage_in` is asked to :meth:`stage_in`, and then to :meth:`replace_task`;
-    likewise for the files a task writes. So there are two ways to move a file, and a class may use both:
+    An executor's ``storage_access`` is a list of staging providers. For each File among a task's arguments,
+    Parsl uses the first provider whose :meth:`can_stage_in` returns True: it calls the provider's
+    :meth:`stage_in`, then :meth:`replace_task`. Files that a task writes are handled likewise. A provider
+    can move a file in two ways, or combine them:
 
-    - in a task of its own, before or after the user's: ``stage_in`` and ``stage_out`` submit one
+    - in a separate task before or after the user's task: ``stage_in`` and ``stage_out`` submit a transfer
       (:meth:`DataManager.submit_transfer <parsl.data_provider.data_manager.DataManager.submit_transfer>`)
       and return its future;
-    - in the user's task, where it runs: ``replace_task`` and ``replace_task_stage_out`` return a function
-      that does it and calls the user's.
+    - within the user's task, where it runs: ``replace_task`` and ``replace_task_stage_out`` return a
+      function that moves the file and calls the user's function.
 
-    Either way ``stage_in`` and ``stage_out`` set ``file.local_path``, the path at which the user's function
-    finds or writes the file. The File that they get is a copy, of this task's own. All of it is called in
-    the driver, by any thread, and must not wait for the transfer.
+    In both cases ``stage_in`` and ``stage_out`` set ``file.local_path``, the path at which the user's
+    function reads or writes the file. The File that they get is a copy that belongs to this task alone.
+    All methods are called in the driver, from any thread, and must not wait for the transfer.
 
-    Whatever is not overridden does nothing.
+    Methods that are not overridden do nothing.
     """
 
-    #: The schemes it is for, as far as known: error messages list them.
+    #: The schemes that the provider supports, as far as known. Error messages list them.
     schemes: Sequence[str] = ()
 
     def can_stage_in(self, file: File) -> bool:
-        """Whether this can bring ``file`` to a task."""
+        """Return whether this provider can move ``file`` to a task."""
         return False
 
     def can_stage_out(self, file: File) -> bool:
-        """Whether this can bring what a task has written to ``file``."""
+        """Return whether this provider can move what a task has written to ``file``."""
         return False
 
     def stage_in(
         self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
     ) -> DataFuture | None:
-        """Have a file brought to where a task runs.
+        """Start to move a file to where a task runs.
 
         Args:
-            dm: What knows the kernel and its executors.
+            dm: Gives access to the kernel and its executors.
             executor: The label of the task's executor.
-            file: The file; its ``local_path`` is to be set.
-            parent_fut: What has to be done before the file is there to be copied; None if it is there.
+            file: The file. This method sets its ``local_path``.
+            parent_fut: Completes when the file exists and can be copied; None if the file exists already.
 
         Returns:
-            What the task has to wait for; None: it need not, apart from ``parent_fut``.
+            The future that the task has to wait for; None if it only has to wait for ``parent_fut``.
         """
         return None
 
     def stage_out(
         self, dm: DataManager, executor: str, file: File, app_fu: Future[Any]
     ) -> Future[Any] | None:
-        """Have a file brought from where a task has written it.
+        """Start to move a file from where a task writes it.
 
         Args:
-            dm: What knows the kernel and its executors.
+            dm: Gives access to the kernel and its executors.
             executor: The label of the task's executor.
-            file: The file; its ``local_path`` is to be set.
+            file: The file. This method sets its ``local_path``.
             app_fu: The future of the task.
 
         Returns:
-            What has to be done for the file to be there; None: the task.
+            The future that completes when the file is in place; None if that is the task's future.
         """
         return None
 
     def replace_task(
         self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
     ) -> Callable[..., Any] | None:
-        """Return the function to call in the place of ``func``, to bring in ``file``; None: no other."""
+        """Return a function that stages ``file`` in and calls ``func``; None to keep ``func``."""
         return None
 
     def replace_task_stage_out(
         self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
     ) -> Callable[..., Any] | None:
-        """Return the function to call in the place of ``func``, to bring out ``file``; None: no other."""
+        """Return a function that calls ``func`` and stages ``file`` out; None to keep ``func``."""
         return None

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
-from parsl.common.representation import RepresentationMixin
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
-from parsl.data_provider.staged_call import StagedCall, make_parents
-from parsl.data_provider.staging import Staging
-from parsl.data_provider.zip_archive import add_member, extract_member
+from parsl.data_provider.transfers import (
+    TwoWayStaging,
+    after_making_parents,
+    copy_stream,
+    make_parents,
+    whole_file,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
-    from typing import Any
+    from typing import IO, Any
 
     from parsl.data_provider.data_manager import DataManager
     from parsl.vocabulary.data_future import DataFuture
@@ -24,7 +28,7 @@ __all__ = ["TransferError", "ZipAuthorityError", "ZipFileStaging", "zip_path_spl
 
 
 class ZipAuthorityError(StagingError):
-    """A ``zip:`` URL names a host, which it cannot.
+    """A ``zip:`` URL names a host.
 
     Args:
         file: The file.
@@ -37,33 +41,33 @@ class ZipAuthorityError(StagingError):
     def __str__(self) -> str:
         return (
             f"ZipFileStaging cannot stage Files with an authority (netloc) section ({self.file.netloc}), "
-            f"for {self.file.url}. With two slashes the first part of the path is taken for a host; "
-            "write one, zip:/path/archive.zip/member"
+            f"for {self.file.url}. After two slashes, the first part of the path is read as a host; "
+            "write one slash, as in zip:/path/archive.zip/member"
         )
 
 
-class ZipFileStaging(Staging, RepresentationMixin):
-    """Takes files out of zip archives, and puts files into them, on a disk that driver and tasks share.
+class ZipFileStaging(TwoWayStaging):
+    """Extracts files from zip archives and adds files to them, on a disk that driver and tasks share.
 
-    The URL is ``zip:``, the path of the archive, which ends with ``.zip``, and the path in the archive. Any
-    number of tasks may add to an archive at the same time.
+    The URL consists of ``zip:``, the path of the archive, which ends with ``.zip``, and the path within the
+    archive. Several tasks may add to an archive at the same time.
     """
 
     schemes = ("zip",)
 
     def can_stage_in(self, file: File) -> bool:
-        """``zip:`` URLs."""
+        """Return whether the file has a ``zip:`` URL."""
         return self.is_zip_url(file)
 
     def can_stage_out(self, file: File) -> bool:
-        """``zip:`` URLs."""
+        """Return whether the file has a ``zip:`` URL."""
         return self.is_zip_url(file)
 
     def is_zip_url(self, file: File) -> bool:
-        """Whether it is a ``zip:`` URL.
+        """Return whether the file has a ``zip:`` URL.
 
         Raises:
-            ZipAuthorityError: It is one that names a host.
+            ZipAuthorityError: The URL names a host.
         """
         if file.scheme != "zip":
             return False
@@ -77,17 +81,12 @@ class ZipFileStaging(Staging, RepresentationMixin):
         """Submit a task that extracts the file."""
         archive, member = _checked_split(file)
         path = file.local_path = dm.local_path(file, executor, member)
-        after = [] if parent_fut is None else [parent_fut]
-        return dm.fetch_once(
-            executor,
-            file,
-            lambda: dm.submit_transfer(extract_member, (archive, member, path), executor, after),
-        )
+        return dm.fetch_once(executor, file, extract_member, (archive, member, path), parent_fut)
 
     def stage_out(
         self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any]
     ) -> Future[Any] | None:
-        """Submit a task that adds the file to the archive once it is written."""
+        """Submit a task that adds the file to the archive after the task has written the file."""
         archive, member = _checked_split(file)
         path = file.local_path = dm.local_path(file, executor, member)
         future: Future[Any] = dm.submit_transfer(add_member, (archive, member, path), executor, [parent_fut])
@@ -96,25 +95,70 @@ class ZipFileStaging(Staging, RepresentationMixin):
     def replace_task_stage_out(
         self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
     ) -> Callable[..., Any] | None:
-        """Have the directory made that the task is to write to."""
-        return StagedCall(func, before=[_parents_of(file)])
+        """Return a function that first makes the directory that the task writes to."""
+        return after_making_parents(func, file.local_path)
 
 
 def zip_path_split(path: str) -> tuple[str, str]:
     """Split the path of a ``zip:`` URL: ``/a/b.zip/c/d`` is ``c/d`` in ``/a/b.zip``.
 
     Returns:
-        The path of the archive and the path in it.
+        The path of the archive and the path within it.
 
     Raises:
-        ValueError: No part of the path but the last ends with ``.zip``.
+        ValueError: No part of the path except the last ends with ``.zip``.
     """
     archive, found, member = path.partition(".zip/")
     if not found:
-        raise ValueError(
-            f"{path!r} does not say which file of which archive; expected /path/archive.zip/member"
-        )
+        raise ValueError(f"{path!r} names no file in an archive; expected /path/archive.zip/member")
     return archive + ".zip", member
+
+
+def extract_member(archive: str, member: str, local_path: str) -> None:
+    """Copy a member of an archive to a file.
+
+    Raises:
+        TransferError: The archive or the member does not exist, or the file cannot be written.
+    """
+    from zipfile import BadZipFile, ZipFile
+
+    source = f"{member!r} in {archive}"
+    try:
+        with (
+            _locked(archive, "rb") as stream,
+            ZipFile(stream) as opened,
+            opened.open(member) as content,
+            whole_file(local_path) as out,
+        ):
+            copy_stream(content, out)
+    except KeyError as error:
+        raise TransferError(source, local_path, "the archive has no such member") from error
+    except FileNotFoundError as error:
+        raise TransferError(source, local_path, f"there is no {error.filename}") from error
+    except (OSError, BadZipFile, RuntimeError) as error:
+        raise TransferError(source, local_path, f"{type(error).__name__}: {error}") from error
+
+
+def add_member(archive: str, member: str, local_path: str) -> None:
+    """Add a file to an archive, or replace the member of that name; make the archive if it is missing.
+
+    If this fails, the archive stays as it was.
+
+    Raises:
+        TransferError: The file does not exist, or the archive cannot be written.
+    """
+    from zipfile import BadZipFile
+
+    destination = f"{member!r} in {archive}"
+    try:
+        make_parents(archive)
+        with _locked(archive, "a+b") as stream:
+            _append(stream, member, local_path)
+    except FileNotFoundError as error:
+        reason = f"the task has not written {error.filename}"
+        raise TransferError(local_path, destination, reason) from error
+    except (OSError, BadZipFile) as error:
+        raise TransferError(local_path, destination, f"{type(error).__name__}: {error}") from error
 
 
 def _checked_split(file: File) -> tuple[str, str]:
@@ -127,8 +171,42 @@ def _checked_split(file: File) -> tuple[str, str]:
     return archive, member
 
 
-def _parents_of(file: File) -> Callable[[], None]:
-    from functools import partial
+def _append(stream: IO[bytes], member: str, local_path: str) -> None:
+    import warnings
+    from zipfile import ZIP_DEFLATED, ZipFile
 
-    assert file.local_path is not None
-    return partial(make_parents, file.local_path)
+    size_bytes = os.fstat(stream.fileno()).st_size
+    # The new member overwrites the directory at the archive's end: keep it to restore it after a failure.
+    start, directory = _directory(stream) if size_bytes else (0, b"")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a second member of that name hides the first
+            with ZipFile(stream, "a" if size_bytes else "w", ZIP_DEFLATED) as opened:
+                opened.write(local_path, member)
+    except BaseException:
+        stream.seek(start)
+        stream.truncate()
+        stream.write(directory)
+        raise
+
+
+def _directory(stream: IO[bytes]) -> tuple[int, bytes]:
+    """Return the position of an archive's directory, and the bytes from there on."""
+    from zipfile import ZipFile
+
+    with ZipFile(stream) as opened:
+        start = opened.start_dir
+    stream.seek(start)
+    return start, stream.read()
+
+
+@contextmanager
+def _locked(archive: str, mode: str) -> Generator[IO[bytes], None, None]:
+    """Open an archive: with a shared lock for reading, with an exclusive lock for extending it."""
+    import fcntl
+
+    is_writing = mode != "rb"
+    descriptor = os.open(archive, (os.O_RDWR | os.O_CREAT) if is_writing else os.O_RDONLY, 0o666)
+    with open(descriptor, "r+b" if is_writing else "rb") as stream:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if is_writing else fcntl.LOCK_SH)  # released on closing
+        yield stream
