@@ -51,7 +51,7 @@ class Job:
     plan: JobPlan
     submitted_s: float
     cancelled_s: float | None = None
-    end_was_told: bool = False
+    end_is_known: bool = False
 
     def state(self, now_s: float) -> JobState:
         starts_s = self.submitted_s + self.plan.queued_s
@@ -125,9 +125,9 @@ class Cluster(ExecutionProvider):
         statuses = []
         for job_id in job_ids:
             job = self.jobs[str(job_id)]
-            assert not job.end_was_told, f"{job_id} is asked about again, though it has ended"
+            assert not job.end_is_known, f"{job_id} is asked about again, though it has ended"
             status = JobStatus(job.state(self._clock()))
-            job.end_was_told = status.terminal
+            job.end_is_known = status.terminal
             statuses.append(status)
         return statuses
 
@@ -136,7 +136,7 @@ class Cluster(ExecutionProvider):
             raise TimeoutError("qdel: cannot connect to server")
         for job_id in job_ids:
             job = self.jobs[str(job_id)]
-            assert not job.end_was_told, f"{job_id} is cancelled, though it is known to have ended"
+            assert not job.end_is_known, f"{job_id} is cancelled, though it is known to have ended"
             if job.cancelled_s is None:
                 job.cancelled_s = self._clock() + self.cancel_takes_s
             self.cancelled.append(job.block_id)
@@ -183,9 +183,9 @@ class Farm(BlockProviderExecutor):
         self.managed: dict[str, Managed] = {}
         self.finished = 0
         self.failed_with: BaseException | None = None
-        self.knows_workers_from_the_start = True
-        #: Whether tasks say how long they take: they start only where there is so much time.
-        self.tells_durations = False
+        self.knows_workers = True
+        #: Whether tasks have a known runtime: they start only in blocks with enough time left.
+        self.has_runtimes = False
 
     def launch_command(self, block_id: str) -> str:
         return block_id
@@ -203,20 +203,20 @@ class Farm(BlockProviderExecutor):
 
     @property
     def workers_per_node(self) -> int | None:
-        return self.workers if self.knows_workers_from_the_start or self.managed else None
+        return self.workers if self.knows_workers or self.managed else None
 
     def outstanding(self) -> int:
         return len(self.queue) + sum(len(block.ends_s) for block in self.managed.values())
 
     def outstanding_without_time(self) -> int:
-        if not self.tells_durations or not self.managed:
+        if not self.has_runtimes or not self.managed:
             return 0
         offered = TimeOffered(max(map(self._left_s, self.managed)), self.cluster.longest_s)
         tasks = [Task(0, b"", b"", runtime_s=duration_s) for duration_s in self.queue]
         return sum(map(offered.is_too_little_for, tasks))
 
     def _left_s(self, block_id: str) -> float:
-        return self.cluster.left_s(block_id) if self.tells_durations else FOREVER_S
+        return self.cluster.left_s(block_id) if self.has_runtimes else FOREVER_S
 
     def fail_outstanding(self, exception: BaseException) -> None:
         self.failed_with = exception
@@ -295,7 +295,7 @@ class Simulation(BlockListener):
             strategy=strategy, strategy_period=5, max_idletime=max_idletime_s, clock=self.clock
         )
         self.poller.watch([self.farm])
-        self._next_look_s = self.clock()
+        self._next_update_s = self.clock()
         self._is_woken = False
         self.farm.blocks.add_listener(self)
         self.block_counts: list[int] = []
@@ -316,9 +316,9 @@ class Simulation(BlockListener):
 
     def tick(self) -> None:
         self.farm.tick()
-        if self._is_woken or self.clock() >= self._next_look_s:
+        if self._is_woken or self.clock() >= self._next_update_s:
             self._is_woken = False
-            self._next_look_s = self.clock() + self.poller.look()
+            self._next_update_s = self.clock() + self.poller.update_all()
             self.farm.tick()
         self.block_counts.append(len(self.cluster.live_jobs()))
         self.clock.now_s += 1

@@ -29,7 +29,7 @@ LETTERS = {
 
 
 class Judged:
-    """An executor as far as error handlers are concerned."""
+    """The parts of an executor, and of its blocks, that error handlers use."""
 
     label = "judged"
 
@@ -65,7 +65,7 @@ def judge(handler: Any, letters: str, init_blocks: int | None = 1, **settings: i
 
 
 @pytest.mark.parametrize("letters", ["", "F", "FFFFFFFFFF", "MMM"])
-def test_noop_never_stops(letters: str) -> None:
+def test_noop_never_gives_up(letters: str) -> None:
     assert judge(noop_error_handler, letters) is None
 
 
@@ -73,7 +73,7 @@ def test_noop_never_stops(letters: str) -> None:
     ("init_blocks", "letters"),
     [(0, "F"), (1, "F"), (1, "M"), (1, "FFM"), (2, "FF"), (5, "FFFFFF"), (None, "FFF")],
 )  # fmt: skip
-def test_simple_stops_when_all_the_first_blocks_failed(init_blocks: int | None, letters: str) -> None:
+def test_simple_gives_up_when_all_the_first_blocks_failed(init_blocks: int | None, letters: str) -> None:
     assert isinstance(judge(simple_error_handler, letters, init_blocks), TooManyJobFailuresError)
 
 
@@ -83,12 +83,14 @@ def test_simple_stops_when_all_the_first_blocks_failed(init_blocks: int | None, 
     + [(1, f"FFF{letter}") for letter in "CPRSTUX"]
     + [(1, f"{letter}FFF") for letter in "CPRSTUX"],
 )
-def test_simple_goes_on_while_any_block_has_not_failed(init_blocks: int | None, letters: str) -> None:
+def test_simple_continues_while_any_block_has_not_failed(init_blocks: int | None, letters: str) -> None:
     assert judge(simple_error_handler, letters, init_blocks) is None
 
 
 @pytest.mark.parametrize(("managers", "stops"), [(0, True), (3, False)])
-def test_simple_stops_when_too_many_in_a_row_died_young_and_nothing_works(managers: int, stops: bool) -> None:
+def test_simple_gives_up_when_too_many_in_a_row_ended_early_and_none_works(
+    managers: int, stops: bool
+) -> None:
     judged = Judged(1)
     judged.failures_in_row, judged.managers = MAX_FAILURES_IN_ROW, managers
     simple_error_handler(cast(BlockProviderExecutor, judged), statuses("CSFFTFFFFF"))
@@ -97,7 +99,9 @@ def test_simple_stops_when_too_many_in_a_row_died_young_and_nothing_works(manage
 
 
 @pytest.mark.parametrize(("failures_in_row", "stops"), [(0, False), (2, False), (3, True)])
-def test_simple_goes_on_where_the_only_blocks_failed_but_worked(failures_in_row: int, stops: bool) -> None:
+def test_simple_continues_when_the_only_blocks_worked_before_they_failed(
+    failures_in_row: int, stops: bool
+) -> None:
     """As when the node of the first block is lost."""
     judged = Judged(1)
     judged.failures_in_row, judged.have_connected = failures_in_row, True
@@ -108,7 +112,7 @@ def test_simple_goes_on_where_the_only_blocks_failed_but_worked(failures_in_row:
 @pytest.mark.parametrize(
     ("failures_in_row", "has_output", "stops"), [(1, False, False), (3, False, True), (1, True, True)]
 )
-def test_simple_goes_on_where_the_scheduler_has_lost_a_job_that_had_not_begun(
+def test_simple_continues_when_the_scheduler_has_lost_a_job_that_had_not_begun(
     failures_in_row: int, has_output: bool, stops: bool, tmp_path: Path
 ) -> None:
     stdout = tmp_path / "stdout"
@@ -122,16 +126,16 @@ def test_simple_goes_on_where_the_scheduler_has_lost_a_job_that_had_not_begun(
 
 
 @pytest.mark.parametrize("letters", ["FFF", "CFFF", "RRRRMFM", "SSFFF"])
-def test_windowed_stops_when_the_newest_blocks_failed(letters: str) -> None:
+def test_windowed_gives_up_when_the_newest_blocks_failed(letters: str) -> None:
     assert isinstance(judge(windowed_error_handler, letters), TooManyJobFailuresError)
 
 
 @pytest.mark.parametrize("letters", ["", "F", "FF", "FFFC", "FFSF", "FFT", "FFFFFFR"])
-def test_windowed_goes_on_otherwise(letters: str) -> None:
+def test_windowed_continues_otherwise(letters: str) -> None:
     assert judge(windowed_error_handler, letters) is None
 
 
-def test_the_windows_size_can_be_chosen() -> None:
+def test_the_window_size_is_configurable() -> None:
     assert judge(windowed_error_handler, "CFF", threshold=2) is not None
     assert judge(windowed_error_handler, "CFFF", threshold=4) is None
 
@@ -156,7 +160,7 @@ def test_the_error_describes_each_failed_block(tmp_path: Path) -> None:
     ]
 
 
-def test_of_many_failed_blocks_the_last_are_described() -> None:
+def test_only_the_last_of_many_failed_blocks_are_described() -> None:
     text = str(judge(windowed_error_handler, "F" * 500, threshold=500))
     assert text.startswith("500 blocks failed, so no more are started.\nThe last 10 of them:\nBlock 490 ")
     assert text.count("Block ") == 10

@@ -1,4 +1,4 @@
-"""The poller's thread, on real time; what it decides is tested in simulated time."""
+"""The poller's thread in real time; its decisions are tested in simulated time."""
 
 from __future__ import annotations
 
@@ -97,16 +97,16 @@ def test_wrong_parameters_are_named(name: str, value: object) -> None:
         JobStatusPoller(**settings)
 
 
-def test_without_blocks_to_look_after_there_is_no_thread(tmp_path: Path) -> None:
+def test_without_an_executor_with_blocks_there_is_no_thread(tmp_path: Path) -> None:
     poller = JobStatusPoller(strategy="simple", strategy_period=5, max_idletime=120)
     poller.add_executors([PlainExecutor()])
     assert repr(poller) == "<JobStatusPoller simple, 0 executors, not started>"
-    poller.wake()
+    poller.blocks_changed()
     assert poller.close()
     assert repr(poller) == "<JobStatusPoller simple, 0 executors, closed>"
 
 
-def test_a_launch_command_that_fails_is_in_every_tasks_error_at_once(
+def test_a_failing_launch_command_is_described_in_every_tasks_error_at_once(
     tmp_path: Path, watch: Callable[..., JobStatusPoller]
 ) -> None:
     executor = LocalExecutor(tmp_path, "echo launch me not >&2; exit 7", init_blocks=3, max_blocks=3)
@@ -147,7 +147,7 @@ def test_a_block_that_ends_is_replaced_at_once_while_there_is_work(
     assert executor.status_facade["0"].state is JobState.COMPLETED
 
 
-def test_an_executor_that_cannot_be_looked_after_fails_and_the_others_do_not(
+def test_an_error_with_one_executor_does_not_affect_the_others(
     tmp_path: Path,
     watch: Callable[..., JobStatusPoller],
     wait_until: WaitUntil,
@@ -170,7 +170,7 @@ def test_an_executor_that_cannot_be_looked_after_fails_and_the_others_do_not(
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_it_looks_once_per_period_without_news(
+def test_executors_are_updated_once_per_period_without_news(
     tmp_path: Path, watch: Callable[..., JobStatusPoller], wait_until: WaitUntil
 ) -> None:
     executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0)
@@ -180,14 +180,14 @@ def test_it_looks_once_per_period_without_news(
     wait_until(lambda: len(looks) >= 5)
 
 
-def test_many_wakes_make_few_looks(tmp_path: Path, watch: Callable[..., JobStatusPoller]) -> None:
+def test_many_changes_cause_few_updates(tmp_path: Path, watch: Callable[..., JobStatusPoller]) -> None:
     executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=0)
     looks = []
     executor.block_error_handler = lambda executor, status: looks.append(time.monotonic())
     poller = watch(executor)
     end_s = time.monotonic() + 0.3
     while time.monotonic() < end_s:
-        poller.wake()
+        poller.blocks_changed()
     assert 1 <= len(looks) <= 8
 
 
@@ -196,10 +196,7 @@ def test_closing_ends_the_thread_and_leaves_the_blocks(
 ) -> None:
     executor = LocalExecutor(tmp_path, "sleep 1000", init_blocks=1)
     poller = watch(executor)
-    thread = poller._thread
-    assert thread is not None
-    assert thread in threading.enumerate()
-    assert thread.name == "JobStatusPoller"
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "JobStatusPoller"]
     assert poller.close(timeout_s=30)
     assert thread not in threading.enumerate()
     executor.submit(len, {})
@@ -208,19 +205,19 @@ def test_closing_ends_the_thread_and_leaves_the_blocks(
     assert len(executor.blocks_to_job_id) == 1
 
 
-def test_a_poller_that_cannot_go_on_fails_all_executors_and_those_that_come_later(
+def test_a_poller_that_fails_fails_all_executors_and_later_ones(
     tmp_path: Path, watch: Callable[..., JobStatusPoller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (LocalExecutor(tmp_path, "sleep 1000", init_blocks=1) for _ in range(2))
     poller = watch(first)
     future = first.submit(None, None)
 
-    def look() -> float:
+    def update_all() -> float:
         raise MemoryError("no memory left")
 
-    monkeypatch.setattr(poller, "look", look)
-    poller.wake()
-    with pytest.raises(BadStateException, match=r"'JobStatusPoller', which looks after blocks.*no memory"):
+    monkeypatch.setattr(poller, "update_all", update_all)
+    poller.blocks_changed()
+    with pytest.raises(BadStateException, match=r"'JobStatusPoller', which scales blocks.*no memory"):
         future.result(30)
     second.blocks.start()
     poller.add_executors([second])
@@ -229,7 +226,7 @@ def test_a_poller_that_cannot_go_on_fails_all_executors_and_those_that_come_late
     assert poller.close(30)
 
 
-def test_a_block_error_handler_that_exits_fails_its_own_executor_only(
+def test_a_block_error_handler_that_exits_fails_only_its_executor(
     tmp_path: Path, watch: Callable[..., JobStatusPoller]
 ) -> None:
     leaving, staying = (LocalExecutor(tmp_path, "sleep 1000", init_blocks=1) for _ in range(2))
@@ -238,18 +235,18 @@ def test_a_block_error_handler_that_exits_fails_its_own_executor_only(
     with pytest.raises(BadStateException):
         leaving.submit(None, None).result(30)
     staying.submit(None, None)
-    poller.look()
+    poller.update_all()
     assert not staying.bad_state_is_set
 
 
-def test_a_run_that_will_have_no_blocks_is_told_so(tmp_path: Path) -> None:
+def test_a_run_that_never_has_blocks_causes_a_warning(tmp_path: Path) -> None:
     poller = JobStatusPoller(strategy="none", strategy_period=LONG_S, max_idletime=LONG_S)
     with pytest.warns(BlocksWarning, match=r"Executor local has no blocks: .*init_blocks=0.*'simple'"):
         poller.watch([LocalExecutor(tmp_path, "true", init_blocks=0)])
 
 
 @pytest.mark.parametrize(("strategy", "init_blocks"), [("none", 1), ("simple", 0), ("htex_auto_scale", 0)])
-def test_others_are_told_nothing(
+def test_other_runs_cause_no_warning(
     tmp_path: Path, recwarn: pytest.WarningsRecorder, strategy: str, init_blocks: int
 ) -> None:
     poller = JobStatusPoller(strategy=strategy, strategy_period=LONG_S, max_idletime=LONG_S)

@@ -1,4 +1,4 @@
-"""Hours of work on a simulated cluster, told as stories."""
+"""Hours of work on a simulated cluster, as scenarios."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_fourteen_tasks_on_blocks_of_48_slots_settle_on_one_block(strategy: str)
 
 
 @pytest.mark.parametrize("strategy", SCALING)
-def test_a_queue_of_tasks_takes_all_the_blocks_there_may_be_and_gives_them_back(strategy: str) -> None:
+def test_a_queue_of_tasks_scales_out_to_max_blocks_and_in_to_none(strategy: str) -> None:
     simulation = Simulation(lambda _: JobPlan(queued_s=300), workers_per_block=10, strategy=strategy)
     simulation.farm.add_tasks(1000, 60)
     simulation.run(10)
@@ -44,7 +44,7 @@ def test_queued_blocks_count_as_capacity() -> None:
     assert len(simulation.cluster.submissions) == 2
 
 
-def test_simple_keeps_idle_blocks_while_one_still_works() -> None:
+def test_simple_keeps_idle_blocks_while_another_works() -> None:
     simulation = Simulation(workers_per_block=1)
     simulation.farm.add_tasks(4, 30)
     simulation.farm.add_tasks(1, 1000)
@@ -54,7 +54,7 @@ def test_simple_keeps_idle_blocks_while_one_still_works() -> None:
     assert simulation.block_counts[-1] == 0
 
 
-def test_htex_auto_scale_gives_idle_blocks_back_while_another_still_works() -> None:
+def test_htex_auto_scale_scales_in_idle_blocks_while_another_works() -> None:
     simulation = Simulation(workers_per_block=1, strategy="htex_auto_scale")
     simulation.farm.add_tasks(4, 30)
     simulation.farm.add_tasks(1, 1000)
@@ -67,7 +67,7 @@ def test_htex_auto_scale_gives_idle_blocks_back_while_another_still_works() -> N
     ]
 
 
-def test_queued_blocks_that_are_needed_no_more_are_taken_back() -> None:
+def test_queued_blocks_that_are_no_longer_needed_are_cancelled() -> None:
     def plan(number: int) -> JobPlan:
         return JobPlan(queued_s=0 if number == 0 else HOUR_S)
 
@@ -81,7 +81,7 @@ def test_queued_blocks_that_are_needed_no_more_are_taken_back() -> None:
 
 
 @pytest.mark.parametrize("strategy", SCALING)
-def test_waves_with_troughs_shorter_than_the_idle_time_cost_no_block(strategy: str) -> None:
+def test_troughs_shorter_than_the_idle_time_cost_no_block(strategy: str) -> None:
     simulation = Simulation(workers_per_block=5, strategy=strategy, max_idletime_s=120)
     for _ in range(20):
         simulation.farm.add_tasks(50, 20)
@@ -91,18 +91,18 @@ def test_waves_with_troughs_shorter_than_the_idle_time_cost_no_block(strategy: s
 
 
 def hour_long_blocks(strategy: str, **limits: int) -> Simulation:
-    """Blocks of one hour, and tasks that say how long they take."""
+    """Blocks of one hour, and tasks with a known runtime."""
 
     def plan(_: int) -> JobPlan:
         return JobPlan(queued_s=60, runs_s=HOUR_S, end=JobState.TIMEOUT)
 
     simulation = Simulation(plan, workers_per_block=2, strategy=strategy, **limits)
-    simulation.farm.tells_durations = True
+    simulation.farm.has_runtimes = True
     return simulation
 
 
 @pytest.mark.parametrize("strategy", SCALING)
-def test_a_task_for_which_no_running_block_has_the_time_gets_a_new_one(strategy: str) -> None:
+def test_a_task_for_which_no_running_block_has_enough_time_gets_a_new_block(strategy: str) -> None:
     simulation = hour_long_blocks(strategy)
     simulation.farm.add_tasks(1, HOUR_S)
     simulation.run(1800)
@@ -119,7 +119,7 @@ def test_a_task_for_which_no_running_block_has_the_time_gets_a_new_one(strategy:
     assert simulation.farm.finished == 3
 
 
-def test_a_task_that_ran_out_of_time_while_it_waited_gets_a_new_block() -> None:
+def test_a_queued_task_for_which_blocks_no_longer_have_enough_time_gets_a_new_block() -> None:
     simulation = hour_long_blocks("simple")
     simulation.farm.add_tasks(2, 1800)
     simulation.farm.add_tasks(2, 1700)
@@ -129,7 +129,7 @@ def test_a_task_that_ran_out_of_time_while_it_waited_gets_a_new_block() -> None:
     assert len(simulation.cluster.submissions) == 2
 
 
-def test_an_idle_block_makes_room_for_one_with_more_time_but_a_busy_one_does_not() -> None:
+def test_only_an_idle_block_makes_room_for_one_with_more_time() -> None:
     simulation = hour_long_blocks("htex_auto_scale", init_blocks=1, min_blocks=1, max_blocks=1)
     simulation.farm.add_tasks(1, 1000)
     simulation.run(500)
@@ -141,7 +141,7 @@ def test_an_idle_block_makes_room_for_one_with_more_time_but_a_busy_one_does_not
     assert len(simulation.cluster.submissions) == 2
 
 
-def test_a_task_that_no_new_block_would_have_the_time_for_starts_no_storm() -> None:
+def test_a_task_that_is_too_long_for_any_block_starts_few_blocks() -> None:
     simulation = hour_long_blocks("htex_auto_scale")
     simulation.farm.add_tasks(1, HOUR_S + 1)
     simulation.run(4 * HOUR_S)
@@ -149,7 +149,7 @@ def test_a_task_that_no_new_block_would_have_the_time_for_starts_no_storm() -> N
 
 
 @pytest.mark.parametrize("strategy", SCALING)
-def test_min_blocks_stay_and_are_restored(strategy: str) -> None:
+def test_min_blocks_are_kept_and_replaced(strategy: str) -> None:
     def plan(number: int) -> JobPlan:
         return JobPlan(runs_s=1000, end=JobState.TIMEOUT) if number < 2 else JobPlan()
 
@@ -161,7 +161,7 @@ def test_min_blocks_stay_and_are_restored(strategy: str) -> None:
     assert len(simulation.cluster.submissions) == 4
 
 
-def test_a_block_at_its_walltime_is_replaced_at_once_if_there_is_work() -> None:
+def test_a_block_that_reaches_its_walltime_is_replaced_at_once_while_there_are_tasks() -> None:
     simulation = Simulation(lambda _: JobPlan(runs_s=600, end=JobState.TIMEOUT), workers_per_block=2)
     simulation.farm.add_tasks(400, 30)
     simulation.run(601)
@@ -170,9 +170,9 @@ def test_a_block_at_its_walltime_is_replaced_at_once_if_there_is_work() -> None:
     assert simulation.farm.finished == 400
 
 
-def test_workers_are_learnt_from_the_first_block() -> None:
+def test_the_first_block_shows_the_number_of_workers() -> None:
     simulation = Simulation(lambda _: JobPlan(queued_s=60), workers_per_block=4, init_blocks=0)
-    simulation.farm.knows_workers_from_the_start = False
+    simulation.farm.knows_workers = False
     simulation.farm.add_tasks(12, 100)
     simulation.run(59)
     assert len(simulation.cluster.submissions) == 1
@@ -187,7 +187,7 @@ def test_parallelism_shares_slots_between_tasks() -> None:
     assert len(simulation.cluster.submissions) == 3
 
 
-def test_a_job_that_takes_long_to_end_counts_until_it_has_ended() -> None:
+def test_a_cancelled_job_counts_until_it_has_ended() -> None:
     simulation = Simulation(workers_per_block=1, max_blocks=3, max_idletime_s=10)
     simulation.cluster.cancel_takes_s = 500
     simulation.farm.add_tasks(3, 10)
@@ -200,7 +200,7 @@ def test_a_job_that_takes_long_to_end_counts_until_it_has_ended() -> None:
     assert len(simulation.cluster.submissions) > 3
 
 
-def test_while_the_scheduler_cannot_be_asked_nothing_changes() -> None:
+def test_nothing_changes_while_the_scheduler_cannot_be_queried() -> None:
     simulation = Simulation(workers_per_block=1, max_blocks=4)
     simulation.farm.add_tasks(4, HOUR_S)
     simulation.run(20)
@@ -210,14 +210,14 @@ def test_while_the_scheduler_cannot_be_asked_nothing_changes() -> None:
     assert {status.state for status in simulation.farm.status_facade.values()} == {JobState.RUNNING}
 
 
-def test_blocks_that_never_work_are_tried_ever_more_slowly() -> None:
+def test_blocks_that_never_work_are_replaced_more_and_more_slowly() -> None:
     simulation = Simulation(lambda _: JobPlan(is_refused=True))
     simulation.farm.add_tasks(1, 10)
     simulation.run(HOUR_S)
     assert 10 <= len(simulation.cluster.submissions) <= 80
 
 
-def test_blocks_that_never_work_end_in_an_error_that_says_why() -> None:
+def test_blocks_that_never_work_fail_the_tasks_with_the_reason() -> None:
     simulation = Simulation(lambda _: JobPlan(is_refused=True), handler=True)
     simulation.farm.add_tasks(1, 10)
     simulation.run(HOUR_S)
@@ -226,7 +226,7 @@ def test_blocks_that_never_work_end_in_an_error_that_says_why() -> None:
     assert "would exceed the queue's limit" in str(simulation.farm.failed_with)
 
 
-def test_a_worker_init_that_breaks_later_makes_no_storm_of_jobs() -> None:
+def test_a_worker_init_that_breaks_later_starts_few_jobs() -> None:
     def plan(number: int) -> JobPlan:
         is_good = number < 10
         return JobPlan(5, HOUR_S / 2, JobState.TIMEOUT) if is_good else JobPlan(30, 0, JobState.FAILED)
@@ -238,14 +238,14 @@ def test_a_worker_init_that_breaks_later_makes_no_storm_of_jobs() -> None:
     assert len(simulation.cluster.submissions) <= 10 + 10 + 8
 
 
-def test_without_an_error_handler_it_is_one_job_a_minute() -> None:
+def test_without_an_error_handler_one_job_per_minute_is_tried() -> None:
     simulation = Simulation(lambda _: JobPlan(30, 0, JobState.FAILED), handler=False, max_blocks=10)
     simulation.farm.add_tasks(100, HOUR_S)
     simulation.run(HOUR_S)
     assert len(simulation.cluster.submissions) <= 10 + 60
 
 
-def test_blocks_that_are_drained_soon_are_no_failures() -> None:
+def test_blocks_that_are_drained_early_are_no_failures() -> None:
     simulation = Simulation(lambda _: JobPlan(1, 5), workers_per_block=2, handler=True, max_blocks=4)
     simulation.farm.add_tasks(400, 2)
     simulation.run_until_idle(HOUR_S)
@@ -253,7 +253,7 @@ def test_blocks_that_are_drained_soon_are_no_failures() -> None:
     assert simulation.farm.finished == 400
 
 
-def test_strategy_none_starts_the_first_blocks_and_no_others() -> None:
+def test_strategy_none_starts_only_the_first_blocks() -> None:
     simulation = Simulation(strategy=None, init_blocks=3)
     simulation.farm.add_tasks(100, 30)
     simulation.run_until_idle(HOUR_S)
@@ -269,7 +269,7 @@ def test_strategy_none_does_not_let_tasks_wait_for_ever() -> None:
 
 
 @pytest.mark.parametrize("strategy", SCALING)
-def test_an_idle_hour_asks_the_scheduler_no_more_than_its_interval_allows(strategy: str) -> None:
+def test_an_idle_hour_causes_no_more_queries_than_the_interval_allows(strategy: str) -> None:
     simulation = Simulation(init_blocks=5, min_blocks=5, status_interval_s=60, strategy=strategy)
     simulation.run(HOUR_S)
     assert len(simulation.cluster.status_calls) <= 70
@@ -298,7 +298,7 @@ arrivals = st.tuples(st.integers(0, 200), st.integers(1, 60), st.sampled_from([1
     cancel_takes_s=st.sampled_from([0, 3, 100]),
     outage=st.booleans(),
 )
-def test_whatever_comes_all_work_is_done_and_blocks_settle(
+def test_all_tasks_finish_and_blocks_settle(
     strategy: str,
     first_plans: list[JobPlan],
     waves: list[tuple[int, int, float]],

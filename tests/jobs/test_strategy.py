@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsl.executors.blocks.views import BlockHistory, BlockView
-from parsl.jobs.demand import Demand
 from parsl.jobs.states import JobState
-from parsl.jobs.strategy import Decision, ExecutorView, decide, retry_delay_s
+from parsl.jobs.strategy import Decision, Demand, ExecutorView, decide, retry_delay_s
 
 NOW_S = 10_000.0
 IDLETIME_S = 120.0
@@ -32,7 +31,7 @@ def queued(block_id: str, age_s: float = 500, state: JobState = JobState.PENDING
     return BlockView(block_id, state, age_s, managers=0, tasks_held=0, idle_s=age_s)
 
 
-def leaving(block_id: str) -> BlockView:
+def scaling_in(block_id: str) -> BlockView:
     return idle(block_id, is_scaling_in=True)
 
 
@@ -51,8 +50,8 @@ def long_known(needed: int = 0) -> Demand:
     return Demand(since_s=0.0, peaks=((NOW_S - 1, needed),))
 
 
-def scaled(about: ExecutorView, strategy: str | None = "simple", memory: Demand | None = None) -> Decision:
-    return decide(about, strategy, IDLETIME_S, NOW_S, memory or long_known())
+def scaled(about: ExecutorView, strategy: str | None = "simple", demand: Demand | None = None) -> Decision:
+    return decide(about, strategy, IDLETIME_S, NOW_S, demand or long_known())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def scaled(about: ExecutorView, strategy: str | None = "simple", memory: Demand 
     [(0, 1, 0), (1, 1, 1), (10, 1, 1), (11, 1, 2), (100, 1, 10), (1000, 1, 10), (100, 0.5, 5), (101, 0.5, 6),
      (1, 0, 1), (1000, 0, 1), (30, 0.1, 1), (300, 0.1, 3), (5, 0.01, 1)],
 )  # fmt: skip
-def test_as_many_blocks_are_wanted_as_the_tasks_are_worth(
+def test_scale_out_to_the_number_of_blocks_that_the_tasks_need(
     tasks: int, parallelism: float, blocks: int
 ) -> None:
     assert scaled(view(tasks=tasks, parallelism=parallelism)).scale_out == blocks
@@ -73,21 +72,21 @@ def test_blocks_count_as_capacity_whatever_state_they_are_in() -> None:
     assert scaled(view(*blocks, tasks=41)).scale_out == 1
 
 
-def test_a_leaving_block_is_no_capacity_but_counts_towards_the_maximum() -> None:
-    assert scaled(view(leaving("0"), tasks=5)).scale_out == 1
-    assert scaled(view(leaving("0"), tasks=5, max_blocks=1)).scale_out == 0
+def test_a_block_being_scaled_in_is_no_capacity_but_counts_towards_max_blocks() -> None:
+    assert scaled(view(scaling_in("0"), tasks=5)).scale_out == 1
+    assert scaled(view(scaling_in("0"), tasks=5, max_blocks=1)).scale_out == 0
 
 
-def test_min_blocks_are_there_even_when_there_is_nothing_to_do() -> None:
+def test_min_blocks_are_started_even_without_tasks() -> None:
     assert scaled(view(busy("0"), min_blocks=3)).scale_out == 2
 
 
-def test_more_blocks_than_allowed_are_let_be() -> None:
+def test_blocks_above_max_blocks_are_left_alone() -> None:
     decision = scaled(view(busy("0"), busy("1"), tasks=100, max_blocks=1))
     assert (decision.scale_out, decision.scale_in) == (0, ())
 
 
-def test_one_block_is_enough_to_learn_how_many_workers_it_has() -> None:
+def test_one_block_is_started_while_the_number_of_workers_is_unknown() -> None:
     assert scaled(view(tasks=1000, workers_per_block=None)).scale_out == 1
     assert scaled(view(queued("0"), tasks=1000, workers_per_block=None)).scale_out == 0
 
@@ -100,28 +99,28 @@ def test_one_block_is_enough_to_learn_how_many_workers_it_has() -> None:
         ((busy("0"), queued("1")), 1, 0),
         ((busy("0"), queued("1")), 10, 0),
         ((busy("0"), queued("1")), 11, 1),
-        ((busy("0"), leaving("1")), 11, 2),
+        ((busy("0"), scaling_in("1")), 11, 2),
         ((queued("0"),), 0, 0),
     ],
 )
-def test_tasks_that_no_running_block_has_the_time_for_are_worth_new_blocks(
+def test_tasks_for_which_no_running_block_has_enough_time_get_new_blocks(
     blocks: tuple[BlockView, ...], without_time: int, added: int
 ) -> None:
     assert scaled(view(*blocks, tasks=without_time + 1, without_time=without_time)).scale_out == added
 
 
-def test_other_tasks_are_worth_blocks_besides() -> None:
+def test_other_tasks_get_blocks_in_addition() -> None:
     assert scaled(view(busy("0"), tasks=31, without_time=1)).scale_out == 3
     assert scaled(view(busy("0"), tasks=31, without_time=1, max_blocks=3)).scale_out == 2
 
 
-def test_blocks_that_are_awaited_for_the_sake_of_their_time_are_not_given_back() -> None:
+def test_awaited_blocks_for_long_tasks_are_not_scaled_in() -> None:
     blocks = (idle("0"), idle("1"), queued("2"))
     decision = scaled(view(*blocks, tasks=1, without_time=1), "htex_auto_scale")
     assert (decision.scale_out, decision.scale_in) == (0, ("0", "1"))
 
 
-def test_simple_gives_everything_back_when_all_is_idle() -> None:
+def test_simple_scales_in_all_blocks_when_all_are_idle() -> None:
     decision = scaled(view(idle("0"), queued("1"), idle("2")))
     assert sorted(decision.scale_in) == ["0", "1", "2"]
     assert "not needed for 120 s" in decision.reason
@@ -130,35 +129,35 @@ def test_simple_gives_everything_back_when_all_is_idle() -> None:
 @pytest.mark.parametrize(
     "not_idle", [busy("9"), idle("9", idle_s=119), queued("9", age_s=10)], ids=["busy", "just idle", "new"]
 )
-def test_simple_gives_nothing_back_while_one_block_is_not_idle(not_idle: BlockView) -> None:
+def test_simple_scales_in_nothing_while_one_block_is_not_idle(not_idle: BlockView) -> None:
     assert scaled(view(idle("0"), idle("1"), not_idle)).scale_in == ()
 
 
-def test_simple_goes_by_the_tasks_if_nobody_knows_what_blocks_do() -> None:
+def test_simple_goes_by_the_tasks_if_activity_is_unknown() -> None:
     unknown = BlockView("0", JobState.RUNNING, 900)
     assert scaled(view(unknown)).scale_in == ("0",)
     assert scaled(view(unknown, tasks=1)).scale_in == ()
-    assert scaled(view(unknown), memory=long_known(1)).scale_in == ()
+    assert scaled(view(unknown), demand=long_known(1)).scale_in == ()
 
 
-def test_nothing_is_given_back_before_an_idle_time_was_observed() -> None:
-    memory = Demand(since_s=NOW_S - 119, peaks=((NOW_S - 119, 0),))
+def test_nothing_is_scaled_in_before_demand_was_observed_for_an_idle_time() -> None:
+    demand = Demand(since_s=NOW_S - 119, peaks=((NOW_S - 119, 0),))
     for strategy in ("simple", "htex_auto_scale"):
-        assert scaled(view(idle("0")), strategy, memory).scale_in == ()
+        assert scaled(view(idle("0")), strategy, demand).scale_in == ()
 
 
-def test_htex_auto_scale_gives_back_only_what_is_idle() -> None:
+def test_htex_auto_scale_scales_in_only_idle_blocks() -> None:
     blocks = (busy("0"), idle("1"), idle("2", idle_s=60), idle("3"), busy("4"))
     assert scaled(view(*blocks, tasks=2), "htex_auto_scale").scale_in == ("1", "3")
 
 
-def test_htex_auto_scale_keeps_what_the_tasks_are_worth() -> None:
+def test_htex_auto_scale_keeps_the_blocks_that_the_tasks_need() -> None:
     blocks = (busy("0"), idle("1"), idle("2"))
     assert len(scaled(view(*blocks, tasks=15), "htex_auto_scale").scale_in) == 1
     assert len(scaled(view(*blocks, tasks=5), "htex_auto_scale", long_known(3)).scale_in) == 0
 
 
-def test_htex_auto_scale_keeps_the_fullest() -> None:
+def test_htex_auto_scale_keeps_the_blocks_with_the_most_managers() -> None:
     blocks = (idle("0", managers=4), idle("1", managers=1), idle("2", managers=2), queued("3"))
     assert scaled(view(*blocks, min_blocks=2), "htex_auto_scale").scale_in == ("3", "1")
 
@@ -167,12 +166,12 @@ def test_htex_auto_scale_keeps_min_blocks() -> None:
     assert scaled(view(idle("0"), idle("1"), min_blocks=1), "htex_auto_scale").scale_in == ("0",)
 
 
-def test_htex_auto_scale_takes_no_block_of_which_nobody_knows_what_it_does_while_there_are_tasks() -> None:
+def test_htex_auto_scale_keeps_blocks_of_unknown_activity_while_there_are_tasks() -> None:
     unknown = BlockView("0", JobState.RUNNING, 900)
     assert scaled(view(unknown, busy("1"), tasks=1), "htex_auto_scale").scale_in == ()
 
 
-def test_a_block_whose_state_is_unknown_is_not_given_back() -> None:
+def test_a_block_in_an_unknown_state_is_not_scaled_in() -> None:
     lost = queued("0", state=JobState.UNKNOWN)
     assert scaled(view(lost), "simple").scale_in == ()
     assert scaled(view(lost), "htex_auto_scale").scale_in == ()
@@ -183,10 +182,10 @@ def test_the_first_block_that_failed_is_replaced_at_once() -> None:
     assert scaled(view(tasks=1, history=history)).scale_out == 1
 
 
-def test_the_next_ones_wait_and_say_how_long() -> None:
+def test_the_next_replacements_are_delayed() -> None:
     decision = scaled(view(tasks=1, history=BlockHistory(failures_in_row=4, last_end_s=NOW_S - 0.25)))
     assert decision.scale_out == 0
-    assert decision.look_again_in_s == pytest.approx(0.75)
+    assert decision.decide_again_in_s == pytest.approx(0.75)
     assert scaled(view(tasks=1, history=BlockHistory(failures_in_row=4, last_end_s=NOW_S - 1))).scale_out == 1
 
 
@@ -212,12 +211,12 @@ def test_none_does_nothing(strategy: str | None) -> None:
     assert scaled(view(idle("0")), strategy) == Decision(long_known())
 
 
-def test_none_says_when_nothing_is_left_to_wait_for() -> None:
+def test_none_gives_up_when_all_blocks_have_ended() -> None:
     def after(seconds: float) -> Decision:
         return scaled(view(tasks=3, history=BlockHistory(1, NOW_S - seconds)), "none")
 
     assert after(20).hopeless is None
-    assert after(20).look_again_in_s == 100
+    assert after(20).decide_again_in_s == 100
     assert "3 tasks are outstanding" in str(after(120).hopeless)
 
 
@@ -234,7 +233,7 @@ def test_none_says_when_nothing_is_left_to_wait_for() -> None:
         (view(tasks=250), math.inf),
     ],
 )
-def test_it_says_above_how_many_tasks_it_wants_to_be_asked_again(about: ExecutorView, tasks: float) -> None:
+def test_a_decision_states_how_many_tasks_it_covers(about: ExecutorView, tasks: float) -> None:
     assert scaled(about).covered_tasks == pytest.approx(tasks)
 
 
@@ -265,9 +264,7 @@ blocks = st.builds(
     ),
     highest=st.integers(0, 9),
 )
-def test_whatever_is_known_no_decision_breaks_the_rules(
-    strategy: str, about: ExecutorView, highest: int
-) -> None:
+def test_no_decision_breaks_the_rules(strategy: str, about: ExecutorView, highest: int) -> None:
     decision = scaled(about, strategy, long_known(highest))
     by_id = {block.block_id: block for block in about.blocks}
     staying = [block for block in about.blocks if not block.is_scaling_in]
@@ -293,12 +290,47 @@ def test_with_constant_demand_one_decision_is_enough(
 ) -> None:
     """What a decision leads to is what the next one leaves alone: blocks do not come and go."""
 
-    def ask(block_count: int, memory: Demand) -> Decision:
+    def ask(block_count: int, demand: Demand) -> Decision:
         blocks = [idle(str(number)) for number in range(block_count)]
         about = view(*blocks, tasks=tasks, workers_per_block=workers, parallelism=parallelism)
-        return scaled(about, strategy, memory)
+        return scaled(about, strategy, demand)
 
     first = ask(have, long_known())
-    second = ask(have + first.scale_out - len(first.scale_in), first.memory)
+    second = ask(have + first.scale_out - len(first.scale_in), first.demand)
     assert (second.scale_out, second.scale_in) == (0, ())
     assert second.covered_tasks >= tasks
+
+
+def test_demand_is_unknown_before_the_first_observation() -> None:
+    assert Demand().highest == 0
+    assert not Demand().is_known_for(0, 100)
+
+
+def test_demand_is_known_for_as_long_as_it_is_observed() -> None:
+    demand = Demand().observe(1, 100, 60).observe(1, 150, 60)
+    assert demand.is_known_for(50, 150)
+    assert not demand.is_known_for(60, 150)
+
+
+def test_a_peak_that_is_older_than_the_window_is_dropped() -> None:
+    demand = Demand().observe(5, 100, 60).observe(1, 159, 60)
+    assert demand.highest == 5
+    assert demand.observe(1, 161, 60).highest == 1
+
+
+def test_without_a_window_only_the_last_observation_counts() -> None:
+    assert Demand().observe(5, 100, 0).observe(2, 100, 0).highest == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), min_size=1), st.integers(0, 100))
+def test_the_highest_demand_is_the_maximum_within_the_window(
+    steps: list[tuple[int, int]], window_s: int
+) -> None:
+    demand, now_s, seen = Demand(), 0.0, []
+    for pause_s, needed in steps:
+        now_s += pause_s
+        seen.append((now_s, needed))
+        demand = demand.observe(needed, now_s, window_s)
+        within = [level for at_s, level in seen[:-1] if at_s > now_s - window_s]
+        assert demand.highest == max([*within, needed])
+        assert len(demand.peaks) <= 10

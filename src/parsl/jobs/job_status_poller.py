@@ -1,4 +1,4 @@
-"""The thread that looks after the blocks of a kernel's executors."""
+"""The thread that scales the blocks of a kernel's executors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from parsl import validate
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
-from parsl.jobs.demand import Demand
-from parsl.jobs.strategy import STRATEGIES, Decision, ExecutorView, decide
+from parsl.jobs.strategy import STRATEGIES, Decision, Demand, ExecutorView, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,26 +20,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: However often it is woken, it looks at most this often; in seconds. The first look is never delayed.
+#: The minimum gap between two rounds, however often the poller is woken; in seconds.
 MIN_GAP_S = 0.05
 
 
 class JobStatusPoller(BlockListener):
-    """Keeps the blocks of all executors of a kernel as the strategy wants them.
+    """Keeps the blocks of a kernel's executors as the strategy requires.
 
-    Owns one thread, named ``JobStatusPoller``, which starts with the first executor that has a provider.
-    It looks at every executor once per ``strategy_period``, and at once when it is woken. Whatever goes
-    wrong while it looks at an executor makes that executor fail for good; the others are looked after as
-    before.
+    Owns one thread, named ``JobStatusPoller``, which starts with the first executor that has a provider. It
+    updates every executor once per ``strategy_period``, and at once when something has changed. Any error
+    with one executor makes that executor fail for good; the others are not affected.
 
     Args:
         strategy: "none", "simple" or "htex_auto_scale"; None for "none".
-        strategy_period: How often to look when there is no news, in seconds.
-        max_idletime: How long a block may be idle before it may be given back, in seconds.
-        clock: Gives the time, in seconds; the one that the executors use.
+        strategy_period: The interval between updates when there is no news, in seconds.
+        max_idletime: How long a block must be idle before it is scaled in, in seconds.
+        clock: Returns the time, in seconds; the same one that the executors use.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A parameter is wrong.
     """
 
     def __init__(
@@ -58,155 +56,146 @@ class JobStatusPoller(BlockListener):
         self._max_idletime_s = validate.number(self, "max_idletime", max_idletime, low=0, finite=False)
         self._clock = clock
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
-        self._memories: dict[BlockProviderExecutor, Demand] = {}
+        self._demands: dict[BlockProviderExecutor, Demand] = {}
         self._news = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-        #: Why the thread has ended, if nobody wanted it to.
         self._lost: ThreadLost | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else "running" if self._thread else "not started"
-        return f"<JobStatusPoller {self._strategy}, {len(self._memories)} executors, {state}>"
+        return f"<JobStatusPoller {self._strategy}, {len(self._demands)} executors, {state}>"
 
     def add_executors(self, executors: Iterable[ParslExecutor]) -> None:
-        """Look after these executors too; those without a provider need none of it.
+        """Scale the blocks of these executors too, as far as they have a provider.
 
         Args:
             executors: Executors that have been started.
         """
         self.watch(executors)
         with self._lock:
-            if self._memories and self._thread is None and not self._closed.is_set():
+            if self._demands and self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(target=self._run, name="JobStatusPoller", daemon=True)
                 self._thread.start()
             lost = self._lost
         if lost is not None:
             self._fail_all(lost)
-        self.wake()
+        self.blocks_changed()
 
     def watch(self, executors: Iterable[ParslExecutor]) -> None:
-        """Look after these executors too, but start no thread: somebody calls :meth:`look`."""
+        """Do as :meth:`add_executors` does, but without a thread: the caller calls :meth:`update_all`."""
         for executor in executors:
             if isinstance(executor, BlockProviderExecutor) and executor.provider is not None:
                 with self._lock:
-                    self._memories[executor] = Demand()
+                    self._demands[executor] = Demand()
                 executor.blocks.add_listener(self)
                 if self._strategy == "none" and getattr(executor.provider, "init_blocks", 1) == 0:
                     executor.blocks.notices.warn_no_blocks()
 
-    def wake(self) -> None:
-        """Look at the executors now. May be called from any thread, and does not wait."""
+    def blocks_changed(self) -> None:
+        """Update all executors now. May be called from any thread, and does not wait."""
         self._news.set()
 
-    def blocks_changed(self) -> None:
-        """Something has changed that decisions depend on."""
-        self.wake()
-
     def close(self, timeout_s: float | None = None) -> bool:
-        """Stop looking, and have no more blocks started. It is for the executors to give theirs back.
+        """Stop scaling, and start no more blocks. The executors cancel theirs when they are shut down.
 
         Args:
-            timeout_s: How long to wait for a look that is going on, in seconds; None for as long as it
-                takes.
+            timeout_s: How long to wait for an update that is going on, in seconds; None for no limit.
 
         Returns:
             Whether the thread has ended.
         """
         self._closed.set()
         self._news.set()
-        with self._lock:
-            executors = list(self._memories)
-            thread = self._thread
-        for executor in executors:
+        for executor in self._executors():
             executor.blocks.stop_submitting()
+        with self._lock:
+            thread = self._thread
         if thread is None or thread is threading.current_thread():
             return thread is None
         thread.join(timeout_s)
         return not thread.is_alive()
 
-    def give_back_waiting(self) -> None:
-        """Have every executor give back the blocks that have not begun, before one of them frees nodes."""
-        with self._lock:
-            executors = list(self._memories)
-        for executor in executors:
+    def cancel_queued(self) -> None:
+        """Cancel the queued blocks of all executors, before the shutdown of one of them frees nodes."""
+        for executor in self._executors():
             try:
                 executor.blocks.cancel_queued()
             except Exception:
-                logger.exception("Executor %s: its queued blocks could not be given back", executor.label)
+                logger.exception("Executor %s: its queued blocks could not be cancelled", executor.label)
 
-    def look(self) -> float:
-        """Look at every executor once, and act; this is what the thread does.
+    def update_all(self) -> float:
+        """Poll every executor's blocks once, and scale them.
 
         Returns:
-            After how many seconds to look again if there is no news.
+            The time until the next update if there is no news, in seconds.
         """
-        with self._lock:
-            executors = list(self._memories)
-        waits_s = [self._look_after(executor) for executor in executors if not self._closed.is_set()]
+        waits_s = [self._update(executor) for executor in self._executors() if not self._closed.is_set()]
         return min(waits_s, default=self._period_s)
+
+    def _executors(self) -> list[BlockProviderExecutor]:
+        with self._lock:
+            return list(self._demands)
 
     def _run(self) -> None:
         try:
-            self._look_until_closed()
+            while not self._closed.is_set():
+                has_news = self._news.is_set()
+                self._news.clear()
+                wait_s = self.update_all()
+                if not has_news or not self._closed.wait(MIN_GAP_S):
+                    self._news.wait(wait_s)
         except BaseException as error:
-            logger.critical("The thread that looks after blocks has failed", exc_info=True)
+            logger.critical("The thread that scales blocks has failed", exc_info=True)
+            lost = ThreadLost("JobStatusPoller", "scales blocks", error)
             with self._lock:
-                lost = self._lost = ThreadLost("JobStatusPoller", "looks after blocks", error)
+                self._lost = lost
             self._fail_all(lost)
 
-    def _look_until_closed(self) -> None:
-        while not self._closed.is_set():
-            was_woken = self._news.is_set()
-            self._news.clear()
-            wait_s = self.look()
-            if not was_woken or not self._closed.wait(MIN_GAP_S):
-                self._news.wait(wait_s)
-
-    def _look_after(self, executor: BlockProviderExecutor) -> float:
+    def _update(self, executor: BlockProviderExecutor) -> float:
         try:
-            return self._look_at(executor)
+            return self._poll_and_scale(executor)
         except (Exception, SystemExit) as error:  # a user's block error handler may call sys.exit()
-            logger.exception("Executor %s: its blocks could not be looked after", executor.label)
+            logger.exception("Executor %s: its blocks could not be updated", executor.label)
             self._fail(executor, error)
             return self._period_s
 
-    def _look_at(self, executor: BlockProviderExecutor) -> float:
-        executor.blocks.poll()
-        executor.handle_errors(executor.blocks.statuses())
+    def _poll_and_scale(self, executor: BlockProviderExecutor) -> float:
+        blocks = executor.blocks
+        blocks.poll()
+        executor.handle_errors(blocks.statuses())
         if executor.executor_exception is not None:
             if executor.outstanding():
                 executor.set_bad_state_and_fail_all(executor.executor_exception)
             return self._period_s
-        now_s = self._clock()
         decision = decide(
-            view_of(executor), self._strategy, self._max_idletime_s, now_s, self._memories[executor]
+            view_of(executor), self._strategy, self._max_idletime_s, self._clock(), self._demands[executor]
         )
-        self._memories[executor] = decision.memory
-        self._act(executor, decision)
-        look_again_in_s = decision.look_again_in_s or self._period_s
-        return min(self._period_s, look_again_in_s, max(MIN_GAP_S, executor.blocks.due_in_s()))
+        self._demands[executor] = decision.demand
+        if not self._closed.is_set():
+            self._scale(executor, decision)
+        decide_again_in_s = decision.decide_again_in_s or self._period_s
+        return min(self._period_s, decide_again_in_s, max(MIN_GAP_S, blocks.due_in_s()))
 
-    def _act(self, executor: BlockProviderExecutor, decision: Decision) -> None:
-        if self._closed.is_set():
-            return
-        executor.blocks.covered_tasks = decision.covered_tasks
-        executor.blocks.tasks_added(executor.outstanding())  # some may have come since the decision
+    def _scale(self, executor: BlockProviderExecutor, decision: Decision) -> None:
+        blocks = executor.blocks
+        blocks.covered_tasks = decision.covered_tasks
+        blocks.tasks_added(executor.outstanding())  # some may have been added since the decision
         if decision.hopeless is not None:
             executor.set_bad_state_and_fail_all(RuntimeError(decision.hopeless))
         if decision.scale_out:
             assert executor.provider is not None
-            added = executor.blocks.scale_out(decision.scale_out, executor.provider.max_blocks)
+            added = blocks.scale_out(decision.scale_out, executor.provider.max_blocks)
             if added:
                 logger.info("Executor %s: %d more blocks: %s", executor.label, len(added), decision.reason)
         if decision.scale_in:
-            logger.info("Executor %s: blocks %s go: %s", executor.label, decision.scale_in, decision.reason)
-            executor.blocks.scale_in_idle(decision.scale_in)
+            logger.info(
+                "Executor %s: scaling in blocks %s: %s", executor.label, decision.scale_in, decision.reason
+            )
+            blocks.scale_in_idle(decision.scale_in)
 
     def _fail_all(self, error: ThreadLost) -> None:
-        with self._lock:
-            executors = list(self._memories)
-        for executor in executors:
+        for executor in self._executors():
             self._fail(executor, error)
 
     def _fail(self, executor: BlockProviderExecutor, error: BaseException) -> None:
@@ -217,7 +206,7 @@ class JobStatusPoller(BlockListener):
 
 
 def view_of(executor: BlockProviderExecutor) -> ExecutorView:
-    """What the strategy knows about an executor that has a provider."""
+    """Return what the strategy needs to know about an executor that has a provider."""
     provider = executor.provider
     assert provider is not None
     outstanding = executor.outstanding()

@@ -96,7 +96,7 @@ class ExecutorSet:
         if self.poller is not None:
             if not self.poller.close(_POLLER_DEADLINE_S):
                 logger.warning("The job status poller has not ended within %s s", _POLLER_DEADLINE_S)
-            self.poller.give_back_waiting()
+            self.poller.cancel_queued()
         for executor in list(self.by_label.values()):
             self._shut_down(executor, is_urgent=is_urgent)
 
