@@ -1,4 +1,4 @@
-"""A worker that crashes says where it was; what others have written does not count."""
+"""The report of a crashed worker shows where it was, and only the crash of the worker itself counts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from parsl.executors.high_throughput.worker.crash_reports import CrashReports
 
 @pytest.fixture
 def file() -> int:
-    return CrashReports().prepare()
+    return CrashReports().create()
 
 
 def test_only_a_crash_has_a_report(file: int) -> None:
     os.write(file, b"Fatal Python error: Aborted\n")
     reports = CrashReports()
-    reports.started(7, file)
+    reports.keep(7, file)
     assert repr(reports) == "<CrashReports of 1 workers>"
-    assert reports.ended(7, exit_code=3) == ""
-    assert reports.ended(7, exit_code=-signal.SIGSEGV) == ""  # it is known no more
+    assert reports.take(7, exit_code=3) == ""
+    assert reports.take(7, exit_code=-signal.SIGSEGV) == ""  # it has been taken
 
 
-def test_a_report_is_shown_without_what_is_the_same_in_every_one(file: int) -> None:
+def test_lines_that_every_report_has_are_removed(file: int) -> None:
     own = os.path.join(os.path.dirname(os.path.abspath(CrashReports.__init__.__code__.co_filename)), "x.py")
     lines = [
         "Fatal Python error: Aborted",
@@ -34,12 +34,12 @@ def test_a_report_is_shown_without_what_is_the_same_in_every_one(file: int) -> N
     ]
     os.write(file, "\n".join([*lines, "", "Extension modules: a, b (total: 2)"]).encode())
     reports = CrashReports()
-    reports.started(7, file)
-    assert reports.ended(7, -signal.SIGABRT) == "\n".join(lines[:3])
+    reports.keep(7, file)
+    assert reports.take(7, -signal.SIGABRT) == "\n".join(lines[:3])
 
 
-def test_without_a_file_there_is_none() -> None:
+def test_without_a_file_there_is_no_report() -> None:
     reports = CrashReports()
-    reports.started(7, -1)
+    reports.keep(7, -1)
     reports.become_worker(-1)
-    assert reports.ended(7, -signal.SIGSEGV) == ""
+    assert reports.take(7, -signal.SIGSEGV) == ""

@@ -1,4 +1,4 @@
-"""The fork server, for real: it starts workers, and ends them with all that they have started."""
+"""A real fork server starts workers, and ends them with everything that they have started."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.executors.high_throughput.wire.worker_channel import make_pair
 from parsl.serialize.payloads import load_exception, load_value
+from tests.conftest import WaitUntil
 
 PACKET = 256 * 1024
 
@@ -54,7 +55,7 @@ os.waitpid(pid, 0)
 
 
 class Node:
-    """A manager process with its fork server, and this end of the channel to it."""
+    """A manager process with its fork server, and the test's end of the channel to the latter."""
 
     def __init__(self, keeps_channel: str = "let go") -> None:
         ours, theirs = socket.socketpair()
@@ -72,7 +73,7 @@ class Node:
         self.links: dict[int, socket.socket] = {}
 
     def fork(self, rank: int, **environment: str) -> int:
-        """Start a worker. Returns: its process id."""
+        """Start a worker. Return its process id."""
         ours, theirs = make_pair()
         ours.setblocking(True)
         ours.settimeout(20)
@@ -80,12 +81,12 @@ class Node:
         socket.send_fds(self.channel, [encode(order)], [theirs.fileno()])
         theirs.close()
         self.links[rank] = ours
-        answer = self.hear()
+        answer = self.receive()
         assert isinstance(answer, Forked)
         assert answer.rank == rank
         return answer.pid
 
-    def hear(self) -> Forked | Exited:
+    def receive(self) -> Forked | Exited:
         answer = decode_from_fork_server(self.channel.recv(PACKET))
         assert isinstance(answer, (Forked, Exited))
         return answer
@@ -96,7 +97,7 @@ class Node:
         self.links[rank].send(encode(Work(Task(1, b"", payload))))
 
     def call(self, rank: int, function: Any, *args: Any) -> Any:
-        """Have a worker run a call and wait for what comes of it."""
+        """Have a worker run a call, and return its result."""
         self.begin(rank, function, *args)
         result: Result = decode_result(self.links[rank].recv(PACKET))
         if result.status == RAISED:
@@ -105,9 +106,9 @@ class Node:
         return load_value(result.payload)
 
     def end(self, pid: int, grace_s: float = 5.0) -> Exited:
-        """Have a worker ended and wait until it is."""
+        """Have a worker ended, and wait for its exit."""
         self.channel.send(encode(End(pid, grace_s)))
-        answer = self.hear()
+        answer = self.receive()
         assert isinstance(answer, Exited)
         assert answer.pid == pid
         return answer
@@ -131,7 +132,7 @@ def node() -> Iterator[Node]:
 
 
 def start_sleepers(directory: str, how: str) -> list[int]:
-    """Runs in a worker: start processes that sleep, and say which."""
+    """Runs in a worker: start sleeping processes, and return their ids."""
     import subprocess
     import sys
 
@@ -158,7 +159,7 @@ def start_sleepers(directory: str, how: str) -> list[int]:
 
 
 def fork_daemon() -> int:
-    """Runs in a worker: leave a process, in a session of its own, that has never become a program."""
+    """Runs in a worker: leave a process, in a session of its own, that does not become a program."""
     read, write = os.pipe()
     if os.fork() == 0:
         os.setsid()
@@ -188,33 +189,33 @@ def test_workers_run_tasks_with_their_environment(node: Node) -> None:
     assert len({node.call(rank, os.getsid, 0) for rank in range(3)}) == 3
 
 
-def test_a_workers_exit_is_told(node: Node) -> None:
+def test_a_workers_exit_is_reported(node: Node) -> None:
     pid = node.fork(0)
     node.begin(0, sys.exit, 7)
-    exited = node.hear()
+    exited = node.receive()
     assert isinstance(exited, Exited)
     assert (exited.pid, exited.exit_code) == (pid, 7)
     assert exited.peak_memory > 1_000_000
 
 
-def test_a_workers_death_by_a_signal_is_told(node: Node) -> None:
+def test_a_workers_death_by_a_signal_is_reported(node: Node) -> None:
     pid = node.fork(0)
     os.kill(pid, signal.SIGKILL)
-    exited = node.hear()
+    exited = node.receive()
     assert isinstance(exited, Exited)
     assert (exited.pid, exited.exit_code) == (pid, -signal.SIGKILL)
 
 
-def test_a_worker_whose_channel_closes_ends_in_peace(node: Node) -> None:
+def test_a_worker_whose_channel_closes_exits_with_0(node: Node) -> None:
     pid = node.fork(0)
     node.links.pop(0).close()
-    exited = node.hear()
+    exited = node.receive()
     assert isinstance(exited, Exited)
     assert (exited.pid, exited.exit_code) == (pid, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_is_ended_with_all_that_it_has_started(node: Node, tmp_path: Path, kind: str) -> None:
+def test_a_worker_is_ended_with_everything_that_it_has_started(node: Node, tmp_path: Path, kind: str) -> None:
     pid = node.fork(0)
     started = node.call(0, start_sleepers, str(tmp_path), kind)
     assert Processes().alive(started)
@@ -224,31 +225,38 @@ def test_a_worker_is_ended_with_all_that_it_has_started(node: Node, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_killed_worker_leaves_is_ended_before_its_death_is_told(
+def test_what_a_killed_worker_leaves_is_ended_before_its_death_is_reported(
     node: Node, tmp_path: Path, kind: str
 ) -> None:
     pid = node.fork(0)
     started = node.call(0, start_sleepers, str(tmp_path), kind)
     os.kill(pid, signal.SIGKILL)
-    exited = node.hear()
+    exited = node.receive()
     assert isinstance(exited, Exited)
     assert not Processes().alive([pid, *started])
 
 
 @pytest.mark.parametrize("after_s", [0.001 * n for n in range(20)])
-def test_what_is_just_starting_is_ended_too(node: Node, after_s: float) -> None:
+def test_processes_that_are_just_starting_are_ended_too(
+    node: Node, wait_until: WaitUntil, after_s: float
+) -> None:
     pid = node.fork(0, MARK=f"of {os.getpid()}")
     node.begin(0, start_one_after_the_other)
-    select.select([], [], [], after_s)  # another moment of it each time
+    select.select([], [], [], after_s)  # a different moment each time
     os.kill(pid, signal.SIGKILL)
-    assert isinstance(node.hear(), Exited)
-    left = set(process_table())
-    while left:  # of some nothing can be told just now
-        told = {pid: environment_of(pid) for pid in left & set(process_table())}
+    assert isinstance(node.receive(), Exited)
+    unchecked = set(process_table())
+
+    def are_all_checked() -> bool:
+        """Check the processes whose environment can be read at the moment."""
+        found = {pid: environment_of(pid) for pid in unchecked & set(process_table())}
         assert not [
-            pid for pid, found in told.items() if found and f"MARK=of {os.getpid()}".encode() in found
+            pid for pid, names in found.items() if names and f"MARK=of {os.getpid()}".encode() in names
         ]
-        left = {pid for pid, found in told.items() if found is None}
+        unchecked.intersection_update(pid for pid, names in found.items() if names is None)
+        return not unchecked
+
+    wait_until(are_all_checked)
 
 
 def test_the_end_of_one_worker_leaves_the_others_alone(node: Node, tmp_path: Path) -> None:
@@ -267,14 +275,14 @@ def test_many_workers_are_ended_at_once(node: Node) -> None:
         node.channel.send(encode(End(pid, 5.0)))
     ended = set()
     for _ in pids:
-        exited = node.hear()
+        exited = node.receive()
         assert isinstance(exited, Exited)
         ended.add(exited.pid)
     assert ended == pids
     assert node.is_quiet()
 
 
-def test_to_end_what_is_not_a_worker_is_nothing(node: Node) -> None:
+def test_an_order_to_end_another_process_is_ignored(node: Node) -> None:
     node.channel.send(encode(End(os.getpid(), 0.0)))
     assert node.fork(0)
 
@@ -291,7 +299,7 @@ def test_the_managers_death_ends_everything(tmp_path: Path, wait_until: Any, kin
     node = Node("keep")
     worker = node.fork(0)
     started = node.call(0, start_sleepers, str(tmp_path), kind)
-    node.channel.close()  # only the manager has it now
+    node.channel.close()  # so that only the manager has it
     node.manager.send_signal(signal.SIGKILL)
     everything = [node.server_pid, worker, *started]
     wait_until(lambda: not Processes().alive(everything), timeout_s=60)

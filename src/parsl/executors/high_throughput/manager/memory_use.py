@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from parsl.common.process_tree import Processes
 from parsl.executors.high_throughput.manager.memory_limit import MemoryLimit
 from parsl.executors.high_throughput.manager.state import Slot
-from parsl.executors.high_throughput.worker.orphans import Orphans
+from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -42,10 +42,10 @@ def memory_of_trees(workers: Mapping[int, int], above_bytes: int) -> dict[int, i
     alive = processes.alive(workers)
     if not alive:
         return {}
-    belongings = Orphans(processes[next(iter(alive))].parent).look(workers, processes=processes)
+    ownership = OwnershipTracker(processes[next(iter(alive))].parent).look(workers, processes=processes)
     used = {}
     for pid in alive:
-        members = belongings.of(workers[pid])
+        members = ownership.of(workers[pid])
         used[pid] = sum(map(resident_bytes, members))
         if used[pid] > above_bytes:
             used[pid] = sum(map(proportional_bytes, members))

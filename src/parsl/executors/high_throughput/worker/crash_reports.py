@@ -1,7 +1,7 @@
-"""Where in Python a worker was when it crashed: written by the dying worker into memory, read by its parent.
+"""Where in Python a worker was when it crashed: the dying worker writes it to memory, its parent reads it.
 
-The traceback of a crash goes to a file of the worker's own that has no name (memfd_create(2)): what is shown
-with a task's error is then that worker's alone, wherever the job's output goes.
+The traceback goes to a file of the worker's own that has no name (memfd_create(2)). The text that is shown
+with a task's error then comes from that worker alone, wherever the job's output goes.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import faulthandler
 import os
 import signal
 
-#: The signals of which Python can still tell.
+#: The signals that Python can still report.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL})
-#: How much of a report is passed on, in bytes: its beginning names the thread that crashed.
+#: How much of a report is kept, in bytes: its beginning names the thread that crashed.
 MAX_BYTES = 4000
 _NO_FILE = -1
 
 
 class CrashReports:
-    """Owns the files of the living workers. Belongs to the fork server's loop."""
+    """Owns the report files of the living workers. Belongs to the fork server's loop."""
 
     def __init__(self) -> None:
         self._files: dict[int, int] = {}
@@ -26,41 +26,41 @@ class CrashReports:
     def __repr__(self) -> str:
         return f"<CrashReports of {len(self._files)} workers>"
 
-    def prepare(self) -> int:
-        """Make the file of a worker that is about to be forked. Returns: its descriptor; -1 for none."""
+    def create(self) -> int:
+        """Create the file of a worker that is about to be forked. Return its descriptor; -1 for none."""
         try:
             return os.memfd_create("parsl-crash-report", os.MFD_CLOEXEC)
-        except (AttributeError, OSError):  # not Linux, or no descriptor is left: it does without
+        except (AttributeError, OSError):  # not Linux, or out of descriptors: go without
             return _NO_FILE
 
     def become_worker(self, file: int) -> None:
-        """In the worker: report crashes to its file, and let go of the others' files."""
+        """In the worker: report crashes to its file, and close the files of the others."""
         for other in self._files.values():
             os.close(other)
         self._files.clear()
         if file != _NO_FILE:
             faulthandler.enable(file)
 
-    def started(self, worker: int, file: int) -> None:
-        """The worker is there: keep its file."""
+    def keep(self, worker: int, file: int) -> None:
+        """In the fork server: keep the file of a worker that has started."""
         if file != _NO_FILE:
             self._files[worker] = file
 
-    def ended(self, worker: int, exit_code: int) -> str:
-        """The worker has ended.
+    def take(self, worker: int, exit_code: int) -> str:
+        """Return the report of a worker that has ended, and close its file.
 
         Args:
             worker: Its process id.
-            exit_code: Negative for a signal.
+            exit_code: Its exit code; negative for a signal.
 
         Returns:
-            What it has written of its crash; empty if it was none.
+            The report; empty if the worker did not crash.
         """
         file = self._files.pop(worker, _NO_FILE)
         if file == _NO_FILE:
             return ""
         try:
-            # A child of its may have crashed before: that is another story.
+            # Where the worker itself did not crash, a report is that of a child which did.
             report = os.pread(file, MAX_BYTES, 0) if -exit_code in CRASHES else b""
         except OSError:
             report = b""
@@ -70,11 +70,8 @@ class CrashReports:
 
 
 def _shortened(report: str) -> str:
-    """A report without the lines that are the same in every one."""
-    lines = report.splitlines()
+    """Remove the lines that are the same in every report."""
     own = os.path.dirname(os.path.dirname(__file__))
-    return "\n".join(line for line in lines if own not in line and not _is_noise(line)).strip()
-
-
-def _is_noise(line: str) -> bool:
-    return line.startswith("Extension modules:") or 'File "<string>"' in line
+    noise = (own, 'File "<string>"')
+    lines = [line for line in report.splitlines() if not any(text in line for text in noise)]
+    return "\n".join(line for line in lines if not line.startswith("Extension modules:")).strip()

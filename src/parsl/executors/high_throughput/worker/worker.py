@@ -1,8 +1,8 @@
 """A worker: one process that runs one task at a time.
 
-Forked by the fork server with one socket to its manager. It has its own session, so that everything a task
-starts can be ended with it. It never decides anything: tasks come as packets, results go as packets, an
-end-of-file means that the manager is gone and the worker with it.
+The fork server forks a worker with one socket to its manager. The worker has its own session, so that
+everything a task starts can be ended with it. Tasks arrive and results leave as packets; at the
+end of the input the manager is gone, and the worker exits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
-from parsl.executors.high_throughput.worker.orphans import WORKER_TITLE
+from parsl.executors.high_throughput.worker.process_ownership import WORKER_TITLE
 from parsl.serialize.payloads import NO_ARGUMENTS, Buffer, dump_exception, dump_value, loads
 
 TYPE_CHECKING = False
@@ -42,17 +42,16 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
-
 #: For the log, by the status of the result.
 _OUTCOMES = {
     DONE: "done",
-    RAISED: "has raised an exception",
-    FAILED: "cannot be begun: its arguments are gone",
+    RAISED: "raised an exception",
+    FAILED: "cannot start: its arguments are gone",
 }
 
 
 class _ArgumentsGone(Exception):
-    """The file with a task's arguments is not there: another worker has taken it."""
+    """The file with a task's arguments does not exist: another worker has taken it."""
 
 
 class Worker:
@@ -66,7 +65,7 @@ class Worker:
         place: dict[str, Any] | None = None,
     ) -> None:
         self._sock = sock
-        #: Where this is, for the errors of tasks.
+        #: Host, block, manager and rank, for the errors of tasks.
         self._place = place or {}
         self._log = log
         self._spool = spool_directory
@@ -84,7 +83,7 @@ class Worker:
             self._serve_one(decode_work(view[:size]))
 
     def _serve_one(self, work: Work) -> None:
-        # A call of its own, so that nothing of a task, however large, is kept until the next one comes.
+        # A separate call, so that no object of a task, however large, is kept until the next task arrives.
         head, out = self._run(work, self._receive_frames(work))
         if out:
             send_blocking(self._sock, head, out)
@@ -103,7 +102,7 @@ class Worker:
     def _run(self, work: Work, frames: list[bytearray]) -> tuple[bytes, list[Buffer]]:
         task = work.task
         if self._log is not None:
-            self._log.debug("task %d begins", task.id)
+            self._log.debug("task %d starts", task.id)
         start = perf_counter()
         out: list[Buffer] = []
         try:
@@ -114,33 +113,34 @@ class Worker:
             status = DONE
             payload, out = dump_value(value)
         except SystemExit as error:
-            _leave(error)
+            _exit(error)
         except _ArgumentsGone:
-            status, payload = FAILED, self._why_not_begun()
+            status, payload = FAILED, self._arguments_gone()
         except BaseException as error:
             status = RAISED
-            facts = {**self._place, **_used(), "ran_s": perf_counter() - start}
+            facts = {**self._place, **_usage(), "ran_s": perf_counter() - start}
             from parsl.vocabulary.app_errors import task_failure
 
-            failure = task_failure(error.with_traceback(_beyond_this_file(error)))
+            failure = task_failure(error.with_traceback(_user_traceback(error)))
             payload = dump_exception(failure, facts)
         if self._log is not None:
             how = _OUTCOMES[status]
             self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
         if not out and len(payload) <= INLINE_LIMIT:
             return encode(Result(task.id, status, payload, (), perf_counter() - start)), []
-        out = [payload, *out]
+        return self._pack_large(task.id, status, [payload, *out], start)
+
+    def _pack_large(
+        self, task_id: int, status: int, out: list[Buffer], start: float
+    ) -> tuple[bytes, list[Buffer]]:
         sizes = tuple(memoryview(frame).nbytes for frame in out)
-        if (
-            self._spool
-            and sum(sizes) >= SPOOL_LIMIT
-            and spool.write(spool.result_file(self._spool, task.id), out)
-        ):
-            return encode(Result(task.id, status, b"", (), perf_counter() - start, sizes)), []
-        return encode(Result(task.id, status, b"", sizes, perf_counter() - start)), out
+        path = spool.result_file(self._spool, task_id)
+        if self._spool and sum(sizes) >= SPOOL_LIMIT and spool.write(path, out):
+            return encode(Result(task_id, status, b"", (), perf_counter() - start, sizes)), []
+        return encode(Result(task_id, status, b"", sizes, perf_counter() - start)), out
 
     def _call_in(self, environment: dict[str, str], work: Work, frames: list[bytearray]) -> Any:
-        """Call with variables that are there as long as the task."""
+        """Call with variables that exist as long as the task runs."""
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
         try:
@@ -191,12 +191,12 @@ class Worker:
         except FileNotFoundError:
             raise _ArgumentsGone from None
 
-    def _why_not_begun(self) -> bytes:
-        """Why a task cannot be begun here: nobody else takes a file that is another worker's to take."""
+    def _arguments_gone(self) -> bytes:
+        """Explain why a task cannot start: only the worker that runs a task takes its file."""
         message = (
-            "The file in memory with the task's arguments is gone. Either somebody has removed it from "
-            f"{self._spool} (a clean-up at the end of a job, perhaps), or the task had been begun by a "
-            "worker that was lost together with the interchange: then nobody knows how far it had come."
+            "The file in memory with the task's arguments is gone. Either it was removed from "
+            f"{self._spool} (perhaps by a clean-up at the end of a job), or the task had been started by a "
+            "worker that was lost together with the interchange, and how far it had come is unknown."
         )
         return encode(Failure(MANAGER_LOST, message, host=self._place.get("host", "")))
 
@@ -205,7 +205,7 @@ def _load_function(body: Buffer | None) -> Function:
     from parsl.serialize.errors import DeserializationError
 
     if body is None:
-        raise DeserializationError("the task names a function that this worker was never sent")
+        raise DeserializationError("the task names a function that was never sent to this worker")
     try:
         return loads(body)  # type: ignore[no-any-return]
     except Exception as error:
@@ -214,8 +214,8 @@ def _load_function(body: Buffer | None) -> Function:
         ) from error
 
 
-def _used() -> dict[str, Any]:
-    """What a task that has failed has used."""
+def _usage() -> dict[str, Any]:
+    """Return the process and the peak memory of a task that has failed."""
     from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
     kilobytes = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
@@ -232,16 +232,16 @@ def _place_of(order: Fork) -> dict[str, Any]:
     }
 
 
-def _beyond_this_file(error: BaseException) -> Any:
-    """The part of the traceback that is not the worker's own, or all of it if there is no other."""
+def _user_traceback(error: BaseException) -> Any:
+    """Return the part of the traceback below the worker's own code; all of it if there is no such part."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
     return trace if trace is not None else error.__traceback__
 
 
-def _leave(error: SystemExit) -> None:
-    """The task called sys.exit: it gets what it asked for, and the manager tells the story."""
+def _exit(error: SystemExit) -> None:
+    """End the worker as sys.exit, called by the task, requests; the manager reports it."""
     code = error.code
     if code is not None and not isinstance(code, int):
         sys.stderr.write(f"{code}\n")
@@ -259,10 +259,10 @@ def _flush() -> None:
 
 
 def run_worker(sock: socket.socket, order: Fork) -> None:
-    """The life of a worker process, from just after the fork. Never returns."""
+    """Run a worker process, from just after the fork. Never returns."""
     code = 1
     try:
-        _settle(sock, order)
+        _prepare(sock, order)
         Worker(sock, order.spool, _start_log(order), _place_of(order)).serve()
         code = 0
     except (BrokenPipeError, ConnectionResetError, EOFError):
@@ -277,7 +277,7 @@ def run_worker(sock: socket.socket, order: Fork) -> None:
 
 
 def _start_log(order: Fork) -> Logger | None:
-    """The worker's own log, for worker_debug only: it costs a line for each task."""
+    """Open the worker's own log, for worker_debug only, because every task costs a line in it."""
     if not order.log_file:
         return None
     import logging
@@ -286,12 +286,12 @@ def _start_log(order: Fork) -> Logger | None:
 
     start_role_log("parsl.htex.worker", order.log_file, is_debug=True)
     log = logging.getLogger("parsl.htex.worker")
-    log.debug("worker %d begins, pid %d", order.rank, os.getpid())
+    log.debug("worker %d starts, pid %d", order.rank, os.getpid())
     return log
 
 
-def _settle(sock: socket.socket, order: Fork) -> None:
-    """Affinity, accelerator and environment, before anything of the user's is imported."""
+def _prepare(sock: socket.socket, order: Fork) -> None:
+    """Set signals, affinity and environment before any of the user's modules is imported."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
