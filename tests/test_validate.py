@@ -233,12 +233,6 @@ def test_port_range_refuses_types(value):
         validate.port_range("Executor", "worker_port_range", value)
 
 
-def test_unique():
-    validate.unique("Config", "executors' labels", ["a", "b"])
-    with pytest.raises(ParameterValueError, match="Config: executors' labels has 'a' twice"):
-        validate.unique("Config", "executors' labels", ["a", "b", "a"])
-
-
 def test_paths_are_no_strings():
     with pytest.raises(ParameterTypeError):
         validate.text("Config", "run_dir", os.path)

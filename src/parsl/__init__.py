@@ -1,6 +1,6 @@
 """Parallel scripting: Python functions and programs as tasks, from a laptop to a supercomputer.
 
-Importing the package imports nothing else; a name is imported when it is first used.
+Importing the package imports nothing else; each name is imported on its first use.
 """
 
 from __future__ import annotations
@@ -25,83 +25,55 @@ if TYPE_CHECKING:
     wait_for_current_tasks = DataFlowKernelLoader.wait_for_current_tasks
 
 __all__ = [
-    "AUTO_LOGNAME",
-    "Config",
-    "DataFlowKernel",
-    "File",
-    "HighThroughputExecutor",
-    "ThreadPoolExecutor",
-    "bash_app",
-    "clear",
-    "dfk",
-    "join_app",
-    "load",
-    "python_app",
-    "set_file_logger",
-    "set_stream_logger",
+    "AUTO_LOGNAME", "Config", "DataFlowKernel", "File", "HighThroughputExecutor", "ThreadPoolExecutor",
+    "bash_app", "clear", "dfk", "join_app", "load", "python_app", "set_file_logger", "set_stream_logger",
     "wait_for_current_tasks",
-]
+]  # fmt: skip
 
-#: Where each name is: the module, and the path to it there. ``map`` is not in ``__all__``: ``from parsl
-#: import *`` must not hide Python's own.
+#: The module of each name. ``map`` is not in ``__all__``: ``from parsl import *`` must not hide Python's own.
 _HOMES = {
-    "AUTO_LOGNAME": ("parsl.dataflow.special_arguments", "AUTO_LOGNAME"),
-    "Config": ("parsl.config", "Config"),
-    "DataFlowKernel": ("parsl.dataflow.dflow", "DataFlowKernel"),
-    "DataFlowKernelLoader": ("parsl.dataflow.run.loader", "DataFlowKernelLoader"),
-    "File": ("parsl.vocabulary.files", "File"),
-    "HighThroughputExecutor": ("parsl.executors.high_throughput.executor", "HighThroughputExecutor"),
-    "ThreadPoolExecutor": ("parsl.executors.threads", "ThreadPoolExecutor"),
-    "__version__": ("parsl.version", "VERSION"),
-    "bash_app": ("parsl.app.app", "bash_app"),
-    "clear": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.clear"),
-    "dfk": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.dfk"),
-    "join_app": ("parsl.app.app", "join_app"),
-    "load": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.load"),
-    "map": ("parsl.app.bounded_map", "bounded_map"),
-    "python_app": ("parsl.app.app", "python_app"),
-    "set_file_logger": ("parsl.log_utils", "set_file_logger"),
-    "set_stream_logger": ("parsl.log_utils", "set_stream_logger"),
-    "wait_for_current_tasks": ("parsl.dataflow.run.loader", "DataFlowKernelLoader.wait_for_current_tasks"),
+    "AUTO_LOGNAME": "parsl.dataflow.special_arguments",
+    "Config": "parsl.config",
+    "DataFlowKernel": "parsl.dataflow.dflow",
+    "DataFlowKernelLoader": "parsl.dataflow.run.loader",
+    "File": "parsl.vocabulary.files",
+    "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
+    "ThreadPoolExecutor": "parsl.executors.threads",
+    "bash_app": "parsl.app.app",
+    "join_app": "parsl.app.app",
+    "python_app": "parsl.app.app",
+    "set_file_logger": "parsl.log_utils",
+    "set_stream_logger": "parsl.log_utils",
 }
+#: Names that are something else where they are defined.
+_ALIASES = {
+    "__version__": ("parsl.version", "VERSION"),
+    "map": ("parsl.app.bounded_map", "bounded_map"),
+}
+_METHODS_OF_LOADER = ("clear", "dfk", "load", "wait_for_current_tasks")
 
-#: After ``import parsl``, these can be reached as attributes without an import of their own.
-_SUBMODULES = frozenset(
-    {
-        "addresses",
-        "app",
-        "concurrent",
-        "config",
-        "data_provider",
-        "dataflow",
-        "errors",
-        "executors",
-        "jobs",
-        "launchers",
-        "log_utils",
-        "logconfigs",
-        "providers",
-        "serialize",
-        "utils",
-        "version",
-    }
-)
+#: Submodules that are attributes after ``import parsl``, without an import of their own.
+_SUBMODULES = frozenset((
+    "addresses", "app", "concurrent", "config", "data_provider", "dataflow", "errors", "executors", "jobs",
+    "launchers", "log_utils", "logconfigs", "providers", "serialize", "utils", "version",
+))  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name in _HOMES:
-        module, path = _HOMES[name]
-        value: object = import_module(module)
-        for attribute in path.split("."):
-            value = getattr(value, attribute)
-        globals()[name] = value
-        return value
     if name in _SUBMODULES:
         return import_module(f"parsl.{name}")
-    raise AttributeError(f"module 'parsl' has no attribute {name!r}; there are: {', '.join(__all__)}")
+    if name in _METHODS_OF_LOADER:
+        value: object = getattr(__getattr__("DataFlowKernelLoader"), name)
+    elif name in _HOMES or name in _ALIASES:
+        module, attribute = _ALIASES[name] if name in _ALIASES else (_HOMES[name], name)
+        value = getattr(import_module(module), attribute)
+    else:
+        raise AttributeError(f"module 'parsl' has no attribute {name!r}; there are: {', '.join(__all__)}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_ALIASES, *_METHODS_OF_LOADER})

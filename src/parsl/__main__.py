@@ -1,4 +1,4 @@
-"""``python -m parsl COMMAND ...``: what the command ``parsl`` does."""
+"""``python -m parsl COMMAND ...`` is the same as the command ``parsl``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kernel is to be like."""
+"""The configuration of a kernel."""
 
 from __future__ import annotations
 
@@ -104,33 +104,33 @@ class Config(RepresentationMixin, UsageInformation):
     """The configuration of a kernel.
 
     Args:
-        executors: Where tasks run; None for one ThreadPoolExecutor. Their labels must differ.
-        memoizer: What remembers the results of apps with ``cache=True``, such as a
-            :class:`~parsl.dataflow.memoization.BasicMemoizer`; None for one that does so within the run.
-        dependency_resolver: How the futures in arguments are found; None for the shallow one.
-        exit_mode: What the end of a ``with parsl.load(config)`` block does: ``'cleanup'`` shuts everything
+        executors: The executors that run tasks, with different labels; None for one ThreadPoolExecutor.
+        memoizer: Stores the results of apps with ``cache=True``, such as a
+            :class:`~parsl.dataflow.memoization.BasicMemoizer`; None for one that stores them within the run.
+        dependency_resolver: Finds the futures in arguments; None for the shallow resolver.
+        exit_mode: The effect of leaving a ``with parsl.load(config)`` block: ``'cleanup'`` shuts everything
             down without waiting for tasks; ``'wait'`` waits for them first, unless an exception ended
             the block; ``'skip'`` does nothing.
-        garbage_collect: Forget tasks once they are done.
-        internal_tasks_max_threads: How many join apps may run at once.
-        retries: What the failures of a task may cost before it has failed for good.
+        garbage_collect: Whether to forget tasks once they are done.
+        internal_tasks_max_threads: The largest number of join apps that run at the same time.
+        retries: The total cost of failed attempts up to which a task is retried.
         retry_handler: Called with the exception and the task's record after a failed attempt; returns
-            its cost. None: each costs 1.
-        run_dir: Where each run gets a directory of its own.
+            the attempt's cost. None: each attempt costs 1.
+        run_dir: The directory in which each run gets a directory of its own.
         std_autopath: Called with a task's record and ``'stdout'`` or ``'stderr'`` to choose the path
             for ``AUTO_LOGNAME``; None for a path in the run directory.
         strategy: How blocks are scaled: ``'simple'``, ``'htex_auto_scale'``, ``'none'`` or None.
-        strategy_period: How often that is thought over, in seconds.
-        max_idletime: How long a block may be idle before it may be given back, in seconds.
+        strategy_period: The time between scaling decisions, in seconds.
+        max_idletime: How long a block may be idle before it may be cancelled, in seconds.
         monitoring: Not available in this version yet; must be None.
-        usage_tracking: What is gathered about the use of Parsl, from 0, nothing, to 3 (see
-            :mod:`parsl.usage_tracking.levels`). It is written to the run directory, and sent only if the
-            environment variable ``PARSL_USAGE_TRACKING_ADDRESS`` says where to.
+        usage_tracking: The level of usage tracking, from 0 (none) to 3 (see
+            :mod:`parsl.usage_tracking.levels`). The data is written to the run directory, and sent only if
+            the environment variable ``PARSL_USAGE_TRACKING_ADDRESS`` contains an address.
         project_name: A name for usage tracking.
-        initialize_logging: Whether to write ``parsl.log`` to the run directory; or how to log.
+        initialize_logging: Whether to write ``parsl.log`` to the run directory; or a ``LogConfig``.
 
     Raises:
-        ConfigurationError: One of them is wrong; the message says which, and what is allowed.
+        ConfigurationError: A parameter is wrong; the message names it and what is allowed.
     """
 
     memoizer: Memoizer | None = validate.Custom(_check_memoizer)
@@ -176,20 +176,20 @@ class Config(RepresentationMixin, UsageInformation):
 
     @property
     def executors(self) -> tuple[ParslExecutor, ...]:
-        """Where tasks run."""
+        """The executors that run tasks."""
         return self._executors
 
     def get_usage_information(self) -> dict[str, Any]:
-        """Return what usage tracking tells of it from level 2 on."""
+        """Return what usage tracking reports about the configuration from level 2 on."""
         return {
             "executors_len": len(self.executors),
             "dependency_resolver": self.dependency_resolver is not None,
         }
 
     def validate_usage_tracking(self, level: int) -> None:
-        """Refuse a level that there is not.
+        """Check a level of usage tracking.
 
         Raises:
-            ConfigurationError: It is not from 0 to 3.
+            ConfigurationError: The level is not from 0 to 3.
         """
         _check_usage_tracking(self, "usage_tracking", level)

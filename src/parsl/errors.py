@@ -1,4 +1,4 @@
-"""Errors that belong to no particular part of Parsl, and the base of all the others.
+"""The base of all errors, and the errors that belong to no particular part of Parsl.
 
 ::
 
@@ -10,12 +10,12 @@
         │       ├── ParameterValueError       ... out of range; also a ValueError
         │       └── UnknownParameterError     (parsl.common.parameter_names) no such name; also a TypeError
         ├── InternalConsistencyError      a bug in Parsl
-        ├── NoDataFlowKernelError         nothing is loaded
-        ├── AttemptError                  what ended an attempt of a task from outside
+        ├── NoDataFlowKernelError         no configuration is loaded
+        ├── AttemptError                  an attempt of a task was ended from outside
         │   ├── AppTimeout                    (parsl.vocabulary.app_errors)
         │   └── ManagerLost, WorkerLost       (parsl.executors.high_throughput.errors)
         ├── OptionalModuleMissing         a feature needs packages that are not installed
-        ├── AppException                  (parsl.vocabulary.app_errors) what a task did
+        ├── AppException                  (parsl.vocabulary.app_errors) a task failed
         │   ├── AppTimeout
         │   ├── BashAppNoReturn
         │   └── BashExitFailure
@@ -48,20 +48,20 @@ class InternalConsistencyError(ParslError):
 
 
 class NoDataFlowKernelError(ParslError):
-    """An operation needs a loaded configuration, and there is none."""
+    """An operation needs a loaded configuration, and none is loaded."""
 
 
 class AttemptError(ParslError):
-    """What ended an attempt of a task from outside. Its last argument says what has happened.
+    """An attempt of a task was ended from outside; the last argument describes the event.
 
     Attributes:
-        attempt: Which task and attempt that was, in words; empty until the kernel has said so.
+        attempt: A description of task and attempt; empty until the kernel has added it.
     """
 
     attempt = ""
 
     def name_attempt(self, attempt: str) -> None:
-        """Begin the text with the attempt, unless that was done before."""
+        """Put the attempt at the beginning of the message, once."""
         if self.attempt or not self.args or not isinstance(self.args[-1], str):
             return
         self.attempt = attempt
@@ -69,11 +69,11 @@ class AttemptError(ParslError):
 
 
 class OptionalModuleMissing(ParslError):
-    """A feature was asked for whose optional packages cannot be imported.
+    """The optional packages of a requested feature cannot be imported.
 
     Args:
-        module_names: The packages that are needed.
-        reason: What needs them, and how to install them.
+        module_names: The required packages.
+        reason: The feature that needs them, and how to install them.
     """
 
     def __init__(self, module_names: list[str], reason: str) -> None:

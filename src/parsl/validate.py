@@ -27,7 +27,8 @@ arguments (``Integer`` for :func:`integer`, and so on), which can be called wher
 
     count = validate.integer("map", "window", count, low=1)
 
-``owner`` is the object under construction, or a name to show instead. A ``bool`` is never taken for a number.
+``owner`` is the object under construction, or a name to show instead; ``name`` is the parameter; ``optional``
+allows None. A ``bool`` is not accepted as a number.
 """
 
 # ruff: noqa: D103, F811 - it does not take the local stand-in for typing.overload as one
@@ -38,7 +39,7 @@ from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, overload
 
     P = ParamSpec("P")
@@ -54,38 +55,24 @@ _SHOWN_CHARS = 100
 
 
 class ParameterError(ConfigurationError):
-    """A parameter is not what its owner can work with."""
+    """The value of a parameter cannot be used."""
 
 
 class ParameterTypeError(ParameterError, TypeError):
-    """A parameter is of the wrong type."""
+    """The value of a parameter is of the wrong type."""
 
 
 class ParameterValueError(ParameterError, ValueError):
-    """A parameter is of the right type, but its value is not allowed."""
+    """The value of a parameter is of the right type, but not allowed."""
 
 
 def wrong_type(owner: object, name: str, value: object, expected: str) -> NoReturn:
-    """Refuse ``value`` for its type.
-
-    Args:
-        owner: The object under construction, or a name to show instead.
-        name: The parameter.
-        value: What it was given.
-        expected: What is allowed, to stand after "expected".
-
-    Raises:
-        ParameterTypeError: Always.
-    """
+    """Refuse ``value`` for its type; ``expected`` follows the word "expected" in the message."""
     raise ParameterTypeError(_message(owner, name, value, expected))
 
 
 def wrong_value(owner: object, name: str, value: object, expected: str) -> NoReturn:
-    """Refuse ``value``, whose type is right; arguments as for :func:`wrong_type`.
-
-    Raises:
-        ParameterValueError: Always.
-    """
+    """Refuse ``value``, whose type is right; ``expected`` follows the word "expected" in the message."""
     raise ParameterValueError(_message(owner, name, value, expected))
 
 
@@ -96,18 +83,12 @@ def integer(owner: object, name: str, value: object, *, low: int | None = None, 
 def integer(owner: object, name: str, value: object, *, low: int | None = None, high: int | None = None,
             optional: bool) -> int | None: ...  # fmt: skip
 def integer(
-    owner: object,
-    name: str,
-    value: object,
-    *,
-    low: int | None = None,
-    high: int | None = None,
-    optional: bool = False,
+    owner: object, name: str, value: object, *, low: Any = None, high: Any = None, optional: bool = False
 ) -> int | None:
     """Check a whole number, ``low <= value <= high``; other libraries' integers become ``int``."""
     if value is None and optional:
         return None
-    expected = _or_none("an integer" + _bounds(low, high, None), optional)
+    expected = _or_none("an integer" + _bounds(low, high), optional)
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         wrong_type(owner, name, value, expected)
     whole = int(value)
@@ -124,25 +105,14 @@ def number(owner: object, name: str, value: object, *, low: float | None = None,
 def number(owner: object, name: str, value: object, *, low: float | None = None, high: float | None = None,
            above: float | None = None, optional: bool, finite: bool = True) -> float | None: ...  # fmt: skip
 def number(
-    owner: object,
-    name: str,
-    value: object,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    optional: bool = False,
-    finite: bool = True,
-) -> float | None:
-    """Check a number, ``low <= value <= high`` and ``value > above``; infinite only if not ``finite``."""
+    owner: object, name: str, value: object, *, low: Any = None, high: Any = None, above: Any = None,
+    optional: bool = False, finite: bool = True,
+) -> float | None:  # fmt: skip
+    """Check a number, ``low <= value <= high`` and ``value > above``; infinity only if not ``finite``."""
     if value is None and optional:
         return None
-    kind = (
-        "a number"
-        if low is not None or above is not None or high is not None or not finite
-        else "a finite number"
-    )
-    expected = _or_none(kind + _bounds(low, high, above), optional)
+    bounds = _bounds(low, high, above)
+    expected = _or_none("a finite number" if finite and not bounds else "a number" + bounds, optional)
     if isinstance(value, bool) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
         wrong_type(owner, name, value, expected)
     real: float = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]
@@ -172,24 +142,17 @@ def text(owner: object, name: str, value: object, *, optional: Literal[False] = 
 def text(owner: object, name: str, value: object, *, optional: bool,
          allow_empty: bool = True, one_line: bool = False) -> str | None: ...  # fmt: skip
 def text(
-    owner: object,
-    name: str,
-    value: object,
-    *,
-    optional: bool = False,
-    allow_empty: bool = True,
+    owner: object, name: str, value: object, *, optional: bool = False, allow_empty: bool = True,
     one_line: bool = False,
-) -> str | None:
-    """Check a string; a line break is refused if it has to be on ``one_line``, a NUL always."""
+) -> str | None:  # fmt: skip
+    """Check a string without NUL characters, and with ``one_line`` also without line breaks."""
     if value is None and optional:
         return None
     adjectives = ("" if allow_empty else "non-empty ") + ("one-line " if one_line else "")
     expected = _or_none(f"a {adjectives}string", optional)
     if not isinstance(value, str):
         wrong_type(owner, name, value, expected)
-    if not value and not allow_empty:
-        wrong_value(owner, name, value, expected)
-    if "\0" in value or (one_line and ("\n" in value or "\r" in value)):
+    if (not value and not allow_empty) or "\0" in value or (one_line and ("\n" in value or "\r" in value)):
         wrong_value(owner, name, value, expected)
     return value
 
@@ -206,39 +169,17 @@ def choice(owner: object, name: str, value: object, allowed: Collection[T]) -> T
 
 
 def callable_(owner: object, name: str, value: object, *, optional: bool = False) -> Any:
-    """Check something that can be called."""
-    if value is None and optional:
-        return None
-    if not callable(value):
+    """Check a callable object."""
+    if not callable(value) and not (value is None and optional):
         wrong_type(owner, name, value, _or_none("something callable", optional))
     return value
 
 
 def instance(
-    owner: object,
-    name: str,
-    value: object,
-    kinds: Kinds[T],
-    *,
-    optional: bool = False,
+    owner: object, name: str, value: object, kinds: Kinds[T], *, optional: bool = False,
     expected: str | None = None,
-) -> Any:
-    """Check that ``value`` is an instance of one of ``kinds``.
-
-    Args:
-        owner: The object under construction, or a name to show instead.
-        name: The parameter.
-        value: What it was given.
-        kinds: A class, or a tuple of them.
-        optional: Whether None is allowed too.
-        expected: What to say instead of the names of the classes.
-
-    Returns:
-        ``value``.
-
-    Raises:
-        ParameterTypeError: ``value`` is something else.
-    """
+) -> Any:  # fmt: skip
+    """Check an instance of a class or of one of a tuple of classes; messages name them, or ``expected``."""
     if value is None and optional:
         return None
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in _as_tuple(kinds)):
@@ -249,32 +190,12 @@ def instance(
 
 
 def list_of(
-    owner: object,
-    name: str,
-    value: object,
-    kinds: Kinds[T],
-    *,
-    optional: bool = False,
-    allow_empty: bool = True,
-    check: Callable[[object, str, object], Any] | None = None,
-) -> Any:
-    """Check an iterable of instances of ``kinds``; a single string is not one.
+    owner: object, name: str, value: object, kinds: Kinds[T], *, optional: bool = False,
+    allow_empty: bool = True, check: Callable[[object, str, object], Any] | None = None,
+) -> Any:  # fmt: skip
+    """Check an iterable of instances of ``kinds``, which must not be a single string; returns a new list.
 
-    Args:
-        owner: The object under construction, or a name to show instead.
-        name: The parameter.
-        value: What it was given.
-        kinds: What each item has to be: a class, or a tuple of them.
-        optional: Whether None is allowed too.
-        allow_empty: Whether there may be no items.
-        check: A checker for each item, called with ``(owner, "name[index]", item)``.
-
-    Returns:
-        A new list of the items (or None).
-
-    Raises:
-        ParameterTypeError: It is not iterable, or an item is of the wrong type.
-        ParameterValueError: It is empty and must not be.
+    ``check(owner, "name[index]", item)`` is called for each item, and returns what to keep.
     """
     if value is None and optional:
         return None
@@ -312,15 +233,6 @@ def port_range(owner: object, name: str, value: object, *, optional: bool = Fals
     if not 1 <= first < end <= 65536:
         wrong_value(owner, name, value, expected)
     return (first, end)
-
-
-def unique(owner: object, name: str, values: Iterable[object]) -> None:
-    """Check that nothing occurs twice in ``values``, which must be hashable."""
-    seen: set[object] = set()
-    for value in values:
-        if value in seen:
-            raise ParameterValueError(f"{_owner_name(owner)}: {name} has {value!r} twice; each must differ.")
-        seen.add(value)
 
 
 class Parameter:
@@ -416,17 +328,11 @@ def _shown(value: object) -> str:
     return f"{shown} ({type(value).__name__})"
 
 
-def _bounds(low: float | None, high: float | None, above: float | None) -> str:
+def _bounds(low: float | None, high: float | None, above: float | None = None) -> str:
     if low is not None and high is not None:
         return f" from {low} to {high}"
-    parts = []
-    if above is not None:
-        parts.append(f"> {above}")
-    if low is not None:
-        parts.append(f">= {low}")
-    if high is not None:
-        parts.append(f"<= {high}")
-    return " " + " and ".join(parts) if parts else ""
+    bounds = ((">", above), (">=", low), ("<=", high))
+    return " and".join(f" {sign} {bound}" for sign, bound in bounds if bound is not None)
 
 
 def _or_none(expected: str, optional: bool) -> str:

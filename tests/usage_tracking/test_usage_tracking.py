@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(tmp_path: Path, level: Any, **options: Any) -> list[dict[str, Any]]:
-    """Run two tasks, one of which fails; return what was written."""
+    """Run two tasks, one of which fails; return the written messages."""
     with DataFlowKernel(Config(run_dir=str(tmp_path), usage_tracking=level, **options)) as kernel:
         call(kernel, add, 1).result()
         call(kernel, fail).exception()
@@ -39,7 +39,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def test_by_default_nothing_is_even_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_data_is_collected_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(usage.ADDRESS_VARIABLE, "127.0.0.1:9")
     monkeypatch.delitem(sys.modules, "parsl.usage_tracking.usage")
     assert Config().usage_tracking == 0
@@ -48,7 +48,7 @@ def test_by_default_nothing_is_even_gathered(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
-def test_each_level_tells_what_it_says_and_sends_nothing_by_itself(
+def test_each_level_writes_its_data_and_sends_nothing_without_an_address(
     tmp_path: Path, no_network: list[str], level: int
 ) -> None:
     start, end = run(tmp_path, level, project_name="test")
@@ -56,13 +56,13 @@ def test_each_level_tells_what_it_says_and_sends_nothing_by_itself(
     assert (start["level"], start["project"]) == (level, "test")
     assert ("components" in start) == (level >= 2)
     assert (end.get("tasks"), end.get("failed")) == ((2, 1) if level == 3 else (None, None))
-    told = json.dumps([start, end])
-    assert str(tmp_path) not in told
-    assert socket.gethostname() not in told
+    written = json.dumps([start, end])
+    assert str(tmp_path) not in written
+    assert socket.gethostname() not in written
     assert no_network == []
 
 
-def test_it_is_sent_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_is_sent_to_the_users_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(30)
@@ -73,11 +73,9 @@ def test_it_is_sent_where_the_user_says(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("address", ["nowhere", "no.such.host.invalid:1", ":", "127.0.0.1:99999999"])
-def test_what_goes_wrong_bothers_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
+def test_errors_do_not_disturb_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv(usage.ADDRESS_VARIABLE, address)
-    monkeypatch.setattr(usage, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(usage, "_SEND_TIMEOUT_S", 0.05)
     monkeypatch.setattr(threading, "excepthook", lambda problem: pytest.fail(str(problem)))
     assert len(run(tmp_path, 1)) == 2
 

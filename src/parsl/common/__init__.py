@@ -1,1 +1,1 @@
-"""What every layer uses: processes, commands, validation helpers. Standard library only."""
+"""Helpers that every layer uses. Standard library only."""

@@ -1,7 +1,7 @@
-"""Paying once for what comes together.
+"""Batches of outcomes: work that costs the same for one outcome as for many is done once per batch.
 
-Who brings the outcomes of many tasks at once does so inside :func:`together`. Who hears of them one by one,
-and has something to do that costs as much for one as for all, does it :func:`at_end`.
+The code that completes many tasks at once runs inside :func:`together`. Code that is notified of each outcome
+defers its expensive part with :func:`at_end`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ logger = getLogger(__name__)
 
 
 class _Batch(threading.local):
-    """What is to be done at the end of this thread's batch; None outside of one."""
+    """The functions to call at the end of this thread's batch; None outside of a batch."""
 
     ends: dict[Callable[[], object], None] | None = None
 
@@ -27,7 +27,7 @@ _batch = _Batch()
 
 
 def together(work: Callable[..., object], *args: Any) -> None:
-    """Call ``work(*args)``, and then what it has put off. Inside another batch, that one's end counts."""
+    """Call ``work(*args)``, then the deferred functions. An inner batch ends together with the outer one."""
     if _batch.ends is not None:
         work(*args)
         return
@@ -40,13 +40,12 @@ def together(work: Callable[..., object], *args: Any) -> None:
             try:
                 end()
             except Exception:
-                logger.exception("what was put off to the end of a batch failed: %r", end)
+                logger.exception("A function that was deferred to the end of a batch failed: %r", end)
 
 
 def at_end(function: Callable[[], object]) -> bool:
-    """Have a function called, once, at the end of this thread's batch. False: there is no batch."""
-    ends = _batch.ends
-    if ends is None:
+    """Call a function once, at the end of this thread's batch. Returns False outside of a batch."""
+    if _batch.ends is None:
         return False
-    ends[function] = None
+    _batch.ends[function] = None
     return True

@@ -1,4 +1,4 @@
-"""Running a program, such as a scheduler's, for what it prints; never through a shell."""
+"""Running a program, such as a scheduler's command, for its output; never through a shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: How long to wait for the rest of the output after everything has been killed, in seconds.
+#: How long to wait for the rest of the output after all processes have been killed, in seconds.
 _LAST_OUTPUT_S = 0.5
 
 
@@ -22,7 +22,7 @@ class CommandNotStarted(ParslError):
 
     Args:
         command: The program and its arguments.
-        reason: What the operating system says.
+        reason: The reason that the operating system reports.
     """
 
     def __init__(self, command: tuple[str, ...], reason: str) -> None:
@@ -37,16 +37,16 @@ class CommandNotStarted(ParslError):
 
 
 class CommandResult(NamedTuple):
-    """What came of running a program."""
+    """The output and the end of a program."""
 
     #: The program and its arguments.
     command: tuple[str, ...]
     #: The exit code; minus the number of the signal that ended the program.
     exit_code: int
-    #: What it wrote, up to the end or the timeout; bytes that are not UTF-8 are replaced.
+    #: The output up to the end or the timeout; bytes that are not UTF-8 are replaced.
     stdout: str
     stderr: str
-    #: Whether it was ended because it took too long.
+    #: Whether the program was killed because it exceeded its time.
     timed_out: bool
 
 
@@ -58,20 +58,20 @@ def run_command(
     cwd: str | None = None,
     stdin_text: str | None = None,
 ) -> CommandResult:
-    """Run a program to its end, or to the end of its time, when it is killed with all its children.
+    """Run a program until it ends or exceeds its time; then it is killed together with its children.
 
     Args:
         command: The program and its arguments.
-        timeout_s: How long it may take, in seconds; None: as long as it likes.
-        env: Its environment; None: that of this process.
-        cwd: Its working directory; None: that of this process.
-        stdin_text: What it can read from its standard input; None: nothing.
+        timeout_s: How long it may take, in seconds; None means without limit.
+        env: Its environment; None for that of this process.
+        cwd: Its working directory; None for that of this process.
+        stdin_text: Its standard input; None for an empty one.
 
     Returns:
-        What it wrote, and how it ended. Any exit code is a result, not an exception.
+        The output, and how the program ended. Any exit code is a result, not an exception.
 
     Raises:
-        CommandNotStarted: There is no such program, or it cannot be started.
+        CommandNotStarted: The program does not exist, or cannot be started.
     """
     words = tuple(command)
     try:
@@ -104,12 +104,12 @@ def _communicate(
     try:
         return (*process.communicate(sent, timeout=timeout_s), False)
     except subprocess.TimeoutExpired:
-        # With the program itself at its end, a child that it left behind holds the pipes.
+        # If the program has ended, a child that it left behind holds the pipes.
         timed_out = process.poll() is None
     kill_tree(process.pid)
     try:
         return (*process.communicate(timeout=_LAST_OUTPUT_S), timed_out)
-    except subprocess.TimeoutExpired as expired:  # somebody still holds the pipes
+    except subprocess.TimeoutExpired as expired:  # another process still holds the pipes
         return expired.stdout, expired.stderr, timed_out
 
 

@@ -1,8 +1,9 @@
-"""What a forked child of the driver does with what belongs to its parent: it lets go of it.
+"""Forked children of the driver give up the objects of their parent.
 
-A child has its parent's memory and descriptors, but not its threads. It must not speak over the parent's
-connections, end the parent's run on its own way out, or wait for what only the parent's threads can bring.
-And as long as it held the parent's end of a connection, nobody could see the parent's end.
+A child has its parent's memory and descriptors, but not its threads. It must not use the parent's
+connections, end the parent's run when it exits, or wait for outcomes that only the parent's threads can
+deliver. It must also close its copies of the parent's sockets: otherwise no peer would notice that the parent
+has ended.
 """
 
 from __future__ import annotations
@@ -15,26 +16,22 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Owner(Protocol):
-        """What belongs to the process that has made it."""
+        """An object that only the process that made it may use."""
 
         def disown(self) -> None:
-            """Called in a forked child; there, locks may be held by threads that do not exist."""
+            """Give up the object in a forked child, where threads that no longer exist may hold its locks."""
 
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
 
 
 def disown_in_children(owner: Owner) -> None:
-    """Have ``owner.disown()`` called in every child that is forked from now on."""
+    """Call ``owner.disown()`` in every child that is forked from now on."""
     _owners.add(owner)
 
 
 def not_here(what: str) -> str:
-    """Say why something cannot be used in this process.
-
-    Args:
-        what: What it is, as the beginning of a sentence.
-    """
+    """Return why an object cannot be used in this process; ``what``, its description, begins the sentence."""
     return (
         f"{what} belongs to the process that process {os.getpid()} was forked from, and cannot be used here. "
         "Call apps, and wait for their futures, in the process that has loaded the configuration; or call "

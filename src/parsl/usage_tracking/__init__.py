@@ -1,1 +1,1 @@
-"""What is known of how Parsl is used: nothing, unless a configuration says otherwise."""
+"""Usage tracking, which is off unless a configuration turns it on."""

@@ -1,10 +1,10 @@
 """The values of ``Config(usage_tracking=...)``."""
 
-#: Nothing is gathered.
+#: No data is collected.
 DISABLED = 0
-#: Versions of Parsl and Python, the operating system, and that a run began and ended.
+#: The versions of Parsl and Python, the operating system, and the start and end of a run.
 LEVEL_1 = 1
-#: Also the classes that the configuration is made of.
+#: Also the classes of the parts of the configuration.
 LEVEL_2 = 2
-#: Also how many tasks there were, how many failed, and how long the run took.
+#: Also the number of tasks and of failed tasks, and the duration of the run.
 LEVEL_3 = 3

@@ -1,4 +1,4 @@
-"""Gathering what a run may tell, and sending it if it is said where to."""
+"""Collects usage data about a run, and sends it if the user names an address."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
-#: ``host:port`` to send to, by UDP. Unless it is set, nothing is sent anywhere.
+#: The environment variable with the ``host:port`` to send data to, by UDP. Without it, nothing is sent.
 ADDRESS_VARIABLE = "PARSL_USAGE_TRACKING_ADDRESS"
 _FILE = "usage.jsonl"
 _MAX_DATAGRAM_BYTES = 8192
-#: How long the end of a run may wait for its last message, in seconds.
-_PATIENCE_S = 2.0
+#: How long the end of a run waits for its last message to be sent, in seconds.
+_SEND_TIMEOUT_S = 2.0
 
 
 class UsageTracker:
-    """Gathers what the level of usage tracking says, at the beginning and at the end of a run.
+    """Collects the data of a level of usage tracking at the beginning and at the end of a run.
 
-    It is written to ``usage.jsonl`` in the run directory, where the user can see it; and if the environment
-    variable ``PARSL_USAGE_TRACKING_ADDRESS`` is set, sent there, one UDP datagram for each line. Whatever
-    goes wrong is logged and bothers nobody.
+    The data is written to ``usage.jsonl`` in the run directory, where the user can see it. If the environment
+    variable ``PARSL_USAGE_TRACKING_ADDRESS`` is set, each line is also sent there as a UDP datagram. Errors
+    are only logged.
 
     Args:
         level: One of :mod:`parsl.usage_tracking.levels`, not 0.
         config: The configuration.
-        project_name: What the user calls the project, to be told too.
+        project_name: The user's name for the project; None to report no name.
         run_dir: The directory of the run.
     """
 
@@ -65,24 +65,24 @@ class UsageTracker:
             message["project"] = project_name
         if level >= LEVEL_2:
             message["components"] = _components(config)
-        self._tell(message)
+        self._report(message)
 
     def end(self, task_count: int, failed_count: int) -> None:
-        """Tell that the run is over.
+        """Report the end of the run.
 
         Args:
-            task_count: How many tasks there were.
-            failed_count: How many of them failed.
+            task_count: The number of tasks.
+            failed_count: The number of failed tasks.
         """
         message: dict[str, Any] = {"event": "end"}
         if self._level >= LEVEL_3:
             duration_s = round(time() - self._began_s, 3)
             message |= {"tasks": task_count, "failed": failed_count, "duration_s": duration_s}
-        self._tell(message)
+        self._report(message)
         for thread in self._sending:
-            thread.join(_PATIENCE_S)
+            thread.join(_SEND_TIMEOUT_S)
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _report(self, message: dict[str, Any]) -> None:
         message = {"correlator": self._correlator, "time_s": round(time(), 3), **message}
         line = json.dumps(message, default=str)
         try:
@@ -92,7 +92,7 @@ class UsageTracker:
             logger.debug("Usage information cannot be written: %s", error)
         if self._address is None:
             return
-        # Finding an address may take long, or for ever.
+        # Resolving a host name may take very long.
         thread = threading.Thread(
             target=_send, args=(self._address, line), daemon=True, name="usage-tracking"
         )
@@ -100,14 +100,14 @@ class UsageTracker:
         thread.start()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} level {self._level}, to {self._address or 'nobody'}>"
+        return f"<{type(self).__name__} level {self._level}, to {self._address or 'no address'}>"
 
 
 def _components(config: RepresentationMixin) -> list[Any]:
     try:
         return get_parsl_usage(config)
-    except Exception as error:  # of a user's own part
-        logger.debug("What the configuration is made of cannot be told: %r", error)
+    except Exception as error:  # raised by a user's own class
+        logger.debug("The parts of the configuration cannot be reported: %r", error)
         return []
 
 

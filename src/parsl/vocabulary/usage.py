@@ -1,4 +1,4 @@
-"""What the parts of a configuration tell about themselves for usage tracking."""
+"""What the parts of a configuration report about themselves for usage tracking."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class UsageInformation:
-    """A part of a configuration that has more to tell than its class."""
+    """A part of a configuration that reports more than its class."""
 
     def get_usage_information(self) -> dict[str, Any]:
-        """Return what there is to tell: nothing by which a user or a machine could be known."""
+        """Return facts that identify neither a user nor a machine."""
         return {}
 
 
 def get_parsl_usage(obj: Any) -> list[Any]:
-    """Return what is told of an object and of those it is made of.
+    """Return the reports of an object and of its parts.
 
     Returns:
-        For each that is a part of a configuration: its class, if that is Parsl's, or a dictionary with the
-        class as ``"c"`` and what :meth:`UsageInformation.get_usage_information` gives. For anything else,
-        nothing.
+        For each part of a configuration: the name of its class, if that belongs to Parsl, or a dictionary
+        with this name as ``"c"`` and the items of :meth:`UsageInformation.get_usage_information`. For any
+        other object, nothing.
     """
     if isinstance(obj, RepresentationMixin):
         return get_parsl_usage_representation_mixin(obj)
@@ -36,21 +36,21 @@ def get_parsl_usage(obj: Any) -> list[Any]:
 
 
 def get_parsl_usage_representation_mixin(obj: RepresentationMixin) -> list[Any]:
-    """Return what is told of a part of a configuration, and of its own parts."""
+    """Return the reports of a part of a configuration and of its own parts."""
     from inspect import signature
 
     kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
     if not kind.startswith("parsl."):
-        kind = "(not of Parsl)"  # its name is nobody's business
-    tell = getattr(obj, "get_usage_information", None)
-    own: Any = {"c": kind, **tell()} if tell is not None else kind
-    parts = (getattr(obj, name, None) for name in signature(type(obj).__init__).parameters if name != "self")
-    return [own, *(told for part in parts for told in get_parsl_usage(part))]
+        kind = "(not of Parsl)"  # the name of a user's own class is private
+    report = getattr(obj, "get_usage_information", None)
+    own: Any = {"c": kind, **report()} if report is not None else kind
+    parts = [getattr(obj, name, None) for name in signature(type(obj).__init__).parameters if name != "self"]
+    return [own, *get_parsl_usage_sequence(parts)]
 
 
 def get_parsl_usage_sequence(obj: Sequence[Any]) -> list[Any]:
-    """Return what is told of each item."""
-    return [told for item in obj for told in get_parsl_usage(item)]
+    """Return the reports of all items."""
+    return [report for item in obj for report in get_parsl_usage(item)]
 
 
 publish(globals(), "parsl.usage_tracking.api")
