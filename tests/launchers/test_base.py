@@ -81,7 +81,7 @@ def test_launcher_without_a_call_cannot_be_made():
 
 def test_a_launcher_passes():
     launcher = SimpleLauncher()
-    assert check_launcher(launcher) is launcher
+    assert check_launcher("owner", "launcher", launcher) is launcher
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_launcher_passes():
 )
 def test_bad_launcher(value, shown):
     with pytest.raises(BadLauncher) as caught:
-        check_launcher(value)
+        check_launcher("owner", "launcher", value)
     assert isinstance(caught.value, TypeError)
     assert isinstance(caught.value, ExecutionProviderException)
     assert caught.value.launcher is value

@@ -1,4 +1,4 @@
-"""Channels, which providers do not need any more: commands run on the driver's host."""
+"""Retired channels of upstream Parsl: providers now run commands on the driver's host."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["LocalChannel", "OAuthSSHChannel", "SSHChannel", "SSHInteractiveLogin
 
 
 class LocalChannel:
-    """What providers' retired argument ``channel`` was given; it does nothing.
+    """A value for the providers' retired argument ``channel``. It has no effect.
 
     Args:
-        userhome: Accepted.
-        envs: Accepted.
-        script_dir: Accepted; scripts of jobs are in the run directory.
+        userhome: Ignored.
+        envs: Ignored.
+        script_dir: Ignored; job scripts are in the run directory.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class LocalChannel:
 
 
 class SSHChannel:
-    """Reached a scheduler on another host; there is no equivalent.
+    """Formerly, a connection to a scheduler on another host. It has no equivalent.
 
     Raises:
-        ConfigurationError: Always; it says what to do.
+        ConfigurationError: Always; the message advises what to do.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -47,8 +47,8 @@ class SSHChannel:
 
 
 class SSHInteractiveLoginChannel(SSHChannel):
-    """As :class:`SSHChannel`."""
+    """Retired, like :class:`SSHChannel`."""
 
 
 class OAuthSSHChannel(SSHChannel):
-    """As :class:`SSHChannel`."""
+    """Retired, like :class:`SSHChannel`."""

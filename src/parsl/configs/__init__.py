@@ -1,10 +1,10 @@
-"""Ready configurations: a function for each machine, which returns a :class:`parsl.config.Config`.
+"""Ready configurations: for each machine a function that returns a :class:`parsl.config.Config`.
 
     >>> from parsl.configs import aurora_tiles                                       # doctest: +SKIP
     >>> parsl.load(aurora_tiles(account="MyProject", queue="prod", nodes_per_block=128))
 
-What differs from project to project is a parameter; the rest is right for the machine. ``parsl doctor``
-checks the result before it costs queue time.
+Values that differ between projects are parameters; the rest suits the machine. ``parsl doctor`` checks the
+result before a job waits in the queue.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     module = _MODULES.get(name)
     if module is None:
-        raise AttributeError(
-            f"module {__name__!r} has no attribute {name!r}; there are: {', '.join(__all__)}"
-        )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     from importlib import import_module
 
     function = getattr(import_module(f"{__name__}.machines.{module}"), name)

@@ -1,4 +1,4 @@
-"""What the machines of ALCF, the Argonne Leadership Computing Facility, have in common."""
+"""Jobs of ALCF, the Argonne Leadership Computing Facility: PBS Pro, and mpiexec of HPE PALS."""
 
 from __future__ import annotations
 
@@ -6,48 +6,53 @@ import re
 from typing import Any
 
 from parsl import validate
+from parsl.configs.composing import job_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from parsl.providers.pbspro.pbspro import PBSProProvider
 
 
 def filesystems_option(owner: str, filesystems: str) -> str:
-    """Return the line of a job script that names the file systems a job needs: no job is taken without it.
+    """Return the line of a job script that names the job's file systems; ALCF rejects jobs without it.
 
     Args:
         owner: The configuration, for errors.
-        filesystems: Their names with colons between, such as ``"home:flare"``.
+        filesystems: The names of the file systems, separated by colons, such as ``"home:flare"``.
 
     Raises:
-        ParameterError: There is none, or it has blanks.
+        ParameterError: The value is empty or has blanks.
     """
     text = validate.text(owner, "filesystems", filesystems, allow_empty=False, one_line=True)
     if not re.fullmatch(r"[\w.-]+(?::[\w.-]+)*", text):
         validate.wrong_value(
-            owner, "filesystems", filesystems, "names with colons between, as in 'home:flare'"
+            owner, "filesystems", filesystems, "names separated by colons, as in 'home:flare'"
         )
     return f"#PBS -l filesystems={text}"
 
 
-def pbs_provider(
-    owner: str, account: str, filesystems: str, scheduler_options: str, **options: Any
-) -> PBSProProvider:
+def pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> PBSProProvider:
     """Return a provider for jobs of ALCF.
 
     Args:
         owner: The configuration, for errors.
-        account: The project to charge; mandatory there.
-        filesystems: The file systems that a job needs.
-        scheduler_options: Further ``#PBS`` lines.
-        options: As for a PBSProProvider.
+        parameters: The arguments of the configuration by name, as from ``locals()``.
+        options: Further options of PBSProProvider.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
     from parsl.providers import PBSProProvider
 
-    account = validate.text(owner, "account", account, allow_empty=False, one_line=True)
-    validate.text(owner, "scheduler_options", scheduler_options)
-    lines = [filesystems_option(owner, filesystems), *([scheduler_options] if scheduler_options else [])]
-    return PBSProProvider(account=account, scheduler_options="\n".join(lines), **options)
+    account = validate.text(owner, "account", parameters["account"], allow_empty=False, one_line=True)
+    more = validate.text(owner, "scheduler_options", parameters["scheduler_options"])
+    lines = [filesystems_option(owner, parameters["filesystems"]), *([more] if more else [])]
+    return PBSProProvider(
+        account=account,
+        queue=parameters["queue"],
+        scheduler_options="\n".join(lines),
+        **job_options(owner, parameters),
+        **options,
+    )

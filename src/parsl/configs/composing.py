@@ -1,33 +1,41 @@
-"""Putting a ready configuration together from its executor and what the user wants of Config."""
+"""Builds ready configurations from their parameters."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
+from parsl import validate
 from parsl.common.parameter_names import named_parameters, parameter_names, refuse_unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from os import PathLike
 
     from parsl.config import Config
     from parsl.executors.base import ParslExecutor
+    from parsl.executors.high_throughput.mpi_executor import MPIExecutor
+    from parsl.providers.cluster_provider import ClusterProvider
+
+_JOB_OPTIONS = ("walltime", "nodes_per_block", "min_blocks", "max_blocks")
 
 
 def compose_config(
     function: Callable[..., Config], executor: ParslExecutor, options: dict[str, Any], **defaults: Any
 ) -> Config:
-    """Return the configuration.
+    """Return a configuration with one executor.
 
     Args:
-        function: The ready configuration, whose further keyword arguments the options are.
-        executor: Its only executor.
-        options: Options of Config, as the user has given them.
-        defaults: Those of Config that differ here.
+        function: The ready configuration that takes the options as further keyword arguments.
+        executor: The executor.
+        options: The user's options for Config.
+        defaults: The options of Config with other defaults than in Config itself.
 
     Raises:
-        UnknownParameterError: Neither the function nor Config has such a parameter.
-        ParameterError: One is wrong.
+        UnknownParameterError: Neither the function nor Config has a parameter of that name.
+        ParameterError: A value is not allowed.
     """
     from parsl.config import Config
 
@@ -35,3 +43,107 @@ def compose_config(
     if not known.issuperset(options):
         refuse_unknown(function.__name__, options, known)
     return Config(**{"executors": [executor], **defaults, **options})
+
+
+def mpi_executor(
+    owner: str, label: str, provider: ClusterProvider, nodes_per_task: int, **options: Any
+) -> MPIExecutor:
+    """Return an executor that runs as many MPI tasks in a block as there are nodes for.
+
+    Args:
+        owner: The configuration, for errors.
+        label: The executor's label.
+        provider: The executor's provider.
+        nodes_per_task: The smallest number of nodes of a task.
+        options: Further options of MPIExecutor.
+
+    Raises:
+        ParameterError: A value is not allowed.
+    """
+    from parsl.executors import MPIExecutor
+
+    nodes = provider.nodes_per_block
+    validate.integer(owner, "nodes_per_task", nodes_per_task, low=1, high=nodes)
+    return MPIExecutor(
+        label=label,
+        provider=provider,
+        max_workers_per_block=nodes // nodes_per_task,
+        encrypted=True,
+        **options,
+    )
+
+
+def job_options(owner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provider's options for the parameters that all configurations of batch jobs share.
+
+    Args:
+        owner: The configuration, for errors.
+        parameters: The arguments of the configuration by name, as from ``locals()``.
+
+    Raises:
+        ParameterError: A value is not allowed.
+    """
+    text = compose_worker_init(
+        owner, parameters["environment"], parameters["worker_init"], parameters["directory"]
+    )
+    return {"worker_init": text, **{name: parameters[name] for name in _JOB_OPTIONS}}
+
+
+def compose_worker_init(
+    owner: str,
+    environment: str | PathLike[str] | None,
+    worker_init: str,
+    directory: str | PathLike[str] | None,
+) -> str:
+    """Return the first shell text of a job: the user's, then the activation, then the change of directory.
+
+    Environment modules put their own programs first in the PATH, so the environment is activated after them.
+
+    Args:
+        owner: The configuration, for errors.
+        environment: The directory of a virtual environment, or a script to source; None for the virtual
+            environment that the driver runs in, if any; an empty string for none.
+        worker_init: Further shell text.
+        directory: The directory that the job runs in; None for the driver's working directory.
+
+    Raises:
+        ParameterError: A value is not allowed.
+    """
+    text = validate.text(owner, "worker_init", worker_init)
+    where = os.getcwd() if directory is None else _path(owner, "directory", directory)
+    lines = [text.strip(), _activation(owner, environment), f"cd {_quoted(where)}" if where else ""]
+    return "\n".join(line for line in lines if line)
+
+
+def _activation(owner: str, environment: str | PathLike[str] | None) -> str:
+    if environment is None:
+        return "" if sys.prefix in ("/usr", "/usr/local") else _activate(sys.prefix)
+    path = _path(owner, "environment", environment)
+    return _activate(path) if path else ""
+
+
+def _activate(path: str) -> str:
+    here = os.path.expanduser(os.path.expandvars(path))
+    script = os.path.join(here, "bin", "activate")
+    if os.path.isfile(here):
+        return f"source {_quoted(path)}"
+    if os.path.isdir(os.path.join(here, "bin")) and not os.path.exists(script):
+        return f"export PATH={_quoted(os.path.join(path, 'bin'))}:$PATH"  # a conda environment, for example
+    return f"source {_quoted(os.path.join(path, 'bin', 'activate'))}"
+
+
+def _path(owner: str, name: str, value: object) -> str:
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    return validate.text(owner, name, text, one_line=True)
+
+
+def _quoted(path: str) -> str:
+    """Quote a path for bash, which still expands ~ and variables in it."""
+    from shlex import quote
+
+    if path == "~" or path.startswith("~/"):
+        path = f"$HOME{path[1:]}"
+    if "$" not in path:
+        return quote(path)
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
+    return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""The configuration that tutorials import: ``from parsl.configs.htex_local import config``."""
+"""The configuration for tutorials: ``from parsl.configs.htex_local import config``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration that tutorials import: ``from parsl.configs.local_threads import config``."""
+"""The configuration for tutorials: ``from parsl.configs.local_threads import config``."""
 
 from __future__ import annotations
 

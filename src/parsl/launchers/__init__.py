@@ -1,4 +1,4 @@
-"""How the workers' manager is started on each node of a block."""
+"""Launchers start the managers on the nodes of a block."""
 
 from __future__ import annotations
 

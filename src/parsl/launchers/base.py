@@ -1,4 +1,4 @@
-"""The interface of launchers, for those who write one, and how providers use it."""
+"""The interface of launchers, and the functions with which providers use launchers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from abc import ABCMeta, abstractmethod
 
 from parsl import validate
+from parsl.common.parameter_names import refuses_unknown_names
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.errors import BadLauncher
 
@@ -15,54 +16,56 @@ _VAR_KEYWORD = 0x08
 
 
 class Launcher(RepresentationMixin, metaclass=ABCMeta):
-    """Turns a command into shell text that runs it all over a block.
+    """Turns a command into shell text that runs the command on the nodes of a block.
 
-    A provider calls its launcher once for each block and puts the text at the end of the job
-    script, which runs on the first node of the block. The PATH ends there with the directory of the
-    driver's Python. Launchers keep no state.
+    A provider calls its launcher once for each block and puts the text at the end of the job script, which
+    runs on the first node of the block. There, the PATH ends with the directory of the driver's Python.
+    Launchers keep no state.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
+        debug: Write to the job's standard output what is started and how it ended.
     """
 
+    debug = validate.Boolean()
+
+    @refuses_unknown_names
     def __init__(self, debug: bool = True) -> None:
-        self.debug = validate.boolean(self, "debug", debug)
+        validate.assign(self, locals())
 
     @abstractmethod
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
         """Return the text that runs ``command``.
 
-        A launcher written without ``script_dir`` works too.
+        Launchers whose method lacks ``script_dir`` work too.
 
         Args:
             command: A command line for bash.
             tasks_per_node: How many copies to start on each node.
             nodes_per_block: How many nodes the block has.
-            script_dir: A directory that all nodes can see, for files that the text needs; may be empty.
+            script_dir: A directory that all nodes can access, for files that the text needs; may be empty.
 
         Returns:
-            Text for bash, to be the end of a job script. It ends the script with the exit code of
-            the command.
+            Text for bash that ends a job script. It exits with the exit code of the command.
         """
 
 
-def check_launcher(launcher: object) -> Launcher:
-    """Return ``launcher`` if it is one.
+def check_launcher(owner: object, name: str, value: object) -> Launcher:
+    """Check that a parameter is a launcher.
 
     Raises:
-        BadLauncher: It is not.
+        BadLauncher: The value is not a launcher.
     """
-    if not isinstance(launcher, Launcher):
-        raise BadLauncher(launcher)
-    return launcher
+    if not isinstance(value, Launcher):
+        raise BadLauncher(value)
+    return value
 
 
 def launch_text(
     launcher: Launcher, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = ""
 ) -> str:
-    """Return the end of a job script: the PATH, and what ``launcher`` makes of the command.
+    """Return the end of a job script: the PATH, and the launcher's text for the command.
 
-    It is called with ``script_dir`` only if it takes one; arguments as for :class:`Launcher`.
+    The launcher gets ``script_dir`` only if its method has that parameter. See :class:`Launcher`.
     """
     if _takes_script_dir(launcher):
         text = launcher(command, tasks_per_node, nodes_per_block, script_dir)
@@ -72,17 +75,17 @@ def launch_text(
 
 
 def _path_line() -> str:
-    """Have programs of the driver's environment found, behind all others, though it is not activated."""
+    """Return a line that makes the programs of the driver's environment available as a last resort."""
     from shlex import quote
 
     directory = os.path.dirname(sys.executable or "")
     if not directory or ":" in directory:
         return ""
-    return f'export PATH="${{PATH:+$PATH:}}"{quote(directory)}  # of the driver: last, behind all others\n'
+    return f'export PATH="${{PATH:+$PATH:}}"{quote(directory)}  # of the driver: searched last\n'
 
 
 def _takes_script_dir(launcher: Launcher) -> bool:
-    """Look at the code object: the inspect module would cost more than everything else here."""
+    # The code object is enough in most cases, and importing inspect would take longer than all of this.
     code = getattr(type(launcher).__call__, "__code__", None)
     if code is None or code.co_flags & (_VAR_POSITIONAL | _VAR_KEYWORD):
         return _signature_takes_script_dir(launcher)
@@ -91,7 +94,7 @@ def _takes_script_dir(launcher: Launcher) -> bool:
 
 
 def _signature_takes_script_dir(launcher: Launcher) -> bool:
-    from inspect import signature  # only for decorated launchers, and the like
+    from inspect import signature
 
     try:
         signature(launcher).bind("command", 1, 1, "script_dir")

@@ -6,10 +6,10 @@ from parsl.vocabulary.provider_errors import ExecutionProviderException
 
 
 class BadLauncher(ExecutionProviderException, TypeError):
-    """A provider was given something that is not a launcher.
+    """The launcher of a provider is not a launcher.
 
     Args:
-        launcher: What it was given.
+        launcher: The value given as launcher.
     """
 
     def __init__(self, launcher: object) -> None:
@@ -17,9 +17,8 @@ class BadLauncher(ExecutionProviderException, TypeError):
         self.launcher = launcher
 
     def __str__(self) -> str:
-        return f"launcher is {self._shown()}; expected an instance of a parsl.launchers.base.Launcher."
-
-    def _shown(self) -> str:
         if isinstance(self.launcher, type):
-            return f"the class {self.launcher.__name__} (call it to make an instance)"
-        return f"{self.launcher!r} ({type(self.launcher).__name__})"
+            shown = f"the class {self.launcher.__name__} (call it to make an instance)"
+        else:
+            shown = f"{self.launcher!r} ({type(self.launcher).__name__})"
+        return f"launcher is {shown}; expected an instance of a parsl.launchers.base.Launcher."

@@ -1,15 +1,24 @@
-"""The launchers that come with Parsl."""
+"""The launchers that come with Parsl.
+
+Most of them consist of a script in ``scripts/``: a file of the launcher's own, which defines the function
+``parsl_launch``, followed by ``skeleton.sh``, which calls that function. Values reach the script as quoted
+arguments and never become part of its code.
+"""
 
 from __future__ import annotations
+
+import os
+import shlex
 
 from parsl import validate
 from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
-from parsl.launchers.script import ScriptLauncher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
 
 
 class SimpleLauncher(Launcher):
@@ -19,29 +28,52 @@ class SimpleLauncher(Launcher):
         debug: Has no effect, as nothing is added to the command.
     """
 
-    @refuses_unknown_names
-    def __init__(self, debug: bool = True) -> None:
-        super().__init__(debug=debug)
-
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
         return command
 
 
 class WrappedLauncher(Launcher):
-    """Run the command once, on the first node, behind another one, such as ``docker run image``.
+    """Run the command once, on the first node, within another command such as ``docker run image``.
 
     Args:
-        prepend: Shell text to put in front of the command, with a space between the two.
+        prepend: Shell text to put before the command, separated by a space.
         debug: Has no effect, as nothing else is added to the command.
     """
 
+    prepend = validate.Text()
+
     @refuses_unknown_names
     def __init__(self, prepend: str, debug: bool = True) -> None:
-        super().__init__(debug=debug)
-        self.prepend = validate.text(self, "prepend", prepend)
+        validate.assign(self, locals())
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
         return f"{self.prepend} {command}"
+
+
+class ScriptLauncher(Launcher):
+    """A launcher that consists of a script file. A subclass names the file and provides its arguments."""
+
+    #: File name, without ``.sh``, of the script that defines ``parsl_launch``.
+    script_name: str
+
+    def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
+        """Return the arguments of ``parsl_launch``, without quotes."""
+        return ()
+
+    def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
+        validate.text(self, "command", command, allow_empty=False)
+        validate.integer(self, "tasks_per_node", tasks_per_node, low=1)
+        validate.integer(self, "nodes_per_block", nodes_per_block, low=1)
+        arguments = (
+            type(self).__name__,
+            "1" if self.debug else "0",
+            str(tasks_per_node),
+            str(nodes_per_block),
+            script_dir,
+            command,
+            *self.script_arguments(tasks_per_node, nodes_per_block),
+        )
+        return f"{_read(self.script_name)}\nset -- {shlex.join(arguments)}\n{_read('skeleton')}"
 
 
 class SingleNodeLauncher(ScriptLauncher):
@@ -50,16 +82,16 @@ class SingleNodeLauncher(ScriptLauncher):
     The exit code is that of the first copy that failed, or 0.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
-        fail_on_any: Whether one failed copy makes the block a failed one; otherwise all have to fail.
+        debug: Write to the job's standard output what is started and how it ended.
+        fail_on_any: Whether the block fails if one copy fails; by default it fails only if all copies fail.
     """
 
     script_name = "single_node"
+    fail_on_any = validate.Boolean()
 
     @refuses_unknown_names
     def __init__(self, debug: bool = True, fail_on_any: bool = False) -> None:
-        super().__init__(debug=debug)
-        self.fail_on_any = validate.boolean(self, "fail_on_any", fail_on_any)
+        validate.assign(self, locals())
 
     def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
         return ("1" if self.fail_on_any else "0",)
@@ -68,24 +100,22 @@ class SingleNodeLauncher(ScriptLauncher):
 class GnuParallelLauncher(ScriptLauncher):
     """Run ``tasks_per_node`` copies on each node with GNU parallel, which reaches the nodes by ssh.
 
-    The nodes are those of ``$PBS_NODEFILE``; outside of a PBS job all copies run here. If
-    ``parallel --record-env`` has been used, the environment is passed on.
+    ``$PBS_NODEFILE`` lists the nodes; outside of a PBS job all copies run on the first node. The
+    environment is passed on if ``parallel --record-env`` has been used.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
+        debug: Write to the job's standard output what is started and how it ended.
     """
 
     script_name = "gnu_parallel"
 
-    @refuses_unknown_names
-    def __init__(self, debug: bool = True) -> None:
-        super().__init__(debug=debug)
-
 
 class _OverridableLauncher(ScriptLauncher):
-    def __init__(self, debug: bool, overrides: str) -> None:
-        super().__init__(debug=debug)
-        self.overrides = validate.text(self, "overrides", overrides)
+    overrides = validate.Text()
+
+    @refuses_unknown_names
+    def __init__(self, debug: bool = True, overrides: str = "") -> None:
+        validate.assign(self, locals())
 
     def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
         return (self.overrides,)
@@ -94,23 +124,22 @@ class _OverridableLauncher(ScriptLauncher):
 class MpiExecLauncher(_OverridableLauncher):
     """Run ``tasks_per_node * nodes_per_block`` copies with ``mpiexec``.
 
-    In a PBS job the nodes are passed as ``--hostfile``, each of them once; elsewhere mpiexec is
-    left to find them itself.
+    In a PBS job the nodes are passed as ``--hostfile``, each of them once; elsewhere mpiexec finds the
+    nodes itself.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
-        bind_cmd: The option of this mpiexec that binds processes to processors. It is given the
-            value ``none``, as the workers bind themselves. HPE PALS needs ``"--cpu-bind"``; empty
-            leaves the option out.
+        debug: Write to the job's standard output what is started and how it ended.
+        bind_cmd: The option of this mpiexec that binds processes to processors. Its value is ``none``, as
+            the workers bind themselves. HPE PALS needs ``"--cpu-bind"``; an empty string omits the option.
         overrides: Further options, as shell text, such as ``"--ppn 1"``.
     """
 
     script_name = "mpiexec"
+    bind_cmd = validate.Text()
 
     @refuses_unknown_names
     def __init__(self, debug: bool = True, bind_cmd: str = "--bind-to", overrides: str = "") -> None:
-        super().__init__(debug, overrides)
-        self.bind_cmd = validate.text(self, "bind_cmd", bind_cmd)
+        validate.assign(self, locals())
 
     def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
         return (self.bind_cmd, self.overrides)
@@ -120,90 +149,84 @@ class MpiRunLauncher(_OverridableLauncher):
     """Run ``tasks_per_node * nodes_per_block`` copies with ``mpirun``.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
-        bash_location: Where bash is on the nodes.
+        debug: Write to the job's standard output what is started and how it ended.
+        bash_location: The path of bash on the nodes.
         overrides: Further options, as shell text.
     """
 
     script_name = "starter"
+    bash_location = validate.Text(allow_empty=False)
 
     @refuses_unknown_names
     def __init__(self, debug: bool = True, bash_location: str = "/bin/bash", overrides: str = "") -> None:
-        super().__init__(debug, overrides)
-        self.bash_location = validate.text(self, "bash_location", bash_location, allow_empty=False)
+        validate.assign(self, locals())
 
     def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
         copies = tasks_per_node * nodes_per_block
         return (self.bash_location, self.overrides, "mpirun", "-np", str(copies))
 
 
-class AprunLauncher(_OverridableLauncher):
+class _PerNodeLauncher(_OverridableLauncher):
+    """Runs a starter program that takes the number of copies, in all and on each node."""
+
+    script_name = "starter"
+    #: The program, its option for all copies and its option for the copies on each node.
+    starter: tuple[str, str, str]
+
+    def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
+        program, all_option, node_option = self.starter
+        copies = (all_option, str(tasks_per_node * nodes_per_block), node_option, str(tasks_per_node))
+        return ("/bin/bash", self.overrides, program, *copies)
+
+
+class AprunLauncher(_PerNodeLauncher):
     """Run ``tasks_per_node`` copies on each node with ``aprun`` of Cray's ALPS.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
+        debug: Write to the job's standard output what is started and how it ended.
         overrides: Further options, as shell text.
     """
 
-    script_name = "starter"
-
-    @refuses_unknown_names
-    def __init__(self, debug: bool = True, overrides: str = "") -> None:
-        super().__init__(debug, overrides)
-
-    def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
-        copies = tasks_per_node * nodes_per_block
-        return ("/bin/bash", self.overrides, "aprun", "-n", str(copies), "-N", str(tasks_per_node))
+    starter = ("aprun", "-n", "-N")
 
 
-class JsrunLauncher(_OverridableLauncher):
+class JsrunLauncher(_PerNodeLauncher):
     """Run ``tasks_per_node`` copies on each node with ``jsrun`` of IBM's Spectrum LSF.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
+        debug: Write to the job's standard output what is started and how it ended.
         overrides: Further options, as shell text.
     """
 
-    script_name = "starter"
-
-    @refuses_unknown_names
-    def __init__(self, debug: bool = True, overrides: str = "") -> None:
-        super().__init__(debug, overrides)
-
-    def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
-        copies = tasks_per_node * nodes_per_block
-        return ("/bin/bash", self.overrides, "jsrun", "-n", str(copies), "-r", str(tasks_per_node))
+    starter = ("jsrun", "-n", "-r")
 
 
 class SrunLauncher(_OverridableLauncher):
     """Run ``tasks_per_node * nodes_per_block`` copies with one ``srun`` of Slurm.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
+        debug: Write to the job's standard output what is started and how it ended.
         overrides: Further options, as shell text.
     """
 
     script_name = "srun"
 
-    @refuses_unknown_names
-    def __init__(self, debug: bool = True, overrides: str = "") -> None:
-        super().__init__(debug, overrides)
-
 
 class SrunMPILauncher(_OverridableLauncher):
-    """Run each of the ``tasks_per_node * nodes_per_block`` copies with an ``srun`` of its own.
+    """Run each of the ``tasks_per_node * nodes_per_block`` copies with a separate ``srun``.
 
-    Each has as many whole nodes as there are for it, or, with more copies than nodes, as many
-    Slurm tasks as there are cores for it. For commands that start MPI programs themselves. The
-    exit code is that of the first srun that failed, or 0.
+    The nodes are shared out among the copies. With more copies than nodes, the cores are shared out
+    instead, as Slurm tasks. Use this launcher for commands that start MPI programs themselves. The exit
+    code is that of the first srun that failed, or 0.
 
     Args:
-        debug: Say in the job's standard output what is started and how it ended.
+        debug: Write to the job's standard output what is started and how it ended.
         overrides: Further options, as shell text.
     """
 
     script_name = "srun_mpi"
 
-    @refuses_unknown_names
-    def __init__(self, debug: bool = True, overrides: str = "") -> None:
-        super().__init__(debug, overrides)
+
+def _read(script_name: str) -> str:
+    with open(os.path.join(_SCRIPTS, f"{script_name}.sh"), encoding="utf-8") as script:
+        return script.read()

@@ -98,7 +98,7 @@ class ClusterProvider(ExecutionProvider):
         )
         self.walltime = walltime
         _ = self.walltime_s  # a wrong one is an error now, not at the first submission
-        self.launcher = check_launcher(launcher)
+        self.launcher = check_launcher(self, "launcher", launcher)
         self.cmd_timeout = validate.number(self, "cmd_timeout", cmd_timeout, above=0)
         self.worker_init = ""
         self.scheduler_options = ""

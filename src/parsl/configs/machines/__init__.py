@@ -1,1 +1,1 @@
-"""What is known of each machine."""
+"""Ready configurations, a module for each machine."""

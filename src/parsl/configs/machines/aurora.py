@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parsl.configs.alcf import pbs_provider
-from parsl.configs.composing import compose_config
-from parsl.configs.worker_init import compose_worker_init
+from parsl.configs.composing import compose_config, mpi_executor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,18 +16,18 @@ if TYPE_CHECKING:
     from parsl.launchers import MpiExecLauncher
     from parsl.providers.base import ExecutionProvider
 
-#: Hardware threads of a node: thread i and i + 104 are of the same core.
+#: Hardware threads of a node: threads i and i + 104 belong to the same core.
 CPUS_PER_NODE = 208
 GPUS = 6
-#: The tiles of a node. Where Level Zero calls them 0 to 11, the node translates these.
+#: The tiles of a node. Where Level Zero numbers them 0 to 11, the node translates these names.
 TILES = tuple(f"{gpu}.{tile}" for gpu in range(GPUS) for tile in range(2))
-#: For each tile eight cores of its own socket, with both threads. Cores 0 and 52 are the system's by the
-#: site's default; this is the binding of the site's own guide.
+#: For each tile eight cores of its own socket, with both threads. The site reserves cores 0 and 52 for the
+#: system by default; this is the binding of the site's own guide.
 CPU_AFFINITY = (
     "list:0-7,104-111:8-15,112-119:16-23,120-127:24-31,128-135:32-39,136-143:40-47,144-151"
     ":52-59,156-163:60-67,164-171:68-75,172-179:76-83,180-187:84-91,188-195:92-99,196-203"
 )
-#: How often programs over several nodes can be started in one job, a limit of the machine.
+#: How many programs over several nodes the machine can start in one job.
 MAX_LAUNCHES = 1000
 
 
@@ -49,45 +48,34 @@ def aurora_tiles(
     label: str = "aurora_tiles",
     **config_options: Any,
 ) -> Config:
-    """An ensemble of tasks of one GPU tile each, over as many PBS jobs as it takes.
+    """Configure an ensemble of tasks of one GPU tile each, in PBS jobs.
 
-    For a driver on a login node. Each node runs twelve workers, bound to the CPUs near their tiles.
+    The driver runs on a login node. Each node runs twelve workers, bound to the CPUs near their tiles.
 
     Args:
         account: The project to charge.
         queue: The queue to submit to.
         nodes_per_block: Nodes of one job.
-        max_blocks: Jobs that there may be at once.
-        min_blocks: Jobs that are kept even when there is nothing to do.
-        walltime: How long a job may run.
-        filesystems: The file systems that jobs need, with colons between.
+        max_blocks: The maximum number of jobs at a time.
+        min_blocks: The number of jobs to keep when there are no tasks.
+        walltime: The time limit of a job.
+        filesystems: The file systems that jobs need, separated by colons.
         environment: The virtual environment to activate in a job: its directory, or a script to source;
-            None: the driver's own.
+            None for the driver's own.
         worker_init: Further shell text to run first in a job, before the environment is activated, such as
             ``"module load frameworks"``.
-        directory: Where jobs run; None: the driver's working directory.
+        directory: The directory that jobs run in; None for the driver's working directory.
         scheduler_options: Further ``#PBS`` lines.
-        prefetch_capacity: Tasks that a node holds beyond one for each worker.
-        label: The executor's name, by which apps choose it.
-        config_options: Further options of Config, such as ``run_dir``; ``retries`` is 1 if not given, as
-            tasks are interrupted by the end of a job.
+        prefetch_capacity: Tasks that a node holds in addition to one for each worker.
+        label: The executor's label, by which apps select it.
+        config_options: Further options of Config, such as ``run_dir``; ``retries`` defaults to 1, as the
+            end of a job interrupts tasks.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
     provider = pbs_provider(
-        "aurora_tiles",
-        account,
-        filesystems,
-        scheduler_options,
-        queue=queue,
-        worker_init=compose_worker_init("aurora_tiles", environment, worker_init, directory),
-        walltime=walltime,
-        launcher=_one_manager_per_node(),
-        nodes_per_block=nodes_per_block,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
-        cpus_per_node=CPUS_PER_NODE,
+        "aurora_tiles", locals(), launcher=_one_manager_per_node(), cpus_per_node=CPUS_PER_NODE
     )
     executor = _tile_executor(label, provider, prefetch_capacity)
     return compose_config(aurora_tiles, executor, config_options, retries=1, strategy="htex_auto_scale")
@@ -111,45 +99,30 @@ def aurora_mpi(
     label: str = "aurora_mpi",
     **config_options: Any,
 ) -> Config:
-    """An ensemble of MPI programs of one or more nodes each, over as many PBS jobs as it takes.
+    """Configure an ensemble of MPI programs of one or more nodes each, in PBS jobs.
 
-    For a driver on a login node. Tasks start their programs with ``$PARSL_MPI_PREFIX``.
+    The driver runs on a login node. Tasks start their programs with ``$PARSL_MPI_PREFIX``. The other
+    parameters are those of :func:`aurora_tiles`.
 
     Args:
-        nodes_per_task: The fewest nodes that a task asks for: so many tasks fit into a job at once.
-        max_launches_per_block: After so many tasks a job is given back, and another one asked for: Aurora
-            does not start more programs over several nodes in a job. None: no limit.
-        account: As for :func:`aurora_tiles`, and so are the others.
+        nodes_per_task: The smallest number of nodes of a task, which limits how many tasks a job runs at
+            once.
+        max_launches_per_block: How many tasks a job runs before Parsl replaces it with another one, as
+            Aurora starts no more programs over several nodes in a job; None for no limit.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
-    from parsl import validate
-    from parsl.executors import MPIExecutor
     from parsl.launchers import SimpleLauncher
 
-    provider = pbs_provider(
+    provider = pbs_provider("aurora_mpi", locals(), launcher=SimpleLauncher(), cpus_per_node=CPUS_PER_NODE)
+    executor = mpi_executor(
         "aurora_mpi",
-        account,
-        filesystems,
-        scheduler_options,
-        queue=queue,
-        worker_init=compose_worker_init("aurora_mpi", environment, worker_init, directory),
-        walltime=walltime,
-        launcher=SimpleLauncher(),
-        nodes_per_block=nodes_per_block,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
-        cpus_per_node=CPUS_PER_NODE,
-    )
-    validate.integer("aurora_mpi", "nodes_per_task", nodes_per_task, low=1, high=provider.nodes_per_block)
-    executor = MPIExecutor(
-        label=label,
-        provider=provider,
-        max_workers_per_block=provider.nodes_per_block // nodes_per_task,
+        label,
+        provider,
+        nodes_per_task,
         mpi_launcher="mpiexec",
         max_launches_per_block=max_launches_per_block if provider.nodes_per_block > 1 else None,
-        encrypted=True,
     )
     return compose_config(aurora_mpi, executor, config_options, retries=1, strategy="htex_auto_scale")
 
@@ -162,14 +135,14 @@ def aurora_in_job(
     label: str = "aurora_in_job",
     **config_options: Any,
 ) -> Config:
-    """An ensemble of tasks of one GPU tile each, on the nodes of the PBS job that the driver runs in.
+    """Configure an ensemble of tasks of one GPU tile each, within the PBS job that the driver runs in.
 
     Args:
-        nodes: How many of the job's nodes to use; None: all.
-        worker_init: Shell text to run before the managers are started; the job's environment is theirs.
-        prefetch_capacity: Tasks that a node holds beyond one for each worker.
-        label: The executor's name, by which apps choose it.
-        config_options: Further options of Config; ``retries`` is 1 if not given, as nodes are lost.
+        nodes: How many of the job's nodes to use; None for all.
+        worker_init: Shell text to run before the managers start; they inherit the job's environment.
+        prefetch_capacity: Tasks that a node holds in addition to one for each worker.
+        label: The executor's label, by which apps select it.
+        config_options: Further options of Config; ``retries`` defaults to 1, as nodes can fail.
 
     Raises:
         ConfigurationError: The driver does not run in a PBS job, or its node file cannot be used.
@@ -177,11 +150,10 @@ def aurora_in_job(
     from parsl import validate
     from parsl.providers import LocalProvider
 
-    there = _nodes_of_job()
+    available = _nodes_of_job()
+    wanted = available if nodes is None else nodes
     provider = LocalProvider(
-        nodes_per_block=validate.integer(
-            "aurora_in_job", "nodes", there if nodes is None else nodes, low=1, high=there
-        ),
+        nodes_per_block=validate.integer("aurora_in_job", "nodes", wanted, low=1, high=available),
         launcher=_one_manager_per_node(),
         init_blocks=1,
         max_blocks=1,
@@ -199,8 +171,8 @@ def _nodes_of_job() -> int:
 
     if not os.environ.get(NODE_FILE_VARIABLE):
         raise ConfigurationError(
-            f"aurora_in_job: {NODE_FILE_VARIABLE} is not set: this is no PBS job. Start it from a job "
-            "script, or use aurora_tiles() on a login node."
+            f"aurora_in_job: {NODE_FILE_VARIABLE} is not set: this is no PBS job. Start the script within a "
+            "job, or use aurora_tiles() on a login node."
         )
     try:
         return len(read_nodes(os.environ, ""))
@@ -214,7 +186,7 @@ def _one_manager_per_node() -> MpiExecLauncher:
     return MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")
 
 
-def _tile_executor(label: str, provider: ExecutionProvider, prefetch: int) -> HighThroughputExecutor:
+def _tile_executor(label: str, provider: ExecutionProvider, prefetch_capacity: int) -> HighThroughputExecutor:
     from parsl.executors import HighThroughputExecutor
 
     return HighThroughputExecutor(
@@ -222,6 +194,6 @@ def _tile_executor(label: str, provider: ExecutionProvider, prefetch: int) -> Hi
         available_accelerators=TILES,
         max_workers_per_node=len(TILES),
         cpu_affinity=CPU_AFFINITY,
-        prefetch_capacity=prefetch,
+        prefetch_capacity=prefetch_capacity,
         provider=provider,
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 from parsl.configs.alcf import pbs_provider
 from parsl.configs.composing import compose_config
-from parsl.configs.worker_init import compose_worker_init
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 #: Hardware threads of a node.
 CPUS_PER_NODE = 64
 GPUS_PER_NODE = 4
-#: For each GPU the cores that are near it, with both threads; GPU 0 is near the last ones.
+#: For each GPU the nearest cores, with both threads; GPU 0 is nearest to the last cores.
 CPU_AFFINITY = "list:24-31,56-63:16-23,48-55:8-15,40-47:0-7,32-39"
 
 
@@ -38,47 +37,39 @@ def polaris(
     label: str = "polaris",
     **config_options: Any,
 ) -> Config:
-    """An ensemble of tasks of one GPU each, over as many PBS jobs as it takes.
+    """Configure an ensemble of tasks of one GPU each, in PBS jobs.
 
-    For a driver on a login node. Each node runs four workers, bound to the CPUs near their GPUs.
+    The driver runs on a login node. Each node runs four workers, bound to the CPUs near their GPUs.
 
     Args:
         account: The project to charge.
         queue: The queue to submit to.
         nodes_per_block: Nodes of one job.
-        max_blocks: Jobs that there may be at once.
-        min_blocks: Jobs that are kept even when there is nothing to do.
-        walltime: How long a job may run.
-        filesystems: The file systems that jobs need, with colons between.
+        max_blocks: The maximum number of jobs at a time.
+        min_blocks: The number of jobs to keep when there are no tasks.
+        walltime: The time limit of a job.
+        filesystems: The file systems that jobs need, separated by colons.
         environment: The virtual environment to activate in a job: its directory, or a script to source;
-            None: the driver's own.
+            None for the driver's own.
         worker_init: Further shell text to run first in a job, before the environment is activated.
-        directory: Where jobs run; None: the driver's working directory.
+        directory: The directory that jobs run in; None for the driver's working directory.
         scheduler_options: Further ``#PBS`` lines.
-        prefetch_capacity: Tasks that a node holds beyond one for each worker.
-        label: The executor's name, by which apps choose it.
-        config_options: Further options of Config; ``retries`` is 1 if not given, as tasks are interrupted
-            by the end of a job.
+        prefetch_capacity: Tasks that a node holds in addition to one for each worker.
+        label: The executor's label, by which apps select it.
+        config_options: Further options of Config; ``retries`` defaults to 1, as the end of a job
+            interrupts tasks.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
     from parsl.executors import HighThroughputExecutor
     from parsl.launchers import MpiExecLauncher
 
     provider = pbs_provider(
         "polaris",
-        account,
-        filesystems,
-        scheduler_options,
-        queue=queue,
-        worker_init=compose_worker_init("polaris", environment, worker_init, directory),
-        walltime=walltime,
+        locals(),
         launcher=MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--depth=64 --ppn 1"),
         select_options=f"ngpus={GPUS_PER_NODE}",
-        nodes_per_block=nodes_per_block,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
         cpus_per_node=CPUS_PER_NODE,
     )
     executor = HighThroughputExecutor(

@@ -1,23 +1,21 @@
-"""A cluster with Slurm, whichever it is."""
+"""Any cluster with Slurm."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from parsl import validate
-from parsl.configs.composing import compose_config
-from parsl.configs.worker_init import compose_worker_init
+from parsl.configs.composing import compose_config, job_options, mpi_executor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from parsl.config import Config
-    from parsl.launchers.base import Launcher
     from parsl.providers.slurm.slurm import SlurmProvider
 
-#: srun binds what it starts to the few CPUs it has asked for; the workers bind themselves.
+#: By default srun binds a manager to the few CPUs of its step; the workers bind themselves.
 _OVERRIDES = "--cpu-bind=none"
 
 
@@ -41,58 +39,51 @@ def slurm(
     provider_options: dict[str, Any] | None = None,
     **config_options: Any,
 ) -> Config:
-    """An ensemble of tasks of one worker each, over as many Slurm jobs as it takes.
+    """Configure an ensemble of tasks of one worker each, in Slurm jobs.
 
-    For a driver on a login node. Jobs have their nodes for themselves.
+    The driver runs on a login node. Jobs use their nodes exclusively.
 
     Args:
-        account: The account to charge; None where there is a default.
+        account: The account to charge; None for the default.
         partition: The partition to submit to; None for the default.
         nodes_per_block: Nodes of one job.
-        max_blocks: Jobs that there may be at once.
-        min_blocks: Jobs that are kept even when there is nothing to do.
-        walltime: How long a job may run.
-        workers_per_node: Tasks that a node runs at once; None: one for each accelerator, or else for each
-            core.
-        gpus_per_node: GPUs to ask for on each node.
-        available_accelerators: How many accelerators a node has, or their names; None: ``gpus_per_node``.
-        cores_per_node: Cores to ask for on each node; None: what is there.
+        max_blocks: The maximum number of jobs at a time.
+        min_blocks: The number of jobs to keep when there are no tasks.
+        walltime: The time limit of a job.
+        workers_per_node: Tasks that a node runs at once; None for one per accelerator, or one per core if
+            there are no accelerators.
+        gpus_per_node: GPUs to request on each node.
+        available_accelerators: The number of accelerators of a node, or their names; None for
+            ``gpus_per_node``.
+        cores_per_node: Cores to request on each node; None for all.
         cpu_affinity: How workers are bound to CPUs.
         environment: The virtual environment to activate in a job: its directory, or a script to source;
-            None: the driver's own.
+            None for the driver's own.
         worker_init: Further shell text to run first in a job, before the environment is activated.
-        directory: Where jobs run; None: the driver's working directory.
-        label: The executor's name, by which apps choose it.
+        directory: The directory that jobs run in; None for the driver's working directory.
+        label: The executor's label, by which apps select it.
         provider_options: Further options of SlurmProvider, such as ``{"qos": "debug"}``.
-        config_options: Further options of Config; ``retries`` is 1 if not given, as tasks are interrupted
-            by the end of a job.
+        config_options: Further options of Config; ``retries`` defaults to 1, as the end of a job
+            interrupts tasks.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
     from parsl.executors import HighThroughputExecutor
     from parsl.launchers import SrunLauncher
 
     provider = _provider(
         "slurm",
-        SrunLauncher(overrides=_OVERRIDES),
-        compose_worker_init("slurm", environment, worker_init, directory),
-        provider_options,
-        account=account,
-        partition=partition,
-        nodes_per_block=nodes_per_block,
-        max_blocks=max_blocks,
-        min_blocks=min_blocks,
-        walltime=walltime,
+        locals(),
+        launcher=SrunLauncher(overrides=_OVERRIDES),
         gpus_per_node=gpus_per_node,
         cores_per_node=cores_per_node,
     )
+    accelerators = (gpus_per_node or 0) if available_accelerators is None else available_accelerators
     executor = HighThroughputExecutor(
         label=label,
         max_workers_per_node=workers_per_node,
-        available_accelerators=(gpus_per_node or 0)
-        if available_accelerators is None
-        else available_accelerators,
+        available_accelerators=accelerators,
         cpu_affinity=cpu_affinity,
         provider=provider,
     )
@@ -116,48 +107,28 @@ def slurm_mpi(
     provider_options: dict[str, Any] | None = None,
     **config_options: Any,
 ) -> Config:
-    """An ensemble of MPI programs of one or more nodes each, over as many Slurm jobs as it takes.
+    """Configure an ensemble of MPI programs of one or more nodes each, in Slurm jobs.
 
-    Tasks start their programs with ``$PARSL_MPI_PREFIX``.
+    Tasks start their programs with ``$PARSL_MPI_PREFIX``. The other parameters are those of :func:`slurm`.
 
     Args:
-        nodes_per_task: The fewest nodes that a task asks for: so many tasks fit into a job at once.
-        mpi_launcher: What the programs are started with: srun or mpiexec.
-        account: As for :func:`slurm`, and so are the others.
+        nodes_per_task: The smallest number of nodes of a task, which limits how many tasks a job runs at
+            once.
+        mpi_launcher: The command that starts the programs: srun or mpiexec.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
-    from parsl.executors import MPIExecutor
     from parsl.launchers import SimpleLauncher
 
-    provider = _provider(
-        "slurm_mpi",
-        SimpleLauncher(),
-        compose_worker_init("slurm_mpi", environment, worker_init, directory),
-        provider_options,
-        account=account,
-        partition=partition,
-        nodes_per_block=nodes_per_block,
-        max_blocks=max_blocks,
-        min_blocks=min_blocks,
-        walltime=walltime,
-    )
-    validate.integer("slurm_mpi", "nodes_per_task", nodes_per_task, low=1, high=provider.nodes_per_block)
-    executor = MPIExecutor(
-        label=label,
-        provider=provider,
-        max_workers_per_block=provider.nodes_per_block // nodes_per_task,
-        mpi_launcher=mpi_launcher,
-        encrypted=True,
-    )
+    provider = _provider("slurm_mpi", locals(), launcher=SimpleLauncher())
+    executor = mpi_executor("slurm_mpi", label, provider, nodes_per_task, mpi_launcher=mpi_launcher)
     return compose_config(slurm_mpi, executor, config_options, retries=1, strategy="htex_auto_scale")
 
 
-def _provider(
-    owner: str, launcher: Launcher, worker_init: str, more: dict[str, Any] | None, **options: Any
-) -> SlurmProvider:
+def _provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> SlurmProvider:
     from parsl.providers import SlurmProvider
 
-    validate.instance(owner, "provider_options", more, dict, optional=True)
-    return SlurmProvider(**{"launcher": launcher, "worker_init": worker_init, **options, **(more or {})})
+    more = validate.instance(owner, "provider_options", parameters["provider_options"], dict, optional=True)
+    common = {"account": parameters["account"], "partition": parameters["partition"]}
+    return SlurmProvider(**{**common, **job_options(owner, parameters), **options, **(more or {})})

@@ -1,4 +1,4 @@
-"""The machine that the script runs on."""
+"""The machine that runs the script."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def this_machine(
     label: str = "this_machine",
     **config_options: Any,
 ) -> Config:
-    """Tasks in processes of this machine; nothing listens on a network.
+    """Configure tasks in processes of this machine, without any network connections.
 
     Args:
-        workers: Tasks that run at once, even if there are fewer cores; None: one for each accelerator, or
-            else for each core.
-        available_accelerators: How many accelerators there are, or their names.
+        workers: Tasks that run at once, even if there are fewer cores; None for one per accelerator, or
+            one per core if there are no accelerators.
+        available_accelerators: The number of accelerators, or their names.
         cpu_affinity: How workers are bound to CPUs.
-        worker_init: Shell text to run before the workers are started.
-        label: The executor's name, by which apps choose it.
+        worker_init: Shell text to run before the workers start.
+        label: The executor's label, by which apps select it.
         config_options: Further options of Config, such as ``run_dir``.
 
     Raises:
-        ParameterError: One of them is wrong.
+        ParameterError: A value is not allowed.
     """
     from parsl.executors import HighThroughputExecutor
     from parsl.providers import LocalProvider
@@ -42,7 +42,7 @@ def this_machine(
     executor = HighThroughputExecutor(
         label=label,
         max_workers_per_node=workers,
-        cores_per_worker=1.0 if workers is None else 1e-3,  # the number is the limit, not the cores
+        cores_per_worker=1.0 if workers is None else 1e-3,  # the number of workers is the only limit
         available_accelerators=available_accelerators,
         cpu_affinity=cpu_affinity,
         provider=LocalProvider(worker_init=worker_init),

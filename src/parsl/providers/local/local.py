@@ -82,7 +82,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
             max_blocks=max_blocks,
             parallelism=parallelism,
         )
-        self.launcher = check_launcher(launcher)
+        self.launcher = check_launcher(self, "launcher", launcher)
         self.worker_init = validate.text(self, "worker_init", worker_init)
         self.cmd_timeout = validate.number(self, "cmd_timeout", cmd_timeout, above=0)
         self._numbers = count()

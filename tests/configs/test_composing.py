@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from parsl.configs.worker_init import compose_worker_init
+from parsl.configs.composing import compose_worker_init
 
 
 def compose(environment="", worker_init="", directory=""):
