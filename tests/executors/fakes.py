@@ -82,7 +82,7 @@ class FakeProvider(ExecutionProvider):
         finally:
             self._busy.release()
 
-    def has_signs(self, job_ids: Sequence[object]) -> bool:
+    def has_changed(self, job_ids: Sequence[object]) -> bool:
         return not self.signs.isdisjoint(job_ids)
 
     def _raise_if_told(self) -> None:

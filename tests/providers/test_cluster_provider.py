@@ -91,14 +91,14 @@ def test_a_job_leaves_signs_of_its_start_and_its_end(provider, tmp_path):
     """The scheduler is not asked for them: they are seen in the files of the job."""
     job_id = provider.submit("exit 3", 1)
     (script,) = Path(provider.script_dir).iterdir()
-    assert not provider.has_signs([job_id, "a job of somebody else"])
+    assert not provider.has_changed([job_id, "a job of somebody else"])
     script.with_suffix(".stdout").touch()
-    assert provider.has_signs([job_id])
-    assert not provider.has_signs([job_id])
+    assert provider.has_changed([job_id])
+    assert not provider.has_changed([job_id])
     subprocess.run(["bash", script], check=False)
-    assert provider.has_signs([job_id])
+    assert provider.has_changed([job_id])
     assert script.with_suffix(".exit").read_text() == "3\n"
-    assert not provider.has_signs([job_id])
+    assert not provider.has_changed([job_id])
 
 
 def test_a_script_says_when_it_has_begun_and_how_long_it_may_run(provider):

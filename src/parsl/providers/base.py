@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 class ExecutionProvider(metaclass=ABCMeta):
     """Asks a scheduler for blocks: jobs of one or more nodes that run an executor's managers.
 
-    An executor calls the methods from one thread at a time (but for ``has_signs``, which does not wait for
+    An executor calls the methods from one thread at a time (but for ``has_changed``, which does not wait for
     the others), not always from the same one. No method may wait longer than the scheduler's commands take.
 
     A subclass has to set ``nodes_per_block``, ``init_blocks``, ``min_blocks``, ``max_blocks`` and
@@ -102,7 +102,7 @@ class ExecutionProvider(metaclass=ABCMeta):
         """
         return []
 
-    def has_signs(self, job_ids: Sequence[object]) -> bool:
+    def has_changed(self, job_ids: Sequence[object]) -> bool:
         """Say, without asking the scheduler, whether jobs have begun or ended since this was asked last.
 
         A provider that can see it, from files of the job for example, makes the executor ask at once.

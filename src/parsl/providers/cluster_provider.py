@@ -212,7 +212,7 @@ class ClusterProvider(ExecutionProvider):
         findings = self._find_out(asked) if asked else Findings()
         return [self._status(job_id, findings) for job_id in job_ids]
 
-    def has_signs(self, job_ids: Sequence[object]) -> bool:
+    def has_changed(self, job_ids: Sequence[object]) -> bool:
         """Say whether jobs have begun or ended since this was asked last, as their files show it."""
         found = {job_id: self._files[job_id].signs() for job_id in job_ids if job_id in self._files}
         news = {
@@ -348,7 +348,7 @@ class ClusterProvider(ExecutionProvider):
         if record is not None:
             self._gone_since_s.pop(job_id, None)
             status = self._with_paths(job_id, record.state, record.message, record.exit_code)
-            status.is_for_good = record.is_for_good
+            status.can_never_run = record.can_never_run
         elif short_id in findings.gone and self._is_gone_for_good(job_id):
             message = f"the scheduler does not know the job {job_id} any more"
             status = self._with_paths(job_id, JobState.MISSING, message)

@@ -50,7 +50,7 @@ class JobStatus:
         exit_code: How it ended, if it did.
         stdout_path: Where its standard output is written.
         stderr_path: Where its standard error is written.
-        is_for_good: Whether the scheduler says that a HELD job can never run as it is.
+        can_never_run: Whether the scheduler reports that a HELD job can never run as submitted.
     """
 
     #: Longer output is shortened in the middle by the summaries; in characters.
@@ -63,14 +63,14 @@ class JobStatus:
         exit_code: int | None = None,
         stdout_path: str | None = None,
         stderr_path: str | None = None,
-        is_for_good: bool = False,
+        can_never_run: bool = False,
     ) -> None:
         self.state = state
         self.message = message
         self.exit_code = exit_code
         self.stdout_path = stdout_path
         self.stderr_path = stderr_path
-        self.is_for_good = is_for_good
+        self.can_never_run = can_never_run
 
     @property
     def terminal(self) -> bool:

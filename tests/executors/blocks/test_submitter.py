@@ -205,7 +205,7 @@ def test_who_makes_errors_of_warnings_has_the_log(caplog: pytest.LogCaptureFixtu
     ("others", "fails"),
     [
         ([], True),
-        ([JobStatus(JobState.HELD, message=WORDS, is_for_good=True)], True),
+        ([JobStatus(JobState.HELD, message=WORDS, can_never_run=True)], True),
         ([JobStatus(JobState.HELD, message="held by the user")], False),
         ([JobStatus(JobState.PENDING)], False),
         ([JobStatus(JobState.RUNNING)], False),
@@ -216,7 +216,7 @@ def test_tasks_fail_when_every_block_can_never_run(others: Sequence[JobStatus], 
     provider = FakeProvider(init_blocks=1 + len(others))
     executor = FakeExecutor(provider)
     executor.blocks.start()
-    provider.states["j1"] = JobStatus(JobState.HELD, message=WORDS, is_for_good=True)
+    provider.states["j1"] = JobStatus(JobState.HELD, message=WORDS, can_never_run=True)
     for number, status in enumerate(others, 2):
         provider.states[f"j{number}"] = status
     future = executor.submit(len, {})
@@ -238,10 +238,10 @@ def test_a_job_that_could_never_run_and_now_can_is_forgiven() -> None:
     executor.blocks.start()
     executor.submit(len, {})
     for status in (
-        JobStatus(JobState.HELD, message=WORDS, is_for_good=True),
+        JobStatus(JobState.HELD, message=WORDS, can_never_run=True),
         JobStatus(JobState.UNKNOWN),
         JobStatus(JobState.PENDING),
-        JobStatus(JobState.HELD, message=WORDS, is_for_good=True),
+        JobStatus(JobState.HELD, message=WORDS, can_never_run=True),
     ):
         provider.states["j1"] = status
         executor.now_s += NEVER_RUN_PATIENCE_S - 1

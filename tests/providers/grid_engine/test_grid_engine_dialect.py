@@ -117,7 +117,7 @@ denied: job "5" does not exist
 
 def test_a_job_that_no_queue_would_ever_take_can_never_run():
     records = read_verification(result(VERIFIED, exit_code=1)).records
-    assert {job_id: (one.state, one.is_for_good) for job_id, one in records.items()} == {
+    assert {job_id: (one.state, one.can_never_run) for job_id, one in records.items()} == {
         "2": (JobState.HELD, True),
         "4": (JobState.HELD, True),
     }

@@ -42,7 +42,7 @@ def test_bjobs():
 
 
 @pytest.mark.parametrize(
-    ("reason", "is_for_good"),
+    ("reason", "can_never_run"),
     [
         ("Dependency condition invalid or never satisfied;", True),
         ("Job dependency condition not satisfied;", False),
@@ -50,10 +50,10 @@ def test_bjobs():
         ("Closed by LSF administrator: 2 hosts; Job slot limit reached: 5 hosts;", False),
     ],
 )
-def test_a_reason_that_does_not_pass(reason, is_for_good):
+def test_a_reason_that_does_not_pass(reason, can_never_run):
     record = read_bjobs(result(f"1|PEND|-|-|{reason}\n")).records["1"]
-    assert (record.is_for_good, record.message) == (is_for_good, reason)
-    assert record.state is (JobState.HELD if is_for_good else JobState.PENDING)
+    assert (record.can_never_run, record.message) == (can_never_run, reason)
+    assert record.state is (JobState.HELD if can_never_run else JobState.PENDING)
 
 
 def test_bjobs_that_fails():

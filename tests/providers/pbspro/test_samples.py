@@ -107,7 +107,7 @@ def test_one_job(version, name):
     (record,) = answer.records.values()
     assert (answer.verdict, record.state, record.exit_code) == (Verdict.USABLE, state, exit_code)
     assert record.message is None if words is None else words in record.message
-    assert record.is_for_good == (name == "qstat-queued-can-never-run")
+    assert record.can_never_run == (name == "qstat-queued-can-never-run")
     asked = pbs_samples.load(version)[name].command[-1]
     assert DIALECT.short_id(asked) == record.job_id, "long and short ids are the same job"
 

@@ -45,7 +45,7 @@ def result(stdout="", stderr="", exit_code=0, command=("squeue", "--jobs=999"), 
 
 
 @pytest.mark.parametrize(
-    ("reason", "state", "is_for_good"),
+    ("reason", "state", "can_never_run"),
     [
         ("Priority", JobState.PENDING, False),
         ("ReqNodeNotAvail, May be reserved for other job", JobState.PENDING, False),
@@ -54,9 +54,9 @@ def result(stdout="", stderr="", exit_code=0, command=("squeue", "--jobs=999"), 
         ("BadConstraints", JobState.HELD, True),
     ],
 )
-def test_a_job_that_can_never_run_is_told_from_one_that_is_held(reason, state, is_for_good):
+def test_a_job_that_can_never_run_is_told_from_one_that_is_held(reason, state, can_never_run):
     record = make_record("5", "PENDING", reason)
-    assert (record.state, record.is_for_good, record.message) == (state, is_for_good, reason)
+    assert (record.state, record.can_never_run, record.message) == (state, can_never_run, reason)
 
 
 def test_squeue():

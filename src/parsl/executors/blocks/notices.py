@@ -45,9 +45,9 @@ class BlockNotices:
         reasons: dict[tuple[str, bool], list[str]] = {}
         for job_id, status in held:
             reason = status.message or "no reason is given"
-            reasons.setdefault((reason, status.is_for_good), []).append(str(job_id))
-        for (reason, is_for_good), job_ids in reasons.items():
-            what = "can never run" if is_for_good else "will not start until it is released"
+            reasons.setdefault((reason, status.can_never_run), []).append(str(job_id))
+        for (reason, can_never_run), job_ids in reasons.items():
+            what = "can never run" if can_never_run else "will not start until it is released"
             jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
             self._warn(
                 reason, f"Executor {self._owner.label}: job {jobs} {what}. The scheduler reports: {reason}"

@@ -88,9 +88,9 @@ class ProviderCalls:
     def have_changed(self, job_ids: Sequence[object]) -> bool:
         """Return whether the provider has seen, without querying the scheduler, that jobs began or ended."""
         try:
-            return self._provider.has_signs(job_ids)
+            return self._provider.has_changed(job_ids)
         except Exception:
-            logger.exception("%s.has_signs failed", self._name)
+            logger.exception("%s.has_changed failed", self._name)
             return False
 
     def _call(

@@ -295,7 +295,7 @@ class BlockTable:
             self._end(block, status, now_s)
             return True
         block.status = _with_paths(status, block.status)
-        if not status.is_for_good:
+        if not status.can_never_run:
             block.never_runs_since_s = None
         elif block.never_runs_since_s is None:
             block.never_runs_since_s = now_s
@@ -389,5 +389,5 @@ def _with_paths(status: JobStatus, earlier: JobStatus) -> JobStatus:
     if (stdout_path, stderr_path) == (status.stdout_path, status.stderr_path):
         return status
     return JobStatus(
-        status.state, status.message, status.exit_code, stdout_path, stderr_path, status.is_for_good
+        status.state, status.message, status.exit_code, stdout_path, stderr_path, status.can_never_run
     )

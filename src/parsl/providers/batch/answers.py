@@ -32,7 +32,7 @@ class JobRecord(NamedTuple):
     #: How the job script ended; only if it has.
     exit_code: int | None = None
     #: Whether the scheduler says that a HELD job can never run as it is.
-    is_for_good: bool = False
+    can_never_run: bool = False
 
     @property
     def terminal(self) -> bool:

@@ -113,7 +113,7 @@ def read_verification(result: CommandResult) -> Answer:
 
 def _never_runs(job_id: str, reasons: list[str]) -> JobRecord:
     words = f"{_NEVER_RUNS}: {'; '.join(sorted(reasons)[:_SHOWN_REASONS])}"
-    return JobRecord(job_id, JobState.HELD, words, is_for_good=True)
+    return JobRecord(job_id, JobState.HELD, words, can_never_run=True)
 
 
 def read_ids(result: CommandResult) -> list[str] | None:

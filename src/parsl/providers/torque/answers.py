@@ -170,7 +170,7 @@ def make_record(job_id: str, attributes: Mapping[str, object]) -> JobRecord:
         return JobRecord(short, state, _why_held(attributes, comment))
     if state is JobState.PENDING and comment and comment.lower().startswith(_NEVER):
         # Nor does it start before somebody does something.
-        return JobRecord(short, JobState.HELD, comment, is_for_good=True)
+        return JobRecord(short, JobState.HELD, comment, can_never_run=True)
     if letter in ("S", "U"):
         comment = f"suspended; {comment}" if comment else "suspended"
     return JobRecord(short, state, comment)
