@@ -1,14 +1,14 @@
 # The whole ritual, on a fresh clone, with Python (3.10 or newer) and make:
 #   make demo    run the Aurora ensemble on this machine
 #   make test    run the tests                       (ARGS="-k addresses" for some of them)
-#   make check   linter, formatter, types, layers
-#   make lowest  workflows with the oldest dependencies that are accepted
-#   make docs    the documentation, in build/docs/html; a warning is an error
-#   make bench   measure, next to other libraries    (ARGS="--help" for its options)
-#   make chaos   break runs on purpose, for minutes    (chaos/README.md)
-#   make soak    random kills for a minute             (ARGS="--seconds 3600")
-#   make load    a whole supercomputer's managers, simulated (ARGS="--managers 1000")
-#   make clean   remove what these made
+#   make check   run linter, formatter, types, layers
+#   make lowest  run workflows with the oldest accepted dependencies
+#   make docs    build the documentation in build/docs/html; a warning is an error
+#   make bench   benchmark, next to other libraries    (ARGS="--help" for its options)
+#   make chaos   disturb runs on purpose, for minutes  (chaos/README.md)
+#   make soak    kill at random for a minute             (ARGS="--seconds 3600")
+#   make load    simulate the managers of a supercomputer (ARGS="--managers 1000")
+#   make clean   remove everything these created
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -62,11 +62,11 @@ clean:
 	rm -rf .import_linter_cache src/*.egg-info
 	find src tests benchmarks chaos examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made anew when the dependencies may have changed; a half-made one has no stamp and is made again.
+# Recreated when pyproject.toml changes. An incomplete environment has no stamp, and is created again.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "Parsl needs Python 3.10 or newer; this is $$($(PYTHON) --version 2>&1)." \
-	         "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	         "Select another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $(READY)
