@@ -15,6 +15,7 @@ from parsl.executors.errors import (
     ExecutorError,
     InvalidResourceSpecification,
     ScalingFailed,
+    ThreadLost,
     UnsupportedFeatureError,
 )
 
@@ -68,6 +69,13 @@ def test_bad_state_keeps_its_cause():
     cause = ValueError("blocks fail")
     error = BadStateException(Executor(), cause)
     assert (error.__cause__, error.exception, error.reason) == (cause, cause, "blocks fail")
+
+
+def test_a_lost_thread_is_named_and_survives_pickling() -> None:
+    error = ThreadLost("htex-io", "reads results", ValueError("odd"))
+    assert "'htex-io', which reads results, has ended on ValueError: odd" in str(error)
+    assert isinstance(error.__cause__, ValueError)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_package_names_what_it_has():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from parsl.executors.local import task_child
+from parsl.executors.local import task_process
 from parsl.executors.local.interrupt import walltime_exceeded
 from parsl.vocabulary.app_errors import (
     AppBadFormatting,
@@ -45,7 +45,7 @@ class BashTask:
         func: The app's function.
     """
 
-    #: The command runs in a process of its own, which can be ended from outside (see task_child).
+    #: The command runs in a process of its own, which can be ended from outside (see task_process).
     runs_command = True
     #: ``walltime`` is seen to here, on executors that do not.
     enforces_walltime = True
@@ -170,7 +170,7 @@ def _run(
     name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | None, walltime_s: float | None
 ) -> int:
     """Run a command line to its end, but no longer than ``walltime_s``. Returns the exit code."""
-    child = task_child.current()
+    child = task_process.current()
     child.starting()
     pid = 0
     try:

@@ -259,3 +259,26 @@ def test_signs_of_a_job_make_it_ask_at_once() -> None:
         before = len(provider.asked)
         executor.poll_facade()
         assert len(provider.asked) == before + (second in (2, 12, 21, 22, 24, 28, 36))
+
+
+def test_a_submission_that_breaks_fails_its_blocks_and_the_next_ones_are_submitted(
+    wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(BaseException):
+        pass
+
+    def break_down(job_id: str) -> None:
+        raise Broken("in the middle")
+
+    provider = SlowProvider(init_blocks=2)
+    provider.before_submit_returns = break_down
+    executor = FakeExecutor(provider)
+    executor.blocks.start()
+    executor.blocks.wait_for_submissions(30)
+    assert {status.state for status in executor.status_facade.values()} == {JobState.FAILED}
+    assert all("Broken: in the middle" in str(s.message) for s in executor.status_facade.values())
+    assert "submitting blocks has failed" in caplog.text
+    provider.before_submit_returns = lambda job_id: None
+    assert executor.scale_out_facade(1) == ["2"]
+    wait_until(lambda: "2" in executor.blocks_to_job_id)
+    executor.blocks.wait_for_submissions(30)

@@ -1,4 +1,4 @@
-"""Calling functions when their time has come: one thread for all of an executor's walltimes."""
+"""Calls functions at deadlines: one thread for all walltimes of an executor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
-_FEW = 64
+#: The heap is rebuilt once it holds more cancelled deadlines than this, and they are the majority.
+_MAX_CANCELLED = 64
 _CALL_LIMIT_S = 10.0
 _MAX_WAIT_S = 86_400.0
 
 
 class Deadline:
-    """One pending call; ``cancel`` takes it back."""
+    """One pending call."""
 
     __slots__ = ("_watch", "action")
 
@@ -31,17 +32,17 @@ class Deadline:
         self.action: Action | None = action
 
     def cancel(self) -> None:
-        """Do not make the call, if it has not begun."""
-        self._watch.forget(self)
+        """Prevent the call, if it has not begun."""
+        self._watch.drop(self)
 
 
 class DeadlineWatch:
-    """Waits, in a thread of its own that starts with the first deadline, and calls what is due.
+    """Waits in its own thread, which starts with the first deadline, and calls what is due.
 
-    Each call is made in a new thread, so that a slow one delays no other.
+    Each call runs in a new thread, so that a slow one does not delay others.
 
     Args:
-        name: The beginning of the threads' names.
+        name: The prefix of the threads' names.
     """
 
     def __init__(self, name: str) -> None:
@@ -57,8 +58,13 @@ class DeadlineWatch:
     def __repr__(self) -> str:
         return f"<DeadlineWatch pending={len(self._heap) - self._cancelled}>"
 
+    @property
+    def size(self) -> int:
+        """The number of deadlines in memory, cancelled ones included."""
+        return len(self._heap)
+
     def add(self, delay_s: float, action: Action) -> Deadline:
-        """Have ``action`` called after ``delay_s`` seconds."""
+        """Call ``action`` after ``delay_s`` seconds."""
         deadline = Deadline(self, action)
         entry = (monotonic() + delay_s, next(self._numbers), deadline)
         with self._changed:
@@ -71,20 +77,20 @@ class DeadlineWatch:
                 self._changed.notify()
         return deadline
 
-    def forget(self, deadline: Deadline) -> None:
-        """Drop a deadline; the heap is rebuilt when most of it was dropped."""
+    def drop(self, deadline: Deadline) -> None:
+        """Cancel a deadline."""
         with self._changed:
             if deadline.action is None:
                 return
             deadline.action = None
             self._cancelled += 1
-            if self._cancelled > _FEW and self._cancelled * 2 > len(self._heap):
+            if self._cancelled > _MAX_CANCELLED and self._cancelled * 2 > len(self._heap):
                 self._heap = [entry for entry in self._heap if entry[2].action is not None]
                 heapify(self._heap)
                 self._cancelled = 0
 
     def close(self) -> None:
-        """Make no more calls, end the thread, and wait for the calls that are being made."""
+        """Make no more calls, end the thread, and wait for the calls that are under way."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
@@ -96,51 +102,42 @@ class DeadlineWatch:
             thread.join(_CALL_LIMIT_S)
 
     def _run(self) -> None:
-        while True:
+        while (action := self._next_due()) is not None:
+            thread = Thread(target=self._call, args=(action,), name=f"{self._name}-walltime", daemon=True)
             with self._changed:
-                action = self._next_due()
-            if action is None:
-                return
+                self._calls.add(thread)
             try:
+                thread.start()
+            except RuntimeError:  # no more threads can be started; the call must be made nevertheless
+                self._calls.discard(thread)
                 self._call(action)
-            except RuntimeError:  # the system gives no more threads; the calls must be made all the same
-                _make(action)
+            del action, thread  # a finished task must not stay in memory until the next deadline
 
     def _call(self, action: Action) -> None:
-        def run() -> None:
-            try:
-                _make(action)
-            finally:
-                with self._changed:
-                    self._calls.discard(current_thread())
-
-        thread = Thread(target=run, name=f"{self._name}-walltime", daemon=True)
-        with self._changed:
-            thread.start()
-            self._calls.add(thread)
+        try:
+            action()
+        except BaseException:  # an error with one task must not affect the walltimes of others
+            logger.exception("A call at a deadline has failed: %r", action)
+        finally:
+            with self._changed:
+                self._calls.discard(current_thread())
 
     def _next_due(self) -> Action | None:
-        """Wait for the next call to make; None when the watch was closed."""
-        while not self._is_closed:
-            if not self._heap:
-                self._changed.wait()
-                continue
-            time_s, _, deadline = self._heap[0]
-            wait_s = time_s - monotonic()
-            if deadline.action is None:
-                heappop(self._heap)
-                self._cancelled -= 1
-            elif wait_s > 0:
-                self._changed.wait(min(wait_s, _MAX_WAIT_S))
-            else:
-                heappop(self._heap)
-                action, deadline.action = deadline.action, None
-                return action
+        """Wait for the next call; None when the watch was closed."""
+        with self._changed:
+            while not self._is_closed:
+                if not self._heap:
+                    self._changed.wait()
+                    continue
+                time_s, _, deadline = self._heap[0]
+                wait_s = time_s - monotonic()
+                if deadline.action is None:
+                    heappop(self._heap)
+                    self._cancelled -= 1
+                elif wait_s > 0:
+                    self._changed.wait(min(wait_s, _MAX_WAIT_S))
+                else:
+                    heappop(self._heap)
+                    action, deadline.action = deadline.action, None
+                    return action
         return None
-
-
-def _make(action: Action) -> None:
-    try:
-        action()
-    except BaseException:  # whatever it is, other tasks have walltimes too
-        logger.exception("a call that was due has failed: %r", action)

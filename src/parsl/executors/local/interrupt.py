@@ -21,9 +21,9 @@ def walltime_exceeded(name: str, walltime_s: float) -> AppTimeout:
 class Interruptible:
     """Lets other threads interrupt the calling thread, once, while ``is_open``.
 
-    Python raises the exception when the thread executes its next instruction: code that sits in a C
-    function is only interrupted when it returns from there. As the exception may come anywhere, no lock
-    that others use may be taken while this is open.
+    Python raises the exception when the thread executes its next instruction: code that is in a C function
+    is interrupted when it returns from there. As the exception may be raised anywhere, the thread must not
+    take a lock that others use while this is open.
     """
 
     __slots__ = ("_lock", "_thread_id", "is_interrupted", "is_open")
@@ -31,23 +31,24 @@ class Interruptible:
     def __init__(self) -> None:
         self._lock = Lock()
         self._thread_id = get_ident()
-        #: Set by the thread itself. Only :meth:`close` makes sure that nothing comes afterwards.
+        #: Set by the thread itself. An interruption may still arrive after it has been set to False, but not
+        #: after :meth:`close`.
         self.is_open = False
         self.is_interrupted = False
 
     def interrupt(self) -> None:
-        """Raise :class:`AppTimeout` in the thread, unless this is closed or it was done before."""
+        """Raise :class:`AppTimeout` in the thread, if this is open and has not been used before."""
         with self._lock:
             if self.is_open and not self.is_interrupted:
                 self.is_interrupted = True
                 _raise_in_thread(self._thread_id, AppTimeout)
 
     def close(self) -> None:
-        """Let no interruption come any more. May raise :class:`AppTimeout`, for the last time."""
+        """Prevent further interruptions. May raise :class:`AppTimeout`, for the last time."""
         with self._lock:
             self.is_open = False
         if self.is_interrupted:
-            _raise_in_thread(self._thread_id, None)  # takes back what has not been raised yet
+            _raise_in_thread(self._thread_id, None)  # withdraws an exception that has not been raised yet
 
 
 class TimeLimited:
@@ -65,18 +66,18 @@ class TimeLimited:
         self.__doc__ = getattr(func, "__doc__", None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        stretch = Interruptible()
-        timer = Timer(self.walltime_s, stretch.interrupt)
+        thread = Interruptible()
+        timer = Timer(self.walltime_s, thread.interrupt)
         timer.daemon = True
         timer.start()
         try:
             try:
-                stretch.is_open = True
+                thread.is_open = True
                 return self.func(*args, **kwargs)
             finally:
-                stretch.close()
+                thread.close()
         except AppTimeout:
-            if stretch.is_interrupted:
+            if thread.is_interrupted:
                 raise walltime_exceeded(self.__name__, self.walltime_s) from None
             raise
         finally:
@@ -87,15 +88,13 @@ class TimeLimited:
 
 
 def limit_walltime(func: Callable[..., Any], walltime_s: float) -> Callable[..., Any]:
-    """Return ``func`` with a limit on its time, or ``func`` itself if it sees to its walltime (a bash app's).
+    """Return ``func`` with a limit on its time, or ``func`` itself if it enforces a walltime (a bash app's).
 
     Args:
         func: What the task calls.
         walltime_s: How long the call may take, in seconds.
     """
-    if getattr(func, "enforces_walltime", False):
-        return func
-    return TimeLimited(func, walltime_s)
+    return func if getattr(func, "enforces_walltime", False) else TimeLimited(func, walltime_s)
 
 
 def _raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> None:

@@ -5,28 +5,31 @@ from __future__ import annotations
 from itertools import count
 from logging import getLogger
 from queue import SimpleQueue
-from threading import Lock, current_thread
+from threading import Lock, Thread, current_thread, get_ident
 from time import monotonic
 
 from parsl.executors.errors import ThreadLost
+from parsl.executors.local import task_process
 from parsl.executors.local.deadlines import DeadlineWatch
-from parsl.executors.local.interrupt import walltime_exceeded
-from parsl.executors.local.pool_thread import PoolThread
-from parsl.vocabulary.lean_future import LeanFuture
+from parsl.executors.local.interrupt import Interruptible, walltime_exceeded
+from parsl.vocabulary.app_errors import task_failure
+from parsl.vocabulary.lean_future import InvalidStateError, LeanFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from parsl.executors.local.deadlines import Deadline
+
 logger = getLogger(__name__)
 
-#: How long threads that were abandoned are waited for when the pool ends, in seconds.
+#: How long the shutdown of a pool waits for abandoned threads, in seconds.
 _ABANDONED_GRACE_S = 0.2
 
 
 class ThreadTask(LeanFuture["Any"]):
-    """A task of a thread pool, and at once the future of its result."""
+    """A task of a thread pool, which is also the future of its result."""
 
     __slots__ = ("_pool", "args", "func", "kwargs", "walltime_s")
 
@@ -46,10 +49,10 @@ class ThreadTask(LeanFuture["Any"]):
         self.walltime_s = walltime_s
 
     def cancel(self) -> bool:
-        """Cancel a task that waits for a thread; or one that runs, if it is a bash app, with its processes.
+        """Cancel a task that waits for a thread, or a running bash app with its processes.
 
         Returns:
-            Whether the task is cancelled. False if it is done, or Python code that runs.
+            Whether the task is cancelled. False if it is done, or running Python code.
         """
         if super().cancel():
             self.release()
@@ -57,13 +60,13 @@ class ThreadTask(LeanFuture["Any"]):
         return self._pool.end_command(self)
 
     def cancel_running(self) -> None:
-        """Enter the cancelled state although it runs; for whoever has ended it."""
+        """Enter the cancelled state from the running one; for the code that has ended the task."""
         callbacks = self._finish("CANCELLED_AND_NOTIFIED", None, None)
         if callbacks is not None:
             self._run_callbacks(callbacks)
 
     def release(self) -> None:
-        """Let go of the function and its arguments."""
+        """Drop the references to the function and its arguments."""
         self.func = _released
         self.args = ()
         self.kwargs = {}
@@ -73,15 +76,123 @@ def _released() -> None:
     return None
 
 
-class ThreadPool:
-    """Up to ``max_threads`` threads, started on demand, that run tasks in the order they came.
+class PoolThread:
+    """Runs tasks until the pool ends, or until one of its tasks is ended by another thread.
 
-    Any thread may call the public methods. What ends a task from outside first takes it out of ``running``:
-    whoever gets it from there, and nobody else, decides how the task ends.
+    After that it takes no more tasks, so that what was sent to end one task cannot hit another.
+
+    Args:
+        pool: Where the tasks come from.
+        name: The thread's name.
+    """
+
+    def __init__(self, pool: ThreadPool, name: str) -> None:
+        self._pool = pool
+        self._interruptible: Interruptible | None = None
+        self._deadline: Deadline | None = None
+        self.process = task_process.TaskProcess()
+        self.has_ended = False
+        self.thread = Thread(target=self._run, name=name, daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<PoolThread {self.thread.name}{' ended' if self.has_ended else ''}>"
+
+    def end_task(self) -> None:
+        """End what the thread does for a task that was taken out of ``pool.running``. For other threads."""
+        if not self.process.end() and self._interruptible is not None:
+            self._interruptible.interrupt()
+
+    def _run(self) -> None:
+        interruptible = self._interruptible = Interruptible()
+        task_process.by_thread[get_ident()] = self.process
+        try:
+            try:
+                while not self._serve_until_error(interruptible):
+                    pass
+            finally:
+                interruptible.close()
+        except BaseException as error:
+            if not interruptible.is_interrupted:
+                logger.critical("%r has failed: %r", self, error, exc_info=True)
+                self._pool.fail_tasks_of(self, error)
+        del task_process.by_thread[get_ident()]
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.has_ended = True
+        self._pool.remove(self)
+
+    def _serve_until_error(self, interruptible: Interruptible) -> bool:
+        """Run tasks. After an error of the pool's own, fail the present task, and return False."""
+        try:
+            self._serve(interruptible)
+        except BaseException as error:
+            if not interruptible.is_interrupted:
+                logger.exception("%r continues after an error", self)
+                self._pool.fail_tasks_of(self, error)
+                return False
+        return True
+
+    def _serve(self, interruptible: Interruptible) -> None:
+        pool = self._pool
+        running = pool.running
+        take = pool.take
+        while (task := take()) is not None:
+            running[task] = self
+            if not task.set_running_or_notify_cancel():
+                running.pop(task, None)
+                pool.count_finished()
+                continue
+            if task.walltime_s is not None:
+                self._deadline = pool.add_deadline(task, task.walltime_s)
+            result = error = None
+            interruptible.is_open = True
+            if self._deadline is not None and task not in running:
+                return  # the walltime was over before the task could be interrupted
+            try:
+                result = task.func(*task.args, **task.kwargs)
+            except BaseException as raised:
+                error = _failure(raised)
+            interruptible.is_open = False
+            # A thread that ends the task takes it out of `running` first; an interruption may then still
+            # arrive. If the task is still there, none will, and this thread may take locks again.
+            if running.pop(task, None) is None:
+                return
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            task.release()
+            pool.count_finished()
+            _settle(task, result, error)
+            # Nothing of a task stays in memory while the thread waits for the next one.
+            del task, result, error
+
+
+def _settle(task: ThreadTask, result: Any, error: BaseException | None) -> None:
+    try:
+        if error is None:
+            task.set_result(result)
+        else:
+            task.set_exception(error)
+    except InvalidStateError:
+        logger.debug("%r was settled by other code", task)
+
+
+def _failure(error: BaseException) -> BaseException:
+    """Return what the task fails with; its traceback begins with the user's function."""
+    trace = error.__traceback__
+    error.__traceback__ = trace.tb_next if trace is not None else None
+    return task_failure(error)
+
+
+class ThreadPool:
+    """Up to ``max_threads`` threads, started on demand, that run tasks in the order of their submission.
+
+    Any thread may call the public methods. A thread that ends a task first takes it out of ``running``; the
+    one that succeeds in this settles the task.
 
     Args:
         max_threads: How many tasks may run at once.
-        name: The beginning of the threads' names.
+        name: The prefix of the threads' names.
     """
 
     def __init__(self, max_threads: int, name: str) -> None:
@@ -92,7 +203,7 @@ class ThreadPool:
         self._lock = Lock()
         self._threads: set[PoolThread] = set()
         self._abandoned: set[PoolThread] = set()
-        #: Tasks that are queued or running; counted only as long as the pool may have to grow.
+        #: Tasks that are queued or running; counted only while the pool may have to grow.
         self._unfinished = 0
         self._can_grow = True
         self._is_closed = False
@@ -118,7 +229,7 @@ class ThreadPool:
             func: The function.
             args: Its positional arguments.
             kwargs: Its keyword arguments.
-            walltime_s: How long it may run, in seconds.
+            walltime_s: How long the call may take, in seconds.
 
         Returns:
             The future of its result.
@@ -131,11 +242,11 @@ class ThreadPool:
         if self._can_grow:
             try:
                 self._grow()
-            except RuntimeError:  # the system gives no more threads
+            except RuntimeError:  # no more threads can be started
                 if not self._threads and LeanFuture.cancel(task):
                     raise
         if self._is_closed and LeanFuture.cancel(task):
-            raise RuntimeError(f"{self!r} takes no tasks after its shutdown")
+            raise RuntimeError(f"{self!r} accepts no tasks after its shutdown")
         return task
 
     def take(self) -> ThreadTask | None:
@@ -146,25 +257,17 @@ class ThreadPool:
         return task
 
     def count_finished(self) -> None:
-        """A thread is free again."""
+        """Record that a thread is free again."""
         if self._can_grow:
             with self._lock:
                 self._unfinished -= 1
 
-    def end_command(self, task: ThreadTask) -> bool:
-        """Cancel a running bash app, ending its processes. Returns whether the task is cancelled."""
-        if not getattr(task.func, "runs_command", False):
-            return False
-        thread = self.running.pop(task, None)
-        if thread is None:
-            return task.cancelled()
-        self._replace(thread)
-        thread.child.end()
-        task.cancel_running()
-        return True
+    def add_deadline(self, task: ThreadTask, walltime_s: float) -> Deadline:
+        """End a running task after ``walltime_s`` seconds, unless the deadline is cancelled."""
+        return self.watch.add(walltime_s, lambda: self.end_overdue(task))
 
-    def time_is_up(self, task: ThreadTask) -> None:
-        """A running task has used up its walltime: end it, and let it fail."""
+    def end_overdue(self, task: ThreadTask) -> None:
+        """End a running task whose walltime is over, and let it fail."""
         thread = self.running.pop(task, None)
         if thread is None:
             return
@@ -173,28 +276,39 @@ class ThreadPool:
         thread.end_task()
         task.set_exception(error)
 
+    def end_command(self, task: ThreadTask) -> bool:
+        """Cancel a running bash app with its processes; returns whether the task is cancelled."""
+        if not getattr(task.func, "runs_command", False):
+            return False
+        thread = self.running.pop(task, None)
+        if thread is None:
+            return task.cancelled()
+        self._replace(thread)
+        thread.process.end()
+        task.cancel_running()
+        return True
+
     def fail_tasks_of(self, thread: PoolThread, error: BaseException) -> None:
-        """Something of the pool's own has failed in a thread: so does the task that it is at."""
+        """Fail the task that a thread was running when an error of the pool's own occurred in it."""
         for task in [task for task, owner in list(self.running.items()) if owner is thread]:
             if self.running.pop(task, None) is not None:
                 self.count_finished()
                 task.set_exception(ThreadLost(thread.thread.name, "runs tasks", error))
 
-    def forget(self, thread: PoolThread) -> None:
-        """A thread has ended."""
+    def remove(self, thread: PoolThread) -> None:
+        """Forget a thread that has ended."""
         with self._lock:
             self._threads.discard(thread)
             self._abandoned.discard(thread)
 
     def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> None:
-        """Take no more tasks, and end the threads when those there are have been run.
+        """Accept no more tasks, and end the threads when the submitted ones have finished.
 
         Args:
             wait: Whether to wait for that.
-            timeout_s: How long to wait, in seconds; None for as long as it takes. When the time is up, or
-                when the wait is interrupted (Ctrl-C), queued tasks are cancelled and running ones are
-                ended: bash apps with their processes, Python code by an exception and, if that does not
-                help, by being abandoned.
+            timeout_s: How long to wait, in seconds; None for no limit. When the time is up, or the wait is
+                interrupted (Ctrl-C), queued tasks are cancelled and running ones are ended: bash apps with
+                their processes, Python code by an exception and, if that has no effect, by abandoning it.
         """
         self._is_closed = True
         self._queue.put(None)
@@ -210,7 +324,7 @@ class ThreadPool:
             self._join(self._abandoned, _ABANDONED_GRACE_S)
 
     def _join(self, threads: set[PoolThread], timeout_s: float | None) -> bool:
-        """Wait for the end of threads. Returns whether all have ended in time."""
+        """Wait for the end of threads; returns whether all have ended in time."""
         deadline = None if timeout_s is None else monotonic() + timeout_s
         while True:
             with self._lock:
@@ -223,7 +337,7 @@ class ThreadPool:
                 return False
 
     def _end_all(self) -> None:
-        """Cancel what is queued, end what is running."""
+        """Cancel the queued tasks, and end the running ones."""
         while not self._queue.empty():
             task = self._queue.get()
             if task is not None:
@@ -237,7 +351,7 @@ class ThreadPool:
                 task.cancel_running()
 
     def _grow(self) -> None:
-        """Start another thread if all are needed for the tasks there are already."""
+        """Start another thread if all are busy with the unfinished tasks."""
         with self._lock:
             self._unfinished += 1
             if len(self._threads) < min(self._unfinished, self._max_threads):
@@ -245,19 +359,18 @@ class ThreadPool:
             self._can_grow = len(self._threads) < self._max_threads
 
     def _replace(self, thread: PoolThread) -> None:
-        """Have another thread in the place of one that takes no more tasks, whenever that will end."""
+        """Start another thread in place of one that takes no more tasks, though it may not have ended."""
         self._abandon(thread)
         self.count_finished()
         try:
             with self._lock:
                 self._start_thread()
-        except RuntimeError as error:  # the system gives no more threads
+        except RuntimeError as error:  # no more threads can be started
             logger.critical("%r cannot replace a thread: %s", self, error)
             if not self._threads:
                 self._fail_queued(ThreadLost(thread.thread.name, "runs tasks", error))
 
     def _fail_queued(self, error: ThreadLost) -> None:
-        """No thread is left for the tasks that wait."""
         while not self._queue.empty():
             task = self._queue.get()
             if task is not None and task.set_running_or_notify_cancel():
@@ -277,5 +390,5 @@ class ThreadPool:
             thread.thread.start()
         except BaseException:
             self._threads.discard(thread)
-            self._can_grow = True  # when a task comes next
+            self._can_grow = True  # the next submission tries again
             raise

@@ -1,4 +1,4 @@
-"""The child process that a thread runs for its task, so that another thread can end it."""
+"""The process that a thread runs for its task, so that another thread can end it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _POLL_PERIOD_S = 0.01
 
 
 class TaskEnded(Exception):
-    """The task was ended from outside before its child process was started."""
+    """The task was ended before its process was started."""
 
 
-class TaskChild:
-    """The child process of one thread's task. The thread owns it; any other thread may call :meth:`end`."""
+class TaskProcess:
+    """The process of one thread's task. The thread owns it; any other thread may call :meth:`end`."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -25,13 +25,13 @@ class TaskChild:
         self._is_ended = False
 
     def __repr__(self) -> str:
-        return f"<TaskChild pid={self._pid or None} ended={self._is_ended}>"
+        return f"<TaskProcess pid={self._pid or None} ended={self._is_ended}>"
 
     def starting(self) -> None:
-        """Announce the child; from here on :meth:`end` takes care of it.
+        """Announce the process; from now on :meth:`end` ends it.
 
         Raises:
-            TaskEnded: The task was ended; no child may be started.
+            TaskEnded: The task was ended; no process may be started.
         """
         with self._lock:
             if self._is_ended:
@@ -39,7 +39,7 @@ class TaskChild:
             self._is_starting = True
 
     def started(self, pid: int) -> None:
-        """Name the child's process id; 0 if it could not be started."""
+        """Set the process id; 0 if the process could not be started."""
         with self._lock:
             self._is_starting = False
             self._pid = pid
@@ -47,27 +47,27 @@ class TaskChild:
                 terminate_tree(pid)
 
     def wait(self, limit_s: float | None = None) -> int | None:
-        """Wait for the child to end.
+        """Wait for the end of the process.
 
         Args:
-            limit_s: How long to wait, in seconds; None without limit.
+            limit_s: How long to wait, in seconds; None for no limit.
 
         Returns:
-            Its wait status, or None if it has not ended in that time.
+            The wait status, or None if the process has not ended in time.
 
         Raises:
-            ChildProcessError: Somebody else has waited for it.
+            ChildProcessError: Other code has waited for the process.
         """
         if limit_s is not None and not _wait_for_end(self._pid, limit_s):
             return None
-        # Its id is given back under the lock: nobody is ending what has the id at that moment.
+        # The process id becomes free under the lock, so that no other thread is ending what now has the id.
         os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             pid, self._pid = self._pid, 0
             return os.waitpid(pid, 0)[1]
 
     def terminate(self) -> None:
-        """End the child with all that it has started, and wait for it. For the thread that owns it."""
+        """End the process with all its descendants, and wait for it. Only for the thread that owns it."""
         with self._lock:
             pid, self._pid = self._pid, 0
             if pid:
@@ -75,13 +75,13 @@ class TaskChild:
                 os.waitpid(pid, 0)
 
     def end(self, grace_s: float = TERM_GRACE_S) -> bool:
-        """End the child with all that it has started, and let no other be started. For other threads.
+        """End the process with all its descendants, and prevent others. For other threads.
 
         Args:
             grace_s: How long the processes have after SIGTERM, in seconds.
 
         Returns:
-            Whether there is a child: if not, the task is in Python code.
+            Whether there is a process; if not, the task is in Python code.
         """
         with self._lock:
             self._is_ended = True
@@ -90,13 +90,13 @@ class TaskChild:
             return bool(self._pid) or self._is_starting
 
 
-#: The children of threads whose tasks can be ended from outside, by thread identifier.
-by_thread: dict[int, TaskChild] = {}
+#: The processes of threads whose tasks other threads may end, by thread identifier.
+by_thread: dict[int, TaskProcess] = {}
 
 
-def current() -> TaskChild:
-    """Return the calling thread's child, or one that nobody else knows."""
-    return by_thread.get(get_ident()) or TaskChild()
+def current() -> TaskProcess:
+    """Return the calling thread's process, or a new one that no other thread knows."""
+    return by_thread.get(get_ident()) or TaskProcess()
 
 
 def _wait_for_end(pid: int, limit_s: float) -> bool:
@@ -113,7 +113,7 @@ def _wait_for_end(pid: int, limit_s: float) -> bool:
 
 
 def _poll_for_end(pid: int, limit_s: float) -> bool:
-    """Where there are no process descriptors, looking again and again is what is left."""
+    """Wait for the end of a process where the system has no process descriptors."""
     deadline = time.monotonic() + limit_s
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if time.monotonic() >= deadline:

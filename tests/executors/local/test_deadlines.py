@@ -1,4 +1,4 @@
-"""The one thread that watches all walltimes."""
+"""The thread that watches all walltimes."""
 
 from __future__ import annotations
 
@@ -67,3 +67,22 @@ def test_closing_drops_what_is_pending() -> None:
     watch.add(1000, lambda: made.append(1))
     watch.close()
     assert made == []
+
+
+def test_a_due_call_is_made_even_if_no_thread_can_be_started_for_it(
+    watch: DeadlineWatch, request: pytest.FixtureRequest
+) -> None:
+    names: list[str] = []
+    first, last = threading.Event(), threading.Event()
+    watch.add(0, first.set)  # starts the thread of the watch
+    assert first.wait(60)
+
+    def fail() -> None:
+        names.append(threading.current_thread().name)
+        raise SystemExit
+
+    request.getfixturevalue("no_more_threads")
+    watch.add(0, fail)
+    watch.add(0, last.set)
+    assert last.wait(60)
+    assert names == ["test-walltimes"]
