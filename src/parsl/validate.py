@@ -19,8 +19,7 @@ A wrong value raises a :class:`ParameterError`::
 the order of the mapping (for ``locals()``, that of the signature), and sets an ordinary attribute for each.
 Other names, such as ``self`` and parameters without a declaration, are ignored. A parameter that ``__init__``
 replaces before the call is checked in its new form. Later assignments (``provider.partition = "debug"``) are
-not checked, and reading costs no more than for any attribute. To a type checker a declaration has the type of
-the value.
+not checked. To a type checker a declaration has the type of the value.
 
 Each declaration stands for a function of the shape ``check(owner, name, value, ...) -> value`` with the same
 arguments (``Integer`` for :func:`integer`, and so on), which can be called wherever there is no constructor::
@@ -52,6 +51,8 @@ else:
 
 
 _SHOWN_CHARS = 100
+#: The attribute of a class with the parameters that it declares, by their names.
+_TABLE = "_declared_parameters"
 
 
 class ParameterError(ConfigurationError):
@@ -236,7 +237,10 @@ def port_range(owner: object, name: str, value: object, *, optional: bool = Fals
 
 
 class Parameter:
-    """The declaration of a parameter, until the instance has an attribute of that name.
+    """The declaration of a parameter.
+
+    The class keeps it in a table and not under its name, so that reading the parameter of an instance costs
+    no more than reading any other attribute.
 
     Args:
         check: Called with the object under construction, the name and the value; returns what to keep.
@@ -248,15 +252,12 @@ class Parameter:
         self.check = check
         self.args = args
         self.rules = rules
-        self.__doc__ = None  # documentation tools would show this class's for each parameter
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> Parameter:
-        if instance is None:
-            return self
-        raise AttributeError(f"{type(instance).__name__!r} object has no {self.name!r} yet")
+        delattr(owner, name)
+        if _TABLE not in vars(owner):
+            setattr(owner, _TABLE, {})
+        vars(owner)[_TABLE][name] = self
 
 
 def assign(owner: object, arguments: Mapping[str, object]) -> None:
@@ -269,9 +270,9 @@ def assign(owner: object, arguments: Mapping[str, object]) -> None:
     Raises:
         ParameterError: A value is not allowed.
     """
-    declared = {}
+    declared: dict[str, Parameter] = {}
     for kind in reversed(type(owner).__mro__):
-        declared.update({name: entry for name, entry in vars(kind).items() if isinstance(entry, Parameter)})
+        declared.update(vars(kind).get(_TABLE, ()))
     for name, value in arguments.items():
         parameter = declared.get(name)
         if parameter is not None:
