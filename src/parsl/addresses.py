@@ -183,12 +183,8 @@ def _parses(family: int, text: str) -> bool:
 
 
 def _is_host_name(text: str) -> bool:
+    import re
+
     labels = text.removesuffix(".").split(".")
-    return len(text) <= 253 and not labels[-1].isdigit() and all(_is_label(label) for label in labels)
-
-
-def _is_label(label: str) -> bool:
-    plain = label.replace("-", "a").replace("_", "a")
-    return (
-        0 < len(label) <= 63 and plain.isascii() and plain.isalnum() and label[0] != "-" and label[-1] != "-"
-    )
+    is_label = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)").fullmatch
+    return len(text) <= 253 and not labels[-1].isdigit() and all(map(is_label, labels))

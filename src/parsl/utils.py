@@ -23,22 +23,11 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 __all__ = [
-    "AtomicIDCounter",
-    "AutoCancelTimer",
-    "RepresentationMixin",
-    "Timer",
-    "execute_wait",
-    "get_all_checkpoints",
-    "get_last_checkpoint",
-    "get_std_fname_mode",
-    "get_version",
-    "sanitize_dns_label_rfc1123",
-    "sanitize_dns_subdomain_rfc1123",
-    "setproctitle",
-    "time_limited_open",
-    "wait_for_file",
-    "wtime_to_minutes",
-]
+    "AtomicIDCounter", "AutoCancelTimer", "RepresentationMixin", "Timer", "execute_wait",
+    "get_all_checkpoints", "get_last_checkpoint", "get_std_fname_mode", "get_version",
+    "sanitize_dns_label_rfc1123", "sanitize_dns_subdomain_rfc1123", "setproctitle", "time_limited_open",
+    "wait_for_file", "wtime_to_minutes",
+]  # fmt: skip
 
 _DNS_LABEL_CHARS = 63
 _DNS_SUBDOMAIN_CHARS = 253

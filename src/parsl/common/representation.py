@@ -1,6 +1,10 @@
-"""A ``repr`` that shows the call that makes an object."""
+"""How the parts of a configuration describe themselves: in a ``repr``, and to usage tracking."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ONE_LINE_CHARS = 78
 
@@ -32,6 +36,16 @@ class RepresentationMixin:
             return line
         lines = ",\n".join(shown).replace("\n", "\n    ")
         return f"{name}(\n    {lines}\n)"
+
+
+class UsageInformation:
+    """A part of a configuration that reports more than its class to usage tracking."""
+
+    __module__ = "parsl.usage_tracking.api"  # where users import it
+
+    def get_usage_information(self) -> dict[str, Any]:
+        """Return facts that identify neither a user nor a machine."""
+        return {}
 
 
 def _attribute_repr(owner: object, name: str) -> str:

@@ -11,9 +11,9 @@ from logging import getLogger
 from time import time
 
 from parsl.common.rundirs import for_the_user
+from parsl.usage_tracking.api import get_parsl_usage
 from parsl.usage_tracking.levels import LEVEL_2, LEVEL_3
 from parsl.version import VERSION
-from parsl.vocabulary.usage import get_parsl_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

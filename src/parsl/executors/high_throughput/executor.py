@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from parsl import validate
 from parsl.common import descriptors
 from parsl.common.notices import warn_user
-from parsl.common.representation import RepresentationMixin
+from parsl.common.representation import RepresentationMixin, UsageInformation
 from parsl.errors import ConfigurationError
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.blocks.views import BlockActivity
@@ -46,7 +46,6 @@ from parsl.executors.high_throughput.wire.protocol import (
     Task,
 )
 from parsl.executors.status_handling import BlockProviderExecutor
-from parsl.vocabulary.usage import UsageInformation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
