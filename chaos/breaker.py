@@ -10,7 +10,7 @@ from collections import Counter
 
 import psutil
 
-from parsl.executors.high_throughput.driver.engine import LOSSES_WITHIN_S, MAX_LOSSES
+from parsl.executors.high_throughput.driver.supervisor import LOSSES_WITHIN_S, MAX_LOSSES
 from tests.system.run import INTERCHANGE, titled
 
 #: What is broken how often, by the beginning of the process's title: workers most, as in life.

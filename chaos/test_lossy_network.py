@@ -34,7 +34,7 @@ def test_an_ensemble_is_done_over_a_bad_network(
     try:
         loaded = config(tmp_path / "r", "tcp", launch_cmd=through_relay(relay))
         with parsl.load(loaded) as kernel:
-            relay.lead_to(kernel.executors["soak"]._engine.endpoints.port)  # type: ignore[attr-defined]
+            relay.lead_to(kernel.executors["soak"].engine.endpoints.port)  # type: ignore[attr-defined]
             soak = Soak(str(tmp_path / "journal"), seed)
             soak.run(seconds, lambda: None)
             soak.drain(DRAIN_S)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parsl import HighThroughputExecutor
-from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerJoined
+from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.base import ExecutionProvider
 
@@ -57,9 +57,7 @@ class WatchedExecutor(HighThroughputExecutor):
     @property
     def interchange_pid(self) -> int:
         """The process between the driver and the managers."""
-        assert self._engine is not None
-        assert self._engine._process is not None
-        return self._engine._process.pid
+        return self.engine.supervisor.process.pid
 
     def given_up(self) -> dict[str, float]:
         """When the interchange gave managers up, as its log says, in seconds since the epoch."""
@@ -70,9 +68,10 @@ class WatchedExecutor(HighThroughputExecutor):
                 found.setdefault(match["manager"], moment.timestamp())
         return found
 
-    def _take_event(self, message: Any) -> None:
-        if isinstance(message, ManagerJoined):
-            self.joined[message.info.manager] = time.time()
-        elif isinstance(message, ManagerGone):
-            self.gone[message.manager] = time.time()
-        super()._take_event(message)
+    def manager_connected(self, info: ManagerInfo) -> None:
+        self.joined[info.manager] = time.time()
+        super().manager_connected(info)
+
+    def manager_gone(self, gone: ManagerGone) -> None:
+        self.gone[gone.manager] = time.time()
+        super().manager_gone(gone)

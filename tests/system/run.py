@@ -53,9 +53,7 @@ class Run:
         self.executor = executor(**options)
         config = Config(executors=[self.executor], strategy=strategy, retries=retries, run_dir=str(run_dir))
         self.kernel = DataFlowKernel(config)
-        engine = self.executor._engine
-        assert engine is not None
-        self.spool = engine.endpoints.spool
+        self.spool = self.executor.engine.endpoints.spool
 
     def __repr__(self) -> str:
         return f"<Run of {self.kernel!r}>"

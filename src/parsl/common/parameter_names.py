@@ -85,6 +85,8 @@ def parameter_names(function: Callable[..., object]) -> frozenset[str]:
     They are read from the code object of the undecorated function: importing inspect would cost more than
     everything else here.
     """
+    if (signature := getattr(function, "__signature__", None)) is not None:
+        return frozenset(signature.parameters)
     code = getattr(function, "__wrapped__", function).__code__
     assert not code.co_flags & _HAS_KWARGS, f"{function!r} takes keyword arguments of any name"
     return named_parameters(function)

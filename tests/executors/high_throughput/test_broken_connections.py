@@ -98,8 +98,7 @@ def executor(relay: Relay, tmp_path: Path) -> Iterator[HighThroughputExecutor]:
     )
     executor.run_dir = str(tmp_path)
     executor.start()
-    assert executor._engine is not None
-    relay.port_behind = executor._engine.endpoints.port
+    relay.port_behind = executor.engine.endpoints.port
     # Managers look for the local socket first; here they have to come over the network.
     settings = tmp_path / executor.label / "manager-settings.json"
     settings.write_text(settings.read_text().replace("managers.sock", "none.sock"))

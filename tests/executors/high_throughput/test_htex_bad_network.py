@@ -43,8 +43,7 @@ def start_behind(relay: Relay, start_run: StartRun, far: Path, **options: Any) -
         **another_block(),
         **options,
     )
-    engine: Any = run.executor._engine
-    relay.lead_to(engine.endpoints.port)
+    relay.lead_to(run.executor.engine.endpoints.port)
     run.warm_up()
     return run
 
@@ -87,8 +86,7 @@ def test_nonsense_when_a_manager_registers_costs_it_a_moment(
     """Some nonsense ZeroMQ takes for the beginning of something, and waits for the rest, for 18 s."""
     relay.weather = Weather(garbage=1.0)
     run = start_run(run_dir=far, address="127.0.0.1", launch_cmd=through_relay(relay))
-    engine: Any = run.executor._engine
-    relay.lead_to(engine.endpoints.port)
+    relay.lead_to(run.executor.engine.endpoints.port)
     # The first connection only looks whether anybody is there.
     wait_until(lambda: relay.nonsense >= 2)
     relay.weather = FAIR

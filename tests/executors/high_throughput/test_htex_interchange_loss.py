@@ -8,15 +8,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.errors import BadStateException
-from parsl.executors.high_throughput.driver import engine as engine_module
-from parsl.executors.high_throughput.driver.engine import MAX_LOSSES
+from parsl.executors.high_throughput.driver import supervisor as supervisor_module
+from parsl.executors.high_throughput.driver.supervisor import MAX_LOSSES
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.providers import LocalProvider
 from tests.system import run as runs
@@ -32,11 +32,11 @@ WAYS = pytest.mark.parametrize("way", ["local", "tcp"])
 
 def kill_interchange(run: Run, wait_until: WaitUntil) -> None:
     """Kill it once it has begun to serve, and wait until another is there."""
-    engine: Any = run.executor._engine
-    wait_until(lambda: engine._process.is_ready, what="an interchange that serves")
-    before = engine._process
+    supervisor = run.executor.engine.supervisor
+    wait_until(lambda: supervisor.process.is_ready, what="an interchange that serves")
+    before = supervisor.process
     before.kill()
-    wait_until(lambda: engine._process is not before, what="another interchange")
+    wait_until(lambda: supervisor.process is not before, what="another interchange")
 
 
 def run_to(directory: Path, far: Path, way: str) -> Path:
@@ -108,7 +108,6 @@ def test_a_task_that_is_cancelled_meanwhile_is_ended(
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/never")
     queued = run.call(tasks.add, 1)
     wait_until((tmp_path / "started").exists)
-    engine: Any = run.executor._engine
     manager = run.only(runs.MANAGER)
     manager.suspend()
     kill_interchange(run, wait_until)
@@ -116,7 +115,7 @@ def test_a_task_that_is_cancelled_meanwhile_is_ended(
     manager.resume()
     assert queued.result(timeout=60) == 1
     wait_until(lambda: run.executor.connected_managers()[0]["tasks"] == 0)
-    assert len(engine.client.pending) == 0
+    assert run.executor.outstanding() == 0
 
 
 def test_a_manager_that_is_lost_as_well_is_not_waited_for(
@@ -173,10 +172,10 @@ def test_questions_are_asked_again(start_run: StartRun, wait_until: WaitUntil) -
     run.warm_up()
     interchange = run.only(runs.INTERCHANGE)
     interchange.suspend()
-    client: Any = run.executor._engine.client  # type: ignore[union-attr]
+    connection = run.executor.engine.connection
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(run.executor.connected_managers)
-        wait_until(lambda: client._questions)
+        wait_until(lambda: "requests=1" in repr(connection))
         interchange.kill()
         assert len(asked.result(timeout=60)) == 1
 
@@ -185,8 +184,8 @@ def test_nobody_watches_an_interchange_that_serves(start_run: StartRun, wait_unt
     run = start_run()
     run.warm_up()
     kill_interchange(run, wait_until)
-    engine: Any = run.executor._engine  # type: ignore[union-attr]
-    wait_until(lambda: engine._process.is_ready)
+    supervisor = run.executor.engine.supervisor
+    wait_until(lambda: supervisor.process.is_ready)
     wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()), 30)
 
 
@@ -196,10 +195,10 @@ def test_nobody_watches_after_the_end(
     run = start_run(interchange_launch_cmd=[str(command)])
     run.warm_up()
     command.write_text("#!/bin/sh\nexec sleep 1000\n")
-    engine: Any = run.executor._engine  # type: ignore[union-attr]
-    first = engine._process
+    supervisor = run.executor.engine.supervisor
+    first = supervisor.process
     run.only(runs.INTERCHANGE).kill()
-    wait_until(lambda: engine._process is not first)
+    wait_until(lambda: supervisor.process is not first)
     run.executor.shutdown(0.1)
     wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()), 30)
 
@@ -215,9 +214,9 @@ def test_after_several_losses_all_futures_fail_and_later_ones_too(
     wait_until((tmp_path / "started").exists)
     for _ in range(MAX_LOSSES - 1):
         kill_interchange(run, wait_until)
-    engine: Any = run.executor._engine
-    wait_until(lambda: engine._process.is_ready)
-    engine._process.kill()
+    supervisor = run.executor.engine.supervisor
+    wait_until(lambda: supervisor.process.is_ready)
+    supervisor.process.kill()
     for future in [running, *queued]:
         with pytest.raises(
             BadStateException, match=r"interchange(.|\n)*signal 9, as 2 before it within 60 s"
@@ -241,7 +240,7 @@ def test_an_interchange_that_never_serves_is_not_started_again(start_run: StartR
 def test_another_that_does_not_serve_is_no_better_than_none(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "READY_WITHIN_S", 0.5)
+    monkeypatch.setattr(supervisor_module, "READY_WITHIN_S", 0.5)
     script = tmp_path / "interchange"
     flag = tmp_path / "hang"
     script.write_text(
@@ -270,11 +269,11 @@ def command(tmp_path: Path) -> Path:
 
 
 def kill_where_none_can_be_started(run: Run, command: Path, wait_until: WaitUntil) -> None:
-    engine: Any = run.executor._engine
-    wait_until(lambda: engine._process.is_ready, what="an interchange that serves")
+    supervisor = run.executor.engine.supervisor
+    wait_until(lambda: supervisor.process.is_ready, what="an interchange that serves")
     command.rename(f"{command}.away")
-    engine._process.kill()
-    wait_until(lambda: engine._why_no_other, what="an attempt in vain")
+    supervisor.process.kill()
+    wait_until(lambda: supervisor.failed_start, what="an attempt in vain")
 
 
 def test_where_none_can_be_started_just_then_it_is_tried_again(
@@ -297,7 +296,7 @@ def test_where_none_can_be_started_just_then_it_is_tried_again(
 def test_where_none_can_be_started_at_all_tasks_fail_with_the_reason(
     start_run: StartRun, wait_until: WaitUntil, command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "START_AGAIN_AFTER_S", (0.01, 0.01))
+    monkeypatch.setattr(supervisor_module, "START_AGAIN_AFTER_S", (0.01, 0.01))
     run = start_run(interchange_launch_cmd=[str(command)])
     future = run.call(time.sleep, tasks.FOREVER_S)
     kill_where_none_can_be_started(run, command, wait_until)
@@ -308,12 +307,12 @@ def test_where_none_can_be_started_at_all_tasks_fail_with_the_reason(
 def test_the_end_of_a_run_does_not_wait_for_another_to_be_started(
     start_run: StartRun, wait_until: WaitUntil, command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "START_AGAIN_AFTER_S", (tasks.FOREVER_S,))
+    monkeypatch.setattr(supervisor_module, "START_AGAIN_AFTER_S", (tasks.FOREVER_S,))
     run = start_run(interchange_launch_cmd=[str(command)])
     run.warm_up()
     kill_where_none_can_be_started(run, command, wait_until)
     run.close()
-    assert not run.executor._engine.client._thread.is_alive()  # type: ignore[union-attr]
+    assert not run.executor.engine.connection.is_open
 
 
 def test_an_interchange_that_hangs_is_killed_at_the_end(start_run: StartRun) -> None:

@@ -56,8 +56,7 @@ def test_arguments_that_somebody_has_removed_are_said_to_be_gone(start_run: Star
     run = start_run(max_workers_per_node=1, retries=0)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
     queued = run.call(len, bytes(LARGE))
-    engine: Any = run.executor._engine  # type: ignore[attr-defined]
-    [arguments] = Path(engine.endpoints.spool).glob("t*")
+    [arguments] = Path(run.executor.engine.endpoints.spool).glob("t*")
     arguments.unlink()
     (tmp_path / "release").touch()
     assert running.result(timeout=60) > 0

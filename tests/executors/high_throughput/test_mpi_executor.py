@@ -183,10 +183,10 @@ def test_nodes_stay_taken_when_the_interchange_is_lost(
     small = run.call(tasks.hold, f"{tmp_path}/small", str(release), nodes=1)
     waiting = run.call(variables, "PARSL_MPI_NODELIST", nodes=4)
     wait_until(lambda: (tmp_path / "large").exists() and (tmp_path / "small").exists())
-    engine: Any = run.executor._engine
-    lost = engine._process
+    supervisor = run.executor.engine.supervisor
+    lost = supervisor.process
     lost.kill()
-    wait_until(lambda: engine._process is not lost)
+    wait_until(lambda: supervisor.process is not lost)
     assert len(run.executor.connected_managers()) == 1
     assert not waiting.done()
     release.touch()

@@ -110,7 +110,7 @@ class TestInsideAJob:
             executor.validate_resource_spec({"num_nodes": 4})
 
     def test_there_is_one_block_only(self) -> None:
-        with pytest.raises(ValueError, match=r"provider.max_blocks is 2.*give out the same nodes"):
+        with pytest.raises(ValueError, match=r"provider.max_blocks is 2.*use the same nodes"):
             MPIExecutor(provider=local(max_blocks=2))
 
     def test_a_node_file_that_is_empty_or_missing_is_an_error(self) -> None:

@@ -63,6 +63,6 @@ def test_unknown_launchers_and_keys_are_refused() -> None:
         compose_all("mpirun", SPECIFICATION, NODES)
     with pytest.raises(InvalidResourceSpecification, match="'nodes'"):
         validate_resource_spec({"num_nodes": 2, "nodes": 2})
-    with pytest.raises(InvalidResourceSpecification, match="has to say"):
+    with pytest.raises(InvalidResourceSpecification, match="has to specify its size"):
         validate_resource_spec({})
     validate_resource_spec(SPECIFICATION)

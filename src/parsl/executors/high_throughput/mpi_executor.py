@@ -1,4 +1,4 @@
-"""The executor for ensembles of MPI programs: a task gets nodes of a block, and starts its program there."""
+"""The executor for ensembles of MPI programs: a task gets nodes of a block, and starts a program on them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from typing import Any
 from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.driver.client import HTEXFuture
-from parsl.executors.high_throughput.driver.engine_settings import EngineSettings
-from parsl.executors.high_throughput.driver.parameters import accepts_retired_mpi_arguments
-from parsl.executors.high_throughput.driver.resource_specification import MPI_KEYS, complete_resources
+from parsl.executors.high_throughput.driver.parameters import (
+    accepts_retired_mpi_arguments,
+    inherits_parameters,
+)
+from parsl.executors.high_throughput.driver.resource_specification import (
+    COMMON_KEYS,
+    MPI_KEYS,
+    Requirements,
+    complete_resources,
+)
+from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import VALID_LAUNCHERS
 from parsl.executors.high_throughput.node.node_list import (
@@ -23,114 +30,86 @@ from parsl.executors.high_throughput.node.node_list import (
     NoNodes,
     read_nodes,
 )
-from parsl.executors.high_throughput.wire.protocol import ManagerJoined, Task
+from parsl.executors.high_throughput.wire.protocol import ManagerInfo
+from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.executors.status_handling import BlockProviderExecutor
     from parsl.providers.base import ExecutionProvider
-    from parsl.vocabulary.job_states import JobStatus
 
 #: Workers only wait for the programs that they have started: any number fits on a node.
 _CORES_PER_WORKER = 1e-9
 
 
 class MPIExecutor(HighThroughputExecutor):
-    """Runs tasks of one or more nodes: packs them onto the nodes of blocks, each node to one task at a time.
+    """Runs tasks of one or more nodes: packs them onto the nodes of blocks, one task at a time on each node.
 
     A block has one manager, on its first node. A task runs in one of the manager's workers and starts its
-    program with ``$PARSL_MPI_PREFIX``, which names the nodes that the task was given. It says how large it is
-    with ``parsl_resource_specification``: num_nodes, ranks_per_node, num_ranks (two of them determine the
+    program with ``$PARSL_MPI_PREFIX``, which names the task's nodes. The size of a task is in its
+    ``parsl_resource_specification``: num_nodes, ranks_per_node, num_ranks (two of them determine the
     third) and launcher_options; priority as for a HighThroughputExecutor.
 
     Args:
-        max_workers_per_block: most tasks that run in a block at once.
-        mpi_launcher: what ``$PARSL_MPI_PREFIX`` is for: mpiexec, srun or aprun.
-        prefetch_capacity: accepted; tasks wait where all nodes are known.
-        max_launches_per_block: after so many tasks a block takes no more, and is given back when they have
+        max_workers_per_block: Maximum number of tasks that run in a block at once.
+        mpi_launcher: What ``$PARSL_MPI_PREFIX`` is for: mpiexec, srun or aprun.
+        prefetch_capacity: Accepted; tasks wait where all nodes are known.
+        max_launches_per_block: After this many tasks a block accepts no more, and is cancelled when they have
             ended; another one takes its place. For machines with a limit on launches in a job.
-        others: as for a HighThroughputExecutor. The provider's launcher has to be a SimpleLauncher.
+        others: As for a HighThroughputExecutor. The provider's launcher has to be a SimpleLauncher.
 
-    Raises: ParameterError for a wrong parameter.
+    Raises:
+        ParameterError: A parameter is not allowed.
     """
 
-    _resource_keys = HighThroughputExecutor._resource_keys | MPI_KEYS
     enable_mpi_mode = True
+    _resource_keys = COMMON_KEYS | MPI_KEYS
+
+    max_workers_per_block = validate.Integer(low=1)
+    mpi_launcher = validate.Choice(VALID_LAUNCHERS)
+    max_launches_per_block = validate.Integer(low=1, optional=True)
 
     @accepts_retired_mpi_arguments
+    @inherits_parameters(
+        HighThroughputExecutor.__init__,
+        replaced={
+            "cores_per_worker": None,
+            "mem_per_worker": None,
+            "max_workers_per_node": "max_workers_per_block",
+            "cpu_affinity": None,
+            "available_accelerators": None,
+            "manager_selector": "mpi_launcher",
+            "enforce_mem_per_worker": "max_launches_per_block",
+        },
+    )
     def __init__(
         self,
         label: str = "MPIExecutor",
         provider: ExecutionProvider | None = None,
-        launch_cmd: str | None = None,
-        interchange_launch_cmd: Sequence[str] | None = None,
-        address: str | None = None,
-        loopback_address: str = "127.0.0.1",
-        worker_port: int | None = None,
-        worker_port_range: tuple[int, int] | None = (54000, 55000),
-        interchange_port_range: tuple[int, int] | None = (55000, 56000),
-        storage_access: list[Any] | None = None,
-        working_dir: str | None = None,
-        worker_debug: bool = False,
         max_workers_per_block: int = 1,
-        prefetch_capacity: int = 0,
-        heartbeat_threshold: int = 120,
-        heartbeat_period: int = 30,
-        drain_period: int | None = None,
-        poll_period: int = 10,
-        address_probe_timeout: int | None = None,
-        worker_logdir_root: str | None = None,
         mpi_launcher: str = "mpiexec",
-        block_error_handler: bool | Callable[[BlockProviderExecutor, dict[str, JobStatus]], None] = True,
         encrypted: bool = False,
-        remote_monitoring_radio: Any = None,
         max_launches_per_block: int | None = None,
+        **others: Any,
     ) -> None:
+        validate.assign(self, locals())
         super().__init__(
             label=label,
             provider=_default_provider() if provider is None else provider,
-            launch_cmd=launch_cmd,
-            interchange_launch_cmd=interchange_launch_cmd,
-            address=address,
-            loopback_address=loopback_address,
-            worker_port=worker_port,
-            worker_port_range=worker_port_range,
-            interchange_port_range=interchange_port_range,
-            storage_access=storage_access,
-            working_dir=working_dir,
-            worker_debug=worker_debug,
             cores_per_worker=_CORES_PER_WORKER,
-            max_workers_per_node=validate.integer(
-                self, "max_workers_per_block", max_workers_per_block, low=1
-            ),
-            prefetch_capacity=prefetch_capacity,
-            heartbeat_threshold=heartbeat_threshold,
-            heartbeat_period=heartbeat_period,
-            drain_period=drain_period,
-            poll_period=poll_period,
-            address_probe_timeout=address_probe_timeout,
-            worker_logdir_root=worker_logdir_root,
-            block_error_handler=block_error_handler,
+            max_workers_per_node=self.max_workers_per_block,
             encrypted=encrypted,
-            remote_monitoring_radio=remote_monitoring_radio,
-        )
-        self.max_workers_per_block = int(max_workers_per_block)
-        self.mpi_launcher = validate.choice(self, "mpi_launcher", mpi_launcher, VALID_LAUNCHERS)
-        self.max_launches_per_block = validate.integer(
-            self, "max_launches_per_block", max_launches_per_block, low=1, optional=True
+            **others,
         )
         _check_launcher(self, self.provider)
-        self._most_nodes = _nodes_per_block(self, self.provider)
-        #: Tasks that were sent before anybody knew how many nodes a block has, and what they asked for.
+        self._max_nodes = _nodes_per_block(self, self.provider)
+        #: Tasks that were sent before the number of nodes of a block was known, and what they request.
         self._unchecked: deque[tuple[HTEXFuture, dict[str, Any]]] = deque()
 
-    def _engine_settings(self) -> EngineSettings:
+    def _pool_settings(self) -> WorkerPoolSettings:
         from msgspec.structs import replace
 
         return replace(
-            super()._engine_settings(),
+            super()._pool_settings(),
             prefetch=0,
             mpi_launcher=self.mpi_launcher,
             nodes_per_block=getattr(self.provider, "nodes_per_block", 1),
@@ -138,7 +117,7 @@ class MPIExecutor(HighThroughputExecutor):
         )
 
     def _is_local(self) -> bool:
-        """Whether the managers, of which a block has one, can only be on this host."""
+        """Return whether the managers, of which a block has one, can only run on this host."""
         from parsl.providers import LocalProvider
 
         return type(self.provider) is LocalProvider and not self.launch_cmd
@@ -154,7 +133,7 @@ class MPIExecutor(HighThroughputExecutor):
         return self.max_workers_per_block
 
     def monitor_resources(self) -> bool:
-        """Whether tasks can be measured: what they start is on other nodes."""
+        """Return whether tasks can be measured: not those that run on other nodes."""
         return False
 
     # Tasks
@@ -165,15 +144,16 @@ class MPIExecutor(HighThroughputExecutor):
         """Send a task to the workers.
 
         Args:
-            func: what to call.
-            resource_specification: how large the task is, as described for the class; and may have `priority`
-                (lower runs first) and `walltime_s` (seconds).
+            func: The function to call.
+            resource_specification: The size of the task, as described for the class; may also contain
+                `priority` (lower runs first) and `walltime_s` (seconds).
 
-        Raises: InvalidResourceSpecification, SerializationError, BadStateException.
+        Raises:
+            InvalidResourceSpecification: The specification is not valid.
+            SerializationError: The function or its arguments cannot be pickled.
+            BadStateException: The executor has failed for good.
         """
-        if not resource_specification:
-            self.validate_resource_spec({})
-        was_known = self._most_nodes is not None
+        was_known = self._max_nodes is not None
         future = super().submit(func, resource_specification, *args, **kwargs)
         if not was_known:
             self._unchecked.append((future, resource_specification))
@@ -181,34 +161,38 @@ class MPIExecutor(HighThroughputExecutor):
         return future
 
     def _check_sizes(self) -> None:
-        """Refuse the tasks that turn out to be too large for any block, as soon as that is known."""
-        while self._most_nodes is not None:
+        """Refuse the tasks that turn out to be too large for any block, once the size of blocks is known."""
+        while self._max_nodes is not None:
             try:
                 future, resources = self._unchecked.popleft()
             except IndexError:
                 return
             try:
-                complete_resources(resources, self._most_nodes)
+                complete_resources(resources, self._max_nodes)
             except InvalidResourceSpecification as error:
-                self._started().client.refuse(future, error)
+                self.engine.connection.reject(future.parsl_executor_task_id, error)
 
-    def _take_event(self, message: Any) -> None:
-        if isinstance(message, ManagerJoined) and self._most_nodes is None:
-            self._most_nodes = message.info.nodes
+    def manager_connected(self, info: ManagerInfo) -> None:
+        """Learn from the first manager how many nodes a block has."""
+        if self._max_nodes is None:
+            self._max_nodes = info.nodes
             self._check_sizes()
-        super()._take_event(message)
+        super().manager_connected(info)
 
     def validate_resource_spec(self, resource_specification: dict[str, Any]) -> None:
-        """Check what a task asks for.
+        """Check what a task requests.
 
-        Raises: InvalidResourceSpecification naming what is wrong.
+        Raises:
+            InvalidResourceSpecification: The specification is not valid; the error names what is wrong.
         """
         super().validate_resource_spec(resource_specification)
-        complete_resources(resource_specification, self._most_nodes)
+        complete_resources(resource_specification, self._max_nodes)
 
-    def _ask(self, task: Task, resources: dict[str, Any]) -> None:
-        super()._ask(task, resources)
-        task.resources = complete_resources(resources)
+    def _requirements(self, specification: dict[str, Any]) -> Requirements:
+        if not specification:
+            self.validate_resource_spec(specification)
+        requirements = super()._requirements(specification) or Requirements()
+        return requirements._replace(resources=complete_resources(specification))
 
 
 def _default_provider() -> ExecutionProvider:
@@ -232,7 +216,7 @@ def _check_launcher(owner: object, provider: Any) -> None:
 
 
 def _nodes_per_block(owner: object, provider: Any) -> int | None:
-    """How many nodes a task can ask for; None when only the block will know."""
+    """Return how many nodes a task can request; None if that is only known in the block."""
     from parsl.providers import LocalProvider
 
     nodes_per_block: int = getattr(provider, "nodes_per_block", 1)
@@ -260,5 +244,5 @@ def _refuse_second_block(owner: object, provider: Any) -> None:
             owner,
             "provider.max_blocks",
             provider.max_blocks,
-            "1: every block of a LocalProvider would give out the same nodes, those of this job",
+            "1: every block of a LocalProvider would use the same nodes, those of this job",
         )

@@ -1,4 +1,4 @@
-"""What the driver tells the interchange to do should it be killed."""
+"""The commands that the driver sends to the interchange, to be run should the driver be killed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
 from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
+from parsl.executors.high_throughput.wire.protocol import CleanupCommands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,23 +15,37 @@ if TYPE_CHECKING:
 
 
 class Interchange:
-    """Hears the will, as the real one does."""
+    """Receives the commands, as the real one does."""
 
     def __init__(self) -> None:
-        self.will = CleanupRunner()
+        self.runner = CleanupRunner()
         self.words = 0
         self.wholes = 0
 
-    def leave_will(self, commands: list[list[str]]) -> None:
-        self.wholes += 1
-        self._hear(commands, False)
+    def send(self, message: CleanupCommands) -> None:
+        self.wholes += not message.is_addition
+        self.words += sum(map(len, message.commands))
+        self.runner.take(message.commands, message.is_addition)
 
-    def add_to_will(self, commands: list[list[str]]) -> None:
-        self._hear(commands, True)
 
-    def _hear(self, commands: list[list[str]], is_addition: bool) -> None:
-        self.words += sum(map(len, commands))
-        self.will.take(commands, is_addition)
+class Provider:
+    """Cancels 500 jobs with each command."""
+
+    def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
+        return [["qdel", *map(str, job_ids[at : at + 500])] for at in range(0, len(job_ids), 500)]
+
+
+class FailingProvider:
+    def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
+        raise KeyError(job_ids[0])
+
+
+class Jobs:
+    def __init__(self, *jobs: object) -> None:
+        self.jobs = list(jobs)
+
+    def jobs_to_cancel(self) -> list[object]:
+        return self.jobs
 
 
 class Clock:
@@ -40,56 +55,52 @@ class Clock:
         return self.now_s
 
 
-def _by_500(jobs: Sequence[object]) -> list[list[str]]:
-    return [["qdel", *map(str, jobs[at : at + 500])] for at in range(0, len(jobs), 500)]
+PROVIDER = Provider()
 
 
-def test_a_new_job_is_told_of_at_once_and_all_of_them_together_later() -> None:
+def test_the_command_for_a_new_job_is_sent_at_once_and_all_commands_later() -> None:
     interchange, clock = Interchange(), Clock()
-    writer = CleanupRegistry("htex", _by_500, interchange, clock)
-    writer.add("1")
-    writer.add("2")
-    assert interchange.will.commands == [["qdel", "2"], ["qdel", "1"]]
-    writer.renew(lambda: ["2", "1"])
-    assert interchange.will.commands == [["qdel", "2", "1"]]
+    registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
+    registry.add("1")
+    registry.add("2")
+    assert interchange.runner.commands == [["qdel", "2"], ["qdel", "1"]]
+    registry.update(Jobs("2", "1"))
+    assert interchange.runner.commands == [["qdel", "2", "1"]]
     clock.now_s = 1.0
-    writer.renew(lambda: ["2", "1"])
+    registry.update(Jobs("2", "1"))
     assert interchange.wholes == 1
-    writer.renew(list)
-    assert interchange.will.commands == []
+    registry.update(Jobs())
+    assert interchange.runner.commands == []
 
 
-def test_a_job_that_comes_just_after_the_whole_will_is_in_it_all_the_same() -> None:
+def test_a_job_is_not_forgotten_if_it_is_submitted_just_after_all_commands_were_sent() -> None:
     interchange, clock = Interchange(), Clock()
-    writer = CleanupRegistry("htex", _by_500, interchange, clock)
-    writer.renew(lambda: ["1"])
-    writer.add("2")
-    writer.renew(lambda: ["2", "1"])
-    assert interchange.will.commands == [["qdel", "2"], ["qdel", "1"]]
+    registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
+    registry.update(Jobs("1"))
+    registry.add("2")
+    registry.update(Jobs("2", "1"))
+    assert interchange.runner.commands == [["qdel", "2"], ["qdel", "1"]]
     clock.now_s = 0.01
-    writer.renew(lambda: ["2", "1"])
-    assert interchange.will.commands == [["qdel", "2", "1"]]
+    registry.update(Jobs("2", "1"))
+    assert interchange.runner.commands == [["qdel", "2", "1"]]
 
 
-def test_what_many_jobs_cost_does_not_grow_with_their_square() -> None:
+def test_the_cost_of_many_jobs_does_not_grow_with_their_square() -> None:
     def words(count: int) -> int:
         interchange, clock, jobs = Interchange(), Clock(), []
-        writer = CleanupRegistry("htex", _by_500, interchange, clock)
+        registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
         for number in range(count):
             clock.now_s += 0.1
             jobs.insert(0, str(number))
-            writer.add(str(number))
-            writer.renew(lambda: list(jobs))
+            registry.add(str(number))
+            registry.update(Jobs(*jobs))
         return interchange.words
 
     assert words(4000) < 5 * words(1000)
 
 
-def test_a_provider_that_fails_to_say_how_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    def fails(jobs: Sequence[object]) -> list[list[str]]:
-        raise KeyError(jobs[0])
-
+def test_an_error_in_a_provider_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     interchange = Interchange()
-    CleanupRegistry("htex", fails, interchange).add("1")
-    assert interchange.will.commands == []
+    CleanupRegistry("htex", FailingProvider(), interchange).add("1")
+    assert interchange.runner.commands == []
     assert "Executor htex: should this process die, its jobs are not cancelled" in caplog.text

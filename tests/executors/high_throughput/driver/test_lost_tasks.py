@@ -1,28 +1,29 @@
-"""Tasks that were lost with their manager wait until it is known how the job ended, and not for long."""
+"""Tasks that were lost with their manager fail once it is known how their job ended, and soon in any case."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parsl.executors.blocks.views import KnownJob
 from parsl.executors.high_throughput.driver import lost_tasks
 from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
-from parsl.executors.high_throughput.wire.protocol import MANAGER_LOST, WORKER_LOST, Failure
+from parsl.executors.high_throughput.driver.tasks import HTEXFuture, TaskTable
+from parsl.executors.high_throughput.wire.protocol import MANAGER_LOST, WORKER_LOST, Failure, Task, encode
 from parsl.jobs.states import JobState, JobStatus
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tests.conftest import WaitUntil
 
 
-class Owner:
-    label = "owner"
-
+class Blocks:
     def __init__(self) -> None:
         self.jobs: dict[str, KnownJob] = {}
-        self.polls = self.troubles = 0
+        self.polls = self.losses = 0
 
     def known_job(self, block_id: str) -> KnownJob | None:
         return self.jobs.get(block_id)
@@ -31,7 +32,7 @@ class Owner:
         self.polls += 1
 
     def process_lost(self) -> None:
-        self.troubles += 1
+        self.losses += 1
 
 
 def job(state: JobState, has_ended: bool, answer_age_s: float | None = None) -> KnownJob:
@@ -42,57 +43,73 @@ def failure(block: str = "0", *, is_job_end: bool = False) -> Failure:
     return Failure(MANAGER_LOST, "lost", block=block, is_manager_gone=True, is_job_end=is_job_end)
 
 
-class Settled:
+class Failures:
+    """When and how the tasks of a table failed."""
+
     def __init__(self) -> None:
+        self.tasks = TaskTable()
         self.errors: dict[int, BaseException] = {}
         self.at_s: dict[int, float] = {}
+        for number in range(10):
+            future = HTEXFuture(number)
+            future.add_done_callback(self._record)
+            self.tasks.add(future, Task(number, b"", b""), (), None)
 
-    def __call__(self, task_id: int, error: BaseException) -> None:
-        assert task_id not in self.errors
-        self.errors[task_id] = error
-        self.at_s[task_id] = time.monotonic()
-
-
-@pytest.fixture
-def owner() -> Owner:
-    return Owner()
-
-
-@pytest.fixture
-def settled() -> Settled:
-    return Settled()
+    def _record(self, future: Future[Any]) -> None:
+        assert isinstance(future, HTEXFuture)
+        error = future.exception(0)
+        assert error is not None
+        self.errors[future.parsl_executor_task_id] = error
+        self.at_s[future.parsl_executor_task_id] = time.monotonic()
 
 
 @pytest.fixture
-def lost(owner: Owner, settled: Settled) -> LostTasks:
-    return LostTasks("owner", owner, 600, settled)
+def blocks() -> Blocks:
+    return Blocks()
 
 
-def test_what_no_job_explains_is_not_kept_back(lost: LostTasks, owner: Owner) -> None:
-    assert not lost.take(1, failure())  # a manager that somebody has started by hand
-    owner.jobs["0"] = job(JobState.RUNNING, False)
-    assert not lost.take(1, Failure(MANAGER_LOST, "its result was lost", block="0"))
-    assert owner.troubles == 0
-    assert not lost.take(1, Failure(WORKER_LOST, "killed", block="0"))
-    assert owner.troubles == 1
+@pytest.fixture
+def failures() -> Failures:
+    return Failures()
 
 
-def test_the_end_of_the_job_is_waited_for(
-    lost: LostTasks, owner: Owner, settled: Settled, wait_until: WaitUntil
+@pytest.fixture
+def lost(blocks: Blocks, failures: Failures) -> LostTasks:
+    return LostTasks("htex", blocks, failures.tasks, 600)
+
+
+def test_a_failure_that_no_job_explains_is_not_deferred(
+    lost: LostTasks, blocks: Blocks, failures: Failures
 ) -> None:
-    owner.jobs["0"] = job(JobState.RUNNING, False)
-    owner.jobs["1"] = job(JobState.RUNNING, False)
-    assert all(lost.take(number, failure(str(number % 2))) for number in range(6))
-    wait_until(lambda: owner.polls)
-    assert settled.errors == {}
-    owner.jobs["1"] = job(JobState.TIMEOUT, True)
+    lost.fail([(1, encode(failure()))])  # of a manager that was started by hand
+    assert set(failures.errors) == {1}
+    blocks.jobs["0"] = job(JobState.RUNNING, False)
+    lost.fail([(2, encode(Failure(MANAGER_LOST, "its result was lost", block="0")))])
+    assert set(failures.errors) == {1, 2}
+    assert blocks.losses == 0
+    lost.fail([(3, encode(Failure(WORKER_LOST, "killed", block="0")))])
+    assert set(failures.errors) == {1, 2, 3}
+    assert blocks.losses == 1
+    lost.fail([(4, b"garbage")])
+    assert set(failures.errors) == {1, 2, 3, 4}
+
+
+def test_failures_are_deferred_until_the_job_has_ended(
+    lost: LostTasks, blocks: Blocks, failures: Failures, wait_until: WaitUntil
+) -> None:
+    blocks.jobs["0"] = job(JobState.RUNNING, False)
+    blocks.jobs["1"] = job(JobState.RUNNING, False)
+    lost.fail([(number, encode(failure(str(number % 2)))) for number in range(6)])
+    wait_until(lambda: blocks.polls)
+    assert failures.errors == {}
+    blocks.jobs["1"] = job(JobState.TIMEOUT, True)
     lost.wake()
-    wait_until(lambda: len(settled.errors) == 3)
-    assert set(settled.errors) == {1, 3, 5}
-    assert "was ended at its walltime" in str(settled.errors[1])
+    wait_until(lambda: len(failures.errors) == 3)
+    assert set(failures.errors) == {1, 3, 5}
+    assert "was ended at its walltime" in str(failures.errors[1])
     lost.close()
-    assert len(settled.errors) == 6
-    assert str(settled.errors[0]) == "lost"
+    assert len(failures.errors) == 6
+    assert str(failures.errors[0]) == "lost"
 
 
 @pytest.mark.parametrize(
@@ -102,57 +119,57 @@ def test_the_end_of_the_job_is_waited_for(
         (None, True, lost_tasks.KNOWN_PATIENCE_S, lost_tasks.PATIENCE_S),
     ],
 )
-def test_a_job_that_goes_on_is_not_waited_for(
+def test_failures_are_not_deferred_for_long_while_the_job_runs_on(
     lost: LostTasks,
-    owner: Owner,
-    settled: Settled,
+    blocks: Blocks,
+    failures: Failures,
     wait_until: WaitUntil,
     answer_age_s: float | None,
     is_job_end: bool,
     at_least_s: float,
     at_most_s: float,
 ) -> None:
-    owner.jobs["0"] = job(JobState.RUNNING, False, answer_age_s)
+    blocks.jobs["0"] = job(JobState.RUNNING, False, answer_age_s)
     began_s = time.monotonic()
-    assert lost.take(1, failure(is_job_end=is_job_end))
-    wait_until(lambda: settled.errors)
-    assert at_least_s - 0.01 <= settled.at_s[1] - began_s < at_most_s
+    lost.fail([(1, encode(failure(is_job_end=is_job_end)))])
+    wait_until(lambda: failures.errors)
+    assert at_least_s - 0.01 <= failures.at_s[1] - began_s < at_most_s
     wait_until(lambda: repr(lost) == "<LostTasks 0 in 0 blocks>")
 
 
-def test_a_scheduler_that_does_not_answer_is_not_waited_for_for_long(
+def test_failures_are_not_deferred_for_long_by_a_scheduler_that_does_not_answer(
     lost: LostTasks,
-    owner: Owner,
-    settled: Settled,
+    blocks: Blocks,
+    failures: Failures,
     wait_until: WaitUntil,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lost_tasks, "PATIENCE_S", 0.3)
-    owner.jobs["0"] = job(JobState.UNKNOWN, False, None)
-    assert lost.take(1, failure())
-    wait_until(lambda: settled.errors, 60)
+    blocks.jobs["0"] = job(JobState.UNKNOWN, False, None)
+    lost.fail([(1, encode(failure()))])
+    wait_until(lambda: failures.errors, 60)
 
 
-def test_a_thread_that_cannot_go_on_settles_what_it_has_and_is_followed_by_another(
+def test_a_thread_that_fails_fails_its_tasks_and_is_followed_by_another(
     lost: LostTasks,
-    owner: Owner,
-    settled: Settled,
+    blocks: Blocks,
+    failures: Failures,
     wait_until: WaitUntil,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    owner.jobs["0"] = job(JobState.RUNNING, False)
+    blocks.jobs["0"] = job(JobState.RUNNING, False)
 
     def break_down() -> None:
         raise SystemExit("odd")
 
-    monkeypatch.setattr(owner, "process_lost", break_down)
-    assert lost.take(1, failure())
-    wait_until(lambda: settled.errors)
-    assert str(settled.errors[1]) == "lost"
+    monkeypatch.setattr(blocks, "process_lost", break_down)
+    lost.fail([(1, encode(failure()))])
+    wait_until(lambda: failures.errors)
+    assert str(failures.errors[1]) == "lost"
     assert "has failed" in caplog.text
     monkeypatch.undo()
-    assert lost.take(2, failure())
-    wait_until(lambda: owner.polls)
+    lost.fail([(2, encode(failure()))])
+    wait_until(lambda: blocks.polls)
     lost.close()
-    assert set(settled.errors) == {1, 2}
+    assert set(failures.errors) == {1, 2}

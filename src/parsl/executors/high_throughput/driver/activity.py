@@ -1,4 +1,4 @@
-"""What the driver knows of the connected managers without asking: the interchange tells when it changes."""
+"""What the driver knows about the connected managers without a request: the interchange reports changes."""
 
 from __future__ import annotations
 
@@ -11,64 +11,65 @@ from parsl.executors.high_throughput.wire.protocol import ManagerInfo
 
 
 class ManagerActivity:
-    """The interchange's latest word on every manager. Written by the client's I/O thread, read by any."""
+    """The latest report about every connected manager. The I/O thread writes it, any thread reads it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        #: What was said of each manager, and when.
-        self._told: dict[str, tuple[ManagerInfo, float]] = {}
-        #: How many tasks wait that none of them has the time for, but a new block would.
+        #: The report about each manager, and when it arrived.
+        self._reports: dict[str, tuple[ManagerInfo, float]] = {}
+        #: How many tasks wait that no connected manager has the time for, but a new block would.
         self.without_time = 0
 
     def __repr__(self) -> str:
-        return f"<ManagerActivity managers={len(self._told)}>"
+        return f"<ManagerActivity managers={len(self._reports)}>"
 
     def replace(self, infos: list[ManagerInfo], without_time: int = 0) -> bool:
-        """These are all managers that there are.
+        """Replace all reports.
 
         Args:
-            infos: what is said of each.
-            without_time: how many tasks wait that none of them has the time for.
+            infos: A report about each connected manager.
+            without_time: How many tasks wait that none of these managers has the time for.
 
-        Returns: whether more tasks wait so than before.
+        Returns:
+            Whether more tasks wait for time than before.
         """
         now = time.monotonic()
-        told = {info.manager: (info, now) for info in infos}
+        reports = {info.manager: (info, now) for info in infos}
         with self._lock:
-            self._told = told
+            self._reports = reports
             has_risen = without_time > self.without_time
             self.without_time = without_time
         return has_risen
 
     def joined(self, info: ManagerInfo) -> None:
-        """A manager has come."""
+        """Add a manager that has connected."""
         with self._lock:
-            self._told[info.manager] = info, time.monotonic()
-            self.without_time = 0  # it may have the time; if it has not, that is told soon
+            self._reports[info.manager] = info, time.monotonic()
+            self.without_time = 0  # the manager may have the time; if not, the next report has a number
 
     def gone(self, manager: str) -> None:
-        """A manager has left."""
+        """Remove a manager that was lost or has left."""
         with self._lock:
-            self._told.pop(manager, None)
+            self._reports.pop(manager, None)
 
     def infos(self) -> list[ManagerInfo]:
-        """What was said last of each manager."""
+        """Return the latest report about each connected manager."""
         with self._lock:
-            return [info for info, _ in self._told.values()]
+            return [info for info, _ in self._reports.values()]
 
     def by_block(self) -> dict[str, BlockActivity]:
-        """What the managers of each block do together."""
+        """Return what the managers of each block are doing."""
         with self._lock:
-            told = list(self._told.values())
+            reports = list(self._reports.values())
         now = time.monotonic()
         blocks: dict[str, list[tuple[ManagerInfo, float]]] = {}
-        for info, moment in told:
-            blocks.setdefault(info.block, []).append((info, now - moment))
-        return {block: _together(members) for block, members in blocks.items()}
+        for info, reported_s in reports:
+            blocks.setdefault(info.block, []).append((info, now - reported_s))
+        return {block: _sum(members) for block, members in blocks.items()}
 
 
-def _together(members: list[tuple[ManagerInfo, float]]) -> BlockActivity:
-    """Args: members: what was said of each manager, and how many seconds ago."""
+def _sum(members: list[tuple[ManagerInfo, float]]) -> BlockActivity:
+    """Sum up a block, given the reports about its managers and their ages in seconds."""
     tasks = sum(info.tasks for info, _ in members)
     return BlockActivity(
         managers=len(members),
@@ -79,7 +80,7 @@ def _together(members: list[tuple[ManagerInfo, float]]) -> BlockActivity:
 
 
 def as_dict(info: ManagerInfo) -> dict[str, Any]:
-    """What a manager is doing, in the words of `connected_managers()`."""
+    """Return a report under the names that `connected_managers()` uses."""
     return {
         "manager": info.manager,
         "block_id": info.block,

@@ -1,4 +1,4 @@
-"""What the driver has the interchange do should it be killed: cancel the jobs that there are then."""
+"""The commands that the interchange runs should the driver be killed: they cancel the driver's jobs."""
 
 from __future__ import annotations
 
@@ -7,81 +7,95 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from parsl.executors.high_throughput.wire.protocol import CleanupCommands
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Heir(Protocol):
-        """Who is told."""
+    class Canceller(Protocol):
+        """The part of a provider that knows how to cancel jobs."""
 
-        def leave_will(self, commands: list[list[str]]) -> None: ...
+        def cancel_commands(self, job_ids: Sequence[object], /) -> list[list[str]]: ...
 
-        def add_to_will(self, commands: list[list[str]]) -> None: ...
+    class Sender(Protocol):
+        """Sends messages to the interchange."""
+
+        def send(self, message: CleanupCommands, /) -> None: ...
+
+    class Jobs(Protocol):
+        """Knows the jobs of an executor."""
+
+        def jobs_to_cancel(self) -> list[object]: ...
 
 
 logger = logging.getLogger(__name__)
 
-#: For each job that there is, the whole will waits so long until it is sent again, in seconds: all of it with
-#: each of many jobs would be work without end.
+#: How long all commands are not sent again, in seconds for each job: a list of thousands of jobs must not be
+#: sent for every single change.
 _PAUSE_FOR_EACH_JOB_S = 0.001
 
 
 class CleanupRegistry:
-    """Keeps the will up to date. May be called from any thread.
+    """Keeps the interchange's cleanup commands up to date. May be called from any thread.
 
-    A new job is told of at once, by itself. What may wait is told from time to time, with all that there is:
-    which jobs have ended, and which have begun and are to be cancelled after those that wait.
+    The command for a new job is sent immediately, by itself. From time to time all commands are sent, which
+    omits jobs that have ended, and moves those that have begun after those that are queued.
 
     Args:
-        label: The executor's.
-        cancel_commands: Gives commands that cancel jobs; the provider's.
-        told: Who is told.
-        clock: Gives the time, in seconds.
+        label: The executor's label.
+        provider: Knows the commands that cancel jobs.
+        sender: Sends the commands to the interchange.
+        clock: Returns the time, in seconds.
     """
 
     def __init__(
         self,
         label: str,
-        cancel_commands: Callable[[Sequence[object]], list[list[str]]],
-        told: Heir,
+        provider: Canceller,
+        sender: Sender,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._label = label
-        self._cancel_commands = cancel_commands
-        self._told = told
+        self._provider = provider
+        self._sender = sender
         self._clock = clock
         self._lock = threading.Lock()
-        #: The jobs of the last whole will; None when there have been others since.
-        self._whole: list[object] | None = []
+        #: The current commands, the most urgent first.
+        self.commands: list[list[str]] = []
+        #: The jobs for which all commands were sent last; None if there have been others since.
+        self._sent_jobs: list[object] | None = []
         self._due_s = float("-inf")
 
     def __repr__(self) -> str:
-        return f"<CleanupRegistry {self._label} whole={self._whole is not None}>"
+        return f"<CleanupRegistry {self._label} commands={len(self.commands)}>"
 
     def add(self, job_id: object) -> None:
-        """There is one more job."""
+        """Add a new job."""
         with self._lock:
-            self._whole = None
+            self._sent_jobs = None
             if commands := self._commands([job_id]):
-                self._told.add_to_will(commands)
+                self.commands = commands + self.commands
+                self._sender.send(CleanupCommands(commands, is_addition=True))
 
-    def renew(self, jobs_to_cancel: Callable[[], list[object]]) -> None:
-        """Jobs may have begun or ended.
+    def update(self, blocks: Jobs) -> None:
+        """Send all commands again if jobs have begun or ended.
 
         Args:
-            jobs_to_cancel: Gives all jobs, in the order in which they are to be cancelled; not called when
-                the will has been sent just now.
+            blocks: Returns all jobs in the order in which to cancel them; not called when the commands have
+                just been sent.
         """
         with self._lock:
-            if self._clock() < self._due_s or (jobs := jobs_to_cancel()) == self._whole:
+            if self._clock() < self._due_s or (jobs := blocks.jobs_to_cancel()) == self._sent_jobs:
                 return
             self._due_s = self._clock() + len(jobs) * _PAUSE_FOR_EACH_JOB_S
-            self._whole = jobs
-            self._told.leave_will(self._commands(jobs))
+            self._sent_jobs = jobs
+            self.commands = self._commands(jobs)
+            self._sender.send(CleanupCommands(self.commands))
 
     def _commands(self, jobs: list[object]) -> list[list[str]]:
         try:
-            return self._cancel_commands(jobs)
-        except Exception:  # of a provider of the user's
+            return self._provider.cancel_commands(jobs)
+        except Exception:  # in the provider of a user
             logger.exception("Executor %s: should this process die, its jobs are not cancelled", self._label)
             return []

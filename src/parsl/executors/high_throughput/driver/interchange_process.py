@@ -1,4 +1,4 @@
-"""An interchange as its parent sees it: a process, the other end of its socket, what it says on stderr."""
+"""The process of one interchange, as the driver sees it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from pathlib import Path
 
 from parsl.common.rundirs import for_the_user
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.failure_facts import tail_of
 
 logger = logging.getLogger(__name__)
 
-#: How long an interchange that has closed its connection has to end, in seconds.
+#: How long an interchange may run after it has closed its connection, in seconds.
 _EXIT_PATIENCE_S = 5.0
 
 
@@ -25,22 +24,23 @@ class InterchangeProcess:
     """One interchange, from its start to its end.
 
     Args:
-        owner: the executor's name, for errors.
-        command: the words of the command that starts it; the number of its socket is added to them.
-        sockets: those that it inherits, to listen on.
-        output: the file that its stdout and stderr are added to.
+        owner: The executor's name, for errors.
+        command: The command that starts the interchange; the number of its socket is appended.
+        sockets: The listening sockets, which the interchange inherits.
+        output: The file that stdout and stderr are appended to.
 
-    Raises: ConfigurationError when no process can be started by that command; OSError when there are no
-        descriptors.
+    Raises:
+        ConfigurationError: The command cannot be run.
+        OSError: There are no descriptors left.
     """
 
     def __init__(
         self, owner: str, command: Sequence[str], sockets: Sequence[socket.socket], output: Path
     ) -> None:
         self._output = output
-        #: It has said that it serves.
+        #: Whether the interchange has reported that it serves.
         self.is_ready = False
-        #: The driver's end of its socket.
+        #: The driver's end of the socket pair.
         self.sock, theirs = socket.socketpair()
         with theirs:
             try:
@@ -51,8 +51,8 @@ class InterchangeProcess:
 
     def _start(self, owner: str, command: Sequence[str], sockets: Sequence[socket.socket]) -> None:
         with open(self._output, "ab", opener=for_the_user) as file:
-            #: How much others before it had written there.
-            self._said_before = file.tell()
+            #: The size of the file before, with the output of earlier interchanges.
+            self._output_begin = file.tell()
             try:
                 self._process = subprocess.Popen(
                     command,
@@ -71,65 +71,56 @@ class InterchangeProcess:
     def __repr__(self) -> str:
         return f"<InterchangeProcess {self.pid} ready={self.is_ready}>"
 
-    def write_first(self, settings: bytes) -> None:
-        """Its settings are the first thing that it reads."""
-        stream = MessageStream(self.sock)
-        stream.queue([settings])
-        self.sock.setblocking(True)
-        try:
-            stream.flush()
-        except OSError:
-            pass  # it has ended already; whoever reads is about to notice, and to say how
-
     @property
     def pid(self) -> int:
         return self._process.pid
 
     @property
     def was_killed(self) -> bool:
-        """Whether a signal has ended it, as far as anybody has looked."""
+        """Whether the process is known to have been ended by a signal."""
         return self._process.returncode is not None and self._process.returncode < 0
 
     def how_it_ended(self) -> str:
-        """Wait for the end of a process that has closed its connection; it is ended if it does not come.
+        """Wait for the end of a process that has closed its connection, and kill it after a timeout.
 
-        Returns: how that was, to follow "it was".
+        Returns:
+            The end of a sentence that begins "The interchange was".
         """
         try:
             code = self._process.wait(timeout=_EXIT_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
             return "out of step and has been ended"
         return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def last_words(self) -> str:
-        """The end of what it has written, to follow a sentence; empty if it has written nothing."""
-        tail = tail_of(str(self._output), begin=self._said_before)
+        """Return the end of the process's output, to follow a sentence; empty if there is none."""
+        tail = tail_of(str(self._output), begin=self._output_begin)
         return f" Its last words:\n{tail}" if tail else ""
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self._process.kill()
 
     def end(self, timeout_s: float) -> None:
-        """Wait for its end, for so long, then end it."""
+        """Wait for the end of the process, and kill it after a timeout."""
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            logger.warning("the interchange did not end within %g s: killed", timeout_s)
-            self._process.kill()
+            logger.warning("The interchange did not end within %g s, and is killed", timeout_s)
+            self.kill()
             self._process.wait()
 
     def discard(self) -> None:
-        """End one that nobody has begun to use."""
-        self._process.kill()
+        """Kill a process that is not used yet, and close its socket."""
+        self.kill()
         self._process.wait()
         self.sock.close()
 
 
 def open_standard_streams() -> None:
-    """Where one of the descriptors 0 to 2 is closed, open it: a socket in its place would be printed into."""
+    """Open those of the descriptors 0 to 2 that are closed: output would be printed into a socket."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired, renamed
+from parsl.executors.high_throughput.node.accelerators import check_accelerators
+from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 
 #: Highest prefetch_capacity: more than any queue of tasks, and small enough for the wire format.
 MAX_PREFETCH = 1_000_000_000
 
 
-def check_provider(owner: object, provider: Any) -> Any:
+def check_provider(owner: object, name: str, provider: Any) -> Any:
     """Return the provider.
 
     Raises:
         ParameterError: It lacks a method of providers.
     """
-    missing = [name for name in ("submit", "status", "cancel") if not callable(getattr(provider, name, None))]
-    if missing or isinstance(provider, type):
-        validate.wrong_type(owner, "provider", provider, "a provider, such as LocalProvider()")
+    methods = [getattr(provider, method, None) for method in ("submit", "status", "cancel")]
+    if not all(map(callable, methods)) or isinstance(provider, type):
+        validate.wrong_type(owner, name, provider, "a provider, such as LocalProvider()")
     return provider
 
 
-def check_label(owner: object, label: Any) -> str:
+def check_label(owner: object, name: str, label: Any) -> str:
     """Return the label.
 
     Raises:
         ParameterError: It cannot be the name of a directory.
     """
-    text = validate.text(owner, "label", label, allow_empty=False, one_line=True)
+    text = validate.text(owner, name, label, allow_empty=False, one_line=True)
     if "/" in text or text in (".", ".."):
-        validate.wrong_value(owner, "label", label, "a name that can be a directory's: without '/'")
+        validate.wrong_value(owner, name, label, "a name that can be a directory's: without '/'")
     return text
 
 
-def check_max_workers(owner: object, value: Any) -> int | None:
+def check_max_workers(owner: object, name: str, value: Any) -> int | None:
     """Return the maximum number of workers of a node; None for as many as fit, also given as infinity.
 
     Raises:
@@ -43,20 +47,48 @@ def check_max_workers(owner: object, value: Any) -> int | None:
     """
     if value is None or value == float("inf"):
         return None
-    return validate.integer(owner, "max_workers_per_node", value, low=1)
+    return validate.integer(owner, name, value, low=1)
 
 
-def check_enforcing(owner: object, value: Any, mem_per_worker: float | None) -> bool:
-    """Return whether memory limits are enforced.
+def check_affinity(owner: object, name: str, value: Any) -> str:
+    """Check ``cpu_affinity``; see `check_cpu_affinity`."""
+    return check_cpu_affinity(value, owner)
 
-    Raises:
-        ParameterError: There is no limit to enforce.
+
+def list_accelerators(owner: object, name: str, value: Any) -> list[str]:
+    """Return the names of the accelerators; see `check_accelerators`."""
+    return list(check_accelerators(value, owner))
+
+
+def inherits_parameters(
+    base: Callable[..., None], replaced: Mapping[str, str | None]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give an ``__init__`` with ``**options`` the signature of another one, with some differences.
+
+    Args:
+        base: The ``__init__`` whose parameters, with their order and defaults, are inherited.
+        replaced: Parameters of `base` that are replaced by one of the decorated ``__init__``, or left out if
+            None. Other parameters of the decorated ``__init__`` override those of the same name.
     """
-    if validate.boolean(owner, "enforce_mem_per_worker", value) and mem_per_worker is None:
-        validate.wrong_value(
-            owner, "enforce_mem_per_worker", value, "False without mem_per_worker, the limit, in GB"
-        )
-    return bool(value)
+    from inspect import Parameter, Signature, signature
+
+    def decorate(init: Callable[..., None]) -> Callable[..., None]:
+        own = signature(init).parameters
+        parameters = []
+        for parameter in signature(base).parameters.values():
+            name = replaced.get(parameter.name, parameter.name)
+            if name is not None:
+                parameters.append(own.get(name, parameter).replace(kind=Parameter.POSITIONAL_OR_KEYWORD))
+        derived = Signature(parameters)
+
+        @wraps(init)
+        def binding(*args: Any, **kwargs: Any) -> None:
+            init(**derived.bind(*args, **kwargs).arguments)
+
+        binding.__signature__ = derived  # type: ignore[attr-defined]
+        return binding
+
+    return decorate
 
 
 def _first_port(worker_ports: tuple[int, int] | None) -> int | None:

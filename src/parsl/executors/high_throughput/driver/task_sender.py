@@ -1,4 +1,4 @@
-"""Making a task of a call, and handing it to the client."""
+"""Turns calls into tasks, and adds them to the table of tasks."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from parsl.executors.high_throughput.driver.client import HTEXFuture
-from parsl.executors.high_throughput.driver.engine import Engine
+from parsl.executors.high_throughput.driver.connection import Connection
+from parsl.executors.high_throughput.driver.endpoints import Endpoints
+from parsl.executors.high_throughput.driver.resource_specification import Requirements
+from parsl.executors.high_throughput.driver.tasks import HTEXFuture, TaskTable
 from parsl.executors.high_throughput.wire import spool
 from parsl.executors.high_throughput.wire.arena import MAX_BYTES
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Task
 from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
-from parsl.serialize.functions import FunctionCache
+from parsl.serialize.functions import FunctionCache, NamedFunction
 from parsl.serialize.payloads import dump_arguments, dump_call
 
 
@@ -20,70 +22,79 @@ class TaskSender:
     """Numbers tasks, pickles them, and decides how their payloads travel. Any thread may call it.
 
     Args:
-        engine: what has the client, and the directory for large payloads.
-        ask: puts what a task asks for, its resource specification, into it.
+        tasks: The table of tasks.
+        connection: Sends what is added to the table.
+        endpoints: Has the spool and the arena.
     """
 
-    def __init__(self, engine: Engine, ask: Callable[[Task, dict[str, Any]], None]) -> None:
-        self._engine = engine
-        self._ask = ask
+    def __init__(self, tasks: TaskTable, connection: Connection, endpoints: Endpoints) -> None:
+        self._tasks = tasks
+        self._connection = connection
+        self._endpoints = endpoints
         self._numbers = itertools.count(1)
         self._functions = FunctionCache()
 
     def __repr__(self) -> str:
-        return f"<TaskSender pending={len(self._engine.client.pending)}>"
+        return f"<TaskSender of {self._tasks!r}>"
 
     def send_call(
         self,
         func: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        resources: dict[str, Any],
+        requirements: Requirements | None,
     ) -> HTEXFuture:
-        """Send a call of a function; one that is sent often travels once for each worker.
+        """Send a call of a function. The body of a function that is called often is sent once per worker.
 
-        Raises: SerializationError.
+        Raises:
+            SerializationError: The function or its arguments cannot be pickled.
         """
-        named = self._functions.lookup(func)
-        if named is None:
+        function = self._functions.lookup(func)
+        if function is None:
             payload, buffers = dump_call(func, args, kwargs)
-            return self._send(None, b"", payload, buffers, resources)
+            return self._send(None, b"", payload, buffers, requirements)
         payload, buffers = dump_arguments(func, args, kwargs)
-        return self._send(named, named.name, payload, buffers, resources)
+        return self._send(function, function.name, payload, buffers, requirements)
 
-    def send_payload(self, payload: bytes, resources: dict[str, Any]) -> HTEXFuture:
-        """Send a call that is pickled already."""
-        return self._send(None, b"", payload, [], resources)
+    def send_payload(self, payload: bytes, requirements: Requirements | None) -> HTEXFuture:
+        """Send a call that is already pickled."""
+        return self._send(None, b"", payload, [], requirements)
 
     def _send(
-        self, named: Any, name: bytes, payload: bytes, buffers: list[Any], resources: dict[str, Any]
+        self,
+        function: NamedFunction | None,
+        name: bytes,
+        payload: bytes,
+        buffers: list[Any],
+        requirements: Requirements | None,
     ) -> HTEXFuture:
         number = next(self._numbers)
         task = Task(number, name, payload)
-        if resources:
-            self._ask(task, resources)
+        if requirements is not None:
+            task.priority, task.walltime_s, task.runtime_s, task.resources = requirements
         frames: list[Any] = []
         if buffers or len(payload) > INLINE_LIMIT:
-            frames = self._load_apart(task, [payload, *buffers])
-        client = self._engine.client
-        future = HTEXFuture(number, client)
-        client.submit(future, task, frames, named)
+            frames = self._move_payload(task, [payload, *buffers])
+        future = HTEXFuture(number, self._connection)
+        if self._tasks.add(future, task, frames, function):
+            self._connection.send_tasks()
         return future
 
-    def _load_apart(self, task: Task, pieces: list[Any]) -> list[Any]:
-        """Have a large payload travel apart from its task. Returns: the frames to send along with it."""
+    def _move_payload(self, task: Task, pieces: list[Any]) -> list[Any]:
+        """Move a large payload out of its task: to the arena, the spool, or frames.
+
+        Returns:
+            The frames to send along with the task.
+        """
         task.payload = b""
-        arena = self._engine.endpoints.arena
+        arena, directory = self._endpoints.arena, self._endpoints.spool
         if arena is not None and len(pieces) == 1 and len(pieces[0]) <= MAX_BYTES:
             task.place = arena.put(task.id, pieces[0])
             if task.place is not None:
                 return []
         sizes = tuple(memoryview(piece).nbytes for piece in pieces)
-        if (
-            sum(sizes) >= SPOOL_LIMIT
-            and (directory := self._engine.endpoints.spool)
-            and spool.write(spool.task_file(directory, task.id), pieces)
-        ):
+        is_spoolable = directory and sum(sizes) >= SPOOL_LIMIT
+        if is_spoolable and spool.write(spool.task_file(directory, task.id), pieces):
             task.spooled = sizes
             return []
         task.sizes = sizes

@@ -1,4 +1,4 @@
-"""What the driver tells the interchange and the managers when it starts them: one typed record each."""
+"""The settings that the driver hands to the interchange and to managers when it starts them."""
 
 from __future__ import annotations
 
@@ -13,89 +13,89 @@ from parsl.executors.high_throughput.wire.protocol import NodeStanding
 SETTINGS_FILE = "manager-settings.json"
 
 
-class InterchangeSettings(msgspec.Struct, kw_only=True):
-    """Everything an interchange needs; written to its inherited socket as the first message."""
+class CommonSettings(msgspec.Struct, kw_only=True):
+    """What interchange and managers both need."""
 
-    #: Descriptor of the bound and listening TCP socket; -1 for none.
+    #: Path of the unix socket for managers on the driver's host; empty for none.
+    local_socket: str = ""
+    #: Directory that was created for the socket, to be removed if the driver cannot; empty for none.
+    socket_directory: str = ""
+    #: Directory for large payloads between processes of one host, to be removed likewise; empty for none.
+    spool: str = ""
+    #: Directory with the CurveZMQ keys; empty if the connections are not encrypted.
+    cert_dir: str = ""
+    #: Log more, and a log file for each worker.
+    debug: bool = False
+    heartbeat_period_s: float = 30
+    heartbeat_threshold_s: float = 120
+    #: The driver's sys.path.
+    path: list[str] = []
+
+
+class InterchangeSettings(CommonSettings, kw_only=True):
+    """Everything an interchange needs; the first message on its inherited socket."""
+
+    #: Descriptor of the listening TCP socket; -1 for none.
     listener_fd: int
-    #: Where it listens, for logs: tcp://address:port.
+    #: The listening address, for logs: tcp://address:port.
     endpoint: str
-    #: Path of the unix socket for managers on the same host; empty for none.
-    local_socket: str
-    #: Directory that was made for it, to be removed when the driver has not done so; empty for none.
-    socket_directory: str
-    #: Descriptor of the bound and listening unix socket; -1 for none.
+    #: Descriptor of the listening unix socket; -1 for none.
     local_fd: int
-    #: Directory with the CurveZMQ keys; empty when the connections are not encrypted.
-    cert_dir: str
-    #: Directory for large payloads, to be removed when the driver has not done so; empty for none.
-    spool: str
     log_file: str
-    debug: bool
-    heartbeat_period_s: float
-    heartbeat_threshold_s: float
     #: Whether managers have nodes to give to tasks.
     counts_nodes: bool = False
-    #: 'random', 'block_id' or a pickled selector of the user's (trusted: it comes from the driver by birth).
+    #: 'random', 'block_id' or a pickled selector of the user (trusted: it comes from the parent process).
     selector: str
     pickled_selector: bytes = b""
     parsl_version: str
     python_version: str
-    #: The driver's sys.path.
-    path: list[str] = []
-    #: It takes the place of one that was lost: what has not ended is sent first, then `Restored`.
+    #: Whether it replaces a lost interchange: the tasks that have not ended come first, then `Restored`.
     is_replacement: bool = False
-    #: The managers that were connected to that one, and their blocks: they hold some of those tasks.
+    #: The managers of the lost interchange, and their blocks: they hold some of these tasks.
     expected: dict[str, str] = {}
-    #: The nodes that were set aside then, or had been.
+    #: The nodes that were quarantined then, or had been.
     nodes: list[NodeStanding] = []
 
 
-class ManagerSettings(msgspec.Struct, kw_only=True):
+class WorkerPoolSettings(CommonSettings, kw_only=True):
+    """The parameters of the executor that managers need."""
+
+    log_dir: str = "."
+    cores_per_worker: float = 1.0
+    mem_per_worker_gb: float | None = None
+    #: Whether workers that use more memory are ended.
+    enforces_memory: bool = False
+    max_workers: int | None = None
+    prefetch: int = 0
+    drain_period_s: float | None = None
+    cpu_affinity: str = "none"
+    accelerators: list[str] = []
+    #: Launcher of MPI programs; empty where tasks do not request nodes.
+    mpi_launcher: str = ""
+    #: Minimum number of nodes that the manager of a block has to find, where tasks request nodes.
+    nodes_per_block: int = 1
+    #: Maximum number of tasks that a block starts where tasks request nodes; None for any number.
+    max_launches: int | None = None
+    #: How long a block may run; None if unknown.
+    walltime_s: float | None = None
+
+
+class ManagerSettings(WorkerPoolSettings, kw_only=True):
     """Everything a manager needs, from a file in the run directory that only the user can read."""
 
     #: Addresses of the interchange, in the order in which to try them.
     addresses: list[str]
-    #: 0 when only the local socket is there.
+    #: 0 when there is only the local socket.
     port: int
-    #: The unix socket, and the name of the host that it is on.
-    local_socket: str = ""
+    #: Name of the host of the local socket.
     local_host: str = ""
-    #: Directory that was made for the socket, to be removed when nobody else has done so; empty for none.
-    socket_directory: str = ""
-    cert_dir: str = ""
-    #: Directory for large payloads between processes of this host, to be removed likewise; empty for none.
-    spool: str = ""
-    log_dir: str = "."
-    #: Log more, and a log for each worker.
-    debug: bool = False
-    cores_per_worker: float = 1.0
-    mem_per_worker_gb: float | None = None
-    #: Workers that use more are ended.
-    enforces_memory: bool = False
-    max_workers: int | None = None
-    prefetch: int = 0
-    heartbeat_period_s: float = 30
-    heartbeat_threshold_s: float = 120
-    drain_period_s: float | None = None
-    cpu_affinity: str = "none"
-    accelerators: list[str] = []
-    #: Launcher of MPI programs; empty where tasks do not ask for nodes.
-    mpi_launcher: str = ""
-    #: How many nodes a block has at least, to be found by its manager where tasks ask for nodes.
-    nodes_per_block: int = 1
-    #: Most tasks that a block starts where tasks ask for nodes; None for any number.
-    max_launches: int | None = None
-    #: How long a block may run; None if nobody knows.
-    walltime_s: float | None = None
-    #: The driver's sys.path.
-    path: list[str] = []
 
 
 def write_settings(file: Path, settings: ManagerSettings) -> None:
     """Write a file that only the user can read.
 
-    Raises: OSError when that is not possible.
+    Raises:
+        OSError: The file cannot be written.
     """
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(fd, "wb") as out:
@@ -105,6 +105,8 @@ def write_settings(file: Path, settings: ManagerSettings) -> None:
 def read_settings(file: Path) -> ManagerSettings:
     """Read what `write_settings` wrote.
 
-    Raises: OSError, or msgspec.DecodeError when the file is none of ours.
+    Raises:
+        OSError: The file cannot be read.
+        msgspec.DecodeError: It is not a settings file.
     """
     return msgspec.json.decode(file.read_bytes(), type=ManagerSettings)

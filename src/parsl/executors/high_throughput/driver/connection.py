@@ -1,0 +1,290 @@
+"""The driver's connection to the interchange: the socket, the messages to send, and the I/O thread."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import logging
+import os
+import select
+import socket
+import threading
+from concurrent.futures import InvalidStateError
+from typing import Any, Protocol
+
+from parsl.common.batches import together
+from parsl.common.forks import not_here
+from parsl.executors.errors import ThreadLost
+from parsl.executors.high_throughput.driver.tasks import TaskTable
+from parsl.executors.high_throughput.errors import (
+    CommandClientBadError,
+    CommandClientTimeoutError,
+    InterchangeLost,
+)
+from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.message_stream import MessageStream
+from parsl.executors.high_throughput.wire.protocol import Answer, Result, decode_to_driver, encode
+from parsl.vocabulary.lean_future import LeanFuture
+
+logger = logging.getLogger(__name__)
+
+
+class ConnectionOwner(Protocol):
+    """What the connection requires of the engine. The I/O thread calls all of it."""
+
+    def handle_failures(self, failed: list[tuple[int, bytes]]) -> None:
+        """Fail tasks, given their numbers and `Failure` records."""
+
+    def handle_event(self, message: Any) -> None:
+        """Handle a message that is neither results nor an answer."""
+
+    def replace_interchange(self) -> socket.socket | None:
+        """Return the socket to a replacement of the lost interchange; None if there will be none."""
+
+    def opening_messages(self, *, is_replacement: bool) -> list[bytes]:
+        """Return what an interchange has to receive before any task, its settings first."""
+
+    def handle_loss(self, error: ThreadLost | None) -> None:
+        """Fail all tasks: the interchange, or with an error the I/O thread, is lost for good."""
+
+
+class Connection:
+    """Owns the socket to the interchange and the thread that reads it. Any thread may send messages.
+
+    If the interchange is lost and replaced, all tasks that have not ended are sent again.
+
+    Args:
+        sock: The driver's end of the socket pair.
+        tasks: The tasks to send, and to complete.
+        owner: Handles everything that does not concern single tasks.
+        label: The executor's label.
+    """
+
+    def __init__(self, sock: socket.socket, tasks: TaskTable, owner: ConnectionOwner, label: str) -> None:
+        self._stream = MessageStream(sock)
+        self._tasks = tasks
+        self._owner = owner
+        self._lock = threading.Lock()
+        self._send_lock = threading.Lock()
+        self._controls: collections.deque[bytes] = collections.deque()
+        #: Whether the I/O thread has ended, and no answer can arrive.
+        self._is_over = False
+        self._no_answer = "The interchange is gone and cannot answer."
+        self._numbers = itertools.count(1)
+        self._requests: dict[int, tuple[protocol.Query, LeanFuture[Answer]]] = {}
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll = select.epoll()
+        self._thread = threading.Thread(target=self._run, name=f"{label}-io", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._stream!r} requests={len(self._requests)} is_open={self.is_open}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the I/O thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Send the opening messages, and start the I/O thread."""
+        for message in self._owner.opening_messages(is_replacement=False):
+            self._stream.queue([message])
+        self._epoll.register(self._stream.fileno(), select.EPOLLIN)
+        self._epoll.register(self._wake_fd, select.EPOLLIN)
+        self._flush()
+        self._thread.start()
+
+    # Sending, from any thread
+
+    def send_tasks(self) -> None:
+        """Send the tasks that were added: in this thread if there are few, else in the I/O thread."""
+        if self._tasks.is_awaiting_thread:
+            self._wake()
+        else:
+            self._flush()
+
+    def cancel(self, task_id: int) -> None:
+        """Remove a task, and have it ended where it is."""
+        self._tasks.remove(task_id)
+        self.send(protocol.Cancel([task_id]))
+
+    def reject(self, task_id: int, error: BaseException) -> None:
+        """Fail a task that was sent, with a reason that was found only later, and have it ended."""
+        self._tasks.fail(task_id, error)
+        self.send(protocol.Cancel([task_id]))
+
+    def send(self, message: Any) -> None:
+        """Send a message without tasks."""
+        if self._tasks.refusal is None:
+            self._controls.append(encode(message))
+            self._flush()
+
+    def request(self, what: str, timeout_s: float) -> Answer:
+        """Request information from the interchange, and wait for the answer.
+
+        Raises:
+            CommandClientTimeoutError: No answer arrived in time.
+            CommandClientBadError: No answer can arrive.
+        """
+        number = next(self._numbers)
+        query, answer = protocol.Query(number, what), LeanFuture[Answer]()
+        self._requests[number] = query, answer
+        try:
+            if self._is_over:
+                raise CommandClientBadError(self._no_answer)
+            self.send(query)
+            return answer.result(timeout=timeout_s)
+        except TimeoutError:
+            raise CommandClientTimeoutError(
+                f"The interchange did not answer the request for {what!r} within {timeout_s:g} s."
+            ) from None
+        finally:
+            self._requests.pop(number, None)
+
+    def close(self, because: BaseException, timeout_s: float) -> None:
+        """Send no more messages, end the I/O thread, and fail all remaining tasks with the reason."""
+        self._tasks.refuse(because)
+        if self._thread.ident is None:
+            self._close_descriptors()
+        self._wake()
+        if self.is_open and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+        self._tasks.fail_all(because)
+
+    def disown(self) -> None:
+        """Close the descriptors in a forked child: the connection and its thread belong to the parent."""
+        self._lock, self._send_lock = threading.Lock(), threading.Lock()
+        self._no_answer = not_here("The connection to the interchange")
+        self._tasks.disown(CommandClientBadError(self._no_answer))
+        if not self._is_over:
+            self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
+        self._is_over = True
+        self._epoll.close()
+        self._stream.sock.close()
+        os.close(self._wake_fd)
+
+    def _wake(self) -> None:
+        with self._lock:
+            # Another file may have the descriptor's number after the thread has ended and closed it.
+            if not self._is_over:
+                os.eventfd_write(self._wake_fd, 1)
+
+    def _flush(self) -> None:
+        """Send what is waiting, as far as the socket accepts it."""
+        with self._send_lock:
+            batch = self._tasks.take_unsent()
+            if batch.tasks:
+                self._stream.queue([encode(protocol.Tasks(batch.tasks, batch.functions)), *batch.frames])
+            controls = []
+            while self._controls:
+                controls.append(self._controls.popleft())
+                self._stream.queue(controls[-1:])
+            try:
+                is_done = self._stream.flush()
+            except OSError:
+                # The interchange is gone, as the I/O thread is about to see. Its replacement needs these.
+                self._controls.extendleft(reversed(controls))
+                return
+        if not is_done:
+            self._watch_output(True)
+
+    def _watch_output(self, is_watching: bool) -> None:
+        events = select.EPOLLIN | (select.EPOLLOUT if is_watching else 0)
+        try:
+            self._epoll.modify(self._stream.fileno(), events)
+        except (OSError, ValueError):
+            pass  # closed in the meantime
+
+    # The I/O thread
+
+    def _run(self) -> None:
+        try:
+            while self._tasks.refusal is None:
+                try:
+                    self._handle_io()
+                except EOFError:
+                    if not self._replace_interchange():
+                        self._give_up()
+        except BaseException as error:
+            logger.critical("The I/O thread of an executor has failed", exc_info=True)
+            self._fail(ThreadLost(self._thread.name, "sends tasks and reads results", error))
+        finally:
+            with self._send_lock, self._lock:
+                self._close_descriptors()
+            for _, answer in list(self._requests.values()):
+                _settle(answer, CommandClientBadError(self._no_answer))
+
+    def _handle_io(self) -> None:
+        wake_fd = self._wake_fd
+        for fd, event in self._epoll.poll():
+            if fd == wake_fd:
+                os.eventfd_read(wake_fd)
+                self._flush()
+                continue
+            if event & select.EPOLLOUT:
+                self._watch_output(False)
+                self._flush()
+            if event & ~select.EPOLLOUT:
+                for frames in self._stream.receive():
+                    message = decode_to_driver(frames[0])
+                    if isinstance(message, protocol.Results):
+                        together(self._complete, message.results, frames)
+                    elif isinstance(message, Answer) and message.number:
+                        self._take_answer(message)
+                    else:
+                        self._owner.handle_event(message)
+
+    def _complete(self, results: list[Result], frames: list[Any]) -> None:
+        failed = self._tasks.complete(results, frames)
+        if failed:
+            self._owner.handle_failures(failed)
+
+    def _take_answer(self, answer: Answer) -> None:
+        if answer.number in self._requests:
+            _settle(self._requests[answer.number][1], answer)
+
+    def _replace_interchange(self) -> bool:
+        """Send all tasks that have not ended to a replacement of the lost interchange, if there is one."""
+        sock = None if self._tasks.refusal is not None else self._owner.replace_interchange()
+        if sock is None:
+            return False
+        with self._send_lock:
+            with self._lock:
+                self._epoll.unregister(self._stream.fileno())
+                self._stream.sock.close()
+                self._stream = stream = MessageStream(sock)
+                self._epoll.register(stream.fileno(), select.EPOLLIN)
+            for message in self._owner.opening_messages(is_replacement=True):
+                stream.queue([message])
+            for batch in self._tasks.take_all():
+                stream.queue([encode(protocol.Tasks(batch.tasks, batch.functions)), *batch.frames])
+            for request in (protocol.Restored(), *(query for query, _ in list(self._requests.values()))):
+                stream.queue([encode(request)])
+        self._flush()
+        return True
+
+    def _give_up(self) -> None:
+        """Fail all tasks, and those submitted until the reason is known; accept no more."""
+        if self._tasks.refusal is not None:
+            return
+        self._owner.handle_loss(None)
+        if self._tasks.refuse(InterchangeLost("The interchange is gone, and accepts no more tasks.")):
+            self._owner.handle_loss(None)  # for the tasks that were submitted in between
+
+    def _fail(self, error: ThreadLost) -> None:
+        try:
+            if self._tasks.refuse(error):
+                self._owner.handle_loss(error)
+        finally:
+            self._tasks.fail_all(error)
+
+
+def _settle(future: LeanFuture[Answer], outcome: Answer | BaseException) -> None:
+    try:
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+    except InvalidStateError:
+        pass  # the request has timed out
