@@ -35,7 +35,7 @@ _HOMES = {
     "AUTO_LOGNAME": "parsl.dataflow.special_arguments",
     "Config": "parsl.config",
     "DataFlowKernel": "parsl.dataflow.dflow",
-    "DataFlowKernelLoader": "parsl.dataflow.run.loader",
+    "DataFlowKernelLoader": "parsl.dataflow.dflow",
     "File": "parsl.vocabulary.files",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",

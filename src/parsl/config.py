@@ -7,8 +7,8 @@ import os
 from parsl import validate
 from parsl.common.representation import RepresentationMixin, UsageInformation
 from parsl.dataflow.older_spellings import takes_memoizer_arguments
-from parsl.dataflow.run.executor_choice import INTERNAL_LABEL
 from parsl.errors import ConfigurationError
+from parsl.vocabulary.names import INTERNAL_LABEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

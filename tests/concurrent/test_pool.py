@@ -85,7 +85,7 @@ class TestLife:
         release.set()
         assert future.result() is True
         wait_until(lambda: kernel.cleanup_called)
-        wait_until(lambda: parsl.dataflow.run.loader.DataFlowKernelLoader._dfk is None)
+        wait_until(lambda: parsl.dataflow.dflow.DataFlowKernelLoader._dfk is None)
 
     def test_cancel_futures(self, held: Any) -> None:
         kernel, executor = held

@@ -150,5 +150,5 @@ def test_a_result_that_somebody_else_sets_does_no_harm(
         future.set_result("theirs")
         executor.run_all()
         assert future.result() == "theirs"
-        assert "set by somebody else" in caplog.text
+        assert "set by other code" in caplog.text
         dfk.wait_for_current_tasks()

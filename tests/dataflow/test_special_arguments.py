@@ -10,7 +10,7 @@ import pytest
 import parsl
 from parsl.app.errors import AppTimeout
 from parsl.data_provider.files import File
-from parsl.dataflow.special_arguments import for_function
+from parsl.dataflow.special_arguments import for_function, make_autopath
 from parsl.validate import ParameterError
 from parsl.vocabulary.names import SPECIAL_NAMES
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, call, kernel
@@ -125,12 +125,12 @@ class TestAutoLogname:
             assert os.path.isabs(logs)
 
     def test_a_directory_for_each_ten_thousand_tasks(self, tmp_path: Any) -> None:
-        from parsl.dataflow.tasks.std_streams import autopath
-
         with kernel(tmp_path, PromptExecutor()) as dfk:
             record = call(dfk, time.time).task_record
             record.id = 123_456
-            assert autopath("/run", record, "stderr") == "/run/task_logs/0012/task_123456_time.stderr"
+            logs = f"{tmp_path}/task_logs/0012"
+            assert make_autopath(str(tmp_path), record, "stderr") == f"{logs}/task_123456_time.stderr"
+            assert os.path.isdir(logs)
 
     def test_std_autopath_chooses(self, tmp_path: Any) -> None:
         def choose(record: Any, stream: str) -> Any:

@@ -79,7 +79,7 @@ def test_a_memoizer_can_set_fields_but_not_invent_them(record: Any) -> None:
     assert record.hashsum == "abc"
     with pytest.raises(KeyError):
         record["invented"] = 1
-    with pytest.raises(AttributeError, match="no 'invented'"):
+    with pytest.raises(AttributeError, match="no attribute 'invented'"):
         _ = record.invented
 
 

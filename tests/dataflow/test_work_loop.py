@@ -28,7 +28,7 @@ def test_a_failing_step_does_not_stop_the_others(caplog: pytest.LogCaptureFixtur
 
     loop.run_now(first)
     assert seen == [2]
-    assert "a step of the kernel failed" in caplog.text
+    assert "A step of the kernel failed" in caplog.text
 
 
 def test_what_an_interrupt_leaves_is_done_by_the_next_loop_in_any_thread() -> None:

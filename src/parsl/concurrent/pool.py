@@ -12,8 +12,7 @@ from parsl import validate
 from parsl.app.app import AppBase
 from parsl.app.python import PythonApp
 from parsl.concurrent.chunk import Chunk
-from parsl.dataflow.dflow import DataFlowKernel
-from parsl.dataflow.run.loader import DataFlowKernelLoader
+from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The kernel: takes app calls, runs each one once what it depends on is done, brings the results home."""
+"""The kernel: takes app calls, and runs each of them once when its dependencies are done."""
 
 from __future__ import annotations
 
@@ -13,28 +13,19 @@ from parsl.config import Config
 from parsl.data_provider.data_manager import DataManager
 from parsl.dataflow import older_spellings, special_arguments
 from parsl.dataflow.futures import AppFuture
+from parsl.dataflow.memo.task_memo import TaskMemo
 from parsl.dataflow.run import exit_hook
-from parsl.dataflow.run.executor_choice import INTERNAL_LABEL
-from parsl.dataflow.run.executor_set import ExecutorSet
-from parsl.dataflow.run.loader import DataFlowKernelLoader
-from parsl.dataflow.run.setup import (
-    log_config_of,
-    new_run_dir,
-    new_run_id,
-    start_logging,
-    start_usage_tracking,
-)
-from parsl.dataflow.special_arguments import SpecialArguments
+from parsl.dataflow.run.executor_set import IN_PROCESS, ExecutorSet
+from parsl.dataflow.run.setup import RunRecords, new_run_dir, new_run_id
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks import std_streams
+from parsl.dataflow.tasks.completion import Completion
 from parsl.dataflow.tasks.dependencies import Dependencies, describe_future
 from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited
 from parsl.dataflow.tasks.graph import TaskGraph
-from parsl.dataflow.tasks.runner import IN_PROCESS, TaskRunner
-from parsl.dataflow.tasks.submission import is_callers_mistake
-from parsl.errors import NoDataFlowKernelError
-from parsl.vocabulary.names import SPECIAL_NAMES
+from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
+from parsl.errors import ConfigurationError, NoDataFlowKernelError
+from parsl.vocabulary.names import INTERNAL_LABEL, SPECIAL_NAMES
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
 TYPE_CHECKING = False
@@ -45,6 +36,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.memoizer import Memoizer
     from parsl.executors.base import ParslExecutor
+    from parsl.vocabulary.lean_future import LeanFuture
 
 __all__ = ["DataFlowKernel", "DataFlowKernelLoader"]
 
@@ -55,55 +47,58 @@ class DataFlowKernel:
     """Runs the tasks of a workflow in the order that their dependencies allow.
 
     It has no thread: an app call does its work in the caller's thread, the end of a task in the thread
-    that brings the result. Any thread may call it.
+    that completes the executor's future. Any thread may call it.
 
     Args:
-        config: What it is to be like.
+        config: The configuration.
 
     Attributes:
         run_dir: The directory of this run.
-        run_id: The identifier of this run, unique in the world.
-        data_manager: What finds a staging provider for each file.
-        cleanup_called: Whether it is over.
-        runner: What takes each task from its call to its result.
+        run_id: The identifier of this run, a UUID.
+        data_manager: Finds a staging provider for each file.
+        cleanup_called: Whether the run is over.
     """
 
     def __init__(self, config: Config) -> None:
         self._config: Config = validate.instance(self, "config", config, Config)
         self.cleanup_called = False
         self._is_disowned = False
-        self._memoizer: Memoizer | None = None
-        self._memoizer_lock = threading.Lock()
         self.monitoring = None
         self._cleanup_lock = threading.Lock()
-        self._graph = TaskGraph(keep_finished=not config.garbage_collect)
         self._dependencies = Dependencies(config.dependency_resolver)
         self.run_id = new_run_id()
         self.run_dir = new_run_dir(config.run_dir)
-        log_config = log_config_of(config)
-        self._end_logging = start_logging(log_config, self.run_dir)
+        self._records = RunRecords(config, self.run_dir)
+        log_config = self._records.log_config
         self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
         self.data_manager = DataManager(self)
         self._files = FileStaging(self.data_manager)
-        self._failures = None if log_config is None else FailureLog(self.run_dir)
-        self.runner = TaskRunner(config, self._graph, self._dependencies, self._executors, self._failures)
-        self._end_usage_tracking = start_usage_tracking(config, self.run_dir)
+        self._failures: FailureLog | None = None
+        if log_config is not None:
+            executors = self._executors.by_label
+            self._failures = FailureLog(self.run_dir, retries=config.retries, executors=executors)
+        self._graph = TaskGraph(keep_finished=not config.garbage_collect)
+        self._memo = TaskMemo(config.memoizer, run_dir=self.run_dir, config_run_dir=config.run_dir)
+        self._completion = Completion(
+            self._graph, self._memo, self._failures, drops_payload=config.garbage_collect
+        )
+        self._runner = TaskRunner(
+            config, self._graph, self._dependencies, self._executors, self._memo, self._completion
+        )
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
         disown_in_children(self)
         try:
             if config.memoizer is not None:
-                self._start_memoizer(config.memoizer)
+                self._memo.start()
             self.add_executors(config.executors)
         except BaseException:
             self.cleanup()
             raise
 
-    # What there is
-
     @property
     def config(self) -> Config:
-        """What it is like."""
+        """The configuration."""
         return self._config
 
     @property
@@ -113,62 +108,44 @@ class DataFlowKernel:
 
     @property
     def job_status_poller(self) -> Any:
-        """What scales the executors' blocks; None if none of them has blocks."""
+        """The object that scales the executors' blocks; None if no executor has blocks."""
         return self._executors.poller
 
     @property
     def dependency_resolver(self) -> Any:
-        """How the futures in arguments are found."""
+        """The way in which futures in arguments are found."""
         return self._dependencies.resolver
 
     @property
     def tasks(self) -> dict[int, TaskRecord]:
-        """The tasks by number; those that are done only without ``garbage_collect``."""
+        """The tasks by number. Tasks that have ended stay only without ``garbage_collect``."""
         return self._graph.tasks
 
     @property
     def task_count(self) -> int:
-        """How many tasks there ever were."""
+        """The number of tasks so far."""
         return self._graph.task_count
 
     @property
     def task_state_counts(self) -> dict[States, int]:
-        """How many tasks are in each state; those that are done included."""
+        """The number of tasks in each state, including those that have ended."""
         return self._graph.state_counts()
 
     @property
     def memoizer(self) -> Memoizer:
-        """What remembers the outcomes of tasks; without one in the configuration, a BasicMemoizer."""
-        if self._memoizer is None:
-            with self._memoizer_lock:
-                if self._memoizer is None:
-                    from parsl.dataflow.memoization import BasicMemoizer
-
-                    self._start_memoizer(BasicMemoizer())
-        assert self._memoizer is not None
-        return self._memoizer
-
-    def _start_memoizer(self, memoizer: Memoizer) -> None:
-        from parsl.dataflow.memo.task_memo import TaskMemo
-        from parsl.dataflow.memoization import BasicMemoizer
-
-        memoizer.start(run_dir=self.run_dir, config_run_dir=self._config.run_dir)
-        asks_always = type(memoizer) is not BasicMemoizer
-        self.runner.memo = TaskMemo(self.runner, memoizer, asks_always=asks_always)
-        self._memoizer = memoizer
+        """The memoizer; without one in the configuration, a BasicMemoizer."""
+        return self._memo.start()
 
     def checkpoint(self, tasks: Sequence[Any] | None = None) -> str:
         """Write a checkpoint; an older spelling of ``memoizer.checkpoint()``.
 
         Args:
-            tasks: Does not count any more: all results are written.
+            tasks: Ignored: all results are written.
 
         Returns:
             The directory of this run's checkpoint.
         """
         return older_spellings.checkpoint(self.memoizer, self.run_dir)
-
-    # App calls
 
     def submit(
         self,
@@ -182,17 +159,17 @@ class DataFlowKernel:
         *,
         concurrency_limit: ConcurrencyLimit | None = None,
     ) -> AppFuture[Any]:
-        """Make a task of a function call, to be run when its dependencies are done.
+        """Make a task of a function call. It runs when its dependencies are done.
 
         Args:
             func: The function.
             app_args: Its positional arguments. Futures among them are dependencies.
             executors: The labels of the executors that may run it, or ``'all'``.
             cache: Whether memoization applies.
-            ignore_for_cache: The names of arguments that do not matter for it.
-            app_kwargs: Its keyword arguments, special ones included.
-            join: Whether it is a join app.
-            concurrency_limit: What it has to pass before it is launched; None: nothing.
+            ignore_for_cache: The names of arguments that do not count for memoization.
+            app_kwargs: Its keyword arguments, including the special ones.
+            join: Whether the function is that of a join app.
+            concurrency_limit: The limit that has to admit the task before its launch; None for no limit.
 
         Returns:
             The future of its result.
@@ -209,58 +186,44 @@ class DataFlowKernel:
                 "Cannot submit to a DFK that has been cleaned up: its run is over. "
                 "Call apps inside the `with parsl.load(...)` block, or load a configuration again"
             )
-        if join:
-            label = self._executors.internal()
-        else:
-            label = self._executors.choose(executors, getattr(func, "__name__", "?"))
+        label = self._executors.internal() if join else self._executors.choose(executors, func)
         record = TaskRecord(self, func, app_args, app_kwargs, label, time())
         if join:
             record.join = True
         if cache:
             record.memoize = True
             record.ignore_for_cache = ignore_for_cache
-            if self._memoizer is None:
-                _ = self.memoizer
         return self._start(record, concurrency_limit)
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
-        """Make a task of ``func(result, part)`` that runs, in this process, once ``whole`` has a result.
+        """Make a task of ``func(result, part)`` that runs in this process when ``whole`` has a result.
 
         ``part`` may be a future, too.
         """
         record = TaskRecord(self, func, (whole, part), {}, IN_PROCESS.label, time())
-        app_fu: AppFuture[Any] = AppFuture(record)
-        record.app_fu = app_fu
-        self._graph.add(record)
         depends, _ = self._dependencies.gather(record.args, {})
-        self.runner.start(record, depends)
-        return app_fu
+        return self._start_after(record, depends)
 
     def submit_transfer(
         self, func: Callable[..., Any], args: Sequence[Any], executor: str, after: Sequence[Future[Any]]
     ) -> AppFuture[Any]:
-        """Make a task that moves a file, for a staging provider.
+        """Make a task that transfers a file, for a staging provider.
 
         Args:
-            func: What to call.
-            args: Its arguments, as they are.
+            func: The function that transfers the file.
+            args: Its arguments, which are passed on as they are.
             executor: The label of the executor that runs it.
-            after: What has to be done before.
+            after: The futures that have to be done before.
         """
         label = self._executors.internal() if executor == INTERNAL_LABEL else executor
-        record = TaskRecord(self, func, args, {}, label, time())
-        app_fu: AppFuture[Any] = AppFuture(record)
-        record.app_fu = app_fu
-        self._graph.add(record)
-        self.runner.start(record, list(after) or None)
-        return app_fu
+        return self._start_after(TaskRecord(self, func, args, {}, label, time()), list(after))
 
     @staticmethod
     def check_staging_inhibited(kwargs: dict[str, Any]) -> bool:
-        """Whether a call says, by ``_parsl_staging_inhibit=True``, that its files are not to be staged."""
+        """Whether a call forbids the staging of its files by ``_parsl_staging_inhibit=True``."""
         return is_inhibited(kwargs)
 
-    def _start(self, record: TaskRecord, limit: ConcurrencyLimit | None = None) -> AppFuture[Any]:
+    def _start(self, record: TaskRecord, limit: ConcurrencyLimit | None) -> AppFuture[Any]:
         app_fu: AppFuture[Any] = AppFuture(record)
         record.app_fu = app_fu
         kwargs = record.kwargs
@@ -277,25 +240,36 @@ class DataFlowKernel:
         if limit is not None:
             special_arguments.special_of(record).concurrency_limit = limit
         self._graph.add(record)
-        if self.cleanup_called:  # since it was asked above; nobody else would end this task
-            self.runner.abandon(record)
+        if self.cleanup_called:  # since the check in submit; no other thread would end this task
+            self._completion.abandon(record)
             return app_fu
-        error = self.runner.start(record, depends)
+        if depends is None:
+            error = self._runner.launch(record, record.args, record.kwargs)
+        else:
+            error = self._runner.start_after(record, depends)
         if error is not None and is_callers_mistake(error):
             raise error
         return app_fu
 
+    def _start_after(self, record: TaskRecord, depends: list[Future[Any]] | None) -> AppFuture[Any]:
+        """Start a task of the kernel's own, without special arguments."""
+        app_fu: AppFuture[Any] = AppFuture(record)
+        record.app_fu = app_fu
+        self._graph.add(record)
+        self._runner.start_after(record, depends or [])
+        return app_fu
+
     def _read_special(self, record: TaskRecord) -> None:
-        special = SpecialArguments(record.func_name, record.kwargs)
+        special = special_arguments.SpecialArguments(record.func_name, record.kwargs)
         record.special = special
         record.id = self._graph.new_id()
         record.kwargs = kwargs = dict(record.kwargs)
         if isinstance(inputs := kwargs.get("inputs"), list):
-            # What the caller adds later, such as this task's future, is not meant.
+            # The caller may append to the list later, for instance this task's future.
             kwargs["inputs"] = list(inputs)
         for name, stream in special.streams.items():
             if stream == special_arguments.AUTO_LOGNAME:
-                stream = self._autopath(record, name)
+                stream = (self._config.std_autopath or self.default_std_autopath)(record, name)
                 special.set_stream(record.func_name, name, stream)
                 kwargs[name] = stream
 
@@ -304,12 +278,8 @@ class DataFlowKernel:
         try:
             self._files.stage_out(record, record.special, app_fu, depends)
         except BaseException as error:
-            app_fu.set_exception(error)  # transfers that wait for the task, which will not be
+            app_fu.set_exception(error)  # for transfers that wait for the task, which never runs
             raise
-
-    def _autopath(self, record: TaskRecord, stream: str) -> Any:
-        choose = self._config.std_autopath or self.default_std_autopath
-        return choose(record, stream)
 
     def default_std_autopath(self, taskrecord: TaskRecord, kw: str) -> str:
         """Return the path in the run directory for a stream that was given as ``AUTO_LOGNAME``.
@@ -318,9 +288,19 @@ class DataFlowKernel:
             taskrecord: The task.
             kw: ``'stdout'`` or ``'stderr'``.
         """
-        path = std_streams.autopath(self.run_dir, taskrecord, kw)
-        std_streams.open_directory(path)
-        return path
+        return special_arguments.make_autopath(self.run_dir, taskrecord, kw)
+
+    def cancel_task(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool:
+        """Cancel a task if that is still possible.
+
+        Args:
+            record: The task.
+            app_fu: Its future.
+
+        Returns:
+            Whether it is cancelled; see :meth:`AppFuture.cancel`.
+        """
+        return self._completion.cancel(record, app_fu)
 
     def wipe_task(self, task_id: int) -> None:
         """Forget a task that is done."""
@@ -330,12 +310,11 @@ class DataFlowKernel:
         """Name a future in an error message."""
         return describe_future(dep)
 
-    # The kernel's own life
-
     def disown(self) -> None:
-        """Be of no use in this process, a forked child: the run is its parent's."""
+        """Refuse to work in this process, a forked child: the run belongs to its parent."""
         self._cleanup_lock = threading.Lock()
-        self._is_disowned = self.cleanup_called = self.runner.is_over = True
+        self._is_disowned = self.cleanup_called = True
+        self._completion.end_run()
 
     def check_is_here(self) -> None:
         """Raise NoDataFlowKernelError in a forked child of the process that the run belongs to."""
@@ -353,51 +332,49 @@ class DataFlowKernel:
         self._executors.add(list(executors))
 
     def wait_for_current_tasks(self) -> None:
-        """Wait until the tasks that there are now are done. Those submitted meanwhile do not count."""
-        # The last first: when it is done most others are too, and need not be waited for one by one.
+        """Wait until the present tasks are done. Tasks that are submitted meanwhile do not count."""
+        # The last first: when it is done, most others are done, too, and take no time.
         for future in reversed(self._graph.unfinished_futures()):
             _wait(future)
 
     def log_task_states(self) -> None:
-        """Log how many tasks are in each state."""
+        """Log the number of tasks in each state."""
         by_state = self.task_state_counts.items()
         counts = ", ".join(f"{state.name}: {count}" for state, count in by_state if count) or "none"
         logger.info("Tasks: %d; by state: %s", self.task_count, counts)
 
     def cleanup(self) -> None:
-        """End the run: shut the executors down, and fail what is not done. Later calls do nothing."""
+        """End the run: shut the executors down, and fail unfinished tasks. Later calls do nothing."""
         with self._cleanup_lock:
             if self.cleanup_called:
                 return
-            self.cleanup_called = self.runner.is_over = True
+            self.cleanup_called = True
+        self._completion.end_run()
         unfinished = len(self._graph.unfinished())
         from contextlib import ExitStack
 
-        # In reverse order, each whatever the one before it raises.
+        # In reverse order; an exception in one step does not prevent the others.
         with ExitStack() as steps:
-            steps.callback(self._end_logging)
+            steps.callback(self._records.end_logging)
             steps.callback(logger.info, "Cleanup of %r is done", self)
-            steps.callback(self._tell_usage)
-            steps.callback(exit_hook.no_more, self)
-            steps.callback(self._close_memoizer)
+            steps.callback(self._end_usage_tracking)
+            steps.callback(exit_hook.forget, self)
+            steps.callback(self._memo.close)
             if self._failures is not None:
                 steps.callback(self._failures.close, unfinished)
-            steps.callback(self.runner.abandon_all)
+            steps.callback(self._completion.abandon_all)
             steps.callback(self._executors.shut_down)
             steps.callback(self.log_task_states)
 
-    def _close_memoizer(self) -> None:
-        if self._memoizer is not None:
-            self._memoizer.close()
-
-    def _tell_usage(self) -> None:
+    def _end_usage_tracking(self) -> None:
         counts = self.task_state_counts
-        self._end_usage_tracking(self.task_count, sum(counts[state] for state in FINAL_FAILURE_STATES))
+        failed = sum(counts[state] for state in FINAL_FAILURE_STATES)
+        self._records.end_usage_tracking(self.task_count, failed)
 
     def atexit_cleanup(self) -> None:
-        """Clean up because Python ends."""
+        """Clean up because Python exits."""
         if unfinished := self._graph.unfinished():
-            exit_hook.tell_of_unfinished(len(unfinished))
+            exit_hook.warn_of_unfinished(len(unfinished))
         self.cleanup()
 
     def __enter__(self) -> DataFlowKernel:
@@ -416,7 +393,7 @@ class DataFlowKernel:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} cannot be pickled: the workflow runs in this process. Leave it out of what tasks get"
+            f"{self!r} cannot be pickled: the workflow runs in this process. Do not pass the kernel to tasks"
         )
 
     def __repr__(self) -> str:
@@ -431,3 +408,64 @@ def _wait(future: Future[Any]) -> None:
         future.exception()
     except CancelledError:
         pass
+
+
+_loader_lock = threading.RLock()
+
+
+class DataFlowKernelLoader:
+    """Keeps the one kernel that ``parsl.load`` has made, for apps without a kernel of their own."""
+
+    _dfk: DataFlowKernel | None = None
+
+    @classmethod
+    def load(cls, config: Config | None = None) -> DataFlowKernel:
+        """Start a kernel and make it the one that apps use.
+
+        Args:
+            config: The configuration; None for a few threads of this process.
+
+        Raises:
+            ConfigurationError: A kernel is loaded already.
+        """
+        with _loader_lock:
+            if cls._dfk is not None and not cls._dfk.cleanup_called:
+                raise ConfigurationError(
+                    f"A configuration has already been loaded ({cls._dfk!r}). To load another one, leave the "
+                    "`with parsl.load(...)` block first, or call parsl.dfk().cleanup() and parsl.clear(). "
+                    "For several at once, make DataFlowKernel(config) objects and pass them to the apps"
+                )
+            cls._dfk = DataFlowKernel(Config() if config is None else config)
+            return cls._dfk
+
+    @classmethod
+    def clear(cls) -> None:
+        """Forget the kernel, without cleaning it up."""
+        cls._dfk = None
+
+    @classmethod
+    def forget(cls, kernel: DataFlowKernel) -> None:
+        """Forget the kernel if it is this one."""
+        with _loader_lock:
+            if cls._dfk is kernel:
+                cls._dfk = None
+
+    @classmethod
+    def dfk(cls) -> DataFlowKernel:
+        """Return the kernel.
+
+        Raises:
+            NoDataFlowKernelError: No kernel is loaded.
+        """
+        kernel = cls._dfk
+        if kernel is None:
+            raise NoDataFlowKernelError(
+                "Must first load config: no configuration is loaded. Call parsl.load(config), "
+                "or use `with parsl.load(config):`, before calling an app"
+            )
+        return kernel
+
+    @classmethod
+    def wait_for_current_tasks(cls) -> None:
+        """Wait until the present tasks of the kernel are done."""
+        cls.dfk().wait_for_current_tasks()

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class AppFuture(LeanFuture["R"]):
-    """The result of an app call, once there is one.
+    """The future result of an app call.
 
-    ``future[key]`` and ``future.attribute`` are futures of a part of the result; names that begin with
-    an underscore are not. All of them can be arguments of further app calls, and be awaited in asyncio.
+    ``future[key]`` and ``future.attribute`` are futures of a part of the result, unless the name begins with
+    an underscore. All of them can be arguments of further app calls, and be awaited in asyncio.
 
     Args:
         task_record: The task that produces the result.
@@ -42,15 +42,15 @@ class AppFuture(LeanFuture["R"]):
 
     @property
     def stdout(self) -> Any:
-        """Where the task's standard output goes, as it was given; None if nowhere.
+        """The target of the task's standard output, as given in the call; None if there is none.
 
-        For ``AUTO_LOGNAME`` the path that was chosen, for a File a DataFuture.
+        For ``AUTO_LOGNAME`` this is the chosen path, for a File a DataFuture.
         """
         return self.task_record.stdout
 
     @property
     def stderr(self) -> Any:
-        """Where the task's standard error goes; see :attr:`stdout`."""
+        """The target of the task's standard error; see :attr:`stdout`."""
         return self.task_record.stderr
 
     @property
@@ -59,45 +59,47 @@ class AppFuture(LeanFuture["R"]):
         return self.task_record.outputs
 
     def task_status(self) -> str:
-        """Return the name of the state the task is in (see :class:`parsl.vocabulary.task_states.States`)."""
+        """Return the name of the task's state (see :class:`parsl.vocabulary.task_states.States`)."""
         return self.task_record.status.name
 
     def cancel(self) -> bool:
         """Cancel the task, if that is still possible.
 
-        A task that waits for its dependencies is cancelled at once. One that was given to an executor
-        is cancelled if the executor can do that. A join app that waits for the futures it returned
-        stops waiting; these themselves go on. A cancelled task is not tried again, and what depends on
-        it fails with a DependencyError.
+        A task that waits for its dependencies is cancelled at once. A task that was submitted to an executor
+        is cancelled if the executor can do that. A join app stops waiting for the futures it has returned;
+        their tasks continue. A cancelled task is not tried again, and the tasks that depend on it fail with
+        a DependencyError.
 
         Returns:
-            Whether the task is cancelled (now, or since earlier). False if it is done, or its executor
-            cannot cancel it any more.
+            Whether the task is cancelled, now or since earlier. False if it is done, or its executor cannot
+            cancel it any more.
         """
-        return self.task_record.dfk.runner.cancel(self.task_record, self)
+        return self.task_record.dfk.cancel_task(self.task_record, self)
 
     def _check_wait(self) -> None:
         if not self.done():
             self.task_record.dfk.check_is_here()
 
     def __getitem__(self, key: Any) -> AppFuture[Any]:
-        return self.task_record.dfk.submit_part(deferred_getitem, self, key)
+        part: AppFuture[Any] = self.task_record.dfk.submit_part(deferred_getitem, self, key)
+        return part
 
     def __getattr__(self, name: str) -> AppFuture[Any]:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return self.task_record.dfk.submit_part(deferred_getattr, self, name)
+        part: AppFuture[Any] = self.task_record.dfk.submit_part(deferred_getattr, self, name)
+        return part
 
     def __iter__(self) -> NoReturn:
-        # Without this, iterating would ask for future[0], future[1], ... and never end.
+        # Without this method, iteration would request future[0], future[1], ... without end.
         raise TypeError(
-            f"{self!r} cannot be iterated over: how many items its result has is not known yet. "
+            f"{self!r} cannot be iterated over: the number of items in its result is not known yet. "
             "Iterate over .result(), or take items as futures: future[0], future[1]"
         )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} cannot be pickled: it lives in this process. If it is inside an argument of an app, "
+            f"{self!r} cannot be pickled: it belongs to this process. If it is inside an argument of an app, "
             "pass it as an argument of its own or in `inputs`, or configure "
             "dependency_resolver=DEEP_DEPENDENCY_RESOLVER, which finds futures in containers; otherwise "
             "pass its result()"

@@ -1,4 +1,4 @@
-"""The keyword arguments of an app call that speak to the kernel."""
+"""The keyword arguments of an app call that are meant for the kernel."""
 
 from __future__ import annotations
 
@@ -6,22 +6,38 @@ import os
 from concurrent.futures import Future
 
 from parsl import validate
+from parsl.common.rundirs import make_directory
 from parsl.vocabulary.files import File
 from parsl.vocabulary.names import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from parsl.dataflow.concurrency_limit import ConcurrencyLimit
-    from parsl.dataflow.taskrecord import TaskRecord
     from parsl.vocabulary.data_future import DataFuture
 
-#: Instead of a path, for stdout and stderr: the kernel chooses one in the run directory.
+    class Task(Protocol):
+        """What this module needs of a task record."""
+
+        id: int
+        special: SpecialArguments | None
+
+        @property
+        def func_name(self) -> str:
+            """The name of the app."""
+
+        @property
+        def label(self) -> str | None:
+            """The label of the call."""
+
+
+#: Given as stdout or stderr: the kernel chooses a path in the run directory.
 AUTO_LOGNAME = -1
 
-_STREAMS = ("stdout", "stderr")
+STREAMS = ("stdout", "stderr")
+_TASKS_PER_DIRECTORY = 10_000
 
 
 class SpecialArguments:
@@ -29,14 +45,14 @@ class SpecialArguments:
 
     Attributes:
         outputs: The files that the task writes.
-        walltime_s: How long it may run, in seconds; None: as long as it likes.
+        walltime_s: The time limit of an attempt (seconds); None for no limit.
         label: A name for this call.
-        resource_specification: What it asks of the executor.
-        streams: What was given as ``stdout`` and ``stderr``, by name.
-        chosen_streams: The names of those that the kernel has chosen, for ``AUTO_LOGNAME``.
+        resource_specification: What the call requires of the executor.
+        streams: The ``stdout`` and ``stderr`` of the call, by name.
+        chosen_streams: The names of the streams that the kernel has chosen, for ``AUTO_LOGNAME``.
         output_futures: A future for each of the outputs; the kernel makes them.
-        staged_func: What the executor is to call instead of the task's function: that and transfers.
-        concurrency_limit: What a task of an app with ``max_concurrency`` has to pass to be launched.
+        staged_func: The task's function together with transfers, which the executor calls in its place.
+        concurrency_limit: The limit of an app with ``max_concurrency``.
         shown_stdout, shown_stderr: What the task's future shows; set by the kernel.
 
     Args:
@@ -44,7 +60,7 @@ class SpecialArguments:
         kwargs: The keyword arguments of the call.
 
     Raises:
-        ParameterError: One of them is not what it must be.
+        ParameterError: An argument is wrong.
     """
 
     __slots__ = (
@@ -68,7 +84,7 @@ class SpecialArguments:
         self.walltime_s = validate.number(app, "walltime", kwargs.get("walltime"), above=0, optional=True)
         self.label = validate.text(app, "label", kwargs.get("label"), optional=True)
         self.resource_specification = _resource_specification(app, kwargs)
-        self.streams = {name: kwargs[name] for name in _STREAMS if kwargs.get(name) is not None}
+        self.streams = {name: kwargs[name] for name in STREAMS if kwargs.get(name) is not None}
         for name, stream in self.streams.items():
             _check_stream(app, name, stream)
         self.chosen_streams: frozenset[str] = frozenset()
@@ -79,10 +95,10 @@ class SpecialArguments:
         self.shown_stderr: Any = self.streams.get("stderr")
 
     def set_stream(self, func_name: str, name: str, stream: Any) -> None:
-        """Set ``stdout`` or ``stderr`` to what was chosen for ``AUTO_LOGNAME``.
+        """Set ``stdout`` or ``stderr`` to the choice for ``AUTO_LOGNAME``.
 
         Raises:
-            ParameterError: It is not what it must be.
+            ParameterError: The choice is wrong.
         """
         _check_stream(f"app {func_name}", name, stream)
         self.streams[name] = stream
@@ -95,15 +111,15 @@ class SpecialArguments:
         return [*self.outputs, *_files(list(streams))]
 
 
-def special_of(record: TaskRecord) -> SpecialArguments:
-    """Return the special arguments of a task, with nothing in them if the call gave none."""
+def special_of(record: Task) -> SpecialArguments:
+    """Return the special arguments of a task; new ones without content if it has none."""
     if record.special is None:
         record.special = SpecialArguments(record.func_name, {})
     return record.special
 
 
 def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return ``kwargs`` without those special ones that ``func`` has no parameter for."""
+    """Return ``kwargs`` without the special ones for which ``func`` has no parameter."""
     accepted = _keyword_names(func)
     if accepted is None:
         return kwargs
@@ -111,7 +127,7 @@ def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, 
 
 
 def _keyword_names(func: Callable[..., Any]) -> Sequence[str] | None:
-    """The keywords a Python function takes; None if it takes any, or if that cannot be seen."""
+    """Return the keywords that a Python function takes; None if it takes any, or if they are unknown."""
     code = getattr(func, "__code__", None)
     takes_any = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
     if code is None or code.co_flags & takes_any:
@@ -120,6 +136,27 @@ def _keyword_names(func: Callable[..., Any]) -> Sequence[str] | None:
         code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount
     ]
     return names
+
+
+def make_autopath(run_dir: str, record: Task, stream: str) -> str:
+    """Return the path for one stream of a task below the run directory, in a directory that exists.
+
+    Other users cannot write to the directory, so they cannot place links there.
+
+    Args:
+        run_dir: The run directory.
+        record: The task.
+        stream: ``"stdout"`` or ``"stderr"``.
+    """
+    name = f"task_{record.id:04d}_{record.func_name}"
+    if record.label is not None:
+        name += f"_{record.label}"
+    directory = os.path.join(run_dir, "task_logs", f"{record.id // _TASKS_PER_DIRECTORY:04d}")
+    try:
+        make_directory(directory)
+    except OSError:
+        pass  # the task fails with a better error
+    return os.path.join(directory, f"{name.replace(os.sep, '_')}.{stream}")
 
 
 def _check_sequence(app: str, name: str, value: Any) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""What the kernel knows about one task."""
+"""The data of one task."""
 
 from __future__ import annotations
 
@@ -6,91 +6,111 @@ from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
-    from typing import Any
+    from typing import Any, Protocol
 
-    from parsl.dataflow.dflow import DataFlowKernel
-    from parsl.dataflow.futures import AppFuture
     from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.vocabulary.data_future import DataFuture
+    from parsl.vocabulary.lean_future import LeanFuture
+
+    class Kernel(Protocol):
+        """What a task and its future need of their kernel."""
+
+        @property
+        def tasks(self) -> Mapping[int, TaskRecord]:
+            """The tasks by number."""
+
+        def check_is_here(self) -> None:
+            """Raise an error in a forked child of the kernel's process."""
+
+        def cancel_task(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool:
+            """Cancel a task. Returns whether it is cancelled."""
+
+        def submit_part(self, func: Callable[..., Any], whole: Any, part: object) -> Any:
+            """Return the future of a part of a result."""
 
 
-class TaskRecord:
-    """One task: what to run, where it stands, how it went so far.
+class RecordMapping:
+    """Makes a task record readable like a dictionary, for plug-ins."""
 
-    Retry handlers, ``std_autopath`` functions and memoizers are given one and may read it like a
-    dictionary: ``record["func_name"]``, ``record.get("kwargs")``, ``"id" in record``. The kernel that
-    owns it changes it under its lock.
+    __slots__ = ()
 
-    A running workflow holds very many of these, so a field that most tasks never use takes no time
-    to set: reading one that was not set gives its entry in :data:`_DEFAULTS`.
+    def __getitem__(self, key: str) -> Any:
+        moment = _MOMENTS.get(key)
+        if moment is not None:
+            return _local_time(getattr(self, moment))
+        if key not in _KEYS:
+            raise KeyError(key)
+        value = getattr(self, key)
+        return list(value) if key == "fail_history" else value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in TaskRecord.__slots__:
+            raise KeyError(f"{key!r} of a task record cannot be set")
+        setattr(self, key, value)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return ``record[key]`` if there is such a key."""
+        return self[key] if key in _KEYS else default
+
+    def keys(self) -> Sequence[str]:
+        """Return the keys of ``record[...]``."""
+        return _KEYS
+
+    def __contains__(self, key: object) -> bool:
+        return key in _KEYS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KEYS)
+
+    def __len__(self) -> int:
+        return len(_KEYS)
+
+
+class TaskRecord(RecordMapping):
+    """One task: what to run, its state, and its history.
+
+    Retry handlers, ``std_autopath`` functions and memoizers receive it and may read it like a dictionary:
+    ``record["func_name"]``, ``record.get("kwargs")``, ``"id" in record``. The task's kernel changes the
+    record under a lock.
     """
 
     __slots__ = (
-        "app_fu",  # AppFuture of the call; None once the task is wiped
-        "args",  # positional arguments as given, futures included
+        "app_fu",  # the future of the call; None once the task has ended and its payload is dropped
+        "args",  # the positional arguments as given, futures included
         "attempt_returned_s",  # when the latest attempt ended, seconds since the epoch
-        "depends",  # futures the task waits for, done or not
+        "depends",  # the futures that the task waits for, done or not
         "dfk",  # the kernel
-        "exec_fu",  # the executor's future of the attempt under way
-        "executor",  # label of the chosen executor
-        "fail_cost",  # what the failed attempts cost, by the retry handler
-        "fail_count",  # failed attempts
-        "fail_history",  # repr of the exception of each failed attempt
+        "exec_fu",  # the executor's future of the present attempt
+        "executor",  # the label of the chosen executor
+        "fail_cost",  # the cost of the failed attempts, by the retry handler
+        "fail_count",  # the number of failed attempts
+        "fail_history",  # the repr of each failed attempt's exception
         "from_memo",  # whether the result came from memoization
-        "func",  # what the executor is to call
-        "hashsum",  # identity for memoization
-        "id",  # number of the task, counted from 0
-        "ignore_for_cache",  # names of arguments that do not matter for memoization
+        "func",  # the app's function
+        "hashsum",  # the identity of the call for memoization
+        "id",  # the number of the task, counted from 0
+        "ignore_for_cache",  # the names of arguments that do not count for memoization
         "invoked_s",  # when the app was called, seconds since the epoch
-        "job_ends",  # attempts that were lost to the end of a batch job
-        "join",  # whether it is a join app
-        "joins",  # the future or futures a join app has returned
-        "kwargs",  # keyword arguments as given, futures included
-        "launched_s",  # when the latest attempt was given to the executor
+        "job_ends",  # the number of attempts that were lost because a batch job ended
+        "join",  # whether the task is a call of a join app
+        "joins",  # the future or futures that a join app has returned
+        "kwargs",  # the keyword arguments as given, futures included
+        "launched_s",  # when the latest attempt was submitted to the executor
         "memoize",  # whether memoization applies
-        "returned_s",  # when the task was finished
-        "special",  # SpecialArguments, if any were given
+        "returned_s",  # when the task ended
+        "special",  # SpecialArguments, if the call has any
         "status",  # States
-        "try_id",  # number of the attempt, counted from 0
+        "try_id",  # the number of the attempt, counted from 0
         "unmet",  # how many futures have to be done before the next step
-        "worker_losses",  # attempts under which the worker ended
+        "worker_losses",  # the number of attempts during which the worker ended
     )
-
-    app_fu: AppFuture[Any] | None
-    args: Sequence[Any]
-    attempt_returned_s: float | None
-    depends: Sequence[Future[Any]]
-    dfk: DataFlowKernel
-    exec_fu: Future[Any] | None
-    executor: str
-    fail_cost: float
-    fail_count: int
-    fail_history: list[str]
-    from_memo: bool | None
-    func: Callable[..., Any]
-    hashsum: str | None
-    id: int
-    ignore_for_cache: Sequence[str] | None
-    invoked_s: float
-    job_ends: int
-    join: bool
-    joins: Future[Any] | list[Future[Any]] | None
-    kwargs: dict[str, Any]
-    launched_s: float | None
-    memoize: bool
-    returned_s: float | None
-    special: SpecialArguments | None
-    status: States
-    try_id: int
-    unmet: int
-    worker_losses: int
 
     def __init__(
         self,
-        dfk: DataFlowKernel,
+        dfk: Kernel,
         func: Callable[..., Any],
         args: Sequence[Any],
         kwargs: dict[str, Any],
@@ -103,39 +123,24 @@ class TaskRecord:
         self.args = args
         self.kwargs = kwargs
         self.executor = executor
-        self.invoked_s = invoked_s
         self.status = States.pending
-        self.exec_fu = None
-        self.join = False
-        self.memoize = False
-        self.depends = ()
-        self.special = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "fail_history":
-            return []
-        try:
-            return _DEFAULTS[name]
-        except KeyError:
-            raise AttributeError(f"a task record has no {name!r}") from None
-
-    def __call__(self, exec_fu: Future[Any]) -> None:
-        """The attempt has ended. (The record is the callback itself: one object less for each task.)"""
-        self.dfk.runner.attempt_ended(self, exec_fu)
-
-    def dependency_done(self, future: Future[Any]) -> None:
-        """One of the futures in ``depends`` is done."""
-        self.dfk.runner.dependency_done(self)
-
-    def join_done(self, future: Future[Any]) -> None:
-        """One of the futures in ``joins`` is done."""
-        self.dfk.runner.join_done(self)
-
-    def memo_done(self, future: Future[Any]) -> None:
-        """The outcome of another task with the same call is there."""
-        memo = self.dfk.runner.memo
-        if memo is not None:
-            memo.memo_done(self, future)
+        self.special: SpecialArguments | None = None
+        self.app_fu: LeanFuture[Any] | None = None
+        self.depends: Sequence[Future[Any]] = ()
+        self.unmet = 0
+        self.exec_fu: Future[Any] | None = None
+        self.invoked_s = invoked_s
+        self.launched_s: float | None = None
+        self.attempt_returned_s: float | None = None
+        self.returned_s: float | None = None
+        self.try_id = self.fail_count = self.job_ends = self.worker_losses = 0
+        self.fail_cost: float = 0
+        self.fail_history: Sequence[str] = ()
+        self.join = self.memoize = False
+        self.joins: Future[Any] | list[Future[Any]] | None = None
+        self.from_memo: bool | None = None
+        self.hashsum: str | None = None
+        self.ignore_for_cache: Sequence[str] | None = None
 
     @property
     def func_name(self) -> str:
@@ -145,7 +150,7 @@ class TaskRecord:
 
     @property
     def resource_specification(self) -> dict[str, Any]:
-        """What the call asked of the executor in ``parsl_resource_specification``."""
+        """The ``parsl_resource_specification`` of the call."""
         return {} if self.special is None else self.special.resource_specification
 
     @property
@@ -160,74 +165,25 @@ class TaskRecord:
 
     @property
     def outputs(self) -> Sequence[DataFuture]:
-        """The futures of the files that the task declared as its outputs."""
+        """The futures of the call's ``outputs``."""
         return [] if self.special is None else self.special.output_futures
 
     @property
     def label(self) -> str | None:
-        """The label given to the call."""
+        """The ``label`` of the call."""
         return None if self.special is None else self.special.label
 
-    def forget_payload(self) -> None:
-        """Let go of everything large once the task is done; what futures show stays."""
+    def drop_payload(self) -> None:
+        """Release everything large of a task that has ended. What futures show stays."""
         self.args = self.depends = ()
         self.kwargs = {}
-        self.app_fu = self.exec_fu = None
-        if self.join:
-            self.joins = None
-
-    def __getitem__(self, key: str) -> Any:
-        moment = _MOMENTS.get(key)
-        if moment is not None:
-            return _local_time(getattr(self, moment))
-        if key not in _KEYS:
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if key not in TaskRecord.__slots__:
-            raise KeyError(f"{key!r} of a task record cannot be set")
-        setattr(self, key, value)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return ``record[key]`` if there is such a key."""
-        return self[key] if key in _KEYS else default
-
-    def keys(self) -> Sequence[str]:
-        """Return the names that ``record[...]`` knows."""
-        return _KEYS
-
-    def __contains__(self, key: object) -> bool:
-        return key in _KEYS
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_KEYS)
-
-    def __len__(self) -> int:
-        return len(_KEYS)
+        self.app_fu = self.exec_fu = self.joins = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.func_name} {self.status.name} on {self.executor}>"
 
 
-_DEFAULTS: dict[str, Any] = {
-    "app_fu": None,
-    "attempt_returned_s": None,
-    "fail_cost": 0,
-    "fail_count": 0,
-    "from_memo": None,
-    "hashsum": None,
-    "job_ends": 0,
-    "ignore_for_cache": None,
-    "joins": None,
-    "launched_s": None,
-    "returned_s": None,
-    "try_id": 0,
-    "unmet": 0,
-    "worker_losses": 0,
-}
-
-#: Keys that show a moment as a datetime, and the field that has it in seconds since the epoch.
+#: The keys of moments, which are shown as datetimes, and the fields that hold seconds since the epoch.
 _MOMENTS = {
     "time_invoked": "invoked_s",
     "time_returned": "returned_s",
@@ -237,12 +193,7 @@ _MOMENTS = {
 
 _KEYS = (
     *sorted({*TaskRecord.__slots__} - {*_MOMENTS.values(), "special", "unmet"}),
-    "func_name",
-    "label",
-    "outputs",
-    "resource_specification",
-    "stderr",
-    "stdout",
+    *("func_name", "label", "outputs", "resource_specification", "stderr", "stdout"),
     *_MOMENTS,
 )
 

@@ -1,4 +1,4 @@
-"""A loop in each thread that runs what has become ready, so that one thing never nests in another."""
+"""A loop in each thread that runs the next steps of tasks, so that steps never nest in each other."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
-#: What a loop that was interrupted (KeyboardInterrupt) has left; the next one to run takes it on.
+#: What an interrupted loop (KeyboardInterrupt) has left. The next loop that runs takes it.
 _left_over: deque[Work] = deque()
 
 
 class WorkLoop(threading.local):
-    """What has become ready in this thread. There is one for each thread; a thread sees only its own.
+    """The steps that are ready in this thread. Each thread sees only its own.
 
-    Finishing a task makes others ready; launching these may finish them at once; and so on along a
-    chain of any length. Each step puts the next one here instead of calling it, so the stack stays as
-    deep as one step.
+    The end of a task makes others ready; launching these may end them at once; and so on along a chain of
+    any length. Each step queues the next one here instead of calling it, so the stack stays as deep as one
+    step.
     """
 
     def __init__(self) -> None:
@@ -42,10 +42,13 @@ class WorkLoop(threading.local):
             if self._waiting or _left_over:
                 self._drain()
         finally:
-            self._close()
+            self._active = False
+            if self._waiting:
+                _left_over.extend(self._waiting)
+                self._waiting.clear()
 
     def run_soon(self, work: Callable[..., object], *args: Any) -> None:
-        """Call ``work(*args)`` once the present step of the loop is over; at once if there is none."""
+        """Call ``work(*args)`` after the present step of the loop; at once outside of the loop."""
         if self._active:
             self._waiting.append((work, args))
         else:
@@ -61,17 +64,11 @@ class WorkLoop(threading.local):
                 try:
                     work(*args)
                 except Exception:
-                    logger.exception("a step of the kernel failed: %r %r", work, args)
-
-    def _close(self) -> None:
-        self._active = False
-        if self._waiting:
-            _left_over.extend(self._waiting)
-            self._waiting.clear()
+                    logger.exception("A step of the kernel failed: %r %r", work, args)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._waiting)} waiting, {'active' if self._active else 'idle'}>"
 
 
-#: The loop of the calling thread, for all kernels together.
+#: The loop of the calling thread, for all kernels.
 work_loop = WorkLoop()

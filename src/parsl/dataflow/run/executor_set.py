@@ -7,39 +7,65 @@ import sys
 import threading
 from logging import getLogger
 
-from parsl.dataflow.run.executor_choice import INTERNAL_LABEL, choose_executor
 from parsl.dataflow.run.exit_hook import script_has_failed
 from parsl.errors import ConfigurationError
+from parsl.executors.base import ParslExecutor
+from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.names import INTERNAL_LABEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from parsl.config import Config
-    from parsl.executors.base import ParslExecutor
     from parsl.jobs.job_status_poller import JobStatusPoller
 
 logger = getLogger(__name__)
 
 _POLLER_DEADLINE_S = 10.0
 
-#: How long tasks that cannot be left alone, those in threads, may go on when the script fails, in seconds.
+#: How long tasks in threads, which cannot be killed, may continue when the script fails.
 _LIMIT_AFTER_ERROR_S = 2.0
 
 
+class InProcessExecutor(ParslExecutor):
+    """Runs a task at once in the thread that submits it: for ``future[key]``, which is too small for more."""
+
+    label = "_parsl_in_process"
+
+    def submit(
+        self, func: Callable[..., Any], resource_specification: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> LeanFuture[Any]:
+        """Run the task; the future is done when this returns."""
+        future: LeanFuture[Any] = LeanFuture()
+        try:
+            result = func(*args, **kwargs)
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        return future
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+
+IN_PROCESS = InProcessExecutor()
+
+
 class ExecutorSet:
-    """Starts executors, finds one for a task, shuts them down.
+    """Starts executors, finds one for a task, and shuts them down.
 
     Args:
         config: The configuration of the kernel.
         run_dir: The directory of this run.
         run_id: The identifier of this run.
-        log_config: How the processes that executors start are to log; None for not at all.
+        log_config: The log configuration of the executors' processes; None for no logs.
 
     Attributes:
         by_label: The executors that have been started.
-        poller: What scales their blocks, if there are any that have blocks.
+        poller: The object that scales the executors' blocks, if there are any.
     """
 
     def __init__(self, config: Config, *, run_dir: str, run_id: str, log_config: Any | None) -> None:
@@ -48,16 +74,17 @@ class ExecutorSet:
         self._run_id = run_id
         self._log_config = log_config
         self._lock = threading.Lock()
+        #: The labels that 'all' stands for.
         self._public: tuple[str, ...] = ()
         self.by_label: dict[str, ParslExecutor] = {}
         self.poller: JobStatusPoller | None = None
 
     def add(self, executors: Sequence[ParslExecutor]) -> None:
-        """Start some executors and have them take part.
+        """Start some executors.
 
         Raises:
-            ConfigurationError: A label is in use; none of them has been started then.
-            Exception: One of them cannot start; those started before it stay.
+            ConfigurationError: A label is in use; none of the executors has been started then.
+            Exception: An executor cannot start; those started before it stay.
         """
         self._check_labels(executors)
         for executor in executors:
@@ -65,18 +92,58 @@ class ExecutorSet:
             self._public = (*self._public, executor.label)
         self._scale(executors)
 
-    def choose(self, wanted: str | Sequence[str], app_name: str) -> str:
-        """Return the label of the executor for a task.
+    def find(self, label: str) -> ParslExecutor:
+        """Return the executor with a label.
 
         Raises:
-            ValueError: The app asks for one that there is not.
+            KeyError: There is none.
         """
-        if wanted == "all" and len(self._public) == 1:
-            return self._public[0]
-        return choose_executor(self.by_label, self._public, wanted, app_name)
+        executor = self.by_label.get(label)
+        if executor is not None:
+            return executor
+        if label == IN_PROCESS.label:
+            return IN_PROCESS
+        raise KeyError(label)
+
+    def choose(self, wanted: str | Sequence[str], app: object) -> str:
+        """Choose at random among the executors that an app allows.
+
+        Args:
+            wanted: ``'all'``, or labels.
+            app: The app's function, for error messages.
+
+        Returns:
+            A label.
+
+        Raises:
+            ValueError: There is no such executor, or none at all.
+        """
+        public = self._public
+        labels = public if wanted == "all" else [wanted] if isinstance(wanted, str) else wanted
+        if len(labels) == 1 and labels[0] in self.by_label:
+            return labels[0]
+        app_name = getattr(app, "__name__", "?")
+        if not labels:
+            reason = "the configuration has no executors. Give Config(executors=[...]), or use add_executors"
+            if wanted != "all":
+                reason = f"its executors are {wanted!r}. {self._loaded()}"
+            raise ValueError(f"App {app_name} has nowhere to run: {reason}")
+        for label in labels:
+            if label not in self.by_label:
+                raise ValueError(
+                    f"App {app_name} requires the executor {label!r}, which is not loaded. {self._loaded()}"
+                )
+        from random import choice
+
+        return choice(labels)
+
+    def _loaded(self) -> str:
+        if not self._public:
+            return "The configuration has no executors"
+        return "The loaded executors are: " + ", ".join(repr(label) for label in self._public)
 
     def internal(self) -> str:
-        """Return the label of the executor of join apps, which starts when it is first needed."""
+        """Return the label of the executor of join apps. The executor starts when it is first needed."""
         if INTERNAL_LABEL not in self.by_label:
             with self._lock:
                 if INTERNAL_LABEL not in self.by_label:
@@ -89,8 +156,8 @@ class ExecutorSet:
     def shut_down(self) -> None:
         """Stop scaling and shut down every executor, whatever one of them raises.
 
-        This waits for tasks in threads; but not for long when the script is failing: whoever presses Ctrl-C
-        wants it to end.
+        This waits for tasks in threads, but not for long when the script is failing: a user who presses
+        Ctrl-C expects the script to end.
         """
         is_urgent = script_has_failed()
         if self.poller is not None:
@@ -113,7 +180,7 @@ class ExecutorSet:
         executor.run_dir = self._run_dir
         executor.run_id = self._run_id
         executor.log_config = self._log_config
-        # Known before it starts, so that a signal handler that cleans up finds it.
+        # Before its start, so that a signal handler that cleans up finds the executor.
         self.by_label[executor.label] = executor
         try:
             executor.start()
@@ -122,8 +189,8 @@ class ExecutorSet:
             self._shut_down(executor)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise ConfigurationError(
-                    f"Executor {executor.label!r} cannot start: {error.strerror}. Make room where its files "
-                    f"go, in {self._run_dir}, or name another directory, Config(run_dir=...)"
+                    f"Executor {executor.label!r} cannot start: {error.strerror}. Make room for its files in "
+                    f"{self._run_dir}, or name another directory, Config(run_dir=...)"
                 ) from error
             raise
 
@@ -138,7 +205,7 @@ class ExecutorSet:
             taken[executor.label] = "another new executor"
 
     def _scale(self, executors: Sequence[ParslExecutor]) -> None:
-        # Nobody can have made an executor with blocks without that module; so it is not imported here.
+        # An executor with blocks has imported this module; without one, it need not be imported here.
         module = sys.modules.get("parsl.executors.status_handling")
         if module is None or not any(isinstance(each, module.BlockProviderExecutor) for each in executors):
             return

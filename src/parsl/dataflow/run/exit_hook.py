@@ -1,4 +1,4 @@
-"""Cleaning up the kernels that are still there when Python ends."""
+"""The cleanup of kernels that are still running when Python exits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.dataflow.dflow import DataFlowKernel
+    from typing import Protocol
+
+    class Kernel(Protocol):
+        """A kernel to clean up."""
+
+        def atexit_cleanup(self) -> None:
+            """Clean up because Python exits."""
+
 
 logger = getLogger(__name__)
 
-#: The kernels to clean up, and the process they belong to: a forked child inherits them in vain.
-_kernels: dict[DataFlowKernel, int] = {}
+#: The kernels to clean up, and the process that each belongs to: a forked child has copies of no use.
+_kernels: dict[Kernel, int] = {}
 _is_registered = False
 _is_exiting = False
 
@@ -24,11 +31,11 @@ class UnfinishedTasksWarning(UserWarning):
     """A script has ended before its tasks."""
 
 
-def clean_up_at_exit(kernel: DataFlowKernel) -> None:
-    """Have ``kernel.atexit_cleanup()`` called when Python ends."""
+def clean_up_at_exit(kernel: Kernel) -> None:
+    """Have ``kernel.atexit_cleanup()`` called when Python exits."""
     global _is_registered
     if not _is_registered:
-        # After the threads that users started have ended, and while those of executors still run.
+        # Exit handlers run after the end of the users' threads, while those of executors still run.
         import atexit
 
         atexit.register(_at_exit)
@@ -36,27 +43,27 @@ def clean_up_at_exit(kernel: DataFlowKernel) -> None:
     _kernels[kernel] = os.getpid()
 
 
-def no_more(kernel: DataFlowKernel) -> None:
-    """Take a kernel off again."""
+def forget(kernel: Kernel) -> None:
+    """Take back :func:`clean_up_at_exit`."""
     _kernels.pop(kernel, None)
 
 
 def script_has_failed() -> bool:
-    """Whether an exception is on its way through the calling code, or has ended the script.
+    """Whether an exception is propagating through the calling code, or has ended the script.
 
-    It is on its way in an ``except`` or ``finally`` clause, and where it leaves a ``with`` block.
+    It is propagating in an ``except`` or ``finally`` clause, and where it leaves a ``with`` block.
     """
     kind = sys.exc_info()[0]
     if kind is None and _is_exiting:
-        kind = getattr(sys, "last_type", None)  # what Python has shown before it ended
+        kind = getattr(sys, "last_type", None)  # what Python has shown before it exited
     return kind is not None and not issubclass(kind, (SystemExit, GeneratorExit))
 
 
-def tell_of_unfinished(count: int) -> None:
-    """Say that the script ends before so many of its tasks; one that has failed has said so itself."""
+def warn_of_unfinished(count: int) -> None:
+    """Warn that the script ends before some of its tasks. If it has failed, only log that."""
     text = (
         f"The script ends, and {count} of its tasks are not done: those that run in threads are finished, "
-        "the others fail. To wait for tasks, ask for their results, or call parsl.wait_for_current_tasks()."
+        "the others fail. To wait for tasks, use their results, or call parsl.wait_for_current_tasks()."
     )
     logger.warning(text)
     if not script_has_failed():
@@ -72,4 +79,4 @@ def _at_exit() -> None:
         try:
             kernel.atexit_cleanup()
         except Exception:
-            logger.exception("cleanup of %r at exit failed", kernel)
+            logger.exception("The cleanup of %r at exit has failed", kernel)

@@ -1,4 +1,4 @@
-"""What a run needs before its first task: a name, a directory, a log."""
+"""What a run has before its first task: an identifier, a directory, a log, a usage report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from parsl.config import Config
 
 
 def new_run_id() -> str:
-    """Return a random UUID (version 4), written as usual. (The uuid module is slow to import.)"""
+    """Return a random UUID (version 4) in the usual form. (The uuid module is slow to import.)"""
     number = int.from_bytes(os.urandom(16), "big")
     number = number & ~(0xF << 76) | (0x4 << 76)
     number = number & ~(0x3 << 62) | (0x2 << 62)
@@ -24,10 +23,10 @@ def new_run_id() -> str:
 
 
 def new_run_dir(parent: str) -> str:
-    """Make a directory for a run; returns its absolute path.
+    """Make a directory for a run. Returns its absolute path.
 
     Raises:
-        ConfigurationError: It cannot be made.
+        ConfigurationError: The directory cannot be made.
     """
     from parsl.common.rundirs import make_rundir
 
@@ -36,13 +35,50 @@ def new_run_dir(parent: str) -> str:
     except OSError as error:
         raise ConfigurationError(
             f"Config: run_dir is {os.fspath(parent)!r}; no directory for this run can be made in "
-            f"{os.path.abspath(parent)}: {error.strerror or error}. Name one that you may write to, "
+            f"{os.path.abspath(parent)}: {error.strerror or error}. Name one to which you may write, "
             "Config(run_dir=...), or start the script in such a directory"
         ) from error
 
 
-def log_config_of(config: Config) -> Any | None:
-    """Return how to log, None for not at all."""
+class RunRecords:
+    """This process's log of a run, and the run's usage report, as far as the configuration has them.
+
+    Args:
+        config: The configuration.
+        run_dir: The directory of the run.
+
+    Attributes:
+        log_config: The log configuration; None for no logs.
+    """
+
+    def __init__(self, config: Config, run_dir: str) -> None:
+        from parsl.logconfigs.handlers import silence_parsl
+
+        silence_parsl()
+        self.log_config = _log_config_of(config)
+        self._end_logging: Any = None
+        self._tracker: Any = None
+        if self.log_config is not None:
+            from pathlib import Path
+
+            self._end_logging = self.log_config.initialize_logging(log_dir=Path(run_dir), log_name="parsl")
+        if config.usage_tracking != 0:
+            from parsl.usage_tracking.usage import UsageTracker
+
+            self._tracker = UsageTracker(config.usage_tracking, config, config.project_name, run_dir)
+
+    def end_usage_tracking(self, task_count: int, failed_count: int) -> None:
+        """Report the numbers of tasks and of failed tasks."""
+        if self._tracker is not None:
+            self._tracker.end(task_count, failed_count)
+
+    def end_logging(self) -> None:
+        """Close the log."""
+        if self._end_logging is not None:
+            self._end_logging()
+
+
+def _log_config_of(config: Config) -> Any | None:
     if isinstance(config.initialize_logging, bool):
         if not config.initialize_logging:
             return None
@@ -50,29 +86,3 @@ def log_config_of(config: Config) -> Any | None:
 
         return FileLogging()
     return config.initialize_logging
-
-
-def start_usage_tracking(config: Config, run_dir: str) -> Callable[[int, int], None]:
-    """Begin to gather what the configuration allows.
-
-    Returns:
-        A function that ends it, to be called with the numbers of tasks and of failed ones.
-    """
-    if config.usage_tracking == 0:
-        return lambda task_count, failed_count: None
-    from parsl.usage_tracking.usage import UsageTracker
-
-    return UsageTracker(config.usage_tracking, config, config.project_name, run_dir).end
-
-
-def start_logging(log_config: Any | None, run_dir: str) -> Callable[[], None]:
-    """Start this process's log of the run; returns a function that ends it."""
-    from parsl.logconfigs.handlers import silence_parsl
-
-    silence_parsl()
-    if log_config is None:
-        return lambda: None
-    from pathlib import Path
-
-    end: Callable[[], None] = log_config.initialize_logging(log_dir=Path(run_dir), log_name="parsl")
-    return end

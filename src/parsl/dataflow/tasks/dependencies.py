@@ -1,4 +1,4 @@
-"""The futures in a task's arguments."""
+"""The futures that a task waits for: those in its arguments, and those that a join app returns."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from concurrent.futures import CancelledError, Future
 from parsl.dataflow.dependency_resolvers import SHALLOW_DEPENDENCY_RESOLVER
 from parsl.dataflow.futures import AppFuture
 from parsl.vocabulary.data_future import DataFuture
+from parsl.vocabulary.dataflow_errors import DataFlowException
 from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from parsl.dataflow.dependency_resolvers import DependencyResolver
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 _FUTURE_OR_FILE = (Future, File)
 _FILES = (File, DataFuture)
 
+#: The number of unfinished tasks that a search of the graph visits at most.
+_MAX_VISITED = 1000
+
 
 class Dependencies:
     """Finds the futures in arguments, and replaces them by their results.
 
     Args:
-        resolver: How to look into an argument; None for the shallow one.
+        resolver: The way to look into an argument; None for the shallow one.
     """
 
     def __init__(self, resolver: DependencyResolver | None) -> None:
@@ -35,16 +39,16 @@ class Dependencies:
     def gather(
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[list[Future[Any]] | None, list[File | DataFuture] | None]:
-        """Return the futures in the arguments of a call, and the files, those that are futures included.
+        """Return the futures in the arguments of a call, and the files, including those that are futures.
 
         Returns:
-            Futures and files; None where there are none.
+            The futures and the files; None where there are none.
         """
         found: list[Future[Any]] = []
         files: list[File | DataFuture] | None = None
         if self._is_shallow:
-            # Nearly all arguments of nearly all tasks pass here and are neither; so it is done in place.
-            # Not isinstance: it makes a lazy object fetch what it stands for.
+            # In place, because nearly all arguments of nearly all tasks are neither. issubclass, because
+            # isinstance makes a lazy object fetch its target.
             for value in args:
                 if issubclass(type(value), _FUTURE_OR_FILE):
                     files = _add(found, files, value)
@@ -65,7 +69,7 @@ class Dependencies:
                 found.extend(self.resolver.traverse_to_gather(value))
         return found or None, files
 
-    def unwrap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Iterable[Any], dict[str, Any]]:
+    def unwrap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments with results in the place of futures, all of which are done."""
         unwrap = self.resolver.traverse_to_unwrap
         unwrapped = {name: unwrap(value) for name, value in kwargs.items() if name != "inputs"}
@@ -89,23 +93,21 @@ def _add(
 
 
 def failures_of(futures: Iterable[Future[Any]], record: TaskRecord) -> list[tuple[BaseException, str]]:
-    """Return what went wrong with some futures, all of which are done.
+    """Return the failures among some futures, all of which are done.
 
     Args:
         futures: The futures.
         record: The task that needs them.
 
     Returns:
-        For each that failed or was cancelled, once: its exception and its description.
+        For each future that failed or was cancelled, once: its exception and its description.
     """
     failures: dict[int, tuple[BaseException, str]] = {}
     for future in futures:
         if future.cancelled():
             description = describe_future(future, record)
             failures[id(future)] = (CancelledError(f"{description} was cancelled"), description)
-            continue
-        error = future.exception()
-        if error is not None:
+        elif (error := future.exception()) is not None:
             failures[id(future)] = (error, describe_future(future, record))
     return list(failures.values())
 
@@ -119,3 +121,88 @@ def describe_future(future: Future[Any], record: TaskRecord | None = None) -> st
     if isinstance(future, DataFuture):
         return f"file {future.file_obj.url} of task {future.tid}"
     return repr(future)
+
+
+def joined_futures(app: str, returned: object) -> Sequence[Future[Any]]:
+    """Return the futures that a join app has to wait for.
+
+    Args:
+        app: The join app, for the error.
+        returned: What its function has returned.
+
+    Raises:
+        TypeError: The function has returned something else.
+    """
+    if isinstance(returned, Future):
+        return [returned]
+    if isinstance(returned, list) and all(isinstance(item, Future) for item in returned):
+        return returned
+    what = f"{_shortened(repr(returned))} of type {type(returned)}"
+    if isinstance(returned, list):
+        index, item = next((i, x) for i, x in enumerate(returned) if not isinstance(x, Future))
+        what = f"a list whose item {index} is {_shortened(repr(item))} of type {type(item)}"
+    raise TypeError(
+        f"join_app body must return a Future or list of Futures, got {what} from {app}. "
+        "Return the futures of app calls, or use a python_app for a plain value"
+    )
+
+
+def waited_for(futures: Iterable[Future[Any]]) -> Iterator[Future[Any] | None]:
+    """Visit some futures and all those that they wait for.
+
+    Yields:
+        The futures; at last None, if there are too many to visit all of them.
+    """
+    to_visit, visited = list(futures), set[int]()
+    is_complete = True
+    while to_visit:
+        future = to_visit.pop()
+        yield future
+        if isinstance(future, DataFuture):
+            to_visit.append(future.parent)  # of a staged file, it is the DataFuture of a transfer
+        elif isinstance(future, AppFuture) and not future.done() and id(future.task_record) not in visited:
+            if len(visited) >= _MAX_VISITED:
+                is_complete = False
+                continue
+            record = future.task_record
+            visited.add(id(record))
+            to_visit += record.depends
+            joins = record.joins
+            to_visit += [joins] if isinstance(joins, Future) else joins or ()
+    if not is_complete:
+        yield None
+
+
+def cycle_error(futures: Iterable[Future[Any]], record: TaskRecord) -> DataFlowException | None:
+    """Return the error of a join app that waits for futures which wait for it; None if it does not.
+
+    Args:
+        futures: The futures that the join app has returned.
+        record: Its task.
+    """
+    for future in waited_for(futures):
+        if not isinstance(future, AppFuture) or future.done():
+            continue
+        other = future.task_record
+        if other is record:
+            return _waits_for_itself(
+                record,
+                "it returned its own future, or one that depends on it. Return the futures of other calls",
+            )
+        if record.memoize and record.hashsum is not None and other.hashsum == record.hashsum:
+            return _waits_for_itself(
+                record,
+                "with cache=True, the same call inside the join app is not executed again, but waits for the "
+                "first one. Give the inner call other arguments, or leave out cache=True",
+            )
+    return None
+
+
+def _waits_for_itself(record: TaskRecord, reason: str) -> DataFlowException:
+    return DataFlowException(
+        f"Task {record.id} ({record.func_name}) would wait for itself for ever: {reason}"
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "..."

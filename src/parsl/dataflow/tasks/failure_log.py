@@ -1,4 +1,4 @@
-"""What went wrong in a run, kept for ``parsl explain``: one line of JSON for each attempt that has failed."""
+"""The failures of a run, kept for ``parsl explain``: one line of JSON for each failed attempt."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from parsl.vocabulary.dataflow_errors import PropagatedException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from parsl.dataflow.taskrecord import TaskRecord
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The file in the run directory. It is made when something fails; a run without failures has none.
+#: The file in the run directory. The first failure creates it.
 FAILURE_LOG = "failures.jsonl"
 
-# What became of the task, in a line's "outcome".
+# The values of a line's "outcome".
 TRIED_AGAIN = "tried again"
 FAILED = "failed"
 DEPENDENCY_FAILED = "dependency failed"
 CANCELLED = "cancelled"
-#: Of the one line that has no task: so many tasks had not ended when the run was over.
+#: The outcome of the one line without a task. It counts the tasks that had not ended when the run was over.
 RUN_OVER = "run over"
 
 _MESSAGE_CHARS = 4000
@@ -35,57 +36,76 @@ _TRACEBACK_CHARS = 6000
 
 
 class FailureLog:
-    """Appends to the failure log of a run. Any thread may call it; nothing of it is called for a success.
+    """Appends to the failure log of a run. Any thread may call it. Successes do not.
 
-    A disk that is full costs lines, and one line on stderr; never a task.
+    A full disk costs lines, and one line on stderr, but never a task.
 
     Args:
         run_dir: The directory of the run.
+        retries: The configured number of retries.
+        executors: The executors by label.
     """
 
-    def __init__(self, run_dir: str) -> None:
+    def __init__(self, run_dir: str, *, retries: int, executors: Mapping[str, ParslExecutor]) -> None:
         self._path = os.path.join(run_dir, FAILURE_LOG)
+        self._retries = retries
+        self._executors = executors
         self._lock = threading.Lock()
         self._file: logging.Handler | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._path}>"
 
-    def add(
-        self,
-        record: TaskRecord,
-        error: BaseException | None,
-        outcome: str,
-        attempt: int,
-        executor: ParslExecutor | None,
-    ) -> None:
-        """Note that an attempt has failed, or that a task has without one. Never raises.
+    def add(self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int) -> None:
+        """Log the failure of an attempt, or of a task before its first one. Never raises.
 
         Args:
             record: The task.
-            error: What it failed with.
-            outcome: What became of the task, in the words of this module.
+            error: The error; None for a cancellation.
+            outcome: One of this module's constants.
             attempt: The number of the attempt, counted from 1.
-            executor: What ran it, or was to.
         """
         try:
-            self._write(_line(record, error, outcome, attempt, executor))
+            self._write(self._line(record, error, outcome, attempt))
         except Exception:
-            logger.exception("The failure of %r could not be noted in %s", record, self._path)
+            logger.exception("The failure of %r could not be written to %s", record, self._path)
 
     def close(self, unfinished: int) -> None:
-        """The run is over, and with it tasks that had not ended: they are counted, and not listed.
+        """End the log.
 
         Args:
-            unfinished: How many those are.
+            unfinished: The number of tasks that had not ended when the run was over.
         """
         if unfinished:
             try:
                 self._write({"time": time(), "outcome": RUN_OVER, "unfinished": unfinished})
             except Exception:
-                logger.exception("The unfinished tasks could not be noted in %s", self._path)
+                logger.exception("The number of unfinished tasks could not be written to %s", self._path)
         if self._file is not None:
             self._file.close()
+
+    def _line(
+        self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
+    ) -> dict[str, Any]:
+        facts = {} if error is None or isinstance(error, PropagatedException) else facts_of(error).as_dict()
+        return {
+            **facts,
+            "time": time(),
+            "task_id": record.id,
+            "app": record.func_name,
+            "label": record.label,
+            "attempt": attempt,
+            "outcome": outcome,
+            "executor": record.executor,
+            "called": record.invoked_s,
+            "launched": record.launched_s,
+            "cost": record.fail_cost,
+            "retries": self._retries,
+            **_of_error(error),
+            "stdout": _path_of(record.stdout),
+            "stderr": _path_of(record.stderr),
+            "manager_log": _manager_log(self._executors.get(record.executor), facts),
+        }
 
     def _write(self, line: dict[str, Any]) -> None:
         import json
@@ -100,10 +120,10 @@ class FailureLog:
 
 
 def add_task_facts(record: TaskRecord, error: BaseException, attempt: int) -> None:
-    """Have the exception of a failed attempt carry which task of which app that was.
+    """Attach the task, the app, and the attempt to the exception of a failed attempt.
 
-    An error of this library's own that carries nothing yet may stand for many tasks, such as one for all that
-    a lost executor had: that one is left alone.
+    One of Parsl's own errors without facts may belong to many tasks, for instance to all those of a lost
+    executor. It stays as it is.
     """
     from parsl.errors import ParslError
     from parsl.vocabulary.app_errors import AppException
@@ -112,34 +132,6 @@ def add_task_facts(record: TaskRecord, error: BaseException, attempt: int) -> No
         return
     attach(error, app=record.func_name, task_id=record.id, attempt=attempt, executor=record.executor)
     note(error)
-
-
-def _line(
-    record: TaskRecord,
-    error: BaseException | None,
-    outcome: str,
-    attempt: int,
-    executor: ParslExecutor | None,
-) -> dict[str, Any]:
-    facts = {} if error is None or isinstance(error, PropagatedException) else facts_of(error).as_dict()
-    return {
-        **facts,
-        "time": time(),
-        "task_id": record.id,
-        "app": record.func_name,
-        "label": record.label,
-        "attempt": attempt,
-        "outcome": outcome,
-        "executor": record.executor,
-        "called": record.invoked_s,
-        "launched": record.launched_s,
-        "cost": record.fail_cost,
-        "retries": record.dfk.config.retries,
-        **_of_error(error),
-        "stdout": _path_of(record.stdout),
-        "stderr": _path_of(record.stderr),
-        "manager_log": _manager_log(executor, facts),
-    }
 
 
 def _of_error(error: BaseException | None) -> dict[str, Any]:
@@ -157,7 +149,7 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
 
 
 def _number_of(description: str) -> int | None:
-    """The number of the task that failed first; None if it was no task of this run."""
+    """Return the number of the task that failed first; None if it was no task of this run."""
     kind, _, number = description.partition(" ")
     return int(number) if kind == "task" and number.isdecimal() else None
 
@@ -170,7 +162,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _traceback_of(error: BaseException) -> str | None:
-    """Where it was raised; without its causes, which can be many."""
+    """Return the traceback of an error without its causes, which may be many."""
     if error.__traceback__ is None:
         return None
     from traceback import format_tb

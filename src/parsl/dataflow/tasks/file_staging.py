@@ -1,10 +1,9 @@
-"""The files among a task's arguments: brought to where it runs, and from there."""
+"""Staging of the files among a task's arguments: to where it runs, and from there."""
 
 from __future__ import annotations
 
-from parsl.data_provider.data_manager import DataManager
 from parsl.dataflow.declared_outputs import DeclaredOutputs
-from parsl.dataflow.special_arguments import special_of
+from parsl.dataflow.special_arguments import STREAMS, special_of
 from parsl.vocabulary.data_future import DataFuture
 from parsl.vocabulary.files import File
 
@@ -14,29 +13,29 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
+    from parsl.data_provider.data_manager import DataManager
     from parsl.dataflow.futures import AppFuture
     from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.dataflow.taskrecord import TaskRecord
 
 _FILES = (File, DataFuture)
-_STREAMS = ("stdout", "stderr")
+#: The arguments whose files the task does not read, or which are lists of files.
+_NOT_INPUTS = frozenset({"inputs", "outputs", *STREAMS})
 
 
 class FileStaging:
-    """Puts staged files in the place of a call's files. Any thread may call it.
+    """Replaces the files of a call by staged ones. Any thread may call it.
 
     Args:
-        data_manager: What finds a provider for each file.
+        data_manager: Finds a provider for each file.
     """
 
     def __init__(self, data_manager: DataManager) -> None:
         self._data_manager = data_manager
         self._declared = DeclaredOutputs()
 
-    # Into a task
-
     def is_needed(self, record: TaskRecord, found: Sequence[Future[Any] | File]) -> bool:
-        """Whether something may have to be done for what a task's arguments contain."""
+        """Whether any of the files in a task's arguments may need staging."""
         return any(isinstance(each, _FILES) and not self._is_here(each, record) for each in found) and not (
             is_inhibited(record.kwargs)
         )
@@ -46,30 +45,28 @@ class FileStaging:
         return self._data_manager.leaves_alone(file, record.executor)
 
     def stage_in(self, record: TaskRecord) -> None:
-        """Put staged files in the place of those in a task's arguments.
+        """Replace the files in a task's arguments by staged ones.
 
         Raises:
-            CannotStage: One of them cannot be staged.
+            CannotStage: A file cannot be staged.
         """
         kwargs = record.kwargs
         record.args = [self._staged_in(value, record) for value in record.args]
         record.kwargs = {
-            name: self._staged_in(value, record) if name not in SPECIAL_FILES else value
+            name: self._staged_in(value, record) if name not in _NOT_INPUTS else value
             for name, value in kwargs.items()
         }
         if kwargs.get("inputs"):
             record.kwargs["inputs"] = [self._staged_in(value, record) for value in kwargs["inputs"]]
 
     def _staged_in(self, value: Any, record: TaskRecord) -> Any:
-        if not issubclass(type(value), _FILES):  # not isinstance: it makes a lazy object fetch
+        if not issubclass(type(value), _FILES):  # isinstance makes a lazy object fetch its target
             return value
-        func = function_of(record)
+        func = _function_of(record)
         staged, replaced = self._data_manager.optionally_stage_in(value, func, record.executor)
         if replaced is not func:
             special_of(record).staged_func = replaced
         return staged
-
-    # Out of a task
 
     def stage_out(
         self,
@@ -78,17 +75,17 @@ class FileStaging:
         app_fu: AppFuture[Any],
         depends: Iterable[Future[Any]],
     ) -> None:
-        """Make the futures of the files that a task writes, and have those brought out that have to be.
+        """Make the futures of the files that a task writes, and stage those out that need it.
 
         Args:
             record: The task.
             special: The special arguments of its call.
-            app_fu: Its future.
-            depends: The futures that it depends on.
+            app_fu: The future of the task.
+            depends: The futures that the task depends on.
 
         Raises:
-            CannotStage: One of them cannot be.
-            ParameterError: One of them is declared twice.
+            CannotStage: A file cannot be staged.
+            ParameterError: A file is declared twice.
         """
         files = special.files()
         if not files:
@@ -99,7 +96,7 @@ class FileStaging:
             return
         self._data_manager.check_stage_out(files, record.executor)
         outputs, special.output_futures = self._staged_outputs(record, app_fu)
-        for name in _STREAMS:
+        for name in STREAMS:
             self._stage_stream(name, record, special, app_fu)
         if outputs is not None:
             record.kwargs["outputs"] = outputs
@@ -130,7 +127,7 @@ class FileStaging:
             setattr(special, f"shown_{name}", future)
 
     def _staged_out(self, file: File, record: TaskRecord, app_fu: AppFuture[Any]) -> tuple[File, DataFuture]:
-        func = function_of(record)
+        func = _function_of(record)
         written, replaced, future = self._data_manager.stage_out(
             file, func, record.executor, app_fu, record.id
         )
@@ -143,16 +140,12 @@ class FileStaging:
         return f"<{type(self).__name__} by {self._data_manager!r}>"
 
 
-#: These are not files to read.
-SPECIAL_FILES = frozenset({"inputs", "outputs", *_STREAMS})
-
-
 def is_inhibited(kwargs: dict[str, Any]) -> bool:
-    """Whether a call says that its files are not to be staged: it may be what stages them."""
+    """Whether a call forbids the staging of its files. A task that stages files does."""
     return bool(kwargs.get("_parsl_staging_inhibit", False))
 
 
-def function_of(record: TaskRecord) -> Any:
-    """What the executor is to call: the task's function, or that together with transfers."""
+def _function_of(record: TaskRecord) -> Any:
+    """Return what the executor calls: the task's function, or that together with transfers."""
     special = record.special
     return record.func if special is None or special.staged_func is None else special.staged_func

@@ -1,61 +1,81 @@
-"""The tasks of a kernel and where each of them stands."""
+"""The tasks of a kernel and their states."""
 
 from __future__ import annotations
 
 import threading
 from time import time
 
-from parsl.dataflow.tasks.life import check_transition
+from parsl.errors import InternalConsistencyError
 from parsl.vocabulary.task_states import FINAL_STATES, States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.dataflow.futures import AppFuture
     from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.vocabulary.lean_future import LeanFuture
 
 _PENDING = States.pending
 _LAUNCHED = States.launched
 
-#: For each state, by number: whether a task in it is done. (A list: hashing an enum member is slow.)
-IS_FINAL = [number in set(map(int, FINAL_STATES)) for number in range(max(States) + 1)]
+#: From each state that the kernel enters, the states that a task may enter next.
+LEGAL_TRANSITIONS: Mapping[States, frozenset[States]] = {
+    States.pending: frozenset(
+        # failed: cancelled, or impossible to submit
+        {States.launched, States.memo_done, States.dep_fail, States.failed, States.fail_retryable}
+    ),
+    States.launched: frozenset({States.exec_done, States.failed, States.fail_retryable, States.joining}),
+    States.fail_retryable: frozenset({States.pending, States.failed}),
+    States.joining: frozenset({States.exec_done, States.failed}),
+    **{state: frozenset() for state in FINAL_STATES},
+}
+
+# By number in lists, because hashing an enum member is slow.
+_NUMBERS = range(max(States) + 1)
+#: For each state, by number: whether a task in it has ended.
+IS_FINAL = [number in FINAL_STATES for number in _NUMBERS]
+_IS_LEGAL = [
+    [new in LEGAL_TRANSITIONS.get(old, ()) for new in _NUMBERS]  # type: ignore[call-overload]
+    for old in _NUMBERS
+]
 
 
 class TaskGraph:
-    """The state of every task, guarded by one lock. It decides; whoever asks it acts.
+    """The state of every task, guarded by one lock. It decides; its callers act.
 
-    Any thread may call it. Each method takes the lock for a few instructions and calls nothing that
-    could wait. Of two threads that want to end one task, the first to call :meth:`finish` does.
+    Any thread may call it. Each method holds the lock for a few instructions and calls nothing that could
+    wait. Of two threads that end the same task, the first to call :meth:`finish` does. Every transition is
+    checked against :data:`LEGAL_TRANSITIONS`; an illegal one raises InternalConsistencyError.
 
     Args:
         keep_finished: Whether finished tasks stay in ``tasks``.
 
     Attributes:
         tasks: The tasks by number.
-        task_count: How many there ever were.
+        task_count: The number of tasks so far.
+        finishing: The futures of tasks that have ended, until these futures are done.
     """
 
     def __init__(self, *, keep_finished: bool) -> None:
         self.tasks: dict[int, TaskRecord] = {}
         self.task_count = 0
+        self.finishing: set[LeanFuture[Any]] = set()
         self._keep_finished = keep_finished
         self._finished_by_state = [0] * len(IS_FINAL)
-        self._finishing: set[AppFuture[Any]] = set()
-        # Reentrant: a signal handler or a finalizer may come in between and call an app.
+        # Reentrant, because a signal handler or a finalizer may call an app in between.
         self._lock = threading.RLock()
 
     def new_id(self) -> int:
-        """Return the number of the next task, which is to be added soon."""
+        """Return the number of the next task, which the caller adds soon."""
         with self._lock:
             number = self.task_count
             self.task_count = number + 1
             return number
 
     def add(self, record: TaskRecord) -> None:
-        """Add a task; it gets its number unless it has one."""
+        """Add a task. It gets a number unless it has one."""
         with self._lock:
             if record.id < 0:
                 record.id = self.task_count
@@ -63,10 +83,10 @@ class TaskGraph:
             self.tasks[record.id] = record
 
     def launched(self, record: TaskRecord, exec_fu: Future[Any]) -> bool:
-        """Note that a pending task was given to its executor. False: it was ended meanwhile."""
+        """Note that a pending task was submitted to its executor. False: the task has ended meanwhile."""
         now_s = time()
         with self._lock:
-            if record.status is not _PENDING:
+            if not _may_enter(record, _LAUNCHED):
                 return False
             record.status = _LAUNCHED
             record.exec_fu = exec_fu
@@ -74,7 +94,7 @@ class TaskGraph:
             return True
 
     def expect(self, record: TaskRecord, number: int) -> None:
-        """Have :meth:`count_down` say True at the ``number``-th call."""
+        """Make the ``number``-th call of :meth:`count_down` return True."""
         with self._lock:
             record.unmet = number
 
@@ -85,58 +105,55 @@ class TaskGraph:
             return record.unmet == 0 and not IS_FINAL[record.status]
 
     def joining(self, record: TaskRecord, joins: Future[Any] | list[Future[Any]]) -> bool:
-        """Note what a join app returned. False: it was ended meanwhile."""
+        """Note what a join app has returned. False: the task has ended meanwhile."""
         with self._lock:
-            if IS_FINAL[record.status]:
+            if not _may_enter(record, States.joining):
                 return False
-            check_transition(record.status, States.joining)
             record.status = States.joining
             record.exec_fu = None
             record.joins = joins
             return True
 
     def attempt_failed(self, record: TaskRecord) -> bool:
-        """Note that another attempt follows a failed one. False: the task was ended meanwhile."""
+        """Note that another attempt follows a failed one. False: the task has ended meanwhile."""
         with self._lock:
-            if IS_FINAL[record.status]:
+            if not _may_enter(record, States.fail_retryable):
                 return False
-            check_transition(record.status, States.fail_retryable)
             record.status = States.fail_retryable
             record.exec_fu = None
             record.try_id += 1
             return True
 
     def pending_again(self, record: TaskRecord) -> bool:
-        """Begin another attempt. False: the task was ended meanwhile."""
+        """Begin another attempt. False: the task has ended meanwhile."""
         with self._lock:
-            if record.status is not States.fail_retryable:
+            if not _may_enter(record, _PENDING):
                 return False
             record.status = _PENDING
             return True
 
-    def finish(self, record: TaskRecord, status: States, app_fu: AppFuture[Any]) -> bool:
-        """End a task. False: it has ended already.
+    def finish(self, record: TaskRecord, status: States) -> LeanFuture[Any] | None:
+        """End a task.
 
-        Whoever is told True sets the future and then calls :meth:`finished`.
+        Returns:
+            The future of the task, which the caller completes and then takes out of :attr:`finishing`. None:
+            the task has ended already.
         """
         now_s = time()
         with self._lock:
-            if IS_FINAL[record.status]:
-                return False
+            app_fu = record.app_fu
+            if app_fu is None or (not _IS_LEGAL[record.status][status] and not _may_enter(record, status)):
+                return None
             record.status = status
             record.returned_s = now_s
             self._finished_by_state[status] += 1
-            self._finishing.add(app_fu)
+            self.finishing.add(app_fu)
             if not self._keep_finished:
                 self.tasks.pop(record.id, None)
-            return True
-
-    def finished(self, app_fu: AppFuture[Any]) -> None:
-        """Note that the future of a task that has ended is done too."""
-        self._finishing.discard(app_fu)
+            return app_fu
 
     def in_flight(self, record: TaskRecord) -> Future[Any] | None:
-        """Return the executor's future of a task that was given to one."""
+        """Return the executor's future of a task that was submitted to one."""
         with self._lock:
             return None if IS_FINAL[record.status] else record.exec_fu
 
@@ -145,11 +162,11 @@ class TaskGraph:
         with self._lock:
             return [record for record in self.tasks.values() if not IS_FINAL[record.status]]
 
-    def unfinished_futures(self) -> Sequence[AppFuture[Any]]:
+    def unfinished_futures(self) -> Sequence[LeanFuture[Any]]:
         """Return the futures that are not done, in the order of their tasks."""
         with self._lock:
             futures = [record.app_fu for record in self.unfinished()]
-            return [*self._finishing, *(future for future in futures if future is not None)]
+            return [*self.finishing, *(future for future in futures if future is not None)]
 
     def wipe(self, task_id: int) -> None:
         """Forget a task that has ended."""
@@ -159,7 +176,7 @@ class TaskGraph:
                 del self.tasks[task_id]
 
     def state_counts(self) -> dict[States, int]:
-        """Return how many tasks are in each state, wiped ones included."""
+        """Return the number of tasks in each state, wiped ones included."""
         with self._lock:
             counts = {state: self._finished_by_state[state] for state in States}
             for record in self.unfinished():
@@ -167,10 +184,10 @@ class TaskGraph:
             return counts
 
     def validate(self) -> None:
-        """Check what must always hold; for tests.
+        """Check the invariants; for tests.
 
         Raises:
-            AssertionError: It does not.
+            AssertionError: An invariant does not hold.
         """
         with self._lock:
             unfinished = self.unfinished()
@@ -182,3 +199,20 @@ class TaskGraph:
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state.name}" for state, count in self.state_counts().items() if count)
         return f"<{type(self).__name__} {self.task_count} tasks: {counts or 'none'}>"
+
+
+def _may_enter(record: TaskRecord, new: States) -> bool:
+    """Whether a task may enter a state. False: it has ended.
+
+    Raises:
+        InternalConsistencyError: The transition is illegal.
+    """
+    old = record.status
+    if _IS_LEGAL[old][new]:
+        return True
+    if IS_FINAL[old]:
+        return False
+    allowed = ", ".join(sorted(state.name for state in LEGAL_TRANSITIONS[old]))
+    raise InternalConsistencyError(
+        f"{record!r} cannot go from {old.name} to {new.name}; allowed is {allowed}. Please report this"
+    )

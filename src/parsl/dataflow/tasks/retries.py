@@ -1,4 +1,4 @@
-"""What a failed attempt costs, and whether another one follows."""
+"""The cost of a failed attempt, and whether another attempt follows."""
 
 from __future__ import annotations
 
@@ -13,44 +13,47 @@ if TYPE_CHECKING:
 
     RetryHandler = Callable[[Exception, TaskRecord], float]
 
+#: The number of attempts that may be lost because their jobs have ended. They cost nothing; later ones do.
+MAX_JOB_ENDS = 20
+
+#: The number of workers that may end under a task, whatever the retries allow: each further attempt would
+#: cost a worker, and perhaps, if memory runs out, the other tasks of its node.
+MAX_WORKER_LOSSES = 3
+
 
 def name_attempt(record: TaskRecord, error: BaseException) -> None:
-    """Have an error that comes from outside of the task say which task and attempt it is about."""
+    """Add the task and the attempt to an error that comes from outside of the task."""
     if isinstance(error, AttemptError):
         error.name_attempt(f"Task {record.id} ({record.func_name}), attempt {record.try_id + 1}")
 
 
 def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandler | None) -> None:
-    """Note a failed attempt in the task's record, and what it costs.
+    """Note a failed attempt and its cost in the record of a task.
 
     Args:
         record: The task.
-        error: What its attempt raised.
-        handler: Says what that costs; without one it is 1.
+        error: The error of the attempt.
+        handler: Returns the cost; None for a cost of 1.
 
     Raises:
-        DataFlowException: The handler failed.
+        DataFlowException: The handler has failed.
     """
     record.fail_count += 1
     record.worker_losses += getattr(error, "is_worker_loss", False) is True
     record.fail_history = [*record.fail_history, _shown(error)]
-    record.fail_cost += 1 if handler is None else _ask(handler, error, record)
-
-
-#: So often a task is tried again, and nothing counted, because its job has ended; then it counts.
-MAX_JOB_ENDS = 20
+    record.fail_cost += 1 if handler is None else _cost_by(handler, error, record)
 
 
 def is_job_end(error: BaseException) -> bool:
-    """Whether an attempt was lost to the end of a batch job, which is no doing of the task's."""
+    """Whether an attempt was lost because its batch job ended, for which the task is not to blame."""
     return getattr(error, "is_job_end", False) is True
 
 
 def record_job_end(record: TaskRecord, error: BaseException) -> bool:
-    """Note an attempt that was lost to the end of a job; it costs nothing.
+    """Note an attempt that was lost because its job ended; it costs nothing.
 
     Returns:
-        Whether another attempt follows. It does not if this has happened too often.
+        Whether another attempt follows. None follows if this has happened too often.
     """
     record.job_ends += 1
     if record.job_ends > MAX_JOB_ENDS:
@@ -60,18 +63,13 @@ def record_job_end(record: TaskRecord, error: BaseException) -> bool:
 
 
 def too_many_job_ends(record: TaskRecord, error: BaseException) -> DataFlowException:
-    """The error of a task that was lost to the end of its job again and again."""
+    """Return the error of a task whose jobs have ended under it again and again."""
     too_many = DataFlowException(
         f"Task {record.id} ({record.func_name}) was running when its job ended, {record.job_ends} times. "
-        f"Does it take longer than a job has? The last time: {error}"
+        f"Does the task take longer than a job lasts? The last error: {error}"
     )
     too_many.__cause__ = error
     return too_many
-
-
-#: A task under which so many workers have ended is not tried again, whatever the retries allow: each attempt
-#: costs a worker, and perhaps, when it is memory that runs out, the other tasks of its node.
-MAX_WORKER_LOSSES = 3
 
 
 def is_poison(record: TaskRecord) -> bool:
@@ -80,7 +78,7 @@ def is_poison(record: TaskRecord) -> bool:
 
 
 def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlowException:
-    """The error of a task under which worker after worker has ended."""
+    """Return the error of a task under which too many workers have ended."""
     history = "".join(f"\n  {number}. {text}" for number, text in enumerate(record.fail_history, 1))
     poison = DataFlowException(
         f"Task {record.id} ({record.func_name}) is not tried again, although there are retries left: "
@@ -92,19 +90,19 @@ def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlow
 
 
 def is_worth_another_attempt(record: TaskRecord, retries: float) -> bool:
-    """Whether what a task's failures have cost is within the budget."""
+    """Whether the cost of a task's failures is within the budget."""
     return record.fail_cost <= retries
 
 
-def _ask(handler: RetryHandler, error: BaseException, record: TaskRecord) -> float:
+def _cost_by(handler: RetryHandler, error: BaseException, record: TaskRecord) -> float:
     try:
         cost = handler(error, record)  # type: ignore[arg-type]
         if cost + 0.0 != cost:
             raise ValueError("not a number")
     except Exception as handler_error:
         raise DataFlowException(
-            f"The retry_handler failed with {_shown(handler_error)} when it was asked about {_shown(error)} "
-            f"of task {record.id} ({record.func_name}). It has to return the cost of the failure as a number"
+            f"The retry_handler failed with {_shown(handler_error)} when it handled {_shown(error)} of task "
+            f"{record.id} ({record.func_name}). It has to return the cost of the failure as a number"
         ) from handler_error
     return cost
 

@@ -1,20 +1,18 @@
-"""Taking a task from its call to its result."""
+"""The way of a task from its call to its outcome."""
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from logging import getLogger
 from time import time
 from types import MethodType
 
-from parsl.dataflow.futures import AppFuture
-from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.memo.task_memo import outcome_of
 from parsl.dataflow.tasks import retries
-from parsl.dataflow.tasks.dependencies import failures_of
-from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN, add_task_facts
-from parsl.dataflow.tasks.in_process import InProcessExecutor
-from parsl.dataflow.tasks.joining import cycle_error, joined_futures, joined_result
-from parsl.dataflow.tasks.submission import is_callers_mistake, submit_to
+from parsl.dataflow.tasks.dependencies import cycle_error, failures_of, joined_futures
+from parsl.dataflow.tasks.failure_log import TRIED_AGAIN, add_task_facts
+from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.app_errors import RemoteExceptionWrapper
 from parsl.vocabulary.dataflow_errors import DataFlowException, DependencyError, JoinError
@@ -28,39 +26,37 @@ if TYPE_CHECKING:
     from parsl.config import Config
     from parsl.dataflow.memo.task_memo import TaskMemo
     from parsl.dataflow.run.executor_set import ExecutorSet
+    from parsl.dataflow.taskrecord import TaskRecord
+    from parsl.dataflow.tasks.completion import Completion
     from parsl.dataflow.tasks.dependencies import Dependencies
-    from parsl.dataflow.tasks.failure_log import FailureLog
     from parsl.dataflow.tasks.graph import TaskGraph
-    from parsl.executors.base import ParslExecutor
-    from parsl.vocabulary.lean_future import Callbacks
 
 logger = getLogger(__name__)
 
 _EXEC_DONE = States.exec_done
 _FAILED = States.failed
-_DEP_FAIL = States.dep_fail
 
-IN_PROCESS = InProcessExecutor()
-
-_KERNEL_CALLBACKS = (TaskRecord.dependency_done, TaskRecord.join_done)
+#: The parameters of an executor's ``submit``: a task's argument of such a name cannot pass as a keyword.
+_TAKEN_NAMES = frozenset({"self", "func", "resource_specification"})
 
 
 class TaskRunner:
-    """Waits for what a task depends on, launches it, tries again, joins, and ends it.
+    """Waits for what a task depends on, submits it, tries it again, and waits for what it joins.
 
-    It has no thread: whoever brings news does the work that follows from it, step by step in the
-    thread's :data:`work_loop`. Any thread may call it. The graph decides, under its lock; this acts.
+    It has no thread: the thread that completes a future does the work that follows, step by step in the
+    thread's :data:`work_loop`. Any thread may call it. The graph decides, under its lock; the runner acts;
+    :class:`Completion` ends tasks.
+
+    Its callbacks on futures are its own methods, bound to a task record: a bound method is the smallest
+    object that holds both, and a driver may hold a million of them.
 
     Args:
         config: The configuration of the kernel.
-        graph: Where the tasks stand.
-        dependencies: How futures in arguments are replaced.
-        executors: Where tasks run.
-        failures: Where failures are noted; None: nowhere.
-
-    Attributes:
-        is_over: Whether the run has ended: what fails now is not tried again.
-        memo: What is asked whether a task has to run; None: nobody.
+        graph: The states of the tasks.
+        dependencies: Replaces futures in arguments by their results.
+        executors: The executors.
+        memo: The memoizer.
+        completion: Ends tasks.
     """
 
     def __init__(
@@ -69,162 +65,204 @@ class TaskRunner:
         graph: TaskGraph,
         dependencies: Dependencies,
         executors: ExecutorSet,
-        failures: FailureLog | None,
+        memo: TaskMemo,
+        completion: Completion,
     ) -> None:
         self._config = config
-        self._failures = failures
         self._graph = graph
         self._dependencies = dependencies
         self._executors = executors
-        self.is_over = False
-        self.memo: TaskMemo | None = None
+        self._memo = memo
+        self._completion = completion
+        self._complete = completion.complete
+        # Bound once, not for each task.
+        self._on_attempt_end = self._attempt_ended
+        self._on_dependency_done = self._dependency_done
+        self._on_join_done = self._join_done
+        self._on_found = self._memo_done
 
-    def start(self, record: TaskRecord, depends: list[Future[Any]] | None) -> BaseException | None:
-        """Launch a task once its dependencies are done.
+    def start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
+        """Launch a task when its dependencies are done.
 
         Returns:
-            What its executor has said against it, if it was launched at once and in vain.
+            The error of the submission, if the task was submitted at once and in vain.
         """
-        if depends is None:
-            return self._launch(record, record.args, record.kwargs)
-        return self._start_after(record, depends)
-
-    # Dependencies
-
-    def _start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
         record.depends = depends
         self._graph.expect(record, len(depends) + 1)
+        done = MethodType(self._on_dependency_done, record)
         for future in depends:
-            future.add_done_callback(record.dependency_done)
-        # The one count more than there are futures is taken off here, so that this thread knows
-        # whether it is the one to go on.
+            future.add_done_callback(done)
+        # One more than there are futures is expected, so that this thread knows whether it continues.
         return self._advance(record) if self._graph.count_down(record) else None
 
-    def dependency_done(self, record: TaskRecord) -> None:
-        """A future that a task depends on is done."""
+    def _dependency_done(self, record: TaskRecord, _: Future[Any]) -> None:
         if self._graph.count_down(record):
             work_loop.run_soon(self._advance, record)
 
     def _advance(self, record: TaskRecord) -> BaseException | None:
-        """Launch a task whose dependencies are done, or fail it with them."""
+        """Launch a task whose dependencies are done, or fail it if they have failed."""
         depends = record.depends
         if not depends:
-            return self._launch(record, record.args, record.kwargs)
+            return self.launch(record, record.args, record.kwargs)
         try:
             failures = failures_of(depends, record)
             if failures:
-                self._fail_with(record, _DEP_FAIL, DependencyError(failures, record.id))
+                self._fail(record, DependencyError(failures, record.id), States.dep_fail)
                 return None
             args, kwargs = self._dependencies.unwrap(record.args, record.kwargs)
         except Exception as error:  # of a resolver, or of a foreign future
-            self._fail_with(record, _FAILED, error)
+            self._fail(record, error)
             return None
-        return self._launch(record, args, kwargs)
+        return self.launch(record, args, kwargs)
 
-    # Attempts
-
-    def _launch(
+    def launch(
         self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any], is_admitted: bool = False
     ) -> BaseException | None:
-        """Give a task to its executor, unless its outcome is known, or it has to wait for others of its app.
+        """Submit a task to its executor, unless its outcome is known, or it waits for others of its app.
+
+        Args:
+            record: The task.
+            args: Its positional arguments, with results in the place of futures.
+            kwargs: Its keyword arguments, likewise.
+            is_admitted: Whether the task has waited for others of its app already.
 
         Returns:
-            What the executor says against it.
+            The error of the submission.
         """
-        memo = self.memo
-        if (
-            memo is not None
-            and (record.memoize or memo.asks_always)
-            and not is_admitted
-            and memo.answers(record, args, kwargs)
-        ):
+        memo = self._memo
+        if (record.memoize or memo.asks_always) and not is_admitted and self._is_known(record, args, kwargs):
             return None
         special = record.special
         limit = None if special is None else special.concurrency_limit
-        if limit is not None and not is_admitted and not limit.admits(record, args, kwargs):
-            return None
+        if limit is not None and not is_admitted:
+            launch = partial(self._launch_admitted, record, args, kwargs)
+            if not limit.admits(launch):
+                return None
         try:
-            executor = self._executor_of(record)
-            exec_fu = submit_to(executor, record.func, special, args, kwargs)
+            exec_fu = self._submit(record, args, kwargs)
         except BaseException as error:
             if limit is not None:
                 limit.release()
-            self._not_launched(record, error)
+            self._submission_failed(record, error)
             if not isinstance(error, Exception):
                 raise
             return error
         if self._graph.launched(record, exec_fu):
-            exec_fu.add_done_callback(record)
+            exec_fu.add_done_callback(MethodType(self._on_attempt_end, record))
         else:
-            exec_fu.cancel()  # the task was cancelled in the meantime
+            exec_fu.cancel()  # the task was cancelled meanwhile
         if limit is not None:
             exec_fu.add_done_callback(limit.release)
         return None
 
-    def launch_admitted(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
-        """Give a task to its executor that its app's limit has let through after a while."""
-        self._launch(record, args, kwargs, is_admitted=True)
+    def _launch_admitted(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
+        """Launch a task that has waited for others of its app."""
+        if not IS_FINAL[record.status]:
+            self.launch(record, args, kwargs, is_admitted=True)
+        elif record.special is not None and record.special.concurrency_limit is not None:
+            record.special.concurrency_limit.release()
 
-    def start_over(self, record: TaskRecord) -> None:
-        """Ask again, and launch a task whose outcome another one was to bring and has not."""
-        if self.is_over:
-            self.abandon(record)
-        else:
-            self._advance(record)
+    def _submit(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> Future[Any]:
+        executor = self._executors.find(record.executor)
+        func = record.func
+        specification: dict[str, Any] = {}
+        special = record.special
+        if special is not None:
+            if special.staged_func is not None:
+                func = special.staged_func
+            specification.update(special.resource_specification)
+            if special.walltime_s is not None:
+                if getattr(executor, "enforces_walltime", False):
+                    specification["walltime_s"] = special.walltime_s
+                elif not getattr(func, "enforces_walltime", False):
+                    from parsl.executors.local.interrupt import limit_walltime
 
-    def _executor_of(self, record: TaskRecord) -> ParslExecutor:
-        if record.executor == IN_PROCESS.label:
-            return IN_PROCESS
-        return self._executors.by_label[record.executor]
+                    func = limit_walltime(func, special.walltime_s)
+        if kwargs and not _TAKEN_NAMES.isdisjoint(kwargs):
+            func, kwargs = partial(func, **kwargs), {}
+        return executor.submit(func, specification, *args, **kwargs)
 
-    def _not_launched(self, record: TaskRecord, error: BaseException) -> None:
+    def _submission_failed(self, record: TaskRecord, error: BaseException) -> None:
         if isinstance(error, Exception) and not is_callers_mistake(error):
             work_loop.run_now(self._attempt_failed, record, error)
         else:
-            self._finish(record, _FAILED, None, error)
+            self._complete(record, _FAILED, error=error)
 
-    def attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
-        """An executor's future is done."""
+    def _is_known(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> bool:
+        """Whether a task need not be launched, because it has ended, or will get its outcome otherwise."""
         try:
-            work_loop.run_now(self._attempt_ended, record, exec_fu)
-        except Exception as error:  # of a foreign future: its task must end, too
-            logger.exception("The end of %r could not be taken in: %r", record, exec_fu)
-            self._finish(record, _FAILED, None, error)
+            found = self._memo.find(record, args, kwargs)
+        except Exception as error:
+            self._fail(record, error)
+            return True
+        if found is None:
+            if not IS_FINAL[record.status]:
+                return False
+            # The task was cancelled while the memoizer assigned the call to it.
+            self._memo.report(record, None, CancelledError())
+        elif found.done():
+            work_loop.run_now(self._take, record, found)
+        else:
+            found.add_done_callback(MethodType(self._on_found, record))
+        return True
+
+    def _memo_done(self, record: TaskRecord, found: Future[Any]) -> None:
+        work_loop.run_soon(self._take, record, found)
+
+    def _take(self, record: TaskRecord, found: Future[Any]) -> None:
+        """End a task with the outcome that the memoizer has found, or start it over."""
+        if IS_FINAL[record.status]:
+            return
+        outcome = outcome_of(found)
+        if outcome is not None:
+            result, error = outcome
+            record.from_memo = True
+            self._complete(record, States.memo_done if error is None else _FAILED, result, error)
+        elif self._completion.is_run_over:
+            self._completion.abandon(record)
+        else:
+            self._advance(record)
 
     def _attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
+        """Continue with a task whose executor's future is done."""
         record.attempt_returned_s = time()
-        if exec_fu.cancelled():
-            self._finish_cancelled(record)
-            return
-        error = exec_fu.exception()
-        if error is not None:
-            self._attempt_failed(record, error)
-            return
-        result = exec_fu.result()
-        if type(result) is RemoteExceptionWrapper:  # isinstance makes a lazy object fetch
-            self._attempt_failed(record, result.get_exception())
-        elif record.join:
-            self._begin_joining(record, result)
-        else:
-            self._finish(record, _EXEC_DONE, result, None)
+        try:
+            if exec_fu.cancelled():
+                self._completion.complete_cancelled(record)
+                return
+            error = exec_fu.exception()
+            result = exec_fu.result() if error is None else None
+            if type(result) is RemoteExceptionWrapper:  # isinstance makes a lazy object fetch its target
+                error = result.get_exception()
+            if error is not None:
+                work_loop.run_now(self._attempt_failed, record, error)
+            elif record.join:
+                work_loop.run_now(self._join, record, result)
+            else:
+                self._complete(record, _EXEC_DONE, result)
+        except Exception as unexpected:  # of a foreign future: its task must end, too
+            logger.exception("The outcome of %r could not be processed: %r", record, exec_fu)
+            self._complete(record, _FAILED, error=unexpected)
 
     def _resolve_arguments(self, record: TaskRecord) -> None:
-        """Have a task's arguments be those that its executor got, for a retry_handler to read and change."""
+        """Put results in the place of futures, for a retry_handler to read and change the arguments."""
         args: Iterable[Any] = record.args
         if record.depends:
             args, record.kwargs = self._dependencies.unwrap(record.args, record.kwargs)
-            record.depends = ()  # a result that is a future, too, is not to be looked into next time
+            record.depends = ()  # a result that is a future, too, must not be replaced next time
         record.args = list(args)
 
     def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
+        """Try a task again, or fail it."""
+        is_run_over = self._completion.is_run_over
         retries.name_attempt(record, error)
-        if not self.is_over:
+        if not is_run_over:
             add_task_facts(record, error, record.try_id + 1)
-        if retries.is_job_end(error) and not self.is_over:
-            if retries.record_job_end(record, error):
-                self._try_again(record, error)
-                return
-            error = retries.too_many_job_ends(record, error)
+            if retries.is_job_end(error):
+                if retries.record_job_end(record, error):
+                    self._try_again(record, error)
+                    return
+                error = retries.too_many_job_ends(record, error)
         try:
             if self._config.retry_handler is not None:
                 self._resolve_arguments(record)
@@ -232,20 +270,20 @@ class TaskRunner:
         except DataFlowException as handler_error:
             error = handler_error
         else:
-            if retries.is_worth_another_attempt(record, self._config.retries) and not self.is_over:
+            if retries.is_worth_another_attempt(record, self._config.retries) and not is_run_over:
                 if not retries.is_poison(record):
                     self._try_again(record, error)
                     return
                 error = retries.too_many_worker_losses(record, error)
-        if self._finish(record, _FAILED, None, error):
+        if self._complete(record, _FAILED, error=error):
             logger.error(
-                "Task %d (%s) has failed, after %d retries", record.id, record.func_name, record.try_id,
+                "Task %d (%s) has failed after %d retries", record.id, record.func_name, record.try_id,
                 exc_info=error,
             )  # fmt: skip
 
     def _try_again(self, record: TaskRecord, error: BaseException) -> None:
         if self._graph.attempt_failed(record):
-            self._note_failure(record, error, TRIED_AGAIN, record.try_id)
+            self._completion.log_failure(record, error, TRIED_AGAIN, record.try_id)
             logger.info(
                 "Task %d (%s) is tried again: attempt %d failed with %r (cost so far %s of %s)",
                 record.id, record.func_name, record.try_id, error, record.fail_cost, self._config.retries,
@@ -256,26 +294,26 @@ class TaskRunner:
         if self._graph.pending_again(record):
             self._advance(record)
 
-    # Join apps
-
-    def _begin_joining(self, record: TaskRecord, returned: object) -> None:
+    def _join(self, record: TaskRecord, returned: object) -> None:
+        """Wait for the futures that a join app has returned."""
         try:
             futures = joined_futures(record.func_name, returned)
         except TypeError as error:
-            self._finish(record, _FAILED, None, error)
+            self._complete(record, _FAILED, error=error)
             return
         if self._graph.joining(record, returned):  # type: ignore[arg-type]
-            # Only now: of two that wait for each other, the second to come here sees it.
+            # Only now: of two tasks that wait for each other, the second one finds the cycle.
             if (cycle := cycle_error(futures, record)) is not None:
-                self._fail_with(record, _FAILED, cycle)
+                self._fail(record, cycle)
                 return
             self._graph.expect(record, len(futures) + 1)
+            done = MethodType(self._on_join_done, record)
             for future in futures:
-                future.add_done_callback(record.join_done)
-            self.join_done(record)
+                future.add_done_callback(done)
+            if self._graph.count_down(record):
+                work_loop.run_soon(self._finish_joining, record)
 
-    def join_done(self, record: TaskRecord) -> None:
-        """A future that a join app has returned is done."""
+    def _join_done(self, record: TaskRecord, _: Future[Any]) -> None:
         if self._graph.count_down(record):
             work_loop.run_soon(self._finish_joining, record)
 
@@ -286,132 +324,25 @@ class TaskRunner:
         try:
             failures = failures_of([joins] if isinstance(joins, Future) else joins, record)
             if failures:
-                self._fail_with(record, _FAILED, JoinError(failures, record.id))
+                self._fail(record, JoinError(failures, record.id))
                 return
-            result = joined_result(joins)
+            result = joins.result() if isinstance(joins, Future) else [future.result() for future in joins]
         except Exception as error:  # of a foreign future
-            self._fail_with(record, _FAILED, error)
+            self._fail(record, error)
             return
-        self._finish(record, _EXEC_DONE, result, None)
+        self._complete(record, _EXEC_DONE, result)
 
-    # The end of a task
-
-    def fail(self, record: TaskRecord, error: Exception) -> None:
-        """Fail a task that cannot be launched."""
-        self._fail_with(record, _FAILED, error)
-
-    def finish_from_memo(
-        self, record: TaskRecord, status: States, result: Any, error: BaseException | None
-    ) -> None:
-        """End a task with the outcome of another one."""
-        self._finish(record, status, result, error)
-
-    def _fail_with(self, record: TaskRecord, status: States, error: Exception) -> None:
+    def _fail(self, record: TaskRecord, error: Exception, status: States = _FAILED) -> None:
+        """Fail a task for a reason outside of its attempts."""
         logger.info("Task %d (%s) has failed: %s", record.id, record.func_name, error)
-        self._finish(record, status, None, error)
-
-    def _finish(
-        self,
-        record: TaskRecord,
-        status: States,
-        result: Any,
-        error: BaseException | None,
-        *,
-        is_cancelled: bool = False,
-    ) -> bool:
-        """End a task, whoever comes first; the counts are right when its future is done."""
-        app_fu = record.app_fu
-        if app_fu is None or not self._graph.finish(record, status, app_fu):
-            return False
-        if status is not _EXEC_DONE and (error is not None or is_cancelled):
-            outcome = CANCELLED if is_cancelled else DEPENDENCY_FAILED if status is _DEP_FAIL else FAILED
-            self._note_failure(record, error, outcome, record.try_id + 1)
-        memo = self.memo
-        if memo is not None and (record.memoize or memo.asks_always):
-            if memo.commits and error is None and not is_cancelled:
-                memo.finish_after_commit(record, result)
-                return True
-            memo.tell(record, result, CancelledError() if is_cancelled else error)
-        self.settle(record, app_fu, result, error, is_cancelled)
-        return True
-
-    def _note_failure(
-        self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
-    ) -> None:
-        # What fails because the run is over is counted, not listed: it may be a million tasks.
-        if self._failures is not None and not self.is_over:
-            executor = self._executors.by_label.get(record.executor)
-            self._failures.add(record, error, outcome, attempt, executor)
-
-    def settle(
-        self,
-        record: TaskRecord,
-        app_fu: AppFuture[Any],
-        result: Any,
-        error: BaseException | None,
-        is_cancelled: bool = False,
-    ) -> None:
-        """Finish the future of a task that has ended."""
-        if self._config.garbage_collect:
-            record.forget_payload()
-        try:
-            outcome = "CANCELLED_AND_NOTIFIED" if is_cancelled else "FINISHED"
-            callbacks = app_fu._finish(outcome, result, error)  # type: ignore[arg-type]
-        except InvalidStateError:
-            logger.error("The result of task %d was set by somebody else: %r", record.id, app_fu)
-            callbacks = None
-        self._graph.finished(app_fu)
-        if callbacks is not None:
-            _run_callbacks(app_fu, callbacks)
-
-    def _finish_cancelled(self, record: TaskRecord) -> bool:
-        if self.is_over:
-            return self._finish(record, _FAILED, None, _over(record))
-        return self._finish(record, _FAILED, None, None, is_cancelled=True)
-
-    def cancel(self, record: TaskRecord, app_fu: AppFuture[Any]) -> bool:
-        """Cancel a task if that is still possible; see :meth:`AppFuture.cancel`."""
-        exec_fu = self._graph.in_flight(record)
-        if exec_fu is not None and not exec_fu.cancel():
-            return app_fu.cancelled()
-        # Either the executor's future has brought the news already, or it is brought here.
-        work_loop.run_now(self._finish_cancelled, record)
-        return app_fu.cancelled()
-
-    def abandon_all(self) -> None:
-        """Fail the tasks that have not ended when the run is over."""
-        for record in self._graph.unfinished():
-            self.abandon(record)
-
-    def abandon(self, record: TaskRecord) -> None:
-        """Fail a task because the run is over."""
-        work_loop.run_now(self._finish, record, _FAILED, None, _over(record))
+        self._complete(record, status, error=error)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'over' if self.is_over else 'running'}, {self._graph!r}>"
+        return f"<{type(self).__name__} of {self._graph!r}>"
 
 
-def _over(record: TaskRecord) -> DataFlowException:
-    return DataFlowException(
-        f"Task {record.id} ({record.func_name}) was {record.status.name} when the run was over: the kernel "
-        "was cleaned up before the task was done. To wait for all tasks, use Config(exit_mode='wait'), or "
-        "call parsl.wait_for_current_tasks() at the end"
-    )
+def is_callers_mistake(error: BaseException) -> bool:
+    """Whether an executor refuses a task because of its resource specification, so that a retry is no use."""
+    from parsl.executors.errors import InvalidResourceSpecification
 
-
-def _run_callbacks(app_fu: AppFuture[Any], callbacks: Callbacks) -> None:
-    """Run the kernel's own callbacks, and the users' after what those have made ready.
-
-    So a user's callback may wait for a task that depends on the one that has just ended.
-    """
-    if type(callbacks) is not list:
-        app_fu._run_callbacks(callbacks)
-        return
-    users = []
-    for callback in callbacks:
-        if type(callback) is MethodType and callback.__func__ in _KERNEL_CALLBACKS:
-            callback(app_fu)
-        else:
-            users.append(callback)
-    if users:
-        work_loop.run_soon(app_fu._run_callbacks, users)
+    return isinstance(error, InvalidResourceSpecification)

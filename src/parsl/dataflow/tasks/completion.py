@@ -1,0 +1,203 @@
+"""The end of a task: the one way from an outcome to the task's future."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError, InvalidStateError
+from logging import getLogger
+from types import MethodType
+
+from parsl.common.batches import at_end
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED
+from parsl.dataflow.work_loop import work_loop
+from parsl.vocabulary.dataflow_errors import DataFlowException
+from parsl.vocabulary.task_states import States
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from parsl.dataflow.memo.task_memo import TaskMemo
+    from parsl.dataflow.tasks.failure_log import FailureLog
+    from parsl.dataflow.tasks.graph import TaskGraph
+    from parsl.vocabulary.lean_future import Callback, Callbacks, LeanFuture
+
+logger = getLogger(__name__)
+
+_FAILED = States.failed
+
+#: The error of :meth:`Completion.complete` for a task that was cancelled.
+CANCELLATION = CancelledError()
+
+
+class Completion:
+    """Ends tasks: counts them, reports failures, updates the memoizer, and completes futures.
+
+    Any thread may call it. If several threads end one task, the first one does.
+
+    Args:
+        graph: The states of the tasks.
+        memo: The memoizer.
+        failures: The log of failures, if there is one.
+        drops_payload: Whether to release the arguments of a task that has ended.
+
+    Attributes:
+        is_run_over: Whether the run has ended, so that later failures are due to that.
+    """
+
+    def __init__(
+        self, graph: TaskGraph, memo: TaskMemo, failures: FailureLog | None, *, drops_payload: bool
+    ) -> None:
+        self._graph = graph
+        self._memo = memo
+        self._failures = failures
+        self._drops_payload = drops_payload
+        self.is_run_over = False
+        self._commit_in_loop = self._run_commit  # bound once, because `at_end` compares
+
+    def complete(
+        self, record: TaskRecord, status: States, result: Any = None, error: BaseException | None = None
+    ) -> bool:
+        """End a task. The counts and the memoizer are up to date when its future is done.
+
+        Args:
+            record: The task.
+            status: The final state.
+            result: The result, if there is no error.
+            error: The error; :data:`CANCELLATION` if the task was cancelled.
+
+        Returns:
+            False if the task has ended already.
+        """
+        app_fu = self._graph.finish(record, status)
+        if app_fu is None:
+            return False
+        if error is CANCELLATION:
+            self.log_failure(record, None, CANCELLED, record.try_id + 1)
+        elif error is not None:
+            outcome = DEPENDENCY_FAILED if status is States.dep_fail else FAILED
+            self.log_failure(record, error, outcome, record.try_id + 1)
+        memo = self._memo
+        if record.memoize or memo.asks_always:
+            work_loop.run_now(self._complete_with_memo, record, app_fu, result, error)
+        else:
+            self._settle(record, app_fu, result, error)
+        return True
+
+    def _complete_with_memo(
+        self, record: TaskRecord, app_fu: LeanFuture[Any], result: Any, error: BaseException | None
+    ) -> None:
+        memo = self._memo
+        if memo.commits and error is None:
+            memo.queue(record, result)
+            if not at_end(self._commit_in_loop):
+                work_loop.run_soon(self._commit)
+            return
+        memo.report(record, result, CancelledError() if error is CANCELLATION else error)
+        self._settle(record, app_fu, result, error)
+
+    def _settle(
+        self, record: TaskRecord, app_fu: LeanFuture[Any], result: Any, error: BaseException | None
+    ) -> None:
+        if self._drops_payload:
+            record.drop_payload()
+        try:
+            if error is CANCELLATION:
+                callbacks = app_fu._finish("CANCELLED_AND_NOTIFIED", None, None)
+            else:
+                callbacks = app_fu._finish("FINISHED", result, error)
+        except InvalidStateError:
+            logger.error("The result of task %d was set by other code: %r", record.id, app_fu)
+            callbacks = None
+        self._graph.finishing.discard(app_fu)
+        if callbacks is not None:
+            work_loop.run_now(_run_callbacks, app_fu, callbacks)
+
+    def _run_commit(self) -> None:
+        work_loop.run_now(self._commit)
+
+    def _commit(self) -> None:
+        # The queue is emptied before the commit, which does not cover what is added meanwhile.
+        ended, found = self._memo.take_queue()
+        if not ended and not found:
+            return
+        try:
+            self._memo.commit(ended)
+        finally:  # after an interrupt, too: no other thread completes them
+            self._settle_all(ended + found)
+
+    def _settle_all(self, results: Iterable[tuple[TaskRecord, Any]]) -> None:
+        rest = iter(results)
+        try:
+            for record, result in rest:
+                assert record.app_fu is not None
+                self._settle(record, record.app_fu, result, None)
+        finally:
+            left = list(rest)
+            if left:  # an interrupt (KeyboardInterrupt) must not lose the others
+                work_loop.run_soon(self._settle_all, left)
+
+    def log_failure(
+        self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
+    ) -> None:
+        """Log a failure, if there is a log; see :meth:`FailureLog.add`."""
+        # Failures due to the end of the run are counted, not listed, because there may be a million.
+        if self._failures is not None and not self.is_run_over:
+            self._failures.add(record, error, outcome, attempt)
+
+    def end_run(self) -> None:
+        """Note that the run is over: later failures are due to that, and not logged."""
+        self.is_run_over = True
+
+    def complete_cancelled(self, record: TaskRecord) -> bool:
+        """End a task whose attempt was cancelled. Returns False if the task has ended already."""
+        return self.complete(record, _FAILED, error=_over(record) if self.is_run_over else CANCELLATION)
+
+    def cancel(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool:
+        """Cancel a task if that is still possible; see :meth:`AppFuture.cancel`."""
+        exec_fu = self._graph.in_flight(record)
+        if exec_fu is not None and not exec_fu.cancel():
+            return app_fu.cancelled()
+        # The callback of the executor's future may have ended the task already.
+        self.complete_cancelled(record)
+        return app_fu.cancelled()
+
+    def abandon(self, record: TaskRecord) -> None:
+        """Fail a task because the run is over."""
+        self.complete(record, _FAILED, error=_over(record))
+
+    def abandon_all(self) -> None:
+        """Fail the tasks that have not ended when the run is over."""
+        for record in self._graph.unfinished():
+            self.abandon(record)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'run over' if self.is_run_over else 'running'}, {self._graph!r}>"
+
+
+def _run_callbacks(app_fu: LeanFuture[Any], callbacks: Callbacks) -> None:
+    """Run the kernel's own callbacks, and the users' after what the former have made ready.
+
+    So a user's callback may wait for a task that depends on the one that has just ended. The kernel's
+    callbacks are methods bound to a task record; see :class:`TaskRunner`.
+    """
+    if type(callbacks) is not list:
+        app_fu._run_callbacks(callbacks)
+        return
+    users: list[Callback] = []
+    for callback in callbacks:
+        if type(callback) is MethodType and type(callback.__self__) is TaskRecord:
+            callback(app_fu)
+        else:
+            users.append(callback)
+    if users:
+        work_loop.run_soon(app_fu._run_callbacks, users)
+
+
+def _over(record: TaskRecord) -> DataFlowException:
+    return DataFlowException(
+        f"Task {record.id} ({record.func_name}) was {record.status.name} when the run was over: the kernel "
+        "was cleaned up before the task was done. To wait for all tasks, use Config(exit_mode='wait'), or "
+        "call parsl.wait_for_current_tasks() at the end"
+    )
