@@ -1,4 +1,4 @@
-"""Addresses of this host, and how ZeroMQ wants them."""
+"""Addresses of this host, and their form for ZeroMQ."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_tcp_url(address, port, url):
 @pytest.mark.parametrize(
     "address", ["", "a b", "1.2.3.4.5", "256.0.0.1", "1.2.3", "-x", "a..b", "::g", "x/y", "é"]
 )
-def test_tcp_url_refuses_what_is_no_address(address):
+def test_tcp_url_refuses_other_texts(address):
     with pytest.raises(ValueError, match="neither an IPv4 or IPv6 address"):
         tcp_url(address, 5)
 

@@ -42,7 +42,7 @@ def test_two_configurations_share_no_executor() -> None:
     ],
     ids=lambda good: next(iter(good)),
 )
-def test_what_is_allowed(good: Any) -> None:
+def test_allowed_values(good: Any) -> None:
     Config(**good)
 
 
@@ -84,7 +84,7 @@ def test_what_is_allowed(good: Any) -> None:
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
-def test_what_is_wrong_is_named(wrong: Any) -> None:
+def test_the_error_names_the_wrong_parameter(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"Config: {next(iter(wrong))}"):
         Config(**wrong)
 
@@ -94,7 +94,7 @@ def test_an_executor_that_is_not_in_a_list_gets_a_hint() -> None:
         Config(executors=ThreadPoolExecutor())  # type: ignore[arg-type]
 
 
-def test_what_is_to_come_says_so() -> None:
+def test_features_of_later_versions_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="monitoring is not available in this version yet"):
         Config(monitoring=object())
 

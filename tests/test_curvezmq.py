@@ -1,4 +1,4 @@
-"""Keys: never readable by others, and refused when they were."""
+"""Keys are never readable by others, and are refused if they were."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "[]", "null", "{}", '{"format": "other"}', "\x00\xff", '{"format": 1']
 )
-def test_what_is_no_key_file_is_refused(directory, content):
+def test_other_files_are_refused(directory, content):
     (directory / "server.json").write_text(content)
     with pytest.raises(CertificateError, match="is not a file of encryption keys"):
         load_server_keys(directory)

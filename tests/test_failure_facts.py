@@ -1,4 +1,4 @@
-"""What is known about a failure is carried by its exception, whatever kind of exception that is."""
+"""Exceptions of every kind carry the facts about a failure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_facts_are_attached_to_any_exception(make: Any) -> None:
     assert facts_of(error).as_dict() == {"host": "n1", "worker": 3, "app": "solve"}
 
 
-def test_what_carries_nothing_has_no_facts() -> None:
+def test_an_exception_without_facts() -> None:
     assert facts_of(None).as_dict() == {}
     assert facts_of(ValueError()).as_dict() == {}
     assert str(FailureFacts()) == ""
@@ -43,7 +43,7 @@ def test_they_travel_with_the_exception() -> None:
     assert facts_of(pickle.loads(pickle.dumps(error))).as_dict() == {"host": "n1", "ran_s": 1.5}
 
 
-def test_one_line_says_all() -> None:
+def test_str_is_one_line_with_all_facts() -> None:
     facts = FailureFacts(
         app="solve", task_id=7, attempt=2, executor="htex", host="n1", block="0", worker=0, pid=4242,
         ran_s=12.34, peak_memory=245_000_000, exit_code=3, stderr_tail="not in the line",

@@ -1,4 +1,4 @@
-"""Loggers on streams and in files, on and off again."""
+"""Loggers on streams and in files can be added and removed."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_execute_wait_gives_no_input():
     assert utils.execute_wait("cat") == (0, "", "")
 
 
-def test_execute_wait_kills_what_takes_too_long_with_its_children(tmp_path, wait_until):
+def test_execute_wait_kills_a_slow_command_and_its_children(tmp_path, wait_until):
     started_s = time.monotonic()
     with pytest.raises(subprocess.TimeoutExpired):
         utils.execute_wait(f"sleep 1000 & echo $! > {tmp_path}/pid; wait", walltime=1)

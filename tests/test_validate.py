@@ -1,4 +1,4 @@
-"""Every checker: what it lets through, what it refuses, and in which words."""
+"""Each check: the values that it accepts and refuses, and its messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from parsl.validate import ParameterError, ParameterTypeError, ParameterValueErr
 
 
 class Executor:
-    """Stands for the object under construction."""
+    """The object under construction."""
 
 
 class Whole:
@@ -28,7 +28,7 @@ class Whole:
         return "Whole()"
 
 
-def test_error_names_class_parameter_value_and_what_is_allowed():
+def test_the_error_names_class_parameter_value_and_allowed_values():
     with pytest.raises(ParameterValueError) as caught:
         validate.number(Executor(), "cores_per_worker", -1, above=0)
     assert str(caught.value) == "Executor: cores_per_worker is -1 (int); expected a number > 0."
@@ -40,7 +40,7 @@ def test_owner_may_be_object_class_or_name(owner):
         validate.boolean(owner, "debug", 1)
 
 
-def test_errors_are_configuration_errors_and_what_python_would_raise():
+def test_errors_are_configuration_errors_and_builtin_errors():
     assert issubclass(ParameterError, ConfigurationError)
     assert issubclass(ParameterTypeError, TypeError)
     assert issubclass(ParameterValueError, ValueError)
@@ -175,7 +175,7 @@ def test_instance():
         validate.instance("Config", "executor", 3, (Executor, str), optional=True)
 
 
-def test_instance_says_that_a_class_was_given_instead_of_an_object():
+def test_instance_reports_a_class_in_place_of_an_object():
     with pytest.raises(ParameterTypeError, match="a class was given: call it"):
         validate.instance("Config", "executor", Executor, Executor)
 
@@ -192,7 +192,7 @@ def test_list_of():
 
 
 @pytest.mark.parametrize("value", ["abc", b"abc", {"a": 1}, 3, None])
-def test_list_of_refuses_what_is_no_list(value):
+def test_list_of_refuses_other_objects(value):
     with pytest.raises(ParameterTypeError, match="expected a list of str"):
         validate.list_of("Config", "labels", value, str)
 

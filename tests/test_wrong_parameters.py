@@ -1,4 +1,4 @@
-"""Whatever is passed to a constructor: what is wrong is named, at once."""
+"""Constructors refuse wrong values immediately, and name the parameter."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VALUES = [-1, 0, 1, 3.5, 10**20, float("nan"), float("inf"), "x", "", "a\nb", b"
 
 
 def made_with(kind: Any, name: str, value: object) -> Exception | None:
-    """What is said against a value."""
+    """Return the error that a value causes, if any."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -45,7 +45,7 @@ def made_with(kind: Any, name: str, value: object) -> Exception | None:
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__)
-def test_what_is_refused_is_named(kind: Any) -> None:
+def test_the_error_names_the_refused_parameter(kind: Any) -> None:
     for name in inspect.signature(kind).parameters:
         for value in VALUES:
             error = made_with(kind, name, value)
@@ -53,7 +53,7 @@ def test_what_is_refused_is_named(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__)
-def test_what_means_nothing_is_refused_everywhere(kind: Any) -> None:
+def test_meaningless_values_are_refused_everywhere(kind: Any) -> None:
     for name in inspect.signature(kind).parameters:
         for value in (object(), -1, [None], float("nan")):
             assert made_with(kind, name, value) is not None, f"{name}={value!r}"

@@ -46,10 +46,7 @@ _HOMES = {
     "set_stream_logger": "parsl.log_utils",
 }
 #: Names that are something else where they are defined.
-_ALIASES = {
-    "__version__": ("parsl.version", "VERSION"),
-    "map": ("parsl.app.bounded_map", "bounded_map"),
-}
+_ALIASES = {"__version__": ("parsl.version", "VERSION"), "map": ("parsl.app.bounded_map", "bounded_map")}
 _METHODS_OF_LOADER = ("clear", "dfk", "load", "wait_for_current_tasks")
 
 #: Submodules that are attributes after ``import parsl``, without an import of their own.

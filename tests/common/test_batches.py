@@ -7,7 +7,7 @@ import pytest
 from parsl.common.batches import at_end, together
 
 
-def test_what_is_put_off_is_done_once_at_the_end() -> None:
+def test_deferred_functions_are_called_once_at_the_end() -> None:
     done: list[str] = []
 
     def end() -> None:

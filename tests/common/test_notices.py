@@ -1,4 +1,4 @@
-"""Warnings name a line that their reader knows, and end nothing."""
+"""Warnings name a line of the user's code, and end no thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from parsl.executors import ThreadPoolExecutor
 from parsl.vocabulary.lean_future import LeanFuture
 
 
-def test_what_a_call_has_brought_about_names_the_line_of_the_call(tmp_path: Any) -> None:
+def test_a_warning_that_a_call_causes_names_its_line(tmp_path: Any) -> None:
     config = Config(executors=[ThreadPoolExecutor()], run_dir=str(tmp_path), strategy="none")
     with DataFlowKernel(config) as kernel:
         held = LeanFuture[None]()

@@ -60,7 +60,7 @@ def test_each_constructor_knows_its_own_parameters(kind: Any) -> None:
         (launchers.WrappedLauncher, "image", "Its parameters are debug, prepend."),
     ],
 )
-def test_what_is_advised(kind: Any, mistyped: str, advice: str) -> None:
+def test_the_suggestion(kind: Any, mistyped: str, advice: str) -> None:
     with pytest.raises(UnknownParameterError) as caught:
         kind(**{mistyped: 1})
     assert str(caught.value).endswith(f"{mistyped!r}. {advice}")

@@ -22,13 +22,13 @@ def test_short_repr_is_one_line():
     assert repr(Launcher("time")) == "Launcher('time', debug=True)"
 
 
-def test_repr_shows_the_values_of_now():
+def test_repr_shows_current_values():
     launcher = Launcher("time")
     launcher.debug = False
     assert repr(launcher) == "Launcher('time', debug=False)"
 
 
-def test_long_repr_has_a_line_for_each_parameter_and_indents_what_is_nested():
+def test_long_repr_has_a_line_for_each_parameter_and_indents_nested_ones():
     provider = Provider(launcher=Launcher("x" * 80), worker_init="module load frameworks")
     assert repr(provider).splitlines() == [
         "Provider(",
@@ -42,7 +42,7 @@ def test_long_repr_has_a_line_for_each_parameter_and_indents_what_is_nested():
     ]
 
 
-def test_repr_of_an_unfinished_object_says_what_is_missing():
+def test_repr_of_an_unfinished_object_marks_missing_values():
     launcher = Launcher.__new__(Launcher)
     launcher.debug = True
     assert repr(launcher) == "Launcher(<unrecorded>, debug=True)"

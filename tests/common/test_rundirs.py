@@ -1,4 +1,4 @@
-"""Run directories: numbered, one per driver, whoever else starts at the same moment."""
+"""Run directories are numbered, and each driver gets its own, even if several start together."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_thousands_of_runs_do_not_make_it_slow(tmp_path):
     assert time.perf_counter() - started_s < 10
 
 
-def test_nobody_else_may_write_there(tmp_path):
+def test_other_users_cannot_write_to_it(tmp_path):
     umask = os.umask(0)
     try:
         made = Path(make_rundir(tmp_path / "above" / "runs"))

@@ -1,4 +1,4 @@
-"""The ways of logging that a Config can name."""
+"""The log configurations that a Config accepts."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_json_logging_has_the_traceback(json_lines):
     assert record["formatted"].endswith("ValueError: wrong")
 
 
-def test_json_logging_of_what_json_has_no_words_for(json_lines):
+def test_json_logging_of_values_that_json_cannot_represent(json_lines):
     class Bad:
         def __repr__(self) -> str:
             raise RuntimeError("no")

@@ -1,4 +1,4 @@
-"""Something to import."""
+"""Objects for tests to import."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_function_that_chooses_by_type_travels() -> None:
     assert [back(1), back("x")] == ["number", "any"]
 
 
-def test_weak_tables_travel_with_what_they_hold() -> None:
+def test_weak_dictionaries_travel_with_their_items() -> None:
     assert dict(pickle.loads(by_value.dumps(WeakKeyDictionary({int: 1})))) == {int: 1}
 
 

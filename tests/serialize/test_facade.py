@@ -24,8 +24,8 @@ THINGS = (Unpicklable(3), Unpicklable(4))
 
 @pytest.fixture
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is forgotten after it."""
-    for name in ("_for_code", "_for_data", "_known"):
+    """Remove the registrations of a test at its end."""
+    for name in ("serializers_for_code", "serializers_for_data", "known_serializers"):
         monkeypatch.setattr(facade, name, dict(getattr(facade, name)))
 
 
@@ -44,7 +44,7 @@ def test_the_layout_of_buffers_is_size_line_end_and_bytes() -> None:
 
 
 @given(st.binary(min_size=1))
-def test_rubbish_is_refused(data: bytes) -> None:
+def test_malformed_bytes_are_refused(data: bytes) -> None:
     for read in (deserialize, unpack_apply_message):
         with pytest.raises((DeserializationError, DeserializerPluginError)):
             read(data)
@@ -73,7 +73,7 @@ def test_the_worker_opens_a_packed_call_where_it_expects_a_pickle() -> None:
     assert function(*args, **kwargs) == 5
 
 
-def test_what_no_serializer_can_do_is_an_error() -> None:
+def test_an_object_that_no_serializer_accepts_is_an_error() -> None:
     with pytest.raises(SerializationError, match="generator"):
         serialize(i for i in ())
 
@@ -93,7 +93,7 @@ def test_large_objects_are_mentioned_in_the_log(caplog: pytest.LogCaptureFixture
 
 
 class TestPlugins:
-    def test_are_asked_for_what_pickle_cannot_do(self, with_plugin: None) -> None:
+    def test_get_objects_that_pickle_refuses(self, with_plugin: None) -> None:
         payload = serialize(THINGS)
         assert payload.startswith(b"tests.serialize.helpers NumberedSerializer\n")
         assert deserialize(payload) == THINGS
@@ -101,7 +101,7 @@ class TestPlugins:
 
     def test_are_found_by_name_in_another_process(self, with_plugin: None) -> None:
         payload = serialize(THINGS)
-        del facade._known[NumberedSerializer.identifier]
+        del facade.known_serializers[NumberedSerializer.identifier]
         assert deserialize(payload) == THINGS
 
     def test_may_carry_the_arguments_of_a_task(self, with_plugin: None) -> None:
@@ -110,7 +110,7 @@ class TestPlugins:
         args, kwargs = loads(*dump_arguments(number_of, THINGS[:1], {}))
         assert (args, kwargs) == (THINGS[:1], {})
 
-    def test_do_not_hide_who_is_to_blame(self, with_plugin: None) -> None:
+    def test_do_not_hide_the_culprit(self, with_plugin: None) -> None:
         with pytest.raises(SerializationError, match="Argument 0 of number_of"):
             dump_call(number_of, ((i for i in ()),), {})
 
@@ -158,7 +158,7 @@ def test_dill_is_asked_for_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatc
             use()
 
 
-def test_dill_takes_what_pickle_cannot() -> None:
+def test_dill_serializes_objects_that_pickle_refuses() -> None:
     pytest.importorskip("dill")
     lock = threading.Lock()
     assert type(deserialize(serialize(lock))) is type(lock)

@@ -1,4 +1,4 @@
-"""Functions are named by content only as long as nothing that they depend on can change unseen."""
+"""Functions are named by content only as long as no dependency can change unnoticed."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ task, set_to = make()
         "def task(x):\n    class Local:\n        y = x\n    return Local().y",
     ],
 )
-def test_what_cannot_change_unseen_is_named(source: str) -> None:
+def test_functions_that_cannot_change_unnoticed_are_named(source: str) -> None:
     assert is_named(source)
 
 
@@ -135,7 +135,7 @@ def test_what_cannot_change_unseen_is_named(source: str) -> None:
         "import functools\nXS = []\ndef f(): return XS\ndef task(): pass\nfunctools.update_wrapper(task, f)",
     ],
 )
-def test_what_could_change_unseen_is_not_named(source: str) -> None:
+def test_functions_that_may_change_unnoticed_are_not_named(source: str) -> None:
     assert not is_named(source)
 
 
@@ -219,8 +219,7 @@ def test_one_off_closures_leave_nothing_behind(call: Calls) -> None:
         assert call(closures.make(n)) == n
     gc.collect()
     assert call.named == 0
-    assert repr(call.cache) == "<FunctionCache functions=0 names=0>"
-    assert not call.cache._once
+    assert repr(call.cache) == "<FunctionCache once=0 functions=0 names=0>"
 
 
 def test_bound_methods_and_objects_travel_with_their_calls(call: Calls) -> None:
@@ -259,7 +258,7 @@ def test_no_more_functions_are_named_than_take_so_much_memory(
     assert len(call.worker) == 3
 
 
-def test_what_cannot_be_pickled_is_left_to_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_that_cannot_be_pickled_gets_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(function: object) -> bytes:
         raise TypeError("no")
 

@@ -1,4 +1,4 @@
-"""What users write works on workers: one script with all kinds of functions, one kernel for them all."""
+"""All kinds of functions in a user's script work on workers; one kernel runs them all."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_numbers_may_be_written_to_in_both_ways() -> None:
     ],
 )
 @pytest.mark.parametrize("dump", [dump_arguments, dump_call])
-def test_the_argument_to_blame_is_named(dump: Any, args: Any, kwargs: Any, words: str) -> None:
+def test_the_error_names_the_argument_to_change(dump: Any, args: Any, kwargs: Any, words: str) -> None:
     def test_call() -> None: ...
 
     with pytest.raises(SerializationError, match=words) as caught:
@@ -150,7 +150,7 @@ def test_the_argument_to_blame_is_named(dump: Any, args: Any, kwargs: Any, words
     assert isinstance(caught.value.__cause__, TypeError)
 
 
-def test_the_function_is_named_when_it_is_to_blame() -> None:
+def test_the_error_names_the_function_that_cannot_be_pickled() -> None:
     generator = (i for i in ())
 
     def test_call() -> object:
@@ -160,7 +160,7 @@ def test_the_function_is_named_when_it_is_to_blame() -> None:
         dump_call(test_call, (1,), {})
 
 
-def test_a_result_that_cannot_be_pickled_is_named() -> None:
+def test_the_error_names_the_type_of_a_result_that_cannot_be_pickled() -> None:
     with pytest.raises(SerializationError, match=r"result of type builtins\.generator"):
         dump_value(UNPICKLABLE)
 
@@ -235,7 +235,7 @@ class TestDill:
                 dump(LOCK)
 
 
-def test_a_result_that_cannot_be_unpickled_says_so() -> None:
+def test_a_result_that_cannot_be_unpickled_is_reported() -> None:
     with pytest.raises(DeserializationError, match="cannot be unpickled here: ValueError"):
         load_value(*dump_value(FailsHere()))
 
@@ -279,7 +279,7 @@ def test_a_cause_that_cannot_be_pickled_does_not_affect_the_others() -> None:
     assert isinstance(arrived.__cause__.__cause__, TwoArguments)
 
 
-def test_rubbish_in_place_of_an_exception_is_an_exception() -> None:
+def test_malformed_bytes_in_place_of_an_exception_become_one() -> None:
     for payload in (b"rubbish", b"", pickle.dumps(3), pickle.dumps([3]), pickle.dumps([])):
         assert isinstance(load_exception(payload), Exception)
 

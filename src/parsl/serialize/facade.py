@@ -26,10 +26,10 @@ _PICKLE = PickleSerializer()
 _DILL = DillSerializer()
 _DILL_FOR_CODE = DillCallableSerializer()
 #: In the order of the attempts.
-_for_code: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
-_for_data: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
+serializers_for_code: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
+serializers_for_data: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
 #: The serializers that bytes can name; others are imported when their identifier is found.
-_known: dict[bytes, SerializerBase] = {
+known_serializers: dict[bytes, SerializerBase] = {
     serializer.identifier: serializer for serializer in (_PICKLE, _DILL, _DILL_FOR_CODE)
 }
 #: A packed call above this size, in bytes, causes a warning in the log.
@@ -40,12 +40,12 @@ _DILLED = (_DILL.identifier + _LINE_END, _DILL_FOR_CODE.identifier + _LINE_END)
 
 def register_method_for_code(s: SerializerBase) -> None:
     """Add a serializer for functions, to be tried after the earlier ones."""
-    _for_code[s.identifier] = _known[s.identifier] = s
+    serializers_for_code[s.identifier] = known_serializers[s.identifier] = s
 
 
 def register_method_for_data(s: SerializerBase) -> None:
     """Add a serializer for values, to be tried after the earlier ones."""
-    _for_data[s.identifier] = _known[s.identifier] = s
+    serializers_for_data[s.identifier] = known_serializers[s.identifier] = s
 
 
 def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
@@ -58,7 +58,7 @@ def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
     Raises:
         SerializationError: No registered serializer can convert the object.
     """
-    methods, dill = (_for_code, _DILL_FOR_CODE) if callable(obj) else (_for_data, _DILL)
+    methods, dill = (serializers_for_code, _DILL_FOR_CODE) if callable(obj) else (serializers_for_data, _DILL)
     causes: list[Exception] = []
     for identifier, serializer in [*methods.items(), (dill.identifier, dill)]:
         try:
@@ -92,7 +92,7 @@ def deserialize(payload: bytes) -> Any:
     identifier, end, body = bytes(payload).partition(_LINE_END)
     if not end:
         raise DeserializationError("the bytes do not begin with a serializer's identifier")
-    serializer = _known.get(identifier) or _import_serializer(identifier)
+    serializer = known_serializers.get(identifier) or _import_serializer(identifier)
     try:
         return serializer.deserialize(body)
     except Exception as error:
@@ -109,7 +109,7 @@ def _import_serializer(identifier: bytes) -> SerializerBase:
         raise DeserializerPluginError(identifier) from error
     if not isinstance(serializer, SerializerBase):
         raise DeserializerPluginError(identifier)
-    _known[identifier] = serializer
+    known_serializers[identifier] = serializer
     return serializer
 
 

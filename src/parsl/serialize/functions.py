@@ -239,7 +239,9 @@ class FunctionCache:
         self._named_bytes = 0
 
     def __repr__(self) -> str:
-        return f"<FunctionCache functions={len(self._entries)} names={len(self._names)}>"
+        return (
+            f"<FunctionCache once={len(self._once)} functions={len(self._entries)} names={len(self._names)}>"
+        )
 
     def lookup(self, function: Callable[..., Any]) -> NamedFunction | None:
         """Return a function under its name, or None if it must travel with this call.
