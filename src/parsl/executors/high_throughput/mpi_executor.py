@@ -127,10 +127,7 @@ class MPIExecutor(HighThroughputExecutor):
         """How many tasks a block runs at once: its workers are all on one node."""
         return self.max_workers_per_block
 
-    @property
-    def workers_per_block(self) -> int:
-        """How many tasks a block runs at once."""
-        return self.max_workers_per_block
+    workers_per_block = workers_per_node
 
     def monitor_resources(self) -> bool:
         """Return whether tasks can be measured: not those that run on other nodes."""
@@ -207,12 +204,8 @@ def _check_launcher(owner: object, provider: Any) -> None:
 
     launcher = getattr(provider, "launcher", None)
     if not isinstance(launcher, SimpleLauncher):
-        validate.wrong_type(
-            owner,
-            "provider.launcher",
-            launcher,
-            "SimpleLauncher(): a block has one manager; its tasks start programs on other nodes themselves",
-        )
+        expected = "SimpleLauncher(): a block has one manager; its tasks start programs on other nodes"
+        validate.wrong_type(owner, "provider.launcher", launcher, expected)
 
 
 def _nodes_per_block(owner: object, provider: Any) -> int | None:
@@ -227,22 +220,10 @@ def _nodes_per_block(owner: object, provider: Any) -> int | None:
         return None
     if not any(os.environ.get(variable) for variable in variables):
         return nodes_per_block
-    _refuse_second_block(owner, provider)
-    return max(nodes_per_block, len(_nodes_of_this_job()))
-
-
-def _nodes_of_this_job() -> list[str]:
+    if provider.max_blocks > 1:
+        expected = "1: every block of a LocalProvider would use the same nodes, those of this job"
+        validate.wrong_value(owner, "provider.max_blocks", provider.max_blocks, expected)
     try:
-        return read_nodes(os.environ, platform.node())
+        return max(nodes_per_block, len(read_nodes(os.environ, platform.node())))
     except NoNodes as error:
         raise ConfigurationError(str(error)) from error
-
-
-def _refuse_second_block(owner: object, provider: Any) -> None:
-    if provider.max_blocks > 1:
-        validate.wrong_value(
-            owner,
-            "provider.max_blocks",
-            provider.max_blocks,
-            "1: every block of a LocalProvider would use the same nodes, those of this job",
-        )

@@ -1,8 +1,8 @@
-"""The beginnings of the command lines that start an MPI program on given nodes. Data in, text out."""
+"""The prefixes of command lines that start an MPI program on given nodes: pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parsl.executors.errors import InvalidResourceSpecification
@@ -15,26 +15,26 @@ def validate_resource_spec(resource_spec: Mapping[str, Any]) -> None:
     """Check the resource specification of an MPI task.
 
     Raises:
-        InvalidResourceSpecification: It is missing, has unknown keys, or its numbers do not fit together.
+        InvalidResourceSpecification: It is empty, has unknown keys, or its numbers contradict each other.
     """
     unknown = set(resource_spec) - MPI_KEYS
     if unknown:
-        raise InvalidResourceSpecification(unknown, f"Known are {', '.join(sorted(MPI_KEYS))}.")
+        raise InvalidResourceSpecification(unknown, f"The known keys are {', '.join(sorted(MPI_KEYS))}.")
     complete_resources(resource_spec)
 
 
 def compose_mpiexec_launch_cmd(
     resource_spec: Mapping[str, Any], node_hostnames: Sequence[str], hostfile: str | None = None
 ) -> tuple[str, str]:
-    """Compose the beginning of a command line for the mpiexec of MPICH or of HPE PALS.
+    """Compose the prefix for the mpiexec of MPICH or of HPE PALS.
 
     Args:
-        resource_spec: What the task asks for.
-        node_hostnames: Its nodes.
-        hostfile: A file with their names, to be used in place of a list; without white space in its path.
+        resource_spec: What the task requests.
+        node_hostnames: The task's nodes.
+        hostfile: A file with their names, to be used instead of a list; its path must not contain spaces.
 
     Returns:
-        The variable to put it in, and the text.
+        The variable to put the prefix in, and the prefix.
     """
     task = complete_resources(resource_spec)
     where = f"--hostfile {hostfile}" if hostfile else f"-hosts {','.join(node_hostnames)}"
@@ -47,9 +47,9 @@ def compose_mpiexec_launch_cmd(
 def compose_srun_launch_cmd(
     resource_spec: Mapping[str, Any], node_hostnames: Sequence[str], hostfile: str | None = None
 ) -> tuple[str, str]:
-    """Compose the beginning of a command line for Slurm's srun; as `compose_mpiexec_launch_cmd`."""
+    """Compose the prefix for Slurm's srun; see `compose_mpiexec_launch_cmd`."""
     task = complete_resources(resource_spec)
-    # srun takes what has a slash in it for the name of a file.
+    # An argument with a slash is the name of a file to srun.
     where = f"--nodelist={hostfile}" if hostfile else f"--nodelist {','.join(node_hostnames)}"
     size = f"--ntasks {task.num_ranks} --ntasks-per-node {task.ranks_per_node}"
     return "PARSL_SRUN_PREFIX", f"srun {size} {where} --nodes {len(node_hostnames)} {task.launcher_options}"
@@ -58,7 +58,7 @@ def compose_srun_launch_cmd(
 def compose_aprun_launch_cmd(
     resource_spec: Mapping[str, Any], node_hostnames: Sequence[str], hostfile: str | None = None
 ) -> tuple[str, str]:
-    """Compose the beginning of a command line for Cray's aprun; as `compose_mpiexec_launch_cmd`."""
+    """Compose the prefix for Cray's aprun; see `compose_mpiexec_launch_cmd`."""
     task = complete_resources(resource_spec)
     where = f"--node-list-file {hostfile}" if hostfile else f"-node-list {','.join(node_hostnames)}"
     return (
@@ -67,8 +67,7 @@ def compose_aprun_launch_cmd(
     )
 
 
-_Compose = Callable[[Mapping[str, Any], Sequence[str], "str | None"], tuple[str, str]]
-_COMPOSERS: dict[str, _Compose] = {
+_COMPOSERS = {
     "aprun": compose_aprun_launch_cmd,
     "srun": compose_srun_launch_cmd,
     "mpiexec": compose_mpiexec_launch_cmd,
@@ -81,25 +80,23 @@ def compose_all(
     node_hostnames: Sequence[str],
     hostfile: str | None = None,
 ) -> dict[str, str]:
-    """Compose the beginnings for all launchers.
+    """Compose the prefixes for all launchers.
 
     Args:
-        mpi_launcher: The one that PARSL_MPI_PREFIX is for, one of `VALID_LAUNCHERS`.
-        resource_spec: What the task asks for.
-        node_hostnames: Its nodes.
-        hostfile: A file with their names, to be used in place of a list.
+        mpi_launcher: The launcher that PARSL_MPI_PREFIX is for, one of `VALID_LAUNCHERS`.
+        resource_spec: What the task requests.
+        node_hostnames: The task's nodes.
+        hostfile: A file with their names, to be used instead of a list.
 
     Returns:
-        The texts by the names of the variables to put them in.
+        The prefixes by the names of the variables to put them in.
 
     Raises:
-        RuntimeError: There is no such launcher.
+        RuntimeError: The launcher is unknown.
     """
     if mpi_launcher not in _COMPOSERS:
         raise RuntimeError(f"Unknown mpi_launcher: {mpi_launcher}; there are {', '.join(VALID_LAUNCHERS)}")
     composed = {
-        name: dict([compose(resource_spec, node_hostnames, hostfile)]) for name, compose in _COMPOSERS.items()
+        name: compose(resource_spec, node_hostnames, hostfile) for name, compose in _COMPOSERS.items()
     }
-    prefixes = {variable: text for texts in composed.values() for variable, text in texts.items()}
-    [prefixes["PARSL_MPI_PREFIX"]] = composed[mpi_launcher].values()
-    return prefixes
+    return {**dict(composed.values()), "PARSL_MPI_PREFIX": composed[mpi_launcher][1]}

@@ -5,29 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from parsl.executors.high_throughput.wire.protocol import CleanupCommands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Canceller(Protocol):
-        """The part of a provider that knows how to cancel jobs."""
-
-        def cancel_commands(self, job_ids: Sequence[object], /) -> list[list[str]]: ...
-
-    class Sender(Protocol):
-        """Sends messages to the interchange."""
-
-        def send(self, message: CleanupCommands, /) -> None: ...
-
-    class Jobs(Protocol):
-        """Knows the jobs of an executor."""
-
-        def jobs_to_cancel(self) -> list[object]: ...
-
+    from parsl.executors.blocks.block_set import BlockSet
+    from parsl.executors.high_throughput.driver.connection import Connection
+    from parsl.providers.base import ExecutionProvider
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +38,8 @@ class CleanupRegistry:
     def __init__(
         self,
         label: str,
-        provider: Canceller,
-        sender: Sender,
+        provider: ExecutionProvider,
+        sender: Connection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._label = label
@@ -78,7 +64,7 @@ class CleanupRegistry:
                 self.commands = commands + self.commands
                 self._sender.send(CleanupCommands(commands, is_addition=True))
 
-    def update(self, blocks: Jobs) -> None:
+    def update(self, blocks: BlockSet) -> None:
         """Send all commands again if jobs have begun or ended.
 
         Args:

@@ -190,7 +190,7 @@ def listen_tcp(owner: str, address: str, port: int | None, ports: tuple[int, int
     Raises:
         ConfigurationError: No port can be used; the error names those that were tried.
     """
-    candidates = [port] if port is not None else random.sample(range(*ports), len(range(*ports)))
+    candidates = [port] if port is not None else random.sample(range(*ports), ports[1] - ports[0])
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     refusal: OSError | None = None
     for candidate in candidates:

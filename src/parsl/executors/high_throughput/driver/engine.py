@@ -33,7 +33,7 @@ from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, write_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.executors.high_throughput.driver.cleanup_registry import Canceller
+    from parsl.providers.base import ExecutionProvider
 
 #: How long the interchange may take to report which blocks are idle, in seconds.
 HOLD_TIMEOUT_S = 5.0
@@ -70,7 +70,7 @@ class Engine(BlockListener):
         OSError: A file cannot be written, or there are no descriptors left.
     """
 
-    def __init__(self, settings: EngineSettings, owner: EngineOwner, provider: Canceller) -> None:
+    def __init__(self, settings: EngineSettings, owner: EngineOwner, provider: ExecutionProvider) -> None:
         self._settings = settings
         self._owner = owner
         self._log_dir = Path(settings.log_dir)

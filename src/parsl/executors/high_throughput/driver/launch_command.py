@@ -1,4 +1,4 @@
-"""The shell command that starts a manager: our own, or a user's launch_cmd template filled in."""
+"""The commands that start managers and the interchange: our own, or those of the user."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ import parsl.version
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
-#: Our own package is found where the driver has it, even if that is no place that every Python looks at.
+#: The package is imported from where the driver has it, even if that is not on the default path.
 _START = "import sys; sys.path.append({root!r}); from {module} import main; sys.exit(main())"
 
 
 def python_command(module: str) -> list[str]:
-    """The words of the command that runs the `main` of one of our modules in the driver's own Python."""
+    """Return the command that runs the `main` of a module of this package in the driver's own Python."""
     package = Path(parsl.version.__file__).absolute().parent
     return [sys.executable, "-c", _START.format(root=str(package.parent), module=module)]
 
 
 def interchange_command(given: list[str] | None) -> list[str]:
-    """The words of the command that starts the interchange.
+    """Return the command that starts the interchange.
 
     Args:
-        given: the user's; None for the driver's own Python. What is not on the PATH is looked for beside
-            that, for its environment need not be activated.
+        given: The user's command; None for the driver's own Python. A program that is not on the PATH is
+            searched for next to that Python, because its environment may not be activated.
     """
     if given is None:
         return python_command("parsl.executors.high_throughput.interchange.command")
     program, *arguments = given
-    beside = os.path.join(os.path.dirname(sys.executable), program)
-    if "/" in program or shutil.which(program) or not os.access(beside, os.X_OK):
+    neighbor = os.path.join(os.path.dirname(sys.executable), program)
+    if "/" in program or shutil.which(program) or not os.access(neighbor, os.X_OK):
         return given
-    return [beside, *arguments]
+    return [neighbor, *arguments]
 
 
 def launch_command(
     owner: str, template: str | None, settings_file: str, block_id: str, settings: ManagerSettings
 ) -> str:
-    """The command line for a block.
+    """Return the shell command that starts a manager of a block.
 
     Args:
-        owner: the executor's name, for errors.
-        template: the user's template; None for the driver's own Python.
-        settings_file: where the managers' settings are.
-        block_id: which block.
-        settings: the values for the fields of upstream's flags.
+        owner: The executor's name, for errors.
+        template: The user's template; None for the driver's own Python.
+        settings_file: The file with the managers' settings.
+        block_id: The block.
+        settings: The values for the fields of upstream's flags.
 
-    Raises: ConfigurationError when the template cannot be filled in.
+    Raises:
+        ConfigurationError: The template cannot be filled in.
     """
-    file = shlex.quote(settings_file)
+    file, block = shlex.quote(settings_file), shlex.quote(block_id)
     if template is None:
         command = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))
-        return f"{command} --settings {file} --block_id {shlex.quote(block_id)}"
-    block = shlex.quote(block_id)
+        return f"{command} --settings {file} --block_id {block}"
     logdir = shlex.quote(str(Path(settings_file).parent))
     fields = {"settings": file, "block_id": block, "logdir": logdir, **_upstream_fields(settings)}
     try:
-        # Templates of earlier years are filled in twice, the second time with the block: {{block_id}}.
+        # Older templates are filled in twice, the second time with the block: {{block_id}}.
         return template.format(**fields).replace("{block_id}", block)
     except (KeyError, IndexError, ValueError) as error:
         raise ConfigurationError(
@@ -70,11 +70,11 @@ def launch_command(
 
 
 def _upstream_fields(settings: ManagerSettings) -> dict[str, object]:
-    """What templates of earlier years name: the values of process_worker_pool.py's flags."""
-    most = settings.max_workers
+    """Return the fields of older templates: the values of process_worker_pool.py's flags."""
+    limit = settings.max_workers
     return {
         "debug": "--debug" if settings.debug else "",
-        "max_workers_per_node": "" if most is None else f"--max_workers_per_node {most}",
+        "max_workers_per_node": "" if limit is None else f"--max_workers_per_node {limit}",
         "addresses": ",".join(settings.addresses),
         "worker_port": settings.port,
         "cert_dir": shlex.quote(settings.cert_dir or "None"),

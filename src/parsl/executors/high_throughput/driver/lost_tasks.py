@@ -19,19 +19,8 @@ from parsl.executors.high_throughput.wire.protocol import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
+    from parsl.executors.blocks.block_set import BlockSet
     from parsl.executors.blocks.views import KnownJob
-
-    class Blocks(Protocol):
-        """What this module requires of the executor's blocks."""
-
-        def known_job(self, block_id: str) -> KnownJob | None: ...
-
-        def poll(self) -> None: ...
-
-        def process_lost(self) -> None: ...
-
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +52,7 @@ class LostTasks:
         walltime_s: How long a block may run, in seconds; None if unknown.
     """
 
-    def __init__(self, label: str, blocks: Blocks, tasks: TaskTable, walltime_s: float | None) -> None:
+    def __init__(self, label: str, blocks: BlockSet, tasks: TaskTable, walltime_s: float | None) -> None:
         self._label = label
         self._blocks = blocks
         self._tasks = tasks
