@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.high_throughput.interchange.timed_tasks import TimeOffered
+from parsl.executors.high_throughput.interchange.task_queue import TimeOffered
 from parsl.executors.high_throughput.wire.protocol import Task
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.job_status_poller import JobStatusPoller

@@ -92,7 +92,7 @@ def test_an_interchange_that_took_another_ones_place_knows_of_the_jobs(
     interchange.kill()
     wait_until(lambda: (found := interchanges(driver)) and found != [interchange], what="another interchange")
     log = driver.directory / "r/000/htex/interchange.log"
-    wait_until(lambda: "all that was known is known again" in log.read_text())
+    wait_until(lambda: "the state of the lost interchange is restored" in log.read_text())
     driver.process.kill()
     wait_until(lambda: none_is_left(cluster), what="the end of all jobs")
     assert not cluster.job(2).hosts, "it has never begun"

@@ -72,7 +72,7 @@ def test_require_is_an_error_of_the_configuration() -> None:
 def test_a_connection_without_a_descriptor_is_turned_away_with_the_reason() -> None:
     script = """
         import os, resource, select, socket, sys, tempfile
-        from parsl.executors.high_throughput.interchange.manager_links import LocalLinks
+        from parsl.executors.high_throughput.interchange.links import LocalLinks
         from parsl.executors.high_throughput.wire.message_stream import MessageStream
         from parsl.executors.high_throughput.wire.protocol import decode_to_manager
 
@@ -93,9 +93,9 @@ def test_a_connection_without_a_descriptor_is_turned_away_with_the_reason() -> N
             except OSError:
                 os.close(fill.pop())
             [(fd, _)] = epoll.poll()
-            links.serve(fd, None, None)
+            links.ready(fd)
             print(links)
-            links.serve(fd, None, None)
+            links.ready(fd)
             print(links, len(epoll.poll(0)))
             [[head]] = MessageStream(clients[1]).receive()
             print(decode_to_manager(head).reason)

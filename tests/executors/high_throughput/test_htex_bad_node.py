@@ -74,7 +74,9 @@ def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
         return any(warning.category is BadNodeWarning for warning in recwarn.list)
 
     wait_until(is_told)
-    assert "Node node0 is set aside" in str(next(w.message for w in recwarn if w.category is BadNodeWarning))
+    assert "Node node0 is quarantined" in str(
+        next(w.message for w in recwarn if w.category is BadNodeWarning)
+    )
     if is_interchange_lost:
         kill_interchange(run, wait_until)
     before = tasks.runs(marks)

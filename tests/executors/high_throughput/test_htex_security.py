@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from parsl.executors.high_throughput.driver.endpoints import listen_unix
-from parsl.executors.high_throughput.interchange import manager_links
+from parsl.executors.high_throughput.interchange import links as interchange_links
 from parsl.executors.high_throughput.wire import protocol
 from parsl.version import VERSION
 from tests.executors.high_throughput.test_htex_network import port_of
@@ -162,14 +162,14 @@ def test_another_user_is_turned_away_from_the_unix_socket(
 ) -> None:
     listening = listen_unix(tmp_path)
     assert listening is not None
-    monkeypatch.setattr(manager_links.os, "getuid", lambda: os.geteuid() + 1)
+    monkeypatch.setattr(interchange_links.os, "getuid", lambda: os.geteuid() + 1)
     with select.epoll() as epoll, socket.socket(socket.AF_UNIX) as stranger:
-        links = manager_links.LocalLinks(listening.sock.detach(), epoll)
+        links = interchange_links.LocalLinks(listening.sock.detach(), epoll)
         stranger.settimeout(30)
         stranger.connect(str(listening.path))
         [(descriptor, _)] = epoll.poll(30)
-        links.serve(descriptor, lambda *_: None, lambda _: None)
+        links.ready(descriptor)
         assert stranger.recv(1) == b""
-        assert "another user was refused" in caplog.text
+        assert "refused a connection of another user" in caplog.text
         links.close()
     listening.close()

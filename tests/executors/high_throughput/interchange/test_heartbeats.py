@@ -1,34 +1,49 @@
-"""Signs of life: every manager in its turn, those in doubt at once and once more."""
+"""Every manager gets a heartbeat in its turn; a connection that is reported to be closed is probed first."""
 
 from __future__ import annotations
 
-from parsl.executors.high_throughput.interchange.heartbeats import AT_ONCE, DOUBT_S, HeartbeatSchedule
+from parsl.executors.high_throughput.interchange.heartbeats import AT_ONCE, PROBE_AGAIN_S, HeartbeatSchedule
+from parsl.executors.high_throughput.interchange.manager import Manager
+from tests.executors.high_throughput.interchange.fakes import FakeLink, register
 
 
-def test_all_get_one_each_period_a_few_at_a_time() -> None:
-    names = [str(number).encode() for number in range(AT_ONCE + 3)]
-    signs = HeartbeatSchedule(30.0, 100.0)
-    assert signs.due_s == 130.0
-    assert signs.take(names, 129.0) == []
-    assert signs.take(names, 130.0) == names[:AT_ONCE]
-    assert signs.due_s < 0
-    assert signs.take(names, 130.1) == names[AT_ONCE:]
-    assert signs.due_s == 160.0
+def managers(count: int) -> list[Manager]:
+    return [Manager(register(str(number)), FakeLink(), 0.0) for number in range(count)]
 
 
-def test_a_connection_that_is_said_to_be_closed_is_tried_at_once_and_a_bit_later() -> None:
-    signs = HeartbeatSchedule(30.0, 0.0)
-    signs.doubt([b"a"], 1.0)
-    assert repr(signs) == "<HeartbeatSchedule waiting=1 doubted=1>"
-    assert signs.take([b"a", b"b"], 1.0) == [b"a"]
-    assert signs.due_s == 1.0 + DOUBT_S
-    assert signs.take([b"a", b"b"], 1.0 + DOUBT_S) == [b"a"]
-    assert signs.due_s == 30.0
+def test_all_managers_get_one_each_period_a_few_at_a_time() -> None:
+    everybody = managers(AT_ONCE + 3)
+    schedule = HeartbeatSchedule(30.0, 100.0)
+    assert schedule.due_s == 130.0
+    assert schedule.take(everybody, 129.0) == []
+    assert schedule.take(everybody, 130.0) == everybody[:AT_ONCE]
+    assert schedule.due_s < 0
+    assert schedule.take(everybody, 130.1) == everybody[AT_ONCE:]
+    assert schedule.due_s == 160.0
 
 
-def test_who_is_in_doubt_does_not_wait_behind_the_others() -> None:
-    signs = HeartbeatSchedule(1.0, 0.0)
-    everybody = [str(number).encode() for number in range(2 * AT_ONCE)]
-    signs.take(everybody, 1.0)
-    signs.doubt([b"x"], 1.0)
-    assert signs.take(everybody, 1.0)[0] == b"x"
+def test_a_closed_connection_is_probed_at_once_and_a_little_later() -> None:
+    both = managers(2)
+    schedule = HeartbeatSchedule(30.0, 0.0)
+    schedule.probe(both[0], 1.0)
+    assert repr(schedule) == "<HeartbeatSchedule waiting=1 probed=1>"
+    assert schedule.take(both, 1.0) == both[:1]
+    assert schedule.due_s == 1.0 + PROBE_AGAIN_S
+    assert schedule.take(both, 1.0 + PROBE_AGAIN_S) == both[:1]
+    assert schedule.due_s == 30.0
+
+
+def test_a_probe_does_not_wait_behind_other_heartbeats() -> None:
+    *everybody, closed = managers(2 * AT_ONCE + 1)
+    schedule = HeartbeatSchedule(1.0, 0.0)
+    schedule.take(everybody, 1.0)
+    schedule.probe(closed, 1.0)
+    assert schedule.take(everybody, 1.0)[0] is closed
+
+
+def test_a_lost_manager_gets_none() -> None:
+    both = managers(2)
+    schedule = HeartbeatSchedule(1.0, 0.0)
+    schedule.probe(both[0], 0.0)
+    both[0].is_gone = True
+    assert schedule.take(both[1:], 1.0) == both[1:]

@@ -9,75 +9,74 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
+from parsl.executors.high_throughput.interchange.manager import Manager
+from parsl.executors.high_throughput.interchange.matching import Matching, WorkerMatching
+from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
 from parsl.executors.high_throughput.interchange.restoration import Restoration
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
 from parsl.executors.high_throughput.wire.protocol import DONE, Register, Resources, Result, Results, Task
+from tests.executors.high_throughput.interchange.fakes import (
+    FakeLink,
+    given,
+    join,
+    join_and_compare,
+    register,
+)
 
 
 def task(number: int, nodes: int = 1) -> Task:
     return Task(number, b"", b"", resources=Resources(nodes, 1, nodes))
 
 
-def register(name: str, held: Any = (), nodes: int = 0, acknowledged: int = 0) -> Register:
-    return Register(
-        1, name, "v", "3", "host", "0", 1, 2, 2, list(held), nodes=nodes, acknowledged=acknowledged
-    )
-
-
-def replacement(*expected: str, kind: type[InterchangeState] = InterchangeState) -> InterchangeState:
-    """An interchange's state after the driver has offered tasks 1 to 4."""
-    state = kind(RandomManagerSelector())
-    state.restoration = Restoration({name: f"block of {name}" for name in expected})
+def replacement(*expected: str, matching: Matching | None = None) -> InterchangeState:
+    """Return the state of a replacement interchange after the driver has offered tasks 1 to 4."""
+    restoration = Restoration({name: f"block of {name}" for name in expected})
+    state = InterchangeState(matching or WorkerMatching(RandomManagerSelector()), restoration)
     state.add_tasks([task(number) for number in range(1, 5)])
-    state.restoration.complete()
+    restoration.complete()
     state.end_restoration()
     return state
 
 
-def given(state: InterchangeState) -> dict[bytes, list[int]]:
-    return {name: [task.id for task in tasks] for name, tasks in state.match()}
-
-
 def test_with_nobody_to_wait_for_offers_are_given_out_at_once() -> None:
     state = replacement()
-    state.register(b"a", register("a"), 0.0)
+    join(state, register("a"))
     assert given(state) == {b"a": [1, 2]}
 
 
 def test_offers_wait_for_those_who_may_hold_them_and_new_tasks_do_not() -> None:
     state = replacement("a", "b")
-    _, strange = state.register(b"a", register("a", held=[2]), 0.0)
-    assert strange == []
+    _, unknown = join_and_compare(state, register("a", held=[2]))
+    assert unknown == []
     state.add_tasks([task(9)])
     assert given(state) == {b"a": [9]}
     assert not state.end_restoration()
-    state.register(b"b", register("b", held=[1, 4]), 0.0)
+    join(state, register("b", held=[1, 4]))
     assert state.end_restoration()
-    state.results(b"b", Results([Result(1, DONE, b"")], 2, 1), 0.0)
+    state.finish(state.managers[b"b"], Results([Result(1, DONE, b"")], 2, 1), 0.0)
     assert given(state) == {b"b": [3]}
 
 
 def test_what_is_not_pending_any_more_is_not_for_the_manager_to_have() -> None:
     state = replacement("a")
     assert state.cancel(2) is None
-    record, strange = state.register(b"a", register("a", held=[1, 2, 77]), 0.0)
-    assert (record.held, strange) == ({1}, [2, 77])
-    assert state.results(b"a", Results([Result(77, DONE, b"")], 2, 1), 0.0) == []
+    record, unknown = join_and_compare(state, register("a", held=[1, 2, 77]))
+    assert (record.held, unknown) == ({1}, [2, 77])
+    assert state.finish(state.managers[b"a"], Results([Result(77, DONE, b"")], 2, 1), 0.0) == []
 
 
 def test_only_managers_that_were_there_may_claim_tasks_and_only_once() -> None:
     state = replacement("a", "b")
-    assert state.register(b"x", register("x", held=[1]), 0.0)[1] == [1]
-    assert state.register(b"a", register("a", held=[2]), 0.0)[1] == []
-    assert state.register(b"a", register("a", held=[2, 3]), 0.0)[1] == [3]
+    assert join_and_compare(state, register("x", held=[1]))[1] == [1]
+    assert join_and_compare(state, register("a", held=[2]))[1] == []
+    assert join_and_compare(state, register("a", held=[2, 3]))[1] == [3]
     assert state.managers[b"a"].held == {2}
 
 
 def test_a_manager_that_does_not_come_back_is_not_waited_for_for_ever() -> None:
     state = replacement("a", "b", "c")
-    state.register(b"a", register("a"), 0.0)
+    join(state, register("a"))
     assert state.give_up_missing("block of b") == [(b"b", "block of b")]
     assert not state.end_restoration()
     assert given(state) == {}
@@ -88,19 +87,19 @@ def test_a_manager_that_does_not_come_back_is_not_waited_for_for_ever() -> None:
 
 
 def test_nodes_of_claimed_tasks_are_taken() -> None:
-    state = MpiInterchangeState(RandomManagerSelector())
-    state.restoration = Restoration({"a": "0"})
+    restoration = Restoration({"a": "0"})
+    state = InterchangeState(NodeMatching(), restoration)
     state.add_tasks([task(1, nodes=3), task(2, nodes=2), task(3, nodes=1)])
-    state.restoration.complete()
-    state.register(b"a", register("a", held=[1], nodes=4), 0.0)
+    restoration.complete()
+    join(state, register("a", held=[1], nodes=4))
     assert state.end_restoration()
     assert given(state) == {b"a": [3]}
-    state.results(b"a", Results([Result(1, DONE, b"")], 2, 1), 0.0)
+    state.finish(state.managers[b"a"], Results([Result(1, DONE, b"")], 2, 1), 0.0)
     assert given(state) == {b"a": [2]}
 
 
-class _Manager:
-    """One that does what managers do, and what is on its way from and to it."""
+class _ManagerModel:
+    """A manager, with the messages in transit to and from it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -130,7 +129,7 @@ class _Manager:
             self.take(self.to_manager.popleft())
         ids = [result.id for message in self.unacknowledged for result in message.results]
         acknowledged = self.unacknowledged[0].serial - 1 if self.unacknowledged else self.serial
-        again = register(self.name, [*ids, *self.held], acknowledged=acknowledged)
+        again = register(self.name, held=[*ids, *self.held], acknowledged=acknowledged)
         self.to_interchange = deque([again, *self.unacknowledged])
 
 
@@ -142,16 +141,16 @@ class Losses(RuleBasedStateMachine):
         self.pending: dict[int, Task] = {}
         self.ran: Counter[int] = Counter()
         self.submitted = 0
-        self.managers: dict[bytes, _Manager] = {}
-        self.state = InterchangeState(RandomManagerSelector())
+        self.managers: dict[bytes, _ManagerModel] = {}
+        self.state = InterchangeState(WorkerMatching(RandomManagerSelector()))
         self.unwritten: list[Result] = []
-        self.unannounced: list[bytes] = []
+        self.unannounced: list[Manager] = []
         self.known_to_driver: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
         for name in ("a", "b"):
-            self.managers[name.encode()] = _Manager(name)
+            self.managers[name.encode()] = _ManagerModel(name)
 
     @rule(count=st.integers(1, 4))
     def submit(self, count: int) -> None:
@@ -162,8 +161,8 @@ class Losses(RuleBasedStateMachine):
 
     @rule()
     def dispatch(self) -> None:
-        for name, tasks in self.state.match():
-            self.managers[name].to_manager.append([one.id for one in tasks])
+        for name, ids in given(self.state).items():
+            self.managers[name].to_manager.append(ids)
 
     @rule(data=st.data())
     def deliver_to_a_manager(self, data: st.DataObject) -> None:
@@ -184,22 +183,21 @@ class Losses(RuleBasedStateMachine):
             return
         name, message = manager.name.encode(), manager.to_interchange.popleft()
         if isinstance(message, Register):
-            record, strange = self.state.register(name, message, 0.0)
-            assert strange == []
-            record.is_announced = False
-            self.unannounced.append(name)
+            known, unknown = self.state.register(message, FakeLink(), 0.0)
+            assert unknown == []
+            self.unannounced.append(known)
             self.state.end_restoration()
         else:
-            self.unwritten += self.state.results(name, message, 0.0)
+            self.unwritten += self.state.finish(self.state.managers[name], message, 0.0)
 
     @rule()
     def write_to_the_driver(self) -> None:
         for result in self.unwritten:
             self.pending.pop(result.id, None)
         self.unwritten = []
-        for name in self.unannounced:
-            self.state.announced(name)
-            self.known_to_driver.add(name.decode())
+        for known in self.unannounced:
+            self.state.announced(known)
+            self.known_to_driver.add(known.name)
         self.unannounced = []
         for name, record in self.state.managers.items():
             record.written = record.received
@@ -209,10 +207,10 @@ class Losses(RuleBasedStateMachine):
     @rule()
     def lose_the_interchange(self) -> None:
         self.unwritten, self.unannounced = [], []
-        self.state = InterchangeState(RandomManagerSelector())
-        self.state.restoration = Restoration(dict.fromkeys(self.known_to_driver, "0"))
+        restoration = Restoration(dict.fromkeys(self.known_to_driver, "0"))
+        self.state = InterchangeState(WorkerMatching(RandomManagerSelector()), restoration)
         self.state.add_tasks(list(self.pending.values()))
-        self.state.restoration.complete()
+        restoration.complete()
         self.state.end_restoration()
         for manager in self.managers.values():
             manager.reconnect()
@@ -232,17 +230,15 @@ class Losses(RuleBasedStateMachine):
             while manager.to_interchange:
                 message = manager.to_interchange.popleft()
                 if isinstance(message, Register):
-                    self.state.register(name, message, 0.0)
+                    self.unannounced.append(self.state.register(message, FakeLink(), 0.0)[0])
                     self.state.end_restoration()
                 else:
-                    self.unwritten += self.state.results(name, message, 0.0)
+                    self.unwritten += self.state.finish(self.state.managers[name], message, 0.0)
             while manager.to_manager:
                 manager.take(manager.to_manager.popleft())
             if manager.held:
                 self.ran[manager.run_one()] += 1
         self.write_to_the_driver()
-        for name in self.managers:
-            self.state.announced(name)
         self.dispatch()
 
 

@@ -19,6 +19,32 @@ def ids(tasks: list[Task]) -> list[int]:
     return [found.id for found in tasks]
 
 
+def test_lower_priority_first_then_the_others_in_order_of_arrival() -> None:
+    queue = TaskQueue()
+    queue.extend(
+        [
+            task(1),
+            task(2, priority=5),
+            task(3, priority=-1),
+            task(4),
+            task(5, priority=5),
+            task(6, priority=0),
+        ]
+    )
+    assert [found.id for found in queue.take(10)] == [3, 6, 2, 5, 1, 4]
+
+
+def test_dropped_tasks_without_run_times_are_not_taken() -> None:
+    queue = TaskQueue()
+    queue.extend([task(1), task(2, priority=1), task(3)])
+    queue.drop(1)
+    queue.drop(2)
+    assert len(queue) == 1
+    assert [found.id for found in queue] == [3]
+    assert [found.id for found in queue.take(2)] == [3]
+    assert repr(queue) == "<TaskQueue tasks=0>"
+
+
 def test_what_fits_is_taken_in_order_and_the_rest_stays() -> None:
     queue = TaskQueue()
     queue.extend([task(1, 100), task(2), task(3, 10), task(4, 10, priority=1), task(5, priority=2)])

@@ -8,12 +8,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
-from parsl.executors.high_throughput.interchange.node_queue import MAX_OVERTAKEN
+from parsl.executors.high_throughput.interchange.node_queue import MAX_OVERTAKEN, NodeMatching
+from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager.mpi_state import MpiManagerState
 from parsl.executors.high_throughput.manager.state import Slot
-from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
-from parsl.executors.high_throughput.wire.protocol import DONE, Register, Resources, Result, Results, Task
+from parsl.executors.high_throughput.wire.protocol import DONE, Resources, Result, Results, Task
+from tests.executors.high_throughput.interchange.fakes import join, register
 
 NODES = ["x1", "x2", "x3", "x4"]
 
@@ -84,7 +84,7 @@ class MpiBlocks(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.interchange = MpiInterchangeState(RandomManagerSelector())
+        self.interchange = InterchangeState(NodeMatching())
         self.managers: dict[bytes, MpiManagerState] = {}
         self.to_manager: dict[bytes, deque[list[Task] | int]] = {}
         self.to_interchange: dict[bytes, deque[int]] = {}
@@ -99,8 +99,7 @@ class MpiBlocks(RuleBasedStateMachine):
             self._join(b"%d" % number, count)
 
     def _join(self, name: bytes, workers: int) -> None:
-        register = Register(1, name.decode(), "", "", "h", name.decode(), 1, workers, workers, nodes=4)
-        self.interchange.register(name, register, 0.0)
+        join(self.interchange, register(name.decode(), workers, block=name.decode(), nodes=4))
         self.managers[name] = MpiManagerState(workers, NODES)
         self.to_manager[name], self.to_interchange[name] = deque(), deque()
 
@@ -113,8 +112,8 @@ class MpiBlocks(RuleBasedStateMachine):
 
     @rule()
     def match(self) -> None:
-        for name, tasks in self.interchange.match():
-            self.to_manager[name].append(tasks)
+        for manager, tasks in self.interchange.match():
+            self.to_manager[manager.identity].append(tasks)
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -124,7 +123,7 @@ class MpiBlocks(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(alive))
         holder = self.interchange.cancel(number)
         if holder is not None:
-            self.to_manager[holder].append(number)
+            self.to_manager[holder.identity].append(number)
         else:
             self.ended.add(number)
 
@@ -179,12 +178,16 @@ class MpiBlocks(RuleBasedStateMachine):
         assert not self.ended & set(numbers)
         self.ended.update(numbers)
         results = [Result(number, DONE, b"") for number in numbers]
-        self.interchange.results(name, Results(results, self.managers[name].capacity), 0.0)
+        self.interchange.finish(
+            self.interchange.managers[name], Results(results, self.managers[name].capacity), 0.0
+        )
 
     @precondition(lambda self: len(self.sizes) > 5)
     @rule(workers=st.integers(1, 4))
     def lose_a_manager(self, workers: int) -> None:
-        self.ended.update(self.interchange.remove(b"0").held)
+        lost = self.interchange.managers[b"0"]
+        self.interchange.remove(lost)
+        self.ended.update(lost.held)
         self._join(b"0", workers)
 
     @invariant()
@@ -232,7 +235,7 @@ class MpiBlocks(RuleBasedStateMachine):
             self.to_interchange[name].clear()
             self.ended.update(numbers)
             results = Results([Result(number, DONE, b"") for number in numbers], 4)
-            self.interchange.results(name, results, 0.0)
+            self.interchange.finish(self.interchange.managers[name], results, 0.0)
 
 
 TestMpiBlocks = MpiBlocks.TestCase
@@ -240,8 +243,8 @@ TestMpiBlocks.settings = settings(max_examples=60, stateful_step_count=50, deadl
 
 
 def test_a_task_for_the_whole_block_starts_within_so_many_small_completions() -> None:
-    interchange, manager = MpiInterchangeState(RandomManagerSelector()), started()
-    interchange.register(b"m", Register(1, "m", "", "", "h", "0", 1, 4, 4, nodes=4), 0.0)
+    interchange, manager = InterchangeState(NodeMatching()), started()
+    join(interchange, register("m", 4, nodes=4))
     interchange.add_tasks([task(1), task(2), task(0, 4)])
     number, completions = 3, 0
     while manager.slot_of(0) is None:
@@ -255,6 +258,6 @@ def test_a_task_for_the_whole_block_starts_within_so_many_small_completions() ->
             break
         done = Result(slot.given[0].id, DONE, b"")
         manager.finish(slot, done, 0.0)
-        interchange.results(b"m", Results([done], 4), 0.0)
+        interchange.finish(interchange.managers[b"m"], Results([done], 4), 0.0)
         completions += 1
     assert completions <= MAX_OVERTAKEN * 4 + 4

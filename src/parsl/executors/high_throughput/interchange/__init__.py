@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the interchange; the entry point of the command ``interchange.py``."""
     from parsl.executors.high_throughput.interchange.command import main as run
 
-    return run(sys.argv[1:] if arguments is None else arguments)
+    return run(arguments)

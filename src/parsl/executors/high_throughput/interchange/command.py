@@ -1,7 +1,4 @@
-"""The interchange: the process between the driver and the managers. This is its command.
-
-Only what it starts is here; what it does is in :mod:`~parsl.executors.high_throughput.interchange.loop`.
-"""
+"""The command that runs the interchange: reads the settings, opens the log, starts the loop."""
 
 from __future__ import annotations
 
@@ -17,6 +14,8 @@ import msgspec
 
 from parsl.common import descriptors
 from parsl.executors.high_throughput.interchange.loop import Interchange
+from parsl.executors.high_throughput.interchange.matching import Matching, WorkerMatching
+from parsl.executors.high_throughput.interchange.restoration import Restoration
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
@@ -31,14 +30,19 @@ logger = logging.getLogger("parsl.htex.interchange")
 
 
 def _make_state(settings: InterchangeSettings) -> InterchangeState:
+    restoration = Restoration(settings.expected) if settings.is_replacement else None
+    return InterchangeState(_make_matching(settings), restoration)
+
+
+def _make_matching(settings: InterchangeSettings) -> Matching:
     if not settings.counts_nodes:
-        return InterchangeState(_selector(settings))
-    from parsl.executors.high_throughput.interchange.mpi_state import MpiInterchangeState
+        return WorkerMatching(_make_selector(settings))
+    from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
 
-    return MpiInterchangeState(_selector(settings))
+    return NodeMatching()
 
 
-def _selector(settings: InterchangeSettings) -> ManagerSelector:
+def _make_selector(settings: InterchangeSettings) -> ManagerSelector:
     if settings.pickled_selector:
         import pickle
 
@@ -48,7 +52,7 @@ def _selector(settings: InterchangeSettings) -> ManagerSelector:
 
 
 def _first_messages(stream: MessageStream) -> list[list[Any]]:
-    """Wait for the settings, which the driver writes before anything else, and what came with them."""
+    """Wait for the settings, which the driver writes first, and return them with what came along."""
     poll = select.poll()
     poll.register(stream, select.POLLIN)
     while True:
@@ -58,7 +62,7 @@ def _first_messages(stream: MessageStream) -> list[list[Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point. The only argument is the number of the inherited descriptor."""
+    """Run the interchange. The only argument is the number of the inherited descriptor."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1 or not arguments[0].isdigit():
         sys.stderr.write(
@@ -66,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends when the driver does
+        signal.signal(number, signal.SIG_IGN)  # the interchange ends when the driver does
     stream = MessageStream(socket.socket(fileno=int(arguments[0])))
     os.set_inheritable(stream.fileno(), False)
     try:
@@ -79,11 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
     from parsl.common.processes import setproctitle
 
     setproctitle("parsl: HTEX interchange")
-    logger.info("up to %d open files, a connection each", descriptors.raise_limit())
+    logger.info("up to %d open files, one for each connection", descriptors.raise_limit())
     try:
-        Interchange(settings, _make_state(settings), stream, received).run()
+        Interchange(settings, _make_state(settings), stream).run(received)
     except BaseException:
-        logger.exception("the interchange ends on an error of its own")
+        logger.exception("the interchange ends with an error of its own")
         raise
     logger.info("done")
     return 0

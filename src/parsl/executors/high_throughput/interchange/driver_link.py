@@ -1,74 +1,157 @@
-"""The interchange's connection to the driver: what piles up in a turn of the loop goes out together."""
+"""The interchange's connection to the driver, and what has reached the driver over it.
+
+The driver reads whatever is in its socket, even if the interchange is lost. Only then may a manager forget
+its results, and only then may a manager get tasks: a replacement waits for those that the driver knows.
+"""
 
 from __future__ import annotations
 
 import select
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
-from parsl.executors.high_throughput.wire.protocol import Result, Results, encode
+from parsl.executors.high_throughput.wire.protocol import ManagerInfo, ManagerJoined, Result, Results, encode
+
+#: Results that have reached the driver are acknowledged with the next tasks, or after this time (seconds).
+ACKNOWLEDGE_AFTER_S = 0.2
+
+
+class _Mark(NamedTuple):
+    """What has reached the driver once the stream is written up to a position."""
+
+    end: int
+    announced: list[Manager]
+    #: Managers whose results these are, with the serial number up to which they have arrived.
+    delivered: list[tuple[Manager, int]]
 
 
 class DriverLink:
-    """Owned by the interchange's loop, whose epoll watches it.
+    """Sends together what accumulates in a turn of the loop. Owned by the loop, whose epoll watches it.
 
     Args:
-        stream: the socket that the driver has the other end of.
-        epoll: the loop's.
+        stream: The socket whose other end the driver has.
+        epoll: The loop's.
     """
 
     def __init__(self, stream: MessageStream, epoll: select.epoll) -> None:
         self._stream = stream
         self._epoll = epoll
+        self._watches_output = False
         self._results: list[Result] = []
         self._frames: list[Any] = []
-        self._watches_output = False
+        #: Managers that have been announced, and managers whose results wait, since the last mark.
+        self._announced: list[Manager] = []
+        self._senders: dict[Manager, None] = {}
+        self._marks: deque[_Mark] = deque()
+        #: Managers to acknowledge results to. Those with frames keep memory until then, which is urgent.
+        self._unacknowledged: dict[Manager, None] = {}
+        self._acknowledge_at_s = 0.0
+        self._is_urgent = False
         epoll.register(stream.fileno(), select.EPOLLIN)
 
     def __repr__(self) -> str:
-        return f"<DriverLink {self._stream!r} results={len(self._results)}>"
+        return f"<DriverLink {self._stream!r} results={len(self._results)} marks={len(self._marks)}>"
 
     def fileno(self) -> int:
         return self._stream.fileno()
 
-    def say(self, message: Any) -> None:
+    def receive(self) -> list[list[Any]]:
+        """Return the messages that have arrived.
+
+        Raises:
+            EOFError, OSError: The driver is gone.
+        """
+        if self._watches_output:
+            self._write()
+        return self._stream.receive()
+
+    def send(self, message: Any) -> None:
         """Send a message with the next flush."""
         self._stream.queue([encode(message)])
 
-    def bring(self, results: Sequence[Result], frames: Sequence[Any] = ()) -> None:
-        """Send results, and their frames, with the next flush after they are sealed."""
-        self._results += results
-        self._frames += frames
-
-    def receive(self) -> list[list[Any]]:
-        """The messages that have come.
-
-        Raises: EOFError, OSError when the driver is gone.
-        """
-        if self._watches_output:
-            self.flush()
-        return self._stream.receive()
-
-    def seal(self) -> int:
-        """Put results in line for writing. Returns: where in the stream all that was said so far ends."""
-        if self._results:
-            results, self._results = self._results, []
-            frames, self._frames = self._frames, []
-            self._stream.queue([encode(Results(results)), *frames])
-        return self._stream.queued_bytes
+    def announce(self, manager: Manager, info: ManagerInfo) -> None:
+        """Report a new manager with the next flush."""
+        self.send(ManagerJoined(info))
+        self._announced.append(manager)
 
     @property
-    def written(self) -> int:
-        """Up to where the stream has been written."""
-        return self._stream.written_bytes
+    def has_announcements(self) -> bool:
+        """Whether the next flush reports new managers, which get no tasks before that."""
+        return bool(self._announced)
 
-    def flush(self) -> None:
-        """Write what there is room for of what is in line.
+    def deliver(
+        self, results: Sequence[Result], frames: Sequence[Any] = (), sender: Manager | None = None
+    ) -> None:
+        """Send results with the next flush.
 
-        Raises: OSError when the driver is gone.
+        Args:
+            results: The results.
+            frames: Their frames.
+            sender: The manager to which they are acknowledged once they have reached the driver.
         """
+        self._results += results
+        self._frames += frames
+        if sender is not None:
+            self._senders[sender] = None
+            self._is_urgent = self._is_urgent or bool(frames)
+
+    def flush(self, now_s: float) -> list[Manager]:
+        """Write as much as the socket takes.
+
+        Args:
+            now_s: The time (seconds).
+
+        Returns:
+            The managers that the driver knows from now on.
+
+        Raises:
+            OSError: The driver is gone.
+        """
+        if self._results:
+            self._stream.queue([encode(Results(self._results)), *self._frames])
+            self._results, self._frames = [], []
+        if self._senders or self._announced:
+            delivered = [(manager, manager.received) for manager in self._senders]
+            self._marks.append(_Mark(self._stream.queued_bytes, self._announced, delivered))
+            self._announced, self._senders = [], {}
+        self._write()
+        announced: list[Manager] = []
+        while self._marks and self._marks[0].end <= self._stream.written_bytes:
+            mark = self._marks.popleft()
+            announced += mark.announced
+            self._delivered(mark, now_s)
+        return announced
+
+    def _write(self) -> None:
         is_done = self._stream.flush()
         if is_done == self._watches_output:
             self._watches_output = not is_done
             self._epoll.modify(self._stream.fileno(), select.EPOLLIN | (0 if is_done else select.EPOLLOUT))
+
+    def _delivered(self, mark: _Mark, now_s: float) -> None:
+        if not mark.delivered:
+            return
+        if not self._unacknowledged:
+            self._acknowledge_at_s = now_s + ACKNOWLEDGE_AFTER_S
+        for manager, serial in mark.delivered:
+            manager.written = serial
+            self._unacknowledged[manager] = None
+        if self._is_urgent:
+            self._acknowledge_at_s, self._is_urgent = now_s, False
+
+    @property
+    def due_s(self) -> float:
+        """When to acknowledge results for which no tasks were sent along; infinity for never."""
+        return self._acknowledge_at_s if self._unacknowledged else float("inf")
+
+    def acknowledged(self, manager: Manager) -> None:
+        """Record that the results of a manager were acknowledged along with tasks."""
+        self._unacknowledged.pop(manager, None)
+
+    def take_unacknowledged(self) -> list[Manager]:
+        """Return the managers whose results must be acknowledged now."""
+        managers, self._unacknowledged = self._unacknowledged, {}
+        return [manager for manager in managers if not manager.is_gone]

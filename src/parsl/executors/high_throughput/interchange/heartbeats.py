@@ -1,13 +1,16 @@
-"""When which manager is sent a sign of life: now and then, and when its connection is said to be closed."""
+"""When the interchange sends which manager a heartbeat."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
 
-#: A connection is tried when it is said to be closed, and so many seconds later: news may be too early.
-DOUBT_S = 0.25
-#: So many managers get their sign of life before tasks and results have their turn again.
+from parsl.executors.high_throughput.interchange.manager import Manager
+
+#: A connection that is reported to be closed is probed at once, and again after this time (seconds): the
+#: report may come too early.
+PROBE_AGAIN_S = 0.25
+#: How many managers get a heartbeat before tasks and results have their turn again.
 AT_ONCE = 64
 
 
@@ -15,44 +18,44 @@ class HeartbeatSchedule:
     """Owned by the interchange's loop. No clock in here: all times are the caller's.
 
     Args:
-        period_s: time between two signs to a manager, in seconds.
-        now_s: the time.
+        period_s: Time between two heartbeats to a manager (seconds).
+        now_s: The time (seconds).
     """
 
     def __init__(self, period_s: float, now_s: float) -> None:
         self._period_s = period_s
         self._next_s = now_s + period_s
         #: Managers whose turn it is.
-        self._waiting: deque[bytes] = deque()
-        #: Managers whose connection was said to be closed, and when to try it once more.
-        self._doubted: deque[tuple[float, bytes]] = deque()
+        self._waiting: deque[Manager] = deque()
+        #: Managers to probe once more, and when.
+        self._probed: deque[tuple[float, Manager]] = deque()
 
     def __repr__(self) -> str:
-        return f"<HeartbeatSchedule waiting={len(self._waiting)} doubted={len(self._doubted)}>"
+        return f"<HeartbeatSchedule waiting={len(self._waiting)} probed={len(self._probed)}>"
 
     @property
     def due_s(self) -> float:
-        """When the next ones must be sent; in the past if at once."""
+        """When the next heartbeats must be sent; in the past for at once."""
         if self._waiting:
             return float("-inf")
-        return min(self._next_s, self._doubted[0][0]) if self._doubted else self._next_s
+        return min(self._next_s, self._probed[0][0]) if self._probed else self._next_s
 
-    def doubt(self, names: Iterable[bytes], now_s: float) -> None:
-        """The connections of these managers are said to be closed."""
-        for name in names:
-            self._waiting.appendleft(name)
-            self._doubted.append((now_s + DOUBT_S, name))
+    def probe(self, manager: Manager, now_s: float) -> None:
+        """Send a heartbeat at once and again a little later: the connection is reported to be closed."""
+        self._waiting.appendleft(manager)
+        self._probed.append((now_s + PROBE_AGAIN_S, manager))
 
-    def take(self, managers: Iterable[bytes], now_s: float) -> list[bytes]:
-        """Whom to send one now, a few at a time.
+    def take(self, managers: Iterable[Manager], now_s: float) -> list[Manager]:
+        """Return the managers to send a heartbeat now, a few at a time.
 
         Args:
-            managers: all that there are.
-            now_s: the time.
+            managers: All registered managers.
+            now_s: The time (seconds).
         """
         if now_s >= self._next_s:
             self._next_s = now_s + self._period_s
             self._waiting.extend(managers)
-        while self._doubted and now_s >= self._doubted[0][0]:
-            self._waiting.appendleft(self._doubted.popleft()[1])
-        return [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        while self._probed and now_s >= self._probed[0][0]:
+            self._waiting.appendleft(self._probed.popleft()[1])
+        turn = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        return [manager for manager in turn if not manager.is_gone]

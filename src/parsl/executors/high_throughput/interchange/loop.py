@@ -1,7 +1,7 @@
 """The interchange's loop: tasks from the driver to managers, results back.
 
-It forwards payloads and never opens them. All it keeps is soft state: the driver has what must run, the
-managers have what is running. It ends when the driver's end of its socket pair is closed, by whatever cause.
+The interchange passes payloads on and never opens them. All its state is soft: the driver knows what must
+run, the managers know what is running. The interchange ends when the driver closes its socket or is lost.
 """
 
 from __future__ import annotations
@@ -10,28 +10,26 @@ import logging
 import os
 import select
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from parsl.common import descriptors
-from parsl.executors.high_throughput.interchange.admission import refusal
 from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
 from parsl.executors.high_throughput.interchange.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange.heartbeats import HeartbeatSchedule
-from parsl.executors.high_throughput.interchange.manager_links import LocalLinks, RemoteLinks, Unreachable
-from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord, Recount
+from parsl.executors.high_throughput.interchange.links import Link, LocalLinks, Unreachable
+from parsl.executors.high_throughput.interchange.manager import Manager, Recount
 from parsl.executors.high_throughput.interchange.node_health import NodeHealth
-from parsl.executors.high_throughput.interchange.questions import Questions
-from parsl.executors.high_throughput.interchange.receipts import Receipts
-from parsl.executors.high_throughput.interchange.restoration import Restoration
-from parsl.executors.high_throughput.interchange.result_frames import divided, frames_of
+from parsl.executors.high_throughput.interchange.payloads import TaskPayloads, select_frames, split_frames
+from parsl.executors.high_throughput.interchange.remote_links import RemoteLinks
+from parsl.executors.high_throughput.interchange.reports import Reports
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import (
+    PROTOCOL_VERSION,
     DecodeError,
-    Failure,
-    Task,
+    Register,
     decode_from_driver,
     decode_from_manager,
     encode,
@@ -45,423 +43,437 @@ from parsl.executors.high_throughput.wire.spool import (
 
 logger = logging.getLogger("parsl.htex.interchange")
 
-#: How long a manager whose connection was closed has to come back, in seconds.
+#: How long a manager whose connection was closed may take to come back (seconds).
 RECONNECT_GRACE_S = 3.0
-#: When the loop is so late for its look at the managers, in seconds, what they said may lie unread.
+#: When the loop checks the managers later than planned by this time (seconds), their messages may lie unread.
 STALL_S = 1.0
-#: The driver hears of changes in what managers do at most this often, in seconds, and per 1,000 managers.
-ACTIVITY_PERIOD_S = 0.5
+#: How often managers are checked at most, and while something waits for a manager (seconds).
+CHECK_PERIOD_S = 5.0
+WAITING_CHECK_PERIOD_S = 0.5
 
-#: A manager that is lost with less time left, in seconds, was lost to the end of its job.
-JOB_END_MARGIN_S = 15.0
-_NOT_KNOWN: Mapping[int, float] = {}
+_NO_RUN_TIMES: Mapping[int, float] = {}
+
+
+class Refusal(NamedTuple):
+    """Why a manager is refused."""
+
+    #: For the manager, which shows it in its job's output.
+    reason: str
+    #: For the driver, if the configuration is to blame.
+    report: protocol.ManagerRefused | None = None
+
+
+def check_registration(
+    message: Register, settings: InterchangeSettings, managers: int, max_managers: int
+) -> Refusal | None:
+    """Decide whether a manager is admitted.
+
+    Args:
+        message: The registration.
+        settings: The interchange's settings.
+        managers: How many other managers there are.
+        max_managers: For how many managers there are descriptors.
+
+    Returns:
+        Why the manager is refused; None if it is admitted.
+    """
+    ours = _versions(PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
+    theirs = _versions(message.protocol, message.parsl_version, message.python_version)
+    if ours != theirs:
+        reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
+        return Refusal(reason, protocol.ManagerRefused(message.host, message.block, ours, theirs))
+    if managers >= max_managers:
+        return Refusal(descriptors.too_many_managers(max_managers))
+    return None
+
+
+def _versions(wire: int, parsl: str, python: str) -> str:
+    return f"parsl {parsl} (protocol {wire}) on Python {python}"
 
 
 class Interchange:
-    """Owns the loop, the driver's stream, the managers' socket. Single-threaded.
+    """Owns the loop, the driver's stream and the connections to managers. Single-threaded.
 
     Args:
-        settings: what it is to be like.
-        state: what decides which manager gets which task.
-        driver: the connection to the driver.
-        received: messages that came from there already.
+        settings: What the driver has told the interchange to be.
+        state: Decides which manager gets which task.
+        driver: The connection to the driver.
     """
 
-    def __init__(
-        self,
-        settings: InterchangeSettings,
-        state: InterchangeState,
-        driver: MessageStream,
-        received: list[list[Any]],
-    ) -> None:
+    def __init__(self, settings: InterchangeSettings, state: InterchangeState, driver: MessageStream) -> None:
+        now = time.monotonic()
         self._settings = settings
         self._state = state
-        self._functions: dict[bytes, bytes] = {}
-        self._frames: dict[int, list[Any]] = {}
-        self._cleanup = CleanupRunner()
-        self._receipts = Receipts()
-        #: More would have no descriptor for their connection.
-        self._most_managers = descriptors.room_for(descriptors.limits()[0])
-        #: Managers that were lost: their tasks were failed, and they must not come back with them.
-        self._given_up: set[bytes] = set()
-        self._stopping = False
-        #: The driver has said so, and needs nothing any more; else it is gone.
-        self._is_told_to_stop = False
-        self._heartbeats = HeartbeatSchedule(settings.heartbeat_period_s, time.monotonic())
-        self._next_check = 0.0
-        self._next_activity = 0.0
-        self._has_news = False
-        self._told_without_time = 0
         self._epoll = select.epoll()
         self._driver = DriverLink(driver, self._epoll)
-        self._questions = Questions(state, self._driver.say, self._tell)
-        self._nodes = NodeHealth(state, self._driver.say, settings.nodes, time.monotonic())
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
             self._epoll.register(settings.listener_fd, select.EPOLLIN)
-        self._missing_after = time.monotonic() + settings.heartbeat_threshold_s
-        if settings.is_replacement:
-            state.restoration = Restoration(settings.expected)
-        for frames in received:
-            self._from_driver(frames)
+        self._payloads = TaskPayloads()
+        self._cleanup = CleanupRunner()
+        self._reports = Reports(state, self._driver)
+        self._nodes = NodeHealth(state, self._driver, settings.nodes, now)
+        self._heartbeats = HeartbeatSchedule(settings.heartbeat_period_s, now)
+        #: There are no descriptors for the connections of more.
+        self._max_managers = descriptors.room_for(descriptors.limits()[0])
+        self._missing_after_s = now + settings.heartbeat_threshold_s
+        self._next_check_s = 0.0
+        self._is_stopping = False
+        #: The driver has ended in order; otherwise it is gone.
+        self._has_stop = False
+        self._from_driver: dict[type, Callable[[Any, list[Any]], None]] = {
+            protocol.Tasks: self._on_tasks,
+            protocol.Cancel: self._on_cancel,
+            protocol.Query: self._on_query,
+            protocol.BlockEnded: self._on_block_ended,
+            protocol.Restored: self._on_restored,
+            protocol.HoldBlock: self._on_hold_block,
+            protocol.CleanupCommands: self._on_cleanup_commands,
+            protocol.Stop: self._on_stop,
+        }
+        self._from_manager: dict[type, Callable[[Manager, Any, list[Any]], None]] = {
+            protocol.Results: self._on_results,
+            protocol.Draining: self._on_draining,
+            protocol.HeldTasks: self._on_held_tasks,
+            protocol.Packages: self._on_packages,
+            protocol.Goodbye: self._on_goodbye,
+        }
 
     def __repr__(self) -> str:
         return f"<Interchange {self._settings.endpoint} {self._state!r}>"
 
-    def run(self) -> None:
-        """Serve until the driver is gone or says stop."""
+    def run(self, received: Iterable[list[Any]] = ()) -> None:
+        """Serve until the driver is gone or sends `Stop`.
+
+        Args:
+            received: Messages of the driver that have been read already.
+        """
+        for frames in received:
+            self._take_from_driver(frames)
         self._await_offers()
-        self._driver.say(protocol.Ready(os.getpid()))
-        driver_fd = self._driver.fileno()
-        listener_fd = self._settings.listener_fd
-        while not self._stopping:
+        self._driver.send(protocol.Ready(os.getpid()))
+        while not self._is_stopping:
             self._check_clocks()
-            if self._receipts.unannounced:
+            if self._driver.has_announcements:
                 self._flush_driver()
             self._dispatch()
             self._flush_driver()  # last: nothing that was queued here waits for the next event
-            pending = self._remote is not None and self._remote.has_input()
-            for fd, _ in self._epoll.poll(0 if pending else self._timeout_s()):
-                if fd == driver_fd:
-                    self._serve_driver()
-                elif self._local is not None and self._local.owns(fd):
-                    self._local.serve(fd, self._take_local, self._lose_local)
-                elif fd == listener_fd and self._remote is None:
-                    self._open_remote()
-            if self._remote is not None and (closed := self._remote.serve(self._take_remote)):
-                self._heartbeats.doubt(closed, time.monotonic())
-        if not self._is_told_to_stop:
+            self._serve_events()
+        if not self._has_stop:
             self._cleanup.begin()
         self._stop_managers()
         self._cleanup.finish()
 
     def _await_offers(self) -> None:
-        """In another's place: hear first of all that has not ended, to check what managers claim."""
+        """As a replacement, receive all tasks that have not ended first, to check what managers claim."""
         poll = select.poll()
         poll.register(self._driver, select.POLLIN)
-        while (waiting := self._state.restoration) and not (waiting.is_complete or self._stopping):
+        while (waiting := self._state.restoration) and not (waiting.is_complete or self._is_stopping):
             poll.poll()
             self._serve_driver()
 
-    def _open_remote(self) -> None:
-        """Somebody connects over TCP for the first time: from now on ZeroMQ owns that socket."""
-        self._epoll.unregister(self._settings.listener_fd)
-        self._remote = RemoteLinks(self._settings, self._epoll)
-
-    # Clocks
+    def _serve_events(self) -> None:
+        has_input = self._remote is not None and self._remote.has_input()
+        driver_fd = self._driver.fileno()
+        for fd, _ in self._epoll.poll(0 if has_input else self._timeout_s()):
+            if fd == driver_fd:
+                self._serve_driver()
+            elif self._local is not None and self._local.owns(fd):
+                self._serve_local(self._local, fd)
+            elif fd == self._settings.listener_fd and self._remote is None:
+                # The first connection over TCP: from now on ZeroMQ owns the listening socket.
+                self._epoll.unregister(fd)
+                self._remote = RemoteLinks(self._settings, self._epoll)
+        if self._remote is not None:
+            self._serve_remote(self._remote)
 
     def _timeout_s(self) -> float:
-        moment = min(self._heartbeats.due_s, self._next_check, self._receipts.due_s)
-        if self._has_news and self._state.restoration is None:
-            moment = min(moment, self._next_activity)
-        return max(0.0, moment - time.monotonic() + 0.001)
+        due_s = min(self._heartbeats.due_s, self._next_check_s, self._driver.due_s, self._reports.due_s)
+        return max(0.0, due_s - time.monotonic() + 0.001)
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
         if now >= self._heartbeats.due_s:
-            beat = encode(protocol.Heartbeat())
-            for name in self._heartbeats.take(self._state.managers, now):
-                if name in self._state.managers:
-                    self._tell(name, [beat])  # which also tells whether its connection is closed
-        if self._has_news and now >= self._next_activity and self._state.restoration is None:
-            self._tell_activity(now)
-        if now >= self._receipts.due_s:
-            for name, serial in self._receipts.take_due():
-                self._tell(name, [encode(protocol.Acknowledged(serial))])
-        if now >= self._next_check:
-            threshold = self._settings.heartbeat_threshold_s
-            if self._next_check and now - self._next_check > STALL_S:
-                logger.warning("this process stood still for %.1f s", now - self._next_check)
-                self._state.extend_deadlines(now - self._next_check)
-            for name, reason in self._state.silent(now, threshold, RECONNECT_GRACE_S):
-                self._lose(name, reason)
-            if self._state.restoration is not None and now >= self._missing_after:
-                self._give_up_missing(None, "it did not come back after the interchange was lost")
-            self._questions.look(now)
-            self._nodes.look(now)
-            if self._state.count_without_time(now) != self._told_without_time:
-                self._has_news = True  # time has passed, or a manager has gone
-            unreachable = self._state.unreachable()
-            for name in unreachable:
-                self._tell(name, [encode(protocol.ReportHeldTasks(0))])  # it answers if it is back
-            waiting = unreachable or self._questions.wait_for_managers or self._state.restoration
-            self._next_check = now + (0.5 if waiting else min(threshold / 4, 5.0))
+            for manager in self._heartbeats.take(self._state.managers.values(), now):
+                self._send(manager, protocol.Heartbeat())  # also finds out whether the connection is closed
+        if now >= self._reports.due_s:
+            self._reports.report_activity(now)
+        if now >= self._driver.due_s:
+            for manager in self._driver.take_unacknowledged():
+                self._send(manager, protocol.Acknowledged(manager.written))
+        if now >= self._next_check_s:
+            self._check_managers(now)
 
-    def _tell_activity(self, now: float) -> None:
-        self._has_news = False
-        self._told_without_time = self._state.count_without_time(now)
-        self._next_activity = now + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
-        infos = self._state.infos(now)
-        self._driver.say(protocol.Answer(0, infos, without_time=self._told_without_time))
+    def _check_managers(self, now: float) -> None:
+        threshold_s = self._settings.heartbeat_threshold_s
+        if self._next_check_s and now - self._next_check_s > STALL_S:
+            logger.warning("this process was not running for %.1f s", now - self._next_check_s)
+            self._state.extend_deadlines(now - self._next_check_s)
+        for manager, reason in self._state.silent(now, threshold_s, RECONNECT_GRACE_S):
+            self._lose(manager, reason)
+        if self._state.restoration is not None and now >= self._missing_after_s:
+            self._give_up_missing(None, "it did not come back after the interchange was lost")
+        self._reports.time_passed(now)
+        self._nodes.review(now)
+        disconnected = self._state.disconnected()
+        for manager in disconnected:
+            self._send(manager, protocol.ReportHeldTasks(0))  # the manager replies if it is back
+        is_waiting = disconnected or self._reports.awaits_managers or self._state.restoration
+        self._next_check_s = now + (
+            WAITING_CHECK_PERIOD_S if is_waiting else min(threshold_s / 4, CHECK_PERIOD_S)
+        )
 
-    # The driver
+    def _flush_driver(self) -> None:
+        try:
+            announced = self._driver.flush(time.monotonic())
+        except OSError:
+            self._is_stopping = True
+            return
+        for manager in announced:
+            self._state.announced(manager)
 
     def _serve_driver(self) -> None:
         try:
             messages = self._driver.receive()
         except (EOFError, OSError):
             logger.info("the driver is gone")
-            self._stopping = True
+            self._is_stopping = True
             return
         for frames in messages:
-            self._from_driver(frames)
+            self._take_from_driver(frames)
 
-    def _from_driver(self, frames: list[Any]) -> None:
+    def _take_from_driver(self, frames: list[Any]) -> None:
         message = decode_from_driver(frames[0])
-        if isinstance(message, protocol.Tasks):
-            self._functions.update(message.functions)
-            self._keep_frames(message.tasks, frames)
-            self._state.add_tasks(message.tasks)
-            self._has_news = self._has_news or self._state.has_timed_tasks
-        elif isinstance(message, protocol.Cancel):
-            for task_id in message.ids:
-                self._cancel(task_id)
-        elif isinstance(message, protocol.Query):
-            self._questions.ask(message, time.monotonic())
-        elif isinstance(message, protocol.BlockEnded):
-            for name in self._state.of_block(message.block):
-                self._lose(name, f"the job of its block {message.block} has ended")
-            self._give_up_missing(message.block, f"the job of its block {message.block} has ended")
-        elif isinstance(message, protocol.Restored):
-            if self._state.restoration is not None:
-                self._state.restoration.complete()
-                self._end_restoration()
-        elif isinstance(message, protocol.HoldBlock):
-            self._state.hold_block(message.block, message.is_held)
-        elif isinstance(message, protocol.CleanupCommands):
-            self._cleanup.take(message.commands, message.is_addition)
-        elif isinstance(message, protocol.Stop):
-            logger.info("told to stop: %s", message.reason)
-            self._stopping = self._is_told_to_stop = True
+        self._from_driver[type(message)](message, frames)
 
-    def _keep_frames(self, tasks: list[Task], frames: list[Any]) -> None:
-        at = 1
-        for task in tasks:
-            if task.sizes:
-                self._frames[task.id] = frames[at : at + len(task.sizes)]
-                at += len(task.sizes)
+    def _on_tasks(self, message: protocol.Tasks, frames: list[Any]) -> None:
+        self._payloads.keep(message, frames)
+        self._state.add_tasks(message.tasks)
+        self._reports.tasks_changed()
 
-    def _cancel(self, task_id: int) -> None:
-        holder = self._state.cancel(task_id)
-        if holder is None:
-            self._frames.pop(task_id, None)
-        else:
-            self._tell(holder, [encode(protocol.Cancel([task_id]))])
+    def _on_cancel(self, message: protocol.Cancel, _: list[Any]) -> None:
+        for task_id in message.ids:
+            manager = self._state.cancel(task_id)
+            if manager is None:
+                self._payloads.drop([task_id])
+            else:
+                self._send(manager, protocol.Cancel([task_id]))
 
-    def _flush_driver(self) -> None:
-        self._receipts.sealed(self._driver.seal())
-        try:
-            self._driver.flush()
-        except OSError:
-            self._stopping = True
-            return
-        for name in self._receipts.written(self._driver.written, time.monotonic()):
-            self._state.announced(name)
+    def _on_query(self, message: protocol.Query, _: list[Any]) -> None:
+        self._request_packages(self._reports.query(message, time.monotonic()))
 
-    # Taking a lost interchange's place
+    def _request_packages(self, managers: Iterable[Manager]) -> None:
+        for manager in managers:
+            self._send(manager, protocol.ReportPackages())
+
+    def _on_block_ended(self, message: protocol.BlockEnded, _: list[Any]) -> None:
+        reason = f"the job of its block {message.block} has ended"
+        for manager in self._state.of_block(message.block):
+            self._lose(manager, reason)
+        self._give_up_missing(message.block, reason)
+
+    def _on_restored(self, _: protocol.Restored, __: list[Any]) -> None:
+        if self._state.restoration is not None:
+            self._state.restoration.complete()
+            self._end_restoration()
+
+    def _on_hold_block(self, message: protocol.HoldBlock, _: list[Any]) -> None:
+        self._state.hold_block(message.block, message.is_held)
+
+    def _on_cleanup_commands(self, message: protocol.CleanupCommands, _: list[Any]) -> None:
+        self._cleanup.take(message.commands, message.is_addition)
+
+    def _on_stop(self, message: protocol.Stop, _: list[Any]) -> None:
+        logger.info("stopping: %s", message.reason)
+        self._is_stopping = self._has_stop = True
 
     def _end_restoration(self) -> None:
-        if not self._state.end_restoration():
-            return
-        logger.info("all that was known is known again: %r", self._state)
-        self._questions.ask_postponed(time.monotonic())
+        if self._state.end_restoration():
+            logger.info("the state of the lost interchange is restored: %r", self._state)
+            self._request_packages(self._reports.resume(time.monotonic()))
 
     def _give_up_missing(self, block: str | None, reason: str) -> None:
         for name, of in self._state.give_up_missing(block):
             logger.warning("manager %s is gone: %s", name, reason)
-            self._given_up.add(name)
-            self._driver.say(protocol.ManagerGone(name.decode(), of, reason))
+            self._driver.send(protocol.ManagerGone(name.decode(), of, reason))
         self._end_restoration()
 
-    # Managers
-
-    def _take_remote(self, name: bytes, frames: list[Any]) -> None:
-        message = self._decoded(name, frames[0])
-        if isinstance(message, protocol.Register) and message.manager.encode() != name:
-            logger.warning("a manager that calls itself %r and %r was not let in", message.manager, name)
-        elif message is not None:
-            self._from_manager(name, message, frames[1:])
-
-    def _take_local(self, name: bytes | None, fd: int, frames: list[Any]) -> None:
-        message = self._decoded(name or b"a new connection", frames[0])
-        if isinstance(message, protocol.Register):
-            name = message.manager.encode()
-            assert self._local is not None
-            self._local.name(fd, name)
-        if name is not None and message is not None:
-            self._from_manager(name, message, frames[1:])
-
-    @staticmethod
-    def _decoded(name: bytes, head: Any) -> Any:
+    def _serve_local(self, links: LocalLinks, fd: int) -> None:
+        link = links.ready(fd)
+        if link is None:
+            return
         try:
-            return decode_from_manager(head)
+            messages = link.receive()
+        except (EOFError, OSError):
+            links.close_link(fd)
+            manager = self._state.managers.get(link.identity)
+            if manager is not None and manager.link is link:
+                self._lose(manager, "its process has ended")
+            return
+        for frames in messages:
+            self._take_from_manager(link, frames)
+
+    def _serve_remote(self, links: RemoteLinks) -> None:
+        for link, frames in links.receive():
+            self._take_from_manager(link, frames)
+        for identity in links.take_closed():
+            if (manager := self._state.managers.get(identity)) is not None:
+                self._heartbeats.probe(manager, time.monotonic())
+
+    def _take_from_manager(self, link: Link, frames: list[Any]) -> None:
+        try:
+            message = decode_from_manager(frames[0])
         except DecodeError as error:
-            logger.warning("an unreadable message from %r was dropped: %s", name, error)
-            return None
-
-    def _lose_local(self, name: bytes) -> None:
-        if name in self._state.managers:
-            self._lose(name, "its process has ended")
-
-    def _from_manager(self, name: bytes, message: Any, frames: list[Any]) -> None:
+            peer = link.identity or b"a new connection"
+            logger.warning("an unreadable message from %r was dropped: %s", peer, error)
+            return
         now = time.monotonic()
-        if isinstance(message, protocol.Register):
-            self._register(name, message, now)
-            return
-        record = self._state.heard(name, now)
-        if record is None:
-            answer = (
-                protocol.Reregister()
-                if self._settings.is_replacement and name not in self._given_up
-                else protocol.Refused("this manager was given up before; its tasks are lost")
-            )
-            self._tell(name, [encode(answer)])
-            return
-        if isinstance(message, protocol.Interrupted) and self._remote is not None:
-            self._remote.forget_connection(name)
-        if record.recount is Recount.WANTED or isinstance(message, protocol.Interrupted):
-            self._tell(name, [encode(protocol.ReportHeldTasks(record.ask()))])
-        if isinstance(message, protocol.Results):
-            self._take_results(name, record, message, frames, now)
-        elif isinstance(message, protocol.Draining):
-            self._state.drain(name)
-            self._tell(name, [encode(protocol.Draining())])
-        elif isinstance(message, protocol.HeldTasks) and record.is_awaited(message.number):
-            lost = self._state.recounted(name, message.ids)
-            self._fail(record, lost, "has not got the task, or its result was lost: the connection broke")
-        elif isinstance(message, protocol.Packages):
-            self._questions.answered(name, message, now)
-        elif isinstance(message, protocol.Goodbye):
-            self._lose(name, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
+        if isinstance(message, Register):
+            if link.identify(message.manager.encode()):
+                self._register(link, message, now)
+            else:
+                names = (message.manager, link.identity)
+                logger.warning("refused a manager that registers as %r and connects as %r", *names)
+        elif (manager := self._state.managers.get(link.identity)) is not None:
+            self._on_message(manager, message, frames[1:], now)
+        elif link.identity:
+            self._reply_to_unknown(link)
 
-    def _take_results(
-        self, name: bytes, record: ManagerRecord, message: protocol.Results, frames: list[Any], now: float
-    ) -> None:
-        parts = divided(message.results, frames)
-        if parts is None:
-            self._tell(name, [encode(protocol.Refused("its results do not match their frames"))])
-            self._lose(name, "it sent results that do not match their frames")
-            return
-        kept = self._state.results(name, message, now)
-        self._nodes.results(record, kept, now)
-        self._has_news = True
-        self._receipts.arrived(name, record, is_large=bool(frames))
-        if len(kept) < len(message.results) and frames:
-            frames = frames_of(kept, message.results, parts)
-        self._driver.bring(kept, frames)
+    def _on_message(self, manager: Manager, message: Any, frames: list[Any], now: float) -> None:
+        manager.heard(now)
+        if isinstance(message, protocol.Interrupted):
+            manager.interrupted()
+        if manager.recount is Recount.NEEDED:
+            self._send(manager, protocol.ReportHeldTasks(manager.request_recount()))
+        if (handler := self._from_manager.get(type(message))) is not None:
+            handler(manager, message, frames)
 
-    def _register(self, name: bytes, message: protocol.Register, now: float) -> None:
-        others = len(self._state.managers) - (name in self._state.managers)
-        refused = refusal(message, self._settings, others, self._most_managers)
-        if refused is not None:
-            logger.error("manager %s on %s refused: %s", message.manager, message.host, refused.reason)
-            self._tell(name, [encode(protocol.Refused(refused.reason))])
-            if refused.news is not None:
-                self._driver.say(refused.news)
+    def _reply_to_unknown(self, link: Link) -> None:
+        if self._settings.is_replacement and not self._state.was_lost(link.identity):
+            self._reply(link, protocol.Reregister())
+        else:
+            self._reply(link, protocol.Refused("this manager was given up before; its tasks are lost"))
+
+    def _register(self, link: Link, message: Register, now: float) -> None:
+        others = len(self._state.managers) - (link.identity in self._state.managers)
+        refusal = check_registration(message, self._settings, others, self._max_managers)
+        if refusal is not None:
+            logger.error("refused manager %s on %s: %s", message.manager, message.host, refusal.reason)
+            self._reply(link, protocol.Refused(refusal.reason))
+            if refusal.report is not None:
+                self._driver.send(refusal.report)
             return
-        record, strange = self._state.register(name, message, now)
-        self._receipts.announce(record)
-        self._nodes.registered(record)
-        for task_id in record.held:
-            self._frames.pop(task_id, None)
-        logger.info(
-            "manager %s on %s joined: block %s, %d workers",
-            name,
-            message.host,
-            message.block,
-            message.workers,
-        )
-        self._tell(name, [encode(protocol.Welcome(self._settings.heartbeat_period_s))])
-        if strange:
-            self._tell(name, [encode(protocol.Cancel(strange))])
-        if record.recount is Recount.WANTED:
-            self._tell(name, [encode(protocol.ReportHeldTasks(record.ask()))])
-        self._driver.say(protocol.ManagerJoined(record.info(now)))
-        self._has_news = self._has_news or self._state.has_timed_tasks
+        manager, unknown = self._state.register(message, link, now)
+        self._nodes.registered(manager)
+        self._payloads.drop(manager.held)
+        logger.info("%r on %s registered", manager, manager.host)
+        self._send(manager, protocol.Welcome(self._settings.heartbeat_period_s))
+        if unknown:
+            self._send(manager, protocol.Cancel(unknown))
+        if manager.recount is Recount.NEEDED:
+            self._send(manager, protocol.ReportHeldTasks(manager.request_recount()))
+        self._driver.announce(manager, manager.info(now))
+        self._reports.tasks_changed()
         self._end_restoration()
+
+    def _on_results(self, manager: Manager, message: protocol.Results, frames: list[Any]) -> None:
+        parts = split_frames(message.results, frames)
+        if parts is None:
+            self._send(manager, protocol.Refused("its results do not match their frames"))
+            self._lose(manager, "it sent results that do not match their frames")
+            return
+        now = time.monotonic()
+        kept = self._state.finish(manager, message, now)
+        self._nodes.finished(manager, kept, now)
+        self._reports.changed()
+        if len(kept) < len(message.results) and frames:
+            frames = select_frames(kept, message.results, parts)
+        self._driver.deliver(kept, frames, sender=manager)
+
+    def _on_draining(self, manager: Manager, _: protocol.Draining, __: list[Any]) -> None:
+        manager.draining = True
+        self._send(manager, protocol.Draining())
+
+    def _on_held_tasks(self, manager: Manager, message: protocol.HeldTasks, _: list[Any]) -> None:
+        if manager.is_awaited(message.number):
+            lost = self._state.recounted(manager, message.ids)
+            what = "did not receive the task, or its result was lost: the connection broke"
+            self._fail(manager, lost, what)
+
+    def _on_packages(self, manager: Manager, message: protocol.Packages, _: list[Any]) -> None:
+        manager.packages = message.versions
+        self._reports.answer_surveys(time.monotonic())
+
+    def _on_goodbye(self, manager: Manager, message: protocol.Goodbye, _: list[Any]) -> None:
+        self._lose(manager, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
 
     def _lose(
-        self, name: bytes, reason: str, *, is_job_end: bool = False, ran_s: Mapping[int, float] = _NOT_KNOWN
+        self,
+        manager: Manager,
+        reason: str,
+        *,
+        is_job_end: bool = False,
+        ran_s: Mapping[int, float] = _NO_RUN_TIMES,
     ) -> None:
-        """A manager is gone, and with it what it held.
+        """Remove a lost manager, and fail the tasks that it held.
 
         Args:
-            name: which.
-            reason: why.
-            is_job_end: whether it has said that its job is being ended.
-            ran_s: how long its tasks had been running, in seconds, where it has said so.
+            manager: The manager.
+            reason: Why it is lost.
+            is_job_end: Whether the manager has reported that its job is being ended.
+            ran_s: How long its tasks had been running (seconds), as far as the manager has reported it.
         """
-        record = self._state.remove(name)
-        if self._remote is not None:
-            self._remote.forget_connection(name)
-        self._given_up.add(name)
-        self._receipts.forget(name)
-        level = logging.WARNING if record.held else logging.INFO
-        logger.log(
-            level, "manager %s on %s is gone: %s (%d tasks)", name, record.host, reason, len(record.held)
-        )
-        # Schedulers say when they begin to end a job; some of them then do so without a word.
-        is_job_end = is_job_end or record.left_s(time.monotonic()) < JOB_END_MARGIN_S
+        self._state.remove(manager)
+        level = logging.WARNING if manager.held else logging.INFO
+        logger.log(level, "%r on %s is gone: %s", manager, manager.host, reason)
         what = f"was lost with the task: {reason}"
-        begun = {task_id for task_id in record.held if task_id in ran_s}
-        for task_id in sorted(begun):
-            self._fail(
-                record, [task_id], what, is_manager_gone=True, is_job_end=is_job_end, ran_s=ran_s[task_id]
-            )
-        self._fail(record, sorted(record.held - begun), what, is_manager_gone=True, is_job_end=is_job_end)
-        self._questions.forget(name)
-        self._driver.say(protocol.ManagerGone(record.name, record.block, reason))
+        details = {
+            "is_manager_gone": True,
+            "is_job_end": is_job_end or manager.is_at_job_end(time.monotonic()),
+        }
+        started = {task_id for task_id in manager.held if task_id in ran_s}
+        for task_id in sorted(started):
+            self._fail(manager, [task_id], what, ran_s=ran_s[task_id], **details)
+        self._fail(manager, sorted(manager.held - started), what, **details)
+        self._driver.send(protocol.ManagerGone(manager.name, manager.block, reason))
 
-    def _fail(self, record: ManagerRecord, ids: list[int], what: str, **details: Any) -> None:
-        """Fail tasks that a manager held; `what` says what it did."""
-        failure = Failure(
-            kind=protocol.MANAGER_LOST,
-            message=f"Manager {record.name} on host {record.host}, block {record.block}, {what}.",
-            host=record.host,
-            block=record.block,
-            manager=record.name,
-            **details,
-        )
-        for task_id in ids:
-            self._driver.bring([protocol.failed(task_id, failure)])
+    def _fail(self, manager: Manager, ids: list[int], what: str, **details: Any) -> None:
+        if ids:
+            failure = manager.failure(what, **details)
+            self._driver.deliver([protocol.failed(task_id, failure) for task_id in ids])
 
     def _dispatch(self) -> None:
-        for name, tasks in self._state.match(time.monotonic()):
-            self._has_news = True
-            record = self._state.managers[name]
-            known = record.functions
-            wanted = {task.function for task in tasks if task.function} - known
-            known |= wanted
-            functions = {
-                function: self._functions[function] for function in wanted if function in self._functions
-            }
-            frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
-            self._receipts.given(name)
-            self._tell(name, [encode(protocol.Tasks(tasks, functions, record.written)), *frames])
+        for manager, tasks in self._state.match(time.monotonic()):
+            self._reports.changed()
+            self._driver.acknowledged(manager)
+            self._send_parts(manager, self._payloads.message(manager, tasks))
 
-    def _tell(self, name: bytes, parts: list[Any]) -> None:
-        if self._local is not None and self._local.has(name):
-            self._local.send(name, parts)
-            return
+    def _send(self, manager: Manager, message: Any) -> None:
+        self._send_parts(manager, [encode(message)])
+
+    def _send_parts(self, manager: Manager, parts: list[Any]) -> None:
         try:
-            if self._remote is None:
-                raise Unreachable("it never connected")
-            self._remote.send(name, parts)
+            manager.link.send(parts)
         except Unreachable as error:
-            if self._state.lose_contact(name, time.monotonic()):
-                host = self._state.managers[name].host
-                logger.warning("manager %s on %s cannot be reached: %s", name, host, error)
-                self._next_check = 0.0
+            if manager.lose_contact(time.monotonic()):
+                logger.warning("manager %s on %s is unreachable: %s", manager.name, manager.host, error)
+                self._next_check_s = 0.0
+
+    def _reply(self, link: Link, message: Any) -> None:
+        """Send to a peer that is not registered."""
+        try:
+            link.send([encode(message)])
+        except Unreachable:
+            pass  # the peer is gone
 
     def _stop_managers(self) -> None:
-        message = encode(protocol.Stop("the driver has ended"))
-        for name in list(self._state.managers):
-            self._tell(name, [message])
+        for manager in list(self._state.managers.values()):
+            self._send(manager, protocol.Stop("the driver has ended"))
         for links in (self._local, self._remote):
             if links is not None:
                 links.close()
-        if self._is_told_to_stop:
+        if self._has_stop:
             remove_directory(self._settings.spool)
         else:
             remove_if_orphaned(self._settings.spool, DRIVER_END_TIMEOUT_S)

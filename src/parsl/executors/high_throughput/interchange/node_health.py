@@ -1,14 +1,20 @@
-"""Between the interchange's loop and the decisions about bad nodes: from results to what managers get."""
+"""Quarantine for nodes on which worker after worker is lost while tasks succeed elsewhere.
+
+Only losses of workers count. An exception of a task, its walltime and its memory limit are the task's own
+failures.
+"""
 
 from __future__ import annotations
 
+import enum
 import logging
+import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from parsl.executors.high_throughput.interchange.bad_nodes import BadNodes, Change, Standing
-from parsl.executors.high_throughput.interchange.manager_record import ManagerRecord
+from parsl.executors.high_throughput.interchange.driver_link import DriverLink
+from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.wire.protocol import (
     FAILED,
@@ -22,63 +28,243 @@ from parsl.executors.high_throughput.wire.protocol import (
 
 logger = logging.getLogger("parsl.htex.interchange")
 
-_MAX_TASKS = {Standing.GOOD: sys.maxsize, Standing.QUARANTINED: 0, Standing.ON_TRIAL: 1}
+#: At least this many workers in a row must be lost on a node: more than one task alone can cost.
+MIN_LOSSES = 4
+#: The row of losses must be less probable than this on a node that is as good as the others.
+MAX_PROBABILITY = 1e-6
+#: How long the first quarantine lasts (seconds). The time doubles with each one, up to the maximum.
+FIRST_QUARANTINE_S = 60.0
+MAX_QUARANTINE_S = 3600.0
+
+
+class Standing(enum.Enum):
+    """How many tasks a manager on a node may have."""
+
+    GOOD = sys.maxsize
+    QUARANTINED = 0
+    ON_TRIAL = 1  #: one task at a time, until one succeeds
+
+
+class Change(NamedTuple):
+    """A new standing of a node."""
+
+    host: str
+    standing: Standing
+    text: str
+    #: Whether to show it to users as a warning.
+    is_warning: bool = False
+
+
+class _Node:
+    """The history of a node on which a worker was lost."""
+
+    def __init__(self) -> None:
+        self.standing = Standing.GOOD
+        #: Workers that were lost since a task last succeeded here.
+        self.losses = 0
+        #: How many tasks of all nodes had succeeded or were lost when this row of losses began.
+        self.succeeded_before = 0
+        self.lost_before = 0
+        self.times_quarantined = 0
+        self.until_s = 0.0
+
+    @property
+    def quarantine_s(self) -> float:
+        return min(MAX_QUARANTINE_S, FIRST_QUARANTINE_S * 2.0 ** (self.times_quarantined - 1))
+
+
+class NodeStandings:
+    """The standing of each node. No clock, socket or manager in here."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self._succeeded = 0
+        self._lost = 0
+
+    def __repr__(self) -> str:
+        quarantined = sum(node.standing is Standing.QUARANTINED for node in self._nodes.values())
+        return f"<NodeStandings quarantined={quarantined} of {len(self._nodes)} with losses>"
+
+    @property
+    def has_bad(self) -> bool:
+        """Whether there is a node that is not in good standing."""
+        return any(node.standing is not Standing.GOOD for node in self._nodes.values())
+
+    def restore(self, known: NodeStanding, now_s: float) -> None:
+        """Continue with what a lost interchange had reported of a node."""
+        node = self._nodes[known.host] = _Node()
+        node.times_quarantined = known.times_quarantined
+        if known.left_s is not None:
+            node.standing = Standing.QUARANTINED if known.left_s > 0 else Standing.ON_TRIAL
+            node.until_s = now_s + known.left_s
+
+    def export(self, host: str, now_s: float) -> NodeStanding:
+        """Return what `restore` needs."""
+        node = self._nodes.get(host)
+        if node is None or node.standing is Standing.GOOD:
+            return NodeStanding(host, 0 if node is None else node.times_quarantined, None)
+        is_on_trial = node.standing is Standing.ON_TRIAL
+        return NodeStanding(
+            host, node.times_quarantined, 0.0 if is_on_trial else max(0.0, node.until_s - now_s)
+        )
+
+    def of(self, host: str) -> Standing:
+        node = self._nodes.get(host)
+        return Standing.GOOD if node is None else node.standing
+
+    def ended(
+        self, host: str, succeeded: int, lost: int, now_s: float, usable: Iterable[str]
+    ) -> Change | None:
+        """Count tasks that have ended on a node.
+
+        Args:
+            host: The node.
+            succeeded: How many tasks returned from their workers, with any result.
+            lost: How many tasks were lost with their workers.
+            now_s: The time (seconds).
+            usable: The nodes that take tasks, or would take tasks in good standing; read only when needed.
+
+        Returns:
+            The node's new standing, if it changes.
+        """
+        node = self._nodes.get(host)
+        if lost and node is None:
+            node = self._nodes[host] = _Node()
+        if node is not None and lost and not node.losses:
+            node.succeeded_before, node.lost_before = self._succeeded, self._lost
+        self._succeeded += succeeded
+        self._lost += lost
+        if node is None:
+            return None
+        if succeeded:
+            return self._succeeded_on(host, node)
+        node.losses += lost
+        if lost and self._is_bad(node) and self._has_good(usable, but=host):
+            return self._quarantine(host, node, now_s)
+        return None
+
+    def _succeeded_on(self, host: str, node: _Node) -> Change | None:
+        node.losses = 0
+        if node.standing is not Standing.ON_TRIAL:
+            return None
+        node.standing = Standing.GOOD
+        text = f"Node {host} leaves quarantine for good: a task has succeeded there."
+        return Change(host, Standing.GOOD, text)
+
+    def _is_bad(self, node: _Node) -> bool:
+        if node.standing is Standing.ON_TRIAL:
+            return True
+        if node.standing is Standing.QUARANTINED or node.losses < MIN_LOSSES:
+            return False
+        succeeded, lost = self._elsewhere(node)
+        probability = (lost + 1) / (succeeded + lost + 2)
+        return succeeded > 0 and node.losses * math.log(probability) < math.log(MAX_PROBABILITY)
+
+    def _elsewhere(self, node: _Node) -> tuple[int, int]:
+        """Count the tasks that succeeded, and were lost, on other nodes since the row of losses began."""
+        return self._succeeded - node.succeeded_before, self._lost - node.lost_before - node.losses
+
+    def _has_good(self, hosts: Iterable[str], but: str) -> bool:
+        return any(host != but and self.of(host) is Standing.GOOD for host in hosts)
+
+    def _quarantine(self, host: str, node: _Node, now_s: float) -> Change:
+        node.times_quarantined += 1
+        node.until_s = now_s + node.quarantine_s
+        if node.standing is Standing.ON_TRIAL:
+            why = "the worker of the trial task was lost, too"
+        else:
+            why = (
+                f"{node.losses} workers in a row were lost there under their tasks, while "
+                f"{self._elsewhere(node)[0]} tasks succeeded on other nodes"
+            )
+        node.standing = Standing.QUARANTINED
+        node.losses = 0
+        text = (
+            f"Node {host} is quarantined: {why}. It gets no tasks for {node.quarantine_s:g} s, then one task "
+            "as a trial. Its manager.log and the system's own log (dmesg) may show what is wrong with it."
+        )
+        return Change(host, Standing.QUARANTINED, text, is_warning=node.times_quarantined == 1)
+
+    def review(self, now_s: float, usable: Collection[str]) -> list[Change]:
+        """End quarantines, after time has passed or nodes have come or gone.
+
+        Args:
+            now_s: The time (seconds).
+            usable: The nodes that take tasks, or would take tasks in good standing.
+
+        Returns:
+            The new standings: nodes go on trial when their time is over, and are good if there is no other.
+        """
+        bad = [host for host in usable if self.of(host) is not Standing.GOOD]
+        if not bad:
+            return []
+        if len(bad) == len(set(usable)):
+            return [self._use(host, Standing.GOOD, "no other node is left") for host in bad]
+        over = [
+            host
+            for host in bad
+            if self.of(host) is Standing.QUARANTINED and now_s >= self._nodes[host].until_s
+        ]
+        return [self._use(host, Standing.ON_TRIAL, "one task at a time, as a trial") for host in over]
+
+    def _use(self, host: str, standing: Standing, why: str) -> Change:
+        self._nodes[host].standing = standing
+        self._nodes[host].losses = 0
+        return Change(host, standing, f"Node {host} gets tasks again: {why}.")
 
 
 class NodeHealth:
-    """Owned by the interchange's loop.
+    """Applies the standings of nodes to their managers. Owned by the interchange's loop.
 
     Args:
-        state: the managers.
-        tell_driver: called with what the driver is to know.
-        known: what the driver knows of nodes from an interchange that was lost.
-        now_s: the time, in seconds.
+        state: The managers.
+        driver: The connection to the driver.
+        known: What the driver knows of nodes from an interchange that was lost.
+        now_s: The time (seconds).
     """
 
     def __init__(
-        self,
-        state: InterchangeState,
-        tell_driver: Callable[[NodeChange], None],
-        known: Iterable[NodeStanding] = (),
-        now_s: float = 0.0,
+        self, state: InterchangeState, driver: DriverLink, known: Iterable[NodeStanding], now_s: float
     ) -> None:
         self._state = state
-        self._tell_driver = tell_driver
-        self._nodes = BadNodes()
+        self._driver = driver
+        self._standings = NodeStandings()
         for node in known:
-            self._nodes.restore(node.host, node.times_quarantined, node.left_s, now_s)
+            self._standings.restore(node, now_s)
 
     def __repr__(self) -> str:
-        return f"<NodeHealth {self._nodes!r}>"
+        return f"<NodeHealth {self._standings!r}>"
 
-    def registered(self, record: ManagerRecord) -> None:
-        """A manager has come: perhaps to a node that is set aside."""
-        record.most_tasks = _MAX_TASKS[self._nodes.standing_of(record.host)]
+    def registered(self, manager: Manager) -> None:
+        """Apply the standing of its node to a new manager."""
+        manager.max_tasks = self._standings.of(manager.host).value
 
-    def results(self, record: ManagerRecord, results: Sequence[Result], now_s: float) -> None:
-        """A manager has brought results."""
+    def finished(self, manager: Manager, results: Sequence[Result], now_s: float) -> None:
+        """Count the results of a manager."""
         failed = [result.payload for result in results if result.status == FAILED]
         lost = sum(map(_is_worker_lost, failed)) if failed else 0
-        change = self._nodes.ended(record.host, len(results) - len(failed), lost, now_s, self._usable)
+        succeeded = len(results) - len(failed)
+        change = self._standings.ended(manager.host, succeeded, lost, now_s, self._usable())
         if change is not None:
             self._apply(change, now_s)
 
-    def look(self, now_s: float) -> None:
-        """Time has passed, or managers have gone."""
-        # Before all managers have come again, a node may look like the only one that is left.
-        if self._nodes.has_bad and self._state.restoration is None:
-            for change in self._nodes.look(now_s, self._usable()):
+    def review(self, now_s: float) -> None:
+        """End quarantines, after time has passed or managers have gone."""
+        # Before all managers have come back, a node may look like the only one that is left.
+        if self._standings.has_bad and self._state.restoration is None:
+            for change in self._standings.review(now_s, set(self._usable())):
                 self._apply(change, now_s)
 
-    def _usable(self) -> set[str]:
-        records = self._state.managers.values()
-        return {record.host for record in records if record.is_here and not record.is_leaving}
+    def _usable(self) -> Iterator[str]:
+        for manager in self._state.managers.values():
+            if manager.is_connected and not manager.is_leaving:
+                yield manager.host
 
     def _apply(self, change: Change, now_s: float) -> None:
         logger.warning("%s", change.text)
-        self._state.limit_host(change.host, _MAX_TASKS[change.standing])
-        standing = NodeStanding(change.host, *self._nodes.times_and_left(change.host, now_s))
-        self._tell_driver(NodeChange(change.host, change.text, change.is_warning, standing))
+        self._state.limit_host(change.host, change.standing.value)
+        standing = self._standings.export(change.host, now_s)
+        self._driver.send(NodeChange(change.host, change.text, change.is_warning, standing))
 
 
 def _is_worker_lost(payload: Any) -> bool:

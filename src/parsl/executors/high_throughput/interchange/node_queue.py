@@ -1,15 +1,15 @@
-"""MPI tasks that wait for nodes, and which of them starts where. No clock, socket or manager in here.
+"""MPI tasks that wait for nodes, and which of them starts where.
 
 The rules:
 
-- Tasks start in order: by priority where they have one (lower first), else as they came.
+- Tasks start in order: by priority where they have one (lower first), else by arrival.
 - *Backfill*: a task that does not fit anywhere now is overtaken by later ones that do.
-- *Ageing*: it is overtaken by so many nodes' worth of tasks only (`MAX_OVERTAKEN` times its own size). Then
-  one manager is kept for it: no later task is started there until it fits. So a task for a whole block
-  starts though small ones keep coming, and what that costs in idle nodes is in proportion to its size.
-- A task that says how long it takes fits only where so much time is left, and waits in line with those that
-  take about as long.
-- Of the managers where a task fits it goes to the one with the fewest free nodes, so that large holes stay.
+- *Ageing*: later tasks may overtake a task only by `MAX_OVERTAKEN` times its own size, in nodes. Then one
+  manager is kept for the task: no later task starts there until the task fits. So a task for a whole block
+  starts though small ones keep coming, and its cost in idle nodes is in proportion to its size.
+- A task with an expected run time fits only where that much time is left, and waits in line with tasks of
+  about the same run time.
+- Of the managers where a task fits, the one with the fewest free nodes gets it, so that large gaps stay.
 """
 
 from __future__ import annotations
@@ -17,31 +17,33 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from parsl.executors.high_throughput.interchange.timed_tasks import (
+from parsl.executors.high_throughput.interchange.manager import Manager
+from parsl.executors.high_throughput.interchange.matching import Matching
+from parsl.executors.high_throughput.interchange.task_queue import (
+    Entry,
     TimeOffered,
+    WaitingTasks,
     fits_in,
     time_line,
     urgency_of,
 )
 from parsl.executors.high_throughput.wire.protocol import Task
 
-#: How much later tasks may be started before a waiting one, in nodes, for each node that it needs.
+#: How many nodes' worth of later tasks may start before a waiting one, for each node that it requests.
 MAX_OVERTAKEN = 2
-
-_Entry = tuple[float, int, Task]
 
 
 class Room:
-    """What one manager can take; `place` keeps count in it.
+    """The capacity of one manager, which `NodeQueue.place` updates.
 
     Args:
         name: The manager.
-        nodes: How many nodes it has.
-        free_nodes: How many of them no task has.
-        slots: How many more tasks it can take.
-        left_s: How much time it has, in seconds.
+        nodes: How many nodes the manager has.
+        free_nodes: How many of these no task has.
+        slots: How many more tasks the manager can take.
+        left_s: How much time the manager has left (seconds).
     """
 
     __slots__ = ("free_nodes", "left_s", "name", "nodes", "slots")
@@ -63,16 +65,16 @@ class Room:
 
 
 class _Line:
-    """The waiting tasks of one size and duration: whether the first of them can start decides for all."""
+    """The waiting tasks of one size and about one run time: if the first cannot start, none can."""
 
     __slots__ = ("entries", "kept", "nodes", "overtaken")
 
     def __init__(self, nodes: int) -> None:
         self.nodes = nodes
-        self.entries: list[_Entry] = []
-        #: Nodes' worth of later tasks that were started before its first.
+        self.entries: list[Entry] = []
+        #: How many nodes' worth of later tasks have started before the first task of this line.
         self.overtaken = 0
-        #: The manager that is kept for its first.
+        #: The manager that is kept for the first task.
         self.kept: bytes | None = None
 
     @property
@@ -93,44 +95,37 @@ class _Line:
         return heapq.heappop(self.entries)[2]
 
 
-class NodeQueue:
-    """Waiting tasks that ask for nodes. Owned by the interchange's loop."""
+class NodeQueue(WaitingTasks):
+    """Waiting tasks that request nodes. Owned by the interchange's loop."""
 
     def __init__(self) -> None:
-        #: By the number of nodes, and by about how long they take.
+        super().__init__()
+        #: By the number of nodes, and by about how long the tasks take.
         self._lines: dict[tuple[int, int], _Line] = {}
         self._order = itertools.count()
-        self._dropped: set[int] = set()
 
     def __repr__(self) -> str:
         return f"<NodeQueue tasks={len(self)} sizes={sorted({nodes for nodes, _ in self._lines})}>"
-
-    def __len__(self) -> int:
-        return sum(len(line.entries) for line in self._lines.values()) - len(self._dropped)
 
     def __iter__(self) -> Iterator[Task]:
         entries = sorted(
             (entry for line in self._lines.values() for entry in line.entries), key=lambda entry: entry[:2]
         )
-        return (task for _, _, task in entries if task.id not in self._dropped)
+        return (task for _, _, task in entries if task.id in self._ids)
 
-    def extend(self, tasks: Iterable[Task]) -> None:
+    def _append(self, tasks: list[Task]) -> None:
         for task in tasks:
-            nodes = task.num_nodes
-            line = self._lines.setdefault((nodes, time_line(task)), _Line(nodes))
+            line = self._lines.setdefault((task.num_nodes, time_line(task)), _Line(task.num_nodes))
             heapq.heappush(line.entries, (urgency_of(task), next(self._order), task))
 
-    def drop(self, task_id: int) -> None:
-        """Forget a task that is known to be in the queue."""
-        self._dropped.add(task_id)
-
     def place(self, rooms: Sequence[Room]) -> list[tuple[bytes, Task]]:
-        """Take out the tasks that start now.
+        """Remove the tasks that start now.
 
         Args:
-            rooms: All managers that take tasks, full ones as well; their counts are brought up to date.
+            rooms: All managers that take tasks, full ones as well. Their counts are updated.
 
-        Returns: managers and their new tasks, in the order of the starts.
+        Returns:
+            The managers and their new tasks, in the order in which the tasks start.
         """
         placed: list[tuple[bytes, Task]] = []
         while (start := self._next_start(rooms)) is not None:
@@ -139,16 +134,16 @@ class NodeQueue:
                 overtaken.overtaken += line.nodes
             room.free_nodes -= line.nodes
             room.slots -= 1
-            placed.append((room.name, line.pop()))
+            task = line.pop()
+            self._ids.discard(task.id)
+            placed.append((room.name, task))
         return placed
 
     @property
     def has_timed(self) -> bool:
-        """Whether tasks wait that say how long they take."""
         return any(time for _, time in self._lines)
 
     def count_without_time(self, offered: TimeOffered) -> int:
-        """About how many tasks have to wait for a block with more time."""
         return sum(
             len(line.entries)
             for line in self._lines.values()
@@ -156,7 +151,7 @@ class NodeQueue:
         )
 
     def _next_start(self, rooms: Sequence[Room]) -> tuple[_Line, Room, list[_Line]] | None:
-        """Returns: whose first task starts next, where, and whom it overtakes."""
+        """Find the line whose first task starts next, the manager for it, and the lines that it overtakes."""
         passed: list[_Line] = []
         kept: set[bytes] = set()
         for line in self._in_order():
@@ -173,15 +168,40 @@ class NodeQueue:
 
     def _in_order(self) -> list[_Line]:
         for line in self._lines.values():
-            while line.entries and line.entries[0][2].id in self._dropped:
-                self._dropped.discard(heapq.heappop(line.entries)[2].id)
+            while line.entries and line.entries[0][2].id not in self._ids:
+                heapq.heappop(line.entries)
         self._lines = {key: line for key, line in self._lines.items() if line.entries}
         return sorted(self._lines.values(), key=lambda line: line.order)
 
 
 def _keep(line: _Line, rooms: Sequence[Room]) -> bytes | None:
-    """Choose the manager to keep for a task: the one with the most free nodes; if equal, the same again."""
+    """Choose the manager to keep for a task: the one with the most free nodes, of equals the present one."""
     large_enough = [room for room in rooms if room.nodes >= line.nodes and fits_in(line.first, room.left_s)]
     if not large_enough:
         return None
     return max(large_enough, key=lambda room: (room.free_nodes, room.name == line.kept)).name
+
+
+class NodeMatching(Matching):
+    """A manager gets a task only when it can start it at once: with enough free nodes, a worker, a launch."""
+
+    def __init__(self) -> None:
+        self.queue: NodeQueue = NodeQueue()
+
+    def match(self, managers: Mapping[bytes, Manager], now_s: float) -> list[tuple[Manager, list[Task]]]:
+        if not len(self.queue):
+            return []
+        rooms = [_room_of(manager, now_s) for manager in managers.values() if manager.takes_tasks]
+        given: dict[Manager, list[Task]] = {}
+        for identity, task in self.queue.place(rooms):
+            manager = managers[identity]
+            manager.hold([task])
+            if manager.launches is not None:
+                manager.launches -= 1
+            given.setdefault(manager, []).append(task)
+        return list(given.items())
+
+
+def _room_of(manager: Manager, now_s: float) -> Room:
+    slots = manager.free_workers if manager.launches is None else min(manager.free_workers, manager.launches)
+    return Room(manager.identity, manager.nodes, manager.free_nodes, slots, manager.left_s(now_s))

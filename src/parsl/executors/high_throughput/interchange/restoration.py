@@ -1,7 +1,7 @@
-"""What an interchange that takes a lost one's place must find out before it may give out what it was offered.
+"""What a replacement interchange must find out before it may dispatch the tasks that the driver offers.
 
-The driver offers every task that has not ended; the managers that were connected hold some of them. A task is
-given out when all of those managers have said what they hold, or have been given up.
+The driver offers every task that has not ended. The managers that were connected to the lost interchange hold
+some of these. Offered tasks are dispatched once all of those managers have registered or are given up.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from parsl.executors.high_throughput.wire.protocol import Task
 
 
 class Restoration:
-    """Offered tasks and the managers that are waited for. No clock in here.
+    """Offered tasks, and the managers that are awaited. No clock in here.
 
     Args:
-        expected: the block of each manager that was connected, by its name.
+        expected: The block of each manager that was connected, by the manager's name.
     """
 
     def __init__(self, expected: Mapping[str, str]) -> None:
         self._expected = {name.encode(): block for name, block in expected.items()}
-        #: What was offered and nobody has claimed. It may still be given out twice, so it waits.
+        #: Offered tasks that no manager has claimed. A manager may still have them, so they wait.
         self._offered: dict[int, Task] = {}
         self._is_complete = False
-        #: Managers whose claims count, and those that have made them.
+        #: Managers whose claims count, and those that have made their claims.
         self._may_claim = frozenset(self._expected)
         self._has_claimed: set[bytes] = set()
 
@@ -32,7 +32,7 @@ class Restoration:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody is waited for any more."""
+        """Whether everything has been offered, and no manager is awaited."""
         return self._is_complete and not self._expected
 
     @property
@@ -41,44 +41,50 @@ class Restoration:
         return self._is_complete
 
     def offer(self, tasks: Iterable[Task]) -> None:
-        """These have not ended, as the driver says."""
+        """Take tasks that have not ended according to the driver."""
         self._offered.update((task.id, task) for task in tasks)
 
     def complete(self) -> None:
-        """The driver has offered everything."""
+        """Record that the driver has offered everything."""
         self._is_complete = True
 
-    def claim(self, name: bytes, held: Iterable[int]) -> tuple[list[Task], list[int]]:
-        """A manager says what it holds.
+    def claim(self, manager: bytes, held: Iterable[int]) -> tuple[list[Task], list[int]]:
+        """Compare the tasks that a manager holds with those that were offered.
 
         Args:
-            name: the manager.
-            held: the numbers of its tasks.
+            manager: The manager's name.
+            held: The ids of its tasks.
 
-        Returns: which of them it was waited for with; and those of which the driver knows nothing any more,
-            or which were never this manager's.
+        Returns:
+            The offered tasks that the manager holds; and the ids of unknown tasks, which the driver no longer
+            needs or which were never this manager's.
         """
         claimed: list[Task] = []
-        strange: list[int] = []
-        is_believed = name in self._may_claim and name not in self._has_claimed
+        unknown: list[int] = []
+        counts = manager in self._may_claim and manager not in self._has_claimed
         for task_id in held:
-            task = self._offered.pop(task_id, None) if is_believed else None
+            task = self._offered.pop(task_id, None) if counts else None
             if task is None:
-                strange.append(task_id)
+                unknown.append(task_id)
             else:
                 claimed.append(task)
-        self._has_claimed.add(name)
-        self._expected.pop(name, None)
-        return claimed, strange
+        self._has_claimed.add(manager)
+        self._expected.pop(manager, None)
+        return claimed, unknown
 
     def drop(self, task_id: int) -> bool:
-        """A task is cancelled. Returns: whether it waited here."""
+        """Forget a cancelled task.
+
+        Returns:
+            Whether the task was waiting here.
+        """
         return self._offered.pop(task_id, None) is not None
 
     def give_up(self, block: str | None = None) -> list[tuple[bytes, str]]:
-        """Wait no longer for the managers of a block, or for any.
+        """Stop waiting for the managers of a block, or of all blocks.
 
-        Returns: their names and blocks.
+        Returns:
+            The names of these managers, and their blocks.
         """
         missing = [(name, of) for name, of in self._expected.items() if block is None or of == block]
         for name, _ in missing:
@@ -86,6 +92,5 @@ class Restoration:
         return missing
 
     def rest(self) -> list[Task]:
-        """What nobody holds, in the order of the offers; asked once it is over."""
-        rest, self._offered = list(self._offered.values()), {}
-        return rest
+        """Return the tasks that no manager holds, in the order of the offers."""
+        return list(self._offered.values())

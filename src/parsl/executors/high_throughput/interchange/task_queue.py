@@ -1,39 +1,123 @@
-"""Tasks that wait for a manager."""
+"""Tasks that wait for a manager.
+
+Tasks are ordered by priority (lower first), those without a priority by arrival. A task with an expected run
+time is overtaken by others where too little time is left for it.
+"""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from parsl.executors.high_throughput.interchange.timed_tasks import TimedTasks, TimeOffered
 from parsl.executors.high_throughput.wire.protocol import Task
 
+#: Urgency, number and task; the least of several comes first.
+Entry = tuple[float, int, Task]
 
-class TaskQueue:
-    """Tasks that wait for a manager: by priority (lower first) where they have one, else as they came.
+#: Tasks whose run times differ by less than this factor wait in one line, of which only the first is checked.
+_SAME_LINE = 1.1
 
-    Those that say how long they take are overtaken by others where there is not enough time left for them.
+
+def urgency_of(task: Task) -> float:
+    """The key by which tasks are ordered: lower first, tasks without a priority last."""
+    return math.inf if task.priority is None else task.priority
+
+
+def time_line(task: Task) -> int:
+    """The line for tasks of about this run time; 0 for a task without one."""
+    if task.runtime_s is None:
+        return 0
+    return 1 + round(math.log(max(task.runtime_s, 1.0)) / math.log(_SAME_LINE))
+
+
+def fits_in(task: Task, left_s: float) -> bool:
+    """Whether the expected run time of a task, if it has one, is at most this many seconds."""
+    return task.runtime_s is None or task.runtime_s <= left_s
+
+
+@dataclass(frozen=True)
+class TimeOffered:
+    """How much time managers have for tasks (seconds).
+
+    Args:
+        now_s: The most that any connected manager has left.
+        fresh_s: The most that any manager had when it registered.
     """
 
+    now_s: float
+    fresh_s: float
+
+    def is_too_little_for(self, task: Task) -> bool:
+        """Whether a task has to wait for another block, and would fit into one."""
+        return fits_in(task, self.fresh_s) and not fits_in(task, self.now_s)
+
+
+class WaitingTasks(ABC):
+    """A queue that knows which tasks wait in it. A dropped task is skipped when its turn comes."""
+
     def __init__(self) -> None:
-        self._plain: deque[Task] = deque()
-        self._urgent: list[tuple[float, int, Task]] = []
-        self._timed = TimedTasks()
-        self._order = itertools.count()
-        self._dropped: set[int] = set()
+        self._ids: set[int] = set()
 
     def __repr__(self) -> str:
-        return f"<TaskQueue tasks={len(self)}>"
+        return f"<{type(self).__name__} tasks={len(self)}>"
 
     def __len__(self) -> int:
-        waiting = len(self._plain) + len(self._urgent) - len(self._dropped)
-        return waiting + len(self._timed) if self._timed else waiting
+        return len(self._ids)
 
     def extend(self, tasks: Iterable[Task]) -> None:
-        """Have tasks wait."""
+        """Add tasks."""
+        tasks = list(tasks)
+        self._ids.update([task.id for task in tasks])
+        self._append(tasks)
+
+    def drop(self, task_id: int) -> bool:
+        """Forget a task.
+
+        Returns:
+            Whether the task was waiting.
+        """
+        if task_id not in self._ids:
+            return False
+        self._ids.remove(task_id)
+        return True
+
+    @abstractmethod
+    def _append(self, tasks: list[Task]) -> None: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Task]: ...
+
+    @property
+    @abstractmethod
+    def has_timed(self) -> bool:
+        """Whether tasks with an expected run time wait."""
+
+    @abstractmethod
+    def count_without_time(self, offered: TimeOffered) -> int:
+        """Count, approximately, the tasks that have to wait for a block with more time."""
+
+
+class TaskQueue(WaitingTasks):
+    """The queue of tasks that need one worker each. Owned by the interchange's loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plain: deque[Task] = deque()
+        self._urgent: list[Entry] = []
+        self._timed = _TimedTasks()
+        self._order = itertools.count()
+
+    def __iter__(self) -> Iterator[Task]:
+        urgent = (task for _, _, task in self._urgent)
+        waiting = itertools.chain(urgent, self._plain, self._timed)
+        return (task for task in waiting if task.id in self._ids)
+
+    def _append(self, tasks: list[Task]) -> None:
         for task in tasks:
             if task.runtime_s is not None:
                 self._timed.add(task)
@@ -42,59 +126,94 @@ class TaskQueue:
             else:
                 heapq.heappush(self._urgent, (task.priority, next(self._order), task))
 
-    def drop(self, task_id: int) -> None:
-        """Forget a task that is known to be in the queue."""
-        self._dropped.add(task_id)
-
     def take(self, count: int, left_s: float = math.inf) -> list[Task]:
-        """Remove the next `count` tasks, fewer when there are fewer.
+        """Remove the next tasks from the queue.
 
         Args:
-            count: how many.
-            left_s: how much time there is for each, in seconds.
+            count: How many tasks to take at most.
+            left_s: How much time there is for each (seconds).
+
+        Returns:
+            The tasks.
         """
         taken: list[Task] = []
         if self._timed:
             while len(taken) < count and (task := self._take_one(left_s)) is not None:
                 taken.append(task)
-            return taken
-        while len(taken) < count and (self._urgent or self._plain):
-            task = self._pop()
-            if self._dropped and task.id in self._dropped:
-                self._dropped.discard(task.id)
-            else:
-                taken.append(task)
+        else:
+            while len(taken) < count and (self._urgent or self._plain):
+                task = self._pop()
+                if task.id in self._ids:
+                    taken.append(task)
+        self._ids.difference_update([task.id for task in taken])
         return taken
 
     @property
     def has_timed(self) -> bool:
-        """Whether tasks wait that say how long they take."""
         return bool(self._timed)
 
     def count_without_time(self, offered: TimeOffered) -> int:
-        """About how many tasks have to wait for a block with more time."""
         return self._timed.count_without_time(offered)
 
     def _take_one(self, left_s: float) -> Task | None:
-        timed = self._timed.first(left_s, self._dropped)
+        timed = self._timed.first(left_s, self._ids)
         other = self._first_other()
         if timed is not None and (other is None or timed[:2] < other):
             return self._timed.take(timed)
         return None if other is None else self._pop()
 
     def _first_other(self) -> tuple[float, int] | None:
-        """Urgency and number of the first task that does not say how long it takes."""
+        """Return urgency and number of the first task without an expected run time."""
         while self._urgent or self._plain:
             urgency, task = self._urgent[0][::2] if self._urgent else (math.inf, self._plain[0])
-            if task.id not in self._dropped:
+            if task.id in self._ids:
                 return urgency, task.id
-            self._dropped.discard(self._pop().id)
+            self._pop()
         return None
 
     def _pop(self) -> Task:
         return heapq.heappop(self._urgent)[2] if self._urgent else self._plain.popleft()
 
+
+class _TimedTasks:
+    """Tasks in lines by expected run time, so that those that fit nowhere need not be searched."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, list[Entry]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
     def __iter__(self) -> Iterator[Task]:
-        urgent = (task for _, _, task in self._urgent)
-        waiting = itertools.chain(urgent, self._plain, self._timed)
-        return (task for task in waiting if task.id not in self._dropped)
+        return (task for line in self._lines.values() for _, _, task in line)
+
+    def add(self, task: Task) -> None:
+        heapq.heappush(self._lines.setdefault(time_line(task), []), (urgency_of(task), task.id, task))
+
+    def first(self, left_s: float, waiting: set[int]) -> Entry | None:
+        """Find the first task that fits into the given time (seconds), without removing it.
+
+        Args:
+            left_s: How much time there is.
+            waiting: The tasks that wait; others at the head of a line are removed.
+        """
+        for number, line in list(self._lines.items()):
+            while line and line[0][1] not in waiting:
+                heapq.heappop(line)
+            if not line:
+                del self._lines[number]
+        heads = [line[0] for line in self._lines.values() if fits_in(line[0][2], left_s)]
+        return min(heads, key=lambda entry: entry[:2], default=None)
+
+    def take(self, entry: Entry) -> Task:
+        """Remove the task that `first` has found."""
+        number = time_line(entry[2])
+        line = self._lines[number]
+        heapq.heappop(line)
+        if not line:
+            del self._lines[number]
+        return entry[2]
+
+    def count_without_time(self, offered: TimeOffered) -> int:
+        """Count the tasks that have to wait for another block: the first task decides for its whole line."""
+        return sum(len(line) for line in self._lines.values() if offered.is_too_little_for(line[0][2]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput.interchange.peers import Peers
+from parsl.executors.high_throughput.interchange.remote_links import Peers
 
 
 def test_a_connection_that_closes_is_its_managers() -> None:

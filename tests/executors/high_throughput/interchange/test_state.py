@@ -9,22 +9,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from parsl.executors.high_throughput.interchange.manager_record import Recount
-from parsl.executors.high_throughput.interchange.state import InterchangeState, TaskQueue
+from parsl.executors.high_throughput.interchange.manager import Recount
+from parsl.executors.high_throughput.interchange.matching import WorkerMatching
+from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
     ManagerSelector,
     RandomManagerSelector,
 )
 from parsl.executors.high_throughput.wire.protocol import DONE, Register, Result, Results, Task
+from tests.executors.high_throughput.interchange.fakes import given, join, join_and_compare, register
 
 
 def task(number: int, priority: float | None = None) -> Task:
     return Task(number, b"", b"", priority=priority)
-
-
-def register(name: str, workers: int = 2, prefetch: int = 0, block: str = "0", held: Any = ()) -> Register:
-    return Register(1, name, "v", "3", "host", block, 1, workers, workers + prefetch, list(held))
 
 
 def results(*ids: int) -> list[Result]:
@@ -32,31 +30,14 @@ def results(*ids: int) -> list[Result]:
 
 
 def state_with(*managers: Register, selector: ManagerSelector | None = None) -> InterchangeState:
-    state = InterchangeState(selector or RandomManagerSelector())
+    state = InterchangeState(WorkerMatching(selector or RandomManagerSelector()))
     for manager in managers:
-        state.register(manager.manager.encode(), manager, 0.0)
+        join(state, manager)
     return state
 
 
-def given(state: InterchangeState) -> dict[bytes, list[int]]:
-    return {name: [task.id for task in tasks] for name, tasks in state.match()}
-
-
-class TestQueue:
-    def test_lower_priority_first_then_the_others_in_order_of_arrival(self) -> None:
-        queue = TaskQueue()
-        queue.extend([task(1), task(2, 5), task(3, -1), task(4), task(5, 5), task(6, 0)])
-        assert [found.id for found in queue.take(10)] == [3, 6, 2, 5, 1, 4]
-
-    def test_dropped_tasks_are_not_taken(self) -> None:
-        queue = TaskQueue()
-        queue.extend([task(1), task(2, 1), task(3)])
-        queue.drop(1)
-        queue.drop(2)
-        assert len(queue) == 1
-        assert [found.id for found in queue] == [3]
-        assert [found.id for found in queue.take(2)] == [3]
-        assert repr(queue) == "<TaskQueue tasks=0>"
+def silent(state: InterchangeState, now_s: float) -> dict[bytes, str]:
+    return {manager.identity: reason for manager, reason in state.silent(now_s, threshold_s=50, grace_s=3)}
 
 
 class TestMatching:
@@ -114,7 +95,7 @@ class TestMatching:
         state = state_with(register("a", 1))
         state.add_tasks(map(task, range(3)))
         assert given(state) == {b"a": [0]}
-        state.results(b"a", Results(results(0), 2), 5.0)
+        state.finish(state.managers[b"a"], Results(results(0), 2), 5.0)
         assert given(state) == {b"a": [1, 2]}
         assert state.managers[b"a"].info(6.0).idle_s == 0
 
@@ -127,7 +108,7 @@ class TestMatching:
                 looked += 1
                 assert len(state.managers[name].held) <= 2
         assert looked == 2000
-        assert not state._with_free_workers
+        assert repr(state.matching) == "<WorkerMatching queued=0 free=0 room=0>"
 
 
 class TestCancelling:
@@ -135,30 +116,30 @@ class TestCancelling:
         state = state_with()
         state.add_tasks([task(1), task(2)])
         assert state.cancel(1) is None
-        state.register(b"a", register("a"), 0.0)
+        join(state, register("a"), 0.0)
         assert given(state) == {b"a": [2]}
 
     def test_the_holder_of_a_task_is_named(self) -> None:
         state = state_with(register("a"))
         state.add_tasks([task(1)])
         state.match()
-        assert state.cancel(1) == b"a"
+        assert state.cancel(1) is state.managers[b"a"]
 
-    def test_an_unknown_task_is_nobodys(self) -> None:
+    def test_an_unknown_task_has_no_holder(self) -> None:
         assert state_with(register("a")).cancel(7) is None
 
 
 class TestManagers:
     def test_one_that_drains_gets_nothing(self) -> None:
         state = state_with(register("a"))
-        state.drain(b"a")
+        state.managers[b"a"].draining = True
         state.add_tasks([task(1)])
         assert given(state) == {}
 
     def test_a_block_on_hold_gets_nothing_until_it_is_released(self) -> None:
         state = state_with(register("a", block="7"))
         state.hold_block("7", True)
-        state.register(b"late", register("late", block="7"), 0.0)
+        join(state, register("late", block="7"), 0.0)
         state.add_tasks([task(1), task(2)])
         assert given(state) == {}
         state.hold_block("7", False)
@@ -168,7 +149,11 @@ class TestManagers:
         state = state_with(register("a"))
         state.add_tasks([task(1), task(2)])
         state.match()
-        assert state.remove(b"a").held == {1, 2}
+        manager = state.managers[b"a"]
+        state.remove(manager)
+        assert manager.held == {1, 2}
+        assert manager.is_gone
+        assert state.was_lost(b"a")
         state.add_tasks([task(3)])
         assert given(state) == {}
 
@@ -176,59 +161,61 @@ class TestManagers:
         state = state_with(register("a", workers=2))
         state.add_tasks([task(number) for number in range(3)])
         assert given(state) == {b"a": [0, 1]}
-        record, strange = state.register(b"a", register("a", workers=2, held=[1, 2]), 0.0)
-        assert (record.held, strange) == ({0, 1}, [2])
-        assert record.recount is Recount.WANTED
+        record, unknown = join_and_compare(state, register("a", workers=2, held=[1, 2]), 0.0)
+        assert (record.held, unknown) == ({0, 1}, [2])
+        assert record.recount is Recount.NEEDED
         assert given(state) == {}
-        assert state.recounted(b"a", [1]) == [0]
+        assert state.recounted(state.managers[b"a"], [1]) == [0]
         assert given(state) == {b"a": [2]}
 
     def test_what_a_manager_does_not_hold_it_cannot_bring(self) -> None:
         state = state_with(register("a"), register("b"))
         state.add_tasks([task(1)])
-        [(name, _)] = state.match()
+        [name] = given(state)
         other = b"b" if name == b"a" else b"a"
-        assert state.results(other, Results(results(1), 2, 1), 1.0) == []
-        assert state.results(name, Results(results(1, 7), 2, 1), 1.0) == results(1)
-        assert state.results(name, Results(results(1), 2, 1), 1.0) == []
+        assert state.finish(state.managers[other], Results(results(1), 2, 1), 1.0) == []
+        assert state.finish(state.managers[name], Results(results(1, 7), 2, 1), 1.0) == results(1)
+        assert state.finish(state.managers[name], Results(results(1), 2, 1), 1.0) == []
 
     def test_what_it_says_to_hold_without_having_been_given_it_is_not_its_own(self) -> None:
         state = state_with()
-        record, strange = state.register(b"a", register("a", held=[8, 9]), 0.0)
-        assert (record.held, strange) == (set(), [8, 9])
+        record, unknown = join_and_compare(state, register("a", held=[8, 9]), 0.0)
+        assert (record.held, unknown) == (set(), [8, 9])
 
     def test_results_are_acknowledged_up_to_the_first_gap(self) -> None:
         state = state_with(register("a"))
         record = state.managers[b"a"]
         for serial, received in ((1, 1), (3, 1), (2, 2), (3, 3), (0, 3)):
-            state.results(b"a", Results([], 2, serial), 1.0)
+            state.finish(state.managers[b"a"], Results([], 2, serial), 1.0)
             assert record.received == received
 
     def test_silence_and_a_lost_connection_have_their_limits(self) -> None:
         state = state_with(register("silent"), register("cut"), register("well"))
-        assert state.lose_contact(b"cut", 100.0)
-        assert not state.lose_contact(b"cut", 101.0)
-        assert not state.lose_contact(b"unknown", 101.0)
+        assert state.managers[b"cut"].lose_contact(100.0)
+        assert not state.managers[b"cut"].lose_contact(101.0)
         for name in (b"cut", b"well"):
-            state.managers[name].heard_at = 100.0
-        found = dict(state.silent(101.0, threshold_s=50, grace_s=3))
+            state.managers[name].last_heard_s = 100.0
+        found = silent(state, 101.0)
         assert set(found) == {b"silent"}
         assert "nothing was heard of it for 50 s" in found[b"silent"]
-        assert set(dict(state.silent(103.0, threshold_s=50, grace_s=3))) == {b"silent", b"cut"}
-        assert state.unreachable() == [b"cut"]
+        assert set(silent(state, 103.0)) == {b"silent", b"cut"}
+        assert state.disconnected() == [state.managers[b"cut"]]
 
-    def test_that_nobody_listened_is_no_managers_silence(self) -> None:
+    def test_the_interchanges_own_stall_does_not_count_as_silence(self) -> None:
         state = state_with(register("a"), register("cut"))
-        state.heard(b"a", 100.0)
-        state.heard(b"cut", 100.0)
-        state.lose_contact(b"cut", 100.0)
+        state.managers[b"a"].heard(100.0)
+        state.managers[b"cut"].heard(100.0)
+        state.managers[b"cut"].lose_contact(100.0)
         state.extend_deadlines(100.0)
-        assert state.silent(202.0, threshold_s=50, grace_s=3) == []
-        assert {name for name, _ in state.silent(203.0, threshold_s=50, grace_s=3)} == {b"cut"}
-        assert {name for name, _ in state.silent(251.0, threshold_s=50, grace_s=3)} == {b"a", b"cut"}
+        assert silent(state, 202.0) == {}
+        assert set(silent(state, 203.0)) == {b"cut"}
+        assert set(silent(state, 251.0)) == {b"a", b"cut"}
 
-    def test_an_unknown_one_is_not_heard(self) -> None:
-        assert state_with().heard(b"a", 1.0) is None
+    def test_a_lost_manager_has_no_contact_to_lose(self) -> None:
+        state = state_with(register("a"))
+        manager = state.managers[b"a"]
+        state.remove(manager)
+        assert not manager.lose_contact(1.0)
 
     def test_one_that_comes_back_must_say_what_it_holds_before_it_gets_more(self) -> None:
         state = state_with(register("a", 3))
@@ -236,13 +223,13 @@ class TestManagers:
         state.match()
         record = state.managers[b"a"]
         record.functions.add(b"f")
-        state.lose_contact(b"a", 1.0)
+        state.managers[b"a"].lose_contact(1.0)
         state.add_tasks([task(3)])
         assert given(state) == {}
-        assert state.heard(b"a", 2.0) is record
-        assert record.recount is Recount.WANTED
+        record.heard(2.0)
+        assert record.recount is Recount.NEEDED
         assert given(state) == {}
-        assert state.recounted(b"a", [1]) == [2]
+        assert state.recounted(state.managers[b"a"], [1]) == [2]
         assert record.held == {1}
         assert not record.functions
         assert given(state) == {b"a": [3]}
@@ -250,10 +237,10 @@ class TestManagers:
     def test_only_the_answer_to_the_latest_question_says_what_one_holds(self) -> None:
         record = state_with(register("a")).managers[b"a"]
         assert not record.is_awaited(0)
-        first = record.ask()
+        first = record.request_recount()
         assert not record.is_awaited(0)  # the answer to a probe, from before the question
         assert record.is_awaited(first)
-        second = record.ask()
+        second = record.request_recount()
         assert not record.is_awaited(first)
         assert record.is_awaited(second)
 
@@ -272,12 +259,12 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = InterchangeState(RandomManagerSelector())
+        self.state = InterchangeState(WorkerMatching(RandomManagerSelector()))
         self.numbers = iter(range(1, 10**9))
         self.names = iter(range(10**9))
         self.alive: set[int] = set()
         self.held: dict[bytes, set[int]] = {}
-        self.introductions: dict[bytes, Register] = {}
+        self.registrations: dict[bytes, Register] = {}
 
     @rule(count=st.integers(1, 8), priority=st.none() | st.integers(-2, 2))
     def submit(self, count: int, priority: float | None) -> None:
@@ -288,26 +275,25 @@ class Life(RuleBasedStateMachine):
     @rule(target=managers, workers=st.integers(1, 4), prefetch=st.integers(0, 5), block=st.sampled_from("01"))
     def join(self, workers: int, prefetch: int, block: str) -> bytes:
         name = str(next(self.names)).encode()
-        self.introductions[name] = register(name.decode(), workers, prefetch, block)
-        self.state.register(name, self.introductions[name], 0.0)
+        self.registrations[name] = register(name.decode(), workers, prefetch, block)
+        join(self.state, self.registrations[name])
         self.held[name] = set()
         return name
 
     @rule(name=managers)
     def join_again(self, name: bytes) -> None:
         if name in self.held:
-            self.state.register(name, self.introductions[name], 0.0)
+            join(self.state, self.registrations[name])
 
     @rule()
     def match(self) -> None:
-        for name, tasks in self.state.match():
-            record = self.state.managers[name]
+        for manager, tasks in self.state.match():
             for found in tasks:
                 assert found.id in self.alive
                 assert not any(found.id in held for held in self.held.values()), "given twice"
-                self.held[name].add(found.id)
-            assert len(record.held) <= record.capacity
-            assert record.takes_tasks
+                self.held[manager.identity].add(found.id)
+            assert len(manager.held) <= manager.capacity
+            assert manager.takes_tasks
 
     @rule(name=managers, data=st.data())
     def answer(self, name: bytes, data: Any) -> None:
@@ -316,7 +302,7 @@ class Life(RuleBasedStateMachine):
             return
         done = data.draw(st.lists(st.sampled_from(held), unique=True))
         capacity = data.draw(st.integers(self.state.managers[name].workers, 12))
-        self.state.results(name, Results(results(*done), capacity), 1.0)
+        self.state.finish(self.state.managers[name], Results(results(*done), capacity), 1.0)
         self.held[name] -= set(done)
         self.alive -= set(done)
 
@@ -326,22 +312,24 @@ class Life(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(self.alive)))
         holder = self.state.cancel(number)
         holders = [name for name, held in self.held.items() if number in held]
-        assert ([holder] if holder else []) == holders
+        assert ([holder.identity] if holder else []) == holders
         if holder is None:
             self.alive.discard(number)
 
     @rule(name=managers)
     def cut_off(self, name: bytes) -> None:
         if name in self.held:
-            self.state.lose_contact(name, 0.0)
+            self.state.managers[name].lose_contact(0.0)
 
     @rule(name=managers, data=st.data())
     def come_back(self, name: bytes, data: Any) -> None:
-        record = self.state.heard(name, 1.0)
-        if record is None or record.recount is Recount.NOT_NEEDED:
+        if (record := self.state.managers.get(name)) is None:
+            return
+        record.heard(1.0)
+        if record.recount is Recount.NOT_NEEDED:
             return
         kept = data.draw(st.sets(st.sampled_from(sorted(record.held)))) if record.held else set()
-        lost = self.state.recounted(name, kept)
+        lost = self.state.recounted(record, kept)
         assert set(lost) == self.held[name] - kept
         self.alive -= set(lost)
         self.held[name] = kept
@@ -353,37 +341,30 @@ class Life(RuleBasedStateMachine):
     @rule(name=consumes(managers))
     def lose(self, name: bytes) -> None:
         if name in self.held:
-            lost = self.state.remove(name).held
-            assert lost == self.held.pop(name)
-            self.alive -= lost
+            manager = self.state.managers[name]
+            self.state.remove(manager)
+            assert manager.held == self.held.pop(name)
+            self.alive -= manager.held
 
     @invariant()
     def every_task_is_in_one_place(self) -> None:
-        waiting = {found.id for found in self.state.queue}
-        assert len(self.state.queue) == len(waiting)
+        queue = self.state.matching.queue
+        waiting = {found.id for found in queue}
+        assert len(queue) == len(waiting)
         held = [number for numbers in self.held.values() for number in numbers]
         assert sorted([*waiting, *held]) == sorted(self.alive)
         assert {name: record.held for name, record in self.state.managers.items()} == self.held
 
-    @invariant()
-    def what_is_looked_up_is_what_the_records_say(self) -> None:
-        records = self.state.managers
-        cut = {name for name, record in records.items() if record.unreachable_since is not None}
-        assert set(self.state.unreachable()) == cut
-        for block in "01":
-            members = {name for name, record in records.items() if record.block == block}
-            assert set(self.state.of_block(block)) == members
-
     def teardown(self) -> None:
         """In the end all that waits fits somewhere, and is given there at once."""
         for name in list(self.state.managers):
-            self.state.heard(name, 2.0)
-            self.state.recounted(name, self.held[name])
+            self.state.managers[name].heard(2.0)
+            self.state.recounted(self.state.managers[name], self.held[name])
         for block in "01":
             self.state.hold_block(block, False)
-        self.state.register(b"last", register("last", 10_000), 0.0)
+        join(self.state, register("last", 10_000), 0.0)
         self.state.match()
-        assert len(self.state.queue) == 0
+        assert len(self.state.matching.queue) == 0
 
 
 TestLife = Life.TestCase
@@ -399,19 +380,17 @@ class TestTime:
 
     @staticmethod
     def ending(name: str, ends_in_s: float | None, workers: int = 2, prefetch: int = 0) -> Register:
-        return Register(
-            1, name, "v", "3", "host", "0", 1, workers, workers + prefetch, [], ends_in_s=ends_in_s
-        )
+        return register(name, workers, prefetch, ends_in_s=ends_in_s)
 
     def test_a_task_goes_where_there_is_enough_time(self) -> None:
         state = state_with(self.ending("short", 100), self.ending("long", 1000))
         state.add_tasks([self.timed(1, 500), self.timed(2, 500), self.timed(3, 500)])
         assert given(state) == {b"long": [1, 2]}
-        assert len(state.queue) == 1
-        state.results(b"long", Results(results(1, 2), 2), 10.0)
-        assert [name for name, _ in state.match(501.0)] == []
-        state.register(b"new", self.ending("new", None), 501.0)
-        assert [name for name, _ in state.match(501.0)] == [b"new"]
+        assert len(state.matching.queue) == 1
+        state.finish(state.managers[b"long"], Results(results(1, 2), 2), 10.0)
+        assert given(state, 501.0) == {}
+        join(state, self.ending("new", None), 501.0)
+        assert list(given(state, 501.0)) == [b"new"]
 
     def test_other_tasks_do_not_wait_behind_it(self) -> None:
         state = state_with(self.ending("short", 100))
@@ -427,20 +406,20 @@ class TestTime:
         state = state_with()
         state.add_tasks([self.timed(1, 500), self.timed(2, 60), self.timed(3, 5000), task(4)])
         assert state.count_without_time(0.0) == 0, "there is no manager"
-        state.register(b"a", self.ending("a", 1000), 0.0)
-        state.register(b"b", self.ending("b", 100), 0.0)
+        join(state, self.ending("a", 1000), 0.0)
+        join(state, self.ending("b", 100), 0.0)
         assert state.count_without_time(0.0) == 0, "no manager ever had the time for task 3"
         assert state.count_without_time(500.0) == 0
         assert state.count_without_time(501.0) == 1
         assert state.count_without_time(941.0) == 2
-        state.register(b"c", self.ending("c", None), 941.0)
+        join(state, self.ending("c", None), 941.0)
         assert state.count_without_time(941.0) == 0
-        state.drain(b"c")
+        state.managers[b"c"].draining = True
         assert state.count_without_time(941.0) == 3
 
     def test_it_can_be_cancelled(self) -> None:
         state = state_with()
         state.add_tasks([self.timed(1, 50)])
         assert state.cancel(1) is None
-        state.register(b"a", self.ending("a", None), 0.0)
+        join(state, self.ending("a", None), 0.0)
         assert given(state) == {}

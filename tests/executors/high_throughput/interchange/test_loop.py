@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.executors.high_throughput.interchange.admission import refusal
+from parsl.executors.high_throughput.interchange.loop import check_registration
 from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
@@ -31,14 +31,14 @@ def introduction(
 
 
 def test_one_like_the_driver_is_let_in_as_long_as_there_is_room() -> None:
-    assert refusal(introduction(), SETTINGS, managers=9, most=10) is None
+    assert check_registration(introduction(), SETTINGS, managers=9, max_managers=10) is None
 
 
 def test_without_a_descriptor_for_it_the_manager_hears_why() -> None:
-    refused = refusal(introduction(), SETTINGS, managers=10, most=10)
+    refused = check_registration(introduction(), SETTINGS, managers=10, max_managers=10)
     assert refused is not None
     assert refused.reason.startswith("the interchange has 10 managers already")
-    assert refused.news is None
+    assert refused.report is None
 
 
 def test_another_environment_is_named_on_both_sides() -> None:
@@ -47,8 +47,8 @@ def test_another_environment_is_named_on_both_sides() -> None:
         (introduction(parsl="2025.9.9"), f"parsl 2025.9.9 (protocol {PROTOCOL_VERSION}) on Python 3.11"),
         (introduction(protocol=0), "parsl 2026.1.1 (protocol 0) on Python 3.11"),
     ):
-        refused = refusal(other, SETTINGS, managers=0, most=10)
+        refused = check_registration(other, SETTINGS, managers=0, max_managers=10)
         assert refused is not None
         assert theirs in refused.reason
-        assert refused.news is not None
-        assert (refused.news.host, refused.news.block) == ("x1c0", "7")
+        assert refused.report is not None
+        assert (refused.report.host, refused.report.block) == ("x1c0", "7")

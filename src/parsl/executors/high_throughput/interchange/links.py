@@ -1,0 +1,183 @@
+"""The interchange's connections to managers on its own host: a unix socket for each."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import struct
+from abc import ABC, abstractmethod
+from typing import Any
+
+from parsl.common import descriptors
+from parsl.executors.high_throughput.wire.message_stream import MessageStream
+from parsl.executors.high_throughput.wire.protocol import Refused, encode
+
+logger = logging.getLogger("parsl.htex.interchange")
+
+
+class Unreachable(Exception):
+    """A message could not be sent, because the manager has no connection at present."""
+
+
+class Link(ABC):
+    """A connection to a peer, which is a manager once it has registered.
+
+    Args:
+        identity: The manager's name; empty before it has registered.
+    """
+
+    def __init__(self, identity: bytes = b"") -> None:
+        self.identity = identity
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.identity!r}>"
+
+    @abstractmethod
+    def send(self, parts: list[Any]) -> None:
+        """Send a message.
+
+        Raises:
+            Unreachable: There is no connection at present.
+        """
+
+    @abstractmethod
+    def identify(self, identity: bytes) -> bool:
+        """Accept the name under which the peer registers.
+
+        Returns:
+            Whether the peer may use that name.
+        """
+
+    def forget_connection(self) -> None:  # noqa: B027
+        """Expect the next message over another connection."""
+
+
+class LocalLink(Link):
+    """A unix socket. When it closes, the manager's process has ended."""
+
+    def __init__(self, sock: socket.socket, epoll: select.epoll) -> None:
+        super().__init__()
+        self._stream = MessageStream(sock)
+        self._epoll = epoll
+        self._has_unsent = False
+        epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def identify(self, identity: bytes) -> bool:
+        self.identity = identity
+        return True
+
+    def send(self, parts: list[Any]) -> None:
+        self._stream.queue(parts)
+        self._flush()
+
+    def receive(self) -> list[list[Any]]:
+        """Return the messages that have arrived.
+
+        Raises:
+            EOFError, OSError: The connection is closed.
+        """
+        if self._has_unsent:
+            self._flush()
+        return self._stream.receive()
+
+    def _flush(self) -> None:
+        try:
+            is_done = self._stream.flush()
+        except OSError:
+            is_done = True  # the connection is closed, which the next read finds out
+        if is_done == self._has_unsent:
+            self._has_unsent = not is_done
+            self._epoll.modify(self._stream.fileno(), select.EPOLLIN | (0 if is_done else select.EPOLLOUT))
+
+    def close(self) -> None:
+        self._epoll.unregister(self._stream.fileno())
+        self._stream.sock.close()
+
+
+class LocalLinks:
+    """The listening unix socket and its connections. Connections of other users are refused.
+
+    Args:
+        listener_fd: Descriptor of the listening socket.
+        epoll: The loop's.
+    """
+
+    def __init__(self, listener_fd: int, epoll: select.epoll) -> None:
+        self._epoll = epoll
+        self._listener_fd = listener_fd
+        self._listener = socket.socket(fileno=listener_fd)
+        self._listener.setblocking(False)
+        self._links: dict[int, LocalLink] = {}
+        #: Given up for a moment when no other descriptor is left.
+        self._spare = _open_spare()
+        epoll.register(listener_fd, select.EPOLLIN)
+
+    def __repr__(self) -> str:
+        named = sum(1 for link in self._links.values() if link.identity)
+        return f"<LocalLinks connections={len(self._links)} named={named}>"
+
+    def owns(self, fd: int) -> bool:
+        return fd in self._links or fd == self._listener_fd
+
+    def ready(self, fd: int) -> LocalLink | None:
+        """Return the connection to read from; None if it was the listening socket, whose peer is accepted."""
+        if fd == self._listener_fd:
+            self._accept()
+        return self._links.get(fd)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            logger.error("refused a connection on this host: %s", error.strerror)
+            self._refuse()
+            return
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        if struct.unpack("3i", credentials)[1] != os.getuid():
+            logger.warning("refused a connection of another user")
+            sock.close()
+            return
+        self._links[sock.fileno()] = LocalLink(sock, self._epoll)
+
+    def _refuse(self) -> None:
+        """Refuse a connection for which no descriptor is left.
+
+        The spare descriptor serves to accept the connection and send the reason. Without that the listening
+        socket would stay readable for ever.
+        """
+        _close_spare(self._spare)
+        try:
+            sock, _ = self._listener.accept()
+            with sock:
+                stream = MessageStream(sock)
+                stream.queue([encode(Refused(descriptors.too_many_managers(len(self._links))))])
+                stream.flush()
+        except OSError:
+            pass  # the peer has closed the connection
+        finally:
+            self._spare = _open_spare()
+
+    def close_link(self, fd: int) -> None:
+        self._links.pop(fd).close()
+
+    def close(self) -> None:
+        for fd in list(self._links):
+            self.close_link(fd)
+        self._listener.close()
+        _close_spare(self._spare)
+
+
+def _open_spare() -> int:
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return -1
+
+
+def _close_spare(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)

@@ -1,0 +1,286 @@
+"""One registered manager: everything that the interchange knows about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from parsl.executors.high_throughput.wire.protocol import (
+    MANAGER_LOST,
+    Failure,
+    ManagerInfo,
+    Register,
+    Result,
+    Results,
+    Task,
+)
+
+if TYPE_CHECKING:
+    from parsl.executors.high_throughput.interchange.links import Link
+
+#: A manager that is lost with less time left (seconds) was lost because its job ended.
+JOB_END_MARGIN_S = 15.0
+
+
+class Recount(Enum):
+    """Whether a manager has to report the tasks it holds, because some may be lost in transit."""
+
+    NOT_NEEDED = 0
+    NEEDED = 1
+    #: Until the manager replies it gets no tasks, so that its report is exact.
+    REQUESTED = 2
+
+
+class Manager:
+    """A manager with its connection, its tasks and its health. Owned by the interchange's loop.
+
+    Users' manager selectors receive these objects; access like `manager["block_id"]` works as well.
+
+    Args:
+        register: The registration.
+        link: The connection over which the registration came.
+        now_s: The time (seconds).
+    """
+
+    def __init__(self, register: Register, link: Link, now_s: float) -> None:
+        self.name = register.manager
+        #: The name as the interchange's tables and ZeroMQ have it.
+        self.identity = register.manager.encode()
+        self.link = link
+        self.block = register.block
+        self.host = register.host
+        self.parsl_version = register.parsl_version
+        self.python_version = register.python_version
+        #: Installed distributions and their versions, once the manager has reported them.
+        self.packages: dict[str, str] | None = None
+        #: No longer registered: whoever still refers to this object drops it.
+        self.is_gone = False
+
+        self.workers = register.workers
+        #: How many tasks the manager can hold, and how many its node is trusted with.
+        self.capacity = register.capacity
+        self.max_tasks = sys.maxsize
+        #: Nodes that the manager can give to tasks, and how many of them each task has.
+        self.nodes = register.nodes
+        self.nodes_in_use: dict[int, int] = {}
+        #: How many more tasks the manager will start; None for any number.
+        self.launches = register.launches
+        #: When the job ends, on the interchange's clock; infinity if unknown.
+        self.ends_at_s = float("inf") if register.ends_in_s is None else now_s + register.ends_in_s
+
+        #: The tasks that the manager holds, and the functions that it has.
+        self.held: set[int] = set()
+        self.functions: set[bytes] = set()
+        self.idle_since: float | None = now_s
+
+        #: Whether the driver knows the manager. A replacement interchange waits for the managers that the
+        #: driver names, so a manager gets no tasks before that.
+        self.is_announced = False
+        self.draining = register.draining
+        #: Whether the block is about to be cancelled.
+        self.is_on_hold = False
+        #: The serial numbers up to which its results have arrived without a gap, and have reached the driver.
+        self.received = self.written = register.acknowledged
+
+        self.last_heard_s = now_s
+        self.disconnected_since_s: float | None = None
+        self.recount = Recount.NOT_NEEDED
+        #: Number of the latest request for a recount.
+        self.recount_number = 0
+
+    def __repr__(self) -> str:
+        return f"<Manager {self.name} block={self.block} workers={self.workers} held={len(self.held)}>"
+
+    def __getitem__(self, key: str) -> Any:
+        names = {"block_id": "block", "worker_count": "workers", "tasks": "held", "hostname": "host"}
+        try:
+            return getattr(self, names.get(key, key))
+        except AttributeError:
+            raise KeyError(key) from None
+
+    @property
+    def takes_tasks(self) -> bool:
+        return not (
+            self.is_leaving
+            or not self.is_announced
+            or not self.is_connected
+            or self.recount is not Recount.NOT_NEEDED
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open, as far as is known."""
+        return self.disconnected_since_s is None
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the manager accepts no more tasks, ever or for the time being."""
+        return self.draining or self.is_on_hold
+
+    @property
+    def room(self) -> int:
+        """How many more tasks the manager accepts."""
+        return min(self.capacity, self.max_tasks) - len(self.held) if self.takes_tasks else 0
+
+    @property
+    def free_workers(self) -> int:
+        """How many workers have no task."""
+        return min(self.workers, self.max_tasks) - len(self.held) if self.takes_tasks else 0
+
+    @property
+    def free_nodes(self) -> int:
+        """How many nodes no task has."""
+        return self.nodes - sum(self.nodes_in_use.values())
+
+    def left_s(self, now_s: float) -> float:
+        """How much time is left before the job ends (seconds)."""
+        return self.ends_at_s - now_s
+
+    def is_at_job_end(self, now_s: float) -> bool:
+        """Whether a loss at this time is the end of the job: some schedulers end jobs without a signal."""
+        return self.left_s(now_s) < JOB_END_MARGIN_S
+
+    def info(self, now_s: float) -> ManagerInfo:
+        return ManagerInfo(
+            manager=self.name,
+            block=self.block,
+            host=self.host,
+            workers=self.workers,
+            tasks=len(self.held),
+            idle_s=0.0 if self.idle_since is None else now_s - self.idle_since,
+            active=self.takes_tasks,
+            draining=self.draining,
+            parsl_version=self.parsl_version,
+            python_version=self.python_version,
+            nodes=self.nodes,
+            ends_in_s=None if self.ends_at_s == float("inf") else self.left_s(now_s),
+        )
+
+    def hold(self, tasks: Sequence[Task]) -> None:
+        """Record that the manager holds these tasks from now on."""
+        if tasks:
+            self.held.update([task.id for task in tasks])
+            self.idle_since = None
+            if self.nodes:
+                self.nodes_in_use.update((task.id, task.num_nodes) for task in tasks)
+
+    def release(self, ids: Iterable[int]) -> None:
+        """Record that the manager no longer holds these tasks."""
+        self.held.difference_update(ids)
+        if self.nodes_in_use:
+            for task_id in ids:
+                self.nodes_in_use.pop(task_id, None)
+
+    def finish(self, message: Results, now_s: float) -> list[Result]:
+        """Take results from the manager, and how many tasks it can hold from now on.
+
+        Args:
+            message: The results.
+            now_s: The time (seconds).
+
+        Returns:
+            The results of tasks that the manager holds. Any others have come before, or are not its own.
+        """
+        if message.serial == self.received + 1:
+            self.received = message.serial
+        results = message.results
+        ids = [result.id for result in results]
+        if not self.held.issuperset(ids):
+            results = [result for result in results if result.id in self.held]
+            ids = [result.id for result in results]
+        self.release(ids)
+        self.capacity = message.capacity
+        if not self.held and self.idle_since is None:
+            self.idle_since = now_s
+        return results
+
+    def take_over(self, before: Manager, reported: Iterable[int]) -> None:
+        """Continue for a manager that has registered again without having been lost.
+
+        Args:
+            before: The same manager as it was known so far.
+            reported: The tasks that the manager holds according to its registration.
+        """
+        self.held |= before.held
+        self.nodes_in_use.update(before.nodes_in_use)
+        if self.held:
+            self.idle_since = None
+        if self.launches is not None:
+            self.launches -= len(before.held.difference(reported))  # in transit, so not counted yet
+        self.recount = Recount.NEEDED
+        self.recount_number = before.recount_number
+
+    def missing_functions(self, tasks: Iterable[Task]) -> set[bytes]:
+        """Return the functions of these tasks that the manager does not have, which it is about to get."""
+        missing = {task.function for task in tasks if task.function} - self.functions
+        self.functions |= missing
+        return missing
+
+    def failure(self, what: str, **details: Any) -> Failure:
+        """Describe why tasks of this manager fail.
+
+        Args:
+            what: What the manager did, to complete "Manager NAME on host HOST, block BLOCK, ...".
+            details: More fields of the failure.
+        """
+        return Failure(
+            kind=MANAGER_LOST,
+            message=f"Manager {self.name} on host {self.host}, block {self.block}, {what}.",
+            host=self.host,
+            block=self.block,
+            manager=self.name,
+            **details,
+        )
+
+    def heard(self, now_s: float) -> None:
+        """Record a message from the manager. After an interruption it has to report the tasks it holds."""
+        self.last_heard_s = now_s
+        if self.disconnected_since_s is not None:
+            self.disconnected_since_s = None
+            self.recount = Recount.NEEDED
+
+    def lose_contact(self, now_s: float) -> bool:
+        """Record that the connection is closed.
+
+        Returns:
+            Whether that was unknown before.
+        """
+        if self.is_gone or self.disconnected_since_s is not None:
+            return False
+        self.disconnected_since_s = now_s
+        return True
+
+    def interrupted(self) -> None:
+        """Record that the connection has broken and is there again, perhaps unnoticed on this side."""
+        self.link.forget_connection()
+        self.recount = Recount.NEEDED
+
+    def request_recount(self) -> int:
+        """Record that the manager is requested to report the tasks it holds.
+
+        Returns:
+            The number of the request.
+        """
+        self.recount = Recount.REQUESTED
+        self.recount_number += 1
+        return self.recount_number
+
+    def is_awaited(self, number: int) -> bool:
+        """Whether the report of that number counts; an earlier one misses tasks that were sent after it."""
+        return self.recount is Recount.REQUESTED and number == self.recount_number
+
+    def recounted(self, reported: Iterable[int]) -> list[int]:
+        """Compare the tasks that the manager reports with those that it should hold.
+
+        Returns:
+            The tasks that were lost in transit.
+        """
+        lost = self.held.difference(reported)
+        self.release(lost)
+        self.functions.clear()  # they may be lost as well
+        if self.launches is not None:
+            self.launches += len(lost)  # the manager counts only the tasks that it has received
+        self.recount = Recount.NOT_NEEDED
+        return sorted(lost)
