@@ -73,7 +73,7 @@ def test_bad_state_keeps_its_cause():
 
 def test_a_lost_thread_is_named_and_survives_pickling() -> None:
     error = ThreadLost("htex-io", "reads results", ValueError("odd"))
-    assert "'htex-io', which reads results, has ended on ValueError: odd" in str(error)
+    assert "'htex-io', which reads results, has failed with ValueError: odd" in str(error)
     assert isinstance(error.__cause__, ValueError)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 

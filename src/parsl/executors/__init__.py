@@ -1,4 +1,4 @@
-"""Where tasks run. Importing this package imports no executor; naming one does."""
+"""Executors run tasks. Importing this package imports no executor; using the name of one does."""
 
 from __future__ import annotations
 

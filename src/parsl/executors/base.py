@@ -1,4 +1,4 @@
-"""The interface between the kernel and whatever runs tasks."""
+"""The interface between the kernel and executors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ParslExecutor(metaclass=ABCMeta):
-    """Runs tasks somewhere. This is the class to extend to connect another execution system.
+    """Runs tasks. This is the class to extend to connect another execution system.
 
     The kernel sets ``run_dir``, ``run_id`` and the monitoring attributes, calls :meth:`start` once, then
     :meth:`submit` from any thread for each task that is ready, and :meth:`shutdown` at the end. A subclass
@@ -25,17 +25,17 @@ class ParslExecutor(metaclass=ABCMeta):
     ``storage_access`` (a list of staging providers) and ``working_dir`` (where files are staged to).
 
     Args:
-        monitoring_messages: Where monitoring messages go; None without monitoring.
+        monitoring_messages: Where monitoring messages are sent to; None without monitoring.
         run_dir: The directory of the run.
-        run_id: The identifier of the run.
+        run_id: The identifier of the run; None before the kernel has set it.
     """
 
     #: The name by which apps choose the executor.
     label: str = "undefined"
 
-    #: Whether ``submit`` takes ``walltime_s`` (seconds) in the resource specification and ends the task
-    #: itself when it is over. For any other executor the kernel wraps the function of a task that has a
-    #: walltime.
+    #: Whether ``submit`` accepts ``walltime_s`` (seconds) in the resource specification and ends the task
+    #: itself when that time is over. For any other executor the kernel wraps the function of a task that
+    #: has a walltime.
     enforces_walltime: bool = False
 
     def __init__(
@@ -65,7 +65,7 @@ class ParslExecutor(metaclass=ABCMeta):
 
     @property
     def run_id(self) -> str | None:
-        """The identifier of the run; None before the kernel has given one."""
+        """The identifier of the run; None before the kernel has set it."""
         return self._run_id
 
     @run_id.setter
@@ -73,10 +73,11 @@ class ParslExecutor(metaclass=ABCMeta):
         self._run_id = value
 
     def start(self) -> None:
-        """Get ready for tasks; called once, before any other method.
+        """Prepare for tasks; called once, before any other method.
 
         Raises:
-            Exception: It cannot start. ``parsl.load`` fails with this, and shuts the other executors down.
+            Exception: The executor cannot start. ``parsl.load`` fails with this error, and shuts the other
+                executors down.
         """
         return
 
@@ -87,39 +88,39 @@ class ParslExecutor(metaclass=ABCMeta):
         """Start a task, or queue it. Must not block; called from any thread.
 
         Args:
-            func: What to call.
-            resource_specification: What the task asks for, in the executor's own words; may be empty. An
-                executor that enforces walltimes finds ``walltime_s`` in it, in seconds.
-            args: The positional arguments, as they are: futures have been replaced by their results.
+            func: The function to call.
+            resource_specification: What the task requests, in the executor's own terms; may be empty. For an
+                executor that enforces walltimes it may have ``walltime_s``, in seconds.
+            args: The positional arguments; futures have been replaced by their results.
             kwargs: The keyword arguments, likewise.
 
         Returns:
-            A future of the result or of the exception that ``func`` raises. Its ``cancel()`` takes the task
-            back: a queued one at once, a running one if the executor can end it.
+            A future of the result or of the exception that ``func`` raises. Its ``cancel()`` cancels the
+            task: a queued one at once, a running one if the executor can end it.
 
         Raises:
-            InvalidResourceSpecification: The specification is not understood.
+            InvalidResourceSpecification: The specification is wrong.
         """
 
     @abstractmethod
     def shutdown(self) -> None:
-        """Stop, and give back all resources: threads, processes, blocks. May be called again.
+        """Stop, and release all resources: threads, processes, blocks. May be called again.
 
         Every future that :meth:`submit` has returned is done afterwards, or will be.
         """
 
     def shutdown_within(self, limit_s: float) -> None:
-        """Stop because the script ends on an error: as :meth:`shutdown`, but without waiting long for tasks.
+        """Stop because the script ends on an error: as :meth:`shutdown`, but without a long wait for tasks.
 
-        An executor whose :meth:`shutdown` does not wait for tasks needs none of its own.
+        An executor whose :meth:`shutdown` does not wait for tasks need not override this.
 
         Args:
-            limit_s: How long tasks may go on, in seconds.
+            limit_s: How long tasks may continue, in seconds.
         """
         self.shutdown()
 
     def monitor_resources(self) -> bool:
-        """Whether tasks can be measured: each has to have a process of its own."""
+        """Return whether the resources of single tasks can be measured: each needs its own process."""
         return True
 
     def __enter__(self: SelfT) -> SelfT:

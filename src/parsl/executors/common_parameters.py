@@ -13,7 +13,7 @@ def check_storage_access(owner: object, name: str, value: object) -> list[Any] |
     """Return the staging providers; None for the default ones.
 
     Raises:
-        ParameterError: Something in the list is none.
+        ParameterError: An item of the list is no staging provider.
     """
     providers: list[Any] | None = validate.list_of(
         owner, name, value, object, optional=True, check=_check_staging
@@ -28,10 +28,10 @@ def _check_staging(owner: object, name: str, item: object) -> object:
 
 
 def no_radio(owner: object, name: str, value: Any) -> Any:
-    """Return None, and refuse a radio, which would send nothing.
+    """Return None, and refuse a radio, because monitoring would not use it.
 
     Raises:
-        ParameterError: There is one.
+        ParameterError: The value is not None.
     """
     if value is not None:
         expected = "None, as monitoring is not available in this version yet"

@@ -3,13 +3,13 @@
 ::
 
     ParslError
-    ├── ExecutorError                       an executor cannot do what it is there for
+    ├── ExecutorError                       an executor cannot do its work
     │   ├── BadStateException               it has failed for good, and its tasks with it
-    │   ├── InvalidResourceSpecification    a task asks for resources in words it does not know
+    │   ├── InvalidResourceSpecification    a task requests resources that it does not know
     │   ├── ScalingFailed                   it could not start a block
-    │   └── UnsupportedFeatureError         another executor can do this, it cannot
-    ├── ThreadLost                          a thread of this library's own has ended on an error
-    └── BadMessage                          something was received that makes no sense
+    │   └── UnsupportedFeatureError         a task needs a feature of another executor
+    ├── ThreadLost                          one of Parsl's threads in the driver has failed
+    └── BadMessage                          an invalid message was received
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ExecutorError(ParslError):
     """An executor has failed.
 
     Args:
-        executor: The executor. After pickling, its label stands in its place.
+        executor: The executor. Pickling replaces it by its label.
         reason: What went wrong.
     """
 
@@ -39,7 +39,7 @@ class ExecutorError(ParslError):
         return f"Executor {_label(self.executor)} failed due to: {self.reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The executor owns threads and sockets: it stays where it is, only its name travels.
+        # The executor owns threads and sockets, which cannot be pickled.
         return type(self), (_label(self.executor), self.reason)
 
 
@@ -48,7 +48,7 @@ class BadStateException(ExecutorError):
 
     Args:
         executor: The executor.
-        exception: Why it failed; an exception, or a text.
+        exception: Why it failed: an exception, or a text.
     """
 
     def __init__(self, executor: Any, exception: BaseException | str) -> None:
@@ -56,9 +56,6 @@ class BadStateException(ExecutorError):
         self.exception = exception
         if isinstance(exception, BaseException):
             self.__cause__ = exception
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (_label(self.executor), self.reason)
 
 
 class ScalingFailed(ExecutorError):
@@ -69,12 +66,12 @@ class ScalingFailed(ExecutorError):
 
 
 class UnsupportedFeatureError(ExecutorError):
-    """A task asks an executor for something that only another one can do.
+    """A task needs a feature that only another executor has.
 
     Args:
-        feature: What was asked for.
-        current_executor: The name of the one that was asked.
-        target_executor: The name of one that can do it.
+        feature: The feature.
+        current_executor: The name of the executor that does not have it.
+        target_executor: The name of an executor that has it.
     """
 
     def __init__(self, feature: str, current_executor: str, target_executor: str) -> None:
@@ -90,7 +87,7 @@ class UnsupportedFeatureError(ExecutorError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.feature, self.current_executor, self.target_executor)
+        return type(self), self.args
 
 
 class InvalidResourceSpecification(ExecutorError):
@@ -112,36 +109,36 @@ class InvalidResourceSpecification(ExecutorError):
         return f"Invalid resource specification: {keys or 'it is empty'}. {self.message}".rstrip()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.invalid_keys, self.message)
+        return type(self), self.args
 
 
 class ThreadLost(ParslError):
-    """A thread of this library's own, in the driver, has ended on an error; what depended on it fails.
+    """One of Parsl's threads in the driver has failed, and with it what depends on it.
 
     Args:
         thread: The thread's name.
         duty: What it did: "reads results".
-        error: What it ended on; an exception, or a text. It becomes the cause of this one.
+        error: Why it failed: an exception, which becomes the cause of this one, or a text.
     """
 
     def __init__(self, thread: str, duty: str, error: BaseException | str) -> None:
-        said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
-        super().__init__(thread, duty, said)
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+        super().__init__(thread, duty, reason)
         self.thread = thread
         self.duty = duty
-        self.reason = said
+        self.reason = reason
         if isinstance(error, BaseException):
             self.__cause__ = error
 
     def __str__(self) -> str:
         return (
-            f"The driver's thread {self.thread!r}, which {self.duty}, has ended on {self.reason}. That is "
-            "not the task's doing: please report it, with the traceback in the run's log."
+            f"The driver's thread {self.thread!r}, which {self.duty}, has failed with {self.reason}. The "
+            "task did not cause this: please report it, with the traceback in the run's log."
         )
 
 
 class BadMessage(ParslError):
-    """A message was received that makes no sense.
+    """An invalid message was received.
 
     Args:
         reason: What is wrong with it.

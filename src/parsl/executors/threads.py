@@ -31,18 +31,18 @@ def _check_working_dir(executor: ThreadPoolExecutor, name: str, value: Any) -> s
 
 
 class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
-    """Runs tasks in threads of the driver's own process, in the order in which they became ready.
+    """Runs tasks in threads of the driver, in the order in which they became ready.
 
-    Good for short functions, for those that wait, and for bash apps; Python code of several tasks shares one
-    processor. A task that is over its walltime, or a bash app that is cancelled, is ended with its
+    Good for short functions, for functions that wait, and for bash apps; the Python code of all tasks shares
+    one processor. A task that exceeds its walltime and a bash app that is cancelled are ended with their
     processes; Python code that cannot be interrupted keeps its thread, which another one replaces.
 
     Args:
         label: The name by which apps choose this executor.
-        max_threads: How many tasks may run at once; None: as many as the machine has processors, and four
-            more, but no more than 32.
-        thread_name_prefix: The beginning of the threads' names; by default ``"ThreadPoolExecutor-"`` and
-            the label.
+        max_threads: How many tasks may run at once; None for the number of processors plus four, but at most
+            32.
+        thread_name_prefix: The prefix of the threads' names; by default ``"ThreadPoolExecutor-"`` and the
+            label.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
         remote_monitoring_radio: How tasks send monitoring messages; only None, until there is monitoring.
@@ -72,7 +72,7 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         self._pool: ThreadPool | None = None
 
     def start(self) -> None:
-        """Get ready for tasks. Threads are started when there is something to do."""
+        """Prepare for tasks. Threads are started on demand."""
         self._pool = ThreadPool(self.max_threads or _default_threads(), self.thread_name_prefix)
 
     def submit(
@@ -85,26 +85,24 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         """Queue a task.
 
         Args:
-            func: What to call.
-            resource_specification: ``walltime_s`` is how long the task may run, in seconds. ``priority`` is
-                accepted and without effect: threads take tasks in the order they came. Nothing else is.
+            func: The function to call.
+            resource_specification: May have ``walltime_s``, how long the task may run in seconds, and
+                ``priority``, which has no effect: tasks run in the order of their submission.
             args: The positional arguments.
             kwargs: The keyword arguments.
 
         Returns:
-            The future of the result. Its ``cancel()`` works on a task that waits for a thread, and on a
-            bash app that runs; not on Python code that runs.
+            The future of the result. Its ``cancel()`` cancels a task that waits for a thread, and a running
+            bash app, but not running Python code.
 
         Raises:
-            InvalidResourceSpecification: There is something else in the specification.
+            InvalidResourceSpecification: The specification has another key.
             ExecutorError: The executor was not started.
             RuntimeError: The executor was shut down.
         """
         pool = self._pool
         if pool is None:
-            raise ExecutorError(
-                self, "it was not started; parsl.load() starts executors, as does their start()"
-            )
+            raise ExecutorError(self, "it was not started; parsl.load() or its start() starts it")
         walltime_s = None
         if resource_specification:
             if not _KNOWN_KEYS.issuperset(resource_specification):
@@ -113,30 +111,30 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         return pool.submit(func, args, kwargs, walltime_s)
 
     def shutdown(self, block: bool = True, timeout_s: float | None = None) -> None:
-        """Take no more tasks, run those there are, and end the threads.
+        """Accept no more tasks, run the submitted ones, and end the threads.
 
         Args:
             block: Whether to wait for that.
-            timeout_s: How long to wait, in seconds; None for as long as it takes. When the time is up, what
-                has not begun is cancelled and what runs is ended.
+            timeout_s: How long to wait, in seconds; None for no limit. When the time is up, queued tasks are
+                cancelled and running ones are ended.
         """
         if self._pool is not None:
             self._pool.shutdown(block, timeout_s)
 
     def shutdown_within(self, limit_s: float) -> None:
-        """Shut down, and end the tasks that are not done after ``limit_s`` seconds."""
+        """Shut down, and end the tasks that have not finished after ``limit_s`` seconds."""
         self.shutdown(timeout_s=limit_s)
 
     def monitor_resources(self) -> bool:
-        """Whether tasks can be measured: not here, where all share the driver's process."""
+        """Return that the resources of single tasks cannot be measured: all share the driver's process."""
         return False
 
 
 def _refuse(specification: dict[str, Any]) -> None:
     raise InvalidResourceSpecification(
         specification.keys() - _KNOWN_KEYS,
-        "A ThreadPoolExecutor has no resources to give out; leave parsl_resource_specification out, "
-        "or send the app to another executor.",
+        "A ThreadPoolExecutor has no resources to request: omit parsl_resource_specification, "
+        "or choose another executor for the app.",
     )
 
 

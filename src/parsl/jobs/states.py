@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from parsl.vocabulary.job_states import (
-    TERMINAL_STATES,
-    JobState,
-    JobStatus,
-)
+from parsl.vocabulary.job_states import TERMINAL_STATES, JobState, JobStatus
 
-__all__ = [
-    "JobState",
-    "JobStatus",
-    "TERMINAL_STATES",
-]
+__all__ = ["JobState", "JobStatus", "TERMINAL_STATES"]

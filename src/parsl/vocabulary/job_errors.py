@@ -7,11 +7,11 @@ from parsl.vocabulary import publish
 
 
 class TooManyJobFailuresError(ParslError):
-    """So many of an executor's blocks have failed that it has stopped trying."""
+    """Too many of an executor's blocks have failed, and it has given up."""
 
 
 class JobsNeverRunError(ParslError):
-    """The scheduler has taken an executor's blocks, and says that they can never run."""
+    """The scheduler has accepted an executor's blocks, and reports that they can never run."""
 
 
 publish(globals(), "parsl.jobs.errors")

@@ -11,24 +11,24 @@ _ELISION = "\n...\n"
 
 
 class JobState(IntEnum):
-    """Where a batch job is in its life, in the terms all schedulers share."""
+    """The state of a batch job, in terms that all schedulers share."""
 
-    UNKNOWN = 0  #: the scheduler gave no usable answer; never terminal
+    UNKNOWN = 0  #: no usable answer of the scheduler; never terminal
     PENDING = 1  #: queued
     RUNNING = 2
     CANCELLED = 3  #: ended on request
-    COMPLETED = 4  #: ended by itself, exit code 0 or none known
+    COMPLETED = 4  #: ended by itself, with exit code 0 or an unknown one
     FAILED = 5
     TIMEOUT = 6  #: ended by the scheduler at its walltime
-    HELD = 7  #: queued, and will not start before somebody releases it
-    MISSING = 8  #: the scheduler does not know the job any more, and nobody saw how it ended
-    SCALED_IN = 9  #: ended by the scaling strategy
+    HELD = 7  #: queued, and will not start until it is released
+    MISSING = 8  #: unknown to the scheduler, and how it ended is unknown too
+    SCALED_IN = 9  #: cancelled by the scaling strategy
 
     def __str__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
 
 
-#: States in which a job will never run anything more.
+#: States in which a job runs nothing any more.
 TERMINAL_STATES = frozenset(
     {
         JobState.CANCELLED,
@@ -53,7 +53,7 @@ class JobStatus:
         can_never_run: Whether the scheduler reports that a HELD job can never run as submitted.
     """
 
-    #: Longer output is shortened in the middle by the summaries; in characters.
+    #: The summaries shorten output that is longer than this, in characters.
     SUMMARY_TRUNCATION_THRESHOLD = 2048
 
     def __init__(
@@ -74,7 +74,7 @@ class JobStatus:
 
     @property
     def terminal(self) -> bool:
-        """Whether the job will never run anything more."""
+        """Whether the job runs nothing any more."""
         return self.state in TERMINAL_STATES
 
     @property
@@ -84,22 +84,22 @@ class JobStatus:
 
     @property
     def stdout(self) -> str | None:
-        """All of the job's standard output, or None when it cannot be read."""
+        """The job's whole standard output; None if it cannot be read."""
         return _read_all(self.stdout_path)
 
     @property
     def stderr(self) -> str | None:
-        """All of the job's standard error, or None when it cannot be read."""
+        """The job's whole standard error; None if it cannot be read."""
         return _read_all(self.stderr_path)
 
     @property
     def stdout_summary(self) -> str | None:
-        """Head and tail of the job's standard output, or None when it cannot be read."""
+        """The beginning and end of the job's standard output; None if it cannot be read."""
         return _read_ends(self.stdout_path, self.SUMMARY_TRUNCATION_THRESHOLD)
 
     @property
     def stderr_summary(self) -> str | None:
-        """Head and tail of the job's standard error, or None when it cannot be read."""
+        """The beginning and end of the job's standard error; None if it cannot be read."""
         return _read_ends(self.stderr_path, self.SUMMARY_TRUNCATION_THRESHOLD)
 
     def __str__(self) -> str:
@@ -125,7 +125,7 @@ def _read_all(path: str | None) -> str | None:
 
 
 def _read_ends(path: str | None, limit: int) -> str | None:
-    """Read at most about ``limit`` characters, however large the file is."""
+    """Read about ``limit`` characters from both ends of a file, without reading the rest."""
     if path is None:
         return None
     try:

@@ -36,7 +36,7 @@ def test_a_thread_fails_the_task_that_it_cannot_run_and_continues(
 
     monkeypatch.setattr(pool.watch, "add", broken)
     task = pool.submit(int, (), {}, walltime_s=60)
-    with pytest.raises(ThreadLost, match="'pool_0', which runs tasks, has ended on Broken: no deadlines"):
+    with pytest.raises(ThreadLost, match="'pool_0', which runs tasks, has failed with Broken: no deadlines"):
         task.result(PATIENCE_S)
     assert pool.submit(int, ("7",), {}).result(PATIENCE_S) == 7
     assert "continues after an error" in caplog.text
