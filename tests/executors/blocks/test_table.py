@@ -172,6 +172,7 @@ def test_a_cancelled_block_is_shown_as_scaled_in_but_is_live_until_it_has_ended(
 def test_a_block_given_back_while_it_is_being_submitted_is_cancelled_when_it_has_a_job() -> None:
     table = BlockTable()
     table.reserve(1, 100)
+    table.take_unsubmitted()
     assert table.scale_in(["0"], 101) == [("0", None)]
     assert table.submitted("0", "j0")
 
@@ -234,3 +235,36 @@ def test_jobs_that_wait_are_cancelled_before_those_that_run_and_the_newest_first
     table.observe_status("3", JobStatus(JobState.RUNNING), 1.0)
     table.observe_status("0", JobStatus(JobState.RUNNING), 1.0)
     assert table.jobs_to_cancel() == ["j2", "j1", "j3", "j0"]
+
+
+def test_blocks_are_submitted_in_their_order() -> None:
+    table = BlockTable()
+    table.reserve(3, 0)
+    table.scale_in(["1"], 0)
+    assert state_of(table, "1") is JobState.SCALED_IN
+    assert table.take_unsubmitted() == "0"
+    table.submission_delayed("0", "busy", 1)
+    assert table.unsubmitted() == ["0", "2"]
+    assert [table.take_unsubmitted() for _ in range(3)] == ["0", "2", None]
+
+
+def test_a_block_that_was_scaled_in_during_a_failed_submission_does_not_wait_again() -> None:
+    table = BlockTable()
+    table.reserve(1, 0)
+    table.take_unsubmitted()
+    table.scale_in(["0"], 1)
+    assert state_of(table) is JobState.PENDING
+    table.submission_delayed("0", "busy", 2)
+    assert state_of(table) is JobState.SCALED_IN
+    assert table.unsubmitted() == []
+
+
+def test_blocks_that_have_a_job_do_not_fail_with_the_others() -> None:
+    table = table_of(1)
+    table.reserve(2, 0)
+    table.fail_unsubmitted("refused", 1)
+    assert [status.state for status in table.statuses().values()] == [
+        JobState.PENDING,
+        JobState.FAILED,
+        JobState.FAILED,
+    ]

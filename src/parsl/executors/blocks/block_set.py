@@ -9,7 +9,7 @@ import threading
 from parsl.executors.blocks.notices import BlockNotices
 from parsl.executors.blocks.polling_schedule import PollingSchedule
 from parsl.executors.blocks.provider_calls import NoProvider, ProviderCalls
-from parsl.executors.blocks.submitter import NEVER_SUBMITTED, Submitter
+from parsl.executors.blocks.submitter import Submitter
 from parsl.executors.blocks.table import BlockTable
 from parsl.executors.blocks.views import scale_in_order
 from parsl.vocabulary.job_errors import JobsNeverRunError
@@ -85,12 +85,21 @@ class BlockSet:
     ) -> None:
         self._owner = owner
         self._provider = NoProvider() if provider is None else provider
-        self._is_closed = provider is None
         self._calls = ProviderCalls(self._provider)
         self._clock = clock
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
-        self._submitter = Submitter(self, owner, self._calls, clock, in_caller=self._provider.submits_at_once)
+        self._submitter = Submitter(
+            self,
+            owner,
+            self._table,
+            self._lock,
+            self._calls,
+            clock,
+            in_caller=self._provider.submits_at_once,
+        )
+        if provider is None:
+            self._submitter.stop()
         self._schedule = PollingSchedule()
         self._next_changes_s = -math.inf
         self._early_ends: set[object] = set()
@@ -102,7 +111,8 @@ class BlockSet:
 
     def __repr__(self) -> str:
         with self._lock:
-            return f"<BlockSet {self._owner.label}, {self._table!r}{', closed' if self._is_closed else ''}>"
+            state = ", closed" if self._submitter.is_closed else ""
+            return f"<BlockSet {self._owner.label}, {self._table!r}{state}>"
 
     def add_listener(self, listener: BlockListener) -> None:
         """Notify an object of what happens to the blocks from now on."""
@@ -186,17 +196,15 @@ class BlockSet:
             The ids of the new blocks; none if submitting has been stopped or the scheduler refuses all.
         """
         with self._lock:
-            if self._is_closed or self._submitter.refusal is not None:
+            if self._submitter.is_closed:
                 return []
             block_ids = self._table.reserve(count, self._clock(), max_live)
-            self._submitter.add(block_ids)
         self._submitter.run()
         return block_ids
 
     def stop_submitting(self) -> None:
         """Submit no more blocks, ever; returns at once, even while one is being submitted."""
-        with self._lock:
-            self._is_closed = True
+        self._submitter.stop()
 
     def wait_for_submissions(self, timeout_s: float) -> None:
         """Wait, after :meth:`stop_submitting`, until a block that is being submitted has its job id."""
@@ -207,15 +215,8 @@ class BlockSet:
                 timeout_s,
             )
 
-    # Called by the submitter
-
-    def is_needed(self, block_id: str) -> bool:
-        """Return whether a queued block is still to be submitted."""
-        with self._lock:
-            return not self._is_closed and self._table.is_usable(block_id)
-
     def submitted(self, block_id: str, job_id: object) -> None:
-        """Record that the scheduler has accepted a block."""
+        """Record that the scheduler has accepted a block; called by the submitter."""
         logger.info("Block %s of executor %s is job %s", block_id, self._owner.label, job_id)
         with self._lock:
             must_cancel = self._table.submitted(block_id, job_id)
@@ -228,18 +229,6 @@ class BlockSet:
             self._cancel([(block_id, job_id)])
         if has_ended:
             self.job_ended(job_id)
-        self.changed()
-
-    def submission_delayed(self, block_id: str, reason: str) -> None:
-        """Record that a block could not be submitted, and is tried again."""
-        with self._lock:
-            self._table.submission_delayed(block_id, reason)
-        self.changed()
-
-    def submission_failed(self, block_id: str, reason: str) -> None:
-        """Record that a block will not be submitted."""
-        with self._lock:
-            self._table.submission_failed(block_id, reason, self._clock())
         self.changed()
 
     # Scaling in
@@ -266,9 +255,6 @@ class BlockSet:
         """
         with self._lock:
             chosen = self._table.scale_in(block_ids, self._clock())
-            for block_id, _ in chosen:
-                if self._submitter.drop(block_id):
-                    self._table.submission_failed(block_id, NEVER_SUBMITTED, self._clock())
         self._cancel([(block_id, job_id) for block_id, job_id in chosen if job_id is not None])
         return [block_id for block_id, _ in chosen]
 
@@ -320,12 +306,12 @@ class BlockSet:
         """Return in how many seconds to call :meth:`poll` again if nothing happens."""
         with self._lock:
             now_s = self._clock()
-            waits_s = [self._schedule.due_in_s(now_s)] if self._table.live_jobs() else []
-            if (wait_s := self._submitter.due_in_s(now_s)) is not None:
-                waits_s.append(wait_s)
+            due_in_s = self._submitter.due_in_s(now_s)
+            if self._table.live_jobs():
+                due_in_s = min(due_in_s, self._schedule.due_in_s(now_s))
             if self._table.awaited_jobs():
-                waits_s.append(max(0.0, self._next_changes_s - now_s))
-        return min(waits_s, default=math.inf)
+                due_in_s = min(due_in_s, max(0.0, self._next_changes_s - now_s))
+        return due_in_s
 
     def query(self) -> None:
         """Query the scheduler now about all jobs that are not known to have ended."""

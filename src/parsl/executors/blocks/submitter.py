@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 
 from parsl.vocabulary.provider_errors import SubmitException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Protocol
 
     from parsl.executors.blocks.provider_calls import ProviderCalls
+    from parsl.executors.blocks.table import BlockTable
 
     class Launching(Protocol):
         """What submissions need from the executor."""
@@ -26,97 +26,52 @@ if TYPE_CHECKING:
         def launch_command(self, block_id: str) -> str: ...
 
     class Submissions(Protocol):
-        """The blocks, which are notified of each result."""
-
-        def is_needed(self, block_id: str) -> bool: ...
-
-        def scale_in(self, block_ids: Iterable[str]) -> list[str]: ...
+        """What is notified of the results."""
 
         def submitted(self, block_id: str, job_id: object) -> None: ...
 
-        def submission_delayed(self, block_id: str, reason: str) -> None: ...
-
-        def submission_failed(self, block_id: str, reason: str) -> None: ...
+        def changed(self) -> None: ...
 
 
 logger = logging.getLogger(__name__)
 
 #: The pause after a submission that failed, in seconds. It doubles with each further failure.
-FIRST_DELAY_S = 1.0
-MAX_DELAY_S = 30.0
+FIRST_PAUSE_S = 1.0
+MAX_PAUSE_S = 30.0
 
-#: When submissions have failed for this long, in seconds, the waiting blocks fail.
+#: When submissions have failed for this long, in seconds, the blocks that wait fail.
 PATIENCE_S = 120.0
 
-#: The status of a block that was scaled in before the scheduler knew of it.
-NEVER_SUBMITTED = "scaled in before it was submitted"
 
+class SubmissionPause:
+    """The pause after a submission that failed for now.
 
-class SubmissionQueue:
-    """Block ids in the order of their submission, and the pause after a failure.
-
-    A temporary failure holds for all blocks: a scheduler that does not accept one job would not accept the
-    next one either. Not thread-safe; times are seconds on any one monotonic clock.
+    It holds for all blocks: a scheduler that does not accept one job would not accept the next one either.
+    Not thread-safe; times are seconds on any one monotonic clock.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[str] = deque()
         self._failing_since_s: float | None = None
-        self._delay_s = FIRST_DELAY_S
+        self._pause_s = FIRST_PAUSE_S
         self._not_before_s = float("-inf")
 
-    def __repr__(self) -> str:
-        state = "" if self._failing_since_s is None else ", failing"
-        return f"<SubmissionQueue {len(self._waiting)} waiting{state}>"
-
-    def __contains__(self, block_id: str) -> bool:
-        return block_id in self._waiting
-
-    def add(self, block_ids: Iterable[str]) -> None:
-        """Append blocks."""
-        self._waiting.extend(block_ids)
-
-    def take(self, now_s: float) -> str | None:
-        """Remove and return the next block; None if the queue is empty or pauses."""
-        if not self._waiting or now_s < self._not_before_s:
-            return None
-        return self._waiting.popleft()
-
-    def due_in_s(self, now_s: float) -> float | None:
-        """Return in how many seconds the next block is due; None if the queue is empty."""
-        return max(0.0, self._not_before_s - now_s) if self._waiting else None
-
-    def drop(self, block_id: str) -> bool:
-        """Remove a block; returns whether it was waiting."""
-        if block_id not in self._waiting:
-            return False
-        self._waiting.remove(block_id)
-        return True
-
-    def clear(self) -> list[str]:
-        """Remove and return all blocks."""
-        waiting = list(self._waiting)
-        self._waiting.clear()
-        return waiting
+    def left_s(self, now_s: float) -> float:
+        """Return how long the pause still lasts."""
+        return max(0.0, self._not_before_s - now_s)
 
     def succeeded(self) -> None:
         """End the pause: a block was submitted."""
         self._failing_since_s = None
-        self._delay_s = FIRST_DELAY_S
+        self._pause_s = FIRST_PAUSE_S
         self._not_before_s = float("-inf")
 
-    def failed(self, block_id: str, now_s: float) -> list[str]:
-        """Put a block back that could not be submitted for now, and pause.
-
-        Returns:
-            The blocks that fail because this has gone on for too long: this one and all others, or none.
-        """
+    def failed(self, now_s: float) -> bool:
+        """Begin a pause; returns whether submissions have failed for too long."""
         if self._failing_since_s is None:
             self._failing_since_s = now_s
-        self._not_before_s = now_s + self._delay_s
-        self._delay_s = min(MAX_DELAY_S, 2 * self._delay_s)
-        self._waiting.appendleft(block_id)
-        return self.clear() if now_s - self._failing_since_s >= PATIENCE_S else []
+        self._not_before_s = now_s + self._pause_s
+        self._pause_s = min(MAX_PAUSE_S, 2 * self._pause_s)
+        return now_s - self._failing_since_s >= PATIENCE_S
 
 
 class Submitter:
@@ -125,8 +80,10 @@ class Submitter:
     After a temporary failure the blocks wait; after a permanent refusal all of them fail.
 
     Args:
-        blocks: The blocks, which are notified of each result.
+        blocks: What is notified of the results.
         owner: The executor.
+        table: What is known about the blocks.
+        lock: Guards the table.
         calls: The provider.
         clock: Returns the time, in seconds.
         in_caller: Whether the caller of :meth:`run` submits. If not, a thread does; Python waits for that
@@ -137,6 +94,8 @@ class Submitter:
         self,
         blocks: Submissions,
         owner: Launching,
+        table: BlockTable,
+        lock: threading.RLock,
         calls: ProviderCalls,
         clock: Callable[[], float],
         *,
@@ -144,38 +103,41 @@ class Submitter:
     ) -> None:
         self._blocks = blocks
         self._owner = owner
+        self._table = table
+        self._lock = lock
         self._calls = calls
         self._clock = clock
         self._in_caller = in_caller
-        self._lock = threading.RLock()
-        self._queue = SubmissionQueue()
+        self._pause = SubmissionPause()
         self._is_running = False
         self._thread: threading.Thread | None = None
+        self._is_stopped = False
         #: Why the scheduler will never accept a block; None as long as it may.
         self.refusal: SubmitException | None = None
 
     def __repr__(self) -> str:
-        return f"<Submitter {self._owner.label}, {self._queue!r}>"
+        return f"<Submitter {self._owner.label}{', running' if self._is_running else ''}>"
 
-    def add(self, block_ids: Iterable[str]) -> None:
-        """Queue blocks for the next call of :meth:`run`."""
-        with self._lock:
-            self._queue.add(block_ids)
+    @property
+    def is_closed(self) -> bool:
+        """Whether no block will be submitted any more."""
+        return self._is_stopped or self.refusal is not None
 
-    def drop(self, block_id: str) -> bool:
-        """Remove a block from the queue; returns whether it was waiting."""
+    def stop(self) -> None:
+        """Submit no more blocks, ever; returns at once, even while one is being submitted."""
         with self._lock:
-            return self._queue.drop(block_id)
+            self._is_stopped = True
 
-    def due_in_s(self, now_s: float) -> float | None:
-        """Return in how many seconds :meth:`run` has something to do; None if there is nothing."""
+    def due_in_s(self, now_s: float) -> float:
+        """Return in how many seconds to call :meth:`run` again."""
         with self._lock:
-            return None if self._is_running else self._queue.due_in_s(now_s)
+            is_idle = self._is_running or not self._table.unsubmitted()
+            return float("inf") if is_idle else self._pause.left_s(now_s)
 
     def run(self) -> None:
-        """Submit the blocks that are due, unless another thread is doing so."""
+        """Submit the blocks that wait, unless another thread is doing so or there is a pause."""
         with self._lock:
-            if self._is_running or self._queue.due_in_s(self._clock()) != 0.0:
+            if self.due_in_s(self._clock()):
                 return
             self._is_running = True
         if self._in_caller or not self._start_thread():
@@ -198,34 +160,30 @@ class Submitter:
         return self._thread is not None
 
     def _submit_all(self) -> None:
-        block_id: str | None = None
         try:
             while (block_id := self._take()) is not None:
                 self._submit(block_id)
         except BaseException as error:  # without this, blocks would stay pending for ever after Ctrl-C
             with self._lock:
                 self._is_running = False
-                unsubmitted = [*([] if block_id is None else [block_id]), *self._queue.clear()]
             if isinstance(error, KeyboardInterrupt):
-                self._fail(unsubmitted, "interrupted before it was submitted")
+                self._fail_all("interrupted before it was submitted")
                 raise
             logger.critical("Executor %s: submitting blocks has failed", self._owner.label, exc_info=True)
-            self._fail(unsubmitted, _reason(error))
+            self._fail_all(_reason(error))
             if threading.current_thread() is not self._thread:
                 raise
 
     def _take(self) -> str | None:
         with self._lock:
-            block_id = self._queue.take(self._clock())
+            if self._is_stopped:
+                self._table.scale_in(self._table.unsubmitted(), self._clock())
+            block_id = None if self._pause.left_s(self._clock()) else self._table.take_unsubmitted()
             self._is_running = block_id is not None
             return block_id
 
     def _submit(self, block_id: str) -> None:
         label = self._owner.label
-        if not self._blocks.is_needed(block_id):
-            self._blocks.scale_in([block_id])
-            self._fail([block_id], NEVER_SUBMITTED)
-            return
         try:
             command = self._owner.launch_command(block_id)
             job_id = self._calls.submit(command, f"parsl.{label}.block-{block_id}")
@@ -233,31 +191,38 @@ class Submitter:
             self._refused(block_id, error)
         except Exception as error:
             logger.exception("Block %s of executor %s could not be submitted", block_id, label)
-            self._fail([block_id], _reason(error))
+            with self._lock:
+                self._table.submission_failed(block_id, _reason(error), self._clock())
+            self._blocks.changed()
         else:
             with self._lock:
-                self._queue.succeeded()
+                self._pause.succeeded()
             self._blocks.submitted(block_id, job_id)
 
     def _refused(self, block_id: str, error: SubmitException) -> None:
         label = self._owner.label
         with self._lock:
+            now_s = self._clock()
             if error.is_permanent and not self._owner.keeps_trying:
                 self.refusal = error
-                failed = [block_id, *self._queue.clear()]
+            if self.refusal is None and not self._pause.failed(now_s):
+                self._table.submission_delayed(
+                    block_id, f"not submitted yet, and tried again. {error}", now_s
+                )
+                pause_s = self._pause.left_s(now_s)
             else:
-                failed = self._queue.failed(block_id, self._clock())
-            wait_s = self._queue.due_in_s(self._clock()) or 0.0
-        if failed:
-            logger.error("Executor %s gives up %d blocks: %s", label, len(failed), error)
-            self._fail(failed, _reason(error))
+                pause_s = None
+        if pause_s is None:
+            logger.error("Executor %s gives up its unsubmitted blocks: %s", label, error)
+            self._fail_all(_reason(error))
             return
-        logger.warning("Block %s of executor %s is tried again in %g s: %s", block_id, label, wait_s, error)
-        self._blocks.submission_delayed(block_id, f"not submitted yet, and tried again. {error}")
+        logger.warning("Block %s of executor %s is tried again in %g s: %s", block_id, label, pause_s, error)
+        self._blocks.changed()
 
-    def _fail(self, block_ids: Iterable[str], reason: str) -> None:
-        for block_id in block_ids:
-            self._blocks.submission_failed(block_id, reason)
+    def _fail_all(self, reason: str) -> None:
+        with self._lock:
+            self._table.fail_unsubmitted(reason, self._clock())
+        self._blocks.changed()
 
 
 def _reason(error: BaseException) -> str:

@@ -23,6 +23,8 @@ PROVEN_AFTER_S = 10.0
 RECANCEL_AFTER_S = 60.0
 RECANCEL_REFUSED_AFTER_S = 10.0
 
+_NEVER_SUBMITTED = "scaled in before it was submitted"
+
 _NO_MANAGER_CONNECTED = (
     "The job ended by itself before any manager of it had connected. Does the launch command start one, "
     "in the foreground? What it wrote is below, or in the job's stdout and stderr."
@@ -40,6 +42,7 @@ class Block:
         "cancel_is_accepted",
         "is_proven",
         "is_scaling_in",
+        "is_submitting",
         "job_id",
         "never_runs_since_s",
         "reserved_s",
@@ -51,6 +54,7 @@ class Block:
         self.block_id = block_id
         self.job_id: object = None
         self.status = JobStatus(JobState.PENDING, message="being submitted")
+        self.is_submitting = False
         self.reserved_s = now_s
         self.activity: BlockActivity | None = None
         #: When the first manager connected; for an executor without managers, when the job began.
@@ -155,11 +159,6 @@ class BlockTable:
         """Return whether there is a block that has not ended and is not being scaled in."""
         return bool(self._staying())
 
-    def is_usable(self, block_id: str) -> bool:
-        """Return whether a block has not ended and is not being scaled in."""
-        block = self._live.get(block_id)
-        return block is not None and not block.is_scaling_in
-
     def held(self) -> list[tuple[object, JobStatus]]:
         """Return (job id, status) of every block that will not start until it is released."""
         return [
@@ -218,6 +217,21 @@ class BlockTable:
             reserved.append(block.block_id)
         return reserved
 
+    def unsubmitted(self) -> list[str]:
+        """Return the blocks that wait for their submission, oldest first."""
+        return [
+            block.block_id
+            for block in self._live.values()
+            if block.job_id is None and not block.is_submitting
+        ]
+
+    def take_unsubmitted(self) -> str | None:
+        """Return the oldest block that waits for its submission, which begins now; None without one."""
+        block_id = next(iter(self.unsubmitted()), None)
+        if block_id is not None:
+            self._live[block_id].is_submitting = True
+        return block_id
+
     def submitted(self, block_id: str, job_id: object) -> bool:
         """Record that the scheduler has accepted a block.
 
@@ -230,15 +244,26 @@ class BlockTable:
             block.status = JobStatus(JobState.PENDING)
         return block.is_scaling_in
 
-    def submission_delayed(self, block_id: str, message: str) -> None:
-        """Record why a block could not be submitted yet."""
-        if (block := self._live.get(block_id)) is not None:
+    def submission_delayed(self, block_id: str, message: str, now_s: float) -> None:
+        """Record why a block could not be submitted yet; it waits again, unless it was scaled in."""
+        if (block := self._live.get(block_id)) is None:
+            return
+        block.is_submitting = False
+        if block.is_scaling_in:
+            self.submission_failed(block_id, _NEVER_SUBMITTED, now_s)
+        else:
             block.status = JobStatus(JobState.PENDING, message=message)
 
     def submission_failed(self, block_id: str, message: str, now_s: float) -> None:
         """Record that a block will not be submitted: it has failed, unless it was scaled in."""
         if (block := self._live.get(block_id)) is not None:
             self._end(block, JobStatus(JobState.FAILED, message=message), now_s)
+
+    def fail_unsubmitted(self, message: str, now_s: float) -> None:
+        """Record this of all blocks without a job."""
+        for block in list(self._live.values()):
+            if block.job_id is None:
+                self.submission_failed(block.block_id, message, now_s)
 
     # Observations
 
@@ -318,6 +343,8 @@ class BlockTable:
             block.is_scaling_in = True
             block.cancel_again_s = now_s + RECANCEL_AFTER_S
             jobs.append((block_id, block.job_id))
+            if block.job_id is None and not block.is_submitting:
+                self.submission_failed(block_id, _NEVER_SUBMITTED, now_s)
         return jobs
 
     def cancel_answered(self, block_id: str, is_accepted: bool, now_s: float) -> None:
