@@ -7,8 +7,8 @@ from logging import getLogger
 from weakref import WeakValueDictionary
 
 from parsl.common.notices import warn_user
+from parsl.dataflow.dependencies import waited_for
 from parsl.dataflow.futures import AppFuture
-from parsl.dataflow.tasks.dependencies import waited_for
 from parsl.validate import ParameterValueError
 
 TYPE_CHECKING = False

@@ -12,18 +12,18 @@ from parsl.common.forks import disown_in_children, not_here
 from parsl.config import Config
 from parsl.data_provider.data_manager import DataManager
 from parsl.dataflow import older_spellings, special_arguments
+from parsl.dataflow.dependencies import Dependencies, describe_future
 from parsl.dataflow.futures import AppFuture
-from parsl.dataflow.memo.task_memo import TaskMemo
 from parsl.dataflow.run import exit_hook
 from parsl.dataflow.run.executor_set import IN_PROCESS, ExecutorSet
 from parsl.dataflow.run.setup import RunRecords, new_run_dir, new_run_id
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.completion import Completion
-from parsl.dataflow.tasks.dependencies import Dependencies, describe_future
 from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited
 from parsl.dataflow.tasks.graph import TaskGraph
 from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
+from parsl.dataflow.tasks.task_memo import TaskMemo
 from parsl.errors import ConfigurationError, NoDataFlowKernelError
 from parsl.vocabulary.names import INTERNAL_LABEL, SPECIAL_NAMES
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States

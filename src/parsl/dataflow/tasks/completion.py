@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from parsl.dataflow.memo.task_memo import TaskMemo
     from parsl.dataflow.tasks.failure_log import FailureLog
     from parsl.dataflow.tasks.graph import TaskGraph
+    from parsl.dataflow.tasks.task_memo import TaskMemo
     from parsl.vocabulary.lean_future import Callback, Callbacks, LeanFuture
 
 logger = getLogger(__name__)
