@@ -65,7 +65,7 @@ def test_a_call_is_allowed_exactly_when_python_would_make_it(
 
 def test_the_refusal_shows_what_would_be_right() -> None:
     assert explain_refusal(with_default, (), {}) == (
-        "with_default() cannot be called so: missing a required argument: 'a'; "
+        "with_default() cannot be called like this: missing a required argument: 'a'; "
         "it is defined as with_default(a: 'Any', b: 'Any' = 1) -> 'None'"
     )
 

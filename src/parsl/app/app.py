@@ -1,4 +1,4 @@
-"""The decorators that make apps of functions, and what apps have in common."""
+"""The decorators that make apps of functions, and the base class of apps."""
 
 # ruff: noqa: D103, F811 - it does not take the local stand-in for typing.overload as one
 
@@ -9,7 +9,6 @@ from functools import update_wrapper
 from types import MethodType
 
 from parsl import validate
-from parsl.app.app_pickling import reduce_app
 from parsl.app.parameters import explain_refusal, read_parameters, unknown_parameter
 from parsl.app.typed_call import TypedCall
 from parsl.common.parameter_names import advice_on, refuses_unknown_names
@@ -41,18 +40,18 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
 
     Args:
         func: The function.
-        data_flow_kernel: The kernel that runs the tasks; None for the one that ``parsl.load`` has loaded at
-            the time of the call.
+        data_flow_kernel: The kernel that runs the tasks; None for the one that is loaded at the time of the
+            call.
         executors: The labels of the executors to choose from, or ``"all"``.
         cache: Whether a call with the same arguments as an earlier one gets its result.
-        ignore_for_cache: The arguments that do not count for that.
-        max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
+        ignore_for_cache: The arguments that do not count for the cache.
+        max_concurrency: The number of calls that executors have at a time; None for no limit. Others wait.
 
     Raises:
         ParameterError: A parameter is wrong.
     """
 
-    #: Whether a call returns futures that the app's future waits for.
+    #: Whether the function returns futures for which the app's future waits.
     _joins = False
 
     def __init__(
@@ -86,7 +85,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
 
     @abstractmethod
     def _make_task_function(self) -> Callable[..., Any]:
-        """What a task of this app calls."""
+        """Return the function that a task of this app calls."""
 
     if not TYPE_CHECKING:
 
@@ -108,7 +107,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             )
 
         def __get__(self, instance, owner=None):
-            # A classmethod hands its class on as the instance (before Python 3.13).
+            # A classmethod passes its class as the instance (before Python 3.13).
             if self._is_method or (instance is owner and not self._is_static):
                 return self if instance is None else MethodType(self, instance)
             return self
@@ -132,7 +131,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
     def _prepare(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Check a call that is not of the simplest kind, and add what the function's signature says."""
+        """Check a call that is not of the simplest kind, and add the special defaults of the signature."""
         parameters = self._parameters
         assert parameters is not None
         if not parameters.allows(args, kwargs):
@@ -151,13 +150,12 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = {
-            "func": self.func,
-            "executors": self.executors,
-            "cache": self.cache,
-            "max_concurrency": self.max_concurrency,
-        }
-        return reduce_app(self, arguments)
+        # A worker gets the app by name if the worker can import it, else by value. The kernel stays here.
+        if _is_importable(self):
+            return _import_app, (self.__module__, self.__qualname__)
+        names = ("func", "executors", "cache", "max_concurrency")
+        arguments = {name: getattr(self, name) for name in names}
+        return _new_app, (type(self),), arguments, None, None, _set_app_state
 
     def __parsl_dependencies__(self) -> tuple[object, ...]:
         return (self.func,)
@@ -166,23 +164,15 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
 @overload
 def python_app(
     function: Callable[P, R],
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
-    executors: Labels = "all",
-    ignore_for_cache: Sequence[str] | None = None,
-    *,
-    max_concurrency: int | None = None,
-) -> PythonApp[P, R]: ...
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False, executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None, *, max_concurrency: int | None = None,
+) -> PythonApp[P, R]: ...  # fmt: skip
 @overload
 def python_app(
     function: None = None,
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
-    executors: Labels = "all",
-    ignore_for_cache: Sequence[str] | None = None,
-    *,
-    max_concurrency: int | None = None,
-) -> Callable[[Callable[P, R]], PythonApp[P, R]]: ...
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False, executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None, *, max_concurrency: int | None = None,
+) -> Callable[[Callable[P, R]], PythonApp[P, R]]: ...  # fmt: skip
 @refuses_unknown_names
 def python_app(
     function: Callable[..., Any] | None = None,
@@ -193,20 +183,20 @@ def python_app(
     *,
     max_concurrency: int | None = None,
 ) -> Any:
-    """Make an app of a Python function: calling it gives a future of what the function returns.
+    """Make an app of a Python function. A call returns a future of the function's result.
 
-    To be used with or without parentheses.
+    The decorator works with or without parentheses.
 
     Args:
-        function: The function; left out when the decorator is used with parentheses.
+        function: The function; None for a decorator with parentheses.
         data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The arguments that do not count for the cache.
-        max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
+        max_concurrency: The number of calls that executors have at a time; None for no limit. Others wait.
 
     Returns:
-        The app; or with parentheses, a decorator that makes it.
+        The app; or, with parentheses, a decorator that makes it.
 
     Raises:
         ParameterError: A parameter is wrong.
@@ -224,23 +214,15 @@ def python_app(
 @overload
 def bash_app(
     function: Callable[P, str],
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
-    executors: Labels = "all",
-    ignore_for_cache: Sequence[str] | None = None,
-    *,
-    max_concurrency: int | None = None,
-) -> BashApp[P]: ...
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False, executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None, *, max_concurrency: int | None = None,
+) -> BashApp[P]: ...  # fmt: skip
 @overload
 def bash_app(
     function: None = None,
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
-    executors: Labels = "all",
-    ignore_for_cache: Sequence[str] | None = None,
-    *,
-    max_concurrency: int | None = None,
-) -> Callable[[Callable[P, str]], BashApp[P]]: ...
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False, executors: Labels = "all",
+    ignore_for_cache: Sequence[str] | None = None, *, max_concurrency: int | None = None,
+) -> Callable[[Callable[P, str]], BashApp[P]]: ...  # fmt: skip
 @refuses_unknown_names
 def bash_app(
     function: Callable[..., Any] | None = None,
@@ -251,22 +233,21 @@ def bash_app(
     *,
     max_concurrency: int | None = None,
 ) -> Any:
-    """Make an app of a function that returns a command line: calling it has the command line run by
-    ``/bin/bash``.
+    """Make an app of a function that returns a command line. A call runs the command line by ``/bin/bash``.
 
-    The future's result is 0; a command line that ends with another exit code makes it fail with
+    The future's result is 0. If the command line ends with another exit code, the task fails with
     BashExitFailure.
 
     Args:
-        function: The function; left out when the decorator is used with parentheses.
+        function: The function; None for a decorator with parentheses.
         data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The arguments that do not count for the cache.
-        max_concurrency: How many calls may be with executors at once; None without limit. The others wait.
+        max_concurrency: The number of calls that executors have at a time; None for no limit. Others wait.
 
     Returns:
-        The app; or with parentheses, a decorator that makes it.
+        The app; or, with parentheses, a decorator that makes it.
 
     Raises:
         ParameterError: A parameter is wrong.
@@ -284,24 +265,21 @@ def bash_app(
 @overload
 def join_app(
     function: Callable[P, Future[R]],
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False,
     ignore_for_cache: Sequence[str] | None = None,
-) -> PythonApp[P, R]: ...
+) -> PythonApp[P, R]: ...  # fmt: skip
 @overload
 def join_app(
     function: Callable[P, Sequence[Future[R]]],
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False,
     ignore_for_cache: Sequence[str] | None = None,
-) -> PythonApp[P, list[R]]: ...
+) -> PythonApp[P, list[R]]: ...  # fmt: skip
 @overload
 def join_app(
     function: None = None,
-    data_flow_kernel: DataFlowKernel | None = None,
-    cache: bool = False,
+    data_flow_kernel: DataFlowKernel | None = None, cache: bool = False,
     ignore_for_cache: Sequence[str] | None = None,
-) -> Callable[[Callable[P, Future[R]]], PythonApp[P, R]]: ...
+) -> Callable[[Callable[P, Future[R]]], PythonApp[P, R]]: ...  # fmt: skip
 @refuses_unknown_names
 def join_app(
     function: Callable[..., Any] | None = None,
@@ -309,19 +287,19 @@ def join_app(
     cache: bool = False,
     ignore_for_cache: Sequence[str] | None = None,
 ) -> Any:
-    """Make an app of a function that starts other tasks and returns their future, or a list of futures.
+    """Make an app of a function that starts other tasks and returns a future, or a list of futures.
 
-    The function runs in the driver. The app's future has the result of that future, or the list of their
-    results.
+    The function runs in the driver. The result of the app's future is that of the returned future, or the
+    list of the results.
 
     Args:
-        function: The function; left out when the decorator is used with parentheses.
+        function: The function; None for a decorator with parentheses.
         data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
         cache: Whether a call with the same arguments as an earlier one gets its result.
         ignore_for_cache: The arguments that do not count for the cache.
 
     Returns:
-        The app; or with parentheses, a decorator that makes it.
+        The app; or, with parentheses, a decorator that makes it.
 
     Raises:
         ParameterError: A parameter is wrong.
@@ -379,8 +357,36 @@ def _limit_of(max_concurrency: int | None) -> ConcurrencyLimit | None:
     return ConcurrencyLimit(max_concurrency)
 
 
+def _is_importable(app: Any) -> bool:
+    from sys import modules
+
+    found: Any = modules.get(app.__module__)
+    if app.__module__ == "__main__" or found is None:
+        return False
+    for name in app.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is app
+
+
+def _import_app(module: str, qualified_name: str) -> Any:
+    from importlib import import_module
+
+    found: Any = import_module(module)
+    for name in qualified_name.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _new_app(kind: Any) -> Any:
+    return kind.__new__(kind)
+
+
+def _set_app_state(app: Any, arguments: dict[str, Any]) -> None:
+    AppBase.__init__(app, **arguments)
+
+
 def _load_kernel_finder() -> DataFlowKernel:
-    """Find the loaded kernel, and from now on without this function."""
+    """Return the loaded kernel, and replace this function by a direct one."""
     global _current_kernel
     from parsl.dataflow.dflow import DataFlowKernelLoader
 

@@ -27,7 +27,7 @@ class BashApp(AppBase["P", int]):
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The keyword arguments that do not count for the cache.
-        max_concurrency: How many calls may be with executors at once; None without limit.
+        max_concurrency: The number of calls that executors have at a time; None for no limit.
     """
 
     def __init__(

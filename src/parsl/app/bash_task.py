@@ -1,4 +1,4 @@
-"""Running a bash app's command line, on the worker. Imported by every worker, so it imports little."""
+"""The worker's side of bash apps: runs a command line. Every worker imports it, so it imports little."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/bash"
 DEFAULT_MODE = "a+"
-#: A worker leads a session: its manager finds by it all that tasks leave behind.
+#: A worker leads a session, by which its manager finds all processes that tasks leave behind.
 _GROUP_IN_WORKER: Any = {"setpgroup": 0}
-#: A command of the driver must not get the terminal's Ctrl-C, and is found by a session of its own.
+#: In the driver, a session of its own protects a command from the terminal's Ctrl-C, and identifies it.
 _SESSION_IN_DRIVER: Any = {"setsid": True}
 _END_OF_HEAD = "--> end executable <--"
 _HAS_KWARGS = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
-#: Signals that Python ignores or the driver may: the command starts with them as any other program does.
+#: Signals that Python ignores, or the driver may ignore. The command starts with their default handling.
 _RESET_SIGNALS = tuple(
     number
     for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD", "SIGQUIT")
@@ -39,7 +39,7 @@ _RESET_SIGNALS = tuple(
 
 
 class BashTask:
-    """What a task of a bash app calls: the app's function, and then the command line that it returns.
+    """The function of a bash app's task: calls the app's function, and runs the command line it returns.
 
     Args:
         func: The app's function.
@@ -47,7 +47,7 @@ class BashTask:
 
     #: The command runs in a process of its own, which can be ended from outside (see task_process).
     runs_command = True
-    #: ``walltime`` is seen to here, on executors that do not.
+    #: The task itself enforces ``walltime`` on executors that do not.
     enforces_walltime = True
 
     def __init__(self, func: Callable[..., Any]) -> None:
@@ -65,16 +65,16 @@ class BashTask:
 
 
 def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
-    """Call a bash app's function, and have ``/bin/bash`` run the command line that it returns.
+    """Call a bash app's function, and run the command line that it returns by ``/bin/bash``.
 
-    The command gets nothing on its standard input, and a process group of its own.
+    The command has an empty standard input, and a process group of its own.
 
     Args:
         func: The function.
         args: Its positional arguments.
         kwargs: Its keyword arguments. ``stdout`` and ``stderr`` (a path, or a path and a mode) name the
-            files for the command's output; ``walltime`` is how long the command may run, in seconds;
-            ``outputs`` are files that must be there in the end.
+            files for the command's output; ``walltime`` is the time limit of the command (seconds);
+            ``outputs`` are files that must exist when the command has ended.
 
     Returns:
         0, the exit code.
@@ -82,11 +82,11 @@ def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs:
     Raises:
         AppBadFormatting: The function raised an IndexError, as ``"{1}".format(x)`` does.
         BashAppNoReturn: The function returned no string, or raised an AttributeError.
-        Exception: What else the function raised.
+        Exception: The function raised another exception.
         BadStdStreamFile: The file for stdout or stderr cannot be written.
-        AppTimeout: The command ran longer than its walltime, and was ended with all its processes.
+        AppTimeout: The command exceeded its walltime, and was killed with all its processes.
         BashExitFailure: The exit code was not 0.
-        MissingOutputs: Declared outputs are not there.
+        MissingOutputs: Declared outputs do not exist.
     """
     name = getattr(func, "__name__", type(func).__name__)
     command = _make_command(name, func, args, kwargs)
@@ -114,7 +114,7 @@ def _make_command(name: str, func: Callable[..., Any], args: tuple[Any, ...], kw
         raise AppBadFormatting(f"App formatting failed for app {name!r} with IndexError: {error}") from error
     except AttributeError as error:
         raise BashAppNoReturn(
-            f"bash_app {name} returned no command line, for its function raised AttributeError: {error}"
+            f"bash_app {name} returned no command line: its function raised AttributeError: {error}"
         ) from error
     if not isinstance(command, str):
         raise BashAppNoReturn(
@@ -125,7 +125,7 @@ def _make_command(name: str, func: Callable[..., Any], args: tuple[Any, ...], kw
 
 
 def _known(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Leave out those of Parsl's own arguments that the function has no parameter for."""
+    """Leave out those of Parsl's own arguments for which the function has no parameter."""
     code = getattr(func, "__code__", None)
     if not kwargs or code is None or code.co_flags & _HAS_KWARGS:
         return kwargs
@@ -134,7 +134,7 @@ def _known(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_stream(kind: str, spec: Any) -> IO[str] | None:
-    """Open a file for the command's output, as ``stdout`` or ``stderr`` of the app call say."""
+    """Open the file that the app call has named as ``stdout`` or ``stderr``."""
     if spec is None:
         return None
     path, mode = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, DEFAULT_MODE)
@@ -159,7 +159,7 @@ def _open_stream(kind: str, spec: Any) -> IO[str] | None:
 
 
 def _write_head(stderr: Any, command: str) -> None:
-    """Begin the file of the command's errors with the command."""
+    """Write the command to the beginning of its stderr file."""
     head = f"--> executable follows <--\n{command}\n{_END_OF_HEAD}\n"
     binary = getattr(stderr, "buffer", stderr)
     binary.write(head.encode("utf-8", "surrogateescape"))
@@ -169,7 +169,7 @@ def _write_head(stderr: Any, command: str) -> None:
 def _run(
     name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | None, walltime_s: float | None
 ) -> int:
-    """Run a command line to its end, but no longer than ``walltime_s``. Returns the exit code."""
+    """Run a command line, no longer than ``walltime_s``. Returns the exit code."""
     child = task_process.current()
     child.starting()
     pid = 0
@@ -181,8 +181,8 @@ def _run(
         status = child.wait(walltime_s)
     except ChildProcessError as error:
         raise AppException(
-            f"The exit code of bash_app {name} is lost: something in this process waits for all of its "
-            "children (SIGCHLD is ignored, perhaps)"
+            f"The exit code of bash_app {name} is lost: other code in this process waits for all of its "
+            "children, or SIGCHLD is ignored"
         ) from error
     except BaseException:
         child.terminate()
@@ -194,7 +194,7 @@ def _run(
 
 
 def _explained(error: AppException, stderr: IO[str] | None) -> AppException:
-    """Give an error what else is known: how the command ended, and the end of what it said."""
+    """Attach the exit code, the signal, and the end of the command's stderr to an error."""
     from parsl.failure_facts import attach, tail_of
 
     code = getattr(error, "exitcode", None)
@@ -211,7 +211,7 @@ def _explained(error: AppException, stderr: IO[str] | None) -> AppException:
 
 
 def _spawn(name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | None) -> int:
-    # posix_spawn takes half of the time that subprocess does; the environment is quicker to pass on as bytes.
+    # posix_spawn takes half the time of subprocess, and an environment of bytes is passed on faster.
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     if stdout is not None:
         actions.append((os.POSIX_SPAWN_DUP2, stdout.fileno(), 1))
@@ -235,7 +235,7 @@ def _explain_spawn(name: str, command: str, error: Exception) -> str:
     text = f"The command line of bash_app {name} cannot be run by {SHELL}: {error}"
     if isinstance(error, OSError) and error.errno == 7:
         return (
-            f"{text}. It has {len(command)} characters, more than the system takes, or the environment is "
+            f"{text}. It has {len(command)} characters, more than the system accepts, or the environment is "
             "too large; write the script to a file and run that"
         )
     return text

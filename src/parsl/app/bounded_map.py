@@ -1,4 +1,4 @@
-"""Calling an app for items without number, with so many calls under way and no more."""
+"""Calls of an app for any number of items, with a limited number of calls under way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
-#: Enough to keep a few thousand workers busy with tasks of a second, and some 30 MB.
+#: Enough to keep a few thousand workers busy with tasks of a second, in some 30 MB.
 DEFAULT_WINDOW = 10_000
 
 
@@ -30,27 +30,27 @@ def bounded_map(
 ) -> Generator[R, None, None]:
     """Call an app for each item, keeping a limited number of calls under way; ``parsl.map``.
 
-    Items are taken, and tasks submitted, only as results are taken: the iterables can be generators of any
-    length, and a run of 10^8 tasks needs no more memory than one of 10^4. ::
+    Items are consumed, and tasks submitted, only as the caller takes results: the iterables can be generators
+    of any length, and a run of 10^8 tasks needs no more memory than one of 10^4. ::
 
         for result in parsl.map(simulate, parameters(), window=50_000):
             ...
 
     Args:
-        app: The app, or anything else that returns a future. For further arguments that are always the
-            same, use ``functools.partial(app, key=value)``.
-        iterable: Where its argument comes from.
-        more: Where further arguments come from; the shortest one ends it.
-        window: How many calls may have been submitted without their results having been taken. It should
-            be a few times the number of workers.
+        app: The app, or any other function that returns a future. For constant further arguments, use
+            ``functools.partial(app, key=value)``.
+        iterable: The first arguments of the calls.
+        more: The further arguments. The shortest iterable determines the number of calls.
+        window: The maximum number of calls whose results the caller has not taken yet. It should be a few
+            times the number of workers.
         ordered: Whether results come in the order of the items; otherwise as they are completed, so that a
-            slow task holds nothing up.
+            slow task delays no other result.
         return_exceptions: Whether the exception of a failed task takes the place of its result. Otherwise
-            the first one is raised, and ends it.
+            the iterator raises the first exception and ends.
 
     Returns:
-        The results. When it ends early, by an exception, by ``close()``, or because nobody has it any
-        more, the calls under way are cancelled.
+        An iterator over the results. If it ends early, by an exception, by ``close()``, or by its deletion,
+        it cancels the calls under way.
 
     Raises:
         ParameterError: An argument is wrong.

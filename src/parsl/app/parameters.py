@@ -1,5 +1,4 @@
-"""What a function's parameters say about calls of its app: which calls can work, and Parsl's own
-parameters."""
+"""The parameters of an app's function: which calls are possible, and which parameters are Parsl's own."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ _NO_LIMIT = 1 << 30
 
 
 class Parameters:
-    """A function's parameters, in the form in which calls are checked quickly.
+    """A function's parameters, in a form in which calls are checked quickly.
 
     Args:
-        names: The positional parameters that can be given by keyword too, by their position.
+        names: The positions of the positional parameters that can also be given by keyword.
         keyword_only: The keyword-only parameters.
         required: The parameters without a default.
-        low: How many positional arguments a call without keyword arguments needs.
-        high: How many positional arguments there can be; None without limit.
+        low: The minimum number of positional arguments in a call without keyword arguments.
+        high: The maximum number of positional arguments; None for no limit.
         takes_any_keyword: Whether there is a ``**kwargs``.
         defaults: The defaults of the special parameters.
     """
@@ -51,8 +50,7 @@ class Parameters:
         self.defaults = dict(defaults)
         special = [names[name] for name in SPECIAL_NAMES.intersection(names)]
         self._first_special = min(special, default=_NO_LIMIT)
-        #: A call without keyword arguments is right, and needs nothing, with ``low`` to ``high`` positional
-        #: ones.
+        #: A call with ``low`` to ``high`` positional arguments and no others is valid and complete.
         self.low = _NO_LIMIT if self.defaults or self._required_keyword_only else low
         self.high = min(self._high, self._first_special)
 
@@ -60,9 +58,9 @@ class Parameters:
         return f"<Parameters {', '.join(self._positions)} special={self.defaults}>"
 
     def allows(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Whether the function can be called so.
+        """Whether the function can be called with these arguments.
 
-        Parsl's own arguments can always be given: a function that has no parameter for one does not get it.
+        Parsl's own arguments are always allowed: a function without a parameter for one does not receive it.
         """
         given = len(args)
         if given > self._high:
@@ -81,7 +79,7 @@ class Parameters:
         return found == max(0, self._low - given) + self._required_keyword_only
 
     def complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """Make the special parameters of a call keyword arguments, given or by default."""
+        """Turn the special arguments of a call, given or by default, into keyword arguments."""
         given = len(args)
         if given > self._first_special and self._high != _NO_LIMIT:
             names = [
@@ -98,7 +96,7 @@ class Parameters:
 
 
 def read_parameters(func: Callable[..., Any]) -> Parameters | None:
-    """Return the parameters of a function; None if they cannot be known (those of some built-in ones)."""
+    """Return the parameters of a function; None if they are unknown, as for some built-in functions."""
     code = getattr(func, "__code__", None)
     if type(func).__name__ == "function" and code is not None:
         parameters = _from_code(func, code)
@@ -113,7 +111,7 @@ def read_parameters(func: Callable[..., Any]) -> Parameters | None:
 
 
 def explain_refusal(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-    """Say why a function cannot be called so; None if it can."""
+    """Return why a function cannot be called with these arguments; None if it can."""
     signature = _signature(func)
     others = {
         name: kwargs[name] for name in kwargs if name in signature.parameters or name not in SPECIAL_NAMES
@@ -122,16 +120,16 @@ def explain_refusal(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Map
         signature.bind(*args, **others)
     except TypeError as error:
         name = getattr(func, "__name__", repr(func))
-        return f"{name}() cannot be called so: {error}; it is defined as {name}{signature}"
+        return f"{name}() cannot be called like this: {error}; it is defined as {name}{signature}"
     return None
 
 
 def unknown_parameter(func: Callable[..., Any], names: Iterable[str]) -> tuple[str, list[str]] | None:
-    """Find a name that no call can give: of no parameter, neither the function's nor Parsl's own.
+    """Find a name that is neither a parameter of the function nor one of Parsl's own.
 
     Returns:
-        The first such name, and the parameters that there are; None if there is none, or nobody can know,
-        as with ``**kwargs``.
+        The first such name, and the function's parameters. None if there is none, or if the function takes
+        any keyword or has unknown parameters.
     """
     try:
         parameters = _signature(func).parameters
@@ -144,7 +142,7 @@ def unknown_parameter(func: Callable[..., Any], names: Iterable[str]) -> tuple[s
 
 
 def _from_code(func: Any, code: CodeType) -> Parameters:
-    """Read a plain function without the cost of `inspect`."""
+    """Read the parameters of a plain function without the cost of `inspect`."""
     positional = code.co_varnames[: code.co_argcount]
     end = code.co_argcount + code.co_kwonlyargcount
     keyword_only = code.co_varnames[code.co_argcount : end]
@@ -185,7 +183,7 @@ def _from_signature(signature: Signature) -> Parameters:
 
 
 def _wrapped_defaults(func: Callable[..., Any]) -> dict[str, Any]:
-    """The special defaults of a function that another one wraps, if the wrapper passes them on."""
+    """Return the special defaults of a function that another one wraps, if the wrapper passes them on."""
     from inspect import signature
 
     own = _signature(func).parameters

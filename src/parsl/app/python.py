@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PythonApp(AppBase["P", "R"]):
-    """An app whose future has what the function returns; see :class:`~parsl.app.app.AppBase`.
+    """An app whose future has the function's result; see :class:`~parsl.app.app.AppBase`.
 
     Args:
         func: The function.
@@ -27,8 +27,8 @@ class PythonApp(AppBase["P", "R"]):
         cache: Whether a call with the same arguments as an earlier one gets its result.
         executors: The labels of the executors to choose from, or ``"all"``.
         ignore_for_cache: The keyword arguments that do not count for the cache.
-        join: Whether the function returns futures that the app's future has to wait for.
-        max_concurrency: How many calls may be with executors at once; None without limit.
+        join: Whether the function returns futures for which the app's future waits.
+        max_concurrency: The number of calls that executors have at a time; None for no limit.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class PythonApp(AppBase["P", "R"]):
 
 
 def timeout(f: Callable[..., Any], seconds: float) -> Callable[..., Any]:
-    """Limit the time that calls of a function may take, in a process that nobody else watches.
+    """Limit the time of a function's calls, in a process without other supervision.
 
     Args:
         f: The function.
-        seconds: How long a call may take.
+        seconds: The time limit of a call.
 
     Returns:
         A function that raises AppTimeout when the time is over. Python code is interrupted between two of its
-        instructions; a call into C code is only when it returns.
+        instructions; a call into C code only when it returns.
     """
     return limit_walltime(f, validate.number("timeout", "seconds", seconds, above=0, finite=False))

@@ -1,9 +1,9 @@
-"""What type checkers see of an app.
+"""The type of an app's calls, for type checkers.
 
-A call is checked against the function's own parameters. Arguments can also be futures of what a parameter
-takes: a checker cannot express that for each parameter, so a call with a future among its first four
-positional arguments is accepted as it is. Where a future is passed by keyword, let the parameter's
-annotation say so (``int | Future[int]``).
+Checkers compare a call with the function's own parameters. Arguments can also be futures of the parameters'
+types. That cannot be expressed for each parameter, so checkers accept any call with a future among its first
+four positional arguments. For a future that is passed by keyword, annotate the parameter accordingly
+(``int | Future[int]``).
 """
 
 from __future__ import annotations
@@ -69,6 +69,6 @@ else:
     from types import GenericAlias
 
     class TypedCall:
-        """At run time only something that can be subscripted; ``typing`` is not worth importing for it."""
+        """Can be subscripted. Importing ``typing`` for that at run time would take too long."""
 
         __class_getitem__ = classmethod(GenericAlias)

@@ -11,7 +11,6 @@ from time import monotonic
 from parsl import validate
 from parsl.app.app import AppBase
 from parsl.app.python import PythonApp
-from parsl.concurrent.chunk import Chunk
 from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
 
 TYPE_CHECKING = False
@@ -27,16 +26,15 @@ if TYPE_CHECKING:
 
 
 class ParslPoolExecutor(Executor):
-    """Runs function calls as Parsl tasks, wherever the configuration says: for code written for the pools of
-    ``concurrent.futures``.
+    """Runs function calls as Parsl tasks, for code written for the pools of ``concurrent.futures``.
 
-    The futures are those of apps: they can be arguments of further calls and of apps, and those of apps
+    The futures are those of apps: they can be arguments of further calls and of apps, and the futures of apps
     can be arguments here. Any thread may use it.
 
     Args:
-        config: The configuration to load; the pool is then what ends its run, at :meth:`shutdown`. Apps can
-            be called meanwhile, as after ``parsl.load(config)``.
-        dfk: Instead of that, a kernel that runs already, and goes on after the pool's shutdown.
+        config: The configuration to load. :meth:`shutdown` ends its run. Apps can be called meanwhile, as
+            after ``parsl.load(config)``.
+        dfk: Instead of ``config``, a running kernel. It continues after the pool's shutdown.
         executors: The labels of the executors to use, or ``"all"``.
 
     Raises:
@@ -64,11 +62,11 @@ class ParslPoolExecutor(Executor):
 
     @property
     def app_count(self) -> int:
-        """How many functions have been made apps of."""
+        """The number of functions that have become apps."""
         return len(self._apps)
 
     def get_app(self, fn: Callable[..., Any]) -> Any:
-        """Return the app of a function; an app is its own."""
+        """Return the app of a function. An app is returned as it is."""
         if isinstance(fn, AppBase):
             return fn
         return _cached(self._apps, fn, lambda: self._new_app(fn))
@@ -82,7 +80,7 @@ class ParslPoolExecutor(Executor):
             kwargs: Its keyword arguments, and Parsl's own: ``walltime``, ``stdout``, ...
 
         Returns:
-            The future of what it returns. Its ``cancel()`` works.
+            The future of the function's result. Its ``cancel()`` cancels running calls, too, where possible.
 
         Raises:
             RuntimeError: The pool has been shut down.
@@ -101,19 +99,19 @@ class ParslPoolExecutor(Executor):
 
         Args:
             fn: The function.
-            iterables: Where its arguments come from; the shortest one ends it.
-            timeout: How long after this call the results have to be there, in seconds; None without limit.
-            chunksize: How many calls to make in one task: more for very short calls.
-            buffersize: How many tasks to submit ahead of the results that have been taken; None: all at once.
-                With it, the iterables may be of any length.
+            iterables: The arguments of the calls. The shortest iterable determines their number.
+            timeout: The time limit for all results, from this call on (seconds); None for no limit.
+            chunksize: The number of calls in one task: more for very short calls.
+            buffersize: The number of tasks to submit ahead of the results taken; None for all at once. With
+                it, the iterables may be of any length.
 
         Returns:
-            The results, in the order of the items. Closing it cancels what is not needed any more.
+            The results, in the order of the items. Closing the iterator cancels the remaining calls.
 
         Raises:
             RuntimeError: The pool has been shut down.
             ValueError: ``chunksize`` or ``buffersize`` is less than 1.
-            TimeoutError: (from the iterator) A result is not there in time.
+            TimeoutError: (from the iterator) A result is late.
         """
         validate.integer("map", "chunksize", chunksize, low=1)
         validate.integer("map", "buffersize", buffersize, low=1, optional=True)
@@ -125,12 +123,12 @@ class ParslPoolExecutor(Executor):
         return results if chunksize == 1 else _flat(results)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls, and end the run if the pool has begun it.
+        """Accept no more calls, and end the run if the pool has started it.
 
         Args:
-            wait: Whether to wait for the calls that have been submitted. Without, a run of the pool's own is
-                ended by a thread as soon as they are done.
-            cancel_futures: Whether to cancel those calls, the running ones included where that is possible.
+            wait: Whether to wait for the submitted calls. If not, a thread ends the pool's run when they are
+                done.
+            cancel_futures: Whether to cancel those calls, including running ones where that is possible.
         """
         self._is_shut_down = True
         if cancel_futures:
@@ -207,12 +205,36 @@ class ParslPoolExecutor(Executor):
         return f"<{type(self).__name__} {state}, {len(self._unfinished)} unfinished, {self.app_count} apps>"
 
 
+class Chunk:
+    """Makes several calls of a function in one task.
+
+    The arguments of all calls are positional arguments of the task, so that futures among them are found.
+
+    Args:
+        func: The function.
+    """
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self.func = func
+        self.__name__ = getattr(func, "__name__", type(func).__name__)
+
+    def __call__(self, width: int, /, *args: Any) -> list[Any]:
+        """Call the function with each ``width`` arguments. Returns the list of results."""
+        return [self.func(*args[i : i + width]) for i in range(0, len(args), width)]
+
+    def __parsl_dependencies__(self) -> tuple[object, ...]:
+        return (self.func,)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__name__}>"
+
+
 def _cached(apps: dict[Any, AppBase[..., Any]], fn: Any, make: Callable[[], AppBase[..., Any]]) -> Any:
     try:
         return apps[fn]
     except KeyError:
         return apps.setdefault(fn, make())
-    except TypeError:  # it cannot be hashed
+    except TypeError:  # the function is not hashable
         return make()
 
 
