@@ -1,4 +1,4 @@
-"""Cancelled tasks end, wherever they are; every other task runs, once."""
+"""Cancelled tasks end wherever they are; every other task runs, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.system.fixtures import StartRun
 
 
-def test_a_running_task_is_ended_with_its_family(
+def test_a_running_task_is_ended_with_all_its_processes(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -72,7 +72,7 @@ def test_queued_tasks_never_run(
     assert tasks.runs(marks) == {str(i): 1 for i in range(0, 10, 2)}
 
 
-def test_a_task_that_waits_behind_a_running_one_in_its_worker_can_be_cancelled(
+def test_a_task_queued_behind_a_running_one_in_its_worker_can_be_cancelled(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -91,7 +91,7 @@ def test_a_task_that_waits_behind_a_running_one_in_its_worker_can_be_cancelled(
     assert tasks.runs(marks) == {str(i): 1 for i in range(10) if i not in (3, 7)}
 
 
-def test_what_waits_behind_a_cancelled_task_runs_on_another_worker(
+def test_a_task_queued_behind_a_cancelled_one_runs_on_another_worker(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -106,7 +106,7 @@ def test_what_waits_behind_a_cancelled_task_runs_on_another_worker(
     assert tasks.runs(marks) == {str(i): 1 for i in range(10)}
 
 
-def test_only_those_that_are_cancelled_are_missing(start_run: StartRun, marks: Path) -> None:
+def test_only_cancelled_tasks_have_no_result(start_run: StartRun, marks: Path) -> None:
     run = start_run(max_workers_per_node=3)
     run.warm_up()
     chance = random.Random(7)
@@ -121,7 +121,9 @@ def test_only_those_that_are_cancelled_are_missing(start_run: StartRun, marks: P
     assert {str(i) for i in range(3000) if i not in cancelled} <= set(counts)
 
 
-def test_a_place_is_not_lost_by_cancelling(start_run: StartRun, wait_until: WaitUntil) -> None:
+def test_cancelling_does_not_reduce_the_capacity_of_a_manager(
+    start_run: StartRun, wait_until: WaitUntil
+) -> None:
     run = start_run(max_workers_per_node=2)
     run.warm_up()
     for _ in range(5):
@@ -134,7 +136,7 @@ def test_a_place_is_not_lost_by_cancelling(start_run: StartRun, wait_until: Wait
 
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
-def test_large_tasks_are_cancelled_while_they_are_on_their_way(
+def test_large_tasks_can_be_cancelled_in_transit(
     start_run: StartRun, tmp_path: Path, far: Path, marks: Path, way: str
 ) -> None:
     run = start_run(run_dir=far if way == "tcp" else tmp_path / "r")
@@ -147,7 +149,7 @@ def test_large_tasks_are_cancelled_while_they_are_on_their_way(
         assert kept.result(timeout=30) == len(load)
 
 
-def test_functions_with_large_closures_can_be_taken_back(
+def test_functions_with_large_closures_can_be_cancelled(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)

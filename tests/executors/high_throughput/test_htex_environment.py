@@ -43,7 +43,9 @@ def on_each_worker(
     return [found[rank] for rank in range(count)]
 
 
-def test_workers_know_their_place(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_workers_know_their_rank_block_and_pool(
+    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
+) -> None:
     run = start_run(max_workers_per_node=3)
     names = ["RANK", "COUNT", "POOL_ID", "BLOCK_ID"]
     found = on_each_worker(
@@ -59,7 +61,7 @@ def test_workers_know_their_place(start_run: StartRun, tmp_path: Path, wait_unti
         }
 
 
-def test_the_number_of_cores_can_be_said(start_run: StartRun) -> None:
+def test_the_number_of_cores_can_be_configured(start_run: StartRun) -> None:
     provider = LocalProvider(worker_init="export PARSL_CORES=6")
     run = start_run(provider=provider, max_workers_per_node=None, cores_per_worker=2)
     run.warm_up()
@@ -75,13 +77,13 @@ def test_workers_are_bound_to_cpus(start_run: StartRun, tmp_path: Path, wait_unt
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
-def test_cpus_can_be_dealt_in_blocks(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_cpus_can_be_assigned_in_blocks(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
     run = start_run(cpu_affinity="block")
     found = on_each_worker(run, tmp_path, wait_until, 2, tasks.cpus)
     assert set(found[0]).isdisjoint(found[1])
 
 
-def test_cpus_that_are_not_there_are_left_out_with_a_warning(start_run: StartRun, tmp_path: Path) -> None:
+def test_missing_cpus_are_left_out_with_a_warning(start_run: StartRun, tmp_path: Path) -> None:
     cpu = min(os.sched_getaffinity(0))
     run = start_run(cpu_affinity=f"list:{cpu},4001:{cpu},4002")
     assert run.send(tasks.cpus).result(timeout=30) == [cpu]
@@ -153,9 +155,7 @@ def test_tasks_can_start_threads_processes_and_pools(start_run: StartRun) -> Non
     assert run.send(with_a_pool).result(timeout=30) == [1, 2, 3, 4]
 
 
-def test_what_a_task_prints_does_not_get_lost(
-    start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
-) -> None:
+def test_the_output_of_a_task_is_kept(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
     run = start_run()
     run.send(print, "said by a task").result(timeout=30)
     run.close()
@@ -163,7 +163,7 @@ def test_what_a_task_prints_does_not_get_lost(
     assert "said by a task" in stdout.read_text()
 
 
-def test_questions_about_managers_are_answered(start_run: StartRun, wait_until: WaitUntil) -> None:
+def test_requests_about_managers_are_answered(start_run: StartRun, wait_until: WaitUntil) -> None:
     from parsl.version import VERSION
 
     run = start_run(provider=LocalProvider(init_blocks=2, max_blocks=2))
@@ -180,7 +180,7 @@ def test_questions_about_managers_are_answered(start_run: StartRun, wait_until: 
     assert all("psutil" in versions for versions in packages.values())
 
 
-def test_a_task_can_be_handed_in_as_bytes(start_run: StartRun) -> None:
+def test_a_task_can_be_submitted_as_bytes(start_run: StartRun) -> None:
     from parsl.serialize import pack_apply_message
 
     run = start_run()

@@ -1,4 +1,4 @@
-"""An interchange that is lost has another in its place, and no task is lost or run twice because of it."""
+"""A lost interchange is replaced, and no task is lost or run twice because of that."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_no_task_is_lost_and_none_runs_twice(
 
 
 @WAYS
-def test_once_more_in_the_middle_of_many_short_tasks(
+def test_no_short_task_is_lost_and_none_runs_twice(
     start_run: StartRun, tmp_path: Path, far: Path, marks: Path, wait_until: WaitUntil, way: str
 ) -> None:
     run = start_run(run_dir=run_to(tmp_path, far, way))
@@ -79,7 +79,7 @@ def test_once_more_in_the_middle_of_many_short_tasks(
 
 
 @WAYS
-def test_large_payloads_on_their_way_come_through(
+def test_large_payloads_in_transit_arrive(
     start_run: StartRun, tmp_path: Path, far: Path, wait_until: WaitUntil, way: str
 ) -> None:
     run = start_run(run_dir=run_to(tmp_path, far, way), max_workers_per_node=1)
@@ -94,14 +94,16 @@ def test_large_payloads_on_their_way_come_through(
     assert [future.result(timeout=60) for future in futures] == blocks
 
 
-def test_before_the_first_manager_has_come(start_run: StartRun, wait_until: WaitUntil) -> None:
+def test_an_interchange_can_be_lost_before_the_first_manager_connects(
+    start_run: StartRun, wait_until: WaitUntil
+) -> None:
     run = start_run()
     futures = [run.call(tasks.add, i) for i in range(10)]
     kill_interchange(run, wait_until)
     assert [future.result(timeout=60) for future in futures] == list(range(10))
 
 
-def test_a_task_that_is_cancelled_meanwhile_is_ended(
+def test_a_task_that_is_cancelled_during_the_replacement_is_ended(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -118,7 +120,7 @@ def test_a_task_that_is_cancelled_meanwhile_is_ended(
     assert run.executor.outstanding() == 0
 
 
-def test_a_manager_that_is_lost_as_well_is_not_waited_for(
+def test_the_replacement_does_not_wait_for_a_manager_that_is_lost_too(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
 ) -> None:
     """Its block's job ends with it; what it may have held goes to the next block's."""
@@ -167,7 +169,7 @@ def hold_the_first_time(started: str, payload: bytes) -> int:
     return len(payload)
 
 
-def test_questions_are_asked_again(start_run: StartRun, wait_until: WaitUntil) -> None:
+def test_requests_are_sent_again(start_run: StartRun, wait_until: WaitUntil) -> None:
     run = start_run()
     run.warm_up()
     interchange = run.only(runs.INTERCHANGE)
@@ -180,7 +182,7 @@ def test_questions_are_asked_again(start_run: StartRun, wait_until: WaitUntil) -
         assert len(asked.result(timeout=60)) == 1
 
 
-def test_nobody_watches_an_interchange_that_serves(start_run: StartRun, wait_until: WaitUntil) -> None:
+def test_no_timer_runs_once_the_replacement_serves(start_run: StartRun, wait_until: WaitUntil) -> None:
     run = start_run()
     run.warm_up()
     kill_interchange(run, wait_until)
@@ -189,7 +191,7 @@ def test_nobody_watches_an_interchange_that_serves(start_run: StartRun, wait_unt
     wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()), 30)
 
 
-def test_nobody_watches_after_the_end(
+def test_no_timer_runs_after_the_shutdown(
     start_run: StartRun, command: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(interchange_launch_cmd=[str(command)])
@@ -204,7 +206,7 @@ def test_nobody_watches_after_the_end(
 
 
 @WAYS
-def test_after_several_losses_all_futures_fail_and_later_ones_too(
+def test_after_repeated_losses_all_tasks_fail_and_later_ones_too(
     start_run: StartRun, tmp_path: Path, far: Path, wait_until: WaitUntil, way: str
 ) -> None:
     run = start_run(run_dir=run_to(tmp_path, far, way), max_workers_per_node=1)
@@ -231,13 +233,13 @@ def test_after_several_losses_all_futures_fail_and_later_ones_too(
     run.close()
 
 
-def test_an_interchange_that_never_serves_is_not_started_again(start_run: StartRun) -> None:
+def test_an_interchange_that_never_served_is_not_replaced(start_run: StartRun) -> None:
     run = start_run(interchange_launch_cmd=["bash", "-c", "echo no such thing >&2; exit 3"])
     with pytest.raises(BadStateException, match=r"ended with exit code 3\.(.|\n)*no such thing"):
         run.call(tasks.add, 1).result(timeout=60)
 
 
-def test_another_that_does_not_serve_is_no_better_than_none(
+def test_a_replacement_that_does_not_serve_counts_as_a_loss(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "READY_WITHIN_S", 0.5)
@@ -268,7 +270,7 @@ def command(tmp_path: Path) -> Path:
     return script
 
 
-def kill_where_none_can_be_started(run: Run, command: Path, wait_until: WaitUntil) -> None:
+def kill_while_none_can_be_started(run: Run, command: Path, wait_until: WaitUntil) -> None:
     supervisor = run.executor.engine.supervisor
     wait_until(lambda: supervisor.process.is_ready, what="an interchange that serves")
     command.rename(f"{command}.away")
@@ -276,14 +278,14 @@ def kill_where_none_can_be_started(run: Run, command: Path, wait_until: WaitUnti
     wait_until(lambda: supervisor.failed_start, what="an attempt in vain")
 
 
-def test_where_none_can_be_started_just_then_it_is_tried_again(
+def test_a_failed_start_of_a_replacement_is_retried(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil, command: Path
 ) -> None:
     run = start_run(interchange_launch_cmd=[str(command)], max_workers_per_node=1)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
     queued = [run.call(tasks.mark, str(marks), i) for i in range(20)]
     wait_until((tmp_path / "started").exists)
-    kill_where_none_can_be_started(run, command, wait_until)
+    kill_while_none_can_be_started(run, command, wait_until)
     queued += [run.call(tasks.mark, str(marks), i) for i in range(20, 40)]
     Path(f"{command}.away").rename(command)
     (tmp_path / "release").touch()
@@ -293,24 +295,24 @@ def test_where_none_can_be_started_just_then_it_is_tried_again(
     assert tasks.runs(marks) == {str(i): 1 for i in range(40)}
 
 
-def test_where_none_can_be_started_at_all_tasks_fail_with_the_reason(
+def test_tasks_fail_with_the_reason_if_no_replacement_can_be_started(
     start_run: StartRun, wait_until: WaitUntil, command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "START_AGAIN_AFTER_S", (0.01, 0.01))
     run = start_run(interchange_launch_cmd=[str(command)])
     future = run.call(time.sleep, tasks.FOREVER_S)
-    kill_where_none_can_be_started(run, command, wait_until)
+    kill_while_none_can_be_started(run, command, wait_until)
     with pytest.raises(BadStateException, match=r"Another could not be started(.|\n)*No such file"):
         future.result(timeout=60)
 
 
-def test_the_end_of_a_run_does_not_wait_for_another_to_be_started(
+def test_a_shutdown_does_not_wait_for_the_start_of_a_replacement(
     start_run: StartRun, wait_until: WaitUntil, command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "START_AGAIN_AFTER_S", (tasks.FOREVER_S,))
     run = start_run(interchange_launch_cmd=[str(command)])
     run.warm_up()
-    kill_where_none_can_be_started(run, command, wait_until)
+    kill_while_none_can_be_started(run, command, wait_until)
     run.close()
     assert not run.executor.engine.connection.is_open
 

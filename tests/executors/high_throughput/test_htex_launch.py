@@ -1,4 +1,4 @@
-"""How managers and the interchange are started, and what is said when that goes wrong."""
+"""How managers and the interchange are started, and what users read when that fails."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_template_may_wrap_the_command(start_run: StartRun) -> None:
 
 
 @pytest.mark.parametrize("launcher", [SimpleLauncher(), SingleNodeLauncher()], ids=["simple", "single node"])
-def test_our_programs_are_found_though_no_environment_is_activated(
+def test_our_programs_are_found_without_an_activated_environment(
     start_run: StartRun, monkeypatch: pytest.MonkeyPatch, launcher: Any
 ) -> None:
     """As pip has installed it: beside this Python."""
@@ -83,7 +83,7 @@ def test_a_template_with_an_unknown_field_is_refused(start_run: StartRun) -> Non
 
 
 @pytest.mark.parametrize("strategy", ["none", "simple"])
-def test_a_command_that_ends_at_once_is_not_tried_for_ever(
+def test_a_command_that_exits_immediately_is_not_retried_for_ever(
     start_run: StartRun, tmp_path: Path, strategy: str
 ) -> None:
     attempts = tmp_path / "attempts"
@@ -100,7 +100,7 @@ def test_a_command_that_ends_at_once_is_not_tried_for_ever(
     assert 1 <= len(attempts.read_text().split()) <= 3
 
 
-def test_an_address_that_nothing_can_reach_is_reported(start_run: StartRun, far: Path) -> None:
+def test_an_unreachable_address_is_reported(start_run: StartRun, far: Path) -> None:
     command = f"{POOL} --settings {{settings}} --block_id {{block_id}} -a 127.0.0.1,::1 --port 1"
     run = start_run(run_dir=far, launch_cmd=command)
     with pytest.raises(BadStateException, match=r"No address leads to the interchange") as caught:
@@ -126,7 +126,7 @@ def test_logs_that_cannot_be_written_are_reported(start_run: StartRun, tmp_path:
 
 @pytest.mark.parametrize("what", ["parsl", "python"])
 @pytest.mark.parametrize("way", ["near", "far"])
-def test_another_version_is_named_on_both_sides(
+def test_a_version_mismatch_is_reported_on_both_sides(
     start_run: StartRun, tmp_path: Path, far: Path, what: str, way: str
 ) -> None:
     wrapper = tmp_path / "other_version.py"
@@ -159,7 +159,7 @@ def test_another_version_is_named_on_both_sides(
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
 
 
-def test_the_interchange_can_be_started_another_way(start_run: StartRun, tmp_path: Path) -> None:
+def test_the_interchange_can_be_started_by_another_command(start_run: StartRun, tmp_path: Path) -> None:
     note = tmp_path / "note"
     module = "parsl.executors.high_throughput.interchange.command"
     command = ["sh", "-c", f'echo started > {note}; exec "$0" -m {module} "$1"', sys.executable]
@@ -168,7 +168,7 @@ def test_the_interchange_can_be_started_another_way(start_run: StartRun, tmp_pat
     assert note.read_text() == "started\n"
 
 
-def test_an_interchange_that_cannot_be_started_is_an_error_at_once(
+def test_an_interchange_that_cannot_be_started_is_an_immediate_error(
     start_run: StartRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = tmp_path / "memory"
@@ -179,13 +179,13 @@ def test_an_interchange_that_cannot_be_started_is_an_error_at_once(
     assert list(memory.iterdir()) == []
 
 
-def test_an_interchange_that_ends_at_once_fails_tasks_with_its_words(start_run: StartRun) -> None:
+def test_an_interchange_that_exits_immediately_fails_tasks_with_its_output(start_run: StartRun) -> None:
     run = start_run(interchange_launch_cmd=["sh", "-c", "echo 'cannot do that' >&2; exit 4"])
     with pytest.raises(BadStateException, match=r"exit code 4(.|\n)*cannot do that"):
         run.call(tasks.add, 1).result(timeout=30)
 
 
-def test_a_drained_manager_finishes_its_tasks_and_leaves(
+def test_a_draining_manager_completes_its_tasks_and_exits(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(drain_period=1, max_workers_per_node=1, block_error_handler=False)
@@ -201,7 +201,7 @@ def test_a_drained_manager_finishes_its_tasks_and_leaves(
     assert run.executor.connected_managers() == []
 
 
-def test_what_a_draining_manager_does_not_take_runs_in_the_next_block(
+def test_tasks_that_a_draining_manager_does_not_accept_run_in_the_next_block(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     provider = LocalProvider(init_blocks=1, min_blocks=1, max_blocks=2)

@@ -1,4 +1,4 @@
-"""Over TCP: encrypted and authenticated, on the ports that were asked for, unimpressed by strangers."""
+"""Over TCP: encrypted and authenticated, on the configured ports, unaffected by unauthenticated peers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_local_run_listens_on_no_network(start_run: StartRun, tmp_path: Path, 
         assert not os.path.exists(os.path.dirname(settings.local_socket))
 
 
-def test_keys_are_the_users_alone(start_run: StartRun, far: Path) -> None:
+def test_only_the_user_can_read_the_keys(start_run: StartRun, far: Path) -> None:
     run = start_run(run_dir=far)
     run.warm_up()
     directory = far / "000" / "htex" / "certificates"
@@ -92,7 +92,7 @@ def test_a_client_without_the_key_is_refused(start_run: StartRun, far: Path, wai
 
 
 @pytest.mark.parametrize("encrypted", [True, False])
-def test_garbage_on_the_port_is_survived(
+def test_garbage_on_the_port_is_ignored(
     start_run: StartRun, far: Path, wait_until: WaitUntil, encrypted: bool
 ) -> None:
     run = start_run(run_dir=far, encrypted=encrypted)
@@ -107,7 +107,7 @@ def test_garbage_on_the_port_is_survived(
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_messages_that_are_none_are_survived_without_encryption(
+def test_invalid_messages_are_ignored_without_encryption(
     start_run: StartRun, far: Path, wait_until: WaitUntil
 ) -> None:
     zmq = pytest.importorskip("zmq")
@@ -138,7 +138,7 @@ def test_a_run_without_encryption_works(start_run: StartRun, far: Path) -> None:
     assert run.send(tasks.add, 1, 2).result(timeout=30) == 3
 
 
-def test_a_port_is_used_as_asked(start_run: StartRun) -> None:
+def test_the_configured_port_is_used(start_run: StartRun) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -147,7 +147,7 @@ def test_a_port_is_used_as_asked(start_run: StartRun) -> None:
     assert port_of(run) == port
 
 
-def test_a_port_that_is_taken_is_an_error_at_once(start_run: StartRun) -> None:
+def test_an_occupied_port_is_an_immediate_error(start_run: StartRun) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -156,7 +156,7 @@ def test_a_port_that_is_taken_is_an_error_at_once(start_run: StartRun) -> None:
             start_run(address="127.0.0.1", worker_port=port)
 
 
-def test_a_range_that_is_exhausted_is_an_error_at_once(start_run: StartRun, far: Path) -> None:
+def test_an_exhausted_range_is_an_immediate_error(start_run: StartRun, far: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -165,7 +165,7 @@ def test_a_range_that_is_exhausted_is_an_error_at_once(start_run: StartRun, far:
             start_run(address="127.0.0.1", worker_port_range=(port, port + 1))
 
 
-def test_an_address_without_meaning_is_an_error_at_once(start_run: StartRun) -> None:
+def test_an_unknown_address_is_an_immediate_error(start_run: StartRun) -> None:
     with pytest.raises(ConfigurationError, match=r"address is 'no\.such\.host\.invalid'"):
         start_run(address="no.such.host.invalid")
 
@@ -180,7 +180,7 @@ def test_ipv6_addresses_work(start_run: StartRun, far: Path) -> None:
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_managers_come_over_every_address(start_run: StartRun, far: Path) -> None:
+def test_managers_connect_over_every_address(start_run: StartRun, far: Path) -> None:
     command = (
         f"{sys.executable} -m parsl.executors.high_throughput.process_worker_pool --settings {{settings}}"
     )

@@ -1,4 +1,4 @@
-"""What tasks take and give: large things, things that share memory, things that cannot be pickled."""
+"""Arguments and results: large ones, ones that share memory, ones that cannot be pickled."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_large_arguments_and_results(run: Run) -> None:
     assert run.call(tasks.echo, load).result(timeout=60) == load
 
 
-def test_arguments_that_somebody_has_removed_are_said_to_be_gone(start_run: StartRun, tmp_path: Path) -> None:
+def test_removed_arguments_are_reported_as_gone(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run(max_workers_per_node=1, retries=0)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
     queued = run.call(len, bytes(LARGE))
@@ -66,7 +66,7 @@ def test_arguments_that_somebody_has_removed_are_said_to_be_gone(start_run: Star
         queued.result(timeout=60)
 
 
-def test_many_large_things_at_once(run: Run) -> None:
+def test_many_large_payloads_at_once(run: Run) -> None:
     loads = [bytes([i]) * 3_000_000 for i in range(20)]
     futures = [run.send(tasks.echo, load) for load in loads]
     assert [future.result(timeout=60) for future in futures] == loads
@@ -86,7 +86,7 @@ def test_large_and_small_tasks_mixed(run: Run) -> None:
     assert sizes == [200_000 if i % 7 == 0 else 10 for i in range(300)]
 
 
-def test_buffers_arrive_as_they_were(run: Run) -> None:
+def test_buffers_arrive_unchanged(run: Run) -> None:
     import array
 
     numbers = array.array("d", range(100_000))
@@ -101,7 +101,7 @@ def test_buffers_arrive_as_they_were(run: Run) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 33_000, 40_000, 80_000, 1_000_000])
-def test_what_shares_memory_with_a_result_can_be_changed(run: Run, size: int) -> None:
+def test_buffers_of_a_result_are_writable(run: Run, size: int) -> None:
     def give(size: int) -> Any:
         return pickle.PickleBuffer(bytearray(size))
 
@@ -111,7 +111,7 @@ def test_what_shares_memory_with_a_result_can_be_changed(run: Run, size: int) ->
     assert bytes(view[:2]) == b"\x07\x00"
 
 
-def test_arrays_arrive_as_they_were(run: Run) -> None:
+def test_arrays_arrive_unchanged(run: Run) -> None:
     numpy = pytest.importorskip("numpy", reason="numpy is not installed")
     for array in (
         numpy.arange(1_000_000, dtype=float),
@@ -141,7 +141,7 @@ def test_an_argument_that_cannot_be_pickled_is_named(run: Run) -> None:
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_an_argument_that_cannot_be_unpickled_fails_its_task_only(run: Run) -> None:
+def test_an_argument_that_cannot_be_unpickled_fails_only_its_task(run: Run) -> None:
     import os
 
     future = run.call(tasks.echo, Unloadable(os.getpid()))
@@ -156,7 +156,7 @@ def test_a_result_that_cannot_be_pickled_is_named(run: Run) -> None:
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_a_result_that_cannot_be_unpickled_fails_its_task_only(run: Run) -> None:
+def test_a_result_that_cannot_be_unpickled_fails_only_its_task(run: Run) -> None:
     def give() -> Any:
         import os
 
@@ -167,7 +167,7 @@ def test_a_result_that_cannot_be_unpickled_fails_its_task_only(run: Run) -> None
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_an_exception_that_cannot_be_pickled_is_told_in_words(run: Run) -> None:
+def test_an_exception_that_cannot_be_pickled_arrives_as_text(run: Run) -> None:
     def fail() -> None:
 
         error = ValueError("the reason")
@@ -179,7 +179,7 @@ def test_an_exception_that_cannot_be_pickled_is_told_in_words(run: Run) -> None:
     assert "ValueError" in f"{caught.type}{caught.value}"
 
 
-def test_an_exception_that_cannot_be_unpickled_is_told_in_words(run: Run) -> None:
+def test_an_exception_that_cannot_be_unpickled_arrives_as_text(run: Run) -> None:
     def fail() -> None:
         class Demanding(Exception):
             def __init__(self, one: int, two: int) -> None:
@@ -192,7 +192,7 @@ def test_an_exception_that_cannot_be_unpickled_is_told_in_words(run: Run) -> Non
     assert "Demanding" in f"{caught.type}{caught.value}"
 
 
-def test_exceptions_come_with_their_tracebacks(run: Run) -> None:
+def test_exceptions_arrive_with_their_tracebacks(run: Run) -> None:
     import traceback
 
     def inner() -> None:
@@ -217,7 +217,7 @@ def test_large_exceptions_arrive(run: Run) -> None:
     assert len(str(caught.value)) == 1_000_000
 
 
-def test_base_exceptions_end_neither_the_worker_nor_whoever_asks(run: Run) -> None:
+def test_base_exceptions_end_neither_the_worker_nor_the_caller(run: Run) -> None:
     def fail() -> None:
         raise KeyboardInterrupt("not by hand")
 
@@ -254,7 +254,7 @@ def test_functions_of_every_kind_travel(run: Run) -> None:
     assert run.send(lambda: len(state)).result(timeout=30) == 2
 
 
-def test_tasks_do_not_share_what_they_change(run: Run) -> None:
+def test_tasks_do_not_share_objects_that_they_change(run: Run) -> None:
     def grow(found: list[int] = []) -> int:  # noqa: B006
         found.append(1)
         return len(found)

@@ -1,4 +1,4 @@
-"""Ensembles of programs on make-believe nodes: each node has one task at a time, and no task is lost."""
+"""Ensembles of programs on simulated nodes: each node runs one task at a time, and no task is lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def variables(*names: str) -> list[str | None]:
     return [os.environ.get(name) for name in names]
 
 
-def test_a_task_is_told_its_nodes_as_long_as_it_runs(start_mpi: StartMpiRun) -> None:
+def test_the_environment_of_a_task_names_its_nodes_while_it_runs(start_mpi: StartMpiRun) -> None:
     run = start_mpi(max_workers_per_block=1)
     names = ("PARSL_MPI_PREFIX", "PARSL_MPI_NODELIST", "PARSL_NUM_RANKS", "PARSL_LAUNCHER_OPTIONS")
     first = run.call(variables, *names, nodes=2, asking={"ranks_per_node": 3, "launcher_options": "-d 8"})
@@ -70,7 +70,7 @@ def test_the_program_runs_on_the_nodes_of_its_task(start_mpi: StartMpiRun, tmp_p
     assert sorted((tmp_path / "out").read_text().splitlines()) == ["0 0", "1 0", "2 1", "3 1"]
 
 
-def test_what_no_block_can_do_is_an_error_of_the_call(start_mpi: StartMpiRun) -> None:
+def test_a_task_too_large_for_any_block_is_an_error_of_the_call(start_mpi: StartMpiRun) -> None:
     run = start_mpi(names_nodes=False)
     with pytest.raises(InvalidResourceSpecification, match="2 nodes, but a block has 1 node:"):
         run.call(variables, nodes=2)
@@ -79,7 +79,7 @@ def test_what_no_block_can_do_is_an_error_of_the_call(start_mpi: StartMpiRun) ->
     assert run.call(variables, "PARSL_NUM_NODES").result(timeout=60) == ["1"]
 
 
-def test_or_of_the_task_where_only_the_block_knows_its_nodes(start_mpi: StartMpiRun) -> None:
+def test_a_task_too_large_fails_where_only_the_block_knows_its_nodes(start_mpi: StartMpiRun) -> None:
     run = start_mpi()
     too_large, fitting = run.call(variables, nodes=5), run.call(variables, "PARSL_NUM_NODES", nodes=4)
     with pytest.raises(InvalidResourceSpecification, match="5 nodes, but a block has 4 nodes"):
@@ -94,7 +94,7 @@ def test_or_of_the_task_where_only_the_block_knows_its_nodes(start_mpi: StartMpi
         ("export SLURM_JOB_NODELIST='n[1-'", "not a list of nodes"),
     ],
 )
-def test_a_node_list_that_cannot_be_used_is_what_users_hear(
+def test_an_invalid_node_list_is_reported_to_users(
     start_mpi: StartMpiRun, worker_init: str, words: str
 ) -> None:
     run = start_mpi(names_nodes=False, worker_init=worker_init, strategy="simple")
@@ -102,7 +102,7 @@ def test_a_node_list_that_cannot_be_used_is_what_users_hear(
         run.call(variables).result(timeout=60)
 
 
-def test_a_task_for_the_whole_block_gets_it_though_small_ones_keep_coming(start_mpi: StartMpiRun) -> None:
+def test_a_task_for_the_whole_block_runs_although_small_ones_keep_arriving(start_mpi: StartMpiRun) -> None:
     run = start_mpi()
     small = [run.call(tasks.sleep_in_c, 0.01) for _ in range(6)]
     large = run.call(tasks.sleep_in_c, 0.0, nodes=4)
@@ -140,7 +140,7 @@ def leave_behind(pids: str) -> None:
     tasks.write_whole(pids, f"{int(found.stdout)} {deaf.pid}")
 
 
-def test_nothing_is_left_of_a_task_when_its_result_comes(start_mpi: StartMpiRun, tmp_path: Path) -> None:
+def test_no_process_of_a_task_is_left_when_its_result_arrives(start_mpi: StartMpiRun, tmp_path: Path) -> None:
     run = start_mpi(max_workers_per_block=1)
     worker = run.call(tasks.worker_pid).result(timeout=60)
     run.call(leave_behind, f"{tmp_path}/pids").result(timeout=60)
@@ -148,7 +148,7 @@ def test_nothing_is_left_of_a_task_when_its_result_comes(start_mpi: StartMpiRun,
     assert run.call(tasks.worker_pid).result(timeout=60) == worker
 
 
-def test_a_block_is_replaced_after_so_many_launches(start_mpi: StartMpiRun) -> None:
+def test_a_block_is_replaced_after_its_maximum_of_launches(start_mpi: StartMpiRun) -> None:
     run = start_mpi(max_launches_per_block=4, strategy="simple")
     futures = [run.call(variables, "PARSL_WORKER_BLOCK_ID", nodes=1 + number % 2) for number in range(10)]
     blocks = Counter(block for future in futures for block in future.result(timeout=60))
@@ -174,7 +174,7 @@ OUTCOMES: dict[str, type[BaseException] | None] = {
 
 
 @pytest.mark.slow
-def test_nodes_stay_taken_when_the_interchange_is_lost(
+def test_nodes_stay_in_use_when_the_interchange_is_lost(
     start_mpi: StartMpiRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_mpi(max_launches_per_block=100)
@@ -194,7 +194,9 @@ def test_nodes_stay_taken_when_the_interchange_is_lost(
     assert len({large.result(timeout=60), small.result(timeout=60)}) == 2
 
 
-def test_whatever_happens_to_tasks_nodes_have_one_at_a_time_and_come_back(start_mpi: StartMpiRun) -> None:
+def test_nodes_run_one_task_at_a_time_and_are_released_whatever_happens_to_tasks(
+    start_mpi: StartMpiRun,
+) -> None:
     check_random_tasks(start_mpi(), count=200, seed=7)  # 1,000 of them: `make chaos`
 
 

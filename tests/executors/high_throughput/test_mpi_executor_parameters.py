@@ -1,4 +1,4 @@
-"""What an MPIExecutor accepts, and what it says to the rest."""
+"""The parameters that an MPIExecutor accepts, and its errors for others."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def local(**options: Any) -> LocalProvider:
     return LocalProvider(launcher=SimpleLauncher(), **options)
 
 
-def test_it_is_found_where_users_look_for_it() -> None:
+def test_the_executor_is_importable_from_its_public_paths() -> None:
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor as found
 
     assert found is MPIExecutor
     assert issubclass(MPIExecutor, HighThroughputExecutor)
 
 
-def test_its_parameters_are_upstreams_and_one_more() -> None:
+def test_the_parameters_are_those_of_upstream_and_one_more() -> None:
     parameters = inspect.signature(MPIExecutor).parameters
     assert list(parameters)[11:14] == ["worker_debug", "max_workers_per_block", "prefetch_capacity"]
     assert list(parameters)[-5:] == [
@@ -46,7 +46,7 @@ def test_its_parameters_are_upstreams_and_one_more() -> None:
     assert parameters["max_workers_per_block"].default == 1
 
 
-def test_without_a_provider_it_runs_here() -> None:
+def test_the_default_provider_runs_on_this_host() -> None:
     executor = MPIExecutor()
     assert executor.enable_mpi_mode
     assert executor.label == "MPIExecutor"
@@ -54,7 +54,7 @@ def test_without_a_provider_it_runs_here() -> None:
     assert not executor.monitor_resources()
 
 
-def test_a_block_runs_so_many_tasks_at_once_however_many_nodes_it_has() -> None:
+def test_the_number_of_tasks_in_a_block_does_not_depend_on_its_nodes() -> None:
     executor = MPIExecutor(max_workers_per_block=5, provider=local(nodes_per_block=10))
     assert executor.workers_per_block == executor.workers_per_node == 5
 
@@ -103,13 +103,13 @@ class TestInsideAJob:
         self.file.write_text("x1\nx2\nx3\n")
         monkeypatch.setenv("PBS_NODEFILE", str(self.file))
 
-    def test_a_task_can_have_the_nodes_of_the_job(self) -> None:
+    def test_a_task_can_request_all_nodes_of_the_job(self) -> None:
         executor = MPIExecutor(provider=local())
         executor.validate_resource_spec({"num_nodes": 3})
         with pytest.raises(InvalidResourceSpecification, match="a block has 3 nodes"):
             executor.validate_resource_spec({"num_nodes": 4})
 
-    def test_there_is_one_block_only(self) -> None:
+    def test_a_second_block_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"provider.max_blocks is 2.*use the same nodes"):
             MPIExecutor(provider=local(max_blocks=2))
 
@@ -121,6 +121,6 @@ class TestInsideAJob:
         with pytest.raises(ConfigurationError, match="nodes, which cannot be read"):
             MPIExecutor(provider=local())
 
-    def test_what_worker_init_sets_is_known_to_the_block_alone(self) -> None:
+    def test_nodes_set_by_worker_init_are_only_known_in_the_block(self) -> None:
         executor = MPIExecutor(provider=local(worker_init="export PBS_NODEFILE=/elsewhere"))
         executor.validate_resource_spec({"num_nodes": 400})

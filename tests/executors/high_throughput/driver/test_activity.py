@@ -1,4 +1,4 @@
-"""What the driver knows of managers without asking."""
+"""What the driver knows about managers without a request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_nothing_is_known_at_first() -> None:
     assert (found.infos(), found.by_block()) == ([], {})
 
 
-def test_managers_of_a_block_count_together(clock: Clock) -> None:
+def test_the_managers_of_a_block_are_summed_up(clock: Clock) -> None:
     found = ManagerActivity()
     found.replace(
         [info("a", tasks=2), info("b", idle_s=5), info("c", "1", idle_s=7), info("d", "1", idle_s=9)]
@@ -52,7 +52,7 @@ def test_a_manager_that_has_just_joined_has_not_been_idle_for_long(clock: Clock)
     assert found.by_block()["0"].idle_s == 1
 
 
-def test_a_manager_that_joins_may_have_the_time_that_tasks_wait_for(clock: Clock) -> None:
+def test_no_task_lacks_time_just_after_a_manager_has_joined(clock: Clock) -> None:
     found = ManagerActivity()
     assert found.replace([info("a")], 2)
     assert not found.replace([info("a")], 2)
@@ -62,7 +62,7 @@ def test_a_manager_that_joins_may_have_the_time_that_tasks_wait_for(clock: Clock
     assert found.replace([info("a"), info("b")], 1)
 
 
-def test_one_that_has_left_is_known_no_more(clock: Clock) -> None:
+def test_a_manager_that_has_left_is_removed(clock: Clock) -> None:
     found = ManagerActivity()
     found.replace([info("a"), info("b")])
     found.gone("a")

@@ -1,4 +1,4 @@
-"""Sockets for managers are bound at once, or the error says what is wrong."""
+"""Sockets for managers are bound immediately, or an error names the reason."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_exhausted_range_is_named() -> None:
             listen_tcp("me", LOOPBACK, None, (port, port + 1))
 
 
-def test_an_address_of_another_host_is_an_error_at_once() -> None:
+def test_an_address_of_another_host_is_an_immediate_error() -> None:
     with pytest.raises(ConfigurationError, match=r"on 192\.0\.2\.1 cannot be used"):
         listen_tcp("me", "192.0.2.1", None, (50000, 60000))
 
@@ -80,7 +80,7 @@ def test_all_interfaces_by_default() -> None:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
-def test_ipv6_will_do() -> None:
+def test_ipv6_addresses_can_be_bound() -> None:
     with listen_tcp("me", "::1", None, (0, 1)) as sock, socket.create_connection(("::1", port_of(sock))):
         pass
 
@@ -98,7 +98,7 @@ def test_a_unix_socket_is_bound_in_the_directory(short: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["d" * 100, "nothing"])
-def test_where_it_cannot_be_bound_a_private_directory_is_made_for_it(short: Path, name: str) -> None:
+def test_a_unix_socket_gets_a_private_directory_if_necessary(short: Path, name: str) -> None:
     unfit = short / name
     if name != "nothing":
         unfit.mkdir()
@@ -112,7 +112,7 @@ def test_where_it_cannot_be_bound_a_private_directory_is_made_for_it(short: Path
     assert not found.path.parent.exists()
 
 
-def test_the_directory_for_temporary_files_may_be_too_deep_as_well(
+def test_the_path_of_temporary_files_may_also_be_too_long(
     short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = short / ("d" * 100)
@@ -126,7 +126,9 @@ def test_the_directory_for_temporary_files_may_be_too_deep_as_well(
     assert list(deep.iterdir()) == []
 
 
-def test_where_there_is_no_place_at_all_there_is_none(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_unix_socket_if_no_directory_is_possible(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(**_: str) -> str:
         raise OSError("no place")
 
@@ -134,6 +136,6 @@ def test_where_there_is_no_place_at_all_there_is_none(short: Path, monkeypatch: 
     assert listen_unix(short / "nothing") is None
 
 
-def test_the_addresses_of_this_host_are_known() -> None:
+def test_addresses_of_this_host_are_recognized() -> None:
     assert is_local_address(LOOPBACK)
     assert not is_local_address("192.0.2.1")

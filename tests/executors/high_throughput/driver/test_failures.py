@@ -54,7 +54,7 @@ def test_the_error_of_a_lost_worker_has_details() -> None:
         (VersionMismatch("a", "b"), "The driver runs a, a manager b. Start both from the same environment"),
     ],
 )
-def test_errors_read_well_and_can_be_pickled(error: Exception, text: str) -> None:
+def test_errors_have_readable_texts_and_can_be_pickled(error: Exception, text: str) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
     assert text in str(error)

@@ -47,7 +47,7 @@ def test_two_numbers_determine_the_third(
     assert specification == before
 
 
-def test_launcher_options_are_taken_as_they_are() -> None:
+def test_launcher_options_are_kept_unchanged() -> None:
     assert complete_resources({"num_nodes": 1, "launcher_options": "-d 8"}).launcher_options == "-d 8"
 
 
@@ -82,7 +82,9 @@ def test_launcher_options_are_taken_as_they_are() -> None:
         ({"num_nodes": 1, "launcher_options": ["-x"]}, {"launcher_options"}, "must be a string"),
     ],
 )
-def test_what_no_block_can_meet_is_refused(specification: dict[str, Any], keys: set[str], words: str) -> None:
+def test_specifications_that_no_block_can_meet_are_refused(
+    specification: dict[str, Any], keys: set[str], words: str
+) -> None:
     with pytest.raises(InvalidResourceSpecification, match=words) as caught:
         complete_resources(specification, max_nodes=4)
     assert caught.value.invalid_keys == keys
@@ -93,7 +95,9 @@ def test_what_no_block_can_meet_is_refused(specification: dict[str, Any], keys: 
         {}, optional={key: st.integers(1, 12) for key in ("num_nodes", "ranks_per_node", "num_ranks")}
     )
 )
-def test_what_is_accepted_fits_together_and_keeps_what_was_said(specification: dict[str, int]) -> None:
+def test_completed_specifications_are_consistent_and_keep_the_given_values(
+    specification: dict[str, int],
+) -> None:
     try:
         found = complete_resources(specification)
     except InvalidResourceSpecification:

@@ -46,7 +46,7 @@ def test_every_task_is_sent_once_with_its_frames() -> None:
     assert table.take_unsent().tasks == []
 
 
-def test_with_many_tasks_only_the_first_caller_sees_to_the_sending() -> None:
+def test_with_many_tasks_the_io_thread_is_woken_once() -> None:
     table = TaskTable()
     answers = [table.add(HTEXFuture(number), Task(number, b"", b""), (), None) for number in range(1, 10)]
     assert answers == [True] * 5 + [False] * 4

@@ -15,7 +15,6 @@ from parsl.executors.high_throughput.driver.activity import ManagerActivity
 from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
 from parsl.executors.high_throughput.driver.connection import Connection
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
-from parsl.executors.high_throughput.driver.interchange_process import open_standard_streams
 from parsl.executors.high_throughput.driver.launch_command import launch_command
 from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
 from parsl.executors.high_throughput.driver.settings import (
@@ -24,7 +23,7 @@ from parsl.executors.high_throughput.driver.settings import (
     interchange_settings,
     manager_settings,
 )
-from parsl.executors.high_throughput.driver.supervisor import InterchangeSupervisor
+from parsl.executors.high_throughput.driver.supervisor import InterchangeSupervisor, open_standard_streams
 from parsl.executors.high_throughput.driver.task_sender import TaskSender
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
