@@ -12,8 +12,9 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.blocks.notices import BlocksWarning
 from parsl.launchers import SingleNodeLauncher
 from parsl.providers import CondorProvider, LSFProvider, TorqueProvider
-from parsl.testing.schedulers import CondorCluster, LSFCluster, Policy, TorqueCluster
-from parsl.testing.schedulers.closing import marked_processes
+from parsl.testing.schedulers import Policy
+from parsl.testing.schedulers.lifetime import marked_processes
+from tests.support.schedulers.clusters import CondorCluster, LSFCluster, TorqueCluster
 
 SOURCES = Path(parsl.__file__).parents[1]
 WORKER_INIT = f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{SOURCES}'"

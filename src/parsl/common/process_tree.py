@@ -26,9 +26,9 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent ends, whatever way. Linux only."""
-    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+def die_with_parent(number: int = _SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends, however that happens. Linux only."""
+    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 class Processes:

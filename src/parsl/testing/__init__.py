@@ -1,7 +1,7 @@
-"""Stand-ins for what a workflow meets on a supercomputer, for tests of your own and of ours.
+"""Stand-ins for parts of a supercomputer, for tests of your own workflows and of Parsl itself.
 
-`install_pals_mpiexec` puts an ``mpiexec`` into a folder that takes the options of HPE PALS, as found
-on Aurora and Polaris, and runs all ranks on this host. ``python -m parsl.testing.pals_mpiexec`` is the same.
+`install_pals_mpiexec` writes an ``mpiexec`` that takes the options of HPE PALS, as on Aurora and Polaris, and
+runs all ranks on this host. ``python -m parsl.testing.pals_mpiexec`` is the same program.
 """
 
 from __future__ import annotations

@@ -1,34 +1,62 @@
-"""Puts the stand-ins where a PATH can find them."""
+"""Writes executables that call functions of Python modules."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-_STARTER = "import sys; sys.path.insert(0, {home!r}); from {module} import main; sys.exit(main(sys.argv[1:]))"
+#: The directory from which the ``parsl`` package is imported.
+IMPORT_DIRECTORY = str(Path(__file__).resolve().parents[2])
+_BOOT = "import sys; sys.path[:0] = {paths!r}; from {module} import {name}; sys.exit({name}(sys.argv[1:]))"
 
 
 def install_pals_mpiexec(directory: str | os.PathLike[str], python: str = sys.executable) -> Path:
-    """Write an executable ``mpiexec`` that behaves as the one of HPE PALS.
+    """Write an executable ``mpiexec`` that behaves like the one of HPE PALS.
 
     Args:
-        directory: Where to; made if missing. Put it at the front of PATH.
-        python: The Python to run it with.
+        directory: The directory for the executable; created if missing. Put it at the front of PATH.
+        python: The Python that runs the executable.
 
     Returns:
         The path of the executable.
     """
-    return _install(Path(directory), "mpiexec", "parsl.testing.pals_mpiexec", python)
+    return install_command(directory, "mpiexec", python_command("parsl.testing.pals_mpiexec:main", python))
 
 
-def _install(directory: Path, name: str, module: str, python: str) -> Path:
-    home = str(Path(__file__).resolve().parents[2])
-    # Isolated and without site-packages: quick to start, and no PYTHONPATH leaks into what it runs.
-    command = [python, "-I", "-S", "-c", _STARTER.format(home=home, module=module)]
-    directory.mkdir(parents=True, exist_ok=True)
-    executable = directory / name
+def install_command(directory: str | os.PathLike[str], name: str, command: Sequence[str]) -> Path:
+    """Write an executable that runs a command line with the arguments that it gets itself.
+
+    Args:
+        directory: The directory for the executable; created if missing.
+        name: The name of the executable.
+        command: The command line to which the arguments are appended.
+
+    Returns:
+        The path of the executable.
+    """
+    os.makedirs(directory, exist_ok=True)
+    executable = Path(directory, name)
     executable.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     executable.chmod(0o755)
     return executable
+
+
+def python_command(
+    function: str, python: str = sys.executable, import_paths: Sequence[str] = (IMPORT_DIRECTORY,)
+) -> list[str]:
+    """Return the command line of a Python that calls a function with the list of its arguments.
+
+    Python runs isolated and without site-packages: it starts quickly, and no PYTHONPATH leaks into it or
+    into what it starts.
+
+    Args:
+        function: The function, as ``module:name``; its result is the exit code.
+        python: The Python to run.
+        import_paths: The directories at the front of ``sys.path``.
+    """
+    module, _, name = function.partition(":")
+    boot = _BOOT.format(paths=list(import_paths), module=module, name=name)
+    return [python, "-I", "-S", "-c", boot]

@@ -1,4 +1,4 @@
-"""A stand-in for HPE PALS' mpiexec: its options and messages, all ranks on this host.
+"""A stand-in for the mpiexec of HPE PALS: the same options and messages, all ranks on this host.
 
 ``python -m parsl.testing.pals_mpiexec -n 24 --ppn 12 --hostfile nodes ./hello``
 """
@@ -10,10 +10,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from parsl.common.process_tree import become_subreaper
-from parsl.testing.pals_daemon import PalsDaemon
+from parsl.common.process_tree import become_subreaper, die_with_parent
 from parsl.testing.pals_options import USAGE, PalsOptions, PalsUsageError, parse_options
-from parsl.testing.pals_ranks import Rank, plan_ranks, read_hosts
+from parsl.testing.pals_ranks import PalsDaemon, Rank, plan_ranks, read_hosts
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -22,21 +21,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        arguments: The command line without the program's name; by default this process' own.
+        arguments: The command line without the program's name; the default is that of this process.
 
     Returns:
         The exit code: that of the first rank that failed, or 0; 1 for a wrong command line.
     """
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
-        if options.wants_help:
+        if options.is_help:
             sys.stdout.write(USAGE)
             return 0
         ranks = plan_ranks(options, _hosts(options), sorted(os.sched_getaffinity(0)))
     except PalsUsageError as error:
         sys.stderr.write(f"mpiexec: {error}\n{USAGE}")
         return 1
-    return _run_beside(options, ranks)
+    return _run_with_daemon(options, ranks)
 
 
 def _hosts(options: PalsOptions) -> list[str]:
@@ -52,8 +51,8 @@ def _hosts(options: PalsOptions) -> list[str]:
         raise PalsUsageError(f"cannot read host file {file}: {error.strerror}") from None
 
 
-def _run_beside(options: PalsOptions, ranks: Sequence[Rank]) -> int:
-    """Have another process own the ranks: it outlives this one for as long as it takes to end them."""
+def _run_with_daemon(options: PalsOptions, ranks: Sequence[Rank]) -> int:
+    """Let a second process own the ranks; that process outlives this one until it has ended them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     parent = os.getpid()
     daemon = os.fork()
@@ -71,20 +70,13 @@ def _run_daemon(options: PalsOptions, ranks: Sequence[Rank], parent: int) -> Non
     code = 1
     try:
         os.setsid()
-        _end_with(parent)
+        die_with_parent(signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)  # mpiexec has already ended
         become_subreaper()
         code = PalsDaemon(options.command, {**os.environ, **dict(options.env)}).run(ranks)
     finally:
         os._exit(code)
-
-
-def _end_with(parent: int) -> None:
-    """Get SIGTERM when ``parent`` ends, also if it has ended already."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line of HPE PALS' mpiexec, as far as Parsl and Aurora's user guide use it."""
+"""The options of HPE PALS' mpiexec that Parsl and Aurora's user guide use."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _MEMORY_BINDINGS = ("none", "local")
 
 
 class PalsUsageError(Exception):
-    """The command line is none that PALS accepts; the message is what it says."""
+    """PALS does not accept the command line; the message is that of PALS."""
 
 
 class PalsOptions(NamedTuple):
-    """What the command line asks for."""
+    """The options and the command of a command line."""
 
     command: tuple[str, ...]
     np: int | None = None
@@ -46,7 +46,7 @@ class PalsOptions(NamedTuple):
     hosts: tuple[str, ...] = ()
     hostfile: str | None = None
     env: tuple[tuple[str, str], ...] = ()
-    wants_help: bool = False
+    is_help: bool = False
 
 
 def parse_options(arguments: Sequence[str]) -> PalsOptions:
@@ -58,10 +58,10 @@ def parse_options(arguments: Sequence[str]) -> PalsOptions:
         arguments: The command line without the program's name.
 
     Returns:
-        The options; the command begins at the first argument that is none.
+        The options; the command begins at the first argument that is not an option.
 
     Raises:
-        PalsUsageError: An option is unknown, lacks its value or has a wrong one; no command.
+        PalsUsageError: An option is unknown, or its value is missing or wrong, or there is no command.
     """
     values: dict[str, list[str]] = {}
     rest = list(arguments)
@@ -76,7 +76,7 @@ def parse_options(arguments: Sequence[str]) -> PalsOptions:
 
 
 def _read_option(rest: list[str]) -> tuple[str, str]:
-    """Take an option, and the value that belongs to it, off the front of the command line."""
+    """Remove an option and its value from the front of the command line."""
     argument = rest.pop(0)
     spelled, equals, value = argument.lstrip("-").partition("=")
     if argument.startswith("---"):
@@ -104,7 +104,7 @@ def _options(values: dict[str, list[str]], command: tuple[str, ...]) -> PalsOpti
         hosts=tuple(host for host in last.get("hosts", "").split(",") if host),
         hostfile=last.get("hostfile"),
         env=tuple(_variable(text) for text in values.get("env", ())),
-        wants_help="help" in values,
+        is_help="help" in values,
     )
 
 

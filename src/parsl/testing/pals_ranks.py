@@ -1,26 +1,40 @@
-"""Which ranks PALS would start where, with which environment and CPUs."""
+"""Which ranks PALS starts on which node, and the daemon that starts them.
+
+The daemon is a process of its own with one loop, so that the ranks end even if mpiexec itself is killed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from parsl.common.processes import terminate_tree
 from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
 from parsl.testing.pals_options import PalsOptions, PalsUsageError
 
+#: How long ranks have to end after a signal, in seconds, before they are killed.
+GRACE_S = 5
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_AWAITED_SIGNALS = (signal.SIGCHLD, signal.SIGALRM, *_STOP_SIGNALS)
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+
 
 class Rank(NamedTuple):
-    """One process to start."""
+    """A process of the MPI program."""
 
     rank: int
     local_rank: int
     node: int
     host: str
-    #: What to bind it to; None to leave it unbound.
+    #: The CPUs that the rank is bound to; None leaves it unbound.
     cpus: tuple[int, ...] | None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which it knows its place."""
+        """Return the variables that name the rank and its node."""
         return {
             "PALS_RANKID": str(self.rank),
             "PALS_LOCAL_RANKID": str(self.local_rank),
@@ -33,14 +47,11 @@ def plan_ranks(options: PalsOptions, hosts: Sequence[str], cpus: Sequence[int]) 
 
     Args:
         options: The command line.
-        hosts: The nodes; one that is named again is the same node.
-        cpus: The CPUs of a node that may be used, sorted.
-
-    Returns:
-        The ranks in their order.
+        hosts: The nodes; repeated names mean the same node.
+        cpus: The CPUs that the ranks of a node may use, sorted.
 
     Raises:
-        PalsUsageError: There is no node, or there are more ranks than room.
+        PalsUsageError: There is no node, or the ranks do not fit on the nodes.
     """
     nodes = list(dict.fromkeys(hosts))
     if not nodes:
@@ -50,30 +61,133 @@ def plan_ranks(options: PalsOptions, hosts: Sequence[str], cpus: Sequence[int]) 
     if total > per_node * len(nodes):
         raise PalsUsageError(f"{total} ranks do not fit on {len(nodes)} nodes with {per_node} ranks on each")
     return tuple(
-        Rank(
-            rank,
-            rank % per_node,
-            rank // per_node,
-            nodes[rank // per_node],
-            _cpus(options, rank % per_node, cpus),
-        )
-        for rank in range(total)
+        Rank(rank, local, node, nodes[node], _cpus(options, local, cpus))
+        for rank, (node, local) in ((rank, divmod(rank, per_node)) for rank in range(total))
     )
 
 
 def read_hosts(text: str) -> list[str]:
-    """Return the nodes of a node file: one on each line, with comments and empty lines left out."""
+    """Return the nodes of a node file: one per line, without comments and empty lines."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
 def _cpus(options: PalsOptions, local_rank: int, usable: Sequence[int]) -> tuple[int, ...] | None:
-    """Return the rank's CPUs, as far as there are such CPUs here."""
+    """Return those of the rank's CPUs that exist on this host."""
     if options.cpu_bind == "none":
         return None
     if options.cpu_bind.startswith(LIST_PREFIX):
         groups = parse_cpu_list(options.cpu_bind[len(LIST_PREFIX) :])
-        wanted = groups[local_rank % len(groups)]
-        return tuple(cpu for cpu in wanted if cpu in usable) or None
+        return tuple(cpu for cpu in groups[local_rank % len(groups)] if cpu in usable) or None
     width = options.depth if options.cpu_bind == "depth" else 1
     return tuple(usable[local_rank * width : (local_rank + 1) * width]) or None
+
+
+class PalsDaemon:
+    """Starts the ranks, waits for them, and leaves no process behind.
+
+    Args:
+        command: The command line of each rank.
+        environment: The variables that all ranks share.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._ranks: dict[int, Rank] = {}
+        self._exit_code: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<PalsDaemon {len(self._ranks)} ranks running, exit code {self._exit_code}>"
+
+    def run(self, ranks: Sequence[Rank]) -> int:
+        """Run the ranks until all of them have ended.
+
+        Returns:
+            0, or the exit code of the first rank that failed, 128 + N for signal N.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED_SIGNALS)
+        # With SIGCHLD ignored (inherited from nohup-like parents), exit codes would be lost.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            for rank in ranks:
+                self._ranks[self._start(rank)] = rank
+            while self._ranks:
+                self._handle(signal.sigwait(_AWAITED_SIGNALS))
+        finally:
+            terminate_tree(os.getpid())
+        return self._exit_code or 0
+
+    def _start(self, rank: Rank) -> int:
+        pid = os.fork()
+        if pid == 0:
+            self._become(rank)
+        return pid
+
+    def _become(self, rank: Rank) -> None:
+        code = _NOT_EXECUTABLE
+        try:
+            os.setsid()
+            if rank.rank != 0:
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            if rank.cpus is not None:
+                os.sched_setaffinity(0, rank.cpus)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            # Python ignores SIGPIPE; other programs do not expect that.
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            os.execvpe(self._command[0], self._command, {**self._environment, **rank.environment()})
+        except FileNotFoundError:
+            code = _NOT_FOUND
+            _print_error(f"{rank.host}: rank {rank.rank}: {self._command[0]}: No such file or directory")
+        except OSError as error:
+            _print_error(f"{rank.host}: rank {rank.rank}: {self._command[0]}: {error.strerror}")
+        finally:
+            os._exit(code)
+
+    def _handle(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number == signal.SIGALRM:
+            self._signal_ranks(signal.SIGKILL)
+        else:
+            self._stop(128 + number, number)
+
+    def _reap(self) -> None:
+        """Collect all processes that have ended, including orphans of ranks."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            rank = self._ranks.pop(pid, None)
+            if rank is not None and status != 0:
+                self._note_failure(rank, status)
+
+    def _note_failure(self, rank: Rank, status: int) -> None:
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 128 + number if number else os.WEXITSTATUS(status)
+        if self._exit_code is None:
+            what = f"died from signal {number}" if number else f"exited with code {code}"
+            _print_error(f"{rank.host}: rank {rank.rank} {what}")
+            self._stop(code, signal.SIGTERM)
+
+    def _stop(self, exit_code: int, number: int) -> None:
+        if self._exit_code is None:
+            self._exit_code = exit_code
+            signal.alarm(GRACE_S)
+        self._signal_ranks(number)
+
+    def _signal_ranks(self, number: int) -> None:
+        for pid in self._ranks:
+            try:
+                os.killpg(pid, number)
+            except ProcessLookupError:
+                # The rank has not created its session yet.
+                os.kill(pid, number)
+
+
+def _print_error(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from parsl.testing.schedulers.pbs.attributes import LETTERS
-from parsl.testing.schedulers.pbs.resources import parse_select
+from parsl.testing.schedulers.pbs.qsub_options import parse_select
 from parsl.testing.schedulers.records import DELETED, OVER_WALLTIME, Job, Payload, Placement, Policy, Settings
 
 SAMPLES = Path(__file__).parents[2] / "providers" / "samples" / "pbs"
@@ -24,7 +24,9 @@ def sample(flavour, name):
 
 
 def settings(flavour, **policy):
-    return Settings("pbs", flavour, SERVER, LOGIN_HOST, ("x4000c0s0b0n0" + DOMAIN,), Policy(**policy), "/bin")
+    hosts = ("x4000c0s0b0n0" + DOMAIN,)
+    dialect = "parsl.testing.schedulers.pbs.dialect:PBSDialect"
+    return Settings(dialect, flavour, SERVER, LOGIN_HOST, hosts, Policy(**policy), "/bin")
 
 
 def jobs_of(flavour, name):

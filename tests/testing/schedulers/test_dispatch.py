@@ -25,12 +25,12 @@ def job(number, nodes=1, cpus=8, **fields):
 
 
 def running(each, *hosts):
-    placements = decide([each], [], [Node(host, 8) for host in hosts], [], 0).starts[0].placements
+    placements = decide([each], [], [Node(host, 8) for host in hosts], [], 0).placements[each.number]
     return each._replace(placements=placements)
 
 
 def starts(decision):
-    return {start.number: [place.host for place in start.placements] for start in decision.starts}
+    return {number: [place.host for place in placed] for number, placed in decision.placements.items()}
 
 
 def test_jobs_start_in_their_order_on_the_first_free_nodes():
@@ -82,8 +82,8 @@ def test_no_node_is_used_beyond_its_cpus(wanted):
     todo = [job(number, nodes, cpus, place=place) for number, (nodes, cpus, place) in enumerate(wanted, 1)]
     decision = decide(todo, [], NODES, [], 0)
     used = dict.fromkeys((node.name for node in NODES), 0)
-    for start in decision.starts:
-        for place in start.placements:
+    for placements in decision.placements.values():
+        for place in placements:
             used[place.host] += place.cpus
     assert max(used.values()) <= 8
-    assert {start.number for start in decision.starts} | set(decision.waits) == {each.number for each in todo}
+    assert set(decision.placements) | set(decision.waits) == {each.number for each in todo}

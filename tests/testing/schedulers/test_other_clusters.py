@@ -5,10 +5,11 @@ import subprocess
 
 import pytest
 
-from parsl.testing.schedulers import CondorCluster, LSFCluster, Policy, TorqueCluster
-from parsl.testing.schedulers.condor.description import BadDescription, parse_description, split_arguments
-from parsl.testing.schedulers.lsf.bsub_options import parse_run_limit_s, processes_per_node
+from parsl.testing.schedulers import Policy
 from parsl.testing.schedulers.records import RUNNING
+from tests.support.schedulers.clusters import CondorCluster, LSFCluster, TorqueCluster
+from tests.support.schedulers.condor import BadDescription, parse_description, split_arguments
+from tests.support.schedulers.lsf import parse_run_limit_s, processes_per_node
 
 QUICK = Policy(kill_delay_s=0.5, cpus_per_node=8)
 

@@ -5,18 +5,18 @@ import re
 
 import pytest
 
-from parsl.testing.schedulers.pbs.attributes import job_attributes
-from parsl.testing.schedulers.pbs.dialect import nodefile_text
-from parsl.testing.schedulers.pbs.ids import full_id, parse_id
-from parsl.testing.schedulers.pbs.json_answer import is_bare, render_answer
-from parsl.testing.schedulers.pbs.resources import parse_select
-from parsl.testing.schedulers.pbs.text_answers import (
+from parsl.testing.schedulers.pbs.answers import (
     fold,
+    is_bare,
     render_alternative,
     render_dsv,
     render_full,
+    render_json,
     render_table,
 )
+from parsl.testing.schedulers.pbs.attributes import job_attributes
+from parsl.testing.schedulers.pbs.notation import full_id, nodefile_text, parse_id
+from parsl.testing.schedulers.pbs.qsub_options import parse_select
 from parsl.testing.schedulers.records import Placement
 from tests.testing.schedulers.recorded import (
     DOMAIN,
@@ -58,20 +58,20 @@ def measured(text):
 @pytest.mark.parametrize("name", SAME_IN_BOTH)
 def test_json_is_printed_as_recorded(flavour, name):
     told, now_s = full_answer(flavour, f"qstat-{name}.json")
-    said = render_answer(flavour, SERVER, now_s, "Jobs", told)
+    said = render_json(flavour, SERVER, now_s, "Jobs", told)
     assert measured(said) == measured(sample(flavour, f"qstat-{name}.json"))
 
 
 def test_a_job_that_is_exiting_is_printed_as_recorded():
     told, now_s = full_answer(MAIN, "qstat-exiting.json")
-    said = render_answer(MAIN, SERVER, now_s, "Jobs", told)
+    said = render_json(MAIN, SERVER, now_s, "Jobs", told)
     assert measured(said) == measured(sample(MAIN, "qstat-exiting.json"))
 
 
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 def test_an_answer_without_jobs_has_no_jobs(flavour):
     recorded = sample(flavour, "qstat-unknown.json")
-    said = render_answer(flavour, SERVER, json.loads(recorded)["timestamp"], "Jobs", [])
+    said = render_json(flavour, SERVER, json.loads(recorded)["timestamp"], "Jobs", [])
     assert said == recorded
 
 
@@ -80,7 +80,7 @@ def test_an_answer_without_jobs_has_no_jobs(flavour):
 def test_values_that_c_takes_for_numbers_break_the_json_of_the_release(flavour, name):
     recorded = sample(flavour, f"qstat-value-{name}.json")
     told, now_s = full_answer(flavour, f"qstat-value-{name}.json")
-    said = render_answer(flavour, SERVER, now_s, "Jobs", told)
+    said = render_json(flavour, SERVER, now_s, "Jobs", told)
     assert measured(said) == measured(recorded)
     if flavour == RELEASE and name != "infinity":  # Python reads NaN and Infinity, but not nan and inf
         with pytest.raises(ValueError, match="Expecting value"):
@@ -95,7 +95,7 @@ def test_backslashes_are_escaped_as_badly_as_recorded(flavour):
         (name, r"\d+" if name == "X" else value, source) for name, value, source in payload.variables
     )
     attributes = job_attributes(job, payload._replace(variables=variables), settings(flavour), now_s)
-    said = render_answer(flavour, SERVER, now_s, "Jobs", [(full_id(job.number, SERVER), attributes)])
+    said = render_json(flavour, SERVER, now_s, "Jobs", [(full_id(job.number, SERVER), attributes)])
     assert measured(said) == measured(recorded)
 
 

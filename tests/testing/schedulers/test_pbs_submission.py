@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.testing.schedulers.pbs import refusals
-from parsl.testing.schedulers.pbs.environment import job_environment
+from parsl.testing.schedulers.pbs.dialect import job_environment
+from parsl.testing.schedulers.pbs.qsub import Submitter, make_job, parse_date
 from parsl.testing.schedulers.pbs.qsub_options import directives, parse_command_line, split_words
-from parsl.testing.schedulers.pbs.refusals import Refusal, server_down
-from parsl.testing.schedulers.pbs.submission import Submitter, make_job, parse_date
+from parsl.testing.schedulers.pbs.refusals import QSUB_REFUSALS, Refusal, qsub_refusal, server_down
 from parsl.testing.schedulers.records import AURORA_POLICY, HELD, WAITING, Placement, Queue
 from tests.testing.schedulers.recorded import MAIN, RELEASE, SAMPLES, SERVER, sample, settings
 
@@ -87,8 +86,8 @@ def test_without_a_server_the_commands_say_what_was_recorded(flavour, command):
 
 
 def test_every_refusal_that_can_be_asked_for_is_one():
-    for name, make in refusals.QSUB_REFUSALS.items():
-        assert make().message.startswith("qsub:"), name
+    for name, requested in QSUB_REFUSALS.items():
+        assert qsub_refusal(*requested).message.startswith("qsub:"), name
 
 
 def test_options_of_the_command_line_outrank_those_of_the_script():

@@ -1,6 +1,6 @@
-"""``python -m parsl.testing.schedulers pbs --nodes 2 -- COMMAND``: run a command where there is a scheduler.
+"""``python -m parsl.testing.schedulers pbs -- COMMAND``: run a command next to a stand-in scheduler.
 
-It has the stand-in's commands on its PATH. When it ends, so does everything that it has submitted.
+The scheduler's commands are on the PATH of the command. When the command ends, all its jobs end, too.
 """
 
 from __future__ import annotations
@@ -12,24 +12,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from parsl.testing.schedulers.cluster import StandInCluster
-from parsl.testing.schedulers.clusters import CondorCluster, LSFCluster, PBSCluster, TorqueCluster
+from parsl.testing.schedulers.cluster import PBSCluster, StandInCluster
 from parsl.testing.schedulers.records import AURORA_POLICY, Policy
 
-_CLUSTERS: dict[str, type[StandInCluster]] = {
-    cluster.dialect: cluster for cluster in (PBSCluster, TorqueCluster, LSFCluster, CondorCluster)
-}
+_CLUSTERS: dict[str, type[StandInCluster]] = {"pbs": PBSCluster}
 _POLICIES = {"open": Policy(), "aurora": AURORA_POLICY}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command beside a stand-in cluster.
+    """Run a command next to a stand-in cluster.
 
     Args:
-        arguments: The command line without the program's name; by default this process' own.
+        arguments: The command line without the program's name; the default is that of this process.
 
     Returns:
-        The command's exit code; 128 + N if signal N has ended it.
+        The command's exit code; 128 + N if signal N ended the command.
     """
     options = _parse(arguments)
     if options.directory is not None:
@@ -48,16 +45,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("scheduler", choices=sorted(_CLUSTERS))
     parser.add_argument("--nodes", type=int, default=4, help="simulated nodes (default: %(default)s)")
-    parser.add_argument("--cpus-per-node", type=int, help="processors that each of them claims to have")
+    parser.add_argument("--cpus-per-node", type=int, help="CPUs that each node reports")
     parser.add_argument("--policy", choices=sorted(_POLICIES), default="open", help="the rules of the site")
-    parser.add_argument("--flavour", help="the version of the scheduler that is played")
-    parser.add_argument("--directory", help="where to keep the cluster's state (default: a temporary one)")
+    parser.add_argument("--flavour", help="the simulated version of the scheduler")
+    parser.add_argument("--directory", help="the directory of the cluster's state (default: a temporary one)")
     words = list(sys.argv[1:] if arguments is None else arguments)
     end = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:end])
     options.command = words[end + 1 :]
     if not options.command:
-        parser.error("name a command to run, behind --")
+        parser.error("name a command to run after --")
     return options
 
 
@@ -67,17 +64,17 @@ def _run(options: argparse.Namespace, directory: str) -> int:
         policy = policy._replace(cpus_per_node=options.cpus_per_node)
     cluster = _CLUSTERS[options.scheduler]
     with cluster(directory, options.nodes, flavour=options.flavour, policy=policy) as running:
-        return _run_beside(options.command, running.environment())
+        return _run_command(options.command, running.environment())
 
 
-def _run_beside(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run the command; a signal to end is for it, and we end after it."""
+def _run_command(command: Sequence[str], environment: dict[str, str]) -> int:
+    """Run the command, forward signals to it, and return when it has ended."""
     with subprocess.Popen(command, env=environment) as process:
         before = {
             number: signal.signal(number, lambda received, _frame: process.send_signal(received))
             for number in (signal.SIGTERM, signal.SIGHUP)
         }
-        # The terminal sends it to both.
+        # The terminal sends SIGINT to the command as well.
         before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda _number, _frame: None)
         try:
             code = process.wait()

@@ -1,49 +1,57 @@
-"""A cluster of simulated nodes with the commands of a scheduler, from the side of whoever owns it."""
+"""A cluster of simulated nodes with the commands of a scheduler, as its owner sees it."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-from parsl.testing.schedulers import faults, records
-from parsl.testing.schedulers.closing import end_everything
-from parsl.testing.schedulers.dialect import find_dialect
-from parsl.testing.schedulers.install import install_command
-from parsl.testing.schedulers.orders import give_order
-from parsl.testing.schedulers.ownership import Ownership
-from parsl.testing.schedulers.records import FINISHED, HELD, OCCUPYING, QUEUED, Job, Policy, Settings
-from parsl.testing.schedulers.starter import module_command
+from parsl.common.process_tree import signal_processes
+from parsl.common.processes import family, process_table
+from parsl.testing.install import IMPORT_DIRECTORY, install_command, install_pals_mpiexec, python_command
+from parsl.testing.schedulers import records
+from parsl.testing.schedulers.commands import set_fault
+from parsl.testing.schedulers.dialect import load_dialect
+from parsl.testing.schedulers.lifetime import Ownership, end_everything, marked_processes
+from parsl.testing.schedulers.records import Job, Policy, Settings
+from parsl.testing.schedulers.server import send_order
 from parsl.testing.schedulers.store import ClusterStore, Transaction
 
 _POLL_PERIOD_S = 0.01
+_SIGKILL = 9
 Self = TypeVar("Self", bound="StandInCluster")
 
 
 class StandInCluster:
-    """A private cluster on this host; a context manager. Its methods may be called from any thread.
+    """A private cluster on this host; a context manager. All methods may be called from any thread.
+
+    Subclasses name the parts of one scheduler. These may be in any package, because the processes of the
+    cluster import from the same directory as the class.
 
     Args:
-        directory: Where its state is, and its commands; made if missing. Keep it short:
-            ``TMPDIR`` is below it.
-        nodes: How many nodes it has.
-        hosts: Their full names, instead of ``nodes``.
-        flavour: Which version of the scheduler is played.
-        policy: The site's rules; by default everything is allowed.
-        python: The Python that the commands run with.
+        directory: The directory of the state and the commands; created if missing. Keep the path short,
+            because the ``TMPDIR`` of jobs is below it.
+        nodes: The number of nodes.
+        hosts: The full names of the nodes, instead of ``nodes``.
+        flavour: The simulated version of the scheduler.
+        policy: The rules of the site; by default everything is allowed.
+        python: The Python that runs the commands.
 
     Raises:
-        ValueError: There is no such flavour, no node, or the directory has a cluster already.
+        ValueError: The flavour is unknown, or there is no node.
     """
 
     #: The name of the scheduler.
     dialect = ""
-    #: The commands, with the modules that have their ``main``.
+    #: The class of its :class:`~parsl.testing.schedulers.dialect.Dialect`, as ``module:class``.
+    dialect_class = ""
+    #: The commands with the functions that run them, as ``module:function``.
     commands: Mapping[str, str] = {}
-    #: The versions that can be played, the default first.
+    #: The versions that can be simulated, the default first.
     flavours: tuple[str, ...] = ("",)
     server = "batch-0001.cluster.test"
     login_host = "login-0001.cluster.test"
@@ -69,11 +77,12 @@ class StandInCluster:
         path = os.path.realpath(directory)
         self.bin_directory = os.path.join(path, "bin")
         self._store = ClusterStore(path)
-        self._ownership = Ownership(self._store)
-        self._restore: Callable[[], None] | None = None
+        self._path_before: str | None = None
+        self._is_active = False
         self._is_closed = False
+        self._python = python
         self.settings = Settings(
-            dialect=self.dialect,
+            dialect=self.dialect_class,
             flavour=flavour,
             server=self.server,
             login_host=self.login_host,
@@ -81,25 +90,23 @@ class StandInCluster:
             policy=policy or Policy(),
             bin_directory=self.bin_directory,
             owner_pid=os.getpid(),
-            owner_started=self._ownership.started,
+            owner_started=process_table()[os.getpid()].started,
+            import_paths=self._import_paths(),
         )
         self._store.create(self.settings)
-        self._ownership.take()
-        self._install(python)
-        self._python = python
-        self._dialect = find_dialect(self.settings, path)
+        self._ownership = Ownership(self._store)
+        self._install()
+        self._dialect = load_dialect(self.settings, path)
 
     def __repr__(self) -> str:
-        counts: dict[str, int] = {}
-        for job in self.jobs():
-            counts[job.state] = counts.get(job.state, 0) + 1
-        told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no jobs"
+        counts = Counter(job.state for job in self.jobs())
+        jobs = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no jobs"
         closed = " closed" if self._is_closed else ""
-        return f"<{type(self).__name__}{closed} {len(self.settings.hosts)} nodes: {told}>"
+        return f"<{type(self).__name__}{closed} {len(self.settings.hosts)} nodes: {jobs}>"
 
     @classmethod
     def default_hosts(cls, nodes: int) -> tuple[str, ...]:
-        """Return names for so many nodes."""
+        """Return the names of that many nodes."""
         return tuple(
             f"x{1000 + number // 64}c0s{number % 64}b0n0.hsn.cluster.test" for number in range(nodes)
         )
@@ -116,27 +123,25 @@ class StandInCluster:
         self.close()
 
     def close(self) -> None:
-        """End all jobs and everything that they have started; the state stays to be looked at."""
+        """End all jobs and everything that they have started. The state can still be read afterwards."""
         if self._is_closed:
             return
         self._is_closed = True
-        if self._restore is not None:
-            self._restore()
+        if self._is_active:
+            self._restore_path()
         end_everything(self._store)
-        self._ownership.give_up()
-
-    # Being used
+        self._ownership.release()
 
     @property
     def directory(self) -> str:
-        """Where the cluster is."""
+        """The directory of the cluster."""
         return self._store.directory
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return an environment with the cluster's commands on the PATH.
 
         Args:
-            base: What it is based on; by default this process' own.
+            base: The variables to start from; by default those of this process.
         """
         base = os.environ if base is None else base
         path = os.pathsep.join(filter(None, [self.bin_directory, base.get("PATH", os.defpath)]))
@@ -146,20 +151,24 @@ class StandInCluster:
         """Put the commands on this process' PATH.
 
         Args:
-            monkeypatch: pytest's, or anything with its ``setenv``; without one, PATH is set back on closing.
+            monkeypatch: pytest's, or anything with its ``setenv``; without one, ``close`` restores PATH.
         """
         path = self.environment()["PATH"]
         if monkeypatch is not None:
             monkeypatch.setenv("PATH", path)
             return
-        before = os.environ.get("PATH")
-        self._restore = lambda: _set_variable("PATH", before)
+        self._path_before = os.environ.get("PATH")
+        self._is_active = True
         os.environ["PATH"] = path
 
-    # Being watched
+    def _restore_path(self) -> None:
+        if self._path_before is None:
+            os.environ.pop("PATH", None)
+        else:
+            os.environ["PATH"] = self._path_before
 
     def jobs(self) -> list[Job]:
-        """Return all jobs there ever were, the oldest first."""
+        """Return all jobs, including those that have ended, the oldest first."""
         with self._store.transaction() as state:
             return state.jobs()
 
@@ -167,10 +176,10 @@ class StandInCluster:
         """Return a job.
 
         Args:
-            job_id: Its id in any form, or its number.
+            job_id: The id in any form, or the number.
 
         Raises:
-            KeyError: There never was such a job.
+            KeyError: There is no such job.
         """
         with self._store.transaction() as state:
             return self._find(state, job_id)
@@ -179,19 +188,19 @@ class StandInCluster:
         """Wait until a job is in one of these states.
 
         Args:
-            job_id: Its id.
-            states: Such as ``running``; by default ``finished``.
+            job_id: The id of the job.
+            states: States such as ``running``; by default ``finished``.
             timeout_s: How long to wait, in seconds.
 
         Raises:
-            TimeoutError: It is not.
+            TimeoutError: The job is in none of these states after that time.
         """
-        wanted = states or (FINISHED,)
+        wanted = states or (records.FINISHED,)
         return self.wait_until(lambda: self.job(job_id), lambda job: job.state in wanted, timeout_s)
 
     @staticmethod
     def wait_until(read: Callable[[], Job], is_right: Callable[[Job], bool], timeout_s: float = 30.0) -> Job:
-        """Read a job again and again until it is right."""
+        """Read a job repeatedly until it is as wanted, and return it."""
         deadline_s = time.monotonic() + timeout_s
         while not is_right(job := read()):
             if time.monotonic() > deadline_s:
@@ -200,108 +209,111 @@ class StandInCluster:
         return job
 
     def calls(self, command: str) -> int:
-        """Return how often a command has been run."""
+        """Return how often a command has been called."""
         with self._store.transaction() as state:
             counted: int = state.fact("calls", {}).get(command, 0)
             return counted
 
-    # Misbehaving
-
     def misbehave(self, command: str, fault: str, times: int | None = None) -> None:
-        """Have a command misbehave.
+        """Make a command misbehave.
 
         Args:
-            command: Such as ``qstat``.
-            fault: What it does; see :mod:`parsl.testing.schedulers.faults`. Of PBS, also a name in
+            command: The command, such as ``qstat``.
+            fault: One of those in :mod:`parsl.testing.schedulers.commands`; for PBS's ``qsub`` also a name in
                 ``parsl.testing.schedulers.pbs.refusals.QSUB_REFUSALS``.
-            times: How often; None: until :meth:`behave`.
+            times: How often the command misbehaves; None for until :meth:`behave` is called.
         """
         with self._store.transaction() as state:
-            faults.set_fault(state, command, fault, times)
+            set_fault(state, command, fault, times)
 
     def behave(self, *commands: str) -> None:
-        """Have commands do what they should again; all, if none is named."""
+        """Make commands work again: those named, or all of them."""
         with self._store.transaction() as state:
             for command in commands or tuple(self.commands):
-                faults.set_fault(state, command, "", None)
+                set_fault(state, command, "", None)
 
     def set_scheduling(self, is_on: bool) -> None:
-        """Let jobs start, or have all of them wait."""
+        """Let jobs start, or make all of them wait."""
         with self._store.transaction() as state:
             state.set_fact("scheduling", is_on)
         self.reschedule()
 
     def forget(self, job_id: str | int) -> None:
-        """Have the server not know a job any more; it goes on if it runs."""
+        """Make the server deny that it knows a job. A running job continues."""
         self._change(job_id, forgotten=True)
 
     def claim_state(self, job_id: str | int, state: str) -> None:
-        """Have the server claim a state of a job, in the scheduler's letter or word; empty: the truth."""
+        """Make the server report a wrong state, in its own letter or word; empty for the real one."""
         self._change(job_id, claimed_state=state)
 
     def hold(self, job_id: str | int, comment: str = "", by: str = "u") -> None:
-        """Hold a job that waits.
+        """Hold a waiting job.
 
         Args:
-            job_id: Which.
-            comment: What the scheduler says about it.
-            by: ``u``: the user; ``s``: the system.
+            job_id: The id of the job.
+            comment: The scheduler's comment.
+            by: ``u`` for a hold by the user, ``s`` for one by the system.
         """
-        self._change(job_id, state=HELD, hold=by, comment=comment)
+        self._change(job_id, state=records.HELD, hold=by, comment=comment)
 
     def release(self, job_id: str | int) -> None:
-        """Let a held job go on."""
-        self._change(job_id, state=QUEUED, hold="n", comment="")
+        """Release a held job."""
+        self._change(job_id, state=records.QUEUED, hold="n", comment="")
         self.reschedule()
 
     def requeue(self, job_id: str | int) -> None:
-        """Kill what a running job runs, and put it back into the queue: it runs again under the same id."""
+        """Kill the processes of a running job, and requeue it: it runs again under the same id."""
         self._order(job_id, records.REQUEUED)
 
     def end_walltime(self, job_id: str | int) -> None:
-        """Have a running job's time be over now."""
+        """Let the walltime of a running job end now."""
         self._order(job_id, records.OVER_WALLTIME)
 
     def suspend(self, job_id: str | int) -> None:
-        """Stop the processes of a running job for a while."""
+        """Stop the processes of a running job."""
         self._order(job_id, "suspend")
 
     def resume(self, job_id: str | int) -> None:
-        """Let a suspended job go on."""
+        """Continue a suspended job."""
         self._order(job_id, "resume")
 
     def fail_node(self, host: str) -> None:
-        """Have a node die without a word.
+        """Make a node die silently.
 
-        A job whose first node it is runs on only in the server's opinion, for ``node_fail_requeue_s``; then
-        it is requeued. Of other jobs, the ranks that the stand-in for mpiexec has put there are killed.
+        If the node is the first one of a job, the server reports the job as running for another
+        ``node_fail_requeue_s`` and then requeues it. Of other jobs, the ranks that the stand-in for mpiexec
+        has started on the node are killed.
 
         Args:
-            host: Its full name.
+            host: The full name of the node.
         """
-        from parsl.testing.schedulers.node_failure import kill_ranks
-
         with self._store.transaction() as state:
             state.set_fact("down", sorted({*state.fact("down", []), host}))
-            for job in state.jobs(OCCUPYING):
+            for job in state.jobs(records.OCCUPYING):
                 if job.hosts[0] == host:
-                    give_order(state, job, records.NODE_FAILED)
+                    send_order(state, job, records.NODE_FAILED)
                 elif host in job.hosts:
-                    kill_ranks(self.directory, self._dialect.job_id(job), job.hosts.index(host))
+                    self._kill_ranks(job, job.hosts.index(host))
+
+    def _kill_ranks(self, job: Job, node: int) -> None:
+        """Kill the ranks on the node of a job at a position, with all that they have started."""
+        marks = (f"PBS_JOBID={self._dialect.job_id(job)}", f"PALS_NODEID={node}")
+        ranks = marked_processes(self.directory, *marks)
+        signal_processes(family(process_table(), ranks), _SIGKILL)
 
     def restore_node(self, host: str) -> None:
-        """Bring a node back."""
+        """Make a dead node available again."""
         with self._store.transaction() as state:
             state.set_fact("down", [name for name in state.fact("down", []) if name != host])
         self.reschedule()
 
     def reschedule(self) -> None:
-        """Start what can be started."""
-        # In a process of its own, as this one may have threads, and should not be forked.
+        """Start the jobs that can start."""
+        # This process may have threads, so a process of its own does the forking.
         import subprocess
 
         subprocess.run(
-            [*module_command("parsl.testing.schedulers.starter", self._python), self.directory], check=True
+            [*self._command("parsl.testing.schedulers.server:start_jobs"), self.directory], check=True
         )
 
     def _change(self, job_id: str | int, **fields: Any) -> None:
@@ -311,9 +323,9 @@ class StandInCluster:
     def _order(self, job_id: str | int, order: str) -> None:
         with self._store.transaction() as state:
             job = self._find(state, job_id)
-            if job.state not in OCCUPYING:
-                raise ValueError(f"Job {job_id} is {job.state}: only one that runs can be told to {order!r}.")
-            give_order(state, job, order)
+            if job.state not in records.OCCUPYING:
+                raise ValueError(f"Job {job_id} is {job.state}; only running jobs take the order {order!r}.")
+            send_order(state, job, order)
 
     def _find(self, state: Transaction, job_id: str | int) -> Job:
         number = str(job_id).strip().partition(".")[0]
@@ -322,13 +334,39 @@ class StandInCluster:
             raise KeyError(f"There never was a job {job_id!r}.")
         return job
 
-    def _install(self, python: str) -> None:
-        for command, module in self.commands.items():
-            install_command(self.bin_directory, command, module, self.directory, python)
+    def _import_paths(self) -> tuple[str, ...]:
+        """Return where this class and parsl are imported from."""
+        module = type(self).__module__
+        path = os.path.abspath(getattr(sys.modules[module], "__file__", None) or IMPORT_DIRECTORY)
+        for _ in range(module.count(".") + 1):
+            path = os.path.dirname(path)
+        return tuple(dict.fromkeys((IMPORT_DIRECTORY, path)))
+
+    def _command(self, function: str) -> list[str]:
+        return python_command(function, self._python, self.settings.import_paths)
+
+    def _install(self) -> None:
+        for command, function in self.commands.items():
+            install_command(self.bin_directory, command, [*self._command(function), self.directory])
 
 
-def _set_variable(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+class PBSCluster(StandInCluster):
+    """A cluster with PBS Pro's ``qsub``, ``qstat``, ``qdel``, ``pbsnodes``, and the ``mpiexec`` of HPE PALS.
+
+    The flavours are the release ``v23.06.06``, whose JSON is not always JSON, and ``main-2026-04``, which
+    reports only the first of several requested jobs. See :class:`StandInCluster` for the parameters.
+    """
+
+    dialect = "pbs"
+    dialect_class = "parsl.testing.schedulers.pbs.dialect:PBSDialect"
+    flavours = (records.RELEASE, records.MAIN)
+    server = "pbs-0001.hostmgmt.cluster.test"
+    login_host = "uan-0001.hostmgmt.cluster.test"
+    commands: Mapping[str, str] = {
+        command: f"parsl.testing.schedulers.pbs.{command}:main"
+        for command in ("qsub", "qstat", "qdel", "pbsnodes")
+    }
+
+    def _install(self) -> None:
+        super()._install()
+        install_pals_mpiexec(self.bin_directory, self._python)

@@ -1,21 +1,70 @@
-"""What the commands of all stand-ins share: counting calls, misbehaving, printing, exit codes."""
+"""What the commands of all stand-ins share: options, requested faults, counted calls, printing.
+
+A fault is what a command does on request instead of, or before, its real work:
+    ``exit 1`` (any number)   fails immediately, with a meaningless message
+    ``empty``                 prints nothing; exit code 0
+    ``hang``                  does not answer until it is killed or the cluster ends
+    ``slow 2.5``              waits that many seconds, then answers
+    ``half``                  prints the first half of the right answer
+    ``server-down``, ``network-down``  prints the scheduler's message for that case
+    the name of a refusal     refuses a job with the scheduler's message
+    ``say TEXT``              prints TEXT on stdout; exit code 0
+    ``refuse TEXT``           prints TEXT on stderr; exit code 1
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from parsl.testing.schedulers.faults import NO_FAULT, Fault, delay, take_fault
 from parsl.testing.schedulers.records import Settings
-from parsl.testing.schedulers.store import ClusterStore
+from parsl.testing.schedulers.store import ClusterStore, Transaction
 
-_CALLS = "calls"
+
+class Fault(NamedTuple):
+    """A fault that a command has to show now."""
+
+    name: str
+    #: The text after the name.
+    argument: str = ""
+
+
+NO_FAULT = Fault("")
+
+
+def set_fault(state: Transaction, command: str, fault: str, times: int | None) -> None:
+    """Make a command misbehave.
+
+    Args:
+        state: The cluster's state.
+        command: The command, such as ``qstat``.
+        fault: The fault; empty for none.
+        times: How often the command shows the fault; None for always.
+    """
+    faults = state.fact("faults", {})
+    faults[command] = [fault, times]
+    state.set_fact("faults", faults)
+
+
+def take_fault(state: Transaction, command: str) -> Fault:
+    """Return the fault that a command has to show now, and count it."""
+    faults = state.fact("faults", {})
+    fault, times = faults.get(command, ("", None))
+    if not fault:
+        return NO_FAULT
+    if times is not None:
+        faults[command] = [fault if times > 1 else "", times - 1]
+        state.set_fact("faults", faults)
+    name, _, argument = fault.partition(" ")
+    return Fault(name, argument)
 
 
 class Answer(NamedTuple):
-    """What a command prints, and how it ends."""
+    """The output and the exit code of a command."""
 
     stdout: str = ""
     stderr: str = ""
@@ -23,7 +72,7 @@ class Answer(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A command that is being run."""
+    """One run of a command."""
 
     store: ClusterStore
     settings: Settings
@@ -31,43 +80,66 @@ class Call(NamedTuple):
     fault: Fault = NO_FAULT
 
 
-def run_command(
-    command: str,
-    arguments: Sequence[str],
-    answer: Callable[[Call], Answer],
-    failures: Callable[[Call], Answer | None] = lambda call: None,
-) -> int:
-    """Run a command of a stand-in to its end.
+class Command:
+    """A command of a scheduler; subclasses say what it answers."""
 
-    Args:
-        command: Its name.
-        arguments: The directory of the cluster, and the command line without the program's name.
-        answer: Does what the command does.
-        failures: What the scheduler's command says when it fails as asked; None: not its failure.
+    #: The name of the command.
+    name = ""
 
-    Returns:
-        The exit code.
-    """
-    store = ClusterStore(arguments[0])
+    def answer(self, call: Call) -> Answer:
+        """Do the command's work.
+
+        Args:
+            call: The command line and the cluster.
+        """
+        raise NotImplementedError
+
+    def failure(self, call: Call) -> Answer | None:
+        """Return the scheduler's own message for the fault of a call; None if there is no such message."""
+        return None
+
+    @classmethod
+    def main(cls, arguments: Sequence[str]) -> int:
+        """Run the command.
+
+        Args:
+            arguments: The directory of the cluster, then the command line without the program's name.
+
+        Returns:
+            The exit code.
+        """
+        command = cls()
+        call = _start_call(ClusterStore(arguments[0]), cls.name, tuple(arguments[1:]))
+        _delay(call)
+        answer = command.failure(call) or _common_failure(cls.name, call.fault) or command.answer(call)
+        if call.fault.name == "half":
+            answer = answer._replace(stdout=answer.stdout[: len(answer.stdout) // 2])
+        _print(answer)
+        return answer.exit_code
+
+
+def _start_call(store: ClusterStore, command: str, arguments: tuple[str, ...]) -> Call:
     with store.transaction() as state:
-        calls = state.fact(_CALLS, {})
+        calls = state.fact("calls", {})
         calls[command] = calls.get(command, 0) + 1
-        state.set_fact(_CALLS, calls)
+        state.set_fact("calls", calls)
         fault = take_fault(state, command)
         if state.fact("closed", False):
             fault = Fault("server-down")
-        call = Call(store, state.settings(), tuple(arguments[1:]), fault)
-    delay(store, fault)
-    given = failures(call) or _common_failure(command, fault)
-    if given is None:
-        given = _spoil(answer(call), fault)
-    _print(given)
-    return given.exit_code
+        return Call(store, state.settings(), arguments, fault)
+
+
+def _delay(call: Call) -> None:
+    if call.fault.name == "slow":
+        time.sleep(float(call.fault.argument or 1))
+    elif call.fault.name == "hang":
+        # The owner of the cluster holds this lock as long as it lives.
+        fcntl.lockf(call.store.open_owner_lock(), fcntl.LOCK_EX)
 
 
 def _common_failure(command: str, fault: Fault) -> Answer | None:
     if fault.name == "exit":
-        return Answer("", f"{command}: something went wrong\n", fault.exit_code)
+        return Answer("", f"{command}: something went wrong\n", int(fault.argument or 1))
     if fault.name in ("empty", "hang"):
         return Answer()
     if fault.name == "say":
@@ -79,12 +151,6 @@ def _common_failure(command: str, fault: Fault) -> Answer | None:
     return None
 
 
-def _spoil(answer: Answer, fault: Fault) -> Answer:
-    if fault.name == "half":
-        return answer._replace(stdout=answer.stdout[: len(answer.stdout) // 2])
-    return answer
-
-
 def _print(answer: Answer) -> None:
     try:
         sys.stdout.write(answer.stdout)
@@ -92,5 +158,45 @@ def _print(answer: Answer) -> None:
         sys.stderr.write(answer.stderr)
         sys.stderr.flush()
     except BrokenPipeError:
-        # Nobody reads it; keep the interpreter from complaining at its end, too.
+        # The reader is gone. Keep the interpreter from complaining at exit, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class BadOption(Exception):
+    """An option is unknown or lacks its value; the message is that of getopt."""
+
+
+def parse_short_options(
+    arguments: Sequence[str], flags: str, valued: str
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Read ``-a -bc -dVALUE -d VALUE`` up to the first argument that is not an option, or ``--``.
+
+    This does what getopt(3) does; importing Python's own modules for it takes much longer.
+
+    Args:
+        arguments: The command line without the program's name.
+        flags: The letters of the options without a value.
+        valued: The letters of the options with a value.
+
+    Returns:
+        The options in their order, each with its value or ""; and the rest, including ``--``.
+
+    Raises:
+        BadOption: An option is unknown or lacks its value.
+    """
+    found: list[tuple[str, str]] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+        letters = rest.pop(0)[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter in flags:
+                found.append((letter, ""))
+            elif letter not in valued:
+                raise BadOption(f"invalid option -- '{letter}'")
+            elif letters or rest:
+                found.append((letter, letters or rest.pop(0)))
+                letters = ""
+            else:
+                raise BadOption(f"option requires an argument -- '{letter}'")
+    return found, rest

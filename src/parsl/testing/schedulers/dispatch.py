@@ -1,4 +1,4 @@
-"""Which of the waiting jobs start, and where; why the others do not. Pure."""
+"""Decides which of the waiting jobs start, and on which nodes. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from parsl.testing.schedulers.records import HELD, WAITING, Job, Placement, Queue
 
-#: Why a job does not start.
+#: The reasons why a job waits.
 TOO_FEW_NODES = "too few free nodes"
 NEVER_ENOUGH_NODES = "too few nodes in all"
 NEVER_ENOUGH_CPUS = "too few CPUs on every node"
@@ -22,18 +22,10 @@ class Node(NamedTuple):
     is_up: bool = True
 
 
-class Start(NamedTuple):
-    """A job that starts now."""
-
-    number: int
-    placements: tuple[Placement, ...]
-
-
 class Decision(NamedTuple):
-    """What is to be done."""
+    """Which jobs start where, and why the others wait; by the numbers of the jobs."""
 
-    starts: tuple[Start, ...]
-    #: Why the others wait, by their numbers.
+    placements: Mapping[int, tuple[Placement, ...]]
     waits: Mapping[int, str]
 
 
@@ -44,17 +36,14 @@ def decide(
     queues: Sequence[Queue],
     now_s: float,
 ) -> Decision:
-    """Start jobs in the order given; one that cannot start now does not keep the later ones from it.
+    """Start jobs in the order given; a job that cannot start does not delay the jobs behind it.
 
     Args:
         candidates: Jobs that have not started.
         occupying: Jobs that hold nodes.
         nodes: The cluster.
-        queues: Its queues; a queue that is not among them has no limits.
+        queues: The queues of the cluster; any other queue has no limits.
         now_s: The time, in seconds since the epoch.
-
-    Returns:
-        The jobs to start, and the reason for each that is not.
     """
     free = {node.name: node.cpus for node in nodes if node.is_up}
     running: dict[tuple[str, str], int] = {}
@@ -62,10 +51,10 @@ def decide(
         _take(free, job.placements)
         _count(running, job)
     limits = {queue.name: queue.max_running_per_user for queue in queues}
-    starts: list[Start] = []
+    started: dict[int, tuple[Placement, ...]] = {}
     waits: dict[int, str] = {}
     for job in candidates:
-        if not is_eligible(job, now_s):
+        if job.state == HELD or (job.state == WAITING and job.not_before_s > now_s):
             continue
         reason = _never(job, nodes)
         limit = limits.get(job.queue)
@@ -77,24 +66,19 @@ def decide(
             continue
         _take(free, placements)
         _count(running, job)
-        starts.append(Start(job.number, placements))
-    return Decision(tuple(starts), waits)
-
-
-def is_eligible(job: Job, now_s: float) -> bool:
-    """Whether a job that has not started may."""
-    return job.state != HELD and not (job.state == WAITING and job.not_before_s > now_s)
+        started[job.number] = placements
+    return Decision(started, waits)
 
 
 def place(job: Job, free: Mapping[str, int]) -> tuple[Placement, ...] | None:
     """Find nodes for a job.
 
     Args:
-        job: The job; with ``scatter`` each of its pieces needs a node of its own.
-        free: The free CPUs of the nodes that are up, in the order in which they are used.
+        job: The job; with ``place=scatter`` each of its pieces needs its own node.
+        free: The free CPUs of the nodes that are up, in the order of preference.
 
     Returns:
-        Its pieces with their nodes; None if there are not enough.
+        The pieces with their nodes; None if they do not fit.
     """
     left = dict(free)
     placements: list[Placement] = []

@@ -1,6 +1,6 @@
-"""What a stand-in cluster knows: its jobs, its nodes, its rules. Values only.
+"""The records of a stand-in cluster: jobs, nodes and rules as values.
 
-Everything here survives a trip through JSON: :func:`to_json` writes it, ``…_from_json`` reads it.
+:func:`to_json` writes each of them as JSON, ``…_from_json`` reads it.
 """
 
 from __future__ import annotations
@@ -8,23 +8,23 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-#: The states of a job, the same for every scheduler; each dialect has letters or words of its own for them.
+#: The states of a job. Each dialect translates them into its own letters or words.
 QUEUED = "queued"
 HELD = "held"
-#: Not before a certain time.
+#: Must not start before a certain time.
 WAITING = "waiting"
 RUNNING = "running"
 SUSPENDED = "suspended"
-#: Its processes have ended, its output is on the way.
+#: The processes have ended; the output is being copied.
 EXITING = "exiting"
 FINISHED = "finished"
 
-#: Holds nodes.
+#: The states in which a job holds nodes.
 OCCUPYING = (RUNNING, SUSPENDED, EXITING)
-#: Has not ended.
+#: The states of a job that has not ended.
 ACTIVE = (QUEUED, HELD, WAITING, *OCCUPYING)
 
-#: Why a job ended other than by itself.
+#: The reasons why a scheduler ends a job.
 DELETED = "deleted"
 OVER_WALLTIME = "walltime"
 REQUEUED = "requeued"
@@ -32,8 +32,13 @@ NODE_FAILED = "node-failed"
 ABORTED = "aborted"
 
 
+#: The flavours of PBS: a release, and its main branch.
+RELEASE = "v23.06.06"
+MAIN = "main-2026-04"
+
+
 class Chunk(NamedTuple):
-    """Pieces of a job that are alike, each on one node."""
+    """Identical pieces of a job, each on one node."""
 
     pieces: int
     cpus: int
@@ -50,14 +55,14 @@ class Placement(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """A queue and its limits; None where there is none."""
+    """A queue and its limits; None means no limit."""
 
     name: str
     max_walltime_s: float | None = None
     max_nodes: int | None = None
-    #: More jobs of a user than this wait.
+    #: Further jobs of the same user wait.
     max_running_per_user: int | None = None
-    #: More jobs of a user than this, running or not, are refused.
+    #: Further jobs of the same user are refused; this counts running and waiting jobs.
     max_queued_per_user: int | None = None
     enabled: bool = True
 
@@ -65,32 +70,32 @@ class Queue(NamedTuple):
 class Policy(NamedTuple):
     """The rules of a site."""
 
-    #: Empty: a job may name any queue, and there are no limits.
+    #: If empty, a job may name any queue, and there are no limits.
     queues: tuple[Queue, ...] = ()
-    #: Where jobs go that name no queue.
+    #: The queue of jobs that name none.
     default_queue: str = "workq"
-    #: What each job has to have: any of ``account``, ``walltime``, ``filesystems``.
+    #: What each job must specify: any of ``account``, ``walltime``, ``filesystems``.
     required: tuple[str, ...] = ()
-    #: What becomes of the output of a job that does not say: as the value of ``qsub -k``.
+    #: The default of ``qsub -k``.
     keep_files: str = "n"
     cpus_per_node: int = 208
-    #: Whether managers count workers by the CPUs that a node claims to have, not by those of this host.
+    #: Whether managers count workers by the CPUs of the simulated node instead of those of this host.
     claims_cpus: bool = False
-    #: Time between SIGTERM and SIGKILL.
+    #: The time between SIGTERM and SIGKILL.
     kill_delay_s: float = 10.0
-    #: How much later than promised the walltime is enforced.
+    #: How much later than stated the walltime is enforced.
     walltime_delay_s: float = 0.0
-    #: How long a job is still called running after its script has ended.
+    #: How long a job is still reported as running after its script has ended.
     epilogue_s: float = 0.0
-    #: A job on a node that died is requeued after this time.
+    #: The time after which a job on a dead node is requeued.
     node_fail_requeue_s: float = 30.0
-    #: Whether finished jobs can be asked for.
+    #: Whether the server keeps finished jobs.
     history: bool = True
-    #: Whether the job's shell reads the user's profile first, as PBS has it.
+    #: Whether the job's shell reads the user's profile first, as in PBS.
     login_shell: bool = True
 
 
-#: Rules in the manner of Aurora: what is mandatory, and queue limits.
+#: Rules like those of Aurora: required options and queue limits.
 AURORA_POLICY = Policy(
     queues=(
         Queue("debug", max_walltime_s=3600, max_nodes=2, max_running_per_user=1),
@@ -107,10 +112,11 @@ AURORA_POLICY = Policy(
 
 
 class Settings(NamedTuple):
-    """What a cluster is; it does not change."""
+    """The fixed properties of a cluster."""
 
+    #: The class of the dialect, as ``module:class``.
     dialect: str
-    #: Which version of the scheduler is played.
+    #: The simulated version of the scheduler.
     flavour: str
     server: str
     login_host: str
@@ -118,13 +124,15 @@ class Settings(NamedTuple):
     hosts: tuple[str, ...]
     policy: Policy
     bin_directory: str
-    #: The process that the cluster ends with, and when it started (see parsl.common.processes); 0 for none.
+    #: The process that owns the cluster, and when it started (see parsl.common.processes); 0 for none.
     owner_pid: int = 0
     owner_started: float = 0.0
+    #: The directories from which the cluster's processes import.
+    import_paths: tuple[str, ...] = ()
 
 
 class Job(NamedTuple):
-    """A job. Times are seconds since the epoch; 0 means not yet."""
+    """A job. Times are in seconds since the epoch; 0 means not yet."""
 
     number: int
     name: str
@@ -138,27 +146,26 @@ class Job(NamedTuple):
     modified_s: float
     state: str = QUEUED
     account: str = ""
-    #: None: no limit.
+    #: None means no limit.
     walltime_s: float | None = None
-    #: Resources that are not simulated, with their values.
+    #: The resources that the stand-in only records, with their values.
     resources: tuple[tuple[str, str], ...] = ()
-    #: What the user wrote after ``select=``, ``-n`` or the like.
+    #: What the user wrote after ``select=``, ``-n`` or similar options.
     request: str = ""
     place: str = "scatter"
     #: Whether stdout and stderr go into one file: ``oe``, ``eo``, or ``n``.
     join: str = "n"
     keep: str = "n"
-    #: Who holds it: ``u`` the user, ``s`` the system, ``n`` nobody.
+    #: The hold: ``u`` by the user, ``s`` by the system, ``n`` none.
     hold: str = "n"
     rerunnable: bool = True
     shell: str = ""
     submit_arguments: str = ""
-    #: The command if there is no script.
+    #: The command of a job without a script.
     executable: str = ""
     not_before_s: float = 0.0
-    eligible_s: float = 0.0
     started_s: float = 0.0
-    #: When its processes had ended.
+    #: When the processes had ended.
     obit_s: float = 0.0
     finished_s: float = 0.0
     placements: tuple[Placement, ...] = ()
@@ -166,53 +173,53 @@ class Job(NamedTuple):
     session_id: int = 0
     run_count: int = 0
     exit_status: int | None = None
-    #: 1: the output was delivered; 0: it could not be.
+    #: 1 if the output was delivered, 0 if that failed.
     stageout_status: int | None = None
     end_reason: str = ""
-    #: What its runner is to do: an end reason, ``suspend`` or ``resume``.
+    #: The order to the runner: an end reason, ``suspend`` or ``resume``.
     order: str = ""
     comment: str = ""
-    #: The server does not know it any more, though it may run.
+    #: Whether the server denies that it knows the job, which may still run.
     forgotten: bool = False
-    #: What the server says its state is, whatever it is; empty: the truth.
+    #: The state that the server reports instead of the real one; empty for the real one.
     claimed_state: str = ""
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The job's nodes, each once."""
+        """The job's nodes without repetitions."""
         return tuple(dict.fromkeys(placement.host for placement in self.placements))
 
     @property
     def node_count(self) -> int:
-        """How many pieces it has."""
+        """The number of pieces."""
         return sum(chunk.pieces for chunk in self.chunks)
 
 
 class Payload(NamedTuple):
-    """What of a job is only needed when it starts or is shown in full."""
+    """The part of a job that is only needed at its start and in full answers."""
 
     script: str
-    #: Names, values, and where each comes from: ``qsub`` itself, ``-v``, or ``-V``.
+    #: Names, values and sources: ``qsub`` itself, ``-v`` or ``-V``.
     variables: tuple[tuple[str, str, str], ...] = ()
 
 
 def to_json(record: Any) -> str:
-    """Write a record as text; its fields by position."""
+    """Write a record as a JSON list of its fields."""
     return json.dumps(record, separators=(",", ":"))
 
 
 def job_from_json(text: str) -> Job:
-    """Read what :func:`to_json` has made of a job."""
+    """Read a job from JSON."""
     job = Job._make(json.loads(text))
     return job._replace(
         chunks=tuple(Chunk._make(chunk) for chunk in job.chunks),
         placements=tuple(Placement._make(placement) for placement in job.placements),
-        resources=_pairs(job.resources),
+        resources=tuple((name, value) for name, value in job.resources),
     )
 
 
 def payload_from_json(text: str) -> Payload:
-    """Read what :func:`to_json` has made of a payload."""
+    """Read a payload from JSON."""
     payload = Payload._make(json.loads(text))
     return payload._replace(
         variables=tuple((name, value, source) for name, value, source in payload.variables)
@@ -220,14 +227,11 @@ def payload_from_json(text: str) -> Payload:
 
 
 def settings_from_json(text: str) -> Settings:
-    """Read what :func:`to_json` has made of the settings."""
+    """Read settings from JSON."""
     settings = Settings._make(json.loads(text))
     policy = Policy._make(settings.policy)
     policy = policy._replace(
         queues=tuple(Queue._make(queue) for queue in policy.queues), required=tuple(policy.required)
     )
-    return settings._replace(hosts=tuple(settings.hosts), policy=policy)
-
-
-def _pairs(values: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in values)
+    paths = tuple(settings.import_paths)
+    return settings._replace(hosts=tuple(settings.hosts), policy=policy, import_paths=paths)

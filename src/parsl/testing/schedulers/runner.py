@@ -1,7 +1,7 @@
-"""The process that runs one job: starts it, obeys orders, watches its time, delivers its output.
+"""The process that runs one job: starts it, executes orders, enforces the walltime, delivers the output.
 
-One process, one loop. It is a child subreaper, so that whatever the job starts stays below it, and it ends
-all of that with the job. It also ends the job when the process ends to which the cluster belongs.
+The process has one loop. As a child subreaper it keeps everything that the job starts below itself, and ends
+all of that with the job. It also ends the job when the owner of the cluster ends.
 """
 
 from __future__ import annotations
@@ -9,34 +9,23 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from parsl.common.process_tree import become_subreaper
+from parsl.common.process_tree import become_subreaper, signal_processes
 from parsl.common.processes import family, kill_tree, process_table
-from parsl.testing.schedulers import job_files
-from parsl.testing.schedulers.dialect import RESET_SIGNALS, find_dialect
-from parsl.testing.schedulers.records import (
-    ABORTED,
-    EXITING,
-    FINISHED,
-    NODE_FAILED,
-    OVER_WALLTIME,
-    QUEUED,
-    REQUEUED,
-    RUNNING,
-    SUSPENDED,
-    Job,
-)
-from parsl.testing.schedulers.starter import Starter
+from parsl.testing.schedulers import records
+from parsl.testing.schedulers.dialect import load_dialect
+from parsl.testing.schedulers.launch import LaunchPlan
+from parsl.testing.schedulers.records import ABORTED, NODE_FAILED, OVER_WALLTIME, REQUEUED, Job
+from parsl.testing.schedulers.server import ORDER_SIGNAL, JobStarter
 from parsl.testing.schedulers.store import ClusterStore
 
-#: Sent to a runner whose record holds an order.
-ORDER_SIGNAL = signal.SIGUSR1
 _ABORT_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-#: When everything is ended, processes have this long after SIGTERM.
-_ABORT_GRACE_S = 1.0
+#: The time between SIGTERM and SIGKILL for reasons other than those with the delay of the policy, in seconds.
+_KILL_DELAYS_S = {REQUEUED: 0.0, NODE_FAILED: 0.0, ABORTED: 1.0}
+_NEVER = float("inf")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,11 +37,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class JobRunner:
-    """Runs one job to its end, or until it goes back to the queue.
+    """Runs one job to its end, or until it is requeued.
 
     Args:
         store: The cluster.
-        number: The job.
+        number: The number of the job.
     """
 
     def __init__(self, store: ClusterStore, number: int) -> None:
@@ -61,14 +50,16 @@ class JobRunner:
         self._shell = 0
         self._shell_status: int | None = None
         self._is_childless = False
+        #: Why the scheduler ends the job; empty while it does not.
         self._reason = ""
-        self._kill_at_s = float("inf")
-        self._wakeup, self._wakeup_end = os.pipe()
-        self._is_aborted_by_signal = False
+        self._began_s = 0.0
+        self._overtime_at_s = _NEVER
+        self._kill_at_s = _NEVER
         with store.transaction() as state:
-            self._settings = state.settings()
-        self._dialect = find_dialect(self._settings, store.directory)
-        self._policy = self._settings.policy
+            settings = state.settings()
+        self._dialect = load_dialect(settings, store.directory)
+        self._policy = settings.policy
+        self._events = _Events(settings.owner_pid, settings.owner_started)
 
     def __repr__(self) -> str:
         return f"<JobRunner of {self._number}: shell {self._shell}, reason {self._reason!r}>"
@@ -76,114 +67,59 @@ class JobRunner:
     def run(self) -> None:
         """Run the job."""
         become_subreaper()
-        self._listen()
-        job = self._register()
-        if job is None:
-            return
-        plan = self._dialect.launch_plan(job, self._payload)
-        job_files.prepare(plan)
+        self._events.listen()
+        with self._store.transaction() as state:
+            job = state.job(self._number)
+            if job is None or job.state != records.RUNNING:
+                return
+            payload = state.payloads([self._number])[self._number]
+            state.update(job := job._replace(runner_pid=os.getpid()))
+        plan = self._dialect.launch_plan(job, payload)
+        plan.prepare()
         self._start(plan)
-        self._loop()
+        self._loop(plan)
         kill_tree(os.getpid())
         self._reap()
         if self._reason == NODE_FAILED:
-            self._stay_silent()
+            self._simulate_dead_node()
         if self._reason in (REQUEUED, NODE_FAILED) and job.rerunnable:
-            job_files.clear(plan)
-            self._go_back()
+            plan.clear()
+            self._requeue()
         else:
             self._finish(plan)
-        with Starter(self._store) as starter, self._store.transaction() as state:
+        with JobStarter(self._store) as starter, self._store.transaction() as state:
             starter.plan(state)
 
-    def _listen(self) -> None:
-        os.set_blocking(self._wakeup_end, False)
-        os.set_blocking(self._wakeup, False)
-        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, ORDER_SIGNAL):
-            signal.signal(number, lambda _number, _frame: None)
-        for number in _ABORT_SIGNALS:
-            signal.signal(number, self._note_abort)
-        self._poller = select.poll()
-        self._poller.register(self._wakeup, select.POLLIN)
-        self._owner = self._open_owner()
-        if self._owner is not None:
-            self._poller.register(self._owner, select.POLLIN)
-
-    def _note_abort(self, _number: int, _frame: object) -> None:
-        self._is_aborted_by_signal = True
-
-    def _open_owner(self) -> int | None:
-        """Open a descriptor that tells of the end of the process to which the cluster belongs."""
-        pid = self._settings.owner_pid
-        if not pid or not hasattr(os, "pidfd_open"):
-            return None
-        try:
-            owner = os.pidfd_open(pid)
-        except OSError:
-            self._is_aborted_by_signal = True
-            return None
-        entry = process_table().get(pid)
-        if entry is None or entry.started != self._settings.owner_started:
-            self._is_aborted_by_signal = True
-        return owner
-
-    def _register(self) -> Job | None:
-        with self._store.transaction() as state:
-            job = state.job(self._number)
-            if job is None or job.state != RUNNING:
-                return None
-            self._payload = state.payload(self._number)
-            job = job._replace(runner_pid=os.getpid())
-            state.update(job)
-            return job
-
-    def _change(self, **fields: object) -> Job:
+    def _change(self, **fields: Any) -> Job:
         with self._store.transaction() as state:
             job = state.job(self._number)
             assert job is not None
-            job = job._replace(modified_s=time.time(), **fields)  # type: ignore[arg-type]
-            state.update(job)
+            state.update(job := job._replace(modified_s=time.time(), **fields))
             return job
 
-    def _start(self, plan: job_files.LaunchPlan) -> None:
+    def _start(self, plan: LaunchPlan) -> None:
         self._began_s = time.monotonic()
-        # A signal for the new process must not be taken by a handler of ours.
+        # A signal to the new process must not reach a handler of the runner.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ABORT_SIGNALS)
         self._shell = os.fork()
         if self._shell == 0:
-            _become(plan, self._dialect.no_shell_status)
+            plan.execute(self._dialect.no_shell_status)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ABORT_SIGNALS)
         job = self._change(session_id=self._shell)
-        self._overtime_at_s = float("inf")
         if job.walltime_s is not None:
             self._overtime_at_s = self._began_s + job.walltime_s + self._policy.walltime_delay_s
-        self._stderr = plan.stderr
 
-    def _loop(self) -> None:
+    def _loop(self, plan: LaunchPlan) -> None:
         while not self._is_over():
             self._reap()
-            self._obey()
-            self._watch_time()
+            self._execute_order()
+            self._check_time(plan)
             if not self._is_over():
-                self._sleep(min(self._overtime_at_s, self._kill_at_s))
+                self._events.wait(min(self._overtime_at_s, self._kill_at_s))
 
     def _is_over(self) -> bool:
-        """Whether the script has ended; if it was made to, whether all that it started has."""
+        """Whether the script has ended; if the scheduler ended it, whether all its processes have."""
         return self._shell_status is not None and (not self._reason or self._is_childless)
-
-    def _sleep(self, until_s: float) -> None:
-        left_s = until_s - time.monotonic()
-        timeout_ms = None if left_s == float("inf") else max(0, int(left_s * 1000) + 1)
-        ready = [descriptor for descriptor, _ in self._poller.poll(timeout_ms)]
-        if self._owner in ready:
-            assert self._owner is not None
-            self._poller.unregister(self._owner)
-            self._is_aborted_by_signal = True
-        try:
-            os.read(self._wakeup, 4096)
-        except BlockingIOError:
-            pass
 
     def _reap(self) -> None:
         while True:
@@ -198,20 +134,22 @@ class JobRunner:
             if pid == self._shell:
                 self._shell_status = status
 
-    def _obey(self) -> None:
+    def _execute_order(self) -> None:
         if self._shell_status is not None and not self._reason:
-            return  # it has ended by itself
-        order = ABORTED if self._is_aborted_by_signal else self._take_order()
+            return  # the script has ended by itself
+        order = self._take_order()
         if order == "suspend":
             self._signal_job(signal.SIGSTOP)
-            self._change(state=SUSPENDED)
+            self._change(state=records.SUSPENDED)
         elif order == "resume":
             self._signal_job(signal.SIGCONT)
-            self._change(state=RUNNING)
+            self._change(state=records.RUNNING)
         elif order:
             self._stop(order)
 
     def _take_order(self) -> str:
+        if self._events.is_aborted:
+            return ABORTED
         with self._store.transaction() as state:
             job = state.job(self._number)
             assert job is not None
@@ -222,76 +160,67 @@ class JobRunner:
     def _stop(self, reason: str) -> None:
         if self._reason in (reason, ABORTED):
             return
-        delays_s = {REQUEUED: 0.0, NODE_FAILED: 0.0, ABORTED: _ABORT_GRACE_S}
         self._reason = reason
-        self._kill_at_s = min(
-            self._kill_at_s, time.monotonic() + delays_s.get(reason, self._policy.kill_delay_s)
-        )
-        if delays_s.get(reason) != 0.0:
+        delay_s = _KILL_DELAYS_S.get(reason, self._policy.kill_delay_s)
+        self._kill_at_s = min(self._kill_at_s, time.monotonic() + delay_s)
+        if reason not in (REQUEUED, NODE_FAILED):
             self._signal_job(signal.SIGTERM)
             self._signal_job(signal.SIGCONT)
 
-    def _watch_time(self) -> None:
+    def _check_time(self, plan: LaunchPlan) -> None:
         now_s = time.monotonic()
         if now_s >= self._overtime_at_s:
-            self._overtime_at_s = float("inf")
-            self._end_overtime(now_s - self._began_s)
+            self._overtime_at_s = _NEVER
+            self._end_overtime(plan, now_s - self._began_s)
         if now_s >= self._kill_at_s:
-            self._kill_at_s = float("inf")
+            self._kill_at_s = _NEVER
             kill_tree(os.getpid())
             self._reap()
 
-    def _end_overtime(self, elapsed_s: float) -> None:
+    def _end_overtime(self, plan: LaunchPlan, elapsed_s: float) -> None:
         if self._reason:
             return
         with self._store.transaction() as state:
             job = state.job(self._number)
         assert job is not None
-        message = self._dialect.overtime_message(job, elapsed_s)
-        if message:
-            job_files.append(self._stderr, message)
+        # The job may write to the same file.
+        with open(plan.stderr, "a") as stderr:
+            stderr.write(self._dialect.overtime_message(job, elapsed_s))
         self._stop(OVER_WALLTIME)
 
     def _signal_job(self, number: int) -> None:
-        for pid in family(process_table(), [os.getpid()]):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+        signal_processes(family(process_table(), [os.getpid()]), number)
 
-    def _stay_silent(self) -> None:
-        """Be a dead node: the server does not know yet that anything has happened."""
+    def _simulate_dead_node(self) -> None:
+        """Report nothing until the server notices that the node is dead."""
         until_s = time.monotonic() + self._policy.node_fail_requeue_s
         while self._reason == NODE_FAILED and time.monotonic() < until_s:
-            self._sleep(until_s)
-            order = ABORTED if self._is_aborted_by_signal else self._take_order()
-            if order:
-                self._reason = order
+            self._events.wait(until_s)
+            self._reason = self._take_order() or NODE_FAILED
 
-    def _go_back(self) -> None:
-        now_s = time.time()
+    def _requeue(self) -> None:
         self._change(
-            state=QUEUED,
+            state=records.QUEUED,
             exit_status=self._dialect.exit_statuses.get(self._reason),
             placements=(),
             started_s=0.0,
-            obit_s=now_s,
+            obit_s=time.time(),
             session_id=0,
             runner_pid=0,
             order="",
         )
 
-    def _finish(self, plan: job_files.LaunchPlan) -> None:
-        status = self._shell_status or 0
-        exit_status = self._dialect.exit_status(self._reason, status)
+    def _finish(self, plan: LaunchPlan) -> None:
+        exit_status = self._dialect.exit_status(self._reason, self._shell_status or 0)
         self._wait_for_epilogue()
+        reason = self._reason
         job = self._change(
-            state=EXITING, exit_status=exit_status, obit_s=time.time(), end_reason=self._reason
+            state=records.EXITING, exit_status=exit_status, obit_s=time.time(), end_reason=reason
         )
-        delivered = job_files.deliver(plan)
-        job_files.clear(plan)
+        delivered = plan.deliver()
+        plan.clear()
         self._change(
-            state=FINISHED,
+            state=records.FINISHED,
             finished_s=time.time(),
             stageout_status=int(delivered),
             runner_pid=0,
@@ -301,28 +230,72 @@ class JobRunner:
 
     def _wait_for_epilogue(self) -> None:
         until_s = time.monotonic() + self._policy.epilogue_s
-        while not self._is_aborted_by_signal and self._reason != ABORTED and time.monotonic() < until_s:
-            self._sleep(until_s)
+        while self._reason != ABORTED and not self._events.is_aborted and time.monotonic() < until_s:
+            self._events.wait(until_s)
             if self._take_order() == ABORTED:
                 return
 
 
-def _become(plan: job_files.LaunchPlan, no_shell_status: int) -> None:
-    """Turn this process, just forked, into the job's shell."""
-    try:
-        os.setsid()
-        os.chdir(plan.workdir)
-        job_files.redirect(plan)
-        signal.set_wakeup_fd(-1)
-        for number in RESET_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execve(plan.program, plan.arguments, plan.environment)
-    except OSError as error:
-        os.write(2, f"{plan.program}: {error.strerror}\n".encode())
-    finally:
-        os._exit(no_shell_status)
+class _Events:
+    """Wakes the runner up when a child ends, an order arrives, a signal aborts it, or the owner ends.
 
+    Args:
+        owner_pid: The process that owns the cluster; 0 for none.
+        owner_started: When that process started.
+    """
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    def __init__(self, owner_pid: int, owner_started: float) -> None:
+        #: Whether the job has to end at once.
+        self.is_aborted = False
+        self._poller = select.poll()
+        self._wakeup, self._wakeup_end = os.pipe()
+        self._owner_pid = owner_pid
+        self._owner_started = owner_started
+        self._owner = -1
+
+    def __repr__(self) -> str:
+        return f"<_Events of owner {self._owner_pid}{' aborted' if self.is_aborted else ''}>"
+
+    def listen(self) -> None:
+        """Install the signal handlers, and watch the owner."""
+        for end in (self._wakeup, self._wakeup_end):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, ORDER_SIGNAL):
+            signal.signal(number, self._ignore)
+        for number in _ABORT_SIGNALS:
+            signal.signal(number, self._abort)
+        self._poller.register(self._wakeup, select.POLLIN)
+        self._watch_owner()
+
+    def wait(self, until_s: float) -> None:
+        """Wait for an event, or for a time of the monotonic clock."""
+        left_s = until_s - time.monotonic()
+        timeout_ms = None if left_s == _NEVER else max(0, int(left_s * 1000) + 1)
+        if self._owner in [descriptor for descriptor, _ in self._poller.poll(timeout_ms)]:
+            self._poller.unregister(self._owner)
+            self.is_aborted = True
+        try:
+            os.read(self._wakeup, 4096)
+        except BlockingIOError:
+            pass
+
+    @staticmethod
+    def _ignore(_number: int, _frame: object) -> None:
+        """Do nothing: the signal's byte in the pipe is the event."""
+
+    def _abort(self, _number: int, _frame: object) -> None:
+        self.is_aborted = True
+
+    def _watch_owner(self) -> None:
+        if not self._owner_pid or not hasattr(os, "pidfd_open"):
+            return
+        try:
+            self._owner = os.pidfd_open(self._owner_pid)
+        except OSError:
+            self.is_aborted = True
+            return
+        self._poller.register(self._owner, select.POLLIN)
+        entry = process_table().get(self._owner_pid)
+        if entry is None or entry.started != self._owner_started:
+            self.is_aborted = True  # the process id belongs to another process by now

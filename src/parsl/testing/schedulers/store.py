@@ -1,7 +1,4 @@
-"""The state of a stand-in cluster on disk: one database, one lock that whoever reads or writes it holds.
-
-There is no server process. Each command takes the lock, does what the server would, and lets go of it.
-"""
+"""The state of a stand-in cluster on disk: one database, and a lock around each access."""
 
 from __future__ import annotations
 
@@ -31,55 +28,57 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
 """
 _DATABASE = "cluster.db"
 _LOCK = "cluster.lock"
-#: Held, shared, by each runner for as long as it lives, and by whoever is about to start one.
+#: Each runner holds a shared lock on this file while it lives; so does a process that is about to start one.
 _RUNNERS_LOCK = "runners.lock"
+#: The owner of the cluster holds a lock on this file while it lives.
+_OWNER_LOCK = "owner.lock"
 _FOLDERS = ("aux", "jobs", "spool", "tmp")
-#: SQLite takes so many values in a statement, whatever its version.
+#: Every version of SQLite takes this many values in one statement.
 _MAX_VALUES = 900
 
 
 class Transaction:
-    """The state, while the lock is held."""
+    """The state while the lock is held."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def settings(self) -> Settings:
-        """Return what the cluster is."""
+        """Return the settings of the cluster."""
         return settings_from_json(self._fact_text("settings", ""))
 
     def fact(self, name: str, default: Any = None) -> Any:
-        """Return what was kept under a name; a value of JSON."""
+        """Return the JSON value with this name."""
         text = self._fact_text(name, "")
         return json.loads(text) if text else default
 
     def set_fact(self, name: str, value: Any) -> None:
-        """Keep a value of JSON under a name."""
+        """Store a JSON value under a name."""
         self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, to_json(value)))
 
     def take_number(self) -> int:
-        """Return a job number that nobody has had."""
+        """Return a new job number."""
         number: int = self.fact("next_number", 1)
         self.set_fact("next_number", number + 1)
         return number
 
     def add(self, job: Job, payload: Payload) -> None:
-        """Note a new job."""
+        """Store a new job."""
         row = (job.number, job.state, to_json(job), to_json(payload))
         self._connection.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", row)
 
     def update(self, job: Job) -> None:
-        """Note what has become of a job."""
+        """Store the changed record of a job."""
         row = (job.state, to_json(job), job.number)
         self._connection.execute("UPDATE jobs SET state = ?, body = ? WHERE number = ?", row)
 
     def job(self, number: int) -> Job | None:
-        """Return a job; None: there never was one of this number."""
+        """Return a job; None if the number is unknown."""
         row = self._connection.execute("SELECT body FROM jobs WHERE number = ?", (number,)).fetchone()
         return None if row is None else job_from_json(row[0])
 
     def jobs(self, states: Sequence[str] | None = None) -> list[Job]:
-        """Return jobs in the order of their submission: all, or those in certain states."""
+        """Return all jobs, or those in certain states, in the order of submission."""
         if states is None:
             rows = self._connection.execute("SELECT body FROM jobs ORDER BY number")
         else:
@@ -94,7 +93,7 @@ class Transaction:
         return self.jobs(ACTIVE)
 
     def payloads(self, numbers: Sequence[int]) -> dict[int, Payload]:
-        """Return what these jobs run, by their numbers."""
+        """Return the payloads of jobs, by job number."""
         found: dict[int, Payload] = {}
         for start in range(0, len(numbers), _MAX_VALUES):
             some = tuple(numbers[start : start + _MAX_VALUES])
@@ -105,20 +104,16 @@ class Transaction:
             found.update((number, payload_from_json(text)) for number, text in rows)
         return found
 
-    def payload(self, number: int) -> Payload:
-        """Return what a job runs."""
-        return self.payloads([number])[number]
-
     def _fact_text(self, name: str, default: str) -> str:
         row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return default if row is None else str(row[0])
 
 
 class ClusterStore:
-    """The state of a cluster; used by many processes, and opened anew for each transaction.
+    """The state of a cluster, which many processes use; each transaction opens the database anew.
 
     Args:
-        directory: Where the state is.
+        directory: The directory of the state.
     """
 
     def __init__(self, directory: str) -> None:
@@ -128,11 +123,11 @@ class ClusterStore:
         return f"<ClusterStore {self.directory}>"
 
     def path(self, *names: str) -> str:
-        """Return the path of something in the cluster's directory."""
+        """Return the path of a file in the cluster's directory."""
         return os.path.join(self.directory, *names)
 
     def create(self, settings: Settings) -> None:
-        """Make the directory and an empty state."""
+        """Create the directory and an empty state."""
         for folder in _FOLDERS:
             os.makedirs(self.path(folder), exist_ok=True)
         with self.transaction() as state:
@@ -142,27 +137,29 @@ class ClusterStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Hold the lock, and keep what was changed unless there is an exception."""
-        with self._locked():
+        """Hold the lock, and keep the changes unless there is an exception."""
+        lock = self._open(_LOCK)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             connection = sqlite3.connect(self.path(_DATABASE), isolation_level=None)
             try:
-                # The machine may crash and take the state with it; a process that is killed must not.
+                # The state need not survive a crash of the machine, only a killed process.
                 connection.execute("PRAGMA synchronous = OFF")
                 connection.execute("BEGIN")
                 yield Transaction(connection)
                 connection.execute("COMMIT")
             finally:
                 connection.close()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = os.open(self.path(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
         finally:
             os.close(lock)
 
     def open_runners_lock(self) -> int:
-        """Open the lock that runners hold; the descriptor is the caller's to close."""
-        return os.open(self.path(_RUNNERS_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Open the lock file of the runners; the caller closes the descriptor."""
+        return self._open(_RUNNERS_LOCK)
+
+    def open_owner_lock(self) -> int:
+        """Open the lock file of the owner; the caller closes the descriptor."""
+        return self._open(_OWNER_LOCK)
+
+    def _open(self, lock: str) -> int:
+        return os.open(self.path(lock), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

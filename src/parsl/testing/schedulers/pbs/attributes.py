@@ -1,40 +1,35 @@
-"""What ``qstat -f`` tells of a job: its attributes in the order in which PBS prints them. Pure."""
+"""The attributes of jobs and nodes, in the order in which PBS prints them. Pure."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Union
 
-from parsl.testing.schedulers.durations import format_duration
-from parsl.testing.schedulers.pbs.dialect import exec_hosts, vnodes
-from parsl.testing.schedulers.records import (
-    ABORTED,
-    DELETED,
-    EXITING,
-    FINISHED,
-    HELD,
-    OVER_WALLTIME,
-    QUEUED,
-    RUNNING,
-    SUSPENDED,
-    WAITING,
-    Job,
-    Payload,
-    Settings,
-)
+from parsl.testing.schedulers import records
+from parsl.testing.schedulers.pbs.notation import exec_hosts, format_duration, short, vnodes
+from parsl.testing.schedulers.records import Job, Payload, Settings
 
-LETTERS = {QUEUED: "Q", HELD: "H", WAITING: "W", RUNNING: "R", SUSPENDED: "S", EXITING: "E", FINISHED: "F"}
-_SUBSTATES = {QUEUED: 10, HELD: 20, WAITING: 30, SUSPENDED: 43, EXITING: 51}
-#: What ended earlier than this never told of its session.
-_SESSION_KNOWN_S = 3
+LETTERS = {
+    records.QUEUED: "Q",
+    records.HELD: "H",
+    records.WAITING: "W",
+    records.RUNNING: "R",
+    records.SUSPENDED: "S",
+    records.EXITING: "E",
+    records.FINISHED: "F",
+}
+_SUBSTATES = {"Q": 10, "H": 20, "W": 30, "S": 43, "E": 51}
+#: The session of a job that was ended earlier than this has not been reported to the server.
+_SESSION_REPORTED_S = 3
 
 
 class Member(NamedTuple):
-    """A part of an attribute that has several, such as ``walltime`` of ``Resource_List``."""
+    """A part of a composite attribute, such as ``walltime`` of ``Resource_List``."""
 
     name: str
     value: str
-    #: Of a variable: whether it came by ``-v`` or ``-V``; PBS escapes them differently.
+    #: The option that exported a variable, ``-v`` or ``-V``; PBS escapes their values differently.
     source: str = ""
 
 
@@ -43,7 +38,7 @@ Attributes = list[tuple[str, Value]]
 
 
 def state_letter(job: Job) -> str:
-    """Return the letter of a job's state."""
+    """Return the letter of the state of a job."""
     return job.claimed_state or LETTERS[job.state]
 
 
@@ -52,12 +47,12 @@ def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float)
 
     Args:
         job: The job.
-        payload: Its variables.
+        payload: The variables of the job.
         settings: The cluster.
         now_s: The time, in seconds since the epoch.
 
     Returns:
-        Names and values, in the order of PBS; those that a job does not have are left out.
+        Names and values in the order of PBS, without those that the job does not have.
     """
     everything: list[tuple[str, Value | None]] = [
         ("Job_Name", job.name),
@@ -72,7 +67,7 @@ def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float)
         ("Error_Path", f"{settings.login_host}:{job.error_path}"),
         ("exec_host", exec_hosts(job.placements) or None),
         ("exec_vnode", vnodes(job.placements) or None),
-        ("Execution_Time", time.ctime(job.not_before_s) if job.state == WAITING else None),
+        ("Execution_Time", time.ctime(job.not_before_s) if job.state == records.WAITING else None),
         ("Hold_Types", job.hold),
         ("Join_Path", job.join),
         ("Keep_Files", job.keep),
@@ -84,20 +79,20 @@ def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float)
         ("Rerunable", str(job.rerunnable)),
         ("Resource_List", _resource_list(job)),
         ("stime", time.ctime(job.started_s) if job.started_s else None),
-        ("obittime", time.ctime(job.obit_s) if job.obit_s and job.state != EXITING else None),
+        ("obittime", time.ctime(job.obit_s) if job.obit_s and job.state != records.EXITING else None),
         ("Shell_Path_List", job.shell or None),
         ("session_id", str(job.session_id) if _shows_session(job) else None),
         ("jobdir", _jobdir(job, payload)),
         ("substate", str(_substate(job))),
         ("Variable_List", tuple(Member(*variable) for variable in payload.variables)),
         ("comment", job.comment or None),
-        ("etime", time.ctime(job.created_s) if job.state not in (HELD, WAITING) else None),
+        ("etime", time.ctime(job.created_s) if job.state not in (records.HELD, records.WAITING) else None),
         ("run_count", str(job.run_count) if job.run_count else None),
-        ("Stageout_status", _number(job.stageout_status if job.state == FINISHED else None)),
+        ("Stageout_status", _number(job.stageout_status if job.state == records.FINISHED else None)),
         ("Exit_status", _number(job.exit_status)),
         ("Submit_arguments", job.submit_arguments),
         ("executable", _executable(job)),
-        ("history_timestamp", str(int(job.finished_s)) if job.state == FINISHED else None),
+        ("history_timestamp", str(int(job.finished_s)) if job.state == records.FINISHED else None),
         ("project", "_pbs_project_default"),
         ("Submit_Host", settings.login_host),
     ]
@@ -109,17 +104,17 @@ def _number(value: int | None) -> str | None:
 
 
 def _has_session(job: Job) -> bool:
-    return bool(job.session_id) and job.state in (RUNNING, SUSPENDED, EXITING)
+    return bool(job.session_id) and job.state in (records.RUNNING, records.SUSPENDED, records.EXITING)
 
 
 def _has_run(job: Job) -> bool:
-    return job.state == FINISHED and bool(job.started_s)
+    return job.state == records.FINISHED and bool(job.started_s)
 
 
 def _shows_session(job: Job) -> bool:
-    if job.end_reason not in (DELETED, OVER_WALLTIME) or not _has_run(job):
+    if job.end_reason not in (records.DELETED, records.OVER_WALLTIME) or not _has_run(job):
         return _has_session(job)
-    return job.obit_s - job.started_s >= _SESSION_KNOWN_S
+    return job.obit_s - job.started_s >= _SESSION_REPORTED_S
 
 
 def _jobdir(job: Job, payload: Payload) -> str | None:
@@ -129,11 +124,11 @@ def _jobdir(job: Job, payload: Payload) -> str | None:
 
 
 def _substate(job: Job) -> int:
-    if job.state == RUNNING:
+    if job.state == records.RUNNING:
         return 42 if job.session_id else 41
-    if job.state != FINISHED:
-        return _SUBSTATES[job.state]
-    if job.end_reason in (DELETED, ABORTED):
+    if job.state != records.FINISHED:
+        return _SUBSTATES[LETTERS[job.state]]
+    if job.end_reason in (records.DELETED, records.ABORTED):
         return 91
     return 92 if job.exit_status == 0 else 93
 
@@ -169,3 +164,45 @@ def _resource_list(job: Job) -> tuple[Member, ...]:
 
 def _executable(job: Job) -> str | None:
     return f"<jsdl-hpcpa:Executable>{job.executable}</jsdl-hpcpa:Executable>" if job.executable else None
+
+
+def node_attributes(host: str, is_down: bool, jobs: Sequence[Job], settings: Settings) -> Attributes:
+    """Return all attributes of a node.
+
+    Args:
+        host: The full name of the node.
+        is_down: Whether the node is dead.
+        jobs: The jobs that hold nodes.
+        settings: The cluster.
+    """
+    cpus = settings.policy.cpus_per_node
+    used = sum(placement.cpus for job in jobs for placement in job.placements if placement.host == host)
+    available = {"arch": "linux", "host": short(host), "ncpus": str(cpus)}
+    return [
+        ("Mom", host),
+        ("ntype", "PBS"),
+        ("state", node_state(used >= cpus, is_down)),
+        ("pcpus", str(cpus)),
+        ("resources_available", tuple(Member(name, value) for name, value in available.items())),
+        ("resources_assigned", (Member("ncpus", str(used)),) if used else ()),
+        ("resv_enable", "True"),
+        ("sharing", "default_shared"),
+    ]
+
+
+def node_state(is_full: bool, is_down: bool) -> str:
+    """Return the state of a node."""
+    if is_down:
+        return "down,job-busy" if is_full else "down"
+    return "job-busy" if is_full else "free"
+
+
+def flatten(attributes: Attributes) -> Iterator[tuple[str, str]]:
+    """Return names and values, with ``Resource_List.walltime`` for the part of a composite attribute."""
+    for name, value in attributes:
+        if isinstance(value, str):
+            yield name, value
+        elif name == "Variable_List":
+            yield name, ",".join(f"{member.name}={member.value}" for member in value)
+        else:
+            yield from ((f"{name}.{member.name}", member.value) for member in value)

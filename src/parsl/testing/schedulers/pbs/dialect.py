@@ -1,4 +1,4 @@
-"""A job's life as PBS has it."""
+"""How PBS starts and ends jobs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 
 from parsl.testing.schedulers import dispatch
-from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE, Dialect, LaunchPlan, plain_path
-from parsl.testing.schedulers.pbs.environment import job_environment
-from parsl.testing.schedulers.pbs.ids import full_id
+from parsl.testing.schedulers.dialect import PLAIN_PATH, Dialect
+from parsl.testing.schedulers.launch import LaunchPlan
+from parsl.testing.schedulers.pbs.notation import full_id, nodefile_text, vnodes
 from parsl.testing.schedulers.records import (
     ABORTED,
     DELETED,
@@ -18,10 +18,11 @@ from parsl.testing.schedulers.records import (
     REQUEUED,
     Job,
     Payload,
-    Placement,
+    Settings,
 )
 
 _SIGTERM_STATUS = 256 + 15
+_COOKIE_DIGITS = 32
 _WAIT_COMMENTS = {
     dispatch.TOO_FEW_NODES: "Not Running: Not enough free nodes available",
     dispatch.NEVER_ENOUGH_NODES: "Can Never Run: Not enough total nodes available",
@@ -34,7 +35,7 @@ class PBSDialect(Dialect):
     """PBS Pro."""
 
     exit_statuses: Mapping[str, int] = {
-        # The login shell dies from SIGTERM, whatever becomes of the script.
+        # The login shell dies from SIGTERM, whatever the script does.
         DELETED: _SIGTERM_STATUS,
         ABORTED: _SIGTERM_STATUS,
         OVER_WALLTIME: -29,
@@ -42,27 +43,27 @@ class PBSDialect(Dialect):
         NODE_FAILED: -20,
     }
     no_shell_status = 254
+    signal_base = 256
 
     def job_id(self, job: Job) -> str:
         return full_id(job.number, self.settings.server)
 
     def launch_plan(self, job: Job, payload: Payload) -> LaunchPlan:
         job_id = self.job_id(job)
-        nodefile = os.path.join(self.directory, "aux", job_id)
-        scratch = os.path.join(self.directory, "tmp", f"pbs.{job_id}")
-        script = os.path.join(self.directory, "jobs", f"{job_id}.SC")
+        nodefile = self.path("aux", job_id)
+        scratch = self.path("tmp", f"pbs.{job_id}")
+        script = self.path("jobs", f"{job_id}.SC")
         variables = {name: value for name, value, _ in payload.variables}
         home = variables.get("PBS_O_HOME") or "/"
         shell = job.shell or variables.get("PBS_O_SHELL") or "/bin/sh"
         stdout, stderr, deliveries = self._streams(job, home)
         environment = job_environment(job, payload, self.settings, job_id, nodefile, scratch)
-        environment["PATH"] = f"{self.settings.bin_directory}:{plain_path()}"
-        environment[CLUSTER_VARIABLE] = self.directory
-        environment.update(self.claimed_cpus(job))
+        environment["PATH"] = f"{self.settings.bin_directory}:{PLAIN_PATH}"
+        environment.update(self.cluster_variables(job))
         return LaunchPlan(
             program=shell,
             arguments=(f"-{os.path.basename(shell)}" if self.policy.login_shell else shell,),
-            # The profile may have set PATH anew. The script is run as a program, so it may have a "#!".
+            # The profile may have replaced PATH. The script is executed, so a "#!" line takes effect.
             stdin_text=f"PATH={_quoted(self.settings.bin_directory)}:$PATH\n{_quoted(script)}\n",
             environment=environment,
             workdir=home if os.path.isdir(home) else "/",
@@ -75,27 +76,24 @@ class PBSDialect(Dialect):
         )
 
     def _streams(self, job: Job, home: str) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        """Say where the output goes while the job runs, and what of it is moved where afterwards."""
+        """Return the files of the output while the job runs, and the copies to make afterwards."""
         paths = {"o": job.output_path, "e": job.error_path}
         running: dict[str, str] = {}
         deliveries = []
         for letter, suffix in (("o", "OU"), ("e", "ER")):
-            wanted = paths[letter]
+            path = paths[letter]
             if letter in job.keep and "d" not in job.keep:
-                wanted = os.path.join(home, f"{job.name}.{letter}{job.number}")
-            if letter in job.keep and os.path.isdir(os.path.dirname(wanted)):
-                running[letter] = wanted
+                path = os.path.join(home, f"{job.name}.{letter}{job.number}")
+            if letter in job.keep and os.path.isdir(os.path.dirname(path)):
+                running[letter] = path
             else:
-                running[letter] = self.spool(job, suffix)
-                deliveries.append((running[letter], wanted))
+                running[letter] = self.path("spool", f"{self.job_id(job)}.{suffix}")
+                deliveries.append((running[letter], path))
         if job.join in ("oe", "eo"):
-            kept, gone = job.join[0], job.join[1]
-            deliveries = [pair for pair in deliveries if pair[0] != running[gone]]
-            running[gone] = running[kept]
+            kept, dropped = job.join[0], job.join[1]
+            deliveries = [pair for pair in deliveries if pair[0] != running[dropped]]
+            running[dropped] = running[kept]
         return running["o"], running["e"], tuple(deliveries)
-
-    def signal_status(self, number: int) -> int:
-        return 256 + number
 
     def wait_comment(self, reason: str) -> str:
         return _WAIT_COMMENTS[reason]
@@ -116,24 +114,50 @@ class PBSDialect(Dialect):
         return f"=>> PBS: job killed: walltime {max(int(elapsed_s), limit + 1)} exceeded limit {limit}\n"
 
 
-def vnodes(placements: tuple[Placement, ...]) -> str:
-    """Write a job's nodes as ``exec_vnode`` has them."""
-    return "+".join(f"({short(each.host)}:ncpus={each.cpus})" for each in placements)
+def job_environment(
+    job: Job, payload: Payload, settings: Settings, job_id: str, nodefile: str, scratch: str
+) -> dict[str, str]:
+    """Return the environment of a job; the submitter's variables are missing unless they were exported.
 
-
-def exec_hosts(placements: tuple[Placement, ...]) -> str:
-    """Write a job's nodes as ``exec_host`` has them."""
-    return "+".join(f"{short(each.host)}/0*{each.cpus}" for each in placements)
-
-
-def nodefile_text(placements: tuple[Placement, ...]) -> str:
-    """Write the node file: the full name of each node, once for each of its processes."""
-    return "".join(f"{each.host}\n" * each.processes for each in placements)
-
-
-def short(host: str) -> str:
-    """Cut a host's name to what ``hostname`` prints."""
-    return host.partition(".")[0]
+    Args:
+        job: The job with its nodes.
+        payload: The variables of the job.
+        settings: The cluster.
+        job_id: The id of the job.
+        nodefile: The path of the node file.
+        scratch: The path of TMPDIR.
+    """
+    variables = {name: value for name, value, _ in payload.variables}
+    user = variables.get("PBS_O_LOGNAME", job.owner)
+    cpus = str(job.placements[0].cpus if job.placements else 1)
+    home = variables.get("PBS_O_HOME", "/")
+    environment = {
+        **variables,
+        "ENVIRONMENT": "BATCH",
+        "HOME": home,
+        "LOGNAME": user,
+        "NCPUS": cpus,
+        "OMP_NUM_THREADS": cpus,
+        "PBS_ENVIRONMENT": "PBS_BATCH",
+        "PBS_JOBCOOKIE": f"{abs(hash((job_id, job.started_s))):0{_COOKIE_DIGITS}X}",
+        "PBS_JOBDIR": home,
+        "PBS_JOBID": job_id,
+        "PBS_JOBNAME": job.name,
+        "PBS_MOMPORT": "15003",
+        "PBS_NODEFILE": nodefile,
+        "PBS_NODENUM": "0",
+        "PBS_QUEUE": job.queue,
+        "PBS_TASKNUM": "1",
+        "SHELL": job.shell or variables.get("PBS_O_SHELL", "/bin/sh"),
+        "TMPDIR": scratch,
+        "USER": user,
+    }
+    if job.account:
+        environment["PBS_ACCOUNT"] = job.account
+    for name in ("LANG", "TZ"):
+        if f"PBS_O_{name}" in variables:
+            environment[name] = variables[f"PBS_O_{name}"]
+    return environment
 
 
 def _quoted(text: str) -> str:

@@ -1,56 +1,64 @@
-"""``qdel``: asks for the end of jobs, and does not wait for it."""
+"""``qdel``: requests the end of jobs, and does not wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import ClassVar
 
-from parsl.testing.schedulers.commands import Answer, Call, run_command
-from parsl.testing.schedulers.options import BadOption, parse_short_options
-from parsl.testing.schedulers.orders import delete_job
-from parsl.testing.schedulers.pbs import refusals
-from parsl.testing.schedulers.pbs.failures import failure
-from parsl.testing.schedulers.pbs.ids import full_id, parse_id
+from parsl.testing.schedulers.commands import Answer, Call
+from parsl.testing.schedulers.pbs.command import PBSCommand
+from parsl.testing.schedulers.pbs.notation import full_id, parse_id
 from parsl.testing.schedulers.pbs.qsub import user_name
-from parsl.testing.schedulers.records import FINISHED, Settings
+from parsl.testing.schedulers.pbs.refusals import JOB_FINISHED, UNKNOWN_JOB, Refusal
+from parsl.testing.schedulers.records import FINISHED, Job, Settings
+from parsl.testing.schedulers.server import delete_job
 from parsl.testing.schedulers.store import Transaction
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run qdel; the first argument is the cluster's directory."""
-    return run_command("qdel", arguments, _answer, lambda call: failure(call, "qdel"))
+class Qdel(PBSCommand):
+    """``qdel``."""
 
+    name = "qdel"
+    flags = "x"
+    valued = "W"
+    usage: ClassVar[str] = "usage:\n\tqdel [-W force|suppress_email=X] [-x] job_identifier...\n"
 
-def _answer(call: Call) -> Answer:
-    try:
-        _, operands = parse_short_options(call.arguments, "x", "W")
-    except BadOption as error:
-        return Answer(
-            "", f"qdel: {error}\nusage:\n\tqdel [-W force|suppress_email=X] [-x] job_identifier...\n", 2
-        )
-    complaints = []
-    exit_code = 0
-    with call.store.transaction() as state:
-        for operand in operands:
-            complaint, code = _delete(state, operand, call.settings)
-            exit_code = code or exit_code
-            if complaint:
-                complaints.append(f"qdel: {complaint}\n")
-    return Answer("", "".join(complaints), exit_code)
+    def execute(self, call: Call) -> Answer:
+        _, operands = self.parse(call.arguments)
+        refusals = []
+        with call.store.transaction() as state:
+            for operand in operands:
+                try:
+                    self._delete(state, operand, call.settings)
+                except Refusal as refusal:
+                    refusals.append(refusal)
+        return Answer("", *self.summarize(refusals))
 
+    def _delete(self, state: Transaction, operand: str, settings: Settings) -> None:
+        number = parse_id(operand, settings.server)
+        if number is None:
+            raise Refusal(f"illegally formed job identifier: {operand}", 1)
+        job = state.job(number)
+        if job is None or job.forgotten:
+            raise self.unknown_job(operand, operand if number < 0 else full_id(number, settings.server))
+        if job.state == FINISHED:
+            raise self.finished_job(operand, full_id(number, settings.server), settings)
+        delete_job(state, job, *self.comments(job, settings))
 
-def _delete(state: Transaction, operand: str, settings: Settings) -> tuple[str, int]:
-    number = parse_id(operand, settings.server)
-    if number is None:
-        return f"illegally formed job identifier: {operand}", 1
-    job_id = operand if number < 0 else full_id(number, settings.server)
-    job = state.job(number)
-    if job is None or job.forgotten:
-        return f"Unknown Job Id {job_id}", refusals.UNKNOWN_JOB
-    if job.state == FINISHED:
+    def unknown_job(self, operand: str, job_id: str) -> Refusal:
+        """Return the refusal of a job that the server does not know."""
+        return Refusal(f"Unknown Job Id {job_id}", UNKNOWN_JOB)
+
+    def finished_job(self, operand: str, job_id: str, settings: Settings) -> Refusal:
+        """Return the refusal of a job that has ended."""
         if settings.policy.history:
-            return f"Job has finished {job_id}", refusals.JOB_FINISHED
-        return f"Unknown Job Id {job_id}", refusals.UNKNOWN_JOB
-    who = f"{user_name()}@{settings.login_host}"
-    waiting_comment = f"{job.comment} and terminated" if job.comment else ""
-    delete_job(state, job, f"{job.comment} and terminated by {who}", waiting_comment)
-    return "", 0
+            return Refusal(f"Job has finished {job_id}", JOB_FINISHED)
+        return self.unknown_job(operand, job_id)
+
+    def comments(self, job: Job, settings: Settings) -> tuple[str, str]:
+        """Return the new comments of a job, if it runs and if it waits."""
+        user = f"{user_name()}@{settings.login_host}"
+        waiting = f"{job.comment} and terminated" if job.comment else ""
+        return f"{job.comment} and terminated by {user}", waiting
+
+
+main = Qdel.main

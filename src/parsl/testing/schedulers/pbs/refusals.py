@@ -1,6 +1,8 @@
-"""What PBS says and which exit code it gives when it does not do what it is asked to."""
+"""The messages and exit codes of PBS when a command cannot do its work."""
 
 from __future__ import annotations
+
+from parsl.testing.schedulers.records import MAIN
 
 QSUB_USAGE = """\
 usage: qsub [-a date_time] [-A account_string] [-c interval]
@@ -22,20 +24,17 @@ qstat -B [-f] [-F format] [-D delim] [ server_name... ]
 qstat --version
 """  # noqa: W291
 
-#: Exit codes.
 UNKNOWN_JOB = 153
 JOB_FINISHED = 35
 UNKNOWN_QUEUE = 170
-SERVER_DOWN = 162
-SERVER_DOWN_QSTAT = 255
 
 
 class Refusal(Exception):
-    """A command is refused.
+    """PBS refuses a command.
 
     Args:
-        message: All that is written to stderr.
-        exit_code: How the command ends.
+        message: The whole text on stderr.
+        exit_code: The exit code of the command.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -44,118 +43,69 @@ class Refusal(Exception):
         self.exit_code = exit_code
 
 
-def _qsub(text: str, exit_code: int) -> Refusal:
-    return Refusal(f"qsub: {text}\n", exit_code)
+#: The texts after ``qsub: `` with the exit codes; the argument of a text is the name of a resource.
+_QSUB_TEXTS = {
+    "bad-queue": ("Unknown queue", UNKNOWN_QUEUE),
+    "queue-disabled": ("Queue is not enabled", 173),
+    "over-limit": ("Job violates queue and/or server resource limits", 188),
+    "over-user-limit": ("would exceed queue generic's per-user limit", 38),
+    "no-account": ("Account_Name is required to be set.", 32),
+    "no-resource": ("Resource: {} is required to be set.", 32),
+    "bad-value": ("Illegal attribute or resource value Resource_List.{}", 166),
+    "bad-resource": ("Unknown resource Resource_List.{}", 187),
+    "bad-select": ("Unknown resource: {}", 187),
+    "long-name": ("Job name is too long ", 2),
+    "no-script": ("script file:: No such file or directory", 1),
+    "no-terminal": ("\tstandard input and output must be a terminal for\n\tinteractive job submission", 1),
+}
+#: The refusals of qsub that can be requested by name: the name of the text, and its argument.
+QSUB_REFUSALS = {
+    **{
+        name: (name, "nosuch")
+        for name in _QSUB_TEXTS
+        if name not in ("no-resource", "bad-value", "long-name")
+    },
+    "no-walltime": ("no-resource", "walltime"),
+    "no-filesystems": ("no-resource", "filesystems"),
+    "bad-walltime": ("bad-value", "walltime"),
+}
+
+
+def qsub_refusal(name: str, argument: str = "") -> Refusal:
+    """Return the refusal of a job.
+
+    Args:
+        name: The kind of the refusal.
+        argument: The name of the resource, if the text has one.
+    """
+    text, exit_code = _QSUB_TEXTS[name]
+    space = "" if text.startswith("\t") else " "
+    return Refusal(f"qsub:{space}{text.format(argument)}\n", exit_code)
 
 
 def bad_option(reason: str) -> Refusal:
-    """An option of qsub's command line is wrong; ``reason`` is getopt's."""
+    """Return the refusal of a wrong option on qsub's command line."""
     return Refusal(f"qsub: {reason}\n{QSUB_USAGE}", 2)
 
 
 def bad_directive(reason: str, option: str) -> Refusal:
-    """An option in the script is wrong."""
+    """Return the refusal of a wrong option in a script."""
     return Refusal(f"qsub: {reason}\nqsub: directive error: {option} \n", 1)
 
 
-def bad_name() -> Refusal:
-    """The job's name has characters that it must not have."""
-    return Refusal(f"qsub: illegal -N value\n{QSUB_USAGE}", 2)
-
-
-def long_name() -> Refusal:
-    """The job's name is too long."""
-    return _qsub("Job name is too long ", 2)
-
-
-def no_script() -> Refusal:
-    """There is no such script."""
-    return _qsub("script file:: No such file or directory", 1)
-
-
-def no_terminal() -> Refusal:
-    """An interactive job without a terminal."""
-    return Refusal(
-        "qsub:\tstandard input and output must be a terminal for\n\tinteractive job submission\n", 1
-    )
-
-
-def bad_resource(name: str) -> Refusal:
-    """There is no such resource."""
-    return _qsub(f"Unknown resource Resource_List.{name}", 187)
-
-
-def bad_select(name: str) -> Refusal:
-    """There is no such resource of a chunk."""
-    return _qsub(f"Unknown resource: {name}", 187)
-
-
-def bad_value(name: str) -> Refusal:
-    """A resource has a value that it cannot have."""
-    return _qsub(f"Illegal attribute or resource value Resource_List.{name}", 166)
-
-
-def bad_queue() -> Refusal:
-    """There is no such queue."""
-    return _qsub("Unknown queue", UNKNOWN_QUEUE)
-
-
-def queue_disabled() -> Refusal:
-    """The queue takes no jobs."""
-    return _qsub("Queue is not enabled", 173)
-
-
-def over_limit() -> Refusal:
-    """The job wants more than the queue allows."""
-    return _qsub("Job violates queue and/or server resource limits", 188)
-
-
-def over_user_limit() -> Refusal:
-    """The user has too many jobs in the queue."""
-    return _qsub("would exceed queue generic's per-user limit", 38)
-
-
-def no_account() -> Refusal:
-    """The site's rule about accounts."""
-    return _qsub("Account_Name is required to be set.", 32)
-
-
-def no_resource(name: str) -> Refusal:
-    """The site's rule about a resource."""
-    return _qsub(f"Resource: {name} is required to be set.", 32)
-
-
 def server_down(command: str, server: str, flavour: str) -> Refusal:
-    """Nobody listens where the server should be."""
+    """Return the message of a command that cannot connect to the server."""
     if command == "qdel":
-        return Refusal(f"Connection refused\nCouldn't connect to cluster: {server}\n", SERVER_DOWN)
-    if command == "qsub" and flavour != "main-2026-04":
-        # That version shows no more than the first seven characters.
-        server = server[:7]
-    code = SERVER_DOWN if command == "qsub" else SERVER_DOWN_QSTAT
-    return Refusal(f"Connection refused\n{command}: cannot connect to server {server} (errno=15010)\n", code)
+        return Refusal(f"Connection refused\nCouldn't connect to cluster: {server}\n", 162)
+    if command == "qsub" and flavour != MAIN:
+        server = server[:7]  # the release prints only that much
+    return _no_connection("Connection refused", command, server, 162 if command == "qsub" else 255)
 
 
 def network_down(command: str, server: str) -> Refusal:
-    """The login host has no network."""
-    code = SERVER_DOWN_QSTAT if command == "qstat" else SERVER_DOWN
-    return Refusal(
-        f"Network is unreachable\n{command}: cannot connect to server {server} (errno=15010)\n", code
-    )
+    """Return the message of a command on a login host without network."""
+    return _no_connection("Network is unreachable", command, server, 255 if command == "qstat" else 162)
 
 
-#: Refusals of qsub that can be asked for by name.
-QSUB_REFUSALS = {
-    "bad-queue": bad_queue,
-    "queue-disabled": queue_disabled,
-    "over-limit": over_limit,
-    "over-user-limit": over_user_limit,
-    "no-account": no_account,
-    "no-walltime": lambda: no_resource("walltime"),
-    "no-filesystems": lambda: no_resource("filesystems"),
-    "bad-walltime": lambda: bad_value("walltime"),
-    "bad-resource": lambda: bad_resource("nosuch"),
-    "bad-select": lambda: bad_select("nosuch"),
-    "no-script": no_script,
-    "no-terminal": no_terminal,
-}
+def _no_connection(reason: str, command: str, server: str, exit_code: int) -> Refusal:
+    return Refusal(f"{reason}\n{command}: cannot connect to server {server} (errno=15010)\n", exit_code)

@@ -1,1 +1,0 @@
-"""The stand-in for Torque: PBS's qsub, and answers of its own."""
