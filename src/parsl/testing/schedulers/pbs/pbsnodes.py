@@ -30,8 +30,8 @@ class Pbsnodes(PBSCommand):
         if "l" in values:
             lines = []
             for host in (host for host in hosts if host in down):
-                state = node_state(any(host in job.hosts for job in jobs), True)
-                lines.append(f"{short(host):20} {state} node down: communication closed\n")
+                node = node_state(any(host in job.hosts for job in jobs), True)
+                lines.append(f"{short(host):20} {node} node down: communication closed\n")
             return Answer("".join(lines))
         nodes = [(short(host), node_attributes(host, host in down, jobs, settings)) for host in hosts]
         if values.get("F") == "json":
