@@ -1,10 +1,10 @@
-"""Errors of apps, and the wrapping in which an exception travels home from a worker.
+"""Errors of apps, and the wrapper in which an exception travels from a worker to the driver.
 
 ::
 
     ParslError
-    ├── AppException            what a task did
-    │   ├── AppTimeout          it was over its walltime
+    ├── AppException            a task failed
+    │   ├── AppTimeout          a task exceeded its walltime
     │   ├── BashAppNoReturn     a bash app's function returned no command line
     │   └── BashExitFailure     a bash app's command line failed
     ├── AppBadFormatting        a bash app's command line could not be made
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-#: What the shell means by these exit codes.
+#: The meaning of exit codes of the shell.
 _SHELL_EXIT_CODES = {
     126: "the command was found but cannot be executed: is the file executable, and made for this machine?",
     127: "a command was not found: is it installed on the worker, and on its PATH?",
@@ -34,11 +34,11 @@ _SHELL_EXIT_CODES = {
 
 
 class AppException(ParslError):
-    """Base of the errors about what a task did."""
+    """Base of the errors of tasks that failed."""
 
 
 class AppTimeout(AppException, AttemptError):
-    """A task was over its walltime and was ended. The text says which task, which attempt, and where."""
+    """A task exceeded its walltime and was ended. The message contains task, attempt and place."""
 
 
 class AppBadFormatting(ParslError):
@@ -46,7 +46,7 @@ class AppBadFormatting(ParslError):
 
 
 class _ReasonError(ParslError):
-    """An error with a text of its own kept in ``reason``."""
+    """An error that keeps its text in ``reason``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -54,10 +54,10 @@ class _ReasonError(ParslError):
 
 
 class BashAppNoReturn(_ReasonError, AppException, ValueError):
-    """A bash app's function returned no command line. (A ValueError is what upstream raises for most of it.)
+    """A bash app's function returned no command line. (Upstream raises a ValueError in most of these cases.)
 
     Args:
-        reason: What it returned instead.
+        reason: A description of the returned value.
     """
 
 
@@ -65,7 +65,7 @@ class BadStdStreamFile(_ReasonError):
     """A task's stdout or stderr cannot be opened.
 
     Args:
-        reason: Which file, and why not.
+        reason: The file, and why it cannot be opened.
     """
 
     def __str__(self) -> str:
@@ -77,10 +77,10 @@ class BashExitFailure(AppException):
 
     Args:
         app_name: The app.
-        exitcode: How the command line ended; minus the signal's number if a signal ended the shell.
+        exitcode: The exit code; minus the signal's number if a signal ended the shell.
 
     Attributes:
-        stderr_tail: The end of what the command wrote to its ``stderr``, if that is a file.
+        stderr_tail: The end of the command's ``stderr``, if that is a file.
     """
 
     stderr_tail: str = ""
@@ -101,8 +101,8 @@ class MissingOutputs(ParslError):
     """A task ended without all of the files it was declared to write.
 
     Args:
-        reason: What was being done.
-        outputs: The files that are missing.
+        reason: The step in which the files were expected.
+        outputs: The missing files.
     """
 
     def __init__(self, reason: str, outputs: Sequence[Any]) -> None:
@@ -116,16 +116,16 @@ class MissingOutputs(ParslError):
 
 
 class RemoteExceptionWrapper:
-    """An exception in the form in which it travels home from a worker, with its traceback.
+    """An exception and its traceback in the form in which they travel from a worker to the driver.
 
-    It can always be pickled and unpickled: an exception that itself cannot be arrives as an
-    :class:`AppException` that names its type, shows its message and the remote traceback, and says
-    what is wrong with it.
+    The wrapper can always be pickled and unpickled. An exception that cannot is replaced by an
+    :class:`AppException` with the type, the message and the remote traceback of the exception, and with the
+    reason why it could not be pickled.
 
     Args:
         e_type: The exception's class.
         e_value: The exception.
-        traceback: Where it was raised.
+        traceback: The traceback of the exception.
     """
 
     def __init__(
@@ -136,11 +136,11 @@ class RemoteExceptionWrapper:
         self.e_traceback = traceback
 
     def get_exception(self) -> BaseException:
-        """Return the exception, with the traceback it was raised with."""
+        """Return the exception with its original traceback."""
         return self.e_value.with_traceback(self.e_traceback)
 
     def reraise(self) -> None:
-        """Raise the exception, with the traceback it was raised with."""
+        """Raise the exception with its original traceback."""
         raise self.get_exception()
 
     def __repr__(self) -> str:
@@ -153,10 +153,10 @@ class RemoteExceptionWrapper:
 
 
 def task_failure(error: BaseException) -> Exception:
-    """Return what a task fails with that has raised ``error``.
+    """Return the exception for the future of a task that raised ``error``.
 
-    KeyboardInterrupt and its like would end the thread that asks for the result: they become the cause of an
-    AppException.
+    KeyboardInterrupt and similar exceptions would end the thread that waits for the result, so they become
+    the cause of an AppException.
     """
     if isinstance(error, Exception):
         return error
@@ -187,7 +187,7 @@ def _unpacked(kind: type[RemoteExceptionWrapper], links: list[Any]) -> RemoteExc
 
 
 def meaning_of_exit(exitcode: int) -> str:
-    """Say what a shell's exit code says beside that something has failed; often nothing."""
+    """Return the special meaning of a shell's exit code; empty if it only means failure."""
     if exitcode in _SHELL_EXIT_CODES:
         return _SHELL_EXIT_CODES[exitcode]
     number = -exitcode if exitcode < 0 else exitcode - 128

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class DataFuture(LeanFuture[File]):
-    """A file, once the task that writes it is done. As an argument of an app it is a dependency.
+    """The future of a file, done when the task that writes it is. As an argument of an app, a dependency.
 
     Args:
-        fut: What has to be done for the file to be there.
+        fut: The future of the task that writes the file, or of its transfer.
         file_obj: The file.
         tid: The task that writes it.
     """
@@ -32,7 +32,7 @@ class DataFuture(LeanFuture[File]):
         fut.add_done_callback(self.parent_callback)
 
     def parent_callback(self, parent_fu: Future[Any]) -> None:
-        """Be done as the parent is: with the file, or with what went wrong."""
+        """Finish with the file, or with the parent's exception or cancellation."""
         try:
             error = parent_fu.exception()
         except CancelledError:
@@ -45,7 +45,7 @@ class DataFuture(LeanFuture[File]):
 
     @property
     def parent(self) -> Future[Any]:
-        """What this waits for: the task that writes the file, or its transfer."""
+        """The future of the task that writes the file, or of its transfer."""
         return self._parent
 
     @property
@@ -60,9 +60,9 @@ class DataFuture(LeanFuture[File]):
 
     @property
     def filename(self) -> str:
-        """The local path of the file, as :attr:`filepath` is: upstream means that by it.
+        """The local path of the file, like :attr:`filepath`, for compatibility with upstream.
 
-        The last part of it is ``file_obj.filename``.
+        Its last part is ``file_obj.filename``.
         """
         return self.filepath
 

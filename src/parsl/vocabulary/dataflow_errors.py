@@ -5,9 +5,9 @@
     ParslError
     └── DataFlowException
         ├── BadCheckpoint
-        └── PropagatedException     a task failed because another one did
-            ├── DependencyError     ... one it depends on
-            └── JoinError           ... one that its join app returned
+        └── PropagatedException     a task failed because another task did
+            ├── DependencyError     ... a dependency
+            └── JoinError           ... a task that its join app returned
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-#: Of a longer chain of failures, the message names as many tasks next to the root, and at the near end.
+#: The message on a longer chain of failures names this many tasks at the near end, and next to the root.
 _NAMED_NEAR = 3
 _NAMED_FAR = 2
 
@@ -36,7 +36,7 @@ class BadCheckpoint(DataFlowException):
     """A checkpoint cannot be loaded.
 
     Args:
-        reason: What is wrong with it.
+        reason: The reason.
     """
 
     def __init__(self, reason: str) -> None:
@@ -50,20 +50,19 @@ class BadCheckpoint(DataFlowException):
 class PropagatedException(DataFlowException):
     """A task failed only because other tasks did.
 
-    The message names the root cause: the first exception that is not itself a propagated one, and the
-    task that raised it. However long the chain of tasks in between, making one of these and showing
-    it takes the same small time.
+    The message names the root cause: the first exception that is not itself propagated, and the task that
+    raised it. Creating and printing this exception takes the same short time for any length of the chain.
 
     Args:
-        dependent_exceptions_tids: For each task that failed: its exception, and its description,
-            such as ``"task 3"``.
-        task_id: The task that fails with this.
-        failure_description: The kind of failure, to open the message with.
+        dependent_exceptions_tids: The exception and the description (such as ``"task 3"``) of each task that
+            failed.
+        task_id: The task that fails with this exception.
+        failure_description: The kind of failure, which begins the message.
 
     Attributes:
         root_cause: The exception at the far end of the chain; also the ``__cause__``.
-        root_description: The task that raised it.
-        depth: How many tasks failed between the root cause and here, that one included.
+        root_description: The task that raised the root cause.
+        depth: The number of tasks that failed in the chain, including the one that raised the root cause.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class PropagatedException(DataFlowException):
             self._trace(*dependent_exceptions_tids[0])
 
     def _trace(self, cause: BaseException, description: str) -> None:
-        """Extend the nearest failure's own account of its cause by one link."""
+        """Extend the chain of the nearest failure by one link."""
         others = " (+ others)" if len(self.dependent_exceptions_tids) > 1 else ""
         link = _shortened(description, _DESCRIPTION_CHARS) + others
         if isinstance(cause, PropagatedException) and cause.root_cause is not None:
@@ -98,7 +97,7 @@ class PropagatedException(DataFlowException):
             self.root_cause, self.root_description = cause, description
             self.depth = 1
             self._near = self._far = (link,)
-        # Not the nearest one: that would only repeat the path, and a chain may have 100,000 links.
+        # The nearest exception would only repeat the path, and a chain may have 100,000 links.
         self.__cause__ = self.root_cause
 
     def __str__(self) -> str:
@@ -123,10 +122,10 @@ class PropagatedException(DataFlowException):
 
 
 class DependencyError(PropagatedException):
-    """A task was not run, because a task it depends on failed.
+    """A task was not run, because a dependency failed.
 
     Args:
-        dependent_exceptions_tids: For each dependency that failed: its exception and its description.
+        dependent_exceptions_tids: The exception and the description of each dependency that failed.
         task_id: The task that was not run.
     """
 
@@ -138,7 +137,7 @@ class JoinError(PropagatedException):
     """A join app failed, because a future that it returned did.
 
     Args:
-        dependent_exceptions_tids: For each future that failed: its exception and its description.
+        dependent_exceptions_tids: The exception and the description of each future that failed.
         task_id: The join app's task.
     """
 

@@ -1,4 +1,4 @@
-"""The name of a file, wherever it is."""
+"""Local and remote files by name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import os
 from parsl import validate
 from parsl.vocabulary import publish
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-#: A string without any of these names a local path, as it stands.
+#: A string without any of these characters is a local path, and needs no parsing.
 _URL_CHARACTERS = ":?#;%[]"
 
 
@@ -19,18 +15,18 @@ class File:
     """A file that a task reads or writes: a local path or a URL.
 
     Attributes:
-        url: As it was given.
-        scheme: Such as ``file`` (also for a plain path), ``http``, ``globus``.
-        netloc: The host, or what stands in its place.
+        url: The path or URL.
+        scheme: The scheme, such as ``file`` (also for a plain path), ``http`` or ``globus``.
+        netloc: The host, or its counterpart in other schemes.
         path: The path on that host.
         filename: The last part of the path.
-        local_path: Where the file is on the machine that uses it, once staging has said so.
+        local_path: The path on the machine that uses the file, once staging has set it.
 
     Args:
         url: A path or a URL.
 
     Raises:
-        ParameterError: It is neither, or empty.
+        ParameterError: The value is neither, or empty.
     """
 
     def __init__(self, url: os.PathLike[str] | str) -> None:
@@ -72,16 +68,10 @@ class File:
         return self.filepath
 
     def __repr__(self) -> str:
-        details: dict[str, Any] = {
-            "url": self.url,
-            "scheme": self.scheme,
-            "netloc": self.netloc,
-            "path": self.path,
-            "filename": self.filename,
-        }
+        names = ["url", "scheme", "netloc", "path", "filename"]
         if self.local_path is not None:
-            details["local_path"] = self.local_path
-        shown = " ".join(f"{name}={value}" for name, value in details.items())
+            names.append("local_path")
+        shown = " ".join(f"{name}={getattr(self, name)}" for name in names)
         return f"<{type(self).__name__} at {id(self):#x} {shown}>"
 
 

@@ -1,6 +1,6 @@
-"""A ``concurrent.futures.Future`` that costs little until somebody waits for it.
+"""A ``concurrent.futures.Future`` that costs little until a thread waits for it.
 
-The standard future makes a condition variable, its lock and three lists at birth: 2 KB, and most of
+The constructor of the standard future makes a condition variable, its lock and three lists: 2 KB, and most of
 the time of a short task. Here they exist only once a thread waits. Everything else is the standard
 future: ``isinstance``, ``concurrent.futures.wait``, ``as_completed``, ``asyncio.wrap_future``.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
     Callback = Callable[[Future[Any]], object]
-    #: What a future keeps: none, one, or a list of them.
+    #: A future keeps no callback, one, or a list of them.
     Callbacks = Callback | list[Callback] | None
     FinalState = Literal["FINISHED", "CANCELLED", "CANCELLED_AND_NOTIFIED"]
 
@@ -36,8 +36,8 @@ _CANCELLED_AND_NOTIFIED: Final = "CANCELLED_AND_NOTIFIED"
 _FINISHED: Final = "FINISHED"
 _DONE = (_FINISHED, _CANCELLED_AND_NOTIFIED, _CANCELLED)
 
-#: Guards every future that has no condition yet, and the making of conditions. Held for a few
-#: instructions at a time. Reentrant, because a signal handler or a finalizer may come in between.
+#: Guards every future without a condition, and the creation of conditions. Threads hold it for a few
+#: instructions. It is reentrant, because a signal handler or a finalizer may run in between.
 _LOCK = threading.RLock()
 
 os.register_at_fork(after_in_child=_LOCK._at_fork_reinit)  # type: ignore[attr-defined]
@@ -46,13 +46,13 @@ os.register_at_fork(after_in_child=_LOCK._at_fork_reinit)  # type: ignore[attr-d
 class LeanFuture(Future["R"]):
     """A future whose lock and condition are made when the first thread waits.
 
-    Any thread may use it. The rule that keeps it correct: as long as ``_cond`` is None, state and
-    callbacks change only under the module's lock; a condition is made under that same lock, and from
-    then on they change only under the condition, which is never taken away again. So whoever holds
-    the condition, as the standard library's functions do, sees a state that does not move.
+    Any thread may use it. One rule keeps it correct: as long as ``_cond`` is None, state and callbacks change
+    only under the module's lock. A condition is made under the same lock, is never removed, and from then on
+    guards state and callbacks. Code that holds the condition, such as the standard library's functions,
+    therefore sees a constant state.
 
-    ``await future`` works inside asyncio. Cancelling the coroutine that awaits does *not* cancel the
-    future: others may want its result. Call ``cancel()`` for that.
+    ``await future`` works inside asyncio. Cancelling the coroutine that awaits does *not* cancel the future,
+    because others may need its result. Call ``cancel()`` to cancel it.
     """
 
     __slots__ = ("_cond", "_done_callbacks", "_exception", "_result", "_state", "_waiters")
@@ -65,7 +65,7 @@ class LeanFuture(Future["R"]):
     _done_callbacks: Callbacks
 
     def __init__(self) -> None:
-        # Future.__init__ is not called: it would make what this class exists to avoid.
+        # Future.__init__ would make the objects that this class avoids.
         self._state = _PENDING
         self._result = None
         self._exception = None
@@ -74,7 +74,7 @@ class LeanFuture(Future["R"]):
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]
-        """The condition the standard library expects, made on demand together with the waiters."""
+        """The condition that the standard library expects, made on demand together with the waiters."""
         if self._cond is None:
             condition = threading.Condition()
             with _LOCK:
@@ -84,27 +84,27 @@ class LeanFuture(Future["R"]):
         return self._cond
 
     def done(self) -> bool:
-        """Whether it has a result, an exception, or was cancelled."""
+        """Whether the future has a result or an exception, or was cancelled."""
         return self._state in _DONE
 
     def running(self) -> bool:
-        """Whether it is known to be executing."""
+        """Whether the call is known to be executing."""
         return self._state == _RUNNING
 
     def cancelled(self) -> bool:
-        """Whether it was cancelled."""
+        """Whether the future was cancelled."""
         return self._state in (_CANCELLED, _CANCELLED_AND_NOTIFIED)
 
     def result(self, timeout: float | None = None) -> R:
-        """Return the result, waiting for it if need be.
+        """Return the result, and wait for it if necessary.
 
         Args:
-            timeout: The longest to wait, in seconds; None waits without limit.
+            timeout: How long to wait, in seconds; None means without limit.
 
         Raises:
-            TimeoutError: It is not done in time.
-            CancelledError: It was cancelled.
-            Exception: Whatever the call raised.
+            TimeoutError: The future is not done in time.
+            CancelledError: The future was cancelled.
+            Exception: Any exception that the call raised.
         """
         if self._state == _FINISHED and self._exception is None:
             return self._result  # type: ignore[return-value]
@@ -112,19 +112,19 @@ class LeanFuture(Future["R"]):
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return what the call raised, or None; waits and raises as :meth:`result` does."""
+        """Return the exception that the call raised, or None; waits and raises like :meth:`result`."""
         if self._state == _FINISHED:
             return self._exception
         self._check_wait()
         return super().exception(timeout)
 
     def _check_wait(self) -> None:
-        """Called before somebody may wait. Raises: why that would be in vain."""
+        """Raise an error if waiting would be in vain; called before a thread may wait."""
 
     def add_done_callback(self, fn: Callback) -> None:
-        """Have ``fn(self)`` called once when the future is done: at once if it is.
+        """Call ``fn(self)`` once when the future is done, immediately if it is done already.
 
-        An exception that it raises is logged.
+        An exception that ``fn`` raises is logged.
         """
         if self._state not in _DONE:
             with _LOCK:
@@ -140,37 +140,37 @@ class LeanFuture(Future["R"]):
         self._run_callbacks(fn)
 
     def set_result(self, result: R) -> None:
-        """Finish with a result. For whoever runs the call.
+        """Finish with a result; for the code that runs the call.
 
         Raises:
-            InvalidStateError: It is done already.
+            InvalidStateError: The future is done already.
         """
         callbacks = self._finish(_FINISHED, result, None)
         if callbacks is not None:
             self._run_callbacks(callbacks)
 
     def set_exception(self, exception: BaseException | None) -> None:
-        """Finish with an exception. For whoever runs the call.
+        """Finish with an exception; for the code that runs the call.
 
         Raises:
-            InvalidStateError: It is done already.
+            InvalidStateError: The future is done already.
         """
         callbacks = self._finish(_FINISHED, None, exception)
         if callbacks is not None:
             self._run_callbacks(callbacks)
 
     def set_cancelled(self) -> None:
-        """Finish as cancelled, even though it runs. For whoever has ended the call.
+        """Finish as cancelled, even while running; for the code that has ended the call.
 
         Raises:
-            InvalidStateError: It is done already.
+            InvalidStateError: The future is done already.
         """
         callbacks = self._finish(_CANCELLED_AND_NOTIFIED, None, None)
         if callbacks is not None:
             self._run_callbacks(callbacks)
 
     def cancel(self) -> bool:
-        """Cancel the call unless it runs or is done. Returns whether it is cancelled."""
+        """Cancel the call unless it is running or done. Returns whether it is cancelled."""
         if self._state in (_RUNNING, _FINISHED):
             return False
         try:
@@ -182,7 +182,7 @@ class LeanFuture(Future["R"]):
         return True
 
     def set_running_or_notify_cancel(self) -> bool:
-        """Mark as running; returns False if it was cancelled before. For whoever runs the call."""
+        """Mark the future as running; returns False if it was cancelled. For the code that runs the call."""
         if self._cond is None:
             with _LOCK:
                 if self._cond is None and self._state == _PENDING:
@@ -196,7 +196,7 @@ class LeanFuture(Future["R"]):
         return asyncio.shield(asyncio.wrap_future(self)).__await__()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{self!r} cannot be pickled: it lives in this process. Pass its result() instead")
+        raise TypeError(f"{self!r} cannot be pickled: it belongs to this process. Pass its result() instead")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self._outcome()}>"
@@ -219,19 +219,15 @@ class LeanFuture(Future["R"]):
             self._done_callbacks = [present, fn]  # type: ignore[list-item]
 
     def _finish(
-        self,
-        state: FinalState,
-        result: R | None,
-        exception: BaseException | None,
-        only_pending: bool = False,
+        self, state: FinalState, result: R | None, exception: BaseException | None, only_pending: bool = False
     ) -> Callbacks:
-        """Enter a final state and wake those who wait.
+        """Enter a final state and wake the waiting threads.
 
         Returns:
-            The callbacks, which the caller now has to run.
+            The callbacks, which the caller must run.
 
         Raises:
-            InvalidStateError: It is done already; or it runs, and ``only_pending``.
+            InvalidStateError: The future is done already, or running although it must be pending.
         """
         if self._cond is None:
             with _LOCK:
@@ -252,7 +248,7 @@ class LeanFuture(Future["R"]):
         self._exception = exception
         callbacks = self._done_callbacks
         self._done_callbacks = None
-        self._state = state  # last: readers without a lock look at it first
+        self._state = state  # last, because readers without a lock read it first
         return callbacks
 
     def _notify_waiters(self, state: FinalState, exception: BaseException | None) -> None:
@@ -277,5 +273,5 @@ class LeanFuture(Future["R"]):
         except BaseException:
             if threading.current_thread() is threading.main_thread():
                 raise  # Ctrl-C, most likely
-            # sys.exit() in a callback must not end the thread that brings everybody's results.
+            # sys.exit() in a callback must not end the thread that delivers all results.
             logger.exception("exception calling callback for %r", self)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: The arguments of an app call for the kernel. A default in the function's signature counts as given in the
-#: call. The function receives those for which it has a parameter.
+#: The arguments of an app call that are meant for the kernel. A default in the function's signature counts as
+#: an argument of the call. The function receives those for which it has a parameter.
 SPECIAL_NAMES = frozenset(
     ("inputs", "outputs", "stdout", "stderr", "walltime", "label", "parsl_resource_specification")
 )

@@ -1,8 +1,7 @@
 """Exceptions as plain data: packed where they were raised, unpacked where they are needed.
 
-An exception is packed with its traceback and with the exceptions it was raised from. Each of them
-travels as bytes of its own, next to a description in words, so that one which cannot be pickled, or
-cannot be unpickled over there, costs its own details only.
+An exception is packed together with its traceback and its causes. Each of them has a pickle and a text of its
+own, so that one that cannot be pickled or unpickled loses only its own details.
 """
 
 from __future__ import annotations
@@ -15,35 +14,35 @@ if TYPE_CHECKING:
     from typing import Any, TypedDict
 
     class Link(TypedDict):
-        """One exception of a chain, and how it leads to the next."""
+        """One exception of a chain, and its relation to the next one."""
 
-        name: str  #: of its class, with the module
-        pickled: bytes | None  #: None if it could not be
-        description: str  #: in words, with the remote traceback; for when it cannot be unpickled
-        problem: str  #: why it could not be pickled, if it could not
-        traceback: dict[str, Any] | None  #: as tblib writes it
-        is_cause: bool  #: whether the next one is its cause ("raise ... from"), or merely its context
+        name: str  #: module and name of its class
+        pickled: bytes | None  #: None if the exception cannot be pickled
+        description: str  #: message and remote traceback, in case the exception cannot be unpickled
+        problem: str  #: why the exception cannot be pickled; empty if it can
+        traceback: dict[str, Any] | None  #: in the form of tblib
+        is_cause: bool  #: whether the next one is its cause ("raise ... from") or only its context
         suppress_context: bool
 
 
-#: Longer chains of causes are cut off here.
+#: Longer chains of causes are truncated.
 _MAX_LINKS = 20
 
-#: Groups within groups deeper than this are put in words.
+#: Exception groups that are nested deeper than this are replaced by their description.
 _MAX_GROUP_DEPTH = 5
 _DESCRIPTION_CHARS = 10_000
 
 
 def pack(error: BaseException, traceback: TracebackType | None, group_depth: int = 0) -> list[Link]:
-    """Turn an exception into plain data; never raises.
+    """Convert an exception into plain data; never raises.
 
     Args:
         error: The exception.
-        traceback: Where it was raised.
-        group_depth: How many exception groups it is in.
+        traceback: The traceback of the exception.
+        group_depth: The number of exception groups that contain it.
 
     Returns:
-        The exception, and those it was raised from, the nearest first.
+        The exception and its causes, the nearest first.
     """
     links: list[Link] = []
     current: BaseException | None = error
@@ -57,9 +56,9 @@ def pack(error: BaseException, traceback: TracebackType | None, group_depth: int
 
 
 def unpack(links: list[Link]) -> BaseException:
-    """Make the exception again, with its traceback and causes; never raises.
+    """Return the exception with its traceback and causes; never raises.
 
-    What cannot be unpickled here becomes an :class:`AppException` that describes it.
+    An exception that cannot be unpickled is replaced by an :class:`AppException` that describes it.
     """
     later: BaseException | None = None
     for link in reversed(links):
@@ -89,23 +88,23 @@ def _pack_one(error: BaseException, traceback: TracebackType | None, group_depth
 
 
 def _pickled(parts: object) -> tuple[bytes | None, str]:
-    """Returns: the pickle, and the reason why there is none."""
+    """Return the pickle, and why it is missing or incomplete (empty if it is complete)."""
     import pickle
 
     try:
         return pickle.dumps(parts, protocol=5), ""
     except BaseException:
-        pass  # perhaps its class is defined where pickle cannot name it; cloudpickle sends the class along
+        pass  # cloudpickle also sends classes that cannot be imported
     try:
         import cloudpickle
 
         return cloudpickle.dumps(parts, protocol=5), ""
     except BaseException as problem:
-        return _pickled_without_attributes(parts), _told(problem)
+        return _pickled_without_attributes(parts), _shown(problem)
 
 
 def _pickled_without_attributes(parts: object) -> bytes | None:
-    """The exception less those of its attributes that cannot be pickled, if that is all that is wrong."""
+    """Pickle an exception without the attributes that cannot be pickled; None if that is not enough."""
     if not isinstance(parts, tuple):
         return None
     try:
@@ -129,10 +128,10 @@ def _can_be_pickled(value: object) -> bool:
 
 
 def _parts(error: BaseException, group_depth: int) -> object:
-    """Take apart an exception that leaves pickling to Python: class, arguments, attributes, group members.
+    """Split an exception without a reducer of its own into class, arguments, attributes and group members.
 
-    Python would call its class with ``args``, which fails for every class whose ``__init__`` hands
-    something other than its own parameters to ``super().__init__``.
+    Python's own unpickling calls the class with ``args``, which fails for every class whose ``__init__``
+    passes something other than its own parameters to ``super().__init__``.
     """
     kind = type(error)
     if (
@@ -179,7 +178,7 @@ def _unpack_one(link: Link) -> BaseException:
         try:
             error = _assembled(pickle.loads(link["pickled"]))
         except Exception as unpickling:
-            problem = f"unpickling it raised {_told(unpickling)}"
+            problem = f"unpickling it raised {_shown(unpickling)}"
         else:
             problem = "unpickling it gave something that is not an exception"
     if not isinstance(error, BaseException):
@@ -195,11 +194,11 @@ def _described(error: BaseException, traceback: TracebackType | None) -> str:
     try:
         frames = "".join(format_tb(traceback))
     except BaseException as problem:
-        frames = f"(no traceback: {_told(problem)})\n"
-    return frames[-_DESCRIPTION_CHARS:] + _told(error)
+        frames = f"(no traceback: {_shown(problem)})\n"
+    return frames[-_DESCRIPTION_CHARS:] + _shown(error)
 
 
-def _told(error: BaseException) -> str:
+def _shown(error: BaseException) -> str:
     try:
         text = str(error)
     except BaseException as problem:
@@ -215,7 +214,7 @@ def _traceback_as_data(traceback: TracebackType | None) -> dict[str, Any] | None
 
         return dict(Traceback(traceback).to_dict())
     except Exception:
-        return None  # the description has it in words
+        return None  # the description contains the frames
 
 
 def _traceback_from_data(data: dict[str, Any] | None) -> TracebackType | None:

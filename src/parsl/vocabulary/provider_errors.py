@@ -4,8 +4,8 @@
 
     ParslError
     └── ExecutionProviderException
-        ├── ScaleOutFailed            a block could not be asked for
-        ├── SchedulerMissingArgs      a provider was not told something it needs
+        ├── ScaleOutFailed            a block could not be requested
+        ├── SchedulerMissingArgs      a required parameter is missing
         ├── ScriptPathError           a job script could not be written or found
         ├── SubmitException           the scheduler refused a job
         └── BadLauncher               (parsl.launchers.errors) also a TypeError
@@ -26,11 +26,11 @@ class ExecutionProviderException(ParslError):
 
 
 class ScaleOutFailed(ExecutionProviderException):
-    """A provider could not ask for another block.
+    """A provider could not request another block.
 
     Args:
         provider: The provider, or its label.
-        reason: What went wrong.
+        reason: The reason.
     """
 
     def __init__(self, provider: object, reason: object) -> None:
@@ -43,10 +43,10 @@ class ScaleOutFailed(ExecutionProviderException):
 
 
 class SchedulerMissingArgs(ExecutionProviderException):
-    """A provider was not told something that its scheduler insists on.
+    """A provider lacks a parameter that its scheduler requires.
 
     Args:
-        missing_keywords: The parameters that are missing.
+        missing_keywords: The missing parameters.
         sitename: The provider, or its label.
     """
 
@@ -62,11 +62,11 @@ class SchedulerMissingArgs(ExecutionProviderException):
 
 
 class ScriptPathError(ExecutionProviderException):
-    """A job script could not be written, or is not where it should be.
+    """A job script could not be written or found.
 
     Args:
         script_path: The script.
-        reason: What went wrong.
+        reason: The reason.
     """
 
     def __init__(self, script_path: object, reason: object) -> None:
@@ -79,16 +79,16 @@ class ScriptPathError(ExecutionProviderException):
 
 
 class SubmitException(ExecutionProviderException):
-    """A scheduler did not take a job.
+    """A scheduler refused a job.
 
     Args:
         job_name: The job.
-        message: What went wrong.
-        stdout: What the submit command wrote to its standard output.
-        stderr: What the submit command wrote to its standard error.
+        message: The reason.
+        stdout: The standard output of the submit command.
+        stderr: The standard error of the submit command.
         retcode: The exit code of the submit command.
         command: The submit command and its arguments.
-        is_permanent: Whether the scheduler would refuse it again, whenever it is tried.
+        is_permanent: Whether the scheduler would refuse every further attempt.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class SubmitException(ExecutionProviderException):
 
     @property
     def task_name(self) -> str:
-        """The job's name, as older versions called it."""
+        """The job's name, under the name that older versions used."""
         return self.job_name
 
     def __str__(self) -> str:
