@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FakeProvider(ExecutionProvider):
-    """Its jobs are "j1", "j2", ..., and are what ``states`` says. Insists on one call at a time."""
+    """Its jobs are "j1", "j2", ...; ``states`` has their statuses. It allows only one call at a time."""
 
     submits_at_once = True
 
@@ -29,7 +29,7 @@ class FakeProvider(ExecutionProvider):
         self.states: dict[object, JobStatus] = {}
         self.commands: list[tuple[str, str]] = []
         self.cancellations: list[list[object]] = []
-        self.asked: list[list[object]] = []
+        self.queries: list[list[object]] = []
         self.before_submit_returns: Callable[[str], None] = lambda job_id: None
         self.raises: Exception | None = None
         self.tries = 0
@@ -55,7 +55,7 @@ class FakeProvider(ExecutionProvider):
         assert self._busy.acquire(blocking=False), "two calls at once"
         try:
             self.tries += 1
-            self._raise_if_told()
+            self._raise_if_set()
             self.commands.append((command, job_name))
             job_id = f"j{len(self.commands)}"
             self.states[job_id] = JobStatus(JobState.PENDING)
@@ -67,8 +67,8 @@ class FakeProvider(ExecutionProvider):
     def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
         assert self._busy.acquire(blocking=False), "two calls at once"
         try:
-            self.asked.append(list(job_ids))
-            self._raise_if_told()
+            self.queries.append(list(job_ids))
+            self._raise_if_set()
             return [self.states[job_id] for job_id in job_ids]
         finally:
             self._busy.release()
@@ -76,7 +76,7 @@ class FakeProvider(ExecutionProvider):
     def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
         assert self._busy.acquire(blocking=False), "two calls at once"
         try:
-            self._raise_if_told()
+            self._raise_if_set()
             self.cancellations.append(list(job_ids))
             return [self.cancels] * len(job_ids)
         finally:
@@ -85,7 +85,7 @@ class FakeProvider(ExecutionProvider):
     def has_changed(self, job_ids: Sequence[object]) -> bool:
         return not self.signs.isdisjoint(job_ids)
 
-    def _raise_if_told(self) -> None:
+    def _raise_if_set(self) -> None:
         if self.raises is not None:
             raise self.raises
 

@@ -1,4 +1,4 @@
-"""What a plug-in executor gets from the base class."""
+"""What plug-in executors inherit from the base class."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Plugin(ParslExecutor):
         self.is_shut_down = True
 
 
-def test_submit_and_shutdown_are_the_plugins_business() -> None:
+def test_plugins_must_define_submit_and_shutdown() -> None:
     with pytest.raises(TypeError, match="abstract"):
         ParslExecutor()  # type: ignore[abstract]
     assert ParslExecutor.__abstractmethods__ == {"submit", "shutdown"}

@@ -1,4 +1,4 @@
-"""Errors of executors, and the lazy package they stand in."""
+"""Errors of executors, and the package's lazy imports."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Executor:
         (BadMessage("truncated"), "Received an unsupported message: truncated"),
     ],
 )
-def test_words_survive_pickling(error, words):
+def test_texts_survive_pickling(error, words):
     assert str(error) == words
     arrived = pickle.loads(pickle.dumps(error))
     assert (type(arrived), str(arrived)) == (type(error), words)
     assert isinstance(error, ParslError)
 
 
-def test_executor_is_kept_here_and_named_elsewhere():
+def test_an_error_has_the_executor_and_its_pickle_the_label():
     executor = Executor()
     error = ExecutorError(executor, "no")
     assert error.executor is executor
@@ -78,7 +78,7 @@ def test_a_lost_thread_is_named_and_survives_pickling() -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-def test_package_names_what_it_has():
+def test_the_package_lists_its_executors():
     assert {"HighThroughputExecutor", "ThreadPoolExecutor"} <= set(dir(parsl.executors))
     with pytest.raises(AttributeError, match=r"no attribute 'Banana'; the executors there are: HighThr"):
         _ = parsl.executors.Banana

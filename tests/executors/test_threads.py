@@ -45,7 +45,7 @@ def bash(line: str) -> BashTask:
 
 
 class Gate:
-    """A function that waits until it is let through, and says when it has been entered."""
+    """A function that waits until the gate is open, and signals when it has been entered."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
@@ -60,7 +60,7 @@ class Gate:
         self._open.set()
 
 
-def test_it_calls_functions(executor: ThreadPoolExecutor) -> None:
+def test_functions_are_called(executor: ThreadPoolExecutor) -> None:
     assert executor.submit(max, {}, 1, 5).result() == 5
     assert executor.submit(dict, {}, a=1).result() == {"a": 1}
     with pytest.raises(ZeroDivisionError):
@@ -77,7 +77,7 @@ def test_the_traceback_begins_in_the_function(executor: ThreadPoolExecutor) -> N
     assert error.__traceback__.tb_frame.f_code.co_name == "failing"
 
 
-def test_every_task_gets_a_thread_while_there_are_some_left() -> None:
+def test_every_task_gets_a_thread_up_to_the_limit() -> None:
     executor = ThreadPoolExecutor(max_threads=64)
     executor.start()
     for _ in range(20):
@@ -92,7 +92,7 @@ def test_threads_have_the_prefix(executor: ThreadPoolExecutor) -> None:
     assert ThreadPoolExecutor(thread_name_prefix="mine").thread_name_prefix == "mine"
 
 
-def test_nothing_of_a_finished_task_is_kept(executor: ThreadPoolExecutor, wait_until: WaitUntil) -> None:
+def test_finished_tasks_are_not_kept_in_memory(executor: ThreadPoolExecutor, wait_until: WaitUntil) -> None:
     class Thing:
         pass
 
@@ -111,7 +111,7 @@ def test_nothing_of_a_finished_task_is_kept(executor: ThreadPoolExecutor, wait_u
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
-def test_what_would_end_a_process_fails_only_the_task(
+def test_errors_that_end_a_process_fail_only_the_task(
     executor: ThreadPoolExecutor, error: BaseException
 ) -> None:
     def failing() -> None:
@@ -134,14 +134,14 @@ def test_a_callback_that_exits_does_not_end_the_thread(executor: ThreadPoolExecu
     assert wait([executor.submit(barrier.wait, {}, 20) for _ in range(2)], timeout=30).not_done == set()
 
 
-def test_a_specification_is_refused_but_for_what_is_known(executor: ThreadPoolExecutor) -> None:
+def test_unknown_keys_of_a_specification_are_refused(executor: ThreadPoolExecutor) -> None:
     with pytest.raises(InvalidResourceSpecification, match="'cores'"):
         executor.submit(int, {"cores": 1})
     assert executor.submit(int, {"priority": 1, "walltime_s": None}).result() == 0
     assert executor.submit(int, None).result() == 0
 
 
-def test_it_has_to_be_started() -> None:
+def test_an_executor_must_be_started() -> None:
     with pytest.raises(ExecutorError, match=r"not started.*parsl\.load"):
         ThreadPoolExecutor().submit(int, {})
     ThreadPoolExecutor().shutdown()
@@ -169,16 +169,13 @@ def test_wrong_parameters_are_named(options: dict[str, Any], name: str) -> None:
         ThreadPoolExecutor(**options)
 
 
-def test_its_repr_is_the_call_that_makes_it() -> None:
+def test_the_repr_is_the_constructor_call() -> None:
     assert repr(ThreadPoolExecutor(max_threads=None)) == (
         "ThreadPoolExecutor(\n    label='threads',\n    max_threads=None,\n"
         "    thread_name_prefix='ThreadPoolExecutor-threads',\n    storage_access=None,\n"
         "    working_dir=None,\n    remote_monitoring_radio=None\n)"
     )
     assert not ThreadPoolExecutor().monitor_resources()
-
-
-# Ending tasks
 
 
 def test_a_queued_task_is_cancelled_at_once(executor: ThreadPoolExecutor) -> None:
@@ -234,7 +231,7 @@ def test_cancelling_at_any_moment_leaves_nothing_behind(executor: ThreadPoolExec
     assert wait([executor.submit(barrier.wait, {}, 20) for _ in range(2)], timeout=30).not_done == set()
 
 
-def test_an_interruption_hits_its_own_task_only(executor: ThreadPoolExecutor) -> None:
+def test_an_interruption_affects_only_its_own_task(executor: ThreadPoolExecutor) -> None:
     def takes(duration_s: float) -> str:
         end_s = time.perf_counter() + duration_s
         while time.perf_counter() < end_s:
@@ -259,16 +256,13 @@ def test_a_stuck_thread_is_replaced(executor: ThreadPoolExecutor) -> None:
     gate.open()
 
 
-# The end of the executor
-
-
-def test_shutdown_runs_what_is_queued(executor: ThreadPoolExecutor) -> None:
+def test_shutdown_runs_queued_tasks(executor: ThreadPoolExecutor) -> None:
     futures = [executor.submit(time.sleep, {}, 0.005) for _ in range(20)]
     executor.shutdown()
     assert all(future.done() and not future.cancelled() for future in futures)
 
 
-def test_shutdown_without_waiting_runs_it_too(executor: ThreadPoolExecutor) -> None:
+def test_shutdown_without_waiting_runs_queued_tasks(executor: ThreadPoolExecutor) -> None:
     gate = Gate()
     futures = [executor.submit(gate, {}) for _ in range(5)]
     executor.shutdown(block=False)
@@ -287,14 +281,14 @@ def test_shutdown_leaves_no_threads(wait_until: WaitUntil) -> None:
         assert threading.active_count() == before
 
 
-def test_no_task_is_taken_after_shutdown(executor: ThreadPoolExecutor) -> None:
+def test_no_task_is_accepted_after_shutdown(executor: ThreadPoolExecutor) -> None:
     executor.shutdown()
     with pytest.raises(RuntimeError, match="after its shutdown"):
         executor.submit(int, {})
     executor.shutdown()
 
 
-def test_no_future_is_lost_in_a_shutdown_that_overtakes_submissions() -> None:
+def test_no_future_is_lost_in_a_shutdown_during_submissions() -> None:
     for _ in range(5):
         executor = ThreadPoolExecutor(max_threads=2)
         executor.start()
@@ -316,13 +310,13 @@ def test_no_future_is_lost_in_a_shutdown_that_overtakes_submissions() -> None:
         assert wait(futures, timeout=60).not_done == set()
 
 
-def test_it_can_be_started_again(executor: ThreadPoolExecutor) -> None:
+def test_an_executor_can_be_started_again(executor: ThreadPoolExecutor) -> None:
     executor.shutdown()
     executor.start()
     assert executor.submit(int, {}).result(timeout=60) == 0
 
 
-def test_when_the_time_for_shutdown_is_up_everything_ends(tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_a_shutdown_with_a_limit_ends_everything(tmp_path: Path, wait_until: WaitUntil) -> None:
     executor = ThreadPoolExecutor(max_threads=3)
     executor.start()
     gate = Gate()

@@ -32,7 +32,7 @@ class BlockProviderExecutor(ParslExecutor):
 
     A subclass defines how a block is started (:meth:`launch_command`) and how many workers a node has
     (:attr:`workers_per_node`). It may report what its blocks are doing (:meth:`block_activity`), keep its
-    tasks elsewhere than in :attr:`tasks`, and override the other methods of the first section.
+    tasks elsewhere than in :attr:`tasks`, and override the methods up to :meth:`prepare_scale_in`.
 
     It calls ``blocks.start()`` when managers can connect and ``blocks.cancel_all()`` when it shuts down,
     begins ``submit`` with :meth:`raise_if_bad` and ends it with ``blocks.tasks_added(outstanding)``, and
@@ -68,8 +68,6 @@ class BlockProviderExecutor(ParslExecutor):
         self.blocks = BlockSet(self, provider, clock)
         self._bad_because: BaseException | None = None
         self._tasks: dict[object, Future[Any]] = {}
-
-    # For subclasses to override
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts the managers of a block, and runs as long as they do."""
@@ -126,8 +124,6 @@ class BlockProviderExecutor(ParslExecutor):
             Those that are still idle; the others have received a task meanwhile, and stay.
         """
         return block_ids
-
-    # Blocks, under the names that upstream's users call
 
     @property
     def provider(self) -> ExecutionProvider | None:
@@ -188,8 +184,6 @@ class BlockProviderExecutor(ParslExecutor):
     def scale_in_facade(self, n: int, max_idletime: float | None = None) -> list[str]:
         """Cancel ``n`` blocks; see :meth:`scale_in`."""
         return self.scale_in(n, max_idletime)
-
-    # Failing for good
 
     def handle_errors(self, status: dict[str, JobStatus]) -> None:
         """Let the block error handler judge the blocks, unless the executor has failed for good.

@@ -5,10 +5,12 @@ from parsl.executors.blocks.polling_schedule import PollingSchedule
 INTERVAL_S = 30.0
 
 
-def asked_at_s(times: PollingSchedule, until_s: int, signs: range = range(0), start_s: int = 0) -> list[int]:
+def queried_at_s(
+    times: PollingSchedule, until_s: int, events: range = range(0), start_s: int = 0
+) -> list[int]:
     asked = []
     for second in range(start_s, until_s):
-        if second in signs:
+        if second in events:
             times.event()
         is_due_in_s = times.due_in_s(second)
         if times.take_due(second, INTERVAL_S):
@@ -19,35 +21,35 @@ def asked_at_s(times: PollingSchedule, until_s: int, signs: range = range(0), st
     return asked
 
 
-def test_without_a_job_nobody_is_asked() -> None:
-    assert asked_at_s(PollingSchedule(), 1000) == []
+def test_without_a_job_there_is_no_query() -> None:
+    assert queried_at_s(PollingSchedule(), 1000) == []
 
 
-def test_after_a_submission_it_is_asked_soon_and_then_seldom() -> None:
+def test_queries_after_a_submission_become_less_frequent() -> None:
     times = PollingSchedule()
     times.job_submitted(0)
-    assert asked_at_s(times, 130) == [2, 12, 32, 62, 92, 122]
+    assert queried_at_s(times, 130) == [2, 12, 32, 62, 92, 122]
 
 
-def test_after_a_sign_it_is_asked_at_once_and_a_few_times_more() -> None:
+def test_an_event_causes_a_query_at_once_and_a_few_more() -> None:
     times = PollingSchedule()
     times.job_submitted(0)
-    assert asked_at_s(times, 130, signs=range(40, 41)) == [2, 12, 32, 40, 41, 43, 47, 55, 85, 115]
+    assert queried_at_s(times, 130, events=range(40, 41)) == [2, 12, 32, 40, 41, 43, 47, 55, 85, 115]
 
 
-def test_signs_without_end_make_no_storm_of_questions() -> None:
+def test_endless_events_cause_few_queries() -> None:
     times = PollingSchedule()
     times.job_submitted(0)
-    asked = asked_at_s(times, 300, signs=range(100, 300))
+    asked = queried_at_s(times, 300, events=range(100, 300))
     assert len([second for second in asked if second >= 150]) <= 16
-    assert len(asked_at_s(times, 700, start_s=300)) <= 15
-    assert asked_at_s(times, 710, signs=range(700, 701), start_s=700) == [700, 701, 703, 707]
+    assert len(queried_at_s(times, 700, start_s=300)) <= 15
+    assert queried_at_s(times, 710, events=range(700, 701), start_s=700) == [700, 701, 703, 707]
 
 
-def test_a_reported_end_is_asked_about_at_once_whatever_was_before() -> None:
+def test_a_known_end_causes_a_query_at_once() -> None:
     times = PollingSchedule()
     times.job_submitted(0)
-    assert asked_at_s(times, 3) == [2]
+    assert queried_at_s(times, 3) == [2]
     for second in (3, 4, 5):
         times.job_ended()
         assert times.take_due(second, INTERVAL_S)

@@ -1,4 +1,4 @@
-"""How an executor's blocks are submitted: in the background, again after a while, or never again."""
+"""How an executor's blocks are submitted: in the background, again after a pause, or never again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORDS = "Can Never Run: Insufficient amount of resource: ncpus"
 
 
 class SlowProvider(FakeProvider):
-    """A scheduler that takes no job before it may."""
+    """A scheduler that accepts jobs only when the test lets it."""
 
     submits_at_once = False
 
@@ -43,7 +43,7 @@ def assert_(condition: bool) -> None:
     assert condition
 
 
-def test_a_slow_scheduler_is_not_waited_for(wait_until: WaitUntil) -> None:
+def test_callers_do_not_wait_for_a_slow_scheduler(wait_until: WaitUntil) -> None:
     provider = SlowProvider(init_blocks=3)
     executor = FakeExecutor(provider)
     assert executor.blocks.start() == ["0", "1", "2"]
@@ -58,7 +58,7 @@ def test_a_slow_scheduler_is_not_waited_for(wait_until: WaitUntil) -> None:
     assert len(provider.commands) == 5
 
 
-def test_a_job_that_is_being_submitted_at_the_end_is_cancelled(wait_until: WaitUntil) -> None:
+def test_a_job_that_is_being_submitted_during_shutdown_is_cancelled(wait_until: WaitUntil) -> None:
     provider = SlowProvider(init_blocks=2)
     executor = FakeExecutor(provider)
     executor.blocks.start()
@@ -71,7 +71,7 @@ def test_a_job_that_is_being_submitted_at_the_end_is_cancelled(wait_until: WaitU
     assert {status.state for status in executor.status_facade.values()} == {JobState.SCALED_IN}
 
 
-def test_a_submission_that_takes_too_long_at_the_end_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_submission_that_takes_too_long_during_shutdown_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     provider = SlowProvider()
     executor = FakeExecutor(provider)
     executor.blocks.start()
@@ -83,7 +83,7 @@ def test_a_submission_that_takes_too_long_at_the_end_is_told_of(caplog: pytest.L
     assert provider.cancelled == ["j1"]
 
 
-def test_a_failure_that_may_pass_is_tried_again_and_counts_towards_max_blocks() -> None:
+def test_after_a_temporary_failure_blocks_wait_and_count_towards_max_blocks() -> None:
     provider = FakeProvider(init_blocks=3)
     executor = FakeExecutor(provider)
     provider.raises = BUSY
@@ -104,7 +104,7 @@ def test_a_failure_that_may_pass_is_tried_again_and_counts_towards_max_blocks() 
     assert executor.executor_exception is None
 
 
-def test_a_failure_that_does_not_pass_fails_the_blocks_in_the_end() -> None:
+def test_blocks_fail_when_submissions_have_failed_for_too_long() -> None:
     provider = FakeProvider(init_blocks=2)
     executor = FakeExecutor(provider)
     provider.raises = BUSY
@@ -117,7 +117,7 @@ def test_a_failure_that_does_not_pass_fails_the_blocks_in_the_end() -> None:
     assert "server is busy" in str(executor.executor_exception)
 
 
-def test_a_waiting_block_is_given_back_without_having_been_submitted() -> None:
+def test_a_waiting_block_is_scaled_in_without_a_submission() -> None:
     provider = FakeProvider(init_blocks=2)
     executor = FakeExecutor(provider)
     provider.raises = BUSY
@@ -130,7 +130,7 @@ def test_a_waiting_block_is_given_back_without_having_been_submitted() -> None:
     assert list(executor.blocks_to_job_id) == ["1"]
 
 
-def test_a_refusal_for_good_stops_at_once_with_the_schedulers_words() -> None:
+def test_a_permanent_refusal_fails_the_tasks_at_once_with_the_schedulers_words() -> None:
     provider = FakeProvider(init_blocks=3)
     executor = FakeExecutor(provider)
     future = executor.submit(len, {})
@@ -145,7 +145,7 @@ def test_a_refusal_for_good_stops_at_once_with_the_schedulers_words() -> None:
     assert executor.scale_out_facade(1) == []
 
 
-def test_a_refusal_for_good_lets_the_blocks_that_there_are_go_on() -> None:
+def test_after_a_permanent_refusal_the_other_blocks_continue() -> None:
     provider = FakeProvider(init_blocks=1)
     executor = FakeExecutor(provider)
     executor.blocks.start()
@@ -161,7 +161,7 @@ def test_a_refusal_for_good_lets_the_blocks_that_there_are_go_on() -> None:
     assert executor.executor_exception is NO_QUEUE
 
 
-def test_who_wants_no_error_handler_has_a_refused_block_tried_again() -> None:
+def test_without_an_error_handler_a_refused_block_is_tried_again() -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider, handler=False)
     provider.raises = NO_QUEUE
@@ -174,10 +174,7 @@ def test_who_wants_no_error_handler_has_a_refused_block_tried_again() -> None:
     assert executor.blocks_to_job_id == {"0": "j1"}
 
 
-# Jobs that do not start
-
-
-def test_of_held_jobs_the_user_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_held_jobs_cause_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     provider = FakeProvider(init_blocks=2)
     executor = FakeExecutor(provider)
     executor.blocks.start()
@@ -191,7 +188,7 @@ def test_of_held_jobs_the_user_is_told_once(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.filterwarnings("error")
-def test_who_makes_errors_of_warnings_has_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_that_is_an_error_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider)
     executor.blocks.start()
@@ -232,7 +229,7 @@ def test_tasks_fail_when_every_block_can_never_run(others: Sequence[JobStatus], 
 
 
 @pytest.mark.filterwarnings("ignore::parsl.executors.blocks.notices.BlocksWarning")
-def test_a_job_that_could_never_run_and_now_can_is_forgiven() -> None:
+def test_a_job_that_can_run_after_all_does_not_fail_the_tasks() -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider)
     executor.blocks.start()
@@ -249,19 +246,19 @@ def test_a_job_that_could_never_run_and_now_can_is_forgiven() -> None:
     assert executor.executor_exception is None
 
 
-def test_signs_of_a_job_make_it_ask_at_once() -> None:
+def test_changes_that_the_provider_sees_cause_a_query_at_once() -> None:
     provider = FakeProvider()
     executor = FakeExecutor(provider)
     executor.blocks.start()
     for second in range(50):
         executor.now_s = second
         provider.signs = {"j1"} if second in (20, 21) else set()
-        before = len(provider.asked)
+        before = len(provider.queries)
         executor.poll_facade()
-        assert len(provider.asked) == before + (second in (2, 12, 21, 22, 24, 28, 36))
+        assert len(provider.queries) == before + (second in (2, 12, 21, 22, 24, 28, 36))
 
 
-def test_a_submission_that_breaks_fails_its_blocks_and_the_next_ones_are_submitted(
+def test_an_error_in_the_submitting_thread_fails_its_blocks_but_not_later_ones(
     wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(BaseException):

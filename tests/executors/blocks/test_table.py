@@ -53,7 +53,7 @@ def test_a_failed_submission_is_a_failed_block() -> None:
     assert table.history() == BlockHistory(1, 1)
 
 
-def test_the_scheduler_says_what_a_block_does() -> None:
+def test_the_scheduler_reports_the_state_of_a_block() -> None:
     table = table_of(1)
     table.observe_status("0", JobStatus(JobState.RUNNING), 110)
     assert state_of(table) is JobState.RUNNING
@@ -69,7 +69,7 @@ def test_an_end_is_final() -> None:
     assert state_of(table) is JobState.FAILED
 
 
-def test_a_scheduler_that_knows_nothing_changes_nothing() -> None:
+def test_an_unknown_state_changes_nothing() -> None:
     table = table_of(1)
     table.observe_status("0", JobStatus(JobState.RUNNING), 110)
     table.observe_status("0", JobStatus(JobState.UNKNOWN), 120)
@@ -85,7 +85,7 @@ def test_a_connected_manager_outranks_the_scheduler(said: JobState) -> None:
 
 
 @pytest.mark.parametrize("said", [JobState.FAILED, JobState.COMPLETED, JobState.TIMEOUT, JobState.CANCELLED])
-def test_a_known_end_outranks_a_manager_that_is_not_known_to_be_gone(said: JobState) -> None:
+def test_a_known_end_outranks_a_connected_manager(said: JobState) -> None:
     table = table_of(1)
     table.observe_activity({"0": BUSY}, 110)
     table.observe_status("0", JobStatus(said), 110)
@@ -103,7 +103,7 @@ def test_a_missing_block_whose_manager_connects_is_back() -> None:
     assert not table.observe_activity({"0": IDLE, "77": IDLE}, 121)
 
 
-def test_blocks_that_are_too_many_are_the_newest_that_have_not_begun() -> None:
+def test_surplus_blocks_are_the_newest_that_have_not_begun() -> None:
     table = table_of(4)
     table.observe_activity({"0": IDLE, "3": BUSY}, 110)
     assert table.surplus(4) == []
@@ -111,7 +111,7 @@ def test_blocks_that_are_too_many_are_the_newest_that_have_not_begun() -> None:
     assert table.surplus(0) == ["2", "1"]
 
 
-def test_blocks_that_leave_are_none_too_many() -> None:
+def test_blocks_being_scaled_in_are_no_surplus() -> None:
     table = table_of(4)
     table.observe_activity({"0": BUSY, "1": BUSY, "2": BUSY}, 110)
     table.scale_in(["2"], 111)
@@ -127,7 +127,7 @@ def test_a_job_that_completes_without_any_manager_has_not_worked() -> None:
     assert "before any manager" in str(table.statuses()["0"].message)
 
 
-def test_a_manager_that_came_and_went_between_two_looks_has_been_there() -> None:
+def test_a_manager_that_connected_only_briefly_counts() -> None:
     table = table_of(1)
     assert table.manager_connected("0", 105)
     assert not table.manager_connected("9", 105)
@@ -136,21 +136,21 @@ def test_a_manager_that_came_and_went_between_two_looks_has_been_there() -> None
     assert state_of(table) is JobState.COMPLETED
 
 
-def test_where_nobody_knows_the_managers_a_completed_job_is_just_that() -> None:
+def test_without_known_managers_a_completed_job_is_completed() -> None:
     table = table_of(1)
     table.observe_activity(None, 110)
     table.observe_status("0", JobStatus(JobState.COMPLETED), 110)
     assert state_of(table) is JobState.COMPLETED
 
 
-def test_where_the_output_is_stays_known() -> None:
+def test_the_paths_of_the_output_stay_known() -> None:
     table = table_of(1)
     table.observe_status("0", JobStatus(JobState.RUNNING, stdout_path="/o", stderr_path="/e"), 110)
     table.observe_status("0", JobStatus(JobState.MISSING), 120)
     assert (table.statuses()["0"].stdout_path, table.statuses()["0"].stderr_path) == ("/o", "/e")
 
 
-def test_a_block_that_was_given_back_is_scaled_in_however_it_ends() -> None:
+def test_a_block_being_scaled_in_is_scaled_in_however_it_ends() -> None:
     table = table_of(2)
     assert table.scale_in(["0", "nonsense"], 110) == [("0", "j0")]
     assert table.scale_in(["0"], 110) == []
@@ -160,7 +160,7 @@ def test_a_block_that_was_given_back_is_scaled_in_however_it_ends() -> None:
     assert repr(table) == "<BlockTable 2 blocks, 1 live, 0 scaling in>"
 
 
-def test_a_cancelled_block_is_shown_as_scaled_in_but_is_live_until_it_has_ended() -> None:
+def test_a_cancelled_block_is_shown_as_scaled_in_but_live_until_it_has_ended() -> None:
     table = table_of(1)
     table.scale_in(["0"], 110)
     assert state_of(table) is JobState.PENDING
@@ -169,7 +169,7 @@ def test_a_cancelled_block_is_shown_as_scaled_in_but_is_live_until_it_has_ended(
     assert [view.is_scaling_in for view in table.views(110)] == [True]
 
 
-def test_a_block_given_back_while_it_is_being_submitted_is_cancelled_when_it_has_a_job() -> None:
+def test_a_block_scaled_in_during_its_submission_is_cancelled_once_it_has_a_job() -> None:
     table = BlockTable()
     table.reserve(1, 100)
     table.take_unsubmitted()
@@ -180,7 +180,7 @@ def test_a_block_given_back_while_it_is_being_submitted_is_cancelled_when_it_has
 @pytest.mark.parametrize(
     ("is_accepted", "wait_s"), [(True, RECANCEL_AFTER_S), (False, RECANCEL_REFUSED_AFTER_S)]
 )
-def test_a_job_that_stays_is_cancelled_again_after_a_while(is_accepted: bool, wait_s: float) -> None:
+def test_a_job_that_does_not_end_is_cancelled_again(is_accepted: bool, wait_s: float) -> None:
     table = table_of(2)
     table.scale_in(["0"], 100)
     table.cancel_answered("0", is_accepted, 100)
@@ -189,7 +189,7 @@ def test_a_job_that_stays_is_cancelled_again_after_a_while(is_accepted: bool, wa
     assert table.overdue_cancels(100 + wait_s) == []
 
 
-def test_views_say_what_managers_do() -> None:
+def test_views_show_what_managers_do() -> None:
     table = table_of(3)
     table.observe_activity({"1": BUSY, "2": IDLE}, 110)
     assert table.views(120) == (
@@ -199,7 +199,7 @@ def test_views_say_what_managers_do() -> None:
     )
 
 
-def test_views_say_when_nobody_can_tell() -> None:
+def test_views_show_that_activity_is_unknown() -> None:
     table = table_of(2)
     table.observe_activity(None, 110)
     table.observe_status("1", JobStatus(JobState.RUNNING), 110)
@@ -227,7 +227,7 @@ def test_failures_in_a_row_are_counted_until_a_block_has_proven_itself() -> None
     assert table.history() == BlockHistory(0, 140, have_connected=True)
 
 
-def test_jobs_that_wait_are_cancelled_before_those_that_run_and_the_newest_first() -> None:
+def test_queued_jobs_are_cancelled_first_and_the_newest_first() -> None:
     table = BlockTable()
     for block_id in table.reserve(4, 0.0):
         table.submitted(block_id, f"j{block_id}")

@@ -4,7 +4,7 @@ from parsl.executors.blocks.views import BlockView, scale_in_order
 from parsl.jobs.states import JobState
 
 
-def test_least_is_lost_first() -> None:
+def test_blocks_are_sorted_by_how_little_is_lost() -> None:
     blocks = [
         BlockView("busy", JobState.RUNNING, 9, managers=1, tasks_held=1, idle_s=0),
         BlockView("full", JobState.RUNNING, 9, managers=4, tasks_held=0, idle_s=900),

@@ -24,7 +24,7 @@ def watch() -> Iterator[DeadlineWatch]:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("test-")]
 
 
-def test_calls_are_made_in_the_order_of_their_times(watch: DeadlineWatch, wait_until: WaitUntil) -> None:
+def test_calls_are_made_in_the_order_of_their_deadlines(watch: DeadlineWatch, wait_until: WaitUntil) -> None:
     made: list[str] = []
     begin_s = time.monotonic()
     watch.add(0.2, lambda: made.append("late"))
@@ -61,7 +61,7 @@ def test_no_thread_before_the_first_deadline() -> None:
     watch.close()
 
 
-def test_closing_drops_what_is_pending() -> None:
+def test_closing_drops_pending_deadlines() -> None:
     watch = DeadlineWatch("test")
     made: list[int] = []
     watch.add(1000, lambda: made.append(1))

@@ -119,8 +119,6 @@ class BlockSet:
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
-    # What is known
-
     def job_ids(self) -> dict[str, object]:
         """Return the job of every block that has been submitted."""
         with self._lock:
@@ -173,8 +171,6 @@ class BlockSet:
         if refusal is not None:
             self.notices.warn_refused(refusal)
         return None
-
-    # Starting blocks
 
     def start(self) -> list[str]:
         """Submit the provider's ``init_blocks``; called once, as soon as their managers can connect.
@@ -231,8 +227,6 @@ class BlockSet:
             self.job_ended(job_id)
         self.changed()
 
-    # Scaling in
-
     def choose(self, count: int, min_idle_s: float | None) -> list[str]:
         """Choose blocks to scale in, idle ones first.
 
@@ -283,8 +277,6 @@ class BlockSet:
             for (block_id, _), is_accepted in zip(jobs, answers, strict=True):
                 self._table.cancel_answered(block_id, is_accepted, self._clock())
             self._schedule.event()
-
-    # Following blocks
 
     def poll(self) -> None:
         """Update what is known: from the managers, and from the scheduler when that is due."""
@@ -354,8 +346,6 @@ class BlockSet:
     def _interval_s(self) -> float:
         interval_s = float(self._provider.status_polling_interval)
         return min(interval_s, STARTING_INTERVAL_S) if self._table.has_starting() else interval_s
-
-    # Events, reported by the executor and the provider
 
     def job_ended(self, job_id: object) -> None:
         """A job has ended: the scheduler is queried how, immediately."""

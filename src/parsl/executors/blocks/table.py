@@ -103,8 +103,6 @@ class BlockTable:
         scaling_in = len(self._live) - len(self._staying())
         return f"<BlockTable {len(self._blocks)} blocks, {len(self._live)} live, {scaling_in} scaling in>"
 
-    # What is known
-
     def history(self) -> BlockHistory:
         """Return how the blocks have ended so far."""
         return BlockHistory(self._failures_in_row, self._last_end_s, self._have_connected)
@@ -195,8 +193,6 @@ class BlockTable:
         waiting = [block.block_id for block in staying if block.status.state is not JobState.RUNNING]
         return waiting[::-1][: max(0, len(staying) - limit)]
 
-    # Submission
-
     def reserve(self, count: int, now_s: float, max_live: int | None = None) -> list[str]:
         """Add blocks that are about to be submitted; they count from now on.
 
@@ -265,8 +261,6 @@ class BlockTable:
             if block.job_id is None:
                 self.submission_failed(block.block_id, message, now_s)
 
-    # Observations
-
     def manager_connected(self, block_id: str, now_s: float) -> bool:
         """Record that a manager has connected, however briefly; returns whether it is the block's first."""
         block = self._blocks.get(block_id)
@@ -325,8 +319,6 @@ class BlockTable:
         elif block.never_runs_since_s is None:
             block.never_runs_since_s = now_s
         return False
-
-    # Scaling in
 
     def scale_in(self, block_ids: Iterable[str], now_s: float) -> list[tuple[str, object]]:
         """Record that blocks are to be scaled in.
