@@ -248,7 +248,7 @@ class Parameter:
         rules: Keyword arguments for ``check``.
     """
 
-    def __init__(self, check: Callable[..., Any], *args: Any, **rules: Any) -> None:
+    def __init__(self, check: Callable[..., Any], /, *args: Any, **rules: Any) -> None:
         self.check = check
         self.args = args
         self.rules = rules
@@ -279,7 +279,7 @@ def assign(owner: object, arguments: Mapping[str, object]) -> None:
             setattr(owner, name, parameter.check(owner, name, value, *parameter.args, **parameter.rules))
 
 
-def Custom(check: Callable[Concatenate[Any, str, Any, P], T], *args: P.args, **rules: P.kwargs) -> T:
+def Custom(check: Callable[Concatenate[Any, str, Any, P], T], /, *args: P.args, **rules: P.kwargs) -> T:
     """Declare a parameter with a check of one's own, ``check(owner, name, value, *args, **rules)``."""
     return Parameter(check, *args, **rules)  # type: ignore[return-value]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import JobState
 from parsl.providers import CondorProvider, GridEngineProvider, LSFProvider, SlurmProvider
-from parsl.providers.batch.answers import Answer, Question, Verdict
+from parsl.providers.batch.answers import Answer, AnswerKind, StatusQuery
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.pbspro.dialect import PBSProDialect
 from parsl.providers.torque.dialect import TorqueDialect
@@ -87,21 +87,21 @@ LINES = st.lists(
 ANYTHING = st.text() | JSON | LINES
 
 
-def questions(dialect: Dialect) -> Iterator[Question]:
-    """All ways of asking about jobs that it has."""
-    yield from dialect.questions()
-    for ask in (
-        dialect.history_question,
-        dialect.single_question,
-        dialect.detail_question,
-        dialect.doubt_question,
+def queries(dialect: Dialect) -> Iterator[StatusQuery]:
+    """Yield all forms in which the dialect queries jobs."""
+    yield from dialect.status_queries
+    for query in (
+        dialect.history_query,
+        dialect.existence_query,
+        dialect.detail_query,
+        dialect.feasibility_query,
     ):
-        if (question := ask()) is not None:
-            yield question
+        if query is not None:
+            yield query
 
 
-def printed(question: Question, stdout: str, stderr: str = "", code: int = 0, late: bool = False) -> Answer:
-    return question.read(CommandResult(tuple(question.command(["7"])), code, stdout, stderr, late))
+def printed(query: StatusQuery, stdout: str, stderr: str = "", code: int = 0, late: bool = False) -> Answer:
+    return query.read(CommandResult(tuple(query.command(["7"])), code, stdout, stderr, late))
 
 
 def ended(answer: Answer) -> list[Any]:
@@ -109,10 +109,10 @@ def ended(answer: Answer) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_the_examples_are_understood_by_some_question(name: str) -> None:
+def test_some_query_understands_each_example(name: str) -> None:
     """Else damaging them would prove nothing."""
     for text in ALIVE[name]:
-        answers = [printed(question, text) for question in questions(DIALECTS[name])]
+        answers = [printed(query, text) for query in queries(DIALECTS[name])]
         assert any(
             record.state is JobState.RUNNING for answer in answers for record in answer.records.values()
         )
@@ -124,11 +124,11 @@ def test_the_examples_are_understood_by_some_question(name: str) -> None:
 def test_any_output_gets_an_answer_that_ends_no_job(
     name: str, stdout: str, stderr: str, code: int, late: bool
 ) -> None:
-    for question in questions(DIALECTS[name]):
-        answer = printed(question, stdout, stderr, code, late)
-        assert isinstance(answer.verdict, Verdict)
+    for query in queries(DIALECTS[name]):
+        answer = printed(query, stdout, stderr, code, late)
+        assert isinstance(answer.kind, AnswerKind)
         assert not ended(answer)
-        if answer.verdict is not Verdict.USABLE:
+        if answer.kind is not AnswerKind.USABLE:
             assert not answer.records
             assert answer.problem
 
@@ -140,8 +140,8 @@ def test_jobs_that_run_are_not_at_their_end_however_the_output_is_cut(
     name: str, data: Any, code: int
 ) -> None:
     stdout = data.draw(st.sampled_from(ALIVE[name]).flatmap(cut))
-    for question in questions(DIALECTS[name]):
-        answer = printed(question, stdout, "", code)
+    for query in queries(DIALECTS[name]):
+        answer = printed(query, stdout, "", code)
         assert not ended(answer)
         assert not answer.unknown, "nobody has said that there is no such job"
 
@@ -156,9 +156,9 @@ def test_submissions_searches_and_cancellations_get_an_answer(
     job_id = dialect.read_job_id(stdout)
     assert job_id is None or (job_id.strip() == job_id != "")
     result = CommandResult(("command",), code, stdout, stderr, False)
-    assert isinstance(dialect.refusals.is_permanent(result), bool)
+    assert isinstance(dialect.is_permanent_refusal(result), bool)
     accepted = dialect.read_cancellation(["7", "8"], result)
     assert [type(one) for one in accepted] == [bool, bool]
-    if (search := dialect.search("parsl")) is not None:
-        found = search.read(result)
-        assert found is None or all(isinstance(one, str) and one for one in found)
+    assert dialect.find_command("parsl")
+    found = dialect.read_found("parsl", result)
+    assert found is None or all(isinstance(one, str) and one for one in found)

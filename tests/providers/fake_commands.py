@@ -1,9 +1,13 @@
-"""Stand-ins for a scheduler's commands: small shell scripts on the PATH that a test writes."""
+"""Fakes of a scheduler's commands: shell scripts on the PATH, and runners that tests control."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+
+from parsl.common.commands import CommandResult
+from parsl.providers.batch.scheduler import CommandRunner
 
 
 class FakeCommands:
@@ -32,3 +36,25 @@ class FakeCommands:
             return []
         self._log.unlink()
         return lines
+
+
+class ManualClockRunner(CommandRunner):
+    """Runs commands as usual, with a clock that the test advances."""
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        self.time_s = 1000.0
+        self._step_s = step_s
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
+        self.time_s += self._step_s
+        return super().run(command, timeout_s, stdin_text)
+
+
+class StatusAnswers:
+    """Answers status commands by a function, where a test has no provider."""
+
+    def __init__(self, run: Callable[[list[str]], CommandResult]) -> None:
+        self.run = run

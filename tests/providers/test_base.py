@@ -58,7 +58,7 @@ def test_wrong_limits(limits, message):
 
 def test_more_initial_blocks_than_the_maximum_is_a_warning(caplog):
     MinimalProvider(init_blocks=3)
-    assert "init_blocks is 3, and max_blocks only 2" in caplog.text
+    assert "init_blocks is 3, but max_blocks is only 2" in caplog.text
 
 
 def test_fewer_initial_blocks_than_the_minimum_is_fine(caplog):

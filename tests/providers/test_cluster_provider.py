@@ -14,26 +14,20 @@ from parsl.jobs.states import JobState
 from parsl.launchers import SimpleLauncher
 from parsl.launchers.errors import BadLauncher
 from parsl.providers import PBSProProvider
-from parsl.providers.batch.lost_jobs import MAX_USELESS_ANSWERS
-from parsl.providers.cluster_provider import FRESH_S, UNSEEN_END_S, ClusterProvider
+from parsl.providers.batch.lost_submissions import MAX_USELESS_ANSWERS
+from parsl.providers.batch.submitted_job import FRESH_S, UNSEEN_END_S
+from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError
+from tests.providers.fake_commands import ManualClockRunner
 
 JOB = "12.server.example"
-
-
-class Clock:
-    def __init__(self):
-        self.now_s = 1000.0
-
-    def __call__(self):
-        return self.now_s
 
 
 def make_provider(directory, **options):
     provider = PBSProProvider(launcher=SimpleLauncher(), **{"cmd_timeout": 20, **options})
     provider.script_dir = str(directory)
-    provider._clock = Clock()
+    provider.command_runner = ManualClockRunner()
     return provider
 
 
@@ -150,7 +144,7 @@ def test_a_submission_that_hangs_is_given_up(tmp_path, commands):
 
 def test_a_submission_of_which_nobody_knows_the_id_is_not_tried_again(provider, commands):
     commands.add("qsub", "echo nonsense")
-    with pytest.raises(SubmitException, match="has not said which job") as caught:
+    with pytest.raises(SubmitException, match="did not print the id") as caught:
         provider.submit("c", 1)
     assert caught.value.is_permanent
 
@@ -160,7 +154,7 @@ def test_a_submission_that_says_nothing_at_all_is_tried_again_when_its_job_has_b
 ):
     commands.add("qsub", "exit 0")
     commands.add("qstat", "exit 0")
-    with pytest.raises(SubmitException, match="has not said which job") as caught:
+    with pytest.raises(SubmitException, match="did not print the id") as caught:
         provider.submit("c", 1)
     assert not caught.value.is_permanent
     assert commands.calls()[1:] == [SEARCH]
@@ -183,7 +177,7 @@ def test_a_submission_that_was_given_up_is_looked_for_before_the_next(tmp_path, 
     commands.add("qdel", "")
 
     commands.add("qstat", "exit 255")
-    with pytest.raises(SubmitException, match="does not say whether there is a job first") as caught:
+    with pytest.raises(SubmitException, match="does not show whether there is a job first") as caught:
         provider.submit("c", 1)
     assert not caught.value.is_permanent
     assert commands.calls() == [SEARCH], "max_blocks holds, also while the scheduler does not answer"
@@ -214,11 +208,11 @@ def test_a_scheduler_that_never_says_what_became_of_it_does_not_stop_everything(
     commands.add("qsub", f"echo {JOB}")
     commands.add("qstat", "echo 'qstat: cannot connect to server x (errno=15010)' >&2; exit 255")
     for _ in range(5):
-        with pytest.raises(SubmitException, match="does not say"):
+        with pytest.raises(SubmitException, match="does not show"):
             provider.submit("c", 1)
     commands.add("qstat", "echo 'qstat: invalid option' >&2; exit 2")
     for _ in range(MAX_USELESS_ANSWERS - 1):
-        with pytest.raises(SubmitException, match="does not say"):
+        with pytest.raises(SubmitException, match="does not show"):
             provider.submit("c", 1)
     assert provider.submit("c", 1) == JOB
 
@@ -229,7 +223,7 @@ def test_a_job_whose_id_was_not_said_is_cancelled_at_once(provider, commands):
                           'echo "Job Id: 8.s|Job_Name=${name%.sh}|job_state=Q"')  # fmt: skip
     os.environ["PARSL_TEST_SCRIPTS"] = provider.script_dir
     try:
-        with pytest.raises(SubmitException, match="has not said which job"):
+        with pytest.raises(SubmitException, match="did not print the id"):
             provider.submit("c", 1)
     finally:
         del os.environ["PARSL_TEST_SCRIPTS"]
@@ -320,10 +314,10 @@ def test_a_job_that_was_queued_again_goes_on(provider, commands):
 )
 def test_no_misbehaviour_ends_a_job(provider, commands, script):
     provider.submit("c", 1)
-    provider._clock.now_s += 3600
+    provider.command_runner.time_s += 3600
     commands.add("qstat", script)
     for _ in range(3):
-        provider._clock.now_s += 60
+        provider.command_runner.time_s += 60
         assert status(provider).state is JobState.UNKNOWN
     answer(commands, _12={"job_state": "R"})
     assert status(provider).state is JobState.RUNNING
@@ -341,16 +335,16 @@ def test_a_frozen_scheduler_is_waited_for_once(tmp_path, commands):
 def test_without_qstat_nothing_is_known(tmp_path, commands):
     found = status(make_provider(tmp_path))
     assert found.state is JobState.UNKNOWN
-    assert "PBSProProvider asks with qstat" in found.message
+    assert "PBSProProvider queries jobs with qstat" in found.message
 
 
 def test_a_job_that_the_scheduler_does_not_know_is_missing_but_not_at_once(provider, commands):
     provider.submit("c", 1)
     answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
     assert status(provider).state is JobState.UNKNOWN
-    provider._clock.now_s += FRESH_S
+    provider.command_runner.time_s += FRESH_S
     assert status(provider).state is JobState.UNKNOWN
-    provider._clock.now_s += UNSEEN_END_S
+    provider.command_runner.time_s += UNSEEN_END_S
     missing = status(provider)
     assert missing.state is JobState.MISSING
     assert "does not know the job 12.server.example" in missing.message
@@ -359,7 +353,7 @@ def test_a_job_that_the_scheduler_does_not_know_is_missing_but_not_at_once(provi
 def test_a_job_that_the_scheduler_remembers_again_is_not_missing(provider, commands):
     provider.submit("c", 1)
     for _ in range(3):
-        provider._clock.now_s += UNSEEN_END_S
+        provider.command_runner.time_s += UNSEEN_END_S
         answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
         assert status(provider).state is JobState.UNKNOWN
         answer(commands, _12={"job_state": "Q"})
@@ -368,9 +362,9 @@ def test_a_job_that_the_scheduler_remembers_again_is_not_missing(provider, comma
 
 def test_a_job_whose_end_was_seen_is_missing_as_soon_as_the_scheduler_denies_it(provider, commands):
     provider.submit("c", 1)
-    provider._clock.now_s += FRESH_S
-    with open(provider._files[JOB].exit_path, "w") as file:
-        file.write("1\n")
+    provider.command_runner.time_s += FRESH_S
+    (script,) = Path(provider.script_dir).iterdir()
+    script.with_suffix(".exit").write_text("1\n")
     answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
     assert status(provider).state is JobState.MISSING
 
@@ -384,15 +378,9 @@ def test_a_number_that_is_given_again_is_another_job(provider, commands):
     assert status(provider).state is JobState.RUNNING
 
 
-def test_a_survey_ends_in_bounded_time_and_the_rest_has_its_turn(tmp_path, commands, monkeypatch):
+def test_status_queries_end_in_bounded_time_and_the_rest_follow_later(tmp_path, commands, monkeypatch):
     provider = make_provider(tmp_path, cmd_timeout=10)
-    run = provider._run
-
-    def slow(command, stdin_text=None):
-        provider._clock.now_s += 9
-        return run(command, stdin_text)
-
-    monkeypatch.setattr(provider, "_run", slow)
+    provider.command_runner = ManualClockRunner(step_s=9)
     monkeypatch.setattr(PBSProProvider, "status_batch_limit", 1)
     commands.add(
         "qstat",
@@ -473,7 +461,7 @@ def test_a_provider_that_says_nothing_of_its_scheduler(tmp_path):
     assert (provider.label, provider.walltime_s) == ("mine", 600)
     assert provider.execute_wait("echo out; echo err >&2; exit 3") == (3, "out\n", "err\n")
     provider.script_dir = str(tmp_path)
-    with pytest.raises(NotImplementedError, match="has no template"):
+    with pytest.raises(NotImplementedError, match="defines no dialect"):
         provider.submit("c", 1)
 
 

@@ -62,7 +62,7 @@ def test_pbspro(select_options):
     assert directives(provider) == [
         "#PBS -S /bin/bash", "#PBS -m n", "#PBS -q q", "#PBS -A acc", "#PBS -l walltime=00:30:00",
         "#PBS -l select=2:ncpus=208:ngpus=4:mem=1gb", "#PBS -j oe", "#PBS -l filesystems=home:flare",
-        "# PBS hands over what a job writes only when the job has ended; here it can be read at once.",
+        "# The output goes to these files directly: schedulers may deliver it only after the job has ended.",
     ]  # fmt: skip
     assert "#PBS -l select=1:ncpus=1" in directives(PBSProProvider())
 
@@ -78,7 +78,7 @@ def test_torque():
     assert directives(provider, tasks_per_node=2) == [
         "#PBS -S /bin/bash", "#PBS -m n", "#PBS -A acc", "#PBS -l walltime=00:01:30", "#PBS -l nodes=3:ppn=2",
         "#PBS -j oe",
-        "# Torque hands over what a job writes only when the job has ended; here it can be read at once.",
+        "# The output goes to these files directly: schedulers may deliver it only after the job has ended.",
     ]  # fmt: skip
 
 

@@ -97,7 +97,7 @@ class TestOutcome:
             signal.signal(signal.SIGCHLD, handler)
         (status,) = provider.status([job_id])
         assert (status.state, status.exit_code) == (JobState.FAILED, None)
-        assert "taken by another part" in status.message
+        assert "has taken its exit code" in status.message
 
     def test_other_children_keep_their_exit_codes(self, run):
         process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(5)"])

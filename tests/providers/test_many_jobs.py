@@ -22,10 +22,11 @@ from parsl.providers import (
     SlurmProvider,
     TorqueProvider,
 )
-from parsl.providers.batch.survey import MAX_SINGLE_QUESTIONS
-from parsl.providers.cluster_provider import SURVEY_TIMEOUTS, ClusterProvider
+from parsl.providers.batch.scheduler import CommandRunner
+from parsl.providers.batch.status_collector import MAX_SINGLE_QUERIES
+from parsl.providers.cluster_provider import MAX_STATUS_TIMEOUTS, ClusterProvider
 from tests.executors.fakes import FakeExecutor
-from tests.providers.fake_commands import FakeCommands
+from tests.providers.fake_commands import FakeCommands, ManualClockRunner
 
 JOBS = 5000
 TIMEOUT_S = 10.0
@@ -57,20 +58,20 @@ SCHEDULERS = [
 ]
 
 
-class SlowScheduler:
+class SlowScheduler(CommandRunner):
     """Answers each command as if jobs were running, in its own time."""
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
-        self.now_s = 1000.0
+        self.time_s = 1000.0
         self.commands = 0
         self._answer = answer
 
-    def clock(self) -> float:
-        return self.now_s
+    def now_s(self) -> float:
+        return self.time_s
 
-    def run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
+    def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
         self.commands += 1
-        self.now_s += COMMAND_S
+        self.time_s += COMMAND_S
         asked = re.findall(r"(?<![\w.])\d+(?=[.,\s]|$)", " ".join(command))
         numbers = asked or [str(number) for number in range(1, JOBS + 1)]  # of all, as with Grid Engine
         return CommandResult(tuple(command), 0, self._answer(numbers), "", False)
@@ -79,23 +80,22 @@ class SlowScheduler:
 @pytest.mark.parametrize(
     ("kind", "form", "answer"), SCHEDULERS, ids=[kind.__name__ for kind, _, _ in SCHEDULERS]
 )
-def test_every_survey_of_a_slow_scheduler_ends_in_time_and_all_jobs_have_their_turn(
-    kind: type[ClusterProvider], form: str, answer: Callable[[Sequence[str]], str], monkeypatch
+def test_status_queries_of_a_slow_scheduler_end_in_time_and_reach_all_jobs(
+    kind: type[ClusterProvider], form: str, answer: Callable[[Sequence[str]], str]
 ) -> None:
     scheduler = SlowScheduler(answer)
     provider = kind(launcher=SimpleLauncher(), cmd_timeout=TIMEOUT_S)
-    monkeypatch.setattr(provider, "_clock", scheduler.clock)
-    monkeypatch.setattr(provider, "_run", scheduler.run)
+    provider.command_runner = scheduler
     jobs = [form.format(number) for number in range(1, JOBS + 1)]
-    surveys, known = 0, set()
+    rounds, known = 0, set()
     while len(known) < JOBS:
-        began_s = scheduler.now_s
+        began_s = scheduler.time_s
         statuses = provider.status(jobs)
-        assert scheduler.now_s - began_s <= (SURVEY_TIMEOUTS + 1) * TIMEOUT_S
+        assert scheduler.time_s - began_s <= (MAX_STATUS_TIMEOUTS + 1) * TIMEOUT_S
         assert {status.state for status in statuses} <= {JobState.RUNNING, JobState.UNKNOWN}
         known |= {job for job, status in zip(jobs, statuses, strict=True) if status.state is JobState.RUNNING}
-        surveys += 1
-        assert surveys <= 20
+        rounds += 1
+        assert rounds <= 20
     before = scheduler.commands
     assert provider.cancel(jobs) == [True] * JOBS
     assert scheduler.commands - before <= JOBS / 100
@@ -122,16 +122,17 @@ def test_no_misbehaviour_ends_a_block_or_makes_room_for_another(
     numbers = itertools.count(1)
     monkeypatch.setattr(provider, "submit", lambda *_: f"{next(numbers)}.server")
     executor = FakeExecutor(provider)
-    provider._clock = lambda: executor.now_s
+    provider.command_runner = clock = ManualClockRunner()
     executor.blocks.scale_out(JOBS, max_live=JOBS)
     executor.blocks.wait_for_submissions(60)
     executor.activity = {str(block): BlockActivity(1, 4, tasks=1, idle_s=0) for block in range(JOBS)}
     commands.add("qstat", fault)
     for _ in range(2):
         executor.now_s += 60
+        clock.time_s += 60
         assert {status.state for status in executor.status().values()} == {JobState.RUNNING}
         assert executor.blocks.scale_out(1, max_live=JOBS) == []
-    assert len(commands.calls()) <= 2 * (6 * JOBS / 500 + MAX_SINGLE_QUESTIONS)
+    assert len(commands.calls()) <= 2 * (6 * JOBS / 500 + MAX_SINGLE_QUERIES)
 
     provider.cmd_timeout = 60
     commands.add("qdel", "sleep 0.1")

@@ -232,7 +232,7 @@ def test_idle_blocks_are_given_back_one_by_one_and_the_busy_one_is_kept(cluster,
     assert len(cluster.jobs()) == 2
 
 
-def test_few_questions_are_asked_while_nothing_changes(cluster, tmp_path, wait_until):
+def test_few_queries_are_made_while_nothing_changes(cluster, tmp_path, wait_until):
     with parsl.load(config(tmp_path)) as kernel:
         parsl.python_app(where)().result(DEADLINE_S)
         wait_until(lambda: kernel.executors["htex"].status_facade["0"].state is JobState.RUNNING)

@@ -1,4 +1,4 @@
-"""Where blocks of nodes come from; each provider is imported when it is first asked for."""
+"""Providers, which submit blocks to schedulers. Each provider is imported when it is first used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of providers, for those who write one."""
+"""The interface of providers, for authors of new ones, and what all providers share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from abc import ABCMeta, abstractmethod
 
 from parsl import validate
+from parsl.common.parameter_names import Retired, accepts_retired
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,98 +18,99 @@ logger = logging.getLogger(__name__)
 
 
 class ExecutionProvider(metaclass=ABCMeta):
-    """Asks a scheduler for blocks: jobs of one or more nodes that run an executor's managers.
+    """Submits, queries and cancels blocks: jobs of one or more nodes that run an executor's managers.
 
-    An executor calls the methods from one thread at a time (but for ``has_changed``, which does not wait for
-    the others), not always from the same one. No method may wait longer than the scheduler's commands take.
+    An executor calls the methods from one thread at a time, though not always from the same thread. The
+    exception is ``has_changed``, which may be called at any time. No method may wait longer than the
+    scheduler's commands take.
 
-    A subclass has to set ``nodes_per_block``, ``init_blocks``, ``min_blocks``, ``max_blocks`` and
-    ``parallelism``, best with :meth:`set_block_limits`.
+    A subclass has to set the block limits, preferably with :meth:`set_block_limits`.
     """
 
     #: Nodes of one block.
-    nodes_per_block: int
+    nodes_per_block = validate.Integer(low=1)
     #: Blocks to start with.
-    init_blocks: int
-    #: Blocks that are kept even when there is nothing to do.
-    min_blocks: int
-    #: Blocks that there may be at most.
-    max_blocks: int
-    #: How many slots to have for each task that waits or runs, 0 to 1: with 0 one block does it all.
-    parallelism: float
+    init_blocks = validate.Integer(low=0)
+    #: Blocks to keep when there are no tasks.
+    min_blocks = validate.Integer(low=0)
+    #: The maximum number of blocks.
+    max_blocks = validate.Integer(low=0)
+    #: Slots to provide for each waiting or running task, from 0 to 1: with 0, one block runs all tasks.
+    parallelism = validate.Number(low=0, high=1)
 
     #: Directory for job scripts and the output of jobs. The executor sets it before it submits.
     script_dir: str | None = None
-    #: Cores and memory (GB) to have on each node. The executor sets them if it knows them.
+    #: Cores and memory (GB) to request on each node. The executor sets them if it knows them.
     cores_per_node: int | None = None
     mem_per_node: float | None = None
-    #: Whether ``submit`` takes no time worth mentioning. If not, it is called in the background.
+    #: Whether ``submit`` takes negligible time. Otherwise the executor calls it in the background.
     submits_at_once: bool = False
-    #: Called with the id of a job as soon as it has ended, by providers that notice by themselves,
-    #: from a thread of theirs. It can come before ``submit`` has returned the id. The executor sets it.
+    #: Called with the id of a job when the job has ended, by providers that notice it themselves, from a
+    #: thread of their own. The call can precede the return of ``submit``. The executor sets it.
     on_job_end: Callable[[str], None] | None = None
 
-    def __init__(self) -> None:  # noqa: B027 - nothing to do, and not abstract
+    def __init__(self) -> None:  # noqa: B027 - empty, but not abstract
         pass
 
     @abstractmethod
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> object:
-        """Ask for one block, and return at once.
+        """Submit one block, and return without waiting for it to start.
 
         Args:
-            command: What to run on the nodes, as a command line for bash.
-            tasks_per_node: How many copies of it to start on each node.
-            job_name: A name for the job, for humans.
+            command: The command line, for bash, to run on the nodes.
+            tasks_per_node: How many copies of the command to start on each node.
+            job_name: A name for the job, for users.
 
         Returns:
             The id of the job, which is hashable.
 
         Raises:
-            SubmitException: The scheduler did not take the job.
+            SubmitException: The scheduler did not accept the job.
             ScriptPathError: The job script could not be written.
         """
 
     @abstractmethod
     def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
-        """Say what jobs are doing.
+        """Query jobs.
 
         Args:
             job_ids: Ids that ``submit`` has returned.
 
         Returns:
-            A status for each id, in the same order: UNKNOWN when the scheduler gave no usable
-            answer, MISSING when it does not know the job.
+            A status for each id, in the same order: UNKNOWN if the scheduler gave no usable answer,
+            MISSING if it does not know the job.
         """
 
     @abstractmethod
     def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
-        """End jobs, whether they are queued or running. Cancelling one twice does no harm.
+        """Cancel jobs, queued or running. Cancelling a job twice does no harm.
 
         Args:
             job_ids: Ids that ``submit`` has returned.
 
         Returns:
-            For each id, in the same order, whether the scheduler has accepted it.
+            For each id, in the same order, whether the scheduler has accepted the request.
         """
 
     def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
-        """Return commands that cancel jobs, for another process to run should this one be killed.
+        """Return commands that cancel jobs, for another process to run if this process is killed.
 
         Args:
             job_ids: Ids that ``submit`` has returned.
 
         Returns:
-            Programs with their arguments, without a shell; none if there are none for it.
+            Programs with their arguments, without a shell; an empty list if there are no such commands.
         """
         return []
 
     def has_changed(self, job_ids: Sequence[object]) -> bool:
-        """Say, without asking the scheduler, whether jobs have begun or ended since this was asked last.
+        """Return whether jobs have started or ended since the last call, without querying the scheduler.
 
-        A provider that can see it, from files of the job for example, makes the executor ask at once.
+        Overriding this method, for example to look at the jobs' files, makes the executor query the status
+        of the jobs immediately.
 
         Args:
-            job_ids: Jobs that are waited for.
+            job_ids: Jobs whose start or end the executor is waiting for.
         """
         return False
 
@@ -120,7 +122,7 @@ class ExecutionProvider(metaclass=ABCMeta):
     @property
     @abstractmethod
     def status_polling_interval(self) -> int:
-        """How long a status stays good enough not to ask again, in seconds."""
+        """How long the executor may reuse a status before it queries again, in seconds."""
 
     def set_block_limits(
         self,
@@ -136,25 +138,40 @@ class ExecutionProvider(metaclass=ABCMeta):
         Args:
             nodes_per_block: Nodes of one block, at least 1.
             init_blocks: Blocks to start with, at least 0.
-            min_blocks: Blocks that are kept, at least 0.
-            max_blocks: Blocks that there may be, at least ``min_blocks``.
+            min_blocks: Blocks to keep when there are no tasks, at least 0.
+            max_blocks: The maximum number of blocks, at least ``min_blocks``.
             parallelism: Slots for each task, from 0 to 1.
 
         Raises:
-            ParameterError: One of them is wrong; the message names it and says what is allowed.
+            ParameterError: A value is not allowed.
         """
-        self.nodes_per_block = validate.integer(self, "nodes_per_block", nodes_per_block, low=1)
-        self.init_blocks = validate.integer(self, "init_blocks", init_blocks, low=0)
-        self.min_blocks = validate.integer(self, "min_blocks", min_blocks, low=0)
-        self.max_blocks = validate.integer(self, "max_blocks", max_blocks, low=0)
-        self.parallelism = validate.number(self, "parallelism", parallelism, low=0, high=1)
+        validate.assign(self, locals())
+        self._check_block_limits()
+
+    def _check_block_limits(self) -> None:
         if self.min_blocks > self.max_blocks:
-            validate.wrong_value(self, "min_blocks", min_blocks, f"at most max_blocks, which is {max_blocks}")
+            expected = f"at most max_blocks, which is {self.max_blocks}"
+            validate.wrong_value(self, "min_blocks", self.min_blocks, expected)
         if self.init_blocks > self.max_blocks:
             logger.warning(
-                "%s: init_blocks is %d, and max_blocks only %d: %d blocks are started, and none is added",
+                "%s: init_blocks is %d, but max_blocks is only %d: %d blocks start, and no others are added",
                 type(self).__name__,
                 self.init_blocks,
                 self.max_blocks,
                 self.init_blocks,
             )
+
+
+def _local_channel(channel: object) -> None:
+    from parsl.channels import LocalChannel
+
+    if channel is not None and not isinstance(channel, LocalChannel):
+        raise ValueError("commands run on this host now; run the script on a login node")
+
+
+accepts_retired_provider_arguments = accepts_retired(
+    channel=Retired(
+        "leave it out, and the import of LocalChannel; commands run on this host", convert=_local_channel
+    ),
+    move_files=Retired("leave it out; job scripts are written where the scheduler can read them"),
+)

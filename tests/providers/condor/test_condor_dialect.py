@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import CondorProvider
-from parsl.providers.batch.answers import Verdict
-from parsl.providers.batch.survey import Survey
-from parsl.providers.condor.answers import read_jobs
+from parsl.providers.batch.answers import AnswerKind
+from parsl.providers.batch.status_collector import StatusCollector
+from parsl.providers.condor.dialect import CondorQ
 from parsl.validate import ParameterError
+from tests.providers.fake_commands import StatusAnswers
 
 DIALECT = CondorProvider().dialect
 DOWN = "Error: Can't find address of local schedd\n"
@@ -37,20 +38,20 @@ def job(number, status, **attributes):
         (job(5, 4, ExitCode=3), JobState.FAILED, 3, None),
         (job(5, 4, ExitBySignal=True, ExitSignal=9), JobState.FAILED, 137, None),
         (job(5, 5, HoldReason="Cannot access /x"), JobState.HELD, None, "Cannot access /x"),
-        (job(5, 9), JobState.UNKNOWN, None, "HTCondor calls"),
+        (job(5, 9), JobState.UNKNOWN, None, "HTCondor reports"),
     ],
 )
 def test_jobs(attributes, state, exit_code, message):
-    (record,) = read_jobs(result(json.dumps([attributes]))).records.values()
+    (record,) = CondorQ().read(result(json.dumps([attributes]))).records.values()
     assert (record.job_id, record.state, record.exit_code) == ("5.0", state, exit_code)
     assert record.message is None if message is None else record.message.startswith(message)
 
 
 def test_answers_without_jobs():
-    assert read_jobs(result()).verdict is Verdict.USABLE
-    assert read_jobs(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
-    assert read_jobs(result("garbage")).verdict is Verdict.UNUSABLE
-    assert read_jobs(result("[1]")).verdict is Verdict.UNUSABLE
+    assert CondorQ().read(result()).kind is AnswerKind.USABLE
+    assert CondorQ().read(result("", DOWN, 1)).kind is AnswerKind.UNREACHABLE
+    assert CondorQ().read(result("garbage")).kind is AnswerKind.UNUSABLE
+    assert CondorQ().read(result("[1]")).kind is AnswerKind.UNUSABLE
 
 
 @settings(deadline=None)
@@ -58,7 +59,7 @@ def test_answers_without_jobs():
     st.text() | st.lists(st.dictionaries(st.text(), st.integers())).map(json.dumps), st.text(), st.integers()
 )
 def test_nonsense_ends_no_job(stdout, stderr, exit_code):
-    records = read_jobs(result(stdout, stderr, exit_code)).records.values()
+    records = CondorQ().read(result(stdout, stderr, exit_code)).records.values()
     assert not TERMINAL_STATES & {record.state for record in records}
 
 
@@ -71,7 +72,7 @@ def test_a_job_that_has_left_the_queue():
         stdout = json.dumps([job(5, 4, ExitCode=3)]) if is_old else ""
         return CommandResult(tuple(command), 0, stdout, "", False)
 
-    findings = Survey(DIALECT, run).ask(["5.0", "6.0"], 100)
+    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["5.0", "6.0"], 100)
     assert findings.records["5.0"].exit_code == 3
     assert findings.gone == {"6.0"}
     assert asked == ["condor_q 5.0", "condor_history 5.0", "condor_history 6.0", "condor_q 6.0"]
@@ -101,7 +102,7 @@ def test_submits_the_description_beside_the_script(tmp_path, commands):
     ],
 )
 def test_refusals(stderr, is_permanent):
-    assert DIALECT.refusals.is_permanent(result("", stderr, 1)) == is_permanent
+    assert DIALECT.is_permanent_refusal(result("", stderr, 1)) == is_permanent
 
 
 def test_cancel():

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import GridEngineProvider
-from parsl.providers.batch.answers import Verdict
-from parsl.providers.batch.survey import Survey
-from parsl.providers.grid_engine.answers import (
+from parsl.providers.batch.answers import AnswerKind
+from parsl.providers.batch.status_collector import StatusCollector
+from parsl.providers.grid_engine.dialect import (
+    Qacct,
+    Qalter,
+    Qstat,
+    QstatDetails,
     meaning,
-    read_details,
-    read_qacct,
-    read_qstat,
-    read_verification,
 )
+from tests.providers.fake_commands import StatusAnswers
 
 DIALECT = GridEngineProvider().dialect
 
@@ -49,13 +50,13 @@ def result(stdout="", stderr="", exit_code=0):
 
 
 def test_qstat():
-    answer = read_qstat(result(QSTAT))
+    answer = Qstat().read(result(QSTAT))
     assert [(one.job_id, one.state.name) for one in answer.records.values()] == [
         ("1", "RUNNING"), ("2", "PENDING"), ("3", "HELD"),
     ]  # fmt: skip
-    assert read_qstat(result()).verdict is Verdict.USABLE, "nobody has a job"
-    assert read_qstat(result("garbage\n")).verdict is Verdict.UNUSABLE
-    assert read_qstat(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
+    assert Qstat().read(result()).kind is AnswerKind.USABLE, "nobody has a job"
+    assert Qstat().read(result("garbage\n")).kind is AnswerKind.UNUSABLE
+    assert Qstat().read(result("", DOWN, 1)).kind is AnswerKind.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -82,25 +83,25 @@ def test_letters(letters, state):
 )
 def test_qacct(failed, deleted_by, exit_status, state, exit_code):
     stdout = QACCT.format(failed=failed, deleted_by=deleted_by, exit_status=exit_status)
-    (record,) = read_qacct(result(stdout)).records.values()
+    (record,) = Qacct().read(result(stdout)).records.values()
     assert (record.job_id, record.state, record.exit_code) == ("5", state, exit_code)
 
 
 def test_the_last_account_of_a_job_that_ran_twice_counts():
     first = QACCT.format(failed="100", deleted_by="NONE", exit_status="137")
     stdout = first + QACCT.format(failed="0", deleted_by="NONE", exit_status="0")
-    assert read_qacct(result(stdout)).records["5"].state is JobState.COMPLETED
-    assert read_qacct(result("", "error: job id 5 not found\n", 1)).verdict is Verdict.UNUSABLE
+    assert Qacct().read(result(stdout)).records["5"].state is JobState.COMPLETED
+    assert Qacct().read(result("", "error: job id 5 not found\n", 1)).kind is AnswerKind.UNUSABLE
 
 
 def test_details():
-    assert read_details(result("", NO_JOB, 1)).unknown == {"5"}
-    held = read_details(result("job_number:    3\nerror reason    1:  11/23/2026 can't chdir to /x\n"))
+    assert QstatDetails().read(result("", NO_JOB, 1)).unknown == {"5"}
+    held = QstatDetails().read(result("job_number:    3\nerror reason    1:  11/23/2026 can't chdir to /x\n"))
     assert (held.records["3"].state, held.records["3"].message) == (
         JobState.HELD,
         "11/23/2026 can't chdir to /x",
     )
-    assert read_details(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
+    assert QstatDetails().read(result("", DOWN, 1)).kind is AnswerKind.UNREACHABLE
 
 
 VERIFIED = """\
@@ -116,7 +117,7 @@ denied: job "5" does not exist
 
 
 def test_a_job_that_no_queue_would_ever_take_can_never_run():
-    records = read_verification(result(VERIFIED, exit_code=1)).records
+    records = Qalter().read(result(VERIFIED, exit_code=1)).records
     assert {job_id: (one.state, one.can_never_run) for job_id, one in records.items()} == {
         "2": (JobState.HELD, True),
         "4": (JobState.HELD, True),
@@ -125,14 +126,14 @@ def test_a_job_that_no_queue_would_ever_take_can_never_run():
         'no suitable queues: cannot run in PE "nodes" because it only offers 2 slots'
     )
     assert 'cannot run at host "g1"' in records["2"].message
-    assert read_verification(result("", DOWN, 1)).verdict is Verdict.UNREACHABLE
+    assert Qalter().read(result("", DOWN, 1)).kind is AnswerKind.UNREACHABLE
 
 
 def test_a_verdict_without_a_job_or_with_several_is_about_none():
-    assert read_verification(result("verification: no suitable queues\n", exit_code=1)).records == {}
+    assert Qalter().read(result("verification: no suitable queues\n", exit_code=1)).records == {}
     cut = VERIFIED.replace("verification: no suitable queues\n", "", 1)
-    assert set(read_verification(result(cut)).records) == {"4"}
-    assert read_verification(result(VERIFIED[:-80])).records.keys() == {"2"}
+    assert set(Qalter().read(result(cut)).records) == {"4"}
+    assert Qalter().read(result(VERIFIED[:-80])).records.keys() == {"2"}
 
 
 def test_jobs_that_wait_are_verified_with_one_command():
@@ -144,7 +145,7 @@ def test_jobs_that_wait_are_verified_with_one_command():
         stdout = {"qstat": waiting, "qalter": VERIFIED}[command[0]]
         return CommandResult(tuple(command), 0, stdout, "", False)
 
-    findings = Survey(DIALECT, run).ask(["1", "2", "3"], DIALECT.batch_size)
+    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["1", "2", "3"], DIALECT.batch_size)
     assert asked == ["qstat", "qalter -w v 2,3"]
     assert [findings.records[job_id].state.name for job_id in "123"] == ["RUNNING", "HELD", "PENDING"]
 
@@ -154,15 +155,15 @@ def test_details_that_say_nothing_take_nothing_back():
         stdout = "job_number:    3\n" if "-j" in command else QSTAT.replace("Eqw", "hqw")
         return CommandResult(tuple(command), 0, stdout, "", False)
 
-    findings = Survey(DIALECT, run).ask(["3"], DIALECT.batch_size)
+    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["3"], DIALECT.batch_size)
     assert (findings.records["3"].state, findings.records["3"].message) == (JobState.HELD, "held")
 
 
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255))
 def test_nonsense_ends_no_job(stdout, stderr, exit_code):
-    for read in (read_qstat, read_qacct, read_details, read_verification):
-        records = read(result(stdout, stderr, exit_code)).records.values()
+    for query in (Qstat(), Qacct(), QstatDetails(), Qalter()):
+        records = query.read(result(stdout, stderr, exit_code)).records.values()
         assert not TERMINAL_STATES & {record.state for record in records}
 
 
@@ -174,7 +175,7 @@ def test_a_job_that_is_listed_no_more_is_looked_up_in_the_accounts():
         stdout = {"qstat": QSTAT, "qacct": QACCT.format(failed="0", deleted_by="NONE", exit_status="3")}
         return CommandResult(tuple(command), 0, stdout[command[0]], "", False)
 
-    findings = Survey(DIALECT, run).ask(["1", "5"], DIALECT.batch_size)
+    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["1", "5"], DIALECT.batch_size)
     assert findings.records["5"].exit_code == 3
     assert asked == ["qstat", "qacct -j 5"]
 
@@ -203,7 +204,7 @@ def test_job_id(stdout, job_id):
     ],
 )  # fmt: skip
 def test_refusals(stderr, is_permanent):
-    assert DIALECT.refusals.is_permanent(result("", stderr, 1)) == is_permanent
+    assert DIALECT.is_permanent_refusal(result("", stderr, 1)) == is_permanent
 
 
 def test_cancel():

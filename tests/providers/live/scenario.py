@@ -70,7 +70,7 @@ class StatusCommands(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.count = 0
-        self._logger = logging.getLogger("parsl.providers.cluster_provider")
+        self._logger = logging.getLogger("parsl.providers.batch.scheduler")
 
     def emit(self, record: logging.LogRecord) -> None:
         command = record.args[0] if isinstance(record.args, tuple) and record.args else None

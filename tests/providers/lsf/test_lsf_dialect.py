@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import LSFProvider
-from parsl.providers.batch.answers import Verdict
-from parsl.providers.lsf.answers import STATES, read_bjobs
+from parsl.providers.batch.answers import AnswerKind
+from parsl.providers.lsf.dialect import STATES, Bjobs
 from parsl.validate import ParameterError
 
 DIALECT = LSFProvider().dialect
@@ -31,7 +31,7 @@ def result(stdout="", stderr="", exit_code=0):
 
 
 def test_bjobs():
-    records = read_bjobs(result(BJOBS, "Job <10> is not found\n", 255))
+    records = Bjobs().read(result(BJOBS, "Job <10> is not found\n", 255))
     assert {int(job_id): (one.state.name, one.exit_code) for job_id, one in records.records.items()} == {
         1: ("PENDING", None), 2: ("RUNNING", None), 3: ("COMPLETED", 0), 4: ("FAILED", 3),
         5: ("TIMEOUT", 140),
@@ -51,20 +51,20 @@ def test_bjobs():
     ],
 )
 def test_a_reason_that_does_not_pass(reason, can_never_run):
-    record = read_bjobs(result(f"1|PEND|-|-|{reason}\n")).records["1"]
+    record = Bjobs().read(result(f"1|PEND|-|-|{reason}\n")).records["1"]
     assert (record.can_never_run, record.message) == (can_never_run, reason)
     assert record.state is (JobState.HELD if can_never_run else JobState.PENDING)
 
 
 def test_bjobs_that_fails():
-    assert read_bjobs(result("", "LSF is down. Please wait ...\n", 255)).verdict is Verdict.UNREACHABLE
-    assert read_bjobs(result("garbage\n")).verdict is Verdict.UNUSABLE
+    assert Bjobs().read(result("", "LSF is down. Please wait ...\n", 255)).kind is AnswerKind.UNREACHABLE
+    assert Bjobs().read(result("garbage\n")).kind is AnswerKind.UNUSABLE
 
 
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255))
 def test_nonsense_ends_no_job(stdout, stderr, exit_code):
-    records = read_bjobs(result(stdout, stderr, exit_code)).records.values()
+    records = Bjobs().read(result(stdout, stderr, exit_code)).records.values()
     assert not TERMINAL_STATES & {record.state for record in records}
 
 
@@ -84,7 +84,7 @@ def test_job_id():
     ],
 )
 def test_refusals(stderr, is_permanent):
-    assert DIALECT.refusals.is_permanent(result("", stderr, 255)) == is_permanent
+    assert DIALECT.is_permanent_refusal(result("", stderr, 255)) == is_permanent
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from parsl.jobs.states import JobState
-from parsl.providers.batch.answers import Verdict
-from parsl.providers.batch.submission import read_submission
+from parsl.providers.batch.answers import AnswerKind
+from parsl.providers.batch.scheduler import read_submission
 from parsl.providers.errors import SubmitException
 from parsl.providers.pbspro.dialect import PBSProDialect
 from tests.providers import pbs_samples
 
 DIALECT = PBSProDialect()
-JSON, DSV, FULL = (question.read for question in DIALECT.questions()[:3])
+JSON, DSV, FULL = (question.read for question in DIALECT.status_queries[:3])
 READERS = {"qstat-dsv": DSV, "qstat-running-f": FULL, "qstat-running-fw": FULL}
 
 #: name: state, exit code, a part of the message
@@ -58,16 +58,16 @@ SEVERAL_JOBS = (
     "qstat-server-back",
 )  # fmt: skip
 WITHOUT_JOBS = {
-    "qstat-unknown": Verdict.USABLE,
-    "qstat-unknown-x": Verdict.USABLE,
-    "qstat-finished-without-x": Verdict.USABLE,
-    "qstat-no-jobs": Verdict.USABLE,
-    "qstat-illegal": Verdict.UNUSABLE,
-    "qstat-user-json": Verdict.UNUSABLE,
-    "qstat-x-history-off": Verdict.UNUSABLE,
-    "qstat-server-down": Verdict.UNREACHABLE,
-    "qstat-network-down": Verdict.UNREACHABLE,
-    "qstat-server-frozen": Verdict.UNREACHABLE,
+    "qstat-unknown": AnswerKind.USABLE,
+    "qstat-unknown-x": AnswerKind.USABLE,
+    "qstat-finished-without-x": AnswerKind.USABLE,
+    "qstat-no-jobs": AnswerKind.USABLE,
+    "qstat-illegal": AnswerKind.UNUSABLE,
+    "qstat-user-json": AnswerKind.UNUSABLE,
+    "qstat-x-history-off": AnswerKind.UNUSABLE,
+    "qstat-server-down": AnswerKind.UNREACHABLE,
+    "qstat-network-down": AnswerKind.UNREACHABLE,
+    "qstat-server-frozen": AnswerKind.UNREACHABLE,
 }
 REFUSED_FOR_GOOD = {
     "qsub-bad-queue", "qsub-bad-resource", "qsub-bad-select", "qsub-bad-walltime-format",
@@ -105,7 +105,7 @@ def test_one_job(version, name):
     state, exit_code, words = SINGLE_JOBS[name]
     answer = read(version, name)
     (record,) = answer.records.values()
-    assert (answer.verdict, record.state, record.exit_code) == (Verdict.USABLE, state, exit_code)
+    assert (answer.kind, record.state, record.exit_code) == (AnswerKind.USABLE, state, exit_code)
     assert record.message is None if words is None else words in record.message
     assert record.can_never_run == (name == "qstat-queued-can-never-run")
     asked = pbs_samples.load(version)[name].command[-1]
@@ -114,7 +114,7 @@ def test_one_job(version, name):
 
 @pytest.mark.parametrize("name", ODD_JSON)
 def test_values_that_break_the_json_of_one_version(name):
-    assert read("v23.06.06", name).verdict is Verdict.UNUSABLE
+    assert read("v23.06.06", name).kind is AnswerKind.UNUSABLE
     (record,) = read("main-2026-04", name).records.values()
     assert (record.state, record.exit_code) == (JobState.COMPLETED, 0)
 
@@ -153,8 +153,8 @@ def test_a_finished_job_among_others_without_history(version):
 )
 def test_without_jobs(version, name):
     answer = read(version, name)
-    assert (answer.verdict, answer.records) == (WITHOUT_JOBS[name], {})
-    assert (answer.problem is None) == (answer.verdict is Verdict.USABLE)
+    assert (answer.kind, answer.records) == (WITHOUT_JOBS[name], {})
+    assert (answer.problem is None) == (answer.kind is AnswerKind.USABLE)
 
 
 @pytest.mark.parametrize(("version", "name"), pbs_samples.names("qsub-"))

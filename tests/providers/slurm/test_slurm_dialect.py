@@ -11,10 +11,11 @@ from parsl.executors.blocks.views import KnownJob
 from parsl.executors.high_throughput.driver.failures import JobEnd
 from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
 from parsl.providers import SlurmProvider
-from parsl.providers.batch.answers import Verdict
-from parsl.providers.batch.survey import Survey
-from parsl.providers.slurm.answers import STATES, make_record, read_sacct, read_scontrol, read_squeue
+from parsl.providers.batch.answers import AnswerKind
+from parsl.providers.batch.status_collector import StatusCollector
+from parsl.providers.slurm.dialect import STATES, Sacct, Scontrol, Squeue, make_record
 from parsl.validate import ParameterError
+from tests.providers.fake_commands import StatusAnswers
 
 DIALECT = SlurmProvider().dialect
 
@@ -60,7 +61,7 @@ def test_a_job_that_can_never_run_is_told_from_one_that_is_held(reason, state, c
 
 
 def test_squeue():
-    records = read_squeue(result(SQUEUE)).records
+    records = Squeue().read(result(SQUEUE)).records
     assert {int(job_id): record.state.name for job_id, record in records.items()} == {
         1: "RUNNING", 2: "FAILED", 3: "FAILED", 4: "PENDING", 5: "HELD", 6: "PENDING", 7: "HELD",
         8: "CANCELLED", 9: "TIMEOUT", 10: "COMPLETED",
@@ -71,36 +72,36 @@ def test_squeue():
 
 
 @pytest.mark.parametrize(
-    ("stderr", "verdict"),
-    [(DOWN, Verdict.UNREACHABLE), (FROZEN, Verdict.UNREACHABLE), ("?", Verdict.UNUSABLE)],
+    ("stderr", "kind"),
+    [(DOWN, AnswerKind.UNREACHABLE), (FROZEN, AnswerKind.UNREACHABLE), ("?", AnswerKind.UNUSABLE)],
 )
-def test_squeue_that_fails(stderr, verdict):
-    answer = read_squeue(result("", stderr, 1))
-    assert (answer.verdict, answer.records, answer.unknown) == (verdict, {}, frozenset())
+def test_squeue_that_fails(stderr, kind):
+    answer = Squeue().read(result("", stderr, 1))
+    assert (answer.kind, answer.records, answer.unknown) == (kind, {}, frozenset())
 
 
 def test_only_a_job_asked_about_alone_is_known_to_be_unknown():
-    assert read_squeue(result("", NOT_KNOWN, 1)).unknown == {"999"}
-    assert read_squeue(result("", NOT_KNOWN, 1, ("squeue", "--jobs=998,999"))).unknown == frozenset()
-    assert read_squeue(result()).unknown == frozenset()
+    assert Squeue().read(result("", NOT_KNOWN, 1)).unknown == {"999"}
+    assert Squeue().read(result("", NOT_KNOWN, 1, ("squeue", "--jobs=998,999"))).unknown == frozenset()
+    assert Squeue().read(result()).unknown == frozenset()
 
 
 def test_scontrol_has_the_exit_code():
-    (record,) = read_scontrol(result(SCONTROL)).records.values()
+    (record,) = Scontrol().read(result(SCONTROL)).records.values()
     assert (record.state, record.exit_code, record.message) == (JobState.FAILED, 3, "NonZeroExitCode")
-    (record,) = read_scontrol(result(SCONTROL.replace("3:0", "0:9"))).records.values()
+    (record,) = Scontrol().read(result(SCONTROL.replace("3:0", "0:9"))).records.values()
     assert record.exit_code == 137
-    assert read_scontrol(result("", NOT_KNOWN, 1)).verdict is Verdict.UNUSABLE
+    assert Scontrol().read(result("", NOT_KNOWN, 1)).kind is AnswerKind.UNUSABLE
 
 
 def test_sacct():
     stdout = "2|FAILED|3:0|\n3|CANCELLED by 1002|0:15|\n4|TIMEOUT|0:0|\n5|RUNNING|0:0|\n"
-    records = read_sacct(result(stdout)).records
+    records = Sacct().read(result(stdout)).records
     assert [(record.state.name, record.exit_code) for record in records.values()] == [
         ("FAILED", 3), ("CANCELLED", 143), ("TIMEOUT", 0), ("RUNNING", None),
     ]  # fmt: skip
     assert records["3"].message == "by 1002"
-    assert read_sacct(result("", "Slurm accounting storage is disabled\n", 1)).verdict is Verdict.UNUSABLE
+    assert Sacct().read(result("", "Slurm accounting storage is disabled\n", 1)).kind is AnswerKind.UNUSABLE
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -118,13 +119,13 @@ def test_a_job_that_had_to_give_way_was_ended_from_outside():
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255), st.booleans())
 def test_nonsense_ends_no_job(stdout, stderr, exit_code, timed_out):
-    for read in (read_squeue, read_scontrol, read_sacct):
-        answer = read(result(stdout, stderr, exit_code, timed_out=timed_out))
+    for query in (Squeue(), Scontrol(), Sacct()):
+        answer = query.read(result(stdout, stderr, exit_code, timed_out=timed_out))
         assert not answer.records or not TERMINAL_STATES & {one.state for one in answer.records.values()}
 
 
-def survey(answers, job_ids):
-    """Ask, where each command answers as given by how it begins."""
+def collect(answers, job_ids):
+    """Query jobs, where the first words of each command select its answer."""
     asked = []
 
     def run(command):
@@ -137,11 +138,11 @@ def survey(answers, job_ids):
         )
         return CommandResult(tuple(command), exit_code, stdout, stderr, False)
 
-    return Survey(DIALECT, run).ask(job_ids, 50), asked
+    return StatusCollector(DIALECT).collect(StatusAnswers(run), job_ids, 50), asked
 
 
 def test_a_forgotten_job_among_others():
-    findings, asked = survey(
+    findings, asked = collect(
         {
             "squeue --jobs=1,2": ("1|RUNNING|None\n", "", 0),
             "squeue --jobs=2": ("", NOT_KNOWN, 1),
@@ -155,7 +156,7 @@ def test_a_forgotten_job_among_others():
 
 
 def test_a_forgotten_job_that_the_accounts_remember():
-    findings, _ = survey(
+    findings, _ = collect(
         {"squeue": ("", NOT_KNOWN, 1), "sacct": ("2|TIMEOUT|0:0|\n", "", 0)},
         ["2"],
     )
@@ -163,7 +164,7 @@ def test_a_forgotten_job_that_the_accounts_remember():
 
 
 def test_accounts_that_cannot_be_reached_keep_nothing_up():
-    findings, _ = survey(
+    findings, _ = collect(
         {"squeue": ("", NOT_KNOWN, 1), "sacct": ("", "sacct: error: slurm_persist_conn_open: failed\n", 1)},
         ["2"],
     )
@@ -171,7 +172,7 @@ def test_accounts_that_cannot_be_reached_keep_nothing_up():
 
 
 def test_failed_jobs_are_asked_for_their_exit_code():
-    findings, asked = survey(
+    findings, asked = collect(
         {"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": (SCONTROL, "", 0)}, ["2"]
     )
     assert findings.records["2"].exit_code == 3
@@ -179,15 +180,15 @@ def test_failed_jobs_are_asked_for_their_exit_code():
 
 
 def test_a_failed_job_without_an_exit_code_has_failed_all_the_same():
-    findings, _ = survey({"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": ("", DOWN, 1)}, ["2"])
+    findings, _ = collect({"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": ("", DOWN, 1)}, ["2"])
     assert findings.records["2"].state is JobState.FAILED
 
 
 def test_clusters_are_named_in_every_command():
     dialect = SlurmProvider(clusters="c1").dialect
     commands = [dialect.cancel_command(["1;c1", "2"])]
-    questions = [*dialect.questions(), dialect.history_question(), dialect.detail_question()]
-    commands += [question.command(["1;c1", "2"]) for question in questions]
+    queries = [*dialect.status_queries, dialect.history_query, dialect.detail_query]
+    commands += [query.command(["1;c1", "2"]) for query in queries]
     assert all("--clusters=c1" in command for command in commands)
     assert all("1;c1" not in " ".join(command) for command in commands)
 
@@ -235,7 +236,7 @@ REFUSED_FOR_NOW = [
 
 @pytest.mark.parametrize("stderr", REFUSED_FOR_GOOD + REFUSED_FOR_NOW)
 def test_refusals(stderr):
-    assert DIALECT.refusals.is_permanent(result("", stderr, 1)) == (stderr in REFUSED_FOR_GOOD)
+    assert DIALECT.is_permanent_refusal(result("", stderr, 1)) == (stderr in REFUSED_FOR_GOOD)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def command_names(dialect: Dialect) -> list[str]:
     """Return the commands that submit, tell of and cancel jobs."""
     commands = (
         dialect.submit_command("x"),
-        dialect.questions()[0].command(["1"]),
+        dialect.status_queries[0].command(["1"]),
         dialect.cancel_command(["1"]),
     )
     return list(dict.fromkeys(command[0] for command in commands))

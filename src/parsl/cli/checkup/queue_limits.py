@@ -178,7 +178,7 @@ def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
 
 def compare(limits: QueueLimits, walltime_s: int, nodes: int) -> list[Finding]:
     """Say what of a job's wishes the queue does not allow."""
-    from parsl.providers.batch.walltime import format_walltime
+    from parsl.providers.batch.parameters import format_walltime
 
     findings = []
     if limits.closed:
@@ -212,7 +212,7 @@ def compare_jobs(limits: QueueLimits, max_blocks: int) -> list[Finding]:
 
 def parse_time(text: str | None, bare: str = "second") -> int | None:
     """Read a walltime of the scheduler's; None if it sets no limit, or is none."""
-    from parsl.providers.batch.walltime import parse_walltime
+    from parsl.providers.batch.parameters import parse_walltime
     from parsl.validate import ParameterError
 
     try:

@@ -1,1 +1,1 @@
-"""What all batch schedulers have in common; a dialect says what is different about one."""
+"""Everything that the providers of batch schedulers share; a dialect describes one scheduler."""

@@ -1,8 +1,9 @@
-"""What schedulers answer, in terms that all of them share."""
+"""Status queries, and the answers of schedulers in terms that all schedulers share."""
 
 from __future__ import annotations
 
 import re
+from abc import ABCMeta, abstractmethod
 from enum import Enum
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from parsl.common.commands import CommandResult
 
@@ -18,101 +19,97 @@ _SHOWN_CHARS = 500
 
 
 class UnreadableAnswer(ValueError):
-    """A command's output is not what it should be."""
+    """The output of a command does not have the expected form."""
 
 
 class JobRecord(NamedTuple):
-    """What a scheduler says about one job."""
+    """What a scheduler reports about one job."""
 
     #: The job, in the short form of its id.
     job_id: str
     state: JobState
     #: The scheduler's own words.
     message: str | None = None
-    #: How the job script ended; only if it has.
+    #: The exit code of the job script; None if the script has not ended.
     exit_code: int | None = None
-    #: Whether the scheduler says that a HELD job can never run as it is.
+    #: Whether the scheduler reports that a HELD job can never run as submitted.
     can_never_run: bool = False
 
     @property
     def terminal(self) -> bool:
-        """Whether the job will never run anything more."""
+        """Whether the job has ended."""
         return self.state in TERMINAL_STATES
 
 
-class Verdict(Enum):
-    """What an answer is worth."""
+class AnswerKind(Enum):
+    """How much an answer is worth."""
 
-    USABLE = "usable"  #: what it says, it says; about other jobs it says nothing
-    UNUSABLE = "unusable"  #: this form of the question gets no answer here; another one may
-    UNREACHABLE = "unreachable"  #: the scheduler does not answer anything now
+    USABLE = "usable"  #: the answer is reliable for the jobs that it mentions, and for no others
+    UNUSABLE = "unusable"  #: this form of query gets no answer here; another form may get one
+    UNREACHABLE = "unreachable"  #: the scheduler answers no queries at present
 
 
 class Answer(NamedTuple):
-    """What the output of one status command says."""
+    """The meaning of the output of one status command."""
 
-    verdict: Verdict
+    kind: AnswerKind
     #: By short job id.
     records: Mapping[str, JobRecord] = {}
-    #: The short ids of jobs that the scheduler says it does not know. A job that is just not mentioned is
-    #: not among them.
+    #: The short ids of jobs that the scheduler explicitly does not know. Jobs that the answer merely omits
+    #: are not among them.
     unknown: frozenset[str] = frozenset()
-    #: Why it is not usable.
+    #: Why the answer is not usable.
     problem: str | None = None
 
 
-class Question(NamedTuple):
-    """One form of asking about jobs."""
+class StatusQuery(metaclass=ABCMeta):
+    """One form of querying a scheduler about jobs."""
 
-    #: Given job ids, the command.
-    command: Callable[[Sequence[str]], list[str]]
-    #: Given what came of it, the answer. It never raises.
-    read: Callable[[CommandResult], Answer]
+    #: A regular expression for what the command writes when it cannot reach the scheduler.
+    unreachable: str
 
+    @abstractmethod
+    def command(self, job_ids: Sequence[str]) -> list[str]:
+        """Return the command that queries jobs."""
 
-class Search(NamedTuple):
-    """How to look for jobs by their name."""
+    @abstractmethod
+    def parse(self, result: CommandResult) -> Answer:
+        """Return the meaning of the command's output.
 
-    command: list[str]
-    #: Given what came of it, the ids of the jobs; None if that is no answer. It never raises.
-    read: Callable[[CommandResult], list[str] | None]
+        Raises:
+            UnreadableAnswer: The output does not have the expected form.
+        """
+
+    def read(self, result: CommandResult) -> Answer:
+        """Return the meaning of a command's result, whatever the command has written."""
+        if result.timed_out:
+            return unreachable(f"{result.command[0]} did not answer in time")
+        if re.search(self.unreachable, result.stderr, re.IGNORECASE):
+            return unreachable(complaint(result))
+        try:
+            return self.parse(result)
+        except UnreadableAnswer as error:
+            return unusable(f"the answer of {result.command[0]} cannot be read: {error}")
 
 
 def usable(records: Iterable[JobRecord], unknown: Iterable[str] = ()) -> Answer:
-    """Return an answer that says something."""
+    """Return a usable answer."""
     by_id = {record.job_id: record for record in records}
-    return Answer(Verdict.USABLE, by_id, frozenset(unknown) - by_id.keys())
+    return Answer(AnswerKind.USABLE, by_id, frozenset(unknown) - by_id.keys())
 
 
 def unusable(problem: str) -> Answer:
-    """Return an answer that says nothing."""
-    return Answer(Verdict.UNUSABLE, problem=problem)
+    """Return an answer without information."""
+    return Answer(AnswerKind.UNUSABLE, problem=problem)
 
 
 def unreachable(problem: str) -> Answer:
-    """Return the answer of a scheduler that does not answer."""
-    return Answer(Verdict.UNREACHABLE, problem=problem)
-
-
-def silence(result: CommandResult, unreachable_pattern: str) -> Answer | None:
-    """Recognise the scheduler that does not answer at all.
-
-    Args:
-        result: What came of a command.
-        unreachable_pattern: A regular expression for what the command writes when it finds no scheduler.
-
-    Returns:
-        None if there is more to be read.
-    """
-    if result.timed_out:
-        return unreachable(f"{result.command[0]} did not answer in time")
-    if re.search(unreachable_pattern, result.stderr, re.IGNORECASE):
-        return unreachable(complaint(result))
-    return None
+    """Return the answer of a scheduler that cannot be reached."""
+    return Answer(AnswerKind.UNREACHABLE, problem=problem)
 
 
 def complaint(result: CommandResult) -> str:
-    """Say in one line how a command failed."""
+    """Return one line that shows how a command failed."""
     words = " ".join((result.stderr.strip() or result.stdout.strip()).split())
     if len(words) > _SHOWN_CHARS:
         words = words[:_SHOWN_CHARS] + "..."
@@ -120,12 +117,12 @@ def complaint(result: CommandResult) -> str:
 
 
 def complete_lines(text: str) -> list[str]:
-    """Split into lines, without a last one that was cut short: half a number is another number."""
+    """Split text into lines, without an unfinished last line: half a number is another number."""
     return text[: text.rfind("\n") + 1].splitlines()
 
 
 def exit_code_of(value: object) -> int | None:
-    """Read an exit code, which may be text; None if it is none."""
+    """Return an exit code given as integer or text; None if the value is neither."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

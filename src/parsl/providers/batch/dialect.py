@@ -1,103 +1,110 @@
-"""What is different about one batch scheduler, as plain functions."""
+"""The differences between batch schedulers, as functions that make commands and read their output."""
 
 from __future__ import annotations
 
 import re
 from abc import ABCMeta, abstractmethod
 
-from parsl.providers.batch.refusal import RefusalRules
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from parsl.common.commands import CommandResult
-    from parsl.providers.batch.answers import JobRecord, Question, Search
+    from parsl.providers.batch.answers import JobRecord, StatusQuery
 
 
 class Dialect(metaclass=ABCMeta):
-    """How one scheduler is spoken to. It keeps no state, and does nothing: it makes and reads text."""
+    """The commands of one scheduler. A dialect keeps no state and runs nothing."""
 
-    #: What the commands write, as a regular expression, when they find no scheduler.
+    #: A regular expression for what the commands write when they cannot reach the scheduler.
     unreachable: str
-    #: What the cancel command writes about a job that has gone already; its group ``id`` is the job.
+    #: A regular expression for what the cancel command writes about a job that has ended; its group ``id``
+    #: is the job.
     gone: str
-    #: Which refusals are for good.
-    refusals: RefusalRules = RefusalRules()
-    #: What ends the name of the file that is submitted.
+    #: Regular expressions for refusals that may pass. They take precedence over permanent ones: a refusal
+    #: of unknown kind may pass, and the executor that counts failures gives up in the end.
+    transient_refusals: tuple[str, ...] = ()
+    #: Regular expressions for refusals that every attempt would meet.
+    permanent_refusals: tuple[str, ...] = ()
+    #: Exit codes of the submit command for permanent refusals.
+    permanent_exit_codes: frozenset[int] = frozenset()
+    #: The suffix of the file that is submitted.
     submit_suffix: str = ".sh"
-    #: How many jobs to ask about, or to cancel, with one command.
+    #: How many jobs to query, or to cancel, with one command.
     batch_size: int = 500
-    #: About how many jobs the history can be asked with one command.
+    #: How many jobs to query with one command of the history.
     history_batch_size: int = 500
-    #: How long the scheduler may know nothing of a job that it did take, in seconds: while it is fresh, or
-    #: has just ended.
+    #: How long the scheduler may not know a job that has just been submitted or has just ended, in seconds.
     forgetful_s: float = 0.0
+
+    #: The forms of querying jobs, the best one first.
+    status_queries: Sequence[StatusQuery]
+    #: Queries how jobs ended that the scheduler does not list any more.
+    history_query: StatusQuery | None = None
+    #: Queries whether a single job exists, if the first of the status queries does not.
+    existence_query: StatusQuery | None = None
+    #: Queries further information about a single job; see :meth:`needs_detail`.
+    detail_query: StatusQuery | None = None
+    #: Queries which pending jobs can never run; None if the status queries report that.
+    feasibility_query: StatusQuery | None = None
 
     @abstractmethod
     def submit_command(self, path: str) -> list[str]:
         """Return the command that submits the file at ``path``."""
 
     def submit_stdin(self, text: str) -> str | None:
-        """Return what the submit command reads from its standard input, given the file's text."""
+        """Return the standard input of the submit command, given the text of the file."""
         return None
 
     @abstractmethod
     def read_job_id(self, stdout: str) -> str | None:
-        """Find the id of the new job in what the submit command wrote; None if there is none."""
-
-    @abstractmethod
-    def questions(self) -> Sequence[Question]:
-        """Return the forms of asking about jobs, the best one first."""
-
-    def history_question(self) -> Question | None:
-        """Return how to ask about jobs that the scheduler does not list any more; only for how they ended."""
-        return None
-
-    def single_question(self) -> Question | None:
-        """Return how to ask whether there is a certain job, if not as about many."""
-        return None
-
-    def detail_question(self) -> Question | None:
-        """Return how to ask for more about one job."""
-        return None
-
-    def wants_detail(self, record: JobRecord) -> bool:
-        """Whether to ask for more about a job."""
-        return False
-
-    def doubt_question(self) -> Question | None:
-        """Return how to ask which of the jobs that wait can never run; None if the listing says so."""
-        return None
-
-    def search(self, name: str) -> Search | None:
-        """Return how to look for jobs of this name that have not ended; None if nobody can."""
-        return None
+        """Return the id of the new job from the output of the submit command; None if there is none."""
 
     @abstractmethod
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         """Return the command that cancels jobs."""
 
+    def needs_detail(self, record: JobRecord) -> bool:
+        """Return whether to query further information about a job."""
+        return False
+
+    def find_command(self, name: str) -> list[str] | None:
+        """Return the command that finds unfinished jobs by name; None if the scheduler has none."""
+        return None
+
+    def read_found(self, name: str, result: CommandResult) -> list[str] | None:
+        """Return the ids of the jobs found by :meth:`find_command`; None if the result is no answer."""
+        return None
+
     def short_id(self, job_id: str) -> str:
-        """Return the form of a job's id that all its other forms have in common."""
+        """Return the part of a job's id that all forms of the id share."""
         return job_id.strip()
 
+    def is_permanent_refusal(self, result: CommandResult) -> bool:
+        """Return whether the scheduler would refuse the same submission at any time."""
+        if result.timed_out:
+            return False
+        words = f"{result.stderr}\n{result.stdout}"
+        if _any_matches((self.unreachable, *self.transient_refusals), words):
+            return False
+        return _any_matches(self.permanent_refusals, words) or result.exit_code in self.permanent_exit_codes
+
     def read_cancellation(self, job_ids: Sequence[str], result: CommandResult) -> list[bool]:
-        """Say which jobs are being cancelled, or have gone already."""
+        """Return, for each job, whether the job is being cancelled or has ended."""
         if result.timed_out:
             return [False] * len(job_ids)
         if result.exit_code == 0:
             return [True] * len(job_ids)
-        gone, others = self._read_gone(f"{result.stdout}\n{result.stderr}")
-        if gone and not others:  # it complains about these only: the others it has cancelled
-            return [True] * len(job_ids)
-        return [self.short_id(job_id) in gone for job_id in job_ids]
-
-    def _read_gone(self, words: str) -> tuple[set[str], list[str]]:
         gone, others = set(), []
-        for line in words.splitlines():
+        for line in f"{result.stdout}\n{result.stderr}".splitlines():
             if match := re.search(self.gone, line):
                 gone.add(self.short_id(match["id"]))
             elif line.strip():
                 others.append(line)
-        return gone, others
+        if gone and not others:  # the command complains only about ended jobs: it has cancelled the others
+            return [True] * len(job_ids)
+        return [self.short_id(job_id) in gone for job_id in job_ids]
+
+
+def _any_matches(patterns: tuple[str, ...], words: str) -> bool:
+    return any(re.search(pattern, words, re.IGNORECASE) for pattern in patterns)

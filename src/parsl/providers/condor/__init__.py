@@ -1,1 +1,1 @@
-"""Blocks from HTCondor."""
+"""Blocks as jobs of HTCondor."""

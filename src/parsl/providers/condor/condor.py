@@ -5,10 +5,10 @@ from __future__ import annotations
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
-from parsl.providers.batch.template import fill_template, template_beside
+from parsl.providers.base import accepts_retired_provider_arguments
+from parsl.providers.batch.job_script import fill_template, template_beside
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.condor.dialect import CondorDialect
-from parsl.providers.retired import accepts_retired_provider_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +16,29 @@ if TYPE_CHECKING:
 
     from parsl.launchers.base import Launcher
     from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.batch.job_files import JobFiles
+    from parsl.providers.job_files import JobFiles
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
 _DIALECT = CondorDialect()
 _MB_PER_GB = 1024
+
+
+def _check_environment(owner: object, name: str, value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        validate.wrong_type(owner, name, value, "a dict of strings, or None")
+    for key, text in value.items():
+        validate.text(owner, f"{name} (a name)", key, allow_empty=False, one_line=True)
+        validate.text(owner, f"{name}[{key!r}]", text, one_line=True)
+    return dict(value)
+
+
+def _check_file(owner: object, name: str, value: object) -> str:
+    path = validate.text(owner, name, value, allow_empty=False, one_line=True)
+    if "," in path:
+        validate.wrong_value(owner, name, value, "a path without a comma, which separates paths")
+    return path
 
 
 class CondorProvider(RepresentationMixin, ClusterProvider):
@@ -28,23 +46,33 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
 
     Args:
         nodes_per_block: Nodes of one block (``machine_count``).
-        cores_per_slot: Cores to ask for; workers of an executor use that many.
-        mem_per_slot: Memory to ask for, in GB.
+        cores_per_slot: Cores to request; this limits the workers.
+        mem_per_slot: Memory to request, in GB.
         init_blocks: Blocks to start with.
-        min_blocks: Blocks that are kept even when there is nothing to do.
-        max_blocks: Blocks that there may be at most.
-        parallelism: Slots to have for each task, from 0 to 1.
+        min_blocks: Blocks to keep when there are no tasks.
+        max_blocks: The maximum number of blocks.
+        parallelism: Slots to provide for each task, from 0 to 1.
         environment: Environment variables of the job.
         project: The project to charge.
         scheduler_options: Further lines for the submit description.
-        transfer_input_files: Files that the job needs, besides its script.
-        walltime: How long a block may run: ``HH:MM:SS``, ``MM:SS`` or seconds.
+        transfer_input_files: Files that the job needs in addition to its script.
+        walltime: The time limit of a block: ``HH:MM:SS``, ``MM:SS`` or seconds.
         worker_init: Shell text to run first, such as the activation of an environment.
         launcher: Starts the managers on the nodes.
-        requirements: What the machine must have, as an expression of HTCondor.
-        cmd_timeout: How long to wait for a command of the scheduler, in seconds.
-        cmd_chunk_size: How many jobs to ask about, or to cancel, with one command.
+        requirements: Requirements on the machine, as an expression of HTCondor.
+        cmd_timeout: How long a command of the scheduler may take, in seconds.
+        cmd_chunk_size: How many jobs to query, or to cancel, with one command.
     """
+
+    cores_per_slot = validate.Integer(low=1, optional=True)
+    mem_per_slot = validate.Number(above=0, optional=True)
+    environment = validate.Custom(_check_environment)
+    project = validate.Text(one_line=True)
+    transfer_input_files = validate.ListOf(str, check=_check_file)
+    requirements = validate.Text(one_line=True)
+    cmd_chunk_size = validate.Integer(low=1)
+
+    redirects_output = False
 
     @accepts_retired_provider_arguments
     def __init__(
@@ -67,28 +95,7 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
         cmd_timeout: float = 60,
         cmd_chunk_size: int = 100,
     ) -> None:
-        super().__init__(
-            "condor",
-            nodes_per_block,
-            init_blocks,
-            min_blocks,
-            max_blocks,
-            parallelism,
-            walltime,
-            launcher,
-            cmd_timeout=cmd_timeout,
-        )
-        self.cores_per_slot = validate.integer(self, "cores_per_slot", cores_per_slot, low=1, optional=True)
-        self.mem_per_slot = validate.number(self, "mem_per_slot", mem_per_slot, above=0, optional=True)
-        self.environment = _checked_environment(self, environment)
-        self.project = validate.text(self, "project", project, one_line=True)
-        self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
-        self.transfer_input_files = validate.list_of(
-            self, "transfer_input_files", transfer_input_files, str, check=_checked_file
-        )
-        self.worker_init = validate.text(self, "worker_init", worker_init)
-        self.requirements = validate.text(self, "requirements", requirements, one_line=True)
-        self.cmd_chunk_size = validate.integer(self, "cmd_chunk_size", cmd_chunk_size, low=1)
+        self._configure("condor", locals())
         if self.cores_per_slot is not None:
             self.cores_per_node = self.cores_per_slot
         if self.mem_per_slot is not None:
@@ -108,9 +115,6 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
     @property
     def cancel_batch_limit(self) -> int:
         return self.cmd_chunk_size
-
-    def template_path(self) -> str:
-        return template_beside(__file__)
 
     def _job_texts(self, files: JobFiles, command: str, tasks_per_node: int) -> dict[str, str]:
         description = fill_template(template_beside(__file__, "job.submit"), self._description(files))
@@ -146,21 +150,3 @@ def _single_quoted(text: str) -> str:
 
 def _double_quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
-
-
-def _checked_environment(owner: object, value: object) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        validate.wrong_type(owner, "environment", value, "a dict of strings, or None")
-    for name, text in value.items():
-        validate.text(owner, "environment (a name)", name, allow_empty=False, one_line=True)
-        validate.text(owner, f"environment[{name!r}]", text, one_line=True)
-    return dict(value)
-
-
-def _checked_file(owner: object, name: str, value: object) -> str:
-    path = validate.text(owner, name, value, allow_empty=False, one_line=True)
-    if "," in path:
-        validate.wrong_value(owner, name, value, "a path without a comma, which separates paths")
-    return path

@@ -1,1 +1,1 @@
-"""Blocks from Grid Engine."""
+"""Blocks as jobs of Grid Engine."""

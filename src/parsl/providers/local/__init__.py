@@ -1,1 +1,1 @@
-"""Blocks on this machine."""
+"""Blocks as processes of this machine."""

@@ -17,7 +17,7 @@ _KILL_GRACE_S = 0.8
 _SHELL = "/bin/bash"
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _OUTPUT_MODE = 0o644
-#: Signals that the driver may ignore or block; a job starts with the defaults.
+#: Signals that the driver may ignore or block. A job starts with their default actions.
 _RESET_SIGNALS = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -32,15 +32,15 @@ _RESET_SIGNALS = (
 
 
 class LocalJob:
-    """A shell script that runs as the leader of a session of its own.
+    """A shell script that runs as the leader of its own session.
 
-    Any thread may call any method. The lock covers looking at the process and reaping it, so that
-    its id is known to be its own while it is not marked as ended.
+    Any thread may call any method. The lock covers both checking the process and reaping it: as long as the
+    job is not marked as ended, the process id cannot belong to another process.
 
     Args:
         pid: The process, a child of this one.
-        stdout_path: Where its standard output goes.
-        stderr_path: Where its standard error goes.
+        stdout_path: The file of its standard output.
+        stderr_path: The file of its standard error.
     """
 
     def __init__(self, pid: int, stdout_path: str, stderr_path: str) -> None:
@@ -57,7 +57,7 @@ class LocalJob:
         return f"<LocalJob {self.pid} {self.status().status_name}>"
 
     def has_ended(self) -> bool:
-        """Look whether the script has ended, without waiting."""
+        """Return whether the script has ended, without waiting."""
         with self._lock:
             if not self._has_ended:
                 self._reap()
@@ -66,30 +66,30 @@ class LocalJob:
     def wait(self) -> None:
         """Wait until the script has ended."""
         try:
-            # It stays a zombie until it is reaped under the lock.
+            # The process stays a zombie until it is reaped under the lock.
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:
-            pass  # reaped by another thread meanwhile
+            pass  # another thread has reaped the process
         self.has_ended()
 
     def cancel(self) -> None:
-        """End the script and all that it has started, within two seconds; only the first call does anything.
+        """End the script and all its processes within two seconds; further calls have no effect.
 
-        A script that has ended by itself keeps its state, but what it has left behind is ended.
+        A script that has already ended keeps its state, but the processes that it left behind are ended.
         """
         if self._is_cleared:
             return
         if not self.has_ended():
             self._is_cancelled = True
         elif is_alive(self.pid):
-            return  # the id is another process's by now, so nothing can be left of this session
-        left = terminate_tree(self.pid, grace_s=_TERM_GRACE_S, kill_grace_s=_KILL_GRACE_S)
-        if left:
-            logger.warning("Processes of job %d could not be ended: %s", self.pid, left)
-        self._is_cleared = not left
+            return  # the id now belongs to another process, so nothing can be left of this session
+        remaining = terminate_tree(self.pid, grace_s=_TERM_GRACE_S, kill_grace_s=_KILL_GRACE_S)
+        if remaining:
+            logger.warning("Processes of job %d could not be ended: %s", self.pid, remaining)
+        self._is_cleared = not remaining
 
     def status(self) -> JobStatus:
-        """Return the state, and the exit code once there is one (128 + n for signal n, as in a shell)."""
+        """Return the state, and the exit code if the job has ended (128 + n for signal n, as in a shell)."""
         ended = self.has_ended()
         message = None
         if self._is_cancelled:
@@ -101,19 +101,13 @@ class LocalJob:
         else:
             state = JobState.FAILED
             message = _failure_message(self._exit_code)
-        return JobStatus(
-            state,
-            message=message,
-            exit_code=self._exit_code,
-            stdout_path=self.stdout_path,
-            stderr_path=self.stderr_path,
-        )
+        return JobStatus(state, message, self._exit_code, self.stdout_path, self.stderr_path)
 
     def _reap(self) -> None:
         try:
             pid, wait_status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            self._has_ended = True  # and whoever took the exit code, it was not us
+            self._has_ended = True  # another part of the program has taken the exit code
             return
         if pid:
             code = os.waitstatus_to_exitcode(wait_status)
@@ -125,7 +119,7 @@ def start_job(script_path: str, stdout_path: str, stderr_path: str) -> LocalJob:
     """Start a script, detached from the terminal and the signals of this process.
 
     Raises:
-        OSError: It cannot be started, or its output files cannot be opened.
+        OSError: The script cannot be started, or its output files cannot be opened.
     """
     pid = os.posix_spawn(
         _SHELL,
@@ -145,5 +139,5 @@ def start_job(script_path: str, stdout_path: str, stderr_path: str) -> LocalJob:
 
 def _failure_message(exit_code: int | None) -> str:
     if exit_code is None:
-        return "its exit code was taken by another part of this program, which waits for all children"
+        return "another part of this program, which waits for all child processes, has taken its exit code"
     return f"the job script ended with exit code {exit_code}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
 import shlex
 import threading
@@ -12,53 +11,54 @@ from itertools import count
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
-from parsl.common.rundirs import make_directory
 from parsl.launchers.base import check_launcher, launch_text
 from parsl.launchers.launchers import SingleNodeLauncher
-from parsl.providers.base import ExecutionProvider
+from parsl.providers.base import ExecutionProvider, accepts_retired_provider_arguments
+from parsl.providers.job_files import open_script_dir, reserve_job_files
 from parsl.providers.local.job import LocalJob, start_job
-from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.vocabulary.job_states import JobState, JobStatus
-from parsl.vocabulary.provider_errors import ScriptPathError, SubmitException
+from parsl.vocabulary.provider_errors import SubmitException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from parsl.launchers.base import Launcher
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
-#: Why starting a process may succeed a little later: too many of them, or of open files, or no memory.
-_PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-_SCRIPT_MODE = 0o700  # worker_init may contain what others should not read
+#: Errors that may pass: too many processes or open files, or too little memory.
+_TRANSIENT_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 class LocalProvider(ExecutionProvider, RepresentationMixin):
     """Runs each block as a process of this machine.
 
-    Inside a batch job of several nodes a launcher such as MpiExecLauncher reaches all of them.
+    Inside a batch job of several nodes, a launcher such as MpiExecLauncher reaches all of them.
 
-    A job is a bash script in ``script_dir``: ``worker_init``, and then what the launcher makes of the
-    command. It runs in the driver's working directory, in a session of its own, with its output in
-    files beside the script. A command of ``worker_init`` that fails does not stop it (unless
-    ``worker_init`` says ``set -e`` or ``exit``); its message is in the standard error.
+    A job is a bash script in ``script_dir``: ``worker_init``, and the launcher's text for the command. The
+    script runs in the driver's working directory, in its own session, with its output in files next to the
+    script. A failing command of ``worker_init`` does not stop the script (unless ``worker_init`` contains
+    ``set -e`` or ``exit``); its message is in the standard error.
 
-    Any thread may call the methods. For each job that runs there is a thread that waits for its end,
-    which calls ``on_job_end``. Jobs outlive a driver that is killed: it is the managers that notice,
-    and end.
+    Any thread may call the methods. For each running job, a thread waits for the end of the job and then
+    calls ``on_job_end``. Jobs survive a driver that is killed; their managers notice that and exit.
 
     Args:
-        nodes_per_block: Nodes of one block; a matter of the launcher.
+        nodes_per_block: Nodes of one block; only the launcher uses this number.
         launcher: Starts the managers on the nodes.
         init_blocks: Blocks to start with.
-        min_blocks: Blocks that are kept even when there is nothing to do.
-        max_blocks: Blocks that there may be at most.
+        min_blocks: Blocks to keep when there are no tasks.
+        max_blocks: The maximum number of blocks.
         worker_init: Shell text to run first, such as the activation of an environment.
-        cmd_timeout: Accepted for compatibility, in seconds; no command is waited for here.
-        parallelism: Slots to have for each task, from 0 to 1.
+        cmd_timeout: Ignored, as this provider waits for no commands (seconds).
+        parallelism: Slots to provide for each task, from 0 to 1.
     """
+
+    launcher = validate.Custom(check_launcher)
+    worker_init = validate.Text()
+    cmd_timeout = validate.Number(above=0)
 
     submits_at_once = True
 
@@ -74,17 +74,8 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         cmd_timeout: float = 30,
         parallelism: float = 1,
     ) -> None:
-        super().__init__()
-        self.set_block_limits(
-            nodes_per_block=nodes_per_block,
-            init_blocks=init_blocks,
-            min_blocks=min_blocks,
-            max_blocks=max_blocks,
-            parallelism=parallelism,
-        )
-        self.launcher = check_launcher(self, "launcher", launcher)
-        self.worker_init = validate.text(self, "worker_init", worker_init)
-        self.cmd_timeout = validate.number(self, "cmd_timeout", cmd_timeout, above=0)
+        validate.assign(self, locals())
+        self._check_block_limits()
         self._numbers = count()
         self._jobs: dict[object, LocalJob] = {}
 
@@ -97,53 +88,54 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         return 5
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.localprovider") -> str:
-        """Start a job, and return at once.
+        """Start a job, and return without waiting.
 
         Args:
-            command: What to run, as a command line for bash.
+            command: The command line, for bash, to run.
             tasks_per_node: How many copies the launcher starts on each node.
-            job_name: The script and the output files are named for it.
+            job_name: The first part of the names of the script and the output files.
 
         Returns:
-            The process id of the script, as text (with more to it if an earlier job had the same).
+            The process id of the script, as text, with a prefix if an earlier job had the same id.
 
         Raises:
-            ScriptPathError: The script could not be written; or ``script_dir`` is not set.
+            ScriptPathError: The script could not be written, or ``script_dir`` is not set.
             SubmitException: The script could not be started.
         """
-        directory = self._open_script_dir()
+        directory = open_script_dir(self.script_dir)
         launch = launch_text(self.launcher, command, tasks_per_node, self.nodes_per_block, directory)
-        stem = self._write_script(directory, job_name, launch)
+        files = reserve_job_files(directory, re.sub(r"[^\w.+-]", "_", job_name), self._numbers)
+        name = shlex.quote(files.name)
+        files.write(".sh", f"#!/bin/bash\nexport JOBNAME={name}\n{self.worker_init}\n\n{launch}\n")
         try:
-            job = start_job(f"{stem}.sh", f"{stem}.stdout", f"{stem}.stderr")
+            job = start_job(files.script_path, files.stdout_path, files.stderr_path)
         except (OSError, NotImplementedError) as error:
-            message = f"{stem}.sh cannot be started with bash: {error}"
-            is_permanent = getattr(error, "errno", None) not in _PASSING
+            message = f"{files.script_path} cannot be started with bash: {error}"
+            is_permanent = getattr(error, "errno", None) not in _TRANSIENT_ERRORS
             raise SubmitException(job_name, message, is_permanent=is_permanent) from error
         job_id = str(job.pid)
-        if job_id in self._jobs:  # an ended job's process id is used again
-            job_id = os.path.basename(f"{stem}.{job_id}")
+        if job_id in self._jobs:  # the system has reused the process id of a job that has ended
+            job_id = f"{files.name}.{job_id}"
         self._jobs[job_id] = job
-        logger.debug("Started job %s with %s.sh", job_id, stem)
+        logger.debug("Started job %s with %s", job_id, files.script_path)
         name = f"parsl-job-{job_id}"
         threading.Thread(target=self._watch, args=(job_id, job), name=name, daemon=True).start()
         return job_id
 
     def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
-        """Say what jobs are doing; an id of no job here is MISSING."""
+        """Return the status of jobs; MISSING for an id that is not of a job of this provider."""
         return [self._status(job_id) for job_id in job_ids]
 
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
-        """End jobs with all their processes, also what ended jobs have left behind.
+        """End jobs with all their processes, including those that ended jobs have left behind.
 
-        They have a second to end after SIGTERM, then they are killed. This waits until they have
-        ended, together, which takes less than two seconds.
+        The processes have a second to end after SIGTERM; then they are killed. This method waits until
+        they have ended, which takes less than two seconds for all jobs together.
 
         Returns:
-            For each id, whether it is one of a job here.
+            For each id, whether it is of a job of this provider.
         """
-        jobs = [self._jobs[job_id] for job_id in dict.fromkeys(job_ids) if job_id in self._jobs]
-        _call_together([job.cancel for job in jobs])
+        _cancel_together([self._jobs[job_id] for job_id in dict.fromkeys(job_ids) if job_id in self._jobs])
         return [job_id in self._jobs for job_id in job_ids]
 
     def _status(self, job_id: object) -> JobStatus:
@@ -162,51 +154,18 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         except Exception:
             logger.exception("on_job_end failed for job %s", job_id)
 
-    def _open_script_dir(self) -> str:
-        if self.script_dir is None:
-            raise ScriptPathError(
-                "(nowhere)",
-                "the provider's script_dir is not set. An executor sets it when it starts; "
-                "without an executor, set provider.script_dir to a directory first.",
-            )
-        directory = os.path.abspath(self.script_dir)
-        try:
-            make_directory(directory)
-        except OSError as error:
-            raise ScriptPathError(directory, error) from error
-        return directory
 
-    def _write_script(self, directory: str, job_name: str, launch: str) -> str:
-        """Write the script under a name that is still free; return its path without ``.sh``."""
-        safe_name = re.sub(r"[^\w.+-]", "_", job_name)
-        while True:
-            name = f"{safe_name}.{next(self._numbers)}"
-            stem = os.path.join(directory, name)
-            try:
-                descriptor = os.open(f"{stem}.sh", os.O_WRONLY | os.O_CREAT | os.O_EXCL, _SCRIPT_MODE)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise ScriptPathError(f"{stem}.sh", error) from error
-            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as script:
-                script.write(self._script_text(name, launch))
-            return stem
-
-    def _script_text(self, name: str, launch: str) -> str:
-        return f"#!/bin/bash\nexport JOBNAME={shlex.quote(name)}\n{self.worker_init}\n\n{launch}\n"
-
-
-def _call_together(functions: Sequence[Callable[[], None]]) -> None:
+def _cancel_together(jobs: Sequence[LocalJob]) -> None:
     threads = []
-    for function in functions[1:]:
-        thread = threading.Thread(target=function, name="parsl-cancel")
+    for job in jobs[1:]:
+        thread = threading.Thread(target=job.cancel, name="parsl-cancel")
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is at its end, and starts no threads any more
-            function()
+        except RuntimeError:  # no threads can start while the interpreter exits
+            job.cancel()
         else:
             threads.append(thread)
-    for function in functions[:1]:
-        function()
+    for job in jobs[:1]:
+        job.cancel()
     for thread in threads:
         thread.join()

@@ -1,1 +1,1 @@
-"""Blocks from IBM Spectrum LSF."""
+"""Blocks as jobs of IBM Spectrum LSF."""

@@ -1,45 +1,98 @@
-"""How LSF is spoken to."""
+"""The commands of LSF, and what they print about jobs."""
 
 from __future__ import annotations
 
 import re
 
-from parsl.providers.batch.answers import Question, Search
+from parsl.providers.batch.answers import (
+    JobRecord,
+    StatusQuery,
+    complaint,
+    complete_lines,
+    exit_code_of,
+    unusable,
+    usable,
+)
 from parsl.providers.batch.dialect import Dialect
-from parsl.providers.batch.refusal import RefusalRules
-from parsl.providers.lsf import answers
+from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COLUMNS = "jobid stat exit_code exit_reason pend_reason delimiter='|'"
+    from parsl.common.commands import CommandResult
+    from parsl.providers.batch.answers import Answer
+
+_UNREACHABLE = (
+    r"LSF is down|batch daemon not responding|failed in an LSF library call|"
+    r"cannot connect to LSF|communication time ?out|slave LIM|mbatchd .* not responding|please wait"
+)
 _SUBMITTED = re.compile(r"Job <(?P<id>\d+)> is submitted")
+_NOT_FOUND = re.compile(r"Job <(?P<id>\d+)(?:\[\d+\])?> is not found", re.IGNORECASE)
+_NO_SUCH_NAME = re.compile(r"Job <[^>]*> is not found|No unfinished job found", re.IGNORECASE)
+_JOB_ID = re.compile(r"\d+(?:\[\d+\])?")
+
+#: The meaning of each state of LSF.
+STATES = {
+    "DONE": JobState.COMPLETED,
+    "EXIT": JobState.FAILED,  # or cancelled, depending on the reason
+    "PEND": JobState.PENDING,
+    "PROV": JobState.PENDING,  # its host is being started
+    "PSUSP": JobState.HELD,  # until a user resumes it
+    "RUN": JobState.RUNNING,
+    "SSUSP": JobState.RUNNING,  # suspended by LSF, which resumes it
+    "USUSP": JobState.RUNNING,  # suspended by its owner; it will continue
+    "UNKWN": JobState.UNKNOWN,  # LSF has lost contact with its host
+    "WAIT": JobState.PENDING,  # a part of a chunk
+    "ZOMBI": JobState.UNKNOWN,  # killed while LSF had lost contact with its host
+}
+_TIMEOUTS = ("TERM_RUNLIMIT", "TERM_DEADLINE", "TERM_CPULIMIT")
+_CANCELS = ("TERM_OWNER", "TERM_ADMIN", "TERM_FORCE_OWNER", "TERM_FORCE_ADMIN")
+#: The reason of a pending job that can never run. Reasons that concern hosts may pass.
+_NEVER_RUNS = re.compile(r"dependency condition (?:is )?invalid or never satisfied", re.IGNORECASE)
+_NO_VALUE = frozenset({"", "-"})
+_COLUMNS = "jobid stat exit_code exit_reason pend_reason delimiter='|'"
+
+
+class Bjobs(StatusQuery):
+    """Reads ``id|STATE|exit code|exit reason|pending reason`` lines."""
+
+    unreachable = _UNREACHABLE
+
+    def command(self, job_ids: Sequence[str]) -> list[str]:
+        return ["bjobs", "-a", "-noheader", "-o", _COLUMNS, *job_ids]
+
+    def parse(self, result: CommandResult) -> Answer:
+        records = []
+        for line in complete_lines(result.stdout):
+            fields = [field.strip() for field in line.split("|")]
+            if len(fields) >= 4 and _JOB_ID.fullmatch(fields[0]):
+                records.append(_make_record(fields))
+        unknown = [match["id"] for match in _NOT_FOUND.finditer(f"{result.stderr}\n{result.stdout}")]
+        if not records and not unknown and (result.exit_code != 0 or result.stdout.strip()):
+            return unusable(complaint(result))
+        return usable(records, unknown)
 
 
 class LSFDialect(Dialect):
     """LSF: bsub, bjobs, bkill. It forgets a job an hour after its end (CLEAN_PERIOD).
 
     Args:
-        reads_stdin: Whether bsub is given the job script on its standard input.
+        reads_stdin: Whether bsub reads the job script from its standard input.
     """
 
-    unreachable = answers.UNREACHABLE
+    unreachable = _UNREACHABLE
     gone = r"Job <(?P<id>\d+)>: (?:No matching job found|Job has already finished)"
-    refusals = RefusalRules(
-        transient=(
-            answers.UNREACHABLE,
-            r"job threshold reached|job limit .* reached|queue .* (?:closed|inactive)",
-        ),
-        permanent=(
-            r"no such queue|no such project|bad (?:queue|project|host|resource|user)",
-            r"user cannot use|cannot submit|permission denied|not authorized",
-            r"cannot exceed queue's|hard limit|runlimit",
-            r"illegal option|unknown option|bad argument|option syntax|unknown host",
-            r"no such file",
-        ),
+    transient_refusals = (r"job threshold reached|job limit .* reached|queue .* (?:closed|inactive)",)
+    permanent_refusals = (
+        r"no such queue|no such project|bad (?:queue|project|host|resource|user)",
+        r"user cannot use|cannot submit|permission denied|not authorized",
+        r"cannot exceed queue's|hard limit|runlimit",
+        r"illegal option|unknown option|bad argument|option syntax|unknown host",
+        r"no such file",
     )
     forgetful_s = 5.0
+    status_queries = (Bjobs(),)
 
     def __init__(self, reads_stdin: bool) -> None:
         self._reads_stdin = reads_stdin
@@ -54,15 +107,33 @@ class LSFDialect(Dialect):
         match = _SUBMITTED.search(stdout)
         return match["id"] if match else None
 
-    def questions(self) -> Sequence[Question]:
-        return (Question(_ask, answers.read_bjobs),)
+    def find_command(self, name: str) -> list[str] | None:
+        return ["bjobs", "-noheader", "-o", "jobid", "-J", name]
 
-    def search(self, name: str) -> Search | None:
-        return Search(["bjobs", "-noheader", "-o", "jobid", "-J", name], answers.read_ids)
+    def read_found(self, name: str, result: CommandResult) -> list[str] | None:
+        if _NO_SUCH_NAME.search(result.stderr):
+            return []
+        if result.timed_out or result.exit_code != 0:
+            return None
+        return [line.strip() for line in complete_lines(result.stdout) if _JOB_ID.fullmatch(line.strip())]
 
     def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
         return ["bkill", *job_ids]
 
 
-def _ask(job_ids: Sequence[str]) -> list[str]:
-    return ["bjobs", "-a", "-noheader", "-o", _COLUMNS, *job_ids]
+def _make_record(fields: list[str]) -> JobRecord:
+    job_id, state_name, code, reason = fields[:4]
+    state = STATES.get(state_name, JobState.UNKNOWN)
+    words = "; ".join(field for field in fields[3:] if field not in _NO_VALUE)
+    if state is JobState.UNKNOWN:
+        words = f"LSF reports the state {state_name!r}" + (f": {words}" if words else "")
+    elif state is JobState.FAILED and any(name in reason for name in _TIMEOUTS):
+        state = JobState.TIMEOUT
+    elif state is JobState.FAILED and any(name in reason for name in _CANCELS):
+        state = JobState.CANCELLED
+    never_runs = state is JobState.PENDING and _NEVER_RUNS.search(words) is not None
+    if never_runs:
+        state = JobState.HELD
+    exit_code = 0 if state is JobState.COMPLETED else exit_code_of(code)
+    has_ended = state_name in ("DONE", "EXIT")
+    return JobRecord(job_id, state, words or None, exit_code if has_ended else None, never_runs)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
-from parsl.providers.batch.checks import word
-from parsl.providers.batch.template import template_beside
-from parsl.providers.batch.walltime import format_minutes
+from parsl.providers.base import accepts_retired_provider_arguments
+from parsl.providers.batch.job_script import template_beside
+from parsl.providers.batch.parameters import format_minutes, one_word
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.lsf.dialect import LSFDialect
-from parsl.providers.retired import accepts_retired_provider_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from parsl.launchers.base import Launcher
     from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.batch.job_files import JobFiles
+    from parsl.providers.job_files import JobFiles
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
 
@@ -26,29 +25,37 @@ _DEFAULT_LAUNCHER = SingleNodeLauncher()
 class LSFProvider(ClusterProvider, RepresentationMixin):
     """Runs each block as a job of LSF.
 
-    A block is asked for as so many nodes, or, with ``request_by_nodes=False``, as so many cores.
+    A block is requested as a number of nodes or, with ``request_by_nodes=False``, of cores.
 
     Args:
         nodes_per_block: Nodes of one block.
-        cores_per_block: Cores of one block, if it is asked for by cores.
-        cores_per_node: Cores on each node, if it is asked for by cores.
+        cores_per_block: Cores of one block, if blocks are requested by cores.
+        cores_per_node: Cores on each node, if blocks are requested by cores.
         init_blocks: Blocks to start with.
-        min_blocks: Blocks that are kept even when there is nothing to do.
-        max_blocks: Blocks that there may be at most.
-        parallelism: Slots to have for each task, from 0 to 1.
-        walltime: How long a block may run: ``HH:MM:SS``, ``HH:MM`` or minutes.
+        min_blocks: Blocks to keep when there are no tasks.
+        max_blocks: The maximum number of blocks.
+        parallelism: Slots to provide for each task, from 0 to 1.
+        walltime: The time limit of a block: ``HH:MM:SS``, ``HH:MM`` or minutes.
         scheduler_options: Further lines for the job script, such as ``"#BSUB -alloc_flags smt4"``.
         worker_init: Shell text to run first, such as the activation of an environment.
         project: The project to charge.
         queue: The queue to submit to; None for the default.
-        cmd_timeout: How long to wait for a command of the scheduler, in seconds.
-        bsub_redirection: Whether bsub is given the job script on its standard input, as most sites want it.
-        request_by_nodes: Whether a block is asked for as nodes, not as cores.
+        cmd_timeout: How long a command of the scheduler may take, in seconds.
+        bsub_redirection: Whether bsub reads the job script from its standard input, as most sites require.
+        request_by_nodes: Whether to request blocks by nodes rather than by cores.
         launcher: Starts the managers on the nodes.
     """
 
+    cores_per_block = validate.Integer(low=1, optional=True)
+    cores_per_node = validate.Integer(low=1, optional=True)
+    project = validate.Custom(one_word)
+    queue = validate.Custom(one_word)
+    bsub_redirection = validate.Boolean()
+    request_by_nodes = validate.Boolean()
+
     walltime_bare_unit = "minute"
     walltime_pair_unit = "hour"
+    header_path = template_beside(__file__, "header.sh")
 
     @accepts_retired_provider_arguments
     def __init__(
@@ -70,29 +77,9 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
         request_by_nodes: bool = True,
         launcher: Launcher = _DEFAULT_LAUNCHER,
     ) -> None:
-        super().__init__(
-            "LSF",
-            nodes_per_block,
-            init_blocks,
-            min_blocks,
-            max_blocks,
-            parallelism,
-            walltime,
-            launcher,
-            cmd_timeout=cmd_timeout,
-        )
-        self.project = word(self, "project", project)
-        self.queue = word(self, "queue", queue)
-        self.cores_per_block = validate.integer(
-            self, "cores_per_block", cores_per_block, low=1, optional=True
-        )
-        self.cores_per_node = validate.integer(self, "cores_per_node", cores_per_node, low=1, optional=True)
-        self.bsub_redirection = validate.boolean(self, "bsub_redirection", bsub_redirection)
-        self.request_by_nodes = validate.boolean(self, "request_by_nodes", request_by_nodes)
-        self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
-        self.worker_init = validate.text(self, "worker_init", worker_init)
-        if not request_by_nodes:
-            self._take_nodes_from_cores()
+        self._configure("LSF", locals())
+        if not self.request_by_nodes:
+            self._derive_nodes_from_cores()
         self._dialect = LSFDialect(self.bsub_redirection)
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.lsf") -> str:
@@ -102,10 +89,7 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
     def dialect(self) -> Dialect:
         return self._dialect
 
-    def template_path(self) -> str:
-        return template_beside(__file__)
-
-    def template_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
+    def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         return {
             "walltime": format_minutes(self.walltime_s),
             "project": self.project,
@@ -115,14 +99,10 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
             "cores_per_node": None if self.request_by_nodes else str(self.cores_per_node),
         }
 
-    def _take_nodes_from_cores(self) -> None:
+    def _derive_nodes_from_cores(self) -> None:
         for name in ("cores_per_block", "cores_per_node"):
             if getattr(self, name) is None:
-                validate.wrong_value(
-                    self,
-                    name,
-                    None,
-                    "an integer >= 1, as the block is asked for by cores (request_by_nodes=False)",
-                )
+                expected = "an integer >= 1, as blocks are requested by cores (request_by_nodes=False)"
+                validate.wrong_value(self, name, None, expected)
         cores_per_block, cores_per_node = self.cores_per_block or 1, self.cores_per_node or 1
         self.nodes_per_block = -(-cores_per_block // cores_per_node)

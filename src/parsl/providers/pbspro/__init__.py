@@ -1,1 +1,1 @@
-"""Blocks from PBS Pro and OpenPBS."""
+"""Blocks as jobs of PBS Pro."""

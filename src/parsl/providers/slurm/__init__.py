@@ -1,1 +1,1 @@
-"""Blocks from Slurm."""
+"""Blocks as jobs of Slurm."""

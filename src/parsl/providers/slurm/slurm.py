@@ -7,11 +7,10 @@ import re
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
-from parsl.providers.batch.checks import expression, word
-from parsl.providers.batch.template import double_quoted, template_beside
-from parsl.providers.batch.walltime import format_walltime
+from parsl.providers.base import accepts_retired_provider_arguments
+from parsl.providers.batch.job_script import double_quoted, template_beside
+from parsl.providers.batch.parameters import format_walltime, one_line, one_word
 from parsl.providers.cluster_provider import ClusterProvider
-from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.slurm.dialect import SlurmDialect
 
 TYPE_CHECKING = False
@@ -20,9 +19,21 @@ if TYPE_CHECKING:
 
     from parsl.launchers.base import Launcher
     from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.batch.job_files import JobFiles
+    from parsl.providers.job_files import JobFiles
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
+
+
+def _check_job_id_pattern(owner: object, name: str, value: object) -> str:
+    pattern = validate.text(owner, name, value, allow_empty=False)
+    expected = "a regular expression with a group named id, as in '(?P<id>[0-9]+)'"
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        validate.wrong_value(owner, name, value, f"{expected} ({error})")
+    if "id" not in groups:
+        validate.wrong_value(owner, name, value, expected)
+    return pattern
 
 
 class SlurmProvider(ClusterProvider, RepresentationMixin):
@@ -31,29 +42,44 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
     Args:
         partition: The partition to submit to; None for the cluster's default.
         account: The account to charge.
-        qos: The quality of service to ask for.
+        qos: The quality of service to request.
         constraint: Features that the nodes must have, such as ``"gpu"``.
         clusters: The clusters to submit to, separated by commas.
         nodes_per_block: Nodes of one block.
-        cores_per_node: Cores to have on each node; workers see that many.
-        mem_per_node: Memory to have on each node, in GB; workers see that much.
-        gpus_per_node: GPUs to have on each node.
+        cores_per_node: Cores to request on each node; this limits the workers.
+        mem_per_node: Memory to request on each node, in GB; this limits the workers.
+        gpus_per_node: GPUs to request on each node.
         gres: Other generic resources, such as ``"gpu:2"``.
         init_blocks: Blocks to start with.
-        min_blocks: Blocks that are kept even when there is nothing to do.
-        max_blocks: Blocks that there may be at most.
-        parallelism: Slots to have for each task, from 0 to 1.
-        walltime: How long a block may run: ``HH:MM:SS``, ``MM:SS``, ``D-HH``, ``D-HH:MM:SS`` or minutes.
+        min_blocks: Blocks to keep when there are no tasks.
+        max_blocks: The maximum number of blocks.
+        parallelism: Slots to provide for each task, from 0 to 1.
+        walltime: The time limit of a block: ``HH:MM:SS``, ``MM:SS``, ``D-HH``, ``D-HH:MM:SS`` or minutes.
         scheduler_options: Further lines for the job script, such as ``"#SBATCH --mem=4g"``.
-        regex_job_id: A regular expression for what sbatch prints; its group ``id`` is the job's id.
+        regex_job_id: A regular expression for the output of sbatch; its group ``id`` is the job's id.
         worker_init: Shell text to run first, such as the activation of an environment.
-        cmd_timeout: How long to wait for a command of the scheduler, in seconds.
-        status_batch_size: How many jobs to ask about with one command.
-        exclusive: Whether the nodes are for this block alone.
+        cmd_timeout: How long a command of the scheduler may take, in seconds.
+        status_batch_size: How many jobs to query with one command.
+        exclusive: Whether to request nodes that run no other jobs.
         launcher: Starts the managers on the nodes.
     """
 
+    partition = validate.Custom(one_word)
+    account = validate.Custom(one_word)
+    qos = validate.Custom(one_word)
+    constraint = validate.Custom(one_line)
+    clusters = validate.Custom(one_word)
+    cores_per_node = validate.Integer(low=1, optional=True)
+    mem_per_node = validate.Number(above=0, optional=True)
+    gpus_per_node = validate.Integer(low=0, optional=True)
+    gres = validate.Custom(one_word)
+    regex_job_id = validate.Custom(_check_job_id_pattern)
+    status_batch_size = validate.Integer(low=1)
+    exclusive = validate.Boolean()
+
     walltime_bare_unit = "minute"
+    header_path = template_beside(__file__, "header.sh")
+    redirects_output = False
 
     @accepts_retired_provider_arguments
     def __init__(
@@ -81,31 +107,7 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
         exclusive: bool = True,
         launcher: Launcher = _DEFAULT_LAUNCHER,
     ) -> None:
-        super().__init__(
-            "slurm",
-            nodes_per_block,
-            init_blocks,
-            min_blocks,
-            max_blocks,
-            parallelism,
-            walltime,
-            launcher,
-            cmd_timeout=cmd_timeout,
-        )
-        self.partition = word(self, "partition", partition)
-        self.account = word(self, "account", account)
-        self.qos = word(self, "qos", qos)
-        self.constraint = expression(self, "constraint", constraint)
-        self.clusters = word(self, "clusters", clusters)
-        self.cores_per_node = validate.integer(self, "cores_per_node", cores_per_node, low=1, optional=True)
-        self.mem_per_node = validate.number(self, "mem_per_node", mem_per_node, above=0, optional=True)
-        self.gpus_per_node = validate.integer(self, "gpus_per_node", gpus_per_node, low=0, optional=True)
-        self.gres = word(self, "gres", gres)
-        self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
-        self.regex_job_id = _job_id_pattern(self, regex_job_id)
-        self.worker_init = validate.text(self, "worker_init", worker_init)
-        self.status_batch_size = validate.integer(self, "status_batch_size", status_batch_size, low=1)
-        self.exclusive = validate.boolean(self, "exclusive", exclusive)
+        self._configure("slurm", locals())
         self._dialect = SlurmDialect(self.regex_job_id, self.clusters)
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.slurm") -> str:
@@ -119,11 +121,8 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
     def status_batch_limit(self) -> int:
         return self.status_batch_size
 
-    def template_path(self) -> str:
-        return template_beside(__file__)
-
-    def template_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
-        cores = self.cores_per_node
+    def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
+        cores, memory_gb = self.cores_per_node, self.mem_per_node
         return {
             "output": _output_pattern(files.stdout_path),
             "error": _output_pattern(files.stderr_path),
@@ -136,31 +135,15 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
             "qos": self.qos,
             "constraint": None if self.constraint is None else f'"{self.constraint}"',
             "clusters": self.clusters,
-            "gpus_per_node": _text(self.gpus_per_node or None),
+            "gpus_per_node": str(self.gpus_per_node) if self.gpus_per_node else None,
             "gres": self.gres,
-            "mem_per_node": _text(self.mem_per_node),
-            "mem": None if self.mem_per_node is None else f"{round(self.mem_per_node * 1024)}M",
-            "cores_per_node": _text(cores),
+            "mem": None if memory_gb is None else f"{round(memory_gb * 1024)}M",
             "cpus_per_task": None if cores is None else str(max(1, cores // tasks_per_node)),
+            "memory_gb": None if memory_gb is None else str(memory_gb),
+            "cores": None if cores is None else str(cores),
         }
 
 
 def _output_pattern(path: str) -> str:
-    """Slurm replaces what follows a % in the names of output files."""
+    """Return a path for an output file, in whose name Slurm replaces % and the character that follows."""
     return double_quoted(path.replace("%", "%%"))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _job_id_pattern(owner: object, value: object) -> str:
-    pattern = validate.text(owner, "regex_job_id", value, allow_empty=False)
-    expected = "a regular expression with a group named id, as in '(?P<id>[0-9]+)'"
-    try:
-        groups = re.compile(pattern).groupindex
-    except re.error as error:
-        validate.wrong_value(owner, "regex_job_id", value, f"{expected} ({error})")
-    if "id" not in groups:
-        validate.wrong_value(owner, "regex_job_id", value, expected)
-    return pattern

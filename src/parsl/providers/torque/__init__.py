@@ -1,1 +1,1 @@
-"""Blocks from Torque."""
+"""Blocks as jobs of Torque."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import AprunLauncher
-from parsl.providers.batch.checks import word
-from parsl.providers.batch.template import template_beside
-from parsl.providers.batch.walltime import format_walltime
+from parsl.providers.base import accepts_retired_provider_arguments
+from parsl.providers.batch.job_script import template_beside
+from parsl.providers.batch.parameters import format_walltime, one_word
 from parsl.providers.cluster_provider import ClusterProvider
-from parsl.providers.retired import accepts_retired_provider_arguments
 from parsl.providers.torque.dialect import TorqueDialect
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from parsl.launchers.base import Launcher
     from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.batch.job_files import JobFiles
+    from parsl.providers.job_files import JobFiles
 
 _DEFAULT_LAUNCHER = AprunLauncher()
 _DIALECT = TorqueDialect()
@@ -34,13 +33,17 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
         worker_init: Shell text to run first, such as the activation of an environment.
         nodes_per_block: Nodes of one block.
         init_blocks: Blocks to start with.
-        min_blocks: Blocks that are kept even when there is nothing to do.
-        max_blocks: Blocks that there may be at most.
-        parallelism: Slots to have for each task, from 0 to 1.
+        min_blocks: Blocks to keep when there are no tasks.
+        max_blocks: The maximum number of blocks.
+        parallelism: Slots to provide for each task, from 0 to 1.
         launcher: Starts the managers on the nodes.
-        walltime: How long a block may run: ``HH:MM:SS``, ``MM:SS`` or seconds.
-        cmd_timeout: How long to wait for a command of the scheduler, in seconds.
+        walltime: The time limit of a block: ``HH:MM:SS``, ``MM:SS`` or seconds.
+        cmd_timeout: How long a command of the scheduler may take, in seconds.
     """
+
+    account = validate.Custom(one_word)
+    queue = validate.Custom(one_word)
+    header_path = template_beside(__file__, "header.sh")
 
     @accepts_retired_provider_arguments
     def __init__(
@@ -58,21 +61,7 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
         walltime: str = "00:20:00",
         cmd_timeout: float = 120,
     ) -> None:
-        super().__init__(
-            "torque",
-            nodes_per_block,
-            init_blocks,
-            min_blocks,
-            max_blocks,
-            parallelism,
-            walltime,
-            launcher,
-            cmd_timeout=cmd_timeout,
-        )
-        self.account = word(self, "account", account)
-        self.queue = word(self, "queue", queue)
-        self.scheduler_options = validate.text(self, "scheduler_options", scheduler_options)
-        self.worker_init = validate.text(self, "worker_init", worker_init)
+        self._configure("torque", locals())
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.torque") -> str:
         return super().submit(command, tasks_per_node, job_name)
@@ -81,14 +70,13 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
     def dialect(self) -> Dialect:
         return _DIALECT
 
-    def template_path(self) -> str:
-        return template_beside(__file__)
-
-    def template_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
+    def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         return {
             "queue": self.queue,
             "account": self.account,
             "walltime": format_walltime(self.walltime_s),
-            "nodes": str(self.nodes_per_block),
-            "tasks_per_node": str(tasks_per_node),
+            "resources": self._resources(tasks_per_node),
         }
+
+    def _resources(self, tasks_per_node: int) -> str:
+        return f"nodes={self.nodes_per_block}:ppn={tasks_per_node}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsl.providers.batch.template import double_quoted, fill_template
+from parsl.providers.batch.job_script import double_quoted, fill_template
 from parsl.providers.errors import ScriptPathError
 
 

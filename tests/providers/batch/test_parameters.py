@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsl.providers.batch.walltime import format_minutes, format_walltime, parse_walltime
+from parsl.providers.batch.parameters import format_minutes, format_walltime, parse_walltime
 from parsl.validate import ParameterError
 
 

@@ -1,4 +1,3 @@
-#!/bin/bash
 #SBATCH --job-name={{name}}
 #SBATCH --output={{output}}
 #SBATCH --error={{error}}
@@ -18,14 +17,3 @@
 #SBATCH --cpus-per-task={{cpus_per_task}}
 {{scheduler_options}}
 
-export JOBNAME={{job_name}}
-printf -v PARSL_BLOCK_STARTED '%(%s)T' -1  # with the walltime it tells managers when they end
-export PARSL_BLOCK_STARTED PARSL_BLOCK_WALLTIME_S={{walltime_s}}
-parsl_exit={{exit}}
-trap '{ echo "$?" >"$parsl_exit"; } 2>/dev/null' EXIT  # seen sooner than the scheduler tells
-export PARSL_MEMORY_GB={{mem_per_node}}
-export PARSL_CORES={{cores_per_node}}
-
-{{worker_init}}
-
-{{launch}}

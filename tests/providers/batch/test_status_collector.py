@@ -1,4 +1,4 @@
-"""Asking about jobs: what is asked, and what is believed, of schedulers that behave as real ones do."""
+"""Collecting the status of jobs: which queries are made, and which answers are trusted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import JobState
-from parsl.providers.batch.survey import MAX_SINGLE_QUESTIONS, NoAnswer, Survey
-from parsl.providers.batch.turns import Turns
+from parsl.providers.batch.scheduler import NoAnswer
+from parsl.providers.batch.status_collector import MAX_SINGLE_QUERIES, LeastRecentFirst, StatusCollector
 from parsl.providers.pbspro.dialect import PBSProDialect
+from tests.providers.fake_commands import StatusAnswers
 
 
 class FakePBS:
@@ -70,8 +71,19 @@ class FakePBS:
         return [" ".join(command[1:]) for command in commands]
 
 
-def survey_of(scheduler):
-    return Survey(PBSProDialect(), scheduler.run)
+class Collector:
+    """A collector for PBS whose commands are answered by a function."""
+
+    def __init__(self, run):
+        self.collector = StatusCollector(PBSProDialect())
+        self.commands = StatusAnswers(run)
+
+    def collect(self, job_ids, batch_size):
+        return self.collector.collect(self.commands, job_ids, batch_size)
+
+
+def collector_of(scheduler):
+    return Collector(scheduler.run)
 
 
 def states(findings):
@@ -80,79 +92,79 @@ def states(findings):
 
 def test_all_jobs_with_one_command():
     pbs = FakePBS({"1": "R", "2": "Q"})
-    assert states(survey_of(pbs).ask(["1", "2"], 500)) == {"1": "RUNNING", "2": "PENDING"}
+    assert states(collector_of(pbs).collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "PENDING"}
     assert pbs.asked() == ["-x -f -F json 1 2"]
 
 
 def test_long_lists_in_batches():
     pbs = FakePBS({str(number): "R" for number in range(1, 6)})
-    assert len(survey_of(pbs).ask(list(pbs.jobs), 2).records) == 5
+    assert len(collector_of(pbs).collect(list(pbs.jobs), 2).records) == 5
     assert pbs.asked() == ["-x -f -F json 1 2", "-x -f -F json 3 4", "-x -f -F json 5"]
 
 
 def test_a_server_that_answers_for_the_first_only_is_asked_in_the_other_form_from_then_on():
     pbs = FakePBS({"1": "R", "2": "Q", "3": "R"}, json_is_for_first_only=True)
-    survey = survey_of(pbs)
-    findings = survey.ask(["1", "2", "3"], 500)
+    collector = collector_of(pbs)
+    findings = collector.collect(["1", "2", "3"], 500)
     assert states(findings) == {"1": "RUNNING", "2": "PENDING", "3": "RUNNING"}
     assert findings.problem is None
     assert pbs.asked() == ["-x -f -F json 1 2 3", "-x -f -F dsv -D | 2 3"]
-    assert len(survey.ask(["1", "2", "3"], 500).records) == 3
+    assert len(collector.collect(["1", "2", "3"], 500).records) == 3
     assert pbs.asked() == ["-x -f -F dsv -D | 1 2 3"]
 
 
 def test_json_that_is_none():
     pbs = FakePBS({"1": "R", "2": "F"}, json_is_valid=False)
-    survey = survey_of(pbs)
-    assert states(survey.ask(["1", "2"], 500)) == {"1": "RUNNING", "2": "CANCELLED"}
+    collector = collector_of(pbs)
+    assert states(collector.collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "CANCELLED"}
     pbs.asked()
-    survey.ask(["1", "2"], 500)
+    collector.collect(["1", "2"], 500)
     assert pbs.asked() == ["-x -f -F dsv -D | 1 2"]
 
 
 def test_a_server_without_history():
     pbs = FakePBS({"1": "R"}, has_history=False)
-    survey = survey_of(pbs)
-    assert states(survey.ask(["1", "2"], 500)) == {"1": "RUNNING"}
+    collector = collector_of(pbs)
+    assert states(collector.collect(["1", "2"], 500)) == {"1": "RUNNING"}
     pbs.asked()
-    findings = survey.ask(["1", "2"], 500)
+    findings = collector.collect(["1", "2"], 500)
     assert states(findings) == {"1": "RUNNING"}
     assert findings.gone == {"2"}
     assert pbs.asked() == ["-f -F json 1 2", "-f -F json 2"]
 
 
-def test_an_unknown_job_is_asked_about_alone_before_that_is_believed():
+def test_an_unknown_job_is_queried_alone_before_the_answer_is_trusted():
     pbs = FakePBS({"1": "R"})
-    findings = survey_of(pbs).ask(["1", "9"], 500)
+    findings = collector_of(pbs).collect(["1", "9"], 500)
     assert states(findings) == {"1": "RUNNING"}
     assert findings.gone == {"9"}
     assert pbs.asked() == ["-x -f -F json 1 9", "-x -f -F json 9"]
 
 
-def test_a_single_unknown_job_need_not_be_asked_about_twice():
+def test_a_single_unknown_job_is_queried_only_once():
     pbs = FakePBS({})
-    assert survey_of(pbs).ask(["9"], 500).gone == {"9"}
+    assert collector_of(pbs).collect(["9"], 500).gone == {"9"}
     assert pbs.asked() == ["-x -f -F json 9"]
 
 
-def test_many_unknown_jobs_take_their_turns():
-    survey, job_ids = survey_of(FakePBS({})), [str(number) for number in range(1, 101)]
-    for first in range(0, 100, MAX_SINGLE_QUESTIONS):
-        gone = survey.ask(job_ids, 500).gone
-        assert gone == set(job_ids[first : first + MAX_SINGLE_QUESTIONS])
-    assert survey.ask(job_ids, 500).gone == set(job_ids[:MAX_SINGLE_QUESTIONS])
+def test_many_unknown_jobs_are_queried_in_turn():
+    collector, job_ids = collector_of(FakePBS({})), [str(number) for number in range(1, 101)]
+    for first in range(0, 100, MAX_SINGLE_QUERIES):
+        gone = collector.collect(job_ids, 500).gone
+        assert gone == set(job_ids[first : first + MAX_SINGLE_QUERIES])
+    assert collector.collect(job_ids, 500).gone == set(job_ids[:MAX_SINGLE_QUERIES])
 
 
-def test_where_only_the_first_job_is_answered_all_are_asked_about_in_a_few_surveys():
+def test_when_only_the_first_job_is_answered_a_few_collections_cover_all():
     jobs = {str(number): "R" for number in range(1, 51)}
-    survey = survey_of(FakePBS(jobs, json_is_for_first_only=True, text_is_readable=False))
+    collector = collector_of(FakePBS(jobs, json_is_for_first_only=True, text_is_readable=False))
     known = set()
     for _ in range(3):
-        known |= survey.ask(list(jobs), 500).records.keys()
+        known |= collector.collect(list(jobs), 500).records.keys()
     assert known == jobs.keys()
 
 
-def test_a_survey_that_runs_out_of_time_begins_with_the_others_the_next_time():
+def test_a_collection_after_a_timeout_starts_with_the_remaining_jobs():
     pbs = FakePBS({str(number): "R" for number in range(1, 8)})
 
     def run(command):
@@ -160,28 +172,29 @@ def test_a_survey_that_runs_out_of_time_begins_with_the_others_the_next_time():
             raise NoAnswer("no time left")
         return pbs.run(command)
 
-    survey, told = Survey(PBSProDialect(), run), []
+    collector, told = Collector(run), []
     for _ in range(4):
-        told.append("".join(survey.ask(list(pbs.jobs), 2).records))
+        told.append("".join(collector.collect(list(pbs.jobs), 2).records))
         pbs.asked()
     assert told == ["1234", "5671", "2341", "5671"]
 
 
-def test_jobs_that_have_gone_do_not_keep_their_turn():
-    turns = Turns()
-    turns.begin_round(["1", "2", "3"])
-    turns.took(["1", "2"])
-    assert turns.line_up(["1", "2", "3"]) == ["3", "1", "2"]
-    turns.begin_round(["2", "3"])
-    turns.took(["3"])
-    turns.begin_round(["1", "2", "3"])
-    assert turns.line_up(["1", "2", "3"]) == ["1", "2", "3"]
+def test_jobs_that_are_gone_lose_their_place_in_the_order():
+    order = LeastRecentFirst()
+    order.start_round(["1", "2", "3"])
+    order.mark("status", ["1", "2"])
+    assert order.sort("status", ["1", "2", "3"]) == ["3", "1", "2"]
+    assert order.sort("detail", ["1", "2", "3"]) == ["1", "2", "3"]
+    order.start_round(["2", "3"])
+    order.mark("status", ["3"])
+    order.start_round(["1", "2", "3"])
+    assert order.sort("status", ["1", "2", "3"]) == ["1", "2", "3"]
 
 
-def test_a_server_that_is_down_says_nothing_and_is_asked_once():
+def test_a_server_that_is_down_is_queried_once():
     pbs = FakePBS({"1": "R"})
     pbs.is_down = True
-    findings = survey_of(pbs).ask(["1", "2"], 1)
+    findings = collector_of(pbs).collect(["1", "2"], 1)
     assert (findings.records, findings.gone) == ({}, set())
     assert "cannot connect to server" in findings.problem
     assert len(pbs.asked()) == 1
@@ -191,32 +204,32 @@ def test_a_server_that_is_down_says_nothing_and_is_asked_once():
     "stdout", ["garbage\n", '{"pbs_server": "s", "Jobs": {"1.s": {"job_st', "[]", "null", "{}"]
 )
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_nonsense_says_nothing(stdout, exit_code):
+def test_nonsense_is_no_answer(stdout, exit_code):
     asked = []
 
     def run(command):
         asked.append(command)
         return CommandResult(tuple(command), exit_code, stdout, "", False)
 
-    findings = Survey(PBSProDialect(), run).ask(["1", "2"], 500)
+    findings = Collector(run).collect(["1", "2"], 500)
     assert (findings.records, findings.gone) == ({}, set())
     assert findings.problem
     assert len(asked) <= 8
 
 
-def test_silence_is_asked_once():
+def test_a_silent_scheduler_is_queried_once():
     asked = []
 
     def run(command):
         asked.append(command)
         return CommandResult(tuple(command), 0, "", "", False)
 
-    findings = Survey(PBSProDialect(), run).ask(["1", "2"], 500)
+    findings = Collector(run).collect(["1", "2"], 500)
     assert findings.problem == "qstat answered nothing"
     assert len(asked) == 1
 
 
-def test_what_was_found_out_before_the_scheduler_fell_silent_holds():
+def test_results_from_before_a_timeout_are_kept():
     pbs = FakePBS({"1": "R", "2": "R"})
 
     def run(command):
@@ -224,13 +237,13 @@ def test_what_was_found_out_before_the_scheduler_fell_silent_holds():
             raise NoAnswer("no time left")
         return pbs.run(command)
 
-    findings = Survey(PBSProDialect(), run).ask(["1", "2"], 1)
+    findings = Collector(run).collect(["1", "2"], 1)
     assert states(findings) == {"1": "RUNNING"}
     assert findings.problem == "no time left"
 
 
-def test_jobs_that_were_not_asked_about_are_no_findings():
+def test_records_of_other_jobs_are_ignored():
     stdout = json.dumps({"pbs_server": "s", "Jobs": {"7.s": {"job_state": "F"}, "1.s": {"job_state": "R"}}})
-    survey = Survey(PBSProDialect(), lambda command: CommandResult(tuple(command), 0, stdout, "", False))
-    findings = survey.ask(["1.s"], 500)
+    collector = Collector(lambda command: CommandResult(tuple(command), 0, stdout, "", False))
+    findings = collector.collect(["1.s"], 500)
     assert [record.state for record in findings.records.values()] == [JobState.RUNNING]

@@ -1,4 +1,4 @@
-"""Walltimes as users and schedulers write them."""
+"""Parameters of batch providers: walltimes, and the names of queues and accounts."""
 
 from __future__ import annotations
 
@@ -15,24 +15,49 @@ _UNITS = tuple(_UNIT_S)
 _MAX_DAYS = 10_000
 
 
-def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: str = "minute") -> int:
-    """Read a walltime.
+def one_word(owner: object, name: str, value: object) -> str | None:
+    """Check the name of a queue, an account and the like: a string without blanks, or None.
 
-    All schedulers share ``HH:MM:SS``, ``D-HH``, ``D-HH:MM``, ``D-HH:MM:SS`` and ``D:HH:MM:SS``. They differ
-    in what a number or a pair of them is.
+    Raises:
+        ParameterError: The value is something else. An empty string is refused, too: schedulers treat it
+            as an omitted value or as an account of that name.
+    """
+    text = validate.text(owner, name, value, optional=True, allow_empty=False, one_line=True)
+    if text is not None and any(char.isspace() for char in text):
+        validate.wrong_value(owner, name, value, "a non-empty string without blanks, or None")
+    return text
+
+
+def one_line(owner: object, name: str, value: object) -> str | None:
+    """Check a value that may contain blanks, such as a constraint, or None.
+
+    Raises:
+        ParameterError: The value is empty, has several lines, or is not a string.
+    """
+    text = validate.text(owner, name, value, optional=True, allow_empty=False, one_line=True)
+    if text is not None and not text.strip():
+        validate.wrong_value(owner, name, value, "a non-empty one-line string, or None")
+    return text
+
+
+def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: str = "minute") -> int:
+    """Return a walltime in seconds.
+
+    All schedulers accept ``HH:MM:SS``, ``D-HH``, ``D-HH:MM``, ``D-HH:MM:SS`` and ``D:HH:MM:SS``. The
+    meaning of a single number, and of a pair of numbers, depends on the scheduler.
 
     Args:
-        owner: The provider, for the message of an error.
+        owner: The provider, for errors.
         value: Text, or a number of ``bare`` units.
-        bare: What a single number counts: ``"second"`` or ``"minute"``.
-        pair: What the first number of a pair counts: ``"minute"`` or ``"hour"``; the second counts the next
-            smaller unit.
+        bare: The unit of a single number: ``"second"`` or ``"minute"``.
+        pair: The unit of the first number of a pair: ``"minute"`` or ``"hour"``; the second number counts
+            the next smaller unit.
 
     Returns:
         Seconds, at least 1; a fraction is rounded up.
 
     Raises:
-        ParameterError: It is none of these, or no time at all.
+        ParameterError: The value has none of these forms, or is not above zero.
     """
     expected = f"a time above zero, as HH:MM:SS, D-HH:MM:SS or a number of {bare}s"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -51,12 +76,12 @@ def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: 
 
 
 def format_walltime(seconds: int) -> str:
-    """Write ``seconds`` as ``HH:MM:SS``; there may be more than 24 hours."""
+    """Return ``seconds`` as ``HH:MM:SS``, with more than 24 hours if necessary."""
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def format_minutes(seconds: int) -> str:
-    """Write ``seconds`` as a number of minutes, rounded up."""
+    """Return ``seconds`` as a number of minutes, rounded up."""
     return str(-(-seconds // 60))
 
 

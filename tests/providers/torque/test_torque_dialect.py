@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import TERMINAL_STATES, JobState
-from parsl.providers.batch.answers import Answer, UnreadableAnswer, Verdict
-from parsl.providers.pbspro.dialect import PBSProDialect, parse_json
-from parsl.providers.torque.answers import make_record, parse_dsv, parse_full, read_job_id, short_id
-from parsl.providers.torque.dialect import TorqueDialect
+from parsl.providers.batch.answers import Answer, AnswerKind, UnreadableAnswer
+from parsl.providers.pbspro.dialect import PBSProDialect, QstatDsv, QstatJson
+from parsl.providers.torque.dialect import Qstat, TorqueDialect, make_record, short_id
 
 RUNNING = """Job Id: 7.server.example
     Job_Name = parsl
@@ -22,16 +21,14 @@ RUNNING = """Job Id: 7.server.example
 	b
 
 """
-PARSERS = (parse_json, parse_dsv, parse_full)
-READERS = [
-    question.read for dialect in (PBSProDialect(), TorqueDialect()) for question in dialect.questions()
-]
+PARSERS = (QstatJson().jobs_in, QstatDsv().jobs_in, Qstat().jobs_in)
+READERS = [query.read for dialect in (PBSProDialect(), TorqueDialect()) for query in dialect.status_queries]
 
 
 def test_torque_tells_of_running_jobs():
-    (question,) = TorqueDialect().questions()
+    (query,) = TorqueDialect().status_queries
     result = CommandResult(("qstat",), 153, RUNNING, "qstat: Unknown Job Id Error 8.server.example\n", False)
-    answer = question.read(result)
+    answer = query.read(result)
     assert answer.records["7"].state is JobState.RUNNING
     assert answer.unknown == {"8"}
 
@@ -73,7 +70,7 @@ def test_states_of_torque(attributes, state, exit_code):
     ],
 )
 def test_job_id(stdout, job_id):
-    assert read_job_id(stdout) == job_id
+    assert TorqueDialect().read_job_id(stdout) == job_id
 
 
 @pytest.mark.parametrize("job_id", ["12", "12.server", "12.server.example", "12.server@other", " 12.s\n"])
@@ -86,7 +83,7 @@ def test_environment_of_a_job_cannot_end_it():
         "Job Id: 7.s|job_state=R|substate=42|Variable_List=A=x|job_state=F,B=1\nJob Id: not one\n"
         "Exit_status=0|comment=fine\n"
     )
-    ((job_id, attributes),) = parse_dsv(text)
+    ((job_id, attributes),) = QstatDsv().jobs_in(text)
     assert (job_id, attributes["job_state"]) == ("7.s", "R")
 
 
@@ -122,7 +119,7 @@ ATTRIBUTES = st.dictionaries(
 @given(st.dictionaries(st.text(max_size=6) | st.just("7.s"), ATTRIBUTES | JSON_VALUES))
 def test_only_final_states_end_a_job(jobs):
     text = json.dumps({"pbs_server": "s", "Jobs": jobs})
-    for job_id, attributes in parse_json(text):
+    for job_id, attributes in QstatJson().jobs_in(text):
         record = make_record(job_id, attributes)
         assert (record.state in TERMINAL_STATES) == (attributes["job_state"] in ("F", "X", "C"))
 
@@ -133,4 +130,4 @@ def test_nonsense_is_no_answer(read, stdout, stderr, exit_code, timed_out):
     answer = read(CommandResult(("qstat",), exit_code, stdout, stderr, timed_out))
     assert isinstance(answer, Answer)
     assert not answer.records
-    assert answer.verdict is not Verdict.USABLE or answer.unknown
+    assert answer.kind is not AnswerKind.USABLE or answer.unknown

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from parsl.providers.batch.job_files import open_script_dir, plain_job_name, reserve_job_files
+from parsl.providers import PBSProProvider
+from parsl.providers.cluster_provider import plain_job_name
 from parsl.providers.errors import ScriptPathError
+from parsl.providers.job_files import open_script_dir, reserve_job_files
 
 
 @pytest.mark.parametrize(
@@ -45,5 +47,7 @@ def test_script_dir_has_to_be_set_and_possible(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ScriptPathError, match="file"):
         open_script_dir(str(tmp_path / "file" / "dir"))
+    provider = PBSProProvider()
+    provider.script_dir = str(tmp_path / "a\nb")
     with pytest.raises(ScriptPathError, match="line break"):
-        open_script_dir(str(tmp_path / "a\nb"))
+        provider.submit("c", 1)
