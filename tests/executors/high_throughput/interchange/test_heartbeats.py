@@ -12,13 +12,13 @@ def managers(count: int) -> list[Manager]:
 
 
 def test_all_managers_get_one_each_period_a_few_at_a_time() -> None:
-    everybody = managers(AT_ONCE + 3)
+    all_managers = managers(AT_ONCE + 3)
     schedule = HeartbeatSchedule(30.0, 100.0)
     assert schedule.due_s == 130.0
-    assert schedule.take(everybody, 129.0) == []
-    assert schedule.take(everybody, 130.0) == everybody[:AT_ONCE]
+    assert schedule.take(all_managers, 129.0) == []
+    assert schedule.take(all_managers, 130.0) == all_managers[:AT_ONCE]
     assert schedule.due_s < 0
-    assert schedule.take(everybody, 130.1) == everybody[AT_ONCE:]
+    assert schedule.take(all_managers, 130.1) == all_managers[AT_ONCE:]
     assert schedule.due_s == 160.0
 
 
@@ -34,11 +34,11 @@ def test_a_closed_connection_is_probed_at_once_and_a_little_later() -> None:
 
 
 def test_a_probe_does_not_wait_behind_other_heartbeats() -> None:
-    *everybody, closed = managers(2 * AT_ONCE + 1)
+    *all_managers, closed = managers(2 * AT_ONCE + 1)
     schedule = HeartbeatSchedule(1.0, 0.0)
-    schedule.take(everybody, 1.0)
+    schedule.take(all_managers, 1.0)
     schedule.probe(closed, 1.0)
-    assert schedule.take(everybody, 1.0)[0] is closed
+    assert schedule.take(all_managers, 1.0)[0] is closed
 
 
 def test_a_lost_manager_gets_none() -> None:

@@ -85,13 +85,7 @@ class DriverLink:
     def deliver(
         self, results: Sequence[Result], frames: Sequence[Any] = (), sender: Manager | None = None
     ) -> None:
-        """Send results with the next flush.
-
-        Args:
-            results: The results.
-            frames: Their frames.
-            sender: The manager to which they are acknowledged once they have reached the driver.
-        """
+        """Send results with the next flush; later they are acknowledged to their sender, if it is given."""
         self._results += results
         self._frames += frames
         if sender is not None:
@@ -99,13 +93,7 @@ class DriverLink:
             self._is_urgent = self._is_urgent or bool(frames)
 
     def flush(self, now_s: float) -> list[Manager]:
-        """Write as much as the socket takes.
-
-        Args:
-            now_s: The time (seconds).
-
-        Returns:
-            The managers that the driver knows from now on.
+        """Write as much as the socket takes, and return the managers that the driver knows from now on.
 
         Raises:
             OSError: The driver is gone.

@@ -46,12 +46,7 @@ class HeartbeatSchedule:
         self._probed.append((now_s + PROBE_AGAIN_S, manager))
 
     def take(self, managers: Iterable[Manager], now_s: float) -> list[Manager]:
-        """Return the managers to send a heartbeat now, a few at a time.
-
-        Args:
-            managers: All registered managers.
-            now_s: The time (seconds).
-        """
+        """Return a few of these managers, whose turn to get a heartbeat it is."""
         if now_s >= self._next_s:
             self._next_s = now_s + self._period_s
             self._waiting.extend(managers)

@@ -44,11 +44,7 @@ class Link(ABC):
 
     @abstractmethod
     def identify(self, identity: bytes) -> bool:
-        """Accept the name under which the peer registers.
-
-        Returns:
-            Whether the peer may use that name.
-        """
+        """Take the name under which the peer registers, and return whether the peer may use it."""
 
     def forget_connection(self) -> None:  # noqa: B027
         """Expect the next message over another connection."""
@@ -144,11 +140,7 @@ class LocalLinks:
         self._links[sock.fileno()] = LocalLink(sock, self._epoll)
 
     def _refuse(self) -> None:
-        """Refuse a connection for which no descriptor is left.
-
-        The spare descriptor serves to accept the connection and send the reason. Without that the listening
-        socket would stay readable for ever.
-        """
+        """Accept with the spare descriptor, to send the reason: else the socket stays readable for ever."""
         _close_spare(self._spare)
         try:
             sock, _ = self._listener.accept()

@@ -11,14 +11,14 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from parsl.common import descriptors
 from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
 from parsl.executors.high_throughput.interchange.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange.heartbeats import HeartbeatSchedule
 from parsl.executors.high_throughput.interchange.links import Link, LocalLinks, Unreachable
-from parsl.executors.high_throughput.interchange.manager import Manager, Recount
+from parsl.executors.high_throughput.interchange.manager import Manager, Recount, check_registration
 from parsl.executors.high_throughput.interchange.node_health import NodeHealth
 from parsl.executors.high_throughput.interchange.payloads import TaskPayloads, select_frames, split_frames
 from parsl.executors.high_throughput.interchange.remote_links import RemoteLinks
@@ -27,7 +27,6 @@ from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import (
-    PROTOCOL_VERSION,
     DecodeError,
     Register,
     decode_from_driver,
@@ -47,48 +46,11 @@ logger = logging.getLogger("parsl.htex.interchange")
 RECONNECT_GRACE_S = 3.0
 #: When the loop checks the managers later than planned by this time (seconds), their messages may lie unread.
 STALL_S = 1.0
-#: How often managers are checked at most, and while something waits for a manager (seconds).
+#: How often managers are checked (seconds) at least, and while something waits for a manager.
 CHECK_PERIOD_S = 5.0
 WAITING_CHECK_PERIOD_S = 0.5
 
-_NO_RUN_TIMES: Mapping[int, float] = {}
-
-
-class Refusal(NamedTuple):
-    """Why a manager is refused."""
-
-    #: For the manager, which shows it in its job's output.
-    reason: str
-    #: For the driver, if the configuration is to blame.
-    report: protocol.ManagerRefused | None = None
-
-
-def check_registration(
-    message: Register, settings: InterchangeSettings, managers: int, max_managers: int
-) -> Refusal | None:
-    """Decide whether a manager is admitted.
-
-    Args:
-        message: The registration.
-        settings: The interchange's settings.
-        managers: How many other managers there are.
-        max_managers: For how many managers there are descriptors.
-
-    Returns:
-        Why the manager is refused; None if it is admitted.
-    """
-    ours = _versions(PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
-    theirs = _versions(message.protocol, message.parsl_version, message.python_version)
-    if ours != theirs:
-        reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
-        return Refusal(reason, protocol.ManagerRefused(message.host, message.block, ours, theirs))
-    if managers >= max_managers:
-        return Refusal(descriptors.too_many_managers(max_managers))
-    return None
-
-
-def _versions(wire: int, parsl: str, python: str) -> str:
-    return f"parsl {parsl} (protocol {wire}) on Python {python}"
+_UNKNOWN: Mapping[int, float] = {}
 
 
 class Interchange:
@@ -399,49 +361,41 @@ class Interchange:
         if manager.is_awaited(message.number):
             lost = self._state.recounted(manager, message.ids)
             what = "did not receive the task, or its result was lost: the connection broke"
-            self._fail(manager, lost, what)
+            failure = manager.failure(what)
+            self._driver.deliver([protocol.failed(task_id, failure) for task_id in lost])
 
     def _on_packages(self, manager: Manager, message: protocol.Packages, _: list[Any]) -> None:
         manager.packages = message.versions
         self._reports.answer_surveys(time.monotonic())
 
     def _on_goodbye(self, manager: Manager, message: protocol.Goodbye, _: list[Any]) -> None:
-        self._lose(manager, message.reason, is_job_end=message.is_job_end, ran_s=message.ran_s)
+        self._lose(manager, message.reason, message.is_job_end, message.ran_s)
 
     def _lose(
         self,
         manager: Manager,
         reason: str,
-        *,
         is_job_end: bool = False,
-        ran_s: Mapping[int, float] = _NO_RUN_TIMES,
+        ran_s: Mapping[int, float] = _UNKNOWN,
     ) -> None:
-        """Remove a lost manager, and fail the tasks that it held.
+        """Remove a lost manager, and fail its tasks.
 
         Args:
             manager: The manager.
             reason: Why it is lost.
             is_job_end: Whether the manager has reported that its job is being ended.
-            ran_s: How long its tasks had been running (seconds), as far as the manager has reported it.
+            ran_s: How long tasks had been running (seconds), as far as the manager has reported it.
         """
         self._state.remove(manager)
         level = logging.WARNING if manager.held else logging.INFO
         logger.log(level, "%r on %s is gone: %s", manager, manager.host, reason)
         what = f"was lost with the task: {reason}"
-        details = {
-            "is_manager_gone": True,
-            "is_job_end": is_job_end or manager.is_at_job_end(time.monotonic()),
-        }
-        started = {task_id for task_id in manager.held if task_id in ran_s}
-        for task_id in sorted(started):
-            self._fail(manager, [task_id], what, ran_s=ran_s[task_id], **details)
-        self._fail(manager, sorted(manager.held - started), what, **details)
+        is_job_end = is_job_end or manager.is_at_job_end(time.monotonic())
+        details = {"is_manager_gone": True, "is_job_end": is_job_end}
+        for task_id in sorted(manager.held, key=lambda each: (each not in ran_s, each)):
+            failure = manager.failure(what, ran_s=ran_s.get(task_id), **details)
+            self._driver.deliver([protocol.failed(task_id, failure)])
         self._driver.send(protocol.ManagerGone(manager.name, manager.block, reason))
-
-    def _fail(self, manager: Manager, ids: list[int], what: str, **details: Any) -> None:
-        if ids:
-            failure = manager.failure(what, **details)
-            self._driver.deliver([protocol.failed(task_id, failure) for task_id in ids])
 
     def _dispatch(self) -> None:
         for manager, tasks in self._state.match(time.monotonic()):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from parsl.common.descriptors import too_many_managers
 from parsl.executors.high_throughput.wire.protocol import (
     MANAGER_LOST,
+    PROTOCOL_VERSION,
     Failure,
     ManagerInfo,
+    ManagerRefused,
     Register,
     Result,
     Results,
     Task,
 )
+from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
 if TYPE_CHECKING:
     from parsl.executors.high_throughput.interchange.links import Link
@@ -55,7 +59,7 @@ class Manager:
         self.python_version = register.python_version
         #: Installed distributions and their versions, once the manager has reported them.
         self.packages: dict[str, str] | None = None
-        #: No longer registered: whoever still refers to this object drops it.
+        #: No longer registered: other objects may still refer to this one, and skip it.
         self.is_gone = False
 
         self.workers = register.workers
@@ -174,14 +178,9 @@ class Manager:
                 self.nodes_in_use.pop(task_id, None)
 
     def finish(self, message: Results, now_s: float) -> list[Result]:
-        """Take results from the manager, and how many tasks it can hold from now on.
+        """Take results, and return those of tasks that the manager holds.
 
-        Args:
-            message: The results.
-            now_s: The time (seconds).
-
-        Returns:
-            The results of tasks that the manager holds. Any others have come before, or are not its own.
+        Any other result has come before, or is not this manager's to deliver.
         """
         if message.serial == self.received + 1:
             self.received = message.serial
@@ -197,12 +196,7 @@ class Manager:
         return results
 
     def take_over(self, before: Manager, reported: Iterable[int]) -> None:
-        """Continue for a manager that has registered again without having been lost.
-
-        Args:
-            before: The same manager as it was known so far.
-            reported: The tasks that the manager holds according to its registration.
-        """
+        """Continue for the same manager `before` it registered again, now reporting these tasks."""
         self.held |= before.held
         self.nodes_in_use.update(before.nodes_in_use)
         if self.held:
@@ -219,12 +213,7 @@ class Manager:
         return missing
 
     def failure(self, what: str, **details: Any) -> Failure:
-        """Describe why tasks of this manager fail.
-
-        Args:
-            what: What the manager did, to complete "Manager NAME on host HOST, block BLOCK, ...".
-            details: More fields of the failure.
-        """
+        """Describe why tasks fail: `what` completes "Manager NAME on host HOST, block BLOCK, ..."."""
         return Failure(
             kind=MANAGER_LOST,
             message=f"Manager {self.name} on host {self.host}, block {self.block}, {what}.",
@@ -242,11 +231,7 @@ class Manager:
             self.recount = Recount.NEEDED
 
     def lose_contact(self, now_s: float) -> bool:
-        """Record that the connection is closed.
-
-        Returns:
-            Whether that was unknown before.
-        """
+        """Record that the connection is closed, and return whether that was unknown before."""
         if self.is_gone or self.disconnected_since_s is not None:
             return False
         self.disconnected_since_s = now_s
@@ -258,11 +243,7 @@ class Manager:
         self.recount = Recount.NEEDED
 
     def request_recount(self) -> int:
-        """Record that the manager is requested to report the tasks it holds.
-
-        Returns:
-            The number of the request.
-        """
+        """Record a request to report the tasks that the manager holds, and return its number."""
         self.recount = Recount.REQUESTED
         self.recount_number += 1
         return self.recount_number
@@ -272,11 +253,7 @@ class Manager:
         return self.recount is Recount.REQUESTED and number == self.recount_number
 
     def recounted(self, reported: Iterable[int]) -> list[int]:
-        """Compare the tasks that the manager reports with those that it should hold.
-
-        Returns:
-            The tasks that were lost in transit.
-        """
+        """Take a report of the tasks that the manager holds, and return those that were lost in transit."""
         lost = self.held.difference(reported)
         self.release(lost)
         self.functions.clear()  # they may be lost as well
@@ -284,3 +261,28 @@ class Manager:
             self.launches += len(lost)  # the manager counts only the tasks that it has received
         self.recount = Recount.NOT_NEEDED
         return sorted(lost)
+
+
+class Refusal(NamedTuple):
+    """Why a manager is refused: for its job's output, and for the driver if the configuration is to blame."""
+
+    reason: str
+    report: ManagerRefused | None = None
+
+
+def check_registration(
+    message: Register, settings: InterchangeSettings, managers: int, max_managers: int
+) -> Refusal | None:
+    """Return why a manager is refused, given the number of other managers; None if it is admitted."""
+    ours = _versions(PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
+    theirs = _versions(message.protocol, message.parsl_version, message.python_version)
+    if ours != theirs:
+        reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
+        return Refusal(reason, ManagerRefused(message.host, message.block, ours, theirs))
+    if managers >= max_managers:
+        return Refusal(too_many_managers(max_managers))
+    return None
+
+
+def _versions(wire: int, parsl: str, python: str) -> str:
+    return f"parsl {parsl} (protocol {wire}) on Python {python}"

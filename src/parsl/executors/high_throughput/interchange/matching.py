@@ -27,15 +27,7 @@ class Matching(ABC):
 
     @abstractmethod
     def match(self, managers: Mapping[bytes, Manager], now_s: float) -> list[tuple[Manager, list[Task]]]:
-        """Give waiting tasks to managers.
-
-        Args:
-            managers: All registered managers.
-            now_s: The time (seconds).
-
-        Returns:
-            The managers that get tasks, with these tasks.
-        """
+        """Give waiting tasks to managers, and return the managers that get tasks, with these tasks."""
 
     def offer(self, manager: Manager) -> None:  # noqa: B027
         """Consider a manager, which may have capacity now, in the next match."""

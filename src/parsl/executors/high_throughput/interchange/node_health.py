@@ -11,6 +11,7 @@ import logging
 import math
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from parsl.executors.high_throughput.interchange.driver_link import DriverLink
@@ -51,22 +52,21 @@ class Change(NamedTuple):
     host: str
     standing: Standing
     text: str
-    #: Whether to show it to users as a warning.
     is_warning: bool = False
 
 
+@dataclass
 class _Node:
     """The history of a node on which a worker was lost."""
 
-    def __init__(self) -> None:
-        self.standing = Standing.GOOD
-        #: Workers that were lost since a task last succeeded here.
-        self.losses = 0
-        #: How many tasks of all nodes had succeeded or were lost when this row of losses began.
-        self.succeeded_before = 0
-        self.lost_before = 0
-        self.times_quarantined = 0
-        self.until_s = 0.0
+    standing: Standing = Standing.GOOD
+    #: Workers that were lost since a task last succeeded here.
+    losses: int = 0
+    #: How many tasks of all nodes had succeeded or were lost when this row of losses began.
+    succeeded_before: int = 0
+    lost_before: int = 0
+    times_quarantined: int = 0
+    until_s: float = 0.0
 
     @property
     def quarantine_s(self) -> float:
@@ -115,7 +115,7 @@ class NodeStandings:
     def ended(
         self, host: str, succeeded: int, lost: int, now_s: float, usable: Iterable[str]
     ) -> Change | None:
-        """Count tasks that have ended on a node.
+        """Count tasks that have ended on a node, and return its new standing if that changes.
 
         Args:
             host: The node.
@@ -123,9 +123,6 @@ class NodeStandings:
             lost: How many tasks were lost with their workers.
             now_s: The time (seconds).
             usable: The nodes that take tasks, or would take tasks in good standing; read only when needed.
-
-        Returns:
-            The node's new standing, if it changes.
         """
         node = self._nodes.get(host)
         if lost and node is None:
@@ -186,15 +183,7 @@ class NodeStandings:
         return Change(host, Standing.QUARANTINED, text, is_warning=node.times_quarantined == 1)
 
     def review(self, now_s: float, usable: Collection[str]) -> list[Change]:
-        """End quarantines, after time has passed or nodes have come or gone.
-
-        Args:
-            now_s: The time (seconds).
-            usable: The nodes that take tasks, or would take tasks in good standing.
-
-        Returns:
-            The new standings: nodes go on trial when their time is over, and are good if there is no other.
-        """
+        """Return new standings: nodes go on trial after their time, and are good if there is no other."""
         bad = [host for host in usable if self.of(host) is not Standing.GOOD]
         if not bad:
             return []

@@ -119,13 +119,10 @@ class NodeQueue(WaitingTasks):
             heapq.heappush(line.entries, (urgency_of(task), next(self._order), task))
 
     def place(self, rooms: Sequence[Room]) -> list[tuple[bytes, Task]]:
-        """Remove the tasks that start now.
+        """Remove the tasks that start now, and return them with their managers, in the order of the starts.
 
         Args:
             rooms: All managers that take tasks, full ones as well. Their counts are updated.
-
-        Returns:
-            The managers and their new tasks, in the order in which the tasks start.
         """
         placed: list[tuple[bytes, Task]] = []
         while (start := self._next_start(rooms)) is not None:

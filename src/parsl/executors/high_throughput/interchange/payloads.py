@@ -20,12 +20,7 @@ class TaskPayloads:
         return f"<TaskPayloads functions={len(self._functions)} with_frames={len(self._frames)}>"
 
     def keep(self, message: Tasks, frames: list[Any]) -> None:
-        """Keep what came with tasks from the driver.
-
-        Args:
-            message: The tasks.
-            frames: All frames of the message, the head included.
-        """
+        """Keep what came with tasks from the driver; the first of the frames is the head."""
         self._functions.update(message.functions)
         at = 1
         for task in message.tasks:
@@ -50,15 +45,7 @@ class TaskPayloads:
 
 
 def split_frames(results: Sequence[Result], frames: Sequence[Any]) -> list[Sequence[Any]] | None:
-    """Split the frames of a message by result.
-
-    Args:
-        results: The results of the message.
-        frames: Its frames, without the head.
-
-    Returns:
-        The frames of each result; None if these do not have the sizes that the results state.
-    """
+    """Return the frames of each result; None if they do not have the sizes that the results state."""
     if not frames:
         return None if any(result.sizes for result in results) else [()] * len(results)
     parts = []
@@ -75,15 +62,6 @@ def split_frames(results: Sequence[Result], frames: Sequence[Any]) -> list[Seque
 def select_frames(
     kept: Sequence[Result], results: Sequence[Result], parts: Sequence[Sequence[Any]]
 ) -> list[Any]:
-    """Select the frames of some of the results, in order.
-
-    Args:
-        kept: The results whose frames to select.
-        results: All results of the message.
-        parts: The frames of each of these.
-
-    Returns:
-        The frames.
-    """
+    """Return the frames of the kept results, given all results of the message and the frames of each."""
     ids = {result.id for result in kept}
     return [frame for result, part in zip(results, parts, strict=True) if result.id in ids for frame in part]

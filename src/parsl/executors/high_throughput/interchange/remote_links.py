@@ -72,8 +72,7 @@ class Peers:
     def learn(self, identity: bytes, descriptor: int) -> bytes | None:
         """Note the connection over which a manager's message came.
 
-        Returns:
-            The manager whose connection had that descriptor before, and must be closed by now.
+        Return the manager whose connection had that descriptor before, and must be closed by now.
         """
         before = self._identities.get(descriptor)
         self.forget(identity)
@@ -84,11 +83,7 @@ class Peers:
         return before if before != identity else None
 
     def closed(self, descriptor: int) -> bytes | None:
-        """Note that a connection has closed.
-
-        Returns:
-            The manager that had the connection, or has that descriptor by now; None if there is none.
-        """
+        """Note that a connection has closed, and return the manager that has its descriptor by now."""
         identity = self._identities.get(descriptor)
         if identity is not None:
             self.forget(identity)
@@ -221,11 +216,6 @@ class RemoteLinks:
             return closed
 
     def send(self, identity: bytes, parts: list[Any]) -> None:
-        """Send a message to a manager.
-
-        Raises:
-            Unreachable: The manager has no connection at present.
-        """
         self._has_sent = True
         try:
             send(self._router, [identity, *parts])

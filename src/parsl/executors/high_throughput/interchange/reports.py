@@ -62,11 +62,7 @@ class Reports:
         self._driver.send(Answer(0, infos, without_time=self._without_time))
 
     def query(self, query: Query, now_s: float) -> list[Manager]:
-        """Take a query of the driver.
-
-        Returns:
-            The managers that have to report their packages first.
-        """
+        """Take a query of the driver, and return the managers that have to report their packages first."""
         if self._state.restoration is not None:
             self._postponed.append(query)
             return []
@@ -79,11 +75,7 @@ class Reports:
         return awaited
 
     def resume(self, now_s: float) -> list[Manager]:
-        """Take the postponed queries, now that the managers are known again.
-
-        Returns:
-            The managers that have to report their packages first.
-        """
+        """Take the postponed queries, now that the managers are known again; see `query`."""
         postponed, self._postponed = self._postponed, []
         return [manager for query in postponed for manager in self.query(query, now_s)]
 

@@ -51,10 +51,6 @@ class Restoration:
     def claim(self, manager: bytes, held: Iterable[int]) -> tuple[list[Task], list[int]]:
         """Compare the tasks that a manager holds with those that were offered.
 
-        Args:
-            manager: The manager's name.
-            held: The ids of its tasks.
-
         Returns:
             The offered tasks that the manager holds; and the ids of unknown tasks, which the driver no longer
             needs or which were never this manager's.
@@ -73,19 +69,11 @@ class Restoration:
         return claimed, unknown
 
     def drop(self, task_id: int) -> bool:
-        """Forget a cancelled task.
-
-        Returns:
-            Whether the task was waiting here.
-        """
+        """Forget a cancelled task, and return whether it was waiting here."""
         return self._offered.pop(task_id, None) is not None
 
     def give_up(self, block: str | None = None) -> list[tuple[bytes, str]]:
-        """Stop waiting for the managers of a block, or of all blocks.
-
-        Returns:
-            The names of these managers, and their blocks.
-        """
+        """Stop waiting for the managers of a block, or of all; return their names and blocks."""
         missing = [(name, of) for name, of in self._expected.items() if block is None or of == block]
         for name, _ in missing:
             del self._expected[name]

@@ -46,11 +46,7 @@ class InterchangeState:
             self.matching.queue.extend(tasks)
 
     def cancel(self, task_id: int) -> Manager | None:
-        """Forget a task that waits here.
-
-        Returns:
-            The manager that holds the task, if there is one. It has to be notified.
-        """
+        """Forget a task if it waits here; otherwise return the manager that holds it, if there is one."""
         if self.matching.queue.drop(task_id):
             return None
         if self.restoration is not None and self.restoration.drop(task_id):
@@ -58,11 +54,7 @@ class InterchangeState:
         return next((each for each in self.managers.values() if task_id in each.held), None)
 
     def match(self, now_s: float = 0.0) -> list[tuple[Manager, list[Task]]]:
-        """Give waiting tasks to managers.
-
-        Returns:
-            The managers that get tasks, with these tasks.
-        """
+        """Give waiting tasks to managers, and return the managers that get tasks, with these tasks."""
         return self.matching.match(self.managers, now_s)
 
     def register(self, register: Register, link: Link, now_s: float) -> tuple[Manager, list[int]]:
@@ -101,6 +93,7 @@ class InterchangeState:
         """Remove a lost manager. The tasks that it held are lost."""
         self._delete(manager)
         self._lost.add(manager.identity)
+        manager.link.forget_connection()
 
     def _delete(self, manager: Manager) -> None:
         del self.managers[manager.identity]
@@ -108,25 +101,16 @@ class InterchangeState:
         self.matching.forget(manager)
 
     def was_lost(self, identity: bytes) -> bool:
-        """Whether a manager of this name was lost."""
         return identity in self._lost
 
     def finish(self, manager: Manager, message: Results, now_s: float) -> list[Result]:
-        """Take results from a manager, which may have room for other tasks now.
-
-        Returns:
-            The results of tasks that the manager holds.
-        """
+        """Take results from a manager, which may have room for other tasks now; see `Manager.finish`."""
         results = manager.finish(message, now_s)
         self.matching.offer(manager)
         return results
 
     def recounted(self, manager: Manager, reported: Iterable[int]) -> list[int]:
-        """Take a report of the tasks that a manager holds after its connection was interrupted.
-
-        Returns:
-            The tasks that were lost in transit.
-        """
+        """Take a manager's report of the tasks it holds; see `Manager.recounted`."""
         lost = manager.recounted(reported)
         self.matching.offer(manager)
         return lost
@@ -155,15 +139,12 @@ class InterchangeState:
         return [manager for manager in self.managers.values() if not manager.is_connected]
 
     def silent(self, now_s: float, threshold_s: float, grace_s: float) -> list[tuple[Manager, str]]:
-        """Find the managers that must be given up.
+        """Return the managers that must be given up, with the reason.
 
         Args:
             now_s: The time (seconds).
-            threshold_s: How long a manager may be silent.
-            grace_s: How long a connection may be closed.
-
-        Returns:
-            These managers, with the reason.
+            threshold_s: How long a manager may be silent (seconds).
+            grace_s: How long a connection may be closed (seconds).
         """
         found = []
         for manager in self.managers.values():
@@ -182,21 +163,13 @@ class InterchangeState:
                 manager.disconnected_since_s += late_s
 
     def give_up_missing(self, block: str | None = None) -> list[tuple[bytes, str]]:
-        """Stop waiting for managers, of a block or of all, that were connected to the lost interchange.
-
-        Returns:
-            Their names and blocks.
-        """
+        """Stop waiting for managers that the lost interchange had; see `Restoration.give_up`."""
         missing = [] if self.restoration is None else self.restoration.give_up(block)
         self._lost.update(identity for identity, _ in missing)
         return missing
 
     def end_restoration(self) -> bool:
-        """Let the tasks that no manager holds wait in the queue, if no manager is awaited any more.
-
-        Returns:
-            Whether the restoration has ended now.
-        """
+        """Queue the tasks that no manager holds, and return True, if no manager is awaited any more."""
         if self.restoration is None or not self.restoration.is_over:
             return False
         rest, self.restoration = self.restoration.rest(), None
@@ -205,7 +178,6 @@ class InterchangeState:
 
     @property
     def has_timed_tasks(self) -> bool:
-        """Whether tasks with an expected run time wait."""
         return self.matching.queue.has_timed
 
     def count_without_time(self, now_s: float) -> int:

@@ -76,11 +76,7 @@ class WaitingTasks(ABC):
         self._append(tasks)
 
     def drop(self, task_id: int) -> bool:
-        """Forget a task.
-
-        Returns:
-            Whether the task was waiting.
-        """
+        """Forget a task, and return whether it was waiting."""
         if task_id not in self._ids:
             return False
         self._ids.remove(task_id)
@@ -127,15 +123,7 @@ class TaskQueue(WaitingTasks):
                 heapq.heappush(self._urgent, (task.priority, next(self._order), task))
 
     def take(self, count: int, left_s: float = math.inf) -> list[Task]:
-        """Remove the next tasks from the queue.
-
-        Args:
-            count: How many tasks to take at most.
-            left_s: How much time there is for each (seconds).
-
-        Returns:
-            The tasks.
-        """
+        """Remove and return the next tasks, at most `count`, that fit into the time left (seconds)."""
         taken: list[Task] = []
         if self._timed:
             while len(taken) < count and (task := self._take_one(left_s)) is not None:
@@ -191,12 +179,7 @@ class _TimedTasks:
         heapq.heappush(self._lines.setdefault(time_line(task), []), (urgency_of(task), task.id, task))
 
     def first(self, left_s: float, waiting: set[int]) -> Entry | None:
-        """Find the first task that fits into the given time (seconds), without removing it.
-
-        Args:
-            left_s: How much time there is.
-            waiting: The tasks that wait; others at the head of a line are removed.
-        """
+        """Find the first task that fits into the time left (seconds); remove only those not `waiting`."""
         for number, line in list(self._lines.items()):
             while line and line[0][1] not in waiting:
                 heapq.heappop(line)

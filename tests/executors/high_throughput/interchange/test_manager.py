@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.executors.high_throughput.interchange.loop import check_registration
+from parsl.executors.high_throughput.interchange.manager import check_registration
 from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
