@@ -24,7 +24,7 @@ from chaos.load.member import Member
 from chaos.load.orders import Died, Ended, Order, Refused, decode_kill, decode_order
 from parsl.common import descriptors
 from parsl.executors.high_throughput.manager.registration import make_dealer
-from parsl.executors.high_throughput.manager.state import Slot
+from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.connections import receive, send
 from parsl.executors.high_throughput.wire.protocol import decode_to_manager, encode
@@ -55,7 +55,7 @@ class Fleet:
         #: Whoever may have input of which the edge-triggered descriptor does not tell.
         self._unread: set[Member] = set()
         self._unsent: set[Member] = set()
-        self._ends: list[tuple[float, int, float, Member, Slot]] = []
+        self._ends: list[tuple[float, int, float, Member, Worker]] = []
         self._numbers = itertools.count()
         self._beats: deque[tuple[float, Member]] = deque()
         self._longest_silence_s = 0.0
@@ -137,18 +137,18 @@ class Fleet:
             member.is_dead = True
             _say(Refused(member.name, message.reason))
 
-    def _begin(self, member: Member, slots: list[Slot], now: float) -> None:
+    def _begin(self, member: Member, workers: list[Worker], now: float) -> None:
         mean = self._order.task_s
-        for slot in slots:
+        for worker in workers:
             run_s = mean * self._random.uniform(1 - _SPREAD, 1 + _SPREAD)
-            heapq.heappush(self._ends, (now + run_s, next(self._numbers), run_s, member, slot))
+            heapq.heappush(self._ends, (now + run_s, next(self._numbers), run_s, member, worker))
 
     def _end_tasks(self, now: float) -> None:
         ends = self._ends
         while ends and ends[0][0] <= now:
-            _, _, run_s, member, slot = heapq.heappop(ends)
+            _, _, run_s, member, worker = heapq.heappop(ends)
             if not member.is_dead:
-                self._begin(member, member.finish(slot, run_s, now), now)
+                self._begin(member, member.finish(worker, run_s, now), now)
                 self._unsent.add(member)
 
     def _send_results(self) -> None:

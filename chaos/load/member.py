@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from parsl.executors.high_throughput.manager.state import ManagerState, Slot
+from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
     HeldTasks,
@@ -47,8 +47,8 @@ class Member:
         self.block = block
         self.sock = sock
         self.state = ManagerState(workers, 0)
-        for slot in self.state.slots:
-            slot.pid = 1 + slot.rank
+        for worker in self.state.workers:
+            worker.pid = 1 + worker.rank
         #: What is to be sent, and what was sent and may not have got to the driver.
         self._results: list[Result] = []
         self._unacknowledged: deque[Results] = deque()
@@ -61,28 +61,28 @@ class Member:
         return f"<Member {self.name} {self.state!r}>"
 
     def introduction(self, python_version: str) -> Register:
-        workers = len(self.state.slots)
+        workers = len(self.state.workers)
         return Register(
             PROTOCOL, self.name, VERSION, python_version, self.name, self.block, 1, workers, workers
         )
 
-    def accept(self, tasks: list[Task], now_s: float) -> list[Slot]:
-        """Take tasks. Returns: the slots in which one begins now."""
+    def accept(self, tasks: list[Task], now_s: float) -> list[Worker]:
+        """Take tasks. Returns: the workers in which one begins now."""
         self.tasks += len(tasks)
         self.state.add(tasks)
         return self._begun(None, now_s)
 
-    def finish(self, slot: Slot, run_s: float, now_s: float) -> list[Slot]:
-        """A slot's task is done; its result is the pickled arguments. Returns: the slots as above."""
-        task = slot.given[0]
+    def finish(self, worker: Worker, run_s: float, now_s: float) -> list[Worker]:
+        """A worker's task is done; its result is the pickled arguments. Returns: the workers as above."""
+        task = worker.given[0]
         result = Result(task.id, DONE, task.payload, run_s=run_s)
-        self.state.finish(slot, result, now_s)
+        self.state.finish(worker, result, now_s)
         self._results.append(result)
-        goes_on = [slot] if slot.given else []
-        return goes_on + self._begun([slot], now_s)
+        goes_on = [worker] if worker.given else []
+        return goes_on + self._begun([worker], now_s)
 
-    def _begun(self, slots: list[Slot] | None, now_s: float) -> list[Slot]:
-        return [slot for slot, task in self.state.assign(now_s, slots) if slot.given[0] is task]
+    def _begun(self, workers: list[Worker] | None, now_s: float) -> list[Worker]:
+        return [worker for worker, task in self.state.assign(now_s, workers) if worker.given[0] is task]
 
     def take_results(self) -> Results:
         """What is to be sent now."""

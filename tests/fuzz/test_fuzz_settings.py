@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.manager.block_time import seconds_left
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity, parse_cpu_list
+from parsl.executors.high_throughput.node.facts import seconds_left
 from parsl.executors.high_throughput.node.node_list import MAX_NODES, NoNodes, expand_slurm_list, read_nodes
 from parsl.providers.batch.parameters import parse_walltime
 from tests.fuzz.damage import a_few, cut

@@ -1,4 +1,4 @@
-"""The command that starts a manager: process_worker_pool.py, named by users' launch_cmd templates."""
+"""The command that starts a manager: process_worker_pool.py, which users' launch_cmd templates name."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from parsl.executors.high_throughput.wire.settings import ManagerSettings, read_settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
+    from parsl.executors.high_throughput.manager.watcher import Watcher
+    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
+    from parsl.executors.high_throughput.node.placement import WorkerPlacement
+    from parsl.executors.high_throughput.wire.protocol import Register
 
 logger = logging.getLogger("parsl.htex.manager")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a manager until it is told to stop. Returns: the process's exit code."""
+    """Run a manager. Return the exit code of the process."""
     from parsl.executors.high_throughput.manager.arguments import parse_arguments
 
     try:
-        file, block, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-        settings = overrides(read_settings(file))
+        command_line = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        settings = command_line.override(read_settings(command_line.file))
     except (OSError, ValueError) as error:
-        _say(f"The settings of this worker pool cannot be read: {error}")
+        _print_error(f"Cannot read the settings of this worker pool: {error}")
         return 2
-    return run_manager(settings, block)
+    return run_manager(settings, command_line.block)
 
 
 def run_manager(settings: ManagerSettings, block: str) -> int:
-    """The life of a manager process. Returns: its exit code."""
+    """Run a manager process with its fork server. Return the exit code of the process."""
     from parsl.executors.high_throughput.worker.fork_server import start_fork_server
 
-    # Before ZeroMQ and its threads: the fork server must come from a process with one thread only.
+    # Before ZeroMQ and its threads, because the fork server needs a parent with a single thread.
     sys.path += [entry for entry in settings.path if entry not in sys.path]
     fork_server_pid, channel = start_fork_server()
     try:
@@ -40,72 +49,126 @@ def run_manager(settings: ManagerSettings, block: str) -> int:
         os.waitpid(fork_server_pid, 0)
 
 
-def _manage(settings: ManagerSettings, block: str, channel: Any) -> int:
+def _manage(settings: ManagerSettings, block: str, channel: socket.socket) -> int:
     import platform
     import time
 
     from parsl.common import descriptors
     from parsl.common.processes import setproctitle
     from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.manager.block_time import seconds_left
-    from parsl.executors.high_throughput.manager.loop import Manager, manager_log_dir
+    from parsl.executors.high_throughput.manager.loop import Manager
     from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
     from parsl.executors.high_throughput.manager.registration import (
         NoInterchange,
         RefusedByInterchange,
         connect,
     )
-    from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
-    from parsl.version import VERSION
+    from parsl.executors.high_throughput.manager.watcher import Watcher
+    from parsl.executors.high_throughput.node.facts import seconds_left
 
     setproctitle("parsl: HTEX manager")
-    name, host = os.urandom(6).hex(), platform.node()
-    identity = PoolIdentity(name, block, host)
+    identity = PoolIdentity(os.urandom(6).hex(), block, platform.node())
+    label = f"Manager {identity.manager} on {identity.host}, block {block}"
     try:
-        _start_log(Path(manager_log_dir(settings, identity)), is_debug=settings.debug)
-        nodes = _find_nodes(settings, host) if settings.mpi_launcher else []
-        workers = _place_workers(settings, name, block)
-        descriptors.require(len(workers))  # not before the fork server is there: tasks keep the old limit
+        _start_log(_log_dir(settings, identity), is_debug=settings.debug)
+        nodes = _find_nodes(settings, identity.host) if settings.mpi_launcher else []
+        places = _place_workers(settings, identity)
+        descriptors.require(len(places))  # after the fork server has started: tasks keep the old limit
         left_s = seconds_left(os.environ, settings.walltime_s, time.time())
         ends_at_s = None if left_s is None else time.monotonic() + left_s
-        register = Register(
-            protocol=PROTOCOL_VERSION,
-            manager=name,
-            parsl_version=VERSION,
-            python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
-            host=host,
-            block=block,
-            pid=os.getpid(),
-            workers=len(workers),
-            capacity=len(workers) + settings.prefetch,
-            nodes=len(nodes),
-            launches=settings.max_launches,
-            ends_in_s=left_s,
-        )
+        register = _registration(settings, identity, len(places), len(nodes), left_s)
         connection = connect(settings, register)
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
-        _say(f"Manager {name} on {host}, block {block}: {error}")
+        _print_error(f"{label}: {error}")
         if isinstance(error, NoInterchange):
-            _clear_up(settings)
+            _clean_up(settings)
         return 1
-    manager = Manager(register, settings, connection, workers, channel, nodes, ends_at_s)
-    logger.info("%r begins with %d workers", manager, len(workers))
+    watcher = Watcher()
+    plan = _pool_plan(settings, identity, places, ends_at_s)
+    pool = _make_pool(settings, plan, channel, watcher, nodes)
+    manager = Manager(register, settings, connection, pool, watcher, ends_at_s)
+    logger.info("%r starts with %d workers", manager, len(places))
     try:
         code = manager.run()
     except BaseException as error:
-        logger.exception("the manager ends on an error of its own")
-        _say(f"Manager {name} on {host}, block {block}: {type(error).__name__}: {error}")
+        logger.exception("the manager ends because of an error of its own")
+        _print_error(f"{label}: {type(error).__name__}: {error}")
         raise
-    if manager.last_words:
-        _say(f"Manager {name} on {host}, block {block}: {manager.last_words}")
+    if manager.error:
+        _print_error(f"{label}: {manager.error}")
     if manager.is_abandoned:
-        _clear_up(settings)
+        _clean_up(settings)
     return code
 
 
-def _clear_up(settings: ManagerSettings) -> None:
-    """Remove what a driver that was killed, and its interchange with it, have left on this host."""
+def _registration(
+    settings: ManagerSettings, identity: PoolIdentity, workers: int, nodes: int, left_s: float | None
+) -> Register:
+    from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
+    from parsl.version import VERSION
+
+    return Register(
+        protocol=PROTOCOL_VERSION,
+        manager=identity.manager,
+        parsl_version=VERSION,
+        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        host=identity.host,
+        block=identity.block,
+        pid=os.getpid(),
+        workers=workers,
+        capacity=workers + settings.prefetch,
+        nodes=nodes,
+        launches=settings.max_launches,
+        ends_in_s=left_s,
+    )
+
+
+def _pool_plan(
+    settings: ManagerSettings,
+    identity: PoolIdentity,
+    places: list[WorkerPlacement],
+    ends_at_s: float | None,
+) -> PoolPlan:
+    from parsl.executors.high_throughput.manager.memory_limit import GIB
+    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan
+
+    limit_gb = settings.mem_per_worker_gb if settings.enforces_memory else None
+    return PoolPlan(
+        identity,
+        places,
+        prefetch=settings.prefetch,
+        spool=settings.spool,
+        worker_log_dir=str(_log_dir(settings, identity)) if settings.debug else "",
+        ends_at_s=ends_at_s,
+        memory_limit_bytes=None if limit_gb is None else int(limit_gb * GIB),
+    )
+
+
+def _make_pool(
+    settings: ManagerSettings, plan: PoolPlan, channel: socket.socket, watcher: Watcher, nodes: list[str]
+) -> WorkerPool:
+    """Return the kind of pool that the executor's tasks need."""
+    if not nodes:
+        from parsl.executors.high_throughput.manager.worker_pool import WorkerPool
+
+        return WorkerPool(plan, channel, watcher)
+    from parsl.executors.high_throughput.manager.mpi_tasks import HostFiles
+    from parsl.executors.high_throughput.manager.mpi_worker_pool import MpiWorkerPool
+
+    return MpiWorkerPool(
+        plan,
+        channel,
+        watcher,
+        nodes=nodes,
+        launcher=settings.mpi_launcher,
+        host_files=HostFiles(str(_log_dir(settings, plan.identity))),
+        max_launches=settings.max_launches,
+    )
+
+
+def _clean_up(settings: ManagerSettings) -> None:
+    """Remove what a driver that was killed, together with its interchange, has left on this host."""
     from parsl.executors.high_throughput.wire.connections import is_abandoned
     from parsl.executors.high_throughput.wire.spool import (
         DRIVER_END_TIMEOUT_S,
@@ -118,13 +181,13 @@ def _clear_up(settings: ManagerSettings) -> None:
         remove_directory(settings.socket_directory)
 
 
-def _say(text: str) -> None:
-    """To stderr, which ends up in the job's output and, if the block fails, in the error that users see."""
+def _print_error(text: str) -> None:
+    """Write to stderr, which the job's output contains and, if the block fails, the error that users see."""
     sys.stderr.write(text + "\n")
 
 
 def _find_nodes(settings: ManagerSettings, host: str) -> list[str]:
-    """The names of the block's nodes."""
+    """Return the names of the block's nodes."""
     from parsl.errors import ConfigurationError
     from parsl.executors.high_throughput.node.node_list import NoNodes, read_nodes
 
@@ -136,10 +199,8 @@ def _find_nodes(settings: ManagerSettings, host: str) -> list[str]:
     return nodes
 
 
-def _place_workers(
-    settings: ManagerSettings, name: str, block: str
-) -> list[tuple[dict[str, str], list[int]]]:
-    """The environment and the CPUs of each worker of this node."""
+def _place_workers(settings: ManagerSettings, identity: PoolIdentity) -> list[WorkerPlacement]:
+    """Return the place of each worker, with its whole environment."""
     from parsl.executors.high_throughput.node.facts import read_node_facts
     from parsl.executors.high_throughput.node.placement import PlacementRequest, plan_workers
 
@@ -153,16 +214,21 @@ def _place_workers(
     placement = plan_workers(request, read_node_facts(os.environ, settings.accelerators))
     for warning in placement.warnings:
         logger.warning("%s", warning)
-        _say(f"Manager {name}, block {block}: {warning}")
+        _print_error(f"Manager {identity.manager}, block {identity.block}: {warning}")
     common = {
         "PARSL_WORKER_COUNT": str(len(placement.workers)),
-        "PARSL_WORKER_POOL_ID": name,
-        "PARSL_WORKER_BLOCK_ID": block,
+        "PARSL_WORKER_POOL_ID": identity.manager,
+        "PARSL_WORKER_BLOCK_ID": identity.block,
     }
     return [
-        ({**worker.environment, **common, "PARSL_WORKER_RANK": str(worker.rank)}, list(worker.cpus or ()))
-        for worker in placement.workers
+        place._replace(environment={**place.environment, **common, "PARSL_WORKER_RANK": str(place.rank)})
+        for place in placement.workers
     ]
+
+
+def _log_dir(settings: ManagerSettings, identity: PoolIdentity) -> Path:
+    """Return the directory of the logs of a manager and its workers."""
+    return Path(settings.log_dir, f"block-{identity.block}", identity.manager)
 
 
 def _start_log(directory: Path, *, is_debug: bool) -> None:
@@ -175,8 +241,8 @@ def _start_log(directory: Path, *, is_debug: bool) -> None:
         start_role_log("parsl", directory / "manager.log", is_debug=is_debug)
     except OSError as error:
         raise ConfigurationError(
-            f"no log can be written in {directory}: {error.strerror or error}. Give the executor a "
-            "worker_logdir_root, or the Config a run_dir, that the nodes may write to"
+            f"cannot write a log in {directory}: {error.strerror or error}. Give the executor a "
+            "worker_logdir_root, or the Config a run_dir, to which the nodes may write"
         ) from error
 
 

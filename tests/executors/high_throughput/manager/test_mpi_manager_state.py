@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from parsl.executors.high_throughput.interchange.node_queue import MAX_OVERTAKEN, NodeMatching
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager.mpi_state import MpiManagerState
-from parsl.executors.high_throughput.manager.state import Slot
+from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire.protocol import DONE, Resources, Result, Results, Task
 from tests.executors.high_throughput.interchange.fakes import join, register
 
@@ -24,13 +24,13 @@ def task(number: int, nodes: int = 1) -> Task:
 
 def started(workers: int = 4) -> MpiManagerState:
     state = MpiManagerState(workers, NODES)
-    for slot in state.slots:
-        slot.pid = 1000 + slot.rank
+    for worker in state.workers:
+        worker.pid = 1000 + worker.rank
     return state
 
 
-def ids(given: list[tuple[Slot, Task]]) -> list[tuple[int, int]]:
-    return [(slot.rank, found.id) for slot, found in given]
+def ids(given: list[tuple[Worker, Task]]) -> list[tuple[int, int]]:
+    return [(worker.rank, found.id) for worker, found in given]
 
 
 def test_a_task_has_its_nodes_until_it_has_ended() -> None:
@@ -38,22 +38,22 @@ def test_a_task_has_its_nodes_until_it_has_ended() -> None:
     state.add([task(1, 3), task(2)])
     assert ids(state.assign(0.0)) == [(0, 1), (1, 2)]
     assert state.nodes.of(1) == ("x1", "x2", "x3")
-    state.finish(state.slots[0], Result(1, DONE, b""), 1.0)
+    state.finish(state.workers[0], Result(1, DONE, b""), 1.0)
     assert state.nodes.free == 3
-    assert state.worker_gone(state.slots[1]) == [task(2)]
+    assert state.lose(state.workers[1]) == [task(2)]
     assert state.nodes.free == 4
-    assert repr(state) == "<MpiManagerState slots=4 queued=0 <NodePool nodes=4 free=4 tasks=0>>"
+    assert repr(state) == "<MpiManagerState workers=4 queued=0 <NodePool nodes=4 free=4 tasks=0>>"
 
 
 def test_a_task_that_is_taken_back_keeps_its_nodes() -> None:
     state = started()
     state.add([task(1, 4)])
     state.assign(0.0)
-    state.take_back(state.slots[0], [1])
+    state.take_back(state.workers[0], [1])
     assert state.nodes.of(1) == tuple(NODES)
-    state.slots[0].pid = None
+    state.workers[0].pid = None
     assert ids(state.assign(1.0)) == [(1, 1)]
-    state.take_back(state.slots[1], [1])
+    state.take_back(state.workers[1], [1])
     assert state.forget(1)
     assert not state.forget(1)
     assert state.nodes.free == 4
@@ -64,7 +64,7 @@ def test_a_task_is_not_given_out_ahead_of_need() -> None:
     for number in range(50):  # that tasks are short does not change it
         state.add([task(number)])
         state.assign(0.0)
-        state.finish(state.slots[0], Result(number, DONE, b""), 0.0)
+        state.finish(state.workers[0], Result(number, DONE, b""), 0.0)
     state.add([task(100), task(101)])
     assert state.capacity == 1
     assert ids(state.assign(0.0)) == [(0, 100)]
@@ -75,7 +75,7 @@ def test_what_has_no_nodes_waits_without_holding_up_what_has() -> None:
     state = started()
     state.add([task(1, 3), task(2, 2), task(3)])
     assert ids(state.assign(0.0)) == [(0, 1), (1, 3)]
-    state.finish(state.slots[0], Result(1, DONE, b""), 1.0)
+    state.finish(state.workers[0], Result(1, DONE, b""), 1.0)
     assert ids(state.assign(1.0, [])) == [(0, 2)]
 
 
@@ -142,9 +142,9 @@ class MpiBlocks(RuleBasedStateMachine):
 
     def _cancel_at(self, name: bytes, number: int) -> None:
         manager = self.managers[name]
-        slot = manager.slot_of(number)
-        if slot is not None and slot.ending is None:
-            slot.ending = "cancelled"  # the fork server is told, and will say when the worker has ended
+        worker = manager.worker_of(number)
+        if worker is not None and worker.ending is None:
+            worker.ending = "cancelled"  # the fork server is told, and will say when the worker has ended
         elif manager.forget(number):
             self.to_interchange[name].append(number)
 
@@ -156,18 +156,18 @@ class MpiBlocks(RuleBasedStateMachine):
     def work(self, data: st.DataObject, outcome: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.managers)))
         manager = self.managers[name]
-        slot = data.draw(st.sampled_from(manager.slots))
-        if outcome == "forked" and slot.pid is None:
-            slot.pid = self.next_pid = self.next_pid + 1
-        elif outcome == "dies" and slot.pid is not None:
-            for lost in manager.worker_gone(slot):
+        worker = data.draw(st.sampled_from(manager.workers))
+        if outcome == "forked" and worker.pid is None:
+            worker.pid = self.next_pid = self.next_pid + 1
+        elif outcome == "dies" and worker.pid is not None:
+            for lost in manager.lose(worker):
                 self.to_interchange[name].append(lost.id)
-        elif slot.given and slot.ending is None and outcome == "done":
-            number = slot.given[0].id
-            manager.finish(slot, Result(number, DONE, b""), 0.0)
+        elif worker.given and worker.ending is None and outcome == "done":
+            number = worker.given[0].id
+            manager.finish(worker, Result(number, DONE, b""), 0.0)
             self.to_interchange[name].append(number)
-        elif slot.given and slot.ending is None and outcome == "back":
-            manager.take_back(slot, [slot.given[0].id])
+        elif worker.given and worker.ending is None and outcome == "back":
+            manager.take_back(worker, [worker.given[0].id])
         self._assign(manager)
 
     @rule(data=st.data())
@@ -195,7 +195,7 @@ class MpiBlocks(RuleBasedStateMachine):
         for name, manager in self.managers.items():
             manager.nodes.validate()
             held = set(manager.held_ids())
-            assert all(manager.nodes.of(slot.given[0].id) for slot in manager.slots if slot.given)
+            assert all(manager.nodes.of(worker.given[0].id) for worker in manager.workers if worker.given)
             assert manager.nodes.free == 4 - sum(
                 self.sizes[number] for number in held if manager.nodes.of(number)
             )
@@ -221,15 +221,15 @@ class MpiBlocks(RuleBasedStateMachine):
                     manager.add(message)
                 else:
                     self._cancel_at(name, message)
-            for slot in manager.slots:
-                if slot.ending or slot.pid is None:
-                    self.to_interchange[name].extend(lost.id for lost in manager.worker_gone(slot))
-                    slot.pid = self.next_pid = self.next_pid + 1
+            for worker in manager.workers:
+                if worker.ending or worker.pid is None:
+                    self.to_interchange[name].extend(lost.id for lost in manager.lose(worker))
+                    manager.workers[worker.rank].pid = self.next_pid = self.next_pid + 1
             self._assign(manager)
-            for slot in manager.slots:
-                if slot.given:
-                    number = slot.given[0].id
-                    manager.finish(slot, Result(number, DONE, b""), 0.0)
+            for worker in manager.workers:
+                if worker.given:
+                    number = worker.given[0].id
+                    manager.finish(worker, Result(number, DONE, b""), 0.0)
                     self.to_interchange[name].append(number)
             numbers = list(self.to_interchange[name])
             self.to_interchange[name].clear()
@@ -247,17 +247,17 @@ def test_a_task_for_the_whole_block_starts_within_so_many_small_completions() ->
     join(interchange, register("m", 4, nodes=4))
     interchange.add_tasks([task(1), task(2), task(0, 4)])
     number, completions = 3, 0
-    while manager.slot_of(0) is None:
+    while manager.worker_of(0) is None:
         interchange.add_tasks([task(number), task(number + 1)])
         number += 2
         for _, tasks in interchange.match():
             manager.add(tasks)
         manager.assign(0.0)
-        slot = next(slot for slot in manager.slots if slot.given)
-        if slot.given[0].id == 0:
+        worker = next(worker for worker in manager.workers if worker.given)
+        if worker.given[0].id == 0:
             break
-        done = Result(slot.given[0].id, DONE, b"")
-        manager.finish(slot, done, 0.0)
+        done = Result(worker.given[0].id, DONE, b"")
+        manager.finish(worker, done, 0.0)
         interchange.finish(interchange.managers[b"m"], Results([done], 4), 0.0)
         completions += 1
     assert completions <= MAX_OVERTAKEN * 4 + 4

@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput.manager.state import Slot
 from parsl.executors.high_throughput.manager.worker_link import WorkerLink
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Task, Work, decode_work
 from parsl.executors.high_throughput.wire.worker_channel import (
     PACKET_LIMIT,
     FrameCollector,
-    PacketSender,
     fragments,
     make_pair,
     send_blocking,
 )
+from tests.conftest import WaitUntil
 
 BUFFER = PACKET_LIMIT + 4096
 
@@ -35,7 +34,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def link() -> Iterator[WorkerLink]:
-    link = WorkerLink(Slot(0))
+    link = WorkerLink()
     yield link
     link.close()
 
@@ -55,17 +54,16 @@ class TestFragments:
     @given(st.lists(st.sampled_from([0, 1, 100, PACKET_LIMIT, PACKET_LIMIT + 1, 400_000]), max_size=4))
     def test_frames_are_put_together_again(self, sizes: list[int]) -> None:
         frames = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
-        ours, theirs = make_pair()
-        with ours, theirs:
-            sender = PacketSender(ours)
-            sender.send(b"head", frames)
-            assert theirs.recv(100) == b"head"
-            collector = FrameCollector(sizes)
-            while not collector.is_complete:
-                sender.flush()
-                collector.receive(theirs)
-            assert [bytes(frame) for frame in collector.frames] == frames
-            assert not sender.waiting
+        link = WorkerLink()
+        link.send(work(1, sizes=tuple(sizes)), frames)
+        assert decode_work(link.theirs.recv(BUFFER)).task.id == 1
+        collector = FrameCollector(sizes)
+        while not collector.is_complete:
+            link.flush()
+            collector.receive(link.theirs)
+        assert [bytes(frame) for frame in collector.frames] == frames
+        assert not link.waiting
+        link.close()
 
     def test_a_channel_that_closes_in_the_middle_is_an_error(
         self, pair: tuple[socket.socket, socket.socket]
@@ -83,19 +81,17 @@ class TestFragments:
 
 
 class TestSending:
-    def test_what_the_socket_does_not_take_waits_in_order(
-        self, pair: tuple[socket.socket, socket.socket]
-    ) -> None:
-        sender, count = PacketSender(pair[0]), 0
-        while not sender.waiting:
-            sender.send(b"%d" % count + bytes(30_000))
+    def test_packets_that_the_socket_does_not_accept_wait_in_order(self, link: WorkerLink) -> None:
+        count = 0
+        while not link.waiting:
+            link.send(work(count, bytes(30_000)))
             count += 1
-        sender.send(b"%d" % count)
-        assert not sender.flush()
+        link.send(work(count))
+        assert not link.flush()
         received = []
         while len(received) <= count:
-            received.append(int(pair[1].recv(BUFFER).rstrip(b"\0")))
-            sender.flush()
+            received.append(decode_work(link.theirs.recv(BUFFER)).task.id)
+            link.flush()
         assert received == list(range(count + 1))
 
     def test_the_worker_waits_until_all_is_taken(self, pair: tuple[socket.socket, socket.socket]) -> None:
@@ -121,12 +117,12 @@ class TestLink:
     def test_what_was_not_read_comes_back_in_order(self, link: WorkerLink) -> None:
         for number in range(100):
             link.send(work(number, bytes(20_000)), [])
-        assert link.sender.waiting, "more than the socket takes"
+        assert link.waiting, "more than the socket takes"
         assert decode_work(link.theirs.recv(BUFFER)).task.id == 0
         back = link.read_back(bytearray(BUFFER))
         assert [found.task.id for found in back] == list(range(1, 100))
         assert all(len(found.task.payload) == 20_000 for found in back)
-        assert not link.sender.waiting
+        assert not link.waiting
         assert link.read_back(bytearray(BUFFER)) == []
 
     def test_a_large_function_travels_behind_its_task(self, link: WorkerLink) -> None:
@@ -143,11 +139,13 @@ class TestLink:
         link.send(Work(Task(1, b"name", b""), b"body"), [])
         assert decode_work(link.theirs.recv(BUFFER)).body == b"body"
 
-    def test_it_says_what_waits(self, link: WorkerLink) -> None:
-        assert repr(link) == "<WorkerLink <Slot 0 pid=None given=0 ending=None> unsent=0>"
+    def test_its_repr_counts_waiting_packets(self, link: WorkerLink) -> None:
+        assert repr(link) == "<WorkerLink unsent=0>"
 
     @pytest.mark.parametrize("rounds", [40])
-    def test_each_packet_is_read_exactly_once_though_both_read(self, link: WorkerLink, rounds: int) -> None:
+    def test_each_packet_is_read_exactly_once_though_both_read(
+        self, link: WorkerLink, rounds: int, wait_until: WaitUntil
+    ) -> None:
         """A worker reads as fast as it can while the manager takes packets back and sends them again."""
         link.theirs.setblocking(True)
         worker_has: list[int] = []
@@ -172,8 +170,7 @@ class TestLink:
             assert back == sorted(back)
             manager_has += back
         link.send(work(last), [])
-        while not link.sender.flush():
-            pass
+        wait_until(link.flush)
         thread.join()
         assert sorted(worker_has + manager_has) == list(range(rounds * 50))
         assert worker_has == sorted(worker_has)

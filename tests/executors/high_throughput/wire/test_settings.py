@@ -86,17 +86,17 @@ class TestCommandLine:
     def test_our_own_names_file_and_block(self) -> None:
         words = shlex.split(launch_command("me", None, "/my logs/s.json", "3", PLAIN))
         at = words.index("--settings")
-        file, block, override = parse_arguments(words[at:])
-        assert (file, block) == (Path("/my logs/s.json"), "3")
-        assert override(PLAIN) is PLAIN
+        command_line = parse_arguments(words[at:])
+        assert (command_line.file, command_line.block) == (Path("/my logs/s.json"), "3")
+        assert command_line.override(PLAIN) is PLAIN
 
     @given(settings_records)
     def test_templates_of_earlier_years_say_the_same(self, settings: ManagerSettings) -> None:
         command = launch_command("me", OLD_TEMPLATE, "/logs/x", "7", settings)
-        file, block, override = parse_arguments(shlex.split(command)[1:])
-        assert (file, block) == (Path("/logs") / SETTINGS_FILE, "7")
+        command_line = parse_arguments(shlex.split(command)[1:])
+        assert (command_line.file, command_line.block) == (Path("/logs") / SETTINGS_FILE, "7")
         start = ManagerSettings(addresses=[], port=1, log_dir="/logs", max_workers=settings.max_workers)
-        assert override(start) == settings
+        assert command_line.override(start) == settings
 
     @pytest.mark.parametrize(
         ("flags", "changes"),
@@ -115,9 +115,9 @@ class TestCommandLine:
         ],
     )
     def test_flags_override_the_file(self, flags: str, changes: dict[str, Any]) -> None:
-        _, block, override = parse_arguments(["--logdir", "/logs", *flags.split()])
-        assert override(PLAIN) == msgspec.structs.replace(PLAIN, **changes)
-        assert block == "0"
+        command_line = parse_arguments(["--logdir", "/logs", *flags.split()])
+        assert command_line.override(PLAIN) == msgspec.structs.replace(PLAIN, **changes)
+        assert command_line.block == "0"
 
     @pytest.mark.parametrize("arguments", [[], ["--nonsense"], ["--logdir", "/x", "--port", "many"]])
     def test_wrong_flags_end_with_the_usage(
@@ -129,6 +129,6 @@ class TestCommandLine:
         assert "usage: process_worker_pool.py" in capsys.readouterr().err
 
     def test_wrong_values_are_value_errors(self) -> None:
-        _, _, override = parse_arguments(["--logdir", "/x", "-m", "much"])
+        command_line = parse_arguments(["--logdir", "/x", "-m", "much"])
         with pytest.raises(ValueError, match="much"):
-            override(PLAIN)
+            command_line.override(PLAIN)

@@ -1,7 +1,7 @@
-"""A manager: owns one node, and speaks for its workers to the interchange.
+"""The manager: owns one node, and connects its workers to the interchange.
 
-One loop over all descriptors: the connection to the interchange, the fork server's channel, a channel to each
-worker. The workers are `worker_pool`'s business; this file moves messages and watches clocks.
+One loop watches all descriptors: the connection to the interchange, the fork server's channel, and a channel
+to each worker. `worker_pool` owns the workers; this module moves messages and watches clocks.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
-from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
-from parsl.executors.high_throughput.manager.memory_limit import GIB, MemoryLimit
+from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_pool import PoolBroken, WorkerPool
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.connections import RECONNECT_AFTER_S, Connection
@@ -27,21 +26,21 @@ from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
 logger = logging.getLogger("parsl.htex.manager")
 
-#: How long the last message has to get out, in seconds.
+#: How long the last message has to leave, in seconds.
 GOODBYE_S = 0.3
+_NEVER = float("inf")
 
 
 class Manager:
-    """Owns the loop. Single-threaded; everything in it belongs to the main thread of its process.
+    """Owns the loop, in the main thread of its process.
 
     Args:
-        register: how it has introduced itself.
-        settings: the executor's settings.
-        connection: to the interchange, which has said welcome.
-        places: environment and CPUs of each worker.
-        fork_server: the channel to the process that starts workers.
-        nodes: names of the nodes to give to tasks; none where tasks do not ask for nodes.
-        ends_at_s: when the job is ended, on the monotonic clock; None if nobody knows.
+        register: Its registration, which the interchange has accepted.
+        settings: The executor's settings.
+        connection: The connection to the interchange.
+        pool: The workers.
+        watcher: Watches the descriptors of manager and pool.
+        ends_at_s: When the job ends, on the monotonic clock; None if unknown.
     """
 
     def __init__(
@@ -49,69 +48,53 @@ class Manager:
         register: protocol.Register,
         settings: ManagerSettings,
         connection: Connection,
-        places: list[tuple[dict[str, str], list[int]]],
-        fork_server: Any,
-        nodes: Sequence[str] = (),
+        pool: WorkerPool,
+        watcher: Watcher,
         ends_at_s: float | None = None,
     ) -> None:
         self._register = register
-        self._identity = identity = PoolIdentity(register.manager, register.block, register.host)
         self._connection = connection
+        self._pool = pool
+        self._watcher = watcher
+        self._ends_at_s = ends_at_s
         self._period_s = settings.heartbeat_period_s
         self._threshold_s = settings.heartbeat_threshold_s
-        self._epoll = select.epoll()
-        self._handlers: dict[int, Callable[[int], None]] = {}
-        log_dir = manager_log_dir(settings, identity)
-        self._pool = _pool_type(settings, nodes, log_dir)(
-            identity,
-            places,
-            prefetch=settings.prefetch,
-            spool=settings.spool,
-            worker_log_dir=log_dir if settings.debug else "",
-            ends_at_s=ends_at_s,
-            memory_limit=_memory_limit(settings),
-            fork_server=fork_server,
-            watch=self._watch,
-            rewatch=self._epoll.modify,
-            unwatch=self._unwatch,
-        )
-        self._ends_at_s = ends_at_s
-        self._told_capacity = self._pool.state.capacity
-        #: Results that may not have got to the driver, with their frames, by their messages' serial numbers.
+        self._reported_capacity = pool.state.capacity
+        #: Results that may not have reached the driver, with their frames, by serial number.
         self._unacknowledged: deque[tuple[int, list[protocol.Result], list[Any]]] = deque()
         self._serial = 0
-        #: It has registered again, and was not welcomed yet.
+        #: Whether a repeated registration is not accepted yet.
         self._is_registering = False
         self._stop_reason: str | None = None
         self._exit_code = 0
-        #: It was told to end by what ends the job.
+        #: Whether it got the signal that ends jobs.
         self._is_job_end = False
-        #: The interchange has said that it ends: nobody reads any more.
+        #: Whether the interchange has ended or is ending, so that it reads no more messages.
         self._is_dismissed = False
-        #: Nobody listens any more where the interchange and the driver were.
+        #: Whether both the interchange and the driver are gone.
         self.is_abandoned = False
         self._watches_output = False
         self._is_draining = False
-        #: The interchange has noted that: what it has sent before has come.
+        #: Whether the interchange knows that it is draining: no task is on its way any more.
         self._may_leave = False
         now = time.monotonic()
         self._heard_at = now
-        self._next_beat = now + self._period_s
-        #: When to see whether the connection, which was interrupted, comes back by itself.
-        self._reconnect_at = float("inf")
-        self._drain_at = float("inf") if settings.drain_period_s is None else now + settings.drain_period_s
+        self._next_heartbeat = now + self._period_s
+        #: When to check whether an interrupted connection has come back by itself.
+        self._reconnect_at = _NEVER
+        self._drain_at = _NEVER if settings.drain_period_s is None else now + settings.drain_period_s
         self._signals, self._signal_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __repr__(self) -> str:
-        return f"<Manager {self._identity.manager} block={self._identity.block} {self._pool!r}>"
+        return f"<Manager {self._register.manager} block={self._register.block} {self._pool!r}>"
 
     def run(self) -> int:
-        """Serve until told to stop. Returns: the exit code of the process."""
+        """Serve until there is a reason to stop. Return the exit code of the process."""
         self._watch_signals()
-        self._watch(self._connection.fileno(), self._serve_connection)
+        self._watcher.add(self._connection.fileno(), self._serve_connection)
         if (alarm := self._connection.alarm_fileno()) is not None:
-            self._watch(alarm, self._tell_of_interruption)
-            self._tell_of_interruption(alarm)  # what came before is not told again
+            self._watcher.add(alarm, self._check_interruption)
+            self._check_interruption(alarm)  # the descriptor does not signal earlier events
         try:
             self._pool.start()
             while self._stop_reason is None:
@@ -123,16 +106,18 @@ class Manager:
             self._pool.close()
         return self._exit_code
 
+    @property
+    def error(self) -> str:
+        """Why the manager has stopped, for the job's stderr; empty if that is no error."""
+        return (self._stop_reason or "") if self._exit_code == 1 else ""
+
     def _turn(self) -> None:
         if self._connection.has_input():
             self._serve_connection(select.EPOLLIN)
-        timeout_s = 0.0 if self._connection.has_input() else self._timeout_s()
-        for fd, event in self._epoll.poll(timeout_s):
-            if fd in self._handlers:
-                self._handlers[fd](event)
-        self._pool.settle()
-        if self._pool.doubts:
-            self._pool.end_doubts(time.monotonic())
+        self._watcher.serve(0.0 if self._connection.has_input() else self._timeout_s())
+        self._pool.refill()
+        if self._pool.deferred:
+            self._pool.report_deferred(time.monotonic())
         self._send_results()
         self._check_clocks()
 
@@ -144,10 +129,13 @@ class Manager:
     # Clocks
 
     def _timeout_s(self) -> float:
-        moment = min(self._next_beat, self._heard_at + self._threshold_s, self._pool.doubts.until_s)
-        moment = min(moment, self._reconnect_at)
-        if not self._is_draining:
-            moment = min(moment, self._drain_at)
+        moment = min(
+            self._next_heartbeat,
+            self._heard_at + self._threshold_s,
+            self._pool.deferred.until_s,
+            self._reconnect_at,
+            _NEVER if self._is_draining else self._drain_at,
+        )
         if self._pool.memory_limit is not None:
             moment = min(moment, self._pool.memory_limit.due_s)
         if (deadline := self._pool.state.next_deadline()) is not None:
@@ -156,28 +144,28 @@ class Manager:
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + self._period_s
-            self._tell(protocol.Heartbeat())
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self._period_s
+            self._send(protocol.Heartbeat())
         if now >= self._reconnect_at:
-            self._reconnect_at = float("inf")
+            self._reconnect_at = _NEVER
             if self._connection.reconnect():
-                logger.warning("what came over the connection was not the interchange's: connecting again")
-                self._begin_again()
+                logger.warning("the connection received foreign data: connecting again")
+                self._report_interruption()
         if now - self._heard_at > self._threshold_s:
             self._stop(f"nothing was heard from the interchange for {self._threshold_s:g} s", exit_code=1)
         if not self._is_draining and (now >= self._drain_at or self._pool.is_used_up):
             why = "the drain period is over" if now >= self._drain_at else "the block is used up"
-            logger.info("%s: taking no more tasks", why)
+            logger.info("%s: accepting no more tasks", why)
             self._is_draining = True
-            self._tell(protocol.Draining())
+            self._send(protocol.Draining())
         if self._may_leave and not (
-            self._pool.state.held or self._pool.results or self._pool.doubts or self._unacknowledged
+            self._pool.state.held or self._pool.results or self._pool.deferred or self._unacknowledged
         ):
             self._stop("drained", exit_code=0)
-        self._pool.end_overdue(now)
+        self._pool.enforce_limits(now)
 
-    # The interchange
+    # Messages from the interchange
 
     def _serve_connection(self, event: int) -> None:
         if event & select.EPOLLOUT:
@@ -186,117 +174,142 @@ class Manager:
         try:
             messages = self._connection.receive()
         except EOFError:
-            self._reconnect()
+            self._on_lost_interchange()
             return
         if messages:
             self._heard_at = time.monotonic()
         for head, *frames in messages:
-            self._take(decode_to_manager(head), frames)
+            message = decode_to_manager(head)
+            handle = self._HANDLERS.get(type(message))
+            if handle is not None:
+                handle(self, message, frames)
 
-    def _take(self, message: Any, frames: list[Any]) -> None:
-        if isinstance(message, protocol.Tasks):
-            self._forget_results(message.acknowledged)
-            self._pool.accept(message.tasks, message.functions, frames)
-        elif isinstance(message, protocol.Acknowledged):
-            self._forget_results(message.serial)
-        elif isinstance(message, protocol.Reregister):
-            if not self._is_registering:  # it asks for each message that it cannot place
-                self._register_again()
-        elif isinstance(message, protocol.Welcome):
-            self._is_registering = False
-        elif isinstance(message, protocol.Cancel):
-            self._pool.cancel(message.ids)
-        elif isinstance(message, protocol.Draining):
-            self._may_leave = True
-        elif isinstance(message, protocol.ReportHeldTasks):
-            self._say_what_is_held(message.number)
-        elif isinstance(message, protocol.Stop):
-            self._stop(message.reason, exit_code=0)
-            self._is_dismissed = True
-        elif isinstance(message, protocol.ReportPackages):
-            self._tell(protocol.Packages(_installed_packages()))
-        elif isinstance(message, protocol.Refused):
-            self._stop(f"the interchange has given this manager up: {message.reason}", exit_code=1)
+    def _on_tasks(self, message: protocol.Tasks, frames: list[Any]) -> None:
+        self._forget_results(message.acknowledged)
+        self._pool.accept(message.tasks, message.functions, frames)
 
-    def _reconnect(self) -> None:
-        """The interchange is gone. As long as the driver is there, so is the socket, and soon another."""
-        self._unwatch(self._connection.fileno())
+    def _on_acknowledged(self, message: protocol.Acknowledged, _: list[Any]) -> None:
+        self._forget_results(message.serial)
+
+    def _on_reregister(self, _: protocol.Reregister, __: list[Any]) -> None:
+        if not self._is_registering:  # an interchange that does not know it requests this for each message
+            self._register_again()
+
+    def _on_welcome(self, _: protocol.Welcome, __: list[Any]) -> None:
+        self._is_registering = False
+
+    def _on_cancel(self, message: protocol.Cancel, _: list[Any]) -> None:
+        self._pool.cancel(message.ids)
+
+    def _on_draining(self, _: protocol.Draining, __: list[Any]) -> None:
+        self._may_leave = True
+
+    def _on_report_held_tasks(self, message: protocol.ReportHeldTasks, _: list[Any]) -> None:
+        """The connection was interrupted: earlier messages about these tasks may be lost."""
+        if message.number:
+            self._send_again()
+        self._send_results()
+        self._send(protocol.HeldTasks(message.number, self._pool.held_ids()))
+        if self._is_draining:
+            self._send(protocol.Draining())
+
+    def _on_stop(self, message: protocol.Stop, _: list[Any]) -> None:
+        self._stop(message.reason, exit_code=0)
+        self._is_dismissed = True
+
+    def _on_report_packages(self, _: protocol.ReportPackages, __: list[Any]) -> None:
+        self._send(protocol.Packages(_installed_packages()))
+
+    def _on_refused(self, message: protocol.Refused, _: list[Any]) -> None:
+        self._stop(f"the interchange refused this manager: {message.reason}", exit_code=1)
+
+    #: By type of message; heartbeats need no handler.
+    _HANDLERS: ClassVar[Mapping[type, Callable[..., None]]] = {
+        protocol.Tasks: _on_tasks,
+        protocol.Acknowledged: _on_acknowledged,
+        protocol.Reregister: _on_reregister,
+        protocol.Welcome: _on_welcome,
+        protocol.Cancel: _on_cancel,
+        protocol.Draining: _on_draining,
+        protocol.ReportHeldTasks: _on_report_held_tasks,
+        protocol.Stop: _on_stop,
+        protocol.ReportPackages: _on_report_packages,
+        protocol.Refused: _on_refused,
+    }
+
+    # Lost connections and interchanges
+
+    def _on_lost_interchange(self) -> None:
+        """Wait for a replacement, which uses the same socket, as long as the driver lives."""
+        self._watcher.remove(self._connection.fileno())
         if not self._connection.reopen():
             self._is_dismissed = self.is_abandoned = True
-            self._stop("the interchange is gone, and the driver with it", exit_code=1)
+            self._stop("the interchange and the driver are gone", exit_code=1)
             return
-        logger.warning("the interchange is gone: waiting for another")
+        logger.warning("the interchange is lost: waiting for its replacement")
         self._watches_output = False
-        self._watch(self._connection.fileno(), self._serve_connection)
+        self._watcher.add(self._connection.fileno(), self._serve_connection)
         self._register_again()
 
     def _register_again(self) -> None:
-        """Say to an interchange that is new what is held here, and what may not have got to the driver."""
+        """Report to a new interchange what is held here, and what may not have reached the driver."""
         unacknowledged = [result.id for _, results, _ in self._unacknowledged for result in results]
-        now = time.monotonic()
         register = msgspec.structs.replace(
             self._register,
             capacity=self._pool.state.capacity,
             held=[*unacknowledged, *(result.id for result in self._pool.results), *self._pool.held_ids()],
             draining=self._is_draining,
             launches=self._pool.launches_left,
-            ends_in_s=None if self._ends_at_s is None else self._ends_at_s - now,
+            ends_in_s=None if self._ends_at_s is None else self._ends_at_s - time.monotonic(),
             acknowledged=self._unacknowledged[0][0] - 1 if self._unacknowledged else self._serial,
         )
-        self._told_capacity = register.capacity
+        self._reported_capacity = register.capacity
         self._is_registering = True
-        self._tell(register)
+        self._send(register)
         self._send_again()
         if self._is_draining:
-            self._tell(protocol.Draining())
+            self._send(protocol.Draining())
 
-    def _send_again(self) -> None:
-        capacity = self._pool.state.capacity
-        for serial, results, frames in self._unacknowledged:
-            self._tell(protocol.Results(results, capacity, serial), frames)
-
-    def _forget_results(self, serial: int) -> None:
-        """These have got to the driver."""
-        unacknowledged = self._unacknowledged
-        while unacknowledged and unacknowledged[0][0] <= serial:
-            unacknowledged.popleft()
-
-    def _tell_of_interruption(self, _: int) -> None:
-        """The interchange cannot always see it: a new connection may have the old one's place already."""
+    def _check_interruption(self, _: int) -> None:
+        """Report interruptions, which the interchange misses if a new connection has replaced the old one."""
         if self._connection.was_interrupted():
             logger.warning("the connection to the interchange was interrupted")
-            self._begin_again()
+            self._report_interruption()
 
-    def _begin_again(self) -> None:
+    def _report_interruption(self) -> None:
         self._reconnect_at = time.monotonic() + RECONNECT_AFTER_S
-        self._is_registering = False  # if it has, that may be lost
-        self._tell(protocol.Interrupted())
+        self._is_registering = False  # a registration may have been lost
+        self._send(protocol.Interrupted())
 
-    def _say_what_is_held(self, number: int) -> None:
-        """The connection was interrupted: whatever was said about this may be lost."""
-        if number:
-            self._send_again()
-        self._send_results()
-        self._tell(protocol.HeldTasks(number, self._pool.held_ids()))
-        if self._is_draining:
-            self._tell(protocol.Draining())
+    # Messages to the interchange
 
-    def _tell(self, message: Any, frames: list[Any] | None = None) -> None:
+    def _send(self, message: Any, frames: list[Any] | None = None) -> None:
         self._connection.send([encode(message), *(frames or ())])
         self._watch_output()
 
     def _send_results(self) -> None:
         pool, capacity = self._pool, self._pool.state.capacity
-        if not pool.results and capacity == self._told_capacity:
+        if not pool.results and capacity == self._reported_capacity:
             return
         results, pool.results = pool.results, []
         frames, pool.frames = pool.frames, []
-        self._told_capacity = capacity
+        self._reported_capacity = capacity
         serial = 0
         if results:
             serial = self._serial = self._serial + 1
             self._unacknowledged.append((serial, results, frames))
-        self._tell(protocol.Results(results, capacity, serial), frames)
+        self._send(protocol.Results(results, capacity, serial), frames)
+
+    def _send_again(self) -> None:
+        capacity = self._pool.state.capacity
+        for serial, results, frames in self._unacknowledged:
+            self._send(protocol.Results(results, capacity, serial), frames)
+
+    def _forget_results(self, serial: int) -> None:
+        """Forget results that have reached the driver."""
+        unacknowledged = self._unacknowledged
+        while unacknowledged and unacknowledged[0][0] <= serial:
+            unacknowledged.popleft()
 
     def _say_goodbye(self) -> None:
         reason = self._stop_reason or "an error in the manager; see its log"
@@ -304,36 +317,23 @@ class Manager:
         if not self._is_dismissed:
             self._send_results()
             ran_s = self._pool.running_s(time.monotonic())
-            self._tell(protocol.Goodbye(reason, self._is_job_end, ran_s))
+            self._send(protocol.Goodbye(reason, self._is_job_end, ran_s))
         self._connection.close(0.0 if self._is_dismissed else GOODBYE_S)
 
-    @property
-    def last_words(self) -> str:
-        """Why the manager has stopped, for the job's stderr; empty when all is well."""
-        return (self._stop_reason or "") if self._exit_code == 1 else ""
-
-    # The loop's descriptors
-
-    def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
-        self._handlers[fd] = handler
-        self._epoll.register(fd, select.EPOLLIN)
-
-    def _unwatch(self, fd: int) -> None:
-        self._epoll.unregister(fd)
-        del self._handlers[fd]
-
     def _watch_output(self) -> None:
-        wanted = self._connection.wants_output()
-        if wanted != self._watches_output:
-            self._watches_output = wanted
-            self._epoll.modify(self._connection.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        is_wanted = self._connection.wants_output()
+        if is_wanted != self._watches_output:
+            self._watches_output = is_wanted
+            self._watcher.watch_output(self._connection.fileno(), is_wanted)
+
+    # Signals
 
     def _watch_signals(self) -> None:
         signal.set_wakeup_fd(self._signal_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
-        self._watch(self._signals, self._clear_signals)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C
+        self._watcher.add(self._signals, self._clear_signals)
 
     def _on_signal(self, number: int, _: Any) -> None:
         self._is_job_end = self._is_job_end or number == signal.SIGTERM
@@ -341,35 +341,6 @@ class Manager:
 
     def _clear_signals(self, _: int) -> None:
         os.read(self._signals, 64)
-
-
-def _pool_type(settings: ManagerSettings, nodes: Sequence[str], log_dir: str) -> Callable[..., WorkerPool]:
-    """The kind of pool that the executor's tasks need."""
-    if not nodes:
-        return WorkerPool
-    from functools import partial
-
-    from parsl.executors.high_throughput.manager.host_files import HostFiles
-    from parsl.executors.high_throughput.manager.mpi_worker_pool import MpiWorkerPool
-
-    return partial(
-        MpiWorkerPool,
-        nodes=nodes,
-        launcher=settings.mpi_launcher,
-        host_files=HostFiles(log_dir),
-        most_launches=settings.max_launches,
-    )
-
-
-def _memory_limit(settings: ManagerSettings) -> MemoryLimit | None:
-    if not settings.enforces_memory or settings.mem_per_worker_gb is None:
-        return None
-    return MemoryLimit(int(settings.mem_per_worker_gb * GIB))
-
-
-def manager_log_dir(settings: ManagerSettings, identity: PoolIdentity) -> str:
-    """Where a manager and its workers write their logs."""
-    return f"{settings.log_dir}/block-{identity.block}/{identity.manager}"
 
 
 def _installed_packages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Workers that have ended under a task: what is said about it, and whether it is the task's doing."""
+"""Workers that ended while they ran a task: the task's failure, and whether it may be the end of the job."""
 
 from __future__ import annotations
 
@@ -9,115 +9,114 @@ from collections import deque
 from typing import NamedTuple
 
 from parsl.executors.high_throughput.manager.memory_limit import MemoryLimit
+from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import Exited, Failure, Task
 from parsl.failure_facts import tail_of
 
-#: A worker that gets one of these signals may be the first of all in its job. It is not reported for so many
-#: seconds: if the manager gets one too, it is the end of the job, and not the task's doing.
+#: The worker may be the first process of its job to get one of these signals. Its failure is therefore
+#: deferred by this time, in seconds: if the manager gets a signal too, the end of the job is to blame.
 JOB_END_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
-DOUBT_S = 0.5
+DEFER_S = 0.5
 
 
 class PoolIdentity(NamedTuple):
-    """Who these workers belong to, for error messages."""
+    """The place of a pool of workers, for error messages."""
 
     manager: str
     block: str
     host: str
 
 
-class _Doubt(NamedTuple):
+class _Deferred(NamedTuple):
     task_id: int
     failure: Failure
-    began_s: float
+    started_s: float
     until_s: float
 
 
 class DeferredFailures:
-    """Tasks that were lost with their workers, and are not reported yet; for a short time each.
-
-    Times are seconds on any one monotonic clock.
-    """
+    """Tasks that were lost with their workers and are not reported yet. Times are monotonic, in seconds."""
 
     def __init__(self) -> None:
-        self._doubts: deque[_Doubt] = deque()
+        self._failures: deque[_Deferred] = deque()
 
     def __repr__(self) -> str:
-        return f"<DeferredFailures {len(self._doubts)}>"
+        return f"<DeferredFailures {len(self._failures)}>"
 
     def __len__(self) -> int:
-        return len(self._doubts)
+        return len(self._failures)
 
-    def add(self, task_id: int, failure: Failure, began_s: float, now_s: float) -> None:
-        """Keep a failure back."""
-        self._doubts.append(_Doubt(task_id, failure, began_s, now_s + DOUBT_S))
+    def add(self, task_id: int, failure: Failure, started_s: float, now_s: float) -> None:
+        """Defer the failure of a task that started at a given time."""
+        self._failures.append(_Deferred(task_id, failure, started_s, now_s + DEFER_S))
 
     @property
     def until_s(self) -> float:
-        """When the next one is over; infinity if there is none."""
-        return self._doubts[0].until_s if self._doubts else float("inf")
+        """When the next failure is due; infinity if there is none."""
+        return self._failures[0].until_s if self._failures else float("inf")
 
-    def take_ended(self, now_s: float) -> list[tuple[int, Failure]]:
-        """Take out the tasks whose worker was killed alone, as it seems by now."""
-        ended = []
-        while self._doubts and now_s >= self._doubts[0].until_s:
-            doubt = self._doubts.popleft()
-            ended.append((doubt.task_id, doubt.failure))
-        return ended
+    def take_due(self, now_s: float) -> list[tuple[int, Failure]]:
+        """Remove and return the failures that were deferred long enough."""
+        due = []
+        while self._failures and now_s >= self._failures[0].until_s:
+            deferred = self._failures.popleft()
+            due.append((deferred.task_id, deferred.failure))
+        return due
 
     def ids(self) -> list[int]:
-        """The tasks that are kept back."""
-        return [doubt.task_id for doubt in self._doubts]
+        """Return the ids of the tasks."""
+        return [deferred.task_id for deferred in self._failures]
 
     def ran_s(self, now_s: float) -> dict[int, float]:
-        """For how many seconds each has been running, had it not been killed."""
-        return {doubt.task_id: now_s - doubt.began_s for doubt in self._doubts}
+        """Return for how long each task would have been running by now, in seconds."""
+        return {deferred.task_id: now_s - deferred.started_s for deferred in self._failures}
 
 
-def is_doubtful(failure: Failure) -> bool:
-    """Whether a worker may have been killed because its job is being ended."""
+def may_be_job_end(failure: Failure) -> bool:
+    """Return whether a worker may have been killed because its job is being ended."""
     return failure.kind == protocol.WORKER_LOST and failure.signal in JOB_END_SIGNALS
 
 
 def worker_failure(
     identity: PoolIdentity,
     kind: str,
-    rank: int,
+    worker: Worker,
     task: Task,
     exited: Exited,
     ran_s: float | None = None,
     output_tail: str = "",
     limit: MemoryLimit | None = None,
 ) -> Failure:
-    """What is said about a worker's end.
+    """Return the failure of a task whose worker has ended.
 
     Args:
-        identity: whose worker it was.
-        kind: why it has ended, as in `Failure.kind`.
-        rank: which worker it was.
-        task: what it had begun.
-        exited: how it has ended.
-        ran_s: how long the task had been running, in seconds.
-        output_tail: the end of what its node has written to stderr.
-        limit: how much memory it could use; None for any amount.
+        identity: The place of the worker.
+        kind: Why the worker has ended, as in `Failure.kind`.
+        worker: The worker.
+        task: The task that it had started.
+        exited: How it has ended.
+        ran_s: How long the task had been running, in seconds.
+        output_tail: The end of what processes on its node have written to stderr.
+        limit: How much memory it could use; None for any amount.
     """
     manager, block, host = identity
     code = exited.exit_code
-    peak_memory = max(exited.peak_memory, 0 if limit is None else limit.peak_of(exited.pid))
+    peak_memory = max(exited.peak_memory, worker.peak_memory)
+    name = f"Worker {worker.rank} (pid {exited.pid}) on host {host}, block {block},"
     if kind == protocol.TIMED_OUT:
-        text = f"over its walltime of {task.walltime_s:g} s on host {host}: ended, with all its processes"
+        text = f"exceeded its walltime of {task.walltime_s:g} s on host {host}: ended, with all its processes"
     elif kind == protocol.CANCELLED:
         text = "cancelled while it was running"
     elif kind == protocol.OVER_MEMORY and limit is not None:
-        text = f"Worker {rank} (pid {exited.pid}) on host {host}, block {block}, {limit.describe(exited.pid)}"
+        text = f"{name} {limit.describe_excess(worker.peak_memory)}"
     else:
         text = (
-            f"Worker {rank} (pid {exited.pid}) on host {host}, block {block}, ended under the task: "
-            f"{describe_exit(code)}; its peak memory was {peak_memory / 1e6:.0f} MB."
+            f"{name} ended while it ran the task: {describe_exit(code)}; "
+            f"its peak memory was {peak_memory / 1e6:.0f} MB."
         )
         if exited.crash_report:
-            text += f" What Python says of the crash:\n{exited.crash_report}"
+            text += f" Python's report of the crash:\n{exited.crash_report}"
         elif output_tail:
             text += f" The end of what this node's workers have written to stderr:\n{output_tail}"
     return Failure(
@@ -126,7 +125,7 @@ def worker_failure(
         host,
         block,
         manager,
-        worker=rank,
+        worker=worker.rank,
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
         peak_memory=peak_memory,
@@ -137,9 +136,9 @@ def worker_failure(
 
 
 def own_output_tail() -> str:
-    """The end of what this process, and those that share its stderr, have written there.
+    """Return the end of what this process, and those that share its stderr, have written there.
 
-    Nothing where that is no file, but a pipe to a launcher, say.
+    It is empty where stderr is not a file but, for example, a pipe to a launcher.
     """
     try:
         if not stat.S_ISREG(os.fstat(2).st_mode):
@@ -151,7 +150,7 @@ def own_output_tail() -> str:
 
 
 def describe_exit(exit_code: int) -> str:
-    """An exit code in words; negative for a signal."""
+    """Describe an exit code, which is negative for a signal."""
     if exit_code >= 0:
         return f"exit code {exit_code}"
     try:

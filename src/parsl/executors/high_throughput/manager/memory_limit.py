@@ -1,73 +1,118 @@
-"""Memory limits of workers: which of them are over theirs. Told what was measured, it answers whom to end."""
+"""The memory of workers with everything that they have started: measuring it (/proc), and limiting it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+import time
+from collections.abc import Iterable, Mapping
+
+from parsl.common.process_tree import Processes
+from parsl.executors.high_throughput.manager.state import Worker
+from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
 
 #: How often to measure, in seconds.
 PERIOD_S = 1.0
-#: Measuring costs at most this part of a processor; where it takes long, it is done less often.
+#: The share of a processor that measuring may cost: where it takes long, it happens less often.
 MAX_COST = 0.01
 
 GIB = 1024**3
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryLimit:
-    """What each worker, with all that it has started, may use. Belongs to the manager's loop.
-
-    Workers are known by their process ids.
+    """What each worker, with everything that it has started, may use. Owned by the manager's loop.
 
     Args:
-        limit_bytes: the limit.
+        limit_bytes: The limit.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        #: When to measure next, on the caller's clock, in seconds.
+        #: When to measure next, on the monotonic clock, in seconds.
         self.due_s = 0.0
-        self._peaks: dict[int, int] = {}
-        self._has_worked: set[int] = set()
 
     def __repr__(self) -> str:
-        return f"<MemoryLimit {self.limit_bytes / GIB:g} GiB workers={len(self._peaks)}>"
+        return f"<MemoryLimit {self.limit_bytes / GIB:g} GiB>"
 
-    def measured(
-        self, used: Mapping[int, int], busy: Collection[int], now_s: float, took_s: float
-    ) -> list[int]:
-        """Take in a measurement.
+    def measure(self, workers: Iterable[Worker]) -> list[Worker]:
+        """Measure the memory of workers. Return those to be ended."""
+        begin_s = time.monotonic()
+        running = {worker.pid: worker for worker in workers if worker.pid is not None and worker.is_usable}
+        used = memory_of_trees({pid: worker.rank for pid, worker in running.items()}, self.limit_bytes)
+        now_s = time.monotonic()
+        return self.note({running[pid]: size for pid, size in used.items()}, now_s, now_s - begin_s)
+
+    def note(self, used: Mapping[Worker, int], now_s: float, took_s: float) -> list[Worker]:
+        """Note a measurement.
 
         Args:
-            used: the memory of each worker, in bytes.
-            busy: the workers that have a task.
-            now_s: when this is.
-            took_s: how long the measurement took, in seconds.
+            used: The memory of each worker, in bytes.
+            now_s: The time.
+            took_s: How long the measurement took, in seconds.
 
         Returns:
-            The workers to end. One that is over its limit without ever having had a task is not among them:
-            the next one in its place would be so, too.
+            The workers to be ended. A worker above its limit that has never had a task is not among them: the
+            next worker in its place would be no better.
         """
         self.due_s = now_s + max(PERIOD_S, took_s / MAX_COST)
-        self._has_worked.update(busy)
         for worker, size in used.items():
-            self._peaks[worker] = max(size, self._peaks.get(worker, 0))
-        return [
-            worker for worker, size in used.items() if size > self.limit_bytes and worker in self._has_worked
-        ]
+            worker.peak_memory = max(size, worker.peak_memory)
+        return [worker for worker, size in used.items() if size > self.limit_bytes and worker.has_worked]
 
-    def peak_of(self, worker: int) -> int:
-        """The most that a worker was seen to use, in bytes."""
-        return self._peaks.get(worker, 0)
-
-    def forget(self, worker: int) -> None:
-        """The worker has ended."""
-        self._peaks.pop(worker, None)
-        self._has_worked.discard(worker)
-
-    def describe(self, worker: int) -> str:
-        """What is said about a worker that was ended, and what to do."""
+    def describe_excess(self, peak_bytes: int) -> str:
+        """Explain why a worker was ended, and what the user can do."""
         return (
-            f"was ended: with the processes that it had started it used {self.peak_of(worker) / GIB:.2f} GB "
+            f"was ended: with the processes that it had started it used {peak_bytes / GIB:.2f} GB "
             f"of memory, and its limit is {self.limit_bytes / GIB:g} GB (mem_per_worker, which "
-            "enforce_mem_per_worker=True enforces). Give workers more, of which fewer then fit on a node, or "
-            "have the task use less; some of it may be what earlier tasks of that worker have kept."
+            "enforce_mem_per_worker=True enforces). Give workers more, so that fewer of them fit on a node, "
+            "or reduce what the task uses; some of it may have been kept by earlier tasks of that worker."
         )
+
+
+def memory_of_trees(workers: Mapping[int, int], above_bytes: int) -> dict[int, int]:
+    """Measure each worker with all its processes.
+
+    Pages that several processes share, as parents and forked children do, are in the resident set of each.
+    The sum of these is quick to read, and an upper bound. Where it is above the limit, memory is read again
+    with each shared page divided among the processes that share it.
+
+    Args:
+        workers: The ranks of the workers, by process id; all of them of one fork server.
+        above_bytes: The limit.
+
+    Returns:
+        The memory of each worker that is alive, in bytes.
+    """
+    processes = Processes()
+    alive = processes.alive(workers)
+    if not alive:
+        return {}
+    fork_server = processes[next(iter(alive))].parent
+    ownership = OwnershipTracker(fork_server).look(workers, processes=processes)
+    used = {}
+    for pid in alive:
+        members = ownership.of(workers[pid])
+        used[pid] = sum(map(resident_bytes, members))
+        if used[pid] > above_bytes:
+            used[pid] = sum(map(proportional_bytes, members))
+    return used
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident set of a process, in bytes; 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def proportional_bytes(pid: int) -> int:
+    """Return a process's share of the memory that it uses, in bytes; else its resident set."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return resident_bytes(pid)
+    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")]
+    return sizes[0] if sizes and sizes[0] else resident_bytes(pid)

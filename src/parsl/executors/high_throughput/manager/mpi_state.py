@@ -1,11 +1,11 @@
-"""The decisions of a manager whose tasks ask for nodes: a worker for each task, and nodes of its own."""
+"""The decisions of a manager whose tasks request nodes: each task gets a worker, and nodes of its own."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
 
-from parsl.executors.high_throughput.manager.state import ManagerState, Slot
+from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.wire.protocol import Result, Task
 
 
@@ -69,10 +69,10 @@ class NodePool:
 
 
 class MpiManagerState(ManagerState):
-    """Slots, nodes, and what has them. Owned by the manager's loop.
+    """The workers and nodes of a block, and their tasks. Owned by the manager's loop.
 
-    A task has its nodes from its first start until it has ended, whatever way; a task that was taken back
-    unbegun keeps them.
+    A task has its nodes from its first start until it ends, in whatever way; a task that was taken back
+    before it started keeps them.
 
     Args:
         workers: How many tasks may run at once.
@@ -82,39 +82,39 @@ class MpiManagerState(ManagerState):
     def __init__(self, workers: int, nodes: Sequence[str]) -> None:
         super().__init__(workers, prefetch=0)
         self.nodes = NodePool(nodes)
-        #: How many tasks the interchange has ever sent.
+        #: How many tasks the interchange has sent so far.
         self.accepted = 0
 
     def __repr__(self) -> str:
-        return f"<MpiManagerState slots={len(self.slots)} queued={len(self.queue)} {self.nodes!r}>"
+        return f"<MpiManagerState workers={len(self.workers)} queued={len(self.queue)} {self.nodes!r}>"
 
     @property
     def capacity(self) -> int:
-        """One task a worker: what cannot start at once waits at the interchange, which sees all nodes."""
-        return len(self.slots)
+        """One task per worker: other tasks wait at the interchange, which sees the nodes of all blocks."""
+        return len(self.workers)
 
     def add(self, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
         self.accepted += len(tasks)
         super().add(tasks)
 
-    def assign(self, now_s: float, slots: Iterable[Slot] | None = None) -> list[tuple[Slot, Task]]:
+    def assign(self, now_s: float, workers: Iterable[Worker] | None = None) -> list[tuple[Worker, Task]]:
         """Give queued tasks to idle workers, with nodes.
 
         Args:
-            now_s: the time.
-            slots: not needed: nodes that have come back serve any worker.
+            now_s: The time.
+            workers: Ignored, because nodes that were given back serve any worker.
         """
-        given: list[tuple[Slot, Task]] = []
-        for slot in self.slots:
+        given: list[tuple[Worker, Task]] = []
+        for worker in self.workers:
             if not self.queue:
                 break
-            if slot.is_usable and not slot.given and self._bring_forward():
-                given.append((slot, self._give(slot, now_s)))
+            if worker.is_usable and not worker.given and self._pick_next():
+                given.append((worker, self._give(worker, now_s)))
         return given
 
-    def _bring_forward(self) -> bool:
-        """Give nodes to a task and put it at the head of the queue: the first for which there are enough."""
+    def _pick_next(self) -> bool:
+        """Move the first task for which there are enough nodes to the head of the queue, with its nodes."""
         for task in self.queue:
             if self.nodes.take(task.id, task.num_nodes) is not None:
                 self.queue.remove(task)
@@ -122,16 +122,16 @@ class MpiManagerState(ManagerState):
                 return True
         return False
 
-    def finish(self, slot: Slot, result: Result, now_s: float) -> Task:
-        task = super().finish(slot, result, now_s)
+    def finish(self, worker: Worker, result: Result, now_s: float) -> Task:
+        task = super().finish(worker, result, now_s)
         self.nodes.give_back(task.id)
         return task
 
-    def worker_gone(self, slot: Slot) -> list[Task]:
-        begun = super().worker_gone(slot)
-        for task in begun:
+    def lose(self, worker: Worker) -> list[Task]:
+        started_tasks = super().lose(worker)
+        for task in started_tasks:
             self.nodes.give_back(task.id)
-        return begun
+        return started_tasks
 
     def forget(self, task_id: int) -> bool:
         was_queued = super().forget(task_id)

@@ -1,22 +1,23 @@
-"""The workers of a block whose tasks start MPI programs on nodes that are theirs alone."""
+"""The workers of a block whose tasks start MPI programs on nodes of their own."""
 
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Sequence
 from typing import Any
 
-from parsl.executors.high_throughput.manager.host_files import HostFiles
-from parsl.executors.high_throughput.manager.mpi_environment import needs_host_file, task_environment
 from parsl.executors.high_throughput.manager.mpi_state import MpiManagerState
-from parsl.executors.high_throughput.manager.state import Slot
-from parsl.executors.high_throughput.manager.worker_pool import END_GRACE_S, WorkerPool
+from parsl.executors.high_throughput.manager.mpi_tasks import HostFiles, needs_host_file, task_environment
+from parsl.executors.high_throughput.manager.state import Worker
+from parsl.executors.high_throughput.manager.watcher import Watcher
+from parsl.executors.high_throughput.manager.worker_pool import END_GRACE_S, PoolPlan, WorkerPool
 from parsl.executors.high_throughput.wire import protocol
-from parsl.executors.high_throughput.wire.protocol import Failure, Resources, Result, Task, Work, encode
+from parsl.executors.high_throughput.wire.protocol import Failure, Resources, Result, Task, Work
 
 logger = logging.getLogger("parsl.htex.manager")
 
-#: Why a slot's worker gets no task, when it is not being ended: what its last one has left behind is.
+#: Why a worker that is not being ended gets no task: what its last task has left behind is.
 _SWEEPING = "sweeping"
 _ONE_RANK = Resources(1, 1, 1)
 
@@ -24,43 +25,47 @@ _ONE_RANK = Resources(1, 1, 1)
 class MpiWorkerPool(WorkerPool):
     """Owns the workers and the nodes of a block. Belongs to the manager's loop.
 
-    A task's nodes come back when nothing of it is left: its result waits until the fork server has ended
-    what it has left behind, such as a launcher that nobody waited for.
+    A task's nodes are free again when all its processes have ended: its result waits until the fork server
+    has ended what the task has left behind, such as a launcher for which it did not wait.
 
     Args:
+        plan: As for a WorkerPool.
+        fork_server: As for a WorkerPool.
+        watcher: As for a WorkerPool.
         nodes: The names of the nodes.
         launcher: The launcher that PARSL_MPI_PREFIX is for.
-        host_files: Where lists of nodes go that are too long for the environment.
-        most_launches: How many tasks are started until the block is used up; None for any number.
-        others: As for a WorkerPool.
+        host_files: Where to write lists of nodes that are too long for the environment.
+        max_launches: How many tasks to start until the block is used up; None for any number.
     """
 
     state: MpiManagerState
 
     def __init__(
         self,
-        *args: Any,
+        plan: PoolPlan,
+        fork_server: socket.socket,
+        watcher: Watcher,
+        *,
         nodes: Sequence[str],
         launcher: str,
         host_files: HostFiles,
-        most_launches: int | None,
-        **others: Any,
+        max_launches: int | None,
     ) -> None:
-        super().__init__(*args, **others)
-        self.state = MpiManagerState(len(self.state.slots), nodes)
+        super().__init__(plan, fork_server, watcher)
+        self.state = MpiManagerState(len(plan.places), nodes)
         self._launcher = launcher
         self._host_files = host_files
-        self._most_launches = most_launches
-        #: Results that wait, by the process ids of their workers, with their frames.
-        self._done: dict[int, tuple[Result, list[Any]]] = {}
+        self._max_launches = max_launches
+        #: Results that wait for a sweep, with their frames, by the process ids of their workers.
+        self._waiting: dict[int, tuple[Result, list[Any]]] = {}
 
     @property
     def is_used_up(self) -> bool:
-        return self._most_launches is not None and self.state.accepted >= self._most_launches
+        return self.launches_left == 0
 
     @property
     def launches_left(self) -> int | None:
-        return None if self._most_launches is None else max(0, self._most_launches - self.state.accepted)
+        return None if self._max_launches is None else max(0, self._max_launches - self.state.accepted)
 
     def close(self) -> None:
         self._host_files.close()
@@ -76,42 +81,37 @@ class MpiWorkerPool(WorkerPool):
         try:
             return self._host_files.write(task_id, nodes)
         except OSError as error:
-            logger.warning("the host file of task %d cannot be written, it gets a list: %s", task_id, error)
+            logger.warning("cannot write the host file of task %d; it gets a list: %s", task_id, error)
             return None
 
     def _fail(self, task_id: int, failure: Failure) -> None:
         self._host_files.remove(task_id)
         super()._fail(task_id, failure)
 
-    # What tasks leave behind
-
-    def _finish(self, slot: Slot, result: Result) -> None:
-        """Keep a result until nothing is left of the task."""
-        assert slot.pid is not None, "only a worker that has been started brings results"
+    def _finish(self, worker: Worker, result: Result) -> None:
+        """Keep a result until the task has no processes any more."""
+        assert worker.pid is not None, "only a worker that has been started returns results"
         count = len(result.sizes)
         frames = self.frames[len(self.frames) - count :]
         del self.frames[len(self.frames) - count :]
-        self._done[slot.pid] = (result, frames)
-        slot.ending = _SWEEPING
-        try:
-            self._fork_server.send(encode(protocol.Sweep(slot.pid, END_GRACE_S)))
-        except OSError:
-            pass  # the fork server is gone; its channel says so
+        self._waiting[worker.pid] = (result, frames)
+        worker.ending = _SWEEPING
+        self._order(protocol.Sweep(worker.pid, END_GRACE_S))
 
-    def _take_swept(self, message: protocol.Swept) -> None:
+    def _on_swept(self, message: protocol.Swept) -> None:
         self._release(message.pid)
 
-    def _take_exit(self, message: protocol.Exited) -> None:
+    def _on_exited(self, message: protocol.Exited) -> None:
         self._release(message.pid)  # the worker has ended after its task
-        super()._take_exit(message)
+        super()._on_exited(message)
 
-    def _release(self, worker: int) -> None:
-        """Pass a result on, and take the task's nodes back."""
-        result, frames = self._done.pop(worker, (None, []))
+    def _release(self, pid: int) -> None:
+        """Return a result that was waiting, and free the task's nodes."""
+        result, frames = self._waiting.pop(pid, (None, []))
         if result is None:
             return
-        slot = next(slot for slot in self.state.slots if slot.pid == worker)
-        slot.ending = None
+        worker = next(worker for worker in self.state.workers if worker.pid == pid)
+        worker.ending = None
         self._host_files.remove(result.id)
         self.frames += frames
-        super()._finish(slot, result)
+        super()._finish(worker, result)

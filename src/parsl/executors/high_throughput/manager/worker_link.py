@@ -1,46 +1,70 @@
-"""A worker's channel as the manager holds it: its own end, and a duplicate of the worker's."""
+"""The manager's side of the channel to a worker: its own end, and a duplicate of the worker's end."""
 
 from __future__ import annotations
 
 import socket
+from collections import deque
+from collections.abc import Sequence
 
-from parsl.executors.high_throughput.manager.state import Slot
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Result, Work, decode_work, encode
-from parsl.executors.high_throughput.wire.worker_channel import (
-    Buffer,
-    FrameCollector,
-    PacketSender,
-    make_pair,
-)
+from parsl.executors.high_throughput.wire.worker_channel import Buffer, FrameCollector, fragments, make_pair
 
 
 class WorkerLink:
-    """The channel to the worker in one slot; lives and dies with that worker."""
+    """The channel to one worker process, which never blocks the manager. It ends with that process."""
 
-    def __init__(self, slot: Slot) -> None:
-        self.slot = slot
+    __slots__ = ("incoming", "ours", "theirs", "waiting", "watches_output")
+
+    def __init__(self) -> None:
         self.ours, self.theirs = make_pair()
-        self.sender = PacketSender(self.ours)
-        #: A large result that is coming in.
+        #: Packets that the socket does not accept yet, in order.
+        self.waiting: deque[Buffer] = deque()
+        #: A result whose frames are still arriving.
         self.incoming: tuple[Result, FrameCollector] | None = None
         self.watches_output = False
 
     def __repr__(self) -> str:
-        return f"<WorkerLink {self.slot!r} unsent={len(self.sender.waiting)}>"
+        return f"<WorkerLink unsent={len(self.waiting)}>"
 
-    def send(self, work: Work, frames: list[Buffer]) -> None:
+    def send(self, work: Work, frames: Sequence[Buffer] = ()) -> None:
+        """Send a task. What a dead worker does not receive is read back when its exit is reported."""
         body = work.body
         if body is not None and len(body) > INLINE_LIMIT:
             frames = [body, *frames]
             work = Work(work.task, None, len(body))
         try:
-            self.sender.send(encode(work), frames)
+            if not frames and not self.waiting:
+                try:
+                    self.ours.send(encode(work))
+                    return
+                except BlockingIOError:
+                    pass
+            self.waiting.append(encode(work))
+            self.waiting.extend(fragments(frames))
+            self.flush()
         except OSError:
-            pass  # the worker is dead; the fork server is about to say so
+            pass
+
+    def flush(self) -> bool:
+        """Send waiting packets.
+
+        Returns:
+            Whether none are left.
+
+        Raises:
+            OSError: The worker is dead.
+        """
+        while self.waiting:
+            try:
+                self.ours.send(self.waiting[0])
+            except BlockingIOError:
+                return False
+            self.waiting.popleft()
+        return True
 
     def read_back(self, buffer: bytearray) -> list[Work]:
-        """Take the packets that the worker has not begun, oldest first."""
-        unbegun = []
+        """Take back the packets that the worker has not read, oldest first."""
+        unread = []
         view = memoryview(buffer)
         while True:
             try:
@@ -49,10 +73,10 @@ class WorkerLink:
                 break
             if not size:
                 break
-            unbegun.append(decode_work(view[:size]))
-        unbegun += [decode_work(packet) for packet in self.sender.waiting]
-        self.sender.waiting.clear()
-        return unbegun
+            unread.append(decode_work(view[:size]))
+        unread += [decode_work(packet) for packet in self.waiting]
+        self.waiting.clear()
+        return unread
 
     def close(self) -> None:
         self.ours.close()

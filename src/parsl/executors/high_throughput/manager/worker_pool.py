@@ -1,7 +1,7 @@
-"""The workers of a node: their channels, their starts and ends, and the tasks that they have.
+"""The workers of a node: their channels, their starts and ends, and their tasks.
 
-What to do is decided by `manager_state`; this file does it. It is driven by the manager's loop, which watches
-the descriptors for it, and leaves results to be collected in `results`.
+`state` decides, and this module acts. The manager's loop drives it: it watches the descriptors, and collects
+the results.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from parsl.executors.high_throughput.manager.lost_workers import (
     DeferredFailures,
     PoolIdentity,
     describe_exit,
-    is_doubtful,
+    may_be_job_end,
     own_output_tail,
     worker_failure,
 )
 from parsl.executors.high_throughput.manager.memory_limit import MemoryLimit
-from parsl.executors.high_throughput.manager.memory_use import workers_over
-from parsl.executors.high_throughput.manager.state import ManagerState, Slot
+from parsl.executors.high_throughput.manager.state import ManagerState, Worker
+from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_link import WorkerLink
+from parsl.executors.high_throughput.node.placement import WorkerPlacement
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import (
     INLINE_LIMIT,
@@ -42,16 +44,16 @@ from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, Fr
 
 logger = logging.getLogger("parsl.htex.manager")
 
-#: Seconds that a task has between SIGTERM and SIGKILL when it is over its walltime or cancelled.
+#: Time between SIGTERM and SIGKILL for a task that exceeds its walltime or is cancelled, in seconds.
 END_GRACE_S = 1.0
-#: Workers that end in a row before any has run a task, until the pool gives up.
+#: How many workers in a row may end before any has run a task, until the pool gives up.
 MAX_STARTUP_FAILURES = 3
-#: Workers that the fork server is asked for at once when the pool starts: neither side may have to wait until
-#: the other reads.
+#: How many workers to request from the fork server at once when the pool starts, so that neither side has to
+#: wait until the other reads.
 _MAX_STARTING = 64
-#: The interchange has reckoned a bit earlier: a task may be short of so much time, in seconds.
+#: The interchange computed the time left a little earlier: a task may lack this much time, in seconds.
 TIME_SLACK_S = 1.0
-#: Messages taken from one descriptor before the others get their turn.
+#: Messages that are read from one descriptor before the others get their turn.
 _BURST = 64
 
 
@@ -59,60 +61,53 @@ class PoolBroken(Exception):
     """No worker can be started any more; the text says why."""
 
 
+class PoolPlan(NamedTuple):
+    """What a pool consists of."""
+
+    #: For error messages.
+    identity: PoolIdentity
+    #: A place for each worker, by rank.
+    places: Sequence[WorkerPlacement]
+    #: Tasks to hold beyond one for each worker.
+    prefetch: int = 0
+    #: Directory for large payloads; empty for none.
+    spool: str = ""
+    #: Directory for a log of each worker; empty for none.
+    worker_log_dir: str = ""
+    #: When the job ends, on the monotonic clock; None if unknown.
+    ends_at_s: float | None = None
+    #: How much memory a worker may use; None for any amount.
+    memory_limit_bytes: int | None = None
+
+
 class WorkerPool:
-    """Owns the slots and what is in them. Belongs to the manager's loop.
+    """Owns the workers and their tasks. Belongs to the manager's loop.
 
     Args:
-        identity: for error messages.
-        places: environment and CPUs of each worker.
-        prefetch: tasks to hold beyond one for each worker.
-        spool: directory for large payloads, or an empty text.
-        worker_log_dir: directory for a log of each worker, or an empty text for none.
-        ends_at_s: when the job is ended, on the monotonic clock; None if nobody knows.
-        memory_limit: how much memory a worker may use; None for any amount.
-        fork_server: the channel to the process that starts workers.
-        watch: called with a descriptor and what to call with its events, to have it watched for input.
-        rewatch: called with a descriptor and the events to watch it for from now on.
-        unwatch: called with a descriptor that is about to be closed.
+        plan: What the pool consists of.
+        fork_server: The channel to the process that starts workers.
+        watcher: Watches the channels.
     """
 
-    #: Makes what is sent to a worker of a task and its function's body.
+    #: Makes the message to a worker from a task and its function's body.
     _make_work: Callable[[Task, bytes | None], Work] = Work
 
-    def __init__(
-        self,
-        identity: PoolIdentity,
-        places: list[tuple[dict[str, str], list[int]]],
-        *,
-        prefetch: int,
-        spool: str,
-        worker_log_dir: str = "",
-        ends_at_s: float | None = None,
-        memory_limit: MemoryLimit | None = None,
-        fork_server: socket.socket,
-        watch: Callable[[int, Callable[[int], None]], None],
-        rewatch: Callable[[int, int], None],
-        unwatch: Callable[[int], None],
-    ) -> None:
-        self._identity = identity
-        self._places = places
-        self._spool = spool
-        self._worker_log_dir = worker_log_dir
-        self._ends_at_s = ends_at_s
-        self.memory_limit = memory_limit
+    def __init__(self, plan: PoolPlan, fork_server: socket.socket, watcher: Watcher) -> None:
+        self._plan = plan
         self._fork_server = fork_server
-        self._watch, self._rewatch, self._unwatch = watch, rewatch, unwatch
-        self.state = ManagerState(len(places), prefetch)
+        self._watcher = watcher
+        limit_bytes = plan.memory_limit_bytes
+        self.memory_limit = None if limit_bytes is None else MemoryLimit(limit_bytes)
+        self.state = ManagerState(len(plan.places), plan.prefetch)
         #: Results, and the frames that belong to them, for the manager to send.
         self.results: list[Result] = []
         self.frames: list[Any] = []
-        self.doubts = DeferredFailures()
+        self.deferred = DeferredFailures()
         self._functions: dict[bytes, bytes] = {}
         self._task_frames: dict[int, list[Any]] = {}
-        self._links: dict[int, WorkerLink] = {}
-        self._touched: list[Slot] = []
-        self._unstarted: deque[Slot] = deque()
-        self._stillborn = 0
+        self._touched: list[Worker] = []
+        self._unstarted: deque[Worker] = deque()
+        self._startup_failures = 0
         self._buffer = bytearray(PACKET_LIMIT + 4096)
         self._view = memoryview(self._buffer)
 
@@ -121,14 +116,10 @@ class WorkerPool:
 
     def start(self) -> None:
         """Start all workers."""
-        self._watch(self._fork_server.fileno(), self._serve_fork_server)
-        self._unstarted.extend(self.state.slots)
+        self._watcher.add(self._fork_server.fileno(), self._serve_fork_server)
+        self._unstarted.extend(self.state.workers)
         for _ in range(_MAX_STARTING):
             self._start_next()
-
-    def _start_next(self) -> None:
-        if self._unstarted:
-            self._start_worker(self._unstarted.popleft())
 
     @property
     def is_used_up(self) -> bool:
@@ -146,7 +137,7 @@ class WorkerPool:
     # Tasks
 
     def accept(self, tasks: list[Task], functions: dict[bytes, bytes], frames: list[Any]) -> None:
-        """Tasks from the interchange, with functions that are new here and the frames that belong to them."""
+        """Accept tasks, with the bodies of new functions and the frames that belong to the tasks."""
         if functions:
             self._functions.update(functions)
             large = (name for name, body in functions.items() if len(body) > INLINE_LIMIT)
@@ -156,118 +147,121 @@ class WorkerPool:
             if task.sizes:
                 self._task_frames[task.id] = frames[at : at + len(task.sizes)]
                 at += len(task.sizes)
-        if self._ends_at_s is not None and any(task.runtime_s is not None for task in tasks):
-            tasks = self._refuse_too_long(tasks, self._ends_at_s - time.monotonic())
+        if self._plan.ends_at_s is not None and any(task.runtime_s is not None for task in tasks):
+            tasks = self._refuse_too_long(tasks, self._plan.ends_at_s - time.monotonic())
         self.state.add(tasks)
         self._assign(None)
 
     def _refuse_too_long(self, tasks: list[Task], left_s: float) -> list[Task]:
-        """Give tasks back for which there is no time. Returns: the others."""
+        """Give back the tasks for which there is not enough time. Return the others."""
         fitting = []
+        manager, block, host = self._plan.identity
         for task in tasks:
             if task.runtime_s is None or task.runtime_s <= left_s + TIME_SLACK_S:
                 fitting.append(task)
                 continue
-            manager, block, host = self._identity
-            text = f"takes {task.runtime_s:g} s, and block {block} on {host} has only {left_s:.0f} s left"
+            text = f"it takes {task.runtime_s:g} s, and block {block} on {host} has only {left_s:.0f} s left"
             failure = Failure(
-                protocol.MANAGER_LOST, f"Task not begun: it {text}.", host, block, manager, is_job_end=True
+                protocol.MANAGER_LOST, f"Task not started: {text}.", host, block, manager, is_job_end=True
             )
             self._fail(task.id, failure)
         return fitting
 
     def held_ids(self) -> list[int]:
-        """The tasks that are with this manager."""
-        return self.state.held_ids() + self.doubts.ids()
+        """Return the ids of the tasks that this manager has."""
+        return self.state.held_ids() + self.deferred.ids()
 
     def running_s(self, now_s: float) -> dict[int, float]:
-        """For how many seconds each task has been running, or had been."""
-        ran_s = {slot.given[0].id: now_s - slot.started for slot in self.state.slots if slot.given}
-        return ran_s | self.doubts.ran_s(now_s)
+        """Return for how long each started task has been running, in seconds, lost tasks included."""
+        running = {
+            worker.given[0].id: now_s - worker.started for worker in self.state.workers if worker.given
+        }
+        return running | self.deferred.ran_s(now_s)
 
-    def end_doubts(self, now_s: float) -> None:
-        """Report the tasks whose workers were killed a while ago, and nothing else was."""
-        for task_id, failure in self.doubts.take_ended(now_s):
+    def report_deferred(self, now_s: float) -> None:
+        """Report tasks whose workers were killed a while ago, without the end of the job."""
+        for task_id, failure in self.deferred.take_due(now_s):
             self._fail(task_id, failure)
 
     def cancel(self, ids: list[int]) -> None:
-        """End tasks, queued or running."""
+        """Cancel tasks, queued or running."""
         for task_id in ids:
-            slot = self.state.slot_of(task_id)
-            if slot is not None:
-                self._end_task(slot, task_id, protocol.CANCELLED)
+            worker = self.state.worker_of(task_id)
+            if worker is not None:
+                self._end_task(worker, task_id, protocol.CANCELLED)
             if self.state.forget(task_id):
-                failure = Failure(protocol.CANCELLED, "cancelled before it was begun", self._identity.host)
+                failure = Failure(protocol.CANCELLED, "cancelled before it started", self._plan.identity.host)
                 self._fail(task_id, failure)
         self._assign(None)
 
-    def end_overdue(self, now_s: float) -> None:
-        """End the tasks that are over their walltime, and the workers over their memory."""
+    def enforce_limits(self, now_s: float) -> None:
+        """End the tasks that exceed their walltime, and the workers that exceed their memory."""
         if self.memory_limit is not None and now_s >= self.memory_limit.due_s:
-            self._end_over_memory(self.memory_limit)
+            self._enforce_memory(self.memory_limit)
         overdue = self.state.overdue(now_s)
-        for slot in overdue:
-            self._end_task(slot, slot.given[0].id, protocol.TIMED_OUT)
+        for worker in overdue:
+            self._end_task(worker, worker.given[0].id, protocol.TIMED_OUT)
         if overdue:
             self._assign(None)
 
-    def settle(self) -> None:
-        """After a round of results: fill the workers up again, relieve those with too much."""
+    def refill(self) -> None:
+        """After a round of results, give tasks to idle workers, and take them from overloaded ones."""
         touched, self._touched = self._touched, []
         if not touched:
             return
         self._assign(touched)
-        while (fullest := self.state.to_relieve()) is not None and self._read_back(fullest):
+        while (overloaded := self.state.overloaded()) is not None and self._read_back(overloaded):
             self._assign(None)
 
-    def _assign(self, slots: list[Slot] | None) -> None:
-        for slot, task in self.state.assign(time.monotonic(), slots):
+    def _assign(self, workers: list[Worker] | None) -> None:
+        for worker, task in self.state.assign(time.monotonic(), workers):
             body = None
-            if task.function and task.function not in slot.functions:
-                slot.functions.add(task.function)
+            if task.function and task.function not in worker.functions:
+                worker.functions.add(task.function)
                 body = self._functions.get(task.function)
-            link = self._links[slot.rank]
+            link = worker.link
+            assert link is not None
             link.send(self._make_work(task, body), self._task_frames.get(task.id, []) if task.sizes else [])
-            if link.sender.waiting or link.watches_output:
+            if link.waiting or link.watches_output:
                 self._watch_output(link)
 
-    def _read_back(self, slot: Slot) -> bool:
-        """Take back what a worker has not begun. Returns: whether there was anything.
+    def _read_back(self, worker: Worker) -> bool:
+        """Take back the tasks that a worker has not started. Return whether there were any.
 
-        A task of several packets counts as begun: what it has read of them cannot be known.
+        A task of several packets counts as started, because how many of them the worker has read is unknown.
         """
-        if slot.has_frames:
+        if worker.has_frames or worker.link is None:
             return False
-        unbegun = self._links[slot.rank].read_back(self._buffer)
-        for work in unbegun:
+        unread = worker.link.read_back(self._buffer)
+        for work in unread:
             if work.body is not None:
-                slot.functions.discard(work.task.function)
-        self.state.take_back(slot, [work.task.id for work in unbegun])
-        return bool(unbegun)
+                worker.functions.discard(work.task.function)
+        self.state.take_back(worker, [work.task.id for work in unread])
+        return bool(unread)
 
     def _fail(self, task_id: int, failure: Failure) -> None:
         self._task_frames.pop(task_id, None)
         self.results.append(protocol.failed(task_id, failure))
 
-    # Workers at work
+    # Results
 
-    def _serve_worker(self, link: WorkerLink, event: int) -> None:
+    def _serve_worker(self, worker: Worker, link: WorkerLink, event: int) -> None:
         if event & select.EPOLLOUT:
             try:
-                link.sender.flush()
+                link.flush()
             except OSError:
-                link.sender.waiting.clear()
+                link.waiting.clear()
             self._watch_output(link)
         if event & ~select.EPOLLOUT:
-            self._read_results(link)
+            self._read_results(worker, link)
 
-    def _read_results(self, link: WorkerLink) -> None:
-        """Read until the worker has no more tasks, or nothing more has come."""
-        sock, view, given = link.ours, self._view, link.slot.given
+    def _read_results(self, worker: Worker, link: WorkerLink) -> None:
+        """Read until the worker has no more tasks, or no more data is there."""
+        sock, view, given = link.ours, self._view, worker.given
         try:
             while given:
                 if link.incoming is not None:
-                    self._read_frames(link, *link.incoming)
+                    self._read_frames(worker, link, *link.incoming)
                     continue
                 size = sock.recv_into(view)
                 if not size:
@@ -276,82 +270,94 @@ class WorkerPool:
                 if result.sizes:
                     link.incoming = (result, FrameCollector(result.sizes))
                 else:
-                    self._take_result(link.slot, result)
+                    self._take_result(worker, result)
         except (BlockingIOError, ConnectionResetError):
             return
 
-    def _read_frames(self, link: WorkerLink, result: Result, collector: FrameCollector) -> None:
+    def _read_frames(
+        self, worker: Worker, link: WorkerLink, result: Result, collector: FrameCollector
+    ) -> None:
         if not collector.is_complete:
             collector.receive(link.ours)
         if collector.is_complete:
             link.incoming = None
-            self._take_result(link.slot, result, collector.frames)
+            self._take_result(worker, result, collector.frames)
 
-    def _take_result(self, slot: Slot, result: Result, frames: Sequence[Any] = ()) -> None:
-        if slot.ending is None:
+    def _take_result(self, worker: Worker, result: Result, frames: Sequence[Any] = ()) -> None:
+        if worker.ending is None:
             self.frames += frames
-            self._finish(slot, result)
-        elif result.spooled:  # too late, and perhaps only what the signals have made of the task
-            discard(result_file(self._spool, result.id))
+            self._finish(worker, result)
+        elif result.spooled:  # too late, and perhaps only an effect of the signals on the task
+            discard(result_file(self._plan.spool, result.id))
 
-    def _finish(self, slot: Slot, result: Result) -> None:
-        task = self.state.finish(slot, result, time.monotonic())
-        self._stillborn = 0
+    def _finish(self, worker: Worker, result: Result) -> None:
+        task = self.state.finish(worker, result, time.monotonic())
+        self._startup_failures = 0
         if task.sizes:
             self._task_frames.pop(task.id, None)
         self.results.append(result)
-        self._touched.append(slot)
+        self._touched.append(worker)
 
     def _watch_output(self, link: WorkerLink) -> None:
-        wanted = bool(link.sender.waiting)
-        if wanted != link.watches_output:
-            link.watches_output = wanted
-            self._rewatch(link.ours.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        is_wanted = bool(link.waiting)
+        if is_wanted != link.watches_output:
+            link.watches_output = is_wanted
+            self._watcher.watch_output(link.ours.fileno(), is_wanted)
 
     # Starts and ends of workers
 
-    def _start_worker(self, slot: Slot) -> None:
-        link = WorkerLink(slot)
-        environment, cpus = self._places[slot.rank]
-        log_file = f"{self._worker_log_dir}/worker_{slot.rank}.log" if self._worker_log_dir else ""
-        order = encode(protocol.Fork(slot.rank, environment, cpus, self._spool, log_file))
+    def _start_next(self) -> None:
+        if self._unstarted:
+            self._start_worker(self._unstarted.popleft())
+
+    def _start_worker(self, worker: Worker) -> None:
+        link, plan = WorkerLink(), self._plan
+        place = plan.places[worker.rank]
+        log_file = f"{plan.worker_log_dir}/worker_{worker.rank}.log" if plan.worker_log_dir else ""
+        order = protocol.Fork(worker.rank, place.environment, list(place.cpus or ()), plan.spool, log_file)
         try:
-            socket.send_fds(self._fork_server, [order], [link.theirs.fileno()])
+            socket.send_fds(self._fork_server, [encode(order)], [link.theirs.fileno()])
         except OSError:
             link.close()
-            return  # the fork server is gone; its channel says so
-        self._links[slot.rank] = link
-        self._watch(link.ours.fileno(), lambda event: self._serve_worker(link, event))
+            return  # the fork server is gone, which its channel reports
+        worker.link = link
+        self._watcher.add(link.ours.fileno(), partial(self._serve_worker, worker, link))
 
-    def _end_task(self, slot: Slot, task_id: int, kind: str) -> None:
-        """End a task, if a worker has begun it, with its worker and all that it has started.
-
-        The worker's exit brings the rest about. A task that was not begun is in the queue afterwards.
-        """
-        if slot.pid is None or slot.ending is not None:
-            return
-        self._leave_only_begun(slot)
-        if slot.given and slot.given[0].id == task_id:
-            self._end_worker(slot, slot.pid, kind, END_GRACE_S)
-
-    def _leave_only_begun(self, slot: Slot) -> None:
-        """Take back what was not begun, then take in what has ended: if there is a task left, it runs."""
-        self._read_back(slot)
-        self._read_results(self._links[slot.rank])
-
-    def _end_worker(self, slot: Slot, pid: int, kind: str, grace_s: float) -> None:
-        logger.info("ending worker %d (pid %d): %s", slot.rank, pid, kind)
-        slot.ending = kind
+    def _order(self, message: protocol.End | protocol.Sweep) -> None:
         try:
-            self._fork_server.send(encode(protocol.End(pid, grace_s)))
+            self._fork_server.send(encode(message))
         except OSError:
-            pass  # the fork server is gone; its channel says so
+            pass  # the fork server is gone, which its channel reports
 
-    def _end_over_memory(self, limit: MemoryLimit) -> None:
-        """Measure; end the workers that use too much, at once: memory that runs out is everybody's."""
-        for pid, slot in workers_over(limit, self.state.slots):
-            self._leave_only_begun(slot)
-            self._end_worker(slot, pid, protocol.OVER_MEMORY, 0.0)
+    def _end_task(self, worker: Worker, task_id: int, kind: str) -> None:
+        """End a task that a worker has started, with the worker and everything that it has started.
+
+        The rest follows when the worker has ended. A task that was not started is in the queue afterwards.
+        """
+        if worker.pid is None or worker.ending is not None:
+            return
+        self._keep_only_started(worker)
+        if worker.given and worker.given[0].id == task_id:
+            self._end_worker(worker, kind, END_GRACE_S)
+
+    def _keep_only_started(self, worker: Worker) -> None:
+        """Take back unstarted tasks, then read the results: if a task is left, it is running."""
+        self._read_back(worker)
+        if worker.link is not None:
+            self._read_results(worker, worker.link)
+
+    def _end_worker(self, worker: Worker, kind: str, grace_s: float) -> None:
+        if worker.pid is None:
+            return
+        logger.info("ending worker %d (pid %d): %s", worker.rank, worker.pid, kind)
+        worker.ending = kind
+        self._order(protocol.End(worker.pid, grace_s))
+
+    def _enforce_memory(self, limit: MemoryLimit) -> None:
+        """Measure, and end workers above the limit at once, before memory runs out for all processes."""
+        for worker in limit.measure(self.state.workers):
+            self._keep_only_started(worker)
+            self._end_worker(worker, protocol.OVER_MEMORY, 0.0)
         self._assign(None)
 
     def _serve_fork_server(self, _: int) -> None:
@@ -366,49 +372,50 @@ class WorkerPool:
                 raise PoolBroken("the manager's fork server has died")
             message = decode_from_fork_server(data)
             if isinstance(message, protocol.Forked):
-                slot = self.state.slots[message.rank]
-                slot.pid = message.pid
-                self._touched.append(slot)  # it may relieve others
-                self._start_next()
+                self._on_forked(message)
             elif isinstance(message, protocol.Exited):
-                self._take_exit(message)
+                self._on_exited(message)
             else:
-                self._take_swept(message)
+                self._on_swept(message)
 
-    def _take_swept(self, message: protocol.Swept) -> None:
-        """A worker's task has left nothing behind; only pools that ask are told."""
+    def _on_forked(self, message: protocol.Forked) -> None:
+        worker = self.state.workers[message.rank]
+        worker.pid = message.pid
+        self._touched.append(worker)  # it may relieve others
+        self._start_next()
 
-    def _take_exit(self, message: protocol.Exited) -> None:
-        slot = next((slot for slot in self.state.slots if slot.pid == message.pid), None)
-        if slot is None:
+    def _on_swept(self, message: protocol.Swept) -> None:
+        """A worker's task has left nothing behind; only pools that request a sweep get this message."""
+
+    def _on_exited(self, message: protocol.Exited) -> None:
+        worker = next((worker for worker in self.state.workers if worker.pid == message.pid), None)
+        if worker is None or worker.link is None:
             return
-        link = self._links[slot.rank]
-        self._read_results(link)
-        self._read_back(slot)
-        self._stillborn += not slot.has_run and slot.ending is None
-        kind = slot.ending or protocol.WORKER_LOST
-        began_s = slot.started
-        for task in self.state.worker_gone(slot):
-            logger.warning(
-                "worker %d (pid %d) ended under task %d: %s", slot.rank, message.pid, task.id, kind
-            )
-            ran_s = time.monotonic() - began_s
-            tail = own_output_tail() if kind == protocol.WORKER_LOST else ""
-            limit = self.memory_limit
-            failure = worker_failure(self._identity, kind, slot.rank, task, message, ran_s, tail, limit)
-            if is_doubtful(failure):
-                self.doubts.add(task.id, failure, began_s, time.monotonic())
-            else:
-                self._fail(task.id, failure)
-            self._stillborn = 0
-        if self.memory_limit is not None:
-            self.memory_limit.forget(message.pid)
-        self._unwatch(link.ours.fileno())
-        link.close()
-        if self._stillborn > MAX_STARTUP_FAILURES:
+        self._read_results(worker, worker.link)
+        self._read_back(worker)
+        kind = worker.ending or protocol.WORKER_LOST
+        self._startup_failures += not worker.has_run and worker.ending is None
+        for task in self.state.lose(worker):
+            self._lose_task(worker, task, kind, message)
+            self._startup_failures = 0
+        self._watcher.remove(worker.link.ours.fileno())
+        worker.link.close()
+        if self._startup_failures > MAX_STARTUP_FAILURES:
             raise PoolBroken(
-                f"{self._stillborn} workers ended before they ran a task, "
-                f"the last with {describe_exit(message.exit_code)}; what they said stands in the job's stderr"
+                f"{self._startup_failures} workers ended before they ran a task, the last with "
+                f"{describe_exit(message.exit_code)}; the job's stderr has their messages"
             )
-        self._start_worker(slot)
+        self._start_worker(self.state.workers[worker.rank])
         self._assign(None)
+
+    def _lose_task(self, worker: Worker, task: Task, kind: str, exited: protocol.Exited) -> None:
+        logger.warning("worker %d (pid %d) ended in task %d: %s", worker.rank, exited.pid, task.id, kind)
+        now_s = time.monotonic()
+        tail = own_output_tail() if kind == protocol.WORKER_LOST else ""
+        failure = worker_failure(
+            self._plan.identity, kind, worker, task, exited, now_s - worker.started, tail, self.memory_limit
+        )
+        if may_be_job_end(failure):
+            self.deferred.add(task.id, failure, worker.started, now_s)
+        else:
+            self._fail(task.id, failure)

@@ -1,4 +1,4 @@
-"""The resources of a node, which a manager reads once, when it starts."""
+"""The resources of a node, and the time that its job has left. A manager reads them once, when it starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import NamedTuple
 
 from parsl.executors.high_throughput.node.accelerators import are_plain_numbers, are_tiles_flat
 from parsl.validate import wrong_value
+
+#: Set by the job scripts of batch providers: when the job started, in seconds since the epoch, and how long
+#: it may run, in seconds.
+STARTED_VARIABLE = "PARSL_BLOCK_STARTED"
+WALLTIME_VARIABLE = "PARSL_BLOCK_WALLTIME_S"
+#: Set by Slurm: when it will end the job, in seconds since the epoch.
+SLURM_END_VARIABLE = "SLURM_JOB_END_TIME"
 
 _BYTES_PER_GB = 2**30
 _NVIDIA_SMI_TIMEOUT_S = 15
@@ -123,3 +130,38 @@ def _count_cuda_devices(environ: Mapping[str, str]) -> int:
         return 0
     # MIG slices are indented below their device.
     return sum(line.startswith(b"GPU ") for line in listing.stdout.splitlines())
+
+
+def seconds_left(environ: Mapping[str, str], walltime_s: float | None, now_s: float) -> float | None:
+    """Return the time until the end of the job that this process runs in, in seconds; None if unknown.
+
+    The result never exceeds a known walltime, however wrong the clock of a node is.
+
+    Args:
+        environ: The environ.
+        walltime_s: How long a block may run according to the provider, in seconds; None if it does not say.
+            Without better information, the block is assumed to start now.
+        now_s: The time, in seconds since the epoch.
+    """
+    found = [
+        left_s for left_s in (_by_slurm(environ, now_s), _by_job_script(environ, now_s)) if left_s is not None
+    ]
+    return min(found) if found else walltime_s
+
+
+def _by_slurm(environ: Mapping[str, str], now_s: float) -> float | None:
+    end_s = _number(environ.get(SLURM_END_VARIABLE))
+    return end_s - now_s if end_s is not None and end_s > now_s else None
+
+
+def _by_job_script(environ: Mapping[str, str], now_s: float) -> float | None:
+    started_s = _number(environ.get(STARTED_VARIABLE))
+    walltime_s = _number(environ.get(WALLTIME_VARIABLE))
+    if started_s is None or walltime_s is None:
+        return None
+    age_s = max(0.0, now_s - started_s)
+    return walltime_s - age_s if age_s < walltime_s else None
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None

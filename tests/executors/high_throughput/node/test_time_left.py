@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsl.executors.high_throughput.manager.block_time import seconds_left
+from parsl.executors.high_throughput.node.facts import seconds_left
 
 NOW_S = 1_700_000_000.0
 

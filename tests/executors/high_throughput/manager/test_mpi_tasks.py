@@ -1,4 +1,4 @@
-"""What an MPI task finds in its environment, also where it has very many nodes."""
+"""The environment of MPI tasks, with few and with very many nodes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from parsl.executors.high_throughput.driver.resource_specification import MAX_OPTIONS
-from parsl.executors.high_throughput.manager.host_files import HostFiles
-from parsl.executors.high_throughput.manager.mpi_environment import needs_host_file, task_environment
+from parsl.executors.high_throughput.manager.mpi_tasks import HostFiles, needs_host_file, task_environment
 from parsl.executors.high_throughput.wire.protocol import INLINE_LIMIT, Resources, Task, Work, encode
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT
 

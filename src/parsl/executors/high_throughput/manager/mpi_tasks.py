@@ -1,0 +1,115 @@
+"""What an MPI task finds in its environment: its nodes, how to start its program there, and its host file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
+from msgspec.structs import asdict
+
+from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
+from parsl.executors.high_throughput.wire.protocol import Resources
+
+#: The longest list of nodes that goes into command lines, in bytes. Five variables then contain the list, and
+#: all of them, with the task, have to fit into one packet to the worker (see worker_channel.PACKET_LIMIT).
+LIST_LIMIT = 8 * 1024
+#: The longest list of nodes that gets a variable of its own, in bytes.
+VARIABLE_LIMIT = 48 * 1024
+#: Paths go into command lines without quotes: a shell would split or expand other characters.
+_PLAIN_PATH = re.compile(r"[\w./+:@%=,-]+", re.ASCII)
+
+
+def list_size(nodes: Sequence[str]) -> int:
+    """Return the size of a comma-separated list of nodes, in bytes."""
+    return sum(len(name.encode()) + 1 for name in nodes)
+
+
+def needs_host_file(nodes: Sequence[str]) -> bool:
+    """Return whether the list of a task's nodes is too long for command lines."""
+    return list_size(nodes) > LIST_LIMIT
+
+
+def task_environment(
+    launcher: str, resources: Resources, nodes: Sequence[str], host_file: str | None
+) -> dict[str, str]:
+    """Compose the variables of a task.
+
+    Args:
+        launcher: The launcher that PARSL_MPI_PREFIX is for.
+        resources: The task's request.
+        nodes: The task's nodes.
+        host_file: A file with their names, if there is one.
+
+    Returns:
+        The variables, without the list of nodes where that is too long for any variable.
+    """
+    variables = {
+        "PARSL_NUM_NODES": str(resources.num_nodes),
+        "PARSL_RANKS_PER_NODE": str(resources.ranks_per_node),
+        "PARSL_NUM_RANKS": str(resources.num_ranks),
+        **compose_all(launcher, asdict(resources), nodes, host_file),
+    }
+    if list_size(nodes) <= VARIABLE_LIMIT:
+        variables["PARSL_MPI_NODELIST"] = ",".join(nodes)
+    if host_file:
+        variables["PARSL_MPI_HOSTFILE"] = host_file
+    if resources.launcher_options:
+        variables["PARSL_LAUNCHER_OPTIONS"] = resources.launcher_options
+    return variables
+
+
+class HostFiles:
+    """The host files of one manager's tasks, with one node per line. Owned by the manager's loop.
+
+    Args:
+        directory: Where to write them; if a shell would change the path, a temporary directory is used.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = os.path.abspath(directory)
+        self._temporary: str | None = None
+        self._files: dict[int, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<HostFiles files={len(self._files)}>"
+
+    def write(self, task_id: int, nodes: Sequence[str]) -> str:
+        """Write a task's file.
+
+        Returns:
+            Its path.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        path = self._files[task_id] = f"{self._open_directory()}/hosts-{task_id}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"{node}\n" for node in nodes)
+        return path
+
+    def remove(self, task_id: int) -> None:
+        """Remove a task's file, if it has one."""
+        path = self._files.pop(task_id, None)
+        if path is not None:
+            with suppress(OSError):  # the run directory may be removed already
+                os.unlink(path)
+
+    def close(self) -> None:
+        """Remove all files that are left."""
+        for task_id in list(self._files):
+            self.remove(task_id)
+        if self._temporary is not None:
+            with suppress(OSError):
+                os.rmdir(self._temporary)
+
+    def _open_directory(self) -> str:
+        if _PLAIN_PATH.fullmatch(self._directory):
+            os.makedirs(self._directory, exist_ok=True)
+            return self._directory
+        if self._temporary is None:
+            from tempfile import mkdtemp
+
+            self._temporary = mkdtemp(prefix="parsl-hosts-")
+        return self._temporary

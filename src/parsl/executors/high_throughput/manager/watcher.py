@@ -1,0 +1,42 @@
+"""The descriptors of a loop, each with the handler of its events."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+
+Handler = Callable[[int], None]
+
+
+class Watcher:
+    """Calls a descriptor's handler with the events of epoll(7). Owned by the loop that calls `serve`."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+
+    def __repr__(self) -> str:
+        return f"<Watcher descriptors={len(self._handlers)}>"
+
+    def add(self, fd: int, handler: Handler) -> None:
+        """Watch a descriptor for input."""
+        self._handlers[fd] = handler
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def watch_output(self, fd: int, is_wanted: bool) -> None:
+        """Begin or stop to watch a descriptor for room to write as well."""
+        self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if is_wanted else 0))
+
+    def remove(self, fd: int) -> None:
+        """Stop watching a descriptor, before it is closed."""
+        self._epoll.unregister(fd)
+        del self._handlers[fd]
+
+    def serve(self, timeout_s: float) -> None:
+        """Wait for events and handle them."""
+        for fd, event in self._epoll.poll(timeout_s):
+            if fd in self._handlers:  # an earlier handler may have removed it
+                self._handlers[fd](event)
+
+    def close(self) -> None:
+        self._epoll.close()
