@@ -118,7 +118,7 @@ def test_workers_that_cannot_start_are_reported(start_run: StartRun) -> None:
 def test_logs_that_cannot_be_written_are_reported(start_run: StartRun, tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     run = start_run(worker_logdir_root=str(tmp_path / "logs"))
-    words = r"no log can be written in(.|\n)*worker_logdir_root"
+    words = r"cannot write a log in(.|\n)*worker_logdir_root"
     with pytest.raises(BadStateException, match=words) as caught:
         run.call(tasks.add, 1).result(timeout=30)
     assert "Traceback" not in str(caught.value)
