@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.executors.blocks.views import KnownJob
-from parsl.executors.high_throughput.driver import lost_tasks
-from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
+from parsl.executors.high_throughput.driver import failures as failures_module
+from parsl.executors.high_throughput.driver.failures import LostTasks
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture, TaskTable
 from parsl.executors.high_throughput.wire.protocol import MANAGER_LOST, WORKER_LOST, Failure, Task, encode
 from parsl.jobs.states import JobState, JobStatus
@@ -115,8 +115,8 @@ def test_failures_are_deferred_until_the_job_has_ended(
 @pytest.mark.parametrize(
     ("answer_age_s", "is_job_end", "at_least_s", "at_most_s"),
     [
-        (0.0, False, lost_tasks.CERTAIN_AFTER_S, lost_tasks.PATIENCE_S),
-        (None, True, lost_tasks.KNOWN_PATIENCE_S, lost_tasks.PATIENCE_S),
+        (0.0, False, failures_module.CERTAIN_AFTER_S, failures_module.PATIENCE_S),
+        (None, True, failures_module.KNOWN_PATIENCE_S, failures_module.PATIENCE_S),
     ],
 )
 def test_failures_are_not_deferred_for_long_while_the_job_runs_on(
@@ -144,7 +144,7 @@ def test_failures_are_not_deferred_for_long_by_a_scheduler_that_does_not_answer(
     wait_until: WaitUntil,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lost_tasks, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(failures_module, "PATIENCE_S", 0.3)
     blocks.jobs["0"] = job(JobState.UNKNOWN, False, None)
     lost.fail([(1, encode(failure()))])
     wait_until(lambda: failures.errors, 60)

@@ -9,13 +9,12 @@ import os
 import select
 import socket
 import threading
-from concurrent.futures import InvalidStateError
 from typing import Any, Protocol
 
 from parsl.common.batches import together
 from parsl.common.forks import not_here
 from parsl.executors.errors import ThreadLost
-from parsl.executors.high_throughput.driver.tasks import TaskTable
+from parsl.executors.high_throughput.driver.tasks import TaskTable, settle
 from parsl.executors.high_throughput.errors import (
     CommandClientBadError,
     CommandClientTimeoutError,
@@ -213,7 +212,7 @@ class Connection:
             with self._send_lock, self._lock:
                 self._close_descriptors()
             for _, answer in list(self._requests.values()):
-                _settle(answer, CommandClientBadError(self._no_answer))
+                settle(answer, None, CommandClientBadError(self._no_answer))
 
     def _handle_io(self) -> None:
         wake_fd = self._wake_fd
@@ -231,7 +230,8 @@ class Connection:
                     if isinstance(message, protocol.Results):
                         together(self._complete, message.results, frames)
                     elif isinstance(message, Answer) and message.number:
-                        self._take_answer(message)
+                        if message.number in self._requests:
+                            settle(self._requests[message.number][1], message, None)
                     else:
                         self._owner.handle_event(message)
 
@@ -239,10 +239,6 @@ class Connection:
         failed = self._tasks.complete(results, frames)
         if failed:
             self._owner.handle_failures(failed)
-
-    def _take_answer(self, answer: Answer) -> None:
-        if answer.number in self._requests:
-            _settle(self._requests[answer.number][1], answer)
 
     def _replace_interchange(self) -> bool:
         """Send all tasks that have not ended to a replacement of the lost interchange, if there is one."""
@@ -278,13 +274,3 @@ class Connection:
                 self._owner.handle_loss(error)
         finally:
             self._tasks.fail_all(error)
-
-
-def _settle(future: LeanFuture[Answer], outcome: Answer | BaseException) -> None:
-    try:
-        if isinstance(outcome, BaseException):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-    except InvalidStateError:
-        pass  # the request has timed out

@@ -28,56 +28,53 @@ _LOOPBACK = "127.0.0.1"
 class Endpoints:
     """The sockets for managers, the spool and the arena of one executor.
 
+    They listen on as few interfaces as possible, and there is shared memory only where it can be used.
+
     Args:
         owner: The executor's name, for errors.
+        directory: A directory that only the user can enter.
         address: This host's address as configured by the user; None for all of its addresses.
         is_local: Whether managers can only run on this host.
         port: The TCP port; None for a free one.
         ports: The first port that may be used, and the one after the last; None for any.
+
+    Raises:
+        ConfigurationError: The address or the port cannot be used.
     """
 
     def __init__(
         self,
         owner: str,
+        directory: Path,
         *,
         address: str | None,
         is_local: bool,
         port: int | None,
         ports: tuple[int, int] | None,
     ) -> None:
-        self._owner = owner
         self._address = address
         self._is_local = is_local
-        self._port = port
-        self._ports = ports
-        self.local: LocalSocket | None = None
+        self.local = listen_unix(directory)
         self.tcp: socket.socket | None = None
         self._spool: Spool | None = None
         #: Memory for medium-sized arguments; None where workers can run on other hosts.
         self.arena: Arena | None = None
+        try:
+            if is_local and self.local is not None:
+                self._spool = make_spool()
+                if self._spool is not None:
+                    self.arena = Arena(self.spool)
+                if address is None and port is None:
+                    return  # managers only connect from this host: no network port is needed
+            self.tcp = listen_tcp(owner, self._interface(owner), port, ports or (0, 1))
+        except BaseException:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<Endpoints port={self.port} local={self.local_path!r} spool={self.spool!r}>"
 
-    def bind(self, directory: Path) -> None:
-        """Listen on as few interfaces as possible, and create shared memory where it can be used.
-
-        Args:
-            directory: A directory that only the user can enter.
-
-        Raises:
-            ConfigurationError: The address or the port cannot be used. Call `close` in this case too.
-        """
-        self.local = listen_unix(directory)
-        if self._is_local and self.local is not None:
-            self._spool = make_spool()
-            if self._spool is not None:
-                self.arena = Arena(self.spool)
-            if self._address is None and self._port is None:
-                return  # managers only connect from this host: no network port is needed
-        self.tcp = listen_tcp(self._owner, self._interface(), self._port, self._ports or (0, 1))
-
-    def _interface(self) -> str:
+    def _interface(self, owner: str) -> str:
         """The address to bind; empty for all."""
         address = self._address
         if address is None:
@@ -86,7 +83,7 @@ class Endpoints:
             found = str(socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][4][0])
         except OSError as error:
             raise ConfigurationError(
-                f"{self._owner}: address is {address!r}, which this host cannot resolve ({error}). "
+                f"{owner}: address is {address!r}, which this host cannot resolve ({error}). "
                 "Give an address or a name of this host that the workers can reach."
             ) from error
         return found if is_local_address(found) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +16,8 @@ from parsl.executors.high_throughput.driver.activity import ManagerActivity
 from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
 from parsl.executors.high_throughput.driver.connection import Connection
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
+from parsl.executors.high_throughput.driver.failures import LostTasks
 from parsl.executors.high_throughput.driver.launch_command import launch_command
-from parsl.executors.high_throughput.driver.lost_tasks import LostTasks
 from parsl.executors.high_throughput.driver.settings import (
     EngineSettings,
     connect,
@@ -84,27 +85,22 @@ class Engine(BlockListener):
         self._log_dir.mkdir(parents=True, exist_ok=True)
         os.chmod(self._log_dir, 0o700)
         open_standard_streams()
-        self.endpoints = Endpoints(
-            settings.owner,
-            address=settings.address,
-            is_local=settings.is_local,
-            port=settings.worker_port,
-            ports=settings.worker_port_range,
-        )
-        try:
-            self.endpoints.bind(self._log_dir)
+        with ExitStack() as undo:
+            self.endpoints = Endpoints(
+                settings.owner,
+                self._log_dir,
+                address=settings.address,
+                is_local=settings.is_local,
+                port=settings.worker_port,
+                ports=settings.worker_port_range,
+            )
+            undo.callback(self.endpoints.close)
             self.supervisor = InterchangeSupervisor(settings, self.endpoints.sockets)
-        except BaseException:
-            self.endpoints.close()
-            raise
-        try:
+            undo.callback(self.supervisor.process.discard)
             self._pool = connect(settings, self.endpoints, self._make_certificates())
             self._manager_settings = manager_settings(self._pool, self.endpoints)
             write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings)
-        except BaseException:
-            self.supervisor.process.discard()
-            self.endpoints.close()
-            raise
+            undo.pop_all()
         self.tasks = TaskTable(self.endpoints.spool, self.endpoints.arena)
         self.connection = Connection(self.supervisor.process.sock, self.tasks, self, settings.label)
         self.sender = TaskSender(self.tasks, self.connection, self.endpoints)

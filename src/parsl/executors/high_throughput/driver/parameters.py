@@ -16,11 +16,7 @@ MAX_PREFETCH = 1_000_000_000
 
 
 def check_provider(owner: object, name: str, provider: Any) -> Any:
-    """Return the provider.
-
-    Raises:
-        ParameterError: It lacks a method of providers.
-    """
+    """Refuse an object without the methods of a provider."""
     methods = [getattr(provider, method, None) for method in ("submit", "status", "cancel")]
     if not all(map(callable, methods)) or isinstance(provider, type):
         validate.wrong_type(owner, name, provider, "a provider, such as LocalProvider()")
@@ -28,11 +24,7 @@ def check_provider(owner: object, name: str, provider: Any) -> Any:
 
 
 def check_label(owner: object, name: str, label: Any) -> str:
-    """Return the label.
-
-    Raises:
-        ParameterError: It cannot be the name of a directory.
-    """
+    """Refuse a label that cannot be the name of a directory."""
     text = validate.text(owner, name, label, allow_empty=False, one_line=True)
     if "/" in text or text in (".", ".."):
         validate.wrong_value(owner, name, label, "a name that can be a directory's: without '/'")
@@ -40,11 +32,7 @@ def check_label(owner: object, name: str, label: Any) -> str:
 
 
 def check_max_workers(owner: object, name: str, value: Any) -> int | None:
-    """Return the maximum number of workers of a node; None for as many as fit, also given as infinity.
-
-    Raises:
-        ParameterError: It is neither a positive integer, None nor infinity.
-    """
+    """Check an optional positive integer; infinity, as None, stands for as many workers as fit."""
     if value is None or value == float("inf"):
         return None
     return validate.integer(owner, name, value, low=1)

@@ -167,8 +167,10 @@ class TaskTable:
                 payload, buffers = frames[at], [_writable(frame) for frame in frames[at + 1 : end]]
                 at = end
             if result.status == protocol.FAILED:
-                if self._release_failed(result.id):
-                    failed.append((result.id, payload))
+                with self._lock:
+                    if (future := pending.get(result.id)) is not None:
+                        self._release(future)
+                        failed.append((result.id, payload))
                 continue
             future = pending.pop(result.id, None)
             if future is None:  # cancelled, or failed before
@@ -177,16 +179,16 @@ class TaskTable:
                 continue
             self._release(future)
             if result.status == protocol.DONE and payload == NONE:
-                _settle(future, None, None)
+                settle(future, None, None)
             else:
-                _settle(future, *self._load(result, payload, buffers))
+                settle(future, *self._load(result, payload, buffers))
         return failed
 
     def fail(self, task_id: int, error: BaseException) -> None:
         """Fail a task, if it has not ended."""
         future = self.remove(task_id)
         if future is not None:
-            _settle(future, None, error)
+            settle(future, None, error)
 
     def fail_all(self, error: BaseException) -> None:
         """Fail every task that has not ended."""
@@ -196,7 +198,7 @@ class TaskTable:
         for future in pending:
             self._release(future)
             self._discard_arguments(future.parsl_executor_task_id)
-            _settle(future, None, error)
+            settle(future, None, error)
 
     def remove(self, task_id: int) -> HTEXFuture | None:
         """Remove a task whose result is no longer needed, and everything that was kept for it.
@@ -226,14 +228,6 @@ class TaskTable:
         """Accept no tasks in a forked child, where a thread that does not exist may hold the lock."""
         self._lock = threading.Lock()
         self.refusal = because
-
-    def _release_failed(self, task_id: int) -> bool:
-        with self._lock:
-            future = self.pending.get(task_id)
-            if future is None:
-                return False
-            self._release(future)
-        return True
 
     def _release(self, future: HTEXFuture) -> None:
         """Free the arguments of a task that is not sent again; the caller removed it or holds the lock."""
@@ -278,11 +272,12 @@ def _writable(frame: Any) -> Any:
     return bytearray(frame) if isinstance(frame, bytes) else frame
 
 
-def _settle(future: LeanFuture[Any], value: Any, error: BaseException | None) -> None:
+def settle(future: LeanFuture[Any], value: Any, error: BaseException | None) -> None:
+    """Set the outcome of a future, unless it was cancelled in the meantime."""
     try:
         if error is None:
             future.set_result(value)
         else:
             future.set_exception(error)
     except InvalidStateError:
-        pass  # cancelled in the meantime
+        pass
