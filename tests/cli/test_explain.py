@@ -87,7 +87,7 @@ def test_it_says_where_and_for_how_long_and_where_the_logs_are(explain, mixed_ru
 def test_what_was_never_run_says_why(explain, mixed_run):
     said = explain("last", "1")[1]
     assert "dependency failed" in said
-    assert "runs/000 0` tells of the task that has failed first" in said
+    assert "runs/000 0` shows the task that failed first" in said
     assert "had not ended" not in said, "this is about one task"
     assert "labelled 'sum'" in explain("last", "2")[1]
 
@@ -100,8 +100,8 @@ def test_a_join_app_names_the_task_that_is_to_blame(explain, tmp_path):
         call_join(dfk, joins, dfk).exception(60)
     _, said = explain("last", "0")
     assert "attempt 1 in the driver" in said
-    assert "-> failed; what a task that was waited for has failed with is not tried again here" in said
-    assert "000 1` tells of the task that has failed first" in said
+    assert "-> failed; the failure of another task is not retried here" in said
+    assert "000 1` shows the task that failed first" in said
 
 
 def test_the_list_shows_the_first_words_of_what_a_command_has_said(explain, tmp_path):
@@ -167,7 +167,7 @@ def test_an_unknown_run_is_an_error_that_names_those_there_are(explain, mixed_ru
 def test_without_any_runs_it_says_where_it_has_looked(explain, tmp_path):
     code, said = explain("last")
     assert code == 2
-    assert f"{tmp_path}/runs is no directory" in said
+    assert f"{tmp_path}/runs is not a directory" in said
     os.mkdir("runs")
     assert "has no runs" in explain("last")[1]
 
@@ -175,4 +175,4 @@ def test_without_any_runs_it_says_where_it_has_looked(explain, tmp_path):
 def test_a_task_is_a_number(explain, mixed_run, capsys):
     with pytest.raises(SystemExit):
         main(["explain", "last", "solve"])
-    assert "'solve' is no number of a task" in capsys.readouterr().err
+    assert "'solve' is not the number of a task" in capsys.readouterr().err

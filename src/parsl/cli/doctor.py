@@ -1,4 +1,4 @@
-"""``parsl doctor CONFIG.py``: what would fail, said before it costs queue time."""
+"""``parsl doctor CONFIG.py``: reports what would fail, before it costs queue time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Check a configuration: import it, show the job script that would be submitted, and say in plain words what
-would fail. It runs worker_init in a shell like the job's, on this host, and has the scheduler check the job
-where it can. It submits and starts nothing.
+Check a configuration: import it, show the job script that would be submitted, and report what would fail.
+The command runs worker_init on this host, in a shell like the job's, and lets the scheduler check the job if
+the scheduler supports that. It submits and starts nothing.
 The exit code is 1 if something would fail.
 """
 
@@ -24,15 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: Its command line; by default this process' own.
+        arguments: The command line; by default that of this process.
 
     Returns:
         1 if something would fail, otherwise 0.
     """
     options = _parse(arguments)
     loaded = load_configs(options.config)
-    wishes = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)
-    examinations = {name: examine(config, wishes) for name, config in loaded.configs.items()}
+    check_options = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)
+    examinations = {name: examine(config, check_options) for name, config in loaded.configs.items()}
     report = Report(options.config, loaded.findings, examinations)
     if options.json:
         import json

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Say what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
-long, why it failed, what followed, and where the logs are. It reads failures.jsonl in the run directory, to
-which a run appends each failure at once: it works while the run goes on, and after it was killed.
-The exit code is 2 if there is no such run, or nothing is known of the task.
+Show what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
+long, why it failed, what followed, and where the logs are. The command reads failures.jsonl in the run
+directory. Runs append failures immediately, so the command works during a run, and after it was killed.
+The exit code is 2 if the run does not exist, or the task has no failures.
 """
 _NOTHING = 2
 
@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: Its command line; by default this process' own.
+        arguments: The command line; by default that of this process.
 
     Returns:
-        2 if there is no such run, or nothing is known of the task; otherwise 0.
+        2 if the run does not exist, or the task has no failures; otherwise 0.
     """
     options = _parse(arguments)
     try:
@@ -65,8 +65,8 @@ def _nothing_known(failures: Failures, task: int) -> str:
     ids = sorted(failures.by_task)
     some = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
     text = (
-        f"no failure of task {task} is noted in {failures.run}: it has succeeded, it has not ended, or there "
-        f"was no such task. Tasks with failures: {some or 'none'}."
+        f"no failure of task {task} is recorded in {failures.run}: it has succeeded, has not ended, or does "
+        f"not exist. Tasks with failures: {some or 'none'}."
     )
     if failures.unfinished:
         text += f" When the run was over, {counted(failures.unfinished, 'task')} had not ended."
@@ -89,7 +89,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--run-dir",
         default="runinfo",
         metavar="DIRECTORY",
-        help="where the runs are, Config.run_dir (default: %(default)s)",
+        help="the directory of the runs, Config.run_dir (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     return parser.parse_args(arguments)
@@ -97,5 +97,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _task_number(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of a task; the first task of a run is 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the number of a task; the first task of a run is 0"
+        )
     return int(text)

@@ -1,4 +1,4 @@
-"""``parsl COMMAND ...``: finds the subcommand, which has a module of its own, and imports nothing else."""
+"""``parsl COMMAND ...``: runs the module of the subcommand, and imports no other one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Each command: its module in this package, which has ``main(arguments) -> exit code``, and what it is for.
+#: The module in this package with ``main(arguments) -> exit code``, and the purpose, of each command.
 COMMANDS = {
     "doctor": ("doctor", "check a configuration before it costs queue time"),
-    "explain": ("explain", "say what went wrong in a run, and in each attempt of a task"),
-    "perf": ("perf", "measure how many tasks a second a configuration does"),
+    "explain": ("explain", "show what went wrong in a run, and in each attempt of a task"),
+    "perf": ("perf", "measure how many tasks per second a configuration runs"),
 }
 _USAGE_ERROR = 2
 
@@ -21,10 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Args:
-        arguments: The command line without the program's name; by default this process' own.
+        arguments: The command line without the program's name; by default that of this process.
 
     Returns:
-        The exit code; 2 if there is no such command.
+        The exit code; 2 for an unknown command.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
@@ -48,9 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {purpose}" for name, (_, purpose) in COMMANDS.items()]
-    return "\n".join(
-        ["usage: parsl COMMAND ...", "", *lines, "", "`parsl COMMAND --help` says more; `parsl --version`."]
-    )
+    hint = "`parsl COMMAND --help` shows the options; `parsl --version` shows the version."
+    return "\n".join(["usage: parsl COMMAND ...", "", *lines, "", hint])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``parsl perf --config config.py``: how many tasks a second a configuration does. Also ``parsl-perf``."""
+"""``parsl perf --config config.py``: measures the task rate of a configuration. Also ``parsl-perf``."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from parsl.config import Config
 
-    #: Measures a batch of so many tasks, and returns how long it has taken, in seconds.
+    #: Measures a batch of this many tasks, and returns the duration in seconds.
     Measure = Callable[[int], float]
 
 _DESCRIPTION = """\
-Measure how many tasks a second a configuration does, with tasks that do nothing: batches of them are
-submitted and waited for, larger and larger ones until a batch takes about as long as --time says. The first
-batch includes waiting for blocks. What a configuration starts, batch jobs included, is really started.
+Measure how many tasks per second a configuration runs, with tasks that do nothing. The command submits
+batches of growing size, and waits for each, until a batch takes about --time seconds. The first batch
+includes the waiting time for blocks. The command really starts the batch jobs of the configuration.
 """
 _FIRST_BATCH = 10
-#: A batch that has taken this share of the time that is wanted is the last.
+#: A batch that takes at least this share of the requested time is the last one.
 _LONG_ENOUGH = 0.7
-#: The rate of a batch that had to wait for blocks says little: the next is so many times larger at most.
+#: The largest ratio of two successive sizes: the rate of a batch that waits for blocks is misleading.
 _MAX_GROWTH = 100
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 
@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: Its command line; by default this process' own.
+        arguments: The command line; by default that of this process.
 
     Returns:
-        0; 1 if a task has failed; 2 if there is no one configuration to measure, or it cannot be loaded; 130
-        after Ctrl-C.
+        0 on success; 1 if a task has failed; 2 if the file does not contain exactly one configuration, or the
+        configuration cannot be loaded; 130 after Ctrl-C.
     """
     options = _parse(arguments)
     config = _find_config(options.config)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(config: Config, options: argparse.Namespace, rates: list[float]) -> int:
-    """Measure a configuration, and add the rates of its batches to a list; return the exit code."""
+    """Measure a configuration, and append the rates of its batches to a list; return the exit code."""
     import parsl
     from parsl.errors import ConfigurationError
 
@@ -75,14 +75,14 @@ def _measure(config: Config, options: argparse.Namespace, rates: list[float]) ->
 
 
 def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
-    """Measure batches, each as large as the rate so far says that the time wanted allows.
+    """Measure batches; the rate of each determines the size of the next, to approach the target duration.
 
     Args:
-        measure: Measures one.
-        target_s: How long the last is to take, in seconds.
+        measure: Measures a batch of a given size.
+        target_s: The target duration of the last batch, in seconds.
 
-    Returns:
-        The size and the seconds of each.
+    Yields:
+        The size and the duration (seconds) of each batch.
     """
     size, is_first = _FIRST_BATCH, True
     while True:
@@ -95,7 +95,7 @@ def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
 
 
 def exponential(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
-    """Measure batches of 1, 2, 4, ... tasks until one takes ``target_s`` seconds; returns as `estimate`."""
+    """Measure batches of 1, 2, 4, ... tasks until one takes ``target_s`` seconds; yields like `estimate`."""
     size = 1
     while True:
         took_s = measure(size)
@@ -137,13 +137,13 @@ def _batches(options: argparse.Namespace, measure: Measure) -> Iterator[tuple[in
 
 
 def _find_config(target: str) -> Config | None:
-    """Find the one configuration; says so if there is none."""
+    """Return the only configuration, or print an error and return None."""
     from parsl.cli.checkup.config_loading import load_configs, split_target
     from parsl.cli.checkup.finding import ERROR
 
     loaded = load_configs(target)
     if not loaded.configs and not split_target(target)[1]:
-        by_function = load_configs(f"{target}:fresh_config")  # as files for upstream's have it
+        by_function = load_configs(f"{target}:fresh_config")  # the name in upstream's files
         loaded = by_function if by_function.configs else loaded
     for finding in loaded.findings:
         if finding.level == ERROR:
@@ -151,7 +151,7 @@ def _find_config(target: str) -> Config | None:
             return None
     if len(loaded.configs) != 1:
         names = ", ".join(f"{target}:{name}" for name in loaded.configs)
-        print(f"parsl perf: say which of several configurations: {names}", file=sys.stderr)
+        print(f"parsl perf: choose one of several configurations: {names}", file=sys.stderr)
         return None
     return next(iter(loaded.configs.values()))
 
@@ -174,7 +174,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="parsl_resource_specification of the tasks, such as \"{'priority': 1}\"",
     )
     parser.add_argument(
-        "--time", type=_positive, default=120, metavar="SECONDS", help="how long a batch is to take (120)"
+        "--time", type=_positive, default=120, metavar="SECONDS", help="the duration of the last batch (120)"
     )
     parser.add_argument(
         "--argsize", type=_size, default=0, metavar="BYTES", help="size of an argument of each task (0)"

@@ -1,1 +1,1 @@
-"""What ``parsl explain`` is made of."""
+"""The parts of ``parsl explain``."""

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class NoFailureLog(Exception):
-    """A run has no failures that anybody has noted; the text says what that means."""
+    """A run has no readable failure log; the message explains what that means."""
 
 
 class Failures:
-    """What went wrong in a run.
+    """The failures of a run.
 
     Args:
         run: The run's directory.
         lines: The lines of its failure log, oldest first.
-        unreadable: How many more lines there are that cannot be read.
+        unreadable: The number of further lines that cannot be read.
 
     Attributes:
         by_task: The lines of each task.
-        unfinished: How many tasks had not ended when the run was over.
+        unfinished: The number of tasks that had not ended at the end of the run.
     """
 
     def __init__(self, run: str, lines: list[Line], unreadable: int) -> None:
@@ -54,7 +54,7 @@ def read_failures(run: str) -> Failures:
         run: The run's directory.
 
     Raises:
-        NoFailureLog: There is none, or it cannot be read.
+        NoFailureLog: The log does not exist, or cannot be read.
     """
     path = os.path.join(run, FAILURE_LOG)
     try:
@@ -66,21 +66,21 @@ def read_failures(run: str) -> Failures:
         raise NoFailureLog(f"{path} cannot be read: {error.strerror or error}") from error
     lines = [line for text in texts if (line := _parsed(text)) is not None]
     if not lines:
-        raise NoFailureLog(f"{path} has nothing that can be read in it")
+        raise NoFailureLog(f"{path} has no readable line")
     return Failures(run, lines, len(texts) - len(lines))
 
 
 def _none(run: str) -> str:
     if os.path.exists(os.path.join(run, "parsl.log")):
-        return f"no failures are noted in {run}: no attempt of a task has failed there"
+        return f"no failures are recorded in {run}: no attempt of a task has failed"
     return (
-        f"{run} has no {FAILURE_LOG} and no parsl.log: nothing has failed there, it is no run's directory, "
-        "or its run was without logs (Config(initialize_logging=False))"
+        f"{run} has no {FAILURE_LOG} and no parsl.log: no task has failed, it is not the directory of a run, "
+        "or the run wrote no logs (Config(initialize_logging=False))"
     )
 
 
 def _parsed(text: str) -> Line | None:
-    """A line; None for one that was cut off when its run was killed, or its disk was full."""
+    """Parse a line; None if it is incomplete, because the run was killed or the disk was full."""
     try:
         line = json.loads(text)
     except ValueError:

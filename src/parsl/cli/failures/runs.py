@@ -1,4 +1,4 @@
-"""Finding the run that is meant."""
+"""Finds the directory of a run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 
 from parsl.common.rundirs import numbered_rundirs
 
-#: How many runs are named where none is found.
+#: The number of runs that an error message lists.
 _SHOWN = 10
 
 
 class NoRun(Exception):
-    """There is no such run; the text says which there are."""
+    """A run does not exist; the message lists the existing runs."""
 
 
 def find_run(name: str, base: str) -> str:
@@ -22,7 +22,7 @@ def find_run(name: str, base: str) -> str:
         base: The directory with the runs.
 
     Raises:
-        NoRun: There is none.
+        NoRun: The run does not exist.
     """
     runs = numbered_rundirs(base)
     if name == "last" and runs:
@@ -35,8 +35,8 @@ def find_run(name: str, base: str) -> str:
         inner = numbered_rundirs(name)
         if inner:
             raise NoRun(
-                f"{name!r} holds the directories of {len(inner)} runs and is none itself: name one, such as "
-                f"{inner[-1]!r}, the newest"
+                f"{name!r} contains the directories of {len(inner)} runs: name one, such as {inner[-1]!r}, "
+                "the newest"
             )
         return name
     raise NoRun(f"there is no run {name!r}: {_which_there_are(base, runs)}")
@@ -46,10 +46,10 @@ def _which_there_are(base: str, runs: list[str]) -> str:
     where = os.path.abspath(base)
     if not os.path.isdir(base):
         return (
-            f"{where} is no directory. Go to where the script was started, or say where the runs are: "
-            "--run-dir (Config.run_dir)"
+            f"{where} is not a directory. Change to the directory in which the script was started, or name "
+            "the directory of the runs: --run-dir (Config.run_dir)"
         )
     if not runs:
-        return f"{where} has no runs. Say where they are: --run-dir (Config.run_dir)"
+        return f"{where} has no runs. Name the directory of the runs: --run-dir (Config.run_dir)"
     names = ", ".join(os.path.basename(run) for run in runs[-_SHOWN:])
     return f"the {'newest ' if len(runs) > _SHOWN else ''}runs in {where} are {names}"

@@ -1,4 +1,4 @@
-"""What went wrong, in words for the terminal."""
+"""The failures of a run as text for the terminal."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
     Line = dict[str, Any]
 
-#: The list of failed tasks has the first line of each error, up to so many characters.
+#: The list of failed tasks shows the first line of each error, up to this many characters.
 _FIRST_LINE_CHARS = 160
 _HEADINGS = {
     FAILED: "Failed:",
-    DEPENDENCY_FAILED: "Never run, because a task that they depend on has failed:",
+    DEPENDENCY_FAILED: "Never run, because a dependency has failed:",
     CANCELLED: "Cancelled:",
-    TRIED_AGAIN: "An attempt has failed; they have succeeded since, or were still being tried:",
+    TRIED_AGAIN: "An attempt has failed; they have succeeded since, or were still being retried:",
 }
-#: Outcomes that come from an attempt.
+#: The outcomes of attempts.
 _ATTEMPTED = (FAILED, TRIED_AGAIN)
 
 
 def all_failures(failures: Failures) -> str:
-    """List the tasks of a run with failures, those that have failed themselves first."""
+    """Return a list of the tasks with failures, by outcome."""
     last = {task: lines[-1] for task, lines in sorted(failures.by_task.items())}
     parts = [f"Run {failures.run}"]
     for outcome, heading in _HEADINGS.items():
         found = [line for line in last.values() if line["outcome"] == outcome]
         if found:
             parts += ["", heading, *(_one_task(line) for line in found)]
-    parts += ["", *_remarks(failures), f"`parsl explain {failures.run} TASK` says more about a task."]
+    parts += ["", *_remarks(failures), f"`parsl explain {failures.run} TASK` shows the attempts of a task."]
     return "\n".join(parts)
 
 
@@ -58,7 +58,7 @@ def _first_line(line: Line) -> str:
 
 
 def _message(line: Line) -> str:
-    """What the error says, but for the task and attempt that it may begin with."""
+    """Return the message of the error without the task and attempt at its beginning."""
     task = f"Task {line['task_id']} ({line.get('app')}), attempt {line.get('attempt')}: "
     return str(line.get("message", "")).strip().removeprefix(task)
 
@@ -66,22 +66,22 @@ def _message(line: Line) -> str:
 def _remarks(failures: Failures) -> list[str]:
     remarks = []
     if failures.unfinished:
-        remarks.append(f"{counted(failures.unfinished, 'task')} had not ended when the run was over.")
+        remarks.append(f"{counted(failures.unfinished, 'task')} had not ended at the end of the run.")
     return [*remarks, *_left_out(failures)]
 
 
 def _left_out(failures: Failures) -> list[str]:
     count = failures.unreadable
-    return [f"{counted(count, 'line')} of the log cannot be read: left out here."] if count else []
+    return [f"{counted(count, 'line')} of the log cannot be read, and not shown here."] if count else []
 
 
 def counted(number: int, what: str) -> str:
-    """So many of something, in words."""
+    """Return a number with a noun, in the plural if necessary."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def task_history(failures: Failures, task: int) -> str:
-    """Tell one task's history, attempt by attempt."""
+    """Return the history of one task, attempt by attempt."""
     lines = failures.by_task[task]
     first, last = lines[0], lines[-1]
     label = f", labelled {last['label']!r}" if last.get("label") else ""
@@ -92,19 +92,19 @@ def task_history(failures: Failures, task: int) -> str:
     for line in lines:
         parts += ["", *_attempt(line)]
     if (root := last.get("root_task")) is not None:
-        parts += ["", f"  `parsl explain {failures.run} {root}` tells of the task that has failed first."]
+        parts += ["", f"  `parsl explain {failures.run} {root}` shows the task that failed first."]
     parts += ["", *_files(lines), *_left_out(failures)]
     return "\n".join(parts).rstrip()
 
 
 def _what_became(last: Line) -> str:
     if last["outcome"] == TRIED_AGAIN:
-        return "attempts have failed; it has succeeded since, or was still being tried"
+        return "attempts have failed; it has succeeded since, or was still being retried"
     return str(last["outcome"])
 
 
 def _attempt(line: Line) -> list[str]:
-    """The lines about one attempt, or about the end of a task without one."""
+    """Return the lines about one attempt, or about the end of a task that was never attempted."""
     if line["outcome"] not in _ATTEMPTED:
         return [f"  {_moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
     where = "in the driver" if _is_internal(line) else f"on executor {line.get('executor')}"
@@ -145,12 +145,12 @@ def _consequence(line: Line) -> str:
     if line.get("is_job_end"):
         return f"{line['outcome']}; the end of a job costs no retry"
     if "root_task" in line or line.get("error", "").endswith(".JoinError"):
-        return f"{line['outcome']}; what a task that was waited for has failed with is not tried again here"
+        return f"{line['outcome']}; the failure of another task is not retried here"
     return f"{line['outcome']} (the failures have cost {line.get('cost')}; retries={line.get('retries')})"
 
 
 def _files(lines: list[Line]) -> list[str]:
-    """Where there is more to read."""
+    """Return the paths of the logs."""
     found: dict[str, str] = {}
     for line in lines:
         for name, what in (("stdout", "stdout"), ("stderr", "stderr"), ("manager_log", "manager's log")):
