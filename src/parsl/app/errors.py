@@ -10,11 +10,10 @@ from parsl.vocabulary.app_errors import (
     BashAppNoReturn,
     BashExitFailure,
     MissingOutputs,
-    RemoteExceptionWrapper,
     meaning_of_exit,
     task_failure,
-    wrap_error,
 )
+from parsl.vocabulary.remote_errors import RemoteExceptionWrapper, wrap_error
 
 __all__ = [
     "AppBadFormatting",

@@ -19,12 +19,8 @@ from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-    from typing import Any, ParamSpec, TypeVar
-
-    P = ParamSpec("P")
-    R = TypeVar("R")
+    from collections.abc import Sequence
+    from typing import Any
 
 #: The meaning of exit codes of the shell.
 _SHELL_EXIT_CODES = {
@@ -115,43 +111,6 @@ class MissingOutputs(ParslError):
         return f"Missing outputs: {files}. {self.reason}"
 
 
-class RemoteExceptionWrapper:
-    """An exception and its traceback in the form in which they travel from a worker to the driver.
-
-    The wrapper can always be pickled and unpickled. An exception that cannot is replaced by an
-    :class:`AppException` with the type, the message and the remote traceback of the exception, and with the
-    reason why it could not be pickled.
-
-    Args:
-        e_type: The exception's class.
-        e_value: The exception.
-        traceback: The traceback of the exception.
-    """
-
-    def __init__(
-        self, e_type: type[BaseException], e_value: BaseException, traceback: TracebackType | None
-    ) -> None:
-        self.e_type = e_type
-        self.e_value = e_value
-        self.e_traceback = traceback
-
-    def get_exception(self) -> BaseException:
-        """Return the exception with its original traceback."""
-        return self.e_value.with_traceback(self.e_traceback)
-
-    def reraise(self) -> None:
-        """Raise the exception with its original traceback."""
-        raise self.get_exception()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.e_value!r}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from parsl.vocabulary.packed_errors import pack
-
-        return _unpacked, (type(self), pack(self.e_value, self.e_traceback))
-
-
 def task_failure(error: BaseException) -> Exception:
     """Return the exception for the future of a task that raised ``error``.
 
@@ -163,27 +122,6 @@ def task_failure(error: BaseException) -> Exception:
     failure = AppException(f"The task raised {error!r}, as if to end its process")
     failure.__cause__ = error
     return failure
-
-
-def wrap_error(func: Callable[P, R]) -> Callable[P, R | RemoteExceptionWrapper]:
-    """Make a function return the exception it raises, wrapped, instead of raising it."""
-    from functools import wraps
-
-    @wraps(func)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | RemoteExceptionWrapper:
-        try:
-            return func(*args, **kwargs)
-        except Exception as error:
-            return RemoteExceptionWrapper(type(error), error, error.__traceback__)
-
-    return wrapper
-
-
-def _unpacked(kind: type[RemoteExceptionWrapper], links: list[Any]) -> RemoteExceptionWrapper:
-    from parsl.vocabulary.packed_errors import unpack
-
-    error = unpack(links)
-    return kind(type(error), error, error.__traceback__)
 
 
 def meaning_of_exit(exitcode: int) -> str:

@@ -229,27 +229,22 @@ class LeanFuture(Future["R"]):
         Raises:
             InvalidStateError: The future is done already, or running although it must be pending.
         """
-        if self._cond is None:
-            with _LOCK:
-                if self._cond is None:
-                    return self._enter(state, result, exception, only_pending)
-        with self._condition:
-            callbacks = self._enter(state, result, exception, only_pending)
-            self._notify_waiters(state, exception)
-            return callbacks
-
-    def _enter(
-        self, state: FinalState, result: R | None, exception: BaseException | None, only_pending: bool
-    ) -> Callbacks:
-        old = self._state
-        if old in _DONE or (only_pending and old != _PENDING):
-            raise InvalidStateError(f"{old}: {self!r}")
-        self._result = result
-        self._exception = exception
-        callbacks = self._done_callbacks
-        self._done_callbacks = None
-        self._state = state  # last, because readers without a lock read it first
-        return callbacks
+        while True:
+            condition = self._cond
+            with _LOCK if condition is None else condition:
+                if condition is not self._cond:
+                    continue  # a thread has made the condition meanwhile
+                old = self._state
+                if old in _DONE or (only_pending and old != _PENDING):
+                    raise InvalidStateError(f"{old}: {self!r}")
+                self._result = result
+                self._exception = exception
+                callbacks = self._done_callbacks
+                self._done_callbacks = None
+                self._state = state  # last, because readers without a lock read it first
+                if condition is not None:
+                    self._notify_waiters(state, exception)
+                return callbacks
 
     def _notify_waiters(self, state: FinalState, exception: BaseException | None) -> None:
         for waiter in self._waiters:

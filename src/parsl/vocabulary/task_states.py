@@ -11,15 +11,15 @@ class States(IntEnum):
     """The state of a task. The numbers are stored in databases and never change."""
 
     pending = 0  #: waits for its dependencies
-    running = 2  #: runs on a worker
+    running = 2  #: runs on a worker (not entered yet)
     exec_done = 3  #: has a result, of its own execution
     failed = 4  #: has failed and is not retried
     dep_fail = 5  #: never ran, because a dependency failed
-    launched = 7  #: was given to an executor
-    fail_retryable = 8  #: one attempt failed, another one follows
+    launched = 7  #: was submitted to an executor
+    fail_retryable = 8  #: an attempt has failed, and another one follows
     memo_done = 9  #: has a result, from memoization
-    joining = 10  #: a join app has returned and waits for the futures it returned
-    running_ended = 11  #: has run on a worker; the result is on its way
+    joining = 10  #: a join app waits for the futures that it has returned
+    running_ended = 11  #: has run on a worker (not entered yet)
 
 
 #: The states of tasks that have ended.

@@ -14,8 +14,8 @@ from parsl.dataflow.tasks.failure_log import TRIED_AGAIN, add_task_facts
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_memo import outcome_of
 from parsl.dataflow.work_loop import work_loop
-from parsl.vocabulary.app_errors import RemoteExceptionWrapper
 from parsl.vocabulary.dataflow_errors import DataFlowException, DependencyError, JoinError
+from parsl.vocabulary.remote_errors import RemoteExceptionWrapper
 from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
