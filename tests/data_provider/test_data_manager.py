@@ -128,7 +128,7 @@ class TestProviders:
         with pytest.raises(RuntimeError, match="boom"):
             app(kernel, write)("x", outputs=[File("shelf:/x")])
         kernel.wait_for_current_tasks()
-        assert kernel._graph.unfinished() == []
+        assert kernel.tasks == {}
 
     def test_an_executor_without_these_attributes_has_the_default_ones(self, threads: Any) -> None:
         kernel = threads()

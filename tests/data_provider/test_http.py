@@ -145,7 +145,7 @@ def test_nothing_can_be_written_there(threads: Any, web: Any) -> None:
         CannotStage, match=r"cannot stage out file 'http://.*Schemes it can stage out: file, zip"
     ):
         app(kernel, read)(outputs=[File(web.url("x"))])
-    assert kernel._graph.unfinished() == []
+    assert kernel.tasks == {}
 
 
 def test_the_wrapper_downloads_first(data: File, tmp_path: Path) -> None:

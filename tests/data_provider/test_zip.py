@@ -49,7 +49,7 @@ def test_such_a_file_is_refused_at_the_call(threads: Any, url: str) -> None:
     for call in (lambda: app(kernel, read)(File(url)), lambda: app(kernel, write)("", outputs=[File(url)])):
         with pytest.raises(CannotStage, match="zip:"):
             call()
-    assert kernel._graph.unfinished() == []
+    assert kernel.tasks == {}
 
 
 def test_two_slashes_make_a_host_which_is_refused() -> None:

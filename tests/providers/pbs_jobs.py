@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.launchers import SimpleLauncher
@@ -30,9 +28,11 @@ def config(tmp_path, provider_options=None, **options):
     return Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0, **options)
 
 
-def wait_for_lines(path, wanted):
-    deadline = time.monotonic() + DEADLINE_S
-    while len(lines := path.read_text().split() if path.exists() else []) < wanted:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return lines
+def wait_for_lines(wait_until, path, wanted):
+    """Wait until a file has so many lines, and return them."""
+
+    def lines():
+        return path.read_text().split() if path.exists() else []
+
+    wait_until(lambda: len(lines()) >= wanted, DEADLINE_S)
+    return lines()

@@ -20,20 +20,31 @@ from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError
 
 
+class RecordingProvider(LocalProvider):
+    """Records the ids of its jobs."""
+
+    submitted = ()
+
+    def submit(self, *args, **kwargs):
+        job_id = super().submit(*args, **kwargs)
+        self.submitted = (*self.submitted, job_id)
+        return job_id
+
+
 @pytest.fixture
 def make_provider(tmp_path):
     """Make providers, and end their jobs with the test."""
     made = []
 
     def make(launcher=None, **settings):
-        provider = LocalProvider(launcher=launcher or SimpleLauncher(), **settings)
+        provider = RecordingProvider(launcher=launcher or SimpleLauncher(), **settings)
         provider.script_dir = str(tmp_path / "submit 'scripts'")
         made.append(provider)
         return provider
 
     yield make
     for provider in made:
-        provider.cancel(list(provider._jobs))
+        provider.cancel(provider.submitted)
 
 
 @pytest.fixture
@@ -219,7 +230,7 @@ class TestOnJobEnd:
         ended, seen = threading.Event(), []
 
         def on_job_end(job_id):
-            seen.append((job_id, provider._jobs[job_id].status().exit_code))
+            seen.append((job_id, provider.status([job_id])[0].exit_code))
             ended.set()
 
         provider.on_job_end = on_job_end

@@ -19,12 +19,9 @@ from tests.providers.pbs_jobs import DEADLINE_S, config, wait_for_lines
 from tests.providers.pbs_tasks import kill_manager, run_until, wait_for, where
 
 
-def wait_for_job(cluster, number, *states):
+def wait_for_job(wait_until, cluster, number, *states):
     """Wait until a job has been submitted, and then until it is in one of these states, or finished."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while len(cluster.jobs()) < number:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
+    wait_until(lambda: len(cluster.jobs()) >= number, DEADLINE_S)
     return cluster.wait_for(number, *states)
 
 
@@ -40,9 +37,9 @@ def test_the_load_does_not_wait_for_a_slow_scheduler(cluster, tmp_path):
     assert len(cluster.jobs()) == 1
 
 
-def test_the_first_job_waits_for_no_timer(cluster, tmp_path):
+def test_the_first_job_waits_for_no_timer(cluster, tmp_path, wait_until):
     with parsl.load(config(tmp_path, strategy_period=1000)):
-        wait_for_job(cluster, 1, RUNNING)
+        wait_for_job(wait_until, cluster, 1, RUNNING)
 
 
 def test_a_job_that_is_being_submitted_at_the_end_is_deleted(cluster, tmp_path, wait_until):
@@ -106,11 +103,11 @@ def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
 # Jobs that end
 
 
-def test_a_worker_init_that_fails_is_reported_soon_after_the_job_has_ended(cluster, tmp_path):
+def test_a_worker_init_that_fails_is_reported_soon_after_the_job_has_ended(cluster, tmp_path, wait_until):
     options = {"worker_init": "sleep 8; echo the lost module >&2; exit 9"}
     with parsl.load(config(tmp_path, options)):
         future = parsl.python_app(where)()
-        wait_for_job(cluster, 1)
+        wait_for_job(wait_until, cluster, 1)
         ended_s = time.monotonic()
         error = future.exception(DEADLINE_S)
         assert time.monotonic() - ended_s < 30
@@ -118,13 +115,13 @@ def test_a_worker_init_that_fails_is_reported_soon_after_the_job_has_ended(clust
     assert "EXIT CODE: 9" in str(error)
 
 
-def test_tasks_in_a_deleted_job_go_on_in_the_next_soon(cluster, tmp_path):
+def test_tasks_in_a_deleted_job_go_on_in_the_next_soon(cluster, tmp_path, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
         tasks = [parsl.python_app(run_until)(str(marker), str(runs)) for _ in range(2)]
-        first, _ = wait_for_lines(runs, 2)
+        first, _ = wait_for_lines(wait_until, runs, 2)
         subprocess.run(["qdel", first], check=True)
-        wait_for_job(cluster, 2, RUNNING)
+        wait_for_job(wait_until, cluster, 2, RUNNING)
         marker.touch()  # not before: they might be done in the first one, which has some time to end
         began_s = time.monotonic()
         assert first not in {task.result(DEADLINE_S) for task in tasks}
@@ -185,7 +182,7 @@ def test_a_task_that_no_running_block_has_the_time_for_gets_a_new_one(cluster, t
     assert len(cluster.jobs()) == 3
 
 
-def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path):
+def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, {"walltime": "0:00:10"}, retries=0)):
         short = parsl.python_app(where)().result(DEADLINE_S)
@@ -193,7 +190,7 @@ def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path):
         while time.monotonic() < deadline_s:
             time.sleep(0.1)
         future = parsl.python_app(run_until)(str(marker), str(runs))
-        _, second = wait_for_lines(runs, 2)
+        _, second = wait_for_lines(wait_until, runs, 2)
         marker.touch()
         assert future.result(DEADLINE_S) == second != short
 
@@ -242,12 +239,12 @@ def test_few_queries_are_made_while_nothing_changes(cluster, tmp_path, wait_unti
         assert cluster.calls("qstat") - before <= 5
 
 
-def test_no_queued_job_begins_on_the_nodes_that_the_end_makes_free(make_cluster, tmp_path):
+def test_no_queued_job_begins_on_the_nodes_that_the_end_makes_free(make_cluster, tmp_path, wait_until):
     cluster = make_cluster(nodes=1)
     cluster.misbehave("qdel", "slow 1")
     with parsl.load(config(tmp_path, {"init_blocks": 2, "max_blocks": 2})):
         parsl.python_app(where)().result(DEADLINE_S)
-        wait_for_job(cluster, 2, QUEUED)
+        wait_for_job(wait_until, cluster, 2, QUEUED)
     assert cluster.wait_for(2).started_s == 0
     assert cluster.wait_for(1).started_s > 0
 

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -35,14 +34,11 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(make_cluster, tmp_path, f
     assert not [name for name in os.listdir(tmp_path) if re.fullmatch(r".*\.[oe]\d+", name)]
 
 
-def test_every_node_of_a_job_has_a_manager(cluster, tmp_path):
+def test_every_node_of_a_job_has_a_manager(cluster, tmp_path, wait_until):
     options = {"nodes_per_block": 2, "launcher": MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")}
     with parsl.load(config(tmp_path, options)) as kernel:
         parsl.python_app(where)().result(DEADLINE_S)
-        deadline = time.monotonic() + DEADLINE_S
-        while len(kernel.executors["htex"].connected_managers()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: len(kernel.executors["htex"].connected_managers()) == 2)
 
 
 def test_the_worker_pool_is_found_in_a_job_that_activates_no_environment(cluster, tmp_path):
@@ -53,43 +49,40 @@ def test_the_worker_pool_is_found_in_a_job_that_activates_no_environment(cluster
         assert parsl.python_app(where)().result(DEADLINE_S)
 
 
-def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path):
+def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path, wait_until):
     """It is no failure of the task: no retries are needed."""
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
-        [first] = wait_for_lines(runs, 1)
+        [first] = wait_for_lines(wait_until, runs, 1)
         subprocess.run(["qdel", first], check=True)
-        wait_for_lines(runs, 2)
+        wait_for_lines(wait_until, runs, 2)
         marker.touch()
         assert future.result(DEADLINE_S) != first
     assert [job.number for job in cluster.jobs()] == [1, 2]
 
 
-def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_path):
+def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_path, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
-        [first] = wait_for_lines(runs, 1)
+        [first] = wait_for_lines(wait_until, runs, 1)
         cluster.end_walltime(first)
-        wait_for_lines(runs, 2)
+        wait_for_lines(wait_until, runs, 2)
         marker.touch()
         assert future.result(DEADLINE_S) != first
     assert cluster.job(first).exit_status == -29
 
 
 @pytest.mark.parametrize("fault", ["exit 1", "empty", "half", "server-down", "hang", "say {}"])
-def test_a_job_survives_a_qstat_that_misbehaves(cluster, tmp_path, fault):
+def test_a_job_survives_a_qstat_that_misbehaves(cluster, tmp_path, fault, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     cluster.misbehave("qstat", fault)
     options = {"max_blocks": 1, "cmd_timeout": 5}
     with parsl.load(config(tmp_path, options)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
-        wait_for_lines(runs, 1)
-        deadline = time.monotonic() + DEADLINE_S
-        while cluster.calls("qstat") < 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for_lines(wait_until, runs, 1)
+        wait_until(lambda: cluster.calls("qstat") >= 1, DEADLINE_S)
         marker.touch()
         assert future.result(DEADLINE_S)
     assert len(cluster.jobs()) == 1

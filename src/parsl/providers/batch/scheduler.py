@@ -63,18 +63,18 @@ class Scheduler:
         timeout_s: float,
         cancel_batch_size: int,
     ) -> None:
+        self.provider_name = provider_name
         self.dialect = dialect
-        self._provider_name = provider_name
-        self._runner = runner
+        self.runner = runner
         self._timeout_s = timeout_s
         self._cancel_batch_size = cancel_batch_size
 
     def __repr__(self) -> str:
-        return f"<Scheduler {type(self.dialect).__name__} of {self._provider_name}>"
+        return f"<Scheduler {type(self.dialect).__name__} of {self.provider_name}>"
 
     def run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
         """Run one of the scheduler's commands."""
-        return self._runner.run(command, self._timeout_s, stdin_text)
+        return self.runner.run(command, self._timeout_s, stdin_text)
 
     def submit(self, job_name: str, path: str, text: str) -> CommandResult:
         """Run the submit command; :func:`read_submission` reads its result.
@@ -93,7 +93,7 @@ class Scheduler:
         try:
             return self.run(command, self.dialect.submit_stdin(text))
         except CommandNotStarted as error:
-            message = f"{self._provider_name} submits with {command[0]}. {error}"
+            message = f"{self.provider_name} submits with {command[0]}. {error}"
             raise SubmitException(job_name, message, command=command, is_permanent=True) from error
 
     def cancel(self, job_ids: Sequence[str]) -> list[bool]:
@@ -112,28 +112,23 @@ class Scheduler:
         try:
             result = self.run(self.dialect.cancel_command(job_ids))
         except CommandNotStarted as error:
-            logger.error("%s cannot cancel its jobs. %s", self._provider_name, error)
+            logger.error("%s cannot cancel its jobs. %s", self.provider_name, error)
             return None
         answers = self.dialect.read_cancellation(job_ids, result)
         if not all(answers):
-            logger.warning("%s: not all jobs were cancelled: %s", self._provider_name, complaint(result))
+            logger.warning("%s: not all jobs were cancelled: %s", self.provider_name, complaint(result))
         return None if result.timed_out else answers
 
     def status_commands(self, max_timeouts: int) -> StatusCommands:
         """Return a runner of status commands that may take ``max_timeouts`` times the timeout together."""
-        ends_s = self._runner.now_s() + max_timeouts * self._timeout_s
-        return StatusCommands(self, self._provider_name, self._runner, ends_s)
+        return StatusCommands(self, self.runner.now_s() + max_timeouts * self._timeout_s)
 
 
 class StatusCommands:
     """Runs status commands until a deadline."""
 
-    def __init__(
-        self, scheduler: Scheduler, provider_name: str, runner: CommandRunner, ends_s: float
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, ends_s: float) -> None:
         self._scheduler = scheduler
-        self._provider_name = provider_name
-        self._runner = runner
         self._ends_s = ends_s
 
     def __repr__(self) -> str:
@@ -147,12 +142,14 @@ class StatusCommands:
         """
         from parsl.common.commands import CommandNotStarted
 
-        if self._runner.now_s() > self._ends_s:
+        if self._scheduler.runner.now_s() > self._ends_s:
             raise NoAnswer(f"{command[0]} is slow: the remaining jobs are queried the next time")
         try:
             return self._scheduler.run(command)
         except CommandNotStarted as error:
-            raise NoAnswer(f"{self._provider_name} queries jobs with {command[0]}. {error}") from error
+            raise NoAnswer(
+                f"{self._scheduler.provider_name} queries jobs with {command[0]}. {error}"
+            ) from error
 
 
 def read_submission(dialect: Dialect, job_name: str, result: CommandResult) -> str:

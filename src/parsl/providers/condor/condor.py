@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
     from parsl.providers.job_files import JobFiles
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
-_DIALECT = CondorDialect()
 _MB_PER_GB = 1024
 
 
@@ -72,6 +70,7 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
     requirements = validate.Text(one_line=True)
     cmd_chunk_size = validate.Integer(low=1)
 
+    dialect = CondorDialect()
     redirects_output = False
 
     @accepts_retired_provider_arguments
@@ -103,10 +102,6 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.condor") -> str:
         return super().submit(command, tasks_per_node, job_name)
-
-    @property
-    def dialect(self) -> Dialect:
-        return _DIALECT
 
     @property
     def status_batch_limit(self) -> int:

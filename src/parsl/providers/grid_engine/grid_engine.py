@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
     from parsl.providers.job_files import JobFiles
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
-_DIALECT = GridEngineDialect()
 _PARALLEL_ENVIRONMENT = re.compile(r"^#\$.*\s-pe\s", re.MULTILINE)
 
 
@@ -50,6 +48,7 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
     """
 
     queue = validate.Custom(one_word)
+    dialect = GridEngineDialect()
     header_path = template_beside(__file__, "header.sh")
 
     @accepts_retired_provider_arguments
@@ -77,10 +76,6 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.sge") -> str:
         return super().submit(command, tasks_per_node, job_name)
-
-    @property
-    def dialect(self) -> Dialect:
-        return _DIALECT
 
     def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         return {"queue": self.queue, "walltime": format_walltime(self.walltime_s)}

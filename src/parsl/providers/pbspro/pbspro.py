@@ -11,10 +11,8 @@ from parsl.providers.torque.torque import TorqueProvider
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
 
 _DEFAULT_LAUNCHER = SingleNodeLauncher()
-_DIALECT = PBSProDialect()
 
 
 def _check_select_options(owner: object, name: str, value: object) -> str:
@@ -46,6 +44,7 @@ class PBSProProvider(TorqueProvider):
 
     select_options = validate.Custom(_check_select_options)
     cpus_per_node = validate.Integer(low=1)
+    dialect = PBSProDialect()
 
     @accepts_retired_provider_arguments
     def __init__(
@@ -69,10 +68,6 @@ class PBSProProvider(TorqueProvider):
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl") -> str:
         return super().submit(command, tasks_per_node, job_name)
-
-    @property
-    def dialect(self) -> Dialect:
-        return _DIALECT
 
     def _resources(self, tasks_per_node: int) -> str:
         options = self.select_options.strip().strip(":")

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import re
 
-from parsl.providers.batch.answers import (
-    JobRecord,
-    StatusQuery,
-    complaint,
-    complete_lines,
-    unusable,
-    usable,
-)
+from parsl.providers.batch.answers import JobRecord, StatusQuery, complaint, complete_lines, unusable, usable
 from parsl.providers.batch.dialect import Dialect
 from parsl.vocabulary.job_states import JobState
 

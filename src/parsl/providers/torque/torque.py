@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
     from parsl.providers.job_files import JobFiles
 
 _DEFAULT_LAUNCHER = AprunLauncher()
-_DIALECT = TorqueDialect()
 
 
 class TorqueProvider(ClusterProvider, RepresentationMixin):
@@ -43,6 +41,7 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
 
     account = validate.Custom(one_word)
     queue = validate.Custom(one_word)
+    dialect = TorqueDialect()
     header_path = template_beside(__file__, "header.sh")
 
     @accepts_retired_provider_arguments
@@ -65,10 +64,6 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.torque") -> str:
         return super().submit(command, tasks_per_node, job_name)
-
-    @property
-    def dialect(self) -> Dialect:
-        return _DIALECT
 
     def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         return {
