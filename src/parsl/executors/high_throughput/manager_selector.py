@@ -1,4 +1,4 @@
-"""In which order managers with room are given tasks."""
+"""The order in which managers with room get tasks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 
 
 class ManagerSelector(metaclass=ABCMeta):
-    """Plug-in base: the order in which the interchange offers tasks to managers."""
+    """The base class of plug-ins that order the managers to which the interchange offers tasks."""
 
     @abstractmethod
     def sort_managers(self, ready_managers: Mapping[bytes, Any], manager_list: set[bytes]) -> list[bytes]:
         """Order the managers.
 
         Args:
-            ready_managers: what is known of every registered manager, by its name.
-            manager_list: the names of those that have room for a task.
+            ready_managers: All registered managers, by name.
+            manager_list: The names of the managers that have room for a task.
 
-        Returns: the names in the order in which they get tasks; those left out get none this time.
+        Returns:
+            The names in the order in which managers get tasks. Managers left out get none this time.
         """
 
     def __repr__(self) -> str:
@@ -27,7 +28,7 @@ class ManagerSelector(metaclass=ABCMeta):
 
 
 class RandomManagerSelector(ManagerSelector):
-    """Any order: spreads tasks evenly."""
+    """Offer tasks in random order, which spreads them evenly."""
 
     def sort_managers(self, ready_managers: Mapping[bytes, Any], manager_list: set[bytes]) -> list[bytes]:
         names = list(manager_list)
@@ -36,7 +37,7 @@ class RandomManagerSelector(ManagerSelector):
 
 
 class BlockIdManagerSelector(ManagerSelector):
-    """The oldest blocks first: the youngest fall idle and can be given back."""
+    """Offer tasks to the oldest blocks first, so that the youngest become idle and can be cancelled."""
 
     def sort_managers(self, ready_managers: Mapping[bytes, Any], manager_list: set[bytes]) -> list[bytes]:
         return sorted(manager_list, key=lambda name: _block_order(ready_managers[name]["block_id"]))

@@ -1,4 +1,4 @@
-"""Which managers the interchange lets in."""
+"""The interchange admits managers of its driver's version only, and only as many as it can connect to."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def introduction(
     return Register(protocol, "m1", parsl, python, "x1c0", "7", 1, 4, 4)
 
 
-def test_one_like_the_driver_is_let_in_as_long_as_there_is_room() -> None:
+def test_a_manager_of_the_drivers_version_is_admitted_while_there_is_room() -> None:
     assert check_registration(introduction(), SETTINGS, managers=9, max_managers=10) is None
 
 
-def test_without_a_descriptor_for_it_the_manager_hears_why() -> None:
+def test_a_manager_without_a_descriptor_is_refused_with_the_reason() -> None:
     refused = check_registration(introduction(), SETTINGS, managers=10, max_managers=10)
     assert refused is not None
     assert refused.reason.startswith("the interchange has 10 managers already")
     assert refused.report is None
 
 
-def test_another_environment_is_named_on_both_sides() -> None:
+def test_a_manager_of_another_environment_is_refused_and_reported() -> None:
     for other, theirs in (
         (introduction(python="3.12"), f"parsl 2026.1.1 (protocol {PROTOCOL_VERSION}) on Python 3.12"),
         (introduction(parsl="2025.9.9"), f"parsl 2025.9.9 (protocol {PROTOCOL_VERSION}) on Python 3.11"),

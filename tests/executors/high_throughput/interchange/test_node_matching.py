@@ -29,7 +29,7 @@ def ids(state: InterchangeState, now_s: float = 0.0) -> list[tuple[bytes, list[i
     return list(given(state, now_s).items())
 
 
-def test_nodes_are_counted_as_long_as_a_task_is_held() -> None:
+def test_a_task_has_its_nodes_while_it_is_held() -> None:
     state = started()
     join_nodes(state)
     state.add_tasks([task(1, 3), task(2, 2), task(3)])
@@ -41,7 +41,7 @@ def test_nodes_are_counted_as_long_as_a_task_is_held() -> None:
     assert state.managers[b"m"].held == {2, 3}
 
 
-def test_so_are_workers() -> None:
+def test_a_task_has_its_worker_while_it_is_held() -> None:
     state = started()
     join_nodes(state, workers=1)
     state.add_tasks([task(1), task(2)])
@@ -50,7 +50,7 @@ def test_so_are_workers() -> None:
     assert ids(state) == [(b"m", [2])]
 
 
-def test_so_are_launches_and_one_that_was_lost_on_the_way_is_none() -> None:
+def test_launches_are_counted_except_of_tasks_lost_in_transit() -> None:
     state = started()
     join_nodes(state, launches=3)
     state.add_tasks([task(number) for number in range(5)])
@@ -63,7 +63,7 @@ def test_so_are_launches_and_one_that_was_lost_on_the_way_is_none() -> None:
     assert ids(state) == [(b"n", [4])]
 
 
-def test_a_manager_that_leaves_or_is_held_gets_none() -> None:
+def test_a_manager_that_drains_or_is_on_hold_gets_no_task() -> None:
     state = started()
     join_nodes(state, b"a")
     join_nodes(state, b"b", block="1")
@@ -80,7 +80,7 @@ def test_a_manager_that_leaves_or_is_held_gets_none() -> None:
     assert ids(state) == []
 
 
-def test_a_cancelled_task_is_forgotten_or_its_manager_is_named() -> None:
+def test_cancelling_forgets_a_waiting_task_and_finds_the_holder_of_another() -> None:
     state = started()
     join_nodes(state)
     state.add_tasks([task(1, 4), task(2)])
@@ -91,7 +91,7 @@ def test_a_cancelled_task_is_forgotten_or_its_manager_is_named() -> None:
     assert ids(state) == []
 
 
-def test_a_block_with_too_little_time_gets_no_task_that_says_how_long_it_takes() -> None:
+def test_a_timed_task_does_not_start_in_a_block_with_too_little_time() -> None:
     state = started()
     join(state, register("m", 4, nodes=4, ends_in_s=100), 1000.0)
     state.add_tasks([Task(1, b"f", b"", resources=Resources(1, 1, 1), runtime_s=60), task(2)])
@@ -99,7 +99,7 @@ def test_a_block_with_too_little_time_gets_no_task_that_says_how_long_it_takes()
     assert ids(state, 1010.0) == [(b"m", [1])]
 
 
-def test_tasks_that_no_manager_has_the_time_for_are_counted() -> None:
+def test_tasks_without_enough_time_anywhere_are_counted() -> None:
     state = started()
     for name, ends_in_s in (("a", 1000.0), ("b", 100.0)):
         join_nodes(state, name.encode(), ends_in_s=ends_in_s)

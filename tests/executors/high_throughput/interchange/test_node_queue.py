@@ -1,4 +1,4 @@
-"""Which MPI task starts where: order, backfill, and no starvation."""
+"""MPI tasks start in order, with backfill and without starvation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ids(placed: list[tuple[bytes, Task]]) -> list[int]:
     return [task.id for _, task in placed]
 
 
-def test_tasks_start_as_they_came_as_long_as_nodes_last() -> None:
+def test_tasks_start_by_arrival_while_nodes_are_free() -> None:
     waiting = queue(task(1, 2), task(2), task(3), task(4))
     assert ids(waiting.place([room(4)])) == [1, 2, 3]
     assert [task.id for task in waiting] == [4]
@@ -45,18 +45,18 @@ def test_a_manager_needs_a_free_worker_too() -> None:
     assert ids(waiting.place([room(4, slots=0)])) == []
 
 
-def test_lower_priorities_start_first_and_none_comes_last() -> None:
+def test_lower_priorities_start_first_and_tasks_without_one_last() -> None:
     waiting = queue(task(1), task(2, priority=5), task(3, priority=-1), task(4, priority=5))
     assert ids(waiting.place([room(4)])) == [3, 2, 4, 1]
 
 
-def test_what_does_not_fit_is_overtaken_by_what_does() -> None:
+def test_a_task_that_does_not_fit_is_overtaken_by_one_that_does() -> None:
     waiting = queue(task(1, 4), task(2), task(3, 2))
     assert ids(waiting.place([room(2)])) == [2]
     assert ids(waiting.place([room(2)])) == [3]
 
 
-def test_a_task_is_overtaken_so_often_only() -> None:
+def test_a_task_is_overtaken_only_so_often() -> None:
     waiting = queue(task(0, 4))
     started = 0
     for number in range(1, 100):
@@ -67,14 +67,14 @@ def test_a_task_is_overtaken_so_often_only() -> None:
     assert ids(waiting.place([room(4)]))[0] == 0
 
 
-def test_after_a_task_that_waited_the_next_of_its_size_waits_its_own_time() -> None:
+def test_the_next_task_of_a_size_ages_from_zero() -> None:
     waiting = queue(task(0, 2), task(1, 2), *(task(number) for number in range(2, 20)))
     assert [len(waiting.place([room(1)])) for _ in range(6)] == [1, 1, 1, 1, 0, 0]
     assert ids(waiting.place([room(2)])) == [0]
     assert [len(waiting.place([room(1)])) for _ in range(6)] == [1, 1, 1, 1, 0, 0]
 
 
-def test_a_manager_is_kept_for_it_and_others_go_on() -> None:
+def test_a_manager_is_kept_for_an_aged_task_while_others_continue() -> None:
     waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
     for _ in range(MAX_OVERTAKEN * 4):
         waiting.place([room(1, name=b"a")])
@@ -92,7 +92,7 @@ def test_the_kept_manager_stays_the_same_among_equals() -> None:
     assert ids(waiting.place([room(0, name=b"a"), room(4, name=b"b")])) == [0]
 
 
-def test_the_urgent_start_even_where_a_manager_is_kept() -> None:
+def test_urgent_tasks_start_even_on_a_kept_manager() -> None:
     waiting = queue(task(0, 4), *(task(number) for number in range(1, 30)))
     for _ in range(MAX_OVERTAKEN * 4):
         waiting.place([room(1)])
@@ -106,7 +106,7 @@ def test_a_manager_that_is_too_small_is_not_kept() -> None:
         assert len(waiting.place([room(1, nodes=2)])) == 1
 
 
-def test_a_task_goes_where_the_fewest_nodes_are_free() -> None:
+def test_a_task_goes_to_the_manager_with_the_fewest_free_nodes() -> None:
     waiting = queue(task(1, 2), task(2, 2))
     rooms = [room(4, name=b"a"), room(2, name=b"b"), room(3, name=b"c")]
     assert [name for name, _ in waiting.place(rooms)] == [b"b", b"c"]
@@ -124,7 +124,7 @@ def test_a_dropped_task_never_starts() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("managers", [1, 3])
-def test_a_task_for_the_whole_block_starts_within_so_many_small_ones(seed: int, managers: int) -> None:
+def test_a_task_for_the_whole_block_starts_after_limited_small_ones(seed: int, managers: int) -> None:
     """Small tasks never stop coming, and end in any order: the bound is that of the rules."""
     chance = random.Random(seed)
     names = [b"%d" % number for number in range(managers)]
@@ -171,7 +171,7 @@ def test_all_tasks_run_once_and_no_manager_is_overfull(
     assert starts == Counter(range(len(wanted)))
 
 
-def test_a_task_that_says_how_long_it_takes_fits_where_there_is_so_much_time() -> None:
+def test_a_timed_task_fits_where_enough_time_is_left() -> None:
     waiting = queue(
         Task(0, b"f", b"", resources=Resources(2, 1, 2), runtime_s=500),
         Task(1, b"f", b"", resources=Resources(2, 1, 2), runtime_s=50),
@@ -181,7 +181,7 @@ def test_a_task_that_says_how_long_it_takes_fits_where_there_is_so_much_time() -
     assert ids(waiting.place([Room(b"short", 4, 4, 4, left_s=100), Room(b"long", 4, 4, 4, 500)])) == [0]
 
 
-def test_no_manager_is_kept_for_a_task_that_it_has_no_time_for() -> None:
+def test_no_manager_is_kept_for_a_task_that_exceeds_its_time() -> None:
     waiting = queue(Task(0, b"f", b"", resources=Resources(4, 1, 4), runtime_s=500))
     for number in range(1, 50):
         waiting.extend([task(number)])

@@ -1,4 +1,4 @@
-"""Which frames of a message belong to which of its results."""
+"""Each result of a message keeps its frames."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ LARGE = Result(2, DONE, b"", (3, 2))
 OTHER = Result(3, DONE, b"", (1,))
 
 
-def test_frames_are_found_by_the_sizes_that_results_tell() -> None:
+def test_frames_are_split_by_the_sizes_in_the_results() -> None:
     assert split_frames([LARGE, SMALL, OTHER], [b"abc", b"de", b"f"]) == [[b"abc", b"de"], [], [b"f"]]
     assert split_frames([SMALL], []) == [()]
 
 
-def test_what_does_not_match_is_nobodys() -> None:
+def test_frames_of_other_sizes_are_rejected() -> None:
     assert split_frames([LARGE], []) is None
     assert split_frames([LARGE], [b"abc"]) is None
     assert split_frames([LARGE], [b"abc", b"too long"]) is None
     assert split_frames([LARGE], [b"abc", b"de", b"one too many"]) is None
-    assert split_frames([SMALL], [b"nobody's"]) is None
+    assert split_frames([SMALL], [b"surplus"]) is None
 
 
-def test_only_frames_of_results_that_are_passed_on_are_passed_on() -> None:
+def test_only_frames_of_kept_results_are_selected() -> None:
     results = [LARGE, SMALL, OTHER]
     parts = split_frames(results, [b"abc", b"de", b"f"])
     assert parts is not None

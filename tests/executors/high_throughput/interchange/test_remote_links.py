@@ -1,4 +1,4 @@
-"""Whose connection has closed is known, in whatever order messages and closings are told."""
+"""A closed connection leads to its manager, in whatever order messages and closings are reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from parsl.executors.high_throughput.interchange.remote_links import Peers
 
 
-def test_a_connection_that_closes_is_its_managers() -> None:
+def test_a_closed_connection_names_its_manager() -> None:
     peers = Peers()
     assert peers.learn(b"a", 7) is None
     assert peers.learn(b"b", 8) is None
@@ -18,19 +18,19 @@ def test_a_connection_that_closes_is_its_managers() -> None:
     assert repr(peers) == "<Peers known=1>"
 
 
-def test_a_connection_over_which_no_manager_came_is_nobodys() -> None:
+def test_a_connection_without_a_manager_names_none() -> None:
     assert Peers().closed(9) is None
 
 
-def test_a_number_that_was_used_again_betrays_the_first_ones_end() -> None:
+def test_a_reused_descriptor_reveals_that_the_earlier_connection_has_closed() -> None:
     peers = Peers()
     peers.learn(b"a", 7)
     assert peers.learn(b"b", 7) == b"a"
-    assert peers.closed(7) == b"b"  # told late: it is tried, answers, and is learned again
+    assert peers.closed(7) == b"b"  # reported late: the connection is probed, replies, and is learned again
     assert peers.learn(b"b", 7) is None
 
 
-def test_one_that_has_another_connection_now_is_not_taken_for_gone_with_the_first() -> None:
+def test_the_end_of_an_earlier_connection_does_not_count() -> None:
     peers = Peers()
     peers.learn(b"a", 7)
     peers.forget(b"a")
@@ -45,8 +45,8 @@ def test_one_that_has_another_connection_now_is_not_taken_for_gone_with_the_firs
         max_size=30,
     )
 )
-def test_nobody_that_was_known_goes_unmentioned(steps: list[tuple[str, int, int]]) -> None:
-    """Whoever is not known any more was named, or forgotten on request."""
+def test_every_known_manager_is_reported_or_forgotten_on_request(steps: list[tuple[str, int, int]]) -> None:
+    """A manager that is no longer known was returned before, or forgotten on request."""
     peers = Peers()
     known: dict[bytes, int] = {}
     for what, number, fd in steps:

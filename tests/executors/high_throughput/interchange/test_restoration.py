@@ -1,4 +1,4 @@
-"""An interchange that takes a lost one's place: no task is lost, and none is run twice because of it."""
+"""A replacement interchange: no task is lost, and none runs twice because of the loss."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def replacement(*expected: str, matching: Matching | None = None) -> Interchange
     return state
 
 
-def test_with_nobody_to_wait_for_offers_are_given_out_at_once() -> None:
+def test_offers_are_dispatched_at_once_if_no_manager_is_awaited() -> None:
     state = replacement()
     join(state, register("a"))
     assert given(state) == {b"a": [1, 2]}
 
 
-def test_offers_wait_for_those_who_may_hold_them_and_new_tasks_do_not() -> None:
+def test_offers_wait_for_the_managers_that_may_hold_them_and_new_tasks_do_not() -> None:
     state = replacement("a", "b")
     _, unknown = join_and_compare(state, register("a", held=[2]))
     assert unknown == []
@@ -58,7 +58,7 @@ def test_offers_wait_for_those_who_may_hold_them_and_new_tasks_do_not() -> None:
     assert given(state) == {b"b": [3]}
 
 
-def test_what_is_not_pending_any_more_is_not_for_the_manager_to_have() -> None:
+def test_held_tasks_that_were_not_offered_are_unknown() -> None:
     state = replacement("a")
     assert state.cancel(2) is None
     record, unknown = join_and_compare(state, register("a", held=[1, 2, 77]))
@@ -66,7 +66,7 @@ def test_what_is_not_pending_any_more_is_not_for_the_manager_to_have() -> None:
     assert state.finish(state.managers[b"a"], Results([Result(77, DONE, b"")], 2, 1), 0.0) == []
 
 
-def test_only_managers_that_were_there_may_claim_tasks_and_only_once() -> None:
+def test_only_expected_managers_may_claim_tasks_and_only_once() -> None:
     state = replacement("a", "b")
     assert join_and_compare(state, register("x", held=[1]))[1] == [1]
     assert join_and_compare(state, register("a", held=[2]))[1] == []
@@ -74,7 +74,7 @@ def test_only_managers_that_were_there_may_claim_tasks_and_only_once() -> None:
     assert state.managers[b"a"].held == {2}
 
 
-def test_a_manager_that_does_not_come_back_is_not_waited_for_for_ever() -> None:
+def test_a_manager_that_does_not_come_back_is_given_up() -> None:
     state = replacement("a", "b", "c")
     join(state, register("a"))
     assert state.give_up_missing("block of b") == [(b"b", "block of b")]
@@ -86,7 +86,7 @@ def test_a_manager_that_does_not_come_back_is_not_waited_for_for_ever() -> None:
     assert state.give_up_missing() == []
 
 
-def test_nodes_of_claimed_tasks_are_taken() -> None:
+def test_claimed_tasks_have_their_nodes() -> None:
     restoration = Restoration({"a": "0"})
     state = InterchangeState(NodeMatching(), restoration)
     state.add_tasks([task(1, nodes=3), task(2, nodes=2), task(3, nodes=1)])

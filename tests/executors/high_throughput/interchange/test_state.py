@@ -1,4 +1,4 @@
-"""The interchange's decisions: every task is in one place, and managers get no more than they want."""
+"""The interchange's decisions: every task is in one place, and managers get no more than they accept."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class TestMatching:
         assert given(state_with()) == {}
         assert given(state_with(register("a"))) == {}
 
-    def test_free_workers_get_tasks_before_anybody_fetches_ahead(self) -> None:
+    def test_free_workers_get_tasks_before_managers_fetch_ahead(self) -> None:
         state = state_with(register("a", 2, prefetch=10), register("b", 2, prefetch=10))
         state.add_tasks(map(task, range(4)))
         assert {name: len(ids) for name, ids in given(state).items()} == {b"a": 2, b"b": 2}
 
-    def test_what_is_fetched_ahead_is_shared_evenly(self) -> None:
+    def test_tasks_fetched_ahead_are_shared_evenly(self) -> None:
         state = state_with(*[register(name, 1, prefetch=10) for name in "abcd"])
         state.add_tasks(map(task, range(12)))
         assert sorted(len(ids) for ids in given(state).values()) == [3, 3, 3, 3]
 
-    def test_all_room_is_used_when_there_are_tasks_enough(self) -> None:
+    def test_all_room_is_used_if_there_are_enough_tasks(self) -> None:
         state = state_with(*[register(str(n), 2, prefetch=n) for n in range(10)])
         state.add_tasks(map(task, range(1000)))
         assert {name: len(ids) for name, ids in given(state).items()} == {
@@ -82,7 +82,7 @@ class TestMatching:
         state.add_tasks([task(1), task(2)])
         assert given(state) == {b"c": [1], b"b": [2]}
 
-    def test_a_selector_of_the_users_may_leave_managers_out(self) -> None:
+    def test_a_users_selector_may_leave_managers_out(self) -> None:
         class OnlyA(ManagerSelector):
             def sort_managers(self, ready_managers: Any, manager_list: set[bytes]) -> list[bytes]:
                 return [name for name in manager_list if ready_managers[name]["block_id"] == "0"]
@@ -99,7 +99,7 @@ class TestMatching:
         assert given(state) == {b"a": [1, 2]}
         assert state.managers[b"a"].info(6.0).idle_s == 0
 
-    def test_offers_cost_no_look_at_every_manager(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_matching_one_task_does_not_check_every_manager(self, monkeypatch: pytest.MonkeyPatch) -> None:
         state = state_with(*[register(str(n), 1, prefetch=1) for n in range(1000)])
         looked = 0
         for number in range(2000):
@@ -130,7 +130,7 @@ class TestCancelling:
 
 
 class TestManagers:
-    def test_one_that_drains_gets_nothing(self) -> None:
+    def test_a_draining_manager_gets_nothing(self) -> None:
         state = state_with(register("a"))
         state.managers[b"a"].draining = True
         state.add_tasks([task(1)])
@@ -145,7 +145,7 @@ class TestManagers:
         state.hold_block("7", False)
         assert sum(len(ids) for ids in given(state).values()) == 2
 
-    def test_one_that_is_removed_names_what_it_held(self) -> None:
+    def test_a_removed_manager_still_lists_its_tasks(self) -> None:
         state = state_with(register("a"))
         state.add_tasks([task(1), task(2)])
         state.match()
@@ -157,7 +157,7 @@ class TestManagers:
         state.add_tasks([task(3)])
         assert given(state) == {}
 
-    def test_one_that_registers_again_keeps_its_tasks_and_is_asked_which(self) -> None:
+    def test_a_manager_that_registers_again_keeps_its_tasks_and_is_recounted(self) -> None:
         state = state_with(register("a", workers=2))
         state.add_tasks([task(number) for number in range(3)])
         assert given(state) == {b"a": [0, 1]}
@@ -168,7 +168,7 @@ class TestManagers:
         assert state.recounted(state.managers[b"a"], [1]) == [0]
         assert given(state) == {b"a": [2]}
 
-    def test_what_a_manager_does_not_hold_it_cannot_bring(self) -> None:
+    def test_results_count_only_from_the_holder_of_the_task(self) -> None:
         state = state_with(register("a"), register("b"))
         state.add_tasks([task(1)])
         [name] = given(state)
@@ -177,7 +177,7 @@ class TestManagers:
         assert state.finish(state.managers[name], Results(results(1, 7), 2, 1), 1.0) == results(1)
         assert state.finish(state.managers[name], Results(results(1), 2, 1), 1.0) == []
 
-    def test_what_it_says_to_hold_without_having_been_given_it_is_not_its_own(self) -> None:
+    def test_reported_tasks_that_were_never_sent_are_unknown(self) -> None:
         state = state_with()
         record, unknown = join_and_compare(state, register("a", held=[8, 9]), 0.0)
         assert (record.held, unknown) == (set(), [8, 9])
@@ -217,7 +217,7 @@ class TestManagers:
         state.remove(manager)
         assert not manager.lose_contact(1.0)
 
-    def test_one_that_comes_back_must_say_what_it_holds_before_it_gets_more(self) -> None:
+    def test_a_manager_that_comes_back_is_recounted_before_it_gets_more(self) -> None:
         state = state_with(register("a", 3))
         state.add_tasks([task(1), task(2)])
         state.match()
@@ -234,7 +234,7 @@ class TestManagers:
         assert not record.functions
         assert given(state) == {b"a": [3]}
 
-    def test_only_the_answer_to_the_latest_question_says_what_one_holds(self) -> None:
+    def test_only_the_reply_to_the_latest_recount_counts(self) -> None:
         record = state_with(register("a")).managers[b"a"]
         assert not record.is_awaited(0)
         first = record.request_recount()
@@ -244,7 +244,7 @@ class TestManagers:
         assert not record.is_awaited(first)
         assert record.is_awaited(second)
 
-    def test_what_is_known_of_one_is_there_for_selectors(self) -> None:
+    def test_selectors_can_read_a_manager_by_key(self) -> None:
         record = state_with(register("a", block="4")).managers[b"a"]
         names = ("block_id", "worker_count", "tasks", "hostname", "capacity")
         assert [record[name] for name in names] == ["4", 2, set(), "host", 2]
@@ -253,7 +253,7 @@ class TestManagers:
 
 
 class Life(RuleBasedStateMachine):
-    """Tasks, managers and their misfortunes in any order."""
+    """Tasks, managers and failures in any order."""
 
     managers = Bundle("managers")
 
@@ -356,7 +356,7 @@ class Life(RuleBasedStateMachine):
         assert {name: record.held for name, record in self.state.managers.items()} == self.held
 
     def teardown(self) -> None:
-        """In the end all that waits fits somewhere, and is given there at once."""
+        """In the end all waiting tasks fit into one manager, and go there at once."""
         for name in list(self.state.managers):
             self.state.managers[name].heard(2.0)
             self.state.recounted(self.state.managers[name], self.held[name])
@@ -372,7 +372,7 @@ TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=N
 
 
 class TestTime:
-    """Tasks that say how long they take, and managers whose jobs end."""
+    """Tasks with an expected run time, and managers whose jobs end."""
 
     @staticmethod
     def timed(number: int, runtime_s: float) -> Task:
@@ -392,17 +392,17 @@ class TestTime:
         join(state, self.ending("new", None), 501.0)
         assert list(given(state, 501.0)) == [b"new"]
 
-    def test_other_tasks_do_not_wait_behind_it(self) -> None:
+    def test_other_tasks_overtake_a_timed_task(self) -> None:
         state = state_with(self.ending("short", 100))
         state.add_tasks([self.timed(1, 500), task(2), self.timed(3, 50)])
         assert given(state) == {b"short": [2, 3]}
 
-    def test_it_is_not_fetched_ahead(self) -> None:
+    def test_a_timed_task_is_not_fetched_ahead(self) -> None:
         state = state_with(self.ending("a", 100, workers=1, prefetch=10))
         state.add_tasks([self.timed(1, 50), self.timed(2, 50), task(3)])
         assert given(state) == {b"a": [1, 3]}
 
-    def test_those_that_no_manager_has_the_time_for_are_counted(self) -> None:
+    def test_tasks_without_enough_time_anywhere_are_counted(self) -> None:
         state = state_with()
         state.add_tasks([self.timed(1, 500), self.timed(2, 60), self.timed(3, 5000), task(4)])
         assert state.count_without_time(0.0) == 0, "there is no manager"
@@ -417,7 +417,7 @@ class TestTime:
         state.managers[b"c"].draining = True
         assert state.count_without_time(941.0) == 3
 
-    def test_it_can_be_cancelled(self) -> None:
+    def test_a_timed_task_can_be_cancelled(self) -> None:
         state = state_with()
         state.add_tasks([self.timed(1, 50)])
         assert state.cancel(1) is None

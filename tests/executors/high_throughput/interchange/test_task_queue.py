@@ -1,4 +1,4 @@
-"""Tasks that say how long they take, among others: nobody is given one that cannot be done in time."""
+"""Tasks by priority and arrival; a task with an expected run time goes only where enough time is left."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ids(tasks: list[Task]) -> list[int]:
     return [found.id for found in tasks]
 
 
-def test_lower_priority_first_then_the_others_in_order_of_arrival() -> None:
+def test_tasks_are_taken_by_priority_and_then_by_arrival() -> None:
     queue = TaskQueue()
     queue.extend(
         [
@@ -45,7 +45,7 @@ def test_dropped_tasks_without_run_times_are_not_taken() -> None:
     assert repr(queue) == "<TaskQueue tasks=0>"
 
 
-def test_what_fits_is_taken_in_order_and_the_rest_stays() -> None:
+def test_tasks_that_fit_are_taken_in_order_and_the_rest_stays() -> None:
     queue = TaskQueue()
     queue.extend([task(1, 100), task(2), task(3, 10), task(4, 10, priority=1), task(5, priority=2)])
     assert ids(queue.take(10, left_s=50)) == [4, 5, 2, 3]
@@ -55,14 +55,14 @@ def test_what_fits_is_taken_in_order_and_the_rest_stays() -> None:
     assert len(queue) == 0
 
 
-def test_without_a_limit_the_order_is_that_of_arrival() -> None:
+def test_without_a_limit_tasks_are_taken_by_arrival() -> None:
     queue = TaskQueue()
     queue.extend([task(1, 5), task(2), task(3, 500), task(4), task(5, 5)])
     assert ids(queue.take(4)) == [1, 2, 3, 4]
     assert ids(list(queue)) == [5]
 
 
-def test_dropped_tasks_are_not_taken() -> None:
+def test_dropped_timed_tasks_are_not_taken() -> None:
     queue = TaskQueue()
     queue.extend([task(1, 5), task(2), task(3, 5), task(4, priority=1)])
     for number in (1, 2, 4):
@@ -82,7 +82,7 @@ tasks = st.lists(
 
 
 @given(tasks, st.lists(st.tuples(st.integers(1, 4), st.floats(-1, 1100)), max_size=12))
-def test_whatever_waits_everything_is_taken_once_and_in_time(
+def test_every_task_is_taken_once_and_in_time(
     waiting: list[tuple[float | None, int | None, bool]], takes: list[tuple[int, float]]
 ) -> None:
     queue = TaskQueue()

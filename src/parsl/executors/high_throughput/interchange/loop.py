@@ -57,7 +57,7 @@ class Interchange:
     """Owns the loop, the driver's stream and the connections to managers. Single-threaded.
 
     Args:
-        settings: What the driver has told the interchange to be.
+        settings: The interchange's settings, from the driver.
         state: Decides which manager gets which task.
         driver: The connection to the driver.
     """
