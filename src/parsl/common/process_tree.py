@@ -1,4 +1,4 @@
-"""What a node's processes are to each other (/proc), and what keeps them together (prctl(2))."""
+"""The relations between a node's processes (/proc), and what keeps them together (prctl(2))."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _prctl(option: int, argument: int) -> None:
 
 
 def become_subreaper() -> None:
-    """From now on, orphaned descendants of this process become its children. Linux only."""
+    """Make orphaned descendants of this process its children. Linux only."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -32,12 +32,12 @@ def die_with_parent(number: int = _SIGKILL) -> None:
 
 
 class Processes:
-    """The living processes of this host at one moment, zombies left out.
+    """The living processes of this host at one moment, without zombies.
 
-    Reading them takes some ten microseconds for each process there is: look once, ask often.
+    Reading costs about ten microseconds per process, so use one object for many questions.
 
     Args:
-        table: who there is; by default those who are there now.
+        table: The processes by id; by default those of now.
     """
 
     def __init__(self, table: Mapping[int, ProcessEntry] | None = None) -> None:
@@ -52,19 +52,19 @@ class Processes:
         return f"<Processes alive={len(self._table)}>"
 
     def __getitem__(self, pid: int) -> ProcessEntry:
-        """What is known of a living process."""
+        """Return the entry of a living process."""
         return self._table[pid]
 
     def alive(self, pids: Iterable[int]) -> set[int]:
-        """Those of `pids` that are alive."""
+        """Return those of `pids` that are alive."""
         return set(self._table.keys() & set(pids))
 
     def children(self, pid: int) -> set[int]:
-        """Those whose parent is `pid`: its own, and those that it has adopted."""
+        """Return the children of a process, including those that it has adopted."""
         return set(self._children.get(pid, ()))
 
     def descendants(self, pid: int) -> set[int]:
-        """All below `pid`, without itself."""
+        """Return all processes below `pid`, without itself."""
         found: set[int] = set()
         todo = [pid]
         while todo:
@@ -74,17 +74,17 @@ class Processes:
         return found
 
     def with_descendants(self, pids: Iterable[int]) -> set[int]:
-        """`pids`, and all below them."""
+        """Return `pids` and all processes below them."""
         pids = set(pids)
         return pids.union(*(self.descendants(pid) for pid in pids))
 
     def session_members(self, session: int) -> set[int]:
-        """All of a session."""
+        """Return the processes of a session."""
         return set(self._sessions.get(session, ()))
 
 
 def signal_processes(pids: Iterable[int], number: int) -> None:
-    """Send a signal to each; those that are gone, or another user's by now, do not matter."""
+    """Send a signal to each process; ignore those that have ended or belong to another user."""
     for pid in pids:
         try:
             os.kill(pid, number)

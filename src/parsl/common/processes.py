@@ -1,4 +1,4 @@
-"""Ending processes with all that they have started.
+"""Ending processes with everything that they have started.
 
 A tree of processes is found through parents, and through the sessions and process groups that its members
 lead: a process whose parent has ended is still found if it stayed in the session. Each process is known by
@@ -25,14 +25,14 @@ _KILL_ROUNDS = 4
 _MAX_ENVIRONMENT = 8 << 20
 #: From include/linux/sched.h.
 _PF_KTHREAD = 0x00200000
-#: How often at most to ask who is new: a host on which somebody always is must not hold anybody up.
+#: How often to list new processes: a host that keeps starting processes must not keep the caller waiting.
 _MAX_ROUNDS = 8
 _POLL_PERIOD_S = 0.01
 _MAX_POLL_S = 86_400.0
 
 
 class ProcessEntry:
-    """One living process: its id, its relations, and when it was started (in the system's own unit)."""
+    """One living process: its id, its relations, and its start time (in the system's own unit)."""
 
     __slots__ = ("group", "parent", "pid", "session", "started")
 
@@ -48,15 +48,15 @@ class ProcessEntry:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process ``pid`` that has not ended; a zombie has."""
+    """Return whether a process exists and has not ended; a zombie has ended."""
     return _entry(pid) is not None
 
 
 def process_table() -> dict[int, ProcessEntry]:
-    """Return all living processes by their ids; zombies are not among them.
+    """Return all living processes by id, without zombies.
 
-    They are looked at one after the other, while they start others and end. What lives all the time is there,
-    and so is what one of these started and left behind during the look; see :func:`collect_entries`.
+    They are read one after the other, while processes start and end. The table contains all those that live
+    throughout, and those that these started meanwhile; see :func:`collect_entries`.
     """
     return collect_entries(_list_pids, _entry)
 
@@ -64,15 +64,15 @@ def process_table() -> dict[int, ProcessEntry]:
 def collect_entries(
     list_pids: Callable[[], Collection[int]], read: Callable[[int], ProcessEntry | None]
 ) -> dict[int, ProcessEntry]:
-    """Read the processes of a system that does not stand still, so that none falls between two parents.
+    """Read the processes of a changing system so that none is missed between two parents.
 
-    A process that is started after the list was made is in a later list, which is made until nobody is new.
-    One whose parent had ended when its turn came has another parent by now, and is read once more. Both are
-    done a few times at most.
+    Processes that start after they were listed are in the next list; listing ends when there are no new
+    ones. A process whose parent has ended has another parent by now, and is read again. Both are repeated a
+    limited number of times.
 
     Args:
-        list_pids: Says which processes there are.
-        read: Says what is known of one; None if it has ended.
+        list_pids: Lists the ids of the processes.
+        read: Reads one process; returns None if it has ended.
     """
     table: dict[int, ProcessEntry] = {}
     seen: set[int] = set()
@@ -89,7 +89,7 @@ def collect_entries(
 
 
 def _read_again(pid: int, table: dict[int, ProcessEntry], read: Callable[[int], ProcessEntry | None]) -> bool:
-    """Returns: whether it has another parent than before, which is not in the table either."""
+    """Return whether the process has a new parent that is not in the table either."""
     old, entry = table.pop(pid), read(pid)
     if entry is None:
         return False
@@ -109,10 +109,10 @@ def environment_of(pid: int) -> frozenset[bytes] | None:
     """Return the environment that a process was started with; Linux only.
 
     Returns:
-        Its variables as ``NAME=value``; nothing for a thread of the kernel, and for a process that may not be
-        looked into (proc(5)): another user's, or one that is not dumpable.
-        None if it cannot be told just now: the process is becoming another program (execve(2)), it is ending
-        (which takes its memory first, then its files and devices), or it has ended.
+        Its variables as ``NAME=value``; none for a thread of the kernel, and for a process that this one may
+        not inspect (proc(5)): another user's, or one that is not dumpable.
+        None if the environment cannot be read at the moment: the process is becoming another program
+        (execve(2)), is ending (which releases its memory before its files and devices), or has ended.
     """
     try:
         environment = _read_environment(pid)
@@ -127,7 +127,7 @@ def environment_of(pid: int) -> frozenset[bytes] | None:
 
 
 def _read_environment(pid: int) -> bytes:
-    """Read it, of a thread that has memory: the first one may have ended before the others."""
+    """Read it from any thread with memory: the first thread may have ended before the others."""
     if environment := _read_whole(f"/proc/{pid}/environ"):
         return environment
     tasks = f"/proc/{pid}/task"
@@ -136,7 +136,7 @@ def _read_environment(pid: int) -> bytes:
 
 
 def _read_whole(path: str) -> bytes:
-    """Read an environment by one call, or the process might end in between; nothing if it has no memory."""
+    """Read an environment in one call, before the process can end; return nothing if it has no memory."""
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read(_MAX_ENVIRONMENT)
@@ -145,13 +145,12 @@ def _read_whole(path: str) -> bytes:
 
 
 def has_no_environment(stat: bytes) -> bool:
-    """Whether a process that seems to have no environment was really started without any, or is the kernel's.
+    """Return whether a process was started without an environment or is a thread of the kernel.
 
     Args:
-        stat: The text of ``/proc/PID/stat``. In it (proc_pid_stat(5)) ``startcode``, field 26, is 0 until a
-            program is complete, and again when it ends. Without any environment ``env_start`` and
-            ``env_end``, fields 50 and 51, are the same place. Threads of the kernel are known by ``flags``,
-            field 9.
+        stat: The text of ``/proc/PID/stat`` (proc_pid_stat(5)). ``startcode``, field 26, is 0 until a program
+            is loaded, and again when it ends. Without an environment, ``env_start`` and ``env_end``, fields
+            50 and 51, are equal. ``flags``, field 9, identifies threads of the kernel.
     """
     fields = stat.rpartition(b")")[2].split()
     if int(fields[6]) & _PF_KTHREAD:
@@ -160,15 +159,15 @@ def has_no_environment(stat: bytes) -> bool:
 
 
 def family(table: Mapping[int, ProcessEntry], roots: Iterable[int]) -> dict[int, ProcessEntry]:
-    """Choose the processes that belong to ``roots``.
+    """Select the processes that belong to ``roots``.
 
     Args:
         table: The living processes.
-        roots: Process ids; they may have ended, and are then still known as parents and leaders.
+        roots: Process ids. A process that has ended may still be a parent or leader of others.
 
     Returns:
-        The living ones among the roots, their descendants, and the members of every session and process group
-        that one of these leads; never the calling process.
+        The living roots, their descendants, and the members of every session and process group that one of
+        these leads; never the calling process.
     """
     followers: dict[int, list[int]] = {}
     for entry in table.values():
@@ -187,18 +186,18 @@ def family(table: Mapping[int, ProcessEntry], roots: Iterable[int]) -> dict[int,
 
 
 def terminate_tree(pid: int, grace_s: float = TERM_GRACE_S, kill_grace_s: float = KILL_GRACE_S) -> list[int]:
-    """End a process and all that it has started: SIGTERM first, SIGKILL for what does not heed it.
+    """End a process and everything that it has started: SIGTERM first, then SIGKILL for what is left.
 
-    The caller has to know that ``pid`` is the process it means: its own child that has not been waited for,
-    say. Zombies count as ended; a child of the caller is left for the caller to wait for.
+    The caller must be sure that ``pid`` is the right process, for example because it is a child that it has
+    not waited for. Zombies count as ended; the caller waits for its own children.
 
     Args:
-        pid: The process. If it has ended, what is left of its session or process group is ended.
-        grace_s: How long they have after SIGTERM, in seconds; 0 to send SIGKILL at once.
+        pid: The process. If it has ended, the rest of its session and process group is ended.
+        grace_s: The time after SIGTERM, in seconds; 0 to send SIGKILL at once.
         kill_grace_s: How long to wait for the end after SIGKILL, in seconds.
 
     Returns:
-        The ids of those that could not be ended in that time; empty as a rule.
+        The ids of processes that did not end in time; usually none.
     """
     members = family(process_table(), [pid])
     known = dict(members)
@@ -218,12 +217,12 @@ def terminate_tree(pid: int, grace_s: float = TERM_GRACE_S, kill_grace_s: float 
 
 
 def kill_tree(pid: int) -> list[int]:
-    """End a process and all that it has started with SIGKILL; see :func:`terminate_tree`."""
+    """End a process and everything that it has started with SIGKILL; see :func:`terminate_tree`."""
     return terminate_tree(pid, grace_s=0.0)
 
 
 def _left_over(root: int, known: Mapping[int, ProcessEntry]) -> dict[int, ProcessEntry]:
-    """What lives of the tree now, with what it has started since."""
+    """Return the living processes of the tree, including those started since."""
     table = process_table()
     recycled = {pid for pid, entry in known.items() if pid in table and table[pid].started != entry.started}
     roots = (known.keys() | {root}) - recycled
@@ -241,10 +240,10 @@ def _entry(pid: int) -> ProcessEntry | None:
 
 
 def parse_stat(pid: int, stat: bytes) -> ProcessEntry | None:
-    """Read the text of ``/proc/PID/stat``; None for a zombie.
+    """Parse the text of ``/proc/PID/stat``; return None for a zombie.
 
-    The command's name stands in parentheses and may hold anything, parentheses and spaces too. A process of
-    which only the first thread has ended is no zombie, though it looks like one.
+    The command's name is in parentheses and may contain any characters, including parentheses and spaces. A
+    process of which only the first thread has ended looks like a zombie but is not.
     """
     fields = stat[stat.rindex(b")") + 2 :].split(None, 20)
     if fields[0] in b"ZX" and int(fields[17]) <= 1:
@@ -274,14 +273,14 @@ def _signal_all(entries: Iterable[ProcessEntry], numbers: Iterable[int]) -> None
                 elif _is_still(entry):
                     os.kill(entry.pid, number)
         except OSError:
-            pass  # it has ended, or is another user's
+            pass  # the process has ended, or belongs to another user
         finally:
             if handle is not None:
                 os.close(handle)
 
 
 def _open_handle(entry: ProcessEntry) -> int | None:
-    """Open a descriptor that stands for exactly this process; None where there are none, or it has ended."""
+    """Open a descriptor of exactly this process; None if it has ended, or the system has none."""
     if not hasattr(os, "pidfd_open"):
         return None
     try:
@@ -300,7 +299,7 @@ def _is_still(entry: ProcessEntry) -> bool:
 
 
 def _wait_all(entries: Iterable[ProcessEntry], limit_s: float) -> None:
-    """Wait until all have ended, but no longer than ``limit_s``."""
+    """Wait until all have ended, for at most this time, in seconds."""
     deadline = time.monotonic() + limit_s
     for entry in entries:
         if not _wait_one(entry, deadline):
@@ -322,14 +321,10 @@ def _wait_one(entry: ProcessEntry, deadline: float) -> bool:
 
 
 def wait_readable(descriptor: int, limit_s: float) -> bool:
-    """Wait until a descriptor is readable; one from ``os.pidfd_open`` is when its process has ended.
-
-    Args:
-        descriptor: The descriptor.
-        limit_s: How long to wait at the most, in seconds.
+    """Wait until a descriptor is readable; one of ``os.pidfd_open`` is when its process has ended.
 
     Returns:
-        Whether it is readable.
+        Whether it is readable within the limit, in seconds.
     """
     from select import POLLIN, poll
 
@@ -338,7 +333,7 @@ def wait_readable(descriptor: int, limit_s: float) -> bool:
     deadline = time.monotonic() + limit_s
     while True:
         left_s = min(max(0.0, deadline - time.monotonic()), _MAX_POLL_S)
-        # A whole millisecond more than asked for: poll must never return before the time is up.
+        # One millisecond more, so that poll never returns before the time is up.
         if poller.poll(int(left_s * 1000) + 1):
             return True
         if time.monotonic() >= deadline:

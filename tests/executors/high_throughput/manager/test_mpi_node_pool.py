@@ -14,11 +14,11 @@ def test_nodes_are_taken_in_order_and_given_back_once() -> None:
     assert pool.take(1, 1) == ("a",)
     assert pool.take(2, 2) == ("b", "c")
     assert pool.take(3, 2) is None
-    assert pool.give_back(1)
-    assert not pool.give_back(1)
+    assert pool.release(1)
+    assert not pool.release(1)
     assert pool.take(3, 2) == ("a", "d")
     assert repr(pool) == "<NodePool nodes=4 free=0 tasks=2>"
-    assert pool.give_back(2)
+    assert pool.release(2)
     assert pool.free == 2
 
 
@@ -55,8 +55,8 @@ class Pool(RuleBasedStateMachine):
             assert nodes is None
 
     @rule(task=st.integers(0, 9))
-    def give_back(self, task: int) -> None:
-        assert self.pool.give_back(task) == (self.expected.pop(task, None) is not None)
+    def release(self, task: int) -> None:
+        assert self.pool.release(task) == (self.expected.pop(task, None) is not None)
 
     @invariant()
     def nothing_is_lost(self) -> None:

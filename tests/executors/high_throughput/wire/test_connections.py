@@ -115,7 +115,7 @@ def test_nothing_has_come_is_no_message(ends: Any) -> None:
 
 def test_what_is_given_back_is_received_again_before_others(ends: Any, wait_until: Any) -> None:
     ends.say(b"second")
-    ends.connection.give_back([[b"first"]])
+    ends.connection.requeue([[b"first"]])
     assert ends.connection.has_input()
     assert collect(ends.connection.receive, 2, wait_until) == [[b"first"], [b"second"]]
 
@@ -132,16 +132,16 @@ def test_the_closing_of_a_unix_socket_is_noticed() -> None:
     with pytest.raises(EOFError):
         ends.connection.receive()
     ends.connection.send([b"nobody hears this"])
-    assert not ends.connection.wants_output()
+    assert not ends.connection.has_unsent()
     ends.connection.close(0)
 
 
 def test_a_full_unix_socket_asks_to_be_watched_for_room(wait_until: Any) -> None:
     ends = Stream()
     ends.connection.send([LARGE * 100])
-    assert ends.connection.wants_output()
+    assert ends.connection.has_unsent()
     assert collect(ends.hear, 1, wait_until) == [[LARGE * 100]]
-    assert not ends.connection.wants_output()
+    assert not ends.connection.has_unsent()
     ends.close()
 
 

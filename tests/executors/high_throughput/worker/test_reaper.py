@@ -24,7 +24,7 @@ class TestEviction:
         assert not eviction.is_over
         assert eviction.advance(set(), False, 12.0) == (SIGKILL, set())
         assert eviction.is_over
-        assert repr(eviction) == "<Eviction asked=3 is_over=True>"
+        assert repr(eviction) == "<Eviction signalled=3 is_over=True>"
 
     def test_without_a_time_they_are_killed_at_once(self) -> None:
         assert Eviction().advance({1}, False, 5.0) == (SIGKILL, {1})

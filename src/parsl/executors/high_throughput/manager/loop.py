@@ -102,7 +102,7 @@ class Manager:
         except PoolBroken as error:
             self._stop(str(error), exit_code=1)
         finally:
-            self._say_goodbye()
+            self._send_goodbye()
             self._pool.close()
         return self._exit_code
 
@@ -311,7 +311,7 @@ class Manager:
         while unacknowledged and unacknowledged[0][0] <= serial:
             unacknowledged.popleft()
 
-    def _say_goodbye(self) -> None:
+    def _send_goodbye(self) -> None:
         reason = self._stop_reason or "an error in the manager; see its log"
         logger.log(logging.ERROR if self._exit_code == 1 else logging.INFO, "stopping: %s", reason)
         if not self._is_dismissed:
@@ -321,10 +321,10 @@ class Manager:
         self._connection.close(0.0 if self._is_dismissed else GOODBYE_S)
 
     def _watch_output(self) -> None:
-        is_wanted = self._connection.wants_output()
-        if is_wanted != self._watches_output:
-            self._watches_output = is_wanted
-            self._watcher.watch_output(self._connection.fileno(), is_wanted)
+        is_needed = self._connection.has_unsent()
+        if is_needed != self._watches_output:
+            self._watches_output = is_needed
+            self._watcher.watch_output(self._connection.fileno(), is_needed)
 
     # Signals
 

@@ -55,7 +55,7 @@ class NodePool:
         self._taken[task_id] = tuple(heapq.heappop(self._free) for _ in range(count))
         return self.of(task_id)
 
-    def give_back(self, task_id: int) -> bool:
+    def release(self, task_id: int) -> bool:
         """Free the nodes of a task. Return whether it had any."""
         indices = self._taken.pop(task_id, ())
         for at in indices:
@@ -110,7 +110,7 @@ class MpiManagerState(ManagerState):
             if not self.queue:
                 break
             if worker.is_usable and not worker.given and self._pick_next():
-                given.append((worker, self._give(worker, now_s)))
+                given.append((worker, self._assign_next(worker, now_s)))
         return given
 
     def _pick_next(self) -> bool:
@@ -124,17 +124,17 @@ class MpiManagerState(ManagerState):
 
     def finish(self, worker: Worker, result: Result, now_s: float) -> Task:
         task = super().finish(worker, result, now_s)
-        self.nodes.give_back(task.id)
+        self.nodes.release(task.id)
         return task
 
     def lose(self, worker: Worker) -> list[Task]:
         started_tasks = super().lose(worker)
         for task in started_tasks:
-            self.nodes.give_back(task.id)
+            self.nodes.release(task.id)
         return started_tasks
 
     def forget(self, task_id: int) -> bool:
         was_queued = super().forget(task_id)
         if was_queued:
-            self.nodes.give_back(task_id)
+            self.nodes.release(task_id)
         return was_queued

@@ -42,7 +42,7 @@ RESTORE_AFTER_MS = 1000
 
 
 class NoInterchange(Exception):
-    """No address led to the interchange; the text says why not."""
+    """No address led to the interchange; the text is the reason."""
 
 
 class RefusedByInterchange(Exception):
@@ -171,7 +171,7 @@ class _Registration:
         for at, parts in enumerate(messages):
             answer = decode_to_manager(parts[0])
             if isinstance(answer, (Welcome, Refused)):
-                self._connection.give_back(messages[at + 1 :])
+                self._connection.requeue(messages[at + 1 :])
                 return answer
         return None
 

@@ -142,20 +142,20 @@ class ManagerState:
             if not queue:
                 break
             if not worker.given:
-                given.append((worker, self._give(worker, now_s)))
+                given.append((worker, self._assign_next(worker, now_s)))
         depth = 1 + min(self._ahead, 1 + len(queue) // len(self.workers))
         for worker in usable:
             while queue and len(worker.given) < depth and not worker.has_frames:
                 if self._needs_frames(worker, queue[0]):
                     break
-                given.append((worker, self._give(worker, now_s)))
+                given.append((worker, self._assign_next(worker, now_s)))
         return given
 
     def _needs_frames(self, worker: Worker, task: Task) -> bool:
         is_large = task.function in self.large_functions and task.function not in worker.functions
         return bool(task.sizes) or is_large
 
-    def _give(self, worker: Worker, now_s: float) -> Task:
+    def _assign_next(self, worker: Worker, now_s: float) -> Task:
         task = self.queue.popleft()
         if worker.given:
             self._behind += 1

@@ -23,9 +23,9 @@ class Watcher:
         self._handlers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN)
 
-    def watch_output(self, fd: int, is_wanted: bool) -> None:
+    def watch_output(self, fd: int, is_needed: bool) -> None:
         """Begin or stop to watch a descriptor for room to write as well."""
-        self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if is_wanted else 0))
+        self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if is_needed else 0))
 
     def remove(self, fd: int) -> None:
         """Stop watching a descriptor, before it is closed."""

@@ -58,7 +58,7 @@ _BURST = 64
 
 
 class PoolBroken(Exception):
-    """No worker can be started any more; the text says why."""
+    """No worker can be started any more; the text is the reason."""
 
 
 class PoolPlan(NamedTuple):
@@ -299,10 +299,10 @@ class WorkerPool:
         self._touched.append(worker)
 
     def _watch_output(self, link: WorkerLink) -> None:
-        is_wanted = bool(link.waiting)
-        if is_wanted != link.watches_output:
-            link.watches_output = is_wanted
-            self._watcher.watch_output(link.ours.fileno(), is_wanted)
+        is_needed = bool(link.waiting)
+        if is_needed != link.watches_output:
+            link.watches_output = is_needed
+            self._watcher.watch_output(link.ours.fileno(), is_needed)
 
     # Starts and ends of workers
 

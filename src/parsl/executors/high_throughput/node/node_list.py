@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"[\d.]+")
 
 
 class NoNodes(ValueError):
-    """The environment has no usable list of nodes; the text says why."""
+    """The environment has no usable list of nodes; the text is the reason."""
 
 
 def read_nodes(environ: Mapping[str, str], host: str, required: int = 1) -> list[str]:

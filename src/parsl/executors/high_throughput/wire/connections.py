@@ -48,11 +48,11 @@ class Connection(ABC):
     is_proven = False
 
     def __init__(self) -> None:
-        self._given_back: list[list[Any]] = []
+        self._requeued: list[list[Any]] = []
 
-    def give_back(self, messages: list[list[Any]]) -> None:
+    def requeue(self, messages: list[list[Any]]) -> None:
         """Have these messages received again, before others."""
-        self._given_back = messages
+        self._requeued = messages
 
     @abstractmethod
     def fileno(self) -> int:
@@ -98,7 +98,7 @@ class Connection(ABC):
     def has_input(self) -> bool:
         """Return whether there may be messages that the descriptor does not signal."""
 
-    def wants_output(self) -> bool:
+    def has_unsent(self) -> bool:
         """Return whether to watch for room to write."""
         return False
 
@@ -125,7 +125,7 @@ class StreamConnection(Connection):
         super().__init__()
         self._stream = stream
         self._path = path
-        self._wants_output = False
+        self._has_unsent = False
 
     def fileno(self) -> int:
         return self._stream.fileno()
@@ -136,7 +136,7 @@ class StreamConnection(Connection):
             self._stream = open_stream(self._path)
         except OSError:
             return False
-        self._wants_output = False
+        self._has_unsent = False
         return True
 
     def send(self, parts: Sequence[Any]) -> None:
@@ -144,24 +144,24 @@ class StreamConnection(Connection):
         self.flush()
 
     def receive(self) -> list[list[Any]]:
-        messages, self._given_back = self._given_back, []
+        messages, self._requeued = self._requeued, []
         return messages + self._stream.receive()
 
     def has_input(self) -> bool:
-        return bool(self._given_back)
+        return bool(self._requeued)
 
-    def wants_output(self) -> bool:
-        return self._wants_output
+    def has_unsent(self) -> bool:
+        return self._has_unsent
 
     def flush(self) -> None:
         try:
-            self._wants_output = not self._stream.flush()
+            self._has_unsent = not self._stream.flush()
         except OSError:
-            self._wants_output = False  # the other side is gone, which the next read notices
+            self._has_unsent = False  # the other side is gone, which the next read notices
 
     def close(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while self._wants_output and (left_s := deadline - time.monotonic()) > 0:
+        while self._has_unsent and (left_s := deadline - time.monotonic()) > 0:
             poll = select.poll()
             poll.register(self._stream, select.POLLOUT)
             poll.poll(left_s * 1000)
@@ -267,7 +267,7 @@ class ZmqConnection(Connection):
             pass  # ZeroMQ has given the connection up; the interchange asks for lost messages afterwards
 
     def receive(self) -> list[list[Any]]:
-        messages, self._given_back = self._given_back, []
+        messages, self._requeued = self._requeued, []
         try:
             for _ in range(_BURST):
                 messages.append(receive(self._sock))
@@ -277,7 +277,7 @@ class ZmqConnection(Connection):
 
     def has_input(self) -> bool:
         # ZeroMQ's descriptor is edge-triggered: never sleep on it with events pending.
-        return bool(self._given_back or int(self._sock.getsockopt(EVENTS)) & POLLIN)
+        return bool(self._requeued or int(self._sock.getsockopt(EVENTS)) & POLLIN)
 
     def flush(self) -> None:
         """Do nothing: ZeroMQ writes by itself."""

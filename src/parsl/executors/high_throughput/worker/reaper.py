@@ -29,11 +29,11 @@ class Eviction:
         self.kill_at_s = kill_at_s
         #: Whether no process is left, as of the last look.
         self.is_over = False
-        self._asked: set[int] = set()
+        self._signalled: set[int] = set()
         self._clear_since: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Eviction asked={len(self._asked)} is_over={self.is_over}>"
+        return f"<Eviction signalled={len(self._signalled)} is_over={self.is_over}>"
 
     def advance(self, left: set[int], has_undecided: bool, now_s: float) -> tuple[int, set[int]]:
         """Decide what to do about the processes that are left.
@@ -55,7 +55,7 @@ class Eviction:
         )
         if now_s >= self.kill_at_s:
             return signal.SIGKILL, left
-        new, self._asked = left - self._asked, self._asked | left
+        new, self._signalled = left - self._signalled, self._signalled | left
         return signal.SIGTERM, new
 
 
