@@ -1,6 +1,6 @@
 """A cluster and an executor that exist only in simulated time.
 
-The executor is a real :class:`BlockProviderExecutor`, looked after by a real :class:`JobStatusPoller`
+The executor is a real :class:`BlockProviderExecutor`, scaled by a real :class:`JobStatusPoller`
 without its thread; the batch scheduler, the managers and the clock are simulated, one second a tick.
 Whatever must never happen is an AssertionError in the tick in which it happens.
 """
@@ -227,7 +227,7 @@ class Farm(BlockProviderExecutor):
     def prepare_scale_in(self, block_ids: list[str]) -> list[str]:
         for block_id in block_ids:
             block = self.managed.get(block_id)
-            assert block is None or not block.ends_s, f"busy block {block_id} is given back"
+            assert block is None or not block.ends_s, f"busy block {block_id} is scaled in"
             if block is not None:
                 block.is_leaving = True
         return block_ids

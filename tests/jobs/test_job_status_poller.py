@@ -67,7 +67,7 @@ class PlainExecutor(ParslExecutor):
 
 @pytest.fixture
 def watch() -> Iterator[Callable[..., JobStatusPoller]]:
-    """Start executors and have them looked after by a poller that, left alone, looks once an hour."""
+    """Start executors and a poller for them that, without news, updates them once an hour."""
     pollers: list[JobStatusPoller] = []
     watched: list[LocalExecutor] = []
 

@@ -74,7 +74,7 @@ def test_its_jobs_are_cancelled(make_cluster, start_driver, wait_until, way):
         os.kill(driver.process.pid, number)
         if way == "two SIGINTs":
             log = driver.directory / "r/000/parsl.log"
-            wait_until(lambda: "gives back blocks" in log.read_text())
+            wait_until(lambda: "cancels blocks" in log.read_text())
             os.kill(driver.process.pid, number)
     (driver.directory / "end").touch()
     assert driver.wait(60) != 0 or way == "its end"

@@ -117,7 +117,7 @@ def test_ctrl_c_of_a_terminal_reaches_the_whole_group(
 def test_a_second_ctrl_c_is_immediate(start_driver: StartDriver, wait_until: WaitUntil) -> None:
     driver = start_busy(start_driver, wait_until)
     os.kill(driver.process.pid, signal.SIGINT)
-    wait_until(lambda: (driver.directory / "r/000/parsl.log").read_text().count("gives back blocks"), 60)
+    wait_until(lambda: (driver.directory / "r/000/parsl.log").read_text().count("cancels blocks"), 60)
     begin_s = time.monotonic()
     os.kill(driver.process.pid, signal.SIGINT)
     assert driver.wait(60) != 0

@@ -71,7 +71,7 @@ def test_tasks_of_several_nodes_share_a_job_of_a_parallel_environment(tmp_path: 
 def test_a_job_that_is_held_is_told_of(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert facts["heard"] == [
-        "Executor htex: job 1 will not start until it is released. The scheduler says: held"
+        "Executor htex: job 1 will not start until it is released. The scheduler reports: held"
     ]
     assert facts["job"] == "1"
 
