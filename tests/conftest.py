@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests import leftovers
+from tests.support import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,23 +28,17 @@ _LEFTOVER_GRACE_S = 15.0
 
 
 class WaitUntil(Protocol):
-    """See :func:`wait_until`."""
+    """See :func:`tests.support.waiting.wait_until`."""
 
-    def __call__(self, predicate: Callable[[], object], timeout_s: float = 60.0, what: str = "") -> None: ...
+    def __call__(
+        self, predicate: Callable[[], object], timeout_s: float = 60.0, what: str = ""
+    ) -> object: ...
 
 
 @pytest.fixture
 def wait_until() -> WaitUntil:
-    """Wait for a condition, ``wait_until(future.done, timeout_s=10)``; fails when it stays false."""
-
-    def wait(predicate: Callable[[], object], timeout_s: float = 60.0, what: str = "") -> None:
-        deadline_s = time.monotonic() + timeout_s
-        while not predicate():
-            if time.monotonic() > deadline_s:
-                pytest.fail(f"Waited {timeout_s} s in vain for {what or 'a condition'}.")
-            time.sleep(0.005)
-
-    return wait
+    """Wait for a condition, as in ``wait_until(future.done, timeout_s=10)``; fails if it stays false."""
+    return waiting.wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +66,10 @@ def _ctrl_c_reaches_scripts() -> None:
 def _no_processes_left() -> Iterator[None]:
     mark = leftovers.mark_this_process()
     yield
-    deadline_s = time.monotonic() + _LEFTOVER_GRACE_S
-    while (left := leftovers.find(mark)) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    if left:
+    try:
+        waiting.wait_until(lambda: not leftovers.find(mark), _LEFTOVER_GRACE_S)
+    except AssertionError:
+        left = leftovers.find(mark)
         found = "\n".join(leftovers.describe(process) for process in left)
         leftovers.kill(left)
         pytest.fail(f"Tests left processes behind (killed now):\n{found}")

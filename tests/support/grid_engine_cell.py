@@ -23,8 +23,8 @@ from tests.support.private_machine import (
     on_host,
     run_as_init,
     run_in_namespaces,
-    wait_for,
 )
+from tests.support.waiting import wait_until
 
 HOSTS = ("g1", "g2")
 SLOTS = 4
@@ -116,11 +116,11 @@ def start() -> None:
     (PRIVATE / "tmp").chmod(0o1777)
     _make_cell()
     _start_daemon("qmaster", ["sge_qmaster"])
-    wait_for(lambda: _qconf("-sconf").returncode == 0, "Grid Engine's qmaster answers")
+    wait_until(lambda: _qconf("-sconf").returncode == 0, 20, "Grid Engine's qmaster answers")
     _configure()
     for host in HOSTS:
         _start_daemon(f"execd-{host}", on_host(host, ["sge_execd"]))
-    wait_for(_all_hosts_are_up, "the hosts of Grid Engine are up", 40)
+    wait_until(_all_hosts_are_up, 40, "the hosts of Grid Engine are up")
 
 
 def _make_cell() -> None:

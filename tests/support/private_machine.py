@@ -10,8 +10,7 @@ import pwd
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import parsl
@@ -91,15 +90,6 @@ def run_as_init(command: Sequence[str]) -> int:
         pid, status = os.wait()
         if pid == child.pid:
             return os.waitstatus_to_exitcode(status)
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
-    """Wait for a condition; TimeoutError names ``what`` if it does not come true."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"{what}: not after {timeout_s} s")
-        time.sleep(0.02)
 
 
 def _add_user(directory: Path) -> None:

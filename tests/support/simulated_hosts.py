@@ -48,6 +48,7 @@ def run_among_hosts(
         directory: for the node file, the script and its working directory.
         timeout_s: for all of it.
     """
+    sources, tests = Path(parsl.__file__).absolute().parents[1], Path(__file__).absolute().parents[2]
     program = directory / "program.py"
     program.write_text(script)
     command = [sys.executable, __file__, str(directory), *hosts]
@@ -58,7 +59,7 @@ def run_among_hosts(
         timeout=timeout_s,
         check=False,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(Path(parsl.__file__).absolute().parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(sources), str(tests)])},
     )
 
 

@@ -20,8 +20,8 @@ from tests.support.private_machine import (
     on_host,
     run_as_init,
     run_in_namespaces,
-    wait_for,
 )
+from tests.support.waiting import wait_until
 
 NODES = ("n1", "n2", "n3", "n4")
 
@@ -85,7 +85,7 @@ def start(directory: Path) -> None:
     _start_daemon(directory / "slurmctld.log", ["slurmctld", "-D"])
     for node in NODES:
         _start_daemon(directory / f"slurmd-{node}.log", on_host(node, ["slurmd", "-D", "-N", node]))
-    wait_for(_all_nodes_are_idle, f"the nodes of Slurm are idle; logs in {directory}")
+    wait_until(_all_nodes_are_idle, 20, f"the nodes of Slurm are idle; logs in {directory}")
 
 
 def _start_munge() -> None:

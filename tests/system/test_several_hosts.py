@@ -20,6 +20,7 @@ import parsl
 from parsl import Config, HighThroughputExecutor, python_app
 from parsl.launchers import MpiExecLauncher
 from parsl.providers import LocalProvider
+from tests.support.waiting import wait_until
 
 @python_app
 def where(directory, needed):
@@ -63,11 +64,9 @@ def test_tasks_of_a_host_that_is_cut_off_run_elsewhere(tmp_path):
 meeting = tempfile.mkdtemp()
 with parsl.load(config(heartbeat_period=1, heartbeat_threshold=3)) as kernel:
     tasks = [where(meeting, 7) for _ in range(6)]  # they wait for a seventh
-    while len(os.listdir(meeting)) < 6:
-        pass
+    wait_until(lambda: len(os.listdir(meeting)) >= 6)
     subprocess.run(["ip", "link", "set", open("north.link").read(), "down"], check=True)
-    while len(kernel.executors["HighThroughputExecutor"].connected_managers()) > 2:
-        pass
+    wait_until(lambda: len(kernel.executors["HighThroughputExecutor"].connected_managers()) <= 2)
     open(os.path.join(meeting, "seventh"), "w").close()
     hosts = [task.result(timeout=40) for task in tasks]
 print(sorted(set(hosts)))
@@ -88,15 +87,12 @@ options.retries = 0
 with parsl.load(options) as kernel:
     htex = kernel.executors["HighThroughputExecutor"]
     tasks = [where(meeting, 7) for _ in range(6)]  # they wait for a seventh
-    while len(os.listdir(meeting)) < 6:
-        pass
+    wait_until(lambda: len(os.listdir(meeting)) >= 6)
     before = sorted(m["manager"] for m in htex.connected_managers())
     link = open("north.link").read()
     subprocess.run(["ip", "link", "set", link, "down"], check=True)
     open(os.path.join(meeting, "seventh"), "w").close()  # north's tasks end while nobody hears of it
-    done = 0
-    while done < 4:
-        done = sum(task.done() for task in tasks)
+    wait_until(lambda: sum(task.done() for task in tasks) >= 4)
     end = time.monotonic() + 3  # several heartbeats
     while time.monotonic() < end:
         time.sleep(0.01)
@@ -122,18 +118,15 @@ meeting = tempfile.mkdtemp()
 with parsl.load(config(heartbeat_period=0.5, heartbeat_threshold=3)) as kernel:
     htex = kernel.executors["HighThroughputExecutor"]
     tasks = [where(meeting, 7) for _ in range(6)]  # they wait for a seventh
-    while len(os.listdir(meeting)) < 6:
-        pass
+    wait_until(lambda: len(os.listdir(meeting)) >= 6)
     workers = [int(name.removeprefix("north")) for name in os.listdir(meeting) if name.startswith("north")]
     link = open("north.link").read()
     subprocess.run(["ip", "link", "set", link, "down"], check=True)
-    while len(htex.connected_managers()) > 2:
-        time.sleep(0.01)
+    wait_until(lambda: len(htex.connected_managers()) <= 2)
     open(os.path.join(meeting, "seventh"), "w").close()  # north ends its tasks as well: too late
     hosts = [task.result(timeout=60) for task in tasks]
     subprocess.run(["ip", "link", "set", link, "up"], check=True)
-    while any(psutil.pid_exists(pid) for pid in workers):
-        time.sleep(0.01)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in workers))
     assert len(htex.connected_managers()) == 2
     assert sum(task.task_record.fail_count for task in tasks) == 2
     again = {where(meeting, 1).result(timeout=40) for _ in range(20)}

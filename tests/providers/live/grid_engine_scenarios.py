@@ -24,7 +24,7 @@ from tests.providers.live.scenario import (
     keep_busy,
     run_named,
     started_at_s,
-    wait_for,
+    wait_until,
 )
 
 
@@ -91,19 +91,19 @@ def ensemble() -> dict[str, Any]:
     with parsl.load(config(init_blocks=2, max_blocks=2)) as kernel:
         executor: Any = kernel.executors["htex"]
         load_s = gap_s(begin_s)
-        wait_for(lambda: len(executor.blocks_to_job_id) == 2, "both jobs are submitted")
+        wait_until(lambda: len(executor.blocks_to_job_id) == 2, 20, "both jobs are submitted")
         submitted_s = gap_s(begin_s)
         tasks = [where(0.05) for _ in range(100)]
-        wait_for(lambda: any(task.done() for task in tasks), "a first result", 30)
+        wait_until(lambda: any(task.done() for task in tasks), 30, "a first result")
         first_s = gap_s(begin_s)
         job_ids = [str(job_id) for job_id in executor.blocks_to_job_id.values()]
         since_start_s = gap_s(min(map(started_at_s, job_ids)))
-        wait_for(lambda: len(executor.connected_managers()) == 2, "both jobs run", 30)
+        wait_until(lambda: len(executor.connected_managers()) == 2, 30, "both jobs run")
         places = {task.result(timeout=30) for task in tasks}
         all_s = gap_s(begin_s)
         exit_began_s = time.time()
     exit_s = gap_s(exit_began_s)
-    wait_for(lambda: not jobs(), "no job is left", 60)
+    wait_until(lambda: not jobs(), 60, "no job is left")
     return {
         "load_s": load_s,
         "submitted_s": submitted_s,
@@ -135,7 +135,7 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
     directory.mkdir()
     with watch() as queue, parsl.load(config(**options)) as kernel:
         task = first_long_then_short(str(directory))
-        wait_for(lambda: bool(os.listdir(directory)), "the task runs", 30)
+        wait_until(lambda: bool(os.listdir(directory)), 30, "the task runs")
         first = os.listdir(directory)[0]
         lost_s = time.time()
         if end:
@@ -148,11 +148,11 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
             "next_start_after_loss_s": round(started_at_s(second) - lost_s, 3),
         }
         executor: Any = kernel.executors["htex"]
-        wait_for(lambda: executor.status()["0"].terminal, "the end of the first job is known", 30)
+        wait_until(lambda: executor.status()["0"].terminal, 30, "the end of the first job is known")
         facts["state"] = executor.status_facade["0"].state.name
         exit_began_s = time.time()
     facts["exit_s"] = gap_s(exit_began_s)
-    wait_for(lambda: not jobs(), "no job is left", 60)
+    wait_until(lambda: not jobs(), 60, "no job is left")
     return {**facts, "most": queue.most}
 
 
@@ -170,7 +170,7 @@ def drain() -> dict[str, Any]:
     """Blocks that end themselves every two seconds, while there are always tasks."""
     with watch() as queue, parsl.load(config(drain_period=2)) as kernel:
         states = keep_busy(kernel.executors["htex"], where, blocks=3)
-    wait_for(lambda: not jobs(), "no job is left", 60)
+    wait_until(lambda: not jobs(), 60, "no job is left")
     return {"states": states, "most": queue.most}
 
 
@@ -199,7 +199,7 @@ def mpi() -> dict[str, Any]:
             for size, output in zip(sizes, outputs, strict=True)
         ]
         codes = [task.result(timeout=60) for task in tasks]
-    wait_for(lambda: not jobs(), "no job is left", 60)
+    wait_until(lambda: not jobs(), 60, "no job is left")
     return {"codes": codes, "hosts": [sorted(Path(output).read_text().split()) for output in outputs]}
 
 
@@ -249,7 +249,7 @@ def scaling() -> dict[str, Any]:
         while len(used) < 3 and time.monotonic() < until_s:  # a busy machine starts blocks slowly
             used |= {task.result(timeout=40)[1] for task in [where(0.5) for _ in range(36)]}
         done_s = time.time()
-        wait_for(lambda: not jobs(), "all blocks are given back", 60)
+        wait_until(lambda: not jobs(), 60, "all blocks are given back")
         given_back_s = gap_s(done_s)
         again = where(0).result(timeout=30)
     return {"most": queue.most, "used": len(used), "given_back_s": given_back_s, "again": again}
@@ -260,7 +260,7 @@ def aurora() -> dict[str, Any]:
     facts = aurora_workflows.run_tiles(
         "GridEngineProvider(walltime='0:30:00', worker_init='export HOME={home}; cd {here}')"
     )
-    wait_for(lambda: not jobs(), "no job is left", 60)
+    wait_until(lambda: not jobs(), 60, "no job is left")
     return facts
 
 

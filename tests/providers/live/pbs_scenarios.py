@@ -23,7 +23,7 @@ from tests.providers.live.scenario import (
     gap_s,
     hearing,
     run_named,
-    wait_for,
+    wait_until,
 )
 
 
@@ -93,10 +93,10 @@ def ensemble() -> dict[str, Any]:
     with cluster() as pbs:
         begin_s = time.time()
         with parsl.load(config()):
-            wait_for(lambda: bool(pbs.jobs()), "the job is submitted")
+            wait_until(lambda: bool(pbs.jobs()), 20, "the job is submitted")
             submitted_s = gap_s(begin_s)
             tasks = [where(0.05) for _ in range(100)]
-            wait_for(lambda: any(task.done() for task in tasks), "a first result", 30)
+            wait_until(lambda: any(task.done() for task in tasks), 30, "a first result")
             first_s = gap_s(begin_s)
             since_start_s = elapsed_since_start(1)
             for task in tasks:
@@ -120,7 +120,7 @@ def busy_end() -> dict[str, Any]:
         with parsl.load(config(init_blocks=2, max_blocks=2)):
             where(0).result(timeout=30)
             where(1000)
-            wait_for(lambda: len(pbs.jobs()) == 2, "both jobs are submitted")
+            wait_until(lambda: len(pbs.jobs()) == 2, 20, "both jobs are submitted")
             exit_began_s = time.time()
         exit_s = gap_s(exit_began_s)
         began = [bool(pbs.wait_for(number, FINISHED).started_s) for number in (1, 2)]
@@ -132,7 +132,7 @@ def _lose_a_job(end: str) -> dict[str, Any]:
     directory.mkdir()
     with cluster() as pbs, parsl.load(config()):
         task = first_long_then_short(str(directory))
-        wait_for(lambda: bool(os.listdir(directory)), "the task runs", 30)
+        wait_until(lambda: bool(os.listdir(directory)), 30, "the task runs")
         lost_s = time.time()
         if end == "walltime":
             pbs.end_walltime(1)
@@ -184,7 +184,7 @@ def held() -> dict[str, Any]:
     with cluster() as pbs:
         pbs.set_scheduling(False)
         with hearing() as heard, parsl.load(config()):
-            wait_for(lambda: bool(pbs.jobs()), "the job is submitted")
+            wait_until(lambda: bool(pbs.jobs()), 20, "the job is submitted")
             pbs.hold(1, by="o", comment="the disks are being repaired")
             heard.wait_until_told(since_s=time.time())
     return heard.facts()

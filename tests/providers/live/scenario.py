@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.private_machine import wait_for
+from tests.support.waiting import wait_until
 
 __all__ = [
     "STAMP",
@@ -32,7 +32,7 @@ __all__ = [
     "keep_busy",
     "run_named",
     "started_at_s",
-    "wait_for",
+    "wait_until",
 ]
 
 #: Shell text for worker_init: notes when the job script begins.
@@ -48,7 +48,7 @@ def run_named(functions: Mapping[str, Any]) -> None:
 def started_at_s(job_id: object) -> float:
     """When the script of a job began; :data:`STAMP` has noted it."""
     note = Path(f"started-{job_id}")
-    wait_for(lambda: note.exists() and note.read_text().endswith("\n"), f"job {job_id} starts", 30)
+    wait_until(lambda: note.exists() and note.read_text().endswith("\n"), 30, f"job {job_id} starts")
     return float(note.read_text())
 
 
@@ -123,7 +123,7 @@ class Heard:
 
     def wait_until_told(self, since_s: float) -> None:
         """Wait until there is a first warning, and note how long that took from this moment on."""
-        wait_for(lambda: bool(self._caught), "the user is told", 60)
+        wait_until(lambda: bool(self._caught), 60, "the user is told")
         self._told_s = gap_s(since_s)
 
     def facts(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tests.providers.live.scenario import (
     keep_busy,
     run_named,
     started_at_s,
-    wait_for,
+    wait_until,
 )
 
 
@@ -123,13 +123,13 @@ def htex(kernel: Any) -> Any:
 def job_of(kernel: Any, block: str = "0") -> str:
     """The job of a block, as soon as it has been submitted."""
     executor = htex(kernel)
-    wait_for(lambda: block in executor.blocks_to_job_id, f"block {block} is submitted")
+    wait_until(lambda: block in executor.blocks_to_job_id, 20, f"block {block} is submitted")
     return str(executor.blocks_to_job_id[block])
 
 
 def wait_for_start(directory: Path) -> str:
     """Wait until `first_long_then_short` runs; returns the id of its job."""
-    wait_for(lambda: bool(os.listdir(directory)), "the task runs", 30)
+    wait_until(lambda: bool(os.listdir(directory)), 30, "the task runs")
     return os.listdir(directory)[0]
 
 
@@ -153,7 +153,7 @@ def ensemble() -> dict[str, Any]:
         job_id = job_of(kernel)
         submitted_s = gap_s(begin_s)
         tasks = [where(0.05) for _ in range(100)]
-        wait_for(lambda: any(task.done() for task in tasks), "a first result", 30)
+        wait_until(lambda: any(task.done() for task in tasks), 30, "a first result")
         first_s = gap_s(begin_s)
         since_start_s = elapsed_since_start(job_id)
         places = sorted({task.result(timeout=30) for task in tasks})
@@ -190,7 +190,7 @@ def scaling() -> dict[str, Any]:
         tasks = [where(1.0) for _ in range(24)]
         hosts = {task.result(timeout=40) for task in tasks}
         done_s = time.time()
-        wait_for(lambda: not jobs(), "all blocks are given back", 60)
+        wait_until(lambda: not jobs(), 60, "all blocks are given back")
         given_back_s = gap_s(done_s)
         again = where(0).result(timeout=30)
     return {
@@ -244,10 +244,10 @@ def suspended() -> dict[str, Any]:
     with parsl.load(config(blocks)) as kernel:
         task = run_until(str(go))
         job = job_of(kernel)
-        wait_for(lambda: go.with_name("began").exists(), "the task runs", 30)
+        wait_until(lambda: go.with_name("began").exists(), 30, "the task runs")
         worker = psutil.Process(int(go.with_name("began").read_text()))
         slurm("scontrol", "suspend", job)
-        wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, "the worker is stopped", 30)
+        wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, 30, "the worker is stopped")
         state = slurm("squeue", "-h", "-j", job, "-o", "%T").strip()
         slurm("scontrol", "resume", job)
         go.touch()
@@ -266,7 +266,7 @@ def busy_end() -> dict[str, Any]:
         before = sorted(slurm("squeue", "-h", "-o", "%T").split())
         exit_began_s = time.time()
     facts = give_back(exit_began_s)
-    wait_for(lambda: not jobs("COMPLETING"), "the nodes are free", 60)
+    wait_until(lambda: not jobs("COMPLETING"), 60, "the nodes are free")
     processes = slurm("ps", "-eo", "args").count("process_worker_pool")
     began = sorted(path.name for path in Path().glob("started-*"))
     return {"before": before, "processes": processes, "began": began, **facts}
@@ -291,16 +291,16 @@ def frozen() -> dict[str, Any]:
         os.kill(controller, signal.SIGSTOP)
         try:
             tasks = [where(1.0) for _ in range(16)]
-            wait_for(lambda: len(executor.status_facade) > 1, "a submission that nobody answers", 60)
+            wait_until(lambda: len(executor.status_facade) > 1, 60, "a submission that nobody answers")
             time.sleep(3)  # in which there are others
             executor.status()
             during = [status.state.name for status in executor.status_facade.values()]
         finally:
             os.kill(controller, signal.SIGCONT)
         hosts = {task.result(timeout=60) for task in tasks}
-        wait_for(lambda: len(jobs()) <= 2, "the jobs that nobody knew of are gone", 30)
+        wait_until(lambda: len(jobs()) <= 2, 30, "the jobs that nobody knew of are gone")
         after = executor.status()["0"].state.name
-    wait_for(lambda: not jobs(), "no job is left", 60)
+    wait_until(lambda: not jobs(), 60, "no job is left")
     return {"during": during, "after": after, "most": queue.most, "hosts": len(hosts), "left": jobs()}
 
 
@@ -384,7 +384,7 @@ def mpich() -> dict[str, Any]:
             run_ranks(command, parsl_resource_specification=size, stdout=output).result(timeout=40)
         whole_block = {"num_nodes": 4, "ranks_per_node": 1}
         endless = run_ranks("sleep 1000", parsl_resource_specification=whole_block)
-        wait_for(lambda: _sleepers() == 4, "its ranks run")
+        wait_until(lambda: _sleepers() == 4, 20, "its ranks run")
         endless.cancel()
         again = run_ranks(
             "hostname", parsl_resource_specification=whole_block, stdout=os.path.abspath("again")
