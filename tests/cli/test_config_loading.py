@@ -52,7 +52,7 @@ def test_every_configuration_of_a_file_is_found_once(write):
 def test_a_function_can_make_it(write):
     path = write("def make():\n    return Config(run_dir='made')")
     assert labels(load_configs(f"{path}:make")) == {"make": "made"}
-    assert "name it, as in" in error(load_configs(path))
+    assert "name the function, as in" in error(load_configs(path))
 
 
 def test_a_module_can_have_it(write):
@@ -98,7 +98,7 @@ def test_what_a_file_prints_is_not_in_the_answer(write, capsys):
         ("import nosuchmodule", "Install nosuchmodule"),
         ("raise SystemExit('no')", "sys.exit('no')"),
         ("c = 1 / 0", "in line 3: c = 1 / 0"),
-        ("pass", "there is no Config in it"),
+        ("pass", "it has no Config"),
     ],
 )
 def test_a_file_that_cannot_be_used(write, text, words):
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_used(write, text, words):
     [
         ("missing.py", "No such file"),
         ("no_such_module_here", "No module named"),
-        ("config.py:nothing", "there is no nothing in it"),
+        ("config.py:nothing", "it has no nothing"),
         ("config.py:number", "number is a int, not a Config"),
         ("config.py:broken", "ZeroDivisionError"),
     ],
@@ -155,4 +155,4 @@ def test_functions_that_may_make_a_configuration_are_named(write):
         "from os.path import join\ndef _inner(): pass\ndef small(): return 1\ndef large(): return 1"
     )
     assert "config.py:small (there are small, large)" in error(load_configs(target))
-    assert "there is no smal in it, but small, large" in error(load_configs(f"{target}:smal"))
+    assert "it has no smal, but small, large" in error(load_configs(f"{target}:smal"))

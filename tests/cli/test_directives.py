@@ -26,11 +26,11 @@ def said(doctor):
     [
         ("PBSProProvider(scheduler_options='# PBS -l place=pack')", "as in '#PBS -l place=pack'"),
         ("PBSProProvider(scheduler_options='#pbs -l place=pack')", "as in '#PBS -l place=pack'"),
-        ("PBSProProvider(scheduler_options='#SBATCH -C gpu')", "a comment to this scheduler: '#SBATCH -C"),
-        ("SlurmProvider(scheduler_options='#PBS -l ngpus=1')", "begin with #SBATCH and a blank"),
+        ("PBSProProvider(scheduler_options='#SBATCH -C gpu')", "takes for a comment: '#SBATCH -C"),
+        ("SlurmProvider(scheduler_options='#PBS -l ngpus=1')", "Begin it with #SBATCH and a space"),
         ("LSFProvider(scheduler_options='# BSUB -x')", "as in '#BSUB -x'"),
         ("GridEngineProvider(scheduler_options='# $ -l mem=1G')", "as in '#$ -l mem=1G'"),
-        ("PBSProProvider(select_options='ngpus=4:ncpus=8')", "PBS is given ncpus twice"),
+        ("PBSProProvider(select_options='ngpus=4:ncpus=8')", "PBS would get ncpus twice"),
     ],
 )
 def test_what_the_scheduler_would_take_for_a_comment(said, provider, words):
@@ -51,7 +51,7 @@ def test_what_the_scheduler_would_take_for_a_comment(said, provider, words):
     ],
 )
 def test_what_the_scheduler_is_given_twice(said, provider, words):
-    [text] = [text for text in said(provider, "warning") if "Parsl reckons with that" in text]
+    [text] = [text for text in said(provider, "warning") if "Parsl uses the latter" in text]
     assert words in text
 
 
@@ -80,7 +80,7 @@ def test_a_directive_may_be_indented_in_the_configuration(tmp_path):
     [
         (MPIEXEC.format("--ppn 12"), 2, "--ppn 12, but 2 managers are started"),
         (MPIEXEC.format("-ppn=12 --depth 8"), 2, "-ppn 12, but 2 managers"),
-        (MPIEXEC.format("-n 12 --ppn 12"), 1, "-n 12: so many managers are started on the block's 1 node,"),
+        (MPIEXEC.format("-n 12 --ppn 12"), 1, "-n 12: that many managers start on the block's 1 node,"),
         ("SrunLauncher(overrides='--ntasks-per-node=8')", 2, "--ntasks-per-node 8, but 2 managers"),
         ("SrunLauncher(overrides='-n 8')", 2, "on the block's 2 nodes, each with all workers"),
     ],
@@ -112,7 +112,7 @@ NOT_ALONE = "exclusive=False, launcher=SrunLauncher()"
         ("launcher=SrunLauncher()", False),
     ],
 )
-def test_a_share_of_a_node_is_one_core_unless_somebody_says_more(doctor, options, is_told):
+def test_a_share_of_a_node_is_one_core_unless_more_is_requested(doctor, options, is_told):
     for executor, launcher in {
         "HighThroughputExecutor": "SrunLauncher",
         "MPIExecutor": "SimpleLauncher",

@@ -58,7 +58,7 @@ def test_an_environment_that_is_not_there(doctor, pbs, home):
 def test_an_environment_that_is_not_there_is_seen_without_running_worker_init(doctor, pbs, home):
     found = doctor.run(str(GUIDE / "config.py"), "--no-worker-init")
     assert of_level(found, "error") == [
-        ("worker_init", f"it sources $HOME/_env/bin/activate, and there is no {home}/_env/bin/activate. ")
+        ("worker_init", f"it sources $HOME/_env/bin/activate, but {home}/_env/bin/activate does not exist. ")
     ]
 
 
@@ -100,7 +100,7 @@ def test_a_dry_run_is_made_but_if_the_user_does_not_want_it(doctor, slurm, tmp_p
     assert "not done" in text
     assert not (tmp_path / "sbatch.log").exists()
     found = doctor.check(SLURM)
-    assert ("dry run", "`sbatch --test-only` takes the job: sbatch: Job 7 to start at noon ") in of_level(
+    assert ("dry run", "`sbatch --test-only` accepts the job: sbatch: Job 7 to start at noon ") in of_level(
         found, "ok"
     )
     assert (tmp_path / "sbatch.log").read_text().startswith("--test-only ")
@@ -168,11 +168,11 @@ def provider_findings(doctor, provider, level, executor="HighThroughputExecutor"
             "bind_cmd='--cpu-bind'",
         ),
         ("PBSProProvider(scheduler_options='-l filesystems=home')", "error", "#PBS -l filesystems=home"),
-        ("PBSProProvider(worker_init='#PBS -q debug')", "warning", "too late"),
+        ("PBSProProvider(worker_init='#PBS -q debug')", "warning", "does not read there"),
         ("LocalProvider(launcher=JsrunLauncher())", "error", "jsrun is not on the PATH here"),
         ("SlurmProvider(launcher=AprunLauncher())", "warning", "aprun is not on the PATH here. It may be"),
-        ("LocalProvider(nodes_per_block=3, launcher=SrunLauncher())", "warning", "this is no batch job"),
-        ("PBSProProvider(max_blocks=0, init_blocks=0)", "error", "never a node"),
+        ("LocalProvider(nodes_per_block=3, launcher=SrunLauncher())", "warning", "this is not a batch job"),
+        ("PBSProProvider(max_blocks=0, init_blocks=0)", "error", "never be a node"),
         ("PBSProProvider(max_blocks=1, init_blocks=2)", "warning", "init_blocks is 2"),
     ],
 )
@@ -215,12 +215,12 @@ def test_one_mpi_task_at_a_time_is_worth_a_note(doctor):
         (", cores_per_worker=9", "error", "No worker fits"),
         (", max_workers_per_node=16", "warning", "fewer than max_workers_per_node=16"),
         (", max_workers_per_node=8", "ok", "8 on each node, with 8 CPUs"),
-        (", address='127.0.0.1'", "error", "leads to that node itself"),
+        (", address='127.0.0.1'", "error", "this means that node itself"),
         (", address='no such host'", "error", "cannot resolve"),
-        (", address='192.0.2.77'", "warning", "no address of this host"),
+        (", address='192.0.2.77'", "warning", "not an address of this host"),
         (", launch_cmd='start {nothing}'", "error", "cannot be filled in"),
         (", drain_period=3600", "warning", "jobs end before they begin to drain"),
-        (", worker_logdir_root='/dev/null/logs'", "error", "/dev/null is no directory"),
+        (", worker_logdir_root='/dev/null/logs'", "error", "/dev/null is not a directory"),
     ],
 )
 def test_an_executor_that_does_not_fit_its_nodes(doctor, options, level, words):
@@ -291,7 +291,7 @@ def test_a_run_directory_that_cannot_be_made(doctor, tmp_path):
     found = doctor.check(f"c = Config(run_dir={str(tmp_path / 'file' / 'runs')!r})")
     [(topic, text)] = of_level(found, "error")
     assert topic == "directory"
-    assert "is no directory" in text
+    assert "is not a directory" in text
 
 
 def test_a_provider_of_somebody_elses_is_not_in_the_way(doctor):

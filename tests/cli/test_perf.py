@@ -75,9 +75,12 @@ def test_a_task_that_fails_ends_it(perf):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x = 1", "there is no Config in it"),
+        ("x = 1", "it has no Config"),
         ("import no_such_module", "No module named 'no_such_module'"),
-        (THREADS + "other = Config()", "which of several configurations: my_config.py:config, my_config.py:"),
+        (
+            THREADS + "other = Config()",
+            "one of several configurations: my_config.py:config, my_config.py:",
+        ),
     ],
 )
 def test_without_one_configuration_it_says_why(perf, text, words):

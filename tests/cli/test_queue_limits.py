@@ -129,7 +129,7 @@ esac"""
             "error",
             "allows this. nodes_per_block is 50, but small allows at most 8. nodes_per_block is 50, but",
         ),
-        (100, "note", "large runs no more than 1 of a user's jobs at once: the others wait"),
+        (100, "note", "large runs at most 1 of a user's jobs at once: the others wait"),
     ],
 )
 def test_a_queue_that_passes_jobs_on_to_others(doctor, add_command, home, nodes, level, words):
@@ -172,7 +172,7 @@ def test_the_own_limits_of_a_queue_that_passes_jobs_on_count_first(doctor, add_c
     assert found["error"] == ["walltime is 03:00:00, but prod allows at most 01:00:00."]
     assert [text.partition(":")[0] for text in found["warning"]] == [
         "prod is not enabled now",
-        "max_blocks is 10, but prod takes no more than 2 of a user's jobs",
+        "max_blocks is 10, but prod accepts at most 2 of a user's jobs",
     ]
     found = check_routing_queue(doctor, add_command, "echo Queue: small", own[:1])
     assert [len(found[level]) for level in ("ok", "note", "warning", "error")] == [1, 0, 1, 0]

@@ -118,7 +118,7 @@ def test_an_activated_environment_that_is_not_the_drivers(doctor, home):
     found = check(doctor, fake_python(home / "env" / "bin", "echo ModuleNotFoundError; exit 1"))
     [(level, _, text)] = [one for one in found if one[1] == "python" and one[0] != "ok"]
     assert level == "warning"
-    assert f"worker_init leads to {home}/env/bin/python (no Parsl in it)" in text
+    assert f"worker_init activates {home}/env/bin/python (no Parsl in it)" in text
 
 
 def test_the_drivers_own_environment_is_not_mentioned(doctor, home):
@@ -152,7 +152,7 @@ def test_a_launch_cmd_that_is_beside_the_drivers_python(doctor, home, monkeypatc
     more = ", launch_cmd='process_worker_pool.py --settings {settings} --block_id {block_id}'"
     [(level, topic, text)] = check(doctor, "", more=more)
     assert (level, topic) == ("note", "python")
-    assert f"{home}/driver/bin/process_worker_pool.py is the driver's own" in text
+    assert f"{home}/driver/bin/process_worker_pool.py is that of the driver" in text
 
 
 def test_a_launch_cmd_that_is_not_there(doctor, home, monkeypatch):

@@ -1,21 +1,26 @@
-"""``parsl doctor CONFIG.py``: reports what would fail, before it costs queue time."""
+"""``parsl doctor CONFIG.py``: reports what would fail before it costs queue time."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any, NamedTuple
 
 from parsl.cli.checkup.config_loading import load_configs
-from parsl.cli.checkup.examination import CheckOptions, examine
-from parsl.cli.checkup.report import Report, as_data, as_text
+from parsl.cli.checkup.examination import Examination, examine
+from parsl.cli.checkup.finding import ERROR, WARNING, Finding
+from parsl.cli.checkup.subject import CheckOptions
+from parsl.cli.options import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_MARKS = {"ok": "ok     ", "note": "note   ", "warning": "WARNING", "error": "ERROR  "}
+_WIDTH = 100
 _DESCRIPTION = """\
 Check a configuration: import it, show the job script that would be submitted, and report what would fail.
-The command runs worker_init on this host, in a shell like the job's, and lets the scheduler check the job if
-the scheduler supports that. It submits and starts nothing.
+This runs worker_init on this host, in a shell like that of the job, and lets the scheduler check the job if
+it can. Nothing is submitted or started.
 The exit code is 1 if something would fail.
 """
 
@@ -24,15 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: The command line; by default that of this process.
+        arguments: The command line; the default is that of this process.
 
     Returns:
         1 if something would fail, otherwise 0.
     """
     options = _parse(arguments)
     loaded = load_configs(options.config)
-    check_options = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)
-    examinations = {name: examine(config, check_options) for name, config in loaded.configs.items()}
+    checks = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)
+    examinations = {name: examine(config, checks) for name, config in loaded.configs.items()}
     report = Report(options.config, loaded.findings, examinations)
     if options.json:
         import json
@@ -53,24 +58,116 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-dry-run",
         action="store_true",
-        help="do not have the scheduler check the job (Slurm: sbatch --test-only; Grid Engine: qsub -w v), "
+        help="do not let the scheduler check the job (Slurm: sbatch --test-only; Grid Engine: qsub -w v), "
         "which uses up a job id",
     )
     parser.add_argument("--no-worker-init", action="store_true", help="do not run worker_init here")
     parser.add_argument("--no-script", action="store_true", help="do not show the job script")
     parser.add_argument(
         "--timeout",
-        type=_positive,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
-        help="for worker_init and for the scheduler's check (default: %(default)g)",
+        help="the limit for worker_init and for the scheduler's check (default: %(default)g)",
     )
-    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
 
-def _positive(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise ValueError(text)
-    return seconds
+class Report(NamedTuple):
+    """All findings about a file."""
+
+    target: str
+    #: The findings about the file itself.
+    findings: list[Finding]
+    #: The examinations of the executors, by the name of the configuration.
+    examinations: dict[str, list[Examination]]
+
+    @property
+    def errors(self) -> int:
+        """The number of things that would fail."""
+        return self._count(ERROR)
+
+    @property
+    def warnings(self) -> int:
+        """The number of things that may fail."""
+        return self._count(WARNING)
+
+    def _count(self, level: str) -> int:
+        inner = [entry.findings for entries in self.examinations.values() for entry in entries]
+        return sum(finding.level == level for findings in (self.findings, *inner) for finding in findings)
+
+
+def as_text(report: Report, with_scripts: bool = True) -> str:
+    """Write a report as text: job scripts first, so that the findings are on the screen at the end."""
+    lines: list[str] = []
+    if with_scripts:
+        for name, entries in report.examinations.items():
+            for entry in entries:
+                lines += _script_lines(name, entry)
+    lines += _finding_lines(report.findings)
+    for name, entries in report.examinations.items():
+        for entry in entries:
+            provider = f" with {entry.provider}" if entry.provider else ""
+            lines += [
+                "",
+                f"{name}: {entry.executor} {entry.label!r}{provider}",
+                *_finding_lines(entry.findings),
+            ]
+    return "\n".join([*lines, "", _summary(report)]).lstrip("\n")
+
+
+def _script_lines(name: str, entry: Examination) -> list[str]:
+    lines = []
+    for path, text in entry.job_files.items():
+        shown = [f"  | {line}".rstrip() for line in text.splitlines()]
+        lines += ["", f"{name}: what {entry.label!r} would submit, as {path}", *shown]
+    return lines
+
+
+def _finding_lines(findings: list[Finding]) -> list[str]:
+    from textwrap import wrap
+
+    lines = []
+    for finding in findings:
+        indent = " " * 10
+        style: dict[str, Any] = {"width": _WIDTH, "break_on_hyphens": False, "break_long_words": False}
+        text = f"  {_MARKS[finding.level]} {finding.topic}: {finding.text}"
+        lines += wrap(text, subsequent_indent=indent, **style)
+        if finding.advice:
+            advice = f"-> {finding.advice}"
+            lines += wrap(advice, initial_indent=indent, subsequent_indent=indent + "   ", **style)
+    return lines
+
+
+def _summary(report: Report) -> str:
+    errors, warnings = report.errors, report.warnings
+    if not errors and not warnings:
+        return "Nothing was found that would fail."
+    counted = [_counted(errors, "error"), _counted(warnings, "warning")]
+    found = ", ".join(filter(None, counted))
+    return f"{found}." if errors else f"{found}: nothing is certain to fail."
+
+
+def _counted(number: int, noun: str) -> str:
+    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Return a report as a value of JSON."""
+    return {
+        "target": report.target,
+        "errors": report.errors,
+        "warnings": report.warnings,
+        "findings": [finding._asdict() for finding in report.findings],
+        "configs": [
+            {
+                "name": name,
+                "executors": [
+                    {**entry._asdict(), "findings": [finding._asdict() for finding in entry.findings]}
+                    for entry in entries
+                ],
+            }
+            for name, entries in report.examinations.items()
+        ],
+    }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from parsl.cli.failures.log import Failures, NoFailureLog, read_failures
-from parsl.cli.failures.runs import NoRun, find_run
-from parsl.cli.failures.text import all_failures, counted, task_history
+from parsl.cli.failure_runs import Failures, NoFailureLog, NoRun, find_run, read_failures
+from parsl.cli.failure_text import all_failures, nothing_known, task_history
+from parsl.cli.options import print_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ long, why it failed, what followed, and where the logs are. The command reads fa
 directory. Runs append failures immediately, so the command works during a run, and after it was killed.
 The exit code is 2 if the run does not exist, or the task has no failures.
 """
-_NOTHING = 2
+_NOT_FOUND = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, NoFailureLog) and options.task is None:
             print(error)
             return 0
-        print(f"parsl explain: {error}", file=sys.stderr)
-        return _NOTHING
+        print_error("explain", error)
+        return _NOT_FOUND
     if options.task is not None and options.task not in failures.by_task:
-        print(f"parsl explain: {_nothing_known(failures, options.task)}", file=sys.stderr)
-        return _NOTHING
+        print_error("explain", nothing_known(failures, options.task))
+        return _NOT_FOUND
     _show(failures, options)
     return 0
 
@@ -61,18 +60,6 @@ def _show(failures: Failures, options: argparse.Namespace) -> None:
         print(task_history(failures, task))
 
 
-def _nothing_known(failures: Failures, task: int) -> str:
-    ids = sorted(failures.by_task)
-    some = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
-    text = (
-        f"no failure of task {task} is recorded in {failures.run}: it has succeeded, has not ended, or does "
-        f"not exist. Tasks with failures: {some or 'none'}."
-    )
-    if failures.unfinished:
-        text += f" When the run was over, {counted(failures.unfinished, 'task')} had not ended."
-    return text
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="parsl explain", description=_DESCRIPTION)
     parser.add_argument(
@@ -83,7 +70,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="TASK",
         type=_task_number,
         nargs="?",
-        help="the number of a task; all with failures if not given",
+        help="the number of a task; by default all tasks with failures",
     )
     parser.add_argument(
         "--run-dir",
@@ -91,7 +78,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIRECTORY",
         help="the directory of the runs, Config.run_dir (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
 

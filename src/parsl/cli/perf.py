@@ -7,10 +7,12 @@ import sys
 from ast import literal_eval
 from time import monotonic
 
+from parsl.cli.options import print_error, refuse, seconds
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
     from parsl.config import Config
 
@@ -48,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _measure(config, options, rates)
     except KeyboardInterrupt:
-        print("\nparsl perf: interrupted", file=sys.stderr)
+        print(file=sys.stderr)
+        print_error("perf", "interrupted")
         code = _INTERRUPTED
     if rates and code != _FAILED:
         print(f"{rates[-1]:,.0f} tasks/s in the last batch, {max(rates):,.0f} in the best")
@@ -63,13 +66,13 @@ def _measure(config: Config, options: argparse.Namespace, rates: list[float]) ->
     try:
         kernel = parsl.load(config)
     except ConfigurationError as error:
-        print(f"parsl perf: {error}", file=sys.stderr)
+        print_error("perf", error)
         return _USAGE_ERROR
     with kernel:
         try:
             rates.extend(_measure_batches(options))
         except Exception as error:
-            print(f"parsl perf: a task has failed: {type(error).__name__}: {error}", file=sys.stderr)
+            print_error("perf", f"a task has failed: {type(error).__name__}: {error}")
             return _FAILED
     return 0
 
@@ -147,11 +150,11 @@ def _find_config(target: str) -> Config | None:
         loaded = by_function if by_function.configs else loaded
     for finding in loaded.findings:
         if finding.level == ERROR:
-            print(f"parsl perf: {finding.text} {finding.advice}", file=sys.stderr)
+            print_error("perf", f"{finding.text} {finding.advice}")
             return None
     if len(loaded.configs) != 1:
         names = ", ".join(f"{target}:{name}" for name in loaded.configs)
-        print(f"parsl perf: choose one of several configurations: {names}", file=sys.stderr)
+        print_error("perf", f"choose one of several configurations: {names}")
         return None
     return next(iter(loaded.configs.values()))
 
@@ -174,7 +177,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="parsl_resource_specification of the tasks, such as \"{'priority': 1}\"",
     )
     parser.add_argument(
-        "--time", type=_positive, default=120, metavar="SECONDS", help="the duration of the last batch (120)"
+        "--time", type=seconds, default=120, metavar="SECONDS", help="the duration of the last batch (120)"
     )
     parser.add_argument(
         "--argsize", type=_size, default=0, metavar="BYTES", help="size of an argument of each task (0)"
@@ -196,23 +199,13 @@ def _resources(text: str) -> dict[str, Any]:
     except (SyntaxError, ValueError):
         value = None
     if not isinstance(value, dict):
-        _refuse(text, "a dictionary, such as {'priority': 1}")
+        refuse(text, "a dictionary, such as {'priority': 1}")
     return {"parsl_resource_specification": value}
-
-
-def _positive(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        _refuse(text, "a number of seconds above 0")
-    return seconds
 
 
 def _size(text: str) -> int:
     if not text.isdecimal():
-        _refuse(text, "a number of bytes, 0 or more")
+        refuse(text, "a number of bytes, 0 or more")
     return int(text)
 
 
@@ -221,12 +214,8 @@ def _iteration(text: str) -> str | list[int]:
         return text
     sizes = text.split(",")
     if not all(size.strip().isdecimal() and int(size) for size in sizes):
-        _refuse(text, "estimate, exponential, or numbers of tasks with commas between")
+        refuse(text, "estimate, exponential, or numbers of tasks with commas between")
     return [int(size) for size in sizes]
-
-
-def _refuse(text: str, expected: str) -> NoReturn:
-    raise argparse.ArgumentTypeError(f"{text!r}; expected {expected}")
 
 
 if __name__ == "__main__":

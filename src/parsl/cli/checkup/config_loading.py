@@ -1,4 +1,4 @@
-"""Finding the configurations in a file or a module, without starting what they configure."""
+"""Finds the configurations in a file or a module, without starting Parsl."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from parsl.cli.checkup.finding import ERROR, NOTE, WARNING, Finding
+from parsl.cli.checkup.finding import Finding, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.config import Config
 
-_TOPIC = "import"
+_IMPORT = Topic("import")
 _NODE_FILE = "PBS_NODEFILE"
 
 
 class Loaded(NamedTuple):
-    """The configurations by name, and what was noticed on the way."""
+    """The configurations by name, and the findings about the file."""
 
     configs: dict[str, Config]
     findings: list[Finding]
 
 
-class KernelWanted(BaseException):
-    """The file would start Parsl. Not an Exception: no handler of the file's is to catch it.
+class KernelStarted(BaseException):
+    """The file starts Parsl. This is not an Exception, so that the file's own handlers do not catch it.
 
     Args:
-        config: With which configuration.
+        config: The configuration with which the file starts Parsl.
     """
 
     def __init__(self, config: Config) -> None:
@@ -44,17 +44,17 @@ def load_configs(target: str) -> Loaded:
         target: ``path/to/config.py``, ``package.module``, or one of these with ``:name``.
 
     Returns:
-        The objects of class Config there, or the one of that name, or what a function of that name returns.
+        The objects of class Config, or the one with that name, or the result of the function with that name.
     """
     place, name = split_target(target)
     findings: list[Finding] = []
     with _observed(findings):
         try:
             names = _run(place)
-        except KernelWanted as wanted:
-            text = f"{place} loads Parsl when it is imported: the rest of it was not looked at."
-            findings.append(Finding(NOTE, _TOPIC, text))
-            return Loaded({name or "parsl.load(...)": wanted.config}, findings)
+        except KernelStarted as started:
+            text = f"{place} calls parsl.load when it is imported: the rest of the file was not checked."
+            findings.append(_IMPORT.note(text))
+            return Loaded({name or "parsl.load(...)": started.config}, findings)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
@@ -69,7 +69,7 @@ def load_configs(target: str) -> Loaded:
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """Take ``config.py:name`` apart; the name is empty if there is none."""
+    """Split ``config.py:name``; the name may be empty."""
     place, colon, name = target.rpartition(":")
     if colon and place and name.isidentifier():
         return place, name
@@ -102,14 +102,14 @@ def _choose(names: dict[str, Any], name: str, place: str) -> dict[str, Config]:
         if not found:
             made_by = _functions_of(names)
             raise LookupError(
-                "there is no Config in it. It may be made by a function: name it, as in "
+                "it has no Config. If a function makes one, name the function, as in "
                 f"{place}:{made_by[0] if made_by else 'function'}"
                 + (f" (there are {', '.join(made_by[:5])})" if len(made_by) > 1 else "")
             )
         return {key: value for key, value in found.items() if by_identity[id(value)] == key}
     if name not in names:
         others = [key for key, value in names.items() if isinstance(value, Config)] + _functions_of(names)
-        raise LookupError(f"there is no {name} in it" + (f", but {', '.join(others[:5])}" if others else ""))
+        raise LookupError(f"it has no {name}" + (f", but {', '.join(others[:5])}" if others else ""))
     value = names[name]
     if not isinstance(value, Config) and callable(value):
         value = value()
@@ -119,11 +119,10 @@ def _choose(names: dict[str, Any], name: str, place: str) -> dict[str, Config]:
 
 
 def _functions_of(names: dict[str, Any]) -> list[str]:
-    """The public functions that a file itself has defined."""
+    """Return the public functions that a file itself defines."""
     from types import FunctionType
 
     module = names.get("__name__")
-
     return [
         key
         for key, value in names.items()
@@ -133,7 +132,7 @@ def _functions_of(names: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def _observed(findings: list[Finding]) -> Iterator[None]:
-    """Keep the file from starting a kernel and from writing to stdout, and note what it is warned of."""
+    """Keep the file from starting a kernel and from writing to stdout, and record its warnings."""
     import logging
     import warnings
     from contextlib import redirect_stdout
@@ -141,11 +140,11 @@ def _observed(findings: list[Finding]) -> Iterator[None]:
     from parsl.dataflow.dflow import DataFlowKernel
 
     def refuse(_kernel: object, config: Config) -> None:
-        raise KernelWanted(config)
+        raise KernelStarted(config)
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            findings.append(Finding(WARNING, _TOPIC, record.getMessage()))
+            findings.append(_IMPORT.warning(record.getMessage()))
 
     notes, logger, start = Notes(logging.WARNING), logging.getLogger("parsl"), DataFlowKernel.__init__
     logger.addHandler(notes)
@@ -158,13 +157,13 @@ def _observed(findings: list[Finding]) -> Iterator[None]:
         DataFlowKernel.__init__ = start  # type: ignore[method-assign]
         logger.removeHandler(notes)
     texts = dict.fromkeys(str(warning.message) for warning in caught)
-    findings += [Finding(WARNING, _TOPIC, text) for text in texts]
+    findings += [_IMPORT.warning(text) for text in texts]
 
 
 def _failure(place: str, error: BaseException) -> Finding:
     what = str(error) if isinstance(error, LookupError) and not isinstance(error, KeyError) else _shown(error)
     line = _line(place, error)
-    return Finding(ERROR, _TOPIC, f"{place} cannot be used: {what}{line}", _advice(place, error))
+    return _IMPORT.error(f"{place} cannot be used: {what}{line}", _advice(place, error))
 
 
 def _shown(error: BaseException) -> str:

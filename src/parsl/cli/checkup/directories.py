@@ -1,26 +1,44 @@
-"""Whether directories can be written, and whether other nodes are likely to see them."""
+"""Checks of directories: whether they can be written, and whether other nodes are likely to see them."""
 
 from __future__ import annotations
 
 import os
+import re
+from typing import NamedTuple
 
-from parsl.cli.checkup.finding import ERROR, OK, WARNING, Finding
-from parsl.cli.checkup.mounts import LOCAL_TYPES, Mount, find_mount, read_mounts
+from parsl.cli.checkup.finding import Finding, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from parsl.cli.checkup.subject import Subject
 
-_TOPIC = "directory"
+_DIRECTORY = Topic("directory")
 _MIN_FREE_BYTES = 200 * 2**20
-#: Whatever file system these are on, each node has its own.
+#: Each node has its own of these, whatever the file system.
 _PRIVATE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+#: File systems on the disks or in the memory of one host.
+_LOCAL_TYPES = frozenset(
+    (
+        "aufs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay",
+        "ramfs", "rootfs", "squashfs", "tmpfs", "vfat", "xfs", "zfs",
+    )
+)  # fmt: skip
+#: File systems that a server exports to many hosts.
+_SHARED_TYPES = frozenset(
+    (
+        "9p", "afs", "beegfs", "ceph", "cifs", "daos", "dvs", "glusterfs", "gpfs", "lustre", "nfs",
+        "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs", "vast", "virtiofs", "wekafs",
+    )
+)  # fmt: skip
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def check_directories(subject: Subject) -> list[Finding]:
     """Check the run directory and the log directory.
 
-    The executor's ``working_dir`` is on the nodes, and cannot be checked from here.
+    The executor's ``working_dir`` is on the nodes, so it cannot be checked here.
     """
     named = {
         "run_dir": subject.config.run_dir,
@@ -29,24 +47,24 @@ def check_directories(subject: Subject) -> list[Finding]:
     findings = []
     for name, path in named.items():
         if path:
-            findings += _check(name, os.path.abspath(path), subject)
+            findings += _check_directory(name, os.path.abspath(path), subject)
     return findings
 
 
-def _check(name: str, path: str, subject: Subject) -> list[Finding]:
-    there = _nearest(path)
-    if not os.path.isdir(there):
-        return [Finding(ERROR, _TOPIC, f"{name} is {path}, but {there} is no directory.")]
-    if not os.access(there, os.W_OK | os.X_OK):
-        return [Finding(ERROR, _TOPIC, f"{name} is {path}, but you may not write to {there}.")]
+def _check_directory(name: str, path: str, subject: Subject) -> list[Finding]:
+    existing = _existing_part(path)
+    if not os.path.isdir(existing):
+        return [_DIRECTORY.error(f"{name} is {path}, but {existing} is not a directory.")]
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return [_DIRECTORY.error(f"{name} is {path}, but you may not write to {existing}.")]
     if "\n" in path:
-        return [Finding(ERROR, _TOPIC, f"{name} is {path!r}: a line break in it breaks job scripts.")]
-    findings = [*_check_space(name, there), *_check_sharing(name, path, there, subject)]
-    return findings or [Finding(OK, _TOPIC, f"{name} can be written: {path}")]
+        return [_DIRECTORY.error(f"{name} is {path!r}: job scripts cannot contain the line break.")]
+    findings = [*_check_space(name, existing), *_check_sharing(name, path, existing, subject)]
+    return findings or [_DIRECTORY.ok(f"{name} can be written: {path}")]
 
 
-def _nearest(path: str) -> str:
-    """Return the part of the path that exists: the rest is made when it is needed."""
+def _existing_part(path: str) -> str:
+    """Return the part of the path that exists; the rest is created when it is needed."""
     while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
@@ -56,33 +74,74 @@ def _check_space(name: str, path: str) -> list[Finding]:
     try:
         space = os.statvfs(path)
     except OSError as error:
-        return [Finding(WARNING, _TOPIC, f"{name}: {error}")]
+        return [_DIRECTORY.warning(f"{name}: {error}")]
     free = space.f_bavail * space.f_frsize
     if free >= _MIN_FREE_BYTES or not space.f_blocks:
         return []
-    return [
-        Finding(WARNING, _TOPIC, f"{name} is on a file system with only {free / 2**20:.0f} MB left: {path}.")
-    ]
+    return [_DIRECTORY.warning(f"{name} is on a file system with only {free / 2**20:.0f} MB left: {path}.")]
 
 
-def _check_sharing(name: str, path: str, there: str, subject: Subject) -> list[Finding]:
+def _check_sharing(name: str, path: str, existing: str, subject: Subject) -> list[Finding]:
     if subject.provider is None or (subject.is_local and subject.nodes_per_block == 1):
         return []
-    real = os.path.realpath(there)
+    real = os.path.realpath(existing)
     mount = find_mount(real, read_mounts())
-    reason = _why_private(real, mount)
+    reason = why_private(real, mount)
     if not reason:
         return []
-    text = f"{name} is {path}, {reason}: the nodes have to see it, for scripts, settings and logs."
-    advice = "Use a directory on a shared file system, unless this host and the nodes are the same."
-    return [Finding(WARNING, _TOPIC, text, advice)]
+    text = f"{name} is {path}, {reason}: the nodes need it for scripts, settings and logs."
+    advice = "Use a directory on a shared file system, unless the nodes are this host."
+    return [_DIRECTORY.warning(text, advice)]
 
 
-def _why_private(path: str, mount: Mount | None) -> str:
+def why_private(path: str, mount: Mount | None) -> str:
+    """Return why other nodes probably do not see a path; empty if there is no reason."""
     if mount is not None and mount.is_shared:
         return ""
     if any(path == private or path.startswith(f"{private}/") for private in _PRIVATE):
-        return "which every node has its own of"
-    if mount is not None and mount.kind in LOCAL_TYPES:
+        return "a directory that every node has its own copy of"
+    if mount is not None and mount.kind in _LOCAL_TYPES:
         return f"on a file system of this host ({mount.kind} at {mount.point})"
     return ""
+
+
+class Mount(NamedTuple):
+    """A mounted file system."""
+
+    point: str
+    kind: str
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a server exports the file system."""
+        return self.kind in _SHARED_TYPES or self.kind.startswith("fuse.")
+
+
+def read_mounts(path: str = "/proc/self/mountinfo") -> list[Mount]:
+    """Return the mounted file systems; empty if they are unknown."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return parse_mounts(file.read())
+    except OSError:
+        return []
+
+
+def parse_mounts(text: str) -> list[Mount]:
+    """Read ``/proc/self/mountinfo``."""
+    mounts = []
+    for line in text.splitlines():
+        before, separator, after = line.partition(" - ")
+        words, kinds = before.split(), after.split()
+        if separator and len(words) > 4 and kinds:
+            mounts.append(Mount(_ESCAPED.sub(lambda match: chr(int(match[1], 8)), words[4]), kinds[0]))
+    return mounts
+
+
+def find_mount(path: str, mounts: Sequence[Mount]) -> Mount | None:
+    """Return the file system of a path; the last one mounted at a place hides the others."""
+    best = None
+    for mount in mounts:
+        inside = mount.point == os.sep or path == mount.point or path.startswith(mount.point + os.sep)
+        if inside and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    return best

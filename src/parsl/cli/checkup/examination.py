@@ -1,107 +1,110 @@
-"""All checks of a configuration, in the order in which they are reported."""
+"""Runs all checks of a configuration, in the order in which they are reported."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from parsl.cli.checkup import (
-    addresses,
-    batch_commands,
-    blocks,
-    directives,
-    directories,
-    environments,
-    job_script,
-    launcher_fit,
-    queue_limits,
-    workers,
-)
-from parsl.cli.checkup.finding import ERROR, WARNING, Finding
-from parsl.cli.checkup.subject import Subject, subjects_of
+from parsl.cli.checkup.directories import check_directories
+from parsl.cli.checkup.finding import Finding, Topic
+from parsl.cli.checkup.host import check_addresses, check_blocks, check_commands
+from parsl.cli.checkup.job_script import check_directives, check_dry_run, job_files
+from parsl.cli.checkup.launchers import check_launcher
+from parsl.cli.checkup.queue_limits import check_queue
+from parsl.cli.checkup.subject import CheckOptions, Subject, subjects_of
+from parsl.cli.checkup.worker_init import check_worker_init, probe_subject
+from parsl.cli.checkup.workers import check_workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from parsl.cli.checkup.probe import Probe
     from parsl.config import Config
 
+_DOCTOR, _JOB_SCRIPT = Topic("doctor"), Topic("job script")
 
-class CheckOptions(NamedTuple):
-    """How far the checks may go."""
 
-    #: Whether to have the scheduler check the job, at the cost of a job id.
-    dry_run: bool = True
-    run_worker_init: bool = True
-    #: For worker_init, and for a dry run, in seconds.
-    timeout_s: float = 60.0
+class Check(NamedTuple):
+    """A check, and the subjects to which it applies."""
+
+    find: Callable[[Subject], list[Finding]]
+    applies_to: Callable[[Subject], bool]
 
 
 class Examination(NamedTuple):
-    """What was found out about an executor."""
+    """The findings about an executor."""
 
     label: str
     executor: str
-    #: Empty if it has none.
+    #: The class of the provider; empty without a provider.
     provider: str
     #: The files of a job, text by path.
     job_files: dict[str, str]
     findings: list[Finding]
 
 
-def examine(config: Config, wishes: CheckOptions) -> list[Examination]:
+def _every(_subject: Subject) -> bool:
+    return True
+
+
+def _submits_jobs(subject: Subject) -> bool:
+    return subject.batch is not None
+
+
+def _has_managers(subject: Subject) -> bool:
+    return subject.is_htex
+
+
+def _has_provider(subject: Subject) -> bool:
+    return subject.provider is not None
+
+
+CHECKS = (
+    Check(check_commands, _submits_jobs),
+    Check(check_queue, _submits_jobs),
+    Check(check_directives, _submits_jobs),
+    Check(check_dry_run, _submits_jobs),
+    Check(check_launcher, _has_provider),
+    Check(check_worker_init, _every),
+    Check(check_workers, _has_managers),
+    Check(check_blocks, _has_provider),
+    Check(check_addresses, _has_managers),
+    Check(check_directories, _every),
+)
+
+
+def examine(config: Config, options: CheckOptions) -> list[Examination]:
     """Check all executors of a configuration."""
-    return [_examine(subject, wishes) for subject in subjects_of(config)]
+    return [_examine(subject) for subject in subjects_of(config, options)]
 
 
-def _examine(subject: Subject, wishes: CheckOptions) -> Examination:
+def _examine(subject: Subject) -> Examination:
     findings: list[Finding] = []
-
-    def add(check: Callable[[], list[Finding]]) -> None:
-        findings.extend(_guarded(check))
-
-    files: dict[str, str] = {}
     try:
-        files = job_script.job_files(subject)
+        subject = subject._replace(job_files=job_files(subject))
     except Exception as error:
-        findings.append(Finding(ERROR, "job script", f"it cannot be made: {error}"))
-    probe = _probe(subject, wishes, findings)
-    add(lambda: batch_commands.check_commands(subject))
-    add(lambda: queue_limits.check_queue(subject))
-    add(lambda: directives.check_directives(subject))
-    add(lambda: job_script.check_dry_run(subject, files, wishes.dry_run, wishes.timeout_s))
-    add(lambda: launcher_fit.check_launcher(subject, probe))
-    add(lambda: environments.check_environment(subject, probe, wishes.timeout_s))
-    add(lambda: workers.check_workers(subject, probe))
-    add(lambda: blocks.check_blocks(subject))
-    add(lambda: addresses.check_addresses(subject))
-    add(lambda: directories.check_directories(subject))
+        findings.append(_JOB_SCRIPT.error(f"it cannot be made: {error}"))
+    if subject.options.run_worker_init:
+        try:
+            subject = subject._replace(probe=probe_subject(subject))
+        except Exception as error:
+            findings.append(_not_checked(error))
+    for check in CHECKS:
+        findings += _run_check(check, subject)
     return Examination(
         label=str(getattr(subject.executor, "label", "")),
         executor=type(subject.executor).__name__,
         provider="" if subject.provider is None else subject.provider_name,
-        job_files=files,
+        job_files=dict(subject.job_files),
         findings=findings,
     )
 
 
-def _probe(subject: Subject, wishes: CheckOptions, findings: list[Finding]) -> Probe | None:
-    if not wishes.run_worker_init:
-        return None
+def _run_check(check: Check, subject: Subject) -> list[Finding]:
+    # A check that fails on an unusual provider must not prevent the others.
     try:
-        return environments.probe_subject(subject, wishes.timeout_s)
-    except Exception as error:
-        findings.append(_not_checked(error))
-        return None
-
-
-def _guarded(check: Callable[[], list[Finding]]) -> list[Finding]:
-    """One check that meets something unheard-of must not keep the others from their say."""
-    try:
-        return check()
+        return check.find(subject) if check.applies_to(subject) else []
     except Exception as error:
         return [_not_checked(error)]
 
 
 def _not_checked(error: Exception) -> Finding:
-    return Finding(WARNING, "doctor", f"a check could not be made: {type(error).__name__}: {error}")
+    return _DOCTOR.warning(f"a check could not be made: {type(error).__name__}: {error}")

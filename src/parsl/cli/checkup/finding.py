@@ -1,17 +1,11 @@
-"""What a check has found."""
+"""The result of a check."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: It is as it should be.
-OK = "ok"
-#: Worth knowing.
-NOTE = "note"
-#: May fail, or be a waste.
-WARNING = "warning"
-#: Would fail.
-ERROR = "error"
+#: The levels: all is well; worth knowing; may fail, or wastes something; would fail.
+OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
 
 
 class Finding(NamedTuple):
@@ -19,13 +13,42 @@ class Finding(NamedTuple):
 
     #: OK, NOTE, WARNING or ERROR.
     level: str
-    #: What it is about, in a word or two.
+    #: The subject of the sentence in a word or two.
     topic: str
     text: str
-    #: What to do; empty if nothing, or if the text says it.
+    #: What the user can do; empty if nothing, or if the text says so.
     advice: str = ""
 
 
-def count(findings: list[Finding], level: str) -> int:
-    """Return how many findings are of a level."""
-    return sum(finding.level == level for finding in findings)
+class Topic:
+    """Makes the findings about one topic.
+
+    Args:
+        name: The topic in a word or two.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<Topic {self.name}>"
+
+    def finding(self, level: str, text: str, advice: str = "") -> Finding:
+        """Return a finding of a level."""
+        return Finding(level, self.name, text, advice)
+
+    def ok(self, text: str) -> Finding:
+        """Return a finding that all is well."""
+        return Finding(OK, self.name, text)
+
+    def note(self, text: str, advice: str = "") -> Finding:
+        """Return a finding that is worth knowing."""
+        return Finding(NOTE, self.name, text, advice)
+
+    def warning(self, text: str, advice: str = "") -> Finding:
+        """Return a finding about something that may fail."""
+        return Finding(WARNING, self.name, text, advice)
+
+    def error(self, text: str, advice: str = "") -> Finding:
+        """Return a finding about something that would fail."""
+        return Finding(ERROR, self.name, text, advice)

@@ -1,4 +1,4 @@
-"""Running worker_init here, in a shell like the job's, to see what it does."""
+"""Runs worker_init on this host, in a shell like that of the job, to observe what it does."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _KEPT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL")
 
 
 class FailedCommand(NamedTuple):
-    """A command of worker_init that has failed."""
+    """A command of worker_init that failed."""
 
     text: str
     exit_code: int
 
 
 class PythonFacts(NamedTuple):
-    """A Python, and the Parsl that it imports."""
+    """A Python and the Parsl that it imports."""
 
     path: str
     #: Such as "3.10".
     version: str = ""
-    #: Empty if it imports none.
+    #: Empty if Parsl cannot be imported.
     parsl_version: str = ""
-    #: What it wrote, if it could not import Parsl.
+    #: The output of Python if Parsl cannot be imported.
     error: str = ""
 
 
 class Probe(NamedTuple):
-    """What was seen."""
+    """What was observed."""
 
-    #: Whether the end of worker_init was reached.
+    #: Whether the shell reached the end of worker_init.
     has_ended: bool
     exit_code: int
     timed_out: bool
@@ -47,28 +47,28 @@ class Probe(NamedTuple):
     failed: tuple[FailedCommand, ...] = ()
     #: The working directory afterwards.
     directory: str = ""
-    #: The environment afterwards, as far as it matters.
+    #: The relevant variables afterwards.
     environment: dict[str, str] | None = None
-    #: Where the launcher's program is; empty if nowhere.
+    #: The path of the launcher's program; empty if it was not found.
     program: str = ""
-    #: The Python that the manager is started with, and the one that is first on the PATH.
+    #: The Python that starts the manager, and the first one on the PATH.
     own_python: PythonFacts = PythonFacts("")
     found_python: PythonFacts = PythonFacts("")
-    #: The path of the one that was first on the PATH before worker_init.
+    #: The path of the first Python on the PATH before worker_init.
     python_before: str = ""
-    #: Where process_worker_pool.py is; empty if nowhere.
+    #: The path of process_worker_pool.py; empty if it was not found.
     worker_pool: str = ""
 
 
 def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, timeout_s: float) -> Probe:
-    """Run worker_init, and look at what it leaves behind.
+    """Run worker_init, and observe its effects.
 
     Args:
-        worker_init: The shell text.
-        program: The launcher's program, to be looked for; may be empty.
-        is_clean: Whether the job gets a fresh login shell, not this process' environment.
+        worker_init: The shell commands.
+        program: The launcher's program to look for; may be empty.
+        is_clean: Whether the job gets a fresh login shell instead of this process's environment.
         is_pbs: Whether the job has a node file.
-        timeout_s: How long it may take, in seconds; then it is ended with all it has started.
+        timeout_s: The time limit in seconds, after which the shell is ended with all its processes.
     """
     from tempfile import TemporaryDirectory
 
@@ -97,7 +97,7 @@ def _script_text(worker_init: str, program: str, report: str) -> str:
     values = (report, program, sys.executable, root)
     with open(_SCRIPT, encoding="utf-8") as file:
         before, after = file.read().split("# --- worker_init ---\n")
-    # As words of the functions' own, for worker_init may change the positional parameters.
+    # An array, because worker_init may change the positional parameters.
     words = " ".join(quote(value) for value in values)
     return f"parsl_words=({words})\n{before}{worker_init}\n{after}"
 
@@ -125,7 +125,7 @@ def _read(path: str) -> list[str]:
 
 
 def read_report(words: Sequence[str], result: CommandResult) -> Probe:
-    """Understand what the script has written: records of a kind and two values."""
+    """Read the report of the script: records of a kind and two values."""
     failed: list[FailedCommand] = []
     values: dict[str, tuple[str, str]] = {}
     for start in range(0, len(words) - 2, 3):

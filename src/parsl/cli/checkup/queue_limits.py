@@ -1,11 +1,11 @@
-"""What the scheduler says about the queue: read of PBS and Slurm, compared with what a job asks for."""
+"""Checks of the queue: what PBS or Slurm reports about it, compared with what a job requests."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
+from parsl.cli.checkup.finding import ERROR, OK, Finding, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,46 +13,47 @@ if TYPE_CHECKING:
     from parsl.common.commands import CommandResult
     from parsl.providers.cluster_provider import ClusterProvider
 
-_TOPIC = "queue"
+_QUEUE = Topic("queue")
 _TIMEOUT_S = 15
 _PBS_ATTRIBUTE = re.compile(r"\s+(?P<name>[\w.]+) = (?P<value>.*)")
 
 
 class QueueLimits(NamedTuple):
-    """What a queue allows; None where nothing is said."""
+    """The limits of a queue; None where there is none."""
 
     name: str
     max_walltime_s: int | None = None
     min_walltime_s: int | None = None
     max_nodes: int | None = None
     min_nodes: int | None = None
-    #: Why it takes or starts no jobs; empty if it does.
+    #: Why the queue accepts or starts no jobs; empty if it does.
     closed: str = ""
-    #: How many jobs of a user it runs at once, and how many it takes, running or not.
+    #: The number of jobs of a user that may run at once, and that may be in the queue.
     max_running: int | None = None
     max_queued: int | None = None
-    #: The queues that it passes jobs on to; their limits are what counts.
+    #: The queues to which it passes jobs on; their limits apply.
     destinations: tuple[str, ...] = ()
 
 
 def check_queue(subject: Subject) -> list[Finding]:
-    """Ask about the queue, and compare. Asking costs nothing, and uses up no job id."""
+    """Query the queue, and compare its limits with the job. The query uses up no job id."""
     batch = subject.batch
-    command = queue_command(batch) if batch is not None else None
+    assert batch is not None
+    command = queue_command(batch)
     result = _run(command) if command is not None else None
-    if batch is None or command is None or result is None:
+    if command is None or result is None:
         return []
     if result.timed_out:
         return [_no_answer(command)]
     shown = " ".join(command)
-    said = " ".join(f"{result.stdout} {result.stderr}".split())
-    if re.search(r"unknown queue|partition \S+ not found|invalid partition", said, re.IGNORECASE):
-        text = f"the scheduler does not know it: `{shown}` says: {said}"
-        return [Finding(ERROR, _TOPIC, text)]
+    output = " ".join(f"{result.stdout} {result.stderr}".split())
+    if re.search(r"unknown queue|partition \S+ not found|invalid partition", output, re.IGNORECASE):
+        text = f"the scheduler does not know it: `{shown}` prints: {output}"
+        return [_QUEUE.error(text)]
     limits = read_limits(batch, result)
     if limits is None:
-        text = f"its limits are not known: `{shown}` does not tell. {result.stderr.strip()}".strip()
-        return [Finding(NOTE, _TOPIC, text)]
+        text = f"its limits are unknown: `{shown}` does not show them. {result.stderr.strip()}".strip()
+        return [_QUEUE.note(text)]
     own = [
         *compare(limits, batch.walltime_s, batch.nodes_per_block),
         *compare_jobs(limits, batch.max_blocks),
@@ -61,7 +62,7 @@ def check_queue(subject: Subject) -> list[Finding]:
 
 
 def _with_destinations(routing: QueueLimits, own: list[Finding], batch: ClusterProvider) -> list[Finding]:
-    """What is to say of a queue that passes jobs on: its own limits are applied before it does so."""
+    """Combine the findings about a routing queue with those about its destinations."""
     findings = [*(one for one in own if one.level != OK), *_check_destinations(routing, batch)]
     is_refused = any(one.level == ERROR for one in own)
     return [one for one in findings if not (is_refused and one.level == OK)]
@@ -69,7 +70,7 @@ def _with_destinations(routing: QueueLimits, own: list[Finding], batch: ClusterP
 
 def _no_answer(command: list[str]) -> Finding:
     text = f"`{' '.join(command)}` did not answer within {_TIMEOUT_S} s: is the scheduler up?"
-    return Finding(WARNING, _TOPIC, text)
+    return _QUEUE.warning(text)
 
 
 def _run(command: list[str]) -> CommandResult | None:
@@ -78,11 +79,11 @@ def _run(command: list[str]) -> CommandResult | None:
     try:
         return run_command(command, _TIMEOUT_S)
     except CommandNotStarted:
-        return None  # of which there is another finding
+        return None  # the check of the commands reports it
 
 
 def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Finding]:
-    """Of a queue that passes jobs on: one of the others has to take the job."""
+    """Check that one of the destinations of a routing queue accepts the job."""
     command = queue_command(batch, routing.destinations)
     result = _run(command) if command is not None else None
     if command is not None and result is not None and result.timed_out:
@@ -91,9 +92,9 @@ def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Fi
     known = [limits for limits in found if limits is not None]
     if not known:
         text = (
-            f"{routing.name} passes jobs on to {', '.join(routing.destinations)}, whose limits are not known."
+            f"{routing.name} passes jobs on to {', '.join(routing.destinations)}, whose limits are unknown."
         )
-        return [Finding(NOTE, _TOPIC, text)]
+        return [_QUEUE.note(text)]
     refusals = []
     for limits in known:
         problems = [
@@ -101,18 +102,18 @@ def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Fi
         ]
         if not problems:
             text = f"{routing.name} passes such a job on to {limits.name}, which allows walltime and nodes"
-            return [Finding(OK, _TOPIC, text), *compare_jobs(limits, batch.max_blocks)]
+            return [_QUEUE.ok(text), *compare_jobs(limits, batch.max_blocks)]
         refusals += problems
     text = f"none of the queues that {routing.name} passes jobs on to allows this. {' '.join(refusals)}"
-    return [Finding(ERROR, _TOPIC, text)]
+    return [_QUEUE.error(text)]
 
 
 def queue_command(batch: ClusterProvider, queues: tuple[str, ...] = ()) -> list[str] | None:
-    """Return the command that tells of the queue; None where none is known, or the queue is the default.
+    """Return the command that shows the queue; None if there is none, or if the queue is the default.
 
     Args:
         batch: The provider.
-        queues: Which queues of PBS to ask about instead of its own.
+        queues: The PBS queues to query instead of the provider's own.
     """
     from parsl.providers import SlurmProvider, TorqueProvider
 
@@ -125,7 +126,7 @@ def queue_command(batch: ClusterProvider, queues: tuple[str, ...] = ()) -> list[
 
 
 def read_limits(batch: ClusterProvider, result: CommandResult) -> QueueLimits | None:
-    """Understand what the command has printed; None if it says nothing of the queue."""
+    """Read the output of the command; None if it does not show the queue."""
     from parsl.providers import SlurmProvider
 
     if isinstance(batch, SlurmProvider):
@@ -134,7 +135,7 @@ def read_limits(batch: ClusterProvider, result: CommandResult) -> QueueLimits | 
 
 
 def parse_qstat(text: str, queue: str) -> QueueLimits | None:
-    """Read ``qstat -Qf``; None if the queue is not there."""
+    """Read ``qstat -Qf``; None if it does not show the queue."""
     lines = text.replace("\n\t", "").splitlines()
     starts = [number for number, line in enumerate(lines) if line.strip() == f"Queue: {queue}"]
     if not starts:
@@ -169,7 +170,7 @@ def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
             return QueueLimits(
                 name,
                 max_walltime_s=parse_time(values.get("MaxTime"), bare="minute"),
-                max_nodes=_least(_whole(values.get("MaxNodes")), _whole(values.get("TotalNodes"))),
+                max_nodes=_minimum(_whole(values.get("MaxNodes")), _whole(values.get("TotalNodes"))),
                 min_nodes=_whole(values.get("MinNodes")),
                 closed="" if state == "UP" else state,
             )
@@ -177,41 +178,39 @@ def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
 
 
 def compare(limits: QueueLimits, walltime_s: int, nodes: int) -> list[Finding]:
-    """Say what of a job's wishes the queue does not allow."""
+    """Compare the requests of a job with the limits of a queue."""
     from parsl.providers.batch.parameters import format_walltime
 
     findings = []
     if limits.closed:
-        findings.append(
-            Finding(WARNING, _TOPIC, f"{limits.name} is {limits.closed} now: jobs wait, or are refused.")
-        )
+        findings.append(_QUEUE.warning(f"{limits.name} is {limits.closed} now: jobs wait, or are refused."))
     for name, value, low, high, show in (
         ("walltime", walltime_s, limits.min_walltime_s, limits.max_walltime_s, format_walltime),
         ("nodes_per_block", nodes, limits.min_nodes, limits.max_nodes, str),
     ):
         if high is not None and value > high:
             text = f"{name} is {show(value)}, but {limits.name} allows at most {show(high)}."
-            findings.append(Finding(ERROR, _TOPIC, text))
+            findings.append(_QUEUE.error(text))
         if low is not None and value < low:
-            text = f"{name} is {show(value)}, but {limits.name} wants at least {show(low)}."
-            findings.append(Finding(ERROR, _TOPIC, text))
-    return findings or [Finding(OK, _TOPIC, f"{limits.name} is open, and allows walltime and nodes")]
+            text = f"{name} is {show(value)}, but {limits.name} requires at least {show(low)}."
+            findings.append(_QUEUE.error(text))
+    return findings or [_QUEUE.ok(f"{limits.name} is open, and allows walltime and nodes")]
 
 
 def compare_jobs(limits: QueueLimits, max_blocks: int) -> list[Finding]:
-    """Say how many of the blocks there can be at once."""
+    """Compare the number of blocks with the number of jobs that a queue allows."""
     start = f"max_blocks is {max_blocks}, but {limits.name}"
     if limits.max_queued is not None and max_blocks > limits.max_queued:
-        text = f"{start} takes no more than {limits.max_queued} of a user's jobs: it refuses the others."
-        return [Finding(WARNING, _TOPIC, text, "They are tried again later.")]
+        text = f"{start} accepts at most {limits.max_queued} of a user's jobs: it refuses the others."
+        return [_QUEUE.warning(text, "Parsl submits them again later.")]
     if limits.max_running is not None and max_blocks > limits.max_running:
-        text = f"{start} runs no more than {limits.max_running} of a user's jobs at once: the others wait."
-        return [Finding(NOTE, _TOPIC, text)]
+        text = f"{start} runs at most {limits.max_running} of a user's jobs at once: the others wait."
+        return [_QUEUE.note(text)]
     return []
 
 
 def parse_time(text: str | None, bare: str = "second") -> int | None:
-    """Read a walltime of the scheduler's; None if it sets no limit, or is none."""
+    """Read a walltime from the scheduler; None if it is no limit or not a walltime."""
     from parsl.providers.batch.parameters import parse_walltime
     from parsl.validate import ParameterError
 
@@ -222,12 +221,12 @@ def parse_time(text: str | None, bare: str = "second") -> int | None:
 
 
 def _for_each_user(text: str | None) -> int | None:
-    """Read PBS' limit on jobs of each user, as in ``[u:PBS_GENERIC=1]``, which may be one of several."""
+    """Read PBS's limit per user, such as ``[u:PBS_GENERIC=1]``, which may be one of several."""
     match = re.search(r"u:PBS_GENERIC=(\d{1,9})", text or "")
     return int(match[1]) if match else None
 
 
-def _least(*numbers: int | None) -> int | None:
+def _minimum(*numbers: int | None) -> int | None:
     return min((number for number in numbers if number is not None), default=None)
 
 

@@ -1,35 +1,53 @@
-"""What is checked: an executor of a configuration, with its provider."""
+"""The subject of the checks: an executor of a configuration with its provider."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from parsl.cli.checkup.probe import Probe
     from parsl.config import Config
     from parsl.providers.cluster_provider import ClusterProvider
 
 
-class Subject(NamedTuple):
-    """An executor, its provider, and the configuration that both belong to.
+class CheckOptions(NamedTuple):
+    """How far the checks may go."""
 
-    Executors and providers may be anybody's: what they do not have is not checked.
+    #: Whether the scheduler may check the job, which uses up a job id.
+    dry_run: bool = True
+    run_worker_init: bool = True
+    #: The time limit of worker_init, and of a dry run, in seconds.
+    timeout_s: float = 60.0
+
+
+class Subject(NamedTuple):
+    """An executor, its provider, their configuration, and what the checks know about them.
+
+    Executors and providers may come from other packages; attributes that they lack are not checked.
     """
 
     config: Config
     executor: Any
     provider: Any
+    options: CheckOptions = CheckOptions()
+    #: The files of a job, text by path; empty without a job script.
+    job_files: Mapping[str, str] = MappingProxyType({})
+    #: The result of running worker_init here; None if that was not done.
+    probe: Probe | None = None
 
     @property
     def batch(self) -> ClusterProvider | None:
-        """The provider, if it submits jobs to a scheduler in our way."""
+        """The provider, if it is a ClusterProvider."""
         from parsl.providers.cluster_provider import ClusterProvider
 
         return self.provider if isinstance(self.provider, ClusterProvider) else None
 
     @property
     def is_local(self) -> bool:
-        """Whether blocks are processes of this host."""
+        """Whether blocks run on this host."""
         from parsl.providers import LocalProvider
 
         return isinstance(self.provider, LocalProvider)
@@ -43,32 +61,35 @@ class Subject(NamedTuple):
 
     @property
     def is_htex(self) -> bool:
-        """Whether the executor is ours, with managers on the nodes."""
+        """Whether the executor is a HighThroughputExecutor."""
         from parsl.executors import HighThroughputExecutor
 
         return isinstance(self.executor, HighThroughputExecutor)
 
     @property
     def is_mpi(self) -> bool:
-        """Whether tasks ask for nodes."""
+        """Whether tasks request nodes."""
         return bool(getattr(self.executor, "enable_mpi_mode", False))
 
     @property
     def worker_init(self) -> str:
-        """The shell text that a job begins with."""
+        """The shell commands at the start of a job."""
         return str(getattr(self.provider, "worker_init", "") or "")
 
     @property
     def nodes_per_block(self) -> int:
-        """Nodes of one block."""
+        """The number of nodes of a block."""
         return int(getattr(self.provider, "nodes_per_block", 1) or 1)
 
     @property
     def provider_name(self) -> str:
-        """The provider's class."""
+        """The name of the provider's class."""
         return type(self.provider).__name__
 
 
-def subjects_of(config: Config) -> list[Subject]:
-    """Return the executors of a configuration."""
-    return [Subject(config, executor, getattr(executor, "provider", None)) for executor in config.executors]
+def subjects_of(config: Config, options: CheckOptions) -> list[Subject]:
+    """Return the executors of a configuration as subjects."""
+    return [
+        Subject(config, executor, getattr(executor, "provider", None), options)
+        for executor in config.executors
+    ]

@@ -1,4 +1,4 @@
-"""Whether worker_init works, and whether Parsl can be imported after it."""
+"""Checks whether worker_init works, and whether Parsl can be imported after it."""
 
 from __future__ import annotations
 
@@ -7,62 +7,61 @@ import re
 import shlex
 import sys
 
-from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
-from parsl.cli.checkup.launcher_fit import launcher_program
+from parsl.cli.checkup.finding import Finding, Topic
+from parsl.cli.checkup.launchers import launcher_program
 from parsl.cli.checkup.probe import FailedCommand, Probe, PythonFacts, run_probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.cli.checkup.subject import Subject
 
-_TOPIC = "worker_init"
-_PYTHON = "python"
-#: Commands that do on a node what they do here.
+_WORKER_INIT, _PYTHON = Topic("worker_init"), Topic("python")
+#: Commands that do the same on a node as here.
 _SAME_EVERYWHERE = frozenset({"source", ".", "cd", "module", "ml", "conda", "mamba", "micromamba", "spack"})
 _SOURCE = re.compile(
     r"(?:^|[;&|]|\bthen\b|\bdo\b)\s*(?:source|\.)\s+(?P<path>\"[^\"]*\"|'[^']*'|[^\s;&|]+)", re.MULTILINE
 )
 _MAX_STDERR_LINES = 5
-#: What bash puts before its complaints about our copy of worker_init.
+#: The prefix of bash's messages about the copy of worker_init.
 _BASH_PREFIX = re.compile(r"^\S*worker_init\.sh: line \d+: ")
 
 
-def probe_subject(subject: Subject, timeout_s: float) -> Probe | None:
-    """Run the subject's worker_init; None where jobs have none."""
+def probe_subject(subject: Subject) -> Probe | None:
+    """Run worker_init; None if the provider has none."""
     from parsl.providers import GridEngineProvider
 
     if subject.provider is None or not hasattr(subject.provider, "worker_init"):
         return None
     is_clean = subject.is_pbs or isinstance(subject.provider, GridEngineProvider)
-    program = launcher_program(subject) or ""
     return run_probe(
-        subject.worker_init, program, is_clean=is_clean, is_pbs=subject.is_pbs, timeout_s=timeout_s
+        subject.worker_init,
+        launcher_program(subject) or "",
+        is_clean=is_clean,
+        is_pbs=subject.is_pbs,
+        timeout_s=subject.options.timeout_s,
     )
 
 
-def check_environment(subject: Subject, probe: Probe | None, timeout_s: float) -> list[Finding]:
-    """Say what worker_init does; without a probe, what its text shows."""
+def check_worker_init(subject: Subject) -> list[Finding]:
+    """Check what worker_init does; if it was not run, what its text shows."""
+    probe = subject.probe
     if probe is None:
         return check_sources(subject.worker_init)
     if probe.timed_out:
-        text = f"it has not ended within {timeout_s:g} s here. {_tail(probe.stderr)}".strip()
-        return [
-            Finding(
-                WARNING, _TOPIC, text, "Give it longer with --timeout, or leave it out with --no-worker-init."
-            )
-        ]
+        text = f"it has not ended within {subject.options.timeout_s:g} s here. {_tail(probe.stderr)}".strip()
+        return [_WORKER_INIT.warning(text, "Use a larger --timeout, or --no-worker-init to skip it.")]
     findings = [_failed(command, probe.stderr) for command in probe.failed]
     if not probe.has_ended:
         ends = f"it ends the job with exit code {probe.exit_code} before anything is started."
         text = f"{ends} {_tail(probe.stderr)}"
-        return [*findings, Finding(ERROR, _TOPIC, text.strip())]
+        return [*findings, _WORKER_INIT.error(text.strip())]
     if not findings and subject.worker_init.strip():
-        findings = [Finding(OK, _TOPIC, "it runs here without an error")]
+        findings = [_WORKER_INIT.ok("it runs here without errors")]
     return [*findings, *_check_python(subject, probe)]
 
 
 def check_sources(worker_init: str) -> list[Finding]:
-    """Look for the scripts that worker_init sources, as far as their paths can be told."""
+    """Check that the scripts exist that worker_init sources, as far as their paths are known."""
     findings = []
     for match in _SOURCE.finditer(worker_init):
         try:
@@ -71,25 +70,25 @@ def check_sources(worker_init: str) -> list[Finding]:
             continue
         path = os.path.expanduser(os.path.expandvars(word))
         if os.path.isabs(path) and not re.search(r"[$*?`]", path) and not os.path.isfile(path):
-            findings.append(Finding(ERROR, _TOPIC, f"it sources {word}, and there is no {path}."))
+            findings.append(_WORKER_INIT.error(f"it sources {word}, but {path} does not exist."))
     return findings
 
 
 def _failed(command: FailedCommand, stderr: str) -> Finding:
     words = command.text.split()
     first = words[0] if words else ""
-    text = f"`{command.text}` fails with exit code {command.exit_code}, and the job goes on without it."
-    if said := _said_of(words, stderr):
-        text = f"{text} It says: {said}"
+    text = f"`{command.text}` fails with exit code {command.exit_code}, and the job continues."
+    if output := _output_of(words, stderr):
+        text = f"{text} It prints: {output}"
     if first not in _SAME_EVERYWHERE:
-        return Finding(WARNING, _TOPIC, text, "It may work on the nodes: this was tried on this host.")
+        return _WORKER_INIT.warning(text, "It may work on the nodes: the check ran on this host.")
     if command.exit_code == 127 or (first in ("module", "ml") and "command not found" in stderr):
-        return Finding(ERROR, _TOPIC, text, f"There is no command {first} in a fresh login shell here.")
-    return Finding(ERROR, _TOPIC, text)
+        return _WORKER_INIT.error(text, f"There is no command {first} in a fresh login shell here.")
+    return _WORKER_INIT.error(text)
 
 
-def _said_of(words: list[str], stderr: str) -> str:
-    """The lines of stderr that are likely about a command: those that have its last or its first word."""
+def _output_of(words: list[str], stderr: str) -> str:
+    """Return the lines of stderr that contain the last or the first word of a command."""
     for word in [*words[-1:], *words[:1]]:
         plain = os.path.expanduser(os.path.expandvars(word.strip("\"'")))
         about = [line for line in stderr.splitlines() if plain and plain in line]
@@ -115,35 +114,29 @@ def _check_python(subject: Subject, probe: Probe) -> list[Finding]:
         text = (
             f"workers are started with {own.path}, which cannot import Parsl after worker_init: {own.error}"
         )
-        return [
-            Finding(ERROR, _PYTHON, text, "Does worker_init set PYTHONHOME, PYTHONPATH or load a module?")
-        ]
-    findings = [
-        Finding(OK, _PYTHON, f"workers are started with {own.path}: Python {own.version}, Parsl {VERSION}")
-    ]
+        return [_PYTHON.error(text, "Does worker_init set PYTHONHOME, PYTHONPATH or load a module?")]
+    findings = [_PYTHON.ok(f"workers are started with {own.path}: Python {own.version}, Parsl {VERSION}")]
     if probe.failed or probe.found_python.path == probe.python_before:
         return findings
     return [*findings, *_compare(probe.found_python)]
 
 
 def _compare(found: PythonFacts) -> list[Finding]:
-    """The user may expect the activated environment to be that of the tasks."""
+    """Warn if worker_init activates an environment that tasks do not use."""
     if not found.path or _same_environment(found.path, sys.executable):
         return []
     version = (
         f"Python {found.version}, Parsl {found.parsl_version}" if found.parsl_version else "no Parsl in it"
     )
     text = (
-        f"worker_init leads to {found.path} ({version}), but Python tasks run in the driver's own, "
-        f"{sys.executable}: they import what is installed there."
+        f"worker_init activates {found.path} ({version}), but Python tasks run in the driver's Python, "
+        f"{sys.executable}, and import what is installed there."
     )
-    return [
-        Finding(WARNING, _PYTHON, text, "Run the script with the environment that worker_init activates.")
-    ]
+    return [_PYTHON.warning(text, "Run the script in the environment that worker_init activates.")]
 
 
 def _same_environment(one: str, other: str) -> bool:
-    """Two names of a Python in one directory are of one environment; links out of it do not matter."""
+    """Whether two paths of Python are in the same directory; links out of it do not matter."""
     return os.path.realpath(os.path.dirname(one)) == os.path.realpath(os.path.dirname(other))
 
 
@@ -153,22 +146,22 @@ def _check_launch_cmd(launch_cmd: str, probe: Probe) -> list[Finding]:
     if "process_worker_pool.py" in launch_cmd and not probe.worker_pool:
         text = (
             "launch_cmd starts process_worker_pool.py, which is neither on the PATH after worker_init nor "
-            f"beside the driver's Python, {sys.executable}."
+            f"next to the driver's Python, {sys.executable}."
         )
-        return [Finding(ERROR, _PYTHON, text, "Leave launch_cmd out, or activate an environment with Parsl.")]
+        return [_PYTHON.error(text, "Leave launch_cmd out, or activate an environment with Parsl.")]
     if probe.worker_pool and _same_environment(probe.worker_pool, sys.executable):
-        return [Finding(NOTE, _PYTHON, f"launch_cmd is used; {probe.worker_pool} is the driver's own")]
+        return [_PYTHON.note(f"launch_cmd is used; {probe.worker_pool} is that of the driver")]
     found = probe.found_python
     if not found.parsl_version:
         path = found.path or "python"
         text = f"launch_cmd is used; {path} after worker_init does not import Parsl: {found.error}"
-        return [Finding(WARNING, _PYTHON, text)]
+        return [_PYTHON.warning(text)]
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     if (found.parsl_version, found.version) != (VERSION, ours):
         text = (
             f"launch_cmd is used; {found.path} after worker_init has Python {found.version} and Parsl "
             f"{found.parsl_version}, the driver has {ours} and {VERSION}: managers are refused."
         )
-        return [Finding(ERROR, _PYTHON, text)]
+        return [_PYTHON.error(text)]
     text = f"launch_cmd is used; {found.path} has the same Python and Parsl as the driver"
-    return [Finding(NOTE, _PYTHON, text)]
+    return [_PYTHON.note(text)]

@@ -1,10 +1,11 @@
-"""Reading the failure log of a run."""
+"""Finds a run, and reads its failure log."""
 
 from __future__ import annotations
 
 import json
 import os
 
+from parsl.common.rundirs import numbered_rundirs
 from parsl.dataflow.tasks.failure_log import FAILURE_LOG, RUN_OVER
 
 TYPE_CHECKING = False
@@ -12,6 +13,54 @@ if TYPE_CHECKING:
     from typing import Any
 
     Line = dict[str, Any]
+
+#: The number of runs that an error message lists.
+_MAX_LISTED = 10
+
+
+class NoRun(Exception):
+    """A run does not exist; the message lists the existing runs."""
+
+
+def find_run(name: str, base: str) -> str:
+    """Return a run's directory.
+
+    Args:
+        name: The directory, the run's number, or 'last'.
+        base: The directory with the runs.
+
+    Raises:
+        NoRun: The run does not exist.
+    """
+    runs = numbered_rundirs(base)
+    if name == "last" and runs:
+        return runs[-1]
+    if name.isdigit():
+        for run in runs:
+            if int(os.path.basename(run)) == int(name):
+                return run
+    elif os.path.isdir(name):
+        inner = numbered_rundirs(name)
+        if inner:
+            raise NoRun(
+                f"{name!r} contains the directories of {len(inner)} runs: name one, such as {inner[-1]!r}, "
+                "the newest"
+            )
+        return name
+    raise NoRun(f"there is no run {name!r}: {_existing_runs(base, runs)}")
+
+
+def _existing_runs(base: str, runs: list[str]) -> str:
+    where = os.path.abspath(base)
+    if not os.path.isdir(base):
+        return (
+            f"{where} is not a directory. Change to the directory in which the script was started, or name "
+            "the directory of the runs: --run-dir (Config.run_dir)"
+        )
+    if not runs:
+        return f"{where} has no runs. Name the directory of the runs: --run-dir (Config.run_dir)"
+    names = ", ".join(os.path.basename(run) for run in runs[-_MAX_LISTED:])
+    return f"the {'newest ' if len(runs) > _MAX_LISTED else ''}runs in {where} are {names}"
 
 
 class NoFailureLog(Exception):
@@ -61,16 +110,16 @@ def read_failures(run: str) -> Failures:
         with open(path, encoding="utf-8", errors="replace") as file:
             texts = file.read().splitlines()
     except FileNotFoundError:
-        raise NoFailureLog(_none(run)) from None
+        raise NoFailureLog(_no_log(run)) from None
     except OSError as error:
         raise NoFailureLog(f"{path} cannot be read: {error.strerror or error}") from error
-    lines = [line for text in texts if (line := _parsed(text)) is not None]
+    lines = [line for text in texts if (line := _parse(text)) is not None]
     if not lines:
         raise NoFailureLog(f"{path} has no readable line")
     return Failures(run, lines, len(texts) - len(lines))
 
 
-def _none(run: str) -> str:
+def _no_log(run: str) -> str:
     if os.path.exists(os.path.join(run, "parsl.log")):
         return f"no failures are recorded in {run}: no attempt of a task has failed"
     return (
@@ -79,7 +128,7 @@ def _none(run: str) -> str:
     )
 
 
-def _parsed(text: str) -> Line | None:
+def _parse(text: str) -> Line | None:
     """Parse a line; None if it is incomplete, because the run was killed or the disk was full."""
     try:
         line = json.loads(text)

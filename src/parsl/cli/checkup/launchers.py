@@ -1,4 +1,4 @@
-"""Whether launcher, provider and executor fit each other, and the launcher's program is there."""
+"""Checks of the launcher: whether it fits provider and executor, and whether its program exists."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import platform
 import shutil
 
-from parsl.cli.checkup.finding import ERROR, NOTE, OK, WARNING, Finding
+from parsl.cli.checkup.finding import Finding, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.cli.checkup.probe import Probe
     from parsl.cli.checkup.subject import Subject
 
-_TOPIC = "launcher"
+_LAUNCHER = Topic("launcher")
 #: The program that a launcher starts.
 _PROGRAMS = {
     "AprunLauncher": "aprun",
@@ -26,26 +25,21 @@ _PROGRAMS = {
 }
 #: Programs that belong to one scheduler, by the providers' labels.
 _OWNERS = {"srun": ("slurm",), "jsrun": ("LSF",), "aprun": ("torque", "pbspro", "slurm")}
-#: Options that say how many managers there are: on each node, and altogether.
+#: Options that set the number of managers per node, and in total.
 _PER_NODE = ("-ppn", "--ppn", "-npernode", "--ntasks-per-node")
-_ALTOGETHER = ("-n", "-np", "--np", "--ntasks")
+_IN_TOTAL = ("-n", "-np", "--np", "--ntasks")
 _ONE_NODE = ("SimpleLauncher", "SingleNodeLauncher")
 
 
 def launcher_program(subject: Subject) -> str | None:
-    """Return the program that starts managers, or, where tasks ask for nodes, their programs."""
+    """Return the program that starts the managers, or the programs of MPI tasks."""
     if subject.is_mpi:
         return str(subject.executor.mpi_launcher)
     return _PROGRAMS.get(type(getattr(subject.provider, "launcher", None)).__name__)
 
 
-def check_launcher(subject: Subject, probe: Probe | None) -> list[Finding]:
-    """Compare launcher, provider and nodes.
-
-    Args:
-        subject: What is checked.
-        probe: What was seen after running worker_init; None if it was not run.
-    """
+def check_launcher(subject: Subject) -> list[Finding]:
+    """Check that launcher, provider and nodes fit each other."""
     launcher = getattr(subject.provider, "launcher", None)
     if launcher is None:
         return []
@@ -55,7 +49,7 @@ def check_launcher(subject: Subject, probe: Probe | None) -> list[Finding]:
         *_check_owner(subject, program),
         *_check_binding(subject),
         *_check_counts(subject),
-        *_check_program(subject, program, probe),
+        *_check_program(subject, program),
         *_check_node_file(subject),
     ]
 
@@ -68,10 +62,10 @@ def _check_reach(subject: Subject, launcher: str) -> list[Finding]:
         text = (
             f"{launcher} starts workers on the first of a block's {nodes} nodes only: the others stay idle."
         )
-        return [Finding(ERROR, _TOPIC, text, f"Use {_better_launcher(subject)}.")]
+        return [_LAUNCHER.error(text, f"Use {_better_launcher(subject)}.")]
     if launcher == "WrappedLauncher":
         text = f"WrappedLauncher starts one manager for {nodes} nodes, unless its command starts more."
-        return [Finding(WARNING, _TOPIC, text)]
+        return [_LAUNCHER.warning(text)]
     return []
 
 
@@ -79,7 +73,7 @@ def _better_launcher(subject: Subject) -> str:
     by_label = {"slurm": "SrunLauncher()", "LSF": "JsrunLauncher()"}
     label = getattr(subject.provider, "label", "")
     return by_label.get(
-        label, "MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1'), or whichever fits"
+        label, "MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1'), or another one that fits"
     )
 
 
@@ -90,7 +84,7 @@ def _check_owner(subject: Subject, program: str | None) -> list[Finding]:
         return []
     what = f"mpi_launcher={program!r}" if subject.is_mpi else type(batch.launcher).__name__
     text = f"{what} is not for {subject.provider_name}: {program} needs a job of {' or '.join(owners)}."
-    return [Finding(ERROR, _TOPIC, text, "" if subject.is_mpi else f"Use {_better_launcher(subject)}.")]
+    return [_LAUNCHER.error(text, "" if subject.is_mpi else f"Use {_better_launcher(subject)}.")]
 
 
 def _check_binding(subject: Subject) -> list[Finding]:
@@ -99,34 +93,32 @@ def _check_binding(subject: Subject) -> list[Finding]:
     if getattr(launcher, "bind_cmd", "") != "--bind-to" or "filesystems=" not in options:
         return []
     text = "MpiExecLauncher's bind_cmd is --bind-to, which the mpiexec of Aurora and Polaris (PALS) rejects."
-    return [
-        Finding(ERROR, _TOPIC, text, "Write MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1').")
-    ]
+    return [_LAUNCHER.error(text, "Write MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1').")]
 
 
 def _check_counts(subject: Subject) -> list[Finding]:
-    """Options that put more than one manager onto a node."""
+    """Look for options that put several managers on a node."""
     launcher, nodes = getattr(subject.provider, "launcher", None), subject.nodes_per_block
     given = _numbers(str(getattr(launcher, "overrides", "")))
-    advice = "Leave it out, or make it 1 to a node: a manager starts as many workers as fit on its node."
+    advice = "Leave it out, or set it to 1 per node: a manager starts as many workers as fit on its node."
     for option, number in given.items():
         if option in _PER_NODE and number > 1 and nodes > 1:
             text = (
-                f"overrides has {option} {number}, but {nodes} managers are started, one for each node: "
-                f"up to {number} of them are put onto the same node."
+                f"overrides has {option} {number}, but {nodes} managers are started, one per node: "
+                f"up to {number} of them are put on the same node."
             )
-            return [Finding(ERROR, _TOPIC, text, advice)]
-        if option in _ALTOGETHER and number != nodes:
+            return [_LAUNCHER.error(text, advice)]
+        if option in _IN_TOTAL and number != nodes:
             text = (
-                f"overrides has {option} {number}: so many managers are started on the block's {nodes} "
+                f"overrides has {option} {number}: that many managers start on the block's {nodes} "
                 f"{'node' if nodes == 1 else 'nodes'}, each with all workers of a node."
             )
-            return [Finding(ERROR, _TOPIC, text, advice)]
+            return [_LAUNCHER.error(text, advice)]
     return []
 
 
 def _numbers(overrides: str) -> dict[str, int]:
-    """The options that are followed by a number, or have one behind a '='."""
+    """Return the options with a number, which follows as the next word or after ``=``."""
     import shlex
     from itertools import pairwise
 
@@ -138,21 +130,21 @@ def _numbers(overrides: str) -> dict[str, int]:
     return {name: int(value) for name, value in pairs if name[:1] == "-" and value.isdecimal()}
 
 
-def _check_program(subject: Subject, program: str | None, probe: Probe | None) -> list[Finding]:
+def _check_program(subject: Subject, program: str | None) -> list[Finding]:
     if program is None:
         return []
-    path = (probe.program if probe else "") or shutil.which(program)
+    path = (subject.probe.program if subject.probe else "") or shutil.which(program)
     if path:
-        return [Finding(OK, _TOPIC, f"{program} is there: {path}")]
+        return [_LAUNCHER.ok(f"{program} is available: {path}")]
     if subject.is_local:
         text = f"{program} is not on the PATH here, where it would be started."
-        return [Finding(ERROR, _TOPIC, text, f"Load its module in worker_init, or install {program}.")]
-    text = f"{program} is not on the PATH here. It may be on that of the compute nodes: see there."
-    return [Finding(WARNING, _TOPIC, text)]
+        return [_LAUNCHER.error(text, f"Load its module in worker_init, or install {program}.")]
+    text = f"{program} is not on the PATH here. It may be on the PATH of the compute nodes: check there."
+    return [_LAUNCHER.warning(text)]
 
 
 def _check_node_file(subject: Subject) -> list[Finding]:
-    """Inside a job, the nodes that a block is to have must be there."""
+    """Check that a job has enough nodes for a block, if this is a job."""
     from parsl.executors.high_throughput.node.node_list import (
         NODE_FILE_VARIABLE,
         SLURM_VARIABLES,
@@ -167,12 +159,12 @@ def _check_node_file(subject: Subject) -> list[Finding]:
         if nodes == 1:
             return []
         variables = f"neither {NODE_FILE_VARIABLE} nor {SLURM_VARIABLES[0]} is set"
-        text = f"nodes_per_block is {nodes}, but this is no batch job: {variables}."
-        return [Finding(WARNING, _TOPIC, text, "Check it again inside the job.")]
+        text = f"nodes_per_block is {nodes}, but this is not a batch job: {variables}."
+        return [_LAUNCHER.warning(text, "Run the check again inside the job.")]
     try:
         found = read_nodes(os.environ, platform.node(), nodes)
     except NoNodes as error:
-        return [Finding(ERROR, _TOPIC, str(error))]
+        return [_LAUNCHER.error(str(error))]
     if len(found) > nodes and not subject.is_mpi:
-        return [Finding(NOTE, _TOPIC, f"the job has {len(found)} nodes, of which a block uses {nodes}.")]
+        return [_LAUNCHER.note(f"the job has {len(found)} nodes, of which a block uses {nodes}.")]
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 from time import localtime, strftime
 
-from parsl.cli.failures.log import Failures
+from parsl.cli.failure_runs import Failures
 from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
 from parsl.failure_facts import FailureFacts
 
@@ -95,6 +95,19 @@ def task_history(failures: Failures, task: int) -> str:
         parts += ["", f"  `parsl explain {failures.run} {root}` shows the task that failed first."]
     parts += ["", *_files(lines), *_left_out(failures)]
     return "\n".join(parts).rstrip()
+
+
+def nothing_known(failures: Failures, task: int) -> str:
+    """Return the message that there is no failure of a task."""
+    ids = sorted(failures.by_task)
+    some = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
+    text = (
+        f"no failure of task {task} is recorded in {failures.run}: it has succeeded, has not ended, or does "
+        f"not exist. Tasks with failures: {some or 'none'}."
+    )
+    if failures.unfinished:
+        text += f" When the run was over, {counted(failures.unfinished, 'task')} had not ended."
+    return text
 
 
 def _what_became(last: Line) -> str:

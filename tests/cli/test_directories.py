@@ -1,7 +1,6 @@
 """Which file systems other hosts are likely to see."""
 
-from parsl.cli.checkup.directories import _why_private
-from parsl.cli.checkup.mounts import Mount, find_mount, parse_mounts, read_mounts
+from parsl.cli.checkup.directories import Mount, find_mount, parse_mounts, read_mounts, why_private
 
 TEXT = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
@@ -35,8 +34,8 @@ def test_later_ones_hide_earlier_ones():
 
 
 def test_what_every_node_has_its_own_of():
-    assert "every node" in _why_private("/tmp/runs", None)
-    assert "ext4 at /" in _why_private("/scratch", Mount("/", "ext4"))
-    assert _why_private("/lus/flare", Mount("/lus/flare", "lustre")) == ""
-    assert _why_private("/tmp/x", Mount("/tmp", "nfs")) == ""
-    assert _why_private("/somewhere", Mount("/somewhere", "unheardof")) == ""
+    assert "every node" in why_private("/tmp/runs", None)
+    assert "ext4 at /" in why_private("/scratch", Mount("/", "ext4"))
+    assert why_private("/lus/flare", Mount("/lus/flare", "lustre")) == ""
+    assert why_private("/tmp/x", Mount("/tmp", "nfs")) == ""
+    assert why_private("/somewhere", Mount("/somewhere", "unheardof")) == ""

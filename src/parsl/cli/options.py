@@ -1,0 +1,36 @@
+"""What the subcommands share: the values of options, and how errors are printed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def print_error(command: str, text: object) -> None:
+    """Print an error of a subcommand on stderr."""
+    print(f"parsl {command}: {text}", file=sys.stderr)
+
+
+def refuse(text: str, expected: str) -> NoReturn:
+    """Refuse the value of an option.
+
+    Args:
+        text: The value.
+        expected: What the option takes.
+    """
+    raise argparse.ArgumentTypeError(f"{text!r}; expected {expected}")
+
+
+def seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        refuse(text, "a number of seconds above 0")
+    return value
