@@ -32,10 +32,10 @@ def test_so_many_are_with_the_executor_and_no_more(tmp_path: Any) -> None:
             "launched",
             "pending",
         ]
-        assert repr(app._limit) == "<ConcurrencyLimit 2 of 2 admitted, 3 waiting>"
+        assert repr(app.limit) == "<ConcurrencyLimit 2 of 2 admitted, 3 waiting>"
         executor.run_all()
         assert [future.result() for future in futures + others] == [1, 2, 3, 4, 5, 6, 1, 1, 1]
-        assert repr(app._limit) == "<ConcurrencyLimit 0 of 2 admitted, 0 waiting>"
+        assert repr(app.limit) == "<ConcurrencyLimit 0 of 2 admitted, 0 waiting>"
 
 
 def test_failures_retries_and_refusals_give_their_places_back(tmp_path: Any) -> None:
@@ -120,7 +120,7 @@ def test_for_bash_apps_and_with_parentheses(tmp_path: Any) -> None:
             return "true"
 
         assert [future.result() for future in [true() for _ in range(3)]] == [0, 0, 0]
-        assert isinstance(true._limit, ConcurrencyLimit)
+        assert isinstance(true.limit, ConcurrencyLimit)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "many", True])

@@ -239,7 +239,7 @@ class TestFiles:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             with pytest.raises(ValueError, match=r"none of its staging providers .* 'gopher'"):
                 call(dfk, lambda *_, **__: None, *args, **kwargs)
-            assert dfk._graph.unfinished() == []
+            assert dfk.tasks == {}
 
     def test_an_output_is_a_future_of_the_file_and_a_dependency(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()

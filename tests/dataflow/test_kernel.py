@@ -120,7 +120,7 @@ class TestConsistency:
             call(dfk, add, call(dfk, add))
             counts = {state.name: count for state, count in dfk.task_state_counts.items() if count}
             assert counts == {"failed": 1, "dep_fail": 1, "launched": 1, "pending": 1}
-            dfk._graph.validate()
+            dfk.validate_state()
 
     def test_finished_tasks_are_forgotten(self, tmp_path: Any) -> None:
         class Large:
@@ -142,7 +142,7 @@ class TestConsistency:
             future = call(dfk, add, 1, 2)
             assert dfk.tasks[0]["args"] == (1, 2)
             assert dfk.tasks[0]["app_fu"] is future
-            dfk._graph.validate()
+            dfk.validate_state()
             dfk.wipe_task(0)
             assert dfk.tasks == {}
 
@@ -174,7 +174,7 @@ class TestConsistency:
                 size, _ = tracemalloc.get_traced_memory()
                 tracemalloc.stop()
                 assert size / len(futures) < 1000
-                dfk._graph.tasks.clear()
+                dfk.tasks.clear()
         finally:
             Future.add_done_callback = original  # type: ignore[method-assign]
 
@@ -243,4 +243,4 @@ def test_a_foreign_future_that_raises_ends_its_task(tmp_path: Any) -> None:
         assert isinstance(call(dfk, add, odd).exception(5), OSError)
         executor.submit = lambda *_: odd  # type: ignore[method-assign]
         assert isinstance(call(dfk, add).exception(5), OSError)
-        dfk._graph.validate()
+        dfk.validate_state()

@@ -29,7 +29,7 @@ def test_a_waiting_task(tmp_path: Any) -> None:
         assert "task 1 was cancelled" in str(grandchild.exception())
         assert executor.run_all() == 1
         assert parent.result() == 0
-        dfk._graph.validate()
+        dfk.validate_state()
 
 
 def test_a_launched_task_that_the_executor_can_cancel(tmp_path: Any) -> None:

@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from parsl.dataflow.dependency_resolvers import (
+    DependencyResolver,
+    shallow_traverse_to_gather,
+    shallow_traverse_to_unwrap,
+)
 from parsl.dataflow.errors import DataFlowException
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
 
@@ -146,12 +151,10 @@ class TestCleanup:
 
 
 def test_a_task_submitted_while_the_run_ends_does_not_hang(tmp_path: Any) -> None:
-    with kernel(tmp_path, PromptExecutor()) as dfk:
-        gather = dfk._dependencies.gather
+    def end_first(argument: object) -> Any:
+        dfk.cleanup()
+        return shallow_traverse_to_gather(argument)
 
-        def end_first(*arguments: Any) -> Any:
-            dfk.cleanup()
-            return gather(*arguments)
-
-        dfk._dependencies.gather = end_first  # type: ignore[method-assign]
+    resolver = DependencyResolver(end_first, shallow_traverse_to_unwrap)
+    with kernel(tmp_path, PromptExecutor(), dependency_resolver=resolver) as dfk:
         assert "when the run was over" in str(call(dfk, add, Future()).exception(5))

@@ -79,7 +79,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         self.max_concurrency = validate.integer(
             self, "max_concurrency", max_concurrency, low=1, optional=True
         )
-        self._limit = _limit_of(self.max_concurrency)
+        self.limit = _limit_of(self.max_concurrency)
         self._parameters = read_parameters(function)
         self._task_function = self._make_task_function()
 
@@ -94,7 +94,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             if parameters is not None and (kwargs or not parameters.low <= len(args) <= parameters.high):
                 args, kwargs = self._prepare(args, kwargs)
             kernel = self.data_flow_kernel or _current_kernel()
-            if self._limit is not None:
+            if self.limit is not None:
                 return self._submit_limited(kernel, args, kwargs)
             return kernel.submit(
                 self._task_function,
@@ -121,7 +121,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             self.cache,
             self.ignore_for_cache,
             kwargs,
-            concurrency_limit=self._limit,
+            concurrency_limit=self.limit,
         )
 
     def __set_name__(self, owner: type, name: str) -> None:

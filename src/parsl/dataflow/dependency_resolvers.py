@@ -1,8 +1,8 @@
-"""Finding the futures in a task's arguments, and putting their results in their place.
+"""Finding the futures in a task's arguments, and replacing them by their results.
 
-The shallow resolver, which is the default, sees arguments that are futures themselves. The deep one
-also looks into lists, tuples, sets, frozensets and dicts (their keys and values), and what these
-contain. Either way, the items of the ``inputs`` keyword argument are arguments of their own.
+The shallow resolver, which is the default, finds arguments that are futures themselves. The deep one also
+searches lists, tuples, sets, frozensets and dicts (their keys and values), and their contents. For both, the
+items of the ``inputs`` keyword argument are arguments of their own.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = [
 
 
 class DependencyResolver:
-    """How the futures in one argument are found and replaced.
+    """Finds and replaces the futures in one argument.
 
     Args:
-        traverse_to_gather: Called with an argument; returns the futures in it.
-        traverse_to_unwrap: Called with an argument whose futures are all done; returns it with their
-            results in their place. It must not change the argument.
+        traverse_to_gather: A function that returns the futures in an argument.
+        traverse_to_unwrap: A function that returns an argument, whose futures are all done, with results in
+            the place of futures. It must not change the argument.
     """
 
     __slots__ = ("traverse_to_gather", "traverse_to_unwrap")
@@ -57,12 +57,12 @@ def shallow_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
 
 
 def shallow_traverse_to_unwrap(o: object) -> object:
-    """Return the result of a future, and anything else as it is."""
+    """Return the result of a future, and any other argument as it is."""
     return _result_of(o) if _is_future(o) else o
 
 
 def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
-    """Return the futures in an argument, however deep in standard containers."""
+    """Return the futures in an argument, at any depth in standard containers."""
     found: list[Future[Any]] = []
     to_visit = [o]
     entered = set()  # a container may contain itself
@@ -85,7 +85,7 @@ def deep_traverse_to_gather(o: object) -> Sequence[Future[Any]]:
 
 
 def deep_traverse_to_unwrap(o: object) -> object:
-    """Return an argument with results in the place of futures, however deep in standard containers."""
+    """Return an argument with results in the place of futures, at any depth in standard containers."""
     if type(o) in _CONTAINERS and not deep_traverse_to_gather(o):
         return o
     return _unwrap(o)
@@ -103,26 +103,26 @@ def _unwrap(o: object) -> object:
 
 
 def _may_have_futures(items: Iterable[object]) -> bool:
-    """Whether any item is a future or a container: by types, of which long containers have few."""
+    """Whether any item is a future or a container, by its type. Long containers have few types."""
     kinds = set(map(type, items))
     return not kinds.isdisjoint(_CONTAINERS) or any(issubclass(kind, Future) for kind in kinds)
 
 
 def _result_of(future: Future[Any]) -> Any:
-    if not future.done():  # to wait for it here would stop everything; and it may be the task's own
+    if not future.done():  # waiting here would block the kernel, and the future may be the task's own
         raise DataFlowException(
-            f"An argument was changed after the call: it has {future!r} now, which was not waited for. "
+            f"An argument was changed after the call: it contains {future!r}, which is not a dependency. "
             "Give each call a container of its own, such as list(futures)"
         )
     return future.result()
 
 
 def _is_future(o: object) -> TypeGuard[Future[Any]]:
-    """As ``isinstance``, which makes a lazy object fetch what it stands for."""
+    """Like ``isinstance``, which makes a lazy object fetch its target."""
     return issubclass(type(o), Future)
 
 
-# Exactly these: a subclass may not be makeable from an iterable of its items.
+# Not their subclasses, whose constructors may not accept an iterable of items.
 _SEQUENCES = frozenset((list, tuple, set, frozenset))
 _CONTAINERS = _SEQUENCES | {dict}
 

@@ -337,6 +337,14 @@ class DataFlowKernel:
         for future in reversed(self._graph.unfinished_futures()):
             _wait(future)
 
+    def validate_state(self) -> None:
+        """Check the invariants of the tasks' states; for tests.
+
+        Raises:
+            AssertionError: An invariant does not hold.
+        """
+        self._graph.validate()
+
     def log_task_states(self) -> None:
         """Log the number of tasks in each state."""
         by_state = self.task_state_counts.items()

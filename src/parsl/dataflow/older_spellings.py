@@ -1,4 +1,4 @@
-"""What older versions called it: still understood, with a warning that says what to write now."""
+"""Spellings of older versions: they still work, with a warning that contains the present spelling."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-#: The arguments of Config that are now a memoizer's, and their new names.
+#: The arguments of Config that belong to a memoizer now, and their present names.
 _MEMOIZER_ARGUMENTS = {
     "app_cache": "memoize",
     "checkpoint_files": "checkpoint_files",
     "checkpoint_mode": "checkpoint_mode",
     "checkpoint_period": "checkpoint_period",
 }
-#: From :func:`warn_retired` to the call of Config, and to that of ``dfk.checkpoint()``.
+#: The number of frames from :func:`warn_retired` to the call of Config, and of ``dfk.checkpoint()``.
 _CONFIG_STACK_LEVEL = 4
 _CHECKPOINT_STACK_LEVEL = 4
 
 
 def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
-    """Make Config's ``__init__`` take the arguments that are a memoizer's now; its signature shows none.
+    """Make Config's ``__init__`` accept the arguments that belong to a memoizer now, without showing them.
 
-    Names that never were are refused with a suggestion.
+    Unknown names are refused with a suggestion.
     """
     names = parameter_names(init)
 
@@ -48,15 +48,15 @@ def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
 
 
 def _make_memoizer(arguments: dict[str, Any]) -> None:
-    """Put a memoizer in the place of the arguments that describe it.
+    """Replace the arguments that describe a memoizer by the memoizer.
 
     Raises:
-        ConfigurationError: There is one already.
+        ConfigurationError: A memoizer is given, too.
     """
     older = {name: arguments.pop(name) for name in _MEMOIZER_ARGUMENTS if name in arguments}
     if arguments.get("memoizer") is not None:
         raise ConfigurationError(
-            f"Config: memoizer is given, and besides it {', '.join(older)}, which belong to the memoizer. "
+            f"Config: memoizer is given together with {', '.join(older)}, which belong to the memoizer. "
             f"Write BasicMemoizer({_shown(older)})"
         )
     for name in older:

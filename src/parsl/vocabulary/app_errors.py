@@ -1,4 +1,4 @@
-"""Errors of apps, and the wrapper in which an exception travels from a worker to the driver.
+"""Errors of apps.
 
 ::
 
