@@ -125,7 +125,7 @@ class Cluster(ExecutionProvider):
         statuses = []
         for job_id in job_ids:
             job = self.jobs[str(job_id)]
-            assert not job.end_is_known, f"{job_id} is asked about again, though it has ended"
+            assert not job.end_is_known, f"{job_id} is queried again, though it has ended"
             status = JobStatus(job.state(self._clock()))
             job.end_is_known = status.terminal
             statuses.append(status)

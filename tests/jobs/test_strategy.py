@@ -290,13 +290,13 @@ def test_with_constant_demand_one_decision_is_enough(
 ) -> None:
     """What a decision leads to is what the next one leaves alone: blocks do not come and go."""
 
-    def ask(block_count: int, demand: Demand) -> Decision:
+    def decide_with(block_count: int, demand: Demand) -> Decision:
         blocks = [idle(str(number)) for number in range(block_count)]
         about = view(*blocks, tasks=tasks, workers_per_block=workers, parallelism=parallelism)
         return scaled(about, strategy, demand)
 
-    first = ask(have, long_known())
-    second = ask(have + first.scale_out - len(first.scale_in), first.demand)
+    first = decide_with(have, long_known())
+    second = decide_with(have + first.scale_out - len(first.scale_in), first.demand)
     assert (second.scale_out, second.scale_in) == (0, ())
     assert second.covered_tasks >= tasks
 

@@ -188,7 +188,8 @@ class BlockProviderExecutor(ParslExecutor):
     def handle_errors(self, status: dict[str, JobStatus]) -> None:
         """Let the block error handler judge the blocks, unless the executor has failed for good.
 
-        What the scheduler reports as hopeless needs no judgement, unless the user wants no error handler.
+        If the scheduler reports that no block can run, the executor fails without the handler; but not for
+        users who have chosen no error handler.
         """
         if self.bad_state_is_set:
             return

@@ -45,11 +45,11 @@ class JobStatus:
     """What is known about one batch job.
 
     Args:
-        state: Where it is in its life.
-        message: What the scheduler, or Parsl, has to say about it.
-        exit_code: How it ended, if it did.
-        stdout_path: Where its standard output is written.
-        stderr_path: Where its standard error is written.
+        state: The job's state.
+        message: An explanation by the scheduler, or by Parsl.
+        exit_code: The exit code of a job that has ended.
+        stdout_path: The file of its standard output.
+        stderr_path: The file of its standard error.
         can_never_run: Whether the scheduler reports that a HELD job can never run as submitted.
     """
 

@@ -8,17 +8,17 @@ INTERVAL_S = 30.0
 def queried_at_s(
     times: PollingSchedule, until_s: int, events: range = range(0), start_s: int = 0
 ) -> list[int]:
-    asked = []
+    queried = []
     for second in range(start_s, until_s):
         if second in events:
             times.event()
         is_due_in_s = times.due_in_s(second)
         if times.take_due(second, INTERVAL_S):
             assert is_due_in_s == 0
-            asked.append(second)
+            queried.append(second)
         else:
             assert is_due_in_s > 0
-    return asked
+    return queried
 
 
 def test_without_a_job_there_is_no_query() -> None:
@@ -40,8 +40,8 @@ def test_an_event_causes_a_query_at_once_and_a_few_more() -> None:
 def test_endless_events_cause_few_queries() -> None:
     times = PollingSchedule()
     times.job_submitted(0)
-    asked = queried_at_s(times, 300, events=range(100, 300))
-    assert len([second for second in asked if second >= 150]) <= 16
+    queried = queried_at_s(times, 300, events=range(100, 300))
+    assert len([second for second in queried if second >= 150]) <= 16
     assert len(queried_at_s(times, 700, start_s=300)) <= 15
     assert queried_at_s(times, 710, events=range(700, 701), start_s=700) == [700, 701, 703, 707]
 

@@ -76,20 +76,22 @@ def test_an_unknown_state_changes_nothing() -> None:
     assert state_of(table) is JobState.RUNNING
 
 
-@pytest.mark.parametrize("said", [JobState.PENDING, JobState.HELD, JobState.MISSING, JobState.UNKNOWN])
-def test_a_connected_manager_outranks_the_scheduler(said: JobState) -> None:
+@pytest.mark.parametrize("reported", [JobState.PENDING, JobState.HELD, JobState.MISSING, JobState.UNKNOWN])
+def test_a_connected_manager_outranks_the_scheduler(reported: JobState) -> None:
     table = table_of(1)
     table.observe_activity({"0": BUSY}, 110)
-    table.observe_status("0", JobStatus(said), 110)
+    table.observe_status("0", JobStatus(reported), 110)
     assert state_of(table) is JobState.RUNNING
 
 
-@pytest.mark.parametrize("said", [JobState.FAILED, JobState.COMPLETED, JobState.TIMEOUT, JobState.CANCELLED])
-def test_a_known_end_outranks_a_connected_manager(said: JobState) -> None:
+@pytest.mark.parametrize(
+    "reported", [JobState.FAILED, JobState.COMPLETED, JobState.TIMEOUT, JobState.CANCELLED]
+)
+def test_a_known_end_outranks_a_connected_manager(reported: JobState) -> None:
     table = table_of(1)
     table.observe_activity({"0": BUSY}, 110)
-    table.observe_status("0", JobStatus(said), 110)
-    assert state_of(table) is said
+    table.observe_status("0", JobStatus(reported), 110)
+    assert state_of(table) is reported
 
 
 def test_a_missing_block_whose_manager_connects_is_back() -> None:

@@ -11,7 +11,7 @@ from parsl.vocabulary.job_states import JobState, JobStatus
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import NoReturn, TypeVar
+    from typing import Any, NoReturn, TypeVar
 
     AnswerT = TypeVar("AnswerT")
 
@@ -27,21 +27,10 @@ class NoProvider(ExecutionProvider):
     nodes_per_block = init_blocks = min_blocks = max_blocks = 0
     parallelism = 0.0
 
-    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> NoReturn:
-        """Refuse.
-
-        Raises:
-            RuntimeError: Always.
-        """
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError("an executor without a provider has no blocks")
 
-    def status(self, job_ids: Sequence[object]) -> Sequence[JobStatus]:
-        """Return that no job exists."""
-        return [JobStatus(JobState.MISSING) for _ in job_ids]
-
-    def cancel(self, job_ids: Sequence[object]) -> Sequence[bool]:
-        """Refuse, as no job exists."""
-        return [False for _ in job_ids]
+    submit = status = cancel = _refuse
 
 
 class ProviderCalls:

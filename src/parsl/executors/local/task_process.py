@@ -95,7 +95,7 @@ by_thread: dict[int, TaskProcess] = {}
 
 
 def current() -> TaskProcess:
-    """Return the calling thread's process, or a new one that no other thread knows."""
+    """Return the calling thread's process, or a new one outside a pool."""
     return by_thread.get(get_ident()) or TaskProcess()
 
 
