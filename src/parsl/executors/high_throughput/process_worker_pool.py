@@ -64,13 +64,14 @@ def _manage(settings: ManagerSettings, block: str, channel: socket.socket) -> in
         connect,
     )
     from parsl.executors.high_throughput.manager.watcher import Watcher
+    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan
     from parsl.executors.high_throughput.node.facts import seconds_left
 
     setproctitle("parsl: HTEX manager")
     identity = PoolIdentity(os.urandom(6).hex(), block, platform.node())
     label = f"Manager {identity.manager} on {identity.host}, block {block}"
     try:
-        _start_log(_log_dir(settings, identity), is_debug=settings.debug)
+        _start_log(Path(identity.log_dir(settings.log_dir)), is_debug=settings.debug)
         nodes = _find_nodes(settings, identity.host) if settings.mpi_launcher else []
         places = _place_workers(settings, identity)
         descriptors.require(len(places))  # after the fork server has started: tasks keep the old limit
@@ -85,8 +86,7 @@ def _manage(settings: ManagerSettings, block: str, channel: socket.socket) -> in
             _clean_up(settings)
         return 1
     watcher = Watcher()
-    plan = _pool_plan(settings, identity, places, ends_at_s)
-    pool = _make_pool(settings, plan, channel, watcher, nodes)
+    pool = _make_pool(PoolPlan(identity, places, settings, ends_at_s, nodes), channel, watcher)
     manager = Manager(register, settings, connection, pool, watcher, ends_at_s)
     logger.info("%r starts with %d workers", manager, len(places))
     try:
@@ -124,47 +124,14 @@ def _registration(
     )
 
 
-def _pool_plan(
-    settings: ManagerSettings,
-    identity: PoolIdentity,
-    places: list[WorkerPlacement],
-    ends_at_s: float | None,
-) -> PoolPlan:
-    from parsl.executors.high_throughput.manager.memory_limit import GIB
-    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan
-
-    limit_gb = settings.mem_per_worker_gb if settings.enforces_memory else None
-    return PoolPlan(
-        identity,
-        places,
-        prefetch=settings.prefetch,
-        spool=settings.spool,
-        worker_log_dir=str(_log_dir(settings, identity)) if settings.debug else "",
-        ends_at_s=ends_at_s,
-        memory_limit_bytes=None if limit_gb is None else int(limit_gb * GIB),
-    )
-
-
-def _make_pool(
-    settings: ManagerSettings, plan: PoolPlan, channel: socket.socket, watcher: Watcher, nodes: list[str]
-) -> WorkerPool:
+def _make_pool(plan: PoolPlan, channel: socket.socket, watcher: Watcher) -> WorkerPool:
     """Return the kind of pool that the executor's tasks need."""
-    if not nodes:
-        from parsl.executors.high_throughput.manager.worker_pool import WorkerPool
+    if plan.nodes:
+        from parsl.executors.high_throughput.manager.mpi_worker_pool import MpiWorkerPool as Pool
+    else:
+        from parsl.executors.high_throughput.manager.worker_pool import WorkerPool as Pool  # type: ignore
 
-        return WorkerPool(plan, channel, watcher)
-    from parsl.executors.high_throughput.manager.mpi_tasks import HostFiles
-    from parsl.executors.high_throughput.manager.mpi_worker_pool import MpiWorkerPool
-
-    return MpiWorkerPool(
-        plan,
-        channel,
-        watcher,
-        nodes=nodes,
-        launcher=settings.mpi_launcher,
-        host_files=HostFiles(str(_log_dir(settings, plan.identity))),
-        max_launches=settings.max_launches,
-    )
+    return Pool(plan, channel, watcher)
 
 
 def _clean_up(settings: ManagerSettings) -> None:
@@ -224,11 +191,6 @@ def _place_workers(settings: ManagerSettings, identity: PoolIdentity) -> list[Wo
         place._replace(environment={**place.environment, **common, "PARSL_WORKER_RANK": str(place.rank)})
         for place in placement.workers
     ]
-
-
-def _log_dir(settings: ManagerSettings, identity: PoolIdentity) -> Path:
-    """Return the directory of the logs of a manager and its workers."""
-    return Path(settings.log_dir, f"block-{identity.block}", identity.manager)
 
 
 def _start_log(directory: Path, *, is_debug: bool) -> None:

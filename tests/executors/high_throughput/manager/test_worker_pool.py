@@ -27,6 +27,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     decode_failure,
     encode,
 )
+from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
 
 class Node:
@@ -45,6 +46,7 @@ class Node:
             PoolPlan(
                 PoolIdentity("m", "3", "node"),
                 [WorkerPlacement(0, None, None, {})],
+                ManagerSettings(addresses=[], port=0),
                 ends_at_s=None if left_s is None else time.monotonic() + left_s,
             ),
             ours,

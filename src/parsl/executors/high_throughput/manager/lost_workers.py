@@ -27,6 +27,10 @@ class PoolIdentity(NamedTuple):
     block: str
     host: str
 
+    def log_dir(self, root: str) -> str:
+        """Return the directory of the logs of a manager and its workers."""
+        return f"{root}/block-{self.block}/{self.manager}"
+
 
 class _Deferred(NamedTuple):
     task_id: int

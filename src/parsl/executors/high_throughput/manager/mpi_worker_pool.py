@@ -29,33 +29,21 @@ class MpiWorkerPool(WorkerPool):
     has ended what the task has left behind, such as a launcher for which it did not wait.
 
     Args:
-        plan: As for a WorkerPool.
+        plan: As for a WorkerPool; its settings name the launcher that PARSL_MPI_PREFIX is for, and how many
+            tasks to start until the block is used up.
         fork_server: As for a WorkerPool.
         watcher: As for a WorkerPool.
-        nodes: The names of the nodes.
-        launcher: The launcher that PARSL_MPI_PREFIX is for.
-        host_files: Where to write lists of nodes that are too long for the environment.
-        max_launches: How many tasks to start until the block is used up; None for any number.
     """
 
     state: MpiManagerState
 
-    def __init__(
-        self,
-        plan: PoolPlan,
-        fork_server: socket.socket,
-        watcher: Watcher,
-        *,
-        nodes: Sequence[str],
-        launcher: str,
-        host_files: HostFiles,
-        max_launches: int | None,
-    ) -> None:
+    def __init__(self, plan: PoolPlan, fork_server: socket.socket, watcher: Watcher) -> None:
         super().__init__(plan, fork_server, watcher)
-        self.state = MpiManagerState(len(plan.places), nodes)
-        self._launcher = launcher
-        self._host_files = host_files
-        self._max_launches = max_launches
+        self.state = MpiManagerState(len(plan.places), plan.nodes)
+        self._launcher = plan.settings.mpi_launcher
+        self._max_launches = plan.settings.max_launches
+        #: For lists of nodes that are too long for the environment.
+        self._host_files = HostFiles(plan.identity.log_dir(plan.settings.log_dir))
         #: Results that wait for a sweep, with their frames, by the process ids of their workers.
         self._waiting: dict[int, tuple[Result, list[Any]]] = {}
 

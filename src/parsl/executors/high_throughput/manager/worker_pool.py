@@ -23,7 +23,7 @@ from parsl.executors.high_throughput.manager.lost_workers import (
     own_output_tail,
     worker_failure,
 )
-from parsl.executors.high_throughput.manager.memory_limit import MemoryLimit
+from parsl.executors.high_throughput.manager.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_link import WorkerLink
@@ -39,6 +39,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     decode_result,
     encode,
 )
+from parsl.executors.high_throughput.wire.settings import ManagerSettings
 from parsl.executors.high_throughput.wire.spool import discard, result_file
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector
 
@@ -64,20 +65,14 @@ class PoolBroken(Exception):
 class PoolPlan(NamedTuple):
     """What a pool consists of."""
 
-    #: For error messages.
     identity: PoolIdentity
     #: A place for each worker, by rank.
     places: Sequence[WorkerPlacement]
-    #: Tasks to hold beyond one for each worker.
-    prefetch: int = 0
-    #: Directory for large payloads; empty for none.
-    spool: str = ""
-    #: Directory for a log of each worker; empty for none.
-    worker_log_dir: str = ""
+    settings: ManagerSettings
     #: When the job ends, on the monotonic clock; None if unknown.
     ends_at_s: float | None = None
-    #: How much memory a worker may use; None for any amount.
-    memory_limit_bytes: int | None = None
+    #: The names of the block's nodes; empty where tasks do not request nodes.
+    nodes: Sequence[str] = ()
 
 
 class WorkerPool:
@@ -96,9 +91,10 @@ class WorkerPool:
         self._plan = plan
         self._fork_server = fork_server
         self._watcher = watcher
-        limit_bytes = plan.memory_limit_bytes
-        self.memory_limit = None if limit_bytes is None else MemoryLimit(limit_bytes)
-        self.state = ManagerState(len(plan.places), plan.prefetch)
+        self.memory_limit: MemoryLimit | None = None
+        if plan.settings.enforces_memory and plan.settings.mem_per_worker_gb is not None:
+            self.memory_limit = MemoryLimit(int(plan.settings.mem_per_worker_gb * GIB))
+        self.state = ManagerState(len(plan.places), plan.settings.prefetch)
         #: Results, and the frames that belong to them, for the manager to send.
         self.results: list[Result] = []
         self.frames: list[Any] = []
@@ -288,7 +284,7 @@ class WorkerPool:
             self.frames += frames
             self._finish(worker, result)
         elif result.spooled:  # too late, and perhaps only an effect of the signals on the task
-            discard(result_file(self._plan.spool, result.id))
+            discard(result_file(self._plan.settings.spool, result.id))
 
     def _finish(self, worker: Worker, result: Result) -> None:
         task = self.state.finish(worker, result, time.monotonic())
@@ -311,10 +307,12 @@ class WorkerPool:
             self._start_worker(self._unstarted.popleft())
 
     def _start_worker(self, worker: Worker) -> None:
-        link, plan = WorkerLink(), self._plan
-        place = plan.places[worker.rank]
-        log_file = f"{plan.worker_log_dir}/worker_{worker.rank}.log" if plan.worker_log_dir else ""
-        order = protocol.Fork(worker.rank, place.environment, list(place.cpus or ()), plan.spool, log_file)
+        link, settings = WorkerLink(), self._plan.settings
+        place = self._plan.places[worker.rank]
+        log_dir = self._plan.identity.log_dir(settings.log_dir)
+        log_file = f"{log_dir}/worker_{worker.rank}.log" if settings.debug else ""
+        cpus = list(place.cpus or ())
+        order = protocol.Fork(worker.rank, place.environment, cpus, settings.spool, log_file)
         try:
             socket.send_fds(self._fork_server, [encode(order)], [link.theirs.fileno()])
         except OSError:
