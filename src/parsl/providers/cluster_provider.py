@@ -76,6 +76,8 @@ class ClusterProvider(ExecutionProvider):
     worker_init: str = validate.Text()
     scheduler_options: str = validate.Text()
 
+    #: Runs the scheduler's commands. Tests set another one on an instance.
+    command_runner = CommandRunner()
     #: The units of a single number, and of the first of a pair of numbers, in a walltime.
     walltime_bare_unit = "second"
     walltime_pair_unit = "minute"
@@ -105,8 +107,6 @@ class ClusterProvider(ExecutionProvider):
         validate.assign(self, parameters)
         self._check_block_limits()
         self._label = label
-        #: Runs the scheduler's commands.
-        self.command_runner = CommandRunner()
         self._token = os.urandom(2).hex()
         self._numbers: Iterator[int] = count()
         self._jobs: dict[object, SubmittedJob] = {}
