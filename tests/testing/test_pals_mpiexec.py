@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -24,22 +23,21 @@ def run(*command, **environment):
     )
 
 
-def wait_until(happened):
-    deadline = time.monotonic() + DEADLINE_S
-    while not (answer := happened()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return answer
+@pytest.fixture
+def lines_of(wait_until):
+    def read(file, count):
+        wait_until(lambda: file.exists() and len(file.read_text().split()) >= count, DEADLINE_S)
+        return file.read_text().split()
+
+    return read
 
 
-def lines_of(file, wanted):
-    return wait_until(
-        lambda: (lines := file.read_text().split() if file.exists() else [])[wanted - 1 :] and lines
-    )
+@pytest.fixture
+def wait_for_end_of(wait_until):
+    def wait(pids):
+        wait_until(lambda: not any(is_running(pid) for pid in pids), DEADLINE_S)
 
-
-def wait_for_end_of(pids):
-    wait_until(lambda: not any(is_running(pid) for pid in pids))
+    return wait
 
 
 def is_running(pid):
@@ -106,7 +104,7 @@ def test_a_rank_that_dies_of_a_signal_is_a_failure_too(mpiexec):
     assert "rank 0 died from signal 9" in done.stderr
 
 
-def test_what_ranks_leave_behind_is_ended(mpiexec, tmp_path):
+def test_what_ranks_leave_behind_is_ended(mpiexec, tmp_path, lines_of, wait_for_end_of):
     pids = tmp_path / "pids"
     done = run(mpiexec, "-n", "2", "bash", "-c", f"setsid sleep 1000 >/dev/null 2>&1 & echo $! >> {pids}")
     assert done.returncode == 0
@@ -114,7 +112,7 @@ def test_what_ranks_leave_behind_is_ended(mpiexec, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_ranks_never_outlive_mpiexec(mpiexec, tmp_path, number):
+def test_ranks_never_outlive_mpiexec(mpiexec, tmp_path, number, lines_of, wait_for_end_of):
     pids = tmp_path / "pids"
     script = f"sleep 1000 & echo $$ $! >> {pids}; wait"
     with subprocess.Popen([mpiexec, "-n", "2", "bash", "-c", script], stderr=subprocess.DEVNULL) as process:
@@ -125,7 +123,7 @@ def test_ranks_never_outlive_mpiexec(mpiexec, tmp_path, number):
     wait_for_end_of(started)
 
 
-def test_ranks_may_clean_up_when_told_to_end(mpiexec, tmp_path):
+def test_ranks_may_clean_up_when_told_to_end(mpiexec, tmp_path, lines_of):
     ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"
     script = f"trap 'echo yes > {cleaned}; exit 0' TERM; echo ready > {ready}; while :; do sleep 0.05; done"
     with subprocess.Popen([mpiexec, "bash", "-c", script], stderr=subprocess.DEVNULL) as process:

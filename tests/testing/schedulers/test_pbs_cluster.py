@@ -64,11 +64,12 @@ def submit(script, *options):
     return done.stdout.strip()
 
 
-def wait_for_file(path):
-    deadline = time.monotonic() + DEADLINE_S
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+@pytest.fixture
+def wait_for_file(wait_until):
+    def wait(path):
+        wait_until(path.exists, DEADLINE_S, f"{path}")
+
+    return wait
 
 
 def is_running(pid):
@@ -94,7 +95,7 @@ def test_a_job_runs_where_and_with_what_pbs_gives_it(cluster, tmp_path, home):
     assert os.listdir(tmp_path / "c" / "tmp") == []
 
 
-def test_output_appears_at_the_end_unless_it_is_kept(cluster, tmp_path):
+def test_output_appears_at_the_end_unless_it_is_kept(cluster, tmp_path, wait_for_file):
     go = tmp_path / "go"
     wait = f"echo said; touch $PBS_JOBID; while [ ! -e {go} ]; do sleep 0.01; done"
     spooled, kept = submit(f"cd {tmp_path}; {wait}"), submit(f"cd {tmp_path}; {wait}", "-k", "doe")
@@ -132,7 +133,7 @@ def test_the_walltime_is_enforced(cluster, tmp_path):
     assert "=>> PBS: job killed: walltime 2 exceeded limit 1\n" in (tmp_path / "job.e1").read_text()
 
 
-def test_a_deleted_job_ends_with_all_that_it_has_started(cluster, tmp_path):
+def test_a_deleted_job_ends_with_all_that_it_has_started(cluster, tmp_path, wait_for_file):
     pids = tmp_path / "pids"
     job_id = submit(f"(setsid sleep 100 & echo $! >> {pids}); echo $$ >> {pids}; touch {pids}.ok; sleep 100")
     wait_for_file(tmp_path / "pids.ok")
@@ -143,7 +144,7 @@ def test_a_deleted_job_ends_with_all_that_it_has_started(cluster, tmp_path):
     assert not any(is_running(int(pid)) for pid in pids.read_text().split())
 
 
-def test_a_job_that_ignores_sigterm_is_killed_after_a_while(cluster, tmp_path):
+def test_a_job_that_ignores_sigterm_is_killed_after_a_while(cluster, tmp_path, wait_for_file):
     job_id = submit(f"trap '' TERM; touch {tmp_path}/ok; while true; do sleep 0.1; done")
     wait_for_file(tmp_path / "ok")
     began_s = time.monotonic()
@@ -282,12 +283,10 @@ def test_qsub_refuses_when_told_to(cluster):
     assert submit("true").startswith("2.")
 
 
-def test_a_command_that_hangs_is_let_go_when_the_cluster_ends(cluster):
+def test_a_command_that_hangs_is_let_go_when_the_cluster_ends(cluster, wait_until):
     cluster.misbehave("qstat", "hang")
     with subprocess.Popen(["qstat"], stdout=subprocess.PIPE) as hanging:
-        deadline = time.monotonic() + DEADLINE_S
-        while cluster.calls("qstat") < 1:
-            assert time.monotonic() < deadline
+        wait_until(lambda: cluster.calls("qstat") == 1, DEADLINE_S)
         with pytest.raises(subprocess.TimeoutExpired):
             hanging.wait(0.2)
         cluster.close()
@@ -303,7 +302,7 @@ def test_a_job_can_be_forgotten_and_its_state_be_nonsense(cluster):
     assert cluster.job(forgotten).state == RUNNING
 
 
-def test_a_requeued_job_runs_again_under_the_same_id(cluster, tmp_path):
+def test_a_requeued_job_runs_again_under_the_same_id(cluster, tmp_path, wait_for_file):
     job_id = submit(f"echo run >> {tmp_path}/runs; [ -e {tmp_path}/again ] || sleep 100")
     wait_for_file(tmp_path / "runs")
     (tmp_path / "again").touch()
@@ -332,7 +331,7 @@ def test_a_job_can_be_suspended(cluster, tmp_path):
     assert cluster.wait_for(job_id).exit_status == 0
 
 
-def test_a_job_on_a_node_that_died_runs_again_elsewhere(cluster, tmp_path):
+def test_a_job_on_a_node_that_died_runs_again_elsewhere(cluster, tmp_path, wait_for_file):
     only_once = f"if mkdir {tmp_path}/begun; then sleep 100; fi"
     job_id = submit(f"cat $PBS_NODEFILE >> {tmp_path}/nodes; {only_once}")
     wait_for_file(tmp_path / "begun")
@@ -344,7 +343,7 @@ def test_a_job_on_a_node_that_died_runs_again_elsewhere(cluster, tmp_path):
     assert (tmp_path / "nodes").read_text().split() == list(cluster.settings.hosts)
 
 
-def test_ranks_on_another_node_die_with_it(cluster, tmp_path):
+def test_ranks_on_another_node_die_with_it(cluster, tmp_path, wait_for_file):
     script = f'mpiexec --ppn 1 bash -c "echo \\$\\$ > {tmp_path}/rank\\$PALS_RANKID; sleep 100"'
     job_id = submit(script, "-l", "select=2")
     wait_for_file(tmp_path / "rank0")
@@ -359,7 +358,7 @@ def test_its_time_can_be_over_now(cluster):
     assert cluster.wait_for(job_id).exit_status == -29
 
 
-def test_a_slow_epilogue_is_told_as_running(make, tmp_path):
+def test_a_slow_epilogue_is_told_as_running(make, tmp_path, wait_for_file):
     cluster = make(policy=QUICK._replace(epilogue_s=0.5))
     job_id = submit(f"touch {tmp_path}/ended")
     wait_for_file(tmp_path / "ended")
@@ -367,7 +366,7 @@ def test_a_slow_epilogue_is_told_as_running(make, tmp_path):
     cluster.wait_for(job_id)
 
 
-def test_the_end_of_the_cluster_ends_its_jobs(cluster, tmp_path):
+def test_the_end_of_the_cluster_ends_its_jobs(cluster, tmp_path, wait_for_file):
     job_id = submit(
         f"trap '' TERM; echo $$ > {tmp_path}/pid; touch {tmp_path}/ok; while true; do sleep 0.1; done"
     )
@@ -378,7 +377,7 @@ def test_the_end_of_the_cluster_ends_its_jobs(cluster, tmp_path):
     assert run("qsub", stdin="true\n").returncode == 162
 
 
-def test_a_killed_runner_leaves_nothing_at_the_end(cluster, tmp_path):
+def test_a_killed_runner_leaves_nothing_at_the_end(cluster, tmp_path, wait_for_file):
     job_id = submit(f"echo $$ > {tmp_path}/pid; touch {tmp_path}/ok; sleep 100")
     wait_for_file(tmp_path / "ok")
     os.kill(cluster.job(job_id).runner_pid, signal.SIGKILL)
@@ -386,9 +385,9 @@ def test_a_killed_runner_leaves_nothing_at_the_end(cluster, tmp_path):
     assert not is_running(int((tmp_path / "pid").read_text()))
 
 
-def test_jobs_end_with_the_process_that_the_cluster_belongs_to(tmp_path, monkeypatch):
+def test_jobs_end_with_the_owner_of_the_cluster(tmp_path, monkeypatch, wait_for_file, wait_until):
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)  # where the job's output is brought
+    monkeypatch.chdir(tmp_path)  # the directory of the output
     script = tmp_path / "job.sh"
     script.write_text(f"#!/bin/bash\necho $$ > {tmp_path}/pid; touch {tmp_path}/ok; sleep 100\n")
     program = f"""
@@ -402,10 +401,7 @@ signal.pause()
         wait_for_file(tmp_path / "ok")
         owner.kill()
     pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + DEADLINE_S
-    while is_running(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not is_running(pid), DEADLINE_S)
 
 
 def test_many_at_once_get_different_numbers_and_all_run(cluster):
