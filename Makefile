@@ -1,7 +1,7 @@
 # The whole ritual, on a fresh clone, with Python (3.10 or newer) and make:
 #   make demo    run the Aurora ensemble on this machine
 #   make test    run the tests                       (ARGS="-k addresses" for some of them)
-#   make check   run linter, formatter, types, layers
+#   make check   run linter, formatter, types, layers, words of the glossary
 #   make lowest  run workflows with the oldest accepted dependencies
 #   make docs    build the documentation in build/docs/html; a warning is an error
 #   make bench   benchmark, next to other libraries    (ARGS="--help" for its options)
@@ -32,6 +32,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/words src
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

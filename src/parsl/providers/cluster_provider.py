@@ -164,7 +164,7 @@ class ClusterProvider(ExecutionProvider):
 
         Raises:
             ScriptPathError: The job script could not be written, or ``script_dir`` is not set.
-            SubmitException: The scheduler did not accept the job; ``is_permanent`` tells whether another
+            SubmitException: The scheduler did not accept the job; ``is_permanent`` shows whether another
                 attempt can succeed.
         """
         directory = open_script_dir(self.script_dir)

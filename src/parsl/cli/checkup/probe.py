@@ -152,8 +152,8 @@ def read_report(words: Sequence[str], result: CommandResult) -> Probe:
 
 
 def _read_python(record: tuple[str, str]) -> PythonFacts:
-    path, said = record
-    words = said.split()
+    path, output = record
+    words = output.split()
     if len(words) == 3 and words[0] == "parsl":
         return PythonFacts(path, words[2], words[1])
-    return PythonFacts(path, error=said.strip())
+    return PythonFacts(path, error=output.strip())

@@ -151,9 +151,9 @@ def aurora_in_job(
     from parsl.providers import LocalProvider
 
     available = _nodes_of_job()
-    wanted = available if nodes is None else nodes
+    requested = available if nodes is None else nodes
     provider = LocalProvider(
-        nodes_per_block=validate.integer("aurora_in_job", "nodes", wanted, low=1, high=available),
+        nodes_per_block=validate.integer("aurora_in_job", "nodes", requested, low=1, high=available),
         launcher=_one_manager_per_node(),
         init_blocks=1,
         max_blocks=1,

@@ -79,7 +79,7 @@ def _id_of_callable(function: Any, output_ref: bool = False) -> bytes:
 
 
 def identity_by_code(function: FunctionType) -> Identity:
-    """Return the identity of a Python function by its name and its code, whatever ``by_name`` says.
+    """Return the identity of a Python function by its name and its code, for any value of ``by_name``.
 
     This is the previous identity if everything that it was made of is still the same.
     """

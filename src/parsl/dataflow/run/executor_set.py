@@ -105,11 +105,11 @@ class ExecutorSet:
             return IN_PROCESS
         raise KeyError(label)
 
-    def choose(self, wanted: str | Sequence[str], app: object) -> str:
+    def choose(self, executors: str | Sequence[str], app: object) -> str:
         """Choose at random among the executors that an app allows.
 
         Args:
-            wanted: ``'all'``, or labels.
+            executors: ``'all'``, or labels.
             app: The app's function, for error messages.
 
         Returns:
@@ -119,14 +119,14 @@ class ExecutorSet:
             ValueError: There is no such executor, or none at all.
         """
         public = self._public
-        labels = public if wanted == "all" else [wanted] if isinstance(wanted, str) else wanted
+        labels = public if executors == "all" else [executors] if isinstance(executors, str) else executors
         if len(labels) == 1 and labels[0] in self.by_label:
             return labels[0]
         app_name = getattr(app, "__name__", "?")
         if not labels:
             reason = "the configuration has no executors. Give Config(executors=[...]), or use add_executors"
-            if wanted != "all":
-                reason = f"its executors are {wanted!r}. {self._loaded()}"
+            if executors != "all":
+                reason = f"its executors are {executors!r}. {self._loaded()}"
             raise ValueError(f"App {app_name} has nowhere to run: {reason}")
         for label in labels:
             if label not in self.by_label:

@@ -79,7 +79,7 @@ class Completion:
             outcome = DEPENDENCY_FAILED if status is States.dep_fail else FAILED
             self.log_failure(record, error, outcome, record.try_id + 1)
         memo = self._memo
-        if record.memoize or memo.asks_always:
+        if record.memoize or memo.covers_all:
             work_loop.run_now(self._complete_with_memo, record, app_fu, result, error)
         else:
             self._settle(record, app_fu, result, error)

@@ -130,7 +130,7 @@ class TaskRunner:
             The error of the submission.
         """
         memo = self._memo
-        if (record.memoize or memo.asks_always) and not is_admitted and self._is_known(record, args, kwargs):
+        if (record.memoize or memo.covers_all) and not is_admitted and self._is_known(record, args, kwargs):
             return None
         special = record.special
         limit = None if special is None else special.concurrency_limit

@@ -30,7 +30,7 @@ class TaskMemo:
         config_run_dir: The directory that holds those of all runs.
 
     Attributes:
-        asks_always: Whether the memoizer is called for apps without ``cache=True``, too.
+        covers_all: Whether the memoizer is called for apps without ``cache=True``, too.
         commits: Whether results go through :meth:`queue` and :meth:`commit`.
     """
 
@@ -39,7 +39,7 @@ class TaskMemo:
         self._started: Memoizer | None = None
         self._run_dir = run_dir
         self._config_run_dir = config_run_dir
-        self.asks_always = False
+        self.covers_all = False
         self.commits = False
         #: The results of tasks whose futures are completed after the next commit.
         self._uncommitted: deque[tuple[TaskRecord, Any]] = deque()
@@ -61,7 +61,7 @@ class TaskMemo:
         memoizer = BasicMemoizer() if self._configured is None else self._configured
         memoizer.start(run_dir=self._run_dir, config_run_dir=self._config_run_dir)
         self.commits = memoizer.commits
-        self.asks_always = type(memoizer) is not BasicMemoizer
+        self.covers_all = type(memoizer) is not BasicMemoizer
         return memoizer
 
     def find(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> Future[Any] | None:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
-def template_beside(module_file: str, name: str) -> str:
+def template_next_to(module_file: str, name: str) -> str:
     """Return the path of the template ``name`` in the directory of a module."""
     return os.path.join(os.path.dirname(module_file), name)
 
 
-_BODY = template_beside(__file__, "job.sh")
-_REDIRECTION = template_beside(__file__, "redirection.sh")
+_BODY = template_next_to(__file__, "job.sh")
+_REDIRECTION = template_next_to(__file__, "redirection.sh")
 
 
 def fill_job_script(

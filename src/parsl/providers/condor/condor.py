@@ -6,7 +6,7 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.batch.job_script import fill_template, template_beside
+from parsl.providers.batch.job_script import fill_template, template_next_to
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.condor.dialect import CondorDialect
 
@@ -112,7 +112,7 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
         return self.cmd_chunk_size
 
     def _job_texts(self, files: JobFiles, command: str, tasks_per_node: int) -> dict[str, str]:
-        description = fill_template(template_beside(__file__, "job.submit"), self._description(files))
+        description = fill_template(template_next_to(__file__, "job.submit"), self._description(files))
         return {".sh": self._script_text(files, command, tasks_per_node), ".submit": description}
 
     def _description(self, files: JobFiles) -> Mapping[str, str | None]:

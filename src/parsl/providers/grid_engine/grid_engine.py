@@ -9,7 +9,7 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.batch.job_script import template_beside
+from parsl.providers.batch.job_script import template_next_to
 from parsl.providers.batch.parameters import format_walltime, one_word
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.grid_engine.dialect import GridEngineDialect
@@ -49,7 +49,7 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
 
     queue = validate.Custom(one_word)
     dialect = GridEngineDialect()
-    header_path = template_beside(__file__, "header.sh")
+    header_path = template_next_to(__file__, "header.sh")
 
     @accepts_retired_provider_arguments
     def __init__(

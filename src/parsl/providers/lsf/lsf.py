@@ -6,7 +6,7 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.batch.job_script import template_beside
+from parsl.providers.batch.job_script import template_next_to
 from parsl.providers.batch.parameters import format_minutes, one_word
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.lsf.dialect import LSFDialect
@@ -55,7 +55,7 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
 
     walltime_bare_unit = "minute"
     walltime_pair_unit = "hour"
-    header_path = template_beside(__file__, "header.sh")
+    header_path = template_next_to(__file__, "header.sh")
 
     @accepts_retired_provider_arguments
     def __init__(

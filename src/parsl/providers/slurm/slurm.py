@@ -8,7 +8,7 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.batch.job_script import double_quoted, template_beside
+from parsl.providers.batch.job_script import double_quoted, template_next_to
 from parsl.providers.batch.parameters import format_walltime, one_line, one_word
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.slurm.dialect import SlurmDialect
@@ -78,7 +78,7 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
     exclusive = validate.Boolean()
 
     walltime_bare_unit = "minute"
-    header_path = template_beside(__file__, "header.sh")
+    header_path = template_next_to(__file__, "header.sh")
     redirects_output = False
 
     @accepts_retired_provider_arguments

@@ -195,12 +195,12 @@ class StandInCluster:
         Raises:
             TimeoutError: The job is in none of these states after that time.
         """
-        wanted = states or (records.FINISHED,)
-        return self.wait_until(lambda: self.job(job_id), lambda job: job.state in wanted, timeout_s)
+        requested = states or (records.FINISHED,)
+        return self.wait_until(lambda: self.job(job_id), lambda job: job.state in requested, timeout_s)
 
     @staticmethod
     def wait_until(read: Callable[[], Job], is_right: Callable[[Job], bool], timeout_s: float = 30.0) -> Job:
-        """Read a job repeatedly until it is as wanted, and return it."""
+        """Read a job repeatedly until it meets the condition, and return it."""
         deadline_s = time.monotonic() + timeout_s
         while not is_right(job := read()):
             if time.monotonic() > deadline_s:

@@ -80,14 +80,14 @@ def _wait_for_runners(store: ClusterStore) -> bool:
 
 
 def marked_processes(directory: str, *marks: str) -> list[int]:
-    """Return the processes whose environment says that they belong to a cluster.
+    """Return the processes whose environment marks them as part of a cluster.
 
     Args:
         directory: The directory of the cluster.
         marks: Other variables, as ``NAME=VALUE``, that must be in the environment.
     """
-    wanted = {mark.encode() for mark in (f"{CLUSTER_VARIABLE}={directory}", *marks)}
-    return [pid for pid in process_table() if wanted <= (environment_of(pid) or frozenset())]
+    requested = {mark.encode() for mark in (f"{CLUSTER_VARIABLE}={directory}", *marks)}
+    return [pid for pid in process_table() if requested <= (environment_of(pid) or frozenset())]
 
 
 def _kill(pids: Iterable[int]) -> None:

@@ -70,13 +70,13 @@ class WorkerMatching(Matching):
     def match(self, managers: Mapping[bytes, Manager], now_s: float) -> list[tuple[Manager, list[Task]]]:
         given: dict[Manager, list[Task]] = {}
         for manager in self._in_order(managers, self._with_free_workers, _free_workers):
-            self._give(manager, manager.free_workers, given, manager.left_s(now_s))
+            self._assign(manager, manager.free_workers, given, manager.left_s(now_s))
         before = -1
         while len(self.queue) and self._with_room and len(self.queue) != before:
             before, left = len(self.queue), len(self._with_room)
             for manager in self._in_order(managers, self._with_room, _room):
                 share = -(-len(self.queue) // left)
-                self._give(manager, min(manager.room, share), given, _NO_TIME)
+                self._assign(manager, min(manager.room, share), given, _NO_TIME)
                 left -= 1
         return list(given.items())
 
@@ -107,7 +107,7 @@ class WorkerMatching(Matching):
             if capacity(manager) <= 0:
                 del candidates[identity]
 
-    def _give(self, manager: Manager, count: int, given: dict[Manager, list[Task]], left_s: float) -> None:
+    def _assign(self, manager: Manager, count: int, given: dict[Manager, list[Task]], left_s: float) -> None:
         if count > 0 and (tasks := self.queue.take(count, left_s)):
             manager.hold(tasks)
             given.setdefault(manager, []).extend(tasks)
