@@ -29,6 +29,10 @@ class InterchangeState:
         self.matching = matching
         self.restoration = restoration
         self.managers: dict[bytes, Manager] = {}
+        #: The same managers by block, and by the tasks that they hold: with thousands of managers, ending a
+        #: block or cancelling a task must not search them all.
+        self._by_block: dict[str, dict[bytes, Manager]] = {}
+        self._holders: dict[int, Manager] = {}
         #: Names of managers that were lost. Their tasks have failed, so they must not continue with them.
         self._lost: set[bytes] = set()
         self._held_blocks: set[str] = set()
@@ -51,11 +55,15 @@ class InterchangeState:
             return None
         if self.restoration is not None and self.restoration.drop(task_id):
             return None
-        return next((each for each in self.managers.values() if task_id in each.held), None)
+        return self._holders.get(task_id)
 
     def match(self, now_s: float = 0.0) -> list[tuple[Manager, list[Task]]]:
         """Give waiting tasks to managers, and return the managers that get tasks, with these tasks."""
-        return self.matching.match(self.managers, now_s)
+        matches = self.matching.match(self.managers, now_s)
+        for manager, tasks in matches:
+            for task in tasks:
+                self._holders[task.id] = manager
+        return matches
 
     def register(self, register: Register, link: Link, now_s: float) -> tuple[Manager, list[int]]:
         """Add a manager, which gets no tasks before it is announced.
@@ -80,6 +88,8 @@ class InterchangeState:
         manager.hold(claimed)
         manager.is_on_hold = manager.block in self._held_blocks
         self.managers[manager.identity] = manager
+        self._by_block.setdefault(manager.block, {})[manager.identity] = manager
+        self._holders.update(dict.fromkeys(manager.held, manager))
         self._fresh_s = max(self._fresh_s, manager.left_s(now_s))
         return manager, unknown
 
@@ -97,6 +107,11 @@ class InterchangeState:
 
     def _delete(self, manager: Manager) -> None:
         del self.managers[manager.identity]
+        in_block = self._by_block[manager.block]
+        del in_block[manager.identity]
+        if not in_block:
+            del self._by_block[manager.block]
+        self._release(manager.held)
         manager.is_gone = True
         self.matching.forget(manager)
 
@@ -106,14 +121,20 @@ class InterchangeState:
     def finish(self, manager: Manager, message: Results, now_s: float) -> list[Result]:
         """Take results from a manager, which may have room for other tasks now; see `Manager.finish`."""
         results = manager.finish(message, now_s)
+        self._release([result.id for result in results])
         self.matching.offer(manager)
         return results
 
     def recounted(self, manager: Manager, reported: Iterable[int]) -> list[int]:
         """Take a manager's report of the tasks it holds; see `Manager.recounted`."""
         lost = manager.recounted(reported)
+        self._release(lost)
         self.matching.offer(manager)
         return lost
+
+    def _release(self, ids: Iterable[int]) -> None:
+        for task_id in ids:
+            self._holders.pop(task_id, None)
 
     def hold_block(self, block: str, is_held: bool) -> None:
         """Send no more tasks to the managers of a block, including those that register later; or resume."""
@@ -133,7 +154,7 @@ class InterchangeState:
                 self.matching.offer(manager)
 
     def of_block(self, block: str) -> list[Manager]:
-        return [manager for manager in self.managers.values() if manager.block == block]
+        return list(self._by_block.get(block, {}).values())
 
     def disconnected(self) -> list[Manager]:
         return [manager for manager in self.managers.values() if not manager.is_connected]
