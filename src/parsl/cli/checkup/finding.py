@@ -16,7 +16,7 @@ class Finding(NamedTuple):
     #: The subject of the sentence in a word or two.
     topic: str
     text: str
-    #: What the user can do; empty if nothing, or if the text reports so.
+    #: What the user can do; empty if nothing, or if the text contains it.
     advice: str = ""
 
 
