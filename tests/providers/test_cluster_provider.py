@@ -1,4 +1,4 @@
-"""What all providers of batch jobs do alike, with PBS commands that are told how to behave."""
+"""The common behaviour of batch providers, with fake PBS commands."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def test_the_script_runs_and_its_output_can_be_read_at_once(provider, commands):
     assert running.stderr == "trouble\n"
 
 
-def test_a_job_leaves_signs_of_its_start_and_its_end(provider, tmp_path):
-    """The scheduler is not asked for them: they are seen in the files of the job."""
+def test_the_files_of_a_job_show_its_start_and_its_end(provider, tmp_path):
+    """This needs no query of the scheduler."""
     job_id = provider.submit("exit 3", 1)
     (script,) = Path(provider.script_dir).iterdir()
-    assert not provider.has_changed([job_id, "a job of somebody else"])
+    assert not provider.has_changed([job_id, "an unknown job"])
     script.with_suffix(".stdout").touch()
     assert provider.has_changed([job_id])
     assert not provider.has_changed([job_id])
@@ -95,7 +95,7 @@ def test_a_job_leaves_signs_of_its_start_and_its_end(provider, tmp_path):
     assert not provider.has_changed([job_id])
 
 
-def test_a_script_says_when_it_has_begun_and_how_long_it_may_run(provider):
+def test_a_script_exports_its_start_and_its_walltime(provider):
     provider.walltime = "01:00:00"
     provider.worker_init = "echo $PARSL_BLOCK_STARTED $PARSL_BLOCK_WALLTIME_S"
     provider.submit("bash -c 'echo $PARSL_BLOCK_STARTED $PARSL_BLOCK_WALLTIME_S'", 1)
@@ -117,7 +117,7 @@ def test_a_script_whose_directory_is_not_there_on_the_node_says_so(provider):
     assert "is its directory shared?" in done.stderr
 
 
-def test_a_refusal_for_good_keeps_everything_the_scheduler_said(provider, commands):
+def test_a_permanent_refusal_keeps_the_output_of_the_scheduler(provider, commands):
     commands.add("qsub", "echo some words; echo 'qsub: Unknown queue' >&2; exit 170")
     with pytest.raises(SubmitException) as caught:
         provider.submit("c", 1, "a job")
@@ -142,16 +142,14 @@ def test_a_submission_that_hangs_is_given_up(tmp_path, commands):
     assert not caught.value.is_permanent
 
 
-def test_a_submission_of_which_nobody_knows_the_id_is_not_tried_again(provider, commands):
+def test_a_submission_without_a_readable_id_is_not_tried_again(provider, commands):
     commands.add("qsub", "echo nonsense")
     with pytest.raises(SubmitException, match="did not print the id") as caught:
         provider.submit("c", 1)
     assert caught.value.is_permanent
 
 
-def test_a_submission_that_says_nothing_at_all_is_tried_again_when_its_job_has_been_looked_for(
-    provider, commands
-):
+def test_a_submission_without_output_is_tried_again_after_a_search_for_its_job(provider, commands):
     commands.add("qsub", "exit 0")
     commands.add("qstat", "exit 0")
     with pytest.raises(SubmitException, match="did not print the id") as caught:
@@ -167,7 +165,7 @@ def listing(name, job_id=JOB, state="R"):
     return f"echo 'Job Id: {job_id}|Job_Name={name}|job_state={state}'"
 
 
-def test_a_submission_that_was_given_up_is_looked_for_before_the_next(tmp_path, commands):
+def test_the_job_of_a_lost_submission_is_searched_before_the_next_submission(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.5)
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException, match="did not answer in time"):
@@ -190,7 +188,7 @@ def test_a_submission_that_was_given_up_is_looked_for_before_the_next(tmp_path, 
     assert len(commands.calls()) == 1
 
 
-def test_a_submission_that_was_given_up_and_made_no_job(tmp_path, commands):
+def test_a_lost_submission_that_made_no_job(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.5)
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException):
@@ -200,7 +198,7 @@ def test_a_submission_that_was_given_up_and_made_no_job(tmp_path, commands):
     assert provider.submit("c", 1) == JOB
 
 
-def test_a_scheduler_that_never_says_what_became_of_it_does_not_stop_everything(tmp_path, commands):
+def test_useless_answers_about_a_lost_submission_do_not_block_further_ones(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.5)
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException):
@@ -217,7 +215,7 @@ def test_a_scheduler_that_never_says_what_became_of_it_does_not_stop_everything(
     assert provider.submit("c", 1) == JOB
 
 
-def test_a_job_whose_id_was_not_said_is_cancelled_at_once(provider, commands):
+def test_a_job_without_a_printed_id_is_cancelled_immediately(provider, commands):
     commands.add("qsub", "echo nonsense")
     commands.add("qstat", 'for path in "$PARSL_TEST_SCRIPTS"/*.sh; do name=${path##*/}; done; '
                           'echo "Job Id: 8.s|Job_Name=${name%.sh}|job_state=Q"')  # fmt: skip
@@ -332,13 +330,13 @@ def test_a_frozen_scheduler_is_waited_for_once(tmp_path, commands):
     assert len(commands.calls()) == 1
 
 
-def test_without_qstat_nothing_is_known(tmp_path, commands):
+def test_without_qstat_every_status_is_unknown(tmp_path, commands):
     found = status(make_provider(tmp_path))
     assert found.state is JobState.UNKNOWN
     assert "PBSProProvider queries jobs with qstat" in found.message
 
 
-def test_a_job_that_the_scheduler_does_not_know_is_missing_but_not_at_once(provider, commands):
+def test_a_job_that_the_scheduler_does_not_know_is_missing_after_a_while(provider, commands):
     provider.submit("c", 1)
     answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
     assert status(provider).state is JobState.UNKNOWN
@@ -405,7 +403,7 @@ def test_thousands_of_jobs_take_few_commands(provider, commands):
 # Cancelling
 
 
-def test_cancel_asks_for_all_at_once(provider, commands):
+def test_one_command_cancels_several_jobs(provider, commands):
     assert provider.cancel(["1.s", "2.s"]) == [True, True]
     assert commands.calls() == ["qdel 1.s 2.s"]
 
@@ -456,7 +454,7 @@ def test_launcher_has_to_be_one():
         PBSProProvider(launcher="simple")
 
 
-def test_a_provider_that_says_nothing_of_its_scheduler(tmp_path):
+def test_a_provider_without_a_dialect(tmp_path):
     provider = ClusterProvider("mine", 1, 1, 0, 1, 1, "00:10:00", SimpleLauncher())
     assert (provider.label, provider.walltime_s) == ("mine", 600)
     assert provider.execute_wait("echo out; echo err >&2; exit 3") == (3, "out\n", "err\n")

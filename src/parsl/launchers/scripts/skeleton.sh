@@ -1,7 +1,7 @@
-# What every launcher does around its own parsl_launch (defined above), which starts programs
-# and leaves the exit code of the block in parsl_code. The values come as arguments:
+# The part that all launchers share. It calls the function parsl_launch (defined above), which starts
+# programs and sets parsl_code to the exit code of the block. The values are arguments:
 #   name debug tasks_per_node nodes script_dir command [the launcher's own ...]
-set +eu # whatever worker_init has set: an exit code is looked at here, it ends nothing
+set +eu # in case worker_init has set them: this script handles exit codes itself
 parsl_name=$1
 parsl_debug=$2
 parsl_tasks_per_node=$3
@@ -31,15 +31,15 @@ parsl_give_up() {
     parsl_end 1
 }
 
-# Every program runs in the background, as the leader of a process group: this shell stays
-# able to hear a signal, and to pass it on to the program with its children.
+# Every program runs in the background, as the leader of a process group, so that this shell can
+# receive a signal and pass it on to the program with its children.
 parsl_start() {
     if [ -n "$parsl_signal" ]; then
         return
     fi
     "$@" </dev/null &
     parsl_pids="$parsl_pids $!"
-    if [ -n "$parsl_signal" ]; then # it came before the new program was on the list
+    if [ -n "$parsl_signal" ]; then # the signal came before the new program was in the list
         parsl_pass_on "$parsl_signal"
     fi
 }
@@ -99,7 +99,7 @@ parsl_run() {
 }
 
 # Sets parsl_script: a file with the command, which other nodes can read as well. It stays in
-# script_dir as a record; in the working directory, where nobody looks for it, it is removed.
+# script_dir as a record; in the working directory, which needs no record, it is removed.
 parsl_write_script() {
     if ! [ -d "$parsl_dir" ]; then
         parsl_dir=$PWD
