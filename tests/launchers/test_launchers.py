@@ -292,7 +292,7 @@ def send(processes, sign):
 
 @pytest.mark.parametrize("warning", [None, signal.SIGTSTP], ids=["SIGSTOP", "SIGTSTP-SIGSTOP"])
 @pytest.mark.parametrize("launcher", [SingleNodeLauncher(), MpiExecLauncher(), SrunLauncher()], ids=repr)
-def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(launcher, warning, block, wait_until):
+def test_a_suspended_job_continues_when_it_is_resumed(launcher, warning, block, wait_until):
     """Slurm sends SIGTSTP before SIGSTOP (slurm.conf(5), PreemptMode=SUSPEND); others only the second."""
     for program in ("mpiexec", "srun"):
         block.stand_in(program, RUN_LAST_TWO)

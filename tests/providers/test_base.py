@@ -27,7 +27,7 @@ class MinimalProvider(ExecutionProvider):
         return [True for _ in job_ids]
 
 
-def test_minimal_provider_has_what_executors_ask_for():
+def test_a_minimal_provider_has_what_executors_need():
     provider = MinimalProvider(parallelism=0.5)
     assert provider.parallelism == 0.5
     assert provider.max_blocks == 2
@@ -56,16 +56,16 @@ def test_wrong_limits(limits, message):
         MinimalProvider(**limits)
 
 
-def test_more_initial_blocks_than_the_maximum_is_a_warning(caplog):
+def test_more_initial_blocks_than_the_maximum_cause_a_warning(caplog):
     MinimalProvider(init_blocks=3)
     assert "init_blocks is 3, but max_blocks is only 2" in caplog.text
 
 
-def test_fewer_initial_blocks_than_the_minimum_is_fine(caplog):
+def test_fewer_initial_blocks_than_the_minimum_are_allowed(caplog):
     MinimalProvider(init_blocks=0, min_blocks=2)
     assert not caplog.records
 
 
-def test_interface_has_to_be_complete():
+def test_an_incomplete_provider_cannot_be_instantiated():
     with pytest.raises(TypeError):
         ExecutionProvider()

@@ -58,9 +58,7 @@ def files_of(provider):
 # Submitting
 
 
-def test_submit_writes_the_script_into_the_run_directory_and_nowhere_else(
-    provider, commands, tmp_path, monkeypatch
-):
+def test_submit_writes_the_script_only_into_the_run_directory(provider, commands, tmp_path, monkeypatch):
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     assert provider.submit("run-managers", 1, "parsl.htex.block-0") == JOB
@@ -108,7 +106,7 @@ def test_a_script_exports_its_start_and_its_walltime(provider):
     assert walltime == 3600
 
 
-def test_a_script_whose_directory_is_not_there_on_the_node_says_so(provider):
+def test_a_script_reports_a_directory_that_is_missing_on_the_node(provider):
     provider.submit("exit 3", 1)
     (script,) = Path(provider.script_dir).iterdir()
     text = script.read_text().replace("parsl_stdout=", "parsl_stdout=/nowhere")
@@ -128,28 +126,28 @@ def test_a_permanent_refusal_keeps_the_output_of_the_scheduler(provider, command
     assert "Unknown queue" in str(error)
 
 
-def test_a_refusal_that_may_pass(provider, commands):
+def test_a_temporary_refusal_is_recognized(provider, commands):
     commands.add("qsub", "echo 'qsub: cannot connect to server x (errno=15010)' >&2; exit 162")
     with pytest.raises(SubmitException) as caught:
         provider.submit("c", 1)
     assert not caught.value.is_permanent
 
 
-def test_a_submission_that_hangs_is_given_up(tmp_path, commands):
+def test_a_hanging_submission_times_out(tmp_path, commands):
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException, match="did not answer in time") as caught:
         make_provider(tmp_path, cmd_timeout=0.2).submit("c", 1)
     assert not caught.value.is_permanent
 
 
-def test_a_submission_without_a_readable_id_is_not_tried_again(provider, commands):
+def test_a_submission_without_a_readable_id_is_not_retried(provider, commands):
     commands.add("qsub", "echo nonsense")
     with pytest.raises(SubmitException, match="did not print the id") as caught:
         provider.submit("c", 1)
     assert caught.value.is_permanent
 
 
-def test_a_submission_without_output_is_tried_again_after_a_search_for_its_job(provider, commands):
+def test_a_submission_without_output_is_retried_after_a_search_for_its_job(provider, commands):
     commands.add("qsub", "exit 0")
     commands.add("qstat", "exit 0")
     with pytest.raises(SubmitException, match="did not print the id") as caught:
@@ -165,7 +163,7 @@ def listing(name, job_id=JOB, state="R"):
     return f"echo 'Job Id: {job_id}|Job_Name={name}|job_state={state}'"
 
 
-def test_the_job_of_a_lost_submission_is_searched_before_the_next_submission(tmp_path, commands):
+def test_the_job_of_a_lost_submission_is_looked_up_before_the_next_one(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.5)
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException, match="did not answer in time"):
@@ -188,7 +186,7 @@ def test_the_job_of_a_lost_submission_is_searched_before_the_next_submission(tmp
     assert len(commands.calls()) == 1
 
 
-def test_a_lost_submission_that_made_no_job(tmp_path, commands):
+def test_a_lost_submission_may_have_created_no_job(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.5)
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException):
@@ -198,7 +196,7 @@ def test_a_lost_submission_that_made_no_job(tmp_path, commands):
     assert provider.submit("c", 1) == JOB
 
 
-def test_useless_answers_about_a_lost_submission_do_not_block_further_ones(tmp_path, commands):
+def test_useless_answers_about_a_lost_submission_do_not_block_later_ones(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.5)
     commands.add("qsub", "sleep 60")
     with pytest.raises(SubmitException):
@@ -251,7 +249,7 @@ def test_preview_shows_what_would_be_submitted_and_writes_nothing(provider, comm
 # Status
 
 
-def test_status_has_the_schedulers_words_and_the_paths(provider, commands):
+def test_a_status_has_the_schedulers_message_and_the_paths(provider, commands):
     provider.submit("c", 1)
     answer(commands, _12={"job_state": "Q", "comment": "Not Running: no nodes"})
     found = status(provider)
@@ -260,12 +258,12 @@ def test_status_has_the_schedulers_words_and_the_paths(provider, commands):
     assert found.stderr_path.endswith(".stderr")
 
 
-def test_a_job_that_never_starts_says_why(provider, commands):
+def test_a_job_that_never_starts_has_the_reason(provider, commands):
     answer(commands, _12={"job_state": "Q", "comment": "Can Never Run: Not enough total nodes available"})
     assert str(status(provider)) == "JobState.HELD (Can Never Run: Not enough total nodes available)"
 
 
-def test_what_ended_a_job_is_kept_and_not_asked_again(provider, commands):
+def test_the_end_of_a_job_is_kept_and_not_queried_again(provider, commands):
     provider.submit("c", 1)
     answer(commands, _12={"job_state": "F", "Exit_status": 3, "comment": "and failed"})
     ended = status(provider)
@@ -275,7 +273,7 @@ def test_what_ended_a_job_is_kept_and_not_asked_again(provider, commands):
     assert commands.calls() == []
 
 
-def test_the_schedulers_own_output_stands_in_for_stderr_that_was_never_written(provider, commands):
+def test_the_schedulers_output_replaces_a_missing_stderr(provider, commands):
     provider.submit("c", 1)
     (script,) = Path(provider.script_dir).iterdir()
     script.with_suffix(".scheduler").write_text("cannot write to /x\n")
@@ -283,7 +281,7 @@ def test_the_schedulers_own_output_stands_in_for_stderr_that_was_never_written(p
     assert status(provider).stderr == "cannot write to /x\n"
 
 
-def test_a_job_that_was_queued_again_goes_on(provider, commands):
+def test_a_requeued_job_continues(provider, commands):
     seen = []
     for attributes in (
         {"job_state": "R"},
@@ -321,7 +319,7 @@ def test_no_misbehaviour_ends_a_job(provider, commands, script):
     assert status(provider).state is JobState.RUNNING
 
 
-def test_a_frozen_scheduler_is_waited_for_once(tmp_path, commands):
+def test_a_frozen_scheduler_causes_one_timeout(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.3)
     commands.add("qstat", "sleep 60")
     found = provider.status(["1.s", "2.s"])
@@ -336,7 +334,7 @@ def test_without_qstat_every_status_is_unknown(tmp_path, commands):
     assert "PBSProProvider queries jobs with qstat" in found.message
 
 
-def test_a_job_that_the_scheduler_does_not_know_is_missing_after_a_while(provider, commands):
+def test_a_job_unknown_to_the_scheduler_is_missing_after_a_while(provider, commands):
     provider.submit("c", 1)
     answer(commands, exit_code=153, stderr=f"qstat: Unknown Job Id {JOB}")
     assert status(provider).state is JobState.UNKNOWN
@@ -348,7 +346,7 @@ def test_a_job_that_the_scheduler_does_not_know_is_missing_after_a_while(provide
     assert "does not know the job 12.server.example" in missing.message
 
 
-def test_a_job_that_the_scheduler_remembers_again_is_not_missing(provider, commands):
+def test_a_job_that_reappears_in_the_scheduler_is_not_missing(provider, commands):
     provider.submit("c", 1)
     for _ in range(3):
         provider.command_runner.time_s += UNSEEN_END_S
@@ -358,7 +356,7 @@ def test_a_job_that_the_scheduler_remembers_again_is_not_missing(provider, comma
         assert status(provider).state is JobState.PENDING
 
 
-def test_a_job_whose_end_was_seen_is_missing_as_soon_as_the_scheduler_denies_it(provider, commands):
+def test_a_job_that_was_ending_is_missing_once_the_scheduler_does_not_know_it(provider, commands):
     provider.submit("c", 1)
     provider.command_runner.time_s += FRESH_S
     (script,) = Path(provider.script_dir).iterdir()
@@ -367,7 +365,7 @@ def test_a_job_whose_end_was_seen_is_missing_as_soon_as_the_scheduler_denies_it(
     assert status(provider).state is JobState.MISSING
 
 
-def test_a_number_that_is_given_again_is_another_job(provider, commands):
+def test_a_reused_number_is_another_job(provider, commands):
     provider.submit("c", 1)
     answer(commands, _12={"job_state": "F", "Exit_status": 0})
     assert status(provider).state is JobState.COMPLETED
@@ -408,12 +406,12 @@ def test_one_command_cancels_several_jobs(provider, commands):
     assert commands.calls() == ["qdel 1.s 2.s"]
 
 
-def test_cancel_of_what_has_gone_is_a_success(provider, commands):
+def test_cancelling_an_ended_job_succeeds(provider, commands):
     commands.add("qdel", "echo 'qdel: Job has finished 1.s' >&2; exit 35")
     assert provider.cancel(["1.s", "2.s"]) == [True, True]
 
 
-def test_cancel_without_a_scheduler(tmp_path, commands):
+def test_cancelling_without_a_scheduler_fails(tmp_path, commands):
     provider = make_provider(tmp_path, cmd_timeout=0.3)
     assert provider.cancel(["1.s"]) == [False]
     commands.add("qdel", "echo 'Connection refused' >&2; exit 162")
@@ -449,7 +447,7 @@ def test_wrong_parameters(options, message):
         PBSProProvider(**options)
 
 
-def test_launcher_has_to_be_one():
+def test_a_launcher_must_be_a_launcher():
     with pytest.raises(BadLauncher):
         PBSProProvider(launcher="simple")
 
@@ -463,7 +461,7 @@ def test_a_provider_without_a_dialect(tmp_path):
         provider.submit("c", 1)
 
 
-def test_nothing_is_left_open(provider):
+def test_no_descriptor_is_left_open(provider):
     before = len(os.listdir("/proc/self/fd"))
     provider.submit("c", 1)
     assert len(os.listdir("/proc/self/fd")) == before

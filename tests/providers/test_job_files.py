@@ -34,14 +34,14 @@ def test_names_are_taken_once(tmp_path):
     assert first.stdout_path == str(tmp_path / "job.0.stdout")
 
 
-def test_scripts_are_for_their_owner_only(tmp_path):
+def test_scripts_are_readable_by_their_owner_only(tmp_path):
     files = reserve_job_files(str(tmp_path), "job", count())
     files.write(".sh", "token=secret\n")
     mode = Path(files.script_path).stat().st_mode
     assert stat.S_IMODE(mode) == 0o700
 
 
-def test_script_dir_has_to_be_set_and_possible(tmp_path):
+def test_script_dir_must_be_set_and_creatable(tmp_path):
     with pytest.raises(ScriptPathError, match=r"set provider\.script_dir"):
         open_script_dir(None)
     (tmp_path / "file").touch()

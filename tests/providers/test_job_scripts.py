@@ -35,7 +35,7 @@ def directives(provider, **options):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_scripts_are_bash_and_keep_what_users_give(kind):
+def test_scripts_are_bash_and_keep_user_options(kind):
     script = files_of(
         kind(worker_init="module load x; echo {{y}} $HOME", scheduler_options="#KEEP  this\n#and")
     )
@@ -49,7 +49,7 @@ def test_scripts_are_bash_and_keep_what_users_give(kind):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_options_that_are_not_given_leave_nothing(kind):
+def test_omitted_options_leave_no_trace(kind):
     assert "None" not in "".join(files_of(kind()).values())
 
 
@@ -98,7 +98,7 @@ def test_slurm():
     assert "\nexport PARSL_MEMORY_GB=10\nexport PARSL_CORES=8\n" in text
 
 
-def test_slurm_takes_what_the_executor_says_of_nodes():
+def test_slurm_uses_the_executors_node_requirements():
     provider = SlurmProvider(exclusive=False)
     assert directives(provider) == [
         "#SBATCH --open-mode=append", "#SBATCH --nodes=1", "#SBATCH --time=00:10:00",
@@ -108,7 +108,7 @@ def test_slurm_takes_what_the_executor_says_of_nodes():
     assert directives(provider)[4:] == ["#SBATCH --mem=2560M", "#SBATCH --cpus-per-task=4"]
 
 
-def test_slurm_output_paths_are_no_patterns():
+def test_slurm_output_paths_contain_no_patterns():
     text = files_of(SlurmProvider(), directory="/run dir/100%j")["sh"]
     assert '\n#SBATCH --output="/run dir/100%%j/parsl.htex.block-0.0.stdout"\n' in text
 

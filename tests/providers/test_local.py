@@ -98,7 +98,7 @@ class TestOutcome:
         assert run("exit 4", launcher=SingleNodeLauncher(debug=debug)).exit_code == 4
         assert run("exit 0", launcher=SingleNodeLauncher(debug=debug)).state is JobState.COMPLETED
 
-    def test_exit_code_taken_by_somebody_else(self, make_provider, wait_until):
+    def test_an_exit_code_collected_by_other_code_is_found(self, make_provider, wait_until):
         handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
         try:
             provider = make_provider()
@@ -128,7 +128,7 @@ class TestOutcome:
 
 
 class TestWorkerInit:
-    def test_is_run_first_in_the_same_shell(self, run):
+    def test_runs_first_in_the_same_shell(self, run):
         assert run("echo $x", worker_init="x='a  b'").stdout == "a b\n"
 
     def test_failing_command_does_not_stop_the_job(self, run):
@@ -153,7 +153,7 @@ class TestJobScript:
             f"parsl.localprovider.0.{ending}" for ending in ("sh", "stderr", "stdout")
         ]
 
-    def test_script_is_for_its_owner_only(self, make_provider):
+    def test_the_script_is_readable_by_its_owner_only(self, make_provider):
         provider = make_provider()
         provider.submit("true", 1)
         (script,) = (name for name in os.listdir(provider.script_dir) if name.endswith(".sh"))
@@ -167,7 +167,7 @@ class TestJobScript:
             names.add(provider.status([job_id])[0].stdout_path)
         assert len(names) == 2
 
-    def test_job_name_can_be_anything(self, make_provider):
+    def test_any_job_name_is_allowed(self, make_provider):
         provider = make_provider()
         job_id = provider.submit("true", 1, job_name="../a b/$(c)")
         path = provider.status([job_id])[0].stdout_path
@@ -178,19 +178,19 @@ class TestJobScript:
         with pytest.raises(ScriptPathError, match="script_dir is not set"):
             LocalProvider().submit("true", 1)
 
-    def test_script_dir_that_cannot_be_made(self, make_provider, tmp_path):
+    def test_a_script_dir_that_cannot_be_created_is_refused(self, make_provider, tmp_path):
         provider = make_provider()
         (tmp_path / "file").write_text("")
         provider.script_dir = str(tmp_path / "file" / "dir")
         with pytest.raises(ScriptPathError, match="Not a directory"):
             provider.submit("true", 1)
 
-    def test_job_that_cannot_be_started(self, make_provider, monkeypatch):
+    def test_a_job_that_cannot_be_started_is_refused(self, make_provider, monkeypatch):
         monkeypatch.setattr("parsl.providers.local.job._SHELL", "/no/such/bash")
         with pytest.raises(SubmitException, match="cannot be started with bash"):
             make_provider().submit("true", 1, "somejob")
 
-    def test_launcher_of_a_user_in_the_older_form(self, run):
+    def test_a_users_launcher_may_have_the_older_signature(self, run):
         class Older(Launcher):
             def __call__(self, command, tasks_per_node, nodes_per_block):
                 return f"echo {nodes_per_block}; {command}"
@@ -209,7 +209,7 @@ class TestDetachment:
         pid, session = status.stdout.split()
         assert pid == session != str(os.getsid(0))
 
-    def test_signals_of_the_driver_are_not_inherited(self, run):
+    def test_signal_handlers_of_the_driver_are_not_inherited(self, run):
         handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             status = run("kill -TERM $$; echo survived")
@@ -247,7 +247,7 @@ class TestOnJobEnd:
         provider.cancel([job_id])
         assert ended.wait(30)
 
-    def test_error_in_it_is_logged(self, make_provider, wait_until, caplog):
+    def test_an_error_in_a_callback_is_logged(self, make_provider, wait_until, caplog):
         provider = make_provider()
 
         def on_job_end(job_id):
@@ -292,7 +292,7 @@ class TestCancel:
         assert provider.cancel([job_id]) == [True]
         assert provider.status([job_id])[0].state is JobState.FAILED
 
-    def test_whole_tree_deaf_to_sigterm_in_other_groups_and_sessions(self, make_provider, start):
+    def test_a_tree_that_ignores_sigterm_in_other_groups_and_sessions_is_killed(self, make_provider, start):
         provider = make_provider()
         job_id, pids = start(
             provider,
@@ -313,7 +313,7 @@ class TestCancel:
         assert alive(pids) == []
         assert provider.status([job_id])[0].state is JobState.COMPLETED
 
-    def test_many_take_as_long_as_one(self, make_provider, start):
+    def test_cancelling_many_takes_as_long_as_one(self, make_provider, start):
         provider = make_provider()
         deaf = "trap '' TERM; echo ready; while :; do sleep 600; done"
         job_ids = [start(provider, deaf)[0] for _ in range(5)]

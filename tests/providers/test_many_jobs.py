@@ -115,7 +115,7 @@ MISBEHAVIOURS = {
 
 
 @pytest.mark.parametrize("fault", MISBEHAVIOURS.values(), ids=MISBEHAVIOURS)
-def test_no_misbehaviour_ends_a_block_or_makes_room_for_another(
+def test_no_misbehaviour_ends_a_block_or_starts_another(
     fault: str, commands: FakeCommands, tmp_path: Path, monkeypatch
 ) -> None:
     provider = PBSProProvider(launcher=SimpleLauncher(), cmd_timeout=1, max_blocks=JOBS)

@@ -63,14 +63,14 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(kind, provider, variable,
         (CondorCluster, CondorProvider, "the disks are being repaired"),
     ],
 )
-def test_of_a_held_job_the_user_is_told(kind, provider, words, tmp_path, monkeypatch, wait_until):
+def test_a_held_job_causes_a_warning(kind, provider, words, tmp_path, monkeypatch, wait_until):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with kind(tmp_path / "c", 1, policy=POLICY) as cluster:
         cluster.activate(monkeypatch)
         cluster.set_scheduling(False)
 
-        def hold_the_job_until_that_is_told() -> None:
+        def hold_the_job_until_the_warning() -> None:
             with parsl.load(config(tmp_path, provider)) as kernel:
                 wait_until(cluster.jobs)
                 cluster.hold(1, by="s", comment="the disks are being repaired")
@@ -78,5 +78,5 @@ def test_of_a_held_job_the_user_is_told(kind, provider, words, tmp_path, monkeyp
                 wait_until(lambda: "1 shown" in repr(executor.blocks.notices), 60)
 
         with pytest.warns(BlocksWarning, match=f"will not start until it is released.*{words}"):
-            hold_the_job_until_that_is_told()
+            hold_the_job_until_the_warning()
         cluster.wait_for(1)

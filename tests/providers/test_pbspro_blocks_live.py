@@ -28,7 +28,7 @@ def wait_for_job(wait_until, cluster, number, *states):
 # Submitting
 
 
-def test_the_load_does_not_wait_for_a_slow_scheduler(cluster, tmp_path):
+def test_load_does_not_wait_for_a_slow_scheduler(cluster, tmp_path):
     cluster.misbehave("qsub", "slow 8")
     began_s = time.monotonic()
     with parsl.load(config(tmp_path)):
@@ -50,7 +50,7 @@ def test_a_job_that_is_being_submitted_at_the_end_is_deleted(cluster, tmp_path, 
         assert cluster.wait_for(1).state == FINISHED
 
 
-def test_a_refusal_for_good_is_told_in_the_words_of_pbs_and_not_tried_again(cluster, tmp_path):
+def test_a_permanent_refusal_quotes_pbs_and_is_not_retried(cluster, tmp_path):
     cluster.misbehave("qsub", "refuse qsub: Unknown queue")
     with parsl.load(config(tmp_path, {"init_blocks": 3, "max_blocks": 3})):
         error = parsl.python_app(where)().exception(DEADLINE_S)
@@ -60,14 +60,14 @@ def test_a_refusal_for_good_is_told_in_the_words_of_pbs_and_not_tried_again(clus
     assert cluster.calls("qsub") == 1
 
 
-def test_a_failure_that_may_pass_is_tried_again(cluster, tmp_path):
+def test_a_temporary_failure_is_retried(cluster, tmp_path):
     cluster.misbehave("qsub", "server-down", times=2)
     with parsl.load(config(tmp_path)):
         assert parsl.python_app(where)().result(DEADLINE_S)
     assert len(cluster.jobs()) == 1
 
 
-def test_a_scheduler_that_does_not_answer_gets_no_more_jobs_than_max_blocks(cluster, tmp_path):
+def test_an_unresponsive_scheduler_gets_no_more_jobs_than_max_blocks(cluster, tmp_path):
     for command in ("qstat", "qdel"):
         cluster.misbehave(command, "hang")
     options = {"init_blocks": 2, "max_blocks": 2, "cmd_timeout": 5}
@@ -81,19 +81,19 @@ def test_a_scheduler_that_does_not_answer_gets_no_more_jobs_than_max_blocks(clus
 # Jobs that do not start
 
 
-def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
+def test_a_held_job_causes_a_warning(cluster, tmp_path, wait_until):
     cluster.set_scheduling(False)
     with parsl.load(config(tmp_path)) as kernel:
         future = parsl.python_app(where)()
         wait_until(cluster.jobs)
         executor = kernel.executors["htex"]
 
-        def hold_the_job_until_that_is_told() -> None:
+        def hold_the_job_until_the_warning() -> None:
             cluster.hold(1, by="o", comment="the disks are being repaired")
             wait_until(lambda: "1 shown" in repr(executor.blocks.notices), 60)
 
         with pytest.warns(BlocksWarning, match="job 1.* will not start until .* held by an operator"):
-            hold_the_job_until_that_is_told()
+            hold_the_job_until_the_warning()
         assert "held by an operator" in executor.status_facade["0"].message
         cluster.release(1)
         cluster.set_scheduling(True)
@@ -103,7 +103,7 @@ def test_of_a_held_job_the_user_is_told(cluster, tmp_path, wait_until):
 # Jobs that end
 
 
-def test_a_worker_init_that_fails_is_reported_soon_after_the_job_has_ended(cluster, tmp_path, wait_until):
+def test_a_failing_worker_init_is_reported_soon_after_the_job_ends(cluster, tmp_path, wait_until):
     options = {"worker_init": "sleep 8; echo the lost module >&2; exit 9"}
     with parsl.load(config(tmp_path, options)):
         future = parsl.python_app(where)()
@@ -115,7 +115,7 @@ def test_a_worker_init_that_fails_is_reported_soon_after_the_job_has_ended(clust
     assert "EXIT CODE: 9" in str(error)
 
 
-def test_tasks_in_a_deleted_job_go_on_in_the_next_soon(cluster, tmp_path, wait_until):
+def test_tasks_of_a_deleted_job_soon_run_in_the_next(cluster, tmp_path, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
         tasks = [parsl.python_app(run_until)(str(marker), str(runs)) for _ in range(2)]
@@ -128,7 +128,7 @@ def test_tasks_in_a_deleted_job_go_on_in_the_next_soon(cluster, tmp_path, wait_u
         assert time.monotonic() - began_s < 30
 
 
-def test_the_loss_of_a_manager_with_its_job_is_told_with_the_end_of_the_job(cluster, tmp_path):
+def test_a_manager_lost_with_its_job_is_reported_with_the_end_of_the_job(cluster, tmp_path):
     options = {"worker_init": "echo something went wrong >&2"}
     with parsl.load(config(tmp_path, options, retries=0)):
         error = parsl.python_app(kill_manager)().exception(DEADLINE_S)
@@ -141,7 +141,7 @@ def test_the_loss_of_a_manager_with_its_job_is_told_with_the_end_of_the_job(clus
 # Time
 
 
-def test_a_task_that_takes_longer_than_any_block_has_is_refused(cluster, tmp_path):
+def test_a_task_longer_than_every_block_is_refused(cluster, tmp_path):
     with parsl.load(config(tmp_path, {"walltime": "0:01:00"})):
         app = parsl.python_app(where)
         with pytest.raises(InvalidResourceSpecification, match="takes 61 s, but a block has 60 s"):
@@ -159,7 +159,7 @@ esac
 """
 
 
-def test_a_task_that_says_how_long_it_takes_waits_for_a_block_with_so_much_time(cluster, tmp_path):
+def test_a_task_with_a_runtime_waits_for_a_block_with_enough_time(cluster, tmp_path):
     with parsl.load(config(tmp_path, {"worker_init": old(1), "max_blocks": 1})):
         app = parsl.python_app(where)
         patient = app(parsl_resource_specification={"runtime_s": 450})
@@ -170,7 +170,7 @@ def test_a_task_that_says_how_long_it_takes_waits_for_a_block_with_so_much_time(
     assert len(cluster.jobs()) == 2
 
 
-def test_a_task_that_no_running_block_has_the_time_for_gets_a_new_one(cluster, tmp_path, wait_until):
+def test_a_task_that_no_running_block_has_time_for_gets_a_new_block(cluster, tmp_path, wait_until):
     options = {"worker_init": old(2), "init_blocks": 2, "max_blocks": 2}
     with parsl.load(config(tmp_path, options)) as kernel:
         wait_until(lambda: len(kernel.executors["htex"].connected_blocks()) == 2)
@@ -195,7 +195,7 @@ def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path, wait_unt
         assert future.result(DEADLINE_S) == second != short
 
 
-def test_a_task_that_needs_all_of_a_walltime_and_more_is_told_so(make_cluster, tmp_path):
+def test_a_task_that_exceeds_the_whole_walltime_fails_with_the_reason(make_cluster, tmp_path):
     # The job ends late, so that the task has a walltime to itself however long a manager takes to start.
     make_cluster(policy=Policy(walltime_delay_s=10))
     with parsl.load(config(tmp_path, {"walltime": "0:00:06", "max_blocks": 1}, retries=0)):
@@ -208,7 +208,7 @@ def test_a_task_that_needs_all_of_a_walltime_and_more_is_told_so(make_cluster, t
 # Scaling
 
 
-def test_idle_blocks_are_given_back_one_by_one_and_the_busy_one_is_kept(cluster, tmp_path, wait_until):
+def test_idle_blocks_are_scaled_in_one_by_one_and_the_busy_one_is_kept(cluster, tmp_path, wait_until):
     markers = [tmp_path / f"go{number}" for number in range(4)]
     options = {"init_blocks": 0, "max_blocks": 2}
     scaling = {"strategy": "htex_auto_scale", "max_idletime": 1.0, "strategy_period": 0.2}
@@ -239,7 +239,7 @@ def test_few_queries_are_made_while_nothing_changes(cluster, tmp_path, wait_unti
         assert cluster.calls("qstat") - before <= 5
 
 
-def test_no_queued_job_begins_on_the_nodes_that_the_end_makes_free(make_cluster, tmp_path, wait_until):
+def test_no_queued_job_starts_on_nodes_released_by_the_shutdown(make_cluster, tmp_path, wait_until):
     cluster = make_cluster(nodes=1)
     cluster.misbehave("qdel", "slow 1")
     with parsl.load(config(tmp_path, {"init_blocks": 2, "max_blocks": 2})):
@@ -249,7 +249,7 @@ def test_no_queued_job_begins_on_the_nodes_that_the_end_makes_free(make_cluster,
     assert cluster.wait_for(1).started_s > 0
 
 
-def test_the_end_is_quick(cluster, tmp_path):
+def test_the_shutdown_is_quick(cluster, tmp_path):
     with parsl.load(config(tmp_path)):
         parsl.python_app(where)().result(DEADLINE_S)
         ends_s = time.monotonic()

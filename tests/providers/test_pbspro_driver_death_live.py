@@ -65,7 +65,7 @@ def none_is_left(cluster):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_its_jobs_are_cancelled(make_cluster, start_driver, wait_until, way):
+def test_the_jobs_of_a_killed_driver_are_cancelled(make_cluster, start_driver, wait_until, way):
     cluster = make_cluster(nodes=1)
     driver = begin(cluster, start_driver, wait_until, WAYS[way])
     if "SIG" in way:
@@ -83,9 +83,7 @@ def test_its_jobs_are_cancelled(make_cluster, start_driver, wait_until, way):
     wait_until(all_gone(driver), what=f"the end of {driver.family()}")
 
 
-def test_an_interchange_that_took_another_ones_place_knows_of_the_jobs(
-    make_cluster, start_driver, wait_until
-):
+def test_a_replacement_interchange_knows_the_jobs(make_cluster, start_driver, wait_until):
     cluster = make_cluster(nodes=1)
     driver = begin(cluster, start_driver, wait_until, "future.result()")
     [interchange] = interchanges(driver)
@@ -98,7 +96,7 @@ def test_an_interchange_that_took_another_ones_place_knows_of_the_jobs(
     assert not cluster.job(2).hosts, "it has never begun"
 
 
-def test_a_job_that_was_just_being_submitted_ends_by_itself(make_cluster, start_driver, wait_until):
+def test_a_job_submitted_during_the_death_ends_on_its_own(make_cluster, start_driver, wait_until):
     """Nobody knows its id. Its manager finds nobody who wants it."""
     cluster = make_cluster(nodes=1)
     cluster.misbehave("qsub", "slow 1")

@@ -41,7 +41,7 @@ def test_every_node_of_a_job_has_a_manager(cluster, tmp_path, wait_until):
         wait_until(lambda: len(kernel.executors["htex"].connected_managers()) == 2)
 
 
-def test_the_worker_pool_is_found_in_a_job_that_activates_no_environment(cluster, tmp_path):
+def test_the_worker_pool_is_found_without_an_activated_environment(cluster, tmp_path):
     launcher = MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")
     loaded = config(tmp_path, {"worker_init": "", "launcher": launcher})
     loaded.executors[0].launch_cmd = "process_worker_pool.py --logdir={logdir} --block_id={{block_id}}"
@@ -49,7 +49,7 @@ def test_the_worker_pool_is_found_in_a_job_that_activates_no_environment(cluster
         assert parsl.python_app(where)().result(DEADLINE_S)
 
 
-def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path, wait_until):
+def test_a_task_of_a_deleted_job_is_retried_in_the_next(cluster, tmp_path, wait_until):
     """It is no failure of the task: no retries are needed."""
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
@@ -62,7 +62,7 @@ def test_a_task_whose_job_is_deleted_runs_again_in_the_next(cluster, tmp_path, w
     assert [job.number for job in cluster.jobs()] == [1, 2]
 
 
-def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_path, wait_until):
+def test_a_task_of_a_job_at_its_walltime_is_retried_in_the_next(cluster, tmp_path, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
@@ -75,7 +75,7 @@ def test_a_task_whose_job_is_out_of_time_runs_again_in_the_next(cluster, tmp_pat
 
 
 @pytest.mark.parametrize("fault", ["exit 1", "empty", "half", "server-down", "hang", "say {}"])
-def test_a_job_survives_a_qstat_that_misbehaves(cluster, tmp_path, fault, wait_until):
+def test_a_job_survives_a_misbehaving_qstat(cluster, tmp_path, fault, wait_until):
     marker, runs = tmp_path / "go", tmp_path / "runs"
     cluster.misbehave("qstat", fault)
     options = {"max_blocks": 1, "cmd_timeout": 5}
@@ -88,7 +88,7 @@ def test_a_job_survives_a_qstat_that_misbehaves(cluster, tmp_path, fault, wait_u
     assert len(cluster.jobs()) == 1
 
 
-def test_a_worker_init_that_fails_is_reported_with_what_it_said(cluster, tmp_path):
+def test_a_failing_worker_init_is_reported_with_its_output(cluster, tmp_path):
     options = {"worker_init": "echo the lost module >&2; exit 9", "max_blocks": 1}
     with parsl.load(config(tmp_path, options)):
         error = parsl.python_app(where)().exception(DEADLINE_S)
@@ -96,7 +96,7 @@ def test_a_worker_init_that_fails_is_reported_with_what_it_said(cluster, tmp_pat
     assert len(cluster.jobs()) <= 3
 
 
-def test_a_second_job_waits_where_the_queue_runs_one(make_cluster, tmp_path):
+def test_a_second_job_waits_in_a_queue_that_runs_one(make_cluster, tmp_path):
     cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
     options = {"scheduler_options": "#PBS -l filesystems=home:flare", "init_blocks": 2, "max_blocks": 2}
     with parsl.load(config(tmp_path, options)):
@@ -107,7 +107,7 @@ def test_a_second_job_waits_where_the_queue_runs_one(make_cluster, tmp_path):
         assert cluster.wait_for(number).state == FINISHED
 
 
-def test_a_refused_job_is_an_error_with_the_words_of_pbs(make_cluster, tmp_path):
+def test_a_refused_job_is_an_error_that_quotes_pbs(make_cluster, tmp_path):
     cluster = make_cluster(policy=AURORA_POLICY)
     with parsl.load(config(tmp_path)):
         future = parsl.python_app(where)()
@@ -129,12 +129,12 @@ def guide_directory(home, config):
     return work
 
 
-def tiles_said(work):
+def reported_tiles(work):
     said = [(work / "output" / f"hello_{number}.stdout").read_text() for number in range(12)]
     return [re.match(r"host \S+  worker \d+ of 12  tile ([0-5]\.[01]) ", each)[1] for each in said]
 
 
-def test_the_scripts_of_auroras_guide_run_as_they_are(make_cluster, home):
+def test_the_scripts_of_auroras_guide_run_unchanged(make_cluster, home):
     work = guide_directory(home, AURORA_GUIDE / "config.py")
     cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
     done = subprocess.run(
@@ -144,13 +144,13 @@ def test_the_scripts_of_auroras_guide_run_as_they_are(make_cluster, home):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Tasks done!\n")
-    assert len(tiles_said(work)) == 12
+    assert len(reported_tiles(work)) == 12
     [job] = cluster.jobs()
     assert (job.account, job.queue, job.walltime_s, job.node_count) == ("Aurora_deployment", "debug", 1800, 1)
     assert cluster.wait_for(job.number).state == FINISHED
 
 
-def test_the_guides_workflow_runs_inside_a_job_as_it_is(make_cluster, home):
+def test_the_guides_workflow_runs_unchanged_inside_a_job(make_cluster, home):
     work = guide_directory(home, EXAMPLE / "in_job_config.py")
     (work / "job.sh").write_text(
         "#!/bin/bash\n"
@@ -163,5 +163,5 @@ def test_the_guides_workflow_runs_inside_a_job_as_it_is(make_cluster, home):
     said = (work / "job.out").read_text()
     assert job.exit_status == 0, said
     assert said.endswith("Tasks done!\n")
-    assert len(tiles_said(work)) == 12
+    assert len(reported_tiles(work)) == 12
     assert len(cluster.jobs()) == 1

@@ -50,7 +50,7 @@ def write_script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def test_the_mpi_scripts_of_auroras_guide_run_as_they_are(cluster: PBSCluster, tmp_path: Path) -> None:
+def test_the_mpi_scripts_of_auroras_guide_run_unchanged(cluster: PBSCluster, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     for name in ("mpi_config.py", "my_mpi_workflow.py"):

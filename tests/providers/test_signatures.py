@@ -72,6 +72,6 @@ def test_defaults_are_a_provider(name):
     assert "<unrecorded>" not in repr(provider)
 
 
-def test_all_names_are_there():
+def test_all_names_exist():
     assert set(SIGNATURES) < set(parsl.providers.__all__)
     assert set(parsl.providers.__all__) <= set(dir(parsl.providers))

@@ -12,16 +12,16 @@ def fill(tmp_path, text, **values):
     return fill_template(str(path), values)
 
 
-def test_places_are_filled_and_lines_without_a_value_are_left_out(tmp_path):
+def test_placeholders_are_filled_and_lines_without_a_value_are_omitted(tmp_path):
     text = "#PBS -q {{queue}}\n#PBS -A {{account}}\nx={{x}}{{x}}\n"
     assert fill(tmp_path, text, queue=None, account="a", x="") == "#PBS -A a\nx=\n"
 
 
-def test_values_are_not_looked_at_again(tmp_path):
+def test_values_are_not_expanded_again(tmp_path):
     assert fill(tmp_path, "{{a}}\n", a=r"{{b}} \1 \g<0>") == "{{b}} \\1 \\g<0>\n"
 
 
-def test_a_place_without_a_value_is_a_mistake(tmp_path):
+def test_a_placeholder_without_a_value_is_an_error(tmp_path):
     with pytest.raises(KeyError, match="queue"):
         fill(tmp_path, "{{queue}}\n")
 

@@ -24,7 +24,7 @@ from parsl.validate import ParameterError
     ],
 )
 @pytest.mark.parametrize(("bare", "pair"), [("second", "minute"), ("minute", "minute"), ("minute", "hour")])
-def test_forms_that_mean_the_same_everywhere(value, seconds, bare, pair):
+def test_formats_with_one_meaning_everywhere(value, seconds, bare, pair):
     assert parse_walltime("owner", value, bare=bare, pair=pair) == seconds
 
 
@@ -40,7 +40,7 @@ def test_forms_that_mean_the_same_everywhere(value, seconds, bare, pair):
         ("1.5", "minute", "minute", 90),
     ],
 )
-def test_forms_that_schedulers_take_differently(value, bare, pair, seconds):
+def test_formats_with_a_different_meaning_per_scheduler(value, bare, pair, seconds):
     assert parse_walltime("owner", value, bare=bare, pair=pair) == seconds
 
 
@@ -50,7 +50,7 @@ def test_forms_that_schedulers_take_differently(value, bare, pair, seconds):
      "10 min", "-1:00:00", "0", "00:00:00", "1:2:3:4:5", "1-2-3", "1:", ":1", "1-1:1:1:1",
      "١٢:00:00", "0:30:00; rm", "1:00:00\n#PBS", "9" * 5000, True, None, 1.5, 0, -5],
 )  # fmt: skip
-def test_what_is_no_walltime(value):
+def test_invalid_walltimes_are_refused(value):
     with pytest.raises(ParameterError, match=r"walltime is .*expected a time above zero, as HH:MM:SS"):
         parse_walltime("owner", value)
 

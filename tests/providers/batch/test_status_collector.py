@@ -90,19 +90,19 @@ def states(findings):
     return {job_id: record.state.name for job_id, record in findings.records.items()}
 
 
-def test_all_jobs_with_one_command():
+def test_all_jobs_are_queried_with_one_command():
     pbs = FakePBS({"1": "R", "2": "Q"})
     assert states(collector_of(pbs).collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "PENDING"}
     assert pbs.asked() == ["-x -f -F json 1 2"]
 
 
-def test_long_lists_in_batches():
+def test_long_lists_are_queried_in_batches():
     pbs = FakePBS({str(number): "R" for number in range(1, 6)})
     assert len(collector_of(pbs).collect(list(pbs.jobs), 2).records) == 5
     assert pbs.asked() == ["-x -f -F json 1 2", "-x -f -F json 3 4", "-x -f -F json 5"]
 
 
-def test_a_server_that_answers_for_the_first_only_is_asked_in_the_other_form_from_then_on():
+def test_a_server_that_answers_only_for_the_first_job_gets_the_other_format_from_then_on():
     pbs = FakePBS({"1": "R", "2": "Q", "3": "R"}, json_is_for_first_only=True)
     collector = collector_of(pbs)
     findings = collector.collect(["1", "2", "3"], 500)
@@ -113,7 +113,7 @@ def test_a_server_that_answers_for_the_first_only_is_asked_in_the_other_form_fro
     assert pbs.asked() == ["-x -f -F dsv -D | 1 2 3"]
 
 
-def test_json_that_is_none():
+def test_invalid_json_is_no_answer():
     pbs = FakePBS({"1": "R", "2": "F"}, json_is_valid=False)
     collector = collector_of(pbs)
     assert states(collector.collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "CANCELLED"}
@@ -179,7 +179,7 @@ def test_a_collection_after_a_timeout_starts_with_the_remaining_jobs():
     assert told == ["1234", "5671", "2341", "5671"]
 
 
-def test_jobs_that_are_gone_lose_their_place_in_the_order():
+def test_ended_jobs_lose_their_place_in_the_order():
     order = LeastRecentFirst()
     order.start_round(["1", "2", "3"])
     order.mark("status", ["1", "2"])
@@ -204,7 +204,7 @@ def test_a_server_that_is_down_is_queried_once():
     "stdout", ["garbage\n", '{"pbs_server": "s", "Jobs": {"1.s": {"job_st', "[]", "null", "{}"]
 )
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_nonsense_is_no_answer(stdout, exit_code):
+def test_malformed_output_is_no_answer(stdout, exit_code):
     asked = []
 
     def run(command):

@@ -58,12 +58,12 @@ def test_answers_without_jobs():
 @given(
     st.text() | st.lists(st.dictionaries(st.text(), st.integers())).map(json.dumps), st.text(), st.integers()
 )
-def test_nonsense_ends_no_job(stdout, stderr, exit_code):
+def test_malformed_output_ends_no_job(stdout, stderr, exit_code):
     records = CondorQ().read(result(stdout, stderr, exit_code)).records.values()
     assert not TERMINAL_STATES & {record.state for record in records}
 
 
-def test_a_job_that_has_left_the_queue():
+def test_a_job_outside_the_queue_is_found_in_the_history():
     asked = []
 
     def run(command):
@@ -83,7 +83,7 @@ def test_job_id():
     assert DIALECT.read_job_id("") is None
 
 
-def test_submits_the_description_beside_the_script(tmp_path, commands):
+def test_submits_the_description_next_to_the_script(tmp_path, commands):
     commands.add("condor_submit", "echo '1 job(s) submitted to cluster 5.'")
     provider = CondorProvider()
     provider.script_dir = str(tmp_path / "scripts")

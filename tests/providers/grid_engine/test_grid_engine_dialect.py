@@ -87,7 +87,7 @@ def test_qacct(failed, deleted_by, exit_status, state, exit_code):
     assert (record.job_id, record.state, record.exit_code) == ("5", state, exit_code)
 
 
-def test_the_last_account_of_a_job_that_ran_twice_counts():
+def test_the_last_accounting_record_of_a_rerun_job_counts():
     first = QACCT.format(failed="100", deleted_by="NONE", exit_status="137")
     stdout = first + QACCT.format(failed="0", deleted_by="NONE", exit_status="0")
     assert Qacct().read(result(stdout)).records["5"].state is JobState.COMPLETED
@@ -116,7 +116,7 @@ denied: job "5" does not exist
 """
 
 
-def test_a_job_that_no_queue_would_ever_take_can_never_run():
+def test_a_job_that_no_queue_accepts_can_never_run():
     records = Qalter().read(result(VERIFIED, exit_code=1)).records
     assert {job_id: (one.state, one.can_never_run) for job_id, one in records.items()} == {
         "2": (JobState.HELD, True),
@@ -129,14 +129,14 @@ def test_a_job_that_no_queue_would_ever_take_can_never_run():
     assert Qalter().read(result("", DOWN, 1)).kind is AnswerKind.UNREACHABLE
 
 
-def test_a_verdict_without_a_job_or_with_several_is_about_none():
+def test_a_verdict_with_no_job_or_several_jobs_is_ignored():
     assert Qalter().read(result("verification: no suitable queues\n", exit_code=1)).records == {}
     cut = VERIFIED.replace("verification: no suitable queues\n", "", 1)
     assert set(Qalter().read(result(cut)).records) == {"4"}
     assert Qalter().read(result(VERIFIED[:-80])).records.keys() == {"2"}
 
 
-def test_jobs_that_wait_are_verified_with_one_command():
+def test_queued_jobs_are_verified_with_one_command():
     asked = []
 
     def run(command):
@@ -150,7 +150,7 @@ def test_jobs_that_wait_are_verified_with_one_command():
     assert [findings.records[job_id].state.name for job_id in "123"] == ["RUNNING", "HELD", "PENDING"]
 
 
-def test_details_that_say_nothing_take_nothing_back():
+def test_empty_details_change_nothing():
     def run(command):
         stdout = "job_number:    3\n" if "-j" in command else QSTAT.replace("Eqw", "hqw")
         return CommandResult(tuple(command), 0, stdout, "", False)
@@ -161,13 +161,13 @@ def test_details_that_say_nothing_take_nothing_back():
 
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255))
-def test_nonsense_ends_no_job(stdout, stderr, exit_code):
+def test_malformed_output_ends_no_job(stdout, stderr, exit_code):
     for query in (Qstat(), Qacct(), QstatDetails(), Qalter()):
         records = query.read(result(stdout, stderr, exit_code)).records.values()
         assert not TERMINAL_STATES & {record.state for record in records}
 
 
-def test_a_job_that_is_listed_no_more_is_looked_up_in_the_accounts():
+def test_an_unlisted_job_is_looked_up_in_the_accounting():
     asked = []
 
     def run(command):
@@ -212,7 +212,7 @@ def test_cancel():
     assert DIALECT.read_cancellation(["5"], result("", DOWN, 1)) == [False]
 
 
-def test_several_nodes_need_a_parallel_environment(caplog):
+def test_multiple_nodes_need_a_parallel_environment(caplog):
     with caplog.at_level(logging.WARNING):
         GridEngineProvider(nodes_per_block=2, scheduler_options="#$ -pe mpi 64")
         assert not caplog.records

@@ -222,7 +222,7 @@ def held() -> dict[str, Any]:
     with hearing() as heard, parsl.load(config(scheduler_options="#$ -h")):
         begin_s = time.time()
         task = where(0)
-        heard.wait_until_told(begin_s)
+        heard.wait_until_warned(begin_s)
         run("qrls", "1")
         _, job_id = task.result(timeout=60)
     return {"job": job_id, **heard.facts()}
@@ -233,7 +233,7 @@ def never_runs() -> dict[str, Any]:
     with hearing() as heard, parsl.load(config(scheduler_options="#$ -l mem_total=1000T")):
         begin_s = time.time()
         task = where(0)
-        heard.wait_until_told(begin_s)
+        heard.wait_until_warned(begin_s)
         is_failed = task.done()
     return {"is_failed": is_failed, "left": jobs(), **heard.facts()}
 

@@ -186,7 +186,7 @@ def held() -> dict[str, Any]:
         with hearing() as heard, parsl.load(config()):
             wait_until(lambda: bool(pbs.jobs()), 20, "the job is submitted")
             pbs.hold(1, by="o", comment="the disks are being repaired")
-            heard.wait_until_told(since_s=time.time())
+            heard.wait_until_warned(since_s=time.time())
     return heard.facts()
 
 
@@ -195,7 +195,7 @@ def never_runs() -> dict[str, Any]:
     with cluster(), hearing() as heard:
         begin_s = time.time()
         with parsl.load(config(nodes_per_block=3)):
-            heard.wait_until_told(begin_s)
+            heard.wait_until_warned(begin_s)
     return heard.facts()
 
 

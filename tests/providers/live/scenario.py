@@ -121,7 +121,7 @@ class Heard:
         self._caught = caught
         self._told_s = -1.0
 
-    def wait_until_told(self, since_s: float) -> None:
+    def wait_until_warned(self, since_s: float) -> None:
         """Wait until there is a first warning, and note how long that took from this moment on."""
         wait_until(lambda: bool(self._caught), 60, "the user is told")
         self._told_s = gap_s(since_s)

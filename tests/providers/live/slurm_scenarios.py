@@ -425,7 +425,7 @@ def held() -> dict[str, Any]:
     options = "#SBATCH --hold"
     with hearing() as heard, parsl.load(config(provider(scheduler_options=options))) as kernel:
         task = where(0)
-        heard.wait_until_told(begin_s)
+        heard.wait_until_warned(begin_s)
         slurm("scontrol", "release", job_of(kernel))
         place = task.result(timeout=60)
     return {"place": place, **heard.facts()}

@@ -23,7 +23,7 @@ def facts_of(scenario: str, directory: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def test_an_ensemble_runs_on_two_jobs_and_leaves_none(tmp_path: Path) -> None:
+def test_an_ensemble_runs_in_two_jobs_and_leaves_none_behind(tmp_path: Path) -> None:
     facts = facts_of("ensemble", tmp_path)
     assert sorted(job for _, job in facts["places"]) == facts["jobs"] == ["1", "2"]
     assert {host for host, _ in facts["places"]} <= {"g1", "g2"}
@@ -32,35 +32,33 @@ def test_an_ensemble_runs_on_two_jobs_and_leaves_none(tmp_path: Path) -> None:
     assert facts["gone_s"] < 30
 
 
-def test_a_queue_that_does_not_exist_is_an_error_at_once_in_the_words_of_qsub(tmp_path: Path) -> None:
+def test_an_unknown_queue_is_an_immediate_error_that_quotes_qsub(tmp_path: Path) -> None:
     facts = facts_of("refused", tmp_path)
     assert 'unknown queue "nonsuch.q"' in facts["error"]
     assert "qsub -terse" in facts["error"]
     assert facts["tried"] == 1
 
 
-def test_blocks_come_with_the_tasks_and_go_when_there_are_none(tmp_path: Path) -> None:
+def test_blocks_scale_out_with_the_tasks_and_in_without_them(tmp_path: Path) -> None:
     facts = facts_of("scaling", tmp_path)
     assert facts["most"] == facts["used"] == 3
 
 
 @pytest.mark.parametrize(("scenario", "state"), [("deleted", "FAILED"), ("walltime", "TIMEOUT")])
-def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
-    tmp_path: Path, scenario: str, state: str
-) -> None:
+def test_a_task_of_an_ended_job_runs_in_the_next_job(tmp_path: Path, scenario: str, state: str) -> None:
     facts = facts_of(scenario, tmp_path)
     assert (facts["first"], facts["second"], facts["state"]) == ("1", "2", state)
     assert facts["most"] == 1
     assert facts["result_after_next_start_s"] < 30
 
 
-def test_blocks_that_drain_are_followed_by_others_and_lose_no_task(tmp_path: Path) -> None:
+def test_draining_blocks_are_replaced_and_lose_no_task(tmp_path: Path) -> None:
     facts = facts_of("drain", tmp_path)
     assert len(facts["states"]) == 3
     assert facts["most"] == 1
 
 
-def test_tasks_of_several_nodes_share_a_job_of_a_parallel_environment(tmp_path: Path) -> None:
+def test_multi_node_tasks_share_a_job_of_a_parallel_environment(tmp_path: Path) -> None:
     facts = facts_of("mpi", tmp_path)
     assert facts["codes"] == [0] * 4
     assert facts["hosts"][0] == facts["hosts"][3] == ["g1", "g2"]
@@ -68,7 +66,7 @@ def test_tasks_of_several_nodes_share_a_job_of_a_parallel_environment(tmp_path: 
     assert [len(hosts) for hosts in facts["hosts"]] == [2, 1, 1, 2]
 
 
-def test_a_job_that_is_held_is_told_of(tmp_path: Path) -> None:
+def test_a_held_job_causes_a_warning(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert facts["heard"] == [
         "Executor htex: job 1 will not start until it is released. The scheduler reports: held"
@@ -76,7 +74,7 @@ def test_a_job_that_is_held_is_told_of(tmp_path: Path) -> None:
     assert facts["job"] == "1"
 
 
-def test_a_job_that_can_never_run_is_told_of_in_the_words_of_grid_engine(tmp_path: Path) -> None:
+def test_a_job_that_can_never_run_causes_a_warning_that_quotes_grid_engine(tmp_path: Path) -> None:
     facts = facts_of("never_runs", tmp_path)
     assert len(facts["heard"]) == 1
     assert facts["heard"][0].startswith("Executor htex: job 1 can never run.")
@@ -85,7 +83,7 @@ def test_a_job_that_can_never_run_is_told_of_in_the_words_of_grid_engine(tmp_pat
     assert facts["left"] == []
 
 
-def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
+def test_a_failing_worker_init_is_reported_with_its_output(tmp_path: Path) -> None:
     facts = facts_of("bad_worker_init", tmp_path)
     assert "conda: no environment nonsuch" in facts["error"]
     assert "EXIT CODE: 3" in facts["error"]

@@ -26,7 +26,7 @@ def facts_of(scenario: str, directory: Path, user: str = "root") -> Any:
 
 
 @pytest.mark.parametrize("user", ["root", USER])
-def test_an_ensemble_runs_on_two_nodes_and_leaves_nothing(tmp_path: Path, user: str) -> None:
+def test_an_ensemble_runs_on_two_nodes_and_leaves_nothing_behind(tmp_path: Path, user: str) -> None:
     facts = facts_of("ensemble", tmp_path, user)
     assert facts["places"] == [["n1", "0"], ["n2", "1"]]
     assert facts["left"] == []
@@ -41,14 +41,14 @@ def test_directories_may_have_any_name(tmp_path: Path) -> None:
     assert facts["here"] == ["my runs $HOME %j", "started-1"]
 
 
-def test_a_partition_that_does_not_exist_is_an_error_at_once_in_the_words_of_sbatch(tmp_path: Path) -> None:
+def test_an_unknown_partition_is_an_immediate_error_that_quotes_sbatch(tmp_path: Path) -> None:
     facts = facts_of("refused", tmp_path)
     assert "invalid partition specified: nonsuch" in facts["error"]
     assert "The submit command ended with exit code 1: sbatch" in facts["error"]
     assert facts["tried"] == 1
 
 
-def test_blocks_come_with_the_tasks_and_go_when_there_are_none(tmp_path: Path) -> None:
+def test_blocks_scale_out_with_the_tasks_and_in_without_them(tmp_path: Path) -> None:
     facts = facts_of("scaling", tmp_path)
     assert facts["most"] == 3
     assert facts["left"] == []
@@ -57,7 +57,7 @@ def test_blocks_come_with_the_tasks_and_go_when_there_are_none(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("scenario", "counted"), [("walltime", {0}), ("deleted", {0, 1}), ("node_failed", {0, 1})]
 )
-def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
+def test_a_task_of_an_ended_job_runs_in_the_next_job(
     tmp_path: Path, scenario: str, counted: set[int]
 ) -> None:
     """The end of a job's time uses up no retries: there are none."""
@@ -69,14 +69,14 @@ def test_a_task_of_a_job_that_was_ended_runs_in_the_next_one(
     assert facts["left"] == []
 
 
-def test_a_job_that_is_suspended_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+def test_a_suspended_job_continues_when_it_is_resumed(tmp_path: Path) -> None:
     facts = facts_of("suspended", tmp_path)
     assert facts["state"] == "SUSPENDED"
     assert facts["result"] == facts["job"]
     assert (facts["failures"], facts["managers"]) == (0, 1)
 
 
-def test_leaving_takes_running_and_waiting_jobs_along(tmp_path: Path) -> None:
+def test_running_and_queued_jobs_are_cancelled_at_the_end(tmp_path: Path) -> None:
     facts = facts_of("busy_end", tmp_path)
     assert facts["before"] == ["PENDING", "RUNNING"]
     assert facts["began"] == ["started-1"]
@@ -85,27 +85,27 @@ def test_leaving_takes_running_and_waiting_jobs_along(tmp_path: Path) -> None:
     assert facts["exit_s"] < 20
 
 
-def test_blocks_that_drain_are_followed_by_others_and_lose_no_task(tmp_path: Path) -> None:
+def test_draining_blocks_are_replaced_and_lose_no_task(tmp_path: Path) -> None:
     facts = facts_of("drain", tmp_path)
     assert facts["states"] == ["COMPLETED", "COMPLETED", "RUNNING"]
     assert facts["most"] == 1
 
 
-def test_a_controller_that_does_not_answer_costs_no_job_and_makes_none(tmp_path: Path) -> None:
+def test_an_unresponsive_controller_neither_ends_nor_adds_jobs(tmp_path: Path) -> None:
     facts = facts_of("frozen", tmp_path)
     assert facts["during"][0] == facts["after"] == "RUNNING"
     assert facts["most"] <= 2
     assert facts["left"] == []
 
 
-def test_a_worker_init_that_fails_is_reported_with_what_it_wrote(tmp_path: Path) -> None:
+def test_a_failing_worker_init_is_reported_with_its_output(tmp_path: Path) -> None:
     facts = facts_of("bad_worker_init", tmp_path)
     assert "conda: no environment nonsuch" in facts["error"]
     assert "EXIT CODE: 3" in facts["error"]
     assert (facts["jobs"], facts["most"]) == (1, 1)
 
 
-def test_a_job_that_is_held_is_told_of_in_the_words_of_slurm(tmp_path: Path) -> None:
+def test_a_held_job_causes_a_warning_that_quotes_slurm(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert len(facts["heard"]) == 1
     assert facts["heard"][0].startswith("Executor htex: job 1 will not start until it is released.")
@@ -117,7 +117,7 @@ def test_the_workflow_of_auroras_guide_runs_with_a_slurm_provider(tmp_path: Path
     check_tiles(facts_of("aurora", tmp_path), {"n1"})
 
 
-def test_the_ready_configurations_are_right_for_a_slurm_cluster(tmp_path: Path) -> None:
+def test_the_ready_made_configurations_suit_a_slurm_cluster(tmp_path: Path) -> None:
     facts = facts_of("ready", tmp_path)
     assert facts["hosts"] == ["n1", "n2"]
     assert len(facts["ranks"]) == 4
@@ -145,7 +145,7 @@ def test_auroras_mpi_ensemble_runs_on_the_right_nodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_library("mpich") is None, reason="MPICH is not installed (Debian: mpich)")
-def test_ranks_of_mpich_find_each_other_and_nodes_come_back(tmp_path: Path) -> None:
+def test_mpich_ranks_find_each_other_and_nodes_are_released(tmp_path: Path) -> None:
     facts = facts_of("mpich", tmp_path)
     on_four, on_one, again = facts["said"]
     assert [line.split()[0] for line in on_four] == [f"{rank}/8" for rank in range(8)]

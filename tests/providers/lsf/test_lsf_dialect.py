@@ -50,20 +50,20 @@ def test_bjobs():
         ("Closed by LSF administrator: 2 hosts; Job slot limit reached: 5 hosts;", False),
     ],
 )
-def test_a_reason_that_does_not_pass(reason, can_never_run):
+def test_a_permanent_pending_reason_is_recognized(reason, can_never_run):
     record = Bjobs().read(result(f"1|PEND|-|-|{reason}\n")).records["1"]
     assert (record.can_never_run, record.message) == (can_never_run, reason)
     assert record.state is (JobState.HELD if can_never_run else JobState.PENDING)
 
 
-def test_bjobs_that_fails():
+def test_a_failed_bjobs_is_handled():
     assert Bjobs().read(result("", "LSF is down. Please wait ...\n", 255)).kind is AnswerKind.UNREACHABLE
     assert Bjobs().read(result("garbage\n")).kind is AnswerKind.UNUSABLE
 
 
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255))
-def test_nonsense_ends_no_job(stdout, stderr, exit_code):
+def test_malformed_output_ends_no_job(stdout, stderr, exit_code):
     records = Bjobs().read(result(stdout, stderr, exit_code)).records.values()
     assert not TERMINAL_STATES & {record.state for record in records}
 
@@ -100,7 +100,7 @@ def test_cancel(stdout, stderr, exit_code, answers):
 
 
 @pytest.mark.parametrize("reads_stdin", [False, True])
-def test_bsub_takes_the_script_as_its_site_wants_it(reads_stdin, tmp_path, commands):
+def test_bsub_reads_the_script_as_the_site_requires(reads_stdin, tmp_path, commands):
     commands.add("bsub", f"cat >{tmp_path}/stdin; echo 'Job <99> is submitted to queue <q>.'")
     provider = LSFProvider(bsub_redirection=reads_stdin)
     provider.script_dir = str(tmp_path / "scripts")
@@ -111,14 +111,14 @@ def test_bsub_takes_the_script_as_its_site_wants_it(reads_stdin, tmp_path, comma
     assert call.strip() == ("bsub" if reads_stdin else f"bsub {script}")
 
 
-def test_blocks_by_cores_have_to_say_how_many():
+def test_blocks_sized_by_cores_need_a_number_of_cores():
     with pytest.raises(ParameterError, match=r"cores_per_block is None.*request_by_nodes=False"):
         LSFProvider(request_by_nodes=False)
     with pytest.raises(ParameterError, match="cores_per_node is None"):
         LSFProvider(request_by_nodes=False, cores_per_block=4)
 
 
-def test_only_two_states_of_lsf_are_final():
+def test_lsf_has_two_final_states():
     final = {name for name, state in STATES.items() if state in TERMINAL_STATES}
     assert final == {"DONE", "EXIT"}
     assert STATES["UNKWN"] is JobState.UNKNOWN

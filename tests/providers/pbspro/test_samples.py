@@ -94,7 +94,7 @@ def read(version, name):
 
 
 @pytest.mark.parametrize(("version", "name"), pbs_samples.names("qstat-"))
-def test_every_answer_is_expected_somewhere_here(version, name):
+def test_every_sample_is_covered_by_a_test(version, name):
     assert name in SINGLE_JOBS or name in ODD_JSON or name in SEVERAL_JOBS or name in WITHOUT_JOBS
 
 
@@ -113,14 +113,14 @@ def test_one_job(version, name):
 
 
 @pytest.mark.parametrize("name", ODD_JSON)
-def test_values_that_break_the_json_of_one_version(name):
+def test_values_that_break_one_versions_json(name):
     assert read("v23.06.06", name).kind is AnswerKind.UNUSABLE
     (record,) = read("main-2026-04", name).records.values()
     assert (record.state, record.exit_code) == (JobState.COMPLETED, 0)
 
 
 @pytest.mark.parametrize("version", pbs_samples.VERSIONS)
-def test_json_for_many_is_for_the_first_only_in_one_version(version):
+def test_one_versions_json_covers_only_the_first_of_several_jobs(version):
     records = read(version, "qstat-answer-for-many").records
     assert len(records) == (3 if version == "v23.06.06" else 1)
     first = next(iter(records.values()))
@@ -128,7 +128,7 @@ def test_json_for_many_is_for_the_first_only_in_one_version(version):
 
 
 @pytest.mark.parametrize("version", pbs_samples.VERSIONS)
-def test_the_separated_form_is_for_all_in_both(version):
+def test_the_separated_format_covers_all_jobs_in_both_versions(version):
     running, finished = read(version, "qstat-dsv").records.values()
     assert (running.state, finished.state, finished.exit_code) == (JobState.RUNNING, JobState.COMPLETED, 0)
     assert "Job run at" in running.message
@@ -178,7 +178,7 @@ def test_cancellation(version, name):
 
 
 @pytest.mark.parametrize("form", [JSON, DSV, FULL])
-def test_half_an_answer_ends_no_job(form):
+def test_truncated_output_ends_no_job(form):
     """Every answer is cut at every byte: what can still be read of it is right, or nothing."""
     name = {JSON: "qstat-finished-exit3", DSV: "qstat-dsv", FULL: "qstat-running-fw"}[form]
     result = pbs_samples.load("v23.06.06")[name]

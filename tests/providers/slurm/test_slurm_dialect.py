@@ -55,7 +55,7 @@ def result(stdout="", stderr="", exit_code=0, command=("squeue", "--jobs=999"), 
         ("BadConstraints", JobState.HELD, True),
     ],
 )
-def test_a_job_that_can_never_run_is_told_from_one_that_is_held(reason, state, can_never_run):
+def test_a_job_that_can_never_run_is_distinguished_from_a_held_one(reason, state, can_never_run):
     record = make_record("5", "PENDING", reason)
     assert (record.state, record.can_never_run, record.message) == (state, can_never_run, reason)
 
@@ -75,12 +75,12 @@ def test_squeue():
     ("stderr", "kind"),
     [(DOWN, AnswerKind.UNREACHABLE), (FROZEN, AnswerKind.UNREACHABLE), ("?", AnswerKind.UNUSABLE)],
 )
-def test_squeue_that_fails(stderr, kind):
+def test_a_failed_squeue_is_handled(stderr, kind):
     answer = Squeue().read(result("", stderr, 1))
     assert (answer.kind, answer.records, answer.unknown) == (kind, {}, frozenset())
 
 
-def test_only_a_job_asked_about_alone_is_known_to_be_unknown():
+def test_a_job_is_unknown_only_if_it_was_queried_alone():
     assert Squeue().read(result("", NOT_KNOWN, 1)).unknown == {"999"}
     assert Squeue().read(result("", NOT_KNOWN, 1, ("squeue", "--jobs=998,999"))).unknown == frozenset()
     assert Squeue().read(result()).unknown == frozenset()
@@ -109,7 +109,7 @@ def test_every_state_of_slurm_has_a_meaning(name):
     assert make_record("1", name, "").state is STATES[name]
 
 
-def test_a_job_that_had_to_give_way_was_ended_from_outside():
+def test_a_preempted_job_was_ended_from_outside():
     record = make_record("1", "PREEMPTED", "None")
     assert (record.state, record.message) == (JobState.CANCELLED, "PREEMPTED")
     status = JobStatus(record.state, record.message)
@@ -118,7 +118,7 @@ def test_a_job_that_had_to_give_way_was_ended_from_outside():
 
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-64, 255), st.booleans())
-def test_nonsense_ends_no_job(stdout, stderr, exit_code, timed_out):
+def test_malformed_output_ends_no_job(stdout, stderr, exit_code, timed_out):
     for query in (Squeue(), Scontrol(), Sacct()):
         answer = query.read(result(stdout, stderr, exit_code, timed_out=timed_out))
         assert not answer.records or not TERMINAL_STATES & {one.state for one in answer.records.values()}
@@ -155,7 +155,7 @@ def test_a_forgotten_job_among_others():
     assert asked == ["squeue --jobs=1,2", "sacct -X --parsable --jobs=2", "squeue --jobs=2"]
 
 
-def test_a_forgotten_job_that_the_accounts_remember():
+def test_a_forgotten_job_is_found_in_the_accounting():
     findings, _ = collect(
         {"squeue": ("", NOT_KNOWN, 1), "sacct": ("2|TIMEOUT|0:0|\n", "", 0)},
         ["2"],
@@ -163,7 +163,7 @@ def test_a_forgotten_job_that_the_accounts_remember():
     assert findings.records["2"].state is JobState.TIMEOUT
 
 
-def test_accounts_that_cannot_be_reached_keep_nothing_up():
+def test_an_unreachable_accounting_delays_nothing():
     findings, _ = collect(
         {"squeue": ("", NOT_KNOWN, 1), "sacct": ("", "sacct: error: slurm_persist_conn_open: failed\n", 1)},
         ["2"],
@@ -171,7 +171,7 @@ def test_accounts_that_cannot_be_reached_keep_nothing_up():
     assert findings.gone == {"2"}
 
 
-def test_failed_jobs_are_asked_for_their_exit_code():
+def test_the_exit_codes_of_failed_jobs_are_queried():
     findings, asked = collect(
         {"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": (SCONTROL, "", 0)}, ["2"]
     )
@@ -179,7 +179,7 @@ def test_failed_jobs_are_asked_for_their_exit_code():
     assert asked == ["squeue --jobs=2", "scontrol -o show job 2"]
 
 
-def test_a_failed_job_without_an_exit_code_has_failed_all_the_same():
+def test_a_failed_job_without_an_exit_code_counts_as_failed():
     findings, _ = collect({"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": ("", DOWN, 1)}, ["2"])
     assert findings.records["2"].state is JobState.FAILED
 
@@ -206,7 +206,7 @@ def test_job_id(stdout, job_id):
     assert DIALECT.read_job_id(stdout) == job_id
 
 
-def test_job_id_of_a_site_that_says_it_otherwise():
+def test_job_id_in_a_sites_own_wording():
     provider = SlurmProvider(regex_job_id=r"^(?P<id>\d+)$")
     assert provider.dialect.read_job_id("welcome\n12\n") == "12"
 

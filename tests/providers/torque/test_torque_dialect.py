@@ -25,7 +25,7 @@ PARSERS = (QstatJson().jobs_in, QstatDsv().jobs_in, Qstat().jobs_in)
 READERS = [query.read for dialect in (PBSProDialect(), TorqueDialect()) for query in dialect.status_queries]
 
 
-def test_torque_tells_of_running_jobs():
+def test_torque_reports_running_jobs():
     (query,) = TorqueDialect().status_queries
     result = CommandResult(("qstat",), 153, RUNNING, "qstat: Unknown Job Id Error 8.server.example\n", False)
     answer = query.read(result)
@@ -78,7 +78,7 @@ def test_long_and_short_ids_are_the_same_job(job_id):
     assert short_id(job_id) == "12"
 
 
-def test_environment_of_a_job_cannot_end_it():
+def test_the_environment_of_a_job_cannot_end_it():
     text = (
         "Job Id: 7.s|job_state=R|substate=42|Variable_List=A=x|job_state=F,B=1\nJob Id: not one\n"
         "Exit_status=0|comment=fine\n"
@@ -95,7 +95,7 @@ LINES = st.lists(
 
 @settings(deadline=None)
 @given(st.sampled_from(PARSERS), st.text() | LINES)
-def test_parsers_raise_nothing_but_that_they_cannot_read_it(parse, text):
+def test_parsers_raise_only_unreadable_errors(parse, text):
     try:
         jobs = parse(text)
     except UnreadableAnswer:
@@ -126,7 +126,7 @@ def test_only_final_states_end_a_job(jobs):
 
 @settings(deadline=None)
 @given(st.sampled_from(READERS), st.text(), st.text(), st.integers(-64, 255), st.booleans())
-def test_nonsense_is_no_answer(read, stdout, stderr, exit_code, timed_out):
+def test_malformed_output_is_no_answer(read, stdout, stderr, exit_code, timed_out):
     answer = read(CommandResult(("qstat",), exit_code, stdout, stderr, timed_out))
     assert isinstance(answer, Answer)
     assert not answer.records
