@@ -24,15 +24,7 @@ class ManagerActivity:
         return f"<ManagerActivity managers={len(self._reports)}>"
 
     def replace(self, infos: list[ManagerInfo], without_time: int = 0) -> bool:
-        """Replace all reports.
-
-        Args:
-            infos: A report about each connected manager.
-            without_time: How many tasks wait that none of these managers has the time for.
-
-        Returns:
-            Whether more tasks wait for time than before.
-        """
+        """Replace all reports, and return whether more tasks wait for time than before."""
         now = time.monotonic()
         reports = {info.manager: (info, now) for info in infos}
         with self._lock:

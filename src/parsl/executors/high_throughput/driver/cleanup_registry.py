@@ -27,12 +27,6 @@ class CleanupRegistry:
 
     The command for a new job is sent immediately, by itself. From time to time all commands are sent, which
     omits jobs that have ended, and moves those that have begun after those that are queued.
-
-    Args:
-        label: The executor's label.
-        provider: Knows the commands that cancel jobs.
-        sender: Sends the commands to the interchange.
-        clock: Returns the time, in seconds.
     """
 
     def __init__(
@@ -65,12 +59,7 @@ class CleanupRegistry:
                 self._sender.send(CleanupCommands(commands, is_addition=True))
 
     def update(self, blocks: BlockSet) -> None:
-        """Send all commands again if jobs have begun or ended.
-
-        Args:
-            blocks: Returns all jobs in the order in which to cancel them; not called when the commands have
-                just been sent.
-        """
+        """Send all commands again if jobs have begun or ended, unless they have just been sent."""
         with self._lock:
             if self._clock() < self._due_s or (jobs := blocks.jobs_to_cancel()) == self._sent_jobs:
                 return

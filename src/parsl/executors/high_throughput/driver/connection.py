@@ -51,12 +51,6 @@ class Connection:
     """Owns the socket to the interchange and the thread that reads it. Any thread may send messages.
 
     If the interchange is lost and replaced, all tasks that have not ended are sent again.
-
-    Args:
-        sock: The driver's end of the socket pair.
-        tasks: The tasks to send, and to complete.
-        owner: Handles everything that does not concern single tasks.
-        label: The executor's label.
     """
 
     def __init__(self, sock: socket.socket, tasks: TaskTable, owner: ConnectionOwner, label: str) -> None:
@@ -118,12 +112,7 @@ class Connection:
             self._flush()
 
     def request(self, what: str, timeout_s: float) -> Answer:
-        """Request information from the interchange, and wait for the answer.
-
-        Raises:
-            CommandClientTimeoutError: No answer arrived in time.
-            CommandClientBadError: No answer can arrive.
-        """
+        """Request information, and wait for the answer; raise a CommandClient error if none arrives."""
         number = next(self._numbers)
         query, answer = protocol.Query(number, what), LeanFuture[Answer]()
         self._requests[number] = query, answer

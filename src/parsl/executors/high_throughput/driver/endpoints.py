@@ -29,17 +29,7 @@ class Endpoints:
     """The sockets for managers, the spool and the arena of one executor.
 
     They listen on as few interfaces as possible, and there is shared memory only where it can be used.
-
-    Args:
-        owner: The executor's name, for errors.
-        directory: A directory that only the user can enter.
-        address: This host's address as configured by the user; None for all of its addresses.
-        is_local: Whether managers can only run on this host.
-        port: The TCP port; None for a free one.
-        ports: The first port that may be used, and the one after the last; None for any.
-
-    Raises:
-        ConfigurationError: The address or the port cannot be used.
+    `ports` are the first port and the one after the last.
     """
 
     def __init__(
@@ -176,17 +166,7 @@ class LocalSocket(NamedTuple):
 
 
 def listen_tcp(owner: str, address: str, port: int | None, ports: tuple[int, int]) -> socket.socket:
-    """Bind and listen, on a given port or on a free one of a range.
-
-    Args:
-        owner: The executor's name, for errors.
-        address: Local address to bind; '' for all.
-        port: The port, or None to search the range.
-        ports: First port and the one after the last.
-
-    Raises:
-        ConfigurationError: No port can be used; the error names those that were tried.
-    """
+    """Bind and listen on a given port, or on a free one of a range; an empty address stands for all."""
     candidates = [port] if port is not None else random.sample(range(*ports), ports[1] - ports[0])
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     refusal: OSError | None = None
@@ -214,13 +194,10 @@ def listen_tcp(owner: str, address: str, port: int | None, ports: tuple[int, int
 
 
 def listen_unix(directory: Path) -> LocalSocket | None:
-    """Bind and listen in a directory that only the user can enter.
+    """Bind and listen in a directory that only the user can enter. Return None if that is possible nowhere.
 
     If the directory's file system or the length of its path rules out a socket, the socket gets a new, short
     directory among the temporary files.
-
-    Returns:
-        The socket; None if none is possible anywhere.
     """
     path = directory / "managers.sock"
     if (sock := _listen_at(path)) is not None:

@@ -59,15 +59,6 @@ class Engine(BlockListener):
     """Everything that an executor starts, and stops when it shuts down. Any thread may call it.
 
     The constructor binds the sockets and starts the interchange; nothing waits for it.
-
-    Args:
-        settings: The executor's settings.
-        owner: The executor, which is notified about managers and about the loss of the interchange.
-        provider: The provider of the executor's blocks.
-
-    Raises:
-        ConfigurationError: An address, a port or the command of the interchange cannot be used.
-        OSError: A file cannot be written, or there are no descriptors left.
     """
 
     def __init__(self, settings: EngineSettings, owner: EngineOwner, provider: ExecutionProvider) -> None:
@@ -118,11 +109,7 @@ class Engine(BlockListener):
         return str(create_certificates(self._log_dir))
 
     def start(self) -> None:
-        """Begin to exchange messages with the interchange.
-
-        Raises:
-            RuntimeError: No thread can be started. Nothing is left open then.
-        """
+        """Begin to exchange messages with the interchange. If that fails, nothing is left open."""
         try:
             self.connection.start()
         except BaseException:
@@ -136,11 +123,7 @@ class Engine(BlockListener):
         self.connection.send(_STOP)
 
     def close(self, timeout_s: float) -> None:
-        """Fail what is left, wait for the end of the interchange, and release everything.
-
-        Args:
-            timeout_s: How long to wait before the interchange is killed, in seconds.
-        """
+        """Fail what is left, end the interchange (after the timeout, kill it), and release everything."""
         self._lost_tasks.close()
         self.supervisor.stop()
         process = self.supervisor.process
@@ -165,11 +148,7 @@ class Engine(BlockListener):
         return launch_command(self._settings.owner, template, file, block_id, self._manager_settings)
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
-        """Dispatch no more tasks to blocks without any.
-
-        Returns:
-            The blocks without tasks; the others receive tasks again.
-        """
+        """Dispatch no more tasks to the blocks that have none, and return these blocks."""
         for block in blocks:
             self._held_blocks.add(block)
             self.connection.send(protocol.HoldBlock(block, True))

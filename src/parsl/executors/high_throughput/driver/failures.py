@@ -86,13 +86,7 @@ class JobEnd(NamedTuple):
 def exception_of(
     failure: Failure, end: JobEnd | None = None, walltime_s: float | None = None
 ) -> BaseException:
-    """Return the exception for a task that the executor's machinery failed, with all known facts.
-
-    Args:
-        failure: Why the task failed.
-        end: How the job that the task ran in ended, if known.
-        walltime_s: How long a block may run, in seconds; None if unknown.
-    """
+    """Return the exception for a task that the machinery failed, with all known facts. None means unknown."""
     error = _exception_of(failure, end, walltime_s)
     attach(
         error,
@@ -162,12 +156,6 @@ class LostTasks:
     """Fails the tasks that the machinery failed, and defers that for seconds to learn how their jobs ended.
 
     Any thread may call it. A thread of its own runs while failures are deferred.
-
-    Args:
-        label: The executor's label.
-        blocks: The executor's blocks, which query the scheduler.
-        tasks: The table in which the tasks remain until they fail.
-        walltime_s: How long a block may run, in seconds; None if unknown.
     """
 
     def __init__(self, label: str, blocks: BlockSet, tasks: TaskTable, walltime_s: float | None) -> None:
@@ -186,11 +174,7 @@ class LostTasks:
             return f"<LostTasks {sum(map(len, self._deferred.values()))} in {len(self._deferred)} blocks>"
 
     def fail(self, failed: list[tuple[int, bytes]]) -> None:
-        """Fail tasks, or defer that until more is known.
-
-        Args:
-            failed: Numbers and `Failure` records of tasks.
-        """
+        """Fail tasks, given their numbers and `Failure` records, or defer that until more is known."""
         for task_id, record in failed:
             try:
                 failure = decode_failure(record)

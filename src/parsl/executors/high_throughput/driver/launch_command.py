@@ -23,15 +23,11 @@ def python_command(module: str) -> list[str]:
 
 
 def interchange_command(given: list[str] | None) -> list[str]:
-    """Return the command that starts the interchange.
-
-    Args:
-        given: The user's command; None for the driver's own Python. A program that is not on the PATH is
-            searched for next to that Python, because its environment may not be activated.
-    """
+    """Return the command that starts the interchange: the user's, or None for the driver's own Python."""
     if given is None:
         return python_command("parsl.executors.high_throughput.interchange.command")
     program, *arguments = given
+    # The environment of the driver's Python may not be activated: the PATH lacks its programs then.
     neighbor = os.path.join(os.path.dirname(sys.executable), program)
     if "/" in program or shutil.which(program) or not os.access(neighbor, os.X_OK):
         return given
@@ -41,18 +37,7 @@ def interchange_command(given: list[str] | None) -> list[str]:
 def launch_command(
     owner: str, template: str | None, settings_file: str, block_id: str, settings: ManagerSettings
 ) -> str:
-    """Return the shell command that starts a manager of a block.
-
-    Args:
-        owner: The executor's name, for errors.
-        template: The user's template; None for the driver's own Python.
-        settings_file: The file with the managers' settings.
-        block_id: The block.
-        settings: The values for the fields of upstream's flags.
-
-    Raises:
-        ConfigurationError: The template cannot be filled in.
-    """
+    """Return the shell command that starts a manager: the template filled in, or the driver's own Python."""
     file, block = shlex.quote(settings_file), shlex.quote(block_id)
     if template is None:
         command = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))

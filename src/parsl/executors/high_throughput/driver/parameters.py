@@ -53,10 +53,8 @@ def inherits_parameters(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give an ``__init__`` with ``**options`` the signature of another one, with some differences.
 
-    Args:
-        base: The ``__init__`` whose parameters, with their order and defaults, are inherited.
-        replaced: Parameters of `base` that are replaced by one of the decorated ``__init__``, or left out if
-            None. Other parameters of the decorated ``__init__`` override those of the same name.
+    A parameter in `replaced` gives way to the named one of the decorated ``__init__``, or is left out if that
+    is None. Other parameters of the decorated ``__init__`` override those of the same name.
     """
     from inspect import Parameter, Signature, signature
 

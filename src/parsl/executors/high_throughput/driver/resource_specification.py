@@ -28,15 +28,7 @@ class Requirements(NamedTuple):
 
 
 def check_common(specification: Mapping[str, Any], walltime_s: float | None) -> None:
-    """Check the keys that every task may have.
-
-    Args:
-        specification: The task's.
-        walltime_s: How long a block may run, in seconds; None if unknown.
-
-    Raises:
-        InvalidResourceSpecification: A value is no number, or no block runs for as long as `runtime_s`.
-    """
+    """Check the keys that every task may have; `walltime_s` is that of a block, None if unknown."""
     for key in COMMON_KEYS & specification.keys():
         value = specification[key]
         if value is not None and not _is_number(value):
@@ -51,15 +43,7 @@ def _is_number(value: Any) -> bool:
 
 
 def check_runtime(runtime_s: float, walltime_s: float | None) -> None:
-    """Refuse a runtime that no block can offer.
-
-    Args:
-        runtime_s: How long the task takes according to its user, in seconds.
-        walltime_s: How long a block may run, in seconds; None if unknown.
-
-    Raises:
-        InvalidResourceSpecification: The runtime is not positive and finite, or exceeds the walltime.
-    """
+    """Refuse a run time that no block can offer; `walltime_s` is that of a block, None if unknown."""
     if not 0 < runtime_s < float("inf"):
         raise InvalidResourceSpecification(
             {"runtime_s"}, f"runtime_s must be more than 0 seconds, not {runtime_s!r}."
@@ -76,14 +60,7 @@ def complete_resources(specification: Mapping[str, Any], max_nodes: int | None =
     """Read the size of an MPI task.
 
     Of nodes, ranks per node and ranks, two determine the third. A single one means one rank per node, or
-    ranks on one node.
-
-    Args:
-        specification: The task's; keys other than `MPI_KEYS` are ignored.
-        max_nodes: How many nodes a block has; None if unknown.
-
-    Raises:
-        InvalidResourceSpecification: The size is missing, or no block can ever provide it.
+    ranks on one node. Other keys are ignored. `max_nodes` is the size of a block; None if unknown.
     """
     sizes = {
         key: _whole_number(key, specification[key]) for key in _SIZES if specification.get(key) is not None

@@ -44,13 +44,7 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def connect(settings: EngineSettings, endpoints: Endpoints, cert_dir: str) -> WorkerPoolSettings:
-    """Return the pool's settings with everything that it takes to connect, except for the addresses.
-
-    Args:
-        settings: The executor's.
-        endpoints: The listening sockets.
-        cert_dir: The directory of the keys; empty for none.
-    """
+    """Return the pool's settings with everything that it takes to connect, except for the addresses."""
     return msgspec.structs.replace(
         settings.pool,
         local_socket=endpoints.local_path,
@@ -78,15 +72,7 @@ def interchange_settings(
     expected: dict[str, str] | None,
     nodes: list[NodeStanding],
 ) -> bytes:
-    """Return everything an interchange needs, packed.
-
-    Args:
-        settings: The executor's.
-        pool: The result of `connect`.
-        endpoints: The listening sockets.
-        expected: For a replacement, the block of each manager that was connected.
-        nodes: The standing of nodes where workers have been lost.
-    """
+    """Pack everything an interchange needs; a replacement gets the expected managers and their blocks."""
     selector = type(settings.selector)
     pickled = b""
     if selector not in (RandomManagerSelector, BlockIdManagerSelector):

@@ -34,16 +34,7 @@ _EXIT_PATIENCE_S = 5.0
 
 
 class InterchangeSupervisor:
-    """Owns the process of the interchange. Only the I/O thread of the connection replaces it.
-
-    Args:
-        settings: The executor's settings.
-        sockets: The listening sockets, which every interchange inherits.
-
-    Raises:
-        ConfigurationError: The command of the interchange cannot be run.
-        OSError: There are no descriptors left.
-    """
+    """Owns the process of the interchange. Only the I/O thread of the connection replaces it."""
 
     def __init__(self, settings: EngineSettings, sockets: Sequence[socket.socket]) -> None:
         self._settings = settings
@@ -86,11 +77,7 @@ class InterchangeSupervisor:
         self._stopping.set()
 
     def replace(self) -> InterchangeProcess | None:
-        """Start a replacement of the lost interchange.
-
-        Returns:
-            The replacement; None if the executor shuts down, or if another attempt would be in vain.
-        """
+        """Start a replacement, unless the executor shuts down or another attempt would be in vain."""
         lost = self.process
         if self.is_stopping:
             return None
@@ -162,18 +149,7 @@ class InterchangeSupervisor:
 
 
 class InterchangeProcess:
-    """One interchange, from its start to its end.
-
-    Args:
-        owner: The executor's name, for errors.
-        command: The command that starts the interchange; the number of its socket is appended.
-        sockets: The listening sockets, which the interchange inherits.
-        output: The file that stdout and stderr are appended to.
-
-    Raises:
-        ConfigurationError: The command cannot be run.
-        OSError: There are no descriptors left.
-    """
+    """One interchange, from its start to its end."""
 
     def __init__(
         self, owner: str, command: Sequence[str], sockets: Sequence[socket.socket], output: Path
@@ -222,11 +198,7 @@ class InterchangeProcess:
         return self._process.returncode is not None and self._process.returncode < 0
 
     def how_it_ended(self) -> str:
-        """Wait for the end of a process that has closed its connection, and kill it after a timeout.
-
-        Returns:
-            The end of a sentence that begins "The interchange was".
-        """
+        """Wait for the end of a lost process, or kill it. The text continues "The interchange was"."""
         try:
             code = self._process.wait(timeout=_EXIT_PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -19,13 +19,7 @@ from parsl.serialize.payloads import dump_arguments, dump_call
 
 
 class TaskSender:
-    """Numbers tasks, pickles them, and decides how their payloads travel. Any thread may call it.
-
-    Args:
-        tasks: The table of tasks.
-        connection: Sends what is added to the table.
-        endpoints: Has the spool and the arena.
-    """
+    """Numbers tasks, pickles them, and decides how their payloads travel. Any thread may call it."""
 
     def __init__(self, tasks: TaskTable, connection: Connection, endpoints: Endpoints) -> None:
         self._tasks = tasks
@@ -44,11 +38,7 @@ class TaskSender:
         kwargs: dict[str, Any],
         requirements: Requirements | None,
     ) -> HTEXFuture:
-        """Send a call of a function. The body of a function that is called often is sent once per worker.
-
-        Raises:
-            SerializationError: The function or its arguments cannot be pickled.
-        """
+        """Send a call of a function. The body of a function that is called often is sent once per worker."""
         function = self._functions.lookup(func)
         if function is None:
             payload, buffers = dump_call(func, args, kwargs)
@@ -81,11 +71,7 @@ class TaskSender:
         return future
 
     def _move_payload(self, task: Task, pieces: list[Any]) -> list[Any]:
-        """Move a large payload out of its task: to the arena, the spool, or frames.
-
-        Returns:
-            The frames to send along with the task.
-        """
+        """Move a large payload to the arena, to the spool or to frames, and return the frames."""
         task.payload = b""
         arena, directory = self._endpoints.arena, self._endpoints.spool
         if arena is not None and len(pieces) == 1 and len(pieces[0]) <= MAX_BYTES:

@@ -28,12 +28,7 @@ class Canceller(Protocol):
 
 
 class HTEXFuture(LeanFuture[Any]):
-    """The future of one task on the executor. Cancelling it ends the task in any state.
-
-    Args:
-        task_id: The number of the task.
-        canceller: Ends the task when its future is cancelled.
-    """
+    """The future of one task on the executor. Cancelling it ends the task in any state."""
 
     __slots__ = ("_canceller", "frames", "parsl_executor_task_id", "task")
 
@@ -46,11 +41,7 @@ class HTEXFuture(LeanFuture[Any]):
         self.frames: Sequence[Any] = ()
 
     def cancel(self) -> bool:
-        """Cancel the task, queued or running; a running one is ended with all its processes.
-
-        Returns:
-            False if the task has already ended.
-        """
+        """Cancel the task, with all processes of a running one. Return False if the task has ended."""
         if not super().cancel():
             return False
         if self._canceller is not None:
@@ -67,12 +58,7 @@ class Batch(NamedTuple):
 
 
 class TaskTable:
-    """Owns every task from its submission until its future is settled. May be used from any thread.
-
-    Args:
-        spool_directory: The directory for large payloads; empty for none.
-        arena: Memory for medium-sized arguments; None for none.
-    """
+    """Owns every task from its submission until its future is settled. May be used from any thread."""
 
     def __init__(self, spool_directory: str = "", arena: Arena | None = None) -> None:
         self._spool = spool_directory
@@ -97,14 +83,7 @@ class TaskTable:
     def add(
         self, future: HTEXFuture, task: Task, frames: Sequence[Any], function: NamedFunction | None
     ) -> bool:
-        """Add a task that is to be sent.
-
-        Returns:
-            Whether the caller has to see to the sending; False if the I/O thread is about to do that.
-
-        Raises:
-            BaseException: The reason why no more tasks are accepted.
-        """
+        """Add a task, or raise the refusal. Return False if the I/O thread is about to send it."""
         with self._lock:
             if self.refusal is not None:
                 raise self.refusal
@@ -147,15 +126,9 @@ class TaskTable:
     # The end of tasks
 
     def complete(self, results: list[Result], frames: list[Any]) -> list[tuple[int, bytes]]:
-        """Settle the futures of tasks with their results.
+        """Settle the futures of tasks with their results; return numbers and records of failed ones.
 
-        Args:
-            results: What became of tasks.
-            frames: The frames of the message; those of the results follow its head.
-
-        Returns:
-            Numbers and `Failure` records of the tasks that the machinery failed. They stay in the table until
-            `fail` is called.
+        The tasks that the machinery failed stay in the table until `fail` is called.
         """
         failed = []
         pending = self.pending
@@ -201,11 +174,7 @@ class TaskTable:
             settle(future, None, error)
 
     def remove(self, task_id: int) -> HTEXFuture | None:
-        """Remove a task whose result is no longer needed, and everything that was kept for it.
-
-        Returns:
-            Its future; None if the task has ended.
-        """
+        """Remove a task and everything kept for it. Return its future; None if the task has ended."""
         with self._lock:
             future = self.pending.pop(task_id, None)
             if future is not None:
@@ -214,11 +183,7 @@ class TaskTable:
         return future
 
     def refuse(self, because: BaseException) -> bool:
-        """Accept no more tasks.
-
-        Returns:
-            Whether tasks were accepted until now.
-        """
+        """Accept no more tasks, and return whether tasks were accepted until now."""
         with self._lock:
             was_open = self.refusal is None
             self.refusal = self.refusal or because

@@ -61,11 +61,7 @@ class CleanupRunner:
                 return
 
     def _start_next(self) -> bool:
-        """Start the next command if none is running.
-
-        Returns:
-            Whether a command is running.
-        """
+        """Start the next command if none is running, and return whether one is running."""
         import subprocess
 
         while self._running is None and self.commands:

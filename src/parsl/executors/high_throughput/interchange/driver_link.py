@@ -29,12 +29,7 @@ class _Mark(NamedTuple):
 
 
 class DriverLink:
-    """Sends together what accumulates in a turn of the loop. Owned by the loop, whose epoll watches it.
-
-    Args:
-        stream: The socket whose other end the driver has.
-        epoll: The loop's.
-    """
+    """Sends together what accumulates in a turn of the loop. Owned by the loop, whose epoll watches it."""
 
     def __init__(self, stream: MessageStream, epoll: select.epoll) -> None:
         self._stream = stream
@@ -59,11 +54,7 @@ class DriverLink:
         return self._stream.fileno()
 
     def receive(self) -> list[list[Any]]:
-        """Return the messages that have arrived.
-
-        Raises:
-            EOFError, OSError: The driver is gone.
-        """
+        """Return the messages that have arrived. EOFError and OSError mean that the driver is gone."""
         if self._watches_output:
             self._write()
         return self._stream.receive()
@@ -95,8 +86,7 @@ class DriverLink:
     def flush(self, now_s: float) -> list[Manager]:
         """Write as much as the socket takes, and return the managers that the driver knows from now on.
 
-        Raises:
-            OSError: The driver is gone.
+        An OSError means that the driver is gone.
         """
         if self._results:
             self._stream.queue([encode(Results(self._results)), *self._frames])

@@ -15,12 +15,7 @@ AT_ONCE = 64
 
 
 class HeartbeatSchedule:
-    """Owned by the interchange's loop. No clock in here: all times are the caller's.
-
-    Args:
-        period_s: Time between two heartbeats to a manager (seconds).
-        now_s: The time (seconds).
-    """
+    """Owned by the interchange's loop. No clock in here: all times are the caller's."""
 
     def __init__(self, period_s: float, now_s: float) -> None:
         self._period_s = period_s

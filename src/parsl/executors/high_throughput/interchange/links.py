@@ -22,11 +22,7 @@ class Unreachable(Exception):
 
 
 class Link(ABC):
-    """A connection to a peer, which is a manager once it has registered.
-
-    Args:
-        identity: The manager's name; empty before it has registered.
-    """
+    """A connection to a peer, which is a manager once it has registered."""
 
     def __init__(self, identity: bytes = b"") -> None:
         self.identity = identity
@@ -36,11 +32,7 @@ class Link(ABC):
 
     @abstractmethod
     def send(self, parts: list[Any]) -> None:
-        """Send a message.
-
-        Raises:
-            Unreachable: There is no connection at present.
-        """
+        """Send a message, or raise `Unreachable`."""
 
     @abstractmethod
     def identify(self, identity: bytes) -> bool:
@@ -69,11 +61,7 @@ class LocalLink(Link):
         self._flush()
 
     def receive(self) -> list[list[Any]]:
-        """Return the messages that have arrived.
-
-        Raises:
-            EOFError, OSError: The connection is closed.
-        """
+        """Return the messages that have arrived. EOFError and OSError mean that the connection is closed."""
         if self._has_unsent:
             self._flush()
         return self._stream.receive()
@@ -93,12 +81,7 @@ class LocalLink(Link):
 
 
 class LocalLinks:
-    """The listening unix socket and its connections. Connections of other users are refused.
-
-    Args:
-        listener_fd: Descriptor of the listening socket.
-        epoll: The loop's.
-    """
+    """The listening unix socket and its connections. Connections of other users are refused."""
 
     def __init__(self, listener_fd: int, epoll: select.epoll) -> None:
         self._epoll = epoll

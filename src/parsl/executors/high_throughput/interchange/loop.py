@@ -54,13 +54,7 @@ _UNKNOWN: Mapping[int, float] = {}
 
 
 class Interchange:
-    """Owns the loop, the driver's stream and the connections to managers. Single-threaded.
-
-    Args:
-        settings: The interchange's settings, from the driver.
-        state: Decides which manager gets which task.
-        driver: The connection to the driver.
-    """
+    """Owns the loop, the driver's stream and the connections to managers. Single-threaded."""
 
     def __init__(self, settings: InterchangeSettings, state: InterchangeState, driver: MessageStream) -> None:
         now = time.monotonic()
@@ -106,11 +100,7 @@ class Interchange:
         return f"<Interchange {self._settings.endpoint} {self._state!r}>"
 
     def run(self, received: Iterable[list[Any]] = ()) -> None:
-        """Serve until the driver is gone or sends `Stop`.
-
-        Args:
-            received: Messages of the driver that have been read already.
-        """
+        """Serve until the driver is gone or sends `Stop`. The received messages come first."""
         for frames in received:
             self._take_from_driver(frames)
         self._await_offers()
@@ -378,14 +368,7 @@ class Interchange:
         is_job_end: bool = False,
         ran_s: Mapping[int, float] = _UNKNOWN,
     ) -> None:
-        """Remove a lost manager, and fail its tasks.
-
-        Args:
-            manager: The manager.
-            reason: Why it is lost.
-            is_job_end: Whether the manager has reported that its job is being ended.
-            ran_s: How long tasks had been running (seconds), as far as the manager has reported it.
-        """
+        """Remove a lost manager, and fail its tasks, which had been running for `ran_s` as far as known."""
         self._state.remove(manager)
         level = logging.WARNING if manager.held else logging.INFO
         logger.log(level, "%r on %s is gone: %s", manager, manager.host, reason)

@@ -41,11 +41,6 @@ class Manager:
     """A manager with its connection, its tasks and its health. Owned by the interchange's loop.
 
     Users' manager selectors receive these objects; access like `manager["block_id"]` works as well.
-
-    Args:
-        register: The registration.
-        link: The connection over which the registration came.
-        now_s: The time (seconds).
     """
 
     def __init__(self, register: Register, link: Link, now_s: float) -> None:

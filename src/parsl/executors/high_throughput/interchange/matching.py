@@ -40,9 +40,6 @@ class WorkerMatching(Matching):
     """Tasks go to free workers first, then to managers that fetch ahead.
 
     A task with an expected run time goes only to a free worker, of a manager that has enough time left.
-
-    Args:
-        selector: Orders the managers.
     """
 
     def __init__(self, selector: ManagerSelector) -> None:

@@ -117,12 +117,8 @@ class NodeStandings:
     ) -> Change | None:
         """Count tasks that have ended on a node, and return its new standing if that changes.
 
-        Args:
-            host: The node.
-            succeeded: How many tasks returned from their workers, with any result.
-            lost: How many tasks were lost with their workers.
-            now_s: The time (seconds).
-            usable: The nodes that take tasks, or would take tasks in good standing; read only when needed.
+        Tasks that return any result have succeeded; the others are lost with their workers. `usable` are the
+        nodes that take tasks, or would in good standing; it is read only when needed.
         """
         node = self._nodes.get(host)
         if lost and node is None:
@@ -203,14 +199,7 @@ class NodeStandings:
 
 
 class NodeHealth:
-    """Applies the standings of nodes to their managers. Owned by the interchange's loop.
-
-    Args:
-        state: The managers.
-        driver: The connection to the driver.
-        known: What the driver knows of nodes from an interchange that was lost.
-        now_s: The time (seconds).
-    """
+    """Applies the standings of nodes to their managers. Owned by the interchange's loop."""
 
     def __init__(
         self, state: InterchangeState, driver: DriverLink, known: Iterable[NodeStanding], now_s: float

@@ -36,15 +36,7 @@ MAX_OVERTAKEN = 2
 
 
 class Room:
-    """The capacity of one manager, which `NodeQueue.place` updates.
-
-    Args:
-        name: The manager.
-        nodes: How many nodes the manager has.
-        free_nodes: How many of these no task has.
-        slots: How many more tasks the manager can take.
-        left_s: How much time the manager has left (seconds).
-    """
+    """The capacity of one manager, which `NodeQueue.place` updates."""
 
     __slots__ = ("free_nodes", "left_s", "name", "nodes", "slots")
 
@@ -119,11 +111,7 @@ class NodeQueue(WaitingTasks):
             heapq.heappush(line.entries, (urgency_of(task), next(self._order), task))
 
     def place(self, rooms: Sequence[Room]) -> list[tuple[bytes, Task]]:
-        """Remove the tasks that start now, and return them with their managers, in the order of the starts.
-
-        Args:
-            rooms: All managers that take tasks, full ones as well. Their counts are updated.
-        """
+        """Remove the tasks that start now, and return them with their managers; update the rooms."""
         placed: list[tuple[bytes, Task]] = []
         while (start := self._next_start(rooms)) is not None:
             line, room, passed = start

@@ -97,12 +97,7 @@ class Peers:
 
 
 class RemoteLinks:
-    """The ROUTER socket for all managers that connect over TCP, with CURVE unless it is disabled.
-
-    Args:
-        settings: The interchange's settings.
-        epoll: The loop's.
-    """
+    """The ROUTER socket for all managers that connect over TCP, with CURVE unless it is disabled."""
 
     def __init__(self, settings: InterchangeSettings, epoll: select.epoll) -> None:
         import zmq

@@ -14,12 +14,7 @@ PATIENCE_S = 10.0
 
 
 class Reports:
-    """Answers to queries, and reports of changes. Owned by the interchange's loop. No clock in here.
-
-    Args:
-        state: The managers.
-        driver: The connection to the driver.
-    """
+    """Answers to queries, and reports of changes. Owned by the interchange's loop. No clock in here."""
 
     def __init__(self, state: InterchangeState, driver: DriverLink) -> None:
         self._state = state

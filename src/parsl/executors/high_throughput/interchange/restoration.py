@@ -12,11 +12,7 @@ from parsl.executors.high_throughput.wire.protocol import Task
 
 
 class Restoration:
-    """Offered tasks, and the managers that are awaited. No clock in here.
-
-    Args:
-        expected: The block of each manager that was connected, by the manager's name.
-    """
+    """Offered tasks, and the managers that are awaited. No clock in here."""
 
     def __init__(self, expected: Mapping[str, str]) -> None:
         self._expected = {name.encode(): block for name, block in expected.items()}
@@ -49,12 +45,7 @@ class Restoration:
         self._is_complete = True
 
     def claim(self, manager: bytes, held: Iterable[int]) -> tuple[list[Task], list[int]]:
-        """Compare the tasks that a manager holds with those that were offered.
-
-        Returns:
-            The offered tasks that the manager holds; and the ids of unknown tasks, which the driver no longer
-            needs or which were never this manager's.
-        """
+        """Return the offered tasks that a manager holds, and the ids of the others, which it must drop."""
         claimed: list[Task] = []
         unknown: list[int] = []
         counts = manager in self._may_claim and manager not in self._has_claimed

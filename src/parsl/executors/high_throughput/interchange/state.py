@@ -18,12 +18,7 @@ from parsl.executors.high_throughput.wire.protocol import Register, Result, Resu
 
 
 class InterchangeState:
-    """Tasks and managers. Owned by the interchange's loop.
-
-    Args:
-        matching: Holds the waiting tasks, and gives them to managers.
-        restoration: What must be found out first, if this interchange replaces a lost one.
-    """
+    """Tasks and managers. Owned by the interchange's loop."""
 
     def __init__(self, matching: Matching, restoration: Restoration | None = None) -> None:
         self.matching = matching
@@ -66,16 +61,7 @@ class InterchangeState:
         return matches
 
     def register(self, register: Register, link: Link, now_s: float) -> tuple[Manager, list[int]]:
-        """Add a manager, which gets no tasks before it is announced.
-
-        Args:
-            register: The registration.
-            link: The connection over which it came.
-            now_s: The time (seconds).
-
-        Returns:
-            The manager, and unknown task ids: tasks that it reports but must not have.
-        """
+        """Add a manager, which gets no tasks before it is announced. Return it, and the ids it must drop."""
         manager = Manager(register, link, now_s)
         claimed: list[Task] = []
         unknown: list[int] = register.held
@@ -160,13 +146,7 @@ class InterchangeState:
         return [manager for manager in self.managers.values() if not manager.is_connected]
 
     def silent(self, now_s: float, threshold_s: float, grace_s: float) -> list[tuple[Manager, str]]:
-        """Return the managers that must be given up, with the reason.
-
-        Args:
-            now_s: The time (seconds).
-            threshold_s: How long a manager may be silent (seconds).
-            grace_s: How long a connection may be closed (seconds).
-        """
+        """Return the managers that must be given up, with the reason."""
         found = []
         for manager in self.managers.values():
             since_s = manager.disconnected_since_s

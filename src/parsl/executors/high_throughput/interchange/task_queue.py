@@ -42,14 +42,11 @@ def fits_in(task: Task, left_s: float) -> bool:
 
 @dataclass(frozen=True)
 class TimeOffered:
-    """How much time managers have for tasks (seconds).
+    """How much time managers have for tasks (seconds)."""
 
-    Args:
-        now_s: The most that any connected manager has left.
-        fresh_s: The most that any manager had when it registered.
-    """
-
+    #: The most that any connected manager has left.
     now_s: float
+    #: The most that any manager had when it registered.
     fresh_s: float
 
     def is_too_little_for(self, task: Task) -> bool:

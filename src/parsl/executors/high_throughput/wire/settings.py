@@ -92,21 +92,12 @@ class ManagerSettings(WorkerPoolSettings, kw_only=True):
 
 
 def write_settings(file: Path, settings: ManagerSettings) -> None:
-    """Write a file that only the user can read.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
+    """Write a file that only the user can read."""
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(fd, "wb") as out:
         out.write(msgspec.json.format(msgspec.json.encode(settings)))
 
 
 def read_settings(file: Path) -> ManagerSettings:
-    """Read what `write_settings` wrote.
-
-    Raises:
-        OSError: The file cannot be read.
-        msgspec.DecodeError: It is not a settings file.
-    """
+    """Read what `write_settings` wrote."""
     return msgspec.json.decode(file.read_bytes(), type=ManagerSettings)
