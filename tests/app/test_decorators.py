@@ -111,12 +111,11 @@ def test_calling_before_load_says_how_to_load() -> None:
 
 
 def test_calling_inside_a_worker_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    from parsl.app import app
+    from parsl.app import base
 
     monkeypatch.setenv("PARSL_WORKER_RANK", "0")
-    monkeypatch.setattr(
-        app, "_current_kernel", app._load_kernel_finder
-    )  # as in a process that has loaded none
+    # as in a process that has loaded none
+    monkeypatch.setattr(base, "_current_kernel", base._load_kernel_finder)
     with pytest.raises(NoDataFlowKernelError, match=r"inside a worker.*join_app"):
         python_app(double)(1)
 

@@ -17,6 +17,7 @@ from parsl.data_provider.data_manager import LocalPaths
 from parsl.data_provider.errors import CannotStage, TransferError, without_password
 from parsl.data_provider.file_noop import NoOpFileStaging
 from parsl.data_provider.files import File
+from parsl.data_provider.stager import Stager
 from parsl.data_provider.staging import Staging
 from parsl.data_provider.transfers import StagedCall
 from parsl.executors import ThreadPoolExecutor
@@ -135,7 +136,7 @@ class TestProviders:
         del kernel.executors["threads"].storage_access
         del kernel.executors["threads"].working_dir
         assert kernel.data_manager.working_dir("threads") == ""
-        assert len(kernel.data_manager.providers("threads")) == 4
+        assert len(Stager(kernel.data_manager).providers("threads")) == 4
 
     def test_those_of_executors_added_later_count(self, threads: Any, shelf: Shelf, tmp_path: Path) -> None:
         kernel = threads()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.app.app import AppBase
+from parsl.app.base import AppBase
 from parsl.app.bash_task import BashTask, remote_side_bash_executor
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, ParamSpec
 
-    from parsl.app.app import Labels
+    from parsl.app.base import Labels
     from parsl.dataflow.dflow import DataFlowKernel
 
     P = ParamSpec("P")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parsl import validate
-from parsl.app.app import AppBase
+from parsl.app.base import AppBase
 from parsl.executors.local.interrupt import limit_walltime
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, ParamSpec, TypeVar
 
-    from parsl.app.app import Labels
+    from parsl.app.base import Labels
     from parsl.dataflow.dflow import DataFlowKernel
 
     P = ParamSpec("P")

@@ -9,7 +9,7 @@ from itertools import islice
 from time import monotonic
 
 from parsl import validate
-from parsl.app.app import AppBase
+from parsl.app.base import AppBase
 from parsl.app.python import PythonApp
 from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
 

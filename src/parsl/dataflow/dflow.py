@@ -9,9 +9,10 @@ from time import time
 
 from parsl import validate
 from parsl.common.forks import disown_in_children, not_here
-from parsl.config import Config
 from parsl.data_provider.data_manager import DataManager
+from parsl.data_provider.stager import Stager
 from parsl.dataflow import older_spellings, special_arguments
+from parsl.dataflow.config import Config
 from parsl.dataflow.dependencies import Dependencies, describe_future
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.run import exit_hook
@@ -55,7 +56,7 @@ class DataFlowKernel:
     Attributes:
         run_dir: The directory of this run.
         run_id: The identifier of this run, a UUID.
-        data_manager: Finds a staging provider for each file.
+        data_manager: Gives staging providers access to the kernel.
         cleanup_called: Whether the run is over.
     """
 
@@ -72,7 +73,7 @@ class DataFlowKernel:
         log_config = self._records.log_config
         self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
         self.data_manager = DataManager(self)
-        self._files = FileStaging(self.data_manager)
+        self._files = FileStaging(Stager(self.data_manager))
         self._failures: FailureLog | None = None
         if log_config is not None:
             executors = self._executors.by_label

@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 
 import cloudpickle
 
-from parsl.serialize.functions import is_importable
+from parsl.serialize.importable import is_importable
 
 #: The first version of the protocol with buffers that travel apart.
 PROTOCOL = 5

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Any
 
+from parsl.serialize.importable import is_imported_by_workers, pickles_by_value
+
 #: Objects of these types cannot change.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 #: The largest number of named functions; further functions travel with their tasks. (Every process that
@@ -86,10 +88,10 @@ class _Examiner:
         self._seen.add(id(obj))
         if issubclass(kind, types.ModuleType):
             name = obj.__name__
-            return sys.modules.get(name) is obj and not _pickles_by_value(name)
+            return sys.modules.get(name) is obj and not pickles_by_value(name)
         if kind is tuple or kind is frozenset:
             return all(map(self.is_stable, obj))
-        if _is_imported_by_workers(obj):
+        if is_imported_by_workers(obj):
             return True
         if kind is types.FunctionType:
             return self._is_stable_function(obj)
@@ -135,31 +137,6 @@ class _Examiner:
             if value is not _ABSENT and not self.is_stable(value):
                 return False
         return True
-
-
-def is_importable(obj: Any, module: str) -> bool:
-    """Whether ``obj`` is what its qualified name refers to in a module that is loaded here."""
-    found: Any = sys.modules.get(module)
-    for name in obj.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is obj
-
-
-def _is_imported_by_workers(obj: Any) -> bool:
-    """Whether the worker gets `obj` by importing it: its pickle then contains only its name."""
-    if not issubclass(type(obj), (type, types.FunctionType, types.BuiltinFunctionType)):
-        return False
-    module = getattr(obj, "__module__", None)
-    if module is None or module == "__main__" or "<locals>" in obj.__qualname__:
-        return False
-    return module == "builtins" or (is_importable(obj, module) and not _pickles_by_value(module))
-
-
-def _pickles_by_value(module: str) -> bool:
-    cloudpickle = sys.modules.get("cloudpickle.cloudpickle")
-    registry = getattr(cloudpickle, "_PICKLE_BY_VALUE_MODULES", ())
-    parts = module.split(".")
-    return any(".".join(parts[: i + 1]) in registry for i in range(len(parts)))
 
 
 def _collect_globals(code: types.CodeType, names: set[str]) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from parsl.config import Config
+    from parsl.dataflow.config import Config
     from parsl.jobs.job_status_poller import JobStatusPoller
 
 logger = getLogger(__name__)

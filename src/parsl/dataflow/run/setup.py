@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from parsl.config import Config
+    from parsl.dataflow.config import Config
 
 
 def new_run_id() -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.data_provider.data_manager import DataManager
+    from parsl.data_provider.stager import Stager
     from parsl.dataflow.futures import AppFuture
     from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.dataflow.taskrecord import TaskRecord
@@ -27,11 +27,11 @@ class FileStaging:
     """Replaces the files of a call by staged ones. Any thread may call it.
 
     Args:
-        data_manager: Finds a provider for each file.
+        stager: Stages single files.
     """
 
-    def __init__(self, data_manager: DataManager) -> None:
-        self._data_manager = data_manager
+    def __init__(self, stager: Stager) -> None:
+        self._stager = stager
         self._declared = DeclaredOutputs()
 
     def is_needed(self, record: TaskRecord, found: Sequence[Future[Any] | File]) -> bool:
@@ -42,7 +42,7 @@ class FileStaging:
 
     def _is_here(self, argument: File | DataFuture, record: TaskRecord) -> bool:
         file = argument.file_obj if isinstance(argument, DataFuture) else argument
-        return self._data_manager.leaves_alone(file, record.executor)
+        return self._stager.leaves_alone(file, record.executor)
 
     def stage_in(self, record: TaskRecord) -> None:
         """Replace the files in a task's arguments by staged ones.
@@ -63,7 +63,7 @@ class FileStaging:
         if not issubclass(type(value), _FILES):  # isinstance makes a lazy object fetch its target
             return value
         func = _function_of(record)
-        staged, replaced = self._data_manager.optionally_stage_in(value, func, record.executor)
+        staged, replaced = self._stager.optionally_stage_in(value, func, record.executor)
         if replaced is not func:
             special_of(record).staged_func = replaced
         return staged
@@ -94,7 +94,7 @@ class FileStaging:
         if is_inhibited(record.kwargs):
             special.output_futures = [DataFuture(app_fu, file, record.id) for file in special.outputs]
             return
-        self._data_manager.check_stage_out(files, record.executor)
+        self._stager.check_stage_out(files, record.executor)
         outputs, special.output_futures = self._staged_outputs(record, app_fu)
         for name in STREAMS:
             self._stage_stream(name, record, special, app_fu)
@@ -128,16 +128,14 @@ class FileStaging:
 
     def _staged_out(self, file: File, record: TaskRecord, app_fu: AppFuture[Any]) -> tuple[File, DataFuture]:
         func = _function_of(record)
-        written, replaced, future = self._data_manager.stage_out(
-            file, func, record.executor, app_fu, record.id
-        )
+        written, replaced, future = self._stager.stage_out(file, func, record.executor, app_fu, record.id)
         if replaced is not func:
             special_of(record).staged_func = replaced
         self._declared.add(file, future)
         return written, future
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} by {self._data_manager!r}>"
+        return f"<{type(self).__name__} by {self._stager!r}>"
 
 
 def is_inhibited(kwargs: dict[str, Any]) -> bool:

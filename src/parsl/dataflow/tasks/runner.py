@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from parsl.config import Config
+    from parsl.dataflow.config import Config
     from parsl.dataflow.dependencies import Dependencies
     from parsl.dataflow.run.executor_set import ExecutorSet
     from parsl.dataflow.taskrecord import TaskRecord
