@@ -26,14 +26,7 @@ The exit code is 1 if something would fail.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: The command line; the default is that of this process.
-
-    Returns:
-        1 if something would fail, otherwise 0.
-    """
+    """Run the command; return 1 if something would fail, otherwise 0."""
     options = _parse(arguments)
     loaded = load_configs(options.config)
     checks = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)
@@ -85,12 +78,10 @@ class Report(NamedTuple):
 
     @property
     def errors(self) -> int:
-        """The number of things that would fail."""
         return self._count(ERROR)
 
     @property
     def warnings(self) -> int:
-        """The number of things that may fail."""
         return self._count(WARNING)
 
     def _count(self, level: str) -> int:

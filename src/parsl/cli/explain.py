@@ -22,14 +22,7 @@ _NOT_FOUND = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: The command line; by default that of this process.
-
-    Returns:
-        2 if the run does not exist, or the task has no failures; otherwise 0.
-    """
+    """Run the command; return 2 if the run does not exist, or the task has no failures; otherwise 0."""
     options = _parse(arguments)
     try:
         run = find_run(options.run, options.run_dir)

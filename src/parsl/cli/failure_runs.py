@@ -23,15 +23,7 @@ class NoRun(Exception):
 
 
 def find_run(name: str, base: str) -> str:
-    """Return a run's directory.
-
-    Args:
-        name: The directory, the run's number, or 'last'.
-        base: The directory with the runs.
-
-    Raises:
-        NoRun: The run does not exist.
-    """
+    """Return the directory of a run, given as a path, as a number in ``base``, or as 'last'."""
     runs = numbered_rundirs(base)
     if name == "last" and runs:
         return runs[-1]
@@ -68,23 +60,14 @@ class NoFailureLog(Exception):
 
 
 class Failures:
-    """The failures of a run.
-
-    Args:
-        run: The run's directory.
-        lines: The lines of its failure log, oldest first.
-        unreadable: The number of further lines that cannot be read.
-
-    Attributes:
-        by_task: The lines of each task.
-        unfinished: The number of tasks that had not ended at the end of the run.
-    """
+    """The failures of a run: the lines of its log, oldest first, and the number of unreadable ones."""
 
     def __init__(self, run: str, lines: list[Line], unreadable: int) -> None:
         self.run = run
         self.lines = lines
         self.unreadable = unreadable
         self.by_task: dict[int, list[Line]] = {}
+        #: The number of tasks that had not ended at the end of the run.
         self.unfinished = 0
         for line in lines:
             if line.get("outcome") == RUN_OVER:
@@ -97,14 +80,7 @@ class Failures:
 
 
 def read_failures(run: str) -> Failures:
-    """Read the failure log of a run.
-
-    Args:
-        run: The run's directory.
-
-    Raises:
-        NoFailureLog: The log does not exist, or cannot be read.
-    """
+    """Read the failure log of a run; raise `NoFailureLog` if there is no readable one."""
     path = os.path.join(run, FAILURE_LOG)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:

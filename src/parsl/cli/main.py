@@ -18,14 +18,7 @@ _USAGE_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand.
-
-    Args:
-        arguments: The command line without the program's name; by default that of this process.
-
-    Returns:
-        The exit code; 2 for an unknown command.
-    """
+    """Run a subcommand; return its exit code, or 2 for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())

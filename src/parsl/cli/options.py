@@ -16,12 +16,7 @@ def print_error(command: str, text: object) -> None:
 
 
 def refuse(text: str, expected: str) -> NoReturn:
-    """Refuse the value of an option.
-
-    Args:
-        text: The value.
-        expected: What the option takes.
-    """
+    """Refuse the value of an option, with what the option expects."""
     raise argparse.ArgumentTypeError(f"{text!r}; expected {expected}")
 
 

@@ -33,15 +33,7 @@ _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: The command line; by default that of this process.
-
-    Returns:
-        0 on success; 1 if a task has failed; 2 if the file does not contain exactly one configuration, or the
-        configuration cannot be loaded; 130 after Ctrl-C.
-    """
+    """Run the command; return 1 if a task fails, 2 without one good configuration, 130 after Ctrl-C."""
     options = _parse(arguments)
     config = _find_config(options.config)
     if config is None:
@@ -78,15 +70,7 @@ def _measure(config: Config, options: argparse.Namespace, rates: list[float]) ->
 
 
 def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
-    """Measure batches; the rate of each determines the size of the next, to approach the target duration.
-
-    Args:
-        measure: Measures a batch of a given size.
-        target_s: The target duration of the last batch, in seconds.
-
-    Yields:
-        The size and the duration (seconds) of each batch.
-    """
+    """Measure batches of sizes that approach the target duration; yield each size and duration (s)."""
     size, is_first = _FIRST_BATCH, True
     while True:
         took_s = measure(size)

@@ -27,16 +27,7 @@ def install_pals_mpiexec(directory: str | os.PathLike[str], python: str = sys.ex
 
 
 def install_command(directory: str | os.PathLike[str], name: str, command: Sequence[str]) -> Path:
-    """Write an executable that runs a command line with the arguments that it gets itself.
-
-    Args:
-        directory: The directory for the executable; created if missing.
-        name: The name of the executable.
-        command: The command line to which the arguments are appended.
-
-    Returns:
-        The path of the executable.
-    """
+    """Write an executable that runs a command line and appends its own arguments; return its path."""
     os.makedirs(directory, exist_ok=True)
     executable = Path(directory, name)
     executable.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
@@ -47,16 +38,8 @@ def install_command(directory: str | os.PathLike[str], name: str, command: Seque
 def python_command(
     function: str, python: str = sys.executable, import_paths: Sequence[str] = (IMPORT_DIRECTORY,)
 ) -> list[str]:
-    """Return the command line of a Python that calls a function with the list of its arguments.
-
-    Python runs isolated and without site-packages: it starts quickly, and no PYTHONPATH leaks into it or
-    into what it starts.
-
-    Args:
-        function: The function, as ``module:name``; its result is the exit code.
-        python: The Python to run.
-        import_paths: The directories at the front of ``sys.path``.
-    """
+    """Return the command line of a Python that exits with the result of ``module:name``(arguments)."""
     module, _, name = function.partition(":")
     boot = _BOOT.format(paths=list(import_paths), module=module, name=name)
+    # Isolated and without site-packages, it starts quickly, and no PYTHONPATH leaks into what it starts.
     return [python, "-I", "-S", "-c", boot]

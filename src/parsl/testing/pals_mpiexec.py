@@ -18,14 +18,7 @@ _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line.
-
-    Args:
-        arguments: The command line without the program's name; the default is that of this process.
-
-    Returns:
-        The exit code: that of the first rank that failed, or 0; 1 for a wrong command line.
-    """
+    """Run a command line; return 0, the code of the first rank that failed, or 1 if the line is wrong."""
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         if options.is_help:

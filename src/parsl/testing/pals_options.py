@@ -50,19 +50,8 @@ class PalsOptions(NamedTuple):
 
 
 def parse_options(arguments: Sequence[str]) -> PalsOptions:
-    """Read a command line.
-
-    As with getopt_long_only, a long option may have one dash or two, and its value may follow ``=``.
-
-    Args:
-        arguments: The command line without the program's name.
-
-    Returns:
-        The options; the command begins at the first argument that is not an option.
-
-    Raises:
-        PalsUsageError: An option is unknown, or its value is missing or wrong, or there is no command.
-    """
+    """Read a command line; the command begins at the first argument that is not an option."""
+    # As with getopt_long_only, a long option may have one dash or two, and its value may follow "=".
     values: dict[str, list[str]] = {}
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):

@@ -34,7 +34,6 @@ class Rank(NamedTuple):
     cpus: tuple[int, ...] | None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that name the rank and its node."""
         return {
             "PALS_RANKID": str(self.rank),
             "PALS_LOCAL_RANKID": str(self.local_rank),
@@ -43,16 +42,7 @@ class Rank(NamedTuple):
 
 
 def plan_ranks(options: PalsOptions, hosts: Sequence[str], cpus: Sequence[int]) -> tuple[Rank, ...]:
-    """Fill the nodes with ranks, one node after the other.
-
-    Args:
-        options: The command line.
-        hosts: The nodes; repeated names mean the same node.
-        cpus: The CPUs that the ranks of a node may use, sorted.
-
-    Raises:
-        PalsUsageError: There is no node, or the ranks do not fit on the nodes.
-    """
+    """Fill the nodes with ranks, one after the other; repeated hosts mean the same node."""
     nodes = list(dict.fromkeys(hosts))
     if not nodes:
         raise PalsUsageError("no hosts were given")
@@ -84,12 +74,7 @@ def _cpus(options: PalsOptions, local_rank: int, usable: Sequence[int]) -> tuple
 
 
 class PalsDaemon:
-    """Starts the ranks, waits for them, and leaves no process behind.
-
-    Args:
-        command: The command line of each rank.
-        environment: The variables that all ranks share.
-    """
+    """Starts the ranks, waits for them, and leaves no process behind; owned by a process of its own."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = list(command)
@@ -101,11 +86,7 @@ class PalsDaemon:
         return f"<PalsDaemon {len(self._ranks)} ranks running, exit code {self._exit_code}>"
 
     def run(self, ranks: Sequence[Rank]) -> int:
-        """Run the ranks until all of them have ended.
-
-        Returns:
-            0, or the exit code of the first rank that failed, 128 + N for signal N.
-        """
+        """Run all ranks; return 0, or the code of the first that failed; 128 + N for signal N."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED_SIGNALS)
         # With SIGCHLD ignored (inherited from nohup-like parents), exit codes would be lost.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

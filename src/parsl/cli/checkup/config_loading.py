@@ -26,11 +26,7 @@ class Loaded(NamedTuple):
 
 
 class KernelStarted(BaseException):
-    """The file starts Parsl. This is not an Exception, so that the file's own handlers do not catch it.
-
-    Args:
-        config: The configuration with which the file starts Parsl.
-    """
+    """The file starts Parsl. This is not an Exception, so that the file's own handlers do not catch it."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -38,14 +34,7 @@ class KernelStarted(BaseException):
 
 
 def load_configs(target: str) -> Loaded:
-    """Import a file or a module and find its configurations.
-
-    Args:
-        target: ``path/to/config.py``, ``package.module``, or one of these with ``:name``.
-
-    Returns:
-        The objects of class Config, or the one with that name, or the result of the function with that name.
-    """
+    """Import ``config.py`` or ``package.module``, and find its configurations, or the one after ``:name``."""
     place, name = split_target(target)
     findings: list[Finding] = []
     with _observed(findings):

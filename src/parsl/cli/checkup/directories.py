@@ -113,7 +113,6 @@ class Mount(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether a server exports the file system."""
         return self.kind in _SHARED_TYPES or self.kind.startswith("fuse.")
 
 

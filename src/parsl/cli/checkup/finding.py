@@ -21,11 +21,7 @@ class Finding(NamedTuple):
 
 
 class Topic:
-    """Makes the findings about one topic.
-
-    Args:
-        name: The topic in a word or two.
-    """
+    """Makes the findings about one topic."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,21 +30,16 @@ class Topic:
         return f"<Topic {self.name}>"
 
     def finding(self, level: str, text: str, advice: str = "") -> Finding:
-        """Return a finding of a level."""
         return Finding(level, self.name, text, advice)
 
     def ok(self, text: str) -> Finding:
-        """Return a finding that all is well."""
         return Finding(OK, self.name, text)
 
     def note(self, text: str, advice: str = "") -> Finding:
-        """Return a finding that is worth knowing."""
         return Finding(NOTE, self.name, text, advice)
 
     def warning(self, text: str, advice: str = "") -> Finding:
-        """Return a finding about something that may fail."""
         return Finding(WARNING, self.name, text, advice)
 
     def error(self, text: str, advice: str = "") -> Finding:
-        """Return a finding about something that would fail."""
         return Finding(ERROR, self.name, text, advice)

@@ -46,12 +46,7 @@ _ALCF = re.compile(r"alcf|aurora|polaris|sunspot|sophia|crux", re.IGNORECASE)
 
 
 def job_files(subject: Subject) -> dict[str, str]:
-    """Return the files of a job as they would be submitted, text by path; empty without jobs.
-
-    Raises:
-        ConfigurationError: The command of the job cannot be formed.
-        ScriptPathError: The template of the script is missing.
-    """
+    """Return the files of a job as they would be submitted, text by path; empty without jobs."""
     batch = subject.batch
     if batch is None:
         return {}

@@ -61,15 +61,7 @@ class Probe(NamedTuple):
 
 
 def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, timeout_s: float) -> Probe:
-    """Run worker_init, and observe its effects.
-
-    Args:
-        worker_init: The shell commands.
-        program: The launcher's program to look for; may be empty.
-        is_clean: Whether the job gets a fresh login shell instead of this process's environment.
-        is_pbs: Whether the job has a node file.
-        timeout_s: The time limit in seconds, after which the shell is ended with all its processes.
-    """
+    """Run worker_init, in a fresh login shell if ``is_clean``, and observe its effects."""
     from tempfile import TemporaryDirectory
 
     from parsl.common.commands import run_command

@@ -109,12 +109,7 @@ def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Fi
 
 
 def queue_command(batch: ClusterProvider, queues: tuple[str, ...] = ()) -> list[str] | None:
-    """Return the command that shows the queue; None if there is none, or if the queue is the default.
-
-    Args:
-        batch: The provider.
-        queues: The PBS queues to query instead of the provider's own.
-    """
+    """Return the command that shows the queue, or these PBS queues; None if there is none to query."""
     from parsl.providers import SlurmProvider, TorqueProvider
 
     if isinstance(batch, SlurmProvider):

@@ -61,7 +61,6 @@ class Subject(NamedTuple):
 
     @property
     def is_htex(self) -> bool:
-        """Whether the executor is a HighThroughputExecutor."""
         from parsl.executors import HighThroughputExecutor
 
         return isinstance(self.executor, HighThroughputExecutor)
@@ -73,17 +72,14 @@ class Subject(NamedTuple):
 
     @property
     def worker_init(self) -> str:
-        """The shell commands at the start of a job."""
         return str(getattr(self.provider, "worker_init", "") or "")
 
     @property
     def nodes_per_block(self) -> int:
-        """The number of nodes of a block."""
         return int(getattr(self.provider, "nodes_per_block", 1) or 1)
 
     @property
     def provider_name(self) -> str:
-        """The name of the provider's class."""
         return type(self.provider).__name__
 
 

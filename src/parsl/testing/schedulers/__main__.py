@@ -20,14 +20,7 @@ _POLICIES = {"open": Policy(), "aurora": AURORA_POLICY}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command next to a stand-in cluster.
-
-    Args:
-        arguments: The command line without the program's name; the default is that of this process.
-
-    Returns:
-        The command's exit code; 128 + N if signal N ended the command.
-    """
+    """Run a command next to a stand-in cluster; return its exit code, 128 + N if signal N ended it."""
     options = _parse(arguments)
     if options.directory is not None:
         return _run(options, options.directory)

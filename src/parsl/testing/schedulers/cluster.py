@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, TypeVar
 
 from parsl.common.process_tree import signal_processes
@@ -16,7 +16,7 @@ from parsl.testing.install import IMPORT_DIRECTORY, install_command, install_pal
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.commands import set_fault
 from parsl.testing.schedulers.dialect import load_dialect
-from parsl.testing.schedulers.lifetime import Ownership, end_everything, marked_processes
+from parsl.testing.schedulers.lifetime import end_everything, marked_processes
 from parsl.testing.schedulers.records import Job, Policy, Settings
 from parsl.testing.schedulers.server import send_order
 from parsl.testing.schedulers.store import ClusterStore, Transaction
@@ -94,7 +94,9 @@ class StandInCluster:
             import_paths=self._import_paths(),
         )
         self._store.create(self.settings)
-        self._ownership = Ownership(self._store)
+        # Commands that hang wait for this lock, which children of the owner do not inherit.
+        self._owner_lock = self._store.open_owner_lock()
+        fcntl.lockf(self._owner_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._install()
         self._dialect = load_dialect(self.settings, path)
 
@@ -114,12 +116,7 @@ class StandInCluster:
     def __enter__(self: Self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -130,7 +127,7 @@ class StandInCluster:
         if self._is_active:
             self._restore_path()
         end_everything(self._store)
-        self._ownership.release()
+        os.close(self._owner_lock)
 
     @property
     def directory(self) -> str:

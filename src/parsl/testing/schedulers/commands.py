@@ -37,14 +37,7 @@ NO_FAULT = Fault("")
 
 
 def set_fault(state: Transaction, command: str, fault: str, times: int | None) -> None:
-    """Make a command misbehave.
-
-    Args:
-        state: The cluster's state.
-        command: The command, such as ``qstat``.
-        fault: The fault; empty for none.
-        times: How often the command shows the fault; None for always.
-    """
+    """Make a command show a fault, empty for none, this many times; None means always."""
     faults = state.fact("faults", {})
     faults[command] = [fault, times]
     state.set_fact("faults", faults)
@@ -87,11 +80,6 @@ class Command:
     name = ""
 
     def answer(self, call: Call) -> Answer:
-        """Do the command's work.
-
-        Args:
-            call: The command line and the cluster.
-        """
         raise NotImplementedError
 
     def failure(self, call: Call) -> Answer | None:
@@ -100,14 +88,7 @@ class Command:
 
     @classmethod
     def main(cls, arguments: Sequence[str]) -> int:
-        """Run the command.
-
-        Args:
-            arguments: The directory of the cluster, then the command line without the program's name.
-
-        Returns:
-            The exit code.
-        """
+        """Run the command; the cluster's directory precedes the arguments."""
         command = cls()
         call = _start_call(ClusterStore(arguments[0]), cls.name, tuple(arguments[1:]))
         _delay(call)
@@ -169,21 +150,8 @@ class BadOption(Exception):
 def parse_short_options(
     arguments: Sequence[str], flags: str, valued: str
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Read ``-a -bc -dVALUE -d VALUE`` up to the first argument that is not an option, or ``--``.
-
-    This does what getopt(3) does; importing Python's own modules for it takes much longer.
-
-    Args:
-        arguments: The command line without the program's name.
-        flags: The letters of the options without a value.
-        valued: The letters of the options with a value.
-
-    Returns:
-        The options in their order, each with its value or ""; and the rest, including ``--``.
-
-    Raises:
-        BadOption: An option is unknown or lacks its value.
-    """
+    """Split ``-a -bc -dVALUE -d VALUE rest`` into the options, each with its value or "", and the rest."""
+    # This does what getopt(3) does; importing Python's own modules for it takes much longer.
     found: list[tuple[str, str]] = []
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):

@@ -16,12 +16,7 @@ PLAIN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Dialect:
-    """How a scheduler starts jobs, and what it reports about them. Stateless.
-
-    Args:
-        settings: The cluster.
-        directory: The directory of the cluster's state.
-    """
+    """How a scheduler starts jobs, and what it reports about them. Stateless."""
 
     #: The exit statuses of jobs that the scheduler ended; for other reasons the status of the shell counts.
     exit_statuses: Mapping[str, int] = {}
@@ -39,7 +34,6 @@ class Dialect:
 
     @property
     def policy(self) -> Policy:
-        """The rules of the cluster."""
         return self.settings.policy
 
     def job_id(self, job: Job) -> str:
@@ -54,16 +48,10 @@ class Dialect:
         return variables
 
     def launch_plan(self, job: Job, payload: Payload) -> LaunchPlan:
-        """Return how to start a job that has its nodes."""
         raise NotImplementedError
 
     def exit_status(self, reason: str, wait_status: int) -> int:
-        """Return the exit status that the scheduler reports.
-
-        Args:
-            reason: Why the scheduler ended the job; empty if it did not.
-            wait_status: The status of the shell, from ``os.waitpid``.
-        """
+        """Return the exit status to report; ``reason`` is empty if the scheduler did not end the job."""
         if reason in self.exit_statuses:
             return self.exit_statuses[reason]
         if os.WIFSIGNALED(wait_status):
@@ -87,7 +75,6 @@ class Dialect:
         return ""
 
     def path(self, *names: str) -> str:
-        """Return the path of a file of the cluster."""
         return os.path.join(self.directory, *names)
 
 

@@ -36,15 +36,7 @@ def decide(
     queues: Sequence[Queue],
     now_s: float,
 ) -> Decision:
-    """Start jobs in the order given; a job that cannot start does not delay the jobs behind it.
-
-    Args:
-        candidates: Jobs that have not started.
-        occupying: Jobs that hold nodes.
-        nodes: The cluster.
-        queues: The queues of the cluster; any other queue has no limits.
-        now_s: The time, in seconds since the epoch.
-    """
+    """Start jobs in the order given; a job that cannot start does not delay the jobs behind it."""
     free = {node.name: node.cpus for node in nodes if node.is_up}
     running: dict[tuple[str, str], int] = {}
     for job in occupying:
@@ -71,15 +63,7 @@ def decide(
 
 
 def place(job: Job, free: Mapping[str, int]) -> tuple[Placement, ...] | None:
-    """Find nodes for a job.
-
-    Args:
-        job: The job; with ``place=scatter`` each of its pieces needs its own node.
-        free: The free CPUs of the nodes that are up, in the order of preference.
-
-    Returns:
-        The pieces with their nodes; None if they do not fit.
-    """
+    """Find nodes for the pieces of a job, with ``scatter`` one for each; None if they do not fit."""
     left = dict(free)
     placements: list[Placement] = []
     for chunk in job.chunks:

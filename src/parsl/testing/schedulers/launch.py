@@ -34,7 +34,6 @@ class LaunchPlan(NamedTuple):
     directories: tuple[str, ...] = ()
 
     def prepare(self) -> None:
-        """Write the files that must exist before the job starts."""
         for directory in self.directories:
             os.makedirs(directory, mode=0o700, exist_ok=True)
         stdin = (self._stdin_path, self.stdin_text)
@@ -44,11 +43,7 @@ class LaunchPlan(NamedTuple):
         os.chmod(self.script[0], 0o700)
 
     def execute(self, no_shell_status: int) -> None:
-        """Turn this process, just forked, into the job's shell.
-
-        Args:
-            no_shell_status: The exit code if that fails.
-        """
+        """Turn this process, just forked, into the job's shell, or exit with ``no_shell_status``."""
         try:
             os.setsid()
             os.chdir(self.workdir)
@@ -71,11 +66,7 @@ class LaunchPlan(NamedTuple):
             os.dup2(source, descriptor)
 
     def deliver(self) -> bool:
-        """Copy the output to its final place, at the end of the job.
-
-        Returns:
-            Whether that was possible. Missing directories are not created.
-        """
+        """Copy the output to its final place, whose directory must exist; return whether that succeeded."""
         delivered = True
         for spooled, target_path in self.deliveries:
             try:

@@ -19,29 +19,6 @@ _POLL_PERIOD_S = 0.005
 _KILL_ROUNDS = 5
 
 
-class Ownership:
-    """A lock that the owner of a cluster holds as long as it lives, and that its children do not inherit.
-
-    Runners watch the owner's process itself; commands that hang wait for the lock.
-
-    Args:
-        store: The cluster.
-    """
-
-    def __init__(self, store: ClusterStore) -> None:
-        self._lock: int | None = store.open_owner_lock()
-        fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def __repr__(self) -> str:
-        return f"<Ownership {'released' if self._lock is None else 'held'}>"
-
-    def release(self) -> None:
-        """Release the commands that wait for the end of the owner."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-
 def end_everything(store: ClusterStore) -> None:
     """End all jobs of a cluster, and wait until they have ended. No job can start any more."""
     with store.transaction() as state:
@@ -80,12 +57,7 @@ def _wait_for_runners(store: ClusterStore) -> bool:
 
 
 def marked_processes(directory: str, *marks: str) -> list[int]:
-    """Return the processes whose environment marks them as part of a cluster.
-
-    Args:
-        directory: The directory of the cluster.
-        marks: Other variables, as ``NAME=VALUE``, that must be in the environment.
-    """
+    """Return a cluster's processes that also have these ``NAME=VALUE`` marks in their environment."""
     requested = {mark.encode() for mark in (f"{CLUSTER_VARIABLE}={directory}", *marks)}
     return [pid for pid in process_table() if requested <= (environment_of(pid) or frozenset())]
 

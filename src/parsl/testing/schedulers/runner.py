@@ -37,12 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class JobRunner:
-    """Runs one job to its end, or until it is requeued.
-
-    Args:
-        store: The cluster.
-        number: The number of the job.
-    """
+    """Runs one job to its end, or until it is requeued; each runner's process has one."""
 
     def __init__(self, store: ClusterStore, number: int) -> None:
         self._store = store
@@ -237,12 +232,7 @@ class JobRunner:
 
 
 class _Events:
-    """Wakes the runner up when a child ends, an order arrives, a signal aborts it, or the owner ends.
-
-    Args:
-        owner_pid: The process that owns the cluster; 0 for none.
-        owner_started: When that process started.
-    """
+    """Wakes the runner up when a child ends, an order arrives, a signal aborts it, or the owner ends."""
 
     def __init__(self, owner_pid: int, owner_started: float) -> None:
         #: Whether the job has to end at once.

@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 from parsl.common.process_tree import signal_processes
 from parsl.testing.install import python_command
@@ -29,9 +28,6 @@ class JobStarter:
     """Chooses jobs while the cluster's lock is held, and starts their runners when the lock is free again.
 
     Use it as a context manager around the transaction in which :meth:`plan` is called.
-
-    Args:
-        store: The cluster.
     """
 
     def __init__(self, store: ClusterStore) -> None:
@@ -47,12 +43,7 @@ class JobStarter:
         self._lock = self._store.open_runners_lock()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 for number in self._chosen:
@@ -61,13 +52,7 @@ class JobStarter:
             os.close(self._lock)
 
     def plan(self, state: Transaction, candidates: Sequence[Job] | None = None) -> None:
-        """Choose the jobs to start, and record why the others wait.
-
-        Args:
-            state: The cluster's state; its lock is held.
-            candidates: The jobs to consider; None for all that have not started. A job that was just
-                submitted can be considered alone, because its submission frees no nodes for others.
-        """
+        """Choose the jobs to start, among the candidates or all, and record why the others wait."""
         if state.fact("closed", False):
             return
         # The end of the cluster waits for this lock, so it cannot miss a runner that is about to start.
@@ -153,14 +138,8 @@ def start_jobs(arguments: Sequence[str]) -> int:
 
 
 def send_order(state: Transaction, job: Job, order: str, comment: str | None = None) -> None:
-    """Send an order to the runner of a job.
-
-    Args:
-        state: The cluster's state. While its lock is held, the runner that a record names has not ended.
-        job: A job that holds nodes.
-        order: An end reason, ``suspend`` or ``resume``.
-        comment: The new comment of the job; None leaves it unchanged.
-    """
+    """Send an end reason, ``suspend`` or ``resume`` to the runner of a job that holds nodes."""
+    # While the lock is held, the runner that a record names has not ended.
     comment = job.comment if comment is None else comment
     state.update(job._replace(order=order, modified_s=time.time(), comment=comment))
     if job.runner_pid:
@@ -168,14 +147,7 @@ def send_order(state: Transaction, job: Job, order: str, comment: str | None = N
 
 
 def delete_job(state: Transaction, job: Job, running_comment: str, waiting_comment: str) -> None:
-    """Delete a job: send an order to its runner, or record the end of a job without one.
-
-    Args:
-        state: The cluster's state.
-        job: A job that has not ended.
-        running_comment: The comment of the job if it runs.
-        waiting_comment: The comment of the job if it waits.
-    """
+    """Delete a job that has not ended; its new comment depends on whether it runs or waits."""
     if job.state in records.OCCUPYING:
         send_order(state, job, records.DELETED, running_comment)
         return

@@ -44,31 +44,26 @@ class Transaction:
         self._connection = connection
 
     def settings(self) -> Settings:
-        """Return the settings of the cluster."""
-        return settings_from_json(self._fact_text("settings", ""))
+        return settings_from_json(self._fact_text("settings"))
 
     def fact(self, name: str, default: Any = None) -> Any:
         """Return the JSON value with this name."""
-        text = self._fact_text(name, "")
+        text = self._fact_text(name)
         return json.loads(text) if text else default
 
     def set_fact(self, name: str, value: Any) -> None:
-        """Store a JSON value under a name."""
         self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, to_json(value)))
 
     def take_number(self) -> int:
-        """Return a new job number."""
         number: int = self.fact("next_number", 1)
         self.set_fact("next_number", number + 1)
         return number
 
     def add(self, job: Job, payload: Payload) -> None:
-        """Store a new job."""
         row = (job.number, job.state, to_json(job), to_json(payload))
         self._connection.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", row)
 
     def update(self, job: Job) -> None:
-        """Store the changed record of a job."""
         row = (job.state, to_json(job), job.number)
         self._connection.execute("UPDATE jobs SET state = ?, body = ? WHERE number = ?", row)
 
@@ -89,7 +84,6 @@ class Transaction:
         return [job_from_json(body) for (body,) in rows]
 
     def active_jobs(self) -> list[Job]:
-        """Return the jobs that have not ended."""
         return self.jobs(ACTIVE)
 
     def payloads(self, numbers: Sequence[int]) -> dict[int, Payload]:
@@ -104,17 +98,13 @@ class Transaction:
             found.update((number, payload_from_json(text)) for number, text in rows)
         return found
 
-    def _fact_text(self, name: str, default: str) -> str:
+    def _fact_text(self, name: str) -> str:
         row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return default if row is None else str(row[0])
+        return "" if row is None else str(row[0])
 
 
 class ClusterStore:
-    """The state of a cluster, which many processes use; each transaction opens the database anew.
-
-    Args:
-        directory: The directory of the state.
-    """
+    """The state of a cluster, which many processes use; each transaction opens the database anew."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -123,7 +113,6 @@ class ClusterStore:
         return f"<ClusterStore {self.directory}>"
 
     def path(self, *names: str) -> str:
-        """Return the path of a file in the cluster's directory."""
         return os.path.join(self.directory, *names)
 
     def create(self, settings: Settings) -> None:

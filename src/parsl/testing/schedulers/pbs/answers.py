@@ -183,15 +183,7 @@ def _cut(text: str, width: int) -> str:
 def render_json(
     flavour: str, server: str, now_s: float, what: str, members: Iterable[tuple[str, Attributes]] | None
 ) -> str:
-    """Write the answer of ``-F json``.
-
-    Args:
-        flavour: The version of PBS.
-        server: The name of the server.
-        now_s: The time, in seconds since the epoch.
-        what: ``Jobs`` or ``nodes``.
-        members: Names and attributes; if empty, the answer has no ``Jobs`` at all.
-    """
+    """Write the answer of ``-F json``; without members, it has no ``Jobs`` or ``nodes`` at all."""
     tree: list[tuple[str, str | Tree]] = [
         ("timestamp", str(int(now_s))),
         ("pbs_version", '"23.06.06"'),

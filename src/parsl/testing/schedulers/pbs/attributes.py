@@ -43,17 +43,7 @@ def state_letter(job: Job) -> str:
 
 
 def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float) -> Attributes:
-    """Return all attributes of a job.
-
-    Args:
-        job: The job.
-        payload: The variables of the job.
-        settings: The cluster.
-        now_s: The time, in seconds since the epoch.
-
-    Returns:
-        Names and values in the order of PBS, without those that the job does not have.
-    """
+    """Return the attributes that a job has, in the order of PBS."""
     everything: list[tuple[str, Value | None]] = [
         ("Job_Name", job.name),
         ("Job_Owner", f"{job.owner}@{settings.login_host}"),
@@ -167,14 +157,7 @@ def _executable(job: Job) -> str | None:
 
 
 def node_attributes(host: str, is_down: bool, jobs: Sequence[Job], settings: Settings) -> Attributes:
-    """Return all attributes of a node.
-
-    Args:
-        host: The full name of the node.
-        is_down: Whether the node is dead.
-        jobs: The jobs that hold nodes.
-        settings: The cluster.
-    """
+    """Return all attributes of a node; ``jobs`` are those that hold nodes."""
     cpus = settings.policy.cpus_per_node
     used = sum(placement.cpus for job in jobs for placement in job.placements if placement.host == host)
     available = {"arch": "linux", "host": short(host), "ncpus": str(cpus)}

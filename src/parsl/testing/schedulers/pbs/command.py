@@ -29,11 +29,7 @@ class PBSCommand(Command):
             return Answer("", refusal.message, refusal.exit_code)
 
     def execute(self, call: Call) -> Answer:
-        """Do the command's work.
-
-        Raises:
-            Refusal: PBS refuses the command.
-        """
+        """Do the command's work, or raise a `Refusal`."""
         raise NotImplementedError
 
     def failure(self, call: Call) -> Answer | None:
@@ -54,11 +50,7 @@ class PBSCommand(Command):
         return "".join(f"{self.name}: {refusal.message}\n" for refusal in refusals), codes[-1] if codes else 0
 
     def parse(self, arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-        """Return the options and the operands of a command line.
-
-        Raises:
-            Refusal: An option is unknown or lacks its value.
-        """
+        """Return the options and the operands of a command line."""
         try:
             return parse_short_options(arguments, self.flags, self.valued)
         except BadOption as error:

@@ -117,16 +117,7 @@ class PBSDialect(Dialect):
 def job_environment(
     job: Job, payload: Payload, settings: Settings, job_id: str, nodefile: str, scratch: str
 ) -> dict[str, str]:
-    """Return the environment of a job; the submitter's variables are missing unless they were exported.
-
-    Args:
-        job: The job with its nodes.
-        payload: The variables of the job.
-        settings: The cluster.
-        job_id: The id of the job.
-        nodefile: The path of the node file.
-        scratch: The path of TMPDIR.
-    """
+    """Return the environment of a job; the submitter's variables are missing unless they were exported."""
     variables = {name: value for name, value, _ in payload.variables}
     user = variables.get("PBS_O_LOGNAME", job.owner)
     cpus = str(job.placements[0].cpus if job.placements else 1)

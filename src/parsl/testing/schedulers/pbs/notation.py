@@ -13,11 +13,7 @@ def full_id(number: int, server: str) -> str:
 
 
 def parse_id(text: str, server: str) -> int | None:
-    """Read an id, either ``42.server`` or just ``42``.
-
-    Returns:
-        The number of the job, -1 for a job of another server, or None if the text is not an id.
-    """
+    """Return the number in ``42.server`` or ``42``; -1 if the server is another one, None if it is no id."""
     digits, dot, rest = text.partition(".")
     if not _is_number(digits):
         return None
@@ -47,11 +43,7 @@ def nodefile_text(placements: Sequence[Placement]) -> str:
 
 
 def parse_duration_s(text: str) -> float | None:
-    """Read ``SS``, ``MM:SS`` or ``HH:MM:SS``, with or without a fraction of a second.
-
-    Returns:
-        Seconds, or None if the text is not a duration.
-    """
+    """Read ``SS``, ``MM:SS`` or ``HH:MM:SS``, also with a fraction; None if it is not a duration."""
     *fields, last = text.strip().split(":")
     seconds, _, fraction = last.partition(".")
     whole = [*fields, seconds]

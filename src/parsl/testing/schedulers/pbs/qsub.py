@@ -70,7 +70,7 @@ class Qsub(PBSCommand):
                 number, line, call.arguments, script, submitter, call.settings, queued, time.time()
             )
             state.add(job, payload)
-            starter.plan(state, [job])
+            starter.plan(state, [job])  # alone, because its submission frees no nodes for others
         return Answer(full_id(number, call.settings.server) + "\n")
 
 
@@ -125,21 +125,7 @@ def make_job(
     queued_before: Mapping[str, int],
     now_s: float,
 ) -> tuple[Job, Payload]:
-    """Return the job that a command line and a script describe.
-
-    Args:
-        number: The number of the job.
-        line: The command line.
-        arguments: The words of the command line.
-        script: The text of the script.
-        submitter: The submitting user.
-        settings: The cluster.
-        queued_before: The number of the user's jobs in each queue.
-        now_s: The time, in seconds since the epoch.
-
-    Raises:
-        Refusal: PBS or the site refuses the job.
-    """
+    """Return the job that a command line and a script describe, or raise the `Refusal` of PBS or the site."""
     options = merge_options(line.options, directives(script, line.prefix))
     if options.is_interactive:
         raise qsub_refusal("no-terminal")
@@ -243,11 +229,7 @@ def _output_path(requested: str, workdir: str, default_name: str) -> str:
 
 
 def parse_date(text: str, now_s: float) -> float:
-    """Read ``[[CC]YY][MM][DD]hhmm[.SS]``, the time of ``qsub -a``, in seconds since the epoch.
-
-    Raises:
-        Refusal: The text is not a time.
-    """
+    """Read ``[[CC]YY][MM][DD]hhmm[.SS]``, the time of ``qsub -a``, in seconds since the epoch."""
     digits, _, seconds = text.partition(".")
     now = time.localtime(now_s)
     if not digits.isdigit() or len(digits) not in (4, 6, 8, 10, 12):
@@ -266,18 +248,7 @@ def submission_variables(
     settings: Settings,
     queue: str,
 ) -> tuple[tuple[str, str, str], ...]:
-    """Return the Variable_List of a job.
-
-    Args:
-        environment: The environment of qsub.
-        workdir: The working directory of qsub.
-        exported: The variables that the user exports by ``-v`` or ``-V``.
-        settings: The cluster.
-        queue: The queue of the job.
-
-    Returns:
-        Names, values and sources.
-    """
+    """Return the Variable_List of a job: names, values and sources."""
     own = [(name, environment[theirs], "qsub") for theirs, name in _PASSED_ON if environment.get(theirs)]
     if settings.flavour == MAIN:
         own.append(("PBS_O_INTERACTIVE_AUTH_METHOD", "resvport", "qsub"))

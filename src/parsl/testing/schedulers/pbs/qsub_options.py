@@ -60,11 +60,7 @@ class CommandLine(NamedTuple):
 
 
 def parse_command_line(arguments: Sequence[str]) -> CommandLine:
-    """Read the command line of qsub.
-
-    Raises:
-        Refusal: PBS refuses it.
-    """
+    """Read the command line of qsub."""
     try:
         options, rest = parse_short_options(arguments, _FLAGS, _VALUED)
     except BadOption as error:
@@ -78,11 +74,7 @@ def parse_command_line(arguments: Sequence[str]) -> CommandLine:
 
 
 def directives(script: str, prefix: str = _PREFIX) -> list[tuple[str, str]]:
-    """Return the options in a script, which are those before its first command.
-
-    Raises:
-        Refusal: PBS refuses one of them.
-    """
+    """Return the options in a script, which are those before its first command."""
     found: list[tuple[str, str]] = []
     for line in script.splitlines():
         text = line.strip()
@@ -127,11 +119,7 @@ def split_words(text: str) -> list[str]:
 
 
 def merge_options(command_line: Sequence[tuple[str, str]], script: Sequence[tuple[str, str]]) -> QsubOptions:
-    """Merge the options; those of the command line take precedence over those of the script.
-
-    Raises:
-        Refusal: PBS refuses one of them.
-    """
+    """Merge the options; those of the command line take precedence over those of the script."""
     values = dict((*reversed(script), *reversed(command_line)))
     everything = (*command_line, *script)
     name = values.get("N", "")
@@ -205,15 +193,7 @@ def parse_resource_list(text: str) -> list[tuple[str, str]]:
 
 
 def parse_request(pairs: Sequence[tuple[str, str]], default_cpus: int) -> Request:
-    """Read the resources of ``-l``; the first value of a name counts.
-
-    Args:
-        pairs: Names and values, those of the command line first.
-        default_cpus: The CPUs of a chunk without ``ncpus``.
-
-    Raises:
-        Refusal: PBS refuses one of them.
-    """
+    """Read the resources of ``-l``; the first value of a name counts."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if name not in _JOB_RESOURCES:

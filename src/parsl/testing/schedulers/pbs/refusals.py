@@ -30,12 +30,7 @@ UNKNOWN_QUEUE = 170
 
 
 class Refusal(Exception):
-    """PBS refuses a command.
-
-    Args:
-        message: The whole text on stderr.
-        exit_code: The exit code of the command.
-    """
+    """PBS refuses a command; the message is the whole text on stderr."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message, exit_code)
@@ -72,12 +67,7 @@ QSUB_REFUSALS = {
 
 
 def qsub_refusal(name: str, argument: str = "") -> Refusal:
-    """Return the refusal of a job.
-
-    Args:
-        name: The kind of the refusal.
-        argument: The name of the resource, if the text has one.
-    """
+    """Return a refusal of qsub; the argument is the name of the resource, if the text has one."""
     text, exit_code = _QSUB_TEXTS[name]
     space = "" if text.startswith("\t") else " "
     return Refusal(f"qsub:{space}{text.format(argument)}\n", exit_code)
