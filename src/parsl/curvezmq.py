@@ -1,8 +1,6 @@
 """The CurveZMQ keys with which the processes of an executor authenticate each other and encrypt messages.
 
-The server (the interchange) has one pair of keys, and all of its clients (the managers) share another. The
-file of each side holds its own pair and the public key of the other side: the server accepts no other
-clients, and the clients connect to no other server.
+The interchange and the managers each know the other side's public key, and connect to no other peers.
 """
 
 from __future__ import annotations
@@ -53,22 +51,11 @@ class ClientKeys(NamedTuple):
 
 
 def _repr_without_secret(keys: ServerKeys | ClientKeys) -> str:
-    """Return a repr that may end up in a log."""
     return f"{type(keys).__name__}(public={keys.public.decode()!r}, secret=<hidden>)"
 
 
 def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
-    """Make new keys, in files that only this user can read from the moment they exist.
-
-    Args:
-        base_dir: The directory in which the directory ``certificates`` is made.
-
-    Returns:
-        The path of ``certificates``, for :func:`load_server_keys` and :func:`load_client_keys`.
-
-    Raises:
-        CertificateError: The keys cannot be made, or exist already.
-    """
+    """Make new keys in ``base_dir/certificates``, in files that only this user can ever read."""
     from pathlib import Path
 
     import zmq
@@ -92,14 +79,7 @@ def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
 
 
 def load_server_keys(directory: str | os.PathLike[str]) -> ServerKeys:
-    """Read the server's keys.
-
-    Args:
-        directory: As returned by :func:`create_certificates`.
-
-    Raises:
-        CertificateError: The file is missing, is not a key file, or is open to or owned by another user.
-    """
+    """Read the server's keys from a directory of :func:`create_certificates`; refuse files open to others."""
     return ServerKeys(*_read(os.path.join(directory, _SERVER_FILE)))
 
 

@@ -1,8 +1,6 @@
 """Facts about a failed attempt of a task that its exception carries in addition to its message.
 
-Each process attaches what it knows while the exception travels to the user: the task itself (exit code, the
-end of stderr), its worker (host, time, memory), the manager or the driver (how a worker ended), the kernel
-(app, task, attempt).
+Task, worker, manager, driver and kernel attach what they know while the exception travels to the user.
 """
 
 from __future__ import annotations
@@ -116,12 +114,7 @@ def has_facts(error: BaseException) -> bool:
 
 
 def attach(error: BaseException, **known: Any) -> None:
-    """Add facts to those of an exception, in place of earlier values.
-
-    Args:
-        error: The exception. One that accepts no attributes is left unchanged.
-        known: The facts, by the names of the attributes of FailureFacts. None leaves an earlier value.
-    """
+    """Add facts to those of an exception, unless it accepts no attributes; None leaves an earlier value."""
     news = {name: value for name, value in known.items() if value is not None}
     facts = FailureFacts(**{**facts_of(error).as_dict(), **news})
     try:
@@ -143,12 +136,9 @@ def note(error: BaseException) -> None:
 
 
 def tail_of(path: str, after: str = "", begin: int = 0) -> str:
-    """Return the end of a text file; an empty string if the file cannot be read.
+    """Return the end of a text file that follows the last ``after``; empty if the file cannot be read.
 
-    Args:
-        path: The path of the file.
-        after: Return only what follows the last occurrence of this text.
-        begin: Skip at least this many bytes at the start of the file.
+    At least ``begin`` bytes at the start of the file are skipped.
     """
     import os
 

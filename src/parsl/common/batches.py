@@ -1,8 +1,4 @@
-"""Batches of outcomes: work that costs the same for one outcome as for many is done once per batch.
-
-The code that completes many tasks at once runs inside :func:`together`. Code that is notified of each outcome
-defers its expensive part with :func:`at_end`.
-"""
+"""Batches of outcomes: work that costs the same for one outcome as for many is done once per batch."""
 
 from __future__ import annotations
 

@@ -18,12 +18,7 @@ _LAST_OUTPUT_S = 0.5
 
 
 class CommandNotStarted(ParslError):
-    """A program could not be started.
-
-    Args:
-        command: The program and its arguments.
-        reason: The reason that the operating system reports.
-    """
+    """A program could not be started, for the reason that the operating system reports."""
 
     def __init__(self, command: tuple[str, ...], reason: str) -> None:
         super().__init__(command, reason)
@@ -60,18 +55,8 @@ def run_command(
 ) -> CommandResult:
     """Run a program until it ends or exceeds its time; then it is killed together with its children.
 
-    Args:
-        command: The program and its arguments.
-        timeout_s: How long it may take, in seconds; None means without limit.
-        env: Its environment; None for that of this process.
-        cwd: Its working directory; None for that of this process.
-        stdin_text: Its standard input; None for an empty one.
-
-    Returns:
-        The output, and how the program ended. Any exit code is a result, not an exception.
-
-    Raises:
-        CommandNotStarted: The program does not exist, or cannot be started.
+    The environment and directory are those of this process, and the input is empty, unless given. Any exit
+    code is a result; CommandNotStarted if the program does not exist, or cannot be started.
     """
     words = tuple(command)
     try:

@@ -1,8 +1,6 @@
-"""The limit of open descriptors: a connection needs one, a worker's channel needs two.
+"""The limit of open descriptors, which a process with many connections raises for itself.
 
-The soft limit is 1,024 on most systems, because of programs that use select(2); the hard limit is often much
-higher. A process of Parsl with a connection for each of many nodes or workers raises its soft limit. Tasks
-keep the old limit, because their fork server is forked earlier.
+Tasks keep the old limit, because their fork server is forked earlier: programs with select(2) need it.
 """
 
 from __future__ import annotations
@@ -51,11 +49,7 @@ def room_for(limit: int, each: int = 1) -> int:
 
 
 def require(workers: int) -> None:
-    """Raise this process's limit to what a manager of this many workers needs.
-
-    Raises:
-        ConfigurationError: The hard limit is too low.
-    """
+    """Raise this process's limit to what a manager of this many workers needs, or refuse."""
     limit = raise_limit()
     if workers > room_for(limit, PER_WORKER):
         raise ConfigurationError(

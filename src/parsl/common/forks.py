@@ -1,9 +1,6 @@
-"""Forked children of the driver give up the objects of their parent.
+"""Forked children of the driver give up the objects of their parent, whose threads they do not have.
 
-A child has its parent's memory and descriptors, but not its threads. It must not use the parent's
-connections, end the parent's run when it exits, or wait for outcomes that only the parent's threads can
-deliver. It must also close its copies of the parent's sockets: otherwise no peer would notice that the parent
-has ended.
+They also close its sockets, so that peers notice when the parent ends.
 """
 
 from __future__ import annotations

@@ -12,10 +12,7 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 def warn_user(text: str, category: type[Warning], in_call: bool = False) -> None:
     """Warn, from any thread. A filter that turns warnings into errors must not end that thread.
 
-    Args:
-        text: What happened, and what follows from it.
-        category: The kind of warning, for filters.
-        in_call: Whether a call from outside of this package caused the warning, which then names that line.
+    ``in_call``: a call from outside of this package caused the warning, which then names that line.
     """
     try:
         warnings.warn(text, category, stacklevel=_caller_level() if in_call else 3)

@@ -29,13 +29,9 @@ class UnknownParameterError(ParameterError, TypeError):
 
 
 class Retired:
-    """A former argument.
+    """A former argument. Its advice is a sentence without a full stop; ``new`` replaces it, if not None.
 
-    Args:
-        advice: What to do now, as a sentence without its full stop.
-        new: The argument that replaces it; None if it has no replacement.
-        convert: Converts the old argument's value to the new one's. It may raise ``ValueError``, with advice
-            for a value that has no equivalent.
+    ``convert`` converts the old value to the new argument's; it may raise ``ValueError``, with advice.
     """
 
     def __init__(
@@ -99,16 +95,7 @@ def named_parameters(function: Callable[..., object]) -> frozenset[str]:
 
 
 def refuse_unknown(owner: str, given: Collection[str], names: Collection[str]) -> NoReturn:
-    """Refuse the first unknown name.
-
-    Args:
-        owner: The class, for the error.
-        given: The names of the keyword arguments of the call.
-        names: The known names, ``self`` included.
-
-    Raises:
-        UnknownParameterError: Always; the message suggests similar names.
-    """
+    """Raise an UnknownParameterError for the first unknown name; it suggests similar names."""
     known = sorted(name for name in names if name != "self")
     unknown = next(name for name in given if name not in known)
     raise UnknownParameterError(
@@ -131,12 +118,9 @@ def advice_on(unknown: str, known: list[str]) -> str:
 
 
 def warn_retired(what: str, advice: str, stack_level: int = _STACK_LEVEL - 1) -> None:
-    """Warn that something has been retired.
+    """Warn that something has been retired, with advice: a sentence without its full stop.
 
-    Args:
-        what: What was used.
-        advice: What to do now, as a sentence without its full stop.
-        stack_level: As for :func:`warnings.warn`, plus one: 3 is the caller of the function that calls this.
+    A ``stack_level`` of 3 is the caller of the function that calls this.
     """
     warnings.warn(f"{what} has been retired: {advice}.", DeprecationWarning, stacklevel=stack_level)
 

@@ -1,8 +1,6 @@
-"""Ending processes with everything that they have started.
+"""Ending processes with everything that they have started, found through parents, sessions and groups.
 
-A tree of processes is found through parents, and through the sessions and process groups that its members
-lead: a process whose parent has ended is still found if it stayed in the session. Each process is known by
-its id *and* its start time, so that a process which got the id of one that ended is never signalled.
+A process is known by its id *and* its start time, so that one with a reused id is never signalled.
 """
 
 from __future__ import annotations
@@ -68,11 +66,7 @@ def collect_entries(
 
     Processes that start after they were listed are in the next list; listing ends when there are no new
     ones. A process whose parent has ended has another parent by now, and is read again. Both are repeated a
-    limited number of times.
-
-    Args:
-        list_pids: Lists the ids of the processes.
-        read: Reads one process; returns None if it has ended.
+    limited number of times. ``read`` returns None for a process that has ended.
     """
     table: dict[int, ProcessEntry] = {}
     seen: set[int] = set()
@@ -106,13 +100,12 @@ def _list_pids() -> list[int]:
 
 
 def environment_of(pid: int) -> frozenset[bytes] | None:
-    """Return the environment that a process was started with; Linux only.
+    """Return the environment that a process was started with, as ``NAME=value``; Linux only.
 
-    Returns:
-        Its variables as ``NAME=value``; none for a thread of the kernel, and for a process that this one may
-        not inspect (proc(5)): another user's, or one that is not dumpable.
-        None if the environment cannot be read at the moment: the process is becoming another program
-        (execve(2)), is ending (which releases its memory before its files and devices), or has ended.
+    It is empty for a thread of the kernel, and for a process that this one may not inspect (proc(5)):
+    another user's, or one that is not dumpable. It is None if it cannot be read at the moment: the process is
+    becoming another program (execve(2)), is ending (which releases its memory before its files and devices),
+    or has ended.
     """
     try:
         environment = _read_environment(pid)
@@ -147,10 +140,9 @@ def _read_whole(path: str) -> bytes:
 def has_no_environment(stat: bytes) -> bool:
     """Return whether a process was started without an environment or is a thread of the kernel.
 
-    Args:
-        stat: The text of ``/proc/PID/stat`` (proc_pid_stat(5)). ``startcode``, field 26, is 0 until a program
-            is loaded, and again when it ends. Without an environment, ``env_start`` and ``env_end``, fields
-            50 and 51, are equal. ``flags``, field 9, identifies threads of the kernel.
+    In ``/proc/PID/stat`` (proc_pid_stat(5)), ``startcode``, field 26, is 0 until a program is loaded, and
+    again when it ends. Without an environment, ``env_start`` and ``env_end``, fields 50 and 51, are equal.
+    ``flags``, field 9, identifies threads of the kernel.
     """
     fields = stat.rpartition(b")")[2].split()
     if int(fields[6]) & _PF_KTHREAD:
@@ -159,15 +151,10 @@ def has_no_environment(stat: bytes) -> bool:
 
 
 def family(table: Mapping[int, ProcessEntry], roots: Iterable[int]) -> dict[int, ProcessEntry]:
-    """Select the processes that belong to ``roots``.
+    """Select the processes that belong to ``roots``, which may have ended; never the calling process.
 
-    Args:
-        table: The living processes.
-        roots: Process ids. A process that has ended may still be a parent or leader of others.
-
-    Returns:
-        The living roots, their descendants, and the members of every session and process group that one of
-        these leads; never the calling process.
+    These are the roots, their descendants, and the members of every session and process group that one of
+    these leads.
     """
     followers: dict[int, list[int]] = {}
     for entry in table.values():
@@ -189,15 +176,8 @@ def terminate_tree(pid: int, grace_s: float = TERM_GRACE_S, kill_grace_s: float 
     """End a process and everything that it has started: SIGTERM first, then SIGKILL for what is left.
 
     The caller must be sure that ``pid`` is the right process, for example because it is a child that it has
-    not waited for. Zombies count as ended; the caller waits for its own children.
-
-    Args:
-        pid: The process. If it has ended, the rest of its session and process group is ended.
-        grace_s: The time after SIGTERM, in seconds; 0 to send SIGKILL at once.
-        kill_grace_s: How long to wait for the end after SIGKILL, in seconds.
-
-    Returns:
-        The ids of processes that did not end in time; usually none.
+    not waited for; if it has ended, the rest of its session and process group is ended. Zombies count as
+    ended. Without a grace, SIGKILL is sent at once. Returns the processes that did not end in time.
     """
     members = family(process_table(), [pid])
     known = dict(members)
@@ -321,10 +301,8 @@ def _wait_one(entry: ProcessEntry, deadline: float) -> bool:
 
 
 def wait_readable(descriptor: int, limit_s: float) -> bool:
-    """Wait until a descriptor is readable; one of ``os.pidfd_open`` is when its process has ended.
-
-    Returns:
-        Whether it is readable within the limit, in seconds.
+    """Return whether a descriptor is readable within the limit; one of ``os.pidfd_open`` is at its process's
+    end.
     """
     from select import POLLIN, poll
 

@@ -18,16 +18,9 @@ _MAX_ATTEMPTS = 10_000
 
 
 def make_rundir(path: str | os.PathLike[str]) -> str:
-    """Make the directory of a new run. Several drivers may do so at the same time.
+    """Make the directory of a new run in ``path``, which is made if missing, and return its absolute path.
 
-    Args:
-        path: The directory that holds the runs' directories, ``Config.run_dir``; made if missing.
-
-    Returns:
-        The absolute path of the new directory, whose number is one above the highest existing one.
-
-    Raises:
-        OSError: The directory cannot be made; the message contains path and reason.
+    Its number is one above the highest existing one. Several drivers may do so at the same time.
     """
     base = os.path.abspath(path)
     make_directory(base)
@@ -46,11 +39,7 @@ def make_rundir(path: str | os.PathLike[str]) -> str:
 
 
 def make_directory(path: str | os.PathLike[str]) -> None:
-    """Make a directory that only its user can write to, and its parents where they are missing.
-
-    Raises:
-        OSError: The directory cannot be made.
-    """
+    """Make a directory that only its user can write to, and its parents where they are missing."""
     parent = os.path.dirname(os.fspath(path).rstrip(os.sep))
     if parent and not os.path.exists(parent):
         make_directory(parent)

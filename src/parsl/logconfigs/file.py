@@ -35,6 +35,5 @@ class FileLogging(LogConfig, RepresentationMixin):
         validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
-        """Start logging to ``<log_dir>/<log_name>.log``."""
         handler = LogFile(log_dir / f"{log_name}.log")
         return attach(handler, logger_name="parsl", level=self.level, format_string=self.format_string)

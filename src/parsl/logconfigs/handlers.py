@@ -23,14 +23,7 @@ _attached: dict[str, tuple[dict[logging.Handler, int], int]] = {}
 
 
 class LogFile(logging.FileHandler):
-    """Appends to a file. A full disk costs log records and causes one line on stderr, but never ends the run.
-
-    Args:
-        file: The path of the file; its directory must exist.
-
-    Raises:
-        OSError: The file cannot be opened.
-    """
+    """Appends to a file. A full disk costs records and causes one line on stderr, but never ends the run."""
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
         super().__init__(file, encoding="utf-8")
@@ -68,16 +61,7 @@ class LogFile(logging.FileHandler):
 
 
 def start_role_log(logger_name: str, file: str | os.PathLike[str], *, is_debug: bool) -> None:
-    """Write the log of one of an executor's processes to a file.
-
-    Args:
-        logger_name: The logger that the process's modules share.
-        file: The path of the file; its directory must exist.
-        is_debug: Whether to write all records; otherwise only those from INFO on.
-
-    Raises:
-        OSError: The file cannot be opened.
-    """
+    """Write the log of one of an executor's processes to a file, from DEBUG or else from INFO on."""
     handler = LogFile(file)
     handler.setFormatter(logging.Formatter(ROLE_FORMAT))
     logger = logging.getLogger(logger_name)
@@ -95,20 +79,11 @@ def silence_parsl() -> None:
 def attach(
     handler: logging.Handler, *, logger_name: str, level: int, format_string: str | None = None
 ) -> Callable[[], None]:
-    """Add a handler to a logger.
+    """Add a handler to a logger. Return a function that detaches and closes it.
 
     The logger's own level becomes the lowest level of its attached handlers, so that each of them gets all
-    of its records.
-
-    Args:
-        handler: The handler.
-        logger_name: The logger.
-        level: The lowest level to handle.
-        format_string: The format of a record, or None to keep the handler's formatter.
-
-    Returns:
-        A function that removes and closes the handler, and restores the level that the logger would have
-        without it. Calling it again has no effect.
+    of its records; the level from before returns with the last of them. ``format_string`` is None to keep
+    the handler's formatter. Calling the returned function again has no effect.
     """
     handler.setLevel(level)
     if format_string is not None:

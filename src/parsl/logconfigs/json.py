@@ -44,7 +44,6 @@ class JSONHandler(logging.Handler):
         self._file = open(filename, "a", encoding="utf-8")  # noqa: SIM115 - closed with the handler
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
         try:
             line = json.dumps(_as_plain(_content(record)), allow_nan=False)
             self._file.write(line + "\n")
@@ -53,7 +52,6 @@ class JSONHandler(logging.Handler):
             self.handleError(record)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
         super().close()
 

@@ -15,5 +15,4 @@ class NoopLogging(LogConfig, RepresentationMixin):
     """Leaves logging to the program that uses Parsl."""
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
-        """Do nothing."""
         return lambda: None

@@ -1,8 +1,4 @@
-"""Users' objects as bytes, and back.
-
-The high-throughput executor uses its own compact form (`payloads`, `functions`). The names here are for other
-programs: they pack objects together with the names of their serializers, and accept further serializers.
-"""
+"""Users' objects as bytes, and back: the interface for other programs and their serializers (`facade`)."""
 
 from __future__ import annotations
 

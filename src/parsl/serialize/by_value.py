@@ -1,13 +1,7 @@
 """Pickling by value: classes and functions of scripts travel along, and lazy objects stay unopened.
 
-This extends cloudpickle:
-
-- Proxies for objects that are fetched on first use (such as ProxyStore's) are pickled as they are. Only
-  ``type(obj)`` is inspected: ``isinstance`` reads ``__class__``, which makes a proxy fetch its target.
-- Classes with ``__slots__`` have them on the other side too, so that their objects can be unpickled.
-- Code keeps its file name, so that tracebacks show the lines of a script or of a notebook's cell. (From 3.1.3
-  on cloudpickle replaces all file names, to get the same bytes wherever a function comes from.)
-- Functions of a script with ``functools.lru_cache`` or ``functools.singledispatch`` can travel.
+This extends cloudpickle. Only ``type(obj)`` is inspected: ``isinstance`` reads ``__class__``, which makes a
+proxy (such as ProxyStore's) fetch its target.
 """
 
 from __future__ import annotations
@@ -32,12 +26,7 @@ _cloudpickle_reduces = cloudpickle.Pickler.reducer_override
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles one object.
-
-    Args:
-        file: The stream to write the pickle to.
-        buffer_callback: As for :class:`pickle.Pickler`.
-    """
+    """Pickles one object."""
 
     def __init__(self, file: io.BytesIO, buffer_callback: Callable[[Any], bool] | None = None) -> None:
         super().__init__(file, protocol=PROTOCOL, buffer_callback=buffer_callback)
@@ -87,6 +76,7 @@ def _reduce_weak_keys(table: WeakKeyDictionary[Any, Any]) -> Any:
 
 
 def _reduce_code(code: CodeType) -> Any:
+    # Cloudpickle replaces file names from 3.1.3 on, but tracebacks show lines of scripts and cells by them.
     make, parts = cloudpickle.Pickler.dispatch_table[CodeType](code)
     return make, tuple(code.co_filename if part == _NO_FILE else part for part in parts)
 

@@ -13,11 +13,7 @@ _has_warned = False
 
 
 def warn_of_copies(error: Exception) -> None:
-    """Warn, once per process, that a call could only be pickled by dill.
-
-    Args:
-        error: The refusal of pickle, which names the type.
-    """
+    """Warn, once per process, that a call could only be pickled by dill: pickle's refusal names the type."""
     global _has_warned
     if _has_warned:
         return

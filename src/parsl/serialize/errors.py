@@ -12,11 +12,7 @@ from parsl.errors import ParslError
 
 
 class SerializationError(ParslError):
-    """An object could not be pickled.
-
-    Args:
-        fname: A description of the object.
-    """
+    """An object, described by ``fname``, could not be pickled."""
 
     def __init__(self, fname: str) -> None:
         super().__init__(fname)
@@ -34,11 +30,7 @@ class SerializationError(ParslError):
 
 
 class DeserializationError(ParslError):
-    """Bytes could not be turned back into an object.
-
-    Args:
-        reason: The reason, as text.
-    """
+    """Bytes could not be turned back into an object."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -49,11 +41,7 @@ class DeserializationError(ParslError):
 
 
 class DeserializerPluginError(ParslError):
-    """The bytes begin with a header that no serializer is registered for.
-
-    Args:
-        header: The unknown header.
-    """
+    """The bytes begin with a header that no serializer is registered for."""
 
     def __init__(self, header: bytes) -> None:
         super().__init__(header)

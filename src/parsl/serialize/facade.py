@@ -1,8 +1,7 @@
 """Objects as bytes that name their serializer, and several of them in one buffer.
 
-The bytes of an object begin with the identifier of its serializer and a line end. Serializers are tried in
-the order of their registration, Parsl's own first and dill (if installed) last, until one succeeds. A packed
-buffer contains, for each object, the size in decimal digits, a line end, and the bytes.
+An object's bytes begin with its serializer's identifier and a line end; in a packed buffer, each object
+follows its size in decimal digits and a line end. Dill (if installed) is tried last.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Functions by content: a function is pickled and named once, unless it depends on objects that may change.
+"""Functions by content: a function is pickled and named once, with the globals and closure that it uses.
 
-A function from a script is pickled by value, together with the globals, defaults and closure that it uses.
-The pickle may be reused only while those are the same objects and cannot have changed inside. Where that is
-not certain (a list in a global, say) the function is pickled again for each call, as users expect of a call,
-and travels with the task.
+One that depends on objects which may change unnoticed (a list in a global, say) is pickled for each call, as
+users expect of a call, and travels with the task.
 """
 
 from __future__ import annotations
@@ -142,9 +140,8 @@ class _Examiner:
 def _collect_globals(code: types.CodeType, names: set[str]) -> bool:
     """Collect the names of the globals that a code object reads.
 
-    Returns:
-        False if the code writes to globals or to the variables of a closure: a copy that is used again would
-        keep the values of earlier calls.
+    Returns False if the code writes to globals or to the variables of a closure: a copy that is used again
+    would keep the values of earlier calls.
     """
     reads, shifted, writes, writes_closure, extended = _opcodes()
     if code.co_freevars:

@@ -1,8 +1,4 @@
-"""Calls, values and exceptions as the opaque payloads that travel between driver and worker.
-
-Plain values are pickled by the C pickler, everything else by value where necessary (`by_value`). Objects that
-pickle refuses are packed by the serializers of `facade`.
-"""
+"""Calls, values and exceptions as the opaque payloads that travel between driver and worker."""
 
 from __future__ import annotations
 
@@ -34,11 +30,7 @@ _PICKLE = 0x80
 def dump_arguments(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[bytes, list[Buffer]]:
-    """Pickle the arguments of a call.
-
-    Raises:
-        SerializationError: An argument cannot be pickled; the message names it.
-    """
+    """Pickle the arguments of a call; a SerializationError names the one that cannot be pickled."""
     if not args and not kwargs:
         return NO_ARGUMENTS, []
     try:
@@ -52,11 +44,7 @@ def dump_arguments(
 def dump_call(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[bytes, list[Buffer]]:
-    """Pickle a call together with its function.
-
-    Raises:
-        SerializationError: The function or an argument cannot be pickled; the message names it.
-    """
+    """Pickle a call with its function; a SerializationError names the part that cannot be pickled."""
     try:
         return dumps((function, args, kwargs))
     except Exception as error:
@@ -64,11 +52,7 @@ def dump_call(
 
 
 def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
-    """Pickle a task's result.
-
-    Raises:
-        SerializationError: The result cannot be pickled; the message names its type.
-    """
+    """Pickle a task's result; a SerializationError names its type."""
     if value is None:
         return NONE, []
     try:
@@ -84,11 +68,7 @@ def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
 
 
 def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
-    """Return the value of a result.
-
-    Raises:
-        DeserializationError: The value cannot be unpickled; the message contains the reason.
-    """
+    """Return the value of a result."""
     try:
         value = loads(payload, buffers)
         return value if is_pickle(payload) else value[0]
@@ -99,13 +79,9 @@ def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
 
 
 def dump_exception(error: BaseException, facts: dict[str, Any] | None = None) -> bytes:
-    """Pickle a task's exception with its traceback and causes; never fails.
+    """Pickle a task's exception with its traceback, its causes and further FailureFacts; never fails.
 
     Parts that cannot be pickled are replaced by their description.
-
-    Args:
-        error: The exception.
-        facts: Further facts about the failure, by the names of the attributes of FailureFacts.
     """
     from parsl.failure_facts import facts_of
     from parsl.vocabulary.packed_errors import pack
@@ -133,11 +109,7 @@ def load_exception(payload: Buffer) -> BaseException:
 def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
     """Pickle an object, with the classes and functions of scripts by value.
 
-    Returns:
-        The pickle, and the large buffers (such as numpy arrays) that it refers to, without a copy.
-
-    Raises:
-        Exception: Any exception that the object's own pickling raises.
+    Returns the pickle, and the large buffers (such as numpy arrays) that it refers to, without a copy.
     """
     if is_plain(obj):
         return pickle.dumps(obj, 5), []

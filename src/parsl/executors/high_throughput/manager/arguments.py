@@ -38,11 +38,7 @@ class CommandLine(NamedTuple):
     flags: Mapping[str, Any]
 
     def override(self, settings: ManagerSettings) -> ManagerSettings:
-        """Return the settings with the changes that the flags request.
-
-        Raises:
-            ValueError: The value of a flag is not valid.
-        """
+        """Return the settings with the changes that the flags request; ValueError if one is not valid."""
         if not self.flags:
             return settings
         from msgspec.structs import replace
@@ -61,11 +57,7 @@ def _convert(field: str, value: Any) -> object:
 
 
 def parse_arguments(arguments: list[str]) -> CommandLine:
-    """Parse the command line.
-
-    Raises:
-        SystemExit: It is not valid; a message with the usage is printed.
-    """
+    """Parse the command line; if it is not valid, print the usage and raise SystemExit."""
     if len(arguments) == 4 and arguments[0] == "--settings" and arguments[2] == "--block_id":
         return CommandLine(Path(arguments[1]), arguments[3], {})
     from argparse import SUPPRESS, ArgumentParser

@@ -1,8 +1,4 @@
-"""The manager: owns one node, and connects its workers to the interchange.
-
-One loop watches all descriptors: the connection to the interchange, the fork server's channel, and a channel
-to each worker. `worker_pool` owns the workers; this module moves messages and watches clocks.
-"""
+"""The manager: one loop that moves messages between the interchange and the node's workers."""
 
 from __future__ import annotations
 
@@ -12,8 +8,7 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -32,16 +27,7 @@ _NEVER = float("inf")
 
 
 class Manager:
-    """Owns the loop, in the main thread of its process.
-
-    Args:
-        register: Its registration, which the interchange has accepted.
-        settings: The executor's settings.
-        connection: The connection to the interchange.
-        pool: The workers.
-        watcher: Watches the descriptors of manager and pool.
-        ends_at_s: When the job ends, on the monotonic clock; None if unknown.
-    """
+    """The manager's loop, which owns the connection and the pool. Runs in the main thread of its process."""
 
     def __init__(
         self,
@@ -52,10 +38,12 @@ class Manager:
         watcher: Watcher,
         ends_at_s: float | None = None,
     ) -> None:
+        #: The registration that the interchange has accepted.
         self._register = register
         self._connection = connection
         self._pool = pool
         self._watcher = watcher
+        #: When the job ends, on the monotonic clock; None if unknown.
         self._ends_at_s = ends_at_s
         self._period_s = settings.heartbeat_period_s
         self._threshold_s = settings.heartbeat_threshold_s
@@ -179,63 +167,42 @@ class Manager:
         if messages:
             self._heard_at = time.monotonic()
         for head, *frames in messages:
-            message = decode_to_manager(head)
-            handle = self._HANDLERS.get(type(message))
-            if handle is not None:
-                handle(self, message, frames)
+            self._handle(decode_to_manager(head), frames)
 
-    def _on_tasks(self, message: protocol.Tasks, frames: list[Any]) -> None:
-        self._forget_results(message.acknowledged)
-        self._pool.accept(message.tasks, message.functions, frames)
+    def _handle(self, message: protocol.ToManager, frames: list[Any]) -> None:
+        match message:  # heartbeats have no effect of their own
+            case protocol.Tasks():
+                self._forget_results(message.acknowledged)
+                self._pool.accept(message.tasks, message.functions, frames)
+            case protocol.Acknowledged():
+                self._forget_results(message.serial)
+            case protocol.Cancel():
+                self._pool.cancel(message.ids)
+            case protocol.Reregister():
+                if not self._is_registering:  # an interchange that does not know it requests this each time
+                    self._register_again()
+            case protocol.Welcome():
+                self._is_registering = False
+            case protocol.Draining():
+                self._may_leave = True
+            case protocol.ReportHeldTasks():
+                self._report_held_tasks(message.number)
+            case protocol.ReportPackages():
+                self._send(protocol.Packages(_installed_packages()))
+            case protocol.Stop():
+                self._stop(message.reason, exit_code=0)
+                self._is_dismissed = True
+            case protocol.Refused():
+                self._stop(f"the interchange refused this manager: {message.reason}", exit_code=1)
 
-    def _on_acknowledged(self, message: protocol.Acknowledged, _: list[Any]) -> None:
-        self._forget_results(message.serial)
-
-    def _on_reregister(self, _: protocol.Reregister, __: list[Any]) -> None:
-        if not self._is_registering:  # an interchange that does not know it requests this for each message
-            self._register_again()
-
-    def _on_welcome(self, _: protocol.Welcome, __: list[Any]) -> None:
-        self._is_registering = False
-
-    def _on_cancel(self, message: protocol.Cancel, _: list[Any]) -> None:
-        self._pool.cancel(message.ids)
-
-    def _on_draining(self, _: protocol.Draining, __: list[Any]) -> None:
-        self._may_leave = True
-
-    def _on_report_held_tasks(self, message: protocol.ReportHeldTasks, _: list[Any]) -> None:
+    def _report_held_tasks(self, number: int) -> None:
         """The connection was interrupted: earlier messages about these tasks may be lost."""
-        if message.number:
+        if number:
             self._send_again()
         self._send_results()
-        self._send(protocol.HeldTasks(message.number, self._pool.held_ids()))
+        self._send(protocol.HeldTasks(number, self._pool.held_ids()))
         if self._is_draining:
             self._send(protocol.Draining())
-
-    def _on_stop(self, message: protocol.Stop, _: list[Any]) -> None:
-        self._stop(message.reason, exit_code=0)
-        self._is_dismissed = True
-
-    def _on_report_packages(self, _: protocol.ReportPackages, __: list[Any]) -> None:
-        self._send(protocol.Packages(_installed_packages()))
-
-    def _on_refused(self, message: protocol.Refused, _: list[Any]) -> None:
-        self._stop(f"the interchange refused this manager: {message.reason}", exit_code=1)
-
-    #: By type of message; heartbeats need no handler.
-    _HANDLERS: ClassVar[Mapping[type, Callable[..., None]]] = {
-        protocol.Tasks: _on_tasks,
-        protocol.Acknowledged: _on_acknowledged,
-        protocol.Reregister: _on_reregister,
-        protocol.Welcome: _on_welcome,
-        protocol.Cancel: _on_cancel,
-        protocol.Draining: _on_draining,
-        protocol.ReportHeldTasks: _on_report_held_tasks,
-        protocol.Stop: _on_stop,
-        protocol.ReportPackages: _on_report_packages,
-        protocol.Refused: _on_refused,
-    }
 
     # Lost connections and interchanges
 
@@ -306,7 +273,6 @@ class Manager:
             self._send(protocol.Results(results, capacity, serial), frames)
 
     def _forget_results(self, serial: int) -> None:
-        """Forget results that have reached the driver."""
         unacknowledged = self._unacknowledged
         while unacknowledged and unacknowledged[0][0] <= serial:
             unacknowledged.popleft()

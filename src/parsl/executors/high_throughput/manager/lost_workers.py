@@ -28,7 +28,6 @@ class PoolIdentity(NamedTuple):
     host: str
 
     def log_dir(self, root: str) -> str:
-        """Return the directory of the logs of a manager and its workers."""
         return f"{root}/block-{self.block}/{self.manager}"
 
 
@@ -52,7 +51,6 @@ class DeferredFailures:
         return len(self._failures)
 
     def add(self, task_id: int, failure: Failure, started_s: float, now_s: float) -> None:
-        """Defer the failure of a task that started at a given time."""
         self._failures.append(_Deferred(task_id, failure, started_s, now_s + DEFER_S))
 
     @property
@@ -69,7 +67,6 @@ class DeferredFailures:
         return due
 
     def ids(self) -> list[int]:
-        """Return the ids of the tasks."""
         return [deferred.task_id for deferred in self._failures]
 
     def ran_s(self, now_s: float) -> dict[int, float]:
@@ -92,18 +89,7 @@ def worker_failure(
     output_tail: str = "",
     limit: MemoryLimit | None = None,
 ) -> Failure:
-    """Return the failure of a task whose worker has ended.
-
-    Args:
-        identity: The place of the worker.
-        kind: Why the worker has ended, as in `Failure.kind`.
-        worker: The worker.
-        task: The task that it had started.
-        exited: How it has ended.
-        ran_s: How long the task had been running, in seconds.
-        output_tail: The end of what processes on its node have written to stderr.
-        limit: How much memory it could use; None for any amount.
-    """
+    """Return the failure of a task whose worker has ended, with a text for the user."""
     manager, block, host = identity
     code = exited.exit_code
     peak_memory = max(exited.peak_memory, worker.peak_memory)
@@ -140,10 +126,7 @@ def worker_failure(
 
 
 def own_output_tail() -> str:
-    """Return the end of what this process, and those that share its stderr, have written there.
-
-    It is empty where stderr is not a file but, for example, a pipe to a launcher.
-    """
+    """Return the end of what this node has written to stderr; empty unless stderr is a file."""
     try:
         if not stat.S_ISREG(os.fstat(2).st_mode):
             return ""

@@ -20,11 +20,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryLimit:
-    """What each worker, with everything that it has started, may use. Owned by the manager's loop.
-
-    Args:
-        limit_bytes: The limit.
-    """
+    """What each worker, with everything that it has started, may use. Owned by the manager's loop."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
@@ -43,16 +39,10 @@ class MemoryLimit:
         return self.note({running[pid]: size for pid, size in used.items()}, now_s, now_s - begin_s)
 
     def note(self, used: Mapping[Worker, int], now_s: float, took_s: float) -> list[Worker]:
-        """Note a measurement.
+        """Note how much memory each worker uses, in bytes. Return the workers to be ended.
 
-        Args:
-            used: The memory of each worker, in bytes.
-            now_s: The time.
-            took_s: How long the measurement took, in seconds.
-
-        Returns:
-            The workers to be ended. A worker above its limit that has never had a task is not among them: the
-            next worker in its place would be no better.
+        A worker above its limit that has never had a task is not among them: the next worker in its place
+        would be no better.
         """
         self.due_s = now_s + max(PERIOD_S, took_s / MAX_COST)
         for worker, size in used.items():
@@ -60,7 +50,6 @@ class MemoryLimit:
         return [worker for worker, size in used.items() if size > self.limit_bytes and worker.has_worked]
 
     def describe_excess(self, peak_bytes: int) -> str:
-        """Explain why a worker was ended, and what the user can do."""
         return (
             f"was ended: with the processes that it had started it used {peak_bytes / GIB:.2f} GB "
             f"of memory, and its limit is {self.limit_bytes / GIB:g} GB (mem_per_worker, which "
@@ -70,18 +59,11 @@ class MemoryLimit:
 
 
 def memory_of_trees(workers: Mapping[int, int], above_bytes: int) -> dict[int, int]:
-    """Measure each worker with all its processes.
+    """Measure the workers (ranks by process id) of one fork server, with all their processes, in bytes.
 
     Pages that several processes share, as parents and forked children do, are in the resident set of each.
     The sum of these is quick to read, and an upper bound. Where it is above the limit, memory is read again
-    with each shared page divided among the processes that share it.
-
-    Args:
-        workers: The ranks of the workers, by process id; all of them of one fork server.
-        above_bytes: The limit.
-
-    Returns:
-        The memory of each worker that is alive, in bytes.
+    with each shared page divided among the processes that share it. Workers that have ended are left out.
     """
     processes = Processes()
     alive = processes.alive(workers)

@@ -10,14 +10,7 @@ from parsl.executors.high_throughput.wire.protocol import Result, Task
 
 
 class NodePool:
-    """The nodes of a block, each of which belongs to at most one task. Owned by the manager's loop.
-
-    Args:
-        nodes: The names of the nodes, in the order in which to give them to tasks.
-
-    Raises:
-        ValueError: A name occurs twice.
-    """
+    """The nodes of a block, each of which belongs to at most one task. Owned by the manager's loop."""
 
     def __init__(self, nodes: Sequence[str]) -> None:
         if len(set(nodes)) != len(nodes):
@@ -35,19 +28,13 @@ class NodePool:
 
     @property
     def free(self) -> int:
-        """The number of nodes that belong to no task."""
         return len(self._free)
 
     def of(self, task_id: int) -> tuple[str, ...]:
-        """Return the nodes of a task, if it has any."""
         return tuple(self._nodes[at] for at in self._taken.get(task_id, ()))
 
     def take(self, task_id: int, count: int) -> tuple[str, ...] | None:
-        """Give nodes to a task; a task that has nodes keeps them.
-
-        Returns:
-            Their names; None if not enough nodes are free.
-        """
+        """Return nodes for a task; a task that has nodes keeps them. None if not enough nodes are free."""
         if task_id in self._taken:
             return self.of(task_id)
         if count < 1 or count > len(self._free):
@@ -73,10 +60,6 @@ class MpiManagerState(ManagerState):
 
     A task has its nodes from its first start until it ends, in whatever way; a task that was taken back
     before it started keeps them.
-
-    Args:
-        workers: How many tasks may run at once.
-        nodes: The names of the nodes.
     """
 
     def __init__(self, workers: int, nodes: Sequence[str]) -> None:
@@ -99,12 +82,7 @@ class MpiManagerState(ManagerState):
         super().add(tasks)
 
     def assign(self, now_s: float, workers: Iterable[Worker] | None = None) -> list[tuple[Worker, Task]]:
-        """Give queued tasks to idle workers, with nodes.
-
-        Args:
-            now_s: The time.
-            workers: Ignored, because nodes that were given back serve any worker.
-        """
+        """Give queued tasks to idle workers, with nodes. Nodes that were given back serve any worker."""
         given: list[tuple[Worker, Task]] = []
         for worker in self.workers:
             if not self.queue:

@@ -21,37 +21,26 @@ VARIABLE_LIMIT = 48 * 1024
 _PLAIN_PATH = re.compile(r"[\w./+:@%=,-]+", re.ASCII)
 
 
-def list_size(nodes: Sequence[str]) -> int:
-    """Return the size of a comma-separated list of nodes, in bytes."""
+def _list_bytes(nodes: Sequence[str]) -> int:
     return sum(len(name.encode()) + 1 for name in nodes)
 
 
 def needs_host_file(nodes: Sequence[str]) -> bool:
     """Return whether the list of a task's nodes is too long for command lines."""
-    return list_size(nodes) > LIST_LIMIT
+    return _list_bytes(nodes) > LIST_LIMIT
 
 
 def task_environment(
     launcher: str, resources: Resources, nodes: Sequence[str], host_file: str | None
 ) -> dict[str, str]:
-    """Compose the variables of a task.
-
-    Args:
-        launcher: The launcher that PARSL_MPI_PREFIX is for.
-        resources: The task's request.
-        nodes: The task's nodes.
-        host_file: A file with their names, if there is one.
-
-    Returns:
-        The variables, without the list of nodes where that is too long for any variable.
-    """
+    """Compose a task's variables, without the list of nodes where that is too long for any variable."""
     variables = {
         "PARSL_NUM_NODES": str(resources.num_nodes),
         "PARSL_RANKS_PER_NODE": str(resources.ranks_per_node),
         "PARSL_NUM_RANKS": str(resources.num_ranks),
         **compose_all(launcher, asdict(resources), nodes, host_file),
     }
-    if list_size(nodes) <= VARIABLE_LIMIT:
+    if _list_bytes(nodes) <= VARIABLE_LIMIT:
         variables["PARSL_MPI_NODELIST"] = ",".join(nodes)
     if host_file:
         variables["PARSL_MPI_HOSTFILE"] = host_file
@@ -61,11 +50,7 @@ def task_environment(
 
 
 class HostFiles:
-    """The host files of one manager's tasks, with one node per line. Owned by the manager's loop.
-
-    Args:
-        directory: Where to write them; if a shell would change the path, a temporary directory is used.
-    """
+    """The host files of one manager's tasks, with one node per line. Owned by the manager's loop."""
 
     def __init__(self, directory: str) -> None:
         self._directory = os.path.abspath(directory)
@@ -76,28 +61,19 @@ class HostFiles:
         return f"<HostFiles files={len(self._files)}>"
 
     def write(self, task_id: int, nodes: Sequence[str]) -> str:
-        """Write a task's file.
-
-        Returns:
-            Its path.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
+        """Write a task's file. Return its path."""
         path = self._files[task_id] = f"{self._open_directory()}/hosts-{task_id}"
         with open(path, "w", encoding="utf-8") as file:
             file.writelines(f"{node}\n" for node in nodes)
         return path
 
     def remove(self, task_id: int) -> None:
-        """Remove a task's file, if it has one."""
         path = self._files.pop(task_id, None)
         if path is not None:
             with suppress(OSError):  # the run directory may be removed already
                 os.unlink(path)
 
     def close(self) -> None:
-        """Remove all files that are left."""
         for task_id in list(self._files):
             self.remove(task_id)
         if self._temporary is not None:

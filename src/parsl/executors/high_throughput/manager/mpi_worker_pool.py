@@ -23,16 +23,10 @@ _ONE_RANK = Resources(1, 1, 1)
 
 
 class MpiWorkerPool(WorkerPool):
-    """Owns the workers and the nodes of a block. Belongs to the manager's loop.
+    """The workers and the nodes of a block. Owned by the manager's loop.
 
     A task's nodes are free again when all its processes have ended: its result waits until the fork server
     has ended what the task has left behind, such as a launcher for which it did not wait.
-
-    Args:
-        plan: As for a WorkerPool; its settings name the launcher that PARSL_MPI_PREFIX is for, and how many
-            tasks to start until the block is used up.
-        fork_server: As for a WorkerPool.
-        watcher: As for a WorkerPool.
     """
 
     state: MpiManagerState

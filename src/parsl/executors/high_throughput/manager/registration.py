@@ -50,14 +50,9 @@ class RefusedByInterchange(Exception):
 
 
 def connect(settings: ManagerSettings, register: Register) -> Connection:
-    """Connect and register with the interchange.
+    """Connect and register with the interchange. Return the connection over which it accepted.
 
-    Returns:
-        The connection, over which the interchange has accepted the registration.
-
-    Raises:
-        NoInterchange: No address led to it; the text has a line for each address.
-        RefusedByInterchange: It refused the registration.
+    A NoInterchange error has a line for each address; a RefusedByInterchange error has the reason.
     """
     report: list[str] = []
     for endpoint, connection in _connections(settings, register, report):
@@ -131,13 +126,10 @@ class _Registration:
         self._poll = self._watch()
 
     def wait_answer(self, threshold_s: float) -> Welcome | Refused:
-        """Register, and wait for the answer.
+        """Register, and wait for a valid answer.
 
         An interchange that is proven to be ours, with which thousands may register at once, has as long as
         it has later between two heartbeats.
-
-        Raises:
-            NoInterchange: There was no valid answer.
         """
         self._send()
         while True:

@@ -1,7 +1,4 @@
-"""The decisions of a manager: which worker gets which task, how many to hold, and what a lost worker means.
-
-No sockets, processes or clocks: methods take what happened, and return what to do.
-"""
+"""The decisions of a manager, without sockets, processes or clocks: methods return what to do."""
 
 from __future__ import annotations
 
@@ -74,17 +71,11 @@ class Worker:
 
     @property
     def has_worked(self) -> bool:
-        """Whether it has had a task."""
         return self.has_run or bool(self.given)
 
 
 class ManagerState:
-    """The workers, the node's queue, and how far ahead to fetch. Owned by the manager's loop.
-
-    Args:
-        workers: The number of workers.
-        prefetch: How many tasks to hold beyond one per worker.
-    """
+    """The workers, the node's queue, and how far ahead to fetch. Owned by the manager's loop."""
 
     def __init__(self, workers: int, prefetch: int) -> None:
         #: By rank.
@@ -105,11 +96,9 @@ class ManagerState:
 
     @property
     def held(self) -> int:
-        """The number of tasks that this manager has."""
         return len(self.queue) + self.running
 
     def held_ids(self) -> list[int]:
-        """Return the ids of the tasks that this manager has."""
         return [task.id for worker in self.workers for task in worker.given] + [
             task.id for task in self.queue
         ]
@@ -127,12 +116,7 @@ class ManagerState:
         self.queue.extend(tasks)
 
     def assign(self, now_s: float, workers: Iterable[Worker] | None = None) -> list[tuple[Worker, Task]]:
-        """Give queued tasks to workers: to idle workers first, then ahead of need if tasks are short.
-
-        Args:
-            now_s: The time.
-            workers: Those that may have room now; all by default.
-        """
+        """Give queued tasks to idle workers first, then ahead of need if tasks are short."""
         given: list[tuple[Worker, Task]] = []
         queue = self.queue
         if not queue:
@@ -214,11 +198,7 @@ class ManagerState:
         self.queue.extendleft(reversed(tasks))
 
     def lose(self, worker: Worker) -> list[Task]:
-        """Replace a worker that has ended by one that is yet to be started, and take back its tasks.
-
-        Returns:
-            The task that it had started, if any.
-        """
+        """Replace a worker that has ended, and queue its other tasks. Return the task that it had started."""
         started_tasks = [worker.given.popleft()] if worker.given else []
         self.running -= len(started_tasks)
         self._behind -= bool(worker.given)
@@ -237,14 +217,12 @@ class ManagerState:
         return False
 
     def worker_of(self, task_id: int) -> Worker | None:
-        """Return the worker that has the task."""
         for worker in self.workers:
             if any(task.id == task_id for task in worker.given):
                 return worker
         return None
 
     def overdue(self, now_s: float) -> list[Worker]:
-        """Return the workers whose running task exceeds its walltime."""
         if not self._timed:
             return []
         return [

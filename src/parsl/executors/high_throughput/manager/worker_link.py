@@ -46,14 +46,7 @@ class WorkerLink:
             pass
 
     def flush(self) -> bool:
-        """Send waiting packets.
-
-        Returns:
-            Whether none are left.
-
-        Raises:
-            OSError: The worker is dead.
-        """
+        """Send waiting packets. Return whether none are left; OSError if the worker is dead."""
         while self.waiting:
             try:
                 self.ours.send(self.waiting[0])

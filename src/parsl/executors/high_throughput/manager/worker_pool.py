@@ -1,8 +1,4 @@
-"""The workers of a node: their channels, their starts and ends, and their tasks.
-
-`state` decides, and this module acts. The manager's loop drives it: it watches the descriptors, and collects
-the results.
-"""
+"""The workers of a node: their channels, starts, ends and tasks. `state` decides, and this module acts."""
 
 from __future__ import annotations
 
@@ -76,13 +72,7 @@ class PoolPlan(NamedTuple):
 
 
 class WorkerPool:
-    """Owns the workers and their tasks. Belongs to the manager's loop.
-
-    Args:
-        plan: What the pool consists of.
-        fork_server: The channel to the process that starts workers.
-        watcher: Watches the channels.
-    """
+    """The workers and their tasks. Owned by the manager's loop."""
 
     #: Makes the message to a worker from a task and its function's body.
     _make_work: Callable[[Task, bytes | None], Work] = Work
@@ -111,7 +101,6 @@ class WorkerPool:
         return f"<WorkerPool {self.state!r} results={len(self.results)}>"
 
     def start(self) -> None:
-        """Start all workers."""
         self._watcher.add(self._fork_server.fileno(), self._serve_fork_server)
         self._unstarted.extend(self.state.workers)
         for _ in range(_MAX_STARTING):
@@ -119,7 +108,6 @@ class WorkerPool:
 
     @property
     def is_used_up(self) -> bool:
-        """Whether it will not start any more tasks."""
         return False
 
     @property
@@ -164,11 +152,10 @@ class WorkerPool:
         return fitting
 
     def held_ids(self) -> list[int]:
-        """Return the ids of the tasks that this manager has."""
         return self.state.held_ids() + self.deferred.ids()
 
     def running_s(self, now_s: float) -> dict[int, float]:
-        """Return for how long each started task has been running, in seconds, lost tasks included."""
+        """Return for how long each started task has been running, lost tasks included."""
         running = {
             worker.given[0].id: now_s - worker.started for worker in self.state.workers if worker.given
         }
@@ -180,7 +167,6 @@ class WorkerPool:
             self._fail(task_id, failure)
 
     def cancel(self, ids: list[int]) -> None:
-        """Cancel tasks, queued or running."""
         for task_id in ids:
             worker = self.state.worker_of(task_id)
             if worker is not None:
@@ -328,9 +314,9 @@ class WorkerPool:
             pass  # the fork server is gone, which its channel reports
 
     def _end_task(self, worker: Worker, task_id: int, kind: str) -> None:
-        """End a task that a worker has started, with the worker and everything that it has started.
+        """End a started task, with its worker and everything that the worker has started.
 
-        The rest follows when the worker has ended. A task that was not started is in the queue afterwards.
+        A task that was not started is in the queue afterwards.
         """
         if worker.pid is None or worker.ending is not None:
             return

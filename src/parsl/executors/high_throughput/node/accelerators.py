@@ -1,8 +1,7 @@
 """Accelerators: their names, and the environment that shows a worker only its own.
 
-Where Level Zero shows every tile of a GPU as a device of its own, names of tiles are translated: with
-``ZE_FLAT_DEVICE_HIERARCHY`` at FLAT (Aurora's ``frameworks`` module sets it) or COMBINED, the tiles of a node
-are the devices 0, 1, 2, ..., and a ZE_AFFINITY_MASK of ``2.1`` shows a program no device at all.
+Where Level Zero shows every tile as a device of its own, 0, 1, 2, ..., names of tiles are translated: a mask
+of ``2.1`` would show a program no device at all. Aurora's ``frameworks`` module sets that.
 """
 
 from __future__ import annotations
@@ -30,18 +29,9 @@ _EXPECTED = (
 
 
 def check_accelerators(value: object, owner: object = "HighThroughputExecutor") -> tuple[str, ...]:
-    """Check the ``available_accelerators`` of an executor.
+    """Return the names in an executor's ``available_accelerators``; a number n stands for "0" to "n-1".
 
-    Args:
-        value: A number, which stands for the names "0", "1" and so on, or the names. A name may list
-            several devices, "0,1". A name that occurs several times is shared by workers.
-        owner: The object under construction, or a name to show instead.
-
-    Returns:
-        The names, one for each worker that can have one.
-
-    Raises:
-        ParameterError: The value is neither, or a name is not valid.
+    A name may list several devices, "0,1". A name that occurs several times is shared by workers.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= MAX_ACCELERATORS:
@@ -73,9 +63,7 @@ def are_plain_numbers(names: Sequence[str]) -> bool:
 def accelerator_environment(name: str, cuda_device: str | None = None) -> dict[str, str]:
     """Return the variables that hide every other device from CUDA, ROCm and Level Zero programs.
 
-    Args:
-        name: The worker's accelerator.
-        cuda_device: The device for CUDA instead, where several workers share one through MPS.
+    ``cuda_device`` is the device for CUDA instead, where several workers share one through MPS.
     """
     return {
         "CUDA_VISIBLE_DEVICES": name if cuda_device is None else cuda_device,
@@ -90,11 +78,6 @@ def shared_cuda_device(rank: int, workers: int, devices: int) -> str:
     """Return the CUDA device of a worker where there are fewer devices than workers (MPS).
 
     Neighbouring workers share a device, because neighbouring CPUs are close to the same device.
-
-    Args:
-        rank: The worker, from 0.
-        workers: The number of workers on the node.
-        devices: The number of CUDA devices of the node, at least 1.
     """
     return str(rank * devices // workers)
 
@@ -112,16 +95,7 @@ def include_tiles(names: Sequence[str]) -> bool:
 def flat_names(names: Sequence[str]) -> tuple[str, ...]:
     """Translate names of tiles: of GPUs with two tiles, ``2.1`` is device 5. Keep other names.
 
-    The number of tiles of a GPU follows from the names.
-
-    Args:
-        names: The accelerators of a node's workers; one may list several devices, ``0.0,0.1``.
-
-    Returns:
-        As many names, in the same order.
-
-    Raises:
-        ConfigurationError: The names are ambiguous.
+    The number of tiles of a GPU follows from the names; ConfigurationError if they are ambiguous.
     """
     if not include_tiles(names):
         return tuple(names)

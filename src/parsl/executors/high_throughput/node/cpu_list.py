@@ -21,18 +21,7 @@ _EXPECTED = (
 
 
 def check_cpu_affinity(text: object, owner: object = "HighThroughputExecutor") -> str:
-    """Check the ``cpu_affinity`` of an executor.
-
-    Args:
-        text: The user's value.
-        owner: The object under construction, or a name to show instead.
-
-    Returns:
-        ``text``.
-
-    Raises:
-        ParameterError: The value is not a string, or is neither a mode nor a valid list.
-    """
+    """Return the ``cpu_affinity`` of an executor if it is a mode or a valid list."""
     if not isinstance(text, str):
         wrong_type(owner, "cpu_affinity", text, _EXPECTED)
     if text in AFFINITY_MODES:
@@ -47,17 +36,7 @@ def check_cpu_affinity(text: object, owner: object = "HighThroughputExecutor") -
 
 
 def parse_cpu_list(text: str) -> tuple[tuple[int, ...], ...]:
-    """Parse the CPUs of each worker: ``0-7,104-111:8-15``.
-
-    Args:
-        text: The list, without ``list:``. Spaces around numbers are allowed.
-
-    Returns:
-        The CPUs of each worker, in the order given and without repetitions.
-
-    Raises:
-        ValueError: A part of the list is neither a CPU nor a range of CPUs; the text names the part.
-    """
+    """Return the CPUs of each worker in ``0-7,104-111:8-15``, in order; ValueError names a bad part."""
     return tuple(_parse_group(group, worker) for worker, group in enumerate(text.split(":")))
 
 

@@ -38,16 +38,7 @@ class NodeFacts(NamedTuple):
 
 
 def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()) -> NodeFacts:
-    """Return the resources of this node.
-
-    Args:
-        environ: The environment, in which PARSL_CORES (an integer) and PARSL_MEMORY_GB are overrides.
-        accelerators: The accelerators of the workers. CUDA devices are only counted where workers may share
-            them.
-
-    Raises:
-        ParameterError: An override is not a positive number.
-    """
+    """Return the resources of this node; CUDA devices are only counted where workers may share them."""
     cpus = _usable_cpus()
     return NodeFacts(
         cores=_cores_override(environ) or len(cpus),
@@ -135,13 +126,8 @@ def _count_cuda_devices(environ: Mapping[str, str]) -> int:
 def seconds_left(environ: Mapping[str, str], walltime_s: float | None, now_s: float) -> float | None:
     """Return the time until the end of the job that this process runs in, in seconds; None if unknown.
 
-    The result never exceeds a known walltime, however wrong the clock of a node is.
-
-    Args:
-        environ: The environ.
-        walltime_s: How long a block may run according to the provider, in seconds; None if it does not say.
-            Without better information, the block is assumed to start now.
-        now_s: The time, in seconds since the epoch.
+    The result never exceeds a known walltime, however wrong the clock of a node is. Without better
+    information, the block is assumed to start now and to run for ``walltime_s``, the provider's limit.
     """
     found = [
         left_s for left_s in (_by_slurm(environ, now_s), _by_job_script(environ, now_s)) if left_s is not None

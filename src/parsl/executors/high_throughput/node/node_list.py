@@ -30,18 +30,9 @@ class NoNodes(ValueError):
 
 
 def read_nodes(environ: Mapping[str, str], host: str, required: int = 1) -> list[str]:
-    """Return the nodes of the job that this process runs in.
+    """Return the nodes of the job that this process runs in, in the scheduler's spelling and order.
 
-    Args:
-        environ: The environment.
-        host: The name of this host, which is the only node where the environment names none.
-        required: How many nodes the job must have at least.
-
-    Returns:
-        The names in the scheduler's spelling and order, without repetitions.
-
-    Raises:
-        NoNodes: The list is missing, empty, unreadable or too short.
+    Where the environment names none, that is ``host`` alone. NoNodes if fewer than ``required`` are named.
     """
     nodes, source = _named_nodes(environ, host)
     if len(nodes) < required:
@@ -77,10 +68,7 @@ def _read_node_file(file: str) -> list[str]:
 
 
 def parse_node_file(text: str) -> list[str]:
-    """Return the nodes of a node file: the first word of each line, each node once.
-
-    A node has one line for each MPI process that it runs by default. Empty lines and comments are ignored.
-    """
+    """Return the first word of each line, once: a node has one line per MPI process by default."""
     lines = (line.partition("#")[0].split() for line in text.splitlines())
     return unique_nodes(words[0] for words in lines if words)
 
@@ -101,13 +89,7 @@ def _is_repeated(name: str, at: int, names: list[str], firsts: dict[str, int]) -
 
 
 def expand_slurm_list(text: str) -> list[str]:
-    """Expand a list in Slurm's notation: ``nid[001-003,7],login1`` are five nodes.
-
-    Several brackets in a name, and numbers with leading zeros, have the same meaning as in Slurm.
-
-    Raises:
-        NoNodes: The text is not such a list.
-    """
+    """Expand a list in Slurm's notation: ``nid[001-003,7],login1`` are five nodes."""
     nodes: list[str] = []
     for part in _split_outside_brackets(text):
         nodes += _expand_name(part, text)

@@ -57,18 +57,8 @@ class _Binding(NamedTuple):
 
 
 def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
-    """Place the workers of a node.
-
-    Args:
-        request: The user's request, whose values the executor has validated.
-        node: The resources of the node.
-
-    Returns:
-        A place for each worker, in the order of their ranks.
-
-    Raises:
-        ConfigurationError: The node is too small for one worker, there would be too many workers, or the
-            names of the accelerators are ambiguous because tiles are devices of their own.
+    """Place the workers of a node. ConfigurationError if the node is too small for one worker, there would
+    be too many workers, or names of accelerators are ambiguous because tiles are devices of their own.
     """
     count = _count_workers(request, node)
     binding = _bind(request.cpu_affinity, node, count)

@@ -1,11 +1,7 @@
-"""Medium-sized arguments between processes of one host, through reused slots of shared memory.
+"""Medium-sized arguments between processes of one host, through reused slots of one file in memory.
 
-A file per payload (see `spool`) costs page allocations, and system calls during which other threads of the
-driver take the interpreter. Here the driver copies pickled arguments into a slot of one file in memory, and
-the worker unpickles them from there. A slot is free again when its task has ended for the driver. A worker
-may still read a freed slot: its manager was given up, or it does not know yet that the task was cancelled.
-Each slot therefore begins with the id of its task, and a reader that finds another id, before or after it
-has read, discards what it read.
+A worker may still read a freed slot: its manager was given up, or the task was cancelled. Each slot begins
+with the id of its task, and a reader that finds another id, before or after it has read, discards the data.
 """
 
 from __future__ import annotations
@@ -29,11 +25,7 @@ _SIZE = SLOT_BYTES * MAX_SLOTS
 
 
 class Arena:
-    """The driver's side. Any thread may store payloads.
-
-    Args:
-        directory: The spool directory. The arena's file is removed together with it.
-    """
+    """The driver's side. Any thread may store payloads."""
 
     def __init__(self, directory: str) -> None:
         self._path = _path(directory)
@@ -50,8 +42,7 @@ class Arena:
     def put(self, task_id: int, payload: bytes) -> tuple[int, int] | None:
         """Copy a task's payload of at most `MAX_BYTES` into a slot.
 
-        Returns:
-            The offset of the slot and the size of the payload in bytes; None if there is no room.
+        Returns the offset of the slot and the size of the payload in bytes; None if there is no room.
         """
         try:
             at = self._free.pop()
@@ -68,7 +59,6 @@ class Arena:
         return at, len(payload)
 
     def release(self, place: tuple[int, int]) -> None:
-        """Free the slot of a task that has ended."""
         self._free.append(place[0])
 
     def _grow(self) -> bool:
@@ -112,11 +102,7 @@ class Arena:
 
 
 class ArenaReader:
-    """The worker's side.
-
-    Args:
-        directory: The spool directory.
-    """
+    """The worker's side. Owned by the worker's only thread."""
 
     def __init__(self, directory: str) -> None:
         self._path = _path(directory)
@@ -126,12 +112,7 @@ class ArenaReader:
         return f"<ArenaReader {self._path}>"
 
     def read(self, task_id: int, place: tuple[int, int], load: Callable[[memoryview], Any]) -> Any:
-        """Return what `load` makes of a task's payload.
-
-        Raises:
-            LookupError: The slot belongs to another task by now.
-            OSError: The arena is gone.
-        """
+        """Return what `load` makes of a task's payload; LookupError if the slot has another task by now."""
         if self._view is None:
             file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             try:

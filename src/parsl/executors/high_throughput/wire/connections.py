@@ -1,8 +1,4 @@
-"""A manager's connection to its interchange: two kinds with one interface, neither of which ever blocks.
-
-On the interchange's host, a unix socket in a directory that only the user can enter; when it closes, the
-other side has ended. Elsewhere, ZeroMQ over TCP, with CURVE.
-"""
+"""A manager's connection to its interchange: two kinds with one interface, neither of which ever blocks."""
 
 from __future__ import annotations
 
@@ -59,11 +55,7 @@ class Connection(ABC):
         """Return the descriptor to watch for input."""
 
     def reopen(self) -> bool:
-        """Connect again after the other side has ended. Messages that were not sent yet are lost.
-
-        Returns:
-            Whether another process accepted the connection.
-        """
+        """Connect again, to another process, after the other side has ended. Unsent messages are lost."""
         return False
 
     def alarm_fileno(self) -> int | None:
@@ -75,11 +67,7 @@ class Connection(ABC):
         return False
 
     def reconnect(self) -> bool:
-        """Replace a connection that will not come back by itself.
-
-        Returns:
-            Whether it was replaced. Messages that were sent meanwhile are lost.
-        """
+        """Replace a connection that will not come back by itself, and lose what was sent meanwhile."""
         return False
 
     @abstractmethod
@@ -88,11 +76,7 @@ class Connection(ABC):
 
     @abstractmethod
     def receive(self) -> list[list[Any]]:
-        """Return the messages that have arrived.
-
-        Raises:
-            EOFError: The other side is known to be gone.
-        """
+        """Return the messages that have arrived; EOFError if the other side is known to be gone."""
 
     @abstractmethod
     def has_input(self) -> bool:
@@ -108,16 +92,11 @@ class Connection(ABC):
 
     @abstractmethod
     def close(self, timeout_s: float) -> None:
-        """Close the connection after at most this time for waiting messages, in seconds."""
+        """Close the connection after at most this time for waiting messages."""
 
 
 class StreamConnection(Connection):
-    """A unix socket.
-
-    Args:
-        stream: The connected socket.
-        path: Where to connect again; empty if that is not possible.
-    """
+    """A unix socket, whose other end has ended when it closes; without a path, it cannot be opened again."""
 
     is_proven = True  # only the user can create a socket in that directory
 
@@ -170,11 +149,7 @@ class StreamConnection(Connection):
 
 
 def open_stream(path: str) -> MessageStream:
-    """Connect to a unix socket in a directory that only the user can enter.
-
-    Raises:
-        OSError: No process listens there, or others could have created the socket.
-    """
+    """Connect to a unix socket in a directory that only the user can enter."""
     directory = os.stat(os.path.dirname(path))
     if directory.st_uid != os.getuid() or directory.st_mode & 0o077:
         raise PermissionError("its directory is open to others")
@@ -202,12 +177,7 @@ def is_abandoned(path: str) -> bool:
 
 
 class ZmqConnection(Connection):
-    """A ZeroMQ DEALER socket.
-
-    Args:
-        sock: The socket, not connected yet.
-        endpoint: Where to connect it.
-    """
+    """A ZeroMQ DEALER socket, with CURVE if it has keys, which this connects to its endpoint."""
 
     def __init__(self, sock: Any, endpoint: str) -> None:
         import zmq
@@ -297,10 +267,6 @@ def end_context(context: Any, linger_s: float) -> None:
 
     A connection that breaks in the middle of its handshake can keep a context from ending. It then ends with
     the process, which has nothing else left to do.
-
-    Args:
-        context: The context.
-        linger_s: How long its sockets linger, in seconds.
     """
     ending = threading.Thread(target=context.term, name="zmq-end", daemon=True)
     ending.start()
@@ -310,9 +276,7 @@ def end_context(context: Any, linger_s: float) -> None:
 def send(sock: Any, parts: Sequence[Any]) -> None:
     """Send a multipart message over ZeroMQ without blocking, and large frames without a copy.
 
-    Raises:
-        zmq.Again: The socket accepts no more.
-        zmq.ZMQError: There is no such peer (EHOSTUNREACH).
+    zmq.Again: the socket accepts no more. zmq.ZMQError: there is no such peer (EHOSTUNREACH).
     """
     last = len(parts) - 1
     for i, part in enumerate(parts):
@@ -321,14 +285,7 @@ def send(sock: Any, parts: Sequence[Any]) -> None:
 
 
 def receive(sock: Any) -> list[Any]:
-    """Receive a multipart message over ZeroMQ without blocking.
-
-    Returns:
-        The first part as bytes, the others as memoryviews.
-
-    Raises:
-        zmq.Again: No message is there.
-    """
+    """Receive a multipart message without blocking: the first part as bytes, the others as memoryviews."""
     parts: list[Any] = [sock.recv(DONTWAIT)]
     receive_more(sock, parts)
     return parts

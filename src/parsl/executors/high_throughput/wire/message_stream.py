@@ -68,14 +68,7 @@ class MessageStream:
         self._out.extend(view.cast("B") for view in views if view.nbytes)
 
     def flush(self) -> bool:
-        """Write as much as the socket accepts.
-
-        Returns:
-            Whether nothing is left to write.
-
-        Raises:
-            OSError: The other end is gone.
-        """
+        """Write as much as the socket accepts. Return whether nothing is left to write."""
         out = self._out
         while out:
             pieces = list(islice(out, _MAX_PIECES))

@@ -1,13 +1,7 @@
 """Large payloads between processes of one host: through files in memory, instead of through every socket.
 
-The driver writes a task's arguments once and the worker maps them; results travel the same way back.
-Interchange and manager only pass on a record of a few bytes. The directory belongs to the user alone. The
-receiver removes each file, and the driver removes the directory.
-
-The driver holds a lock (flock(2)) in the directory as long as it lives, however it ends. A process that
-obtains the lock knows that the driver is dead and that the directory is not needed any more. That process is
-the interchange; if the interchange was lost as well, a manager; and if all of them were killed, the user's
-next run on this host.
+The driver holds a lock (flock(2)) in the directory as long as it lives. A process that obtains the lock knows
+that the driver is dead: interchange, manager or the user's next run then remove the directory.
 """
 
 from __future__ import annotations
@@ -57,7 +51,6 @@ class Spool(NamedTuple):
         os.close(self.owner_fd)
 
     def remove(self) -> None:
-        """Remove the directory and everything in it."""
         remove_directory(self.directory)
         os.close(self.owner_fd)
 
@@ -65,8 +58,7 @@ class Spool(NamedTuple):
 def make_spool() -> Spool | None:
     """Create a directory for payloads, and remove directories whose drivers and other processes were killed.
 
-    Returns:
-        The spool; None on a host without a file system in memory, or without room there.
+    Returns None on a host without a file system in memory, or without room there.
     """
     if not os.access(_MEMORY, os.W_OK | os.X_OK):
         return None
@@ -90,12 +82,7 @@ def make_spool() -> Spool | None:
 
 
 def remove_if_orphaned(directory: str, timeout_s: float = 0.0) -> None:
-    """Remove a driver's directory if the driver is dead.
-
-    Args:
-        directory: The directory; empty for none.
-        timeout_s: How long to wait for a driver that is just ending, in seconds.
-    """
+    """Remove a driver's directory, if any, after the driver has died or if it dies within the time."""
     if not directory:
         return
     try:
@@ -176,8 +163,7 @@ def result_file(directory: str, task_id: int) -> str:
 def write(path: str, pieces: Sequence[Any]) -> bool:
     """Write pieces one after the other to a file that only the user can read.
 
-    Returns:
-        Whether there was room. If not, no file is left.
+    Returns whether there was room. If not, no file is left.
     """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -197,14 +183,7 @@ def write(path: str, pieces: Sequence[Any]) -> bool:
 
 
 def read(path: str, sizes: Sequence[int]) -> list[memoryview]:
-    """Map a file and remove its name.
-
-    Returns:
-        Its pieces, which are writable and keep the memory as long as they live.
-
-    Raises:
-        OSError: The file is gone.
-    """
+    """Map a file and remove its name. Return its pieces, which are writable and keep the memory."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         view = memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_COPY))

@@ -1,14 +1,12 @@
 """Packets between a manager and a worker: one record each, followed by large payloads in fragments.
 
-The channel is a SOCK_SEQPACKET pair: the operating system keeps packets whole and delivers each packet to
-exactly one reader. A manager can therefore read back, from a duplicate of the worker's end, the packets that
-the worker has not read yet.
+A SOCK_SEQPACKET pair delivers each packet whole to exactly one reader: a manager can read back, from its
+duplicate of the worker's end, the packets that the worker has not read yet.
 """
 
 from __future__ import annotations
 
 import socket
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,35 +34,6 @@ def fragments(frames: Sequence[Buffer]) -> list[memoryview]:
     return packets
 
 
-class PacketSender:
-    """Sends packets without blocking; packets that the socket does not accept yet wait here, in order."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.waiting: deque[Buffer] = deque()
-
-    def send(self, head: bytes, frames: Sequence[Buffer] = ()) -> None:
-        if not frames and not self.waiting:
-            try:
-                self._sock.send(head)
-                return
-            except BlockingIOError:
-                pass
-        self.waiting.append(head)
-        self.waiting.extend(fragments(frames))
-        self.flush()
-
-    def flush(self) -> bool:
-        """Send waiting packets. Return whether none are left."""
-        while self.waiting:
-            try:
-                self._sock.send(self.waiting[0])
-            except BlockingIOError:
-                return False
-            self.waiting.popleft()
-        return True
-
-
 class FrameCollector:
     """Reassembles the frames whose sizes a record has announced."""
 
@@ -79,12 +48,7 @@ class FrameCollector:
         return self._at == len(self.frames)
 
     def receive(self, sock: socket.socket) -> None:
-        """Read one fragment into its place.
-
-        Raises:
-            EOFError: The other end is closed.
-            BlockingIOError: No packet is there.
-        """
+        """Read one fragment into its place, without blocking if the socket does not block."""
         frame = self.frames[self._at]
         count = sock.recv_into(memoryview(frame)[self._filled :])
         if count == 0:

@@ -1,8 +1,4 @@
-"""Where in Python a worker was when it crashed: the dying worker writes it to memory, its parent reads it.
-
-The traceback goes to a file of the worker's own that has no name (memfd_create(2)). The text that is shown
-with a task's error then comes from that worker alone, wherever the job's output goes.
-"""
+"""Where in Python a worker was when it crashed: the dying worker writes it to memory, its parent reads it."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ _NO_FILE = -1
 
 
 class CrashReports:
-    """Owns the report files of the living workers. Belongs to the fork server's loop."""
+    """The report files (memfd_create(2)) of the living workers. Owned by the fork server's loop."""
 
     def __init__(self) -> None:
         self._files: dict[int, int] = {}
@@ -47,15 +43,7 @@ class CrashReports:
             self._files[worker] = file
 
     def take(self, worker: int, exit_code: int) -> str:
-        """Return the report of a worker that has ended, and close its file.
-
-        Args:
-            worker: Its process id.
-            exit_code: Its exit code; negative for a signal.
-
-        Returns:
-            The report; empty if the worker did not crash.
-        """
+        """Close the file of a worker that has ended. Return its report; empty if the worker did not crash."""
         file = self._files.pop(worker, _NO_FILE)
         if file == _NO_FILE:
             return ""

@@ -1,8 +1,7 @@
-"""The fork server: a small single-threaded process that starts workers and reaps them.
+"""The fork server: a single-threaded child of the manager that starts and reaps workers.
 
-A manager forks it before it loads ZeroMQ or starts a thread. The fork server is the parent of all workers and
-a *child subreaper* (prctl(2)): processes that a task leaves behind become its children. On request, it ends a
-worker with everything below it. When the manager is gone, for whatever reason, it ends everything and itself.
+As a *child subreaper* (prctl(2)), it adopts the processes that tasks leave behind. On request, it ends a
+worker with everything below it; when the manager is gone, it ends everything and itself.
 """
 
 from __future__ import annotations
@@ -170,8 +169,7 @@ class ForkServer:
 def start_fork_server() -> tuple[int, socket.socket]:
     """Fork the fork server from this process, which must still have a single thread.
 
-    Returns:
-        The process id of the fork server, and the manager's end of its channel.
+    Returns the process id of the fork server, and the manager's end of its channel.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sys.stdout.flush()

@@ -27,10 +27,7 @@ def rank_of(pid: int) -> int | None:
     """Return the rank of the worker under which a process was started; None if there was no such worker.
 
     A program has the rank in its environment. A process that was forked without becoming a program has a
-    worker's title.
-
-    Raises:
-        UnknownOwner: The process is just becoming a program, or is ending.
+    worker's title. UnknownOwner: the process is just becoming a program, or is ending.
     """
     title = WORKER_TITLE.encode()
     try:
@@ -52,20 +49,16 @@ def _number(text: bytes) -> int | None:
 
 
 class ProcessOwnership:
-    """The owners of processes at one moment.
-
-    Args:
-        families: The living processes of each worker, by its rank.
-        undecided: Orphans whose owner is not known yet.
-        took_s: How long the look took, in seconds.
-    """
+    """The owners of processes at one moment."""
 
     def __init__(
         self, families: Mapping[int, set[int]], undecided: Collection[int] = (), took_s: float = 0.0
     ) -> None:
+        #: Orphans whose owner is not known yet.
         self.undecided = undecided
         #: How long to wait before the next look if nothing happens, in seconds.
         self.pause_s = max(_PAUSE_S, _PAUSE_FACTOR * took_s)
+        #: The living processes of each worker, by its rank.
         self._families = families
 
     def __repr__(self) -> str:
@@ -82,12 +75,10 @@ class OwnershipTracker:
     A process that was once seen among a worker's processes stays that worker's, wherever it goes. Other
     orphans show their rank (`rank_of`). Those that show nothing for a long time, because they are ending or
     becoming a program, count as unowned.
-
-    Args:
-        keeper: The process id of the fork server.
     """
 
     def __init__(self, keeper: int) -> None:
+        #: The process id of the fork server.
         self._keeper = keeper
         # Of the processes alive at the last look, by id and start time: the owner's rank, or since when it is
         # unknown.
@@ -109,10 +100,7 @@ class OwnershipTracker:
     ) -> ProcessOwnership:
         """Look which processes there are and which worker owns each.
 
-        Args:
-            workers: The ranks of the fork server's living workers, by process id.
-            ended: The process ids and ranks of workers that have ended, but may have left processes.
-            processes: The living processes; by default those of now.
+        Workers are ranks by process id. Those that have ended, by id and rank, may have left processes.
         """
         begin = time.monotonic()
         processes = Processes() if processes is None else processes

@@ -19,13 +19,10 @@ _RESOURCE_TRACKER = b"multiprocessing.resource_tracker"
 
 
 class Eviction:
-    """The end of a set of processes: SIGTERM once for each, and SIGKILL when their time is up.
-
-    Args:
-        kill_at_s: When that is, on the monotonic clock, in seconds; at once by default.
-    """
+    """The end of a set of processes: SIGTERM once for each, and SIGKILL when their time is up."""
 
     def __init__(self, kill_at_s: float = 0.0) -> None:
+        #: On the monotonic clock; at once by default.
         self.kill_at_s = kill_at_s
         #: Whether no process is left, as of the last look.
         self.is_over = False
@@ -36,15 +33,9 @@ class Eviction:
         return f"<Eviction signalled={len(self._signalled)} is_over={self.is_over}>"
 
     def advance(self, left: set[int], has_undecided: bool, now_s: float) -> tuple[int, set[int]]:
-        """Decide what to do about the processes that are left.
+        """Return a signal, and the processes to send it to, given those that are left.
 
-        Args:
-            left: The processes.
-            has_undecided: Whether there are others that may belong to them.
-            now_s: The time, on the monotonic clock.
-
-        Returns:
-            A signal, and the processes to send it to.
+        ``has_undecided``: whether there are other processes that may belong to them.
         """
         if left:
             self._clear_since = None
@@ -60,14 +51,10 @@ class Eviction:
 
 
 class WorkerEnd:
-    """The end of a worker with everything that it has started.
-
-    Args:
-        worker: The worker's process id.
-        rank: Its rank.
-    """
+    """The end of a worker with everything that it has started."""
 
     def __init__(self, worker: int, rank: int) -> None:
+        #: The worker's process id.
         self.worker = worker
         self.rank = rank
         #: How the worker process itself has ended, if it has.
@@ -81,7 +68,6 @@ class WorkerEnd:
 
     @property
     def is_over(self) -> bool:
-        """Whether the worker and all its processes have ended."""
         return self._eviction.is_over and self.exited is not None
 
     def kill_at(self, time_s: float) -> None:
@@ -89,7 +75,6 @@ class WorkerEnd:
         self._eviction.kill_at_s = time_s
 
     def advance(self, ownership: ProcessOwnership, now_s: float) -> tuple[int, set[int]]:
-        """Return a signal, and the processes to send it to."""
         kill_at_s = self._eviction.kill_at_s
         self.look_at_s = kill_at_s if now_s < kill_at_s else now_s + KILL_PERIOD_S
         if ownership.undecided:
@@ -101,12 +86,10 @@ class Reaper:
     """Knows the living workers, and those that are being ended or swept. Owned by the fork server's loop.
 
     To *sweep* is to end what a task has left behind while its worker lives on.
-
-    Args:
-        pid: The process id of the fork server, which adopts orphans.
     """
 
     def __init__(self, pid: int) -> None:
+        #: The process id of the fork server, which adopts orphans.
         self._pid = pid
         self._tracker = OwnershipTracker(pid)
         #: The ranks of the living workers, by process id.
@@ -121,7 +104,6 @@ class Reaper:
         return f"<Reaper workers={len(self._workers)} ends={len(self._ends)} sweeps={len(self._sweeps)}>"
 
     def add(self, worker: int, rank: int) -> None:
-        """Take charge of a new worker."""
         self._workers[worker] = rank
 
     def is_worker(self, pid: int) -> bool:

@@ -1,9 +1,4 @@
-"""A worker: one process that runs one task at a time.
-
-The fork server forks a worker with one socket to its manager. The worker has its own session, so that
-everything a task starts can be ended with it. Tasks arrive and results leave as packets; at the
-end of the input the manager is gone, and the worker exits.
-"""
+"""A worker: one process, with a session and a socket to its manager, that runs one task at a time."""
 
 from __future__ import annotations
 
