@@ -9,44 +9,26 @@ result before a job waits in the queue.
 
 from __future__ import annotations
 
+from parsl.common.lazy_names import lazy_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.configs.machines.aurora import aurora_in_job, aurora_mpi, aurora_tiles
-    from parsl.configs.machines.polaris import polaris
-    from parsl.configs.machines.slurm_cluster import slurm, slurm_mpi
-    from parsl.configs.machines.this_machine import this_machine
-
-__all__ = [
-    "aurora_in_job",
-    "aurora_mpi",
-    "aurora_tiles",
-    "polaris",
-    "slurm",
-    "slurm_mpi",
-    "this_machine",
-]
+    from parsl.configs.machines.aurora import aurora_in_job as aurora_in_job
+    from parsl.configs.machines.aurora import aurora_mpi as aurora_mpi
+    from parsl.configs.machines.aurora import aurora_tiles as aurora_tiles
+    from parsl.configs.machines.polaris import polaris as polaris
+    from parsl.configs.machines.slurm_cluster import slurm as slurm
+    from parsl.configs.machines.slurm_cluster import slurm_mpi as slurm_mpi
+    from parsl.configs.machines.this_machine import this_machine as this_machine
 
 _MODULES = {
-    "aurora_in_job": "aurora",
-    "aurora_mpi": "aurora",
-    "aurora_tiles": "aurora",
-    "polaris": "polaris",
-    "slurm": "slurm_cluster",
-    "slurm_mpi": "slurm_cluster",
-    "this_machine": "this_machine",
+    "aurora_in_job": "parsl.configs.machines.aurora",
+    "aurora_mpi": "parsl.configs.machines.aurora",
+    "aurora_tiles": "parsl.configs.machines.aurora",
+    "polaris": "parsl.configs.machines.polaris",
+    "slurm": "parsl.configs.machines.slurm_cluster",
+    "slurm_mpi": "parsl.configs.machines.slurm_cluster",
+    "this_machine": "parsl.configs.machines.this_machine",
 }
-
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-    from importlib import import_module
-
-    function = getattr(import_module(f"{__name__}.machines.{module}"), name)
-    globals()[name] = function
-    return function
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = list(_MODULES)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

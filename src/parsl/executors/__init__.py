@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from parsl.common.lazy_names import lazy_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
@@ -10,25 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HighThroughputExecutor", "MPIExecutor", "ThreadPoolExecutor"]
 
-_HOMES = {
+_MODULES = {
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
 }
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(
-            f"module {__name__!r} has no attribute {name!r}; the executors there are: {', '.join(__all__)}"
-        )
-    from importlib import import_module
-
-    executor = getattr(import_module(home), name)
-    globals()[name] = executor
-    return executor
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+from parsl.common.lazy_names import lazy_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.providers.condor.condor import CondorProvider
-    from parsl.providers.grid_engine.grid_engine import GridEngineProvider
-    from parsl.providers.local.local import LocalProvider
-    from parsl.providers.lsf.lsf import LSFProvider
-    from parsl.providers.pbspro.pbspro import PBSProProvider
-    from parsl.providers.slurm.slurm import SlurmProvider
-    from parsl.providers.torque.torque import TorqueProvider
-
-__all__ = [
-    "CondorProvider",
-    "GridEngineProvider",
-    "LSFProvider",
-    "LocalProvider",
-    "PBSProProvider",
-    "SlurmProvider",
-    "TorqueProvider",
-]
+    from parsl.providers.condor.condor import CondorProvider as CondorProvider
+    from parsl.providers.grid_engine.grid_engine import GridEngineProvider as GridEngineProvider
+    from parsl.providers.local.local import LocalProvider as LocalProvider
+    from parsl.providers.lsf.lsf import LSFProvider as LSFProvider
+    from parsl.providers.pbspro.pbspro import PBSProProvider as PBSProProvider
+    from parsl.providers.slurm.slurm import SlurmProvider as SlurmProvider
+    from parsl.providers.torque.torque import TorqueProvider as TorqueProvider
 
 _MODULES = {
     "CondorProvider": "parsl.providers.condor.condor",
@@ -31,18 +23,5 @@ _MODULES = {
     "SlurmProvider": "parsl.providers.slurm.slurm",
     "TorqueProvider": "parsl.providers.torque.torque",
 }
-
-
-def __getattr__(name: str) -> object:
-    module_name = _MODULES.get(name)
-    if module_name is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    provider = getattr(import_module(module_name), name)
-    globals()[name] = provider
-    return provider
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = list(_MODULES)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

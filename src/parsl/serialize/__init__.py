@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+from parsl.common.lazy_names import lazy_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from parsl.serialize.facade import deserialize, pack_apply_message, serialize, unpack_apply_message
 
 __all__ = ["deserialize", "pack_apply_message", "serialize", "unpack_apply_message"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from parsl.serialize import facade
-
-    return getattr(facade, name)
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, "parsl.serialize.facade"))
