@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from parsl.errors import ConfigurationError
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, NoReturn
+from parsl.errors import ConfigurationError
 
 __all__ = ["LocalChannel", "OAuthSSHChannel", "SSHChannel", "SSHInteractiveLoginChannel"]
 

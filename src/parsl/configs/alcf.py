@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from parsl import validate
@@ -10,21 +11,11 @@ from parsl.configs.composing import job_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from parsl.providers.pbspro.pbspro import PBSProProvider
 
 
 def filesystems_option(owner: str, filesystems: str) -> str:
-    """Return the line of a job script that names the job's file systems; ALCF rejects jobs without it.
-
-    Args:
-        owner: The configuration, for errors.
-        filesystems: The names of the file systems, separated by colons, such as ``"home:flare"``.
-
-    Raises:
-        ParameterError: The value is empty or has blanks.
-    """
+    """Return the line of a job script that names the job's file systems; ALCF rejects jobs without it."""
     text = validate.text(owner, "filesystems", filesystems, allow_empty=False, one_line=True)
     if not re.fullmatch(r"[\w.-]+(?::[\w.-]+)*", text):
         validate.wrong_value(
@@ -34,16 +25,7 @@ def filesystems_option(owner: str, filesystems: str) -> str:
 
 
 def pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> PBSProProvider:
-    """Return a provider for jobs of ALCF.
-
-    Args:
-        owner: The configuration, for errors.
-        parameters: The arguments of the configuration by name, as from ``locals()``.
-        options: Further options of PBSProProvider.
-
-    Raises:
-        ParameterError: A value is not allowed.
-    """
+    """Return a provider for jobs of ALCF, given the ``locals()`` of the configuration named ``owner``."""
     from parsl.providers import PBSProProvider
 
     account = validate.text(owner, "account", parameters["account"], allow_empty=False, one_line=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from os import PathLike
+from shlex import quote
 from typing import Any
 
 from parsl import validate
@@ -11,9 +14,6 @@ from parsl.common.parameter_names import named_parameters, parameter_names, refu
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from os import PathLike
-
     from parsl.config import Config
     from parsl.executors.base import ParslExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
@@ -27,15 +27,7 @@ def compose_config(
 ) -> Config:
     """Return a configuration with one executor.
 
-    Args:
-        function: The ready configuration that takes the options as further keyword arguments.
-        executor: The executor.
-        options: The user's options for Config.
-        defaults: The options of Config with other defaults than in Config itself.
-
-    Raises:
-        UnknownParameterError: Neither the function nor Config has a parameter of that name.
-        ParameterError: A value is not allowed.
+    The user has passed the options to ``function``, so its parameters are listed if a name is unknown.
     """
     from parsl.config import Config
 
@@ -50,15 +42,7 @@ def mpi_executor(
 ) -> MPIExecutor:
     """Return an executor that runs as many MPI tasks in a block as there are nodes for.
 
-    Args:
-        owner: The configuration, for errors.
-        label: The executor's label.
-        provider: The executor's provider.
-        nodes_per_task: The smallest number of nodes of a task.
-        options: Further options of MPIExecutor.
-
-    Raises:
-        ParameterError: A value is not allowed.
+    ``nodes_per_task`` is the number of nodes of the smallest task, ``owner`` the configuration, for errors.
     """
     from parsl.executors import MPIExecutor
 
@@ -76,12 +60,7 @@ def mpi_executor(
 def job_options(owner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the provider's options for the parameters that all configurations of batch jobs share.
 
-    Args:
-        owner: The configuration, for errors.
-        parameters: The arguments of the configuration by name, as from ``locals()``.
-
-    Raises:
-        ParameterError: A value is not allowed.
+    The parameters are the ``locals()`` of the configuration named ``owner``.
     """
     text = compose_worker_init(
         owner, parameters["environment"], parameters["worker_init"], parameters["directory"]
@@ -98,16 +77,7 @@ def compose_worker_init(
     """Return the first shell text of a job: the user's, then the activation, then the change of directory.
 
     Environment modules put their own programs first in the PATH, so the environment is activated after them.
-
-    Args:
-        owner: The configuration, for errors.
-        environment: The directory of a virtual environment, or a script to source; None for the virtual
-            environment that the driver runs in, if any; an empty string for none.
-        worker_init: Further shell text.
-        directory: The directory that the job runs in; None for the driver's working directory.
-
-    Raises:
-        ParameterError: A value is not allowed.
+    The environment None is that of the driver, if any; an empty string is no environment.
     """
     text = validate.text(owner, "worker_init", worker_init)
     where = os.getcwd() if directory is None else _path(owner, "directory", directory)
@@ -139,8 +109,6 @@ def _path(owner: str, name: str, value: object) -> str:
 
 def _quoted(path: str) -> str:
     """Quote a path for bash, which still expands ~ and variables in it."""
-    from shlex import quote
-
     if path == "~" or path.startswith("~/"):
         path = f"$HOME{path[1:]}"
     if "$" not in path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABCMeta, abstractmethod
+from shlex import quote
 
 from parsl import validate
 from parsl.common.parameter_names import refuses_unknown_names
@@ -50,11 +51,7 @@ class Launcher(RepresentationMixin, metaclass=ABCMeta):
 
 
 def check_launcher(owner: object, name: str, value: object) -> Launcher:
-    """Check that a parameter is a launcher.
-
-    Raises:
-        BadLauncher: The value is not a launcher.
-    """
+    """Return a parameter that is a launcher, or raise BadLauncher."""
     if not isinstance(value, Launcher):
         raise BadLauncher(value)
     return value
@@ -63,10 +60,7 @@ def check_launcher(owner: object, name: str, value: object) -> Launcher:
 def launch_text(
     launcher: Launcher, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = ""
 ) -> str:
-    """Return the end of a job script: the PATH, and the launcher's text for the command.
-
-    The launcher gets ``script_dir`` only if its method has that parameter. See :class:`Launcher`.
-    """
+    """Return the end of a job script: the PATH, and the launcher's text for the command."""
     if _takes_script_dir(launcher):
         text = launcher(command, tasks_per_node, nodes_per_block, script_dir)
     else:
@@ -76,8 +70,6 @@ def launch_text(
 
 def _path_line() -> str:
     """Return a line that makes the programs of the driver's environment available as a last resort."""
-    from shlex import quote
-
     directory = os.path.dirname(sys.executable or "")
     if not directory or ":" in directory:
         return ""

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 
 from parsl import validate
 from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
 

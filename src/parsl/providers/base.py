@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import logging
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Sequence
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from parsl.vocabulary.job_states import JobStatus
+from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 

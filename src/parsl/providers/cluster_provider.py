@@ -5,27 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from shlex import quote
 
 from parsl import validate
-from parsl.launchers.base import check_launcher, launch_text
+from parsl.common.commands import run_command
+from parsl.launchers.base import Launcher, check_launcher, launch_text
 from parsl.providers.base import ExecutionProvider
+from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.job_script import double_quoted, fill_job_script, left_aligned
-from parsl.providers.batch.lost_submissions import LostSubmissions
 from parsl.providers.batch.parameters import parse_walltime
-from parsl.providers.batch.scheduler import CommandRunner, Scheduler, read_submission
+from parsl.providers.batch.scheduler import CommandRunner, LostSubmissions, Scheduler, read_submission
 from parsl.providers.batch.status_collector import Findings, StatusCollector
 from parsl.providers.batch.submitted_job import SubmittedJob
 from parsl.providers.job_files import JobFiles, open_script_dir, reserve_job_files
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import ScriptPathError, SubmitException
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +31,6 @@ MAX_STATUS_TIMEOUTS = 4
 #: The maximum number of jobs in one cancel command.
 MAX_CANCELLED_AT_ONCE = 500
 
-_STATUS_POLLING_INTERVAL_S = 30
 _MAX_NAME_CHARS = 180
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.+-]")
 
@@ -103,7 +98,6 @@ class ClusterProvider(ExecutionProvider):
         self._configure(label, locals())
 
     def _configure(self, label: str, parameters: Mapping[str, object]) -> None:
-        """Check and keep the parameters of the constructor, and start without jobs."""
         validate.assign(self, parameters)
         self._check_block_limits()
         self._label = label
@@ -120,22 +114,15 @@ class ClusterProvider(ExecutionProvider):
         raise NotImplementedError(f"{type(self).__name__} defines no dialect of its scheduler")
 
     def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
-        """Return the values of the header's own placeholders.
-
-        Args:
-            files: The paths of the job's files.
-            tasks_per_node: How many copies the launcher starts on each node.
-        """
+        """Return the values of the header's own placeholders."""
         return {}
 
     @property
     def status_batch_limit(self) -> int:
-        """How many jobs to query with one command."""
         return self.dialect.batch_size
 
     @property
     def cancel_batch_limit(self) -> int:
-        """How many jobs to cancel with one command."""
         return min(self.dialect.batch_size, MAX_CANCELLED_AT_ONCE)
 
     @property
@@ -144,28 +131,17 @@ class ClusterProvider(ExecutionProvider):
 
     @property
     def status_polling_interval(self) -> int:
-        return _STATUS_POLLING_INTERVAL_S
+        return 30
 
     @property
     def walltime_s(self) -> int:
-        """The time limit of a block, in seconds."""
         return parse_walltime(self, self.walltime, bare=self.walltime_bare_unit, pair=self.walltime_pair_unit)
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> str:
-        """Submit a job, and return as soon as the scheduler has accepted it.
+        """Submit a job, and return its id, as the scheduler prints it, as soon as the job is accepted.
 
-        Args:
-            command: The command line, for bash, to run on the nodes.
-            tasks_per_node: How many copies of the command to start on each node.
-            job_name: The first part of the job's name.
-
-        Returns:
-            The job's id, as the scheduler prints it.
-
-        Raises:
-            ScriptPathError: The job script could not be written, or ``script_dir`` is not set.
-            SubmitException: The scheduler did not accept the job; ``is_permanent`` shows whether another
-                attempt can succeed.
+        If the scheduler does not accept the job, ``is_permanent`` of the SubmitException shows whether
+        another attempt can succeed. The job's name starts with ``job_name``.
         """
         directory = open_script_dir(self.script_dir)
         if "\n" in directory or "\r" in directory:
@@ -213,18 +189,13 @@ class ClusterProvider(ExecutionProvider):
         return any(changed)
 
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
-        """Request the cancellation of jobs, queued or running. Jobs may take a while to end.
-
-        Returns:
-            For each id, whether the scheduler has accepted the request, or the job has already ended.
-        """
+        """Request the cancellation of jobs, which may take a while; True for jobs that have ended, too."""
         waiting = [job_id for job_id in dict.fromkeys(job_ids) if not self._job(job_id).final_status]
         answers = self._scheduler().cancel([str(job_id) for job_id in waiting])
         accepted = dict(zip(waiting, answers, strict=True))
         return [accepted.get(job_id, True) for job_id in job_ids]
 
     def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
-        """Return commands that cancel jobs, for another process to run if this process is killed."""
         ids, limit = list(map(str, job_ids)), self.cancel_batch_limit
         return [
             self.dialect.cancel_command(ids[start : start + limit]) for start in range(0, len(ids), limit)
@@ -240,18 +211,14 @@ class ClusterProvider(ExecutionProvider):
         Returns:
             Exit code, standard output, standard error.
         """
-        from parsl.common.commands import run_command
-
         result = run_command(["/bin/bash", "-c", cmd], self.cmd_timeout if timeout is None else timeout)
         return result.exit_code, result.stdout, result.stderr
 
     def _job_texts(self, files: JobFiles, command: str, tasks_per_node: int) -> dict[str, str]:
-        """Return the texts of a job's files by suffix."""
+        """Return the texts of a job's files by suffix; the last one is submitted."""
         return {".sh": self._script_text(files, command, tasks_per_node)}
 
     def _script_text(self, files: JobFiles, command: str, tasks_per_node: int) -> str:
-        from shlex import quote
-
         launch = launch_text(self.launcher, command, tasks_per_node, self.nodes_per_block, files.directory)
         values: dict[str, str | None] = {
             "name": files.name,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from parsl.common.rundirs import make_directory
 from parsl.vocabulary.provider_errors import ScriptPathError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SCRIPT_MODE = 0o700  # worker_init may contain secrets
 
@@ -17,15 +14,12 @@ _SCRIPT_MODE = 0o700  # worker_init may contain secrets
 class JobFiles:
     """The paths of the files of one job, next to each other in the run directory.
 
-    Args:
-        directory: The absolute path of their directory.
-        name: The job's name in the scheduler, and the stem of all file names.
+    The job's name in the scheduler is the stem of all file names.
     """
 
     def __init__(self, directory: str, name: str) -> None:
         self.directory = directory
         self.name = name
-        #: The common part of all paths.
         self.stem = os.path.join(directory, name)
         self.script_path = f"{self.stem}.sh"
         self.stdout_path = f"{self.stem}.stdout"
@@ -43,11 +37,6 @@ class JobFiles:
         return os.path.exists(self.stdout_path), os.path.exists(self.exit_path)
 
     def write(self, suffix: str, text: str) -> None:
-        """Write one of the files.
-
-        Raises:
-            ScriptPathError: The file cannot be written.
-        """
         path = self.stem + suffix
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _SCRIPT_MODE)
@@ -58,11 +47,7 @@ class JobFiles:
 
 
 def open_script_dir(script_dir: str | None) -> str:
-    """Make the directory for job scripts if it is missing, and return its absolute path.
-
-    Raises:
-        ScriptPathError: The directory is not set, or cannot be made.
-    """
+    """Make the directory for job scripts if it is missing, and return its absolute path."""
     if script_dir is None:
         raise ScriptPathError(
             "(nowhere)",
@@ -78,16 +63,7 @@ def open_script_dir(script_dir: str | None) -> str:
 
 
 def reserve_job_files(directory: str, name: str, numbers: Iterator[int]) -> JobFiles:
-    """Reserve a name that is free by making an empty script of that name.
-
-    Args:
-        directory: The directory of the files.
-        name: The first part of the name.
-        numbers: Candidates for the second part.
-
-    Raises:
-        ScriptPathError: The script cannot be made.
-    """
+    """Reserve the first free name with one of the numbers, by making an empty script of that name."""
     for number in numbers:
         files = JobFiles(directory, f"{name}.{number}")
         try:

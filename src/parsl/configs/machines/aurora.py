@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 from parsl.configs.alcf import pbs_provider
@@ -9,8 +10,6 @@ from parsl.configs.composing import compose_config, mpi_executor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from os import PathLike
-
     from parsl.config import Config
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.launchers import MpiExecLauncher

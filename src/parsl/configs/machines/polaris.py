@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 from parsl.configs.alcf import pbs_provider
@@ -9,8 +10,6 @@ from parsl.configs.composing import compose_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from os import PathLike
-
     from parsl.config import Config
 
 #: Hardware threads of a node.
@@ -39,25 +38,8 @@ def polaris(
 ) -> Config:
     """Configure an ensemble of tasks of one GPU each, in PBS jobs.
 
-    The driver runs on a login node. Each node runs four workers, bound to the CPUs near their GPUs.
-
-    Args:
-        account: The project to charge.
-        queue: The queue to submit to.
-        nodes_per_block: Nodes of one job.
-        max_blocks: The maximum number of jobs at a time.
-        min_blocks: The number of jobs to keep when there are no tasks.
-        walltime: The time limit of a job.
-        filesystems: The file systems that jobs need, separated by colons.
-        environment: The virtual environment to activate in a job: its directory, or a script to source;
-            None for the driver's own.
-        worker_init: Further shell text to run first in a job, before the environment is activated.
-        directory: The directory that jobs run in; None for the driver's working directory.
-        scheduler_options: Further ``#PBS`` lines.
-        prefetch_capacity: Tasks that a node holds in addition to one for each worker.
-        label: The executor's label, by which apps select it.
-        config_options: Further options of Config; ``retries`` defaults to 1, as the end of a job
-            interrupts tasks.
+    The driver runs on a login node. Each node runs four workers, bound to the CPUs near their GPUs. The
+    parameters are those of :func:`aurora_tiles`.
 
     Raises:
         ParameterError: A value is not allowed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from parsl import validate
@@ -9,9 +11,6 @@ from parsl.configs.composing import compose_config, job_options, mpi_executor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from os import PathLike
-
     from parsl.config import Config
     from parsl.providers.slurm.slurm import SlurmProvider
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -11,8 +12,6 @@ from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from parsl.common.commands import CommandResult
 
 _SHOWN_CHARS = 500
@@ -25,8 +24,7 @@ class UnreadableAnswer(ValueError):
 class JobRecord(NamedTuple):
     """What a scheduler reports about one job."""
 
-    #: The job, in the short form of its id.
-    job_id: str
+    job_id: str  #: in its short form
     state: JobState
     #: The scheduler's own words.
     message: str | None = None
@@ -37,7 +35,6 @@ class JobRecord(NamedTuple):
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has ended."""
         return self.state in TERMINAL_STATES
 
 
@@ -50,16 +47,13 @@ class AnswerKind(Enum):
 
 
 class Answer(NamedTuple):
-    """The meaning of the output of one status command."""
+    """The meaning of the output of one status command. All jobs are in the short form of their ids."""
 
     kind: AnswerKind
-    #: By short job id.
     records: Mapping[str, JobRecord] = {}
-    #: The short ids of jobs that the scheduler explicitly does not know. Jobs that the answer merely omits
-    #: are not among them.
+    #: Jobs that the scheduler explicitly does not know, not those that the answer merely omits.
     unknown: frozenset[str] = frozenset()
-    #: Why the answer is not usable.
-    problem: str | None = None
+    problem: str | None = None  #: why the answer is not usable
 
 
 class StatusQuery(metaclass=ABCMeta):
@@ -70,15 +64,11 @@ class StatusQuery(metaclass=ABCMeta):
 
     @abstractmethod
     def command(self, job_ids: Sequence[str]) -> list[str]:
-        """Return the command that queries jobs."""
+        """Return the command that queries these jobs."""
 
     @abstractmethod
     def parse(self, result: CommandResult) -> Answer:
-        """Return the meaning of the command's output.
-
-        Raises:
-            UnreadableAnswer: The output does not have the expected form.
-        """
+        """Return the meaning of the command's output; raise UnreadableAnswer if it has another form."""
 
     def read(self, result: CommandResult) -> Answer:
         """Return the meaning of a command's result, whatever the command has written."""
@@ -93,7 +83,7 @@ class StatusQuery(metaclass=ABCMeta):
 
 
 def usable(records: Iterable[JobRecord], unknown: Iterable[str] = ()) -> Answer:
-    """Return a usable answer."""
+    """Return an answer with records, and with jobs that the scheduler does not know."""
     by_id = {record.job_id: record for record in records}
     return Answer(AnswerKind.USABLE, by_id, frozenset(unknown) - by_id.keys())
 

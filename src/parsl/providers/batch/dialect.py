@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.common.commands import CommandResult
-    from parsl.providers.batch.answers import JobRecord, StatusQuery
+from parsl.common.commands import CommandResult
+from parsl.providers.batch.answers import JobRecord, StatusQuery
 
 
 class Dialect(metaclass=ABCMeta):
@@ -49,11 +46,10 @@ class Dialect(metaclass=ABCMeta):
     feasibility_query: StatusQuery | None = None
 
     @abstractmethod
-    def submit_command(self, path: str) -> list[str]:
-        """Return the command that submits the file at ``path``."""
+    def submit_command(self, path: str) -> list[str]: ...
 
     def submit_stdin(self, text: str) -> str | None:
-        """Return the standard input of the submit command, given the text of the file."""
+        """Return the standard input of the submit command, given the text of the submitted file."""
         return None
 
     @abstractmethod
@@ -61,20 +57,18 @@ class Dialect(metaclass=ABCMeta):
         """Return the id of the new job from the output of the submit command; None if there is none."""
 
     @abstractmethod
-    def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
-        """Return the command that cancels jobs."""
+    def cancel_command(self, job_ids: Sequence[str]) -> list[str]: ...
 
     def needs_detail(self, record: JobRecord) -> bool:
-        """Return whether to query further information about a job."""
         return False
 
-    def find_command(self, name: str) -> list[str] | None:
-        """Return the command that finds unfinished jobs by name; None if the scheduler has none."""
-        return None
+    @abstractmethod
+    def find_command(self, name: str) -> list[str]:
+        """Return the command that finds unfinished jobs by name."""
 
+    @abstractmethod
     def read_found(self, name: str, result: CommandResult) -> list[str] | None:
         """Return the ids of the jobs found by :meth:`find_command`; None if the result is no answer."""
-        return None
 
     def short_id(self, job_id: str) -> str:
         """Return the part of a job's id that all forms of the id share."""

@@ -18,9 +18,7 @@ _MAX_DAYS = 10_000
 def one_word(owner: object, name: str, value: object) -> str | None:
     """Check the name of a queue, an account and the like: a string without blanks, or None.
 
-    Raises:
-        ParameterError: The value is something else. An empty string is refused, too: schedulers treat it
-            as an omitted value or as an account of that name.
+    An empty string is refused: schedulers treat it as an omitted value or as an account of that name.
     """
     text = validate.text(owner, name, value, optional=True, allow_empty=False, one_line=True)
     if text is not None and any(char.isspace() for char in text):
@@ -29,11 +27,7 @@ def one_word(owner: object, name: str, value: object) -> str | None:
 
 
 def one_line(owner: object, name: str, value: object) -> str | None:
-    """Check a value that may contain blanks, such as a constraint, or None.
-
-    Raises:
-        ParameterError: The value is empty, has several lines, or is not a string.
-    """
+    """Check a value that may contain blanks, such as a constraint, or None."""
     text = validate.text(owner, name, value, optional=True, allow_empty=False, one_line=True)
     if text is not None and not text.strip():
         validate.wrong_value(owner, name, value, "a non-empty one-line string, or None")
@@ -41,23 +35,11 @@ def one_line(owner: object, name: str, value: object) -> str | None:
 
 
 def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: str = "minute") -> int:
-    """Return a walltime in seconds.
+    """Return a walltime in seconds, at least 1; a fraction is rounded up.
 
     All schedulers accept ``HH:MM:SS``, ``D-HH``, ``D-HH:MM``, ``D-HH:MM:SS`` and ``D:HH:MM:SS``. The
-    meaning of a single number, and of a pair of numbers, depends on the scheduler.
-
-    Args:
-        owner: The provider, for errors.
-        value: Text, or a number of ``bare`` units.
-        bare: The unit of a single number: ``"second"`` or ``"minute"``.
-        pair: The unit of the first number of a pair: ``"minute"`` or ``"hour"``; the second number counts
-            the next smaller unit.
-
-    Returns:
-        Seconds, at least 1; a fraction is rounded up.
-
-    Raises:
-        ParameterError: The value has none of these forms, or is not above zero.
+    scheduler decides the unit of a single number (``bare``: second or minute) and that of the first of a
+    pair of numbers (``pair``: minute or hour).
     """
     expected = f"a time above zero, as HH:MM:SS, D-HH:MM:SS or a number of {bare}s"
     if isinstance(value, int) and not isinstance(value, bool):

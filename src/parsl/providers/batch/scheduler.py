@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from collections.abc import Sequence
 
+from parsl.common.commands import CommandNotStarted, CommandResult, run_command
 from parsl.providers.batch.answers import complaint
+from parsl.providers.batch.dialect import Dialect
 from parsl.vocabulary.provider_errors import SubmitException
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.common.commands import CommandResult
-    from parsl.providers.batch.dialect import Dialect
 
 logger = logging.getLogger(__name__)
 
+#: After how many unusable answers from a scheduler that does answer a submission is forgotten, so that
+#: further submissions are possible.
+MAX_USELESS_ANSWERS = 3
 _LOGGED_WORDS = 8
 
 
@@ -28,32 +28,17 @@ class CommandRunner:
     """Runs programs and reads the clock. Tests replace it to simulate a scheduler."""
 
     def now_s(self) -> float:
-        """Return a monotonic time, in seconds."""
         return time.monotonic()
 
     def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
-        """Run a program.
-
-        Raises:
-            CommandNotStarted: The program does not exist or cannot be started.
-        """
-        from parsl.common.commands import run_command
-
+        """Run a program, or raise CommandNotStarted."""
         result = run_command(command, timeout_s, stdin_text=stdin_text)
         logger.debug("%s ended with exit code %d", command[:_LOGGED_WORDS], result.exit_code)
         return result
 
 
 class Scheduler:
-    """A scheduler as a provider uses it: its dialect, and how long its commands may take.
-
-    Args:
-        provider_name: The class of the provider, for messages.
-        dialect: The scheduler's commands.
-        runner: Runs the commands.
-        timeout_s: How long a command may take, in seconds.
-        cancel_batch_size: How many jobs to cancel with one command.
-    """
+    """A scheduler as a provider uses it: its dialect, and how long its commands may take."""
 
     def __init__(
         self,
@@ -69,26 +54,11 @@ class Scheduler:
         self._timeout_s = timeout_s
         self._cancel_batch_size = cancel_batch_size
 
-    def __repr__(self) -> str:
-        return f"<Scheduler {type(self.dialect).__name__} of {self.provider_name}>"
-
     def run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
-        """Run one of the scheduler's commands."""
         return self.runner.run(command, self._timeout_s, stdin_text)
 
     def submit(self, job_name: str, path: str, text: str) -> CommandResult:
-        """Run the submit command; :func:`read_submission` reads its result.
-
-        Args:
-            job_name: The job's name, for errors.
-            path: The file to submit.
-            text: The text of the file.
-
-        Raises:
-            SubmitException: The command cannot be run.
-        """
-        from parsl.common.commands import CommandNotStarted
-
+        """Submit the file at ``path``, which contains ``text``; :func:`read_submission` reads the result."""
         command = self.dialect.submit_command(path)
         try:
             return self.run(command, self.dialect.submit_stdin(text))
@@ -107,8 +77,6 @@ class Scheduler:
         return accepted + [False] * (len(job_ids) - len(accepted))
 
     def _cancel(self, job_ids: Sequence[str]) -> list[bool] | None:
-        from parsl.common.commands import CommandNotStarted
-
         try:
             result = self.run(self.dialect.cancel_command(job_ids))
         except CommandNotStarted as error:
@@ -125,23 +93,14 @@ class Scheduler:
 
 
 class StatusCommands:
-    """Runs status commands until a deadline."""
+    """Runs status commands until a deadline, on the clock of the scheduler's runner."""
 
     def __init__(self, scheduler: Scheduler, ends_s: float) -> None:
         self._scheduler = scheduler
         self._ends_s = ends_s
 
-    def __repr__(self) -> str:
-        return f"<StatusCommands of {self._scheduler!r}>"
-
     def run(self, command: list[str]) -> CommandResult:
-        """Run a command.
-
-        Raises:
-            NoAnswer: The deadline has passed, or the command cannot be run.
-        """
-        from parsl.common.commands import CommandNotStarted
-
+        """Run a command; raise NoAnswer after the deadline, or if the command cannot be run."""
         if self._scheduler.runner.now_s() > self._ends_s:
             raise NoAnswer(f"{command[0]} is slow: the remaining jobs are queried the next time")
         try:
@@ -152,17 +111,52 @@ class StatusCommands:
             ) from error
 
 
-def read_submission(dialect: Dialect, job_name: str, result: CommandResult) -> str:
-    """Return the id of a submitted job.
+class LostSubmissions:
+    """Remembers submissions of unknown result, and cancels the jobs that they have made.
 
-    Args:
-        dialect: The scheduler's commands.
-        job_name: The job's name, for errors.
-        result: The result of the submit command.
-
-    Raises:
-        SubmitException: The command has not submitted a job, or has not printed the job's id.
+    A submit command that is killed because it takes too long may already have submitted its job. If the
+    provider submitted again, one job too many would run. So the provider first finds such jobs by their
+    names, which are unique, and cancels them.
     """
+
+    def __init__(self) -> None:
+        #: The number of useless answers by job name.
+        self._names: dict[str, int] = {}
+
+    def add(self, name: str) -> None:
+        self._names[name] = 0
+
+    def resolve(self, scheduler: Scheduler) -> str | None:
+        """Find and cancel the jobs; return why a submission is still unresolved, or None."""
+        for name in list(self._names):
+            try:
+                problem = self._resolve(scheduler, name)
+            except CommandNotStarted as error:
+                return str(error)
+            if problem is not None:
+                return problem
+            del self._names[name]
+        return None
+
+    def _resolve(self, scheduler: Scheduler, name: str) -> str | None:
+        command = scheduler.dialect.find_command(name)
+        result = scheduler.run(command)
+        job_ids = scheduler.dialect.read_found(name, result)
+        if job_ids is None and not self._is_useless(scheduler.dialect.unreachable, name, result):
+            return f"{command[0]} does not show whether there is a job {name}"
+        if job_ids and not all(scheduler.cancel(job_ids)):
+            return f"the job {name} could not be cancelled"
+        logger.warning("The result of submitting %s was lost; the jobs it had made: %s", name, job_ids)
+        return None
+
+    def _is_useless(self, unreachable: str, name: str, result: CommandResult) -> bool:
+        if not result.timed_out and not re.search(unreachable, result.stderr, re.IGNORECASE):
+            self._names[name] += 1
+        return self._names[name] >= MAX_USELESS_ANSWERS
+
+
+def read_submission(dialect: Dialect, job_name: str, result: CommandResult) -> str:
+    """Return the id of a submitted job, or raise SubmitException for the result of the submit command."""
     if result.exit_code == 0 and (job_id := dialect.read_job_id(result.stdout)) is not None:
         return job_id
     program = result.command[0]

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
-from parsl.providers.batch.answers import AnswerKind
-from parsl.providers.batch.scheduler import NoAnswer
+from parsl.providers.batch.answers import Answer, AnswerKind, JobRecord, StatusQuery
+from parsl.providers.batch.dialect import Dialect
+from parsl.providers.batch.scheduler import NoAnswer, StatusCommands
 from parsl.vocabulary.job_states import JobState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from collections.abc import Set as AbstractSet
-
-    from parsl.providers.batch.answers import Answer, JobRecord, StatusQuery
-    from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.batch.scheduler import StatusCommands
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +30,6 @@ class Findings:
         #: Why the results may be incomplete.
         self.problem: str | None = None
 
-    def __repr__(self) -> str:
-        return f"<Findings {len(self.records)} records, {len(self.gone)} gone, {self.problem}>"
-
 
 class LeastRecentFirst:
     """Sorts jobs so that those queried the longest time ago come first, separately for each purpose.
@@ -49,9 +40,6 @@ class LeastRecentFirst:
     def __init__(self) -> None:
         self._round = 0
         self._last_round: dict[tuple[str, str], int] = {}
-
-    def __repr__(self) -> str:
-        return f"<LeastRecentFirst round={self._round} queried={len(self._last_round)}>"
 
     def start_round(self, job_ids: Iterable[str]) -> None:
         """Start a new round, and forget all other jobs."""
@@ -64,7 +52,6 @@ class LeastRecentFirst:
         return sorted(job_ids, key=lambda job_id: self._last_round.get((purpose, job_id), 0))
 
     def mark(self, purpose: str, job_ids: Iterable[str]) -> None:
-        """Note that these jobs are queried in this round."""
         self._last_round.update({(purpose, job_id): self._round for job_id in job_ids})
 
 
@@ -75,9 +62,6 @@ class StatusCollector:
     jobs that the answers omit, and a form that answers more becomes the first one. Jobs that the scheduler
     does not know are queried one by one before that answer is trusted. Jobs for which no time is left
     come first in the next collection.
-
-    Args:
-        dialect: The scheduler's commands.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -85,17 +69,8 @@ class StatusCollector:
         self._queries = list(dialect.status_queries)
         self._order = LeastRecentFirst()
 
-    def __repr__(self) -> str:
-        return f"<StatusCollector {type(self._dialect).__name__}, {len(self._queries)} queries>"
-
     def collect(self, commands: StatusCommands, job_ids: Sequence[str], batch_size: int) -> Findings:
-        """Query jobs.
-
-        Args:
-            commands: Runs the commands.
-            job_ids: The jobs, in the form in which the scheduler printed their ids.
-            batch_size: How many jobs to query with one command.
-        """
+        """Query jobs, given as the scheduler printed their ids, with commands of ``batch_size`` jobs each."""
         collection = _Collection(self._dialect, self._order, commands, job_ids, batch_size)
         self._order.start_round(job_ids)
         try:
@@ -116,7 +91,7 @@ class StatusCollector:
             if collection.query(query, omitted, "status") and query is not self._queries[0]:
                 self._queries.remove(query)
                 self._queries.insert(0, query)
-                logger.debug("%r now starts with %s", self, query.command(["ID"]))
+                logger.debug("The first query is now %s", query.command(["ID"]))
 
     def _query_history(self, collection: _Collection) -> None:
         query, size = self._dialect.history_query, self._dialect.history_batch_size
@@ -132,7 +107,7 @@ class StatusCollector:
     def _query_one_by_one(self, collection: _Collection) -> None:
         query = self._dialect.existence_query or self._queries[0]
         for job_id in self._order.sort("existence", collection.unsettled())[:MAX_SINGLE_QUERIES]:
-            collection.query_single(query, job_id)
+            collection.query(query, [job_id], "existence")
 
     def _query_details(self, collection: _Collection) -> None:
         query = self._dialect.detail_query
@@ -206,21 +181,11 @@ class _Collection:
                 break  # the same form of query about other jobs would get no answer either
             for short_id, record in answer.records.items():
                 if short_id in self._ids and (record.terminal or not only_ended):
-                    self._note(short_id, record)
                     has_records = True
+                    if record.state is not JobState.UNKNOWN or short_id not in self.findings.records:
+                        self.findings.records[short_id] = record
             self._note_unknown(answer, batch)
         return has_records
-
-    def query_single(self, query: StatusQuery, job_id: str) -> None:
-        answer = self._run(query, [job_id], "existence")
-        short_id = self._dialect.short_id(job_id)
-        if short_id in answer.records:
-            self.findings.records[short_id] = answer.records[short_id]
-        self._note_unknown(answer, [job_id])
-
-    def _note(self, short_id: str, record: JobRecord) -> None:
-        if record.state is not JobState.UNKNOWN or short_id not in self.findings.records:
-            self.findings.records[short_id] = record
 
     def _note_unknown(self, answer: Answer, batch: Sequence[str]) -> None:
         unknown = answer.unknown & self._ids.keys()

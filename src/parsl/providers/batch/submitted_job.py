@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 
+from parsl.providers.batch.answers import JobRecord
+from parsl.providers.job_files import JobFiles
 from parsl.vocabulary.job_states import JobState, JobStatus
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.providers.batch.answers import JobRecord
-    from parsl.providers.job_files import JobFiles
 
 #: A scheduler may not know a job that it has accepted more recently than this, in seconds.
 FRESH_S = 5.0
@@ -18,20 +15,13 @@ UNSEEN_END_S = 10.0
 
 
 class SubmittedJob:
-    """One job: its files, and its final status once it has ended.
-
-    Args:
-        job_id: The job's id, as the scheduler prints it.
-        files: The job's files; None for a job that another provider has submitted.
-        submitted_s: When the provider submitted the job, on its own clock.
-    """
+    """One job: its files, and its final status once it has ended. Times are on the provider's clock."""
 
     def __init__(
         self, job_id: object, files: JobFiles | None = None, submitted_s: float = float("-inf")
     ) -> None:
         self.job_id = job_id
-        self.files = files
-        #: The status of a job that has ended.
+        self.files = files  #: None for a job that another provider has submitted
         self.final_status: JobStatus | None = None
         self._submitted_s = submitted_s
         self._unknown_since_s: float | None = None
@@ -48,7 +38,6 @@ class SubmittedJob:
         return self._progress != before
 
     def record_status(self, record: JobRecord) -> JobStatus:
-        """Return the status for the scheduler's record of the job."""
         self._unknown_since_s = None
         status = self._status(record.state, record.message, record.exit_code)
         status.can_never_run = record.can_never_run
@@ -59,11 +48,6 @@ class SubmittedJob:
 
         The job is MISSING only if the scheduler has not known it for some time, as schedulers may not know
         jobs that they have just accepted, or that have just ended.
-
-        Args:
-            now_s: The time on the provider's clock.
-            forgetful_s: How long this scheduler may not know a job that exists, in seconds.
-            problem: Why the scheduler's answers may be incomplete.
         """
         if now_s - self._submitted_s < FRESH_S:
             return JobStatus(JobState.UNKNOWN, message=problem)

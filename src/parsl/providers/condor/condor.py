@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
+from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
 from parsl.providers.batch.job_script import fill_template, template_next_to
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.condor.dialect import CondorDialect
+from parsl.providers.job_files import JobFiles
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from parsl.launchers.base import Launcher
-    from parsl.providers.job_files import JobFiles
-
-_DEFAULT_LAUNCHER = SingleNodeLauncher()
 _MB_PER_GB = 1024
 
 
@@ -89,7 +85,7 @@ class CondorProvider(RepresentationMixin, ClusterProvider):
         transfer_input_files: Sequence[str] = (),
         walltime: str = "00:10:00",
         worker_init: str = "",
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = SingleNodeLauncher(),
         requirements: str = "",
         cmd_timeout: float = 60,
         cmd_chunk_size: int = 100,

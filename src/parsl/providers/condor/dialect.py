@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
+from parsl.common.commands import CommandResult
 from parsl.providers.batch.answers import (
+    Answer,
     JobRecord,
     StatusQuery,
     UnreadableAnswer,
@@ -15,13 +18,6 @@ from parsl.providers.batch.answers import (
 )
 from parsl.providers.batch.dialect import Dialect
 from parsl.vocabulary.job_states import JobState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from parsl.common.commands import CommandResult
-    from parsl.providers.batch.answers import Answer
 
 _UNREACHABLE = (
     r"can't find address of (?:local )?schedd|failed to (?:connect|fetch ads)|unable to connect|"
@@ -105,7 +101,7 @@ class CondorDialect(Dialect):
         match = _SUBMITTED.search(stdout)
         return f"{match['id']}.0" if match else None
 
-    def find_command(self, name: str) -> list[str] | None:
+    def find_command(self, name: str) -> list[str]:
         return ["condor_q", "-constraint", f'JobBatchName == "{name}"', *_FORMAT]
 
     def read_found(self, name: str, result: CommandResult) -> list[str] | None:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
+from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
 from parsl.providers.batch.job_script import template_next_to
 from parsl.providers.batch.parameters import format_walltime, one_word
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.grid_engine.dialect import GridEngineDialect
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from parsl.launchers.base import Launcher
-    from parsl.providers.job_files import JobFiles
+from parsl.providers.job_files import JobFiles
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_LAUNCHER = SingleNodeLauncher()
 _PARALLEL_ENVIRONMENT = re.compile(r"^#\$.*\s-pe\s", re.MULTILINE)
 
 
@@ -62,7 +57,7 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
         walltime: str = "00:10:00",
         scheduler_options: str = "",
         worker_init: str = "",
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = SingleNodeLauncher(),
         cmd_timeout: float = 60,
         queue: str | None = None,
     ) -> None:

@@ -15,8 +15,7 @@ logger = logging.getLogger(__name__)
 _TERM_GRACE_S = 1.0
 _KILL_GRACE_S = 0.8
 _SHELL = "/bin/bash"
-_OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-_OUTPUT_MODE = 0o644
+_OUTPUT = (os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 #: Signals that the driver may ignore or block. A job starts with their default actions.
 _RESET_SIGNALS = (
     signal.SIGHUP,
@@ -32,15 +31,10 @@ _RESET_SIGNALS = (
 
 
 class LocalJob:
-    """A shell script that runs as the leader of its own session.
+    """A shell script that runs as a child of this process and as the leader of its own session.
 
     Any thread may call any method. The lock covers both checking the process and reaping it: as long as the
     job is not marked as ended, the process id cannot belong to another process.
-
-    Args:
-        pid: The process, a child of this one.
-        stdout_path: The file of its standard output.
-        stderr_path: The file of its standard error.
     """
 
     def __init__(self, pid: int, stdout_path: str, stderr_path: str) -> None:
@@ -64,7 +58,6 @@ class LocalJob:
             return self._has_ended
 
     def wait(self) -> None:
-        """Wait until the script has ended."""
         try:
             # The process stays a zombie until it is reaped under the lock.
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
@@ -98,9 +91,14 @@ class LocalJob:
             state = JobState.RUNNING
         elif self._exit_code == 0:
             state = JobState.COMPLETED
+        elif self._exit_code is None:
+            state = JobState.FAILED
+            message = (
+                "another part of this program, which waits for all child processes, has taken its exit code"
+            )
         else:
             state = JobState.FAILED
-            message = _failure_message(self._exit_code)
+            message = f"the job script ended with exit code {self._exit_code}"
         return JobStatus(state, message, self._exit_code, self.stdout_path, self.stderr_path)
 
     def _reap(self) -> None:
@@ -116,28 +114,18 @@ class LocalJob:
 
 
 def start_job(script_path: str, stdout_path: str, stderr_path: str) -> LocalJob:
-    """Start a script, detached from the terminal and the signals of this process.
-
-    Raises:
-        OSError: The script cannot be started, or its output files cannot be opened.
-    """
+    """Start a script, detached from the terminal and the signals of this process, or raise OSError."""
     pid = os.posix_spawn(
         _SHELL,
         [_SHELL, script_path],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, stdout_path, _OUTPUT_FLAGS, _OUTPUT_MODE),
-            (os.POSIX_SPAWN_OPEN, 2, stderr_path, _OUTPUT_FLAGS, _OUTPUT_MODE),
+            (os.POSIX_SPAWN_OPEN, 1, stdout_path, *_OUTPUT),
+            (os.POSIX_SPAWN_OPEN, 2, stderr_path, *_OUTPUT),
         ],
         setsid=True,
         setsigmask=(),
         setsigdef=_RESET_SIGNALS,
     )
     return LocalJob(pid, stdout_path, stderr_path)
-
-
-def _failure_message(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "another part of this program, which waits for all child processes, has taken its exit code"
-    return f"the job script ended with exit code {exit_code}"

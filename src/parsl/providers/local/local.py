@@ -7,11 +7,12 @@ import logging
 import re
 import shlex
 import threading
+from collections.abc import Sequence
 from itertools import count
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
-from parsl.launchers.base import check_launcher, launch_text
+from parsl.launchers.base import Launcher, check_launcher, launch_text
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import ExecutionProvider, accepts_retired_provider_arguments
 from parsl.providers.job_files import open_script_dir, reserve_job_files
@@ -19,15 +20,8 @@ from parsl.providers.local.job import LocalJob, start_job
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import SubmitException
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.launchers.base import Launcher
-
 logger = logging.getLogger(__name__)
 
-_DEFAULT_LAUNCHER = SingleNodeLauncher()
 #: Errors that may pass: too many processes or open files, or too little memory.
 _TRANSIENT_ERRORS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
@@ -66,7 +60,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
     def __init__(
         self,
         nodes_per_block: int = 1,
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = SingleNodeLauncher(),
         init_blocks: int = 1,
         min_blocks: int = 0,
         max_blocks: int = 1,
@@ -88,19 +82,10 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         return 5
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.localprovider") -> str:
-        """Start a job, and return without waiting.
+        """Start a job, and return the process id of its script, as text, without waiting.
 
-        Args:
-            command: The command line, for bash, to run.
-            tasks_per_node: How many copies the launcher starts on each node.
-            job_name: The first part of the names of the script and the output files.
-
-        Returns:
-            The process id of the script, as text, with a prefix if an earlier job had the same id.
-
-        Raises:
-            ScriptPathError: The script could not be written, or ``script_dir`` is not set.
-            SubmitException: The script could not be started.
+        The id has a prefix if an earlier job had the same one. The names of the script and the output
+        files start with ``job_name``.
         """
         directory = open_script_dir(self.script_dir)
         launch = launch_text(self.launcher, command, tasks_per_node, self.nodes_per_block, directory)
@@ -130,10 +115,8 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         """End jobs with all their processes, including those that ended jobs have left behind.
 
         The processes have a second to end after SIGTERM; then they are killed. This method waits until
-        they have ended, which takes less than two seconds for all jobs together.
-
-        Returns:
-            For each id, whether it is of a job of this provider.
+        they have ended, which takes less than two seconds for all jobs together. It returns, for each id,
+        whether it is of a job of this provider.
         """
         _cancel_together([self._jobs[job_id] for job_id in dict.fromkeys(job_ids) if job_id in self._jobs])
         return [job_id in self._jobs for job_id in job_ids]

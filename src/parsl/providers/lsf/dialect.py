@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from parsl.common.commands import CommandResult
 from parsl.providers.batch.answers import (
+    Answer,
     JobRecord,
     StatusQuery,
     complaint,
@@ -15,13 +18,6 @@ from parsl.providers.batch.answers import (
 )
 from parsl.providers.batch.dialect import Dialect
 from parsl.vocabulary.job_states import JobState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.common.commands import CommandResult
-    from parsl.providers.batch.answers import Answer
 
 _UNREACHABLE = (
     r"LSF is down|batch daemon not responding|failed in an LSF library call|"
@@ -107,7 +103,7 @@ class LSFDialect(Dialect):
         match = _SUBMITTED.search(stdout)
         return match["id"] if match else None
 
-    def find_command(self, name: str) -> list[str] | None:
+    def find_command(self, name: str) -> list[str]:
         return ["bjobs", "-noheader", "-o", "jobid", "-J", name]
 
     def read_found(self, name: str, result: CommandResult) -> list[str] | None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
+from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
+from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.job_script import template_next_to
 from parsl.providers.batch.parameters import format_minutes, one_word
 from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.job_files import JobFiles
 from parsl.providers.lsf.dialect import LSFDialect
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.job_files import JobFiles
-
-_DEFAULT_LAUNCHER = SingleNodeLauncher()
 
 
 class LSFProvider(ClusterProvider, RepresentationMixin):
@@ -75,7 +70,7 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
         cmd_timeout: float = 120,
         bsub_redirection: bool = False,
         request_by_nodes: bool = True,
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = SingleNodeLauncher(),
     ) -> None:
         self._configure("LSF", locals())
         if not self.request_by_nodes:

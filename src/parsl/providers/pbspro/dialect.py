@@ -8,22 +8,18 @@ The two forms for people have no such faults, but do not quote values either.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from parsl.providers.batch.answers import UnreadableAnswer, complete_lines
 from parsl.providers.torque.dialect import (
     RECORD_START,
+    Jobs,
     Qstat,
     TorqueDialect,
     complete_jobs,
     is_complete,
     keep_attribute,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from parsl.providers.torque.dialect import Jobs
 
 _DELIMITER = "|"
 _DSV_ATTRIBUTE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)

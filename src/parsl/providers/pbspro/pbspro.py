@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from parsl import validate
+from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
 from parsl.providers.pbspro.dialect import PBSProDialect
 from parsl.providers.torque.torque import TorqueProvider
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.launchers.base import Launcher
-
-_DEFAULT_LAUNCHER = SingleNodeLauncher()
 
 
 def _check_select_options(owner: object, name: str, value: object) -> str:
@@ -60,7 +55,7 @@ class PBSProProvider(TorqueProvider):
         min_blocks: int = 0,
         max_blocks: int = 1,
         parallelism: float = 1,
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = SingleNodeLauncher(),
         walltime: str = "00:20:00",
         cmd_timeout: float = 120,
     ) -> None:

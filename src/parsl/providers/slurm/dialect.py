@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from parsl.providers.batch.answers import JobRecord, StatusQuery, complaint, complete_lines, unusable, usable
+from parsl.common.commands import CommandResult
+from parsl.providers.batch.answers import (
+    Answer,
+    JobRecord,
+    StatusQuery,
+    complaint,
+    complete_lines,
+    unusable,
+    usable,
+)
 from parsl.providers.batch.dialect import Dialect
 from parsl.vocabulary.job_states import JobState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.common.commands import CommandResult
-    from parsl.providers.batch.answers import Answer
 
 _UNREACHABLE = (
     r"unable to contact slurm controller|socket timed out|connect failure|connection refused|"
@@ -119,7 +122,7 @@ class SlurmDialect(Dialect):
     def needs_detail(self, record: JobRecord) -> bool:
         return record.state is JobState.FAILED and record.exit_code is None
 
-    def find_command(self, name: str) -> list[str] | None:
+    def find_command(self, name: str) -> list[str]:
         return ["squeue", *self._clusters, "--noheader", "--format=%i", f"--name={name}"]
 
     def read_found(self, name: str, result: CommandResult) -> list[str] | None:

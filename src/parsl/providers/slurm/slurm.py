@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
+from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
+from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.job_script import double_quoted, template_next_to
 from parsl.providers.batch.parameters import format_walltime, one_line, one_word
 from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.job_files import JobFiles
 from parsl.providers.slurm.dialect import SlurmDialect
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from parsl.launchers.base import Launcher
-    from parsl.providers.batch.dialect import Dialect
-    from parsl.providers.job_files import JobFiles
-
-_DEFAULT_LAUNCHER = SingleNodeLauncher()
 
 
 def _check_job_id_pattern(owner: object, name: str, value: object) -> str:
@@ -105,7 +99,7 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
         cmd_timeout: float = 10,
         status_batch_size: int = 50,
         exclusive: bool = True,
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = SingleNodeLauncher(),
     ) -> None:
         self._configure("slurm", locals())
         self._dialect = SlurmDialect(self.regex_job_id, self.clusters)

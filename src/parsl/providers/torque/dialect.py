@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from parsl.common.commands import CommandResult
 from parsl.providers.batch.answers import (
+    Answer,
     JobRecord,
     StatusQuery,
     UnreadableAnswer,
@@ -18,16 +22,8 @@ from parsl.providers.batch.answers import (
 from parsl.providers.batch.dialect import Dialect
 from parsl.vocabulary.job_states import JobState
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from parsl.common.commands import CommandResult
-    from parsl.providers.batch.answers import Answer
-
-    #: Jobs with their attributes.
-    Jobs = list[tuple[str, dict[str, Any]]]
+#: Jobs with their attributes.
+Jobs = list[tuple[str, dict[str, Any]]]
 
 _UNREACHABLE = (
     r"cannot connect to (?:specified )?server|couldn't connect|connection refused|"
@@ -166,7 +162,7 @@ class TorqueDialect(Dialect):
                 return line.strip()
         return None
 
-    def find_command(self, name: str) -> list[str] | None:
+    def find_command(self, name: str) -> list[str]:
         return self.listing.command(())
 
     def read_found(self, name: str, result: CommandResult) -> list[str] | None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
+from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import AprunLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
 from parsl.providers.batch.job_script import template_next_to
 from parsl.providers.batch.parameters import format_walltime, one_word
 from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.job_files import JobFiles
 from parsl.providers.torque.dialect import TorqueDialect
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from parsl.launchers.base import Launcher
-    from parsl.providers.job_files import JobFiles
-
-_DEFAULT_LAUNCHER = AprunLauncher()
 
 
 class TorqueProvider(ClusterProvider, RepresentationMixin):
@@ -56,7 +51,7 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
         min_blocks: int = 0,
         max_blocks: int = 1,
         parallelism: float = 1,
-        launcher: Launcher = _DEFAULT_LAUNCHER,
+        launcher: Launcher = AprunLauncher(),
         walltime: str = "00:20:00",
         cmd_timeout: float = 120,
     ) -> None:
