@@ -35,6 +35,9 @@ from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from parsl.executors.high_throughput.driver.parameters import InheritedOptions
     from parsl.providers.base import ExecutionProvider
 
 #: Workers only wait for the programs that they have started: any number fits on a node.
@@ -85,11 +88,12 @@ class MPIExecutor(HighThroughputExecutor):
         self,
         label: str = "MPIExecutor",
         provider: ExecutionProvider | None = None,
+        *,
         max_workers_per_block: int = 1,
         mpi_launcher: str = "mpiexec",
         encrypted: bool = False,
         max_launches_per_block: int | None = None,
-        **others: Any,
+        **others: Unpack[InheritedOptions],
     ) -> None:
         validate.assign(self, locals())
         super().__init__(

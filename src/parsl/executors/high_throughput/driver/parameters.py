@@ -11,6 +11,42 @@ from parsl.common.parameter_names import Retired, accepts_retired, renamed
 from parsl.executors.high_throughput.node.accelerators import check_accelerators
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import ParamSpec
+
+    from typing_extensions import TypedDict
+
+    from parsl.executors.status_handling import BlockProviderExecutor
+    from parsl.vocabulary.job_states import JobStatus
+
+    P = ParamSpec("P")
+
+    class InheritedOptions(TypedDict, total=False):
+        """The types of the arguments that other executors pass on to a HighThroughputExecutor."""
+
+        launch_cmd: str | None
+        interchange_launch_cmd: Sequence[str] | None
+        address: str | None
+        loopback_address: str
+        worker_port: int | None
+        worker_port_range: tuple[int, int] | None
+        interchange_port_range: tuple[int, int] | None
+        storage_access: list[Any] | None
+        working_dir: str | None
+        worker_debug: bool
+        prefetch_capacity: int
+        heartbeat_threshold: int
+        heartbeat_period: int
+        drain_period: int | None
+        poll_period: int
+        address_probe_timeout: int | None
+        worker_logdir_root: str | None
+        block_error_handler: bool | Callable[[BlockProviderExecutor, dict[str, JobStatus]], None]
+        remote_monitoring_radio: Any
+
+
 #: Highest prefetch_capacity: more than any queue of tasks, and small enough for the wire format.
 MAX_PREFETCH = 1_000_000_000
 
@@ -50,7 +86,7 @@ def list_accelerators(owner: object, name: str, value: Any) -> list[str]:
 
 def inherits_parameters(
     base: Callable[..., None], replaced: Mapping[str, str | None]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Give an ``__init__`` with ``**options`` the signature of another one, with some differences.
 
     A parameter in `replaced` gives way to the named one of the decorated ``__init__``, or is left out if that
@@ -58,7 +94,7 @@ def inherits_parameters(
     """
     from inspect import Parameter, Signature, signature
 
-    def decorate(init: Callable[..., None]) -> Callable[..., None]:
+    def decorate(init: Callable[P, None]) -> Callable[P, None]:
         own = signature(init).parameters
         parameters = []
         for parameter in signature(base).parameters.values():
@@ -68,8 +104,9 @@ def inherits_parameters(
         derived = Signature(parameters)
 
         @wraps(init)
-        def binding(*args: Any, **kwargs: Any) -> None:
-            init(**derived.bind(*args, **kwargs).arguments)
+        def binding(*args: P.args, **kwargs: P.kwargs) -> None:
+            call: Callable[..., None] = init
+            call(**derived.bind(*args, **kwargs).arguments)
 
         binding.__signature__ = derived  # type: ignore[attr-defined]
         return binding
