@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from parsl import validate
 from parsl.common import descriptors
@@ -35,12 +35,7 @@ from parsl.executors.high_throughput.driver.settings import EngineSettings
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.wire.protocol import (
-    ManagerGone,
-    ManagerInfo,
-    ManagerRefused,
-    NodeChange,
-)
+from parsl.executors.high_throughput.wire.protocol import ManagerInfo, ManagerRefused, NodeChange
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.status_handling import BlockProviderExecutor
 
@@ -290,10 +285,11 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         Raises:
             RuntimeError: The executor has not been started.
         """
-        return self._engine or self._not_started()
-
-    def _not_started(self) -> NoReturn:
-        raise RuntimeError(f"{self!r} has not been started: pass it to parsl.load(Config(executors=[...]))")
+        if self._engine is None:
+            raise RuntimeError(
+                f"{self!r} has not been started: pass it to parsl.load(Config(executors=[...]))"
+            )
+        return self._engine
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts a manager of the block."""
@@ -319,7 +315,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         """
         self.raise_if_bad()
         requirements = self._requirements(resource_specification)
-        engine = self._engine or self._not_started()
+        engine = self._engine or self.engine
         future = engine.sender.send_call(func, args, kwargs, requirements)
         outstanding = len(engine.tasks.pending)
         if outstanding > self.blocks.covered_tasks:
@@ -335,7 +331,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         """
         self.raise_if_bad()
         requirements = self._requirements((context or {}).get("resource_spec") or {})
-        engine = self._engine or self._not_started()
+        engine = self.engine
         future = engine.sender.send_payload(buffer, requirements)
         self.blocks.tasks_added(len(engine.tasks.pending))
         return future
@@ -432,10 +428,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
                 self.label, info.block, info.ends_in_s, self._longest_runtime_s,
             )  # fmt: skip
             self._longest_runtime_s = 0.0
-
-    def manager_gone(self, gone: ManagerGone) -> None:
-        """Have the blocks polled: the job of a manager that was lost may have ended."""
-        self.blocks.process_lost()
 
     def report_node_change(self, change: NodeChange) -> None:
         """Warn of a node that was quarantined, or is used again."""

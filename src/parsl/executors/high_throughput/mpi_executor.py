@@ -142,18 +142,7 @@ class MPIExecutor(HighThroughputExecutor):
     def submit(
         self, func: Callable[..., Any], resource_specification: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HTEXFuture:
-        """Send a task to the workers.
-
-        Args:
-            func: The function to call.
-            resource_specification: The size of the task, as described for the class; may also contain
-                `priority` (lower runs first) and `walltime_s` (seconds).
-
-        Raises:
-            InvalidResourceSpecification: The specification is not valid.
-            SerializationError: The function or its arguments cannot be pickled.
-            BadStateException: The executor has failed for good.
-        """
+        """Send a task to the workers; the specification contains its size, as described for the class."""
         was_known = self._max_nodes is not None
         future = super().submit(func, resource_specification, *args, **kwargs)
         if not was_known:
@@ -181,11 +170,7 @@ class MPIExecutor(HighThroughputExecutor):
         super().manager_connected(info)
 
     def validate_resource_spec(self, resource_specification: dict[str, Any]) -> None:
-        """Check what a task requests.
-
-        Raises:
-            InvalidResourceSpecification: The specification is not valid; the error names what is wrong.
-        """
+        """Check what a task requests, its size included."""
         super().validate_resource_spec(resource_specification)
         complete_resources(resource_specification, self._max_nodes)
 

@@ -304,7 +304,7 @@ def test_a_replacement_continues_with_what_the_lost_interchange_reported(machine
     [news] = machine.driver.messages()
     assert news.standing == NodeStanding("bad", 1, FIRST_QUARANTINE_S)
     restoration = Restoration({"m1": "0", "m2": "0"})
-    restoration.complete()
+    restoration.is_complete = True
     other = Machine([news.standing], restoration)
     other.join("m1", "bad")
     other.health.review(0)  # the other node has not registered yet

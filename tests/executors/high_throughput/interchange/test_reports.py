@@ -86,7 +86,7 @@ def test_a_lost_manager_is_not_awaited(conversation: Conversation) -> None:
 
 def test_a_replacement_answers_when_the_managers_are_known_again() -> None:
     restoration = Restoration({"m1": "0"})
-    restoration.complete()
+    restoration.is_complete = True
     conversation = Conversation(restoration)
     conversation.reports.query(Query(1, "managers"), 0.0)
     assert not conversation.answered()

@@ -34,7 +34,7 @@ def replacement(*expected: str, matching: Matching | None = None) -> Interchange
     restoration = Restoration({name: f"block of {name}" for name in expected})
     state = InterchangeState(matching or WorkerMatching(RandomManagerSelector()), restoration)
     state.add_tasks([task(number) for number in range(1, 5)])
-    restoration.complete()
+    restoration.is_complete = True
     state.end_restoration()
     return state
 
@@ -90,7 +90,7 @@ def test_claimed_tasks_have_their_nodes() -> None:
     restoration = Restoration({"a": "0"})
     state = InterchangeState(NodeMatching(), restoration)
     state.add_tasks([task(1, nodes=3), task(2, nodes=2), task(3, nodes=1)])
-    restoration.complete()
+    restoration.is_complete = True
     join(state, register("a", held=[1], nodes=4))
     assert state.end_restoration()
     assert given(state) == {b"a": [3]}
@@ -210,7 +210,7 @@ class Losses(RuleBasedStateMachine):
         restoration = Restoration(dict.fromkeys(self.known_to_driver, "0"))
         self.state = InterchangeState(WorkerMatching(RandomManagerSelector()), restoration)
         self.state.add_tasks(list(self.pending.values()))
-        restoration.complete()
+        restoration.is_complete = True
         self.state.end_restoration()
         for manager in self.managers.values():
             manager.reconnect()

@@ -153,7 +153,7 @@ class TestManagers:
         state.remove(manager)
         assert manager.held == {1, 2}
         assert manager.is_gone
-        assert state.was_lost(b"a")
+        assert b"a" in state.lost
         state.add_tasks([task(3)])
         assert given(state) == {}
 

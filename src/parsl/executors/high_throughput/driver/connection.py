@@ -31,20 +31,15 @@ logger = logging.getLogger(__name__)
 class ConnectionOwner(Protocol):
     """What the connection requires of the engine. The I/O thread calls all of it."""
 
-    def handle_failures(self, failed: list[tuple[int, bytes]]) -> None:
-        """Fail tasks, given their numbers and `Failure` records."""
+    def handle_failures(self, failed: list[tuple[int, bytes]]) -> None: ...
 
-    def handle_event(self, message: Any) -> None:
-        """Handle a message that is neither results nor an answer."""
+    def handle_event(self, message: Any) -> None: ...
 
-    def replace_interchange(self) -> socket.socket | None:
-        """Return the socket to a replacement of the lost interchange; None if there will be none."""
+    def replace_interchange(self) -> socket.socket | None: ...
 
-    def opening_messages(self, *, is_replacement: bool) -> list[bytes]:
-        """Return what an interchange has to receive before any task, its settings first."""
+    def opening_messages(self, *, is_replacement: bool) -> list[bytes]: ...
 
-    def handle_loss(self, error: ThreadLost | None) -> None:
-        """Fail all tasks: the interchange, or with an error the I/O thread, is lost for good."""
+    def handle_loss(self, error: ThreadLost | None) -> None: ...
 
 
 class Connection:

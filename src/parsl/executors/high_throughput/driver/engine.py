@@ -46,8 +46,6 @@ class EngineOwner(Protocol):
 
     def manager_connected(self, info: protocol.ManagerInfo) -> None: ...
 
-    def manager_gone(self, gone: protocol.ManagerGone) -> None: ...
-
     def manager_refused(self, refused: protocol.ManagerRefused) -> None: ...
 
     def report_node_change(self, change: protocol.NodeChange) -> None: ...
@@ -200,7 +198,7 @@ class Engine(BlockListener):
             self._owner.manager_connected(message.info)
         elif isinstance(message, protocol.ManagerGone):
             self.activity.gone(message.manager)
-            self._owner.manager_gone(message)
+            self._owner.blocks.process_lost()  # the job of a lost manager may have ended
         elif isinstance(message, protocol.NodeChange):
             if message.standing is not None:
                 self._nodes[message.host] = message.standing, time.monotonic()
@@ -230,12 +228,12 @@ class Engine(BlockListener):
         return [settings, *map(protocol.encode, messages)]
 
     def replace_interchange(self) -> socket.socket | None:
-        """Start a replacement of the lost interchange, if that is any use."""
+        """Return the socket to a replacement of the lost interchange; None if there will be none."""
         replacement = self.supervisor.replace()
         return None if replacement is None else replacement.sock
 
     def handle_loss(self, error: ThreadLost | None) -> None:
-        """Fail the executor, unless it is being shut down."""
+        """Fail the executor, unless it shuts down. The error is that of the I/O thread; None if it runs."""
         if not self.supervisor.is_stopping:
             self.endpoints.stop_listening()
             self._owner.set_bad_state_and_fail_all(error or self.supervisor.loss())

@@ -14,7 +14,7 @@ import msgspec
 
 from parsl.common import descriptors
 from parsl.executors.high_throughput.interchange.loop import Interchange
-from parsl.executors.high_throughput.interchange.matching import Matching, WorkerMatching
+from parsl.executors.high_throughput.interchange.matching import WorkerMatching
 from parsl.executors.high_throughput.interchange.restoration import Restoration
 from parsl.executors.high_throughput.interchange.state import InterchangeState
 from parsl.executors.high_throughput.manager_selector import (
@@ -31,15 +31,11 @@ logger = logging.getLogger("parsl.htex.interchange")
 
 def _make_state(settings: InterchangeSettings) -> InterchangeState:
     restoration = Restoration(settings.expected) if settings.is_replacement else None
-    return InterchangeState(_make_matching(settings), restoration)
-
-
-def _make_matching(settings: InterchangeSettings) -> Matching:
     if not settings.counts_nodes:
-        return WorkerMatching(_make_selector(settings))
+        return InterchangeState(WorkerMatching(_make_selector(settings)), restoration)
     from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
 
-    return NodeMatching()
+    return InterchangeState(NodeMatching(), restoration)
 
 
 def _make_selector(settings: InterchangeSettings) -> ManagerSelector:

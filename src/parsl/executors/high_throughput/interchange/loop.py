@@ -227,7 +227,7 @@ class Interchange:
 
     def _on_restored(self, _: protocol.Restored, __: list[Any]) -> None:
         if self._state.restoration is not None:
-            self._state.restoration.complete()
+            self._state.restoration.is_complete = True
             self._end_restoration()
 
     def _on_hold_block(self, message: protocol.HoldBlock, _: list[Any]) -> None:
@@ -302,7 +302,7 @@ class Interchange:
             handler(manager, message, frames)
 
     def _reply_to_unknown(self, link: Link) -> None:
-        if self._settings.is_replacement and not self._state.was_lost(link.identity):
+        if self._settings.is_replacement and link.identity not in self._state.lost:
             self._reply(link, protocol.Reregister())
         else:
             self._reply(link, protocol.Refused("this manager was given up before; its tasks are lost"))

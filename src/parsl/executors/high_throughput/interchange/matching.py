@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.task_queue import TaskQueue, WaitingTasks
@@ -66,12 +67,12 @@ class WorkerMatching(Matching):
 
     def match(self, managers: Mapping[bytes, Manager], now_s: float) -> list[tuple[Manager, list[Task]]]:
         given: dict[Manager, list[Task]] = {}
-        for manager in self._in_order(managers, self._with_free_workers, _free_workers):
+        for manager in self._in_order(managers, self._with_free_workers, attrgetter("free_workers")):
             self._assign(manager, manager.free_workers, given, manager.left_s(now_s))
         before = -1
         while len(self.queue) and self._with_room and len(self.queue) != before:
             before, left = len(self.queue), len(self._with_room)
-            for manager in self._in_order(managers, self._with_room, _room):
+            for manager in self._in_order(managers, self._with_room, attrgetter("room")):
                 share = -(-len(self.queue) // left)
                 self._assign(manager, min(manager.room, share), given, _NO_TIME)
                 left -= 1
@@ -108,11 +109,3 @@ class WorkerMatching(Matching):
         if count > 0 and (tasks := self.queue.take(count, left_s)):
             manager.hold(tasks)
             given.setdefault(manager, []).extend(tasks)
-
-
-def _free_workers(manager: Manager) -> int:
-    return manager.free_workers
-
-
-def _room(manager: Manager) -> int:
-    return manager.room

@@ -132,7 +132,8 @@ class NodeStandings:
         if succeeded:
             return self._succeeded_on(host, node)
         node.losses += lost
-        if lost and self._is_bad(node) and self._has_good(usable, but=host):
+        is_bad = lost and self._is_bad(node)
+        if is_bad and any(each != host and self.of(each) is Standing.GOOD for each in usable):
             return self._quarantine(host, node, now_s)
         return None
 
@@ -156,9 +157,6 @@ class NodeStandings:
     def _elsewhere(self, node: _Node) -> tuple[int, int]:
         """Count the tasks that succeeded, and were lost, on other nodes since the row of losses began."""
         return self._succeeded - node.succeeded_before, self._lost - node.lost_before - node.losses
-
-    def _has_good(self, hosts: Iterable[str], but: str) -> bool:
-        return any(host != but and self.of(host) is Standing.GOOD for host in hosts)
 
     def _quarantine(self, host: str, node: _Node, now_s: float) -> Change:
         node.times_quarantined += 1

@@ -18,7 +18,8 @@ class Restoration:
         self._expected = {name.encode(): block for name, block in expected.items()}
         #: Offered tasks that no manager has claimed. A manager may still have them, so they wait.
         self._offered: dict[int, Task] = {}
-        self._is_complete = False
+        #: Whether the driver has offered everything.
+        self.is_complete = False
         #: Managers whose claims count, and those that have made their claims.
         self._may_claim = frozenset(self._expected)
         self._has_claimed: set[bytes] = set()
@@ -29,20 +30,11 @@ class Restoration:
     @property
     def is_over(self) -> bool:
         """Whether everything has been offered, and no manager is awaited."""
-        return self._is_complete and not self._expected
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the driver has offered everything."""
-        return self._is_complete
+        return self.is_complete and not self._expected
 
     def offer(self, tasks: Iterable[Task]) -> None:
         """Take tasks that have not ended according to the driver."""
         self._offered.update((task.id, task) for task in tasks)
-
-    def complete(self) -> None:
-        """Record that the driver has offered everything."""
-        self._is_complete = True
 
     def claim(self, manager: bytes, held: Iterable[int]) -> tuple[list[Task], list[int]]:
         """Return the offered tasks that a manager holds, and the ids of the others, which it must drop."""

@@ -29,7 +29,7 @@ class InterchangeState:
         self._by_block: dict[str, dict[bytes, Manager]] = {}
         self._holders: dict[int, Manager] = {}
         #: Names of managers that were lost. Their tasks have failed, so they must not continue with them.
-        self._lost: set[bytes] = set()
+        self.lost: set[bytes] = set()
         self._held_blocks: set[str] = set()
         #: The most time that any manager had when it registered (seconds).
         self._fresh_s = 0.0
@@ -88,7 +88,7 @@ class InterchangeState:
     def remove(self, manager: Manager) -> None:
         """Remove a lost manager. The tasks that it held are lost."""
         self._delete(manager)
-        self._lost.add(manager.identity)
+        self.lost.add(manager.identity)
         manager.link.forget_connection()
 
     def _delete(self, manager: Manager) -> None:
@@ -100,9 +100,6 @@ class InterchangeState:
         self._release(manager.held)
         manager.is_gone = True
         self.matching.forget(manager)
-
-    def was_lost(self, identity: bytes) -> bool:
-        return identity in self._lost
 
     def finish(self, manager: Manager, message: Results, now_s: float) -> list[Result]:
         """Take results from a manager, which may have room for other tasks now; see `Manager.finish`."""
@@ -166,7 +163,7 @@ class InterchangeState:
     def give_up_missing(self, block: str | None = None) -> list[tuple[bytes, str]]:
         """Stop waiting for managers that the lost interchange had; see `Restoration.give_up`."""
         missing = [] if self.restoration is None else self.restoration.give_up(block)
-        self._lost.update(identity for identity, _ in missing)
+        self.lost.update(identity for identity, _ in missing)
         return missing
 
     def end_restoration(self) -> bool:
