@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from parsl.cli.checkup.config_loading import load_configs
 from parsl.cli.checkup.examination import Examination, examine
 from parsl.cli.checkup.finding import ERROR, WARNING, Finding
 from parsl.cli.checkup.subject import CheckOptions
-from parsl.cli.options import seconds
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from parsl.cli.options import counted, seconds
 
 _MARKS = {"ok": "ok     ", "note": "note   ", "warning": "WARNING", "error": "ERROR  "}
 _WIDTH = 100
@@ -135,13 +132,10 @@ def _summary(report: Report) -> str:
     errors, warnings = report.errors, report.warnings
     if not errors and not warnings:
         return "Nothing was found that would fail."
-    counted = [_counted(errors, "error"), _counted(warnings, "warning")]
-    found = ", ".join(filter(None, counted))
+    found = ", ".join(
+        counted(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number
+    )
     return f"{found}." if errors else f"{found}: nothing is certain to fail."
-
-
-def _counted(number: int, noun: str) -> str:
-    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from parsl.cli.failure_runs import Failures, NoFailureLog, NoRun, find_run, read_failures
 from parsl.cli.failure_text import all_failures, nothing_known, task_history
 from parsl.cli.options import print_error
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _DESCRIPTION = """\
 Show what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how

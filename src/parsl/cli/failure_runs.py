@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from parsl.common.rundirs import numbered_rundirs
 from parsl.dataflow.tasks.failure_log import FAILURE_LOG, RUN_OVER
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    Line = dict[str, Any]
-
+#: A line of the failure log.
+Line = dict[str, Any]
 #: The number of runs that an error message lists.
 _MAX_LISTED = 10
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from textwrap import indent
 from time import localtime, strftime
 
-from parsl.cli.failure_runs import Failures
+from parsl.cli.failure_runs import Failures, Line
+from parsl.cli.options import counted
 from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
 from parsl.failure_facts import FailureFacts
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    Line = dict[str, Any]
 
 #: The list of failed tasks shows the first line of each error, up to this many characters.
 _FIRST_LINE_CHARS = 160
@@ -75,11 +70,6 @@ def _left_out(failures: Failures) -> list[str]:
     return [f"{counted(count, 'line')} of the log cannot be read, and not shown here."] if count else []
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number with a noun, in the plural if necessary."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def task_history(failures: Failures, task: int) -> str:
     """Return the history of one task, attempt by attempt."""
     lines = failures.by_task[task]
@@ -120,9 +110,9 @@ def _attempt(line: Line) -> list[str]:
     """Return the lines about one attempt, or about the end of a task that was never attempted."""
     if line["outcome"] not in _ATTEMPTED:
         return [f"  {_moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
-    where = "in the driver" if _is_internal(line) else f"on executor {line.get('executor')}"
-    head = f"  attempt {line.get('attempt')} {where}: {_times(line)}"
-    parts = [head]
+    executor = line.get("executor")
+    where = "in the driver" if str(executor).startswith("_parsl") else f"on executor {executor}"
+    parts = [f"  attempt {line.get('attempt')} {where}: {_times(line)}"]
     facts = FailureFacts(**line)
     manager = f"manager {facts.manager}" if facts.manager else ""
     if place := ", ".join(filter(None, (facts.place, manager))):
@@ -148,10 +138,6 @@ def _times(line: Line) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 0.001 else "less than 1 ms"
-
-
-def _is_internal(line: Line) -> bool:
-    return str(line.get("executor")).startswith("_parsl")
 
 
 def _consequence(line: Line) -> str:

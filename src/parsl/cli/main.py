@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 #: The module in this package with ``main(arguments) -> exit code``, and the purpose, of each command.
 COMMANDS = {

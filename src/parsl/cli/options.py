@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with a noun, in the plural if necessary."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def print_error(command: str, text: object) -> None:

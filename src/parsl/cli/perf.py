@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from ast import literal_eval
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
+from typing import Any
 
 from parsl.cli.options import print_error, refuse, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
-
     from parsl.config import Config
 
-    #: Measures a batch of this many tasks, and returns the duration in seconds.
-    Measure = Callable[[int], float]
-
+#: Measures a batch of this many tasks, and returns the duration in seconds.
+Measure = Callable[[int], float]
 _DESCRIPTION = """\
 Measure how many tasks per second a configuration runs, with tasks that do nothing. The command submits
 batches of growing size, and waits for each, until a batch takes about --time seconds. The first batch

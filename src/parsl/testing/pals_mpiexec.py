@@ -12,9 +12,7 @@ from collections.abc import Sequence
 
 from parsl.common.process_tree import become_subreaper, die_with_parent
 from parsl.testing.pals_options import USAGE, PalsOptions, PalsUsageError, parse_options
-from parsl.testing.pals_ranks import PalsDaemon, Rank, plan_ranks, read_hosts
-
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from parsl.testing.pals_ranks import STOP_SIGNALS, PalsDaemon, Rank, plan_ranks, read_hosts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,14 +44,14 @@ def _hosts(options: PalsOptions) -> list[str]:
 
 def _run_with_daemon(options: PalsOptions, ranks: Sequence[Rank]) -> int:
     """Let a second process own the ranks; that process outlives this one until it has ended them."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     parent = os.getpid()
     daemon = os.fork()
     if daemon == 0:
         _run_daemon(options, ranks, parent)
-    for number in _FORWARDED:
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda received, _frame: os.kill(daemon, received))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     _, status = os.waitpid(daemon, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code

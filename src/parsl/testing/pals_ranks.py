@@ -17,8 +17,8 @@ from parsl.testing.pals_options import PalsOptions, PalsUsageError
 
 #: How long ranks have to end after a signal, in seconds, before they are killed.
 GRACE_S = 5
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_AWAITED_SIGNALS = (signal.SIGCHLD, signal.SIGALRM, *_STOP_SIGNALS)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_AWAITED_SIGNALS = (signal.SIGCHLD, signal.SIGALRM, *STOP_SIGNALS)
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
@@ -92,18 +92,14 @@ class PalsDaemon:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             for rank in ranks:
-                self._ranks[self._start(rank)] = rank
+                if (pid := os.fork()) == 0:
+                    self._become(rank)
+                self._ranks[pid] = rank
             while self._ranks:
                 self._handle(signal.sigwait(_AWAITED_SIGNALS))
         finally:
             terminate_tree(os.getpid())
         return self._exit_code or 0
-
-    def _start(self, rank: Rank) -> int:
-        pid = os.fork()
-        if pid == 0:
-            self._become(rank)
-        return pid
 
     def _become(self, rank: Rank) -> None:
         code = _NOT_EXECUTABLE

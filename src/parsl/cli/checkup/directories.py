@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from parsl.cli.checkup.finding import Finding, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.cli.checkup.subject import Subject
+from parsl.cli.checkup.subject import Subject
 
 _DIRECTORY = Topic("directory")
 _MIN_FREE_BYTES = 200 * 2**20

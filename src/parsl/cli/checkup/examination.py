@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from parsl.cli.checkup.directories import check_directories
@@ -11,7 +10,7 @@ from parsl.cli.checkup.host import check_addresses, check_blocks, check_commands
 from parsl.cli.checkup.job_script import check_directives, check_dry_run, job_files
 from parsl.cli.checkup.launchers import check_launcher
 from parsl.cli.checkup.queue_limits import check_queue
-from parsl.cli.checkup.subject import CheckOptions, Subject, subjects_of
+from parsl.cli.checkup.subject import CheckOptions, Subject
 from parsl.cli.checkup.worker_init import check_worker_init, probe_subject
 from parsl.cli.checkup.workers import check_workers
 
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from parsl.config import Config
 
 _DOCTOR, _JOB_SCRIPT = Topic("doctor"), Topic("job script")
-
-
-class Check(NamedTuple):
-    """A check, and the subjects to which it applies."""
-
-    find: Callable[[Subject], list[Finding]]
-    applies_to: Callable[[Subject], bool]
 
 
 class Examination(NamedTuple):
@@ -41,39 +33,27 @@ class Examination(NamedTuple):
     findings: list[Finding]
 
 
-def _every(_subject: Subject) -> bool:
-    return True
-
-
-def _submits_jobs(subject: Subject) -> bool:
-    return subject.batch is not None
-
-
-def _has_managers(subject: Subject) -> bool:
-    return subject.is_htex
-
-
-def _has_provider(subject: Subject) -> bool:
-    return subject.provider is not None
-
-
-CHECKS = (
-    Check(check_commands, _submits_jobs),
-    Check(check_queue, _submits_jobs),
-    Check(check_directives, _submits_jobs),
-    Check(check_dry_run, _submits_jobs),
-    Check(check_launcher, _has_provider),
-    Check(check_worker_init, _every),
-    Check(check_workers, _has_managers),
-    Check(check_blocks, _has_provider),
-    Check(check_addresses, _has_managers),
-    Check(check_directories, _every),
+#: Each returns no findings about subjects to which it does not apply.
+_CHECKS = (
+    check_commands,
+    check_queue,
+    check_directives,
+    check_dry_run,
+    check_launcher,
+    check_worker_init,
+    check_workers,
+    check_blocks,
+    check_addresses,
+    check_directories,
 )
 
 
 def examine(config: Config, options: CheckOptions) -> list[Examination]:
     """Check all executors of a configuration."""
-    return [_examine(subject) for subject in subjects_of(config, options)]
+    return [
+        _examine(Subject(config, executor, getattr(executor, "provider", None), options))
+        for executor in config.executors
+    ]
 
 
 def _examine(subject: Subject) -> Examination:
@@ -87,8 +67,12 @@ def _examine(subject: Subject) -> Examination:
             subject = subject._replace(probe=probe_subject(subject))
         except Exception as error:
             findings.append(_not_checked(error))
-    for check in CHECKS:
-        findings += _run_check(check, subject)
+    for check in _CHECKS:
+        # A check that fails on an unusual provider must not prevent the others.
+        try:
+            findings += check(subject)
+        except Exception as error:
+            findings.append(_not_checked(error))
     return Examination(
         label=str(getattr(subject.executor, "label", "")),
         executor=type(subject.executor).__name__,
@@ -96,14 +80,6 @@ def _examine(subject: Subject) -> Examination:
         job_files=dict(subject.job_files),
         findings=findings,
     )
-
-
-def _run_check(check: Check, subject: Subject) -> list[Finding]:
-    # A check that fails on an unusual provider must not prevent the others.
-    try:
-        return check.find(subject) if check.applies_to(subject) else []
-    except Exception as error:
-        return [_not_checked(error)]
 
 
 def _not_checked(error: Exception) -> Finding:

@@ -26,9 +26,6 @@ class Topic:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __repr__(self) -> str:
-        return f"<Topic {self.name}>"
-
     def finding(self, level: str, text: str, advice: str = "") -> Finding:
         return Finding(level, self.name, text, advice)
 

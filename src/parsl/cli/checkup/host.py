@@ -19,8 +19,9 @@ _LEAVE_OUT = "Leave it out: managers then try all addresses of this host."
 
 def check_commands(subject: Subject) -> list[Finding]:
     """Check that the scheduler's commands are on the PATH."""
-    assert subject.batch is not None
-    names = command_names(subject.batch.dialect)
+    if subject.batch is None:
+        return []
+    names = _command_names(subject.batch.dialect)
     missing = [name for name in names if shutil.which(name) is None]
     if missing:
         are = "is" if len(missing) == 1 else "are"
@@ -35,8 +36,7 @@ def check_commands(subject: Subject) -> list[Finding]:
     return [found, *_check_family(subject, names[0])]
 
 
-def command_names(dialect: Dialect) -> list[str]:
-    """Return the commands that submit, query and cancel jobs."""
+def _command_names(dialect: Dialect) -> list[str]:
     commands = (
         dialect.submit_command("x"),
         dialect.status_queries[0].command(["1"]),
@@ -65,6 +65,8 @@ def _check_family(subject: Subject, submit: str) -> list[Finding]:
 
 def check_addresses(subject: Subject) -> list[Finding]:
     """Check that managers can reach this host: resolve the address, and bind a port like the executor."""
+    if not subject.is_htex:
+        return []
     if subject.executor._is_local():
         return [_ADDRESS.ok("all workers are on this host: nothing listens on a network")]
     address = subject.executor.address
@@ -118,6 +120,8 @@ def _check_port(subject: Subject) -> Finding:
 
 def check_blocks(subject: Subject) -> list[Finding]:
     """Check that the numbers of blocks, walltime and retries fit each other."""
+    if subject.provider is None:
+        return []
     return [*_check_block_counts(subject), *_check_time(subject), *_check_retries(subject)]
 
 

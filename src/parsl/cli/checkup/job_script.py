@@ -42,6 +42,7 @@ _SETTINGS = {
     "LSF": {r"-W\s": "walltime", r"-nnodes\s": "nodes_per_block", r"-q\s": "queue", r"-P\s": "project"},
     "grid_engine": {r"-l\s+(?:\S+,)?h_rt=": "walltime", r"-q\s": "queue"},
 }
+#: Matches the names of ALCF's hosts and PBS servers.
 _ALCF = re.compile(r"alcf|aurora|polaris|sunspot|sophia|crux", re.IGNORECASE)
 
 
@@ -77,8 +78,7 @@ def _command(subject: Subject, label: str) -> str:
 
 def check_dry_run(subject: Subject) -> list[Finding]:
     """Let the scheduler check the script without running it, if it can do that."""
-    assert subject.batch is not None
-    if not subject.job_files:
+    if subject.batch is None or not subject.job_files:
         return []
     options = _dry_run_options(subject.batch)
     if options is None:
@@ -128,9 +128,8 @@ def _dry_run(options: list[str], script: tuple[str, str], timeout_s: float) -> l
 def check_directives(subject: Subject) -> list[Finding]:
     """Look for lines that are meant for the scheduler and do not reach it, or that repeat a parameter."""
     batch = subject.batch
-    assert batch is not None
-    directive = _DIRECTIVES.get(batch.label)
-    if directive is None:
+    directive = _DIRECTIVES.get(batch.label) if batch is not None else None
+    if batch is None or directive is None:
         return []
     return [
         *_check_prefixes(batch, directive),
@@ -193,7 +192,7 @@ def _check_select(batch: ClusterProvider) -> Iterator[Finding]:
 def _check_alcf(batch: ClusterProvider) -> Iterator[Finding]:
     from parsl.providers import PBSProProvider
 
-    if not isinstance(batch, PBSProProvider) or not is_alcf():
+    if not isinstance(batch, PBSProProvider) or not _ALCF.search(f"{platform.node()} {_pbs_server()}"):
         return
     if not any(line.startswith("#PBS ") and "filesystems=" in line for line in _lines(batch)):
         text = "no filesystems are named, and ALCF refuses jobs without them."
@@ -201,11 +200,6 @@ def _check_alcf(batch: ClusterProvider) -> Iterator[Finding]:
     if not batch.account:
         text = "no account is named, and ALCF refuses jobs without one."
         yield _JOB_SCRIPT.error(text, "Set account to the name of your project.")
-
-
-def is_alcf() -> bool:
-    """Whether this host or its PBS server belongs to ALCF."""
-    return _ALCF.search(f"{platform.node()} {_pbs_server()}") is not None
 
 
 def _pbs_server() -> str:

@@ -7,10 +7,7 @@ import platform
 import shutil
 
 from parsl.cli.checkup.finding import Finding, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.cli.checkup.subject import Subject
+from parsl.cli.checkup.subject import Subject
 
 _LAUNCHER = Topic("launcher")
 #: The program that a launcher starts.

@@ -45,8 +45,6 @@ class Probe(NamedTuple):
     timed_out: bool
     stderr: str
     failed: tuple[FailedCommand, ...] = ()
-    #: The working directory afterwards.
-    directory: str = ""
     #: The relevant variables afterwards.
     environment: dict[str, str] | None = None
     #: The path of the launcher's program; empty if it was not found.
@@ -133,7 +131,6 @@ def read_report(words: Sequence[str], result: CommandResult) -> Probe:
         timed_out=result.timed_out,
         stderr=result.stderr,
         failed=tuple(dict.fromkeys(failed)),
-        directory=values.get("directory", nothing)[0],
         environment={"ZE_FLAT_DEVICE_HIERARCHY": values.get("hierarchy", nothing)[0]},
         program=values.get("program", nothing)[0],
         own_python=_read_python(values.get("own_python", nothing)),

@@ -30,7 +30,6 @@ print("parsl", parsl.version.VERSION, "%d.%d" % sys.version_info[:2])' "${@:2}" 
 }
 
 parsl_record end "" ""
-parsl_record directory "$PWD" ""
 parsl_record hierarchy "$ZE_FLAT_DEVICE_HIERARCHY" ""
 if [ -n "${parsl_words[1]}" ]; then
     parsl_record program "$(type -P "${parsl_words[1]}")" ""

@@ -38,26 +38,22 @@ class QueueLimits(NamedTuple):
 def check_queue(subject: Subject) -> list[Finding]:
     """Query the queue, and compare its limits with the job. The query uses up no job id."""
     batch = subject.batch
-    assert batch is not None
-    command = queue_command(batch)
-    result = _run(command) if command is not None else None
-    if command is None or result is None:
+    command = queue_command(batch) if batch is not None else None
+    result = _run(command)
+    if batch is None or command is None or result is None:
         return []
     if result.timed_out:
         return [_no_answer(command)]
     shown = " ".join(command)
     output = " ".join(f"{result.stdout} {result.stderr}".split())
     if re.search(r"unknown queue|partition \S+ not found|invalid partition", output, re.IGNORECASE):
-        text = f"the scheduler does not know it: `{shown}` prints: {output}"
-        return [_QUEUE.error(text)]
+        return [_QUEUE.error(f"the scheduler does not know it: `{shown}` prints: {output}")]
     limits = read_limits(batch, result)
     if limits is None:
         text = f"its limits are unknown: `{shown}` does not show them. {result.stderr.strip()}".strip()
         return [_QUEUE.note(text)]
-    own = [
-        *compare(limits, batch.walltime_s, batch.nodes_per_block),
-        *compare_jobs(limits, batch.max_blocks),
-    ]
+    own = compare(limits, batch.walltime_s, batch.nodes_per_block)
+    own += compare_jobs(limits, batch.max_blocks)
     return _with_destinations(limits, own, batch) if limits.destinations else own
 
 
@@ -73,11 +69,11 @@ def _no_answer(command: list[str]) -> Finding:
     return _QUEUE.warning(text)
 
 
-def _run(command: list[str]) -> CommandResult | None:
+def _run(command: list[str] | None) -> CommandResult | None:
     from parsl.common.commands import CommandNotStarted, run_command
 
     try:
-        return run_command(command, _TIMEOUT_S)
+        return run_command(command, _TIMEOUT_S) if command is not None else None
     except CommandNotStarted:
         return None  # the check of the commands reports it
 
@@ -85,7 +81,7 @@ def _run(command: list[str]) -> CommandResult | None:
 def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Finding]:
     """Check that one of the destinations of a routing queue accepts the job."""
     command = queue_command(batch, routing.destinations)
-    result = _run(command) if command is not None else None
+    result = _run(command)
     if command is not None and result is not None and result.timed_out:
         return [_no_answer(command)]
     found = [parse_qstat(result.stdout if result else "", name) for name in routing.destinations]

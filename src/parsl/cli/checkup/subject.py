@@ -81,11 +81,3 @@ class Subject(NamedTuple):
     @property
     def provider_name(self) -> str:
         return type(self.provider).__name__
-
-
-def subjects_of(config: Config, options: CheckOptions) -> list[Subject]:
-    """Return the executors of a configuration as subjects."""
-    return [
-        Subject(config, executor, getattr(executor, "provider", None), options)
-        for executor in config.executors
-    ]

@@ -23,6 +23,8 @@ _ANY_MEMORY_GB = 1e9
 
 def check_workers(subject: Subject) -> list[Finding]:
     """Plan the workers of a node like its manager, as far as the node is known."""
+    if not subject.is_htex:
+        return []
     if subject.is_mpi:
         return [*_check_mpi(subject), *_check_share(subject)]
     return [

@@ -19,7 +19,7 @@ from parsl.testing.schedulers.dialect import load_dialect
 from parsl.testing.schedulers.lifetime import end_everything, marked_processes
 from parsl.testing.schedulers.records import Job, Policy, Settings
 from parsl.testing.schedulers.server import send_order
-from parsl.testing.schedulers.store import ClusterStore, Transaction
+from parsl.testing.schedulers.store import OWNER_LOCK, ClusterStore, Transaction
 
 _POLL_PERIOD_S = 0.01
 _SIGKILL = 9
@@ -95,7 +95,7 @@ class StandInCluster:
         )
         self._store.create(self.settings)
         # Commands that hang wait for this lock, which children of the owner do not inherit.
-        self._owner_lock = self._store.open_owner_lock()
+        self._owner_lock = self._store.open_lock(OWNER_LOCK)
         fcntl.lockf(self._owner_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._install()
         self._dialect = load_dialect(self.settings, path)
@@ -125,7 +125,10 @@ class StandInCluster:
             return
         self._is_closed = True
         if self._is_active:
-            self._restore_path()
+            if self._path_before is None:
+                os.environ.pop("PATH", None)
+            else:
+                os.environ["PATH"] = self._path_before
         end_everything(self._store)
         os.close(self._owner_lock)
 
@@ -157,12 +160,6 @@ class StandInCluster:
         self._path_before = os.environ.get("PATH")
         self._is_active = True
         os.environ["PATH"] = path
-
-    def _restore_path(self) -> None:
-        if self._path_before is None:
-            os.environ.pop("PATH", None)
-        else:
-            os.environ["PATH"] = self._path_before
 
     def jobs(self) -> list[Job]:
         """Return all jobs, including those that have ended, the oldest first."""
@@ -306,12 +303,11 @@ class StandInCluster:
 
     def reschedule(self) -> None:
         """Start the jobs that can start."""
-        # This process may have threads, so a process of its own does the forking.
         import subprocess
 
-        subprocess.run(
-            [*self._command("parsl.testing.schedulers.server:start_jobs"), self.directory], check=True
-        )
+        # This process may have threads, so a process of its own does the forking.
+        command = self._command("parsl.testing.schedulers.server:start_jobs")
+        subprocess.run([*command, self.directory], check=True)
 
     def _change(self, job_id: str | int, **fields: Any) -> None:
         with self._store.transaction() as state:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from parsl.testing.schedulers.records import Settings
-from parsl.testing.schedulers.store import ClusterStore, Transaction
+from parsl.testing.schedulers.store import OWNER_LOCK, ClusterStore, Transaction
 
 
 class Fault(NamedTuple):
@@ -115,7 +115,7 @@ def _delay(call: Call) -> None:
         time.sleep(float(call.fault.argument or 1))
     elif call.fault.name == "hang":
         # The owner of the cluster holds this lock as long as it lives.
-        fcntl.lockf(call.store.open_owner_lock(), fcntl.LOCK_EX)
+        fcntl.lockf(call.store.open_lock(OWNER_LOCK), fcntl.LOCK_EX)
 
 
 def _common_failure(command: str, fault: Fault) -> Answer | None:

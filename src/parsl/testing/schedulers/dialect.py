@@ -29,9 +29,6 @@ class Dialect:
         self.settings = settings
         self.directory = directory
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.directory}>"
-
     @property
     def policy(self) -> Policy:
         return self.settings.policy

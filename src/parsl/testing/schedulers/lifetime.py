@@ -11,7 +11,7 @@ from parsl.common.processes import environment_of, kill_tree, process_table
 from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE
 from parsl.testing.schedulers.records import ABORTED, OCCUPYING
 from parsl.testing.schedulers.server import send_order
-from parsl.testing.schedulers.store import ClusterStore
+from parsl.testing.schedulers.store import RUNNERS_LOCK, ClusterStore
 
 #: How long runners have to end their jobs, in seconds, before they are killed.
 _RUNNERS_LIMIT_S = 10.0
@@ -41,7 +41,7 @@ def end_everything(store: ClusterStore) -> None:
 
 def _wait_for_runners(store: ClusterStore) -> bool:
     """Wait for the lock that each runner holds from before its start to its end."""
-    lock = store.open_runners_lock()
+    lock = store.open_lock(RUNNERS_LOCK)
     deadline_s = time.monotonic() + _RUNNERS_LIMIT_S
     try:
         while True:

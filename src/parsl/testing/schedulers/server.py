@@ -9,15 +9,15 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from parsl.common.process_tree import signal_processes
 from parsl.testing.install import python_command
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.dialect import Dialect, load_dialect
-from parsl.testing.schedulers.dispatch import Node, decide
+from parsl.testing.schedulers.dispatch import Decision, Node, decide
 from parsl.testing.schedulers.records import Job
-from parsl.testing.schedulers.store import ClusterStore, Transaction
+from parsl.testing.schedulers.store import RUNNERS_LOCK, ClusterStore, Transaction
 
 #: Sent to a runner whose record holds an order.
 ORDER_SIGNAL = signal.SIGUSR1
@@ -40,7 +40,7 @@ class JobStarter:
         return f"<JobStarter of {self._store.directory}: {len(self._chosen)} jobs chosen>"
 
     def __enter__(self) -> JobStarter:
-        self._lock = self._store.open_runners_lock()
+        self._lock = self._store.open_lock(RUNNERS_LOCK)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -67,7 +67,7 @@ class JobStarter:
         decision = decide(jobs, state.jobs(records.OCCUPYING), nodes, settings.policy.queues, now_s)
         dialect = load_dialect(settings, self._store.directory)
         for job in jobs:
-            changed = _next_record(job, decision.placements.get(job.number), decision.waits, dialect, now_s)
+            changed = _next_record(job, decision, dialect, now_s)
             if changed is not None:
                 state.update(changed)
         self._chosen += decision.placements
@@ -100,15 +100,9 @@ class JobStarter:
             os._exit(1)
 
 
-def _next_record(
-    job: Job,
-    placements: tuple[records.Placement, ...] | None,
-    waits: Mapping[int, str],
-    dialect: Dialect,
-    now_s: float,
-) -> Job | None:
+def _next_record(job: Job, decision: Decision, dialect: Dialect, now_s: float) -> Job | None:
     """Return the record of a job that starts, or of one that waits for a new reason; None if unchanged."""
-    if placements is not None:
+    if (placements := decision.placements.get(job.number)) is not None:
         started = job._replace(
             state=records.RUNNING,
             placements=placements,
@@ -121,9 +115,9 @@ def _next_record(
             runner_pid=0,
         )
         return started._replace(comment=dialect.run_comment(started))
-    if job.number not in waits or job.state == records.HELD:
+    if job.number not in decision.waits or job.state == records.HELD:
         return None
-    comment = dialect.wait_comment(waits[job.number])
+    comment = dialect.wait_comment(decision.waits[job.number])
     if comment == job.comment:
         return None
     return job._replace(comment=comment, modified_s=now_s, state=records.QUEUED)

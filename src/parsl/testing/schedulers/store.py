@@ -10,16 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from parsl.testing.schedulers.records import (
-    ACTIVE,
-    Job,
-    Payload,
-    Settings,
-    job_from_json,
-    payload_from_json,
-    settings_from_json,
-    to_json,
-)
+from parsl.testing.schedulers import records
+from parsl.testing.schedulers.records import Job, Payload, Settings
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, state TEXT, body TEXT, payload TEXT);
@@ -29,9 +21,9 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
 _DATABASE = "cluster.db"
 _LOCK = "cluster.lock"
 #: Each runner holds a shared lock on this file while it lives; so does a process that is about to start one.
-_RUNNERS_LOCK = "runners.lock"
+RUNNERS_LOCK = "runners.lock"
 #: The owner of the cluster holds a lock on this file while it lives.
-_OWNER_LOCK = "owner.lock"
+OWNER_LOCK = "owner.lock"
 _FOLDERS = ("aux", "jobs", "spool", "tmp")
 #: Every version of SQLite takes this many values in one statement.
 _MAX_VALUES = 900
@@ -44,7 +36,7 @@ class Transaction:
         self._connection = connection
 
     def settings(self) -> Settings:
-        return settings_from_json(self._fact_text("settings"))
+        return records.settings_from_json(self._fact_text("settings"))
 
     def fact(self, name: str, default: Any = None) -> Any:
         """Return the JSON value with this name."""
@@ -52,7 +44,7 @@ class Transaction:
         return json.loads(text) if text else default
 
     def set_fact(self, name: str, value: Any) -> None:
-        self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, to_json(value)))
+        self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, records.to_json(value)))
 
     def take_number(self) -> int:
         number: int = self.fact("next_number", 1)
@@ -60,17 +52,17 @@ class Transaction:
         return number
 
     def add(self, job: Job, payload: Payload) -> None:
-        row = (job.number, job.state, to_json(job), to_json(payload))
+        row = (job.number, job.state, records.to_json(job), records.to_json(payload))
         self._connection.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", row)
 
     def update(self, job: Job) -> None:
-        row = (job.state, to_json(job), job.number)
+        row = (job.state, records.to_json(job), job.number)
         self._connection.execute("UPDATE jobs SET state = ?, body = ? WHERE number = ?", row)
 
     def job(self, number: int) -> Job | None:
         """Return a job; None if the number is unknown."""
         row = self._connection.execute("SELECT body FROM jobs WHERE number = ?", (number,)).fetchone()
-        return None if row is None else job_from_json(row[0])
+        return None if row is None else records.job_from_json(row[0])
 
     def jobs(self, states: Sequence[str] | None = None) -> list[Job]:
         """Return all jobs, or those in certain states, in the order of submission."""
@@ -81,10 +73,10 @@ class Transaction:
             rows = self._connection.execute(
                 f"SELECT body FROM jobs WHERE state IN ({marks}) ORDER BY number", tuple(states)
             )
-        return [job_from_json(body) for (body,) in rows]
+        return [records.job_from_json(body) for (body,) in rows]
 
     def active_jobs(self) -> list[Job]:
-        return self.jobs(ACTIVE)
+        return self.jobs(records.ACTIVE)
 
     def payloads(self, numbers: Sequence[int]) -> dict[int, Payload]:
         """Return the payloads of jobs, by job number."""
@@ -95,7 +87,7 @@ class Transaction:
             rows = self._connection.execute(
                 f"SELECT number, payload FROM jobs WHERE number IN ({marks})", some
             )
-            found.update((number, payload_from_json(text)) for number, text in rows)
+            found.update((number, records.payload_from_json(text)) for number, text in rows)
         return found
 
     def _fact_text(self, name: str) -> str:
@@ -108,9 +100,6 @@ class ClusterStore:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-
-    def __repr__(self) -> str:
-        return f"<ClusterStore {self.directory}>"
 
     def path(self, *names: str) -> str:
         return os.path.join(self.directory, *names)
@@ -127,7 +116,7 @@ class ClusterStore:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Hold the lock, and keep the changes unless there is an exception."""
-        lock = self._open(_LOCK)
+        lock = self.open_lock(_LOCK)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             connection = sqlite3.connect(self.path(_DATABASE), isolation_level=None)
@@ -142,13 +131,6 @@ class ClusterStore:
         finally:
             os.close(lock)
 
-    def open_runners_lock(self) -> int:
-        """Open the lock file of the runners; the caller closes the descriptor."""
-        return self._open(_RUNNERS_LOCK)
-
-    def open_owner_lock(self) -> int:
-        """Open the lock file of the owner; the caller closes the descriptor."""
-        return self._open(_OWNER_LOCK)
-
-    def _open(self, lock: str) -> int:
+    def open_lock(self, lock: str) -> int:
+        """Open a lock file; the caller closes the descriptor."""
         return os.open(self.path(lock), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -11,19 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Union
 
+from parsl.testing.schedulers import records
 from parsl.testing.schedulers.pbs.attributes import Attributes, Member, flatten, state_letter
 from parsl.testing.schedulers.pbs.notation import format_duration, format_hours_minutes, full_id
-from parsl.testing.schedulers.records import (
-    FINISHED,
-    HELD,
-    MAIN,
-    QUEUED,
-    RELEASE,
-    RUNNING,
-    WAITING,
-    Job,
-    Queue,
-)
+from parsl.testing.schedulers.records import MAIN, RELEASE, Job, Queue
 
 _TABLE_HEAD = """\
 Job id            Name             User              Time Use S Queue
@@ -133,8 +124,9 @@ def render_queues(queues: Sequence[Queue], jobs: Sequence[Job]) -> str:
 
 
 def _queue_row(queue: Queue, jobs: Sequence[Job]) -> str:
-    mine = [job.state for job in jobs if job.queue == queue.name and job.state != FINISHED]
-    counts = "".join(f" {mine.count(state):5d}" for state in (QUEUED, RUNNING, HELD, WAITING))
+    mine = [job.state for job in jobs if job.queue == queue.name and job.state != records.FINISHED]
+    shown = (records.QUEUED, records.RUNNING, records.HELD, records.WAITING)
+    counts = "".join(f" {mine.count(state):5d}" for state in shown)
     enabled = "yes" if queue.enabled else "no"
     return f"{_cut(queue.name, 16):16} {0:5d} {len(mine):5d} {enabled:>3} yes{counts} {0:5d} {0:5d} Exe*\n"
 
@@ -154,7 +146,7 @@ def _queue_attributes(queue: Queue, jobs: Sequence[Job]) -> str:
     }
     values = {
         "queue_type": "Execution",
-        "total_jobs": sum(job.queue == queue.name and job.state != FINISHED for job in jobs),
+        "total_jobs": sum(job.queue == queue.name and job.state != records.FINISHED for job in jobs),
         **{name: value for name, value in limits.items() if value is not None},
         "enabled": queue.enabled,
         "started": True,

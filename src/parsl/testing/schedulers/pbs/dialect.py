@@ -6,20 +6,11 @@ import os
 import time
 from collections.abc import Mapping
 
-from parsl.testing.schedulers import dispatch
+from parsl.testing.schedulers import dispatch, records
 from parsl.testing.schedulers.dialect import PLAIN_PATH, Dialect
 from parsl.testing.schedulers.launch import LaunchPlan
 from parsl.testing.schedulers.pbs.notation import full_id, nodefile_text, vnodes
-from parsl.testing.schedulers.records import (
-    ABORTED,
-    DELETED,
-    NODE_FAILED,
-    OVER_WALLTIME,
-    REQUEUED,
-    Job,
-    Payload,
-    Settings,
-)
+from parsl.testing.schedulers.records import Job, Payload, Settings
 
 _SIGTERM_STATUS = 256 + 15
 _COOKIE_DIGITS = 32
@@ -36,11 +27,11 @@ class PBSDialect(Dialect):
 
     exit_statuses: Mapping[str, int] = {
         # The login shell dies from SIGTERM, whatever the script does.
-        DELETED: _SIGTERM_STATUS,
-        ABORTED: _SIGTERM_STATUS,
-        OVER_WALLTIME: -29,
-        REQUEUED: -11,
-        NODE_FAILED: -20,
+        records.DELETED: _SIGTERM_STATUS,
+        records.ABORTED: _SIGTERM_STATUS,
+        records.OVER_WALLTIME: -29,
+        records.REQUEUED: -11,
+        records.NODE_FAILED: -20,
     }
     no_shell_status = 254
     signal_base = 256
@@ -103,9 +94,9 @@ class PBSDialect(Dialect):
         return f"Job run at {day} at {minute} on {vnodes(job.placements)}"
 
     def end_comment(self, job: Job) -> str:
-        if job.end_reason == OVER_WALLTIME:
+        if job.end_reason == records.OVER_WALLTIME:
             return f"{job.comment} and exceeded resource walltime"
-        if job.end_reason in (DELETED, ABORTED):
+        if job.end_reason in (records.DELETED, records.ABORTED):
             return job.comment
         return f"{job.comment} and {'finished' if job.exit_status == 0 else 'failed'}"
 

@@ -30,16 +30,8 @@ from parsl.testing.schedulers.store import Transaction
 _MAX_SCRIPT_NAME = 15
 #: Variables that belong to the process and are not exported by ``-V``.
 _NOT_EXPORTED = ("_", "SHLVL")
-#: The variables that qsub passes on, and their new names.
-_PASSED_ON = (
-    ("HOME", "PBS_O_HOME"),
-    ("LANG", "PBS_O_LANG"),
-    ("LOGNAME", "PBS_O_LOGNAME"),
-    ("PATH", "PBS_O_PATH"),
-    ("MAIL", "PBS_O_MAIL"),
-    ("SHELL", "PBS_O_SHELL"),
-    ("TZ", "PBS_O_TZ"),
-)
+#: The variables that qsub passes on, as PBS_O_HOME and so on.
+_PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "MAIL", "SHELL", "TZ")
 
 
 class Qsub(PBSCommand):
@@ -155,6 +147,7 @@ def make_job(
         error_path=_output_path(options.error_path, submitter.workdir, f"{name}.e{number}"),
         created_s=now_s,
         modified_s=now_s,
+        state=_first_state(options),
         account=options.account,
         walltime_s=request.walltime_s,
         resources=request.others,
@@ -162,13 +155,13 @@ def make_job(
         place=request.place,
         join=options.join,
         keep=options.keep or policy.keep_files,
+        hold="u" if options.is_held else "n",
         rerunnable=options.rerunnable,
         shell=options.shell,
         submit_arguments=" ".join(arguments),
         executable=" ".join(line.command),
         not_before_s=parse_date(options.not_before, now_s) if options.not_before else 0.0,
     )
-    job = job._replace(state=_first_state(options), hold="u" if options.is_held else "n")
     variables = submission_variables(submitter.environment, submitter.workdir, exported, settings, queue)
     return job, Payload(script, variables)
 
@@ -249,12 +242,11 @@ def submission_variables(
     queue: str,
 ) -> tuple[tuple[str, str, str], ...]:
     """Return the Variable_List of a job: names, values and sources."""
-    own = [(name, environment[theirs], "qsub") for theirs, name in _PASSED_ON if environment.get(theirs)]
+    own = [(f"PBS_O_{name}", environment[name], "qsub") for name in _PASSED_ON if environment.get(name)]
     if settings.flavour == MAIN:
         own.append(("PBS_O_INTERACTIVE_AUTH_METHOD", "resvport", "qsub"))
         own.append(("PBS_O_INTERACTIVE_ENCRYPT_METHOD", "", "qsub"))
-    own.append(("PBS_O_WORKDIR", workdir, "qsub"))
-    own.append(("PBS_O_SYSTEM", "Linux", "qsub"))
+    own += [("PBS_O_WORKDIR", workdir, "qsub"), ("PBS_O_SYSTEM", "Linux", "qsub")]
     last = [("PBS_O_QUEUE", queue, "qsub"), ("PBS_O_HOST", settings.login_host, "qsub")]
     return (*own, *exported, *last)
 
