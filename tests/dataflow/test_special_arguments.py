@@ -10,9 +10,9 @@ import pytest
 import parsl
 from parsl.app.errors import AppTimeout
 from parsl.data_provider.files import File
-from parsl.dataflow.special_arguments import for_function, make_autopath
+from parsl.dataflow.special_arguments import make_autopath
 from parsl.validate import ParameterError
-from parsl.vocabulary.names import SPECIAL_NAMES
+from parsl.vocabulary.names import SPECIAL_NAMES, for_function
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, call, kernel
 
 ALL_SPECIAL: dict[str, Any] = {
@@ -125,12 +125,10 @@ class TestAutoLogname:
             assert os.path.isabs(logs)
 
     def test_a_directory_for_each_ten_thousand_tasks(self, tmp_path: Any) -> None:
-        with kernel(tmp_path, PromptExecutor()) as dfk:
-            record = call(dfk, time.time).task_record
-            record.id = 123_456
-            logs = f"{tmp_path}/task_logs/0012"
-            assert make_autopath(str(tmp_path), record, "stderr") == f"{logs}/task_123456_time.stderr"
-            assert os.path.isdir(logs)
+        logs = f"{tmp_path}/task_logs/0012"
+        path = make_autopath(str(tmp_path), 123_456, "time", None, "stderr")
+        assert path == f"{logs}/task_123456_time.stderr"
+        assert os.path.isdir(logs)
 
     def test_std_autopath_chooses(self, tmp_path: Any) -> None:
         def choose(record: Any, stream: str) -> Any:

@@ -19,16 +19,7 @@ __all__ = ["BashApp", "remote_side_bash_executor"]
 
 
 class BashApp(AppBase["P", int]):
-    """An app whose function returns a command line; see :class:`~parsl.app.app.AppBase`.
-
-    Args:
-        func: The function.
-        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
-        cache: Whether a call with the same arguments as an earlier one gets its result.
-        executors: The labels of the executors to choose from, or ``"all"``.
-        ignore_for_cache: The keyword arguments that do not count for the cache.
-        max_concurrency: The number of calls that executors have at a time; None for no limit.
-    """
+    """An app whose function returns a command line; see :class:`~parsl.app.app.AppBase`."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from parsl.vocabulary.app_errors import (
     BashExitFailure,
     MissingOutputs,
 )
-from parsl.vocabulary.names import SPECIAL_NAMES
+from parsl.vocabulary.names import for_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _GROUP_IN_WORKER: Any = {"setpgroup": 0}
 #: In the driver, a session of its own protects a command from the terminal's Ctrl-C, and identifies it.
 _SESSION_IN_DRIVER: Any = {"setsid": True}
 _END_OF_HEAD = "--> end executable <--"
-_HAS_KWARGS = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
 #: Signals that Python ignores, or the driver may ignore. The command starts with their default handling.
 _RESET_SIGNALS = tuple(
     number
@@ -39,11 +38,7 @@ _RESET_SIGNALS = tuple(
 
 
 class BashTask:
-    """The function of a bash app's task: calls the app's function, and runs the command line it returns.
-
-    Args:
-        func: The app's function.
-    """
+    """The function of a bash app's task: calls the app's function, and runs the command line it returns."""
 
     #: The command runs in a process of its own, which can be ended from outside (see task_process).
     runs_command = True
@@ -109,7 +104,7 @@ def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs:
 
 def _make_command(name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     try:
-        command = func(*args, **_known(func, kwargs))
+        command = func(*args, **for_function(func, kwargs))
     except IndexError as error:
         raise AppBadFormatting(f"App formatting failed for app {name!r} with IndexError: {error}") from error
     except AttributeError as error:
@@ -122,15 +117,6 @@ def _make_command(name: str, func: Callable[..., Any], args: tuple[Any, ...], kw
             "its function has to return the command line, a string, for bash to run"
         )
     return command
-
-
-def _known(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Leave out those of Parsl's own arguments for which the function has no parameter."""
-    code = getattr(func, "__code__", None)
-    if not kwargs or code is None or code.co_flags & _HAS_KWARGS:
-        return kwargs
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return {name: kwargs[name] for name in kwargs if name in names or name not in SPECIAL_NAMES}
 
 
 def _open_stream(kind: str, spec: Any) -> IO[str] | None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from parsl.vocabulary.data_future import (
-    DataFuture,
-)
+from parsl.vocabulary.data_future import DataFuture
 
-__all__ = [
-    "DataFuture",
-]
+__all__ = ["DataFuture"]

@@ -19,17 +19,7 @@ _NO_LIMIT = 1 << 30
 
 
 class Parameters:
-    """A function's parameters, in a form in which calls are checked quickly.
-
-    Args:
-        names: The positions of the positional parameters that can also be given by keyword.
-        keyword_only: The keyword-only parameters.
-        required: The parameters without a default.
-        low: The minimum number of positional arguments in a call without keyword arguments.
-        high: The maximum number of positional arguments; None for no limit.
-        takes_any_keyword: Whether there is a ``**kwargs``.
-        defaults: The defaults of the special parameters.
-    """
+    """A function's parameters, in a form in which calls are checked quickly."""
 
     def __init__(
         self,
@@ -127,9 +117,8 @@ def explain_refusal(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Map
 def unknown_parameter(func: Callable[..., Any], names: Iterable[str]) -> tuple[str, list[str]] | None:
     """Find a name that is neither a parameter of the function nor one of Parsl's own.
 
-    Returns:
-        The first such name, and the function's parameters. None if there is none, or if the function takes
-        any keyword or has unknown parameters.
+    Returns it and the function's parameters. None if there is none, or if the function takes any keyword or
+    has unknown parameters.
     """
     try:
         parameters = _signature(func).parameters

@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 
 
 class PythonApp(AppBase["P", "R"]):
-    """An app whose future has the function's result; see :class:`~parsl.app.app.AppBase`.
-
-    Args:
-        func: The function.
-        data_flow_kernel: The kernel that runs the tasks; None for the loaded one.
-        cache: Whether a call with the same arguments as an earlier one gets its result.
-        executors: The labels of the executors to choose from, or ``"all"``.
-        ignore_for_cache: The keyword arguments that do not count for the cache.
-        join: Whether the function returns futures for which the app's future waits.
-        max_concurrency: The number of calls that executors have at a time; None for no limit.
-    """
+    """An app whose future has the function's result; see :class:`~parsl.app.app.AppBase`."""
 
     def __init__(
         self,

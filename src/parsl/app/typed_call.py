@@ -11,7 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+    from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
     from parsl.dataflow.futures import AppFuture
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
     SelfT = TypeVar("SelfT")
 
-    class BoundApp(Protocol[P, R]):
+    class BoundApp(Generic[P, R]):
         """An app that is a method, bound to its object."""
 
         @overload
@@ -37,25 +37,10 @@ if TYPE_CHECKING:
         def __call__(
             self, a: object, b: object, c: object, d: Future[Any], /, *args: Any, **kwargs: Any
         ) -> AppFuture[R]: ...
-
-    class TypedCall(Generic[P, R]):
-        """A call that gives a future of what the function returns."""
-
-        @overload
-        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AppFuture[R]: ...
-        @overload
-        def __call__(self, a: Future[Any], /, *args: Any, **kwargs: Any) -> AppFuture[R]: ...
-        @overload
-        def __call__(self, a: object, b: Future[Any], /, *args: Any, **kwargs: Any) -> AppFuture[R]: ...
-        @overload
-        def __call__(
-            self, a: object, b: object, c: Future[Any], /, *args: Any, **kwargs: Any
-        ) -> AppFuture[R]: ...
-        @overload
-        def __call__(
-            self, a: object, b: object, c: object, d: Future[Any], /, *args: Any, **kwargs: Any
-        ) -> AppFuture[R]: ...
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    class TypedCall(BoundApp[P, R]):
+        """A call that gives a future of what the function returns."""
 
         @overload
         def __get__(self: SelfT, instance: None, owner: type) -> SelfT: ...

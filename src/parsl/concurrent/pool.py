@@ -209,9 +209,6 @@ class Chunk:
     """Makes several calls of a function in one task.
 
     The arguments of all calls are positional arguments of the task, so that futures among them are found.
-
-    Args:
-        func: The function.
     """
 
     def __init__(self, func: Callable[..., Any]) -> None:
@@ -219,7 +216,6 @@ class Chunk:
         self.__name__ = getattr(func, "__name__", type(func).__name__)
 
     def __call__(self, width: int, /, *args: Any) -> list[Any]:
-        """Call the function with each ``width`` arguments. Returns the list of results."""
         return [self.func(*args[i : i + width]) for i in range(0, len(args), width)]
 
     def __parsl_dependencies__(self) -> tuple[object, ...]:

@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 
 
 class ConcurrencyLimit:
-    """Admits a number of tasks at a time, and queues the others in the order in which they became ready.
+    """Admits ``most`` tasks at a time, and queues the others in the order in which they became ready.
 
     Any thread may call it. A queued task is pending, and can be cancelled.
-
-    Args:
-        most: The number of tasks.
     """
 
     def __init__(self, most: int) -> None:

@@ -36,12 +36,6 @@ class DeclaredOutputs:
         self._has_warned = False
 
     def add(self, file: File, future: DataFuture) -> None:
-        """Note that a task writes a file.
-
-        Args:
-            file: The file.
-            future: Its future.
-        """
         self._futures[_identity(file)] = future
 
     def check(self, record: TaskRecord, outputs: Sequence[File], depends: Iterable[Future[Any]]) -> None:
@@ -50,14 +44,6 @@ class DeclaredOutputs:
         There is no warning if the content in the end is not a matter of chance: if one task depends on the
         other, if memoization may take the calls for the same one, or if the other task is a join app, which
         may pass its outputs on.
-
-        Args:
-            record: The task.
-            outputs: The files that it writes.
-            depends: The futures that it depends on.
-
-        Raises:
-            ParameterError: A file is declared twice.
         """
         seen: set[str] = set()
         for file in outputs:

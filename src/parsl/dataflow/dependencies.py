@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError, Future
 from parsl.dataflow.dependency_resolvers import SHALLOW_DEPENDENCY_RESOLVER
 from parsl.dataflow.futures import AppFuture
 from parsl.vocabulary.data_future import DataFuture
-from parsl.vocabulary.dataflow_errors import DataFlowException
+from parsl.vocabulary.dataflow_errors import DataFlowException, shortened
 from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
@@ -26,11 +26,7 @@ _MAX_VISITED = 1000
 
 
 class Dependencies:
-    """Finds the futures in arguments, and replaces them by their results.
-
-    Args:
-        resolver: The way to look into an argument; None for the shallow one.
-    """
+    """Finds the futures in arguments, and replaces them by their results."""
 
     def __init__(self, resolver: DependencyResolver | None) -> None:
         self.resolver = resolver or SHALLOW_DEPENDENCY_RESOLVER
@@ -41,8 +37,7 @@ class Dependencies:
     ) -> tuple[list[Future[Any]] | None, list[File | DataFuture] | None]:
         """Return the futures in the arguments of a call, and the files, including those that are futures.
 
-        Returns:
-            The futures and the files; None where there are none.
+        None stands for no futures, or no files.
         """
         found: list[Future[Any]] = []
         files: list[File | DataFuture] | None = None
@@ -93,14 +88,9 @@ def _add(
 
 
 def failures_of(futures: Iterable[Future[Any]], record: TaskRecord) -> list[tuple[BaseException, str]]:
-    """Return the failures among some futures, all of which are done.
+    """Return the failures among futures that are done, for the task that needs them.
 
-    Args:
-        futures: The futures.
-        record: The task that needs them.
-
-    Returns:
-        For each future that failed or was cancelled, once: its exception and its description.
+    Each future that failed or was cancelled counts once, with its exception and its description.
     """
     failures: dict[int, tuple[BaseException, str]] = {}
     for future in futures:
@@ -124,23 +114,15 @@ def describe_future(future: Future[Any], record: TaskRecord | None = None) -> st
 
 
 def joined_futures(app: str, returned: object) -> Sequence[Future[Any]]:
-    """Return the futures that a join app has to wait for.
-
-    Args:
-        app: The join app, for the error.
-        returned: What its function has returned.
-
-    Raises:
-        TypeError: The function has returned something else.
-    """
+    """Return the futures that a join app has to wait for; TypeError if it has returned something else."""
     if isinstance(returned, Future):
         return [returned]
     if isinstance(returned, list) and all(isinstance(item, Future) for item in returned):
         return returned
-    what = f"{_shortened(repr(returned))} of type {type(returned)}"
+    what = f"{shortened(repr(returned), 200)} of type {type(returned)}"
     if isinstance(returned, list):
         index, item = next((i, x) for i, x in enumerate(returned) if not isinstance(x, Future))
-        what = f"a list whose item {index} is {_shortened(repr(item))} of type {type(item)}"
+        what = f"a list whose item {index} is {shortened(repr(item), 200)} of type {type(item)}"
     raise TypeError(
         f"join_app body must return a Future or list of Futures, got {what} from {app}. "
         "Return the futures of app calls, or use a python_app for a plain value"
@@ -150,8 +132,7 @@ def joined_futures(app: str, returned: object) -> Sequence[Future[Any]]:
 def waited_for(futures: Iterable[Future[Any]]) -> Iterator[Future[Any] | None]:
     """Visit some futures and all those that they wait for.
 
-    Yields:
-        The futures; at last None, if there are too many to visit all of them.
+    The last one is None if there are too many to visit all of them.
     """
     to_visit, visited = list(futures), set[int]()
     is_complete = True
@@ -174,12 +155,7 @@ def waited_for(futures: Iterable[Future[Any]]) -> Iterator[Future[Any] | None]:
 
 
 def cycle_error(futures: Iterable[Future[Any]], record: TaskRecord) -> DataFlowException | None:
-    """Return the error of a join app that waits for futures which wait for it; None if it does not.
-
-    Args:
-        futures: The futures that the join app has returned.
-        record: Its task.
-    """
+    """Return the error of a join app that waits for futures which wait for it; None if it does not."""
     for future in waited_for(futures):
         if not isinstance(future, AppFuture) or future.done():
             continue
@@ -202,7 +178,3 @@ def _waits_for_itself(record: TaskRecord, reason: str) -> DataFlowException:
     return DataFlowException(
         f"Task {record.id} ({record.func_name}) would wait for itself for ever: {reason}"
     )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 200 else text[:200] + "..."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from logging import getLogger
 from time import time
 
@@ -21,12 +21,12 @@ from parsl.dataflow.run.setup import RunRecords, new_run_dir, new_run_id
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.completion import Completion
 from parsl.dataflow.tasks.failure_log import FailureLog
-from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited
+from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited, special_of
 from parsl.dataflow.tasks.graph import TaskGraph
 from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
 from parsl.dataflow.tasks.task_memo import TaskMemo
 from parsl.errors import ConfigurationError, NoDataFlowKernelError
-from parsl.vocabulary.names import INTERNAL_LABEL, SPECIAL_NAMES
+from parsl.vocabulary.names import INTERNAL_LABEL, SPECIAL_NAMES, for_function
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
 TYPE_CHECKING = False
@@ -197,10 +197,7 @@ class DataFlowKernel:
         return self._start(record, concurrency_limit)
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
-        """Make a task of ``func(result, part)`` that runs in this process when ``whole`` has a result.
-
-        ``part`` may be a future, too.
-        """
+        """Make a task of ``func(result, part)`` for this process; ``part`` may be a future, too."""
         record = TaskRecord(self, func, (whole, part), {}, IN_PROCESS.label, time())
         depends, _ = self._dependencies.gather(record.args, {})
         return self._start_after(record, depends)
@@ -208,14 +205,7 @@ class DataFlowKernel:
     def submit_transfer(
         self, func: Callable[..., Any], args: Sequence[Any], executor: str, after: Sequence[Future[Any]]
     ) -> AppFuture[Any]:
-        """Make a task that transfers a file, for a staging provider.
-
-        Args:
-            func: The function that transfers the file.
-            args: Its arguments, which are passed on as they are.
-            executor: The label of the executor that runs it.
-            after: The futures that have to be done before.
-        """
+        """Make a task that transfers a file when the futures in ``after`` are done; for staging providers."""
         label = self._executors.internal() if executor == INTERNAL_LABEL else executor
         return self._start_after(TaskRecord(self, func, args, {}, label, time()), list(after))
 
@@ -237,9 +227,9 @@ class DataFlowKernel:
             depends, _ = self._dependencies.gather(record.args, record.kwargs)
         if is_special:
             self._stage_out(record, app_fu, depends or ())
-            record.kwargs = special_arguments.for_function(record.func, record.kwargs)
+            record.kwargs = for_function(record.func, record.kwargs)
         if limit is not None:
-            special_arguments.special_of(record).concurrency_limit = limit
+            special_of(record).concurrency_limit = limit
         self._graph.add(record)
         if self.cleanup_called:  # since the check in submit; no other thread would end this task
             self._completion.abandon(record)
@@ -283,24 +273,13 @@ class DataFlowKernel:
             raise
 
     def default_std_autopath(self, taskrecord: TaskRecord, kw: str) -> str:
-        """Return the path in the run directory for a stream that was given as ``AUTO_LOGNAME``.
-
-        Args:
-            taskrecord: The task.
-            kw: ``'stdout'`` or ``'stderr'``.
-        """
-        return special_arguments.make_autopath(self.run_dir, taskrecord, kw)
+        """Return the path in the run directory for a stream that was given as ``AUTO_LOGNAME``."""
+        return special_arguments.make_autopath(
+            self.run_dir, taskrecord.id, taskrecord.func_name, taskrecord.label, kw
+        )
 
     def cancel_task(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool:
-        """Cancel a task if that is still possible.
-
-        Args:
-            record: The task.
-            app_fu: Its future.
-
-        Returns:
-            Whether it is cancelled; see :meth:`AppFuture.cancel`.
-        """
+        """Cancel a task if that is still possible; see :meth:`AppFuture.cancel`."""
         return self._completion.cancel(record, app_fu)
 
     def wipe_task(self, task_id: int) -> None:
@@ -336,14 +315,13 @@ class DataFlowKernel:
         """Wait until the present tasks are done. Tasks that are submitted meanwhile do not count."""
         # The last first: when it is done, most others are done, too, and take no time.
         for future in reversed(self._graph.unfinished_futures()):
-            _wait(future)
+            try:
+                future.exception()
+            except CancelledError:
+                pass
 
     def validate_state(self) -> None:
-        """Check the invariants of the tasks' states; for tests.
-
-        Raises:
-            AssertionError: An invariant does not hold.
-        """
+        """Check the invariants of the tasks' states; for tests."""
         self._graph.validate()
 
     def log_task_states(self) -> None:
@@ -408,15 +386,6 @@ class DataFlowKernel:
     def __repr__(self) -> str:
         state = "cleaned up" if self.cleanup_called else "running"
         return f"<{type(self).__name__} {state}, {self._graph!r}, {self._executors!r}>"
-
-
-def _wait(future: Future[Any]) -> None:
-    from concurrent.futures import CancelledError
-
-    try:
-        future.exception()
-    except CancelledError:
-        pass
 
 
 _loader_lock = threading.RLock()

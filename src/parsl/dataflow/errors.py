@@ -10,10 +10,4 @@ from parsl.vocabulary.dataflow_errors import (
     PropagatedException,
 )
 
-__all__ = [
-    "BadCheckpoint",
-    "DataFlowException",
-    "DependencyError",
-    "JoinError",
-    "PropagatedException",
-]
+__all__ = ["BadCheckpoint", "DataFlowException", "DependencyError", "JoinError", "PropagatedException"]

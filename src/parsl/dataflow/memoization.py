@@ -8,7 +8,7 @@ from logging import getLogger
 from operator import attrgetter
 
 from parsl import validate
-from parsl.dataflow.checkpoints.file import CheckpointFile, PeriodicCheckpoints, period_in_seconds
+from parsl.dataflow.checkpoints.file import FILE_NAME, CheckpointFile, PeriodicCheckpoints, period_in_seconds
 from parsl.dataflow.checkpoints.records import encode_record, frame
 from parsl.dataflow.memo.hashing import hash_plain_call, make_hash
 from parsl.dataflow.memo.ids import (
@@ -52,7 +52,6 @@ logger = getLogger(__name__)
 _MODES = ("task_exit", "periodic", "dfk_exit", "manual", None)
 _IDENTITIES = ("code", "name")
 _DEFAULT_PERIOD = "00:30:00"
-_FILE_NAME = "tasks.pkl"
 
 
 class CheckpointCommand:
@@ -125,17 +124,12 @@ class BasicMemoizer(Memoizer):
         self._unpicklable: set[str] = set()
 
     def start(self, *, run_dir: str, config_run_dir: str) -> None:
-        """Load the checkpoints.
-
-        Raises:
-            BadCheckpoint: A checkpoint is missing, or is another kind of file.
-        """
         self._table = MemoTable()
         self._file = None
         if not self.memoize:
             return
         if self.checkpoint_mode is not None:
-            self._file = CheckpointFile(os.path.join(run_dir, "checkpoint", _FILE_NAME))
+            self._file = CheckpointFile(os.path.join(run_dir, "checkpoint", FILE_NAME))
         if self.checkpoint_files is not None:
             self._loaded = _load(self.checkpoint_files)
         elif self.checkpoint_mode is not None:
@@ -156,11 +150,7 @@ class BasicMemoizer(Memoizer):
         return LoadedCheckpoints(_checked_files(self, checkpointDirs) or ())
 
     def check_memo(self, task: TaskRecord) -> Future[Any] | None:
-        """Return a future of the outcome of an equal call, if there was one; see :class:`Memoizer`.
-
-        Raises:
-            UnknownMemoType: :func:`id_for_memo` does not know the type of an argument.
-        """
+        """Return a future of the outcome of an equal call, if there was one; see :class:`Memoizer`."""
         if not task.memoize or not self.memoize:
             return None
         if self._is_by_code:
@@ -208,7 +198,6 @@ class BasicMemoizer(Memoizer):
             waiting.set_result(r)
 
     def update_memo_results(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
-        """Keep several results, as :meth:`update_memo_result` does."""
         if type(self).update_memo_result is not BasicMemoizer.update_memo_result:  # a subclass overrides it
             super().update_memo_results(ended)
             return
@@ -253,7 +242,6 @@ class BasicMemoizer(Memoizer):
             )  # fmt: skip
 
     def commit(self) -> None:
-        """Write the results that are not written yet; see :class:`Memoizer`."""
         if self._file is not None:
             self._file.write()
 

@@ -48,11 +48,7 @@ def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
 
 
 def _make_memoizer(arguments: dict[str, Any]) -> None:
-    """Replace the arguments that describe a memoizer by the memoizer.
-
-    Raises:
-        ConfigurationError: A memoizer is given, too.
-    """
+    """Replace the arguments that describe a memoizer by the memoizer."""
     older = {name: arguments.pop(name) for name in _MEMOIZER_ARGUMENTS if name in arguments}
     if arguments.get("memoizer") is not None:
         raise ConfigurationError(

@@ -37,12 +37,6 @@ class UsageTracker:
     The data is written to ``usage.jsonl`` in the run directory, where the user can see it. If the environment
     variable ``PARSL_USAGE_TRACKING_ADDRESS`` is set, each line is also sent there as a UDP datagram. Errors
     are only logged.
-
-    Args:
-        level: One of :mod:`parsl.usage_tracking.levels`, not 0.
-        config: The configuration.
-        project_name: The user's name for the project; None to report no name.
-        run_dir: The directory of the run.
     """
 
     def __init__(
@@ -68,12 +62,6 @@ class UsageTracker:
         self._report(message)
 
     def end(self, task_count: int, failed_count: int) -> None:
-        """Report the end of the run.
-
-        Args:
-            task_count: The number of tasks.
-            failed_count: The number of failed tasks.
-        """
         message: dict[str, Any] = {"event": "end"}
         if self._level >= LEVEL_3:
             duration_s = round(time() - self._began_s, 3)

@@ -8,14 +8,10 @@ if TYPE_CHECKING:
 
 
 def publish(namespace: dict[str, Any], module: str) -> None:
-    """Make every class that a module defines name its public module.
+    """Make every class that a module defines name its public module; called at the module's end.
 
     Tracebacks then show the name that users import, and pickles refer to it, so that other versions of Parsl
-    (and upstream) can read them.
-
-    Args:
-        namespace: ``globals()`` of the defining module, called at its end.
-        module: The public module, which must import the classes.
+    (and upstream) can read them. The public module must import the classes.
     """
     own = namespace["__name__"]
     for value in namespace.values():

@@ -87,7 +87,7 @@ class PropagatedException(DataFlowException):
     def _trace(self, cause: BaseException, description: str) -> None:
         """Extend the chain of the nearest failure by one link."""
         others = " (+ others)" if len(self.dependent_exceptions_tids) > 1 else ""
-        link = _shortened(description, _DESCRIPTION_CHARS) + others
+        link = shortened(description, _DESCRIPTION_CHARS) + others
         if isinstance(cause, PropagatedException) and cause.root_cause is not None:
             self.root_cause, self.root_description = cause.root_cause, cause.root_description
             self.depth = cause.depth + 1
@@ -104,9 +104,8 @@ class PropagatedException(DataFlowException):
         opening = f"{self._failure_description} for task {self.task_id}."
         if self.root_cause is None:
             return opening
-        root = _shortened(
-            f"{type(self.root_cause).__name__}: {_text_of(self.root_cause)}", _ROOT_MESSAGE_CHARS
-        )
+        text = text_of(self.root_cause) or "(no message)"
+        root = shortened(f"{type(self.root_cause).__name__}: {text}", _ROOT_MESSAGE_CHARS)
         return f"{opening} The representative cause is via {self._path()}, which raised {root}"
 
     def _path(self) -> str:
@@ -158,14 +157,16 @@ def _rebuild(
     return error
 
 
-def _text_of(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return the message of any exception, even one whose ``str`` fails."""
     try:
-        return str(error) or "(no message)"
+        return str(error)
     except Exception as unprintable:
         return f"(its message cannot be shown: {type(unprintable).__name__})"
 
 
-def _shortened(text: str, limit_chars: int) -> str:
+def shortened(text: str, limit_chars: int) -> str:
+    """Return the beginning of a long text."""
     return text if len(text) <= limit_chars else text[:limit_chars] + "..."
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Callbacks = Callback | list[Callback] | None
     FinalState = Literal["FINISHED", "CANCELLED", "CANCELLED_AND_NOTIFIED"]
 
-__all__ = ["CancelledError", "InvalidStateError", "LeanFuture"]
+__all__ = ["CancelledError", "InvalidStateError", "LeanFuture", "done_future"]
 
 logger = getLogger(__name__)
 
@@ -140,31 +140,19 @@ class LeanFuture(Future["R"]):
         self._run_callbacks(fn)
 
     def set_result(self, result: R) -> None:
-        """Finish with a result; for the code that runs the call.
-
-        Raises:
-            InvalidStateError: The future is done already.
-        """
+        """Finish with a result; InvalidStateError if the future is done. For the code that runs the call."""
         callbacks = self._finish(_FINISHED, result, None)
         if callbacks is not None:
             self._run_callbacks(callbacks)
 
     def set_exception(self, exception: BaseException | None) -> None:
-        """Finish with an exception; for the code that runs the call.
-
-        Raises:
-            InvalidStateError: The future is done already.
-        """
+        """Finish with an exception, as :meth:`set_result` does with a result."""
         callbacks = self._finish(_FINISHED, None, exception)
         if callbacks is not None:
             self._run_callbacks(callbacks)
 
     def set_cancelled(self) -> None:
-        """Finish as cancelled, even while running; for the code that has ended the call.
-
-        Raises:
-            InvalidStateError: The future is done already.
-        """
+        """Finish as cancelled, even while running; for the code that has ended the call."""
         callbacks = self._finish(_CANCELLED_AND_NOTIFIED, None, None)
         if callbacks is not None:
             self._run_callbacks(callbacks)
@@ -221,13 +209,9 @@ class LeanFuture(Future["R"]):
     def _finish(
         self, state: FinalState, result: R | None, exception: BaseException | None, only_pending: bool = False
     ) -> Callbacks:
-        """Enter a final state and wake the waiting threads.
+        """Enter a final state and wake the waiting threads. Returns the callbacks, which the caller must run.
 
-        Returns:
-            The callbacks, which the caller must run.
-
-        Raises:
-            InvalidStateError: The future is done already, or running although it must be pending.
+        InvalidStateError: the future is done already, or running although it must be pending.
         """
         while True:
             condition = self._cond
@@ -270,3 +254,10 @@ class LeanFuture(Future["R"]):
                 raise  # Ctrl-C, most likely
             # sys.exit() in a callback must not end the thread that delivers all results.
             logger.exception("exception calling callback for %r", self)
+
+
+def done_future(result: Any, error: BaseException | None = None) -> LeanFuture[Any]:
+    """Return a future that is done, with a result or an exception."""
+    future: LeanFuture[Any] = LeanFuture()
+    future._finish(_FINISHED, result, error)
+    return future

@@ -34,16 +34,7 @@ _DESCRIPTION_CHARS = 10_000
 
 
 def pack(error: BaseException, traceback: TracebackType | None, group_depth: int = 0) -> list[Link]:
-    """Convert an exception into plain data; never raises.
-
-    Args:
-        error: The exception.
-        traceback: The traceback of the exception.
-        group_depth: The number of exception groups that contain it.
-
-    Returns:
-        The exception and its causes, the nearest first.
-    """
+    """Convert an exception and its causes, the nearest first, into plain data; never raises."""
     links: list[Link] = []
     current: BaseException | None = error
     seen: set[int] = set()

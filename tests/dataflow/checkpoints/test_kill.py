@@ -48,4 +48,4 @@ def test_a_killed_run_with_workers_is_continued(tmp_path: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_fifty_random_moments(tmp_path: Any) -> None:
-    kill_at_random(tmp_path, "threads", tasks=1000, kills=25, seeds=range(2))
+    kill_at_random(tmp_path, "threads", tasks=400, kills=25, seeds=range(2))

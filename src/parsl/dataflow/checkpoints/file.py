@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
+#: The name of the file in a checkpoint directory.
+FILE_NAME = "tasks.pkl"
 _MODE = 0o644
 #: Other users' directories may be private; the checkpoint is as readable as the rest of the run's.
 _DIRECTORY_MODE = 0o755
@@ -37,10 +39,8 @@ class CheckpointFile:
     """Appends records to a file that no other process writes. Any thread may call it.
 
     Records that :meth:`write` has written survive the end of this process by any signal, because the
-    operating system has them. They survive a power failure only after :meth:`sync`.
-
-    Args:
-        path: The file. It and its directory are created with the first record.
+    operating system has them. They survive a power failure only after :meth:`sync`. The file and its
+    directory are created with the first record.
     """
 
     def __init__(self, path: str) -> None:
@@ -121,12 +121,7 @@ class CheckpointFile:
 
 
 class PeriodicCheckpoints:
-    """Writes checkpoints at regular intervals, in a thread of its own.
-
-    Args:
-        memoizer: The object that writes. Its errors are logged.
-        period_s: The interval (seconds).
-    """
+    """Writes checkpoints at regular intervals, in a thread of its own. The memoizer's errors are logged."""
 
     def __init__(self, memoizer: Checkpointing, period_s: float) -> None:
         self._memoizer = memoizer
@@ -155,11 +150,7 @@ class PeriodicCheckpoints:
 
 
 def period_in_seconds(owner: object, period: object) -> float:
-    """Parse a period that is written as ``'HH:MM:SS'``.
-
-    Raises:
-        ParameterError: The period has another form, or is zero.
-    """
+    """Parse a period that is written as ``'HH:MM:SS'``; ParameterError for another form, or zero."""
     text = validate.text(owner, "checkpoint_period", period)
     parts = text.strip().split(":")
     total_s = 0

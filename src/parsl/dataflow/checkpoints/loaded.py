@@ -10,8 +10,9 @@ from logging import getLogger
 
 from parsl.dataflow.checkpoints import records as checkpoint_records
 from parsl.dataflow.checkpoints import upstream as upstream_records
+from parsl.dataflow.checkpoints.file import FILE_NAME
 from parsl.vocabulary.dataflow_errors import BadCheckpoint
-from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import done_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any, BinaryIO
 
-logger = getLogger(__name__)
+    from parsl.vocabulary.lean_future import LeanFuture
 
-#: The name of the file in a checkpoint directory.
-FILE_NAME = "tasks.pkl"
+logger = getLogger(__name__)
 
 #: The number of files that are kept open. There may be one file for each earlier run.
 _MAX_OPEN = 32
@@ -38,11 +38,8 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
     Only the place of each record is in memory; see :class:`RecordIndex`. Any thread may call it.
 
     Args:
-        paths: Checkpoint directories, or files.
+        paths: Checkpoint directories, or files. BadCheckpoint is raised for one that is none.
         skip_missing: Whether to accept a directory without a file.
-
-    Raises:
-        BadCheckpoint: A path is missing, or is no checkpoint.
     """
 
     def __init__(self, paths: Sequence[str], *, skip_missing: bool = False) -> None:
@@ -87,7 +84,6 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
     def _scan(
         self, stream: BinaryIO
     ) -> tuple[checkpoint_records.Scan | upstream_records.UpstreamScan, RecordIndex | None]:
-        """Return a reader for the kind of a file, and the index for its records."""
         start = stream.read(len(checkpoint_records.SIGNATURE))
         stream.seek(0)
         if not start:
@@ -122,7 +118,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         number, position = place
         try:
             with open(self._files.paths[number], "rb") as stream:
-                return _done(upstream_records.read_upstream_record(stream, position))
+                return done_future(upstream_records.read_upstream_record(stream, position))
         except Exception as error:
             _warn_unreadable(hashsum, error, self._files.paths[number])
             return None
@@ -130,7 +126,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
     def load_result(self, hashsum: str, body: bytes) -> LeanFuture[Any] | None:
         """Unpickle what :meth:`find_pickle` has returned. After a failure, log a warning and return None."""
         try:
-            return _done(pickle.loads(body)["result"])
+            return done_future(pickle.loads(body)["result"])
         except Exception as error:
             _warn_unreadable(hashsum, error, "a checkpoint")
             return None
@@ -154,7 +150,6 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         return sum(len(index) for index in (self._ours, self._upstreams) if index is not None)
 
     def close(self) -> None:
-        """Close the files and the index."""
         self._files.close()
         for index in (self._ours, self._upstreams):
             if index is not None:
@@ -210,7 +205,6 @@ class RecordIndex:
             return count
 
     def close(self) -> None:
-        """Release the memory and the temporary file."""
         with self._lock:
             self._database.close()
 
@@ -257,12 +251,6 @@ def _warn_unreadable(hashsum: str, error: Exception, where: str) -> None:
         "The result of call %s in %s cannot be read, so the task runs again: %s: %s",
         hashsum, where, type(error).__name__, error,
     )  # fmt: skip
-
-
-def _done(result: Any) -> LeanFuture[Any]:
-    future: LeanFuture[Any] = LeanFuture()
-    future.set_result(result)
-    return future
 
 
 def _short(key: bytes) -> int:

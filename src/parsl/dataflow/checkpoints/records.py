@@ -51,15 +51,7 @@ _CHECKED_AT_ONCE_BYTES = 1 << 16
 
 
 def encode_record(hashsum: str, result: object) -> bytes:
-    """Return the record of a result.
-
-    Args:
-        hashsum: The hash of the call (32 hexadecimal digits).
-        result: The result of the call.
-
-    Raises:
-        Exception: The result cannot be pickled.
-    """
+    """Return the record of a result, of the call with a hash of 32 hexadecimal digits."""
     record = {"hash": hashsum, "exception": None, "result": result}
     try:
         return frame(hashsum, dumps(record, PROTOCOL))
@@ -76,13 +68,7 @@ def frame(hashsum: str, body: bytes) -> bytes:
 
 
 class Header:
-    """The header of a record.
-
-    Attributes:
-        key: The hash of the call (16 bytes).
-        length: The size of the pickle that follows (bytes).
-        crc: The checksum of that pickle.
-    """
+    """The header of a record: the hash of the call (16 bytes), and size and checksum of the pickle."""
 
     __slots__ = ("crc", "key", "length")
 
@@ -95,11 +81,7 @@ class Header:
 
 
 def decode_header(data: Buffer, at: int = 0) -> Header | None:
-    """Read a header; None if there is no whole one.
-
-    Raises:
-        BadCheckpoint: A later version of Parsl has written the record.
-    """
+    """Read a header; None if there is no whole one. BadCheckpoint: a later version of Parsl wrote it."""
     if len(data) - at < HEADER_BYTES:
         return None
     prefix, magic, version, key, length, crc = _HEADER.unpack_from(data, at)
@@ -115,15 +97,9 @@ def decode_header(data: Buffer, at: int = 0) -> Header | None:
 
 
 class Scan:
-    """Finds the whole records in a file of ours.
+    """Finds the whole records in a file of ours, from ``start``. The stream may be at any position.
 
-    Args:
-        stream: The file, open for reading in binary mode, at any position.
-        start: The position to begin at (bytes).
-
-    Attributes:
-        damaged_bytes: The number of bytes read so far that are in no whole record.
-        end: The position up to which the file has been read.
+    ``damaged_bytes`` counts the bytes read so far that are in no whole record.
     """
 
     def __init__(self, stream: BinaryIO, start: int = 0) -> None:
@@ -201,13 +177,7 @@ class Scan:
 
 
 def read_record(stream: Any, position: int, key: bytes) -> bytes | None:
-    """Return the pickle of a record; None if the record is damaged, or another one.
-
-    Args:
-        stream: The file; anything with ``fileno()``.
-        position: The position of the record.
-        key: The hash that the record must have.
-    """
+    """Return the pickle of a record; None if the record is damaged, or has another hash."""
     from os import pread
 
     fd = stream.fileno()

@@ -19,25 +19,14 @@ _FIRST_PROTOCOL, _LAST_PROTOCOL = 2, 5
 
 
 class UpstreamScan:
-    """Finds the whole records in a file that upstream wrote.
-
-    Args:
-        stream: The file, open for reading in binary mode, at its beginning.
-
-    Attributes:
-        damaged_bytes: The number of bytes after the last whole record.
-    """
+    """Finds the whole records in a file that upstream wrote; ``damaged_bytes`` follow the last one."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.damaged_bytes = 0
 
     def __iter__(self) -> Generator[tuple[bytes, int], None, None]:
-        """Yield the key and the position of each record.
-
-        Raises:
-            BadCheckpoint: The file is of another kind.
-        """
+        """Yield the key and the position of each record. BadCheckpoint: the file is of another kind."""
         at = 0
         while True:
             try:
@@ -57,11 +46,7 @@ class UpstreamScan:
 
 
 def read_upstream_record(stream: BinaryIO, position: int) -> Any:
-    """Unpickle the result in a record.
-
-    Raises:
-        Exception: The result cannot be unpickled, perhaps because its class is gone.
-    """
+    """Unpickle the result in a record, which may fail because its class is gone."""
     stream.seek(position)
     return pickle.load(stream)["result"]
 

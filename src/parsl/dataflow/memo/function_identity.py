@@ -36,11 +36,7 @@ _MAX_CODES = 4096
 
 
 def id_of_function(function: Any) -> bytes:
-    """Return bytes that identify a function or another callable.
-
-    Raises:
-        UnknownMemoType: The type of the callable is not known.
-    """
+    """Return bytes that identify a function or another callable."""
     if is_by_name():
         return _id_by_name(function)
     if type(function) is FunctionType:
@@ -93,14 +89,8 @@ def identity_by_code(function: FunctionType) -> Identity:
 class Identity:
     """The identity of a function, with the objects that it was made of.
 
-    Attributes:
-        data: The bytes of the identity.
-        begin: A hash object that has consumed these bytes. Callers copy it and add the arguments.
-        function: A weak reference to the function.
-
-    Args:
-        function: The function.
-        code: Its code. This identity may be its :attr:`Code.latest` until the function is deleted.
+    ``data`` is its bytes. ``begin`` is a hash object that has consumed them; callers copy it and add the
+    arguments. It may be the :attr:`Code.latest` of its code until the function is deleted.
     """
 
     __slots__ = ("_code", "_defaults", "_is_simple", "_parts", "begin", "data", "function")
@@ -182,11 +172,8 @@ def _walk(
 ) -> None:
     """Collect everything that determines what a function does.
 
-    Args:
-        function: The function.
-        parts: The list to which the objects are added.
-        seen: The ``id`` of each function that has been visited.
-        state: The list to which the objects' identities are added, or None.
+    The objects are added to ``parts``, and their identities to ``state``, unless that is None. ``seen``
+    contains the ``id`` of each function that has been visited.
     """
     code = known_code(function.__code__)
     parts += (code, function.__doc__)
@@ -274,12 +261,7 @@ def _id_of_value(value: Any) -> bytes:
 class Code:
     """A code object with the digest of what it does, not of where it is written.
 
-    Attributes:
-        code: The code object. Keeping it ensures that no other one gets its address.
-        digest: The digest of the code with all its constants.
-        documented: The first constant, if it may be a docstring.
-        names: The globals and attributes that the code, and the code inside it, names.
-        latest: The latest identity of a function with this code.
+    It keeps the code object, so that no other one gets its address.
     """
 
     __slots__ = ("code", "digest", "documented", "latest", "names")

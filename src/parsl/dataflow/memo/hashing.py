@@ -28,16 +28,10 @@ _MANNERS = frozenset({"walltime", "label", "parsl_resource_specification"})
 
 
 def make_hash(task: TaskRecord) -> str:
-    """Return the hash of a call: of its function, its arguments, and the names of its outputs.
+    """Return the hash of a call (32 hexadecimal digits): of its function, arguments, and outputs' names.
 
-    Args:
-        task: The task. Its arguments contain results instead of futures.
-
-    Returns:
-        32 hexadecimal digits.
-
-    Raises:
-        UnknownMemoType: :func:`id_for_memo` does not know the type of an argument.
+    The task's arguments contain results instead of futures. An argument of a type that :func:`id_for_memo`
+    does not know raises UnknownMemoType.
     """
     if not is_by_name() and (quick := hash_plain_call(task)) is not None:
         return quick

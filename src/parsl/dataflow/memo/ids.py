@@ -116,6 +116,7 @@ def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
 
 
 @id_for_memo.register(type(None))
+@id_for_memo.register(bool)
 @id_for_memo.register(int)
 @id_for_memo.register(float)
 @id_for_memo.register(str)
@@ -124,11 +125,6 @@ def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
 @id_for_memo.register(type(Ellipsis))
 def id_for_memo_pickle(obj: object, output_ref: bool = False) -> bytes:
     """Identify a value by its pickle; for types whose equal values have equal pickles."""
-    return dumps(obj, PROTOCOL)
-
-
-@id_for_memo.register(bool)
-def _id_of_bool(obj: bool, output_ref: bool = False) -> bytes:
     return dumps(obj, PROTOCOL)
 
 

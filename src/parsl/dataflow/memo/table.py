@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import LeanFuture, done_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,23 +28,21 @@ class MemoTable:
         self._shared: dict[str, LeanFuture[Any]] = {}
 
     def claim(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
-        """Request the outcome of a call.
+        """Return a future of the outcome of a call, done or not; None if this task has to execute it.
 
-        Returns:
-            A future of the outcome, done or not; its result may be :data:`START_OVER`. None if this task
-            has to execute the call.
+        The future's result may be :data:`START_OVER`.
         """
         call = self._calls.setdefault(hashsum, task)  # atomic
         if call is task:
             return None
         if type(call) is tuple:
-            return _done(*call)
+            return done_future(*call)
         with self._lock:
             call = self._calls.setdefault(hashsum, task)  # the call may have ended meanwhile
             if call is task:
                 return None
             if type(call) is tuple:
-                return _done(*call)
+                return done_future(*call)
             return self._shared.setdefault(hashsum, LeanFuture())
 
     def put(self, hashsum: str, result: Any) -> LeanFuture[Any] | None:
@@ -89,9 +87,3 @@ class MemoTable:
             f"<{type(self).__name__} {len(done) - failed} results, {failed} exceptions, "
             f"{len(self._calls) - len(done)} in flight>"
         )
-
-
-def _done(result: Any, error: BaseException | None) -> LeanFuture[Any]:
-    future: LeanFuture[Any] = LeanFuture()
-    future._finish("FINISHED", result, error)
-    return future

@@ -10,7 +10,7 @@ from logging import getLogger
 from parsl.dataflow.run.exit_hook import script_has_failed
 from parsl.errors import ConfigurationError
 from parsl.executors.base import ParslExecutor
-from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import done_future
 from parsl.vocabulary.names import INTERNAL_LABEL
 
 TYPE_CHECKING = False
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.config import Config
     from parsl.jobs.job_status_poller import JobStatusPoller
+    from parsl.vocabulary.lean_future import LeanFuture
 
 logger = getLogger(__name__)
 
@@ -37,15 +38,10 @@ class InProcessExecutor(ParslExecutor):
     def submit(
         self, func: Callable[..., Any], resource_specification: dict[str, Any], *args: Any, **kwargs: Any
     ) -> LeanFuture[Any]:
-        """Run the task; the future is done when this returns."""
-        future: LeanFuture[Any] = LeanFuture()
         try:
-            result = func(*args, **kwargs)
+            return done_future(func(*args, **kwargs))
         except Exception as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        return future
+            return done_future(None, error)
 
     def shutdown(self) -> None:
         """Do nothing."""
@@ -55,18 +51,7 @@ IN_PROCESS = InProcessExecutor()
 
 
 class ExecutorSet:
-    """Starts executors, finds one for a task, and shuts them down.
-
-    Args:
-        config: The configuration of the kernel.
-        run_dir: The directory of this run.
-        run_id: The identifier of this run.
-        log_config: The log configuration of the executors' processes; None for no logs.
-
-    Attributes:
-        by_label: The executors that have been started.
-        poller: The object that scales the executors' blocks, if there are any.
-    """
+    """Starts executors, finds one for a task, and shuts them down."""
 
     def __init__(self, config: Config, *, run_dir: str, run_id: str, log_config: Any | None) -> None:
         self._config = config
@@ -80,12 +65,7 @@ class ExecutorSet:
         self.poller: JobStatusPoller | None = None
 
     def add(self, executors: Sequence[ParslExecutor]) -> None:
-        """Start some executors.
-
-        Raises:
-            ConfigurationError: A label is in use; none of the executors has been started then.
-            Exception: An executor cannot start; those started before it stay.
-        """
+        """Start some executors; none if a label is in use, and none after one that cannot start."""
         self._check_labels(executors)
         for executor in executors:
             self._start(executor)
@@ -93,11 +73,6 @@ class ExecutorSet:
         self._scale(executors)
 
     def find(self, label: str) -> ParslExecutor:
-        """Return the executor with a label.
-
-        Raises:
-            KeyError: There is none.
-        """
         executor = self.by_label.get(label)
         if executor is not None:
             return executor
@@ -106,18 +81,7 @@ class ExecutorSet:
         raise KeyError(label)
 
     def choose(self, executors: str | Sequence[str], app: object) -> str:
-        """Choose at random among the executors that an app allows.
-
-        Args:
-            executors: ``'all'``, or labels.
-            app: The app's function, for error messages.
-
-        Returns:
-            A label.
-
-        Raises:
-            ValueError: There is no such executor, or none at all.
-        """
+        """Return a random label among those that an app allows (labels, or ``'all'``)."""
         public = self._public
         labels = public if executors == "all" else [executors] if isinstance(executors, str) else executors
         if len(labels) == 1 and labels[0] in self.by_label:

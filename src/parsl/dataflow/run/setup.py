@@ -23,11 +23,7 @@ def new_run_id() -> str:
 
 
 def new_run_dir(parent: str) -> str:
-    """Make a directory for a run. Returns its absolute path.
-
-    Raises:
-        ConfigurationError: The directory cannot be made.
-    """
+    """Make a directory for a run, and return its absolute path."""
     from parsl.common.rundirs import make_rundir
 
     try:
@@ -41,15 +37,7 @@ def new_run_dir(parent: str) -> str:
 
 
 class RunRecords:
-    """This process's log of a run, and the run's usage report, as far as the configuration has them.
-
-    Args:
-        config: The configuration.
-        run_dir: The directory of the run.
-
-    Attributes:
-        log_config: The log configuration; None for no logs.
-    """
+    """This process's log of a run, and the run's usage report, as far as the configuration has them."""
 
     def __init__(self, config: Config, run_dir: str) -> None:
         from parsl.logconfigs.handlers import silence_parsl
@@ -68,12 +56,10 @@ class RunRecords:
             self._tracker = UsageTracker(config.usage_tracking, config, config.project_name, run_dir)
 
     def end_usage_tracking(self, task_count: int, failed_count: int) -> None:
-        """Report the numbers of tasks and of failed tasks."""
         if self._tracker is not None:
             self._tracker.end(task_count, failed_count)
 
     def end_logging(self) -> None:
-        """Close the log."""
         if self._end_logging is not None:
             self._end_logging()
 

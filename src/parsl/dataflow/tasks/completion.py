@@ -35,15 +35,6 @@ class Completion:
     """Ends tasks: counts them, reports failures, updates the memoizer, and completes futures.
 
     Any thread may call it. If several threads end one task, the first one does.
-
-    Args:
-        graph: The states of the tasks.
-        memo: The memoizer.
-        failures: The log of failures, if there is one.
-        drops_payload: Whether to release the arguments of a task that has ended.
-
-    Attributes:
-        is_run_over: Whether the run has ended, so that later failures are due to that.
     """
 
     def __init__(
@@ -59,16 +50,9 @@ class Completion:
     def complete(
         self, record: TaskRecord, status: States, result: Any = None, error: BaseException | None = None
     ) -> bool:
-        """End a task. The counts and the memoizer are up to date when its future is done.
+        """End a task; False if it has ended already. :data:`CANCELLATION` as the error means cancelled.
 
-        Args:
-            record: The task.
-            status: The final state.
-            result: The result, if there is no error.
-            error: The error; :data:`CANCELLATION` if the task was cancelled.
-
-        Returns:
-            False if the task has ended already.
+        The counts and the memoizer are up to date when the task's future is done.
         """
         app_fu = self._graph.finish(record, status)
         if app_fu is None:
@@ -141,17 +125,15 @@ class Completion:
     def log_failure(
         self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
     ) -> None:
-        """Log a failure, if there is a log; see :meth:`FailureLog.add`."""
         # Failures due to the end of the run are counted, not listed, because there may be a million.
         if self._failures is not None and not self.is_run_over:
             self._failures.add(record, error, outcome, attempt)
 
     def end_run(self) -> None:
-        """Note that the run is over: later failures are due to that, and not logged."""
         self.is_run_over = True
 
     def complete_cancelled(self, record: TaskRecord) -> bool:
-        """End a task whose attempt was cancelled. Returns False if the task has ended already."""
+        """End a task whose attempt was cancelled; False if it has ended already."""
         return self.complete(record, _FAILED, error=_over(record) if self.is_run_over else CANCELLATION)
 
     def cancel(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool:
@@ -168,7 +150,6 @@ class Completion:
         self.complete(record, _FAILED, error=_over(record))
 
     def abandon_all(self) -> None:
-        """Fail the tasks that have not ended when the run is over."""
         for record in self._graph.unfinished():
             self.abandon(record)
 
@@ -177,10 +158,9 @@ class Completion:
 
 
 def _run_callbacks(app_fu: LeanFuture[Any], callbacks: Callbacks) -> None:
-    """Run the kernel's own callbacks, and the users' after what the former have made ready.
+    """Run the kernel's own callbacks (methods bound to a task record), and then the users'.
 
-    So a user's callback may wait for a task that depends on the one that has just ended. The kernel's
-    callbacks are methods bound to a task record; see :class:`TaskRunner`.
+    In between runs what the former have made ready, so a user's callback may wait for a dependent task.
     """
     if type(callbacks) is not list:
         app_fu._run_callbacks(callbacks)

@@ -8,7 +8,7 @@ import threading
 from time import time
 
 from parsl.failure_facts import attach, facts_of, has_facts, note
-from parsl.vocabulary.dataflow_errors import PropagatedException
+from parsl.vocabulary.dataflow_errors import PropagatedException, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,11 +39,6 @@ class FailureLog:
     """Appends to the failure log of a run. Any thread may call it. Successes do not.
 
     A full disk costs lines, and one line on stderr, but never a task.
-
-    Args:
-        run_dir: The directory of the run.
-        retries: The configured number of retries.
-        executors: The executors by label.
     """
 
     def __init__(self, run_dir: str, *, retries: int, executors: Mapping[str, ParslExecutor]) -> None:
@@ -57,25 +52,14 @@ class FailureLog:
         return f"<{type(self).__name__} {self._path}>"
 
     def add(self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int) -> None:
-        """Log the failure of an attempt, or of a task before its first one. Never raises.
-
-        Args:
-            record: The task.
-            error: The error; None for a cancellation.
-            outcome: One of this module's constants.
-            attempt: The number of the attempt, counted from 1.
-        """
+        """Log the failure of an attempt (counted from 1), or of a task before its first one. Never raises."""
         try:
             self._write(self._line(record, error, outcome, attempt))
         except Exception:
             logger.exception("The failure of %r could not be written to %s", record, self._path)
 
     def close(self, unfinished: int) -> None:
-        """End the log.
-
-        Args:
-            unfinished: The number of tasks that had not ended when the run was over.
-        """
+        """End the log with the number of tasks that had not ended when the run was over."""
         if unfinished:
             try:
                 self._write({"time": time(), "outcome": RUN_OVER, "unfinished": unfinished})
@@ -122,8 +106,7 @@ class FailureLog:
 def add_task_facts(record: TaskRecord, error: BaseException, attempt: int) -> None:
     """Attach the task, the app, and the attempt to the exception of a failed attempt.
 
-    One of Parsl's own errors without facts may belong to many tasks, for instance to all those of a lost
-    executor. It stays as it is.
+    One of Parsl's own errors without facts may belong to many tasks (of a lost executor); it stays as it is.
     """
     from parsl.errors import ParslError
     from parsl.vocabulary.app_errors import AppException
@@ -139,7 +122,7 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
         return {}
     shown: dict[str, Any] = {
         "error": f"{type(error).__module__}.{type(error).__qualname__}",
-        "message": _text_of(error)[:_MESSAGE_CHARS],
+        "message": text_of(error)[:_MESSAGE_CHARS],
     }
     if isinstance(error, PropagatedException):
         return {**shown, "root_task": _number_of(error.root_description)}
@@ -152,13 +135,6 @@ def _number_of(description: str) -> int | None:
     """Return the number of the task that failed first; None if it was no task of this run."""
     kind, _, number = description.partition(" ")
     return int(number) if kind == "task" and number.isdecimal() else None
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as unprintable:
-        return f"(its message cannot be shown: {type(unprintable).__name__})"
 
 
 def _traceback_of(error: BaseException) -> str | None:

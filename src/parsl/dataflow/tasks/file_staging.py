@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parsl.dataflow.declared_outputs import DeclaredOutputs
-from parsl.dataflow.special_arguments import STREAMS, special_of
+from parsl.dataflow.special_arguments import STREAMS, SpecialArguments
 from parsl.vocabulary.data_future import DataFuture
 from parsl.vocabulary.files import File
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from parsl.data_provider.stager import Stager
     from parsl.dataflow.futures import AppFuture
-    from parsl.dataflow.special_arguments import SpecialArguments
     from parsl.dataflow.taskrecord import TaskRecord
 
 _FILES = (File, DataFuture)
@@ -24,18 +23,13 @@ _NOT_INPUTS = frozenset({"inputs", "outputs", *STREAMS})
 
 
 class FileStaging:
-    """Replaces the files of a call by staged ones. Any thread may call it.
-
-    Args:
-        stager: Stages single files.
-    """
+    """Replaces the files of a call by staged ones. Any thread may call it."""
 
     def __init__(self, stager: Stager) -> None:
         self._stager = stager
         self._declared = DeclaredOutputs()
 
     def is_needed(self, record: TaskRecord, found: Sequence[Future[Any] | File]) -> bool:
-        """Whether any of the files in a task's arguments may need staging."""
         return any(isinstance(each, _FILES) and not self._is_here(each, record) for each in found) and not (
             is_inhibited(record.kwargs)
         )
@@ -45,11 +39,6 @@ class FileStaging:
         return self._stager.leaves_alone(file, record.executor)
 
     def stage_in(self, record: TaskRecord) -> None:
-        """Replace the files in a task's arguments by staged ones.
-
-        Raises:
-            CannotStage: A file cannot be staged.
-        """
         kwargs = record.kwargs
         record.args = [self._staged_in(value, record) for value in record.args]
         record.kwargs = {
@@ -75,18 +64,7 @@ class FileStaging:
         app_fu: AppFuture[Any],
         depends: Iterable[Future[Any]],
     ) -> None:
-        """Make the futures of the files that a task writes, and stage those out that need it.
-
-        Args:
-            record: The task.
-            special: The special arguments of its call.
-            app_fu: The future of the task.
-            depends: The futures that the task depends on.
-
-        Raises:
-            CannotStage: A file cannot be staged.
-            ParameterError: A file is declared twice.
-        """
+        """Make the futures of the files that a task writes, and stage those out that need it."""
         files = special.files()
         if not files:
             return
@@ -141,6 +119,13 @@ class FileStaging:
 def is_inhibited(kwargs: dict[str, Any]) -> bool:
     """Whether a call forbids the staging of its files. A task that stages files does."""
     return bool(kwargs.get("_parsl_staging_inhibit", False))
+
+
+def special_of(record: TaskRecord) -> SpecialArguments:
+    """Return the special arguments of a task; new ones without content if it has none."""
+    if record.special is None:
+        record.special = SpecialArguments(record.func_name, {})
+    return record.special
 
 
 def _function_of(record: TaskRecord) -> Any:

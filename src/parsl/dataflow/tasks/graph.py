@@ -48,14 +48,6 @@ class TaskGraph:
     Any thread may call it. Each method holds the lock for a few instructions and calls nothing that could
     wait. Of two threads that end the same task, the first to call :meth:`finish` does. Every transition is
     checked against :data:`LEGAL_TRANSITIONS`; an illegal one raises InternalConsistencyError.
-
-    Args:
-        keep_finished: Whether finished tasks stay in ``tasks``.
-
-    Attributes:
-        tasks: The tasks by number.
-        task_count: The number of tasks so far.
-        finishing: The futures of tasks that have ended, until these futures are done.
     """
 
     def __init__(self, *, keep_finished: bool) -> None:
@@ -133,11 +125,9 @@ class TaskGraph:
             return True
 
     def finish(self, record: TaskRecord, status: States) -> LeanFuture[Any] | None:
-        """End a task.
+        """End a task, and return its future; None if the task has ended already.
 
-        Returns:
-            The future of the task, which the caller completes and then takes out of :attr:`finishing`. None:
-            the task has ended already.
+        The caller completes the future and then takes it out of :attr:`finishing`.
         """
         now_s = time()
         with self._lock:
@@ -158,7 +148,6 @@ class TaskGraph:
             return None if IS_FINAL[record.status] else record.exec_fu
 
     def unfinished(self) -> Sequence[TaskRecord]:
-        """Return the tasks that have not ended."""
         with self._lock:
             return [record for record in self.tasks.values() if not IS_FINAL[record.status]]
 
@@ -169,7 +158,6 @@ class TaskGraph:
             return [*self.finishing, *(future for future in futures if future is not None)]
 
     def wipe(self, task_id: int) -> None:
-        """Forget a task that has ended."""
         with self._lock:
             record = self.tasks.get(task_id)
             if record is not None and IS_FINAL[record.status]:
@@ -184,11 +172,6 @@ class TaskGraph:
             return counts
 
     def validate(self) -> None:
-        """Check the invariants; for tests.
-
-        Raises:
-            AssertionError: An invariant does not hold.
-        """
         with self._lock:
             unfinished = self.unfinished()
             assert sum(self.state_counts().values()) <= self.task_count
@@ -202,11 +185,7 @@ class TaskGraph:
 
 
 def _may_enter(record: TaskRecord, new: States) -> bool:
-    """Whether a task may enter a state. False: it has ended.
-
-    Raises:
-        InternalConsistencyError: The transition is illegal.
-    """
+    """Whether a task may enter a state; False if it has ended."""
     old = record.status
     if _IS_LEGAL[old][new]:
         return True

@@ -28,16 +28,7 @@ def name_attempt(record: TaskRecord, error: BaseException) -> None:
 
 
 def record_failure(record: TaskRecord, error: BaseException, handler: RetryHandler | None) -> None:
-    """Note a failed attempt and its cost in the record of a task.
-
-    Args:
-        record: The task.
-        error: The error of the attempt.
-        handler: Returns the cost; None for a cost of 1.
-
-    Raises:
-        DataFlowException: The handler has failed.
-    """
+    """Note a failed attempt and its cost, 1 without a handler, in the record of a task."""
     record.fail_count += 1
     record.worker_losses += getattr(error, "is_worker_loss", False) is True
     record.fail_history = [*record.fail_history, _shown(error)]
@@ -52,8 +43,7 @@ def is_job_end(error: BaseException) -> bool:
 def record_job_end(record: TaskRecord, error: BaseException) -> bool:
     """Note an attempt that was lost because its job ended; it costs nothing.
 
-    Returns:
-        Whether another attempt follows. None follows if this has happened too often.
+    Returns whether another attempt follows, which is not so if this has happened too often.
     """
     record.job_ends += 1
     if record.job_ends > MAX_JOB_ENDS:
@@ -87,11 +77,6 @@ def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlow
     )
     poison.__cause__ = error
     return poison
-
-
-def is_worth_another_attempt(record: TaskRecord, retries: float) -> bool:
-    """Whether the cost of a task's failures is within the budget."""
-    return record.fail_cost <= retries
 
 
 def _cost_by(handler: RetryHandler, error: BaseException, record: TaskRecord) -> float:

@@ -49,14 +49,6 @@ class TaskRunner:
 
     Its callbacks on futures are its own methods, bound to a task record: a bound method is the smallest
     object that holds both, and a driver may hold a million of them.
-
-    Args:
-        config: The configuration of the kernel.
-        graph: The states of the tasks.
-        dependencies: Replaces futures in arguments by their results.
-        executors: The executors.
-        memo: The memoizer.
-        completion: Ends tasks.
     """
 
     def __init__(
@@ -82,11 +74,7 @@ class TaskRunner:
         self._on_found = self._memo_done
 
     def start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
-        """Launch a task when its dependencies are done.
-
-        Returns:
-            The error of the submission, if the task was submitted at once and in vain.
-        """
+        """Launch a task when its dependencies are done. Returns the error of an immediate submission."""
         record.depends = depends
         self._graph.expect(record, len(depends) + 1)
         done = MethodType(self._on_dependency_done, record)
@@ -120,14 +108,7 @@ class TaskRunner:
     ) -> BaseException | None:
         """Submit a task to its executor, unless its outcome is known, or it waits for others of its app.
 
-        Args:
-            record: The task.
-            args: Its positional arguments, with results in the place of futures.
-            kwargs: Its keyword arguments, likewise.
-            is_admitted: Whether the task has waited for others of its app already.
-
-        Returns:
-            The error of the submission.
+        The arguments contain results in the place of futures. Returns the error of the submission.
         """
         memo = self._memo
         if (record.memoize or memo.covers_all) and not is_admitted and self._is_known(record, args, kwargs):
@@ -156,7 +137,6 @@ class TaskRunner:
         return None
 
     def _launch_admitted(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
-        """Launch a task that has waited for others of its app."""
         if not IS_FINAL[record.status]:
             self.launch(record, args, kwargs, is_admitted=True)
         elif record.special is not None and record.special.concurrency_limit is not None:
@@ -270,7 +250,7 @@ class TaskRunner:
         except DataFlowException as handler_error:
             error = handler_error
         else:
-            if retries.is_worth_another_attempt(record, self._config.retries) and not is_run_over:
+            if record.fail_cost <= self._config.retries and not is_run_over:
                 if not retries.is_poison(record):
                     self._try_again(record, error)
                     return

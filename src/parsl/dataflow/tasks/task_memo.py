@@ -22,17 +22,7 @@ logger = getLogger(__name__)
 
 
 class TaskMemo:
-    """Starts the memoizer when it is needed, and calls it for tasks. Any thread may call it.
-
-    Args:
-        memoizer: The configured memoizer; None for a BasicMemoizer, made for the first call of a cached app.
-        run_dir: The directory of this run.
-        config_run_dir: The directory that holds those of all runs.
-
-    Attributes:
-        covers_all: Whether the memoizer is called for apps without ``cache=True``, too.
-        commits: Whether results go through :meth:`queue` and :meth:`commit`.
-    """
+    """Starts the memoizer when it is needed, and calls it for tasks. Any thread may call it."""
 
     def __init__(self, memoizer: Memoizer | None, *, run_dir: str, config_run_dir: str) -> None:
         self._configured = memoizer
@@ -67,13 +57,7 @@ class TaskMemo:
     def find(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> Future[Any] | None:
         """Return a future of a task's outcome, done or not; None if the task has to run.
 
-        Args:
-            record: The task.
-            args: Its positional arguments, with results in the place of futures.
-            kwargs: Its keyword arguments, likewise.
-
-        Raises:
-            Exception: The memoizer has failed.
+        The arguments contain results in the place of futures. An error of the memoizer is raised.
         """
         if args is not record.args:
             record.args, record.kwargs = list(args), kwargs
@@ -95,15 +79,10 @@ class TaskMemo:
             logger.exception("The memoizer has failed to take the outcome of %r", record)
 
     def queue(self, record: TaskRecord, result: Any) -> None:
-        """Queue the result of a task for the next :meth:`commit`."""
         (self._found if record.from_memo else self._uncommitted).append((record, result))
 
     def take_queue(self) -> tuple[Results, Results]:
-        """Empty the queue.
-
-        Returns:
-            The results of tasks that have run, to be committed; and those that came from the memoizer.
-        """
+        """Empty the queue: results of tasks that have run, to be committed; results from the memoizer."""
         with self._lock:
             return _take_all(self._uncommitted), _take_all(self._found)
 
@@ -116,7 +95,6 @@ class TaskMemo:
             logger.exception("The memoizer %r has failed to commit", self._started)
 
     def close(self) -> None:
-        """Close the memoizer, if it was started."""
         if self._started is not None:
             self._started.close()
 
