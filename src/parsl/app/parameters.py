@@ -156,15 +156,15 @@ def _from_signature(signature: Signature) -> Parameters:
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     by_keyword = {p.name: i for i, p in enumerate(positional) if p.kind is p.POSITIONAL_OR_KEYWORD}
-    kinds = {p.kind for p in parameters}
+    kinds = {p.kind.name for p in parameters}
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return Parameters(
         names=by_keyword,
         keyword_only=keyword_only,
         required=[p.name for p in named if p.default is p.empty],
         low=sum(1 for p in positional if p.default is p.empty),
-        high=None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional),
-        takes_any_keyword=any(kind.name == "VAR_KEYWORD" for kind in kinds),
+        high=None if "VAR_POSITIONAL" in kinds else len(positional),
+        takes_any_keyword="VAR_KEYWORD" in kinds,
         defaults=_special(
             {p.name: p.default for p in named if p.default is not p.empty}, {*by_keyword, *keyword_only}
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import CancelledError, Executor
+from concurrent.futures import CancelledError, Executor, Future
 from itertools import islice
 from time import monotonic
 
@@ -16,7 +16,6 @@ from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
-    from concurrent.futures import Future
     from typing import Any, Literal, TypeVar
 
     from parsl.config import Config

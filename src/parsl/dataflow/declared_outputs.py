@@ -87,11 +87,8 @@ def _is_rival(record: TaskRecord, earlier: DataFuture, depends: Iterable[Future[
 
 
 def _is_writer(future: Future[Any] | None, earlier: DataFuture, record: TaskRecord) -> bool:
-    """Whether a future is done only after the earlier writer of a file.
-
-    If the search is cut short (None), the task is accepted. The earlier task may be done
-    while a transfer still stages its file out.
-    """
+    """Whether a future is done only after the earlier writer of a file, or unknown (None)."""
+    # The earlier task may be done while a transfer still stages its file out.
     if future is None or future is earlier or future is earlier.parent:
         return True
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
 
-from parsl.dataflow.dependency_resolvers import SHALLOW_DEPENDENCY_RESOLVER
+from parsl.dataflow.dependency_resolvers import SHALLOW_DEPENDENCY_RESOLVER, DependencyResolver
 from parsl.dataflow.futures import AppFuture
 from parsl.vocabulary.data_future import DataFuture
 from parsl.vocabulary.dataflow_errors import DataFlowException, shortened
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from parsl.dataflow.dependency_resolvers import DependencyResolver
     from parsl.dataflow.taskrecord import TaskRecord
 
 _FUTURE_OR_FILE = (Future, File)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from logging import getLogger
 from operator import attrgetter
 
@@ -28,7 +28,6 @@ from parsl.vocabulary.app_errors import AppException
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from concurrent.futures import Future
     from typing import Any, Literal
 
     from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
@@ -55,13 +54,7 @@ _DEFAULT_PERIOD = "00:30:00"
 
 
 class CheckpointCommand:
-    """The outcome of a task, for a checkpoint.
-
-    Args:
-        task_record: The task.
-        result: The result of the task.
-        exception: The exception of a failed task.
-    """
+    """The outcome of a task, for a checkpoint."""
 
     task_record = property(attrgetter("_task_record"), doc="The task.")
     result = property(attrgetter("_result"), doc="The result of the task.")

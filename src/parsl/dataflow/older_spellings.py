@@ -25,8 +25,7 @@ _MEMOIZER_ARGUMENTS = {
     "checkpoint_period": "checkpoint_period",
 }
 #: The number of frames from :func:`warn_retired` to the call of Config, and of ``dfk.checkpoint()``.
-_CONFIG_STACK_LEVEL = 4
-_CHECKPOINT_STACK_LEVEL = 4
+_STACK_LEVEL = 4
 
 
 def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
@@ -60,7 +59,7 @@ def _make_memoizer(arguments: dict[str, Any]) -> None:
             f"write Config(memoizer=BasicMemoizer({_shown({name: older[name]})})), with BasicMemoizer from "
             "parsl.dataflow.memoization"
         )
-        warn_retired(f"Config: {name}", advice, _CONFIG_STACK_LEVEL)
+        warn_retired(f"Config: {name}", advice, _STACK_LEVEL)
     from parsl.dataflow.memoization import BasicMemoizer
 
     arguments["memoizer"] = BasicMemoizer(
@@ -77,7 +76,7 @@ def checkpoint(memoizer: Memoizer, run_dir: str) -> str:
     warn_retired(
         "dfk.checkpoint()",
         "write memoizer.checkpoint(), where memoizer is the BasicMemoizer of Config(memoizer=...)",
-        _CHECKPOINT_STACK_LEVEL,
+        _STACK_LEVEL,
     )
     write = getattr(memoizer, "checkpoint", None)
     if write is None:

@@ -60,10 +60,7 @@ class DataFuture(LeanFuture[File]):
 
     @property
     def filename(self) -> str:
-        """The local path of the file, like :attr:`filepath`, for compatibility with upstream.
-
-        Its last part is ``file_obj.filename``.
-        """
+        """The same as :attr:`filepath`, as in upstream; its last part is ``file_obj.filename``."""
         return self.filepath
 
     def cancel(self) -> bool:

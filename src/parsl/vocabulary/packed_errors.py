@@ -1,7 +1,6 @@
-"""Exceptions as plain data: packed where they were raised, unpacked where they are needed.
+"""Exceptions as plain data, with their tracebacks and causes.
 
-An exception is packed together with its traceback and its causes. Each of them has a pickle and a text of its
-own, so that one that cannot be pickled or unpickled loses only its own details.
+Each cause has its own pickle and text: one that cannot be pickled or unpickled loses only its own details.
 """
 
 from __future__ import annotations

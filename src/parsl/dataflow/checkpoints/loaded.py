@@ -12,15 +12,13 @@ from parsl.dataflow.checkpoints import records as checkpoint_records
 from parsl.dataflow.checkpoints import upstream as upstream_records
 from parsl.dataflow.checkpoints.file import FILE_NAME
 from parsl.vocabulary.dataflow_errors import BadCheckpoint
-from parsl.vocabulary.lean_future import done_future
+from parsl.vocabulary.lean_future import LeanFuture, done_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Any, BinaryIO
-
-    from parsl.vocabulary.lean_future import LeanFuture
 
 logger = getLogger(__name__)
 

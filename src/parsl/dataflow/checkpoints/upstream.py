@@ -1,7 +1,6 @@
 """Reading the checkpoint files that upstream Parsl writes: pickled dicts, one after the other.
 
-Finding the records imports and calls nothing that the pickles name; a result is unpickled only when a task
-needs it. So a file loads before the script has defined the classes of its results.
+A result is unpickled only when a task needs it: the script may define the classes of the results later.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def id_of_function(function: Any) -> bytes:
     if type(function) is FunctionType:
         return identity_by_code(function).data
     if isinstance(function, (BuiltinFunctionType, type)):
-        return dumps(["builtin", *_names(function), _owner(function)], PROTOCOL)
+        name = getattr(function, "__qualname__", function.__name__)
+        return dumps(["builtin", name, function.__module__ or "", _owner(function)], PROTOCOL)
     if isinstance(function, (partial, MethodType)) or hasattr(type(function), "__parsl_dependencies__"):
         return dumps([type(function).__name__, [_id_of_part(part) for part in _parts(function)]], PROTOCOL)
     return id_for_memo(function)
@@ -153,10 +154,6 @@ def _parts(function: Any) -> tuple[Any, ...]:
         return function.__func__, function.__self__
     parts: tuple[Any, ...] = function.__parsl_dependencies__()
     return parts
-
-
-def _names(function: Any) -> tuple[str, str]:
-    return getattr(function, "__qualname__", function.__name__), function.__module__ or ""
 
 
 def _owner(function: Any) -> bytes:

@@ -105,8 +105,9 @@ def id_for_memo(obj: object, output_ref: bool = False) -> bytes:
         return id_for_memo_pickle(obj)
     if isinstance(obj, os.PathLike):
         return dumps(["path", os.fspath(obj)], PROTOCOL)
-    if kind.__module__.partition(".")[0] == "enum" or _is_enum(obj):
-        return dumps(["enum", *_name_of(kind), obj.name], PROTOCOL)  # type: ignore[attr-defined]
+    enum = sys.modules.get("enum")
+    if enum is not None and isinstance(obj, enum.Enum):
+        return dumps(["enum", *_name_of(kind), obj.name], PROTOCOL)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, (numpy.ndarray, numpy.generic)):
         return _id_of_array(numpy, obj)
@@ -232,11 +233,6 @@ def _id_of_array(numpy: Any, array: Any) -> bytes:
     plain = numpy.ascontiguousarray(array)
     kind = dtype.str if dtype.names is None else repr(dtype.descr)
     return dumps(["numpy", kind, array.shape, _digest(plain.reshape(-1).view(numpy.uint8))], PROTOCOL)
-
-
-def _is_enum(obj: object) -> bool:
-    enum = sys.modules.get("enum")
-    return enum is not None and isinstance(obj, enum.Enum)
 
 
 def _counts_as_list(obj: object, kind: type) -> bool:

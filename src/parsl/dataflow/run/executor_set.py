@@ -10,7 +10,7 @@ from logging import getLogger
 from parsl.dataflow.run.exit_hook import script_has_failed
 from parsl.errors import ConfigurationError
 from parsl.executors.base import ParslExecutor
-from parsl.vocabulary.lean_future import done_future
+from parsl.vocabulary.lean_future import LeanFuture, done_future
 from parsl.vocabulary.names import INTERNAL_LABEL
 
 TYPE_CHECKING = False
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.config import Config
     from parsl.jobs.job_status_poller import JobStatusPoller
-    from parsl.vocabulary.lean_future import LeanFuture
 
 logger = getLogger(__name__)
 

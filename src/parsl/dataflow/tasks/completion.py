@@ -8,7 +8,7 @@ from types import MethodType
 
 from parsl.common.batches import at_end
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED
+from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, FailureLog
 from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.dataflow_errors import DataFlowException
 from parsl.vocabulary.task_states import States
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from parsl.dataflow.tasks.failure_log import FailureLog
     from parsl.dataflow.tasks.graph import TaskGraph
     from parsl.dataflow.tasks.task_memo import TaskMemo
     from parsl.vocabulary.lean_future import Callback, Callbacks, LeanFuture

@@ -78,9 +78,8 @@ class TaskGraph:
         """Note that a pending task was submitted to its executor. False: the task has ended meanwhile."""
         now_s = time()
         with self._lock:
-            if not _may_enter(record, _LAUNCHED):
+            if not _enter(record, _LAUNCHED):
                 return False
-            record.status = _LAUNCHED
             record.exec_fu = exec_fu
             record.launched_s = now_s
             return True
@@ -99,9 +98,8 @@ class TaskGraph:
     def joining(self, record: TaskRecord, joins: Future[Any] | list[Future[Any]]) -> bool:
         """Note what a join app has returned. False: the task has ended meanwhile."""
         with self._lock:
-            if not _may_enter(record, States.joining):
+            if not _enter(record, States.joining):
                 return False
-            record.status = States.joining
             record.exec_fu = None
             record.joins = joins
             return True
@@ -109,9 +107,8 @@ class TaskGraph:
     def attempt_failed(self, record: TaskRecord) -> bool:
         """Note that another attempt follows a failed one. False: the task has ended meanwhile."""
         with self._lock:
-            if not _may_enter(record, States.fail_retryable):
+            if not _enter(record, States.fail_retryable):
                 return False
-            record.status = States.fail_retryable
             record.exec_fu = None
             record.try_id += 1
             return True
@@ -119,10 +116,7 @@ class TaskGraph:
     def pending_again(self, record: TaskRecord) -> bool:
         """Begin another attempt. False: the task has ended meanwhile."""
         with self._lock:
-            if not _may_enter(record, _PENDING):
-                return False
-            record.status = _PENDING
-            return True
+            return _enter(record, _PENDING)
 
     def finish(self, record: TaskRecord, status: States) -> LeanFuture[Any] | None:
         """End a task, and return its future; None if the task has ended already.
@@ -132,7 +126,8 @@ class TaskGraph:
         now_s = time()
         with self._lock:
             app_fu = record.app_fu
-            if app_fu is None or (not _IS_LEGAL[record.status][status] and not _may_enter(record, status)):
+            # Without a call, because every task comes here.
+            if app_fu is None or (not _IS_LEGAL[record.status][status] and not _enter(record, status)):
                 return None
             record.status = status
             record.returned_s = now_s
@@ -184,10 +179,11 @@ class TaskGraph:
         return f"<{type(self).__name__} {self.task_count} tasks: {counts or 'none'}>"
 
 
-def _may_enter(record: TaskRecord, new: States) -> bool:
-    """Whether a task may enter a state; False if it has ended."""
+def _enter(record: TaskRecord, new: States) -> bool:
+    """Change the state of a task; False if it has ended."""
     old = record.status
     if _IS_LEGAL[old][new]:
+        record.status = new
         return True
     if IS_FINAL[old]:
         return False

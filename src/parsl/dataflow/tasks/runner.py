@@ -8,11 +8,11 @@ from logging import getLogger
 from time import time
 from types import MethodType
 
-from parsl.dataflow.dependencies import cycle_error, failures_of, joined_futures
+from parsl.dataflow.dependencies import Dependencies, cycle_error, failures_of, joined_futures
 from parsl.dataflow.tasks import retries
 from parsl.dataflow.tasks.failure_log import TRIED_AGAIN, add_task_facts
-from parsl.dataflow.tasks.graph import IS_FINAL
-from parsl.dataflow.tasks.task_memo import outcome_of
+from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
+from parsl.dataflow.tasks.task_memo import TaskMemo, outcome_of
 from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.dataflow_errors import DataFlowException, DependencyError, JoinError
 from parsl.vocabulary.remote_errors import RemoteExceptionWrapper
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.config import Config
-    from parsl.dataflow.dependencies import Dependencies
     from parsl.dataflow.run.executor_set import ExecutorSet
     from parsl.dataflow.taskrecord import TaskRecord
     from parsl.dataflow.tasks.completion import Completion
-    from parsl.dataflow.tasks.graph import TaskGraph
-    from parsl.dataflow.tasks.task_memo import TaskMemo
 
 logger = getLogger(__name__)
 

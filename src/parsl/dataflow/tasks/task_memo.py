@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from logging import getLogger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from concurrent.futures import Future
     from typing import Any
 
     from parsl.dataflow.memoizer import Memoizer
