@@ -24,8 +24,8 @@ def _mode(path) -> int:
 
 def test_each_side_knows_the_other(directory):
     server, client = load_server_keys(directory), load_client_keys(directory)
-    assert server.client_public == client.public
-    assert client.server_public == server.public
+    assert server.peer_public == client.public
+    assert client.peer_public == server.public
     assert server.secret != client.secret
 
 
@@ -145,7 +145,7 @@ def test_keys_work_with_zeromq(directory, tmp_path):
         port = server.bind_to_random_port("tcp://127.0.0.1")
         client.linger = 0
         client.curve_publickey, client.curve_secretkey = client_keys.public, client_keys.secret
-        client.curve_serverkey = client_keys.server_public
+        client.curve_serverkey = client_keys.peer_public
         client.connect(f"tcp://127.0.0.1:{port}")
         client.send(b"hello")
         assert server.poll(10_000)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import socket
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 #: The service of :func:`address_by_query`, which is the only function here that uses the network.
 _QUERY_URL = "https://api.ipify.org"

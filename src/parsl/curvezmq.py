@@ -26,32 +26,17 @@ class CertificateError(ParslError):
     """A key file cannot be read, or its keys may be known to others."""
 
 
-class ServerKeys(NamedTuple):
-    """The keys of the interchange, each as 40 characters of Z85."""
+class CurveKeys(NamedTuple):
+    """The keys of the interchange or of a manager, each as 40 characters of Z85."""
 
     public: bytes
     secret: bytes
-    #: The public key that all clients share; no other peer is accepted.
-    client_public: bytes
+    #: The public key that all clients share, or that of the server; no other peer is accepted.
+    peer_public: bytes
 
     def __repr__(self) -> str:
-        return _repr_without_secret(self)
-
-
-class ClientKeys(NamedTuple):
-    """The keys of a manager, each as 40 characters of Z85."""
-
-    public: bytes
-    secret: bytes
-    #: The public key of the only server to connect to.
-    server_public: bytes
-
-    def __repr__(self) -> str:
-        return _repr_without_secret(self)
-
-
-def _repr_without_secret(keys: ServerKeys | ClientKeys) -> str:
-    return f"{type(keys).__name__}(public={keys.public.decode()!r}, secret=<hidden>)"
+        """Hide the secret key: a repr may end up in a log."""
+        return f"{type(self).__name__}(public={self.public.decode()!r}, secret=<hidden>)"
 
 
 def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
@@ -71,39 +56,34 @@ def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
         ) from error
     try:
         directory.mkdir(mode=0o700)
-        _write(directory / _SERVER_FILE, server_public, server_secret, client_public)
-        _write(directory / _CLIENT_FILE, client_public, client_secret, server_public)
+        _write(directory / _SERVER_FILE, CurveKeys(server_public, server_secret, client_public))
+        _write(directory / _CLIENT_FILE, CurveKeys(client_public, client_secret, server_public))
     except OSError as error:
         raise CertificateError(f"Encryption keys cannot be made in {directory}: {error}") from error
     return directory
 
 
-def load_server_keys(directory: str | os.PathLike[str]) -> ServerKeys:
+def load_server_keys(directory: str | os.PathLike[str]) -> CurveKeys:
     """Read the server's keys from a directory of :func:`create_certificates`; refuse files open to others."""
-    return ServerKeys(*_read(os.path.join(directory, _SERVER_FILE)))
+    return _read(os.path.join(directory, _SERVER_FILE))
 
 
-def load_client_keys(directory: str | os.PathLike[str]) -> ClientKeys:
+def load_client_keys(directory: str | os.PathLike[str]) -> CurveKeys:
     """Read a client's keys, like :func:`load_server_keys`."""
-    return ClientKeys(*_read(os.path.join(directory, _CLIENT_FILE)))
+    return _read(os.path.join(directory, _CLIENT_FILE))
 
 
-def _write(path: Path, public: bytes, secret: bytes, peer_public: bytes) -> None:
+def _write(path: Path, keys: CurveKeys) -> None:
     import json
 
-    content = {
-        "format": _FORMAT,
-        "public": public.decode("ascii"),
-        "secret": secret.decode("ascii"),
-        "peer_public": peer_public.decode("ascii"),
-    }
+    content = {"format": _FORMAT, **{name: key.decode("ascii") for name, key in keys._asdict().items()}}
     # The file has its mode from the start: others can open it at no time.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         json.dump(content, stream)
 
 
-def _read(path: str) -> tuple[bytes, bytes, bytes]:
+def _read(path: str) -> CurveKeys:
     import json
 
     try:
@@ -117,13 +97,13 @@ def _read(path: str) -> tuple[bytes, bytes, bytes]:
         content = json.loads(text)
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
-        public, secret, peer_public = (content[name].encode() for name in ("public", "secret", "peer_public"))
-        if {len(public), len(secret), len(peer_public)} != {_KEY_CHARS}:
+        keys = CurveKeys(*(content[name].encode() for name in CurveKeys._fields))
+        if set(map(len, keys)) != {_KEY_CHARS}:
             raise ValueError(f"a key does not have {_KEY_CHARS} characters")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # Without the content of the file, which may include a secret key.
         raise CertificateError(f"{path} is not a file of encryption keys ({type(error).__name__}).") from None
-    return public, secret, peer_public
+    return keys
 
 
 def _refuse_unless_private(path: str, status: os.stat_result) -> None:

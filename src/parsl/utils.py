@@ -199,14 +199,7 @@ def execute_wait(cmd: str, walltime: int | None = None) -> tuple[int, str, str]:
     from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
     with Popen(
-        cmd,
-        shell=True,
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
+        cmd, shell=True, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, errors="replace", start_new_session=True
     ) as process:
         try:
             stdout, stderr = process.communicate(timeout=walltime)

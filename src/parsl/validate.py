@@ -1,32 +1,7 @@
-"""Checks of constructor parameters, with errors that name what was expected.
+"""Checks of constructor parameters, with errors that name what was expected; see :func:`assign`.
 
-A class declares each parameter of its constructor once, next to the others, and ``assign`` checks and keeps
-them all::
-
-    class Provider:
-        nodes_per_block = validate.Integer(low=1)
-        partition = validate.Text(optional=True)
-        launcher: Launcher = validate.Custom(check_launcher)  # check_launcher(owner, name, value) -> Launcher
-
-        def __init__(self, nodes_per_block: int = 1, partition: str | None = None, ...) -> None:
-            validate.assign(self, locals())
-
-A wrong value raises a :class:`ParameterError`::
-
-    Provider: nodes_per_block is 0 (int); expected an integer >= 1.
-
-``assign`` takes the declarations of the class and of its bases, checks those that are named in the mapping in
-the order of the mapping (for ``locals()``, that of the signature), and sets an ordinary attribute for each.
-Other names, such as ``self`` and parameters without a declaration, are ignored. A parameter that ``__init__``
-replaces before the call is checked in its new form. Later assignments (``provider.partition = "debug"``) are
-not checked. To a type checker a declaration has the type of the value.
-
-Each declaration stands for a function of the shape ``check(owner, name, value, ...) -> value`` with the same
-arguments (``Integer`` for :func:`integer`, and so on), which can be called wherever there is no constructor::
-
-    count = validate.integer("map", "window", count, low=1)
-
-``owner`` is the object under construction, or a name to show instead; ``name`` is the parameter; ``optional``
+Each declaration (``Integer``) stands for a function ``integer(owner, name, value, ...) -> value`` with the
+same arguments, where ``owner`` is the object under construction, or a name to show instead. ``optional``
 allows None. A ``bool`` is not accepted as a number.
 """
 
@@ -237,15 +212,10 @@ def port_range(owner: object, name: str, value: object, *, optional: bool = Fals
 
 
 class Parameter:
-    """The declaration of a parameter.
+    """The declaration of a parameter: ``check(owner, name, value, *args, **rules)`` returns what to keep.
 
     The class keeps it in a table and not under its name, so that reading the parameter of an instance costs
     no more than reading any other attribute.
-
-    Args:
-        check: Called with the object under construction, the name and the value; returns what to keep.
-        args: Further arguments for ``check``.
-        rules: Keyword arguments for ``check``.
     """
 
     def __init__(self, check: Callable[..., Any], /, *args: Any, **rules: Any) -> None:
@@ -261,14 +231,18 @@ class Parameter:
 
 
 def assign(owner: object, arguments: Mapping[str, object]) -> None:
-    """Check the declared parameters in ``arguments``, and set an attribute of ``owner`` for each.
+    """Check the declared parameters in ``arguments``, and set an attribute of ``owner`` for each::
 
-    Args:
-        owner: The object under construction.
-        arguments: Values by name: ``locals()`` in ``__init__``.
+        class Provider:
+            nodes_per_block = validate.Integer(low=1)
+            launcher: Launcher = validate.Custom(check_launcher)  # of (owner, name, value)
 
-    Raises:
-        ParameterError: A value is not allowed.
+            def __init__(self, nodes_per_block: int = 1, ...) -> None:
+                validate.assign(self, locals())
+
+    The declarations are those of the class and its bases; other names, such as ``self``, are ignored. A
+    parameter that ``__init__`` replaces before the call is checked in its new form. Later assignments are not
+    checked. To a type checker a declaration has the type of the value.
     """
     declared: dict[str, Parameter] = {}
     for kind in reversed(type(owner).__mro__):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from parsl.common.processes import kill_tree
 from parsl.errors import ParslError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 #: How long to wait for the rest of the output after all processes have been killed, in seconds.
 _LAST_OUTPUT_S = 0.5

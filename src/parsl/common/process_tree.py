@@ -52,7 +52,6 @@ class Processes:
         return self._table[pid]
 
     def alive(self, pids: Iterable[int]) -> set[int]:
-        """Return those of `pids` that are alive."""
         return set(self._table.keys() & set(pids))
 
     def children(self, pid: int) -> set[int]:

@@ -9,10 +9,7 @@ import os
 import signal
 import sys
 import time
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 #: How long processes have to end after SIGTERM, in seconds.
 TERM_GRACE_S = 1.0
@@ -279,7 +276,6 @@ def _is_still(entry: ProcessEntry) -> bool:
 
 
 def _wait_all(entries: Iterable[ProcessEntry], limit_s: float) -> None:
-    """Wait until all have ended, for at most this time, in seconds."""
     deadline = time.monotonic() + limit_s
     for entry in entries:
         if not _wait_one(entry, deadline):

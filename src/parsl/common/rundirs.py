@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 #: Colleagues may read a run's logs and scripts, as is usual on shared machines. Write access would let them
 #: choose what the run's jobs execute, so these modes hold whatever the umask allows. The certificates inside

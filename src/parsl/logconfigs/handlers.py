@@ -6,13 +6,10 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from io import TextIOWrapper
 
 from parsl.common.rundirs import for_the_user
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: The format of the records of an executor's processes.
 ROLE_FORMAT = "%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"

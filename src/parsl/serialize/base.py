@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from typing import Any
 
 
 class SerializerBase(metaclass=ABCMeta):

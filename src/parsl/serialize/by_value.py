@@ -32,7 +32,6 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         super().__init__(file, protocol=PROTOCOL, buffer_callback=buffer_callback)
 
     def reducer_override(self, obj: Any) -> Any:
-        """Choose how to pickle an object; the pickler calls this for all but the simplest types."""
         kind = type(obj)
         if kind is FunctionType:
             return _cloudpickle_reduces(self, obj)

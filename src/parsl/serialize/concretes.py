@@ -7,14 +7,11 @@ import pickle
 import sys
 from concurrent.futures import Future
 from threading import Lock, RLock
+from typing import Any
 
 from parsl.errors import OptionalModuleMissing
 from parsl.serialize import by_value
 from parsl.serialize.base import SerializerBase
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 class PickleSerializer(SerializerBase):

@@ -7,16 +7,13 @@ follows its size in decimal digits and a line end. Dill (if installed) is tried 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from parsl.errors import OptionalModuleMissing
 from parsl.serialize.base import SerializerBase
 from parsl.serialize.concretes import DillCallableSerializer, DillSerializer, PickleSerializer
 from parsl.serialize.errors import DeserializationError, DeserializerPluginError, SerializationError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
 
 logger = logging.getLogger(__name__)
 

@@ -178,7 +178,6 @@ def _pack_differently(
 def _find_culprit(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
 ) -> SerializationError:
-    """Return the error that names the part of a call that cannot be pickled."""
     name = getattr(function, "__name__", repr(function))
     named = [(f"Argument {i} of {name}", value) for i, value in enumerate(args)]
     named += [(f"Argument {key!r} of {name}", value) for key, value in kwargs.items()]

@@ -81,7 +81,7 @@ def test_a_client_without_the_key_is_refused(start_run: StartRun, far: Path, wai
     with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
         stranger.linger = 0
         stranger.curve_publickey, stranger.curve_secretkey = zmq.curve_keypair()
-        stranger.curve_serverkey = keys.server_public
+        stranger.curve_serverkey = keys.peer_public
         stranger.connect(f"tcp://127.0.0.1:{port_of(run)}")
         register = protocol.Register(protocol.PROTOCOL_VERSION, "x", "1", "3", "h", "0", 1, 1, 1)
         stranger.send(protocol.encode(register))

@@ -39,7 +39,7 @@ def impostor(run: runs.Run, certificates: Path, name: str) -> Iterator[Any]:
         sock.linger = 0
         sock.setsockopt(zmq.ROUTING_ID, name.encode())
         sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
-        sock.curve_serverkey = keys.server_public
+        sock.curve_serverkey = keys.peer_public
         sock.connect(f"tcp://127.0.0.1:{port_of(run)}")
         yield sock
 

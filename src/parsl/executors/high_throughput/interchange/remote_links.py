@@ -144,7 +144,7 @@ class RemoteLinks:
         self._router.curve_publickey = keys.public
         self._router.curve_secretkey = keys.secret
         self._router.setsockopt(self._zmq.ZAP_DOMAIN, b"parsl")
-        self._allowed = z85.decode(keys.client_public)
+        self._allowed = z85.decode(keys.peer_public)
         self._gate = self._context.socket(self._zmq.REP)
         self._gate.bind("inproc://zeromq.zap.01")
 

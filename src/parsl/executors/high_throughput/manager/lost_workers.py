@@ -59,7 +59,6 @@ class DeferredFailures:
         return self._failures[0].until_s if self._failures else float("inf")
 
     def take_due(self, now_s: float) -> list[tuple[int, Failure]]:
-        """Remove and return the failures that were deferred long enough."""
         due = []
         while self._failures and now_s >= self._failures[0].until_s:
             deferred = self._failures.popleft()

@@ -31,7 +31,6 @@ class MemoryLimit:
         return f"<MemoryLimit {self.limit_bytes / GIB:g} GiB>"
 
     def measure(self, workers: Iterable[Worker]) -> list[Worker]:
-        """Measure the memory of workers. Return those to be ended."""
         begin_s = time.monotonic()
         running = {worker.pid: worker for worker in workers if worker.pid is not None and worker.is_usable}
         used = memory_of_trees({pid: worker.rank for pid, worker in running.items()}, self.limit_bytes)

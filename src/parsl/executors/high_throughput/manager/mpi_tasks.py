@@ -61,7 +61,7 @@ class HostFiles:
         return f"<HostFiles files={len(self._files)}>"
 
     def write(self, task_id: int, nodes: Sequence[str]) -> str:
-        """Write a task's file. Return its path."""
+        """Return the path of a new file for a task."""
         path = self._files[task_id] = f"{self._open_directory()}/hosts-{task_id}"
         with open(path, "w", encoding="utf-8") as file:
             file.writelines(f"{node}\n" for node in nodes)

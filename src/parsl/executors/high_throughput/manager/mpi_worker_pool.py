@@ -88,7 +88,6 @@ class MpiWorkerPool(WorkerPool):
         super()._on_exited(message)
 
     def _release(self, pid: int) -> None:
-        """Return a result that was waiting, and free the task's nodes."""
         result, frames = self._waiting.pop(pid, (None, []))
         if result is None:
             return

@@ -111,7 +111,7 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
         keys = load_client_keys(settings.cert_dir)
         sock.curve_publickey = keys.public
         sock.curve_secretkey = keys.secret
-        sock.curve_serverkey = keys.server_public
+        sock.curve_serverkey = keys.peer_public
     return sock
 
 

@@ -29,17 +29,9 @@ class Worker:
     """One worker process and its tasks. When it is lost, a new object takes its place on the node."""
 
     __slots__ = (
-        "ending",
-        "functions",
-        "given",
-        "has_frames",
-        "has_run",
-        "link",
-        "peak_memory",
-        "pid",
-        "rank",
-        "started",
-    )
+        "ending", "functions", "given", "has_frames", "has_run", "link",
+        "peak_memory", "pid", "rank", "started",
+    )  # fmt: skip
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -232,7 +224,6 @@ class ManagerState:
         ]
 
     def next_deadline(self) -> float | None:
-        """Return when the next running task will exceed its walltime; None if no running task has one."""
         if not self._timed:
             return None
         deadlines = [limit for worker in self.workers if (limit := self._deadline(worker)) is not None]

@@ -19,12 +19,10 @@ class Watcher:
         return f"<Watcher descriptors={len(self._handlers)}>"
 
     def add(self, fd: int, handler: Handler) -> None:
-        """Watch a descriptor for input."""
         self._handlers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN)
 
     def watch_output(self, fd: int, is_needed: bool) -> None:
-        """Begin or stop to watch a descriptor for room to write as well."""
         self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if is_needed else 0))
 
     def remove(self, fd: int) -> None:
@@ -33,7 +31,6 @@ class Watcher:
         del self._handlers[fd]
 
     def serve(self, timeout_s: float) -> None:
-        """Wait for events and handle them."""
         for fd, event in self._epoll.poll(timeout_s):
             if fd in self._handlers:  # an earlier handler may have removed it
                 self._handlers[fd](event)

@@ -121,7 +121,6 @@ class WorkerPool:
     # Tasks
 
     def accept(self, tasks: list[Task], functions: dict[bytes, bytes], frames: list[Any]) -> None:
-        """Accept tasks, with the bodies of new functions and the frames that belong to the tasks."""
         if functions:
             self._functions.update(functions)
             large = (name for name, body in functions.items() if len(body) > INLINE_LIMIT)
@@ -177,7 +176,6 @@ class WorkerPool:
         self._assign(None)
 
     def enforce_limits(self, now_s: float) -> None:
-        """End the tasks that exceed their walltime, and the workers that exceed their memory."""
         if self.memory_limit is not None and now_s >= self.memory_limit.due_s:
             self._enforce_memory(self.memory_limit)
         overdue = self.state.overdue(now_s)
@@ -238,7 +236,6 @@ class WorkerPool:
             self._read_results(worker, link)
 
     def _read_results(self, worker: Worker, link: WorkerLink) -> None:
-        """Read until the worker has no more tasks, or no more data is there."""
         sock, view, given = link.ours, self._view, worker.given
         try:
             while given:

@@ -7,13 +7,10 @@ of ``2.1`` would show a program no device at all. Aurora's ``frameworks`` module
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from parsl import validate
 from parsl.errors import ConfigurationError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 #: A larger number for one node is a typing error.
 MAX_ACCELERATORS = 65536

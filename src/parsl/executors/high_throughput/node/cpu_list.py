@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from parsl.validate import wrong_type, wrong_value
+from collections.abc import Iterable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from parsl.validate import wrong_type, wrong_value
 
 #: Ways of binding workers to CPUs that need no list.
 AFFINITY_MODES = ("none", "block", "block-reverse", "alternating")

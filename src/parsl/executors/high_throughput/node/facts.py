@@ -40,12 +40,14 @@ class NodeFacts(NamedTuple):
 def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()) -> NodeFacts:
     """Return the resources of this node; CUDA devices are only counted where workers may share them."""
     cpus = _usable_cpus()
+    may_share_devices = len(accelerators) > 1 and are_plain_numbers(accelerators)
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return NodeFacts(
         cores=_cores_override(environ) or len(cpus),
-        memory_gb=_memory_override(environ) or _memory_gb(),
+        memory_gb=_memory_override(environ) or memory_bytes / _BYTES_PER_GB,
         cpus=cpus,
         bindable_cpus=_bindable_cpus(cpus),
-        cuda_devices=_count_cuda_devices(environ) if _may_share_devices(accelerators) else 0,
+        cuda_devices=_count_cuda_devices(environ) if may_share_devices else 0,
         flat_tiles=are_tiles_flat(environ),
     )
 
@@ -92,35 +94,21 @@ def _bindable_cpus(cpus: tuple[int, ...]) -> tuple[int, ...]:
         os.sched_setaffinity(0, cpus)
 
 
-def _memory_gb() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _BYTES_PER_GB
-
-
-def _may_share_devices(accelerators: Sequence[str]) -> bool:
-    return len(accelerators) > 1 and are_plain_numbers(accelerators)
-
-
 def _count_cuda_devices(environ: Mapping[str, str]) -> int:
     from shutil import which
 
     nvidia_smi = which("nvidia-smi", path=environ.get("PATH"))
     if nvidia_smi is None:
         return 0
-    import subprocess
+    from parsl.common.commands import CommandNotStarted, run_command
 
     try:
-        listing = subprocess.run(
-            [nvidia_smi, "-L"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_NVIDIA_SMI_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        listing = run_command([nvidia_smi, "-L"], _NVIDIA_SMI_TIMEOUT_S)
+    except CommandNotStarted:
         return 0
     # MIG slices are indented below their device.
-    return sum(line.startswith(b"GPU ") for line in listing.stdout.splitlines())
+    devices = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
+    return 0 if listing.timed_out else devices
 
 
 def seconds_left(environ: Mapping[str, str], walltime_s: float | None, now_s: float) -> float | None:

@@ -83,7 +83,6 @@ class Connection(ABC):
         """Return whether there may be messages that the descriptor does not signal."""
 
     def has_unsent(self) -> bool:
-        """Return whether to watch for room to write."""
         return False
 
     @abstractmethod

@@ -54,7 +54,6 @@ class MessageStream:
         return self.sock.fileno()
 
     def queue(self, frames: Iterable[Frame]) -> None:
-        """Queue one message, of at least one frame, for sending."""
         views = [memoryview(frame) for frame in frames]
         if not views:
             raise ValueError("a message has at least one frame")

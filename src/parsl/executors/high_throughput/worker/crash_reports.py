@@ -38,7 +38,6 @@ class CrashReports:
             faulthandler.enable(file)
 
     def keep(self, worker: int, file: int) -> None:
-        """In the fork server: keep the file of a worker that has started."""
         if file != _NO_FILE:
             self._files[worker] = file
 

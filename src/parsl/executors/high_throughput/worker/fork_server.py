@@ -55,7 +55,6 @@ class ForkServer:
         return f"<ForkServer {self._reaper!r}>"
 
     def serve(self) -> None:
-        """Fork and reap until the manager is gone."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         poll = select.poll()

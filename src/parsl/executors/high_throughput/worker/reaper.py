@@ -115,14 +115,12 @@ class Reaper:
             self._end_of(worker, rank).kill_at(time.monotonic() + grace_s)
 
     def note_exit(self, exited: Exited) -> None:
-        """Note that a worker has ended, and begin to end what it has left."""
         self._end_of(exited.pid, self._workers.pop(exited.pid)).exited = exited
 
     def _end_of(self, worker: int, rank: int) -> WorkerEnd:
         return self._ends.setdefault(rank, WorkerEnd(worker, rank))
 
     def sweep(self, worker: int, grace_s: float) -> None:
-        """Begin to end what a worker's task has left; it is killed after the grace, in seconds."""
         self._sweeps[worker] = Eviction(time.monotonic() + grace_s)
 
     @property

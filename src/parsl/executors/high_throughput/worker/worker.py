@@ -72,7 +72,6 @@ class Worker:
         return f"<Worker pid={os.getpid()} functions={len(self._functions)}>"
 
     def serve(self) -> None:
-        """Run tasks until the manager closes the channel."""
         view = memoryview(self._buffer)
         while size := self._sock.recv_into(view):
             self._serve_one(decode_work(view[:size]))
@@ -173,12 +172,7 @@ class Worker:
         except _ArgumentsGone:
             raise
         except Exception as error:
-            from parsl.serialize.errors import DeserializationError
-
-            raise DeserializationError(
-                "the task's function or arguments cannot be unpickled on the worker: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            raise _not_unpickled("function or arguments", error) from error
 
     def _take_file(self, task: Task) -> list[Any]:
         try:
@@ -197,20 +191,24 @@ class Worker:
 
 
 def _load_function(body: Buffer | None) -> Function:
-    from parsl.serialize.errors import DeserializationError
-
     if body is None:
+        from parsl.serialize.errors import DeserializationError
+
         raise DeserializationError("the task names a function that was never sent to this worker")
     try:
         return loads(body)  # type: ignore[no-any-return]
     except Exception as error:
-        raise DeserializationError(
-            f"the task's function cannot be unpickled on the worker: {type(error).__name__}: {error}"
-        ) from error
+        raise _not_unpickled("function", error) from error
+
+
+def _not_unpickled(part: str, error: Exception) -> Exception:
+    from parsl.serialize.errors import DeserializationError
+
+    reason = f"{type(error).__name__}: {error}"
+    return DeserializationError(f"the task's {part} cannot be unpickled on the worker: {reason}")
 
 
 def _usage() -> dict[str, Any]:
-    """Return the process and the peak memory of a task that has failed."""
     from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
     kilobytes = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
