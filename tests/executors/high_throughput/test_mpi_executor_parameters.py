@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from parsl.errors import ConfigurationError
 from parsl.executors import HighThroughputExecutor, MPIExecutor
 from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput.driver import parameters as parameters_module
 from parsl.launchers import MpiExecLauncher, SimpleLauncher, SingleNodeLauncher
 from parsl.providers import LocalProvider
 
@@ -44,6 +46,16 @@ def test_the_parameters_are_those_of_upstream_and_one_more() -> None:
     ]
     assert parameters["encrypted"].default is False
     assert parameters["max_workers_per_block"].default == 1
+
+
+def test_type_checkers_know_every_inherited_parameter() -> None:
+    nodes = ast.walk(ast.parse(inspect.getsource(parameters_module)))
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+    options = classes["InheritedOptions"]
+    known = {ast.unparse(field.target) for field in options.body if isinstance(field, ast.AnnAssign)}
+    shared = inspect.signature(MPIExecutor).parameters.keys()
+    shared &= inspect.signature(HighThroughputExecutor).parameters.keys()
+    assert known == shared - {"label", "provider", "encrypted"}  # those have other defaults
 
 
 def test_the_default_provider_runs_on_this_host() -> None:

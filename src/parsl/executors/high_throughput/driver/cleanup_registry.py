@@ -51,7 +51,6 @@ class CleanupRegistry:
         return f"<CleanupRegistry {self._label} commands={len(self.commands)}>"
 
     def add(self, job_id: object) -> None:
-        """Add a new job."""
         with self._lock:
             self._sent_jobs = None
             if commands := self._commands([job_id]):

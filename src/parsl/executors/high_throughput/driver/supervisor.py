@@ -213,7 +213,6 @@ class InterchangeProcess:
         return f" Its last words:\n{tail}" if tail else ""
 
     def kill(self) -> None:
-        """Kill the process."""
         self._process.kill()
 
     def end(self, timeout_s: float) -> None:

@@ -67,7 +67,6 @@ class WaitingTasks(ABC):
         return len(self._ids)
 
     def extend(self, tasks: Iterable[Task]) -> None:
-        """Add tasks."""
         tasks = list(tasks)
         self._ids.update([task.id for task in tasks])
         self._append(tasks)
