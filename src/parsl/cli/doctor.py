@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(as_data(report), indent=2))
     else:
         print(as_text(report, with_scripts=not options.no_script))
-    return 1 if report.errors else 0
+    return 1 if report.number_of(ERROR) else 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,15 +73,7 @@ class Report(NamedTuple):
     #: The examinations of the executors, by the name of the configuration.
     examinations: dict[str, list[Examination]]
 
-    @property
-    def errors(self) -> int:
-        return self._count(ERROR)
-
-    @property
-    def warnings(self) -> int:
-        return self._count(WARNING)
-
-    def _count(self, level: str) -> int:
+    def number_of(self, level: str) -> int:
         inner = [entry.findings for entries in self.examinations.values() for entry in entries]
         return sum(finding.level == level for findings in (self.findings, *inner) for finding in findings)
 
@@ -129,7 +121,7 @@ def _finding_lines(findings: list[Finding]) -> list[str]:
 
 
 def _summary(report: Report) -> str:
-    errors, warnings = report.errors, report.warnings
+    errors, warnings = report.number_of(ERROR), report.number_of(WARNING)
     if not errors and not warnings:
         return "Nothing was found that would fail."
     found = ", ".join(
@@ -142,8 +134,8 @@ def as_data(report: Report) -> dict[str, Any]:
     """Return a report as a value of JSON."""
     return {
         "target": report.target,
-        "errors": report.errors,
-        "warnings": report.warnings,
+        "errors": report.number_of(ERROR),
+        "warnings": report.number_of(WARNING),
         "findings": [finding._asdict() for finding in report.findings],
         "configs": [
             {

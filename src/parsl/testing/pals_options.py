@@ -27,8 +27,6 @@ _VALUED = {
     "mem-bind": "mem_bind", "env": "env", "hosts": "hosts", "hostfile": "hostfile",
 }  # fmt: skip
 _FLAGS = {"no-vni": "no_vni", "help": "help", "h": "help"}
-_BINDINGS = ("none", "core", "depth")
-_MEMORY_BINDINGS = ("none", "local")
 
 
 class PalsUsageError(Exception):
@@ -83,7 +81,9 @@ def _read_option(rest: list[str]) -> tuple[str, str]:
 
 def _options(values: dict[str, list[str]], command: tuple[str, ...]) -> PalsOptions:
     last = {name: given[-1] for name, given in values.items()}
-    _check_memory_binding(last.get("mem_bind", "none"))
+    memory = last.get("mem_bind", "none")
+    if memory not in ("none", "local") and not memory.startswith(LIST_PREFIX):
+        raise PalsUsageError(f"invalid memory binding '{memory}'")
     return PalsOptions(
         command=command,
         np=_count("-n", last.get("np")),
@@ -106,7 +106,7 @@ def _count(option: str, text: str | None) -> int | None:
 
 
 def _cpu_binding(text: str) -> str:
-    if text in _BINDINGS:
+    if text in ("none", "core", "depth"):
         return text
     if text.startswith(LIST_PREFIX):
         try:
@@ -115,11 +115,6 @@ def _cpu_binding(text: str) -> str:
             raise PalsUsageError(f"invalid CPU binding '{text}': {error}") from None
         return text
     raise PalsUsageError(f"invalid CPU binding '{text}'")
-
-
-def _check_memory_binding(text: str) -> None:
-    if text not in _MEMORY_BINDINGS and not text.startswith(LIST_PREFIX):
-        raise PalsUsageError(f"invalid memory binding '{text}'")
 
 
 def _variable(text: str) -> tuple[str, str]:

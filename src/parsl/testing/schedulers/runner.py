@@ -243,9 +243,6 @@ class _Events:
         self._owner_started = owner_started
         self._owner = -1
 
-    def __repr__(self) -> str:
-        return f"<_Events of owner {self._owner_pid}{' aborted' if self.is_aborted else ''}>"
-
     def listen(self) -> None:
         """Install the signal handlers, and watch the owner."""
         for end in (self._wakeup, self._wakeup_end):

@@ -19,6 +19,7 @@ LETTERS = {
     records.EXITING: "E",
     records.FINISHED: "F",
 }
+_EXECUTABLE = "jsdl-hpcpa:Executable"
 _SUBSTATES = {"Q": 10, "H": 20, "W": 30, "S": 43, "E": 51}
 #: The session of a job that was ended earlier than this has not been reported to the server.
 _SESSION_REPORTED_S = 3
@@ -81,7 +82,7 @@ def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float)
         ("Stageout_status", _number(job.stageout_status if job.state == records.FINISHED else None)),
         ("Exit_status", _number(job.exit_status)),
         ("Submit_arguments", job.submit_arguments),
-        ("executable", _executable(job)),
+        ("executable", f"<{_EXECUTABLE}>{job.executable}</{_EXECUTABLE}>" if job.executable else None),
         ("history_timestamp", str(int(job.finished_s)) if job.state == records.FINISHED else None),
         ("project", "_pbs_project_default"),
         ("Submit_Host", settings.login_host),
@@ -150,10 +151,6 @@ def _resource_list(job: Job) -> tuple[Member, ...]:
     if job.walltime_s is not None:
         values["walltime"] = format_duration(job.walltime_s)
     return tuple(Member(name, values[name]) for name in sorted(values))
-
-
-def _executable(job: Job) -> str | None:
-    return f"<jsdl-hpcpa:Executable>{job.executable}</jsdl-hpcpa:Executable>" if job.executable else None
 
 
 def node_attributes(host: str, is_down: bool, jobs: Sequence[Job], settings: Settings) -> Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
 
 from parsl.testing.schedulers.commands import Answer, BadOption, Call, Command, parse_short_options
 from parsl.testing.schedulers.pbs.answers import render_json
@@ -17,10 +16,10 @@ class PBSCommand(Command):
     """A command of PBS: refusals are printed, and a server that is down is reported as by PBS."""
 
     #: The letters of the options without and with a value.
-    flags: ClassVar[str] = ""
-    valued: ClassVar[str] = ""
+    flags = ""
+    valued = ""
     #: Printed after the message about a wrong option.
-    usage: ClassVar[str] = ""
+    usage = ""
 
     def answer(self, call: Call) -> Answer:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from parsl.testing.schedulers.commands import Answer, Call
 from parsl.testing.schedulers.pbs.command import PBSCommand
 from parsl.testing.schedulers.pbs.notation import full_id, parse_id
@@ -20,7 +18,7 @@ class Qdel(PBSCommand):
     name = "qdel"
     flags = "x"
     valued = "W"
-    usage: ClassVar[str] = "usage:\n\tqdel [-W force|suppress_email=X] [-x] job_identifier...\n"
+    usage = "usage:\n\tqdel [-W force|suppress_email=X] [-x] job_identifier...\n"
 
     def execute(self, call: Call) -> Answer:
         _, operands = self.parse(call.arguments)

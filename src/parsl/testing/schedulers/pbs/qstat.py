@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from parsl.testing.schedulers.commands import Answer, Call
-from parsl.testing.schedulers.pbs import answers
+from parsl.testing.schedulers.pbs import answers, refusals
 from parsl.testing.schedulers.pbs.attributes import Attributes, job_attributes
 from parsl.testing.schedulers.pbs.command import VERSION, PBSCommand
 from parsl.testing.schedulers.pbs.notation import full_id, parse_id
-from parsl.testing.schedulers.pbs.refusals import (
-    JOB_FINISHED,
-    QSTAT_USAGE,
-    UNKNOWN_JOB,
-    UNKNOWN_QUEUE,
-    Refusal,
-)
+from parsl.testing.schedulers.pbs.refusals import Refusal
 from parsl.testing.schedulers.records import FINISHED, MAIN, Job, Payload, Queue, Settings
 from parsl.testing.schedulers.store import Transaction
 
@@ -43,7 +37,7 @@ class Qstat(PBSCommand):
     name = "qstat"
     flags = "fxHwast1niJpTEGMrQBq"
     valued = "FDu"
-    usage: ClassVar[str] = QSTAT_USAGE
+    usage = refusals.QSTAT_USAGE
 
     def execute(self, call: Call) -> Answer:
         if call.arguments == ("--version",):
@@ -55,7 +49,7 @@ class Qstat(PBSCommand):
                 return _users_json(state, options, settings)
             if "Q" in options.flags:
                 return _queues(options, settings, state.active_jobs())
-            jobs, refusals = _find_jobs(state, options, settings)
+            jobs, refused = _find_jobs(state, options, settings)
             is_full = "f" in options.flags
             payloads = state.payloads([job.number for job in jobs]) if is_full else {}
         if is_full:
@@ -66,7 +60,7 @@ class Qstat(PBSCommand):
                 text = _alternative(shown, options, settings)
             else:
                 text = answers.render_table(shown, settings.server)
-        return Answer(text, *self.summarize(refusals))
+        return Answer(text, *self.summarize(refused))
 
     def _options(self, arguments: Sequence[str]) -> QstatOptions:
         options, operands = self.parse(arguments)
@@ -80,7 +74,7 @@ class Qstat(PBSCommand):
 
 
 def _conflict() -> Refusal:
-    return Refusal(f"qstat: conflicting options.\n{QSTAT_USAGE}", 2)
+    return Refusal(f"qstat: conflicting options.\n{refusals.QSTAT_USAGE}", 2)
 
 
 def _queues(options: QstatOptions, settings: Settings, jobs: Sequence[Job]) -> Answer:
@@ -89,7 +83,7 @@ def _queues(options: QstatOptions, settings: Settings, jobs: Sequence[Job]) -> A
     shown = [queue for queue in queues if not options.operands or queue.name in options.operands]
     render = answers.render_full_queues if "f" in options.flags else answers.render_queues
     stderr = "".join(f"qstat: Unknown queue {name}\n" for name in unknown)
-    return Answer(render(shown, jobs) if shown else "", stderr, UNKNOWN_QUEUE if unknown else 0)
+    return Answer(render(shown, jobs) if shown else "", stderr, refusals.UNKNOWN_QUEUE if unknown else 0)
 
 
 def _alternative(jobs: Sequence[Job], options: QstatOptions, settings: Settings) -> str:
@@ -106,7 +100,7 @@ def _find_jobs(
         jobs = state.jobs() if has_all else state.active_jobs()
         return [job for job in jobs if not job.forgotten], []
     found: list[Job] = []
-    refusals: list[Refusal] = []
+    refused: list[Refusal] = []
     for operand in options.operands:
         number = parse_id(operand, settings.server)
         try:
@@ -115,8 +109,8 @@ def _find_jobs(
             else:
                 found.append(_job(state, number, operand, options, settings))
         except Refusal as refusal:
-            refusals.append(refusal)
-    return found, refusals
+            refused.append(refusal)
+    return found, refused
 
 
 def _job(state: Transaction, number: int, operand: str, options: QstatOptions, settings: Settings) -> Job:
@@ -125,16 +119,16 @@ def _job(state: Transaction, number: int, operand: str, options: QstatOptions, s
         raise Refusal(f"PBS is not configured to maintain job history {job_id}", 0)
     job = state.job(number)
     if job is None or job.forgotten or (job.state == FINISHED and not settings.policy.history):
-        raise Refusal(f"Unknown Job Id {job_id}", UNKNOWN_JOB)
+        raise Refusal(f"Unknown Job Id {job_id}", refusals.UNKNOWN_JOB)
     if job.state == FINISHED and not options.includes_history:
         advice = "use -x or -H to obtain historical job information"
-        raise Refusal(f"{job_id} Job has finished, {advice}", JOB_FINISHED)
+        raise Refusal(f"{job_id} Job has finished, {advice}", refusals.JOB_FINISHED)
     return job
 
 
 def _jobs_of_queue(state: Transaction, name: str, settings: Settings) -> list[Job]:
     if name not in {queue.name for queue in settings.policy.queues}:
-        raise Refusal(f"Unknown queue destination {name}", UNKNOWN_QUEUE)
+        raise Refusal(f"Unknown queue destination {name}", refusals.UNKNOWN_QUEUE)
     return [job for job in state.active_jobs() if job.queue == name and not job.forgotten]
 
 
