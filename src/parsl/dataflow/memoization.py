@@ -210,7 +210,7 @@ class BasicMemoizer(Memoizer):
         if task.hashsum is None:
             return
         if _is_apps_own(e):
-            waiting = self._table.put_exception(task.hashsum, e)
+            waiting = self._table.put(task.hashsum, None, e)
             if waiting is not None:
                 waiting.set_exception(e)
         else:

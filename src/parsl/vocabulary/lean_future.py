@@ -96,16 +96,7 @@ class LeanFuture(Future["R"]):
         return self._state in (_CANCELLED, _CANCELLED_AND_NOTIFIED)
 
     def result(self, timeout: float | None = None) -> R:
-        """Return the result, and wait for it if necessary.
-
-        Args:
-            timeout: How long to wait, in seconds; None means without limit.
-
-        Raises:
-            TimeoutError: The future is not done in time.
-            CancelledError: The future was cancelled.
-            Exception: Any exception that the call raised.
-        """
+        """Return the result, and wait for it if necessary; ``timeout`` is in seconds, None for no limit."""
         if self._state == _FINISHED and self._exception is None:
             return self._result  # type: ignore[return-value]
         self._check_wait()

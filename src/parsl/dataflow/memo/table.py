@@ -45,10 +45,10 @@ class MemoTable:
                 return done_future(*call)
             return self._shared.setdefault(hashsum, LeanFuture())
 
-    def put(self, hashsum: str, result: Any) -> LeanFuture[Any] | None:
-        """Note the result of a call. Returns the future on which other tasks wait, if there is one."""
+    def put(self, hashsum: str, result: Any, error: BaseException | None = None) -> LeanFuture[Any] | None:
+        """Note the outcome of a call. Returns the future on which other tasks wait, if there is one."""
         with self._lock:
-            self._calls[hashsum] = (result, None)
+            self._calls[hashsum] = (result, error)
             return self._shared.pop(hashsum, None) if self._shared else None
 
     def put_all(self, ended: Sequence[tuple[TaskRecord, Any]]) -> list[tuple[LeanFuture[Any], Any]]:
@@ -64,12 +64,6 @@ class MemoTable:
                     if future is not None:
                         waiting.append((future, result))
         return waiting
-
-    def put_exception(self, hashsum: str, error: BaseException) -> LeanFuture[Any] | None:
-        """Note the exception of a call. Returns the future on which other tasks wait, if there is one."""
-        with self._lock:
-            self._calls[hashsum] = (None, error)
-            return self._shared.pop(hashsum, None)
 
     def release(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
         """Note that a task has ended without an outcome to share. Returns as :meth:`put` does."""
