@@ -33,13 +33,9 @@ class LocalPaths:
         self._owners: dict[int, int] = {}  # hashes of paths and URLs, as there may be millions of files
 
     def choose(self, working_dir: str, name: str, url: str, scope: str = "") -> str:
-        """Return the path of a file.
+        """Return the path of a file, which is valid in ``scope``: the label of an executor.
 
-        Args:
-            working_dir: The directory; empty for the current directory of the process that uses the path.
-            name: The file's name, or a relative path.
-            url: The URL of the original.
-            scope: Where the path is valid: the label of an executor.
+        An empty ``working_dir`` is the current directory of the process that uses the path.
         """
         path = os.path.join(working_dir, name)
         key = hash((scope, path))

@@ -186,11 +186,7 @@ def get_globus() -> Globus:
 
 
 def import_sdk() -> Any:
-    """Return the package ``globus_sdk``.
-
-    Raises:
-        OptionalModuleMissing: The package is not installed.
-    """
+    """Return the package ``globus_sdk``; raises OptionalModuleMissing if it is not installed."""
     try:
         import globus_sdk
     except ImportError as error:

@@ -96,17 +96,13 @@ def in_task_stage_out_wrapper(
 
 
 def rsync_from(hostname: str, path: str, local_path: str) -> None:
-    """Copy a file from a host with the rsync command.
-
-    Raises:
-        TransferError: rsync fails, or is not installed here.
-    """
+    """Copy a file from a host with the rsync command; raises TransferError."""
     make_parents(local_path)
     _rsync(f"{hostname}:{path}", _local(local_path))
 
 
 def rsync_to(hostname: str, path: str, local_path: str) -> None:
-    """Copy a file to a host with the rsync command; raises the errors of :func:`rsync_from`."""
+    """Copy a file to a host with the rsync command; raises TransferError."""
     _rsync(_local(local_path), f"{hostname}:{path}")
 
 

@@ -29,13 +29,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class StagedCall:
-    """A task's function together with the transfers that run in the same task.
-
-    Args:
-        func: The function.
-        before: What to call first, such as downloads.
-        after: What to call once the function has returned, such as uploads.
-    """
+    """A task's function together with the transfers before and after it that run in the same task."""
 
     def __init__(
         self, func: Callable[..., Any], before: Sequence[Step] = (), after: Sequence[Step] = ()
@@ -121,14 +115,7 @@ class InTaskDownload(DownloadStaging):
 def wrap_download(
     download: Download, func: Callable[..., Any], file: File, working_dir: str | None
 ) -> StagedCall:
-    """Return a function that downloads a file and calls ``func``; set the file's ``local_path``.
-
-    Args:
-        download: Downloads a file.
-        func: The function.
-        file: The file.
-        working_dir: The directory for the file; None for the current directory.
-    """
+    """Return a function that downloads a file and calls ``func``; set the file's ``local_path``."""
     file.local_path = os.path.join(working_dir or "", file.filename)
     return StagedCall(func, before=[partial(download, file.url, file.local_path)])
 
@@ -150,11 +137,8 @@ def make_parents(path: str) -> None:
 def whole_file(path: str) -> Generator[IO[bytes], None, None]:
     """Open a file for writing that gets its name, ``path``, only when the block has succeeded.
 
-    If the block raises, the partial file is removed and ``path`` stays as it was. Several tasks may write
-    the same file at the same time: readers always find one complete version. Missing directories are made.
-
-    Raises:
-        OSError: The file cannot be written.
+    If the block raises, the partial file is removed and ``path`` stays as it was. Several tasks may write the
+    same file at the same time: readers always find one complete version. Missing directories are made.
     """
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a directory, so no file of that name can be written")
@@ -177,14 +161,6 @@ def copy_stream(source: IO[bytes], destination: IO[bytes]) -> None:
 
 
 def check_length(stream: IO[bytes], expected_bytes: int | None) -> None:
-    """Check that a download is complete.
-
-    Args:
-        stream: The file that the download was written to.
-        expected_bytes: The length that the server announced; None if unknown.
-
-    Raises:
-        OSError: The file has another length.
-    """
+    """Raise OSError if a download is not as long as the server announced; None if that is unknown."""
     if expected_bytes is not None and stream.tell() != expected_bytes:
         raise OSError(f"the connection ended after {stream.tell()} of {expected_bytes} bytes")

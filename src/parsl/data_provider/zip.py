@@ -115,11 +115,7 @@ def zip_path_split(path: str) -> tuple[str, str]:
 
 
 def extract_member(archive: str, member: str, local_path: str) -> None:
-    """Copy a member of an archive to a file.
-
-    Raises:
-        TransferError: The archive or the member does not exist, or the file cannot be written.
-    """
+    """Copy a member of an archive to a file; raises TransferError."""
     from zipfile import BadZipFile, ZipFile
 
     source = f"{member!r} in {archive}"
@@ -142,10 +138,7 @@ def extract_member(archive: str, member: str, local_path: str) -> None:
 def add_member(archive: str, member: str, local_path: str) -> None:
     """Add a file to an archive, or replace the member of that name; make the archive if it is missing.
 
-    If this fails, the archive stays as it was.
-
-    Raises:
-        TransferError: The file does not exist, or the archive cannot be written.
+    If this fails, the archive stays as it was, and TransferError is raised.
     """
     from zipfile import BadZipFile
 

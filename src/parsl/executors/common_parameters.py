@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 
 def check_storage_access(owner: object, name: str, value: object) -> list[Any] | None:
-    """Return the staging providers; None for the default ones.
-
-    Raises:
-        ParameterError: An item of the list is no staging provider.
-    """
+    """Return the staging providers; None for the default ones. Raises ParameterError for other objects."""
     providers: list[Any] | None = validate.list_of(
         owner, name, value, object, optional=True, check=_check_staging
     )
@@ -28,11 +24,7 @@ def _check_staging(owner: object, name: str, item: object) -> object:
 
 
 def no_radio(owner: object, name: str, value: Any) -> Any:
-    """Return None, and refuse a radio, because monitoring would not use it.
-
-    Raises:
-        ParameterError: The value is not None.
-    """
+    """Return None; raises ParameterError for a radio, because monitoring would not use it."""
     if value is not None:
         expected = "None, as monitoring is not available in this version yet"
         validate.wrong_value(owner, name, value, expected)

@@ -29,16 +29,8 @@ class JobStatusPoller(BlockListener):
 
     Owns one thread, named ``JobStatusPoller``, which starts with the first executor that has a provider. It
     updates every executor once per ``strategy_period``, and at once when something has changed. Any error
-    with one executor makes that executor fail for good; the others are not affected.
-
-    Args:
-        strategy: "none", "simple" or "htex_auto_scale"; None for "none".
-        strategy_period: The interval between updates when there is no news, in seconds.
-        max_idletime: How long a block must be idle before it is scaled in, in seconds.
-        clock: Returns the time, in seconds; the same one that the executors use.
-
-    Raises:
-        ParameterError: A parameter is wrong.
+    with one executor makes that executor fail for good; the others are not affected. The executors use the
+    same clock.
     """
 
     def __init__(
@@ -67,11 +59,7 @@ class JobStatusPoller(BlockListener):
         return f"<JobStatusPoller {self._strategy}, {len(self._demands)} executors, {state}>"
 
     def add_executors(self, executors: Iterable[ParslExecutor]) -> None:
-        """Scale the blocks of these executors too, as far as they have a provider.
-
-        Args:
-            executors: Executors that have been started.
-        """
+        """Scale the blocks of these started executors too, as far as they have a provider."""
         self.watch(executors)
         with self._lock:
             if self._demands and self._thread is None and not self._closed.is_set():
@@ -97,13 +85,9 @@ class JobStatusPoller(BlockListener):
         self._news.set()
 
     def close(self, timeout_s: float | None = None) -> bool:
-        """Stop scaling, and start no more blocks. The executors cancel theirs when they are shut down.
+        """Stop scaling, and start no more blocks; return whether the thread has ended within ``timeout_s``.
 
-        Args:
-            timeout_s: How long to wait for an update that is going on, in seconds; None for no limit.
-
-        Returns:
-            Whether the thread has ended.
+        The executors cancel their blocks when they are shut down.
         """
         self._closed.set()
         self._news.set()
@@ -125,11 +109,7 @@ class JobStatusPoller(BlockListener):
                 logger.exception("Executor %s: its queued blocks could not be cancelled", executor.label)
 
     def update_all(self) -> float:
-        """Poll every executor's blocks once, and scale them.
-
-        Returns:
-            The time until the next update if there is no news, in seconds.
-        """
+        """Poll and scale every executor's blocks; return the seconds until the next update without news."""
         waits_s = [self._update(executor) for executor in self._executors() if not self._closed.is_set()]
         return min(waits_s, default=self._period_s)
 

@@ -49,13 +49,11 @@ class Demand:
 
     Tasks come in waves. Blocks are scaled in by the highest demand of a whole idle time, so that a trough
     does not cost a block that the next wave needs.
-
-    Args:
-        since_s: When observation began, in seconds on the caller's clock; None before the first one.
-        peaks: (when last seen in seconds, blocks needed), oldest first, each higher than those after it.
     """
 
+    #: When observation began; None before that.
     since_s: float | None = None
+    #: (when last seen in seconds, blocks needed), oldest first, each higher than those after it.
     peaks: tuple[tuple[float, int], ...] = ()
 
     @property
@@ -76,29 +74,20 @@ class Demand:
 
 @dataclass(frozen=True)
 class ExecutorView:
-    """What the strategy knows about one executor.
-
-    Args:
-        label: The executor's label.
-        outstanding: The number of tasks that have not finished.
-        workers_per_block: How many tasks a block runs at once; None while that is unknown.
-        min_blocks: The minimum number of blocks.
-        max_blocks: The maximum number of blocks.
-        parallelism: The ratio of slots to tasks, 0 to 1.
-        blocks: Every block that is not known to have ended.
-        history: How blocks have ended so far.
-        without_time: How many of the outstanding tasks wait because every block that has managers ends too
-            soon for them.
-    """
+    """What the strategy knows about one executor."""
 
     label: str
     outstanding: int
+    #: None while it is unknown.
     workers_per_block: int | None
     min_blocks: int
     max_blocks: int
+    #: The ratio of slots to tasks, 0 to 1.
     parallelism: float
+    #: Every block that is not known to have ended.
     blocks: tuple[BlockView, ...] = ()
     history: BlockHistory = field(default_factory=BlockHistory)
+    #: How many of the outstanding tasks wait because every block that has managers ends too soon for them.
     without_time: int = 0
 
     @property
@@ -130,41 +119,27 @@ class ExecutorView:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do about an executor's blocks.
+    """What to do about an executor's blocks."""
 
-    Args:
-        demand: To be passed to the next :func:`decide` for this executor.
-        scale_out: How many blocks to start.
-        scale_in: The ids of the blocks to cancel.
-        reason: Why, for the log.
-        decide_again_in_s: Decide again after this many seconds at the latest; None if there is no hurry.
-        covered_tasks: Decide again as soon as there are more outstanding tasks than this.
-        hopeless: Why the outstanding tasks can never run; None if they may.
-    """
-
+    #: To be passed to the next :func:`decide` for this executor.
     demand: Demand
     scale_out: int = 0
     scale_in: tuple[str, ...] = ()
     reason: str = ""
     decide_again_in_s: float | None = None
+    #: Decide again as soon as there are more outstanding tasks than this.
     covered_tasks: float = math.inf
+    #: Why the outstanding tasks can never run; None if they may.
     hopeless: str | None = None
 
 
 def decide(
     view: ExecutorView, strategy: str | None, max_idletime_s: float, now_s: float, demand: Demand
 ) -> Decision:
-    """Decide what to do about an executor's blocks.
+    """Decide what to do about an executor's blocks; never both to start and to cancel some.
 
-    Args:
-        view: What is known about the executor.
-        strategy: One of :data:`STRATEGIES`, or None for "none".
-        max_idletime_s: How long a block must be idle before it is scaled in, in seconds.
-        now_s: The time in seconds, on the clock of all the other times.
-        demand: That of the last decision; ``Demand()`` the first time.
-
-    Returns:
-        The decision. It never both starts and cancels blocks.
+    ``now_s`` is on the clock of all the other times. ``demand`` is that of the last decision, ``Demand()``
+    the first time.
     """
     if strategy is None or strategy == "none":
         return _without_scaling(view, max_idletime_s, now_s, demand)

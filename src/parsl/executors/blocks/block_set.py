@@ -72,12 +72,7 @@ class BlockSet:
     """The blocks of one executor. May be called from any thread.
 
     One lock guards the table of blocks. It is never held during a call of the provider, which may take long.
-
-    Args:
-        owner: The executor.
-        provider: Where the blocks come from; None if there are none, because workers are started by other
-            means.
-        clock: Returns the time, in seconds.
+    Without a provider there are no blocks: workers are started by other means.
     """
 
     def __init__(
@@ -89,14 +84,9 @@ class BlockSet:
         self._clock = clock
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
+        in_caller = self._provider.submits_at_once
         self._submitter = Submitter(
-            self,
-            owner,
-            self._table,
-            self._lock,
-            self._calls,
-            clock,
-            in_caller=self._provider.submits_at_once,
+            self, owner, self._table, self._lock, self._calls, clock, in_caller=in_caller
         )
         if provider is None:
             self._submitter.stop()
@@ -173,23 +163,15 @@ class BlockSet:
         return None
 
     def start(self) -> list[str]:
-        """Submit the provider's ``init_blocks``; called once, as soon as their managers can connect.
-
-        Returns:
-            The ids of the new blocks. A block that could not be submitted has failed; that is no error here.
-        """
+        """Submit the first blocks, once managers can connect; return their ids, of failed ones too."""
         self._provider.on_job_end = self.job_ended
         return self.scale_out(self._provider.init_blocks)
 
     def scale_out(self, count: int, max_live: int | None = None) -> list[str]:
-        """Submit blocks: in the background, unless the provider submits at once.
+        """Submit blocks, in the background unless the provider submits at once; return their ids.
 
-        Args:
-            count: The number of blocks.
-            max_live: The maximum number of blocks that are not known to have ended; None for no limit.
-
-        Returns:
-            The ids of the new blocks; none if submitting has been stopped or the scheduler refuses all.
+        There are fewer than ``count`` if ``max_live`` blocks are not known to have ended, and none if
+        submitting has been stopped or the scheduler refuses all.
         """
         with self._lock:
             if self._submitter.is_closed:
@@ -228,12 +210,7 @@ class BlockSet:
         self.changed()
 
     def choose(self, count: int, min_idle_s: float | None) -> list[str]:
-        """Choose blocks to scale in, idle ones first.
-
-        Args:
-            count: The maximum number of blocks.
-            min_idle_s: Choose only blocks that have been idle for this long, in seconds; None for any block.
-        """
+        """Choose blocks to scale in, idle ones first; with ``min_idle_s`` only those idle for so long."""
         candidates = [
             view
             for view in self.views()
@@ -242,11 +219,7 @@ class BlockSet:
         return [view.block_id for view in scale_in_order(candidates)[: max(0, count)]]
 
     def scale_in(self, block_ids: Iterable[str]) -> list[str]:
-        """Scale in exactly these blocks, whatever they are doing.
-
-        Returns:
-            Those of them that had not ended and were not being scaled in.
-        """
+        """Scale in these blocks, whatever they do; return those that had not ended or begun to scale in."""
         with self._lock:
             chosen = self._table.scale_in(block_ids, self._clock())
         self._cancel([(block_id, job_id) for block_id, job_id in chosen if job_id is not None])

@@ -112,15 +112,7 @@ def _give_up(executor: BlockExecutor, failed: Mapping[str, JobStatus]) -> None:
 
 
 def describe_failures(failed: Mapping[str, JobStatus], job_ids: Mapping[str, object]) -> str:
-    """Describe how blocks failed, so that readers need no log file.
-
-    Args:
-        failed: The blocks' statuses, oldest first.
-        job_ids: The job of each block that has one.
-
-    Returns:
-        A text of several lines: per block its job, state, exit code, message and the ends of its output.
-    """
+    """Describe how blocks failed, with the ends of their output, so that readers need no log file."""
     newest = list(failed.items())[-_DESCRIBED:]
     lines = [f"{len(failed)} block{'s' if len(failed) != 1 else ''} failed, so no more are started."]
     if len(newest) < len(failed):

@@ -37,11 +37,7 @@ class BlockNotices:
         return f"<BlockNotices {self._owner.label}, {len(self._shown)} shown>"
 
     def warn_held(self, held: Sequence[tuple[object, JobStatus]]) -> None:
-        """Warn about jobs that do not start until they are released.
-
-        Args:
-            held: The id and status of each job.
-        """
+        """Warn about jobs, given by id and status, that do not start until they are released."""
         reasons: dict[tuple[str, bool], list[str]] = {}
         for job_id, status in held:
             reason = status.message or "no reason is given"

@@ -51,9 +51,7 @@ class PollingSchedule:
     def take_due(self, now_s: float, interval_s: float) -> bool:
         """Return whether to query now; if so, schedule the next query.
 
-        Args:
-            now_s: The time.
-            interval_s: The interval between queries when there is no news.
+        Without news the next query is due after ``interval_s``.
         """
         event_is_due = self._has_event and now_s >= self._next_event_s
         if not (self._has_known_end or event_is_due or now_s >= self._next_s):

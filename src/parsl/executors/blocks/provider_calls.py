@@ -50,15 +50,7 @@ class ProviderCalls:
         return f"<ProviderCalls {self._name}, {len(self._logged)} kinds of failures>"
 
     def submit(self, command: str, job_name: str) -> object:
-        """Submit a block: one copy of ``command`` per node.
-
-        Returns:
-            The scheduler's id of the job.
-
-        Raises:
-            Exception: What the provider raises.
-            RuntimeError: The provider returned no job id.
-        """
+        """Submit a block, one copy of ``command`` per node; return the id of the job."""
         with self._one_at_a_time:
             job_id = self._provider.submit(command, 1, job_name)
         if job_id is None:

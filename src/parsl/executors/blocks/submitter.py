@@ -56,11 +56,9 @@ class SubmissionPause:
         self._not_before_s = float("-inf")
 
     def left_s(self, now_s: float) -> float:
-        """Return how long the pause still lasts."""
         return max(0.0, self._not_before_s - now_s)
 
     def succeeded(self) -> None:
-        """End the pause: a block was submitted."""
         self._failing_since_s = None
         self._pause_s = FIRST_PAUSE_S
         self._not_before_s = float("-inf")
@@ -77,17 +75,9 @@ class SubmissionPause:
 class Submitter:
     """Submits blocks; one thread at a time does so. May be called from any thread.
 
-    After a temporary failure the blocks wait; after a permanent refusal all of them fail.
-
-    Args:
-        blocks: What is notified of the results.
-        owner: The executor.
-        table: What is known about the blocks.
-        lock: Guards the table.
-        calls: The provider.
-        clock: Returns the time, in seconds.
-        in_caller: Whether the caller of :meth:`run` submits. If not, a thread does; Python waits for that
-            thread at its end, so that the id of every submitted job is known.
+    After a temporary failure the blocks wait; after a permanent refusal all of them fail. The lock guards the
+    table. Unless the caller of :meth:`run` submits (``in_caller``), a thread does; Python waits for that
+    thread at its end, so that the id of every submitted job is known.
     """
 
     def __init__(
@@ -120,7 +110,6 @@ class Submitter:
 
     @property
     def is_closed(self) -> bool:
-        """Whether no block will be submitted any more."""
         return self._is_stopped or self.refusal is not None
 
     def stop(self) -> None:

@@ -73,7 +73,6 @@ class Block:
         return f"<Block {self.block_id} job={self.job_id!r} {self.status.state.name}>"
 
     def view(self, now_s: float, activity_is_known: bool) -> BlockView:
-        """Return what the scaling strategy sees of the block."""
         state, age_s = self.status.state, now_s - self.reserved_s
         if not activity_is_known:
             idle_s = None if state is JobState.RUNNING else age_s
@@ -104,11 +103,9 @@ class BlockTable:
         return f"<BlockTable {len(self._blocks)} blocks, {len(self._live)} live, {scaling_in} scaling in>"
 
     def history(self) -> BlockHistory:
-        """Return how the blocks have ended so far."""
         return BlockHistory(self._failures_in_row, self._last_end_s, self._have_connected)
 
     def job_ids(self) -> dict[str, object]:
-        """Return the job of every block that has been submitted."""
         return {block.block_id: block.job_id for block in self._blocks.values() if block.job_id is not None}
 
     def statuses(self) -> dict[str, JobStatus]:
@@ -154,7 +151,7 @@ class BlockTable:
         )
 
     def has_usable(self) -> bool:
-        """Return whether there is a block that has not ended and is not being scaled in."""
+        """Return whether a block has not ended and is not being scaled in."""
         return bool(self._staying())
 
     def held(self) -> list[tuple[object, JobStatus]]:
@@ -194,15 +191,9 @@ class BlockTable:
         return waiting[::-1][: max(0, len(staying) - limit)]
 
     def reserve(self, count: int, now_s: float, max_live: int | None = None) -> list[str]:
-        """Add blocks that are about to be submitted; they count from now on.
+        """Add blocks that are about to be submitted, and count from now on; return their ids.
 
-        Args:
-            count: The number of blocks.
-            now_s: The time.
-            max_live: The maximum number of live blocks afterwards; None for no limit.
-
-        Returns:
-            The ids of the new blocks; fewer than ``count`` if there is no room for more.
+        There are fewer than ``count`` if there would be more than ``max_live`` live blocks.
         """
         if max_live is not None:
             count = min(count, max_live - len(self._live))
@@ -229,11 +220,7 @@ class BlockTable:
         return block_id
 
     def submitted(self, block_id: str, job_id: object) -> bool:
-        """Record that the scheduler has accepted a block.
-
-        Returns:
-            Whether the job must be cancelled, because the block was scaled in meanwhile.
-        """
+        """Record the job of a block; return whether to cancel it, as the block was scaled in meanwhile."""
         block = self._blocks[block_id]
         block.job_id = job_id
         if block.status.state is JobState.PENDING:
@@ -271,16 +258,9 @@ class BlockTable:
         return True
 
     def observe_activity(self, activity: Mapping[str, BlockActivity] | None, now_s: float) -> bool:
-        """Record what the connected managers are doing.
+        """Record what managers are doing, by block; return whether a block is back that counted as lost.
 
         A connected manager outranks a scheduler that reports its job as queued or unknown.
-
-        Args:
-            activity: By block id, the blocks with at least one manager; None if the executor does not know.
-            now_s: The time.
-
-        Returns:
-            Whether a block is back that counted as lost.
         """
         self._activity_is_known = activity is not None
         if activity is None:
@@ -297,10 +277,9 @@ class BlockTable:
         return len(self._live) > before
 
     def observe_status(self, block_id: str, status: JobStatus, now_s: float) -> bool:
-        """Record the scheduler's answer about a block; call this after :meth:`observe_activity`.
+        """Record the scheduler's answer about a block; return whether the block has now ended.
 
-        Returns:
-            Whether the block's end was unknown before.
+        Call this after :meth:`observe_activity`.
         """
         block = self._live.get(block_id)
         if block is None or status.state is JobState.UNKNOWN:
@@ -323,9 +302,8 @@ class BlockTable:
     def scale_in(self, block_ids: Iterable[str], now_s: float) -> list[tuple[str, object]]:
         """Record that blocks are to be scaled in.
 
-        Returns:
-            (block id, job id) of those that had not ended and were not being scaled in. The job id of a
-            block that is still being submitted is None: :meth:`submitted` has its job cancelled.
+        Returns (block id, job id) of those that had not ended and were not being scaled in. The job id of a
+        block that is still being submitted is None: :meth:`submitted` has its job cancelled.
         """
         jobs: list[tuple[str, object]] = []
         for block_id in block_ids:

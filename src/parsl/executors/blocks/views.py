@@ -18,18 +18,13 @@ CANCELLABLE_STATES = frozenset({JobState.PENDING, JobState.HELD, JobState.RUNNIN
 
 @dataclass(frozen=True)
 class BlockActivity:
-    """What the connected managers of one block are doing.
-
-    Args:
-        managers: The number of connected managers; at least 1.
-        workers: The number of workers they have together.
-        tasks: The number of tasks they hold, running or waiting.
-        idle_s: How long they have been without a task, in seconds; 0 while they have one.
-    """
+    """What the connected managers of one block, at least one, are doing."""
 
     managers: int
     workers: int
+    #: The number of tasks they hold, running or waiting.
     tasks: int
+    #: 0 while they have a task.
     idle_s: float
 
 
@@ -37,14 +32,7 @@ class BlockActivity:
 class BlockView:
     """One block that has not ended, as the scaling strategy sees it.
 
-    Args:
-        block_id: The block.
-        state: The state of its job.
-        age_s: Seconds since the block was reserved.
-        managers: The number of connected managers; None if the executor does not know.
-        tasks_held: The number of tasks they hold; None if the executor does not know.
-        idle_s: How long the block has had nothing to do, in seconds; None if the executor does not know.
-        is_scaling_in: Whether the block is being scaled in.
+    ``managers``, ``tasks_held`` and ``idle_s`` are None if the executor does not know.
     """
 
     block_id: str
@@ -58,33 +46,23 @@ class BlockView:
 
 @dataclass(frozen=True)
 class BlockHistory:
-    """How an executor's blocks have ended so far.
+    """How an executor's blocks have ended so far."""
 
-    Args:
-        failures_in_row: How many blocks have ended by themselves since a block last worked.
-        last_end_s: When a block last ended without having been scaled in, on the caller's clock.
-        have_connected: Whether a manager of any block has ever connected.
-    """
-
+    #: How many blocks have ended by themselves since a block last worked.
     failures_in_row: int = 0
+    #: When a block last ended without having been scaled in.
     last_end_s: float | None = None
     have_connected: bool = False
 
 
 @dataclass(frozen=True)
 class KnownJob:
-    """What is known about the job of one block.
-
-    Args:
-        job_id: The scheduler's id of the job.
-        status: What the job is doing, or how it ended.
-        has_ended: Whether the job is known to have ended.
-        answer_age_s: The age of the scheduler's last answer about the job, in seconds; None without one.
-    """
+    """What is known about the job of one block."""
 
     job_id: object
     status: JobStatus
     has_ended: bool
+    #: The age of the scheduler's last answer; None without one.
     answer_age_s: float | None
 
 

@@ -40,9 +40,6 @@ class DeadlineWatch:
     """Waits in its own thread, which starts with the first deadline, and calls what is due.
 
     Each call runs in a new thread, so that a slow one does not delay others.
-
-    Args:
-        name: The prefix of the threads' names.
     """
 
     def __init__(self, name: str) -> None:
@@ -78,7 +75,6 @@ class DeadlineWatch:
         return deadline
 
     def drop(self, deadline: Deadline) -> None:
-        """Cancel a deadline."""
         with self._changed:
             if deadline.action is None:
                 return

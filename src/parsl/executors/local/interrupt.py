@@ -52,12 +52,7 @@ class Interruptible:
 
 
 class TimeLimited:
-    """A function with a limit on its time, for executors that cannot end a task themselves.
-
-    Args:
-        func: The function.
-        walltime_s: How long a call may take, in seconds.
-    """
+    """A function with a limit on its time, for executors that cannot end a task themselves."""
 
     def __init__(self, func: Callable[..., Any], walltime_s: float) -> None:
         self.func = func
@@ -88,12 +83,7 @@ class TimeLimited:
 
 
 def limit_walltime(func: Callable[..., Any], walltime_s: float) -> Callable[..., Any]:
-    """Return ``func`` with a limit on its time, or ``func`` itself if it enforces a walltime (a bash app's).
-
-    Args:
-        func: What the task calls.
-        walltime_s: How long the call may take, in seconds.
-    """
+    """Return ``func`` with a limit on its time, unless it enforces a walltime itself, as a bash app does."""
     return func if getattr(func, "enforces_walltime", False) else TimeLimited(func, walltime_s)
 
 

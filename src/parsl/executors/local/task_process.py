@@ -28,11 +28,7 @@ class TaskProcess:
         return f"<TaskProcess pid={self._pid or None} ended={self._is_ended}>"
 
     def starting(self) -> None:
-        """Announce the process; from now on :meth:`end` ends it.
-
-        Raises:
-            TaskEnded: The task was ended; no process may be started.
-        """
+        """Announce the process, which :meth:`end` ends; raises TaskEnded if none may be started."""
         with self._lock:
             if self._is_ended:
                 raise TaskEnded
@@ -47,16 +43,9 @@ class TaskProcess:
                 terminate_tree(pid)
 
     def wait(self, limit_s: float | None = None) -> int | None:
-        """Wait for the end of the process.
+        """Wait for the end of the process; return its wait status, or None after ``limit_s`` seconds.
 
-        Args:
-            limit_s: How long to wait, in seconds; None for no limit.
-
-        Returns:
-            The wait status, or None if the process has not ended in time.
-
-        Raises:
-            ChildProcessError: Other code has waited for the process.
+        Raises ChildProcessError if other code has waited for the process.
         """
         if limit_s is not None and not _wait_for_end(self._pid, limit_s):
             return None
@@ -77,11 +66,7 @@ class TaskProcess:
     def end(self, grace_s: float = TERM_GRACE_S) -> bool:
         """End the process with all its descendants, and prevent others. For other threads.
 
-        Args:
-            grace_s: How long the processes have after SIGTERM, in seconds.
-
-        Returns:
-            Whether there is a process; if not, the task is in Python code.
+        Returns whether there is a process; if not, the task is in Python code.
         """
         with self._lock:
             self._is_ended = True

@@ -51,8 +51,7 @@ class ThreadTask(LeanFuture["Any"]):
     def cancel(self) -> bool:
         """Cancel a task that waits for a thread, or a running bash app with its processes.
 
-        Returns:
-            Whether the task is cancelled. False if it is done, or running Python code.
+        Returns whether the task is cancelled: not if it is done, or running Python code.
         """
         if super().cancel():
             self.release()
@@ -80,10 +79,6 @@ class PoolThread:
     """Runs tasks until the pool ends, or until one of its tasks is ended by another thread.
 
     After that it takes no more tasks, so that what was sent to end one task cannot hit another.
-
-    Args:
-        pool: Where the tasks come from.
-        name: The thread's name.
     """
 
     def __init__(self, pool: ThreadPool, name: str) -> None:
@@ -189,10 +184,6 @@ class ThreadPool:
 
     Any thread may call the public methods. A thread that ends a task first takes it out of ``running``; the
     one that succeeds in this settles the task.
-
-    Args:
-        max_threads: How many tasks may run at once.
-        name: The prefix of the threads' names.
     """
 
     def __init__(self, max_threads: int, name: str) -> None:
@@ -223,20 +214,7 @@ class ThreadPool:
         kwargs: dict[str, Any],
         walltime_s: float | None = None,
     ) -> ThreadTask:
-        """Queue a call.
-
-        Args:
-            func: The function.
-            args: Its positional arguments.
-            kwargs: Its keyword arguments.
-            walltime_s: How long the call may take, in seconds.
-
-        Returns:
-            The future of its result.
-
-        Raises:
-            RuntimeError: The pool was shut down.
-        """
+        """Queue a call, which may take ``walltime_s``; raises RuntimeError after the pool's shutdown."""
         task = ThreadTask(self, func, args, kwargs, walltime_s)
         self._queue.put(task)
         if self._can_grow:
@@ -304,11 +282,9 @@ class ThreadPool:
     def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> None:
         """Accept no more tasks, and end the threads when the submitted ones have finished.
 
-        Args:
-            wait: Whether to wait for that.
-            timeout_s: How long to wait, in seconds; None for no limit. When the time is up, or the wait is
-                interrupted (Ctrl-C), queued tasks are cancelled and running ones are ended: bash apps with
-                their processes, Python code by an exception and, if that has no effect, by abandoning it.
+        When ``timeout_s`` is over, or the wait is interrupted (Ctrl-C), queued tasks are cancelled and
+        running ones are ended: bash apps with their processes, Python code by an exception and, if that has
+        no effect, by abandoning it.
         """
         self._is_closed = True
         self._queue.put(None)
@@ -324,7 +300,6 @@ class ThreadPool:
             self._join(self._abandoned, _ABANDONED_GRACE_S)
 
     def _join(self, threads: set[PoolThread], timeout_s: float | None) -> bool:
-        """Wait for the end of threads; returns whether all have ended in time."""
         deadline = None if timeout_s is None else monotonic() + timeout_s
         while True:
             with self._lock:
@@ -337,7 +312,6 @@ class ThreadPool:
                 return False
 
     def _end_all(self) -> None:
-        """Cancel the queued tasks, and end the running ones."""
         while not self._queue.empty():
             task = self._queue.get()
             if task is not None:
