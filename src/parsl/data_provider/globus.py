@@ -9,12 +9,11 @@ from pathlib import Path
 from parsl import validate
 from parsl.data_provider.data_manager import INTERNAL_EXECUTOR
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
-from parsl.data_provider.transfers import TwoWayStaging, after_making_parents
+from parsl.data_provider.transfers import LocalFileStaging
 from parsl.errors import ConfigurationError, OptionalModuleMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Future
     from typing import Any
 
@@ -103,7 +102,7 @@ class Globus:
         return cls._app
 
 
-class GlobusStaging(TwoWayStaging):
+class GlobusStaging(LocalFileStaging):
     """Copies files between Globus endpoints and the working directory of an executor.
 
     Globus does the transfers; threads of the driver wait for them.
@@ -151,12 +150,6 @@ class GlobusStaging(TwoWayStaging):
         arguments = (self.endpoint_uuid, file.netloc, here, file.path)
         future: Future[Any] = dm.submit_transfer(Globus.transfer_file, arguments, after=[app_fu])
         return future
-
-    def replace_task_stage_out(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
-        """Return a function that first makes the directory that the task writes to."""
-        return after_making_parents(func, file.local_path)
 
     def _local_path(self, dm: DataManager, executor: str, file: File) -> str:
         path = dm.local_path(file, executor)

@@ -73,6 +73,17 @@ class TwoWayStaging(SchemeStaging):
         return file.scheme in self.schemes
 
 
+class LocalFileStaging(TwoWayStaging):
+    """Stages files out that a task writes to local paths."""
+
+    def replace_task_stage_out(
+        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
+    ) -> Callable[..., Any] | None:
+        """Return a function that first makes the directory that the task writes to."""
+        assert file.local_path is not None
+        return after_making_parents(func, file.local_path)
+
+
 class DownloadStaging(SchemeStaging):
     """Stages files in by a function, ``download(url, local_path)``, that a subclass provides."""
 
@@ -120,9 +131,8 @@ def wrap_download(
     return StagedCall(func, before=[partial(download, file.url, file.local_path)])
 
 
-def after_making_parents(func: Callable[..., Any], path: str | None) -> StagedCall:
+def after_making_parents(func: Callable[..., Any], path: str) -> StagedCall:
     """Return a function that makes the directory of ``path`` and then calls ``func``."""
-    assert path is not None
     return StagedCall(func, before=[partial(make_parents, path)])
 
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
 from parsl.data_provider.transfers import (
-    TwoWayStaging,
-    after_making_parents,
+    LocalFileStaging,
     copy_stream,
     make_parents,
     whole_file,
@@ -16,7 +15,7 @@ from parsl.data_provider.transfers import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from concurrent.futures import Future
     from typing import IO, Any
 
@@ -46,7 +45,7 @@ class ZipAuthorityError(StagingError):
         )
 
 
-class ZipFileStaging(TwoWayStaging):
+class ZipFileStaging(LocalFileStaging):
     """Extracts files from zip archives and adds files to them, on a disk that driver and tasks share.
 
     The URL consists of ``zip:``, the path of the archive, which ends with ``.zip``, and the path within the
@@ -91,12 +90,6 @@ class ZipFileStaging(TwoWayStaging):
         path = file.local_path = dm.local_path(file, executor, member)
         future: Future[Any] = dm.submit_transfer(add_member, (archive, member, path), executor, [parent_fut])
         return future
-
-    def replace_task_stage_out(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
-        """Return a function that first makes the directory that the task writes to."""
-        return after_making_parents(func, file.local_path)
 
 
 def zip_path_split(path: str) -> tuple[str, str]:

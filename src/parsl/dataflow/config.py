@@ -65,7 +65,7 @@ def _check_resolver(owner: object, name: str, value: object) -> Any:
         return None
     from parsl.dataflow.dependency_resolvers import DependencyResolver
 
-    return validate.instance(owner, name, value, DependencyResolver, optional=True)
+    return validate.instance(owner, name, value, DependencyResolver)
 
 
 def _check_run_dir(owner: object, name: str, value: object) -> str:
@@ -93,10 +93,7 @@ def _check_logging(owner: object, name: str, value: object) -> Any:
         return value
     from parsl.logconfigs.base import LogConfig
 
-    checked: LogConfig = validate.instance(
-        owner, name, value, LogConfig, expected="True, False or a LogConfig"
-    )
-    return checked
+    return validate.instance(owner, name, value, LogConfig, expected="True, False or a LogConfig")
 
 
 class Config(RepresentationMixin, UsageInformation):

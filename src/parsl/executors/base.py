@@ -63,15 +63,6 @@ class ParslExecutor(metaclass=ABCMeta):
             validate.wrong_type(self, "run_dir", value, "a path")
         self._run_dir = os.path.abspath(value)
 
-    @property
-    def run_id(self) -> str | None:
-        """The identifier of the run; None before the kernel has set it."""
-        return self._run_id
-
-    @run_id.setter
-    def run_id(self, value: str | None) -> None:
-        self._run_id = value
-
     def start(self) -> None:
         """Prepare for tasks; called once, before any other method.
 

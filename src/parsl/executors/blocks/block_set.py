@@ -17,23 +17,11 @@ from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Protocol
+    from collections.abc import Callable, Iterable
 
-    from parsl.executors.blocks.submitter import Launching
-    from parsl.executors.blocks.views import BlockActivity, BlockHistory, BlockView, KnownJob
+    from parsl.executors.blocks.views import BlockHistory, BlockOwner, BlockView, KnownJob
     from parsl.providers.base import ExecutionProvider
     from parsl.vocabulary.job_states import JobStatus
-
-    class BlockOwner(Launching, Protocol):
-        """What a set of blocks needs from its executor."""
-
-        def block_activity(self) -> Mapping[str, BlockActivity] | None: ...
-
-        def prepare_scale_in(self, block_ids: list[str]) -> list[str]: ...
-
-        def outstanding(self) -> int: ...
-
 
 logger = logging.getLogger(__name__)
 

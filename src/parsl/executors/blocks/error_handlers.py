@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from parsl.vocabulary.job_errors import TooManyJobFailuresError
-from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
+from parsl.vocabulary.job_states import TERMINAL_STATES, JobState, JobStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from parsl.executors.blocks.block_set import BlockSet
     from parsl.providers.base import ExecutionProvider
-    from parsl.vocabulary.job_states import JobStatus
 
     class BlockExecutor(Protocol):
         """The parts of a BlockProviderExecutor that the handlers here use."""

@@ -9,15 +9,9 @@ from parsl.common.notices import warn_user
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol
 
+    from parsl.executors.blocks.views import BlockOwner
     from parsl.vocabulary.job_states import JobStatus
-
-    class Labelled(Protocol):
-        """An executor, of which only the label is needed; it may not be set yet."""
-
-        label: str
-
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +23,7 @@ class BlocksWarning(UserWarning):
 class BlockNotices:
     """Shows each warning once: in the log, and as a Python warning on stderr."""
 
-    def __init__(self, owner: Labelled) -> None:
+    def __init__(self, owner: BlockOwner) -> None:
         self._owner = owner
         self._shown: set[str] = set()
 

@@ -14,16 +14,7 @@ if TYPE_CHECKING:
 
     from parsl.executors.blocks.provider_calls import ProviderCalls
     from parsl.executors.blocks.table import BlockTable
-
-    class Launching(Protocol):
-        """What submissions need from the executor."""
-
-        label: str
-
-        @property
-        def keeps_trying(self) -> bool: ...
-
-        def launch_command(self, block_id: str) -> str: ...
+    from parsl.executors.blocks.views import BlockOwner
 
     class Submissions(Protocol):
         """What is notified of the results."""
@@ -83,7 +74,7 @@ class Submitter:
     def __init__(
         self,
         blocks: Submissions,
-        owner: Launching,
+        owner: BlockOwner,
         table: BlockTable,
         lock: threading.RLock,
         calls: ProviderCalls,

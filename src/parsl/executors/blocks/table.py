@@ -6,14 +6,12 @@ This module decides without a lock, clock or scheduler: :class:`BlockTable` is p
 
 from __future__ import annotations
 
-from parsl.executors.blocks.views import BlockHistory, BlockView, KnownJob
+from parsl.executors.blocks.views import BlockActivity, BlockHistory, BlockView, KnownJob
 from parsl.vocabulary.job_states import JobState, JobStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from parsl.executors.blocks.views import BlockActivity
 
 #: A block whose managers have been connected for this long has shown that blocks work here; in seconds.
 PROVEN_AFTER_S = 10.0

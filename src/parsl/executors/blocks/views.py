@@ -8,9 +8,28 @@ from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Protocol
 
     from parsl.vocabulary.job_states import JobStatus
+
+    class BlockOwner(Protocol):
+        """What blocks need from their executor."""
+
+        #: May not be set yet.
+        label: str
+
+        @property
+        def keeps_trying(self) -> bool: ...
+
+        def launch_command(self, block_id: str) -> str: ...
+
+        def block_activity(self) -> Mapping[str, BlockActivity] | None: ...
+
+        def prepare_scale_in(self, block_ids: list[str]) -> list[str]: ...
+
+        def outstanding(self) -> int: ...
+
 
 #: The states in which a block may be scaled in: its job is known to exist and not to have ended.
 CANCELLABLE_STATES = frozenset({JobState.PENDING, JobState.HELD, JobState.RUNNING})

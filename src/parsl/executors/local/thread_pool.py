@@ -10,7 +10,7 @@ from time import monotonic
 
 from parsl.executors.errors import ThreadLost
 from parsl.executors.local import task_process
-from parsl.executors.local.deadlines import DeadlineWatch
+from parsl.executors.local.deadlines import Deadline, DeadlineWatch
 from parsl.executors.local.interrupt import Interruptible, walltime_exceeded
 from parsl.vocabulary.app_errors import task_failure
 from parsl.vocabulary.lean_future import InvalidStateError, LeanFuture
@@ -19,8 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from parsl.executors.local.deadlines import Deadline
 
 logger = getLogger(__name__)
 
