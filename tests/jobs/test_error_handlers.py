@@ -48,7 +48,7 @@ class Judged:
         return BlockHistory(self.failures_in_row, 0.0, self.have_connected)
 
     def views(self) -> tuple[BlockView, ...]:
-        return (BlockView("99", JobState.RUNNING, 1.0, managers=self.managers),)
+        return (BlockView("99", JobState.RUNNING, managers=self.managers),)
 
     def set_bad_state_and_fail_all(self, exception: Exception) -> None:
         self.exception = exception

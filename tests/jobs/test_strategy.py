@@ -16,19 +16,17 @@ IDLETIME_S = 120.0
 
 
 def busy(block_id: str, **known: Any) -> BlockView:
-    return BlockView(
-        block_id, JobState.RUNNING, 900, **{"managers": 1, "tasks_held": 1, "idle_s": 0.0, **known}
-    )
+    return BlockView(block_id, JobState.RUNNING, **{"managers": 1, "tasks_held": 1, "idle_s": 0.0, **known})
 
 
 def idle(block_id: str, idle_s: float = 500, **known: Any) -> BlockView:
     return BlockView(
-        block_id, JobState.RUNNING, 900, **{"managers": 1, "tasks_held": 0, "idle_s": idle_s, **known}
+        block_id, JobState.RUNNING, **{"managers": 1, "tasks_held": 0, "idle_s": idle_s, **known}
     )
 
 
 def queued(block_id: str, age_s: float = 500, state: JobState = JobState.PENDING) -> BlockView:
-    return BlockView(block_id, state, age_s, managers=0, tasks_held=0, idle_s=age_s)
+    return BlockView(block_id, state, managers=0, tasks_held=0, idle_s=age_s)
 
 
 def scaling_in(block_id: str) -> BlockView:
@@ -42,7 +40,7 @@ def view(*blocks: BlockView, tasks: int = 0, **known: Any) -> ExecutorView:
         "max_blocks": 10,
         "parallelism": 1.0,
     }
-    return ExecutorView("test", tasks, blocks=blocks, **{**defaults, **known})
+    return ExecutorView(tasks, blocks=blocks, **{**defaults, **known})
 
 
 def long_known(needed: int = 0) -> Demand:
@@ -134,7 +132,7 @@ def test_simple_scales_in_nothing_while_one_block_is_not_idle(not_idle: BlockVie
 
 
 def test_simple_goes_by_the_tasks_if_activity_is_unknown() -> None:
-    unknown = BlockView("0", JobState.RUNNING, 900)
+    unknown = BlockView("0", JobState.RUNNING)
     assert scaled(view(unknown)).scale_in == ("0",)
     assert scaled(view(unknown, tasks=1)).scale_in == ()
     assert scaled(view(unknown), demand=long_known(1)).scale_in == ()
@@ -167,7 +165,7 @@ def test_htex_auto_scale_keeps_min_blocks() -> None:
 
 
 def test_htex_auto_scale_keeps_blocks_of_unknown_activity_while_there_are_tasks() -> None:
-    unknown = BlockView("0", JobState.RUNNING, 900)
+    unknown = BlockView("0", JobState.RUNNING)
     assert scaled(view(unknown, busy("1"), tasks=1), "htex_auto_scale").scale_in == ()
 
 

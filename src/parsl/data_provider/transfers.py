@@ -69,8 +69,8 @@ class TwoWayStaging(SchemeStaging):
     """Stages files of its :attr:`schemes` in and out."""
 
     def can_stage_out(self, file: File) -> bool:
-        """Return whether the file has one of the provider's schemes."""
-        return file.scheme in self.schemes
+        """Return what :meth:`can_stage_in` returns."""
+        return self.can_stage_in(file)
 
 
 class LocalFileStaging(TwoWayStaging):

@@ -58,10 +58,6 @@ class ZipFileStaging(LocalFileStaging):
         """Return whether the file has a ``zip:`` URL."""
         return self.is_zip_url(file)
 
-    def can_stage_out(self, file: File) -> bool:
-        """Return whether the file has a ``zip:`` URL."""
-        return self.is_zip_url(file)
-
     def is_zip_url(self, file: File) -> bool:
         """Return whether the file has a ``zip:`` URL.
 

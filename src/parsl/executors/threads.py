@@ -84,21 +84,12 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
     ) -> Future[Any]:
         """Queue a task.
 
-        Args:
-            func: The function to call.
-            resource_specification: May have ``walltime_s``, how long the task may run in seconds, and
-                ``priority``, which has no effect: tasks run in the order of their submission.
-            args: The positional arguments.
-            kwargs: The keyword arguments.
+        The specification may have ``walltime_s``, how long the task may run in seconds, and ``priority``,
+        which has no effect: tasks run in the order of their submission. ``cancel()`` of the future cancels a
+        task that waits for a thread, and a running bash app, but not running Python code.
 
-        Returns:
-            The future of the result. Its ``cancel()`` cancels a task that waits for a thread, and a running
-            bash app, but not running Python code.
-
-        Raises:
-            InvalidResourceSpecification: The specification has another key.
-            ExecutorError: The executor was not started.
-            RuntimeError: The executor was shut down.
+        Raises InvalidResourceSpecification for another key, ExecutorError before the start, and RuntimeError
+        after the shutdown.
         """
         pool = self._pool
         if pool is None:

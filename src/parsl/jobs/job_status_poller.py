@@ -191,7 +191,6 @@ def view_of(executor: BlockProviderExecutor) -> ExecutorView:
     assert provider is not None
     outstanding = executor.outstanding()
     return ExecutorView(
-        label=executor.label,
         outstanding=outstanding,
         workers_per_block=executor.workers_per_block,
         min_blocks=provider.min_blocks,

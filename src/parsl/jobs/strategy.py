@@ -76,7 +76,6 @@ class Demand:
 class ExecutorView:
     """What the strategy knows about one executor."""
 
-    label: str
     outstanding: int
     #: None while it is unknown.
     workers_per_block: int | None
@@ -92,7 +91,6 @@ class ExecutorView:
 
     @property
     def staying(self) -> list[BlockView]:
-        """The blocks that are not being scaled in."""
         return [block for block in self.blocks if not block.is_scaling_in]
 
     @property
@@ -101,7 +99,6 @@ class ExecutorView:
         return sum(not block.managers for block in self.staying)
 
     def blocks_for(self, tasks: int) -> int:
-        """Return how many blocks this many tasks need."""
         if tasks <= 0:
             return 0
         if not self.workers_per_block:

@@ -195,9 +195,9 @@ def test_views_show_what_managers_do() -> None:
     table = table_of(3)
     table.observe_activity({"1": BUSY, "2": IDLE}, 110)
     assert table.views(120) == (
-        BlockView("0", JobState.PENDING, 20, managers=0, tasks_held=0, idle_s=20),
-        BlockView("1", JobState.RUNNING, 20, managers=1, tasks_held=2, idle_s=0),
-        BlockView("2", JobState.RUNNING, 20, managers=1, tasks_held=0, idle_s=30),
+        BlockView("0", JobState.PENDING, managers=0, tasks_held=0, idle_s=20),
+        BlockView("1", JobState.RUNNING, managers=1, tasks_held=2, idle_s=0),
+        BlockView("2", JobState.RUNNING, managers=1, tasks_held=0, idle_s=30),
     )
 
 
@@ -206,8 +206,8 @@ def test_views_show_that_activity_is_unknown() -> None:
     table.observe_activity(None, 110)
     table.observe_status("1", JobStatus(JobState.RUNNING), 110)
     assert table.views(120) == (
-        BlockView("0", JobState.PENDING, 20, idle_s=20),
-        BlockView("1", JobState.RUNNING, 20),
+        BlockView("0", JobState.PENDING, idle_s=20),
+        BlockView("1", JobState.RUNNING),
     )
 
 

@@ -93,7 +93,6 @@ class BlockSet:
             return f"<BlockSet {self._owner.label}, {self._table!r}{state}>"
 
     def add_listener(self, listener: BlockListener) -> None:
-        """Notify an object of what happens to the blocks from now on."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
@@ -118,7 +117,6 @@ class BlockSet:
             return self._table.views(self._clock())
 
     def history(self) -> BlockHistory:
-        """Return how blocks have ended so far."""
         with self._lock:
             return self._table.history()
 
@@ -334,13 +332,11 @@ class BlockSet:
         self.changed()
 
     def tasks_added(self, outstanding: int) -> None:
-        """There are more outstanding tasks: another scaling decision may be due."""
         if outstanding > self.covered_tasks:
             self.covered_tasks = math.inf
             self.changed()
 
     def changed(self) -> None:
-        """Something has changed: notify the listeners."""
         for listener in self._listeners:
             listener.blocks_changed()
 

@@ -35,7 +35,6 @@ class PollingSchedule:
         return f"<PollingSchedule next={self._next_s}{', event' if self._has_event else ''}>"
 
     def job_submitted(self, now_s: float) -> None:
-        """Schedule the first queries about a new job."""
         first, *others = AFTER_SUBMISSION_S
         self._next_s = min(self._next_s, now_s + first)
         self._gaps_s = deque(others)
@@ -71,7 +70,6 @@ class PollingSchedule:
         self._gaps_s = deque([later_s for later_s in AFTER_EVENT_S if later_s >= gap_s] or [gap_s])
 
     def due_in_s(self, now_s: float) -> float:
-        """Return in how many seconds the next query is due if nothing happens."""
         if self._has_known_end:
             return 0.0
         next_s = min(self._next_s, self._next_event_s) if self._has_event else self._next_s

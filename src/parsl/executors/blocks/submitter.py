@@ -115,7 +115,7 @@ class Submitter:
             return float("inf") if is_idle else self._pause.left_s(now_s)
 
     def run(self) -> None:
-        """Submit the blocks that wait, unless another thread is doing so or there is a pause."""
+        """Submit the blocks that wait, unless another thread does so or there is a pause."""
         with self._lock:
             if self.due_in_s(self._clock()):
                 return

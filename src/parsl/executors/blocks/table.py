@@ -74,12 +74,12 @@ class Block:
         state, age_s = self.status.state, now_s - self.reserved_s
         if not activity_is_known:
             idle_s = None if state is JobState.RUNNING else age_s
-            return BlockView(self.block_id, state, age_s, idle_s=idle_s, is_scaling_in=self.is_scaling_in)
+            return BlockView(self.block_id, state, idle_s=idle_s, is_scaling_in=self.is_scaling_in)
         managers, tasks, idle_s = 0, 0, age_s
         if (activity := self.activity) is not None:
             managers, tasks = activity.managers, activity.tasks
             idle_s = 0.0 if tasks else activity.idle_s
-        return BlockView(self.block_id, state, age_s, managers, tasks, idle_s, self.is_scaling_in)
+        return BlockView(self.block_id, state, managers, tasks, idle_s, self.is_scaling_in)
 
 
 class BlockTable:
@@ -149,7 +149,6 @@ class BlockTable:
         )
 
     def has_usable(self) -> bool:
-        """Return whether a block has not ended and is not being scaled in."""
         return bool(self._staying())
 
     def held(self) -> list[tuple[object, JobStatus]]:
@@ -241,7 +240,6 @@ class BlockTable:
             self._end(block, JobStatus(JobState.FAILED, message=message), now_s)
 
     def fail_unsubmitted(self, message: str, now_s: float) -> None:
-        """Record this of all blocks without a job."""
         for block in list(self._live.values()):
             if block.job_id is None:
                 self.submission_failed(block.block_id, message, now_s)
@@ -316,7 +314,6 @@ class BlockTable:
         return jobs
 
     def cancel_answered(self, block_id: str, is_accepted: bool, now_s: float) -> None:
-        """Record whether the scheduler has accepted the cancellation of a block."""
         block = self._blocks[block_id]
         block.cancel_is_accepted = is_accepted
         block.cancel_again_s = now_s + (RECANCEL_AFTER_S if is_accepted else RECANCEL_REFUSED_AFTER_S)

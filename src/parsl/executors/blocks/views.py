@@ -56,7 +56,6 @@ class BlockView:
 
     block_id: str
     state: JobState
-    age_s: float
     managers: int | None = None
     tasks_held: int | None = None
     idle_s: float | None = None

@@ -32,7 +32,6 @@ class Deadline:
         self.action: Action | None = action
 
     def cancel(self) -> None:
-        """Prevent the call, if it has not begun."""
         self._watch.drop(self)
 
 
@@ -61,7 +60,6 @@ class DeadlineWatch:
         return len(self._heap)
 
     def add(self, delay_s: float, action: Action) -> Deadline:
-        """Call ``action`` after ``delay_s`` seconds."""
         deadline = Deadline(self, action)
         entry = (monotonic() + delay_s, next(self._numbers), deadline)
         with self._changed:

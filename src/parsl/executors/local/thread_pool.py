@@ -63,7 +63,6 @@ class ThreadTask(LeanFuture["Any"]):
             self._run_callbacks(callbacks)
 
     def release(self) -> None:
-        """Drop the references to the function and its arguments."""
         self.func = _released
         self.args = ()
         self.kwargs = {}
@@ -243,7 +242,6 @@ class ThreadPool:
         return self.watch.add(walltime_s, lambda: self.end_overdue(task))
 
     def end_overdue(self, task: ThreadTask) -> None:
-        """End a running task whose walltime is over, and let it fail."""
         thread = self.running.pop(task, None)
         if thread is None:
             return
@@ -272,7 +270,6 @@ class ThreadPool:
                 task.set_exception(ThreadLost(thread.thread.name, "runs tasks", error))
 
     def remove(self, thread: PoolThread) -> None:
-        """Forget a thread that has ended."""
         with self._lock:
             self._threads.discard(thread)
             self._abandoned.discard(thread)
@@ -323,7 +320,6 @@ class ThreadPool:
                 task.cancel_running()
 
     def _grow(self) -> None:
-        """Start another thread if all are busy with the unfinished tasks."""
         with self._lock:
             self._unfinished += 1
             if len(self._threads) < min(self._unfinished, self._max_threads):
