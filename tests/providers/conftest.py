@@ -13,7 +13,7 @@ from tests.providers.fake_commands import FakeCommands
 
 @pytest.fixture
 def commands(tmp_path, monkeypatch):
-    """A PATH with the basic tools of the system, and no scheduler but what the test adds."""
+    """A PATH with the system's basic tools and no scheduler except what the test adds."""
     directory = tmp_path / "fake commands"
     tools = tmp_path / "tools"
     directory.mkdir()
@@ -28,7 +28,7 @@ def commands(tmp_path, monkeypatch):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home directory as the user guide wants it: an environment to activate, and the programs."""
+    """A home directory as in the user guide: an environment to activate, and the programs."""
     folder = tmp_path / "home"
     activate = folder / "_env" / "bin" / "activate"
     activate.parent.mkdir(parents=True)

@@ -11,10 +11,10 @@ from parsl.providers.batch.scheduler import CommandRunner
 
 
 class FakeCommands:
-    """A directory of stand-ins, the first of the PATH. Each call of one is noted down.
+    """A directory of stand-ins that comes first on the PATH and records each call.
 
     Args:
-        directory: Where the stand-ins are.
+        directory: The directory for the stand-ins.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -22,14 +22,14 @@ class FakeCommands:
         self._log = directory / "calls.log"
 
     def add(self, name: str, script: str) -> None:
-        """Make, or replace, a command: a bash script."""
+        """Create or replace a command, a Bash script."""
         path = self.directory / name
         log = shlex.quote(str(self._log))
         path.write_text(f"#!/bin/bash\nprintf '%s\\n' \"{name} $*\" >>{log}\n{script}\n")
         path.chmod(0o755)
 
     def calls(self) -> list[str]:
-        """Return the command lines since the last time, and forget them."""
+        """Return the command lines since the last call of this method."""
         try:
             lines = self._log.read_text().splitlines()
         except FileNotFoundError:
@@ -39,7 +39,7 @@ class FakeCommands:
 
 
 class ManualClockRunner(CommandRunner):
-    """Runs commands as usual, with a clock that the test advances."""
+    """Runs real commands, with a clock that the test advances."""
 
     def __init__(self, step_s: float = 0.0) -> None:
         self.time_s = 1000.0
@@ -54,7 +54,7 @@ class ManualClockRunner(CommandRunner):
 
 
 class StatusAnswers:
-    """Answers status commands by a function, where a test has no provider."""
+    """Answers status commands with a function, for tests without a provider."""
 
     def __init__(self, run: Callable[[list[str]], CommandResult]) -> None:
         self.run = run

@@ -1,4 +1,4 @@
-"""What tests need that run executors on the stand-in for PBS."""
+"""Helpers for tests that run executors on the stand-in for PBS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def config(tmp_path, provider_options=None, **options):
 
 
 def wait_for_lines(wait_until, path, wanted):
-    """Wait until a file has so many lines, and return them."""
+    """Wait until a file has a number of lines, and return them."""
 
     def lines():
         return path.read_text().split() if path.exists() else []

@@ -1,4 +1,4 @@
-"""What two versions of a real PBS Pro have answered: samples/pbs, with their exit codes from its README."""
+"""The recorded output of two versions of PBS Pro: samples/pbs, with the exit codes in its README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parsl.common.commands import CommandResult
 SAMPLES = Path(__file__).parent / "samples" / "pbs"
 VERSIONS = ("v23.06.06", "main-2026-04")
 _ROW = re.compile(r"\| (?P<files>[^|]+) \| `(?P<command>.*?)` \| (?P<code>\d+) \| [\d.]+ \|")
-#: Recorded from a file that a loop had written: this was the command.
+#: The command whose output a loop recorded in a file.
 _EXITING = "qstat -x -f -F json 34.aurora-pbs-0001.hostmgmt.cm.aurora.lcf.lab.test"
 
 
@@ -30,7 +30,7 @@ def load(version: str) -> dict[str, CommandResult]:
 
 
 def names(prefix: str) -> list[tuple[str, str]]:
-    """Return (version, name) of all samples that begin so."""
+    """Return (version, name) of all samples with a prefix."""
     return [(version, name) for version in VERSIONS for name in load(version) if name.startswith(prefix)]
 
 

@@ -10,7 +10,7 @@ def where():
 
 
 def run_until(marker, path):
-    """Say where it runs, and stay there for as long as a file says so."""
+    """Record the job in ``runs``, and run until the file ``marker`` exists."""
     import os
     import time
 
@@ -22,7 +22,7 @@ def run_until(marker, path):
 
 
 def wait_for(marker):
-    """Run until there is a file of that name."""
+    """Run until the file ``marker`` exists."""
     import os
     import time
 
@@ -32,7 +32,7 @@ def wait_for(marker):
 
 
 def kill_manager():
-    """Kill the manager that this runs under, and with it all of its workers."""
+    """Kill the manager of this task, and with it all of its workers."""
     import os
     import signal
     import time

@@ -8,7 +8,7 @@ from parsl.validate import ParameterError
 
 
 class MinimalProvider(ExecutionProvider):
-    """As a plug-in author would write one."""
+    """A provider as a plug-in author would write it."""
 
     def __init__(self, **limits):
         given = {"nodes_per_block": 1, "init_blocks": 1, "min_blocks": 0, "max_blocks": 2, "parallelism": 1}

@@ -39,7 +39,7 @@ def provider(tmp_path, commands):
 
 
 def answer(commands, *, exit_code=0, stderr="", **jobs):
-    """Make qstat answer with these jobs, as text of attributes by number."""
+    """Let qstat print these jobs, given as their attributes' text by number."""
     all_jobs = {f"{number.strip('_')}.server.example": attributes for number, attributes in jobs.items()}
     envelope = {"pbs_server": "s", **({"Jobs": all_jobs} if all_jobs else {})}
     (commands.directory / "answer.json").write_text(json.dumps(envelope))
@@ -80,7 +80,7 @@ def test_the_script_runs_and_its_output_can_be_read_at_once(provider, commands):
 
 
 def test_the_files_of_a_job_show_its_start_and_its_end(provider, tmp_path):
-    """This needs no query of the scheduler."""
+    """No query of the scheduler is needed."""
     job_id = provider.submit("exit 3", 1)
     (script,) = Path(provider.script_dir).iterdir()
     assert not provider.has_changed([job_id, "an unknown job"])

@@ -1,4 +1,4 @@
-"""The job scripts that providers submit: directives first, then bash that says the same for all of them."""
+"""The job scripts that providers submit: directives first, then the same Bash for all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def files_of(provider, directory="/run dir/it's", tasks_per_node=1):
 
 
 def directives(provider, **options):
-    """The directives of a script, less its name and its paths."""
+    """The directives of a script without its name and its paths."""
     lines = files_of(provider, directory="/run", **options)["sh"].splitlines()
     return [
         line for line in lines if line.startswith("#") and "/run" not in line and "parsl.htex" not in line

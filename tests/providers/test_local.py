@@ -33,7 +33,7 @@ class RecordingProvider(LocalProvider):
 
 @pytest.fixture
 def make_provider(tmp_path):
-    """Make providers, and end their jobs with the test."""
+    """Create providers, and end their jobs with the test."""
     made = []
 
     def make(launcher=None, **settings):
@@ -49,7 +49,7 @@ def make_provider(tmp_path):
 
 @pytest.fixture
 def run(make_provider, wait_until):
-    """Run one job to its end; return its status."""
+    """Run one job to its end, and return its status."""
 
     def run(command, **settings):
         provider = make_provider(**settings)
@@ -63,7 +63,7 @@ def run(make_provider, wait_until):
 
 @pytest.fixture
 def start(wait_until):
-    """Start a job that runs until it is ended, and wait until it has written a line; return id and line."""
+    """Start a job that runs until it is cancelled; return its id and its first line."""
 
     def start(provider, command):
         job_id = provider.submit(command, 1)

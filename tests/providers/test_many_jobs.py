@@ -1,4 +1,4 @@
-"""Five thousand jobs, and a scheduler that is slow, or does not behave."""
+"""Five thousand jobs, and a scheduler that is slow or misbehaves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.providers.fake_commands import FakeCommands, ManualClockRunner
 
 JOBS = 5000
 TIMEOUT_S = 10.0
-#: How long each command of the slow scheduler takes: nearly too long.
+#: The seconds that each command of the slow scheduler takes: just below the timeout.
 COMMAND_S = 9.0
 
 
@@ -47,7 +47,7 @@ def _lines(form: str) -> Callable[[Sequence[str]], str]:
     return lambda numbers: "".join(form.format(number) for number in numbers)
 
 
-#: The provider, what it calls a job, and what its scheduler answers if jobs are running.
+#: The provider, the id of a job, and the scheduler's output if jobs are running.
 SCHEDULERS = [
     (PBSProProvider, "{}.server", _pbs_json),
     (TorqueProvider, "{}.server", _lines("Job Id: {}.server\n    job_state = R\n")),
@@ -59,7 +59,7 @@ SCHEDULERS = [
 
 
 class SlowScheduler(CommandRunner):
-    """Answers each command as if jobs were running, in its own time."""
+    """Answers each command slowly, as if jobs were running."""
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
         self.time_s = 1000.0
@@ -72,8 +72,9 @@ class SlowScheduler(CommandRunner):
     def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
         self.commands += 1
         self.time_s += COMMAND_S
-        asked = re.findall(r"(?<![\w.])\d+(?=[.,\s]|$)", " ".join(command))
-        numbers = asked or [str(number) for number in range(1, JOBS + 1)]  # of all, as with Grid Engine
+        queried = re.findall(r"(?<![\w.])\d+(?=[.,\s]|$)", " ".join(command))
+        # Grid Engine is queried for all jobs at once.
+        numbers = queried or [str(number) for number in range(1, JOBS + 1)]
         return CommandResult(tuple(command), 0, self._answer(numbers), "", False)
 
 
@@ -101,7 +102,7 @@ def test_status_queries_of_a_slow_scheduler_end_in_time_and_reach_all_jobs(
     assert scheduler.commands - before <= JOBS / 100
 
 
-#: What qstat does: all of its misbehaviours but those that only show with single jobs.
+#: All misbehaviours of qstat except those that need a query for a single job.
 MISBEHAVIOURS = {
     "exit 1": "exit 1",
     "hang": "exec sleep 60",

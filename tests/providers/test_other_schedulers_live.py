@@ -47,10 +47,10 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(kind, provider, variable,
         cluster.activate(monkeypatch)
         with parsl.load(config(tmp_path, provider)):
             app = parsl.python_app(os.getenv)
-            told = {future.result(DEADLINE_S) for future in [app(variable) for _ in range(4)]}
+            outputs = {future.result(DEADLINE_S) for future in [app(variable) for _ in range(4)]}
         [job] = cluster.jobs()
-        assert len(told) == 1
-        assert str(job.number) in told.pop()
+        assert len(outputs) == 1
+        assert str(job.number) in outputs.pop()
         cluster.wait_for(job.number)
     assert marked_processes(cluster.directory) == []
 

@@ -1,4 +1,4 @@
-"""What becomes of blocks and their tasks on the stand-in for PBS: refused, held, out of time."""
+"""Blocks and their tasks on the stand-in for PBS: refused, held, at their walltime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.providers.pbs_tasks import kill_manager, run_until, wait_for, where
 
 
 def wait_for_job(wait_until, cluster, number, *states):
-    """Wait until a job has been submitted, and then until it is in one of these states, or finished."""
+    """Wait until a job has been submitted, and then until it has one of these states or is finished."""
     wait_until(lambda: len(cluster.jobs()) >= number, DEADLINE_S)
     return cluster.wait_for(number, *states)
 
@@ -122,7 +122,7 @@ def test_tasks_of_a_deleted_job_soon_run_in_the_next(cluster, tmp_path, wait_unt
         first, _ = wait_for_lines(wait_until, runs, 2)
         subprocess.run(["qdel", first], check=True)
         wait_for_job(wait_until, cluster, 2, RUNNING)
-        marker.touch()  # not before: they might be done in the first one, which has some time to end
+        marker.touch()  # only now: before, the tasks might complete in the first job, which takes time to end
         began_s = time.monotonic()
         assert first not in {task.result(DEADLINE_S) for task in tasks}
         assert time.monotonic() - began_s < 30
@@ -150,7 +150,7 @@ def test_a_task_longer_than_every_block_is_refused(cluster, tmp_path):
 
 
 def old(*numbers):
-    """Shell text for worker_init: of these jobs, five minutes are over when they begin."""
+    """Shell text for worker_init that makes these jobs start five minutes into their walltime."""
     return f"""
 source $HOME/_env/bin/activate
 case ${{PBS_JOBID%%.*}} in {"|".join(map(str, numbers))})
@@ -187,8 +187,7 @@ def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path, wait_unt
     with parsl.load(config(tmp_path, {"walltime": "0:00:10"}, retries=0)):
         short = parsl.python_app(where)().result(DEADLINE_S)
         deadline_s = time.monotonic() + 3
-        while time.monotonic() < deadline_s:
-            time.sleep(0.1)
+        wait_until(lambda: time.monotonic() >= deadline_s)
         future = parsl.python_app(run_until)(str(marker), str(runs))
         _, second = wait_for_lines(wait_until, runs, 2)
         marker.touch()
@@ -196,7 +195,7 @@ def test_a_walltime_that_kills_a_task_costs_no_retry(cluster, tmp_path, wait_unt
 
 
 def test_a_task_that_exceeds_the_whole_walltime_fails_with_the_reason(make_cluster, tmp_path):
-    # The job ends late, so that the task has a walltime to itself however long a manager takes to start.
+    # The job ends late: the task gets a whole walltime, however long its manager takes to start.
     make_cluster(policy=Policy(walltime_delay_s=10))
     with parsl.load(config(tmp_path, {"walltime": "0:00:06", "max_blocks": 1}, retries=0)):
         error = parsl.python_app(wait_for)(str(tmp_path / "never")).exception(DEADLINE_S)
@@ -234,8 +233,7 @@ def test_few_queries_are_made_while_nothing_changes(cluster, tmp_path, wait_unti
         parsl.python_app(where)().result(DEADLINE_S)
         wait_until(lambda: kernel.executors["htex"].status_facade["0"].state is JobState.RUNNING)
         before, began_s = cluster.calls("qstat"), time.monotonic()
-        while time.monotonic() - began_s < 15:
-            time.sleep(0.1)
+        wait_until(lambda: time.monotonic() - began_s >= 15)
         assert cluster.calls("qstat") - before <= 5
 
 

@@ -1,4 +1,4 @@
-"""Whatever way a driver ends, no job of its stays with the scheduler: neither running nor queued."""
+"""However a driver ends, none of its jobs stays with the scheduler, neither running nor queued."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.system.fixtures import start_driver
 
 __all__ = ["start_driver"]
 
-#: Two blocks, where there is room for one.
+#: Two blocks on a cluster with room for one.
 SCRIPT = """
     from parsl.launchers import SimpleLauncher
     from parsl.providers import PBSProProvider
@@ -47,7 +47,7 @@ WAYS = {
 
 
 def begin(cluster, start_driver, wait_until, ending, options=""):
-    """Start a driver, and wait until it has a task that runs and a job that waits."""
+    """Start a driver, and wait until it has a running task and a queued job."""
     driver = start_driver(SCRIPT.replace("OPTIONS", options) + f"    {ending}\n")
 
     def is_under_way():
@@ -55,7 +55,7 @@ def begin(cluster, start_driver, wait_until, ending, options=""):
         return states == [RUNNING, QUEUED] and (driver.directory / "busy").exists()
 
     wait_until(is_under_way, what="a running and a queued job")
-    # Its job is known to the driver, and to the interchange, as soon as it has been noted.
+    # The driver and the interchange know the job as soon as the log names it.
     wait_until(lambda: "is job 2" in (driver.directory / "r/000/parsl.log").read_text())
     return driver
 
@@ -79,7 +79,7 @@ def test_the_jobs_of_a_killed_driver_are_cancelled(make_cluster, start_driver, w
     (driver.directory / "end").touch()
     assert driver.wait(60) != 0 or way == "its end"
     wait_until(lambda: none_is_left(cluster), what="the end of all jobs")
-    assert not cluster.job(2).hosts, "it has never begun"
+    assert not cluster.job(2).hosts, "the second job has never begun"
     wait_until(all_gone(driver), what=f"the end of {driver.family()}")
 
 
@@ -93,11 +93,11 @@ def test_a_replacement_interchange_knows_the_jobs(make_cluster, start_driver, wa
     wait_until(lambda: "the state of the lost interchange is restored" in log.read_text())
     driver.process.kill()
     wait_until(lambda: none_is_left(cluster), what="the end of all jobs")
-    assert not cluster.job(2).hosts, "it has never begun"
+    assert not cluster.job(2).hosts, "the second job has never begun"
 
 
 def test_a_job_submitted_during_the_death_ends_on_its_own(make_cluster, start_driver, wait_until):
-    """Nobody knows its id. Its manager finds nobody who wants it."""
+    """No process knows the job's id. The job ends because its manager finds no interchange."""
     cluster = make_cluster(nodes=1)
     cluster.misbehave("qsub", "slow 1")
     driver = start_driver(SCRIPT.replace("OPTIONS", "") + "    future.result()\n")

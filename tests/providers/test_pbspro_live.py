@@ -28,7 +28,7 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(make_cluster, tmp_path, f
         ids = {future.result(DEADLINE_S) for future in [app() for _ in range(10)]}
     [job] = cluster.jobs()
     assert ids == {f"{job.number}.{cluster.server}"}
-    # Its manager was told to end; it may have been quicker than qdel.
+    # The manager was ordered to exit; the job may have ended before qdel ran.
     assert cluster.wait_for(job.number).exit_status in (0, 271)
     assert job.submit_arguments.endswith(".sh")
     assert not [name for name in os.listdir(tmp_path) if re.fullmatch(r".*\.[oe]\d+", name)]
@@ -50,7 +50,7 @@ def test_the_worker_pool_is_found_without_an_activated_environment(cluster, tmp_
 
 
 def test_a_task_of_a_deleted_job_is_retried_in_the_next(cluster, tmp_path, wait_until):
-    """It is no failure of the task: no retries are needed."""
+    """The loss is not the task's failure, so it needs no retries."""
     marker, runs = tmp_path / "go", tmp_path / "runs"
     with parsl.load(config(tmp_path, retries=0)):
         future = parsl.python_app(run_until)(str(marker), str(runs))
@@ -117,7 +117,7 @@ def test_a_refused_job_is_an_error_that_quotes_pbs(make_cluster, tmp_path):
 
 
 def guide_directory(home, config):
-    """A directory with the guide's workflow and one of its configurations, and the program that it runs."""
+    """A directory with the guide's workflow, its program and one of its configurations."""
     programs = home / "GettingStarted" / "Examples" / "Aurora" / "affinity_gpu" / "sycl"
     programs.mkdir(parents=True)
     (programs / "hello_affinity").write_bytes((EXAMPLE / "hello_affinity").read_bytes())

@@ -1,4 +1,4 @@
-"""MPIExecutor with PBSProProvider on the stand-in for PBS: the ensemble of Aurora's guide as it is."""
+"""MPIExecutor with PBSProProvider on the stand-in for PBS: the unchanged ensemble of Aurora's guide."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_mpi_scripts_of_auroras_guide_run_unchanged(cluster: PBSCluster, tmp
 
 
 def check_output(path: Path) -> str:
-    """A line from each of 24 ranks, 12 on each of two nodes, one for each tile. Returns: the nodes."""
+    """Check for one line from each tile's rank, 12 on each of two nodes; return the nodes."""
     lines = [line.split() for line in path.read_text().splitlines()]
     tiles = [f"{gpu}.{tile}" for gpu in range(6) for tile in range(2)]
     expected = [[str(rank), str(rank // 12), tiles[rank % 12]] for rank in range(24)]

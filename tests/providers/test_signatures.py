@@ -1,4 +1,4 @@
-"""Providers take what scripts have been passing to them: the same names, order and defaults."""
+"""Providers accept what existing scripts pass: the same names, order and defaults."""
 
 from __future__ import annotations
 

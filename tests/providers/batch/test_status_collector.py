@@ -1,4 +1,4 @@
-"""Collecting the status of jobs: which queries are made, and which answers are trusted."""
+"""Collecting the status of jobs: the queries made, and the answers trusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.providers.fake_commands import StatusAnswers
 
 
 class FakePBS:
-    """Answers qstat for the jobs it has, as a version of PBS would."""
+    """Answers qstat for its jobs as a version of PBS would."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class FakePBS:
             return CommandResult(
                 tuple(command), 255, "", "qstat: cannot connect to server x (errno=15010)\n", False
             )
-        asked = [word for word in command if word[0].isdigit()]
+        queries = [word for word in command if word[0].isdigit()]
         if "-x" in command and not self.has_history:
             return CommandResult(
                 tuple(command), 0, self.envelope([]), "qstat: PBS is not configured ...\n", False
             )
-        known = [job_id for job_id in asked if job_id in self.jobs]
-        unknown = [job_id for job_id in asked if job_id not in self.jobs]
+        known = [job_id for job_id in queries if job_id in self.jobs]
+        unknown = [job_id for job_id in queries if job_id not in self.jobs]
         stderr = "".join(f"qstat: Unknown Job Id {job_id}.server\n" for job_id in unknown)
         if "json" in command:
             stdout = self.envelope(known[:1] if self.json_is_for_first_only else known)
@@ -65,14 +65,14 @@ class FakePBS:
         jobs = {f"{job_id}.server": {"job_state": self.jobs[job_id]} for job_id in job_ids}
         return json.dumps({"pbs_server": "s", **({"Jobs": jobs} if jobs else {})})
 
-    def asked(self):
-        """The commands since the last call, without the program."""
+    def queries(self):
+        """The arguments of the commands since the last call of this method."""
         commands, self.commands = self.commands, []
         return [" ".join(command[1:]) for command in commands]
 
 
 class Collector:
-    """A collector for PBS whose commands are answered by a function."""
+    """A collector for PBS with a function in place of the commands."""
 
     def __init__(self, run):
         self.collector = StatusCollector(PBSProDialect())
@@ -93,13 +93,13 @@ def states(findings):
 def test_all_jobs_are_queried_with_one_command():
     pbs = FakePBS({"1": "R", "2": "Q"})
     assert states(collector_of(pbs).collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "PENDING"}
-    assert pbs.asked() == ["-x -f -F json 1 2"]
+    assert pbs.queries() == ["-x -f -F json 1 2"]
 
 
 def test_long_lists_are_queried_in_batches():
     pbs = FakePBS({str(number): "R" for number in range(1, 6)})
     assert len(collector_of(pbs).collect(list(pbs.jobs), 2).records) == 5
-    assert pbs.asked() == ["-x -f -F json 1 2", "-x -f -F json 3 4", "-x -f -F json 5"]
+    assert pbs.queries() == ["-x -f -F json 1 2", "-x -f -F json 3 4", "-x -f -F json 5"]
 
 
 def test_a_server_that_answers_only_for_the_first_job_gets_the_other_format_from_then_on():
@@ -108,29 +108,29 @@ def test_a_server_that_answers_only_for_the_first_job_gets_the_other_format_from
     findings = collector.collect(["1", "2", "3"], 500)
     assert states(findings) == {"1": "RUNNING", "2": "PENDING", "3": "RUNNING"}
     assert findings.problem is None
-    assert pbs.asked() == ["-x -f -F json 1 2 3", "-x -f -F dsv -D | 2 3"]
+    assert pbs.queries() == ["-x -f -F json 1 2 3", "-x -f -F dsv -D | 2 3"]
     assert len(collector.collect(["1", "2", "3"], 500).records) == 3
-    assert pbs.asked() == ["-x -f -F dsv -D | 1 2 3"]
+    assert pbs.queries() == ["-x -f -F dsv -D | 1 2 3"]
 
 
 def test_invalid_json_is_no_answer():
     pbs = FakePBS({"1": "R", "2": "F"}, json_is_valid=False)
     collector = collector_of(pbs)
     assert states(collector.collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "CANCELLED"}
-    pbs.asked()
+    pbs.queries()
     collector.collect(["1", "2"], 500)
-    assert pbs.asked() == ["-x -f -F dsv -D | 1 2"]
+    assert pbs.queries() == ["-x -f -F dsv -D | 1 2"]
 
 
 def test_a_server_without_history():
     pbs = FakePBS({"1": "R"}, has_history=False)
     collector = collector_of(pbs)
     assert states(collector.collect(["1", "2"], 500)) == {"1": "RUNNING"}
-    pbs.asked()
+    pbs.queries()
     findings = collector.collect(["1", "2"], 500)
     assert states(findings) == {"1": "RUNNING"}
     assert findings.gone == {"2"}
-    assert pbs.asked() == ["-f -F json 1 2", "-f -F json 2"]
+    assert pbs.queries() == ["-f -F json 1 2", "-f -F json 2"]
 
 
 def test_an_unknown_job_is_queried_alone_before_the_answer_is_trusted():
@@ -138,13 +138,13 @@ def test_an_unknown_job_is_queried_alone_before_the_answer_is_trusted():
     findings = collector_of(pbs).collect(["1", "9"], 500)
     assert states(findings) == {"1": "RUNNING"}
     assert findings.gone == {"9"}
-    assert pbs.asked() == ["-x -f -F json 1 9", "-x -f -F json 9"]
+    assert pbs.queries() == ["-x -f -F json 1 9", "-x -f -F json 9"]
 
 
 def test_a_single_unknown_job_is_queried_only_once():
     pbs = FakePBS({})
     assert collector_of(pbs).collect(["9"], 500).gone == {"9"}
-    assert pbs.asked() == ["-x -f -F json 9"]
+    assert pbs.queries() == ["-x -f -F json 9"]
 
 
 def test_many_unknown_jobs_are_queried_in_turn():
@@ -175,7 +175,7 @@ def test_a_collection_after_a_timeout_starts_with_the_remaining_jobs():
     collector, told = Collector(run), []
     for _ in range(4):
         told.append("".join(collector.collect(list(pbs.jobs), 2).records))
-        pbs.asked()
+        pbs.queries()
     assert told == ["1234", "5671", "2341", "5671"]
 
 
@@ -197,7 +197,7 @@ def test_a_server_that_is_down_is_queried_once():
     findings = collector_of(pbs).collect(["1", "2"], 1)
     assert (findings.records, findings.gone) == ({}, set())
     assert "cannot connect to server" in findings.problem
-    assert len(pbs.asked()) == 1
+    assert len(pbs.queries()) == 1
 
 
 @pytest.mark.parametrize(
@@ -205,28 +205,28 @@ def test_a_server_that_is_down_is_queried_once():
 )
 @pytest.mark.parametrize("exit_code", [0, 1])
 def test_malformed_output_is_no_answer(stdout, exit_code):
-    asked = []
+    queries = []
 
     def run(command):
-        asked.append(command)
+        queries.append(command)
         return CommandResult(tuple(command), exit_code, stdout, "", False)
 
     findings = Collector(run).collect(["1", "2"], 500)
     assert (findings.records, findings.gone) == ({}, set())
     assert findings.problem
-    assert len(asked) <= 8
+    assert len(queries) <= 8
 
 
 def test_a_silent_scheduler_is_queried_once():
-    asked = []
+    queries = []
 
     def run(command):
-        asked.append(command)
+        queries.append(command)
         return CommandResult(tuple(command), 0, "", "", False)
 
     findings = Collector(run).collect(["1", "2"], 500)
     assert findings.problem == "qstat answered nothing"
-    assert len(asked) == 1
+    assert len(queries) == 1
 
 
 def test_results_from_before_a_timeout_are_kept():

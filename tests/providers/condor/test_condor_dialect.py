@@ -64,10 +64,10 @@ def test_malformed_output_ends_no_job(stdout, stderr, exit_code):
 
 
 def test_a_job_outside_the_queue_is_found_in_the_history():
-    asked = []
+    queries = []
 
     def run(command):
-        asked.append(" ".join(command[:2]))
+        queries.append(" ".join(command[:2]))
         is_old = command[:2] == ["condor_history", "5.0"]
         stdout = json.dumps([job(5, 4, ExitCode=3)]) if is_old else ""
         return CommandResult(tuple(command), 0, stdout, "", False)
@@ -75,7 +75,7 @@ def test_a_job_outside_the_queue_is_found_in_the_history():
     findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["5.0", "6.0"], 100)
     assert findings.records["5.0"].exit_code == 3
     assert findings.gone == {"6.0"}
-    assert asked == ["condor_q 5.0", "condor_history 5.0", "condor_history 6.0", "condor_q 6.0"]
+    assert queries == ["condor_q 5.0", "condor_history 5.0", "condor_history 6.0", "condor_q 6.0"]
 
 
 def test_job_id():

@@ -137,16 +137,16 @@ def test_a_verdict_with_no_job_or_several_jobs_is_ignored():
 
 
 def test_queued_jobs_are_verified_with_one_command():
-    asked = []
+    queries = []
 
     def run(command):
-        asked.append(" ".join(command))
+        queries.append(" ".join(command))
         waiting = QSTAT.replace("Eqw", "qw ")
         stdout = {"qstat": waiting, "qalter": VERIFIED}[command[0]]
         return CommandResult(tuple(command), 0, stdout, "", False)
 
     findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["1", "2", "3"], DIALECT.batch_size)
-    assert asked == ["qstat", "qalter -w v 2,3"]
+    assert queries == ["qstat", "qalter -w v 2,3"]
     assert [findings.records[job_id].state.name for job_id in "123"] == ["RUNNING", "HELD", "PENDING"]
 
 
@@ -168,16 +168,16 @@ def test_malformed_output_ends_no_job(stdout, stderr, exit_code):
 
 
 def test_an_unlisted_job_is_looked_up_in_the_accounting():
-    asked = []
+    queries = []
 
     def run(command):
-        asked.append(" ".join(command))
+        queries.append(" ".join(command))
         stdout = {"qstat": QSTAT, "qacct": QACCT.format(failed="0", deleted_by="NONE", exit_status="3")}
         return CommandResult(tuple(command), 0, stdout[command[0]], "", False)
 
     findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["1", "5"], DIALECT.batch_size)
     assert findings.records["5"].exit_code == 3
-    assert asked == ["qstat", "qacct -j 5"]
+    assert queries == ["qstat", "qacct -j 5"]
 
 
 @pytest.mark.parametrize(

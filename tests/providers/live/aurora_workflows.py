@@ -1,4 +1,4 @@
-"""The workflows of Aurora's user guide as they are, its configurations translated to other schedulers."""
+"""The unchanged workflows of Aurora's user guide, with configurations translated to other schedulers."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ mpi_ensemble_config = Config(
 
 
 def run_tiles(provider: str) -> dict[str, Any]:
-    """Run the ensemble of single tiles, with a home directory of its own that has the program.
+    """Run the ensemble of single tiles in its own home directory, which contains the program.
 
     Args:
-        provider: The expression that makes the provider; ``{home}`` and ``{here}`` are the directories.
+        provider: The expression that creates the provider; ``{home}`` and ``{here}`` are the directories.
     """
     home = Path("home").absolute()
     program = home / "GettingStarted" / _PROGRAM
@@ -66,11 +66,11 @@ def run_tiles(provider: str) -> dict[str, Any]:
 
 
 def run_mpi(provider: str, place: str) -> dict[str, Any]:
-    """Run the MPI ensemble; srun has no such options as Aurora's mpiexec.
+    """Run the MPI ensemble; srun lacks the options of Aurora's mpiexec.
 
     Args:
         provider: As for `run_tiles`.
-        place: What a rank says of its place, as shell text.
+        place: Shell text that prints a rank's place.
     """
     home = Path("home").absolute()
     _write_program(home / "HelperScripts/Aurora/set_affinity_gpu_aurora.sh", 'exec "$@"')
@@ -85,7 +85,7 @@ def run_mpi(provider: str, place: str) -> dict[str, Any]:
 
 
 def check_tiles(facts: Any, hosts: set[str]) -> None:
-    """Check that `run_tiles` has had all 24 results, each worker with its own tile, on one of the hosts."""
+    """Check that `run_tiles` returned all 24 results, from workers with one tile each on the given hosts."""
     assert facts["code"] == 0, facts["said"]
     assert "Tasks done!" in facts["said"]
     assert "hello_world_results[0]='Hello Aurora 0'" in facts["said"]

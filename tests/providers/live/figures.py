@@ -1,7 +1,7 @@
-"""How long things take with real schedulers: ``python -m tests.providers.live.figures [ROUNDS]``.
+"""Measure delays with real schedulers: ``python -m tests.providers.live.figures [ROUNDS]``.
 
 Runs the scenarios in private clusters, as root, and on the stand-in for PBS, and prints the median and the
-range of what they measure, in seconds. Take it on a machine that does nothing else.
+range of their measurements, in seconds. Run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Figure:
     """One line of the table.
 
     Args:
-        scheduler: Which.
+        scheduler: The name of the scheduler.
         scenario: The program that measures it.
-        fact: Its name there.
-        what: What it is, in words.
+        fact: The name of the measurement in the scenario.
+        what: A description of the measurement.
     """
 
     scheduler: str
@@ -51,10 +51,10 @@ FIGURES = [
     Figure("PBS stand-in", "deleted", "result_after_loss_s", "job deleted: until the result"),
     Figure("PBS stand-in", "walltime", "result_after_next_start_s", "walltime kill: next start to result"),
     Figure("PBS stand-in", "walltime", "failures", "walltime kill: retries used"),
-    Figure("PBS stand-in", "bad_worker_init", "told_after_end_s", "worker_init fails: end until reported"),
-    Figure("PBS stand-in", "refused", "told_s", "load to refusal reported"),
-    Figure("PBS stand-in", "held", "told_s", "job held: until told"),
-    Figure("PBS stand-in", "never_runs", "told_s", "job can never run: load until told"),
+    Figure("PBS stand-in", "bad_worker_init", "reported_after_end_s", "worker_init fails: end to report"),
+    Figure("PBS stand-in", "refused", "reported_s", "load to refusal reported"),
+    Figure("PBS stand-in", "held", "reported_s", "job held: until the warning"),
+    Figure("PBS stand-in", "never_runs", "reported_s", "job can never run: load until the warning"),
     Figure("PBS stand-in", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
     Figure("Slurm", "ensemble", "submitted_s", "load to job submitted"),
     Figure("Slurm", "ensemble", "first_result_after_job_start_s", "job's start to first result"),
@@ -68,9 +68,9 @@ FIGURES = [
     Figure("Slurm", "walltime", "result_after_next_start_s", "walltime kill: next job's start to result"),
     Figure("Slurm", "walltime", "failures", "walltime kill: retries used"),
     Figure("Slurm", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
-    Figure("Slurm", "refused", "told_s", "load to refusal reported"),
-    Figure("Slurm", "bad_worker_init", "told_after_end_s", "worker_init fails: job's end until reported"),
-    Figure("Slurm", "held", "told_s", "job held: load until told"),
+    Figure("Slurm", "refused", "reported_s", "load to refusal reported"),
+    Figure("Slurm", "bad_worker_init", "reported_after_end_s", "worker_init fails: job's end until reported"),
+    Figure("Slurm", "held", "reported_s", "job held: load until told"),
     Figure("Slurm", "scaling", "given_back_s", "last result until 3 blocks are gone (idle time 1 s)"),
     Figure("Slurm", "mpi", "first_result_s", "MPI, 6 two-node tasks of 1 s, 4 nodes: load to first"),
     Figure("Slurm", "mpi", "all_results_s", "MPI, the same: load to all"),
@@ -81,15 +81,15 @@ FIGURES = [
     Figure("Grid Engine", "ensemble", "exit_s", "end of `with` until it returns"),
     Figure("Grid Engine", "deleted", "result_after_next_start_s", "job deleted: next job's start to result"),
     Figure("Grid Engine", "walltime", "result_after_next_start_s", "walltime kill: next start to result"),
-    Figure("Grid Engine", "bad_worker_init", "told_after_end_s", "worker_init fails: end until reported"),
-    Figure("Grid Engine", "held", "told_s", "job held: load until told"),
-    Figure("Grid Engine", "never_runs", "told_s", "job can never run: load until told"),
+    Figure("Grid Engine", "bad_worker_init", "reported_after_end_s", "worker_init fails: end to report"),
+    Figure("Grid Engine", "held", "reported_s", "job held: load until told"),
+    Figure("Grid Engine", "never_runs", "reported_s", "job can never run: load until the warning"),
     Figure("Grid Engine", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
 ]
 
 
 def measure(rounds: int) -> dict[Figure, list[float]]:
-    """Run every scenario so many times."""
+    """Run every scenario ``rounds`` times."""
     values: dict[Figure, list[float]] = {figure: [] for figure in FIGURES}
     for scheduler, scenario in dict.fromkeys((figure.scheduler, figure.scenario) for figure in FIGURES):
         for _ in range(rounds):
@@ -102,7 +102,7 @@ def measure(rounds: int) -> dict[Figure, list[float]]:
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure the delays, and print a table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     for figure, values in measure(rounds).items():
         spread = f"{min(values):.2f} to {max(values):.2f}"

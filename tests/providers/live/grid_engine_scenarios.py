@@ -1,4 +1,4 @@
-"""Programs that run inside of a private Grid Engine cell; see `scenario`."""
+"""Programs that run inside a private Grid Engine cell; see `scenario`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.providers.live.scenario import (
     commands_per_10s,
     elapsed_since_start,
     gap_s,
-    hearing,
     keep_busy,
+    record_warnings,
     run_named,
     started_at_s,
     wait_until,
@@ -41,7 +41,7 @@ def where(sleep_s: float) -> tuple[str, str]:
 
 @python_app
 def first_long_then_short(directory: str) -> str:
-    """Run for ever the first time, and end at once when it is run again; returns the job's id."""
+    """Run forever on the first attempt, and end immediately on the second; return the job's id."""
     import os
     import time
 
@@ -71,7 +71,7 @@ def config(
 
 
 def run(*command: str) -> str:
-    """Run a command of Grid Engine; returns what it prints."""
+    """Run a command of Grid Engine; return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
 
@@ -123,11 +123,11 @@ def refused() -> dict[str, Any]:
     begin_s = time.time()
     with parsl.load(config(queue="nonsuch.q", max_blocks=5)) as kernel:
         error = where(0).exception(timeout=30)
-        told_s = gap_s(begin_s)
-        time.sleep(1)  # in which nothing else may be tried
+        reported_s = gap_s(begin_s)
+        time.sleep(1)  # no other submission may be attempted meanwhile
         executor: Any = kernel.executors["htex"]
         tried = len(executor.status_facade)
-    return {"error": str(error), "told_s": told_s, "tried": tried}
+    return {"error": str(error), "reported_s": reported_s, "tried": tried}
 
 
 def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
@@ -157,17 +157,17 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
 
 
 def deleted() -> dict[str, Any]:
-    """A job that somebody deletes, under a task."""
+    """A job that is deleted while a task runs in it."""
     return _lose_a_job(("qdel",), retries=1)
 
 
 def walltime() -> dict[str, Any]:
-    """A job whose time is over, under a task."""
+    """A job that reaches its walltime while a task runs in it."""
     return _lose_a_job((), walltime="00:00:04")
 
 
 def drain() -> dict[str, Any]:
-    """Blocks that end themselves every two seconds, while there are always tasks."""
+    """Blocks that drain every two seconds while tasks keep arriving."""
     with watch() as queue, parsl.load(config(drain_period=2)) as kernel:
         states = keep_busy(kernel.executors["htex"], where, blocks=3)
     wait_until(lambda: not jobs(), 60, "no job is left")
@@ -181,7 +181,7 @@ def name_nodes(parsl_resource_specification: Any = None, stdout: str | None = No
 
 
 def mpi() -> dict[str, Any]:
-    """Tasks of one and two nodes on a job of two, whose names Grid Engine has in a file of its own."""
+    """Tasks of one and two nodes in a job of two nodes, which Grid Engine lists in its own kind of file."""
     executor = MPIExecutor(
         max_workers_per_block=2,
         provider=GridEngineProvider(
@@ -209,37 +209,42 @@ def bad_worker_init() -> dict[str, Any]:
     begin_s = time.time()
     with watch() as queue, parsl.load(config(worker_init=failing, max_blocks=4)):
         error = where(0).exception(timeout=60)
-        told_s = gap_s(begin_s)
+        reported_s = gap_s(begin_s)
         ends = [float(line) for line in Path("ended").read_text().split()]
-        time.sleep(1)  # in which no other may begin
+        time.sleep(1)  # no other job may begin meanwhile
     started = len(list(Path().glob("started-*")))
-    told_after_end_s = round(begin_s + told_s - ends[0], 3)
-    return {"error": str(error), "told_after_end_s": told_after_end_s, "jobs": started, "most": queue.most}
+    delay_s = round(begin_s + reported_s - ends[0], 3)
+    return {
+        "error": str(error),
+        "reported_after_end_s": delay_s,
+        "jobs": started,
+        "most": queue.most,
+    }
 
 
 def held() -> dict[str, Any]:
-    """A job that somebody has to release: the user hears of it, and goes on when that is done."""
-    with hearing() as heard, parsl.load(config(scheduler_options="#$ -h")):
+    """A held job: the user sees a warning, and the run continues once the job is released."""
+    with record_warnings() as shown, parsl.load(config(scheduler_options="#$ -h")):
         begin_s = time.time()
         task = where(0)
-        heard.wait_until_warned(begin_s)
+        shown.wait_until_warned(begin_s)
         run("qrls", "1")
         _, job_id = task.result(timeout=60)
-    return {"job": job_id, **heard.facts()}
+    return {"job": job_id, **shown.facts()}
 
 
 def never_runs() -> dict[str, Any]:
-    """A job for which there is no host, and never will be."""
-    with hearing() as heard, parsl.load(config(scheduler_options="#$ -l mem_total=1000T")):
+    """A job that no host can ever run."""
+    with record_warnings() as shown, parsl.load(config(scheduler_options="#$ -l mem_total=1000T")):
         begin_s = time.time()
         task = where(0)
-        heard.wait_until_warned(begin_s)
+        shown.wait_until_warned(begin_s)
         is_failed = task.done()
-    return {"is_failed": is_failed, "left": jobs(), **heard.facts()}
+    return {"is_failed": is_failed, "left": jobs(), **shown.facts()}
 
 
 def scaling() -> dict[str, Any]:
-    """More tasks than a block can do at once, and then none."""
+    """More tasks than one block can run at once, and then none."""
     options: dict[str, Any] = {"init_blocks": 0, "max_blocks": 3, "strategy": "htex_auto_scale"}
     scaled = config(**options)
     scaled.max_idletime, scaled.strategy_period = 1.0, 0.5
@@ -265,10 +270,10 @@ def aurora() -> dict[str, Any]:
 
 
 def quiet() -> dict[str, Any]:
-    """A job runs, and nothing changes."""
+    """A running job whose state does not change."""
     with parsl.load(config()):
         where(0).result(timeout=30)
-        time.sleep(30)  # in which the job's start is still news
+        time.sleep(30)  # queries are more frequent just after a job's start
         return {"per_10s": commands_per_10s(40)}
 
 

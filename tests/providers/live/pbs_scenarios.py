@@ -1,4 +1,4 @@
-"""Programs that take the time of things on the stand-in for PBS; see `scenario`."""
+"""Programs that measure delays on the stand-in for PBS; see `scenario`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.providers.live.scenario import (
     commands_per_10s,
     elapsed_since_start,
     gap_s,
-    hearing,
+    record_warnings,
     run_named,
     wait_until,
 )
 
 
 def facts_of(scenario: str, directory: Path) -> Any:
-    """Run a scenario in a process of its own; returns what it found out."""
+    """Run a scenario in its own process; return the facts that it printed."""
     command = [sys.executable, "-m", "tests.providers.live.pbs_scenarios", scenario]
     paths = [str(Path(parsl.__file__).parents[1]), str(Path(__file__).parents[3])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -51,7 +51,7 @@ def where(sleep_s: float) -> str:
 
 @python_app
 def first_long_then_short(directory: str) -> str:
-    """Run for ever the first time, and end at once when it is run again; returns the job's number."""
+    """Run forever on the first attempt, and end immediately on the second; return the job's number."""
     import os
     import time
 
@@ -72,7 +72,7 @@ def cluster(nodes: int = 2) -> PBSCluster:
 
 
 def config(*, retries: int = 0, worker_init: str = ":", **options: Any) -> Config:
-    """Return a configuration with an executor of the label htex and four workers per node."""
+    """Return a configuration with an executor with the label htex and four workers per node."""
     python = f"export PATH='{Path(sys.executable).parent}':$PATH PYTHONPATH='{os.environ['PYTHONPATH']}'"
     provider = PBSProProvider(
         account="x",
@@ -115,7 +115,7 @@ def ensemble() -> dict[str, Any]:
 
 
 def busy_end() -> dict[str, Any]:
-    """Leaving while a task runs and a job waits for nodes."""
+    """A run that ends while a task runs and a job waits for nodes."""
     with cluster(nodes=1) as pbs:
         with parsl.load(config(init_blocks=2, max_blocks=2)):
             where(0).result(timeout=30)
@@ -147,12 +147,12 @@ def _lose_a_job(end: str) -> dict[str, Any]:
 
 
 def deleted() -> dict[str, Any]:
-    """A job that somebody deletes, under a task."""
+    """A job that is deleted while a task runs in it."""
     return _lose_a_job("qdel")
 
 
 def walltime() -> dict[str, Any]:
-    """A job whose time is over, under a task."""
+    """A job that reaches its walltime while a task runs in it."""
     return _lose_a_job("walltime")
 
 
@@ -161,10 +161,10 @@ def bad_worker_init() -> dict[str, Any]:
     failing = "echo 'conda: no environment nonsuch' >&2; date +%s.%N >>ended; exit 3"
     with cluster() as pbs, parsl.load(config(worker_init=failing, max_blocks=4)):
         error = where(0).exception(timeout=60)
-        told_s = time.time()
+        reported_s = time.time()
         ends = [float(line) for line in Path("ended").read_text().split()]
         jobs = len(pbs.jobs())
-    return {"error": str(error), "told_after_end_s": round(told_s - ends[0], 3), "jobs": jobs}
+    return {"error": str(error), "reported_after_end_s": round(reported_s - ends[0], 3), "jobs": jobs}
 
 
 def refused() -> dict[str, Any]:
@@ -174,36 +174,36 @@ def refused() -> dict[str, Any]:
         begin_s = time.time()
         with parsl.load(config(max_blocks=5)):
             error = where(0).exception(timeout=30)
-            told_s = gap_s(begin_s)
+            reported_s = gap_s(begin_s)
         tried = pbs.calls("qsub")
-    return {"error": str(error), "told_s": told_s, "tried": tried}
+    return {"error": str(error), "reported_s": reported_s, "tried": tried}
 
 
 def held() -> dict[str, Any]:
-    """A job that is held for good."""
+    """A job that is never released."""
     with cluster() as pbs:
         pbs.set_scheduling(False)
-        with hearing() as heard, parsl.load(config()):
+        with record_warnings() as shown, parsl.load(config()):
             wait_until(lambda: bool(pbs.jobs()), 20, "the job is submitted")
             pbs.hold(1, by="o", comment="the disks are being repaired")
-            heard.wait_until_warned(since_s=time.time())
-    return heard.facts()
+            shown.wait_until_warned(since_s=time.time())
+    return shown.facts()
 
 
 def never_runs() -> dict[str, Any]:
-    """A job with more nodes than there are."""
-    with cluster(), hearing() as heard:
+    """A job that needs more nodes than the cluster has."""
+    with cluster(), record_warnings() as shown:
         begin_s = time.time()
         with parsl.load(config(nodes_per_block=3)):
-            heard.wait_until_warned(begin_s)
-    return heard.facts()
+            shown.wait_until_warned(begin_s)
+    return shown.facts()
 
 
 def quiet() -> dict[str, Any]:
-    """A job runs, and nothing changes."""
+    """A running job whose state does not change."""
     with cluster(), parsl.load(config()):
         where(0).result(timeout=30)
-        time.sleep(30)  # in which the job's start is still news
+        time.sleep(30)  # queries are more frequent just after a job's start
         return {"per_10s": commands_per_10s()}
 
 

@@ -1,8 +1,8 @@
-"""What the programs share that tests run inside of a private cluster.
+"""Shared parts of the programs that tests run inside a private cluster.
 
-Such a program is a module of functions without arguments, run as a script with the name of one of them, in a
-directory of its own. What the function returns is printed as JSON: the facts that a test looks at. Times are
-in seconds.
+Such a program is a module of functions without arguments. It runs as a script in its own directory, with the
+name of one function as its argument, and prints the function's result as JSON: the facts that a test checks.
+Times are in seconds.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ __all__ = [
     "commands_per_10s",
     "elapsed_since_start",
     "gap_s",
-    "hearing",
+    "record_warnings",
     "keep_busy",
     "run_named",
     "started_at_s",
     "wait_until",
 ]
 
-#: Shell text for worker_init: notes when the job script begins.
+#: Shell text for worker_init that records the start of the job script.
 STAMP = 'id=${SLURM_JOB_ID:-${PBS_JOBID:-$JOB_ID}}; date +%s.%N >"started-${id%%.*}"'
 
 
 def run_named(functions: Mapping[str, Any]) -> None:
-    """Run the function named on the command line, and print what it returns."""
+    """Run the function named on the command line, and print its result."""
     facts = functions[sys.argv[1]]()
     sys.stdout.write(f"{json.dumps(facts)}\n")
 
 
 def started_at_s(job_id: object) -> float:
-    """When the script of a job began; :data:`STAMP` has noted it."""
+    """The start of a job's script, as recorded by :data:`STAMP`."""
     note = Path(f"started-{job_id}")
     wait_until(lambda: note.exists() and note.read_text().endswith("\n"), 30, f"job {job_id} starts")
     return float(note.read_text())
 
 
 def elapsed_since_start(job_id: object) -> float:
-    """How long ago the script of a job began."""
+    """The seconds since the start of a job's script."""
     return gap_s(started_at_s(job_id))
 
 
 def gap_s(since_s: float) -> float:
-    """How long ago something was, rounded for printing."""
+    """The seconds since a moment, rounded for printing."""
     return round(time.time() - since_s, 3)
 
 
 class StatusCommands(logging.Handler):
-    """Counts the commands that ask about jobs, as a context manager."""
+    """A context manager that counts the commands that query jobs."""
 
     _PROGRAMS = ("squeue", "sacct", "scontrol", "qstat", "qacct", "qalter")
 
@@ -87,14 +87,14 @@ class StatusCommands(logging.Handler):
 
 
 def commands_per_10s(seconds: float = 60.0) -> float:
-    """How many commands ask about jobs in ten seconds, measured for so long."""
+    """The mean number of status commands in ten seconds, measured over ``seconds``."""
     with StatusCommands() as commands:
         time.sleep(seconds)
     return round(commands.count * 10 / seconds, 3)
 
 
 def keep_busy(executor: Any, app: Callable[[float], Any], blocks: int) -> list[str]:
-    """Have there always be tasks until there were so many blocks, and wait for all of the tasks.
+    """Submit tasks until there have been ``blocks`` blocks, and wait for all of the tasks.
 
     Returns:
         The states of the blocks' jobs.
@@ -110,47 +110,50 @@ def keep_busy(executor: Any, app: Callable[[float], Any], blocks: int) -> list[s
     return [status.state.name for status in executor.status().values()]
 
 
-class Heard:
-    """What users are told by warnings, and how soon.
+class ShownWarnings:
+    """The warnings that users see, and the time to the first one.
 
     Args:
-        caught: the warnings; more of them may come.
+        caught: The list of warnings, which may still grow.
     """
 
     def __init__(self, caught: list[warnings.WarningMessage]) -> None:
         self._caught = caught
-        self._told_s = -1.0
+        self._reported_s = -1.0
 
     def wait_until_warned(self, since_s: float) -> None:
-        """Wait until there is a first warning, and note how long that took from this moment on."""
-        wait_until(lambda: bool(self._caught), 60, "the user is told")
-        self._told_s = gap_s(since_s)
+        """Wait for the first warning, and record the time since ``since_s``."""
+        wait_until(lambda: bool(self._caught), 60, "a warning")
+        self._reported_s = gap_s(since_s)
 
     def facts(self) -> dict[str, Any]:
-        """The words of all warnings, and how long it took to the first."""
-        return {"heard": [str(warning.message) for warning in self._caught], "told_s": self._told_s}
+        """The text of all warnings, and the time to the first one."""
+        return {
+            "warnings": [str(warning.message) for warning in self._caught],
+            "reported_s": self._reported_s,
+        }
 
 
 @contextmanager
-def hearing() -> Iterator[Heard]:
-    """Keep the warnings that users would see."""
+def record_warnings() -> Iterator[ShownWarnings]:
+    """Record the warnings that users would see."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        yield Heard(caught)
+        yield ShownWarnings(caught)
 
 
 class Watch:
-    """Looks at the queue all the time, in a thread, as a context manager.
+    """A context manager that counts the jobs in the queue continuously, in a thread.
 
     Args:
-        count: says how many jobs there are.
+        count: Returns the number of jobs.
     """
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        #: The most jobs that there were at once.
+        #: The maximum number of simultaneous jobs.
         self.most = 0
 
     def _run(self) -> None:
@@ -158,7 +161,7 @@ class Watch:
             try:
                 self.most = max(self.most, self._count())
             except subprocess.SubprocessError:
-                pass  # the scheduler does not answer: some scenarios want that
+                pass  # some scenarios have a scheduler that does not answer
 
     def __enter__(self) -> Watch:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""Programs that run inside of a private Slurm cluster; see `scenario`."""
+"""Programs that run inside a private Slurm cluster; see `scenario`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.providers.live.scenario import (
     commands_per_10s,
     elapsed_since_start,
     gap_s,
-    hearing,
     keep_busy,
+    record_warnings,
     run_named,
     started_at_s,
     wait_until,
@@ -46,7 +46,7 @@ def where(sleep_s: float) -> tuple[str, str]:
 
 @python_app
 def first_long_then_short(directory: str) -> str:
-    """Run for ever the first time, and end at once when it is run again; returns the job's id."""
+    """Run forever on the first attempt, and end immediately on the second; return the job's id."""
     import os
     import time
 
@@ -61,14 +61,14 @@ def first_long_then_short(directory: str) -> str:
 
 @python_app
 def run_until(go: str) -> str:
-    """Write the process's id into a file `began` beside another one, and run until that is there."""
+    """Write the process id to a file `began` next to ``go``, and run until ``go`` exists."""
     import os
     import time
 
-    beside = os.path.join(os.path.dirname(go), "began")
-    with open(f"{beside}.new", "w") as file:
+    began = os.path.join(os.path.dirname(go), "began")
+    with open(f"{began}.new", "w") as file:
         file.write(str(os.getpid()))
-    os.rename(f"{beside}.new", beside)
+    os.rename(f"{began}.new", began)
     while not os.path.exists(go):
         time.sleep(0.02)
     return os.environ["SLURM_JOB_ID"]
@@ -81,14 +81,14 @@ def run_ranks(command: str, parsl_resource_specification: Any = None, stdout: st
 
 
 def provider(**options: Any) -> SlurmProvider:
-    """Return a provider of one-node blocks, of which there is one to begin with."""
+    """Return a provider of one-node blocks, with one initial block."""
     worker_init = f"{STAMP}; {options.pop('worker_init', ':')}"
     defaults: dict[str, Any] = {"partition": "debug", "launcher": SrunLauncher(), "cmd_timeout": 10}
     return SlurmProvider(worker_init=worker_init, **{**defaults, **options})
 
 
 def config(blocks: SlurmProvider, *, max_workers: int = 4, retries: int = 0, **options: Any) -> Config:
-    """Return a configuration with an executor of the label htex."""
+    """Return a configuration with an executor with the label htex."""
     executor_options = options.pop("executor", {})
     executor = HighThroughputExecutor(
         label="htex",
@@ -101,7 +101,7 @@ def config(blocks: SlurmProvider, *, max_workers: int = 4, retries: int = 0, **o
 
 
 def slurm(*command: str, timeout_s: float = 20) -> str:
-    """Run a command of Slurm; returns what it prints."""
+    """Run a command of Slurm; return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout_s).stdout
 
 
@@ -121,14 +121,14 @@ def htex(kernel: Any) -> Any:
 
 
 def job_of(kernel: Any, block: str = "0") -> str:
-    """The job of a block, as soon as it has been submitted."""
+    """Wait until a block has been submitted; return its job id."""
     executor = htex(kernel)
     wait_until(lambda: block in executor.blocks_to_job_id, 20, f"block {block} is submitted")
     return str(executor.blocks_to_job_id[block])
 
 
 def wait_for_start(directory: Path) -> str:
-    """Wait until `first_long_then_short` runs; returns the id of its job."""
+    """Wait until `first_long_then_short` runs; return the id of its job."""
     wait_until(lambda: bool(os.listdir(directory)), 30, "the task runs")
     return os.listdir(directory)[0]
 
@@ -140,8 +140,8 @@ def marks() -> Path:
     return directory
 
 
-def give_back(kernel_exit_began_s: float) -> dict[str, Any]:
-    """Facts about the end, just after `with` has returned."""
+def shutdown_facts(kernel_exit_began_s: float) -> dict[str, Any]:
+    """Facts about the shutdown, just after ``with`` has returned."""
     return {"exit_s": gap_s(kernel_exit_began_s), "left": jobs(), "script_files": sorted(os.listdir("."))}
 
 
@@ -166,7 +166,7 @@ def ensemble() -> dict[str, Any]:
         "first_result_after_job_start_s": since_start_s,
         "all_results_s": all_s,
         "places": places,
-        **give_back(exit_began_s),
+        **shutdown_facts(exit_began_s),
     }
 
 
@@ -176,14 +176,14 @@ def refused() -> dict[str, Any]:
     blocks = provider(partition="nonsuch", max_blocks=5)
     with parsl.load(config(blocks)) as kernel:
         error = where(0).exception(timeout=30)
-        told_s = gap_s(begin_s)
-        time.sleep(1)  # in which nothing else may be tried
+        reported_s = gap_s(begin_s)
+        time.sleep(1)  # no other submission may be attempted meanwhile
         tried = len(htex(kernel).status_facade)
-    return {"error": str(error), "told_s": told_s, "tried": tried}
+    return {"error": str(error), "reported_s": reported_s, "tried": tried}
 
 
 def scaling() -> dict[str, Any]:
-    """More tasks than a block can do at once, and then none."""
+    """More tasks than one block can run at once, and then none."""
     blocks = provider(init_blocks=0, max_blocks=3, exclusive=False, cores_per_node=2)
     options: dict[str, Any] = {"strategy": "htex_auto_scale", "strategy_period": 0.5, "max_idletime": 1.0}
     with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)):
@@ -219,26 +219,26 @@ def _lose_a_job(end: tuple[str, ...], **options: Any) -> dict[str, Any]:
             "failures": task.task_record["fail_count"],
         }
         exit_began_s = time.time()
-    return {**facts, "most": queue.most, **give_back(exit_began_s)}
+    return {**facts, "most": queue.most, **shutdown_facts(exit_began_s)}
 
 
 def walltime() -> dict[str, Any]:
-    """A job whose time is over, under a task. (Only root may change the end of a job.)"""
+    """A job that reaches its walltime while a task runs in it. (Only root may change the end of a job.)"""
     return _lose_a_job(("scontrol", "update", "jobid={job}", "EndTime=now+1"))
 
 
 def deleted() -> dict[str, Any]:
-    """A job that somebody cancels, under a task."""
+    """A job that is cancelled while a task runs in it."""
     return _lose_a_job(("scancel", "{job}"), retries=1)
 
 
 def node_failed() -> dict[str, Any]:
-    """A job whose node is taken out, under a task."""
+    """A job whose node fails while a task runs in it."""
     return _lose_a_job(("scontrol", "update", "nodename=n1", "state=down", "reason=test"), retries=1)
 
 
 def suspended() -> dict[str, Any]:
-    """A job that somebody suspends and resumes, under a task. (Only root may.)"""
+    """A job that is suspended and resumed while a task runs in it. (Only root may.)"""
     go = Path("go").absolute()
     blocks = provider(launcher=SingleNodeLauncher())
     with parsl.load(config(blocks)) as kernel:
@@ -258,14 +258,14 @@ def suspended() -> dict[str, Any]:
 
 
 def busy_end() -> dict[str, Any]:
-    """Leaving while a task runs and a job waits for nodes."""
+    """A run that ends while a task runs and a job waits for nodes."""
     blocks = provider(nodes_per_block=4, init_blocks=2, max_blocks=2)
     with parsl.load(config(blocks)):
         places = [where(1000 if number else 0.0) for number in range(3)]
         places[0].result(timeout=30)
         before = sorted(slurm("squeue", "-h", "-o", "%T").split())
         exit_began_s = time.time()
-    facts = give_back(exit_began_s)
+    facts = shutdown_facts(exit_began_s)
     wait_until(lambda: not jobs("COMPLETING"), 60, "the nodes are free")
     processes = slurm("ps", "-eo", "args").count("process_worker_pool")
     began = sorted(path.name for path in Path().glob("started-*"))
@@ -273,7 +273,7 @@ def busy_end() -> dict[str, Any]:
 
 
 def drain() -> dict[str, Any]:
-    """Blocks that end themselves every two seconds, while there are always tasks."""
+    """Blocks that drain every two seconds while tasks keep arriving."""
     blocks = provider(walltime="00:05:00")
     options: dict[str, Any] = {"strategy": "simple", "executor": {"drain_period": 2}}
     with watch() as queue, parsl.load(config(blocks, max_workers=2, **options)) as kernel:
@@ -282,7 +282,7 @@ def drain() -> dict[str, Any]:
 
 
 def frozen() -> dict[str, Any]:
-    """A controller that answers nobody for a while, with tasks that run and more that want other blocks."""
+    """A controller that does not answer for a while, with running tasks and more that need other blocks."""
     controller = int(slurm("pgrep", "-x", "slurmctld").split()[0])
     blocks = provider(cmd_timeout=1, max_blocks=2, exclusive=False, cores_per_node=2)
     with watch() as queue, parsl.load(config(blocks, max_workers=2, strategy="simple")) as kernel:
@@ -291,8 +291,8 @@ def frozen() -> dict[str, Any]:
         os.kill(controller, signal.SIGSTOP)
         try:
             tasks = [where(1.0) for _ in range(16)]
-            wait_until(lambda: len(executor.status_facade) > 1, 60, "a submission that nobody answers")
-            time.sleep(3)  # in which there are others
+            wait_until(lambda: len(executor.status_facade) > 1, 60, "a submission without an answer")
+            time.sleep(3)  # during which other jobs exist
             executor.status()
             during = [status.state.name for status in executor.status_facade.values()]
         finally:
@@ -310,13 +310,13 @@ def bad_worker_init() -> dict[str, Any]:
     begin_s = time.time()
     with watch() as queue, parsl.load(config(provider(worker_init=failing, max_blocks=4))):
         error = where(0).exception(timeout=60)
-        told_s = gap_s(begin_s)
+        reported_s = gap_s(begin_s)
         ends = [float(line) for line in Path("ended").read_text().split()]
-        time.sleep(1)  # in which no other may begin
+        time.sleep(1)  # no other job may begin meanwhile
     return {
         "error": str(error),
-        "told_s": told_s,
-        "told_after_end_s": round(begin_s + told_s - ends[0], 3),
+        "reported_s": reported_s,
+        "reported_after_end_s": round(begin_s + reported_s - ends[0], 3),
         "jobs": len(list(Path().glob("started-*"))),
         "most": queue.most,
     }
@@ -368,7 +368,7 @@ def mpi() -> dict[str, Any]:
         codes = [task.result(timeout=40) for task in tasks]
         all_s = gap_s(begin_s)
         exit_began_s = time.time()
-    facts = give_back(exit_began_s)
+    facts = shutdown_facts(exit_began_s)
     said = [[line.split() for line in Path(output).read_text().splitlines()] for output in outputs]
     return {"codes": codes, "said": said, "first_result_s": first_s, "all_results_s": all_s, **facts}
 
@@ -409,7 +409,7 @@ def aurora_mpi() -> dict[str, Any]:
 
 
 def ready() -> dict[str, Any]:
-    """The ready configurations for any Slurm cluster, one after the other."""
+    """The ready-made configurations for any Slurm cluster, one after another."""
     output = os.path.abspath("out")
     with parsl.load(configs.slurm(partition="debug", nodes_per_block=2, workers_per_node=2, run_dir="runs")):
         hosts = sorted({task.result(timeout=40)[0] for task in [where(0.2) for _ in range(8)]})
@@ -420,22 +420,22 @@ def ready() -> dict[str, Any]:
 
 
 def held() -> dict[str, Any]:
-    """A job that somebody has to release: the user hears of it, and goes on when that is done."""
+    """A held job: the user sees a warning, and the run continues once the job is released."""
     begin_s = time.time()
     options = "#SBATCH --hold"
-    with hearing() as heard, parsl.load(config(provider(scheduler_options=options))) as kernel:
+    with record_warnings() as shown, parsl.load(config(provider(scheduler_options=options))) as kernel:
         task = where(0)
-        heard.wait_until_warned(begin_s)
+        shown.wait_until_warned(begin_s)
         slurm("scontrol", "release", job_of(kernel))
         place = task.result(timeout=60)
-    return {"place": place, **heard.facts()}
+    return {"place": place, **shown.facts()}
 
 
 def quiet() -> dict[str, Any]:
-    """A job runs, and nothing changes."""
+    """A running job whose state does not change."""
     with parsl.load(config(provider())):
         where(0).result(timeout=30)
-        time.sleep(30)  # in which the job's start is still news
+        time.sleep(30)  # queries are more frequent just after a job's start
         return {"per_10s": commands_per_10s(40)}
 
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_n
 
 
 def facts_of(scenario: str, directory: Path) -> Any:
-    """Run a scenario of `grid_engine_scenarios`; returns what it found out."""
+    """Run a scenario of `grid_engine_scenarios`; return the facts that it printed."""
     command = [sys.executable, "-m", "tests.providers.live.grid_engine_scenarios", scenario]
     done = run_in_grid_engine(command, directory)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -68,7 +68,7 @@ def test_multi_node_tasks_share_a_job_of_a_parallel_environment(tmp_path: Path) 
 
 def test_a_held_job_causes_a_warning(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
-    assert facts["heard"] == [
+    assert facts["warnings"] == [
         "Executor htex: job 1 will not start until it is released. The scheduler reports: held"
     ]
     assert facts["job"] == "1"
@@ -76,9 +76,9 @@ def test_a_held_job_causes_a_warning(tmp_path: Path) -> None:
 
 def test_a_job_that_can_never_run_causes_a_warning_that_quotes_grid_engine(tmp_path: Path) -> None:
     facts = facts_of("never_runs", tmp_path)
-    assert len(facts["heard"]) == 1
-    assert facts["heard"][0].startswith("Executor htex: job 1 can never run.")
-    assert "no suitable queues: (-l h_rt=600,mem_total=1000T) cannot run at host" in facts["heard"][0]
+    assert len(facts["warnings"]) == 1
+    assert facts["warnings"][0].startswith("Executor htex: job 1 can never run.")
+    assert "no suitable queues: (-l h_rt=600,mem_total=1000T) cannot run at host" in facts["warnings"][0]
     assert not facts["is_failed"], "perhaps somebody changes that"
     assert facts["left"] == []
 

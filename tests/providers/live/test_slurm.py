@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_n
 
 
 def facts_of(scenario: str, directory: Path, user: str = "root") -> Any:
-    """Run a scenario of `slurm_scenarios`; returns what it found out."""
+    """Run a scenario of `slurm_scenarios`; return the facts that it printed."""
     command = [sys.executable, "-m", "tests.providers.live.slurm_scenarios", scenario]
     done = run_in_slurm(command, directory, user)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,7 +60,7 @@ def test_blocks_scale_out_with_the_tasks_and_in_without_them(tmp_path: Path) -> 
 def test_a_task_of_an_ended_job_runs_in_the_next_job(
     tmp_path: Path, scenario: str, counted: set[int]
 ) -> None:
-    """The end of a job's time uses up no retries: there are none."""
+    """A job that reaches its walltime costs no retry: the run allows none."""
     facts = facts_of(scenario, tmp_path)
     assert (facts["first"], facts["second"]) == ("1", "2")
     assert facts["failures"] in counted
@@ -107,9 +107,9 @@ def test_a_failing_worker_init_is_reported_with_its_output(tmp_path: Path) -> No
 
 def test_a_held_job_causes_a_warning_that_quotes_slurm(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
-    assert len(facts["heard"]) == 1
-    assert facts["heard"][0].startswith("Executor htex: job 1 will not start until it is released.")
-    assert "JobHeldUser" in facts["heard"][0]
+    assert len(facts["warnings"]) == 1
+    assert facts["warnings"][0].startswith("Executor htex: job 1 will not start until it is released.")
+    assert "JobHeldUser" in facts["warnings"][0]
     assert facts["place"] == ["n1", "0"]
 
 

@@ -1,4 +1,4 @@
-"""The PBS dialect reads everything that two real versions of PBS Pro have been seen to answer."""
+"""The PBS dialect reads all recorded output of two versions of PBS Pro."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SINGLE_JOBS = {
     "qstat-node-dead-3s": (JobState.RUNNING, None, "Job run at"),
     "qstat-node-dead-later": (JobState.RUNNING, None, "Job run at"),
 }
-#: Valid JSON of the one version, not of the other.
+#: Valid JSON in one version, invalid in the other.
 ODD_JSON = ("qstat-value-nan", "qstat-value-infinity", "qstat-value-point5", "qstat-value-regex")
 SEVERAL_JOBS = (
     "qstat-answer-for-many", "qstat-array-subjobs", "qstat-mixed", "qstat-mixed-without-x", "qstat-dsv",
@@ -108,8 +108,8 @@ def test_one_job(version, name):
     assert (answer.kind, record.state, record.exit_code) == (AnswerKind.USABLE, state, exit_code)
     assert record.message is None if words is None else words in record.message
     assert record.can_never_run == (name == "qstat-queued-can-never-run")
-    asked = pbs_samples.load(version)[name].command[-1]
-    assert DIALECT.short_id(asked) == record.job_id, "long and short ids are the same job"
+    queried = pbs_samples.load(version)[name].command[-1]
+    assert DIALECT.short_id(queried) == record.job_id, "long and short ids are the same job"
 
 
 @pytest.mark.parametrize("name", ODD_JSON)
@@ -179,7 +179,7 @@ def test_cancellation(version, name):
 
 @pytest.mark.parametrize("form", [JSON, DSV, FULL])
 def test_truncated_output_ends_no_job(form):
-    """Every answer is cut at every byte: what can still be read of it is right, or nothing."""
+    """Every output is cut at every byte: the readable rest is correct or empty."""
     name = {JSON: "qstat-finished-exit3", DSV: "qstat-dsv", FULL: "qstat-running-fw"}[form]
     result = pbs_samples.load("v23.06.06")[name]
     whole = form(result).records

@@ -1,4 +1,4 @@
-"""Slurm as it was seen to answer (version 22.05)."""
+"""The recorded output of Slurm (version 22.05)."""
 
 from __future__ import annotations
 
@@ -125,24 +125,24 @@ def test_malformed_output_ends_no_job(stdout, stderr, exit_code, timed_out):
 
 
 def collect(answers, job_ids):
-    """Query jobs, where the first words of each command select its answer."""
-    asked = []
+    """Query jobs; the first words of each command select its output."""
+    queries = []
 
     def run(command):
         line = " ".join(
             word for word in command if not word.startswith(("--format", "--noheader", "--states"))
         )
-        asked.append(line)
+        queries.append(line)
         stdout, stderr, exit_code = next(
             answer for start, answer in answers.items() if line.startswith(start)
         )
         return CommandResult(tuple(command), exit_code, stdout, stderr, False)
 
-    return StatusCollector(DIALECT).collect(StatusAnswers(run), job_ids, 50), asked
+    return StatusCollector(DIALECT).collect(StatusAnswers(run), job_ids, 50), queries
 
 
 def test_a_forgotten_job_among_others():
-    findings, asked = collect(
+    findings, queries = collect(
         {
             "squeue --jobs=1,2": ("1|RUNNING|None\n", "", 0),
             "squeue --jobs=2": ("", NOT_KNOWN, 1),
@@ -152,7 +152,7 @@ def test_a_forgotten_job_among_others():
     )
     assert list(findings.records) == ["1"]
     assert findings.gone == {"2"}
-    assert asked == ["squeue --jobs=1,2", "sacct -X --parsable --jobs=2", "squeue --jobs=2"]
+    assert queries == ["squeue --jobs=1,2", "sacct -X --parsable --jobs=2", "squeue --jobs=2"]
 
 
 def test_a_forgotten_job_is_found_in_the_accounting():
@@ -172,11 +172,11 @@ def test_an_unreachable_accounting_delays_nothing():
 
 
 def test_the_exit_codes_of_failed_jobs_are_queried():
-    findings, asked = collect(
+    findings, queries = collect(
         {"squeue": ("2|FAILED|NonZeroExitCode\n", "", 0), "scontrol": (SCONTROL, "", 0)}, ["2"]
     )
     assert findings.records["2"].exit_code == 3
-    assert asked == ["squeue --jobs=2", "scontrol -o show job 2"]
+    assert queries == ["squeue --jobs=2", "scontrol -o show job 2"]
 
 
 def test_a_failed_job_without_an_exit_code_counts_as_failed():
