@@ -1,4 +1,4 @@
-"""An executor and a provider that do nothing by themselves."""
+"""A passive executor and a passive provider."""
 
 from __future__ import annotations
 

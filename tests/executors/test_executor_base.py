@@ -1,4 +1,4 @@
-"""What plug-in executors inherit from the base class."""
+"""Behaviour that plug-in executors inherit from the base class."""
 
 from __future__ import annotations
 

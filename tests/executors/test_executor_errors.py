@@ -21,7 +21,7 @@ from parsl.executors.errors import (
 
 
 class Executor:
-    """Cannot be pickled, as executors cannot."""
+    """Cannot be pickled, like real executors."""
 
     label = "htex"
 

@@ -1,4 +1,4 @@
-"""What an executor with blocks does itself; see also tests/executors/blocks."""
+"""The behaviour of executors with blocks themselves; see also tests/executors/blocks."""
 
 from __future__ import annotations
 

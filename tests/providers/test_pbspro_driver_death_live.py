@@ -30,8 +30,7 @@ SCRIPT = """
     )
     parsl.load(make_config(provider=provider, OPTIONS))
     future = busy(os.path.abspath("busy"))
-    while not os.path.exists("end"):
-        time.sleep(0.01)
+    wait_for_file("end")
 """
 WAYS = {
     "SIGINT": "future.result()",

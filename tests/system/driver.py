@@ -1,4 +1,4 @@
-"""Drivers in processes of their own: scripts that tests kill, interrupt, or start in strange ways."""
+"""Drivers in processes of their own: scripts that tests kill, interrupt or start in unusual ways."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 SOURCES = Path(__file__).parents[2] / "src"
 
-#: What every script begins with; {options} go to its executor.
+#: The beginning of every script.
 PREAMBLE = """
 import os, signal, sys, time
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests under nohup ignore it, and would hand that down
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests under nohup ignore it, and the script would inherit that
 import parsl
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
 from parsl.providers import LocalProvider
+
+def wait_for_file(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
 
 def make_config(label="htex", run_dir="r", retries=0, over_tcp=False, **options):
     if over_tcp:
@@ -38,12 +42,12 @@ def make_config(label="htex", run_dir="r", retries=0, over_tcp=False, **options)
 
 
 class Driver:
-    """A script that runs in a directory of its own.
+    """A script that runs in its own directory.
 
     Args:
-        directory: Where it runs, and where everything of it goes.
-        body: What it does, after the preamble.
-        command: How Python is started; this Python, with the script as its argument, if not given.
+        directory: The working directory, which gets all files of the run.
+        body: The script after the preamble.
+        command: The command that runs the script, given as its last argument; by default this Python.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class Driver:
         return (self.directory / "out").read_text()
 
     def wait(self, timeout_s: float = 30.0) -> int:
-        """Wait for its end. Returns: its exit code, negative for a signal."""
+        """Wait for the driver's end; return its exit code, negative for a signal."""
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -80,19 +84,19 @@ class Driver:
             self._out.close()
 
     def family(self) -> list[psutil.Process]:
-        """All that it has started and that lives now: known by the directory that they work in."""
+        """The living processes that the driver started, recognized by their working directory."""
         return [process for process in processes_in(self.directory) if process.pid != self.process.pid]
 
     def spools(self) -> list[str]:
-        """Its directories for large payloads."""
-        return told(self.directory, "spool")
+        """The driver's directories for large payloads."""
+        return configured_paths(self.directory, "spool")
 
     def sockets(self) -> list[str]:
-        """Its unix sockets."""
-        return told(self.directory, "local_socket")
+        """The driver's unix sockets."""
+        return configured_paths(self.directory, "local_socket")
 
     def kill_family(self) -> None:
-        """End what a failed test has left."""
+        """End the processes that a failed test has left."""
         for process in [*self.family(), self.process]:
             try:
                 process.kill()
@@ -103,7 +107,7 @@ class Driver:
 
 
 def processes_in(directory: Path) -> list[psutil.Process]:
-    """The processes that live and work in a directory."""
+    """The living processes with a working directory."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -114,10 +118,10 @@ def processes_in(directory: Path) -> list[psutil.Process]:
     return found
 
 
-def told(directory: Path, setting: str) -> list[str]:
-    """A path in the settings that managers of the runs in a directory get.
+def configured_paths(directory: Path, setting: str) -> list[str]:
+    """The values of a path in the managers' settings of the runs in a directory.
 
-    Those that a kill has cut off are read, too.
+    Settings files that a kill has truncated are read, too.
     """
     found: list[str] = []
     for path in directory.glob(f"r*/**/{SETTINGS_FILE}"):
@@ -126,5 +130,5 @@ def told(directory: Path, setting: str) -> list[str]:
 
 
 def all_gone(driver: Driver) -> Callable[[], bool]:
-    """Whether no process and no spool of a driver is left."""
+    """Return a condition: no process and no spool of a driver remains."""
     return lambda: not driver.family() and not any(map(os.path.exists, driver.spools()))

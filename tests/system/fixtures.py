@@ -1,4 +1,4 @@
-"""Fixtures for tests of whole runs; a conftest.py takes them in."""
+"""Fixtures for tests of whole runs, imported by several conftest.py."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def start_run(tmp_path: Path, wait_until: WaitUntil) -> Iterator[StartRun]:
-    """Start a :class:`Run` with these options; checks afterwards that nothing is left of it."""
+    """Start a :class:`Run` with options; check afterwards that it has left nothing behind."""
     runs: list[Run] = []
 
     def start(**options: Any) -> Run:
@@ -44,7 +44,7 @@ def start_run(tmp_path: Path, wait_until: WaitUntil) -> Iterator[StartRun]:
 
 @pytest.fixture
 def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run directory for runs without a unix socket: managers have to come over TCP."""
+    """A run directory without a unix socket: managers have to connect over TCP."""
     directory = tmp_path / "far"
 
     def listen(log_dir: Path) -> LocalSocket | None:
@@ -64,7 +64,7 @@ def marks(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start_driver(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
-    """Start a :class:`Driver` in ``tmp_path``; ends what a failed test leaves."""
+    """Start a :class:`Driver` in ``tmp_path``; end the processes that a failed test leaves."""
     drivers: list[Driver] = []
 
     def start(body: str, **options: Any) -> Driver:

@@ -1,7 +1,7 @@
-"""A program for mpiexec: the ranks add up their numbers, and each says on which host it runs.
+"""A program for mpiexec: the ranks add up their numbers, and each prints its host.
 
-It speaks to MPICH's library itself, so that it needs neither a compiler nor mpi4py. Arguments: for how long
-to sleep in the middle, in seconds; the exit code.
+It calls MPICH's library directly, so that it needs neither a compiler nor mpi4py. Arguments: the seconds to
+sleep in the middle, and the exit code.
 """
 
 import ctypes

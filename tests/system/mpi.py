@@ -1,4 +1,4 @@
-"""A run with one MPIExecutor in a job of a few make-believe nodes."""
+"""A run with one MPIExecutor in a job of a few simulated nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from parsl.app.futures import AppFuture
 
-#: Each rank holds its node's lock as long as anything of it lives, and tells when somebody else has it.
+#: Each rank locks its node until its last process has ended, and reports an overlap if the lock is taken.
 RANK = """\
 #!/bin/bash
 IFS=, read -ra nodes <<< "$PARSL_MPI_NODELIST"
@@ -30,7 +30,7 @@ exit "$3"
 
 
 class MpiRun:
-    """A kernel with one MPIExecutor; its block has the nodes that a node file names."""
+    """A kernel with one MPIExecutor, whose block has the nodes in a node file."""
 
     def __init__(
         self,
@@ -57,23 +57,23 @@ class MpiRun:
         return f"<MpiRun of {self.kernel!r}>"
 
     def call(self, function: Callable[..., Any], *args: Any, nodes: int = 1, **kwargs: Any) -> AppFuture[Any]:
-        """Call a function as a Python app on so many nodes."""
+        """Call a function as a Python app on a number of nodes."""
         app: Any = python_app(function, data_flow_kernel=self.kernel)
-        specification = {"num_nodes": nodes, **kwargs.pop("asking", {})}
+        specification = {"num_nodes": nodes, **kwargs.pop("specification", {})}
         return app(*args, parsl_resource_specification=specification, **kwargs)  # type: ignore[no-any-return]
 
     def shell(self, command: str, nodes: int = 1, **kwargs: Any) -> AppFuture[Any]:
-        """Run a command line as a Bash app on so many nodes."""
+        """Run a command line as a Bash app on a number of nodes."""
 
         def line(command: str) -> str:
             return command
 
         app: Any = bash_app(line, data_flow_kernel=self.kernel)
-        specification = {"num_nodes": nodes, **kwargs.pop("asking", {})}
+        specification = {"num_nodes": nodes, **kwargs.pop("specification", {})}
         return app(command, parsl_resource_specification=specification, **kwargs)  # type: ignore[no-any-return]
 
     def ranks(self, seconds: float, exit_code: int = 0) -> str:
-        """The command line of a program with a rank on each node, which complains about company."""
+        """The command line of a program with a rank on each node, which reports overlaps."""
         script = self.directory / "rank.sh"
         if not script.exists():
             script.write_text(RANK)
@@ -81,7 +81,7 @@ class MpiRun:
         return f"$PARSL_MPI_PREFIX '{script}' '{self.directory}' {seconds} {exit_code}"
 
     def overlaps(self) -> list[str]:
-        """The nodes that two programs had at once."""
+        """The nodes that two programs used at the same time."""
         return sorted(path.name for path in self.directory.glob("*.overlap"))
 
     def close(self) -> None:

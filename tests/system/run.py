@@ -1,4 +1,4 @@
-"""A run to experiment on: a kernel with one HighThroughputExecutor, and a view of its processes."""
+"""A run for experiments: a kernel with one HighThroughputExecutor, and a view of its processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORKER = "parsl: HTEX worker"
 
 
 def titled(title: str, root: psutil.Process | None = None) -> list[psutil.Process]:
-    """The processes below `root` (this one if not given) with a title that begins so."""
+    """The processes below `root` (by default this process) whose title begins with `title`."""
     found = []
     for process in (root or psutil.Process()).children(recursive=True):
         try:
@@ -38,7 +38,7 @@ def titled(title: str, root: psutil.Process | None = None) -> list[psutil.Proces
 
 
 def executor(**options: Any) -> HighThroughputExecutor:
-    """An executor with two workers on this machine, unless told otherwise."""
+    """An executor with two workers on this machine by default."""
     options.setdefault("label", "htex")
     options.setdefault("provider", LocalProvider())
     options.setdefault("max_workers_per_node", 2)
@@ -47,7 +47,7 @@ def executor(**options: Any) -> HighThroughputExecutor:
 
 
 class Run:
-    """A kernel with one executor. Tests end it with `close`, or leave that to the fixture."""
+    """A kernel with one executor. Tests end it with `close`, or the fixture does."""
 
     def __init__(self, run_dir: Path, *, strategy: str = "none", retries: int = 0, **options: Any) -> None:
         self.executor = executor(**options)
@@ -64,7 +64,7 @@ class Run:
         return app(*args, **kwargs)  # type: ignore[no-any-return]
 
     def send(self, function: Callable[..., Any], *args: Any, **resources: Any) -> Any:
-        """Hand a call to the executor itself, with its resource specification as keyword arguments."""
+        """Submit a call to the executor directly, with its resource specification as keyword arguments."""
         return self.executor.submit(function, resources, *args)
 
     def warm_up(self) -> None:
@@ -72,7 +72,7 @@ class Run:
         assert self.send(os.getpid).result(timeout=60) > 0
 
     def only(self, title: str) -> psutil.Process:
-        """The one process with a title that begins so; what it forks has its title for a moment, too."""
+        """The one process with a title; its fresh forks, which still have the same title, do not count."""
         found = titled(title)
         [process] = [process for process in found if process.parent() not in found]
         return process

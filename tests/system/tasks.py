@@ -1,4 +1,4 @@
-"""What the tests of whole runs have workers do. Workers import this: it imports next to nothing."""
+"""Functions that workers run in tests of whole runs. Workers import this module, so it imports little."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cpus() -> list[int]:
 
 
 def mark(directory: str, name: object) -> None:
-    """Leave a file that says that the task has run once more."""
+    """Leave a file for each run of a task."""
     number = 0
     while True:
         try:
@@ -43,7 +43,7 @@ def mark(directory: str, name: object) -> None:
 
 
 def runs(directory: Path) -> dict[str, int]:
-    """How often `mark` was called with each name."""
+    """The number of calls of `mark` with each name."""
     counts: dict[str, int] = {}
     for path in directory.iterdir():
         name = path.name.rpartition(".")[0]
@@ -52,7 +52,7 @@ def runs(directory: Path) -> dict[str, int]:
 
 
 def hold(started: str, release: str) -> int:
-    """Run until the file `release` exists, having written the worker's process id to `started`."""
+    """Write the worker's process id to `started`, and run until the file `release` exists."""
     write_whole(started, str(os.getpid()))
     while not os.path.exists(release):
         time.sleep(0.005)
@@ -60,7 +60,7 @@ def hold(started: str, release: str) -> int:
 
 
 def write_whole(path: str, text: str) -> None:
-    """Write a file that is there either as a whole or not at all."""
+    """Write a file that appears only when it is complete."""
     Path(f"{path}.new").write_text(text)
     os.rename(f"{path}.new", path)
 
@@ -70,7 +70,7 @@ def sleep_in_c(seconds: float) -> None:
 
 
 def stubborn_family(pids: str, seconds: float) -> None:
-    """Be deaf to SIGTERM, with a child that is too, a grandchild in a session of its own, and an orphan."""
+    """Ignore SIGTERM, with a child that does too, a child in its own session, and an orphan."""
     import signal
     import subprocess
 

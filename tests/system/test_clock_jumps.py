@@ -1,4 +1,4 @@
-"""A wall clock that is set forth and back by days during a run: nothing depends on it."""
+"""A wall clock that jumps forward and back by days during a run: nothing depends on it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
-def test_a_run_does_not_care_what_time_it_is(
+def test_a_run_does_not_depend_on_the_wall_clock(
     start_driver: StartDriver, wait_until: WaitUntil, tmp_path: Path, way: str
 ) -> None:
     library = tmp_path / "jumping_clock.so"

@@ -1,4 +1,4 @@
-"""Runs one after another in one process leave it as it was."""
+"""Consecutive runs in one process leave the process as it was."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_fifty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUntil
     assert psutil.Process().memory_info().rss - memory_before < 20_000_000
 
 
-def test_a_run_can_begin_after_one_that_failed(tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_a_run_can_start_after_a_failed_run(tmp_path: Path, wait_until: WaitUntil) -> None:
     add = python_app(tasks.add)
     with parsl.load(config(tmp_path, launch_cmd="exit 1")):
         assert add(1).exception(timeout=30) is not None
@@ -65,18 +65,18 @@ def test_a_run_can_begin_after_one_that_failed(tmp_path: Path, wait_until: WaitU
         assert add(1).result(timeout=30) == 1
 
 
-def test_runs_in_threads_of_their_own(tmp_path: Path) -> None:
+def test_runs_in_separate_threads(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from parsl.dataflow.dflow import DataFlowKernel
 
-    def whole_run(number: int) -> int:
+    def complete_run(number: int) -> int:
         with DataFlowKernel(config(tmp_path)) as kernel:
             add = python_app(tasks.add, data_flow_kernel=kernel)
             return sum(future.result(timeout=60) for future in [add(number, b=i) for i in range(20)])
 
     with ThreadPoolExecutor(4) as threads:
-        sums = list(threads.map(whole_run, range(12)))
+        sums = list(threads.map(complete_run, range(12)))
     assert sums == [20 * number + 190 for number in range(12)]
     assert len(list((tmp_path / "r").iterdir())) == 12
 

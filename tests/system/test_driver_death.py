@@ -1,4 +1,4 @@
-"""Whatever way a driver ends, nothing of it is left a few seconds later."""
+"""However a driver ends, nothing of it remains a few seconds later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartDriver
 
-#: A driver with work of every kind: deaf tasks with families, queued tasks, large payloads.
+#: A driver with work of every kind: tasks that ignore SIGTERM, queued tasks, large payloads.
 BUSY = """
     @python_app
     def stubborn(path, load):
@@ -63,7 +63,7 @@ def start_busy(start_driver: StartDriver, wait_until: WaitUntil, way: str = "loc
         (signal.SIGHUP, "local"),
     ],
 )
-def test_a_driver_that_is_killed_leaves_nothing(
+def test_a_killed_driver_leaves_nothing_behind(
     start_driver: StartDriver, wait_until: WaitUntil, number: int, way: str
 ) -> None:
     driver = start_busy(start_driver, wait_until, way)
@@ -77,13 +77,13 @@ def test_a_driver_that_is_killed_leaves_nothing(
 
 
 @pytest.mark.parametrize("way", ["local", "deep"])
-def test_a_driver_that_is_killed_with_its_interchange_leaves_nothing(
+def test_a_driver_killed_with_its_interchange_leaves_nothing_behind(
     start_driver: StartDriver, wait_until: WaitUntil, way: str
 ) -> None:
     driver = start_busy(start_driver, wait_until, way)
     [spool], [socket] = driver.spools(), driver.sockets()
     [interchange] = [one for one in driver.family() if "HTEX interchange" in " ".join(one.cmdline())]
-    interchange.suspend()  # or it would have time to clear up
+    interchange.suspend()  # otherwise it would have time to clean up
     os.kill(driver.process.pid, signal.SIGKILL)
     driver.wait()
     assert os.path.exists(spool)
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_a_busy_run_at_once(start_driver: StartDriver, wait_until: W
     wait_until(all_gone(driver), 60, f"the end of {driver.family()}, {driver.spools()}")
 
 
-def test_ctrl_c_of_a_terminal_reaches_the_whole_group(
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group(
     start_driver: StartDriver, wait_until: WaitUntil
 ) -> None:
     driver = start_driver(BUSY.replace("OPTIONS", "{}"), start_new_session=True)
@@ -150,7 +150,7 @@ def test_ctrl_c_at_any_moment_ends_the_run(
     wait_until(all_gone(driver), 60, f"the end of {driver.family()}")
 
 
-def test_the_users_own_signal_handler_is_the_drivers_alone(
+def test_a_users_signal_handler_runs_only_in_the_driver(
     start_driver: StartDriver, wait_until: WaitUntil
 ) -> None:
     driver = start_driver(
@@ -184,7 +184,7 @@ def test_the_users_own_signal_handler_is_the_drivers_alone(
     [("sys.exit(3)", 3), ("os._exit(4)", 4), ("raise ValueError('oops')", 1), ("pass", 0)],
     ids=["exit", "_exit", "exception", "end"],
 )
-def test_a_driver_that_ends_without_cleaning_up_leaves_nothing(
+def test_a_driver_that_exits_without_cleanup_leaves_nothing_behind(
     start_driver: StartDriver, wait_until: WaitUntil, ending: str, code: int
 ) -> None:
     driver = start_driver(
@@ -205,7 +205,7 @@ def test_a_driver_that_ends_without_cleaning_up_leaves_nothing(
 
 
 @pytest.mark.parametrize("ending", ["its end", "SIGINT", "SIGTERM"])
-def test_a_run_that_a_thread_has_loaded_ends_with_the_program(
+def test_a_run_loaded_by_a_thread_ends_with_the_program(
     start_driver: StartDriver, wait_until: WaitUntil, ending: str
 ) -> None:
     driver = start_driver(
@@ -238,7 +238,7 @@ def test_a_run_that_a_thread_has_loaded_ends_with_the_program(
     wait_until(all_gone(driver), 60, f"the end of {driver.family()}")
 
 
-def test_the_driver_of_a_dead_shell_goes_on(start_driver: StartDriver, wait_until: WaitUntil) -> None:
+def test_a_driver_survives_the_death_of_its_shell(start_driver: StartDriver, wait_until: WaitUntil) -> None:
     driver = start_driver(
         """
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup

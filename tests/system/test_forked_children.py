@@ -1,4 +1,4 @@
-"""A forked child of the driver: apps say that they are the parent's, and the parent's run is left alone."""
+"""A forked child of the driver: apps refuse to run in it, and the parent's run is unaffected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartDriver
 
-#: A run with one task that waits, and what its forked child does.
+#: A run with one waiting task, and the code of its forked child.
 FORK = """
     from parsl.executors.threads import ThreadPoolExecutor
 
@@ -73,13 +73,13 @@ FORK = """
     [("make_config()", "sys.exit(7)", 7), ("threads()", "raise ValueError('oops')", 1)],
     ids=["htex", "threads"],
 )
-def test_the_run_is_the_parents_and_the_child_may_have_one_of_its_own(
+def test_the_run_belongs_to_the_parent_and_a_child_may_load_its_own(
     start_driver: StartDriver, config: str, ending: str, code: int
 ) -> None:
     driver = start_driver(FORK.replace("CONFIG", config).replace("ENDING", ending))
     assert driver.wait(60) == 0, driver.output
     lines = driver.output.splitlines()
-    assert "child is well" in lines  # newer Pythons warn of the fork before that
+    assert "child is well" in lines  # newer Pythons warn about the fork first
     assert lines[-2:] == [f"{code} [1, 2, 3]", "waited"]
 
 

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.system.driver import PREAMBLE, SOURCES, processes_in, told
+from tests.system.driver import PREAMBLE, SOURCES, configured_paths, processes_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ WAIT_FOR_LONG = "hold(os.path.abspath('begun'), bytes(1_000_000)).result()"
 
 
 class Notebook:
-    """An IPython kernel in a directory of its own, and a client that runs cells in it."""
+    """An IPython kernel in its own directory, and a client that runs cells in it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -56,11 +56,11 @@ class Notebook:
         self._client.wait_for_ready(timeout=PATIENCE_S)
 
     def run(self, cell: str) -> str:
-        """Run a cell. Returns: what it has printed, or the name of the error that it has raised."""
+        """Run a cell; return its output, or the name of the error that it raised."""
         return self.result_of(self.begin(cell))
 
     def begin(self, cell: str) -> str:
-        """Begin with a cell. Returns: its number."""
+        """Start a cell; return its number."""
         number: str = self._client.execute(textwrap.dedent(cell))
         return number
 
@@ -82,7 +82,7 @@ class Notebook:
         self._manager.interrupt_kernel()
 
     def restart(self, *, now: bool) -> None:
-        """Have another kernel in the place of this one, which has no time to clean up if `now`."""
+        """Replace the kernel; with `now`, the old kernel has no time to clean up."""
         self._manager.restart_kernel(now=now)
         self._client.wait_for_ready(timeout=PATIENCE_S)
 
@@ -95,7 +95,7 @@ class Notebook:
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where notebooks work; what Jupyter writes goes elsewhere, and not into the home directory."""
+    """The working directory of notebooks; Jupyter's own files go to another temporary directory."""
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("JUPYTER_PATH", f"{sys.prefix}/share/jupyter")
@@ -117,11 +117,11 @@ def is_running(process: psutil.Process) -> bool:
 
 
 def left_in(directory: Path) -> list[object]:
-    """Processes and files in memory of the runs of notebooks in a directory."""
-    return [*processes_in(directory), *filter(os.path.exists, told(directory, "spool"))]
+    """Remaining processes and files in memory of the notebooks in a directory."""
+    return [*processes_in(directory), *filter(os.path.exists, configured_paths(directory, "spool"))]
 
 
-def test_a_notebook_is_executed_from_above_to_below(directory: Path, wait_until: WaitUntil) -> None:
+def test_a_notebook_is_executed_from_top_to_bottom(directory: Path, wait_until: WaitUntil) -> None:
     cells = [
         LOAD,
         """
@@ -162,7 +162,7 @@ def test_a_notebook_is_executed_from_above_to_below(directory: Path, wait_until:
     wait_until(lambda: not left_in(directory), PATIENCE_S, f"the end of {left_in(directory)}")
 
 
-def test_a_cell_can_be_interrupted_and_the_run_goes_on(notebook: Notebook, wait_until: WaitUntil) -> None:
+def test_a_cell_can_be_interrupted_and_the_run_continues(notebook: Notebook, wait_until: WaitUntil) -> None:
     assert notebook.run(LOAD + "print(double(4).result())") == "8\n"
     cell = notebook.begin(WAIT_FOR_LONG)
     wait_until((notebook.directory / "begun").exists)
@@ -175,19 +175,19 @@ def test_a_cell_can_be_interrupted_and_the_run_goes_on(notebook: Notebook, wait_
 
 
 @pytest.mark.parametrize("now", [False, True], ids=["asked", "killed"])
-def test_a_restarted_kernel_leaves_nothing_of_its_run(
+def test_a_restarted_kernel_leaves_nothing_of_its_run_behind(
     notebook: Notebook, wait_until: WaitUntil, now: bool
 ) -> None:
     notebook.run(LOAD)
     notebook.begin(WAIT_FOR_LONG)
     wait_until((notebook.directory / "begun").exists)
     if not now:
-        notebook.interrupt()  # a kernel that is busy does not hear that it is to end
+        notebook.interrupt()  # a busy kernel does not handle a shutdown request
     before = processes_in(notebook.directory)
     assert len(before) >= 5
     notebook.restart(now=now)
     wait_until(
         lambda: not any(process.is_running() for process in before), PATIENCE_S, f"the end of {before}"
     )
-    assert not any(map(os.path.exists, told(notebook.directory, "spool")))
+    assert not any(map(os.path.exists, configured_paths(notebook.directory, "spool")))
     assert notebook.run(LOAD + "print(double(4).result())") == "8\n"

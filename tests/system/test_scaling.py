@@ -1,4 +1,4 @@
-"""Blocks come with work and go without."""
+"""Blocks scale out with the load, and in without it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("strategy", ["simple", "htex_auto_scale"])
-def test_blocks_follow_the_work(tmp_path: Path, wait_until: WaitUntil, strategy: str) -> None:
+def test_blocks_follow_the_load(tmp_path: Path, wait_until: WaitUntil, strategy: str) -> None:
     provider = LocalProvider(init_blocks=0, min_blocks=0, max_blocks=3)
     htex = executor(provider=provider, max_workers_per_node=1)
     config = Config(
@@ -43,7 +43,7 @@ def test_blocks_follow_the_work(tmp_path: Path, wait_until: WaitUntil, strategy:
         assert add(1).result(timeout=30) == 1
 
 
-def test_the_fewest_blocks_stay(tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_min_blocks_are_kept(tmp_path: Path, wait_until: WaitUntil) -> None:
     provider = LocalProvider(init_blocks=2, min_blocks=1, max_blocks=2)
     htex = executor(provider=provider, max_workers_per_node=1)
     config = Config(
@@ -59,7 +59,7 @@ def test_the_fewest_blocks_stay(tmp_path: Path, wait_until: WaitUntil) -> None:
         assert python_app(tasks.add)(1).result(timeout=30) == 1
 
 
-def test_a_busy_block_is_never_given_back(tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_a_busy_block_is_never_scaled_in(tmp_path: Path, wait_until: WaitUntil) -> None:
     provider = LocalProvider(init_blocks=2, min_blocks=0, max_blocks=2)
     htex = executor(provider=provider, max_workers_per_node=1)
     config = Config(
@@ -78,7 +78,7 @@ def test_a_busy_block_is_never_given_back(tmp_path: Path, wait_until: WaitUntil)
         assert held.result(timeout=30) > 0
 
 
-def test_without_a_strategy_the_first_blocks_stay(tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_without_a_strategy_the_initial_blocks_are_kept(tmp_path: Path, wait_until: WaitUntil) -> None:
     htex = executor(provider=LocalProvider(init_blocks=2, max_blocks=4), max_workers_per_node=1)
     config = Config(executors=[htex], strategy="none", max_idletime=0.1, run_dir=str(tmp_path / "r"))
     with parsl.load(config):

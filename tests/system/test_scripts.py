@@ -1,4 +1,4 @@
-"""Scripts as people write and start them."""
+"""Scripts as users write and start them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartDriver
 
-#: Everything that a task may use of the script that it stands in.
+#: Everything in its own script that a task may use.
 MAIN = """
     import functools
     FACTOR = 3
@@ -60,14 +60,16 @@ MAIN = """
 
 
 @pytest.mark.parametrize("guard", ["if __name__ == '__main__': main()", "main()"], ids=["guarded", "bare"])
-def test_what_a_script_defines_travels(start_driver: StartDriver, wait_until: WaitUntil, guard: str) -> None:
+def test_a_scripts_definitions_reach_workers(
+    start_driver: StartDriver, wait_until: WaitUntil, guard: str
+) -> None:
     driver = start_driver(MAIN + f"\n    {guard}\n")
     assert driver.wait() == 0, driver.output
     assert driver.output == "on purpose\ndone\n"
     assert all_gone(driver)()
 
 
-def test_the_traceback_of_a_task_shows_the_lines_of_the_script(start_driver: StartDriver) -> None:
+def test_a_tasks_traceback_shows_the_lines_of_the_script(start_driver: StartDriver) -> None:
     driver = start_driver(
         """
         def helper(x):
@@ -88,7 +90,7 @@ def test_the_traceback_of_a_task_shows_the_lines_of_the_script(start_driver: Sta
 
 
 @pytest.mark.parametrize("way", ["-c", "stdin", "-m"])
-def test_other_ways_to_run_a_script(start_driver: StartDriver, way: str, tmp_path: Path) -> None:
+def test_scripts_can_be_started_in_other_ways(start_driver: StartDriver, way: str, tmp_path: Path) -> None:
     starter = {
         "-c": [sys.executable, "-c", "import sys; exec(open(sys.argv[1]).read())"],
         "stdin": ["sh", "-c", f'exec {sys.executable} - < "$0"'],
@@ -99,7 +101,7 @@ def test_other_ways_to_run_a_script(start_driver: StartDriver, way: str, tmp_pat
     assert driver.output == "on purpose\ndone\n"
 
 
-def test_an_interactive_session(start_driver: StartDriver) -> None:
+def test_apps_work_in_an_interactive_session(start_driver: StartDriver) -> None:
     driver = start_driver(
         """
         @python_app
@@ -146,7 +148,7 @@ def test_modules_next_to_the_script_and_in_sys_path(start_driver: StartDriver, t
     assert driver.output == "(2, -1) 2\n-1\n"
 
 
-def test_an_empty_environment_is_enough(start_driver: StartDriver, wait_until: WaitUntil) -> None:
+def test_an_empty_environment_suffices(start_driver: StartDriver, wait_until: WaitUntil) -> None:
     driver = start_driver(
         """
         @python_app
@@ -188,7 +190,7 @@ def test_closed_standard_streams_do_no_harm(start_driver: StartDriver) -> None:
     assert (driver.directory / "result").read_text() == "2"
 
 
-def test_the_defaults_are_enough(start_driver: StartDriver) -> None:
+def test_the_defaults_suffice(start_driver: StartDriver) -> None:
     driver = start_driver(
         """
         @python_app
@@ -204,7 +206,7 @@ def test_the_defaults_are_enough(start_driver: StartDriver) -> None:
     assert (driver.directory / "runinfo" / "000").is_dir()
 
 
-def test_few_descriptors_are_enough(start_driver: StartDriver, wait_until: WaitUntil) -> None:
+def test_few_descriptors_suffice(start_driver: StartDriver, wait_until: WaitUntil) -> None:
     driver = start_driver(
         """
         import resource
@@ -222,7 +224,7 @@ def test_few_descriptors_are_enough(start_driver: StartDriver, wait_until: WaitU
     assert driver.output == f"{1999 * 2000}\n"
 
 
-def test_tests_of_users_run_under_pytest(start_driver: StartDriver) -> None:
+def test_users_tests_run_under_pytest(start_driver: StartDriver) -> None:
     driver = start_driver(
         """
         @python_app

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
 
-def test_two_executors_have_workers_of_their_own(tmp_path: Path) -> None:
+def test_two_executors_have_separate_workers(tmp_path: Path) -> None:
     executors = [
         executor(label="tiles", available_accelerators=["0.0", "0.1"]),
         executor(label="plain", max_workers_per_node=1),
@@ -37,7 +37,7 @@ def test_two_executors_have_workers_of_their_own(tmp_path: Path) -> None:
         assert here().result(timeout=30) == __import__("os").getpid()
 
 
-def test_results_go_from_one_executor_to_another(tmp_path: Path) -> None:
+def test_results_pass_from_one_executor_to_another(tmp_path: Path) -> None:
     executors = [executor(label="a"), executor(label="b")]
     first = python_app(lambda n: n * b"x", executors=["a"])
     second = python_app(lambda load: load + b"y", executors=["b"])
@@ -47,7 +47,7 @@ def test_results_go_from_one_executor_to_another(tmp_path: Path) -> None:
     assert sizes == [10 ** (n % 6) + 1 for n in range(24)]
 
 
-def test_the_loss_of_one_executor_leaves_the_other(tmp_path: Path) -> None:
+def test_the_loss_of_one_executor_does_not_affect_the_other(tmp_path: Path) -> None:
     executors = [executor(label="lost", launch_cmd="exit 1"), executor(label="fine")]
     lost, fine = python_app(tasks.add, executors=["lost"]), python_app(tasks.add, executors=["fine"])
     with parsl.load(Config(executors=executors, run_dir=str(tmp_path / "r"))):
@@ -55,13 +55,13 @@ def test_the_loss_of_one_executor_leaves_the_other(tmp_path: Path) -> None:
         assert fine(1).result(timeout=30) == 1
 
 
-def test_two_executors_with_one_label_are_refused(tmp_path: Path) -> None:
+def test_two_executors_with_the_same_label_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="same"):
         parsl.load(Config(executors=[executor(label="same"), executor(label="same")], run_dir=str(tmp_path)))
     parsl.clear()
 
 
-def test_several_kernels_at_once(tmp_path: Path) -> None:
+def test_several_kernels_run_at_once(tmp_path: Path) -> None:
     def config() -> Config:
         return Config(executors=[executor()], run_dir=str(tmp_path / "r"))
 
@@ -76,7 +76,7 @@ def test_several_kernels_at_once(tmp_path: Path) -> None:
         assert apps[2]("PARSL_WORKER_POOL_ID").result(timeout=30)["PARSL_WORKER_POOL_ID"] == pools[2]
 
 
-def test_a_task_can_be_a_run_of_its_own(tmp_path: Path) -> None:
+def test_a_task_can_load_its_own_run(tmp_path: Path) -> None:
     def nested(directory: str) -> int:
         import parsl
         from tests.system import tasks

@@ -1,4 +1,4 @@
-"""Scripts on the topics of a user guide, as people write them, run unchanged with either executor."""
+"""Scripts on the topics of a user guide, run unchanged with either executor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOPICS = [path.stem for path in sorted(SCRIPTS.glob("topic_*.py"))]
 
 
 @pytest.mark.parametrize("kind", ["threads", "htex"])
-def test_scripts_run_as_they_are(kind: str, tmp_path: Path) -> None:
+def test_scripts_run_unchanged(kind: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning", str(SCRIPTS / "run_all.py"), kind],
         cwd=tmp_path,

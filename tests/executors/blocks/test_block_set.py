@@ -1,4 +1,4 @@
-"""All about the blocks of one executor, on a provider that does nothing by itself."""
+"""The blocks of one executor, on a passive provider."""
 
 from __future__ import annotations
 

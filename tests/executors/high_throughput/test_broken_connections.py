@@ -1,4 +1,4 @@
-"""A connection that breaks and comes back costs at most what was on the way, and nothing hangs."""
+"""A connection that breaks and is restored loses at most the messages in transit, and nothing hangs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """Forwards TCP connections to a port, until it is told to break them."""
+    """Forwards TCP connections to a port until the test breaks them."""
 
     def __init__(self) -> None:
         self.port_behind = 0
@@ -67,7 +67,7 @@ class Relay:
             one.close()
 
     def break_all(self) -> None:
-        """Close every connection; new ones are welcome."""
+        """Close every connection, and accept new ones."""
         with self._lock:
             while self._pairs:
                 self._drop(next(iter(self._pairs)))
@@ -99,7 +99,7 @@ def executor(relay: Relay, tmp_path: Path) -> Iterator[HighThroughputExecutor]:
     executor.run_dir = str(tmp_path)
     executor.start()
     relay.port_behind = executor.engine.endpoints.port
-    # Managers look for the local socket first; here they have to come over the network.
+    # Managers try the local socket first; this makes them connect over the network.
     settings = tmp_path / executor.label / "manager-settings.json"
     settings.write_text(settings.read_text().replace("managers.sock", "none.sock"))
     yield executor
@@ -112,7 +112,7 @@ def outcome(future: Future[Any]) -> str:
     return "lost" if error else "done"
 
 
-def test_an_idle_manager_that_was_cut_off_comes_back(
+def test_a_disconnected_idle_manager_reconnects(
     executor: HighThroughputExecutor, relay: Relay, wait_until: WaitUntil
 ) -> None:
     assert executor.submit(abs, {}, -1).result(60) == 1
@@ -138,7 +138,7 @@ def touch_and_sleep(path: str, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def test_what_runs_survives_and_what_was_on_the_way_fails(
+def test_running_tasks_survive_and_tasks_in_transit_fail(
     executor: HighThroughputExecutor, relay: Relay, wait_until: WaitUntil, tmp_path: Path
 ) -> None:
     begun = tmp_path / "begun"

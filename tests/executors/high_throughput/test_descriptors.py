@@ -1,4 +1,4 @@
-"""Open files: who has many connections takes what there is, tasks see nothing of it, and errors say so."""
+"""Open files: processes with many connections raise their limit, tasks keep theirs, and errors name it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_alone(script: str) -> str:
-    """Run it in a process of its own: limits are those of a whole process."""
+    """Run a script in its own process: limits apply to whole processes."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -33,13 +33,13 @@ def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     assert run_alone(script) == "300 (300, 300) 300\n"
 
 
-def test_there_is_room_for_one_connection_however_low_the_limit() -> None:
+def test_one_connection_is_possible_however_low_the_limit() -> None:
     reserve = descriptors.RESERVE
     assert [descriptors.room_for(limit) for limit in (0, reserve, reserve + 1, reserve + 7)] == [1, 1, 1, 7]
     assert descriptors.room_for(reserve + 7, each=2) == 3
 
 
-def test_too_many_workers_for_the_limit_are_refused_with_the_number_that_is_possible() -> None:
+def test_too_many_workers_for_the_limit_are_refused_with_the_possible_number() -> None:
     script = """
         import resource
         from parsl.errors import ConfigurationError
@@ -55,7 +55,7 @@ def test_too_many_workers_for_the_limit_are_refused_with_the_number_that_is_poss
     assert "At most 50 workers are possible: set max_workers_per_node" in run_alone(script)
 
 
-def test_the_user_is_told_when_more_nodes_may_come_than_can_be_connected(
+def test_users_are_warned_if_more_nodes_may_come_than_can_connect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(descriptors, "limits", lambda: (1024, 4096))
@@ -64,12 +64,12 @@ def test_the_user_is_told_when_more_nodes_may_come_than_can_be_connected(
         descriptors.warn_if_few("aurora", 4049)
 
 
-def test_require_is_an_error_of_the_configuration() -> None:
+def test_a_limit_below_the_requirement_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="nofile"):
         descriptors.require(descriptors.MAX_DESCRIPTORS)
 
 
-def test_a_connection_without_a_descriptor_is_turned_away_with_the_reason() -> None:
+def test_a_connection_without_a_descriptor_is_refused_with_the_reason() -> None:
     script = """
         import os, resource, select, socket, sys, tempfile
         from parsl.executors.high_throughput.interchange.links import LocalLinks
@@ -109,7 +109,7 @@ def test_a_connection_without_a_descriptor_is_turned_away_with_the_reason() -> N
     assert "no open files for more: its limit is 64" in reason
 
 
-def test_tasks_keep_the_limit_that_the_driver_has(start_driver: StartDriver) -> None:
+def test_tasks_keep_the_drivers_limit(start_driver: StartDriver) -> None:
     driver = start_driver(
         """
         import resource
@@ -132,7 +132,7 @@ def test_tasks_keep_the_limit_that_the_driver_has(start_driver: StartDriver) -> 
     assert driver.output == "True\nTrue\n"
 
 
-def test_a_manager_too_many_is_refused_and_the_run_goes_on(start_driver: StartDriver) -> None:
+def test_one_manager_too_many_is_refused_and_the_run_continues(start_driver: StartDriver) -> None:
     driver = start_driver(
         """
         import glob, resource, time, warnings
@@ -162,7 +162,7 @@ def test_a_manager_too_many_is_refused_and_the_run_goes_on(start_driver: StartDr
     assert total == "9900"
 
 
-def test_a_driver_that_has_no_descriptors_left_loses_only_the_results_that_need_one(
+def test_a_driver_without_free_descriptors_loses_only_results_that_need_one(
     start_driver: StartDriver,
 ) -> None:
     driver = start_driver(

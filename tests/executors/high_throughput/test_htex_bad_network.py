@@ -1,4 +1,4 @@
-"""Connections that fall silent without a word, or on which there is nonsense: tasks are done all the same."""
+"""Connections that silently drop data or deliver garbage: tasks complete nevertheless."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.system.fixtures import StartRun
     from tests.system.run import Run
 
-#: Flows over which nothing passes are dropped after so long, in seconds.
+#: Idle connections are dropped after this time.
 SILENT_AFTER_S = 1.5
 
 
@@ -30,7 +30,7 @@ def relay() -> Iterator[Relay]:
 
 
 def another_block() -> dict[str, Any]:
-    """Settings with which a block that has ended is followed by another one."""
+    """Settings that replace a block that has ended."""
     provider = LocalProvider(init_blocks=1, min_blocks=1, max_blocks=1)
     return {"strategy": "simple", "block_error_handler": False, "provider": provider}
 
@@ -48,7 +48,7 @@ def start_behind(relay: Relay, start_run: StartRun, far: Path, **options: Any) -
     return run
 
 
-def test_signs_of_life_keep_a_flow_open_that_would_be_dropped_when_idle(
+def test_heartbeats_keep_a_connection_open_that_would_be_dropped_when_idle(
     relay: Relay, start_run: StartRun, far: Path
 ) -> None:
     run = start_behind(relay, start_run, far, heartbeat_period=0.3, heartbeat_threshold=30)
@@ -61,7 +61,7 @@ def test_signs_of_life_keep_a_flow_open_that_would_be_dropped_when_idle(
     assert after["manager"] == before["manager"]
 
 
-def test_a_task_whose_flow_was_dropped_without_a_word_is_done_by_a_retry(
+def test_a_task_on_a_silently_dropped_connection_completes_in_a_retry(
     relay: Relay, start_run: StartRun, far: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_behind(relay, start_run, far, retries=1, heartbeat_period=0.3, heartbeat_threshold=2)
@@ -80,21 +80,21 @@ def test_a_task_whose_flow_was_dropped_without_a_word_is_done_by_a_retry(
     assert run.only(runs.INTERCHANGE).pid == interchange
 
 
-def test_nonsense_when_a_manager_registers_costs_it_a_moment(
+def test_garbage_during_registration_only_delays_a_manager(
     relay: Relay, start_run: StartRun, far: Path, wait_until: WaitUntil
 ) -> None:
-    """Some nonsense ZeroMQ takes for the beginning of something, and waits for the rest, for 18 s."""
+    """ZeroMQ may mistake garbage for the beginning of a message, and wait 18 s for the rest."""
     relay.weather = Weather(garbage=1.0)
     run = start_run(run_dir=far, address="127.0.0.1", launch_cmd=through_relay(relay))
     relay.lead_to(run.executor.engine.endpoints.port)
-    # The first connection only looks whether anybody is there.
+    # The first connection only checks that the port is open.
     wait_until(lambda: relay.nonsense >= 2)
     relay.weather = FAIR
     run.warm_up()
     assert run.executor.connected_blocks() == ["0"]
 
 
-def test_nonsense_after_a_cut_does_not_end_a_manager_in_confusion(
+def test_garbage_after_a_cut_does_not_end_a_manager(
     relay: Relay, start_run: StartRun, far: Path, wait_until: WaitUntil
 ) -> None:
     run = start_behind(relay, start_run, far, retries=3, heartbeat_period=0.3, heartbeat_threshold=30)

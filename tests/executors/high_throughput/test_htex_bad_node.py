@@ -1,4 +1,4 @@
-"""A node that costs workers is quarantined in a run, users are warned, and all tasks run elsewhere."""
+"""A node that loses workers is quarantined in a run, users are warned, and all tasks run elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.system.fixtures import StartRun
     from tests.system.run import Run
 
-#: A manager for which the name of this host is that of its block.
+#: A manager that uses the name of its block as the host name.
 _MANAGER = """
 import platform, sys
 sys.path.append({root!r})
@@ -59,7 +59,7 @@ def run(start_run: StartRun, wait_until: WaitUntil) -> Run:
 
 
 @pytest.mark.parametrize("is_interchange_lost", [False, True], ids=["", "with the loss of the interchange"])
-def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
+def test_a_bad_node_gets_no_more_tasks_and_the_run_completes_elsewhere(
     run: Run,
     marks: Path,
     wait_until: WaitUntil,
@@ -68,12 +68,12 @@ def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
 ) -> None:
     done: set[str] = set()
 
-    def is_told() -> bool:
+    def is_quarantined() -> bool:
         futures = [run.call(run_where_block_0_is_bad, str(marks)) for _ in range(20)]
         done.update(future.result(timeout=60) for future in futures if future.exception(timeout=60) is None)
         return any(warning.category is BadNodeWarning for warning in recwarn.list)
 
-    wait_until(is_told)
+    wait_until(is_quarantined)
     assert "Node node0 is quarantined" in str(
         next(w.message for w in recwarn if w.category is BadNodeWarning)
     )
@@ -85,7 +85,7 @@ def test_it_gets_no_more_tasks_and_the_run_is_done_elsewhere(
     assert tasks.runs(marks) == before
 
 
-def test_loud_news_of_a_node_are_warnings(recwarn: pytest.WarningsRecorder) -> None:
+def test_serious_changes_of_a_node_are_warnings(recwarn: pytest.WarningsRecorder) -> None:
     executor = HighThroughputExecutor(label="htex")
     executor.report_node_change(NodeChange("n1", "Node n1 is set aside.", is_warning=True))
     executor.report_node_change(NodeChange("n1", "Node n1 is tried again.", is_warning=False))

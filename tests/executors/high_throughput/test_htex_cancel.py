@@ -1,4 +1,4 @@
-"""Cancelled tasks end wherever they are; every other task runs, once."""
+"""Cancelled tasks end wherever they are; every other task runs once."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_queued_tasks_never_run(
     assert tasks.runs(marks) == {str(i): 1 for i in range(0, 10, 2)}
 
 
-def test_a_task_queued_behind_a_running_one_in_its_worker_can_be_cancelled(
+def test_a_task_queued_behind_a_running_one_can_be_cancelled(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
     for future in [run.send(tasks.add, i) for i in range(200)]:
-        future.result(timeout=30)  # the worker is now given tasks ahead
+        future.result(timeout=30)  # the worker now gets tasks ahead of need
     running = run.send(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
     behind = [run.send(tasks.mark, str(marks), i) for i in range(10)]
     wait_until((tmp_path / "started").exists)

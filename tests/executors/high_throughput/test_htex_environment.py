@@ -1,4 +1,4 @@
-"""What a task finds on its worker: environment, CPUs, accelerator, modules, and the name of its process."""
+"""The environment of a task on its worker: variables, CPUs, accelerator, modules and process name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def on_each_worker(
     run: runs.Run, tmp_path: Path, wait_until: WaitUntil, count: int, function: Any, *args: Any
 ) -> list[Any]:
-    """Call a function once on each of `count` workers, in the order of their ranks."""
+    """Call a function once on each of `count` workers; return the results in the order of their ranks."""
 
     def call_and_meet(function: Any, args: Any, meeting: str, count: int) -> Any:
         import os
@@ -112,7 +112,7 @@ def test_a_replaced_worker_gets_the_same_place(start_run: StartRun, tmp_path: Pa
     assert run.send(tasks.environment, "ZE_AFFINITY_MASK").result(timeout=30) == {"ZE_AFFINITY_MASK": "a"}
 
 
-def test_what_the_driver_imports_can_be_imported_on_workers(
+def test_workers_can_import_what_the_driver_imports(
     start_run: StartRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "only_here.py").write_text("def answer():\n    return 42\n")
@@ -125,7 +125,7 @@ def test_what_the_driver_imports_can_be_imported_on_workers(
     assert [entry for entry in map(os.path.abspath, sys.path) if entry not in path] == []
 
 
-def test_the_jobs_script_sets_up_workers(start_run: StartRun) -> None:
+def test_the_job_script_sets_up_workers(start_run: StartRun) -> None:
     run = start_run(provider=LocalProvider(worker_init="export COLOUR='light blue'"))
     assert run.send(tasks.environment, "COLOUR").result(timeout=30) == {"COLOUR": "light blue"}
 

@@ -1,4 +1,4 @@
-"""On the managers' unix socket: garbage, messages that are none, wrong registrations, another user."""
+"""The managers' unix socket against garbage, invalid messages, wrong registrations and other users."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, read_settings
 from tests.executors.high_throughput.test_htex_security import registration
+from tests.support.waiting import wait_until
 from tests.system import tasks
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def connect(path: str) -> socket.socket:
     return sock
 
 
-def test_garbage_ends_its_own_connection_only(
+def test_garbage_closes_only_its_own_connection(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run()
@@ -58,14 +59,14 @@ def test_garbage_ends_its_own_connection_only(
                 sock.shutdown(socket.SHUT_WR)
                 assert sock.recv(1) == b"", "it was let go"
             except OSError:
-                pass  # it was thrown out already
+                pass  # the connection was already closed
     assert run.send(tasks.add, 1).result(timeout=30) == 1
     (tmp_path / "release").touch()
     assert future.result(timeout=30) > 0
     assert len(run.executor.connected_managers()) == 1
 
 
-def test_messages_that_are_none_and_those_of_nobody_are_dropped(start_run: StartRun, tmp_path: Path) -> None:
+def test_invalid_messages_and_those_of_unknown_peers_are_dropped(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run()
     run.warm_up()
     forged = protocol.Results([protocol.Result(number, protocol.DONE, b"forged") for number in range(50)])
@@ -98,7 +99,7 @@ def test_messages_that_are_none_and_those_of_nobody_are_dropped(start_run: Start
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_registration_of_another_version_is_refused_and_the_run_goes_on(
+def test_a_registration_of_another_version_is_refused_and_the_run_continues(
     start_run: StartRun,
     tmp_path: Path,
     wait_until: WaitUntil,
@@ -121,18 +122,17 @@ def test_a_registration_of_another_version_is_refused_and_the_run_goes_on(
 
 
 def answer_to(path: str, register: protocol.Register) -> Any:
-    """What a manager hears first that registers so."""
+    """Return the first answer to a registration."""
     with connect(path) as sock:
         stream = MessageStream(sock)
         stream.queue([protocol.encode(register)])
         stream.flush()
         sock.settimeout(30)
-        while not (messages := stream.receive()):
-            pass
+        messages = wait_until(stream.receive)
         return protocol.decode_to_manager(messages[0][0])
 
 
-#: The other user may have no access to this Python, so that it has to be running before the user changes.
+#: The other user may have no access to this Python, so the user changes after its start.
 KNOCK = """
 import os, socket, sys
 os.setgroups([])
@@ -143,7 +143,7 @@ socket.socket(socket.AF_UNIX).connect(sys.argv[1])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to be another user needs root")
-def test_another_user_does_not_get_to_the_socket(start_run: StartRun, tmp_path: Path) -> None:
+def test_another_user_cannot_reach_the_socket(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run()
     run.warm_up()
     other = [sys.executable, "-c", KNOCK, socket_of(tmp_path / "r")]
@@ -152,7 +152,7 @@ def test_another_user_does_not_get_to_the_socket(start_run: StartRun, tmp_path: 
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_more_managers_than_there_are_descriptors_for_are_refused(
+def test_managers_beyond_the_available_descriptors_are_refused(
     start_driver: StartDriver, wait_until: WaitUntil
 ) -> None:
     driver = start_driver(
@@ -164,8 +164,7 @@ def test_more_managers_than_there_are_descriptors_for_are_refused(
         with parsl.load(make_config()):
             assert double(1).result() == 2
             open("begun", "w").close()
-            while not os.path.exists("end"):
-                time.sleep(0.01)
+            wait_for_file("end")
             print(sum(future.result(timeout=60) for future in [double(x) for x in range(100)]))
         """,
         command=["bash", "-c", f'ulimit -n 128; exec {sys.executable} -W ignore "$0"'],
@@ -181,11 +180,10 @@ def test_more_managers_than_there_are_descriptors_for_are_refused(
         try:
             stream.flush()
         except BrokenPipeError:
-            pass  # it was refused before it had said anything
+            pass  # the connection was refused before the registration was sent
         kept[-1].settimeout(30)
         try:
-            while not (messages := stream.receive()):
-                pass
+            messages = wait_until(stream.receive)
             answers.append(protocol.decode_to_manager(messages[0][0]))
         except (EOFError, OSError):
             answers.append(None)

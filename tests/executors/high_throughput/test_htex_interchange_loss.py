@@ -1,4 +1,4 @@
-"""A lost interchange is replaced, and no task is lost or run twice because of that."""
+"""A lost interchange is replaced, and no task is lost or run twice because of the loss."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAYS = pytest.mark.parametrize("way", ["local", "tcp"])
 
 
 def kill_interchange(run: Run, wait_until: WaitUntil) -> None:
-    """Kill it once it has begun to serve, and wait until another is there."""
+    """Kill the interchange once it serves, and wait for its replacement."""
     supervisor = run.executor.engine.supervisor
     wait_until(lambda: supervisor.process.is_ready, what="an interchange that serves")
     before = supervisor.process
@@ -123,7 +123,7 @@ def test_a_task_that_is_cancelled_during_the_replacement_is_ended(
 def test_the_replacement_does_not_wait_for_a_manager_that_is_lost_too(
     start_run: StartRun, tmp_path: Path, marks: Path, wait_until: WaitUntil
 ) -> None:
-    """Its block's job ends with it; what it may have held goes to the next block's."""
+    """The manager's job ends with it; tasks that it may have held go to the next block."""
     run = start_run(max_workers_per_node=1, strategy="simple", heartbeat_threshold=1000, heartbeat_period=30)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")
     queued = [run.call(tasks.mark, str(marks), i) for i in range(10)]
@@ -143,7 +143,7 @@ def test_the_replacement_does_not_wait_for_a_manager_that_is_lost_too(
 def test_arguments_that_were_lost_with_their_manager_are_not_the_tasks_fault(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, retries: int
 ) -> None:
-    """A file in memory is gone with its first reader. The task is offered again, without its arguments."""
+    """The first reader of a file in memory removes it. The task is offered again, without its arguments."""
     provider = LocalProvider(init_blocks=2, max_blocks=2)
     run = start_run(max_workers_per_node=1, retries=retries, provider=provider, heartbeat_threshold=1000)
     wait_until(lambda: len(run.executor.connected_blocks()) == 2)
@@ -228,7 +228,7 @@ def test_after_repeated_losses_all_tasks_fail_and_later_ones_too(
         waiting.result(timeout=30)
     with pytest.raises(BadStateException, match="interchange"):
         run.call(tasks.add, 1).result(timeout=30)
-    if way == "local":  # the others' patience ends with the heartbeat threshold
+    if way == "local":  # managers give up after the heartbeat threshold
         wait_until(lambda: not runs.titled("parsl: HTEX"))
     run.close()
 
@@ -261,7 +261,7 @@ def test_a_replacement_that_does_not_serve_counts_as_a_loss(
 
 @pytest.fixture
 def command(tmp_path: Path) -> Path:
-    """A command for the interchange, which tests move out of the way."""
+    """A command for the interchange that tests can remove."""
     script = tmp_path / "interchange"
     script.write_text(
         f'#!/bin/sh\nexec {sys.executable} -m parsl.executors.high_throughput.interchange.command "$@"\n'

@@ -1,4 +1,4 @@
-"""How managers and the interchange are started, and what users read when that fails."""
+"""The start of managers and the interchange, and the messages to users when it fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartRun
 
-#: As users have it in their configurations.
+#: A template as in users' configurations.
 FLAGS = (
     "{debug} {max_workers_per_node} -a {addresses} -p {prefetch_capacity} -c {cores_per_worker} "
     "-m {mem_per_worker} --poll {poll_period} --port={worker_port} --cert_dir {cert_dir} --logdir={logdir} "
@@ -66,7 +66,7 @@ def test_a_template_may_wrap_the_command(start_run: StartRun) -> None:
 def test_our_programs_are_found_without_an_activated_environment(
     start_run: StartRun, monkeypatch: pytest.MonkeyPatch, launcher: Any
 ) -> None:
-    """As pip has installed it: beside this Python."""
+    """The programs are where pip installs them: next to this Python."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     provider = LocalProvider(launcher=launcher)
     run = start_run(
@@ -83,7 +83,7 @@ def test_a_template_with_an_unknown_field_is_refused(start_run: StartRun) -> Non
 
 
 @pytest.mark.parametrize("strategy", ["none", "simple"])
-def test_a_command_that_exits_immediately_is_not_retried_for_ever(
+def test_a_command_that_exits_immediately_is_not_retried_forever(
     start_run: StartRun, tmp_path: Path, strategy: str
 ) -> None:
     attempts = tmp_path / "attempts"
@@ -143,7 +143,7 @@ def test_a_version_mismatch_is_reported_on_both_sides(
         "sys.exit(process_worker_pool.main())\n"
     )
     run_dir = far if way == "far" else tmp_path / "r"
-    # The block is given back at once; the manager shall have the time to say what it thinks.
+    # The block is scaled in at once; the manager needs the time to report its refusal.
     start = f"{shlex.quote(sys.executable)} {wrapper}"
     command = f"trap '' TERM; {start} --settings {{settings}} --block_id {{block_id}}"
     run = start_run(run_dir=run_dir, launch_cmd=command)

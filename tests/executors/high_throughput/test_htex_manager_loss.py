@@ -41,7 +41,7 @@ def test_tasks_fail_with_the_cause_and_processes_end(
 
 
 @pytest.mark.parametrize("victim", [runs.MANAGER, runs.FORK_SERVER], ids=["manager", "fork server"])
-def test_a_lost_task_is_tried_again_in_the_next_block(
+def test_a_lost_task_is_retried_in_the_next_block(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, victim: str
 ) -> None:
     provider = LocalProvider(init_blocks=1, max_blocks=1, min_blocks=1)
@@ -93,7 +93,7 @@ def test_a_lost_fork_server_fails_the_tasks_of_its_workers(
     wait_until(lambda: not runs.titled(runs.WORKER) and not runs.titled(runs.MANAGER), 60)
 
 
-def test_a_silent_manager_is_given_up_and_cannot_bring_results_twice(
+def test_a_silent_manager_is_given_up_and_cannot_deliver_results_twice(
     start_run: StartRun, far: Path, marks: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(
@@ -123,7 +123,7 @@ def test_a_silent_manager_is_given_up_and_cannot_bring_results_twice(
     assert is_alive(run.only(runs.INTERCHANGE).pid)
 
 
-def test_a_manager_ends_when_nothing_is_heard_of_the_interchange(
+def test_a_manager_exits_when_the_interchange_is_silent(
     start_run: StartRun, far: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(run_dir=far, heartbeat_period=0.2, heartbeat_threshold=1, block_error_handler=False)

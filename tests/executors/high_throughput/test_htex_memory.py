@@ -1,4 +1,4 @@
-"""A worker that uses more memory than it may is ended; its task says so, and others go on."""
+"""A worker above its memory limit is ended; its task fails with the reason, and other tasks continue."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def have_a_child_use_memory(gigabytes: float) -> None:
 
 
 @pytest.mark.parametrize("function", [use_memory, have_a_child_use_memory])
-def test_its_task_fails_with_the_limit_and_the_peak(start_run: StartRun, function: object) -> None:
+def test_a_task_above_its_memory_limit_fails_with_the_peak(start_run: StartRun, function: object) -> None:
     run = start_run(max_workers_per_node=1, mem_per_worker=LIMIT_GB, enforce_mem_per_worker=True)
     before = run.call(tasks.worker_pid).result(timeout=60)
     with pytest.raises(WorkerOverMemory, match=re.escape(f"limit is {LIMIT_GB} GB")) as caught:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def port_of(run: runs.Run) -> int:
-    """The port that the run's interchange listens on."""
+    """The port of the run's interchange."""
     connections = run.only(runs.INTERCHANGE).net_connections(kind="tcp")
     [listening] = [found for found in connections if found.status == "LISTEN"]
     return int(listening.laddr.port)
@@ -103,7 +103,7 @@ def test_garbage_on_the_port_is_ignored(
             try:
                 sock.sendall(noise)
             except OSError:
-                pass  # it was thrown out already
+                pass  # the connection was already closed
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 
 

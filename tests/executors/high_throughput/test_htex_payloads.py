@@ -1,4 +1,4 @@
-"""Arguments and results: large ones, ones that share memory, ones that cannot be pickled."""
+"""Arguments and results that are large, share memory, or cannot be pickled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGE = 50_000_000
 
 
 class Unloadable:
-    """Can be pickled, not unpickled, except where it was made."""
+    """Can be pickled, but not unpickled in another process."""
 
     def __init__(self, home: int) -> None:
         self.home = home
@@ -123,7 +123,7 @@ def test_arrays_arrive_unchanged(run: Run) -> None:
         result = run.call(tasks.echo, array).result(timeout=30)
         assert (result == array).all()
         assert result.dtype == array.dtype
-        result += 1  # what has arrived is the user's own
+        result += 1  # the received buffer belongs to the user
 
     def change(array: Any) -> float:
         array[0] = 7

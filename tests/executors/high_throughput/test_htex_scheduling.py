@@ -1,4 +1,4 @@
-"""Which task runs when: nobody waits behind another while a worker is free; priorities are heeded."""
+"""The order of tasks: no task waits behind another while a worker is free; priorities are respected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def log_line(path: str, line: str) -> None:
         log.write(f"{line}\n")
 
 
-def test_a_long_task_after_short_ones_holds_nobody_up(
+def test_a_long_task_after_short_ones_delays_no_other(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run()
@@ -61,7 +61,7 @@ def test_lower_priorities_run_first(start_run: StartRun, tmp_path: Path, wait_un
     for number, priority in enumerate(order):
         resources = {} if priority is None else {"priority": priority}
         futures.append(run.send(log_line, log, f"{priority}#{number}", **resources))
-    run.executor.connected_managers()  # once this is answered the interchange has them all
+    run.executor.connected_managers()  # the reply proves that the interchange has all of them
     (tmp_path / "release").touch()
     for future in [held, *futures]:
         future.result(timeout=30)
@@ -80,7 +80,7 @@ def test_priorities_reach_the_workers_from_apps(
     futures = [
         run.call(log_line, log, str(n), parsl_resource_specification={"priority": n}) for n in (3, 1, 2)
     ]
-    run.executor.connected_managers()  # once this is answered the interchange has them all
+    run.executor.connected_managers()  # the reply proves that the interchange has all of them
     (tmp_path / "release").touch()
     for future in [held, *futures]:
         future.result(timeout=30)
@@ -96,7 +96,7 @@ def test_work_is_spread_over_the_managers(start_run: StartRun, tmp_path: Path, w
     assert len({future.result(timeout=30) for future in held}) == 3
 
 
-def test_the_user_can_have_tasks_fetched_ahead(
+def test_tasks_are_fetched_ahead_on_request(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=2, prefetch_capacity=5)

@@ -1,4 +1,4 @@
-"""What docs/security.md says of keys and of who has them."""
+"""The statements of docs/security.md about keys and their holders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def impostor(run: runs.Run, certificates: Path, name: str) -> Iterator[Any]:
-    """A connection of somebody who has the clients' key, under a name of his choice."""
+    """A connection of an attacker with the clients' key, under a chosen name."""
     zmq = pytest.importorskip("zmq")
     from parsl.curvezmq import load_client_keys
 
@@ -45,7 +45,7 @@ def impostor(run: runs.Run, certificates: Path, name: str) -> Iterator[Any]:
 
 
 def registration(name: str) -> protocol.Register:
-    """A manager that wants no tasks."""
+    """The registration of a manager without room for tasks."""
     import sys
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -70,10 +70,10 @@ def test_secret_keys_are_in_their_files_and_nowhere_else(start_run: StartRun, fa
 
 
 @pytest.mark.parametrize("allowed", ["0", "0o002"])
-def test_others_can_write_to_nothing_of_a_run_whatever_the_umask_allows(
+def test_other_users_cannot_write_to_a_run_whatever_the_umask_allows(
     start_driver: StartDriver, wait_until: WaitUntil, allowed: str
 ) -> None:
-    """With umask 0 anybody, with 2 the user's group; sites have groups that many share."""
+    """Umask 0 allows all users, umask 2 the user's group, which many users share at some sites."""
     driver = start_driver(
         f"""
         os.umask({allowed})
@@ -96,8 +96,7 @@ def test_others_can_write_to_nothing_of_a_run_whatever_the_umask_allows(
             shell().result()
             fail().exception()
             open("begun", "w").close()
-            while not os.path.exists("end"):
-                time.sleep(0.01)
+            wait_for_file("end")
         """
     )
     wait_until((driver.directory / "begun").exists, what="a run")
@@ -109,12 +108,12 @@ def test_others_can_write_to_nothing_of_a_run_whatever_the_umask_allows(
     names = {path.name for path in found}
     assert {"r", "000", "parsl.log", "failures.jsonl", "usage.jsonl", "tasks.pkl", "task_logs"} <= names
     assert {"htex", "logs", "manager.log", "worker_0.log"} <= names
-    # What the command itself has written is as the user says, where nobody can put a link in its place.
+    # The command's own output follows the user's umask, in a directory where no other user can plant a link.
     assert writable <= {"task_0000_shell.stdout", "task_0000_shell.stderr"}
 
 
 def reachable(root: Path) -> list[Path]:
-    """A directory and what is in it, but for directories that others cannot enter."""
+    """A directory and its contents, without directories that other users cannot enter."""
     found = [root]
     if root.is_dir() and root.stat().st_mode & 0o011:
         for path in root.iterdir():
@@ -123,7 +122,7 @@ def reachable(root: Path) -> list[Path]:
 
 
 def seen(process: psutil.Process, name: str) -> bytes:
-    """What others see of a process; nothing if it has ended."""
+    """The bytes of a file in /proc of a process; empty if the process has ended."""
     try:
         return Path(f"/proc/{process.pid}/{name}").read_bytes()
     except OSError:
@@ -134,7 +133,7 @@ def divide(a: int, b: int) -> float:
     return a / b
 
 
-def test_who_has_the_key_cannot_bring_results_of_tasks_that_he_was_not_given(
+def test_a_peer_with_the_key_cannot_deliver_results_of_tasks_it_does_not_hold(
     start_run: StartRun, far: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(run_dir=far, max_workers_per_node=1)
@@ -147,7 +146,7 @@ def test_who_has_the_key_cannot_bring_results_of_tasks_that_he_was_not_given(
         wait_until(lambda: len(run.executor.connected_managers()) == 2)
         sock.send(protocol.encode(protocol.Results(forged)))
         wait_until(lambda: sock.poll(0))  # welcome
-        # What came before the answer to this was taken in.
+        # The interchange handles messages in order: after this answer, it has handled the earlier ones.
         sock.send(protocol.encode(protocol.Draining()))
         answers: list[Any] = []
         while not any(isinstance(answer, protocol.Draining) for answer in answers):
@@ -157,7 +156,7 @@ def test_who_has_the_key_cannot_bring_results_of_tasks_that_he_was_not_given(
     assert future.result(timeout=60) == int(started.read_text())
 
 
-def test_another_user_is_turned_away_from_the_unix_socket(
+def test_another_user_is_refused_at_the_unix_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     listening = listen_unix(tmp_path)

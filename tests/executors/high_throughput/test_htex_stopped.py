@@ -1,4 +1,4 @@
-"""Processes that are stopped for longer than the heartbeat threshold, and then go on."""
+"""Processes that are stopped for longer than the heartbeat threshold, and then continue."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def note_and_rest(directory: str, number: int) -> int:
 
 
 def logged(directory: Path, file: str, text: str) -> bool:
-    """Whether a log below a directory says something."""
+    """Whether a log below a directory contains a text."""
     return any(text in path.read_text() for path in directory.rglob(file))
 
 
@@ -48,7 +48,7 @@ def logged(directory: Path, file: str, text: str) -> bool:
     [runs.MANAGER, runs.FORK_SERVER, runs.WORKER, runs.INTERCHANGE],
     ids=["manager", "fork server", "worker", "interchange"],
 )
-def test_whatever_was_stopped_no_task_is_lost_and_no_result_comes_twice(
+def test_no_task_is_lost_and_no_result_comes_twice_after_any_process_was_stopped(
     start_run: StartRun, tmp_path: Path, far: Path, marks: Path, wait_until: WaitUntil, victim: str, way: str
 ) -> None:
     run = start_run(
@@ -77,11 +77,11 @@ def test_whatever_was_stopped_no_task_is_lost_and_no_result_comes_twice(
         runs.INTERCHANGE: lambda: logged(
             run_dir, "manager.log", "nothing was heard from the interchange for"
         ),
-        # These the others do without; what is left takes longer than the threshold.
+        # Other processes continue without these; the remaining tasks take longer than the threshold.
         runs.WORKER: lambda: len(ended) >= TASKS - 1,
         runs.FORK_SERVER: lambda: len(ended) == TASKS or not is_alive(stopped.pid),
     }
-    wait_until(has_passed[victim], what="others to go on without it")
+    wait_until(has_passed[victim], what="the others to continue without the process")
     if is_alive(stopped.pid):  # a manager whose fork server does not answer may have ended with it
         stopped.resume()
     assert [future.result(timeout=60) for future in futures] == list(range(TASKS))
@@ -97,7 +97,7 @@ def test_whatever_was_stopped_no_task_is_lost_and_no_result_comes_twice(
 
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
-def test_a_driver_that_was_stopped_has_every_result_once(
+def test_a_stopped_driver_gets_every_result_once(
     start_driver: StartDriver, wait_until: WaitUntil, way: str
 ) -> None:
     driver = start_driver(

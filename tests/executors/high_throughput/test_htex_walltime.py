@@ -1,4 +1,4 @@
-"""A task over its walltime is ended with all its processes, whatever it does; nobody else notices."""
+"""A task that exceeds its walltime is ended with all its processes, and no other task is affected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pids_in(path: Path) -> list[int]:
     return [int(pid) for pid in path.read_text().split()]
 
 
-def test_a_task_that_is_deaf_is_ended_with_its_family(start_run: StartRun, tmp_path: Path) -> None:
+def test_a_task_that_ignores_sigterm_is_ended_with_its_family(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run(max_workers_per_node=1)
     run.warm_up()
     begin_s = time.monotonic()
@@ -45,7 +45,7 @@ def test_a_task_that_is_deaf_is_ended_with_its_family(start_run: StartRun, tmp_p
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_orphans_in_sessions_of_their_own_are_ended_too(start_run: StartRun, tmp_path: Path) -> None:
+def test_orphans_in_separate_sessions_are_ended_too(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run(max_workers_per_node=1)
     pids = tmp_path / "pids"
 
@@ -84,7 +84,7 @@ def test_a_task_that_catches_everything_is_ended(start_run: StartRun) -> None:
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_timeouts_are_tried_again(start_run: StartRun, marks: Path) -> None:
+def test_timed_out_tasks_are_retried(start_run: StartRun, marks: Path) -> None:
     run = start_run(retries=1)
 
     def slow_once(marks: str) -> str:
@@ -118,7 +118,7 @@ def test_a_walltime_that_is_never_reached_changes_nothing(start_run: StartRun) -
 
 
 @pytest.mark.parametrize("answer", ["raises", "returns", "returns much"])
-def test_what_a_task_makes_of_its_end_does_not_count(start_run: StartRun, answer: str) -> None:
+def test_a_tasks_reaction_to_its_end_does_not_count(start_run: StartRun, answer: str) -> None:
     run = start_run(max_workers_per_node=1)
 
     def answers_sigterm(answer: str) -> object:

@@ -1,4 +1,4 @@
-"""A task that takes its worker along fails with the cause; the place is filled again at once."""
+"""A task that ends its worker fails with the cause; the worker is replaced at once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     ],
     ids=["SIGKILL", "SIGSEGV", "os._exit", "sys.exit", "sys.exit()", "sys.exit(text)"],
 )
-def test_the_failure_says_what_ended_the_worker_and_where(
+def test_a_failure_names_the_cause_of_a_workers_death_and_the_host(
     start_run: StartRun, function: Any, args: Any, words: str, code: int | None, number: int | None
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -51,7 +51,7 @@ def test_the_failure_says_what_ended_the_worker_and_where(
     assert run.call(tasks.add, 1, 2).result(timeout=30) == 3
 
 
-def test_a_killed_worker_is_replaced_under_its_rank(
+def test_a_killed_worker_is_replaced_with_the_same_rank(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -77,7 +77,7 @@ def test_an_idle_worker_that_is_killed_hurts_no_task(start_run: StartRun, wait_u
     wait_until(lambda: len(run.workers()) == 2)
 
 
-def test_what_a_lost_worker_has_started_ends_with_it(
+def test_processes_of_a_lost_worker_end_with_it(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=1)
@@ -91,7 +91,7 @@ def test_what_a_lost_worker_has_started_ends_with_it(
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
-def test_a_lost_task_is_tried_again(start_run: StartRun, tmp_path: Path) -> None:
+def test_a_lost_task_is_retried(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run(retries=1)
 
     def die_once(flag: str) -> str:
@@ -105,7 +105,7 @@ def test_a_lost_task_is_tried_again(start_run: StartRun, tmp_path: Path) -> None
     assert run.call(die_once, f"{tmp_path}/flag").result(timeout=30) == "the second time"
 
 
-def test_the_death_of_one_task_does_not_touch_those_behind_it(start_run: StartRun, marks: Path) -> None:
+def test_the_death_of_one_task_does_not_affect_later_ones(start_run: StartRun, marks: Path) -> None:
     run = start_run()
     run.warm_up()
     calls = [(tasks.leave_at_once, 1) if i % 100 == 50 else (tasks.mark, str(marks), i) for i in range(600)]
@@ -124,8 +124,8 @@ def test_each_task_runs_once_though_workers_are_killed_at_random(
     run.warm_up()
     chance = random.Random(1)
     futures = [run.send(tasks.mark, str(marks), i) for i in range(4000)]
-    # No more than three: the node may be far ahead, and more of the new workers that are killed before
-    # they have a task to run would look like a node on which none can be started.
+    # No more than three: new workers that are killed before they have a task to run count as failed at
+    # startup, and too many of them look like a node that cannot start workers.
     for share in range(1, 4):
         wait_until(lambda share=share: sum(future.done() for future in futures) >= share * 1000)  # type: ignore[misc]
         try:
@@ -145,7 +145,7 @@ def mark_and_die(directory: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_task_that_kills_every_worker_is_not_tried_for_ever(start_run: StartRun, marks: Path) -> None:
+def test_a_task_that_kills_every_worker_is_not_retried_forever(start_run: StartRun, marks: Path) -> None:
     run = start_run(retries=1000)
     with pytest.raises(DataFlowException, match="3 workers have ended under it") as failed:
         run.call(mark_and_die, str(marks)).result(timeout=60)
@@ -154,7 +154,7 @@ def test_a_task_that_kills_every_worker_is_not_tried_for_ever(start_run: StartRu
     assert run.call(tasks.add, 1, 2).result(timeout=60) == 3
 
 
-def test_a_crash_says_in_which_line_of_python_it_was(start_run: StartRun) -> None:
+def test_a_crash_report_names_the_line_of_python(start_run: StartRun) -> None:
     run = start_run(max_workers_per_node=1)
     error = run.call(tasks.crash).exception(timeout=60)
     assert "in crash" in str(error)
@@ -163,13 +163,13 @@ def test_a_crash_says_in_which_line_of_python_it_was(start_run: StartRun) -> Non
     assert "in crash" in (facts.stderr_tail or "")
 
 
-def test_what_the_node_has_written_to_stderr_is_shown(start_run: StartRun) -> None:
+def test_stderr_of_the_node_is_shown(start_run: StartRun) -> None:
     run = start_run(max_workers_per_node=1)
     error = run.call(tasks.leave, "a last word").exception(timeout=60)
     assert "a last word" in str(error)
 
 
-def test_an_exception_of_a_tasks_own_carries_where_it_was_raised(start_run: StartRun) -> None:
+def test_a_tasks_exception_names_where_it_was_raised(start_run: StartRun) -> None:
     run = start_run(max_workers_per_node=1)
     facts = facts_of(run.call(divide, 1, 0).exception(timeout=60))
     assert (facts.app, facts.attempt, facts.executor) == ("divide", 1, "htex")

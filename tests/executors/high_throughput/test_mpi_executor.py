@@ -30,7 +30,7 @@ NODES = ["x1.hsn", "x2.hsn", "x3.hsn", "x4.hsn"]
 
 @pytest.fixture
 def start_mpi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartMpiRun]:
-    """Start an MpiRun with these options, with the stand-in for PALS on its PATH."""
+    """Start an MpiRun with options, and with the stand-in for PALS on its PATH."""
     for variable in ("PBS_NODEFILE", "SLURM_JOB_NODELIST", "SLURM_NODELIST"):
         monkeypatch.delenv(variable, raising=False)
     install_pals_mpiexec(tmp_path / "bin")
@@ -54,7 +54,9 @@ def variables(*names: str) -> list[str | None]:
 def test_the_environment_of_a_task_names_its_nodes_while_it_runs(start_mpi: StartMpiRun) -> None:
     run = start_mpi(max_workers_per_block=1)
     names = ("PARSL_MPI_PREFIX", "PARSL_MPI_NODELIST", "PARSL_NUM_RANKS", "PARSL_LAUNCHER_OPTIONS")
-    first = run.call(variables, *names, nodes=2, asking={"ranks_per_node": 3, "launcher_options": "-d 8"})
+    first = run.call(
+        variables, *names, nodes=2, specification={"ranks_per_node": 3, "launcher_options": "-d 8"}
+    )
     assert first.result(timeout=60) == [
         "mpiexec -n 6 -ppn 3 -hosts x1.hsn,x2.hsn -d 8", "x1.hsn,x2.hsn", "6", "-d 8",
     ]  # fmt: skip
@@ -65,7 +67,7 @@ def test_the_environment_of_a_task_names_its_nodes_while_it_runs(start_mpi: Star
 def test_the_program_runs_on_the_nodes_of_its_task(start_mpi: StartMpiRun, tmp_path: Path) -> None:
     run = start_mpi()
     command = "$PARSL_MPI_PREFIX sh -c 'echo $PALS_RANKID $PALS_NODEID'"
-    future = run.shell(command, nodes=2, asking={"num_ranks": 4}, stdout=f"{tmp_path}/out")
+    future = run.shell(command, nodes=2, specification={"num_ranks": 4}, stdout=f"{tmp_path}/out")
     assert future.result(timeout=60) == 0
     assert sorted((tmp_path / "out").read_text().splitlines()) == ["0 0", "1 0", "2 1", "3 1"]
 
@@ -75,7 +77,7 @@ def test_a_task_too_large_for_any_block_is_an_error_of_the_call(start_mpi: Start
     with pytest.raises(InvalidResourceSpecification, match="2 nodes, but a block has 1 node:"):
         run.call(variables, nodes=2)
     with pytest.raises(InvalidResourceSpecification, match="cannot be divided"):
-        run.call(variables, asking={"ranks_per_node": 2, "num_ranks": 3, "num_nodes": None})
+        run.call(variables, specification={"ranks_per_node": 2, "num_ranks": 3, "num_nodes": None})
     assert run.call(variables, "PARSL_NUM_NODES").result(timeout=60) == ["1"]
 
 
@@ -114,7 +116,7 @@ def test_a_task_for_the_whole_block_runs_although_small_ones_keep_arriving(start
         future.result(timeout=60)
 
 
-def test_a_long_list_of_nodes_is_in_a_file_as_long_as_the_task_runs(
+def test_a_long_node_list_is_in_a_file_while_the_task_runs(
     start_mpi: StartMpiRun, wait_until: WaitUntil
 ) -> None:
     names = [f"x{number}c0s0b0n0.hsn.cm.aurora.alcf.anl.gov" for number in range(2000)]
@@ -140,7 +142,7 @@ def leave_behind(pids: str) -> None:
     tasks.write_whole(pids, f"{int(found.stdout)} {deaf.pid}")
 
 
-def test_no_process_of_a_task_is_left_when_its_result_arrives(start_mpi: StartMpiRun, tmp_path: Path) -> None:
+def test_no_process_of_a_task_remains_when_its_result_arrives(start_mpi: StartMpiRun, tmp_path: Path) -> None:
     run = start_mpi(max_workers_per_block=1)
     worker = run.call(tasks.worker_pid).result(timeout=60)
     run.call(leave_behind, f"{tmp_path}/pids").result(timeout=60)
@@ -201,7 +203,7 @@ def test_nodes_run_one_task_at_a_time_and_are_released_whatever_happens_to_tasks
 
 
 def check_random_tasks(run: MpiRun, count: int, seed: int) -> None:
-    """Run tasks of 1, 2 and 4 nodes, a fifth of which end badly; nodes have one at a time and come back."""
+    """Run tasks of 1, 2 and 4 nodes, a fifth of which fail; each node runs one task at a time."""
     chance = random.Random(seed)
     kinds = chance.choices(list(OUTCOMES), weights=[80, 6, 4, 6, 4], k=count)
     futures = []

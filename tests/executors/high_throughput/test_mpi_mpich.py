@@ -1,4 +1,4 @@
-"""A real MPI program under MPICH's mpiexec: on two names of this host, and over several hosts."""
+"""A real MPI program under MPICH's mpiexec: on two names of this host, and on several hosts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MpiRun]:
 
 
 def ranks_running(mark: str) -> int:
-    """How many ranks there are of the program that was given `mark` as its time to sleep."""
+    """The number of ranks of the program with `mark` as its sleeping time."""
     command = ["-S", str(PROGRAM), mark]
     return sum(
         process.info["cmdline"][1:4] == command and process.info["status"] != psutil.STATUS_ZOMBIE
@@ -50,9 +50,9 @@ def ranks_running(mark: str) -> int:
     )
 
 
-def test_ranks_on_two_nodes_talk_to_each_other(run: MpiRun, tmp_path: Path) -> None:
-    asking = {"ranks_per_node": 2}
-    futures = [run.shell(HELLO, 2, asking=asking, stdout=f"{tmp_path}/{n}") for n in range(2)]
+def test_ranks_on_two_nodes_communicate(run: MpiRun, tmp_path: Path) -> None:
+    specification = {"ranks_per_node": 2}
+    futures = [run.shell(HELLO, 2, specification=specification, stdout=f"{tmp_path}/{n}") for n in range(2)]
     futures += [run.shell(HELLO, stdout=f"{tmp_path}/{n}") for n in range(2, 4)]
     assert [future.result(timeout=60) for future in futures] == [0, 0, 0, 0]
     said = [sorted((tmp_path / str(n)).read_text().splitlines()) for n in range(4)]
@@ -67,7 +67,7 @@ def test_a_rank_that_fails_fails_the_task(run: MpiRun) -> None:
     assert caught.value.exitcode == 3
 
 
-def test_nothing_is_left_of_a_program_over_its_walltime_or_cancelled(
+def test_nothing_remains_of_a_program_that_timed_out_or_was_cancelled(
     run: MpiRun, wait_until: WaitUntil
 ) -> None:
     with pytest.raises(AppTimeout):

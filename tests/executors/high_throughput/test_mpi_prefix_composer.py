@@ -1,4 +1,4 @@
-"""The texts of PARSL_MPI_PREFIX and its kin, letter by letter: users' scripts and sites depend on them."""
+"""The exact texts of PARSL_MPI_PREFIX and related variables: users' scripts and sites depend on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SRUN = "srun --ntasks 24 --ntasks-per-node 12 --nodelist NODE001,NODE002 --nodes
 APRUN = "aprun -n 24 -N 12 -node-list NODE001,NODE002 "
 
 
-def test_each_launcher_is_told_ranks_and_nodes_in_its_own_words() -> None:
+def test_each_launcher_gets_ranks_and_nodes_in_its_own_syntax() -> None:
     assert compose_mpiexec_launch_cmd(SPECIFICATION, NODES) == ("PARSL_MPIEXEC_PREFIX", MPIEXEC)
     assert compose_srun_launch_cmd(SPECIFICATION, NODES) == ("PARSL_SRUN_PREFIX", SRUN)
     assert compose_aprun_launch_cmd(SPECIFICATION, NODES) == ("PARSL_APRUN_PREFIX", APRUN)

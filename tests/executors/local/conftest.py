@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Let the system refuse to start threads, as it does beyond `ulimit -u`."""
+    """Let the system refuse to start threads, as above `ulimit -u`."""
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -1,4 +1,4 @@
-"""App caching, and runs that go on from the checkpoints of earlier ones."""
+"""App caching, and runs that continue from the checkpoints of earlier ones."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Plug-ins of a user's own: a memoizer, a staging provider, a dependency resolver, a retry handler."""
+"""A user's plug-ins: a memoizer, a staging provider, a dependency resolver, a retry handler."""
 
 import concurrent.futures
 import os
@@ -16,7 +16,7 @@ KIND = sys.argv[1]
 
 
 class InMemory(Memoizer):
-    """Remembers results in a dictionary of its own."""
+    """Keeps results in a dictionary."""
 
     def start(self, *, run_dir, config_run_dir):
         self.results = {}
@@ -43,7 +43,7 @@ class InMemory(Memoizer):
 
 
 class Shelf(Staging):
-    """Files named shelf://..., which are in a directory of this machine."""
+    """Files named shelf://..., kept in a directory of this machine."""
 
     def can_stage_in(self, file):
         return file.scheme == "shelf"
@@ -82,7 +82,7 @@ def unwrap(value):
 
 
 def correct_the_call(error, task_record):
-    """Try again with other arguments what has failed for its arguments."""
+    """Retry with corrected arguments."""
     if isinstance(error, ZeroDivisionError) and task_record["func_name"] == "divide":
         task_record["kwargs"]["by"] = 1
         return 0.5

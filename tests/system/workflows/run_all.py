@@ -1,4 +1,4 @@
-"""Run every script in this directory, as it is, with one kernel; those that load their own come last.
+"""Run every script in this directory, unchanged, with one kernel; those that load their own come last.
 
 usage: run_all.py threads|htex
 """

@@ -1,4 +1,4 @@
-"""The executors that the scripts are run with."""
+"""The executors for the scripts."""
 
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Errors of apps, of what depends on them, and of programs."""
+"""Errors of apps, of their dependents, and of programs."""
 
 import os
 

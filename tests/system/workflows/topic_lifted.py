@@ -1,4 +1,4 @@
-"""Operators on futures: items and attributes of results that are not there yet."""
+"""Operators on futures: items and attributes of future results."""
 
 from collections import namedtuple
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A workflow made of a library's apps."""
+"""A workflow that uses a library's apps."""
 
 import os
 

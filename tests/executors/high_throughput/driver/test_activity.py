@@ -1,4 +1,4 @@
-"""What the driver knows about managers without a request."""
+"""The driver's knowledge of managers, without a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that the driver sends to the interchange, to be run should the driver be killed."""
+"""The commands that the driver sends to the interchange, which runs them if the driver is killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Interchange:
-    """Receives the commands, as the real one does."""
+    """Receives commands like the real interchange."""
 
     def __init__(self) -> None:
         self.runner = CleanupRunner()

@@ -33,7 +33,7 @@ class Engine:
         self.stream = MessageStream(theirs)
         self.losses: list[ThreadLost | None] = []
         self.is_lost = threading.Event()
-        #: With this, the loss of the interchange is handled as the executor does that.
+        #: Handles the loss of the interchange like the executor.
         self.reason: Exception | None = None
         self.late: list[HTEXFuture] = []
         self.tasks = TaskTable()

@@ -23,7 +23,7 @@ def port_of(sock: socket.socket) -> int:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A directory with a path that is short enough for a unix socket, whatever those of tests are."""
+    """A directory with a path that is short enough for a unix socket."""
     directory = Path(tempfile.mkdtemp(dir="/tmp"))
     yield directory
     shutil.rmtree(directory)

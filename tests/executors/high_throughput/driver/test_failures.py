@@ -1,4 +1,4 @@
-"""The exceptions for tasks that did not end by themselves: their texts, their facts, and who is at fault."""
+"""The exceptions for tasks that were ended from outside: their texts, their facts, and the cause."""
 
 from __future__ import annotations
 

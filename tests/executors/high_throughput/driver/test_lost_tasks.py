@@ -1,4 +1,4 @@
-"""Tasks that were lost with their manager fail once it is known how their job ended, and soon in any case."""
+"""Tasks lost with their manager fail once the end of their job is known, or after a short time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def failure(block: str = "0", *, is_job_end: bool = False) -> Failure:
 
 
 class Failures:
-    """When and how the tasks of a table failed."""
+    """Records when and how the tasks of a table failed."""
 
     def __init__(self) -> None:
         self.tasks = TaskTable()
@@ -81,7 +81,7 @@ def lost(blocks: Blocks, failures: Failures) -> LostTasks:
 def test_a_failure_that_no_job_explains_is_not_deferred(
     lost: LostTasks, blocks: Blocks, failures: Failures
 ) -> None:
-    lost.fail([(1, encode(failure()))])  # of a manager that was started by hand
+    lost.fail([(1, encode(failure()))])  # the manager was started by hand
     assert set(failures.errors) == {1}
     blocks.jobs["0"] = job(JobState.RUNNING, False)
     lost.fail([(2, encode(Failure(MANAGER_LOST, "its result was lost", block="0")))])

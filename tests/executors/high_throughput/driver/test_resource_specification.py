@@ -19,7 +19,7 @@ from parsl.providers import PBSProProvider
 
 
 class Index:
-    """A whole number of some other library."""
+    """An integer of another library."""
 
     def __index__(self) -> int:
         return 2

@@ -1,4 +1,4 @@
-"""The table of tasks: what is sent, what is sent again, and how tasks end."""
+"""The table of tasks: which tasks are sent and resent, and how tasks end."""
 
 from __future__ import annotations
 

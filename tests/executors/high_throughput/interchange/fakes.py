@@ -16,7 +16,7 @@ from parsl.executors.high_throughput.wire.protocol import Register, decode_to_dr
 
 
 class FakeLink(Link):
-    """Keeps what is sent to a manager."""
+    """Records the messages to a manager."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class FakeLink(Link):
 
 
 class FakeDriver:
-    """The driver's end of the interchange's connection to it."""
+    """The driver's end of its connection to the interchange."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -40,7 +40,7 @@ class FakeDriver:
         self.link = DriverLink(MessageStream(theirs), self._epoll)
 
     def messages(self, now_s: float = 0.0) -> list[Any]:
-        """Return what the interchange has sent since the last call."""
+        """Return the interchange's messages since the last call."""
         self.link.flush(now_s)
         return self.received()
 
@@ -57,7 +57,7 @@ def register(
     host: str = "host",
     **options: Any,
 ) -> Register:
-    """Make a registration."""
+    """Return a registration."""
     return Register(1, name, "v", "3", host, block, 1, workers, workers + prefetch, list(held), **options)
 
 

@@ -1,4 +1,4 @@
-"""Managers get tasks, and acknowledgements, only after what concerns them has reached the driver."""
+"""Managers get tasks and acknowledgements only after the related messages have reached the driver."""
 
 from __future__ import annotations
 

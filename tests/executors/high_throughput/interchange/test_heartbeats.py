@@ -1,4 +1,4 @@
-"""Every manager gets a heartbeat in its turn; a connection that is reported to be closed is probed first."""
+"""Every manager gets a heartbeat in its turn; a connection reported as closed is probed first."""
 
 from __future__ import annotations
 

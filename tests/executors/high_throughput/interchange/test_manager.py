@@ -1,4 +1,4 @@
-"""The interchange admits managers of its driver's version only, and only as many as it can connect to."""
+"""The interchange admits only managers of its driver's version, and only as many as it can connect to."""
 
 from __future__ import annotations
 

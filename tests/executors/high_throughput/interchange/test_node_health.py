@@ -36,7 +36,7 @@ from tests.executors.high_throughput.interchange.fakes import FakeDriver, join, 
 
 
 class Cluster:
-    """Nodes whose tasks succeed, or are lost with their workers."""
+    """Nodes whose tasks succeed or are lost with their workers."""
 
     def __init__(self, *hosts: str) -> None:
         self.nodes = NodeStandings()
@@ -61,7 +61,7 @@ class Cluster:
         return self.nodes.review(self.now_s, self.hosts)
 
     def spoil(self, host: str, others: str) -> Change:
-        """Have a node quarantined."""
+        """Lose workers until a node is quarantined."""
         self.lose(host)
         self.succeed(others, 1000)
         change = self.lose(host, MIN_LOSSES - 1)
@@ -112,7 +112,7 @@ def test_losses_on_all_nodes_count_against_none(cluster: Cluster) -> None:
 
 
 def test_earlier_successes_do_not_count(cluster: Cluster) -> None:
-    """A workflow may come to a stage whose tasks crash."""
+    """A workflow may reach a stage whose tasks crash."""
     cluster.succeed("good", 10_000)
     cluster.succeed("bad", 10_000)
     assert cluster.lose("bad", 100) is None
@@ -123,7 +123,7 @@ def test_losses_elsewhere_raise_the_bar(cluster: Cluster) -> None:
     for _ in range(50):
         cluster.succeed("good")
         cluster.lose("good")
-    assert cluster.lose("bad", 10) is None  # as likely as not, each time
+    assert cluster.lose("bad", 10) is None  # with equal probability each time
     assert cluster.lose("bad", 20) is not None
 
 

@@ -125,7 +125,7 @@ def test_a_dropped_task_never_starts() -> None:
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("managers", [1, 3])
 def test_a_task_for_the_whole_block_starts_after_limited_small_ones(seed: int, managers: int) -> None:
-    """Small tasks never stop coming, and end in any order: the bound is that of the rules."""
+    """Small tasks keep arriving and end in any order: the bound is that of the scheduling rules."""
     chance = random.Random(seed)
     names = [b"%d" % number for number in range(managers)]
     running: dict[bytes, list[int]] = {name: [1] * 4 for name in names}

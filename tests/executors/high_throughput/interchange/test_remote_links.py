@@ -1,4 +1,4 @@
-"""A closed connection leads to its manager, in whatever order messages and closings are reported."""
+"""A closed connection is matched with its manager, whatever the order of messages and closings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_reused_descriptor_reveals_that_the_earlier_connection_has_closed() ->
     peers = Peers()
     peers.learn(b"a", 7)
     assert peers.learn(b"b", 7) == b"a"
-    assert peers.closed(7) == b"b"  # reported late: the connection is probed, replies, and is learned again
+    assert peers.closed(7) == b"b"  # late: the manager replies to a probe
     assert peers.learn(b"b", 7) is None
 
 

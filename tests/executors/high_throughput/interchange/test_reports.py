@@ -1,4 +1,4 @@
-"""Queries of the driver are answered at once, after managers have replied, or when the managers are known."""
+"""The driver's queries are answered at once, after the managers' replies, or once the managers are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.executors.high_throughput.interchange.fakes import FakeDriver, join, 
 
 
 class Conversation:
-    """Reports, with the driver that gets them."""
+    """Reports, and the driver that receives them."""
 
     def __init__(self, restoration: Restoration | None = None) -> None:
         self.state = InterchangeState(WorkerMatching(RandomManagerSelector()), restoration)

@@ -125,7 +125,7 @@ class _ManagerModel:
         return task_id
 
     def reconnect(self) -> None:
-        while self.to_manager:  # what had been written before the end can still be read
+        while self.to_manager:  # data written before the end can still be read
             self.take(self.to_manager.popleft())
         ids = [result.id for message in self.unacknowledged for result in message.results]
         acknowledged = self.unacknowledged[0].serial - 1 if self.unacknowledged else self.serial

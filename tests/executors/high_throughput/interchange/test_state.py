@@ -238,7 +238,7 @@ class TestManagers:
         record = state_with(register("a")).managers[b"a"]
         assert not record.is_awaited(0)
         first = record.request_recount()
-        assert not record.is_awaited(0)  # the answer to a probe, from before the question
+        assert not record.is_awaited(0)  # an answer sent before the probe
         assert record.is_awaited(first)
         second = record.request_recount()
         assert not record.is_awaited(first)
@@ -253,7 +253,7 @@ class TestManagers:
 
 
 class Life(RuleBasedStateMachine):
-    """Tasks, managers and failures in any order."""
+    """Tasks, managers and failures in random order."""
 
     managers = Bundle("managers")
 
@@ -356,7 +356,7 @@ class Life(RuleBasedStateMachine):
         assert {name: record.held for name, record in self.state.managers.items()} == self.held
 
     def teardown(self) -> None:
-        """In the end all waiting tasks fit into one manager, and go there at once."""
+        """At the end, one manager has room for all waiting tasks and gets them at once."""
         for name in list(self.state.managers):
             self.state.managers[name].heard(2.0)
             self.state.recounted(self.state.managers[name], self.held[name])

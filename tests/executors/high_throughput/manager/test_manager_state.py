@@ -1,4 +1,4 @@
-"""A manager's decisions: no task is lost, given twice, or left waiting while a worker is idle."""
+"""A manager's decisions: no task is lost, assigned twice, or left waiting while a worker is idle."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ids(given: list[tuple[Worker, Task]]) -> list[tuple[int, int]]:
 
 
 def make_tasks_short(state: ManagerState) -> None:
-    """Let it learn from a short task."""
+    """Let the manager observe a short task."""
     state.add([task(0)])
     ((worker, _),) = state.assign(0.0)
     state.finish(worker, result(0, SHORT_S), 0.0)
@@ -221,7 +221,7 @@ class Node(RuleBasedStateMachine):
         self.numbers = iter(range(1, 10**9))
         self.now = 0.0
         self.alive: set[int] = set()
-        #: What each worker has not read yet, and what it is running.
+        #: The unread tasks and the running task of each worker.
         self.unread: list[deque[int]] = [deque() for _ in range(workers)]
         self.running: list[int | None] = [None] * workers
 

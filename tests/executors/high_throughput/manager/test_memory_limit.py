@@ -1,4 +1,4 @@
-"""Which workers are ended because of the memory that they use, and the error of their tasks."""
+"""Workers that are ended because of their memory use, and the errors of their tasks."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ _HOLD = "data = bytearray({size}); print('there', flush=True); import time; time
 
 @contextmanager
 def tree(program: str) -> Iterator[int]:
-    """A process in a session of its own that has printed something: its pid."""
+    """Start a process in its own session, wait for its first output, and yield its pid."""
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
     )

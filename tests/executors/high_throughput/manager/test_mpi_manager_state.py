@@ -1,4 +1,4 @@
-"""Nodes come back once, whatever happens to the task: manager and interchange in random histories."""
+"""Nodes are released once, whatever happens to the task: manager and interchange in random histories."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_task_that_is_taken_back_keeps_its_nodes() -> None:
 
 def test_a_task_is_not_given_out_ahead_of_need() -> None:
     state = started(workers=1)
-    for number in range(50):  # that tasks are short does not change it
+    for number in range(50):  # short tasks do not change this
         state.add([task(number)])
         state.assign(0.0)
         state.finish(state.workers[0], Result(number, DONE, b""), 0.0)
@@ -80,7 +80,7 @@ def test_what_has_no_nodes_waits_without_holding_up_what_has() -> None:
 
 
 class MpiBlocks(RuleBasedStateMachine):
-    """Two blocks of four nodes; messages travel in order, and may be under way."""
+    """Two blocks of four nodes; messages travel in order and may be in transit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class MpiBlocks(RuleBasedStateMachine):
         manager = self.managers[name]
         worker = manager.worker_of(number)
         if worker is not None and worker.ending is None:
-            worker.ending = "cancelled"  # the fork server is told, and will say when the worker has ended
+            worker.ending = "cancelled"  # the fork server reports the end of the worker later
         elif manager.forget(number):
             self.to_interchange[name].append(number)
 
@@ -204,7 +204,7 @@ class MpiBlocks(RuleBasedStateMachine):
             assert sum(self.sizes[number] for number in at_interchange) <= 4
 
     def teardown(self) -> None:
-        """When nothing disturbs them any more, all tasks end, and all nodes are free."""
+        """Without further disturbances, all tasks end and all nodes become free."""
         for _ in range(20 + 2 * len(self.sizes)):
             if self.ended >= self.sizes.keys():
                 break

@@ -1,4 +1,4 @@
-"""A manager tries every way to its interchange, and says what became of each."""
+"""A manager tries every address of its interchange, and reports the outcome of each."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ REGISTER = Register(1, "m1", "v", "3.11", "node", "0", 1, 2, 2)
 
 @pytest.fixture
 def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For those who get no answer: those who do, get it when a busy machine comes to it."""
+    """Shorten the timeouts, for tests without an answer only: a busy machine may answer late."""
     monkeypatch.setattr(registration, "CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """Accepts connections and says nothing."""
+    """A listener that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield sock
 
@@ -62,9 +62,9 @@ def free_port() -> int:
 def interchange(
     answers: list[Any], cert_dir: str = "", address: str = "127.0.0.1", patience_s: float = 0.0
 ) -> Iterator[tuple[int, list[Any]]]:
-    """A ROUTER that answers the first message of a manager, after a while.
+    """A ROUTER that answers a manager's first message after a while.
 
-    Yields its port and what it hears.
+    Yields its port and the received messages.
     """
     context = zmq.Context()
     router, heard = context.socket(zmq.ROUTER), []
@@ -121,7 +121,7 @@ def test_the_answer_over_a_network_may_be_encrypted(tmp_path: Path) -> None:
 
 
 def test_an_interchange_that_is_busy_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of managers may register at once; only strangers have to be quick."""
+    """Thousands of managers may register at once; only unauthenticated peers have to be quick."""
     monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 2.0)
     cert_dir = str(create_certificates(tmp_path))
     with interchange([Welcome(30)], cert_dir, patience_s=2.5) as (port, heard):
@@ -150,21 +150,21 @@ def test_nothing_shows_without_encryption_that_somebody_is_ours(monkeypatch: pyt
 def test_what_looks_like_a_beginning_costs_a_moment(
     is_encrypted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ZeroMQ waits for the rest of it, then connects again."""
+    """ZeroMQ waits for the rest of the greeting, then reconnects."""
     monkeypatch.setattr(registration, "HANDSHAKE_TIMEOUT_MS", 1000)
     cert_dir = str(create_certificates(tmp_path)) if is_encrypted else ""
-    with interchange([Welcome(30)], cert_dir) as (port, heard), talking_nonsense_once(port) as door:
+    with interchange([Welcome(30)], cert_dir) as (port, heard), relay_with_one_partial_greeting(port) as door:
         connect(settings(door, cert_dir=cert_dir), REGISTER).close(0)
         assert set(map(encode, heard)) == {encode(REGISTER)}
 
 
 @contextmanager
-def talking_nonsense_once(port: int) -> Iterator[int]:
-    """A way to a port, on which first comes the beginning of ZeroMQ's greeting. Yields its own port."""
+def relay_with_one_partial_greeting(port: int) -> Iterator[int]:
+    """A relay to a port that first sends the beginning of ZeroMQ's greeting. Yields the relay's port."""
     sides: list[socket.socket] = []
 
     def let_in(door: socket.socket) -> None:
-        sides.append(door.accept()[0])  # it only looks whether anybody is there
+        sides.append(door.accept()[0])  # the first connection only checks that the port is open
         sides.append(door.accept()[0])
         sides[-1].sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03")
         while True:
@@ -186,7 +186,7 @@ def talking_nonsense_once(port: int) -> Iterator[int]:
 
 
 def quietly(function: Callable[..., object], *args: Any) -> None:
-    """Call what goes on until a socket is closed."""
+    """Call a function that runs until a socket is closed."""
     with suppress(OSError):
         function(*args)
 
@@ -242,7 +242,7 @@ def test_every_address_is_in_the_report(listener: socket.socket) -> None:
 
 @pytest.mark.usefixtures("_short_timeouts")
 def test_an_address_that_does_not_answer_is_given_up() -> None:
-    """A backlog that is full drops whoever comes, as a firewall does."""
+    """A full backlog drops new connections, as a firewall does."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -258,7 +258,7 @@ def test_an_address_that_does_not_answer_is_given_up() -> None:
 def test_an_address_that_leads_astray_does_not_cost_the_others_their_chance(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the first is waited for, the time to connect may run out."""
+    """The time to connect may run out while the manager waits for the first address."""
     monkeypatch.setattr(registration, "CONNECT_TIMEOUT_S", 0.0)
     report: list[str] = []
     assert len(list(registration._accepting_endpoints(["127.0.0.1"] * 2, port_of(listener), report))) == 2
@@ -289,7 +289,7 @@ class TestLocally:
 
     @contextmanager
     def listening(self, directory: Path, answer: Any, patience_s: float = 0.0) -> Iterator[str]:
-        """A unix socket where the first that comes is answered; None closes it instead."""
+        """A unix socket that answers its first connection; None closes that connection instead."""
         path = str(directory / "s")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)

@@ -1,4 +1,4 @@
-"""Packets between manager and worker: whole, in order, and each read by exactly one of the two."""
+"""Packets between manager and worker arrive whole and in order, and exactly one of the two reads each."""
 
 from __future__ import annotations
 
@@ -146,10 +146,10 @@ class TestLink:
     def test_each_packet_is_read_exactly_once_though_both_read(
         self, link: WorkerLink, rounds: int, wait_until: WaitUntil
     ) -> None:
-        """A worker reads as fast as it can while the manager takes packets back and sends them again."""
+        """A worker reads as fast as possible while the manager takes packets back and resends them."""
         link.theirs.setblocking(True)
         worker_has: list[int] = []
-        #: A worker never reads a packet that was sent while it is behind the last: none is 0.
+        # The packet with this number ends the worker; no other packet has the number.
         last = 10**9
 
         def run_worker() -> None:

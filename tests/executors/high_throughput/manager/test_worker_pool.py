@@ -1,4 +1,4 @@
-"""Workers that end, and tasks that do not fit the time left; the test plays fork server and worker."""
+"""Workers that end, and tasks longer than the time left; the test acts as fork server and worker."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
 
 class Node:
-    """A pool with one worker, whose fork server and process the test plays.
+    """A pool with one worker; the test acts as its fork server and its process.
 
     Args:
-        left_s: How long the job has left, in seconds; None if unknown.
+        left_s: The remaining time of the job (seconds); None if unknown.
     """
 
     def __init__(self, left_s: float | None = None) -> None:
@@ -56,7 +56,7 @@ class Node:
         self._worker = self._start_worker()
 
     def _start_worker(self) -> socket.socket:
-        """Receive the order to fork, and report a process. Return the worker's end of its channel."""
+        """Receive the request to fork, report a process, and return the worker's end of its channel."""
         _, descriptors, _, _ = socket.recv_fds(self._fork_server, 10_000, 1)
         self._report(Forked(0, self._pid))
         worker = socket.socket(fileno=descriptors[0])

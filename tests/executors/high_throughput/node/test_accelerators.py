@@ -111,7 +111,7 @@ AURORA = tuple(f"{gpu}.{tile}" for gpu in range(6) for tile in range(2))
 
 
 class TestFlatTiles:
-    """Names of tiles where every tile is a device of its own."""
+    """Names of tiles on nodes where every tile is a separate device."""
 
     def test_auroras_tiles_are_numbered_consecutively(self):
         assert flat_names(AURORA) == tuple(str(number) for number in range(12))

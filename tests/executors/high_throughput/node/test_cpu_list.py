@@ -1,4 +1,4 @@
-"""CPU lists: what is understood, and what is refused with a reason."""
+"""CPU lists: valid lists, and invalid ones that are refused with a reason."""
 
 import pytest
 from hypothesis import given

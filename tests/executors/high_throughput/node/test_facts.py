@@ -1,4 +1,4 @@
-"""What is read of a node, and the overrides in its environment."""
+"""Facts read from a node, and the overrides in its environment."""
 
 import os
 

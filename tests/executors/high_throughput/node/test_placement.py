@@ -1,4 +1,4 @@
-"""Workers of a node: how many, on which CPUs, with which accelerator, and what the user is told."""
+"""The workers of a node: their number, CPUs and accelerators, and the warnings about them."""
 
 import pytest
 from hypothesis import given

@@ -22,7 +22,7 @@ def script(age_s: float, walltime_s: object = 600) -> dict[str, str]:
         (script(100), 600, 500),
         (script(100), None, 500),
         (script(-50), None, 600),  # this node's clock is behind
-        (script(700), 600, 600),  # this node's clock is wrong, or the job has been prolonged
+        (script(700), 600, 600),  # this node's clock is wrong, or the job has been extended
         (script(10, "many"), 300, 300),
         ({"SLURM_JOB_END_TIME": f"{NOW_S + 50:.0f}"}, None, 50),
         ({"SLURM_JOB_END_TIME": f"{NOW_S + 50:.0f}", **script(100)}, 600, 50),

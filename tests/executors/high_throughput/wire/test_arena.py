@@ -1,4 +1,4 @@
-"""Memory for medium-sized arguments: each slot has one owner; payloads without a slot take another way."""
+"""Memory for medium-sized arguments: each slot has one owner; payloads without a slot are sent otherwise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartRun
 
-#: Too large for a message, small enough for a slot.
+#: Too large for a message, and small enough for a slot.
 SIZE = 100_000
 
 

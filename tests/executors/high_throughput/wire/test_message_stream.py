@@ -28,7 +28,7 @@ def pair() -> Iterator[tuple[MessageStream, MessageStream]]:
 
 
 def carry(sender: MessageStream, receiver: MessageStream, count: int) -> list[list[bytes]]:
-    """Write and read in turn until so many messages have come."""
+    """Write and read in turn until `count` messages have arrived."""
     received: list[list[bytes]] = []
     while len(received) < count:
         sender.flush()

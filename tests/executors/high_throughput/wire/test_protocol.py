@@ -1,4 +1,4 @@
-"""The wire format: what is sent is what arrives, and rubbish is refused and nothing else."""
+"""The wire format: messages arrive unchanged, and only malformed ones are refused."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_registrations_arrive_as_they_left(register: protocol.Register) -> None:
 
 @given(registers, st.lists(numbers | st.text() | st.none() | st.lists(numbers), min_size=1, max_size=4))
 def test_a_registration_of_a_later_version_can_be_read(register: protocol.Register, more: list[Any]) -> None:
-    """So that it can be told that, and why, it is refused."""
+    """The manager can then get the reason of its refusal."""
     later = [*msgspec.msgpack.decode(encode(register)), *more]
     assert protocol.decode_from_manager(encode(later)) == register
 

@@ -23,7 +23,7 @@ from parsl.executors.high_throughput.wire.settings import (
 
 PLAIN = ManagerSettings(addresses=["10.0.0.1"], port=54321, log_dir="/logs")
 
-#: What users have copied from the documentation of earlier years into their configurations.
+#: Templates that users have copied from older documentation.
 OLD_TEMPLATE = (
     "process_worker_pool.py {debug} {max_workers_per_node} -a {addresses} -p {prefetch_capacity} "
     "-c {cores_per_worker} -m {mem_per_worker} --poll {poll_period} --port={worker_port} "

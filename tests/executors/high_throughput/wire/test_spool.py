@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> str:
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What stands for the file system in memory."""
+    """A directory in place of the file system in memory."""
     directory = tmp_path / "memory"
     directory.mkdir()
     monkeypatch.setattr(spool, "_MEMORY", str(directory))
@@ -143,7 +143,7 @@ def test_nobody_removes_it_while_its_driver_lives(memory: Path) -> None:
     spool.remove_if_orphaned(made.directory, 0.05)
     another = make()
     assert {str(path) for path in memory.iterdir()} == {made.directory, another.directory}
-    os.close(made.owner_fd)  # as the end of its process does
+    os.close(made.owner_fd)  # as at the end of its process
     spool.remove_if_orphaned(made.directory, 0.05)
     assert [str(path) for path in memory.iterdir()] == [another.directory]
     another.remove()
@@ -194,7 +194,7 @@ def test_a_driver_that_is_just_ending_is_waited_for(memory: Path) -> None:
 
 def test_a_child_that_lets_go_leaves_it_to_its_parent(memory: Path) -> None:
     made = make()
-    child = spool.Spool(made.directory, os.dup(made.owner_fd))  # as fork does: it shares the lock
+    child = spool.Spool(made.directory, os.dup(made.owner_fd))  # as after a fork, which shares the lock
     child.let_go()
     spool.remove_if_orphaned(made.directory)
     assert os.path.exists(made.directory)

@@ -1,4 +1,4 @@
-"""The report of a crashed worker shows where it was, and only the crash of the worker itself counts."""
+"""The report of a crashed worker shows its stack, and only crashes of the worker itself count."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_only_a_crash_has_a_report(file: int) -> None:
     reports.keep(7, file)
     assert repr(reports) == "<CrashReports of 1 workers>"
     assert reports.take(7, exit_code=3) == ""
-    assert reports.take(7, exit_code=-signal.SIGSEGV) == ""  # it has been taken
+    assert reports.take(7, exit_code=-signal.SIGSEGV) == ""  # the report has been consumed
 
 
 def test_lines_that_every_report_has_are_removed(file: int) -> None:

@@ -39,7 +39,7 @@ from tests.conftest import WaitUntil
 
 PACKET = 256 * 1024
 
-#: A manager that only starts its fork server and hands the channel to the test.
+#: A manager that only starts its fork server and passes the channel to the test.
 MANAGER = """
 import os, socket, sys
 from parsl.executors.high_throughput.worker.fork_server import start_fork_server
@@ -55,7 +55,7 @@ os.waitpid(pid, 0)
 
 
 class Node:
-    """A manager process with its fork server, and the test's end of the channel to the latter."""
+    """A manager process with its fork server, and the test's end of the fork server's channel."""
 
     def __init__(self, keeps_channel: str = "let go") -> None:
         ours, theirs = socket.socketpair()
@@ -92,12 +92,12 @@ class Node:
         return answer
 
     def begin(self, rank: int, function: Any, *args: Any) -> None:
-        """Send a call to a worker."""
+        """Send a call to a worker without waiting."""
         payload = cloudpickle.dumps((function, args, {}), protocol=5)
         self.links[rank].send(encode(Work(Task(1, b"", payload))))
 
     def call(self, rank: int, function: Any, *args: Any) -> Any:
-        """Have a worker run a call, and return its result."""
+        """Run a call on a worker, and return its result."""
         self.begin(rank, function, *args)
         result: Result = decode_result(self.links[rank].recv(PACKET))
         if result.status == RAISED:
@@ -106,7 +106,7 @@ class Node:
         return load_value(result.payload)
 
     def end(self, pid: int, grace_s: float = 5.0) -> Exited:
-        """Have a worker ended, and wait for its exit."""
+        """Request the end of a worker, and wait for its exit."""
         self.channel.send(encode(End(pid, grace_s)))
         answer = self.receive()
         assert isinstance(answer, Exited)
@@ -159,7 +159,7 @@ def start_sleepers(directory: str, how: str) -> list[int]:
 
 
 def fork_daemon() -> int:
-    """Runs in a worker: leave a process, in a session of its own, that does not become a program."""
+    """Runs in a worker: leave a forked process in its own session that executes no other program."""
     read, write = os.pipe()
     if os.fork() == 0:
         os.setsid()
@@ -171,7 +171,7 @@ def fork_daemon() -> int:
 
 
 def start_one_after_the_other() -> None:
-    """Runs in a worker until that is killed: start programs, in sessions of their own, that start others."""
+    """Runs in a worker until it is killed: start programs in their own sessions that start others."""
     import subprocess
 
     while True:
@@ -248,7 +248,7 @@ def test_processes_that_are_just_starting_are_ended_too(
     unchecked = set(process_table())
 
     def are_all_checked() -> bool:
-        """Check the processes whose environment can be read at the moment."""
+        """Whether the processes with a readable environment have all been checked."""
         found = {pid: environment_of(pid) for pid in unchecked & set(process_table())}
         assert not [
             pid for pid, names in found.items() if names and f"MARK=of {os.getpid()}".encode() in names
@@ -299,7 +299,7 @@ def test_the_managers_death_ends_everything(tmp_path: Path, wait_until: Any, kin
     node = Node("keep")
     worker = node.fork(0)
     started = node.call(0, start_sleepers, str(tmp_path), kind)
-    node.channel.close()  # so that only the manager has it
+    node.channel.close()  # only the manager keeps it
     node.manager.send_signal(signal.SIGKILL)
     everything = [node.server_pid, worker, *started]
     wait_until(lambda: not Processes().alive(everything), timeout_s=60)

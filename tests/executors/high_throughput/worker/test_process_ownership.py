@@ -148,7 +148,7 @@ def test_a_program_has_its_rank_in_its_environment(
 
 
 def has_known_owner(pid: int) -> bool:
-    """It has none while it is becoming a program."""
+    """A process that is executing another program has no readable owner."""
     try:
         rank_of(pid)
     except UnknownOwner:

@@ -1,4 +1,4 @@
-"""Which processes get SIGTERM, which SIGKILL, and when an end is over."""
+"""Which processes get SIGTERM and SIGKILL, and when the end is complete."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TestWorkerEnd:
         end = WorkerEnd(110, rank=3)
         assert end.advance(ProcessOwnership({3: {110, 200}, 4: {111}}), 0.0) == (SIGKILL, {110, 200})
         end.advance(ProcessOwnership({4: {111}}), 1.0)
-        assert not end.is_over  # its exit is not known yet
+        assert not end.is_over  # its exit is not yet known
         end.exited = Exited(110, 0, 0, "")
         assert end.is_over
         assert repr(end) == "<WorkerEnd of worker 3 (110) exited=True>"

@@ -1,4 +1,4 @@
-"""A library of apps, as several workflows may share it: nothing is loaded when it is imported."""
+"""A library of apps that several workflows may share: importing it loads no run."""
 
 from toolbox.apps import analyse, count_words, make_text
 

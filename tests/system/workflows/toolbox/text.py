@@ -1,4 +1,4 @@
-"""Plain functions, of use without any workflow."""
+"""Plain functions, also useful without a workflow."""
 
 from collections import Counter
 
