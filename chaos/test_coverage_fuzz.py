@@ -14,7 +14,7 @@ from tests.support.modules import run_module
     importlib.util.find_spec("atheris") is None,
     reason="atheris is not installed: pip install 'parsl[fuzz]' (Linux, some versions of Python only)",
 )
-def test_nothing_unexpected_comes_of_any_input(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_no_input_causes_an_unexpected_error(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     seconds, seed = request.config.getoption("--seconds"), request.config.getoption("--seed")
     limits = ["--seconds", str(int(seconds)), "--seed", str(seed)]
     run = run_module("chaos.coverage_fuzz", *limits, "--findings", str(tmp_path))

@@ -84,7 +84,7 @@ def on_a_small_disk(start_driver: StartDriver) -> Callable[[str], str]:
     return run
 
 
-def test_a_disk_that_fills_up_costs_only_what_is_written(on_a_small_disk: Callable[[str], str]) -> None:
+def test_a_disk_that_fills_up_loses_only_files(on_a_small_disk: Callable[[str], str]) -> None:
     output = on_a_small_disk(DURING_A_RUN)
     assert "all is well" in output
     assert output.count("parsl.log cannot be written") == 1
@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_costs_only_what_is_written(on_a_small_disk: Callab
     assert "Logging error" not in output
 
 
-def test_a_full_disk_is_an_error_that_says_so(on_a_small_disk: Callable[[str], str]) -> None:
+def test_a_full_disk_is_an_error_that_names_it(on_a_small_disk: Callable[[str], str]) -> None:
     output = on_a_small_disk(BEFORE_A_RUN)
     assert "refused: " in output
     assert "No space left" in output

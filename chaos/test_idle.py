@@ -39,7 +39,7 @@ def log_bytes(directory: Path) -> int:
 
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
-def test_an_idle_run_costs_next_to_nothing(
+def test_an_idle_run_costs_almost_nothing(
     tmp_path: Path, far: Path, request: pytest.FixtureRequest, wait_until: WaitUntil, way: str
 ) -> None:
     seconds = request.config.getoption("--seconds")

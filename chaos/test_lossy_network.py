@@ -25,7 +25,7 @@ WEATHERS = {
 
 
 @pytest.mark.parametrize("name", list(WEATHERS))
-def test_an_ensemble_is_done_over_a_bad_network(
+def test_an_ensemble_completes_over_a_bad_network(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     seconds, seed = request.config.getoption("--seconds"), request.config.getoption("--seed")

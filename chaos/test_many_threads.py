@@ -20,7 +20,7 @@ THREADS = 32
 
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
-def test_threads_submit_and_ask_without_end(
+def test_many_threads_submit_and_query_continuously(
     tmp_path: Path, far: Path, request: pytest.FixtureRequest, way: str
 ) -> None:
     end_s = time.monotonic() + request.config.getoption("--seconds")

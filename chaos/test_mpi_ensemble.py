@@ -25,13 +25,13 @@ TASKS = 1000
 DEATHS = 200
 
 
-def test_nodes_have_one_task_at_a_time_and_come_back(
+def test_nodes_run_one_task_at_a_time_and_are_released(
     start_mpi: Callable[..., MpiRun], request: pytest.FixtureRequest
 ) -> None:
     check_random_tasks(start_mpi(), TASKS, request.config.getoption("--seed"))
 
 
-def test_a_node_comes_back_without_the_programs_that_were_just_starting(
+def test_a_node_is_released_without_programs_that_were_just_starting(
     start_mpi: Callable[..., MpiRun], request: pytest.FixtureRequest
 ) -> None:
     """Workers are killed while what they have started is forking, becoming a program, or already running."""

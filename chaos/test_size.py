@@ -29,7 +29,7 @@ MAX_COPIES = 3
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
-def test_a_chain_of_a_hundred_thousand(tmp_path: Path, fails: bool) -> None:
+def test_a_chain_of_a_hundred_thousand_tasks(tmp_path: Path, fails: bool) -> None:
     add = python_app(tasks.add)
     config = Config(executors=[ThreadPoolExecutor(max_threads=2)], run_dir=str(tmp_path / "r"))
     with parsl.load(config):
@@ -47,7 +47,7 @@ def test_a_chain_of_a_hundred_thousand(tmp_path: Path, fails: bool) -> None:
             assert last.result(timeout=300) == CHAIN
 
 
-def test_ten_thousand_results_are_the_arguments_of_one_task(tmp_path: Path) -> None:
+def test_one_task_takes_ten_thousand_results(tmp_path: Path) -> None:
     with parsl.load(Config(executors=[executor()], run_dir=str(tmp_path / "r"))):
         add = python_app(tasks.add)
         total = python_app(lambda *numbers: sum(numbers))
@@ -63,7 +63,7 @@ def peak_bytes(process: psutil.Process) -> int:
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
 @pytest.mark.parametrize(("size", "count"), [(100 * MB, 3), (MB, 300)])
-def test_large_loads_arrive_whole_and_are_not_piled_up(
+def test_large_payloads_arrive_whole_and_do_not_accumulate(
     tmp_path: Path, far: Path, way: str, size: int, count: int
 ) -> None:
     def digest(load: bytes) -> tuple[str, bytes]:

@@ -82,7 +82,7 @@ SCRIPT = """
 
 @pytest.mark.parametrize("way", ["local", "tcp"])
 @pytest.mark.parametrize("delays", list(DELAYS))
-def test_results_are_right_though_every_loop_is_slow(
+def test_results_are_correct_although_every_loop_is_slow(
     start_driver: StartDriver,
     wait_until: WaitUntil,
     request: pytest.FixtureRequest,

@@ -56,7 +56,7 @@ def busy_threads(log: Path) -> Iterator[None]:
         handler.close()
 
 
-def test_two_hundred_starts_beside_busy_threads_leave_nothing(
+def test_two_hundred_starts_next_to_busy_threads_leave_nothing_behind(
     tmp_path: Path,
     request: pytest.FixtureRequest,
     wait_until: WaitUntil,

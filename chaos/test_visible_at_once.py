@@ -40,7 +40,7 @@ def one_executor(kind: str) -> ParslExecutor:
 
 
 @pytest.mark.parametrize("kind", ["htex", "threads"])
-def test_ten_thousand_times_all_is_consistent(tmp_path: Path, kind: str) -> None:
+def test_counts_and_results_agree_ten_thousand_times(tmp_path: Path, kind: str) -> None:
     add = python_app(tasks.add, cache=True)
     memoizer = BasicMemoizer(checkpoint_mode="task_exit")
     one = one_executor(kind)

@@ -1,4 +1,4 @@
-"""What all tests share: waiting for a condition, and checks that nothing is left behind."""
+"""Fixtures of all tests: waiting for a condition, and checks that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import waiting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# How long an example takes says something about the machine, which may be busy, and nothing about the code.
+# The duration of an example depends on how busy the machine is, not on the code.
 # The examples are the same each time; `make chaos` looks for new ones.
 hypothesis_settings.register_profile(
     "parsl", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -1,4 +1,4 @@
-"""Find the processes that came out of this test session, wherever they have gone since.
+"""Find the processes that this test session started, including orphans and daemons.
 
 Titles, environments, parents and sessions change; resource limits are inherited and stay. So the
 session marks itself with a value of a limit that nothing here uses.
@@ -16,7 +16,7 @@ _MARK_BASE = 100_000_000
 
 
 def mark_this_process() -> int:
-    """Mark this process, and with it all that will come out of it; return the mark."""
+    """Mark this process and all of its future descendants; return the mark."""
     _, hard = resource.getrlimit(_LIMIT)
     mark = _MARK_BASE + os.getpid()
     if hard != resource.RLIM_INFINITY:
@@ -35,7 +35,7 @@ def find(mark: int) -> list[psutil.Process]:
 
 
 def describe(process: psutil.Process) -> str:
-    """Say in a line what a process is, for the message about it."""
+    """Describe a process in one line, for messages."""
     try:
         with process.oneshot():
             return f"pid {process.pid}, {process.status()}, in {process.cwd()}: {' '.join(process.cmdline())}"

@@ -1,4 +1,4 @@
-"""A little of everything that needs a library, for an installation of its own: run by `make lowest`."""
+"""A little of everything that needs a library, for a separate installation: run by `make lowest`."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_address_by_interface():
     assert addresses.address_by_interface("lo") == "127.0.0.1"
 
 
-def test_address_by_interface_lists_those_there_are():
+def test_address_by_interface_lists_the_existing_ones():
     with pytest.raises(OSError, match=r"No network interface 'nope0'.*lo \(127\.0\.0\.1"):
         addresses.address_by_interface("nope0")
 
@@ -58,7 +58,7 @@ def test_any_address_is_one_of_them():
     assert addresses.get_any_address() in addresses.get_all_addresses()
 
 
-def test_an_address_others_can_reach_is_preferred(monkeypatch):
+def test_a_reachable_address_is_preferred(monkeypatch):
     def no_route() -> str:
         raise OSError("no route")
 
@@ -70,7 +70,7 @@ def test_an_address_others_can_reach_is_preferred(monkeypatch):
     assert addresses.get_any_address() == "10.1.2.3"
 
 
-def test_ipv6_counts_where_there_is_nothing_else(monkeypatch):
+def test_ipv6_is_used_where_there_is_no_other_address(monkeypatch):
     interfaces = {
         socket.AF_INET: {"lo": ["127.0.0.1"]},
         socket.AF_INET6: {"eth0": ["2001:db8::1", "fe80::1%eth0"]},

@@ -104,7 +104,7 @@ def test_an_unknown_parameter_is_a_type_error() -> None:
         Config(retrys=3)  # type: ignore[call-arg]
 
 
-def test_repr_is_the_call_that_makes_it() -> None:
+def test_the_repr_is_the_constructor_call() -> None:
     shown = repr(Config(executors=[], retries=3))
     assert shown.startswith("Config(\n    executors=(),\n")
     assert "    retries=3,\n" in shown

@@ -36,7 +36,7 @@ def hidden_pid():
     os.close(read_end)
     pid = int(run.stdout)
     yield pid
-    os.close(write_end)  # it ends at the end of its input
+    os.close(write_end)  # the process ends at the end of its input
 
 
 def test_an_orphan_is_found_by_its_inherited_mark(hidden_pid, wait_until):
@@ -49,7 +49,7 @@ def test_others_are_not_found():
     assert leftovers.find(leftovers.mark_this_process() + 1) == []
 
 
-def test_what_is_found_can_be_described_and_ended(hidden_pid):
+def test_found_processes_can_be_described_and_ended(hidden_pid):
     process = psutil.Process(hidden_pid)
     assert "parsl: hidden" in leftovers.describe(process)
     leftovers.kill([process])

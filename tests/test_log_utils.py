@@ -20,7 +20,7 @@ def nothing_left_behind():
     assert (LOGGER.handlers, LOGGER.level) == before
 
 
-def test_stream_logger_until_it_is_undone():
+def test_stream_logger_lasts_until_it_is_undone():
     stream = io.StringIO()
     undo = set_stream_logger(stream=stream)
     logging.getLogger("parsl.dataflow").debug("during")

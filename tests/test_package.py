@@ -20,7 +20,7 @@ def source() -> str:
     return os.path.dirname(os.path.dirname(parsl.__file__))
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in parsl.__all__:
         assert getattr(parsl, name) is not None, name
         assert name in dir(parsl)
@@ -28,12 +28,12 @@ def test_every_public_name_is_there() -> None:
     assert parsl.__version__
 
 
-def test_a_name_that_is_not_there_is_an_error_that_lists_those_that_are() -> None:
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'nothing'.*python_app"):
         _ = parsl.nothing  # type: ignore[attr-defined]
 
 
-def test_submodules_need_no_import_of_their_own() -> None:
+def test_submodules_need_no_separate_import() -> None:
     code = f"""
 import sys; sys.path.insert(0, {source()!r})
 import parsl
@@ -43,7 +43,7 @@ print(parsl.providers.LocalProvider.__name__, parsl.errors.ParslError.__name__)
     assert run(code) == "True True\nLocalProvider ParslError"
 
 
-def test_importing_it_imports_nothing_else() -> None:
+def test_importing_parsl_imports_nothing_else() -> None:
     code = f"""
 import sys; sys.path.insert(0, {source()!r})
 before = set(sys.modules)

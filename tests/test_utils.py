@@ -124,7 +124,7 @@ def test_execute_wait():
     assert utils.execute_wait("echo out; echo err >&2; exit 3") == (3, "out\n", "err\n")
 
 
-def test_execute_wait_gives_no_input():
+def test_execute_wait_provides_no_input():
     assert utils.execute_wait("cat") == (0, "", "")
 
 

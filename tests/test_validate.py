@@ -202,7 +202,7 @@ def test_list_of_names_the_item_that_is_wrong():
         validate.list_of("Config", "labels", ["a", 3], str)
 
 
-def test_list_of_may_have_to_have_something_in_it_and_may_check_items():
+def test_list_of_may_require_items_and_check_them():
     with pytest.raises(ParameterValueError, match="non-empty list"):
         validate.list_of("Config", "labels", [], str, allow_empty=False)
     with pytest.raises(ParameterValueError, match=r"ports\[0\]"):
@@ -290,7 +290,7 @@ def test_a_declared_parameter_has_no_value_before_it_is_checked():
     assert repr(part) == "Part(label=<unrecorded>, size=<unrecorded>)"
 
 
-def test_a_subclass_may_make_a_property_of_a_declared_parameter():
+def test_a_subclass_may_turn_a_declared_parameter_into_a_property():
     class Doubling(Part):
         @property
         def size(self) -> int:

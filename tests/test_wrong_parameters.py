@@ -15,7 +15,7 @@ from parsl.errors import ConfigurationError
 from parsl.executors import HighThroughputExecutor, MPIExecutor, ThreadPoolExecutor
 from parsl.launchers.errors import BadLauncher
 
-#: A parameter that has to be there, or to fit.
+#: A required or related parameter.
 NEEDED: dict[str, dict[str, Any]] = {
     "WrappedLauncher": {"prepend": "env"},
     "MPIExecutor": {"provider": providers.LocalProvider(launcher=launchers.SimpleLauncher())},

@@ -1,4 +1,4 @@
-"""A kernel for the tests of apps, with each executor that apps have to work on alike."""
+"""A kernel for tests of apps, with each executor that must behave alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Apps have to do the same on all of them.
+#: Apps must behave alike on all of them.
 EXECUTORS = ["threads", "htex"]
 
 
@@ -36,7 +36,7 @@ _MAKERS: dict[str, Any] = {"threads": _threads, "htex": _htex}
 def kernel(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DataFlowKernel]:
-    """A kernel with four workers. It is not the loaded one: make apps with ``data_flow_kernel=kernel``."""
+    """A kernel with four workers. It is not loaded: create apps with ``data_flow_kernel=kernel``."""
     run_dir = tmp_path_factory.mktemp(request.param)
     config = Config(executors=[_MAKERS[request.param]()], strategy="none", run_dir=str(run_dir))
     with DataFlowKernel(config) as dfk:

@@ -55,7 +55,7 @@ def test_the_result_is_the_exit_code(run: Run) -> None:
         ("sh -c 'kill -11 $$'; exit $?", 139, "SIGSEGV"),
     ],
 )
-def test_other_exit_codes_are_failures_that_explain_themselves(
+def test_other_exit_codes_are_failures_with_an_explanation(
     run: Run, tmp_path: Path, line: str, exit_code: int, words: str
 ) -> None:
     with pytest.raises(BashExitFailure, match=words) as caught:
@@ -63,13 +63,13 @@ def test_other_exit_codes_are_failures_that_explain_themselves(
     assert (caught.value.app_name, caught.value.exitcode) == ("command", exit_code)
 
 
-def test_it_is_bash_in_full(run: Run, tmp_path: Path) -> None:
+def test_commands_use_all_of_bash(run: Run, tmp_path: Path) -> None:
     line = 'a=(1 2 3); [[ ${#a[@]} == 3 ]] && echo "$0 <$(cat)>" | cat <(cat)'
     run(line, stdout=tmp_path / "out").result()
     assert (tmp_path / "out").read_text() == "/bin/bash <>\n"
 
 
-def test_a_command_has_a_group_of_its_own_and_default_signals(run: Run, tmp_path: Path) -> None:
+def test_a_command_has_its_own_group_and_default_signals(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("echo $$ $(ps -o pgid= $$); (kill -PIPE $BASHPID; echo immune); exit 0", stdout=out).result()
     pid, group, *rest = out.read_text().split()
@@ -77,7 +77,7 @@ def test_a_command_has_a_group_of_its_own_and_default_signals(run: Run, tmp_path
     assert rest == []
 
 
-def test_the_head_of_stderr_is_the_command(run: Run, tmp_path: Path) -> None:
+def test_stderr_begins_with_the_command(run: Run, tmp_path: Path) -> None:
     err = tmp_path / "err"
     run("echo out\necho wrong >&2", stderr=err).result()
     assert err.read_text() == (
@@ -86,13 +86,15 @@ def test_the_head_of_stderr_is_the_command(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_given", [str, Path, File])
-def test_streams_are_paths_of_any_kind_and_parents_are_made(run: Run, tmp_path: Path, as_given: Any) -> None:
+def test_streams_are_paths_of_any_kind_and_parents_are_created(
+    run: Run, tmp_path: Path, as_given: Any
+) -> None:
     path = tmp_path / "deep" / "er" / "out"
     run("echo hello", stdout=as_given(str(path))).result()
     assert path.read_text() == "hello\n"
 
 
-def test_streams_are_appended_to_unless_a_mode_says_otherwise(run: Run, tmp_path: Path) -> None:
+def test_streams_are_appended_to_by_default(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "out"
     for stdout in (path, str(path), (path, "a")):
         run("echo hello", stdout=stdout).result()
@@ -139,7 +141,7 @@ def test_outputs_are_futures_of_files(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, b"true", ["true"]])
-def test_a_function_that_returns_no_string_is_told_so(kernel: DataFlowKernel, value: Any) -> None:
+def test_a_function_that_returns_no_string_is_a_type_error(kernel: DataFlowKernel, value: Any) -> None:
     def wrong() -> Any:
         return value
 
@@ -179,12 +181,12 @@ def test_other_errors_of_the_function_stay_what_they_are(kernel: DataFlowKernel)
 @pytest.mark.parametrize(
     ("line", "words"), [("echo a\0b", "null byte"), (f"true {'x' * 300_000}", "write the script to a file")]
 )
-def test_a_command_line_that_cannot_be_run_says_why(run: Run, line: str, words: str) -> None:
+def test_the_error_of_a_command_that_cannot_run_has_the_reason(run: Run, line: str, words: str) -> None:
     with pytest.raises(AppException, match=words):
         run(line).result()
 
 
-def test_the_function_sees_the_special_arguments(kernel: DataFlowKernel, tmp_path: Path) -> None:
+def test_the_function_gets_the_special_arguments(kernel: DataFlowKernel, tmp_path: Path) -> None:
     @bash_app(data_flow_kernel=kernel)
     def show(x: int, stdout: Any = str(tmp_path / "default"), walltime: Any = 60, label: Any = "l") -> str:
         return f"echo {x} {stdout} {walltime} {label}"
@@ -234,7 +236,7 @@ def test_the_environment_and_directory_are_those_of_the_worker(
     os.environ.pop("FOR_THE_COMMAND", None)
 
 
-def test_a_failed_command_says_what_it_has_written_to_stderr(run: Run, tmp_path: Path) -> None:
+def test_the_error_of_a_failed_command_quotes_its_stderr(run: Run, tmp_path: Path) -> None:
     stderr = str(tmp_path / "err.txt")
     for words in ["first words", "last words"]:  # the second call appends to the file of the first
         error = run(f"echo {words} >&2; exit 4", stderr=stderr).exception()

@@ -40,7 +40,7 @@ def refuse(item: Any) -> Any:
 
 class TestOrder:
     @pytest.mark.parametrize(("ordered", "results"), [(True, [10, 11, 12, 13]), (False, [12, 11, 10, 13])])
-    def test_that_of_the_items_or_as_completed(
+    def test_results_are_in_the_order_of_the_items_or_of_completion(
         self, app: Any, executor: HoldingExecutor, ordered: bool, results: list[int]
     ) -> None:
         def items() -> Iterator[int]:
@@ -59,7 +59,7 @@ class TestOrder:
 
 class TestWindow:
     @pytest.mark.parametrize("ordered", [True, False])
-    def test_so_many_are_submitted_and_no_more(self, tmp_path: Path, ordered: bool) -> None:
+    def test_no_more_than_the_limit_are_submitted(self, tmp_path: Path, ordered: bool) -> None:
         with DataFlowKernel(Config(executors=[PromptExecutor()], run_dir=str(tmp_path))) as kernel:
             app = parsl.python_app(add, data_flow_kernel=kernel)
             items = itertools.count()
@@ -71,7 +71,7 @@ class TestWindow:
             assert next(items) <= 15
 
     @pytest.mark.parametrize("ordered", [True, False])
-    def test_what_is_under_way_is_cancelled_when_nobody_wants_it(
+    def test_tasks_in_progress_are_cancelled_when_the_iterator_is_discarded(
         self, app: Any, executor: HoldingExecutor, ordered: bool
     ) -> None:
         def items() -> Iterator[int]:
@@ -106,7 +106,7 @@ class TestWindow:
 
 class TestFailures:
     @pytest.mark.parametrize("ordered", [True, False])
-    def test_the_first_one_is_raised_and_ends_it(self, tmp_path: Path, ordered: bool) -> None:
+    def test_the_first_failure_is_raised_and_ends_the_iteration(self, tmp_path: Path, ordered: bool) -> None:
         with DataFlowKernel(Config(executors=[PromptExecutor()], run_dir=str(tmp_path))) as kernel:
             app = parsl.python_app(refuse, data_flow_kernel=kernel)
             results = parsl.map(app, itertools.count(), window=3, ordered=ordered)
@@ -116,14 +116,14 @@ class TestFailures:
             assert kernel.task_count <= 3
 
     @pytest.mark.parametrize("ordered", [True, False])
-    def test_or_all_are_among_the_results(self, tmp_path: Path, ordered: bool) -> None:
+    def test_failures_can_be_among_the_results(self, tmp_path: Path, ordered: bool) -> None:
         with DataFlowKernel(Config(executors=[PromptExecutor()], run_dir=str(tmp_path))) as kernel:
             app = parsl.python_app(lambda x: 10 // x, data_flow_kernel=kernel)
             results = list(parsl.map(app, [1, 0, 5], ordered=ordered, return_exceptions=True))
             assert isinstance(results.pop(1), ZeroDivisionError)
             assert results == [10, 2]
 
-    def test_so_are_cancellations(self, app: Any, executor: HoldingExecutor) -> None:
+    def test_cancellations_can_be_among_the_results(self, app: Any, executor: HoldingExecutor) -> None:
         def items() -> Iterator[int]:
             yield 1
             executor.held[0].future.cancel()
@@ -131,7 +131,7 @@ class TestFailures:
         (error,) = parsl.map(app, items(), return_exceptions=True)
         assert isinstance(error, CancelledError)
 
-    def test_a_failing_iterable_ends_it(self, app: Any, executor: HoldingExecutor) -> None:
+    def test_a_failing_iterable_ends_the_iteration(self, app: Any, executor: HoldingExecutor) -> None:
         def items() -> Iterator[int]:
             yield 1
             raise KeyError("no more")
@@ -157,17 +157,17 @@ class TestFailures:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_what_is_no_app_is_refused_at_the_first_call(ordered: bool) -> None:
+def test_a_function_that_is_no_app_is_refused_at_the_first_call(ordered: bool) -> None:
     with pytest.raises(ParameterError, match=r"has returned 1 \(int\) instead of a future.*@python_app"):
         list(parsl.map(abs, [-1], ordered=ordered))  # type: ignore[arg-type]
 
 
-def test_arguments_that_are_always_the_same(tmp_path: Path) -> None:
+def test_constant_arguments_are_passed_on(tmp_path: Path) -> None:
     with DataFlowKernel(Config(executors=[PromptExecutor()], run_dir=str(tmp_path))) as kernel:
         app = parsl.python_app(pow, data_flow_kernel=kernel)
         assert list(parsl.map(partial(app, mod=5), [2, 3], [3, 3])) == [3, 2]
 
 
-def test_the_name_does_not_hide_pythons_own() -> None:
+def test_the_builtin_map_is_not_hidden() -> None:
     assert "map" not in parsl.__all__
     assert "map" in dir(parsl)

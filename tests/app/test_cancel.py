@@ -1,4 +1,4 @@
-"""Taking tasks back."""
+"""Cancelling tasks."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_done_task_cannot_be_cancelled(kernel: DataFlowKernel) -> None:
     assert not future.cancel()
 
 
-def test_the_executor_goes_on_after_cancellations(kernel: DataFlowKernel) -> None:
+def test_the_executor_continues_after_cancellations(kernel: DataFlowKernel) -> None:
     @bash_app(data_flow_kernel=kernel)
     def command(seconds: int) -> str:
         return f"sleep {seconds}"

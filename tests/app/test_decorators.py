@@ -1,4 +1,4 @@
-"""What the decorators make of a function, and what they refuse."""
+"""The apps that decorators create, and the arguments that they refuse."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def test_an_app_looks_like_its_function() -> None:
         (join_app, "ignore_cache", "Did you mean ignore_for_cache?"),
     ],
 )
-def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(
-    decorator: Any, name: str, advice: str
-) -> None:
+def test_a_mistyped_option_is_refused_with_a_suggestion(decorator: Any, name: str, advice: str) -> None:
     with pytest.raises(TypeError) as refused:
         decorator(**{name: ["x"]})
     assert str(refused.value) == f"{decorator.__name__}: unexpected keyword argument {name!r}. {advice}"
@@ -105,22 +103,22 @@ def test_unknown_options_are_a_type_error() -> None:
         join_app(executors=["a"])  # type: ignore[call-overload]
 
 
-def test_calling_before_load_says_how_to_load() -> None:
+def test_calling_before_load_is_an_error_that_explains_load() -> None:
     with pytest.raises(NoDataFlowKernelError, match=r"parsl\.load"):
         python_app(double)(1)
 
 
-def test_calling_inside_a_worker_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calling_inside_a_worker_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     from parsl.app import base
 
     monkeypatch.setenv("PARSL_WORKER_RANK", "0")
-    # as in a process that has loaded none
+    # as in a process without a loaded kernel
     monkeypatch.setattr(base, "_current_kernel", base._load_kernel_finder)
     with pytest.raises(NoDataFlowKernelError, match=r"inside a worker.*join_app"):
         python_app(double)(1)
 
 
-def test_calling_after_cleanup_says_so(threads_config: Config) -> None:
+def test_calling_after_cleanup_is_an_error_that_names_it(threads_config: Config) -> None:
     with parsl.load(threads_config):
         assert python_app(double)(1).result() == 2
     with pytest.raises(NoDataFlowKernelError):

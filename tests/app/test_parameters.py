@@ -1,4 +1,4 @@
-"""Which calls a function takes, without calling it; checked by calling it."""
+"""Predicting which calls a function accepts, checked by calling it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_call_is_allowed_exactly_when_python_would_make_it(
         assert is_right
 
 
-def test_the_refusal_shows_what_would_be_right() -> None:
+def test_the_error_shows_the_correct_call() -> None:
     assert explain_refusal(with_default, (), {}) == (
         "with_default() cannot be called like this: missing a required argument: 'a'; "
         "it is defined as with_default(a: 'Any', b: 'Any' = 1) -> 'None'"
@@ -100,7 +100,7 @@ def test_the_defaults_of_a_call_do_not_leak_into_the_next() -> None:
     assert parameters.complete((1,), {})[1]["stdout"] == "out"
 
 
-def test_a_wrapper_is_called_as_itself_and_passes_special_defaults_on() -> None:
+def test_a_wrapper_keeps_its_own_signature_and_passes_special_defaults_on() -> None:
     @functools.wraps(special)
     def wrapper(*args: Any, **kwargs: Any) -> None: ...
 
@@ -111,6 +111,6 @@ def test_a_wrapper_is_called_as_itself_and_passes_special_defaults_on() -> None:
 
 
 @pytest.mark.parametrize("function", [len, str, dict, print, functools.partial(len)])
-def test_builtin_functions_are_readable_or_unknown_but_no_error(function: Any) -> None:
+def test_builtin_signatures_are_known_or_unknown_without_an_error(function: Any) -> None:
     parameters = read_parameters(function)
     assert parameters is None or parameters.allows(("abc",), {})

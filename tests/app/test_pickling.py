@@ -1,4 +1,4 @@
-"""Apps travel to workers as parts of what tasks need."""
+"""Apps are pickled as parts of tasks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_any_other_app_is_pickled_by_value() -> None:
     assert (copy.__name__, copy.executors, copy.cache) == ("local", ["a"], True)
 
 
-def test_an_app_that_names_itself_is_pickled() -> None:
+def test_a_recursive_app_is_pickled() -> None:
     @python_app
     def countdown(n: int) -> int:
         return n and countdown.func(n - 1)
@@ -53,7 +53,7 @@ def test_an_app_that_names_itself_is_pickled() -> None:
     assert cloudpickle.loads(cloudpickle.dumps(countdown.func))(3) == 0
 
 
-def test_a_kernel_stays_where_it_is(kernel: DataFlowKernel) -> None:
+def test_a_kernel_is_not_pickled(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def local() -> int:
         return 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
 
 
-def test_results_and_exceptions_come_home(kernel: DataFlowKernel) -> None:
+def test_results_and_exceptions_reach_the_caller(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def inverse(x: float) -> float:
         return 1 / x
@@ -34,7 +34,7 @@ def test_futures_are_arguments_everywhere(kernel: DataFlowKernel) -> None:
     assert add(add(1, 2), b=add(3, 4), inputs=[add(5), 6]).result() == 21
 
 
-def test_the_function_sees_the_special_arguments_it_asks_for(kernel: DataFlowKernel) -> None:
+def test_the_function_gets_the_special_arguments_it_declares(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def show(x: int, inputs: Any = (), label: Any = "a", walltime: Any = 60) -> Any:
         return x, list(inputs), label, walltime
@@ -53,7 +53,7 @@ def test_the_function_sees_the_special_arguments_it_asks_for(kernel: DataFlowKer
     assert show_none(1, label="b", walltime=40).result() == 1  # type: ignore[call-overload]
 
 
-def test_arguments_may_have_the_names_of_ours(kernel: DataFlowKernel) -> None:
+def test_arguments_may_have_the_names_of_parsls_parameters(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def show(self: int, func: int, resource_specification: int, args: int, kwargs: int) -> Any:
         return self, func, resource_specification, args, kwargs
@@ -67,7 +67,7 @@ def test_lambdas_and_builtins_are_functions_too(kernel: DataFlowKernel) -> None:
     assert python_app(len, data_flow_kernel=kernel)([1, 2]).result() == 2
 
 
-def test_a_resource_specification_that_nobody_knows_is_an_error(kernel: DataFlowKernel) -> None:
+def test_an_unknown_resource_specification_is_an_error(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def task(parsl_resource_specification: Any = None) -> None: ...
 
@@ -75,7 +75,7 @@ def test_a_resource_specification_that_nobody_knows_is_an_error(kernel: DataFlow
         task(parsl_resource_specification={"colour": "red"}).result()
 
 
-def test_join_apps_have_what_their_futures_have(kernel: DataFlowKernel) -> None:
+def test_join_apps_return_the_results_of_their_futures(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def double(x: int) -> int:
         return 2 * x
@@ -93,7 +93,7 @@ def test_join_apps_have_what_their_futures_have(kernel: DataFlowKernel) -> None:
     assert many([]).result() == []
 
 
-def test_join_apps_refuse_what_is_no_future(kernel: DataFlowKernel) -> None:
+def test_join_apps_refuse_results_that_are_no_futures(kernel: DataFlowKernel) -> None:
     def wrong() -> Any:
         return 5
 

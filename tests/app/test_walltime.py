@@ -1,4 +1,4 @@
-"""A task that is over its walltime is ended, whatever it does, and the next one runs."""
+"""A task that exceeds its walltime is ended, whatever it does, and the next one runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.dflow import DataFlowKernel
 
-#: Far longer than any test takes: what sleeps so long has to be ended.
+#: Far longer than any test takes: a task that sleeps so long must be ended.
 FOREVER_S = 1000
 
 
@@ -53,12 +53,12 @@ def test_code_that_sleeps_in_c_does_not_delay_the_failure(kernel: DataFlowKernel
         with pytest.raises(AppTimeout):
             wait(fifo).result(timeout=30)
     finally:
-        with contextlib.suppress(OSError):  # where the worker was killed nobody reads
+        with contextlib.suppress(OSError):  # no process reads the output of a killed worker
             os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
 
 
 @pytest.mark.parametrize("make", [python_app, bash_app])
-def test_the_error_says_which_task_attempt_and_host(kernel: DataFlowKernel, make: Any) -> None:
+def test_the_error_names_task_attempt_and_host(kernel: DataFlowKernel, make: Any) -> None:
     @make(data_flow_kernel=kernel)
     def command(walltime: float = 0.2) -> str:
         while make is python_app:
@@ -72,7 +72,7 @@ def test_the_error_says_which_task_attempt_and_host(kernel: DataFlowKernel, make
         command().result(timeout=30)
 
 
-def test_the_executor_goes_on_after_timeouts(kernel: DataFlowKernel) -> None:
+def test_the_executor_continues_after_timeouts(kernel: DataFlowKernel) -> None:
     @python_app(data_flow_kernel=kernel)
     def sleep(walltime: float = 0.1) -> None:
         import time
@@ -138,7 +138,7 @@ def test_the_walltime_does_not_count_the_wait_for_a_worker(kernel: DataFlowKerne
         future.result(timeout=30)
 
 
-def test_timeout_limits_a_function_by_itself() -> None:
+def test_timeout_limits_a_plain_function() -> None:
     def spin() -> None:
         while True:
             pass
@@ -156,7 +156,7 @@ def test_timeout_leaves_a_timeout_of_the_function_alone() -> None:
         timeout(inner, FOREVER_S)()
 
 
-def test_timeout_hits_nothing_after_the_function() -> None:
+def test_timeout_does_not_affect_code_after_the_function() -> None:
     def takes(duration_s: float) -> str:
         end_s = time.monotonic() + duration_s
         while time.monotonic() < end_s:

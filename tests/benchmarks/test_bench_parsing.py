@@ -1,4 +1,4 @@
-"""Reading what workloads, failures and the machine say."""
+"""Reading the output of workloads, failures and facts about the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from benchmarks.launch import parse_values, reason_of
 from benchmarks.machine import cpu_model
 
 
-def test_the_last_result_line_counts_whatever_else_was_printed() -> None:
+def test_the_last_result_line_counts_whatever_else_is_printed() -> None:
     stdout = 'banner\n{"values": {"rate": 1}}\n{"values": {"rate": 2.5}}\nbye\n'
     assert parse_values(stdout) == {"rate": 2.5}
 

@@ -57,7 +57,7 @@ def test_columns_are_aligned() -> None:
     ]
 
 
-def test_the_table_tells_values_verdict_and_footnotes() -> None:
+def test_the_table_shows_values_verdict_and_footnotes() -> None:
     text = render_table(report(30_000.0, 10_000.0, 3.0))
     assert "30,000" in text
     assert "10,000*" in text

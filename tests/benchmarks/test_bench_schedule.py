@@ -1,4 +1,4 @@
-"""What is run, how often and in which order."""
+"""Which measurements run, how often and in which order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_rows_of_one_run_share_it() -> None:
     assert len(plan(rows, [OURS], rounds=1, slow_rounds=1)) == 2
 
 
-def test_every_row_has_a_name_of_its_own_and_known_systems() -> None:
+def test_every_row_has_a_unique_name_and_known_systems() -> None:
     names = [measure.name for measure in MEASURES]
     assert len(set(names)) == len(names)
     for measure in MEASURES:

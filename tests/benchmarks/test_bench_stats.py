@@ -14,7 +14,7 @@ def test_median(samples: list[float], expected: float) -> None:
     assert median(samples) == expected
 
 
-def test_percentile_is_a_sample_that_enough_others_do_not_exceed() -> None:
+def test_a_percentile_is_a_sample_that_enough_others_do_not_exceed() -> None:
     samples = [float(number) for number in range(1, 101)]
     assert percentile(samples, 99) == 99.0
     assert percentile(samples, 100) == 100.0
@@ -22,7 +22,7 @@ def test_percentile_is_a_sample_that_enough_others_do_not_exceed() -> None:
     assert percentile([7.0], 99) == 7.0
 
 
-def test_nothing_has_no_median_and_no_percentile() -> None:
+def test_an_empty_sample_has_no_median_and_no_percentile() -> None:
     with pytest.raises(ValueError, match="no samples"):
         median([])
     with pytest.raises(ValueError, match="no samples"):
@@ -34,7 +34,7 @@ def test_a_percentile_beyond_100_is_refused() -> None:
         percentile([1.0], 101)
 
 
-def test_a_summary_tells_how_far_the_samples_reach() -> None:
+def test_a_summary_shows_the_range_of_the_samples() -> None:
     assert summarize([3.0, 1.0, 2.0]) == Summary(median=2.0, low=1.0, high=3.0)
 
 

@@ -1,4 +1,4 @@
-"""The soak's own checks find what they are for."""
+"""The soak's own checks find the defects that they are made for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def outcome(kind="rest", failures=0, error=None, is_right=True):
         (outcome("rest", 3, WorkerLost, False), 0),
     ],
 )
-def test_what_is_as_it_should_be_is_no_finding(ended, begun):
+def test_a_correct_run_has_no_findings(ended, begun):
     assert findings(ledger({0: ended}), 1, {0: begun}) == []
 
 
@@ -45,16 +45,16 @@ def test_what_is_as_it_should_be_is_no_finding(ended, begun):
         (outcome("complain", 1, KeyError, False), 1, "ended with KeyError"),
     ],
 )
-def test_what_is_wrong_is_found(ended, begun, found):
+def test_each_defect_is_found(ended, begun, found):
     [text] = findings(ledger({0: ended}), 1, {0: begun})
     assert found in text
 
 
-def test_tasks_that_have_not_ended_are_found_with_the_first_of_them():
+def test_unfinished_tasks_are_found_and_the_first_is_named():
     assert findings(ledger({1: outcome()}), 4, {1: 1}) == ["3 tasks: has not ended (the first: 0, 2, 3)"]
 
 
-def test_the_ends_are_counted():
+def test_outcomes_are_counted():
     assert (
         summary(ledger({0: outcome(), 1: outcome(), 2: outcome(error=WorkerLost)})) == "2 done, 1 WorkerLost"
     )
@@ -64,7 +64,7 @@ def footprint(*memory: int, descriptors: int = 5, processes: int = 5) -> Footpri
     return Footprint([Sample(each, descriptors, processes) for each in memory])
 
 
-def test_what_comes_and_goes_is_no_growth():
+def test_fluctuations_are_no_growth():
     peaks = [10**8, 2 * 10**8, 10**8] * 5
     assert footprint(*peaks).growth() == []
 
@@ -74,5 +74,5 @@ def test_growth_is_found():
     assert text == "memory has grown from 300,000,000 to 900,000,000"
 
 
-def test_too_few_samples_are_no_proof():
+def test_too_few_samples_prove_nothing():
     assert footprint(1, 2).growth() != []

@@ -1,4 +1,4 @@
-"""The load: its simulated managers keep to the protocol, and its report finds what it is for."""
+"""The load: its simulated managers keep to the protocol, and its report finds defects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def facts(**changed: Any) -> Facts:
     return Facts(**{**options, **changed})
 
 
-def test_a_run_in_which_all_went_well_has_no_findings() -> None:
+def test_a_run_without_defects_has_no_findings() -> None:
     assert findings(facts()) == []
 
 
@@ -49,11 +49,11 @@ def test_a_run_in_which_all_went_well_has_no_findings() -> None:
         ({"errors": [ValueError("odd\nlines")] * 2}, "ValueError: odd"),
     ],
 )
-def test_what_went_wrong_is_found(changed: dict[str, Any], found: str) -> None:
+def test_every_defect_of_a_run_is_found(changed: dict[str, Any], found: str) -> None:
     assert findings(facts(**changed)) == [found]
 
 
-def test_the_figures_say_how_long_it_took_to_notice() -> None:
+def test_the_figures_include_the_detection_time() -> None:
     told = figures(facts())
     assert told["closed deaths noticed after s, median"] == 2.5
     assert told["closed deaths told to the driver after s, longest"] == 3.0
@@ -62,7 +62,7 @@ def test_the_figures_say_how_long_it_took_to_notice() -> None:
     assert table({"a": None, "long name": 1234.5}) == ("a                     -\nlong name      1,234.50")
 
 
-def test_a_simulated_manager_runs_a_task_in_each_worker_and_holds_the_others() -> None:
+def test_a_simulated_manager_runs_one_task_per_worker_and_queues_the_others() -> None:
     member = Member(7, "0", 2, None)
     slots = member.accept([Task(number, b"", b"call") for number in range(3)], 0.0)
     assert [slot.given[0].id for slot in slots] == [0, 1]

@@ -20,7 +20,7 @@ def named_tests() -> list[tuple[str, str]]:
     ]
 
 
-def test_every_class_says_what_must_hold_and_names_tests() -> None:
+def test_every_row_has_a_guarantee_and_tests() -> None:
     assert len(ROWS) > 30
     assert [row for row in ROWS[1:] if len(row) != 3 or not row[1] or "`test_" not in row[2]] == []
 
@@ -31,6 +31,6 @@ def test_the_tests_exist() -> None:
     assert [(path, name) for path, name in named_tests() if f"def {name}(" not in sources[path]] == []
 
 
-def test_all_of_make_chaos_is_described() -> None:
+def test_every_chaos_test_is_described() -> None:
     page = (TOP / "chaos" / "README.md").read_text()
     assert [path.name for path in (TOP / "chaos").glob("test_*.py") if path.name not in page] == []

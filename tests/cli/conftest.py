@@ -22,11 +22,11 @@ from parsl.providers import *
 
 
 class Doctor:
-    """Writes configurations, has them checked, and remembers what was said.
+    """Writes configurations, checks them, and records the findings.
 
     Args:
-        directory: Where the configurations are.
-        capsys: pytest's, which catches what is said.
+        directory: The directory of the configurations.
+        capsys: The pytest fixture, which captures the output.
     """
 
     def __init__(self, directory, capsys):
@@ -36,7 +36,7 @@ class Doctor:
         self.answer = {}
 
     def check(self, text, *options, name=""):
-        """Check a file with this text. Returns: its findings, as (level, topic, text and advice)."""
+        """Check a file with a text; return its findings as (level, topic, text and advice)."""
         path = self.directory / "config.py"
         path.write_text(HEADER + text)
         return self.run(f"{path}{name}", *options)
@@ -73,7 +73,7 @@ def doctor(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home directory of its own, so that no login script of the machine's user has a say."""
+    """A separate home directory, so that no login script of the user has an effect."""
     directory = tmp_path / "home"
     directory.mkdir()
     monkeypatch.setenv("HOME", str(directory))

@@ -1,4 +1,4 @@
-"""Which configurations are found in a file, and what is said about a file that cannot be used."""
+"""The configurations found in a file, and the errors for unusable files."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def error(loaded):
         (":one", (":one", "")),
     ],
 )
-def test_a_target_is_taken_apart(target, parts):
+def test_a_target_is_parsed(target, parts):
     assert split_target(target) == parts
 
 
@@ -49,18 +49,18 @@ def test_every_configuration_of_a_file_is_found_once(write):
     assert labels(load_configs(f"{path}:b")) == {"b": "b"}
 
 
-def test_a_function_can_make_it(write):
+def test_a_function_can_create_the_configuration(write):
     path = write("def make():\n    return Config(run_dir='made')")
     assert labels(load_configs(f"{path}:make")) == {"make": "made"}
     assert "name the function, as in" in error(load_configs(path))
 
 
-def test_a_module_can_have_it(write):
+def test_a_module_can_contain_the_configuration(write):
     write("c = Config(run_dir='x')", "my_site_config.py")
     assert labels(load_configs("my_site_config:c")) == {"c": "x"}
 
 
-def test_it_may_import_its_neighbours(write):
+def test_a_file_may_import_its_neighbours(write):
     write("value = 'from beside'", "neighbour_of_config.py")
     path = write("from neighbour_of_config import value\nc = Config(run_dir=value)")
     assert labels(load_configs(path)) == {"c": "from beside"}
@@ -84,7 +84,7 @@ except Exception as error:
     assert DataFlowKernel.__init__ is start
 
 
-def test_what_a_file_prints_is_not_in_the_answer(write, capsys):
+def test_output_of_a_file_is_not_in_the_report(write, capsys):
     load_configs(write("print('hello')\nc = Config()"))
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "hello\n")
@@ -101,7 +101,7 @@ def test_what_a_file_prints_is_not_in_the_answer(write, capsys):
         ("pass", "it has no Config"),
     ],
 )
-def test_a_file_that_cannot_be_used(write, text, words):
+def test_an_unusable_file_is_an_error(write, text, words):
     assert words in error(load_configs(write(text)))
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_used(write, text, words):
         ("config.py:broken", "ZeroDivisionError"),
     ],
 )
-def test_a_target_that_is_not_there(write, target, words):
+def test_a_missing_target_is_an_error(write, target, words):
     write("number = 1\ndef broken():\n    1 / 0")
     assert words in error(load_configs(target))
 
@@ -130,7 +130,7 @@ c = Config([HighThroughputExecutor(provider=LocalProvider(nodes_per_block=nodes)
 """
 
 
-def test_a_node_file_that_is_not_set_missing_or_empty(write, tmp_path, monkeypatch):
+def test_a_node_file_that_is_unset_missing_or_empty(write, tmp_path, monkeypatch):
     path = write(NODE_FILE)
     assert "set inside a PBS job only" in error(load_configs(path))
     monkeypatch.setenv("PBS_NODEFILE", str(tmp_path / "nodes"))
@@ -143,14 +143,14 @@ def test_a_node_file_that_is_not_set_missing_or_empty(write, tmp_path, monkeypat
     assert load_configs(path).configs["c"].executors[0].provider.nodes_per_block == 2
 
 
-def test_what_parsl_warns_of_is_passed_on(write):
+def test_warnings_of_parsl_are_passed_on(write):
     text = "from parsl.providers import LocalProvider\nLocalProvider(init_blocks=2)\nc = Config()"
     loaded = load_configs(write(text))
     assert [finding.level for finding in loaded.findings] == ["warning"]
     assert "init_blocks is 2" in loaded.findings[0].text
 
 
-def test_functions_that_may_make_a_configuration_are_named(write):
+def test_functions_that_may_create_a_configuration_are_named(write):
     target = write(
         "from os.path import join\ndef _inner(): pass\ndef small(): return 1\ndef large(): return 1"
     )

@@ -33,7 +33,7 @@ def said(doctor):
         ("PBSProProvider(select_options='ngpus=4:ncpus=8')", "PBS would get ncpus twice"),
     ],
 )
-def test_what_the_scheduler_would_take_for_a_comment(said, provider, words):
+def test_directives_that_the_scheduler_treats_as_comments(said, provider, words):
     assert any(words in text for text in said(provider, "error"))
 
 
@@ -50,7 +50,7 @@ def test_what_the_scheduler_would_take_for_a_comment(said, provider, words):
         ("GridEngineProvider(scheduler_options='#$ -l mem=1G,h_rt=30')", "walltime is '00:10:00'"),
     ],
 )
-def test_what_the_scheduler_is_given_twice(said, provider, words):
+def test_directives_given_twice(said, provider, words):
     [text] = [text for text in said(provider, "warning") if "Parsl uses the latter" in text]
     assert words in text
 
@@ -65,7 +65,7 @@ def test_what_the_scheduler_is_given_twice(said, provider, words):
         "SlurmProvider(scheduler_options='#SBATCH --exclusive # main -t one')",
     ],
 )
-def test_lines_that_are_right_are_not_mentioned(said, provider):
+def test_correct_lines_cause_no_finding(said, provider):
     assert not [text for text in said(provider, "error") + said(provider, "warning") if "_options" in text]
 
 
@@ -95,7 +95,7 @@ def test_a_launcher_that_starts_more_than_one_manager_on_a_node(said, launcher, 
 @pytest.mark.parametrize(
     "overrides", ["", "--ppn 1", "--depth=64 --ppn 1", "-n 2 --ppn 1", "--env 'A=b c'", "it's"]
 )
-def test_a_launcher_that_starts_one_on_each_is_not_mentioned(said, overrides):
+def test_a_launcher_that_starts_one_manager_per_node_causes_no_finding(said, overrides):
     texts = said(f"PBSProProvider(nodes_per_block=2, launcher={MPIEXEC.format(overrides)})", "error")
     assert not any("overrides" in text for text in texts)
 

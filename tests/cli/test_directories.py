@@ -29,11 +29,11 @@ def test_the_deepest_file_system_has_a_path():
     assert find_mount("/x", []) is None
 
 
-def test_later_ones_hide_earlier_ones():
+def test_later_mounts_hide_earlier_ones():
     assert find_mount("/a", [Mount("/", "rootfs"), Mount("/", "nfs")]).is_shared
 
 
-def test_what_every_node_has_its_own_of():
+def test_directories_that_are_local_to_each_node():
     assert "every node" in why_private("/tmp/runs", None)
     assert "ext4 at /" in why_private("/scratch", Mount("/", "ext4"))
     assert why_private("/lus/flare", Mount("/lus/flare", "lustre")) == ""

@@ -1,4 +1,4 @@
-"""``parsl doctor`` as a whole: good configurations, and what it says about broken ones."""
+"""``parsl doctor`` as a whole: good configurations, and the findings about broken ones."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_nothing_is_submitted_and_nothing_written(doctor, pbs, environment, tmp_
     assert sorted(tmp_path.rglob("runinfo*")) == before
 
 
-def test_people_see_the_script_first_and_the_findings_last(doctor, pbs, environment, capsys):
+def test_the_report_shows_the_script_first_and_the_findings_last(doctor, pbs, environment, capsys):
     assert main(["doctor", str(GUIDE / "config.py")]) == 0
     out = capsys.readouterr().out
     assert out.index("| #PBS -A Aurora_deployment") < out.index("ok      scheduler: qsub")
@@ -47,7 +47,7 @@ def test_people_see_the_script_first_and_the_findings_last(doctor, pbs, environm
     assert "#PBS" not in capsys.readouterr().out
 
 
-def test_an_environment_that_is_not_there(doctor, pbs, home):
+def test_a_missing_environment_is_found(doctor, pbs, home):
     found = doctor.run(str(GUIDE / "config.py"))
     [(topic, text)] = of_level(found, "error")
     assert topic == "worker_init"
@@ -55,21 +55,21 @@ def test_an_environment_that_is_not_there(doctor, pbs, home):
     assert f"{home}/_env/bin/activate: No such file" in text
 
 
-def test_an_environment_that_is_not_there_is_seen_without_running_worker_init(doctor, pbs, home):
+def test_a_missing_environment_is_found_without_running_worker_init(doctor, pbs, home):
     found = doctor.run(str(GUIDE / "config.py"), "--no-worker-init")
     assert of_level(found, "error") == [
         ("worker_init", f"it sources $HOME/_env/bin/activate, but {home}/_env/bin/activate does not exist. ")
     ]
 
 
-def test_a_scheduler_that_is_not_installed(doctor, tmp_path, monkeypatch, home):
+def test_a_missing_scheduler_is_found(doctor, tmp_path, monkeypatch, home):
     monkeypatch.setenv("PATH", str(tmp_path))
     found = doctor.check("c = Config([HighThroughputExecutor(provider=SlurmProvider(worker_init=''))])")
     [text] = [text for topic, text in of_level(found, "error") if topic == "scheduler"]
     assert "sbatch, squeue, scancel are not on the PATH here: SlurmProvider needs" in text
 
 
-def test_grid_engines_qsub_is_not_taken_for_that_of_pbs(doctor, add_command, home):
+def test_grid_engines_qsub_is_not_mistaken_for_that_of_pbs(doctor, add_command, home):
     for name in ("qsub", "qstat", "qdel"):
         add_command(name, "echo 'Unknown option' >&2; exit 7")
     found = doctor.check(
@@ -94,7 +94,7 @@ def slurm(add_command, home):
     )
 
 
-def test_a_dry_run_is_made_but_if_the_user_does_not_want_it(doctor, slurm, tmp_path):
+def test_a_dry_run_is_made_unless_the_user_disables_it(doctor, slurm, tmp_path):
     found = doctor.check(SLURM, "--no-dry-run")
     [(_, text)] = [(topic, text) for topic, text in of_level(found, "note") if topic == "dry run"]
     assert "not done" in text
@@ -106,13 +106,13 @@ def test_a_dry_run_is_made_but_if_the_user_does_not_want_it(doctor, slurm, tmp_p
     assert (tmp_path / "sbatch.log").read_text().startswith("--test-only ")
 
 
-def test_a_partition_that_there_is_not(doctor, slurm, add_command):
+def test_a_nonexistent_partition_is_found(doctor, slurm, add_command):
     add_command("scontrol", "echo Partition debug not found; exit 1")
     found = doctor.check(SLURM)
     assert any("does not know it" in text for topic, text in of_level(found, "error") if topic == "queue")
 
 
-def test_a_dry_run_that_is_refused(doctor, slurm, add_command):
+def test_a_refused_dry_run_is_an_error(doctor, slurm, add_command):
     add_command("sbatch", "echo 'sbatch: error: Invalid account' >&2; exit 1")
     found = doctor.check(SLURM)
     assert any(
@@ -136,7 +136,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("provider", "words"), BROKEN)
-def test_a_configuration_that_cannot_be_made(doctor, provider, words):
+def test_a_configuration_that_cannot_be_created_is_an_error(doctor, provider, words):
     found = doctor.check(f"c = Config([HighThroughputExecutor(provider={provider})])")
     [(topic, text)] = of_level(found, "error")
     assert topic == "import"
@@ -144,7 +144,7 @@ def test_a_configuration_that_cannot_be_made(doctor, provider, words):
     assert "in line 6: c = Config(" in text
 
 
-def test_mpi_tasks_want_a_simple_launcher(doctor):
+def test_mpi_tasks_need_a_simple_launcher(doctor):
     found = doctor.check("c = Config([MPIExecutor(provider=PBSProProvider(launcher=MpiExecLauncher()))])")
     assert "SimpleLauncher" in of_level(found, "error")[0][1]
 
@@ -176,7 +176,7 @@ def provider_findings(doctor, provider, level, executor="HighThroughputExecutor"
         ("PBSProProvider(max_blocks=1, init_blocks=2)", "warning", "init_blocks is 2"),
     ],
 )
-def test_parts_that_do_not_fit(doctor, provider, level, words):
+def test_incompatible_parts_are_found(doctor, provider, level, words):
     assert any(words in text for text in provider_findings(doctor, provider, level))
 
 
@@ -193,7 +193,7 @@ def test_more_mpi_tasks_than_nodes(doctor):
     assert any("max_workers_per_block is 3, but a block has 2 nodes" in text for text in texts)
 
 
-def test_one_mpi_task_at_a_time_is_worth_a_note(doctor):
+def test_one_mpi_task_at_a_time_causes_a_note(doctor):
     provider = "PBSProProvider(nodes_per_block=10, launcher=SimpleLauncher())"
     texts = provider_findings(doctor, provider, "note", "MPIExecutor")
     assert any("one task at a time on the 10 nodes" in text for text in texts)
@@ -223,12 +223,12 @@ def test_one_mpi_task_at_a_time_is_worth_a_note(doctor):
         (", worker_logdir_root='/dev/null/logs'", "error", "/dev/null is not a directory"),
     ],
 )
-def test_an_executor_that_does_not_fit_its_nodes(doctor, options, level, words):
+def test_an_executor_too_large_for_its_nodes_is_found(doctor, options, level, words):
     texts = provider_findings(doctor, "PBSProProvider(cpus_per_node=8)", level, options=options)
     assert any(words in text for text in texts), texts
 
 
-def test_a_port_that_is_taken(doctor):
+def test_an_occupied_port_is_found(doctor):
     import socket
 
     with socket.create_server(("", 0)) as taken:
@@ -237,7 +237,7 @@ def test_a_port_that_is_taken(doctor):
     assert any(f"port {port} on all interfaces cannot be used" in text for text in texts)
 
 
-def test_cpus_that_pbs_is_not_asked_for(doctor):
+def test_cpus_not_requested_from_pbs_are_found(doctor):
     texts = provider_findings(doctor, "PBSProProvider()", "warning", options=", cpu_affinity='list:0-7'")
     assert any("cpus_per_node is 1" in text for text in texts)
 
@@ -270,7 +270,7 @@ def test_tiles_that_cannot_be_translated_are_an_error(doctor, monkeypatch):
 
 
 @pytest.mark.parametrize("line", ["", "module load frameworks; export ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE"])
-def test_tiles_that_are_no_devices_are_not_mentioned(doctor, line):
+def test_tiles_that_are_no_devices_cause_no_finding(doctor, line):
     provider = f"PBSProProvider(worker_init={line!r})"
     assert not any("FLAT" in text for text in provider_findings(doctor, provider, "note", options=TILES))
 
@@ -286,7 +286,7 @@ def test_threads_need_no_node(doctor):
     assert of_level(found, "error", "warning") == []
 
 
-def test_a_run_directory_that_cannot_be_made(doctor, tmp_path):
+def test_a_run_directory_that_cannot_be_created_is_found(doctor, tmp_path):
     (tmp_path / "file").write_text("")
     found = doctor.check(f"c = Config(run_dir={str(tmp_path / 'file' / 'runs')!r})")
     [(topic, text)] = of_level(found, "error")
@@ -294,7 +294,7 @@ def test_a_run_directory_that_cannot_be_made(doctor, tmp_path):
     assert "is not a directory" in text
 
 
-def test_a_provider_of_somebody_elses_is_not_in_the_way(doctor):
+def test_a_third_party_provider_is_accepted(doctor):
     found = doctor.check(
         """
 from parsl.providers.base import ExecutionProvider
@@ -316,7 +316,7 @@ c = Config([HighThroughputExecutor(provider=Mine())])
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "soon", "inf"])
-def test_a_timeout_that_is_none(doctor, timeout, capsys):
+def test_an_invalid_timeout_is_refused(doctor, timeout, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--timeout", timeout, "x.py"])
     assert ended.value.code == 2

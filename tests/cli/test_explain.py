@@ -1,4 +1,4 @@
-"""``parsl explain``: what went wrong in a run, told from its failure log."""
+"""``parsl explain``: the failures of a run, read from its failure log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.dataflow.test_job_ends import Unlucky
 
 @pytest.fixture
 def explain(tmp_path, capsys, monkeypatch):
-    """Run the command in the directory of the runs. Returns: its exit code and what it has said."""
+    """Run the command in the directory of the runs; return its exit code and its output."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words):
@@ -50,7 +50,7 @@ def mixed_run(tmp_path):
     return dfk.run_dir
 
 
-def test_a_run_is_listed_by_what_became_of_its_tasks(explain, mixed_run):
+def test_a_run_is_listed_by_the_outcomes_of_its_tasks(explain, mixed_run):
     code, said = explain("last")
     assert code == 0
     lines = [line.strip() for line in said.splitlines() if line.strip()]
@@ -65,7 +65,7 @@ def test_a_run_is_listed_by_what_became_of_its_tasks(explain, mixed_run):
 
 
 @pytest.mark.parametrize("name", ["0", "000", "last", "runs/000"])
-def test_a_tasks_history_tells_each_attempt(explain, mixed_run, name):
+def test_a_tasks_history_lists_each_attempt(explain, mixed_run, name):
     code, said = explain(name, "0")
     assert code == 0
     assert "Task 0 (fail) of run" in said
@@ -76,7 +76,7 @@ def test_a_tasks_history_tells_each_attempt(explain, mixed_run, name):
     assert 'raise ValueError("failed")' in said
 
 
-def test_it_says_where_and_for_how_long_and_where_the_logs_are(explain, mixed_run):
+def test_a_tasks_history_names_host_duration_and_logs(explain, mixed_run):
     _, said = explain("last", "3")
     assert "host node7, block 3, worker 5, manager m1" in said
     assert "ran 12.3 s, peak memory 245 MB" in said
@@ -84,7 +84,7 @@ def test_it_says_where_and_for_how_long_and_where_the_logs_are(explain, mixed_ru
     assert "/logs/block-3/m1/manager.log  (manager's log)" in said
 
 
-def test_what_was_never_run_says_why(explain, mixed_run):
+def test_a_task_that_never_ran_has_the_reason(explain, mixed_run):
     said = explain("last", "1")[1]
     assert "dependency failed" in said
     assert "runs/000 0` shows the task that failed first" in said
@@ -92,7 +92,7 @@ def test_what_was_never_run_says_why(explain, mixed_run):
     assert "labelled 'sum'" in explain("last", "2")[1]
 
 
-def test_a_join_app_names_the_task_that_is_to_blame(explain, tmp_path):
+def test_a_join_app_names_the_failed_task(explain, tmp_path):
     def joins(dfk):
         return call(dfk, fail)
 
@@ -104,7 +104,7 @@ def test_a_join_app_names_the_task_that_is_to_blame(explain, tmp_path):
     assert "000 1` shows the task that failed first" in said
 
 
-def test_the_list_shows_the_first_words_of_what_a_command_has_said(explain, tmp_path):
+def test_the_list_shows_the_first_words_of_a_commands_stderr(explain, tmp_path):
     def command():
         error = BashExitFailure("command", 7)
         error.stderr_tail = "no such input"
@@ -115,14 +115,14 @@ def test_the_list_shows_the_first_words_of_what_a_command_has_said(explain, tmp_
     assert "The end of its stderr: no such input" in explain("last")[1]
 
 
-def test_for_programs_there_is_json(explain, mixed_run):
+def test_the_report_is_available_as_json(explain, mixed_run):
     code, said = explain("last", "0", "--json")
     assert code == 0
     assert [line["attempt"] for line in json.loads(said)] == [1, 2]
     assert len(json.loads(explain("last", "--json")[1])) == 6
 
 
-def test_a_line_that_was_cut_off_costs_only_itself(explain, mixed_run):
+def test_a_truncated_line_loses_only_itself(explain, mixed_run):
     with open(os.path.join(mixed_run, "failures.jsonl"), "a") as file:
         file.write('{"task_id": 9, "outco\n17\n')
     code, said = explain("last")
@@ -139,7 +139,7 @@ def test_an_unknown_task_is_an_error_that_names_those_with_failures(explain, mix
     assert "1 task had not ended" in said
 
 
-def test_a_run_without_failures_says_so(explain, tmp_path):
+def test_a_run_without_failures_is_reported(explain, tmp_path):
     with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
         call(dfk, add, 1, 2).result()
     code, said = explain("last")
@@ -148,7 +148,7 @@ def test_a_run_without_failures_says_so(explain, tmp_path):
     assert explain("last", "0")[0] == 2
 
 
-def test_a_run_without_logs_says_so(explain, tmp_path):
+def test_a_run_without_logs_is_reported(explain, tmp_path):
     with kernel(tmp_path, PromptExecutor(), initialize_logging=False) as dfk:
         call(dfk, fail).exception()
     code, said = explain("last")
@@ -156,7 +156,7 @@ def test_a_run_without_logs_says_so(explain, tmp_path):
     assert "initialize_logging=False" in said
 
 
-def test_an_unknown_run_is_an_error_that_names_those_there_are(explain, mixed_run, tmp_path):
+def test_an_unknown_run_is_an_error_that_lists_the_runs(explain, mixed_run, tmp_path):
     code, said = explain("7")
     assert code == 2
     assert "the runs in" in said
@@ -164,7 +164,7 @@ def test_an_unknown_run_is_an_error_that_names_those_there_are(explain, mixed_ru
     assert "runs/000" in explain("runs")[1]
 
 
-def test_without_any_runs_it_says_where_it_has_looked(explain, tmp_path):
+def test_without_any_runs_the_error_names_the_directory(explain, tmp_path):
     code, said = explain("last")
     assert code == 2
     assert f"{tmp_path}/runs is not a directory" in said

@@ -15,12 +15,12 @@ def test_help_lists_the_commands(capsys):
     assert all(name in out for name in COMMANDS)
 
 
-def test_without_a_command_it_says_what_there_is(capsys):
+def test_without_a_command_the_commands_are_listed(capsys):
     assert main([]) == 2
     assert "doctor" in capsys.readouterr().out
 
 
-def test_an_unknown_command_is_an_error_that_lists_those_that_are(capsys):
+def test_an_unknown_command_is_an_error_that_lists_the_commands(capsys):
     assert main(["docter"]) == 2
     said = capsys.readouterr()
     assert "'docter'" in said.err
@@ -33,7 +33,7 @@ def test_the_version(capsys):
     assert capsys.readouterr().out == f"parsl {parsl.__version__}\n"
 
 
-def test_it_imports_no_command_that_is_not_asked_for():
+def test_only_the_requested_command_is_imported():
     code = (
         "import sys; from parsl.cli.main import main; main(['--version']); print('argparse' in sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""``parsl perf``: the sizes of its batches, and what it says."""
+"""``parsl perf``: the sizes of its batches, and its output."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def sizes(batches):
 
 
 class TestBatches:
-    def test_fit_into_the_time_that_is_wanted(self):
+    def test_fit_into_the_requested_time(self):
         assert sizes(estimate(lambda size: 0.5 + size / 1000, target_s=10)) == [10, 196, 2816, 8492]
 
     def test_grow_a_hundredfold_at_most(self):
         assert sizes(estimate(lambda size: size / 1e6, target_s=1))[:3] == [10, 1000, 100_000]
 
-    def test_become_smaller_if_they_have_to(self):
+    def test_become_smaller_if_necessary(self):
         assert sizes(estimate(lambda size: float(size), target_s=2)) == [10, 2]
 
     def test_have_at_least_one_task(self):
@@ -59,14 +59,14 @@ class TestBatches:
 
 
 @pytest.mark.parametrize("text", [THREADS, FUNCTION])
-def test_it_says_the_rate_of_each_batch(perf, text):
+def test_the_rate_of_each_batch_is_printed(perf, text):
     code, said, _ = perf(text, "--iterate", "1,20", "--argsize", "1000")
     assert code == 0
     assert re.findall(r"^ *(\d+) tasks: .* tasks/s$", said, re.MULTILINE) == ["1", "20"]
     assert re.search(r"tasks/s in the last batch, [\d,]+ in the best\n$", said)
 
 
-def test_a_task_that_fails_ends_it(perf):
+def test_a_failed_task_ends_the_measurement(perf):
     code, _, complaint = perf(THREADS, "--iterate", "1", "--resources", "{'cores': 1}")
     assert code == 1
     assert "a task has failed: InvalidResourceSpecification" in complaint
@@ -83,13 +83,13 @@ def test_a_task_that_fails_ends_it(perf):
         ),
     ],
 )
-def test_without_one_configuration_it_says_why(perf, text, words):
+def test_without_a_single_configuration_the_error_has_the_reason(perf, text, words):
     code, said, complaint = perf(text)
     assert (code, said) == (2, "")
     assert words in complaint
 
 
-def test_a_configuration_that_cannot_be_loaded_says_why(perf):
+def test_the_error_of_an_unloadable_configuration_has_the_reason(perf):
     code, said, complaint = perf(THREADS.replace("()]", "()], run_dir='/dev/null/x'"))
     assert (code, said) == (2, "")
     assert "run_dir is '/dev/null/x'" in complaint
@@ -98,7 +98,7 @@ def test_a_configuration_that_cannot_be_loaded_says_why(perf):
 @pytest.mark.parametrize(
     ("batches_before", "words"), [(0, ""), (1, " in the last batch, "), (2, " in the last batch, ")]
 )
-def test_ctrl_c_ends_it_with_the_rates_so_far(perf, monkeypatch, batches_before, words):
+def test_ctrl_c_ends_the_measurement_with_the_rates_so_far(perf, monkeypatch, batches_before, words):
     def measured(options):
         yield from [100.0] * batches_before
         raise KeyboardInterrupt
@@ -124,7 +124,7 @@ def test_ctrl_c_ends_it_with_the_rates_so_far(perf, monkeypatch, batches_before,
         ("--argsize", "1k"),
     ],
 )
-def test_wrong_options_are_refused_with_what_is_right(perf, capsys, option, value):
+def test_wrong_options_are_refused_with_the_allowed_values(perf, capsys, option, value):
     with pytest.raises(SystemExit) as ended:
         perf(THREADS, option, value)
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""Reading what schedulers say about queues."""
+"""Reading the schedulers' reports about queues."""
 
 import shlex
 
@@ -41,7 +41,7 @@ SLURM = (
 )
 
 
-def test_the_queue_that_is_meant_is_read():
+def test_the_requested_queue_is_read():
     assert parse_qstat(PBS, "debug") == QueueLimits(
         "debug", 3600, 300, 2, closed="not enabled", max_running=1, max_queued=3
     )
@@ -50,7 +50,7 @@ def test_the_queue_that_is_meant_is_read():
     assert parse_qstat("", "debug") is None
 
 
-def test_the_partition_that_is_meant_is_read():
+def test_the_requested_partition_is_read():
     assert parse_scontrol(SLURM, "big") == QueueLimits("big", 172800, None, 100, 10, "DRAIN")
     assert parse_scontrol(SLURM, "short") == QueueLimits("short", 1800, None, 4)
     assert parse_scontrol(SLURM, None) == QueueLimits("debug", None, None, None, 0)
@@ -100,7 +100,9 @@ QUEUE = """Queue: debug
         ("nodes_per_block=1", "False", "warning", "debug is not started now"),
     ],
 )
-def test_what_a_queue_does_not_allow(doctor, add_command, home, options, started, level, words):
+def test_requests_that_a_queue_does_not_allow_are_found(
+    doctor, add_command, home, options, started, level, words
+):
     add_command("qsub", "echo pbs_version = 23.06.06")
     add_command("qdel", "")
     add_command("qstat", f"cat <<'END'\n{QUEUE.format(started=started)}END")
@@ -132,7 +134,7 @@ esac"""
         (100, "note", "large runs at most 1 of a user's jobs at once: the others wait"),
     ],
 )
-def test_a_queue_that_passes_jobs_on_to_others(doctor, add_command, home, nodes, level, words):
+def test_a_routing_queue_has_the_limits_of_its_destinations(doctor, add_command, home, nodes, level, words):
     add_command("qsub", "echo pbs_version = 23.06.06")
     add_command("qdel", "")
     add_command("qstat", ROUTE)
@@ -144,7 +146,7 @@ def test_a_queue_that_passes_jobs_on_to_others(doctor, add_command, home, nodes,
 
 
 def check_routing_queue(doctor, add_command, about_destinations, attributes=()):
-    """What is said of a queue that passes jobs of 3 hours on to others, and has attributes of its own."""
+    """The findings about a routing queue with its own attributes, for jobs of 3 hours."""
     lines = ["Queue: prod", *(f"    {each}" for each in ["route_destinations = small", *attributes])]
     add_command("qsub", "echo pbs_version = 23.06.06")
     add_command("qdel", "")
@@ -165,7 +167,7 @@ esac""",
     }
 
 
-def test_the_own_limits_of_a_queue_that_passes_jobs_on_count_first(doctor, add_command, home):
+def test_a_routing_queues_own_limits_come_first(doctor, add_command, home):
     own = ["enabled = False", "resources_max.walltime = 01:00:00", "max_queued = [u:PBS_GENERIC=2]"]
     found = check_routing_queue(doctor, add_command, "echo Queue: small", own)
     assert found["ok"] == found["note"] == []
@@ -178,7 +180,7 @@ def test_the_own_limits_of_a_queue_that_passes_jobs_on_count_first(doctor, add_c
     assert [len(found[level]) for level in ("ok", "note", "warning", "error")] == [1, 0, 1, 0]
 
 
-def test_no_answer_about_the_other_queues_is_told_of_as_such(doctor, add_command, home, monkeypatch):
+def test_a_missing_answer_about_destination_queues_is_reported(doctor, add_command, home, monkeypatch):
     def run(command):
         result = run_command(command, None)
         return result._replace(timed_out="small" in command)
@@ -189,7 +191,7 @@ def test_no_answer_about_the_other_queues_is_told_of_as_such(doctor, add_command
     assert found["ok"] == found["note"] == found["error"] == []
 
 
-def test_the_limits_of_auroras_queues_are_those_of_its_stand_in(doctor, pbs, environment):
+def test_auroras_stand_in_has_the_limits_of_auroras_queues(doctor, pbs, environment):
     found = doctor.check(
         "from parsl.configs import aurora_tiles\n"
         "c = aurora_tiles('x', environment='~/_env', nodes_per_block=3, walltime='2:00:00', max_blocks=2)"
@@ -201,7 +203,7 @@ def test_the_limits_of_auroras_queues_are_those_of_its_stand_in(doctor, pbs, env
     assert any("the others wait" in text for _, text in of_level(found, "note"))
 
 
-def test_a_queue_that_does_not_exist(doctor, add_command, home):
+def test_a_nonexistent_queue_is_found(doctor, add_command, home):
     add_command("qsub", "echo pbs_version = 23.06.06")
     add_command("qdel", "")
     add_command("qstat", "echo qstat: Unknown queue nosuch >&2; exit 170")

@@ -1,4 +1,4 @@
-"""What is seen of worker_init by running it in a shell like the job's."""
+"""The effects of worker_init, found by running it in a shell like the job's."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ def probe(worker_init, program="", is_clean=True, is_pbs=False, timeout_s=30):
     return run_probe(worker_init, program, is_clean=is_clean, is_pbs=is_pbs, timeout_s=timeout_s)
 
 
-def test_nothing_to_do_leaves_a_python_with_parsl(home):
+def test_an_empty_worker_init_keeps_a_python_with_parsl(home):
     seen = probe("")
     assert seen.has_ended
     assert seen.failed == ()
@@ -31,7 +31,7 @@ def test_failing_commands_are_named_and_those_of_sourced_scripts_are_not(home, t
     assert seen.has_ended
 
 
-def test_what_it_leaves_behind_is_seen(home, tmp_path):
+def test_changes_made_by_worker_init_are_seen(home, tmp_path):
     program = tmp_path / "bin" / "mpiexec"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
@@ -42,19 +42,19 @@ def test_what_it_leaves_behind_is_seen(home, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["exit 3", "set -e\nfalse", "exec false"])
-def test_a_job_that_would_end_before_it_begins(home, text):
+def test_a_worker_init_that_ends_the_job_is_found(home, text):
     seen = probe(text)
     assert not seen.has_ended
     assert seen.exit_code in (1, 3)
 
 
-def test_options_and_arguments_of_its_own_do_no_harm(home):
+def test_shell_options_and_arguments_in_worker_init_do_no_harm(home):
     seen = probe("set -euo pipefail\nset -- a b\nexec 2>/dev/null\nread line || true")
     assert seen.has_ended
     assert seen.own_python.parsl_version == VERSION
 
 
-def test_it_is_ended_when_it_takes_too_long(home):
+def test_a_slow_worker_init_is_ended(home):
     assert probe("sleep 1000", timeout_s=0.5).timed_out
 
 
@@ -81,26 +81,26 @@ def test_modules_where_there_are_none(doctor, home):
     assert "`module load frameworks` fails with exit code 127" in text
 
 
-def test_a_command_that_may_be_on_the_nodes_only_is_a_warning(doctor, home):
+def test_a_command_that_may_exist_only_on_the_nodes_is_a_warning(doctor, home):
     [(level, _, text), *_] = check(doctor, "xpu-smi-of-the-node --start")
     assert level == "warning"
     assert "xpu-smi-of-the-node: command not found" in text
     assert "may work on the nodes" in text
 
 
-def test_the_last_words_of_a_job_that_ends_early_are_told(doctor, home):
+def test_the_last_output_of_a_job_that_ends_early_is_shown(doctor, home):
     [(level, _, text)] = check(doctor, "echo no licence >&2; exit 4")
     assert level == "error"
     assert "exit code 4 before anything is started. no licence" in text
 
 
-def test_a_worker_init_that_hangs(doctor, home):
+def test_a_hanging_worker_init_is_found(doctor, home):
     [(level, _, text)] = check(doctor, "sleep 1000", "--timeout", "0.5")
     assert level == "warning"
     assert "not ended within 0.5 s" in text
 
 
-def test_a_python_that_worker_init_breaks(doctor, home):
+def test_a_python_broken_by_worker_init_is_found(doctor, home):
     found = check(doctor, "export PYTHONHOME=/no/where")
     assert ("error", "python") in [(level, topic) for level, topic, _ in found]
 
@@ -113,14 +113,14 @@ def fake_python(directory, answer):
     return f"export PATH={directory}:$PATH"
 
 
-def test_an_activated_environment_that_is_not_the_drivers(doctor, home):
+def test_an_environment_other_than_the_drivers_is_found(doctor, home):
     found = check(doctor, fake_python(home / "env" / "bin", "echo ModuleNotFoundError; exit 1"))
     [(level, _, text)] = [one for one in found if one[1] == "python" and one[0] != "ok"]
     assert level == "warning"
     assert f"worker_init activates {home}/env/bin/python (no Parsl in it)" in text
 
 
-def test_the_drivers_own_environment_is_not_mentioned(doctor, home):
+def test_the_drivers_own_environment_causes_no_finding(doctor, home):
     found = check(doctor, f"export PATH={Path(sys.executable).parent}:$PATH")
     assert {level for level, _, _ in found} == {"ok"}
 
@@ -145,7 +145,7 @@ def test_a_launch_cmd_uses_the_environment_of_worker_init(doctor, home, answer, 
     assert words in text
 
 
-def test_a_launch_cmd_that_is_beside_the_drivers_python(doctor, home, monkeypatch):
+def test_a_launch_cmd_next_to_the_drivers_python_is_found(doctor, home, monkeypatch):
     fake_python(home / "driver" / "bin", "exit 1")
     monkeypatch.setattr(sys, "executable", f"{home}/driver/bin/python")
     more = ", launch_cmd='process_worker_pool.py --settings {settings} --block_id {block_id}'"
@@ -154,7 +154,7 @@ def test_a_launch_cmd_that_is_beside_the_drivers_python(doctor, home, monkeypatc
     assert f"{home}/driver/bin/process_worker_pool.py is that of the driver" in text
 
 
-def test_a_launch_cmd_that_is_not_there(doctor, home, monkeypatch):
+def test_a_missing_launch_cmd_is_found(doctor, home, monkeypatch):
     monkeypatch.setattr(sys, "executable", f"{home}/driver/bin/python")
     more = ", launch_cmd='process_worker_pool.py --settings {settings} --block_id {block_id}'"
     found = check(doctor, "", more=more)

@@ -24,7 +24,7 @@ def test_deferred_functions_are_called_once_at_the_end() -> None:
     assert not at_end(end)
 
 
-def test_it_is_done_also_after_an_exception_and_for_all() -> None:
+def test_deferred_functions_are_called_after_exceptions_too() -> None:
     done: list[int] = []
 
     def work() -> None:
@@ -37,7 +37,7 @@ def test_it_is_done_also_after_an_exception_and_for_all() -> None:
     assert done == [1]
 
 
-def test_another_thread_has_batches_of_its_own() -> None:
+def test_each_thread_has_its_own_batches() -> None:
     answers: list[bool] = []
 
     def work() -> None:

@@ -66,7 +66,7 @@ def test_the_suggestion(kind: Any, mistyped: str, advice: str) -> None:
     assert str(caught.value).endswith(f"{mistyped!r}. {advice}")
 
 
-def test_a_class_of_a_users_own_is_named_in_the_error() -> None:
+def test_a_users_class_is_named_in_the_error() -> None:
     class Mine(HighThroughputExecutor):
         pass
 
@@ -122,7 +122,7 @@ def test_an_argument_without_a_successor_is_left_out():
     assert messages == ["Oven: gas has been retired: leave it out."]
 
 
-def test_each_has_a_warning_of_its_own():
+def test_each_retired_argument_has_its_own_warning():
     oven, messages = made(gas=True, heat=5, level=4)
     assert (oven.temperature, oven.heat2) == (5, 8)
     assert len(messages) == 3

@@ -1,4 +1,4 @@
-"""What belongs to whom among the processes of a node."""
+"""The trees of processes on a node."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def child_of(shell: subprocess.Popen[str]) -> int:
     return int(shell.stdout.readline())
 
 
-def test_a_tree_is_known_from_its_root(shell: subprocess.Popen[str]) -> None:
+def test_a_tree_is_found_from_its_root(shell: subprocess.Popen[str]) -> None:
     child, processes = child_of(shell), Processes()
     assert processes.descendants(shell.pid) == {child}
     assert processes.children(shell.pid) == {child}
@@ -42,7 +42,7 @@ def test_a_tree_is_known_from_its_root(shell: subprocess.Popen[str]) -> None:
     assert processes.session_members(shell.pid) == {shell.pid, child}
 
 
-def test_what_is_not_there_has_nothing() -> None:
+def test_a_missing_process_has_no_tree() -> None:
     processes = Processes()
     assert (
         processes.descendants(2**30) == processes.children(2**30) == processes.session_members(2**30) == set()
@@ -61,12 +61,12 @@ def test_zombies_are_not_alive(wait_until: Any) -> None:
         os.waitpid(pid, 0)
 
 
-def test_signals_reach_those_that_are_there(shell: subprocess.Popen[str], wait_until: Any) -> None:
+def test_signals_reach_the_existing_processes(shell: subprocess.Popen[str], wait_until: Any) -> None:
     child = child_of(shell)
     signal_processes([2**22 - 1, child], signal.SIGKILL)
     wait_until(lambda: not Processes().alive([child]))
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may signal everybody")
-def test_processes_of_others_do_not_matter() -> None:
+def test_processes_of_other_users_are_ignored() -> None:
     signal_processes([1], signal.SIGCONT)

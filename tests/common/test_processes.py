@@ -1,4 +1,4 @@
-"""Ending trees of processes; the choice of what belongs to a tree is tested on made-up tables."""
+"""Ending trees of processes; membership in a tree is tested on invented tables."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def test_a_name_cannot_confuse_the_reading_of_a_process() -> None:
 
 
 class Changing:
-    """A host on which something happens whenever somebody looks at it.
+    """A host that changes whenever its processes are read.
 
     Args:
-        parents: The parents of its processes.
-        happenings: What happens before a process is read for the first time, by process.
+        parents: The parents of the processes.
+        happenings: The change before the first reading of a process, by process.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ def relations(host: Changing) -> dict[int, int]:
     return {pid: entry.parent for pid, entry in collect_entries(host.list_pids, host.read).items()}
 
 
-def test_what_a_process_starts_before_its_end_is_in_the_table() -> None:
+def test_children_started_just_before_their_parents_end_are_in_the_table() -> None:
     def start_and_end(parents: dict[int, int]) -> None:
         parents[30] = 10  # left to the one that adopts
         del parents[20]
@@ -101,7 +101,7 @@ def test_what_a_process_starts_before_its_end_is_in_the_table() -> None:
     assert relations(Changing({10: 1, 20: 10}, {20: start_and_end})) == {10: 1, 30: 10}
 
 
-def test_who_was_adopted_during_the_look_has_its_new_parent_in_the_table() -> None:
+def test_a_process_adopted_meanwhile_has_its_new_parent_in_the_table() -> None:
     def end(parents: dict[int, int]) -> None:
         parents[15] = 10
         del parents[20]
@@ -109,14 +109,14 @@ def test_who_was_adopted_during_the_look_has_its_new_parent_in_the_table() -> No
     assert relations(Changing({10: 1, 15: 20, 20: 10}, {20: end})) == {10: 1, 15: 10}
 
 
-def test_an_orphan_that_ends_during_the_look_is_not_in_the_table() -> None:
+def test_an_orphan_that_ends_meanwhile_is_not_in_the_table() -> None:
     def end_both(parents: dict[int, int]) -> None:
         del parents[15], parents[20]
 
     assert relations(Changing({10: 1, 15: 20, 20: 10}, {20: end_both})) == {10: 1}
 
 
-def test_a_host_on_which_somebody_is_always_new_holds_nobody_up() -> None:
+def test_new_processes_all_the_time_do_not_delay_the_table() -> None:
     parents = {10: 1}
 
     def list_more() -> list[int]:
@@ -133,8 +133,8 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def told_environment(pid: int, wait_until: WaitUntil) -> frozenset[bytes]:
-    """Wait until the process has become a program."""
+def readable_environment(pid: int, wait_until: WaitUntil) -> frozenset[bytes]:
+    """Wait until the process has executed its program."""
     found: list[frozenset[bytes]] = []
 
     def is_told() -> bool:
@@ -149,19 +149,19 @@ def told_environment(pid: int, wait_until: WaitUntil) -> frozenset[bytes]:
 def test_the_environment_that_a_process_began_with_is_known(
     marked: subprocess.Popen[bytes], wait_until: WaitUntil
 ) -> None:
-    environment = told_environment(marked.pid, wait_until)
+    environment = readable_environment(marked.pid, wait_until)
     assert {b"MARK=this one", f"PATH={os.environ['PATH']}".encode()} <= environment
 
 
 def test_the_environment_may_be_as_large_as_the_system_lets_it_be(wait_until: WaitUntil) -> None:
     variables = {f"V{n}": "x" * 100_000 for n in range(15)}
     with subprocess.Popen(["/bin/sleep", "60"], env={**variables, "MARK": "this one"}) as process:
-        environment = told_environment(process.pid, wait_until)
+        environment = readable_environment(process.pid, wait_until)
         process.kill()
     assert b"MARK=this one" in environment
 
 
-def test_nothing_can_be_told_of_the_dead(marked: subprocess.Popen[bytes]) -> None:
+def test_the_environment_of_a_dead_process_is_unknown(marked: subprocess.Popen[bytes]) -> None:
     marked.kill()
     os.waitid(os.P_PID, marked.pid, os.WEXITED | os.WNOWAIT)
     assert environment_of(marked.pid) is None
@@ -170,7 +170,7 @@ def test_nothing_can_be_told_of_the_dead(marked: subprocess.Popen[bytes]) -> Non
 
 def test_a_program_may_be_started_without_any_environment(wait_until: WaitUntil) -> None:
     with subprocess.Popen(["/bin/sleep", "60"], env={}) as process:
-        assert not any(told_environment(process.pid, wait_until))
+        assert not any(readable_environment(process.pid, wait_until))
         process.kill()
 
 
@@ -188,13 +188,13 @@ STAT = b"7 (a) b) S 3 4 5 0 -1 %d" + b" 0" * 8 + b" 20 0 1 0 12345 1000 10 1 %d 
         pytest.param(0x00208040, 0, 0, 0, True, id="a thread of the kernel"),
     ],
 )
-def test_an_environment_that_is_not_there_yet_is_not_taken_for_none(
+def test_an_environment_that_is_not_yet_readable_is_not_empty(
     flags: int, start_code: int, env_start: int, env_end: int, has_none: bool
 ) -> None:
     assert has_no_environment(STAT % (flags, start_code, env_start, env_end)) == has_none
 
 
-#: A process whose first thread ends, while another one goes on.
+#: A process whose first thread ends while another one continues.
 WITHOUT_FIRST_THREAD = """
 import ctypes, threading, time
 def go_on():
@@ -205,7 +205,7 @@ ctypes.CDLL(None).pthread_exit(None)
 """
 
 
-def test_a_process_lives_on_without_its_first_thread(wait_until: WaitUntil) -> None:
+def test_a_process_is_alive_without_its_first_thread(wait_until: WaitUntil) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WITHOUT_FIRST_THREAD],
         stdout=subprocess.PIPE,
@@ -221,8 +221,8 @@ def test_a_process_lives_on_without_its_first_thread(wait_until: WaitUntil) -> N
             process.kill()
 
 
-def test_nobody_lives_on_who_was_killed() -> None:
-    """It has many threads and much memory: it takes time to end, in which its environment is not told."""
+def test_a_killed_process_is_not_alive() -> None:
+    """The process has many threads and much memory: its end takes time, without a readable environment."""
     code = (
         "import threading, time\nmuch = bytearray(200_000_000)\n"
         "for _ in range(20): threading.Thread(target=time.sleep, args=(60,)).start()\nprint(flush=True)"
@@ -238,7 +238,7 @@ def test_nobody_lives_on_who_was_killed() -> None:
             assert environment is None or b"MARK=this one" in environment
 
 
-#: Becomes other programs over and over; each look at the child falls somewhere into that.
+#: Becomes other programs over and over; each reading of the child happens at a random moment.
 ASK_DURING_EXEC = """
 import os, signal
 from parsl.common.processes import environment_of
@@ -254,7 +254,7 @@ for _ in range(150):
 """
 
 
-def test_a_process_that_is_just_becoming_another_program_keeps_its_mark() -> None:
+def test_a_process_keeps_its_mark_while_it_executes_another_program() -> None:
     command = [sys.executable, "-c", ASK_DURING_EXEC]
     subprocess.run(command, env={**os.environ, "MARK": "this one"}, check=True, timeout=60)
 
@@ -276,7 +276,7 @@ def bash(tmp_path: Path, wait_until: WaitUntil) -> Iterator[Bash]:
 
 
 class Bash:
-    """Starts scripts that write ids of processes to $PIDS, the last of them when all is in place."""
+    """Starts scripts that write ids of processes to $PIDS, the last one when all processes exist."""
 
     def __init__(self, pids: Path, wait_until: WaitUntil) -> None:
         self._pids = pids
@@ -316,7 +316,7 @@ def test_a_tree_is_ended_whatever_its_shape(bash: Bash, script: str, count: int,
     assert [pid for pid in (root, *others) if is_alive(pid)] == []
 
 
-def test_processes_that_heed_sigterm_may_tidy_up(bash: Bash, tmp_path: Path) -> None:
+def test_processes_that_handle_sigterm_may_clean_up(bash: Bash, tmp_path: Path) -> None:
     tidied = tmp_path / "tidied"
     # Without a process of its own for that: what is started during the end is ended too.
     root, _ = bash.start(f"trap ': > {tidied}; exit' TERM; echo $$ >> $PIDS; sleep 1000 & wait", 1)
@@ -331,7 +331,7 @@ def test_killing_gives_no_time(bash: Bash, tmp_path: Path) -> None:
     assert not tidied.exists()
 
 
-def test_what_is_started_during_the_end_is_ended_too(bash: Bash) -> None:
+def test_processes_started_meanwhile_are_ended_too(bash: Bash) -> None:
     more = "for i in 1 2 3; do sleep 1000 & echo $! >> $PIDS; done; sleep 1000"
     script = f"trap '{more}' TERM; echo $$ >> $PIDS; sleep 1000 & wait"
     root, _ = bash.start(script, 1)
@@ -350,7 +350,7 @@ def test_children_of_a_root_that_has_ended_are_found_by_its_session(
     assert not is_alive(child)
 
 
-def test_a_root_in_our_session_takes_nobody_else_with_it(bash: Bash) -> None:
+def test_a_root_in_our_session_ends_without_other_processes(bash: Bash) -> None:
     root, (child,) = bash.start("sleep 1000 & echo $! >> $PIDS; wait", 1, new_session=False)
     assert terminate_tree(root) == []
     assert not is_alive(child)
@@ -365,7 +365,7 @@ def test_nothing_to_end_takes_no_time() -> None:
     assert time.monotonic() - begin_s < 25
 
 
-def test_without_process_descriptors_it_works_as_well(bash: Bash, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_works_without_process_descriptors(bash: Bash, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     root, (child,) = bash.start("trap '' TERM; sleep 1000 & echo $! >> $PIDS; wait", 1)
     assert terminate_tree(root, grace_s=0.1) == []
@@ -385,7 +385,7 @@ def test_waiting_for_a_descriptor_ends_in_time() -> None:
         os.close(writer)
 
 
-def test_importing_it_is_cheap() -> None:
+def test_importing_the_module_is_cheap() -> None:
     code = "import sys; import parsl.common.processes; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

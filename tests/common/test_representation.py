@@ -1,4 +1,4 @@
-"""The repr of configuration objects is the call that makes them."""
+"""The repr of configuration objects is their constructor call."""
 
 from __future__ import annotations
 

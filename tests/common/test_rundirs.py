@@ -51,7 +51,7 @@ def test_1000_follows_999(tmp_path):
     assert [os.path.basename(path) for path in numbered_rundirs(tmp_path)] == ["999", "1000", "1001"]
 
 
-def test_thousands_of_runs_do_not_make_it_slow(tmp_path):
+def test_thousands_of_runs_do_not_slow_it_down(tmp_path):
     for number in range(5000):
         (tmp_path / f"{number:03d}").mkdir()
     started_s = time.perf_counter()
@@ -71,7 +71,7 @@ def test_other_users_cannot_write_to_it(tmp_path):
     assert modes == [0o755, 0o755, 0o755, 0o644]
 
 
-def test_a_directory_that_is_there_is_left_as_it_is(tmp_path):
+def test_an_existing_directory_is_left_unchanged(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o770)
@@ -91,7 +91,7 @@ def test_a_file_in_the_way_is_an_error_that_names_it(tmp_path):
         make_rundir(tmp_path / "runinfo")
 
 
-def test_there_are_no_runs_where_there_is_no_directory(tmp_path):
+def test_a_missing_directory_has_no_runs(tmp_path):
     assert numbered_rundirs(tmp_path / "none") == []
 
 

@@ -43,7 +43,7 @@ def held(tmp_path: Path) -> Iterator[tuple[DataFlowKernel, HoldingExecutor]]:
 
 
 class TestLife:
-    def test_it_loads_its_configuration_and_ends_the_run(self, config: Config) -> None:
+    def test_a_pool_loads_its_configuration_and_ends_the_run(self, config: Config) -> None:
         with ParslPoolExecutor(config) as pool:
             assert isinstance(pool, concurrent.futures.Executor)
             assert pool.submit(add, 1, b=2).result() == 3
@@ -57,7 +57,7 @@ class TestLife:
             with pytest.raises(RuntimeError, match="after shutdown"):
                 call()
 
-    def test_it_leaves_a_kernel_it_was_given(self, held: Any) -> None:
+    def test_a_pool_does_not_end_a_given_kernel(self, held: Any) -> None:
         kernel, executor = held
         pool = ParslPoolExecutor(dfk=kernel)
         future = pool.submit(add, 1)
@@ -76,7 +76,7 @@ class TestLife:
         with parsl.load(config), pytest.raises(ConfigurationError, match="already been loaded"):
             ParslPoolExecutor(config)
 
-    def test_without_waiting_the_run_ends_when_all_is_done(self, config: Config, wait_until: Any) -> None:
+    def test_without_waiting_the_run_ends_after_the_last_task(self, config: Config, wait_until: Any) -> None:
         pool, release = ParslPoolExecutor(config), threading.Event()
         kernel = parsl.dfk()
         future = pool.submit(release.wait, 60)
@@ -116,7 +116,7 @@ class TestApps:
             assert pool.get_app(app) is app
             assert pool.submit(app, 7).result() == 7
 
-    def test_what_cannot_be_hashed_and_what_has_no_name(self, config: Config) -> None:
+    def test_unhashable_and_nameless_functions_are_accepted(self, config: Config) -> None:
         class Callable(list[int]):
             def __call__(self) -> int:
                 return len(self)
@@ -162,7 +162,7 @@ class TestMap:
         assert next(items) == 5
 
     @pytest.mark.parametrize("chunksize", [1, 2])
-    def test_an_exception_ends_it_and_cancels_the_rest(self, held: Any, chunksize: int) -> None:
+    def test_an_exception_ends_the_iteration_and_cancels_the_rest(self, held: Any, chunksize: int) -> None:
         kernel, executor = held
         results = ParslPoolExecutor(dfk=kernel).map(fail, "abcdef", chunksize=chunksize)
         executor.held.pop(0).run()

@@ -1,4 +1,4 @@
-"""The shell text that ready configurations begin a job with."""
+"""The shell text at the beginning of the ready-made configurations' jobs."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def run(text, home):
     ).stdout
 
 
-def test_nothing_asked_for_is_nothing_done():
+def test_without_settings_there_is_no_text():
     assert compose() == ""
 
 
@@ -46,7 +46,7 @@ def test_an_environment_without_an_activate_script_goes_to_the_front_of_the_path
     assert run(compose(tmp_path) + "\nhello", tmp_path) == "hello\n"
 
 
-def test_by_default_it_is_the_drivers_own(monkeypatch, tmp_path):
+def test_by_default_the_drivers_environment_is_activated(monkeypatch, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "activate").write_text("")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))

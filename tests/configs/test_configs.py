@@ -1,4 +1,4 @@
-"""The ready configurations say what the guides of the machines say, and wrong parameters are named."""
+"""The ready-made configurations follow the guides of the machines, and name wrong parameters."""
 
 import os
 import runpy
@@ -117,7 +117,7 @@ def test_any_slurm_cluster():
     assert (mpi.mpi_launcher, mpi.max_workers_per_block) == ("srun", 4)
 
 
-def test_this_machine_has_as_many_workers_as_are_asked_for():
+def test_this_machine_has_the_requested_number_of_workers():
     executor, provider = parts(this_machine(workers=64))
     assert executor.max_workers_per_node == 64
     assert executor.cores_per_worker * 64 < 1
@@ -156,7 +156,7 @@ def test_a_wrong_parameter_is_named(function, needed, wrong):
 
 
 @pytest.mark.parametrize(("function", "needed"), [*BATCH, (this_machine, {})])
-def test_a_mistyped_parameter_is_refused_with_the_one_that_was_meant(function, needed):
+def test_a_mistyped_parameter_is_refused_with_a_suggestion(function, needed):
     for mistyped, meant in {"run_dri": "run_dir", "worker_intt": "worker_init"}.items():
         with pytest.raises(TypeError, match=f"{function.__name__}: .*{mistyped}.*Did you mean {meant}"):
             function(**needed, **{mistyped: "x"})
@@ -169,7 +169,7 @@ def test_a_mistyped_parameter_is_refused_with_the_one_that_was_meant(function, n
     "wrong",
     [{"queue": ""}, {"filesystems": ""}, {"filesystems": "home:"}, {"filesystems": "a,b"}, {"account": None}],
 )
-def test_what_pbs_would_refuse_is_refused_here(function, wrong):
+def test_jobs_that_pbs_would_refuse_are_refused_early(function, wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         function(**{"account": "x", **wrong})
 
@@ -190,7 +190,7 @@ def test_tutorials_find_their_configurations():
     assert threads.executors[0].label == "threads"
 
 
-def test_names_are_found_late():
+def test_names_are_resolved_late():
     assert set(parsl.configs.__all__) <= set(dir(parsl.configs))
     with pytest.raises(AttributeError, match="aurora_tiles"):
         _ = parsl.configs.frontier

@@ -1,4 +1,4 @@
-"""What docs/compatibility.md lets through."""
+"""The differences that docs/compatibility.md allows."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Agreed:
         return any(fnmatchcase(name, pattern) for pattern in self.patterns)
 
     def idle(self, names: set[str]) -> list[str]:
-        """The patterns that none of these names matches."""
+        """The patterns that match none of these names."""
         return [one for one in self.patterns if not any(fnmatchcase(name, one) for name in names)]
 
 
 def deliberate() -> Agreed:
-    """What differs and shall."""
+    """The deliberate differences."""
     return Agreed(PAGE.read_text(), "Deliberate differences")
 
 
 def not_yet() -> Agreed:
-    """What later versions will have."""
+    """The names that later versions will have."""
     return Agreed(PAGE.read_text(), "Not there yet")

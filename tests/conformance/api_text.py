@@ -46,7 +46,7 @@ class Module:
 
 
 def read_modules(text: str) -> list[Module]:
-    """What api.txt says; a line that cannot be understood is an error."""
+    """Read api.txt; an unreadable line is an error."""
     modules: list[Module] = []
     owner = ""
     for line in text.splitlines():
@@ -68,7 +68,7 @@ def read_modules(text: str) -> list[Module]:
 
 
 def _inherit_parameters(modules: list[Module]) -> None:
-    """Exceptions that have no ``__init__`` of their own are made as those they are derived from."""
+    """Exceptions without an ``__init__`` have the parameters of their base class."""
     classes = {
         name.path.rpartition(".")[2]: name for module in modules for name in module.names if name.bases
     }

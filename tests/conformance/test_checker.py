@@ -1,4 +1,4 @@
-"""The comparison itself: it finds what it should."""
+"""The comparison itself."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def found(tmp_path, monkeypatch):
         "  class Thing(Base)\n      def make(cls, of)",
     ],
 )
-def test_what_is_the_same_is_no_difference(found, line):
+def test_equal_modules_have_no_differences(found, line):
     assert found(line) == []
 
 
@@ -85,7 +85,7 @@ def test_a_difference_is_found(found, line, difference):
     assert difference in found(line)
 
 
-def test_a_module_that_is_missing_misses_all_names():
+def test_a_missing_module_misses_all_names():
     (module,) = read_modules("parsl.nothing\n  def f(a)\n  class A(B)\n      property p")
     assert [key for key, _ in differences(module)] == [
         "parsl.nothing.f",
@@ -94,7 +94,7 @@ def test_a_module_that_is_missing_misses_all_names():
     ]
 
 
-def test_parameters_are_taken_apart():
+def test_parameters_are_parsed():
     text = "self, a, b: Dict[str, Tuple[int, str]] = {'x': (1, ',')}, *, c=Some(x=1, y='='), **rest: Any"
     assert read_parameters(text) == (
         Parameter("a", None, "positional"),
@@ -104,7 +104,7 @@ def test_parameters_are_taken_apart():
     )
 
 
-def test_a_line_that_is_not_understood_is_an_error():
+def test_an_unreadable_line_is_an_error():
     with pytest.raises(ValueError, match="not understood"):
         read_modules("parsl.a\n  something else")
 

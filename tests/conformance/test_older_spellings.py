@@ -1,4 +1,4 @@
-"""What scripts and site guides since 2023 have been writing is accepted, with one warning that helps."""
+"""Older spellings in scripts and site guides since 2023 are accepted, with one helpful warning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ensemble(**arguments: Any) -> MPIExecutor:
 
 
 def made(make: Any, **arguments: Any) -> tuple[Any, str]:
-    """What was made, and the one warning."""
+    """The created object, and the one warning."""
     with pytest.warns(DeprecationWarning, match="has been retired") as said:
         thing = make(**arguments)
     (warning,) = said
@@ -109,7 +109,7 @@ def test_a_site_guide_of_2023():
     assert all(warning.filename == __file__ for warning in said)
 
 
-def test_what_upstream_still_has_is_no_warning():
+def test_spellings_that_upstream_still_has_cause_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         HighThroughputExecutor(address_probe_timeout=3, worker_logdir_root="/tmp", poll_period=5)
@@ -117,7 +117,7 @@ def test_what_upstream_still_has_is_no_warning():
 
 
 @pytest.mark.parametrize("channel", [SSHChannel, OAuthSSHChannel, SSHInteractiveLoginChannel])
-def test_channels_to_other_hosts_say_what_to_do(channel):
+def test_channels_to_other_hosts_are_errors_with_advice(channel):
     with pytest.raises(ConfigurationError, match=rf"^{channel.__name__} has been retired.*on a login node"):
         channel(hostname="midway.rcc.uchicago.edu", username="me")
 
@@ -127,7 +127,7 @@ def test_another_channel_is_an_error():
         SlurmProvider(channel="ssh")
 
 
-def test_mpi_mode_of_the_other_executor_says_what_to_write():
+def test_mpi_mode_of_the_other_executor_is_an_error_with_advice():
     with pytest.raises(ConfigurationError, match=r"enable_mpi_mode=True .* write MPIExecutor\("):
         HighThroughputExecutor(enable_mpi_mode=True)
 
@@ -135,7 +135,7 @@ def test_mpi_mode_of_the_other_executor_says_what_to_write():
 @pytest.mark.parametrize(
     "arguments", [{"app_cache": False}, {"checkpoint_mode": "task_exit"}, {"checkpoint_files": []}], ids=str
 )
-def test_memoization_was_a_matter_of_the_configuration(arguments):
+def test_memoization_in_the_configuration_is_translated(arguments):
     config, said = made(Config, **arguments)
     assert isinstance(config.memoizer, BasicMemoizer)
     assert "write Config(memoizer=BasicMemoizer(" in said

@@ -1,4 +1,4 @@
-"""What the tasks of the tests of staging do."""
+"""The apps of the tests of staging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers on this machine, and kernels whose tasks have a working directory of their own."""
+"""Servers on this machine, and kernels whose tasks have a separate working directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class WebServer(ThreadingHTTPServer):
-    """Serves a directory, and remembers what was asked for.
+    """Serves a directory, and records the requests.
 
     Paths that begin with ``/held`` are answered when ``release`` is set; ``/cut`` ends in the middle;
     ``/flaky`` fails ``failures`` times; ``/login`` asks for user and password.
@@ -34,7 +34,7 @@ class WebServer(ThreadingHTTPServer):
         self.failures = 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that have gone."""
+        """Ignore clients that have disconnected."""
 
     def url(self, path: str, login: str = "") -> str:
         return f"http://{login}127.0.0.1:{self.server_port}/{path}"
@@ -82,7 +82,7 @@ def web(tmp_path: Path) -> Iterator[WebServer]:
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """A port without a listener."""
     import socket
 
     with socket.socket() as sock:

@@ -1,4 +1,4 @@
-"""Staging providers of a user's own, and what the kernel does with files."""
+"""Users' staging providers, and the kernel's handling of files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.data_provider.apps import app, bash, echo, read, write
 
 
 class Shelf(Staging):
-    """Files named ``shelf:/name``, kept in a directory. Writes down what it is asked to do."""
+    """Files named ``shelf:/name``, kept in a directory. Records its calls."""
 
     schemes = ("shelf",)
 
@@ -69,7 +69,7 @@ def shelf(tmp_path: Path, log: list[Any]) -> Shelf:
 
 
 class TestProviders:
-    def test_they_are_asked_in_turn_for_a_copy_of_each_file(
+    def test_staging_providers_are_tried_in_turn_with_a_copy_of_each_file(
         self, threads: Any, shelf: Shelf, log: list[Any], working_dir: Path
     ) -> None:
         kernel = threads(storage_access=[NoOpFileStaging(), shelf])
@@ -87,7 +87,7 @@ class TestProviders:
             ("replace_task", there, "read"),
         ]
 
-    def test_a_scheme_that_none_has_is_an_error_at_the_call_that_lists_what_there_is(
+    def test_an_unknown_scheme_is_an_error_at_the_call_that_lists_the_providers(
         self, threads: Any, shelf: Shelf
     ) -> None:
         with pytest.raises(
@@ -103,7 +103,7 @@ class TestProviders:
         ):
             app(threads(storage_access=[]), read)(File("plain"))
 
-    def test_one_of_upstreams_kind_that_submits_an_app(self, threads: Any, tmp_path: Path) -> None:
+    def test_a_provider_of_upstreams_kind_may_submit_an_app(self, threads: Any, tmp_path: Path) -> None:
         class Copier(NoOpFileStaging):
             def stage_in(self, dm: Any, executor: str, file: File, parent_fut: Any) -> Any:
                 file.local_path = str(tmp_path / "copy")
@@ -118,7 +118,7 @@ class TestProviders:
         kernel = threads(storage_access=[Copier()])
         assert app(kernel, read)(File(tmp_path / "x")).result() == (str(tmp_path / "copy"), "x")
 
-    def test_what_a_provider_raises_is_an_error_at_the_call_and_nothing_dangles(
+    def test_a_providers_exception_is_an_error_at_the_call_and_leaves_nothing_pending(
         self, threads: Any, shelf: Shelf
     ) -> None:
         def explode(*_: Any) -> None:
@@ -138,7 +138,9 @@ class TestProviders:
         assert kernel.data_manager.working_dir("threads") == ""
         assert len(Stager(kernel.data_manager).providers("threads")) == 4
 
-    def test_those_of_executors_added_later_count(self, threads: Any, shelf: Shelf, tmp_path: Path) -> None:
+    def test_staging_providers_of_executors_added_later_count(
+        self, threads: Any, shelf: Shelf, tmp_path: Path
+    ) -> None:
         kernel = threads()
         kernel.add_executors([ThreadPoolExecutor("later", storage_access=[shelf], working_dir=str(tmp_path))])
         (shelf.directory / "x").write_text("x")
@@ -147,7 +149,7 @@ class TestProviders:
 
 
 class TestOutputs:
-    def test_a_missing_directory_is_made_where_the_task_runs(self, threads: Any, tmp_path: Path) -> None:
+    def test_a_missing_directory_is_created_where_the_task_runs(self, threads: Any, tmp_path: Path) -> None:
         target = tmp_path / "not" / "yet" / "x"
         assert app(threads(), write)("x", outputs=[File(target)]).outputs[0].result().filepath == str(target)
         assert target.read_text() == "x"
@@ -157,7 +159,7 @@ class TestOutputs:
         app(htex(), write)("x", outputs=[File(target)]).result()
         assert target.read_text() == "x"
 
-    def test_a_failed_task_fails_what_was_to_be_staged_out(
+    def test_a_failed_task_fails_the_futures_of_its_outputs(
         self, threads: Any, shelf: Shelf, tmp_path: Path
     ) -> None:
         def fail(outputs: Any) -> None:
@@ -168,7 +170,7 @@ class TestOutputs:
         assert "no result" in str(future.outputs[0].exception())
         assert future.outputs[1].exception() is future.exception()
 
-    def test_what_was_not_written_fails_its_future_only(self, threads: Any, shelf: Shelf) -> None:
+    def test_a_missing_output_fails_only_its_future(self, threads: Any, shelf: Shelf) -> None:
         kernel = threads(storage_access=[shelf])
         future = app(kernel, lambda outputs: 7)(outputs=[File("shelf:/x")])
         assert isinstance(future.outputs[0].exception(), FileNotFoundError)
@@ -208,7 +210,7 @@ class TestStreams:
             assert path.read_text() == "hello\n"
             path.unlink()
 
-    def test_a_wrong_answer_of_it_is_an_error_at_the_call(self, threads: Any) -> None:
+    def test_an_invalid_result_of_std_autopath_is_an_error_at_the_call(self, threads: Any) -> None:
         with pytest.raises(ParameterError, match="app echo: stdout is 3"):
             bash(threads(std_autopath=lambda *_: 3), echo)("x", stdout=parsl.AUTO_LOGNAME)
 

@@ -1,4 +1,4 @@
-"""A file that two tasks write at the same time is one that nobody can rely on."""
+"""Two tasks that write the same file at the same time make its content unreliable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.data_provider.apps import app, write
 
 @pytest.fixture
 def held() -> Future[str]:
-    """What the first task waits for."""
+    """The event that the first task waits for."""
     return Future()
 
 
@@ -30,7 +30,7 @@ def release(kernel: Any, held: Future[str]) -> None:
     kernel.wait_for_current_tasks()
 
 
-def test_a_relative_path_and_the_whole_one_are_the_same_file(
+def test_a_relative_and_an_absolute_path_are_the_same_file(
     threads: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -44,7 +44,7 @@ def test_the_same_file_twice_in_a_call_is_an_error(threads: Any, again: str) -> 
         app(threads(), write)("x", outputs=[File("/x/y"), File(again)])
 
 
-def test_the_same_file_of_two_unfinished_tasks_is_warned_of(
+def test_the_same_file_of_two_unfinished_tasks_causes_a_warning(
     threads: Any, tmp_path: Path, held: Future[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -63,7 +63,7 @@ def test_the_same_file_of_two_unfinished_tasks_is_warned_of(
 
 
 class SlowShelf(Staging):
-    """Has its files brought out as soon as a future is done."""
+    """Stages its files out as soon as a future is done."""
 
     schemes = ("shelf",)
 
@@ -84,7 +84,7 @@ class SlowShelf(Staging):
 
 class TestNoReasonToWarn:
     @pytest.fixture(autouse=True)
-    def said_nothing(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    def no_warning(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         caplog.set_level(logging.WARNING)
         yield
         logged = [record.message for record in caplog.get_records("call")]
@@ -101,7 +101,7 @@ class TestNoReasonToWarn:
         assert fourth.exception() is None
 
     @pytest.mark.parametrize("steps_between", [0, 1])
-    def test_the_file_of_a_task_that_is_done_is_still_brought_out(
+    def test_the_file_of_a_completed_task_is_still_being_staged_out(
         self, threads: Any, held: Future[str], steps_between: int
     ) -> None:
         kernel = threads([SlowShelf(held)])
@@ -123,7 +123,7 @@ class TestNoReasonToWarn:
         release(kernel, held)
         assert sorted(future.task_status() for future in futures) == ["exec_done", "memo_done"]
 
-    def test_a_join_app_hands_its_outputs_on(self, threads: Any, tmp_path: Path) -> None:
+    def test_a_join_app_passes_its_outputs_on(self, threads: Any, tmp_path: Path) -> None:
         kernel = threads()
         inner = app(kernel, write)
 
@@ -133,7 +133,9 @@ class TestNoReasonToWarn:
 
         assert outer(outputs=[File(tmp_path / "x")]).outputs[0].result().filepath == str(tmp_path / "x")
 
-    def test_they_are_in_different_places(self, threads: Any, tmp_path: Path, held: Future[str]) -> None:
+    def test_files_in_different_places_cause_no_warning(
+        self, threads: Any, tmp_path: Path, held: Future[str]
+    ) -> None:
         kernel = threads()
         for name in ("x", "y", "z/x"):
             app(kernel, write)(held, outputs=[File(tmp_path / name)])

@@ -67,7 +67,7 @@ def test_anonymously_and_with_a_password(ftp: str, tmp_path: Path) -> None:
         ("/a%0D%0ADELE%20b", "", "ValueError"),
     ],
 )
-def test_refusals_are_errors_that_say_so(
+def test_refusals_are_errors_that_name_them(
     ftp: str, tmp_path: Path, path: str, login: str, message: str
 ) -> None:
     with pytest.raises(TransferError, match=message):
@@ -75,7 +75,7 @@ def test_refusals_are_errors_that_say_so(
     assert not (tmp_path / "x").exists()
 
 
-def test_an_unreachable_server_is_an_error_that_says_so(closed_port: int, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_an_error_that_names_it(closed_port: int, tmp_path: Path) -> None:
     with pytest.raises(TransferError, match=r"the server cannot be reached: .*refused"):
         ftp_download(f"ftp://127.0.0.1:{closed_port}/x", str(tmp_path / "x"))
 

@@ -37,7 +37,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GlobusS
         server.shutdown()
 
 
-def test_a_file_goes_to_the_task_and_another_one_comes_back(
+def test_a_file_is_staged_in_and_another_one_is_staged_out(
     threads: Any, service: GlobusService, working_dir: Path
 ) -> None:
     (service.root / "far" / "data.txt").write_text("from far")
@@ -55,7 +55,7 @@ def test_a_file_goes_to_the_task_and_another_one_comes_back(
     assert service.tokens == {"Bearer token"}
 
 
-def test_the_endpoint_calls_directories_by_other_names(
+def test_the_endpoint_may_use_other_names_for_directories(
     threads: Any, service: GlobusService, working_dir: Path
 ) -> None:
     (service.root / "project").symlink_to(working_dir.parent)
@@ -68,7 +68,9 @@ def test_the_endpoint_calls_directories_by_other_names(
         app(kernel, read)(File("globus://far/data.txt"))
 
 
-def test_a_failed_transfer_is_retried_and_its_error_says_why(threads: Any, service: GlobusService) -> None:
+def test_a_failed_transfer_is_retried_and_its_error_has_the_reason(
+    threads: Any, service: GlobusService
+) -> None:
     (service.root / "far" / "data.txt").write_text("x")
     kernel = threads(storage_access=[GlobusStaging("here")], retries=1)
     service.failures = 1
@@ -82,7 +84,7 @@ def test_a_failed_transfer_is_retried_and_its_error_says_why(threads: Any, servi
     assert "no such endpoint" in str(error)
 
 
-def test_without_the_package_it_says_what_to_install(threads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_names_it(threads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "globus_sdk", None)
     monkeypatch.setattr(Globus, "_app", None)
     kernel = threads(storage_access=[GlobusStaging("here")])
@@ -101,7 +103,7 @@ class TestLogin:
         with pytest.raises(ConfigurationError, match=f"set {globus.CLIENT_ID} to its id"):
             Globus.init()
 
-    def test_where_nobody_can_log_in_it_says_how(
+    def test_without_a_terminal_the_error_explains_the_login(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv(globus.CLIENT_ID, "11111111-2222-3333-4444-555555555555")

@@ -24,14 +24,16 @@ def data(web: Any) -> File:
 
 
 class TestDownload:
-    def test_it_brings_the_file_and_makes_its_directory(self, web: Any, tmp_path: Path) -> None:
+    def test_a_download_creates_the_files_directory(self, web: Any, tmp_path: Path) -> None:
         content = bytes(range(256)) * 10_000
         (web.directory / "big").write_bytes(content)
         http_download(web.url("big"), str(tmp_path / "a" / "b" / "big"))
         assert (tmp_path / "a" / "b" / "big").read_bytes() == content
         assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["big"]
 
-    def test_a_half_of_a_file_is_an_error_and_leaves_what_was_there(self, web: Any, tmp_path: Path) -> None:
+    def test_a_truncated_download_is_an_error_and_keeps_the_existing_file(
+        self, web: Any, tmp_path: Path
+    ) -> None:
         there = tmp_path / "cut"
         there.write_text("old")
         with pytest.raises(TransferError, match="ended after 9 of 1000 bytes"):
@@ -39,19 +41,19 @@ class TestDownload:
         assert there.read_text() == "old"
         assert {path.name for path in tmp_path.iterdir()} == {"cut", "web"}
 
-    def test_what_is_not_there_is_an_error_that_says_so(self, web: Any, tmp_path: Path) -> None:
+    def test_a_missing_file_is_an_error_that_names_it(self, web: Any, tmp_path: Path) -> None:
         with pytest.raises(TransferError, match=r"/nothing could not be copied .* 404 \(File not found\)"):
             http_download(web.url("nothing"), str(tmp_path / "x"))
 
-    def test_an_unreachable_server_is_an_error_that_says_so(self, closed_port: int, tmp_path: Path) -> None:
+    def test_an_unreachable_server_is_an_error_that_names_it(self, closed_port: int, tmp_path: Path) -> None:
         with pytest.raises(TransferError, match=f"127.0.0.1:{closed_port}/x .*reached: .*Connection refused"):
             http_download(f"http://127.0.0.1:{closed_port}/x", str(tmp_path / "x"))
 
-    def test_a_server_that_says_nothing_is_given_up(self, web: Any, tmp_path: Path) -> None:
+    def test_a_silent_server_causes_a_timeout(self, web: Any, tmp_path: Path) -> None:
         with pytest.raises(TransferError, match=r"the server .*(sent nothing for 0.05 s|timed out)"):
             http_download(web.url("held"), str(tmp_path / "x"), silence_s=0.05)
 
-    def test_it_logs_in_and_keeps_the_password_to_itself(self, web: Any, tmp_path: Path) -> None:
+    def test_a_login_does_not_reveal_the_password(self, web: Any, tmp_path: Path) -> None:
         (web.directory / "login").write_text("secret")
         http_download(web.url("login", "me:p%20q%0A@"), str(tmp_path / "x"))
         assert (tmp_path / "x").read_text() == "secret"
@@ -59,7 +61,7 @@ class TestDownload:
             http_download(web.url("login", "me:wrong@"), str(tmp_path / "x"))
         assert "wrong" not in str(caught.value) + repr(caught.value.source)
 
-    def test_a_directory_in_the_place_of_the_file_is_an_error(self, data: File, tmp_path: Path) -> None:
+    def test_a_directory_in_place_of_the_file_is_an_error(self, data: File, tmp_path: Path) -> None:
         (tmp_path / "there").mkdir()
         with pytest.raises(TransferError, match="is a directory"):
             http_download(data.url, str(tmp_path / "there"))
@@ -78,19 +80,19 @@ def test_a_task_finds_the_file_in_the_working_directory(
 
 
 @pytest.mark.parametrize("provider", [HTTPSeparateTaskStaging(), HTTPInTaskStaging()])
-def test_it_works_on_workers(htex: Any, working_dir: Path, data: File, provider: Any) -> None:
+def test_downloads_work_on_workers(htex: Any, working_dir: Path, data: File, provider: Any) -> None:
     kernel = htex(storage_access=[provider])
     assert app(kernel, read)(inputs=[data]).result() == (str(working_dir / "data.txt"), "from afar")
 
 
-def test_the_download_is_a_task_of_its_own_or_not(threads: Any, data: File) -> None:
+def test_the_download_may_be_a_separate_task(threads: Any, data: File) -> None:
     for provider, tasks in ((HTTPSeparateTaskStaging(), 2), (HTTPInTaskStaging(), 1)):
         kernel = threads(storage_access=[provider])
         app(kernel, read)(data).result()
         assert kernel.task_count == tasks
 
 
-def test_tasks_that_want_a_file_at_the_same_time_share_its_download(threads: Any, web: Any) -> None:
+def test_tasks_that_need_a_file_at_the_same_time_share_its_download(threads: Any, web: Any) -> None:
     (web.directory / "held").write_text("x")
     kernel = threads()
     futures = [app(kernel, read)(File(web.url("held"))) for _ in range(10)]
@@ -101,7 +103,7 @@ def test_tasks_that_want_a_file_at_the_same_time_share_its_download(threads: Any
     assert app(kernel, read)(File(web.url("held"))).result()[1] == "y"
 
 
-def test_files_of_one_name_do_not_get_in_each_others_way(threads: Any, web: Any, working_dir: Path) -> None:
+def test_files_with_the_same_name_do_not_collide(threads: Any, web: Any, working_dir: Path) -> None:
     urls = []
     for number in range(5):
         (web.directory / f"{number}").mkdir()
@@ -139,7 +141,7 @@ def test_a_url_without_a_name_is_refused_at_the_call(threads: Any, web: Any) -> 
         app(threads(), read)(File(web.url("")))
 
 
-def test_nothing_can_be_written_there(threads: Any, web: Any) -> None:
+def test_http_urls_cannot_be_outputs(threads: Any, web: Any) -> None:
     kernel = threads()
     with pytest.raises(
         CannotStage, match=r"cannot stage out file 'http://.*Schemes it can stage out: file, zip"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="there is 
 
 @pytest.fixture(autouse=True)
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands in for ssh: runs the command here. The hosts it was asked to reach are in the file returned."""
+    """A stand-in for ssh that runs the command here; return the file with the requested hosts."""
     log, script = tmp_path / "hosts", tmp_path / "ssh"
     script.write_text(
         f"""#!/bin/sh
@@ -36,7 +36,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("make", ["threads", "htex"])
-def test_a_file_goes_to_the_task_and_another_one_comes_back(
+def test_a_file_is_staged_in_and_another_one_is_staged_out(
     request: pytest.FixtureRequest, tmp_path: Path, working_dir: Path, shell: Path, make: str
 ) -> None:
     kernel = request.getfixturevalue(make)(storage_access=[RSyncStaging("submit")])
@@ -51,7 +51,7 @@ def test_a_file_goes_to_the_task_and_another_one_comes_back(
     assert shell.read_text().split() == ["submit"] * 3
 
 
-def test_relative_paths_are_the_drivers(
+def test_relative_paths_are_relative_to_the_driver(
     threads: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -60,7 +60,7 @@ def test_relative_paths_are_the_drivers(
     assert app(kernel, read)(File("./a:b.txt")).result()[1] == "relative"
 
 
-def test_failures_are_errors_that_say_so(threads: Any, tmp_path: Path) -> None:
+def test_failures_are_errors_with_the_reason(threads: Any, tmp_path: Path) -> None:
     kernel = threads(storage_access=[RSyncStaging("submit")])
     with pytest.raises(TransferError, match=r"submit:/no/where .*exit code 23: .*No such file"):
         app(kernel, read)(File("/no/where")).result()
@@ -71,7 +71,7 @@ def test_failures_are_errors_that_say_so(threads: Any, tmp_path: Path) -> None:
     assert isinstance(missing.outputs[0].exception(), TransferError)
 
 
-def test_a_node_without_rsync_is_an_error_that_says_so(
+def test_a_node_without_rsync_is_an_error_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,4 +1,4 @@
-"""rsync through a real sshd of the test's own: each connection starts one, so that nothing listens."""
+"""rsync through a private sshd: each connection starts one, so that nothing listens."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def authorized_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("make", ["threads", "htex"])
-def test_files_go_to_the_task_and_come_back(
+def test_files_are_staged_in_and_out(
     request: pytest.FixtureRequest, tmp_path: Path, working_dir: Path, authorized_keys: Path, make: str
 ) -> None:
     kernel = request.getfixturevalue(make)(storage_access=[RSyncStaging("submit")])
@@ -83,7 +83,7 @@ def test_files_go_to_the_task_and_come_back(
     assert target.read_text() == "back"
 
 
-def test_who_cannot_log_in_is_told_what_ssh_says(threads, tmp_path: Path, authorized_keys: Path) -> None:
+def test_a_failed_login_is_an_error_that_quotes_ssh(threads, tmp_path: Path, authorized_keys: Path) -> None:
     authorized_keys.write_text("")
     (tmp_path / "input").write_text("never read")
     kernel = threads(storage_access=[RSyncStaging("submit")])

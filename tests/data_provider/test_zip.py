@@ -44,7 +44,7 @@ def test_a_path_without_an_archive_is_refused(path: str) -> None:
 @pytest.mark.parametrize(
     "url", ["zip:/x/y", "zip:/a.zip", "zip:/a.zip/", "zip:/a.zip/../../etc/x", "zip:/a.zip//x"]
 )
-def test_such_a_file_is_refused_at_the_call(threads: Any, url: str) -> None:
+def test_an_invalid_archive_path_is_refused_at_the_call(threads: Any, url: str) -> None:
     kernel = threads()
     for call in (lambda: app(kernel, read)(File(url)), lambda: app(kernel, write)("", outputs=[File(url)])):
         with pytest.raises(CannotStage, match="zip:"):
@@ -58,7 +58,9 @@ def test_two_slashes_make_a_host_which_is_refused() -> None:
     assert not ZipFileStaging().can_stage_in(File("http://h/a.zip/b"))
 
 
-def test_what_one_task_puts_in_another_one_takes_out(threads: Any, tmp_path: Path, working_dir: Path) -> None:
+def test_a_member_written_by_one_task_is_read_by_another(
+    threads: Any, tmp_path: Path, working_dir: Path
+) -> None:
     kernel = threads()
     file = File(f"zip:{tmp_path}/new dir/out.zip/m/x.txt")
     written = app(kernel, write)("text", outputs=[file])
@@ -86,7 +88,7 @@ def test_on_workers(htex: Any, tmp_path: Path) -> None:
     assert [future.result()[1] for future in reads] == list("01234567")
 
 
-def test_many_add_and_read_at_the_same_time(tmp_path: Path) -> None:
+def test_many_tasks_add_and_read_at_the_same_time(tmp_path: Path) -> None:
     archive = str(tmp_path / "a.zip")
     for number in range(40):
         (tmp_path / str(number)).write_text(str(number) * 1000)
@@ -101,7 +103,7 @@ def test_many_add_and_read_at_the_same_time(tmp_path: Path) -> None:
     assert zipfile.ZipFile(archive).testzip() is None
 
 
-def test_a_member_that_is_put_in_again_is_the_new_one(tmp_path: Path) -> None:
+def test_a_member_added_again_replaces_the_old_one(tmp_path: Path) -> None:
     source, archive = tmp_path / "x", str(tmp_path / "a.zip")
     for text in ("old", "new"):
         source.write_text(text)
@@ -110,7 +112,7 @@ def test_a_member_that_is_put_in_again_is_the_new_one(tmp_path: Path) -> None:
     assert source.read_text() == "new"
 
 
-def test_a_failure_leaves_the_archive_as_it_was(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_archive_unchanged(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     (tmp_path / "x").write_text("x")
     add_member(str(archive), "x", str(tmp_path / "x"))
@@ -120,7 +122,7 @@ def test_a_failure_leaves_the_archive_as_it_was(tmp_path: Path) -> None:
     assert archive.read_bytes() == before
 
 
-def test_what_is_missing_is_named(threads: Any, tmp_path: Path) -> None:
+def test_a_missing_member_is_named(threads: Any, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     add_member(str(tmp_path / "a.zip"), "x", str(tmp_path / "x"))
     (tmp_path / "bad.zip").write_text("this is none")

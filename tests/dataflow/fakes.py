@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """A task that the executor has and does not run until told."""
+    """A task that the executor holds until the test runs it."""
 
     def __init__(
         self, func: Callable[..., Any], specification: dict[str, Any], args: Any, kwargs: Any
@@ -54,7 +54,7 @@ class HoldingExecutor(ParslExecutor):
         return held.future
 
     def run_all(self) -> int:
-        """Run what there is, and what that makes ready; return how many that were."""
+        """Run all held tasks and those that become ready; return their number."""
         count = 0
         while self.held:
             self.held.pop(0).run()

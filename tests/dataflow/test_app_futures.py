@@ -29,13 +29,13 @@ class TestParts:
             assert part.result() == 7
             assert child.result() == 8
 
-    def test_of_a_finished_one_they_are_there_at_once_even_after_the_cleanup(self, tmp_path: Any) -> None:
+    def test_parts_of_a_done_future_are_immediate_even_after_the_cleanup(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             whole = call(dfk, same, [7])
             assert whole[0].result(0) == 7
         assert whole[0].result(0) == 7
 
-    def test_the_key_may_be_a_future_too(self, tmp_path: Any) -> None:
+    def test_the_key_may_be_a_future(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             key = call(dfk, same, 1)
@@ -46,17 +46,17 @@ class TestParts:
             executor.run_all()
             assert isinstance(lost.exception(5), DependencyError)
 
-    def test_one_that_is_not_there_fails(self, tmp_path: Any) -> None:
+    def test_a_missing_part_fails(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             whole = call(dfk, same, [7])
             assert isinstance(whole[1].exception(0), IndexError)
             assert isinstance(whole.nothing.exception(0), AttributeError)
 
-    def test_of_a_failed_one_they_fail(self, tmp_path: Any) -> None:
+    def test_parts_of_a_failed_future_fail(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             assert "ValueError: failed" in str(call(dfk, fail)[0].exception(0))
 
-    def test_private_names_are_no_futures(self, tmp_path: Any) -> None:
+    def test_private_names_are_refused(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             future = call(dfk, same, 1)
             with pytest.raises(AttributeError, match="_private"):
@@ -72,7 +72,7 @@ class TestParts:
                 _ = 1 in future
 
 
-def test_the_standard_functions_take_them(tmp_path: Any) -> None:
+def test_the_standard_librarys_functions_accept_them(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         futures = [call(dfk, add, number) for number in range(5)]
@@ -84,7 +84,7 @@ def test_the_standard_functions_take_them(tmp_path: Any) -> None:
         assert set(as_completed(futures, timeout=60)) == set(futures)
 
 
-def test_cancelling_wakes_those_who_wait(tmp_path: Any, wait_until: Any) -> None:
+def test_cancelling_wakes_waiting_threads(tmp_path: Any, wait_until: Any) -> None:
     from threading import Thread
 
     with kernel(tmp_path, HoldingExecutor()) as dfk:
@@ -124,7 +124,7 @@ def test_a_cancelled_coroutine_leaves_the_task_alone(tmp_path: Any) -> None:
         assert future.result() == 0
 
 
-def test_pickling_one_says_what_to_do(tmp_path: Any) -> None:
+def test_pickling_a_future_is_an_error_with_advice(tmp_path: Any) -> None:
     with (
         kernel(tmp_path, PromptExecutor()) as dfk,
         pytest.raises(TypeError, match="DEEP_DEPENDENCY_RESOLVER"),
@@ -141,9 +141,7 @@ def test_repr(tmp_path: Any) -> None:
         assert repr(future) == "<AppFuture task 0 add state=finished returned int>"
 
 
-def test_a_result_that_somebody_else_sets_does_no_harm(
-    tmp_path: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_result_set_by_other_code_does_no_harm(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         future = call(dfk, add)

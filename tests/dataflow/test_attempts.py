@@ -1,4 +1,4 @@
-"""What ends an attempt from outside has an error that says which task and which attempt that was."""
+"""An error that ends an attempt from outside names the task and the attempt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_error_of_the_last_attempt_names_it(tmp_path: Any, error: AttemptErr
     assert str(pickle.loads(pickle.dumps(failed))) == str(failed)
 
 
-def test_the_history_says_what_happened_in_which_attempt(tmp_path: Any) -> None:
+def test_the_history_lists_the_outcome_of_each_attempt(tmp_path: Any) -> None:
     losses = [AppTimeout("too long"), AppTimeout("too long again")]
     with kernel(tmp_path, PromptExecutor(), retries=2) as dfk:
         future = call(dfk, Unlucky(*losses))
@@ -46,7 +46,7 @@ def test_the_history_says_what_happened_in_which_attempt(tmp_path: Any) -> None:
         ]
 
 
-def test_an_error_that_another_task_passes_on_keeps_its_name(tmp_path: Any) -> None:
+def test_an_error_passed_on_by_another_task_keeps_its_name(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         first = call(dfk, Unlucky(AppTimeout("too long")))
         error = call(dfk, first.result).exception()
@@ -54,7 +54,7 @@ def test_an_error_that_another_task_passes_on_keeps_its_name(tmp_path: Any) -> N
 
 
 @pytest.mark.parametrize("error", [AppTimeout(), AppTimeout(3), ValueError("its own")], ids=repr)
-def test_errors_that_say_nothing_of_the_machinery_are_left_alone(tmp_path: Any, error: Exception) -> None:
+def test_errors_of_the_task_itself_are_unchanged(tmp_path: Any, error: Exception) -> None:
     args = error.args
     with kernel(tmp_path, PromptExecutor()) as dfk:
         assert call(dfk, Unlucky(error)).exception() is error

@@ -17,7 +17,7 @@ def limited(dfk: Any, function: Any, most: int = 2) -> Any:
     return python_app(function, data_flow_kernel=dfk, max_concurrency=most)
 
 
-def test_so_many_are_with_the_executor_and_no_more(tmp_path: Any) -> None:
+def test_no_more_than_the_limit_are_submitted_to_the_executor(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         app, free = limited(dfk, add), python_app(add, data_flow_kernel=dfk)
@@ -38,7 +38,7 @@ def test_so_many_are_with_the_executor_and_no_more(tmp_path: Any) -> None:
         assert repr(app.limit) == "<ConcurrencyLimit 0 of 2 admitted, 0 waiting>"
 
 
-def test_failures_retries_and_refusals_give_their_places_back(tmp_path: Any) -> None:
+def test_failures_retries_and_refusals_release_their_slots(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor, retries=1) as dfk:
         app = limited(dfk, fail, 1)
@@ -53,7 +53,7 @@ def test_failures_retries_and_refusals_give_their_places_back(tmp_path: Any) -> 
         assert isinstance(last.exception(), ValueError)
 
 
-def test_one_that_waits_can_be_cancelled(tmp_path: Any) -> None:
+def test_a_waiting_task_can_be_cancelled(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         app = limited(dfk, add, 1)
@@ -81,7 +81,7 @@ def test_with_dependencies_special_arguments_and_long_queues(tmp_path: Any) -> N
         assert futures[-1].result() == 19_999
 
 
-def test_those_left_at_the_end_fail_and_the_app_can_be_used_again(tmp_path: Any) -> None:
+def test_tasks_left_at_the_end_fail_and_the_app_remains_usable(tmp_path: Any) -> None:
     app = python_app(add, max_concurrency=1)
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
@@ -94,7 +94,7 @@ def test_those_left_at_the_end_fail_and_the_app_can_be_used_again(tmp_path: Any)
         assert app(7).result() == 7
 
 
-def test_in_threads_there_are_never_more(tmp_path: Any) -> None:
+def test_the_limit_holds_with_threads(tmp_path: Any) -> None:
     lock, now, most = threading.Lock(), [0], [0]
 
     def work() -> None:
@@ -112,7 +112,7 @@ def test_in_threads_there_are_never_more(tmp_path: Any) -> None:
     assert most[0] == 3
 
 
-def test_for_bash_apps_and_with_parentheses(tmp_path: Any) -> None:
+def test_the_limit_applies_to_bash_apps_and_with_parentheses(tmp_path: Any) -> None:
     with kernel(tmp_path, ThreadPoolExecutor(max_threads=2)) as dfk:
 
         @bash_app(data_flow_kernel=dfk, max_concurrency=1)

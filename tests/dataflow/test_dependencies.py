@@ -34,20 +34,20 @@ class TestResolvers:
         assert shallow_traverse_to_unwrap([future]) == [future]
 
     @pytest.mark.parametrize("make", [list, tuple, set, frozenset])
-    def test_deep_looks_into_containers_and_keeps_their_type(self, make: Any) -> None:
+    def test_deep_resolves_containers_and_keeps_their_type(self, make: Any) -> None:
         future = done()
         assert list(deep_traverse_to_gather(make([1, future]))) == [future]
         unwrapped = deep_traverse_to_unwrap(make([1, future]))
         assert unwrapped == make([1, 5])
         assert type(unwrapped) is make
 
-    def test_deep_looks_into_keys_values_and_nested_ones(self) -> None:
+    def test_deep_resolves_keys_values_and_nested_containers(self) -> None:
         key, value = done("k"), done("v")
         argument = [({key: [value]},)]
         assert list(deep_traverse_to_gather(argument)) == [key, value]
         assert deep_traverse_to_unwrap(argument) == [({"k": ["v"]},)]
 
-    def test_deep_leaves_a_subclass_alone(self) -> None:
+    def test_deep_does_not_change_subclasses(self) -> None:
         class Mine(list):  # type: ignore[type-arg]
             pass
 
@@ -55,7 +55,7 @@ class TestResolvers:
         assert list(deep_traverse_to_gather(mine)) == []
         assert deep_traverse_to_unwrap(mine) is mine
 
-    def test_deep_comes_back_from_a_list_that_contains_itself(self) -> None:
+    def test_deep_returns_from_a_list_that_contains_itself(self) -> None:
         future = done()
         endless: list[Any] = [future]
         endless.append(endless)
@@ -63,7 +63,7 @@ class TestResolvers:
         endless.remove(future)
         assert deep_traverse_to_unwrap(endless) is endless
 
-    def test_deep_leaves_what_has_no_futures_as_it_is(self) -> None:
+    def test_deep_does_not_copy_containers_without_futures(self) -> None:
         plain = [1, {"k": (2, 3)}]
         assert list(deep_traverse_to_gather(plain)) == []
         assert deep_traverse_to_unwrap(plain) is plain
@@ -88,7 +88,7 @@ def test_futures_are_found_in_every_place(tmp_path: Any) -> None:
         assert child.result() == (1, 1, [1, 7])
 
 
-def test_what_is_added_to_inputs_after_the_call_is_not_meant(tmp_path: Any) -> None:
+def test_additions_to_inputs_after_the_call_do_not_count(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         results: list[Any] = [Future[int]()]
@@ -126,7 +126,7 @@ def test_the_deep_resolver_waits_for_futures_in_lists(tmp_path: Any) -> None:
         assert child.result() == ({"k": [1]}, [[1]])
 
 
-def test_a_resolver_of_ones_own_that_raises_fails_the_task(tmp_path: Any) -> None:
+def test_a_users_resolver_that_raises_fails_the_task(tmp_path: Any) -> None:
     def unwrap(argument: object) -> object:
         raise KeyError("unwrap")
 
@@ -199,7 +199,7 @@ class TestFailure:
             foreign.cancel()
             assert isinstance(call(dfk, add, foreign).exception(), DependencyError)
 
-    def test_it_waits_for_all_dependencies_before_it_fails(self, tmp_path: Any) -> None:
+    def test_a_task_waits_for_all_dependencies_before_it_fails(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             child = call(dfk, add, call(dfk, fail), call(dfk, fail))
@@ -208,7 +208,7 @@ class TestFailure:
             executor.run_all()
             assert [tid for _, tid in child.exception().dependent_exceptions_tids] == ["task 0", "task 1"]
 
-    def test_two_parents_that_fail_at_once_give_one_failure(self, tmp_path: Any) -> None:
+    def test_two_parents_that_fail_at_once_cause_one_failure(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             for _ in range(1000):
@@ -232,7 +232,9 @@ class TestFiles:
             assert call(dfk, lambda f: f.filepath, File("/some/path")).result() == "/some/path"
 
     @pytest.mark.parametrize("place", ["args", "x", "inputs", "outputs", "stdout"])
-    def test_a_file_that_nothing_can_move_is_refused_at_the_call(self, tmp_path: Any, place: str) -> None:
+    def test_a_file_without_a_staging_provider_is_refused_at_the_call(
+        self, tmp_path: Any, place: str
+    ) -> None:
         remote = File("gopher://host/path")
         value = remote if place in ("x", "stdout") else [remote]
         args, kwargs = ((remote,), {}) if place == "args" else ((), {place: value})

@@ -1,4 +1,4 @@
-"""Losing a node to the end of its job is no failure of the task's: it is tried again, and nothing counts."""
+"""The loss of a node at the end of its job is not the task's failure: the task is retried at no cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def lost(*, is_job_end: bool = True) -> ManagerLost:
 
 
 class Unlucky:
-    """A task whose attempts meet these ends, one after the other."""
+    """A task whose attempts have these outcomes, one after another."""
 
     __name__ = "unlucky"
 
@@ -45,7 +45,7 @@ def test_the_end_of_a_job_costs_no_retry(tmp_path: Any) -> None:
     assert asked == []
 
 
-def test_other_losses_of_managers_do(tmp_path: Any) -> None:
+def test_other_losses_of_managers_cost_a_retry(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor(), retries=1) as dfk:
         assert call(dfk, Unlucky(lost(is_job_end=False), lost())).result() == "done"
         error = call(dfk, Unlucky(lost(is_job_end=False), lost(), lost(is_job_end=False))).exception()
@@ -62,7 +62,7 @@ def test_a_task_that_always_outlives_its_job_fails_in_the_end(tmp_path: Any) -> 
     assert isinstance(error.__cause__, ManagerLost)
 
 
-def test_after_that_it_uses_up_its_retries(tmp_path: Any) -> None:
+def test_after_several_ends_of_jobs_retries_are_used(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=2) as dfk:
         assert call(dfk, Unlucky(*(lost() for _ in range(100)))).exception() is not None

@@ -10,7 +10,7 @@ from parsl.dataflow.states import States
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, call_join, fail, kernel
 
 
-def test_its_result_is_that_of_the_future_it_returns(tmp_path: Any, wait_until: Any) -> None:
+def test_a_join_apps_result_is_that_of_its_future(tmp_path: Any, wait_until: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         future = call_join(dfk, lambda number: call(dfk, add, number, 1), 4)
@@ -21,7 +21,7 @@ def test_its_result_is_that_of_the_future_it_returns(tmp_path: Any, wait_until: 
         assert future.task_status() == "exec_done"
 
 
-def test_a_list_of_futures_gives_a_list_of_results(tmp_path: Any) -> None:
+def test_a_list_of_futures_results_in_a_list_of_results(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         foreign: Future[str] = Future()
         foreign.set_result("foreign")
@@ -29,7 +29,7 @@ def test_a_list_of_futures_gives_a_list_of_results(tmp_path: Any) -> None:
         assert future.result(10) == [1, "foreign", 2]
 
 
-def test_an_empty_list_gives_an_empty_list(tmp_path: Any) -> None:
+def test_an_empty_list_results_in_an_empty_list(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         list_: Any = []
         assert call_join(dfk, lambda: list_).result(10) == []
@@ -53,7 +53,7 @@ def test_join_apps_in_join_apps(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_one_that_returns_what_waits_for_itself_fails(tmp_path: Any, depth: int) -> None:
+def test_a_join_app_that_waits_for_itself_fails(tmp_path: Any, depth: int) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         go: Future[int] = Future()
 
@@ -69,7 +69,7 @@ def test_one_that_returns_what_waits_for_itself_fails(tmp_path: Any, depth: int)
             own[0].result(60)
 
 
-def test_of_two_that_wait_for_each_other_both_fail(tmp_path: Any) -> None:
+def test_two_join_apps_that_wait_for_each_other_fail(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         go: Future[int] = Future()
         both: list[Any] = []
@@ -99,7 +99,7 @@ def test_anything_else_is_a_type_error(tmp_path: Any, returned: Any, message: st
         assert future.task_record.fail_count == 0
 
 
-def test_a_failure_inside_names_the_root_cause_and_is_not_tried_again(tmp_path: Any) -> None:
+def test_an_inner_failure_names_the_root_cause_and_is_not_retried(tmp_path: Any) -> None:
     calls: list[int] = []
     with kernel(tmp_path, PromptExecutor(), retries=1) as dfk:
 
@@ -116,7 +116,7 @@ def test_a_failure_inside_names_the_root_cause_and_is_not_tried_again(tmp_path: 
     assert calls == [1]
 
 
-def test_a_body_that_raises_is_tried_again(tmp_path: Any) -> None:
+def test_a_body_that_raises_is_retried(tmp_path: Any) -> None:
     calls: list[int] = []
     with kernel(tmp_path, PromptExecutor(), retries=1) as dfk:
 
@@ -128,14 +128,14 @@ def test_a_body_that_raises_is_tried_again(tmp_path: Any) -> None:
     assert calls == [1, 1]
 
 
-def test_a_cancelled_future_inside(tmp_path: Any) -> None:
+def test_a_cancelled_inner_future_fails_the_join_app(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         foreign: Future[int] = Future()
         foreign.cancel()
         assert "was cancelled" in str(call_join(dfk, lambda: foreign).exception(10))
 
 
-def test_cancelling_while_it_joins_leaves_the_inner_ones_alone(tmp_path: Any, wait_until: Any) -> None:
+def test_cancelling_a_joining_app_does_not_affect_the_inner_tasks(tmp_path: Any, wait_until: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         inner: list[Any] = []
@@ -154,7 +154,7 @@ def test_cancelling_while_it_joins_leaves_the_inner_ones_alone(tmp_path: Any, wa
         assert dfk.task_state_counts[States.failed] == 1
 
 
-def test_the_end_of_the_run_fails_one_that_joins(tmp_path: Any, wait_until: Any) -> None:
+def test_the_end_of_the_run_fails_a_joining_app(tmp_path: Any, wait_until: Any) -> None:
     with kernel(tmp_path, HoldingExecutor()) as dfk:
         future = call_join(dfk, lambda: Future())
         wait_until(lambda: future.task_status() == "joining")

@@ -1,4 +1,4 @@
-"""Taking calls and running them: the kernel as its users see it."""
+"""Calls and their execution: the kernel as its users see it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fai
 
 
 class TestSubmission:
-    def test_a_task_goes_to_the_executor_and_its_result_comes_home(self, tmp_path: Any) -> None:
+    def test_a_task_is_submitted_to_the_executor_and_its_result_is_delivered(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             future = call(dfk, add, 1, 2)
@@ -54,7 +54,7 @@ class TestSubmission:
                 dfk.submit(add, (), executors, False, None, {})
             assert dfk.task_count == 0
 
-    def test_without_executors_the_call_says_so(self, tmp_path: Any) -> None:
+    def test_without_executors_the_call_is_an_error(self, tmp_path: Any) -> None:
         with kernel(tmp_path) as dfk, pytest.raises(ValueError, match="has no executors"):
             call(dfk, add)
 
@@ -66,7 +66,9 @@ class TestSubmission:
                 call(dfk, add, parsl_resource_specification={"priority": 1})
             assert dfk.task_state_counts[States.failed] == 1
 
-    def test_it_fails_the_future_of_a_task_that_had_to_wait(self, tmp_path: Any) -> None:
+    def test_an_invalid_specification_fails_the_future_of_a_task_with_dependencies(
+        self, tmp_path: Any
+    ) -> None:
         executor = HoldingExecutor()
         executor.refusal = InvalidResourceSpecification({"priority"})
         with kernel(tmp_path, executor, retries=5) as dfk:
@@ -137,7 +139,7 @@ class TestConsistency:
             assert dfk.tasks == {}
             assert (future.tid, future.task_status(), future.stdout) == (0, "exec_done", None)
 
-    def test_unless_garbage_collection_is_off(self, tmp_path: Any) -> None:
+    def test_finished_tasks_are_kept_without_garbage_collection(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor(), garbage_collect=False) as dfk:
             future = call(dfk, add, 1, 2)
             assert dfk.tasks[0]["args"] == (1, 2)
@@ -180,7 +182,7 @@ class TestConsistency:
 
 
 class TestExecutors:
-    def test_they_are_started_and_shut_down(self, tmp_path: Any) -> None:
+    def test_executors_are_started_and_shut_down(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             assert executor.events == ["start"]
@@ -188,21 +190,21 @@ class TestExecutors:
             assert executor.run_id == dfk.run_id
         assert executor.events == ["start", "shutdown"]
 
-    def test_more_can_be_added(self, tmp_path: Any) -> None:
+    def test_executors_can_be_added(self, tmp_path: Any) -> None:
         with kernel(tmp_path) as dfk:
             dfk.add_executors([PromptExecutor("new")])
             assert dfk.submit(add, (1,), ["new"], False, None, {}).result() == 1
             assert call(dfk, add, 2).result() == 2
 
     @pytest.mark.parametrize("label", ["holding", "_parsl_internal"])
-    def test_a_label_that_is_taken_is_refused(self, tmp_path: Any, label: str) -> None:
+    def test_a_duplicate_label_is_refused(self, tmp_path: Any, label: str) -> None:
         other = HoldingExecutor(label)
         with kernel(tmp_path, HoldingExecutor()) as dfk:
             with pytest.raises(ConfigurationError, match=f"unique labels: '{label}'"):
                 dfk.add_executors([other])
             assert other.events == []
 
-    def test_if_one_cannot_start_those_before_it_are_shut_down(self, tmp_path: Any) -> None:
+    def test_if_an_executor_cannot_start_the_earlier_ones_are_shut_down(self, tmp_path: Any) -> None:
         good, bad = HoldingExecutor("good"), HoldingExecutor("bad")
 
         def start() -> None:

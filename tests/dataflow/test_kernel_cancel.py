@@ -43,7 +43,7 @@ def test_a_launched_task_that_the_executor_can_cancel(tmp_path: Any) -> None:
         assert dfk.task_state_counts[States.failed] == 1
 
 
-def test_a_launched_task_that_it_cannot_cancel(tmp_path: Any) -> None:
+def test_a_launched_task_that_the_executor_cannot_cancel(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor) as dfk:
         future = call(dfk, add)

@@ -18,7 +18,7 @@ from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fai
 
 
 class TestWaiting:
-    def test_it_waits_for_all_there_are_and_not_for_later_ones(self, tmp_path: Any) -> None:
+    def test_waiting_covers_all_current_tasks_and_not_later_ones(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             futures = [call(dfk, add, number) for number in range(10)]
@@ -50,7 +50,7 @@ class TestWaiting:
                 assert future.done()
                 runner.join()
 
-    def test_failures_and_cancellations_are_none_of_its_business(self, tmp_path: Any) -> None:
+    def test_failures_and_cancellations_raise_nothing(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             call(dfk, fail)
@@ -71,14 +71,14 @@ class TestCleanup:
         executor.run_all()
         assert sum(dfk.task_state_counts.values()) == dfk.task_count
 
-    def test_a_second_one_does_nothing(self, tmp_path: Any) -> None:
+    def test_a_second_cleanup_does_nothing(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             dfk.cleanup()
         dfk.cleanup()
         assert executor.events == ["start", "shutdown"]
 
-    def test_every_executor_is_shut_down_even_if_one_fails_to(
+    def test_every_executor_is_shut_down_even_if_one_fails(
         self, tmp_path: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         bad, good = HoldingExecutor("bad"), HoldingExecutor("good")
@@ -115,7 +115,7 @@ class TestCleanup:
         assert dfk.cleanup_called
         timer.join()
 
-    def test_but_not_after_an_exception(self, tmp_path: Any) -> None:
+    def test_exit_mode_wait_does_not_wait_after_an_exception(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with pytest.raises(KeyError):  # noqa: PT012, SIM117
             with kernel(tmp_path, executor, exit_mode="wait") as dfk:

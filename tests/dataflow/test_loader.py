@@ -16,7 +16,7 @@ def config(tmp_path: Any, **options: Any) -> Config:
     return Config(executors=[PromptExecutor()], run_dir=str(tmp_path), initialize_logging=False, **options)
 
 
-def test_load_makes_a_kernel_and_the_end_of_the_block_unloads_it(tmp_path: Any) -> None:
+def test_load_creates_a_kernel_and_the_end_of_the_block_unloads_it(tmp_path: Any) -> None:
     with parsl.load(config(tmp_path)) as dfk:
         assert parsl.dfk() is dfk
         parsl.wait_for_current_tasks()
@@ -26,7 +26,7 @@ def test_load_makes_a_kernel_and_the_end_of_the_block_unloads_it(tmp_path: Any) 
         assert second is not dfk
 
 
-def test_loading_twice_is_an_error_that_says_so(tmp_path: Any) -> None:
+def test_loading_twice_is_an_error(tmp_path: Any) -> None:
     with parsl.load(config(tmp_path)) as dfk:
         with pytest.raises(ConfigurationError, match="already been loaded"):
             parsl.load(config(tmp_path))
@@ -83,7 +83,7 @@ def run_script(tmp_path: Any, script: str) -> str:
     return done.stdout
 
 
-def test_a_run_directory_that_cannot_be_made_is_named(tmp_path: Any) -> None:
+def test_a_run_directory_that_cannot_be_created_is_named(tmp_path: Any) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ConfigurationError, match=r"run_dir is .*taken.*File exists.*Config\(run_dir"):
         parsl.load(Config(run_dir=str(tmp_path / "taken")))
@@ -98,7 +98,7 @@ with parsl.load(parsl.Config(initialize_logging=False)) as dfk:
     assert run_script(tmp_path, script) == "division by zero\n"
 
 
-def test_python_ends_with_a_cleanup_whether_or_not_one_asks_for_it(tmp_path: Any) -> None:
+def test_python_ends_with_a_cleanup_in_any_case(tmp_path: Any) -> None:
     script = """
 import parsl
 parsl.load()
@@ -111,7 +111,7 @@ future.result()
     assert "Cleanup of <DataFlowKernel cleaned up" in log
 
 
-def test_threads_that_users_started_can_work_on_after_the_main_script(tmp_path: Any) -> None:
+def test_users_threads_can_continue_after_the_main_script(tmp_path: Any) -> None:
     script = """
 import parsl, threading
 parsl.load()
@@ -124,7 +124,7 @@ threading.Thread(target=work).start()
     assert run_script(tmp_path, script) == "5\n"
 
 
-def test_a_forked_child_that_ends_leaves_the_parents_run_alone(tmp_path: Any) -> None:
+def test_the_end_of_a_forked_child_does_not_affect_the_parents_run(tmp_path: Any) -> None:
     script = """
 import os, parsl, sys
 dfk = parsl.load()

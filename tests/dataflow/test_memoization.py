@@ -23,7 +23,7 @@ def cached(dfk: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 class TestWithinARun:
-    def test_a_call_that_was_made_before_is_not_executed_again(self, tmp_path: Any) -> None:
+    def test_a_repeated_call_is_not_executed_again(self, tmp_path: Any) -> None:
         executor = PromptExecutor()
         with kernel(tmp_path, executor) as dfk:
             first, second, other = cached(dfk, add, 1, 2), cached(dfk, add, 1, 2), cached(dfk, add, 2, 1)
@@ -36,7 +36,7 @@ class TestWithinARun:
             assert dfk.task_state_counts[States.memo_done] == 1
             assert not dfk.tasks
 
-    def test_so_is_one_that_failed(self, tmp_path: Any) -> None:
+    def test_a_repeated_failed_call_is_not_executed_again(self, tmp_path: Any) -> None:
         executor = PromptExecutor()
         with kernel(tmp_path, executor, retries=2) as dfk:
             first, second = cached(dfk, fail, 1), cached(dfk, fail, 1)
@@ -45,7 +45,7 @@ class TestWithinARun:
             assert second.task_status() == "failed"
             assert second.task_record["from_memo"]
 
-    def test_other_apps_are(self, tmp_path: Any) -> None:
+    def test_calls_of_apps_without_caching_are_executed(self, tmp_path: Any) -> None:
         executor = PromptExecutor()
         with kernel(tmp_path, executor) as dfk:
             for _ in range(2):
@@ -63,7 +63,7 @@ class TestWithinARun:
             assert (first.result(), first.task_status()) == (6, "memo_done")
             assert executor.calls == 1
 
-    def test_it_is_known_as_soon_as_there_is_a_result(self, tmp_path: Any) -> None:
+    def test_a_result_is_reusable_as_soon_as_it_is_visible(self, tmp_path: Any) -> None:
         with kernel(tmp_path, ThreadPoolExecutor(max_threads=4)) as dfk:
             for number in range(200):
                 assert cached(dfk, add, number).result() == number
@@ -90,7 +90,7 @@ class TestWithinARun:
             assert f(2, seed=2).result() == (2, 2)
             assert executor.calls <= 3
 
-    def test_so_are_those_beyond_the_named_ones(self, tmp_path: Any) -> None:
+    def test_ignored_arguments_may_be_among_the_extra_ones(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
 
             @python_app(data_flow_kernel=dfk, cache=True, ignore_for_cache=["notes"])
@@ -168,7 +168,7 @@ class TestInFlight:
             assert executor.run_all() == 2
             assert {future.exception() for future in futures} == {futures[0].exception()}
 
-    def test_when_the_one_that_runs_is_cancelled_another_runs(self, tmp_path: Any) -> None:
+    def test_when_the_running_call_is_cancelled_another_runs(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             futures = [cached(dfk, add, 1) for _ in range(3)]
@@ -178,7 +178,7 @@ class TestInFlight:
             assert [future.result() for future in futures[1:]] == [1, 1]
             assert [future.task_status() for future in futures] == ["failed", "exec_done", "memo_done"]
 
-    def test_cancelling_one_that_waits_leaves_the_others(self, tmp_path: Any) -> None:
+    def test_cancelling_a_waiting_call_does_not_affect_the_others(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             futures = [cached(dfk, add, 1) for _ in range(3)]
@@ -188,7 +188,7 @@ class TestInFlight:
             with pytest.raises(CancelledError):
                 futures[1].result()
 
-    def test_one_that_was_cancelled_before_it_was_ready_holds_nobody_up(self, tmp_path: Any) -> None:
+    def test_a_call_cancelled_before_it_was_ready_delays_no_other(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             dependency = Future[int]()
@@ -199,7 +199,7 @@ class TestInFlight:
             executor.run_all()
             assert second.result() == 1
 
-    def test_one_cancelled_in_the_middle_of_asking_holds_nobody_up(self, tmp_path: Any) -> None:
+    def test_a_call_cancelled_during_the_lookup_delays_no_other(self, tmp_path: Any) -> None:
         class Cancelling(BasicMemoizer):
             def check_memo(self, task: Any) -> Any:
                 known = super().check_memo(task)
@@ -214,13 +214,13 @@ class TestInFlight:
             executor.run_all()
             assert second.result() == 1
 
-    def test_the_end_of_the_run_ends_those_that_wait(self, tmp_path: Any) -> None:
+    def test_the_end_of_the_run_ends_waiting_calls(self, tmp_path: Any) -> None:
         with kernel(tmp_path, HoldingExecutor()) as dfk:
             futures = [cached(dfk, add, 1) for _ in range(3)]
         for future in futures:
             assert isinstance(future.exception(timeout=30), DataFlowException)
 
-    def test_many_threads_get_one_execution(self, tmp_path: Any) -> None:
+    def test_many_threads_share_one_execution(self, tmp_path: Any) -> None:
         runs: list[int] = []
 
         def slow(x: int) -> int:
@@ -256,7 +256,7 @@ class TestJoinApps:
             assert [twice(1).result(5) for _ in range(3)] == [[1, 1]] * 3
             assert (bodies, executor.calls) == ([1], 2)
 
-    def test_one_that_would_wait_for_itself_fails(self, tmp_path: Any) -> None:
+    def test_a_call_that_would_wait_for_itself_fails(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
 
             @join_app(data_flow_kernel=dfk, cache=True)
@@ -268,7 +268,7 @@ class TestJoinApps:
 
 
 class TestPlugIns:
-    def test_a_memoizer_is_asked_and_told_about_every_task(self, tmp_path: Any) -> None:
+    def test_a_memoizer_is_queried_and_notified_about_every_task(self, tmp_path: Any) -> None:
         events: list[Any] = []
 
         class Recording(Memoizer):
@@ -301,7 +301,7 @@ class TestPlugIns:
             ("exception", 3, "DependencyError"), ("close",),
         ]  # fmt: skip
 
-    def test_its_futures_are_the_outcome_now_or_later(self, tmp_path: Any) -> None:
+    def test_a_memoizers_future_is_the_outcome_now_or_later(self, tmp_path: Any) -> None:
         outcome = Future[Any]()
 
         class Known(Memoizer):
@@ -330,7 +330,7 @@ class TestPlugIns:
             assert cached(dfk, add, 1).result() == 1
         assert "The memoizer has failed" in caplog.text
 
-    def test_a_subclass_of_the_basic_one_is_told_of_each_result(self, tmp_path: Any) -> None:
+    def test_a_subclass_of_the_basic_memoizer_is_notified_of_each_result(self, tmp_path: Any) -> None:
         class Telling(BasicMemoizer):
             def update_memo_result(self, task: Any, r: Any) -> None:
                 told.append(r)
@@ -342,7 +342,7 @@ class TestPlugIns:
             assert [cached(dfk, add, number).result() for number in (1, 2, 1)] == [1, 2, 1]
         assert told == [1, 2]
 
-    def test_an_interrupt_while_it_commits_loses_no_result(self, tmp_path: Any) -> None:
+    def test_an_interrupt_during_a_commit_loses_no_result(self, tmp_path: Any) -> None:
         class Interrupted(Memoizer):
             commits = True
 
@@ -356,7 +356,7 @@ class TestPlugIns:
                 together(executor.run_all)
             assert [future.result(timeout=60) for future in futures] == [0, 1, 2]
 
-    def test_one_that_fails_to_answer_fails_the_task(self, tmp_path: Any) -> None:
+    def test_a_memoizer_that_raises_fails_the_task(self, tmp_path: Any) -> None:
         class Failing(Memoizer):
             def check_memo(self, task: Any) -> Any:
                 raise OSError("no")
@@ -365,7 +365,7 @@ class TestPlugIns:
             assert isinstance(cached(dfk, add, 1).exception(), OSError)
 
 
-def test_the_hash_can_be_had() -> None:
+def test_the_hash_is_available() -> None:
     from parsl.dataflow.taskrecord import TaskRecord
 
     def record(*args: Any, **kwargs: Any) -> Any:
@@ -382,7 +382,7 @@ def test_the_hash_can_be_had() -> None:
     assert make_hash(with_results) == make_hash(record(1))
 
 
-def test_commands_have_what_they_were_made_with() -> None:
+def test_checkpoint_commands_keep_their_fields() -> None:
     command = CheckpointCommand("task", result=1)  # type: ignore[arg-type]
     assert (command.task_record, command.result, command.exception) == ("task", 1, None)
 

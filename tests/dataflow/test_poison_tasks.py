@@ -1,4 +1,4 @@
-"""A task under which worker after worker ends is failed, whatever the retries allow."""
+"""A task that ends worker after worker fails, whatever the retries allow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def worker_lost(number: int) -> WorkerLost:
     return WorkerLost(0, f"node{number}", f"killed by signal 9 on node{number}")
 
 
-def test_it_fails_with_the_history_of_its_attempts(tmp_path: Any) -> None:
+def test_a_poison_task_fails_with_the_history_of_its_attempts(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=100) as dfk:
         error = call(dfk, Unlucky(*(worker_lost(number) for number in range(100)))).exception()
@@ -26,14 +26,14 @@ def test_it_fails_with_the_history_of_its_attempts(tmp_path: Any) -> None:
     assert isinstance(error.__cause__, WorkerLost)
 
 
-def test_a_retry_handler_that_counts_nothing_does_not_change_that(tmp_path: Any) -> None:
+def test_a_retry_handler_without_costs_does_not_change_the_limit(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=0, retry_handler=lambda error, record: 0) as dfk:
         assert call(dfk, Unlucky(*(worker_lost(number) for number in range(100)))).exception() is not None
     assert executor.calls == MAX_WORKER_LOSSES
 
 
-def test_other_failures_in_between_are_in_the_history_and_do_not_count(tmp_path: Any) -> None:
+def test_other_failures_in_between_are_listed_but_do_not_count(tmp_path: Any) -> None:
     ends = [worker_lost(0), ValueError("its own"), worker_lost(1), ManagerLost("m", "node"), worker_lost(2)]
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=100) as dfk:
@@ -43,7 +43,7 @@ def test_other_failures_in_between_are_in_the_history_and_do_not_count(tmp_path:
     assert "3 workers" in str(error)
 
 
-def test_fewer_losses_are_retried_as_ever(tmp_path: Any) -> None:
+def test_fewer_losses_are_retried_as_usual(tmp_path: Any) -> None:
     losses = [worker_lost(number) for number in range(MAX_WORKER_LOSSES - 1)]
     with kernel(tmp_path, PromptExecutor(), retries=100) as dfk:
         assert call(dfk, Unlucky(*losses)).result() == "done"

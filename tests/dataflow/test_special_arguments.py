@@ -27,21 +27,21 @@ ALL_SPECIAL: dict[str, Any] = {
 
 
 class TestWhatTheFunctionSees:
-    def test_the_names_are_all_there(self) -> None:
+    def test_all_special_arguments_are_known(self) -> None:
         assert set(ALL_SPECIAL) == SPECIAL_NAMES
 
-    def test_those_it_has_parameters_for(self, tmp_path: Any) -> None:
+    def test_a_function_gets_special_arguments_for_its_parameters(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             future = call(
                 dfk, lambda inputs, stdout, label, walltime: (inputs, stdout, label, walltime), **ALL_SPECIAL
             )
             assert future.result() == ([1], "o", "l", 100)
 
-    def test_none_if_it_has_none(self, tmp_path: Any) -> None:
+    def test_a_function_without_such_parameters_gets_none(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             assert call(dfk, lambda: 7, **ALL_SPECIAL).result() == 7
 
-    def test_all_if_it_takes_any(self, tmp_path: Any) -> None:
+    def test_a_function_with_any_keywords_gets_all(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             assert call(dfk, lambda **given: given, **ALL_SPECIAL).result() == ALL_SPECIAL
 
@@ -63,7 +63,7 @@ class TestWhatTheFunctionSees:
             executor.run_all()
             assert second.result() == 2
 
-    def test_the_callers_dictionary_stays_as_it_is(self, tmp_path: Any) -> None:
+    def test_the_callers_dictionary_is_unchanged(self, tmp_path: Any) -> None:
         arguments = {"stdout": parsl.AUTO_LOGNAME, "label": "l"}
         with kernel(tmp_path, PromptExecutor()) as dfk:
             dfk.submit(lambda: None, (), "all", False, None, arguments)
@@ -88,7 +88,9 @@ class TestWhatTheFunctionSees:
         {"parsl_resource_specification": [1]},
     ],
 )
-def test_a_wrong_one_is_an_error_at_the_call_that_names_app_and_argument(tmp_path: Any, wrong: Any) -> None:
+def test_a_wrong_argument_is_an_error_at_the_call_that_names_app_and_argument(
+    tmp_path: Any, wrong: Any
+) -> None:
     with kernel(tmp_path, PromptExecutor()) as dfk:
         with pytest.raises(ParameterError, match=f"app <lambda>: {next(iter(wrong))} is "):
             call(dfk, lambda **_: None, **wrong)
@@ -146,7 +148,7 @@ class TestAutoLogname:
 
 
 class TestWalltime:
-    def test_an_executor_that_enforces_it_is_told(self, tmp_path: Any) -> None:
+    def test_an_executor_that_enforces_walltimes_gets_the_walltime(self, tmp_path: Any) -> None:
         executor = PromptExecutor()
         executor.enforces_walltime = True
         with kernel(tmp_path, executor) as dfk:
@@ -154,7 +156,7 @@ class TestWalltime:
             call(dfk, lambda: 1).result()
         assert executor.specifications == [{"priority": 1, "walltime_s": 3}, {}]
 
-    def test_for_another_one_the_function_is_wrapped(self, tmp_path: Any) -> None:
+    def test_for_other_executors_the_function_is_wrapped(self, tmp_path: Any) -> None:
         def forever() -> None:
             while True:
                 time.sleep(0.001)
@@ -165,7 +167,7 @@ class TestWalltime:
             assert call(dfk, lambda: 7, walltime=30).result() == 7
         assert executor.specifications == [{}, {}]
 
-    def test_one_that_enforces_it_itself_is_not(self, tmp_path: Any) -> None:
+    def test_for_an_enforcing_executor_the_function_is_not_wrapped(self, tmp_path: Any) -> None:
         class Own:
             enforces_walltime = True
 

@@ -46,7 +46,7 @@ def record(tmp_path: Any) -> Any:
         yield call(dfk, add, 1, label="a label", parsl_resource_specification={"priority": 2}).task_record
 
 
-def test_it_can_be_read_like_a_dictionary(record: Any) -> None:
+def test_a_record_can_be_read_like_a_dictionary(record: Any) -> None:
     assert [key for key in KEYS if key not in record] == []
     assert (record["id"], record["func_name"], record["args"]) == (0, "add", (1,))
     assert record["resource_specification"] == {"priority": 2}
@@ -69,7 +69,7 @@ def test_moments_are_datetimes(record: Any) -> None:
     assert abs((datetime.now() - record["time_returned"]).total_seconds()) < 60
 
 
-def test_what_was_never_set_has_its_default(record: Any) -> None:
+def test_unset_fields_have_their_defaults(record: Any) -> None:
     names = ("fail_count", "fail_cost", "fail_history", "try_id", "joins", "memoize", "hashsum", "from_memo")
     assert [record[name] for name in names] == [0, 0, [], 0, None, False, None, None]
 

@@ -1,4 +1,4 @@
-"""What type checkers make of the futures."""
+"""The types of futures for type checkers."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from parsl.dataflow.work_loop import WorkLoop
 
 
-def test_work_runs_at_once_and_what_it_makes_ready_after_it() -> None:
+def test_work_runs_at_once_and_followed_by_work_that_it_makes_ready() -> None:
     loop, seen = WorkLoop(), []
 
     def first() -> None:
@@ -31,7 +31,7 @@ def test_a_failing_step_does_not_stop_the_others(caplog: pytest.LogCaptureFixtur
     assert "A step of the kernel failed" in caplog.text
 
 
-def test_what_an_interrupt_leaves_is_done_by_the_next_loop_in_any_thread() -> None:
+def test_interrupted_work_is_continued_by_the_next_loop_in_any_thread() -> None:
     loop, seen = WorkLoop(), []
 
     def interrupt() -> None:

@@ -4,9 +4,9 @@ A page's ``python`` blocks are one program, run in order in an empty directory. 
 a block says what else it is:
 
 - ``<!-- not run: why -->``: an example that only makes sense on some machine;
-- ``<!-- file: name -->``: what a file has in it, which is there before the program begins;
-- ``<!-- run -->``: a ``sh`` block that is run where it stands;
-- ``<!-- prints -->``: what the block before it prints; ``...`` stands for anything.
+- ``<!-- file: name -->``: the content of a file that is created before the program begins;
+- ``<!-- run -->``: a ``sh`` block that runs at its place;
+- ``<!-- prints -->``: the output of the preceding block; ``...`` stands for anything.
 """
 
 from __future__ import annotations

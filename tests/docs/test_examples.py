@@ -56,7 +56,7 @@ def _check(where: str, expected: str, printed: str) -> None:
 
 
 @pytest.mark.parametrize("page", all_pages(), ids=lambda page: str(page.relative_to(DOCS)))
-def test_what_does_not_run_says_why(page):
+def test_examples_that_do_not_run_have_a_reason(page):
     blocks = read_blocks(page.read_text())
     assert len(blocks) == page.read_text().count("```") / 2, f"{page}: a block is not found"
     for block in blocks:

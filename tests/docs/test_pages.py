@@ -51,10 +51,10 @@ def test_lines_of_the_program_are_lines_of_the_page():
     assert "echo 2" in lines[18]
 
 
-def test_what_a_block_prints_is_told_apart():
+def test_the_output_of_each_block_is_separated():
     assert split_output("\x1e3\n1\n\x1e20\n2\n") == {3: "1\n", 20: "2\n"}
 
 
-def test_an_expectation_is_for_the_block_before_it():
+def test_an_expectation_belongs_to_the_preceding_block():
     blocks = read_blocks(PAGE)
     assert expectations(blocks) == [(blocks[0], blocks[1])]

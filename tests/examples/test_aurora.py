@@ -64,7 +64,7 @@ def test_a_picture_of_a_single_point_can_be_drawn(aurora):
     assert "<svg" in report.svg_plot([(0.1, [1.0])])
 
 
-def test_hello_affinity_says_where_it_runs():
+def test_hello_affinity_prints_where_it_runs():
     environment = {"PARSL_WORKER_RANK": "3", "PARSL_WORKER_COUNT": "12", "ZE_AFFINITY_MASK": "1.1"}
     said = subprocess.run(
         [AURORA / "hello_affinity"], env=environment, capture_output=True, text=True, check=True
@@ -107,7 +107,7 @@ def write_results(folder, worker_of):
     return str(log), str(folder)
 
 
-def test_the_check_is_content_with_twelve_workers_in_their_places(aurora, tmp_path):
+def test_the_check_accepts_twelve_correctly_placed_workers(aurora, tmp_path):
     check = aurora("check_results").check_ensemble
     assert "12 of 12 workers seen" in check(*write_results(tmp_path, lambda number: number))
 

@@ -1,4 +1,4 @@
-"""The pipeline of variable stars: it finds what was put in, and goes on where it was killed."""
+"""The pipeline of variable stars: it finds the known stars, and resumes where it was killed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start(survey: Path, output: Path) -> subprocess.Popen[str]:
 
 
 def run(survey: Path, output: Path) -> tuple[int, int]:
-    """Run the pipeline to its end. Returns: how many tasks there were, and how many were done before."""
+    """Run the pipeline to its end; return the number of tasks and of reused results."""
     process = start(survey, output)
     said = process.communicate(timeout=100)[0]
     assert process.returncode == 0, said
@@ -60,7 +60,7 @@ def check_products(output: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_finds_the_stars_and_goes_on_where_it_was_killed(
+def test_the_pipeline_finds_the_stars_and_resumes_where_it_was_killed(
     survey: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     output = tmp_path / "the output"
@@ -89,7 +89,7 @@ def test_a_period_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["range_mag"] == pytest.approx(2.0, rel=0.1)
 
 
-def test_the_survey_is_made_again_as_it_is(tmp_path: Path) -> None:
+def test_the_survey_is_reproducible(tmp_path: Path) -> None:
     again = tmp_path / "again.csv.gz"
     subprocess.run([sys.executable, str(EXAMPLE / "make_survey.py"), str(again)], check=True)
     with gzip.open(EXAMPLE / "survey.csv.gz") as bundled, gzip.open(again) as made:

@@ -1,4 +1,4 @@
-"""``pytest tests/fuzz --hypothesis-profile=thorough`` looks long, and for new examples each time."""
+"""``pytest tests/fuzz --hypothesis-profile=thorough`` tries more and new examples each time."""
 
 from hypothesis import HealthCheck, settings
 

@@ -1,4 +1,4 @@
-"""Ways in which something good is damaged on its way."""
+"""Ways to damage valid data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ a_few = settings(max_examples=max(25, settings().max_examples // 4))
 
 @st.composite
 def cut(draw: st.DrawFn, whole: Data) -> Data:
-    """Parts of it are missing, doubled, or in another order; nothing is in it that was not there."""
+    """Data with missing, duplicated or reordered parts, and nothing new."""
     pieces = [whole]
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(pieces[-1])))
@@ -27,7 +27,7 @@ def cut(draw: st.DrawFn, whole: Data) -> Data:
 
 @st.composite
 def scratched(draw: st.DrawFn, whole: bytes) -> bytes:
-    """Some of its bytes are others; it may be cut off."""
+    """Data with some changed bytes, possibly truncated."""
     damaged = bytearray(whole)
     for _ in range(draw(st.integers(1, 6))):
         damaged[draw(st.integers(0, len(damaged) - 1))] = draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""Whatever is in a checkpoint file: whole records load with their own results, the rest is passed over."""
+"""Whatever a checkpoint file contains: whole records load with their own results, the rest is skipped."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ THEIRS = b"".join(pickle.dumps({"hash": key, "exception": None, "result": value}
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A checkpoint file to write to; what loading says about it goes nowhere."""
+    """A checkpoint file to write to; warnings about it are dropped."""
     logging.disable(logging.WARNING)
     yield tmp_path_factory.mktemp("checkpoint") / "tasks.pkl"
     logging.disable(logging.NOTSET)
 
 
 def loaded(file: Path, content: bytes) -> dict[str, object] | None:
-    """The results by the hashes of their calls; None if it is said to be no checkpoint."""
+    """The results by the hashes of their calls; None if the file is refused as a checkpoint."""
     file.write_bytes(content)
     try:
         checkpoints = LoadedCheckpoints([str(file)])
@@ -54,7 +54,7 @@ def loaded(file: Path, content: bytes) -> dict[str, object] | None:
 
 @a_few
 @given(length=st.integers(0, len(OURS)))
-def test_a_file_that_was_cut_off_has_the_records_before_the_end(file: Path, length: int) -> None:
+def test_a_truncated_file_has_the_records_before_the_end(file: Path, length: int) -> None:
     ends = [sum(map(len, RECORDS[: n + 1])) for n in range(len(RECORDS))]
     whole = [key for key, end in zip(RESULTS, ends, strict=True) if end <= length]
     assert loaded(file, OURS[:length]) == {key: RESULTS[key] for key in whole}
@@ -62,26 +62,26 @@ def test_a_file_that_was_cut_off_has_the_records_before_the_end(file: Path, leng
 
 @a_few
 @given(content=scratched(OURS) | cut(OURS))
-def test_damage_costs_records_and_never_gives_wrong_ones(file: Path, content: bytes) -> None:
+def test_damage_loses_records_and_never_yields_wrong_ones(file: Path, content: bytes) -> None:
     found = loaded(file, content)
     assert found is None or found.items() <= RESULTS.items()
 
 
 @a_few
 @given(content=st.binary(max_size=300))
-def test_what_is_no_checkpoint_is_refused_or_empty(file: Path, content: bytes) -> None:
+def test_other_files_are_refused_or_empty(file: Path, content: bytes) -> None:
     assert loaded(file, content) in (None, {})
 
 
 @a_few
 @given(content=cut(THEIRS))
-def test_damaged_files_of_upstreams_give_no_wrong_results(file: Path, content: bytes) -> None:
+def test_damaged_files_of_upstream_yield_no_wrong_results(file: Path, content: bytes) -> None:
     found = loaded(file, content)
     assert found is None or found.items() <= RESULTS.items()
 
 
 @a_few
 @given(content=scratched(THEIRS))
-def test_scratched_files_of_upstreams_do_no_harm(file: Path, content: bytes) -> None:
-    """They have no checksums: what is in them may be wrong, but nothing breaks."""
+def test_overwritten_bytes_in_files_of_upstream_do_no_harm(file: Path, content: bytes) -> None:
+    """Upstream's files have no checksums: results may be wrong, but loading does not fail."""
     loaded(file, content)

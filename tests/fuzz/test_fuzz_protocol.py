@@ -1,4 +1,4 @@
-"""Whatever comes over a connection: what cannot be a message is refused with the documented error only."""
+"""Arbitrary input on a connection: invalid messages are refused with the documented error only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GOOD = encode(protocol.Tasks([protocol.Task(1, b"f", b"payload", (3, 4), 1.0)], 
 
 @a_few
 @given(name=st.sampled_from(sorted(DECODERS)), message=TAGGED | VALUES)
-def test_well_formed_nonsense_is_refused_or_typed(name: str, message: Any) -> None:
+def test_well_formed_garbage_is_refused_or_typed(name: str, message: Any) -> None:
     try:
         found = DECODERS[name](msgspec.msgpack.encode(message))
     except DecodeError:
@@ -60,7 +60,7 @@ def test_damaged_messages_are_refused_or_typed(name: str, data: bytes) -> None:
 @pytest.mark.parametrize("kind", [InterchangeSettings, ManagerSettings])
 @a_few
 @given(data=st.binary() | VALUES.map(msgspec.msgpack.encode))
-def test_settings_that_are_none_are_refused(kind: type, data: bytes) -> None:
+def test_invalid_settings_are_refused(kind: type, data: bytes) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
         msgspec.msgpack.decode(data, type=kind)
 
@@ -91,7 +91,7 @@ def read_all(data: bytes, pieces: int) -> list[list[bytes]]:
 
 @a_few
 @given(st.lists(FRAMES, max_size=4), st.binary(max_size=40), st.integers(1, 9))
-def test_messages_come_out_of_a_stream_as_they_were_whatever_follows(
+def test_messages_arrive_unchanged_whatever_follows_them(
     messages: list[list[bytes]], junk: bytes, pieces: int
 ) -> None:
     data = b"".join(map(on_the_wire, messages)) + junk
@@ -105,6 +105,6 @@ def test_messages_come_out_of_a_stream_as_they_were_whatever_follows(
 @given(st.lists(FRAMES, min_size=1, max_size=4).flatmap(
     lambda messages: cut(b"".join(map(on_the_wire, messages)))
 ), st.integers(1, 9))  # fmt: skip
-def test_a_stream_out_of_step_ends_and_does_nothing_else(data: bytes, pieces: int) -> None:
+def test_a_stream_out_of_step_only_ends(data: bytes, pieces: int) -> None:
     for frames in read_all(data, pieces):
         assert frames, "a message has a frame"

@@ -1,4 +1,4 @@
-"""Whatever a scheduler's commands print: no exception, and no job is ever at its end because of nonsense."""
+"""Arbitrary output of a scheduler's commands raises no exception and ends no job."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ Job Id: 8.server|Job_Name=parsl|job_state=Q|comment=Not Running
 SCONTROL = """\
 JobId=7 JobName=f.sh Priority=429490 JobState=RUNNING Reason=None ExitCode=0:0 RunTime=00:00:01
 """
-#: What is printed about jobs that run or wait, in each way of asking that tells of such.
+#: The output about running and queued jobs, for each form of query that reports them.
 ALIVE = {
     "condor": [json.dumps(CONDOR_JOBS, indent=1)],
     "grid engine": [QSTAT_TABLE],
@@ -110,7 +110,7 @@ def ended(answer: Answer) -> list[Any]:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_some_query_understands_each_example(name: str) -> None:
-    """Else damaging them would prove nothing."""
+    """Otherwise damaging the examples would prove nothing."""
     for text in ALIVE[name]:
         answers = [printed(query, text) for query in queries(DIALECTS[name])]
         assert any(
@@ -121,7 +121,7 @@ def test_some_query_understands_each_example(name: str) -> None:
 @pytest.mark.parametrize("name", DIALECTS)
 @a_few
 @given(stdout=ANYTHING, stderr=st.text(), code=EXITS, late=st.booleans())
-def test_any_output_gets_an_answer_that_ends_no_job(
+def test_no_output_ends_a_job_or_raises_an_error(
     name: str, stdout: str, stderr: str, code: int, late: bool
 ) -> None:
     for query in queries(DIALECTS[name]):

@@ -1,4 +1,4 @@
-"""Whatever a user or a scheduler has written about CPUs, nodes and times: understood, or refused in words."""
+"""Arbitrary text about CPUs, nodes and times is either parsed or refused with a reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_lists_of_nodes(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["n" + "[1]" * 5000, "[" * 5000, "n[" + "9" * 5000 + "]", "n[²]"])
-def test_lists_of_nodes_that_are_out_of_all_measure(text: str) -> None:
+def test_excessively_long_lists_of_nodes(text: str) -> None:
     with pytest.raises(NoNodes):
         expand_slurm_list(text)
 

@@ -2,7 +2,7 @@
 
 The executor is a real :class:`BlockProviderExecutor`, scaled by a real :class:`JobStatusPoller`
 without its thread; the batch scheduler, the managers and the clock are simulated, one second a tick.
-Whatever must never happen is an AssertionError in the tick in which it happens.
+A violated guarantee is an AssertionError in the tick in which it happens.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What will become of a job: how long it is queued, how long it runs, how it ends then."""
+    """The planned life of a job: its time in the queue, its running time, and its end."""
 
     queued_s: float = 0.0
     runs_s: float = FOREVER_S
@@ -66,7 +66,7 @@ class Job:
 class Cluster(ExecutionProvider):
     """A batch scheduler whose jobs go as planned, the n-th job by ``plan(n)``.
 
-    ``cancel_takes_s``: how long a cancelled job goes on. ``is_down``: whether its commands fail.
+    ``cancel_takes_s``: how long a cancelled job continues. ``is_down``: whether its commands fail.
     """
 
     submits_at_once = True
@@ -148,11 +148,11 @@ class Cluster(ExecutionProvider):
 
     @property
     def longest_s(self) -> float:
-        """How long the longest job runs that there was."""
+        """The running time of the longest job so far."""
         return max(job.plan.runs_s for job in self.jobs.values())
 
     def left_s(self, block_id: str) -> float:
-        """How much time a block's job has left."""
+        """The remaining time of a block's job."""
         [job] = [job for job in self.jobs.values() if job.block_id == block_id]
         return job.submitted_s + job.plan.queued_s + job.plan.runs_s - self._clock()
 

@@ -102,7 +102,7 @@ def test_simple_gives_up_when_too_many_in_a_row_ended_early_and_none_works(
 def test_simple_continues_when_the_only_blocks_worked_before_they_failed(
     failures_in_row: int, stops: bool
 ) -> None:
-    """As when the node of the first block is lost."""
+    """For example, the node of the first block is lost."""
     judged = Judged(1)
     judged.failures_in_row, judged.have_connected = failures_in_row, True
     simple_error_handler(cast(BlockProviderExecutor, judged), statuses("FFF"))

@@ -44,7 +44,7 @@ def view(*blocks: BlockView, tasks: int = 0, **known: Any) -> ExecutorView:
 
 
 def long_known(needed: int = 0) -> Demand:
-    """Demand that has been the same for long."""
+    """A demand that has been constant for a long time."""
     return Demand(since_s=0.0, peaks=((NOW_S - 1, needed),))
 
 
@@ -286,7 +286,7 @@ def test_no_decision_breaks_the_rules(strategy: str, about: ExecutorView, highes
 def test_with_constant_demand_one_decision_is_enough(
     tasks: int, workers: int, parallelism: float, have: int, strategy: str
 ) -> None:
-    """What a decision leads to is what the next one leaves alone: blocks do not come and go."""
+    """The next decision does not change the result of a decision: the number of blocks does not oscillate."""
 
     def decide_with(block_count: int, demand: Demand) -> Decision:
         blocks = [idle(str(number)) for number in range(block_count)]

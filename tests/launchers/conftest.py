@@ -13,7 +13,7 @@ from parsl.launchers.base import Launcher
 
 
 class Block:
-    """Runs a launcher's text as a job script, and knows what the stand-ins on its PATH were told."""
+    """Runs a launcher's text as a job script, and records the arguments of the stand-ins on its PATH."""
 
     def __init__(self, directory: Path) -> None:
         self.script_dir = directory / "scripts 'of' $ME"
@@ -29,7 +29,7 @@ class Block:
         self.started: list[subprocess.Popen[str]] = []
 
     def stand_in(self, program: str, run: str) -> None:
-        """Put a program on the PATH that writes its arguments down, a line each, and then does ``run``."""
+        """Put a program on the PATH that records its arguments, one per line, and then runs ``run``."""
         path = self.bin_dir / program
         calls = self.bin_dir / f"{program}.calls"
         calls.mkdir()
@@ -94,7 +94,7 @@ def assert_dies_of_sigterm(block: Block) -> Callable[[Launcher, int], None]:
     """Check that SIGTERM to the job script ends the launched command and its children at once."""
 
     def check(launcher: Launcher, copies: int) -> None:
-        # The pipe ends when nobody holds it any more: neither a copy nor one of its children.
+        # The pipe closes when no process holds it any more, neither a copy nor one of its children.
         process = block.start(launcher, "sleep 600 & echo $! ready; wait; sleep 600", copies)
         assert process.stdout is not None
         ready = 0

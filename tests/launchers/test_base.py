@@ -50,7 +50,7 @@ class DecoratedLauncher(Launcher):
         (DecoratedLauncher(), "RUN"),
     ],
 )
-def test_script_dir_goes_to_those_who_take_it(launcher, text):
+def test_launchers_that_accept_a_script_dir_get_it(launcher, text):
     assert launch_text(launcher, "run", 2, 3, "/dir").splitlines()[1:] == [text]
 
 
@@ -66,12 +66,12 @@ def test_the_path_ends_with_the_directory_of_the_drivers_python(monkeypatch, pat
 
 
 @pytest.mark.parametrize("executable", ["", None, "/a:b/python"])
-def test_a_python_that_no_path_can_lead_to_changes_nothing(monkeypatch, executable):
+def test_a_python_that_cannot_be_on_a_path_changes_nothing(monkeypatch, executable):
     monkeypatch.setattr(sys, "executable", executable)
     assert launch_text(SimpleLauncher(), "run", 1, 1) == "run"
 
 
-def test_launcher_without_a_call_cannot_be_made():
+def test_a_launcher_without_a_call_method_cannot_be_created():
     class Empty(Launcher):
         pass
 

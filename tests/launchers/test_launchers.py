@@ -66,7 +66,7 @@ def test_simple_is_the_command_itself():
     assert SimpleLauncher()("a 'b' $c", 2, 3) == "a 'b' $c"
 
 
-def test_wrapped_puts_text_in_front():
+def test_wrapped_prepends_text():
     assert WrappedLauncher("docker run image")("a 'b' $c", 2, 3, "/dir") == "docker run image a 'b' $c"
 
 
@@ -93,13 +93,13 @@ class TestEveryScript:
         code, _, stderr = block.run(launcher_class(), "exit 4", worker_init="set -euo pipefail")
         assert (code, stderr) == (4, "")
 
-    def test_works_called_the_older_way_and_leaves_no_files(self, launcher_class, block):
+    def test_works_with_the_older_signature_and_leaves_no_files(self, launcher_class, block):
         stand_in_for(launcher_class, block)
         code, stdout, _ = block.run(launcher_class(debug=False), "echo here", script_dir="")
         assert (code, stdout) == (0, "here\n")
         assert os.listdir(block.work_dir) == ["job.sh"]
 
-    def test_says_what_the_block_has(self, launcher_class, block):
+    def test_reports_the_resources_of_the_block(self, launcher_class, block):
         stand_in_for(launcher_class, block)
         command = 'echo "$CORES $NODES $WORKERCOUNT"'
         _, stdout, _ = block.run(launcher_class(debug=False), command, 2, 3)
@@ -148,7 +148,7 @@ class TestSingleNode:
         assert stdout == "work\nswept\n"
 
     @pytest.mark.parametrize("copies", [1, 2])
-    def test_sigterm_ends_all(self, copies, assert_dies_of_sigterm):
+    def test_sigterm_ends_all_processes(self, copies, assert_dies_of_sigterm):
         assert_dies_of_sigterm(SingleNodeLauncher(), copies)
 
     @pytest.mark.parametrize("signals", [1, 2])
@@ -244,7 +244,7 @@ def test_words_of_one_starter(launcher, program, expected, block):
     assert words[-1].startswith(str(block.script_dir))
 
 
-def test_mpirun_uses_the_bash_it_is_told(block):
+def test_mpirun_uses_the_configured_bash(block):
     block.stand_in("mpirun", RUN_LAST_TWO)
     other = block.bin_dir / "other bash"
     other.write_text('#!/bin/bash\necho other\nexec /bin/bash "$@"\n')
@@ -253,7 +253,7 @@ def test_mpirun_uses_the_bash_it_is_told(block):
     assert stdout == "other\nwork\n"
 
 
-def test_srun_tells_what_slurm_says_of_the_job(block):
+def test_srun_reports_slurms_resources_to_the_job(block):
     block.stand_in("srun", RUN_LAST_TWO)
     block.environment.update(SLURM_CPUS_ON_NODE="64", SLURM_JOB_NUM_NODES="5")
     _, stdout, _ = block.run(SrunLauncher(debug=False), "echo $CORES $NODES")
@@ -305,7 +305,8 @@ def test_a_suspended_job_continues_when_it_is_resumed(launcher, warning, block, 
     if warning is not None:
         send(everything, warning)
         wait_until(lambda: command.status() == psutil.STATUS_STOPPED)
-        wait_until(lambda: "sleep" in (each.name() for each in job.children()))  # it has seen that, and waits
+        # The launcher has noticed the stop, and waits.
+        wait_until(lambda: "sleep" in (each.name() for each in job.children()))
     everything = [command, *job.children(recursive=True), job]
     send(everything, signal.SIGSTOP)
     wait_until(lambda: command.status() == job.status() == psutil.STATUS_STOPPED)

@@ -15,7 +15,7 @@ from parsl.serialize import by_value
 
 
 class Untouchable:
-    """Any look at what it stands for is an error."""
+    """Any access to the wrapped object is an error."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in ("__reduce_ex__", "__reduce__"):
@@ -60,7 +60,7 @@ def test_lazy_objects_are_not_opened() -> None:
     assert pickled.count(b"Untouchable") == 1
 
 
-def test_objects_with_slots_come_back() -> None:
+def test_objects_with_slots_are_restored() -> None:
     owner = script(
         "class Base:\n    __slots__ = ('a',)\n"
         "class Thing(Base):\n    __slots__ = ('b', 'unset', '__weakref__')\n"
@@ -115,7 +115,7 @@ def test_weak_dictionaries_travel_with_their_items() -> None:
 
 
 @pytest.mark.parametrize("value", [1, "x", [1, {2: (3,)}], int, len])
-def test_everything_else_is_as_ever(value: object) -> None:
+def test_other_objects_are_pickled_as_usual(value: object) -> None:
     assert pickle.loads(by_value.dumps(value)) == value
 
 

@@ -55,7 +55,7 @@ def test_malformed_bytes_are_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("obj", [None, 3, "text", [1, {"a": b"c"}], len, Exception])
-def test_objects_arrive_as_they_left(obj: object) -> None:
+def test_objects_arrive_unchanged(obj: object) -> None:
     assert deserialize(serialize(obj)) == obj
 
 
@@ -150,7 +150,7 @@ def test_the_identifiers_are_those_of_old() -> None:
     assert repr(PickleSerializer()) == "PickleSerializer()"
 
 
-def test_dill_is_asked_for_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dill_is_imported_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dill", None)
     serializer = DillSerializer()
     for use in (lambda: serializer.serialize(1), lambda: serializer.deserialize(b"x")):

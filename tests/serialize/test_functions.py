@@ -148,7 +148,7 @@ def test_importable_functions_are_named_and_go_by_reference(call: Calls) -> None
     assert cloudpickle.loads(found.body) is operator.add
 
 
-def test_functions_of_modules_that_the_user_wants_sent_go_by_value() -> None:
+def test_functions_of_modules_registered_by_the_user_go_by_value() -> None:
     from tests.serialize import helpers
 
     assert take_snapshot(helpers.uses_a_list) is not None
@@ -239,7 +239,7 @@ def test_a_function_that_was_called_once_is_not_kept() -> None:
     assert gone() is None
 
 
-def test_no_more_than_so_many_functions_are_named(call: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_named_functions_is_limited(call: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(functions, "MAX_NAMED", 10)
     tasks = [script(f"def task(): return {n}").task for n in range(20)]
     for _ in range(3):
@@ -247,10 +247,8 @@ def test_no_more_than_so_many_functions_are_named(call: Calls, monkeypatch: pyte
     assert len(call.worker) == 10
 
 
-def test_no_more_functions_are_named_than_take_so_much_memory(
-    call: Calls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Everybody who is sent a named function keeps it; constants and closures can be large."""
+def test_the_memory_of_named_functions_is_limited(call: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process that receives a named function keeps it; constants and closures can be large."""
     monkeypatch.setattr(functions, "MAX_NAMED_BYTES", 25_000)
     tasks = [script(f"def task(): return len(b'{str(n) * 10_000}')").task for n in range(6)]
     for _ in range(3):
@@ -268,7 +266,7 @@ def test_a_function_that_cannot_be_pickled_gets_no_name(monkeypatch: pytest.Monk
     assert cache.lookup(task) is None
 
 
-def test_many_globals_are_all_seen() -> None:
+def test_all_of_many_globals_are_found() -> None:
     """More than fit one byte of an instruction's argument."""
     names = [f"g{n}" for n in range(700)]
     source = "\n".join(f"{name} = 1" for name in names) + f"\ndef task(): return {' + '.join(names)}"
@@ -287,7 +285,7 @@ values = st.sampled_from(["1", "'a'", "(1, 2)", "[]", "{}", "len", "None", "(1, 
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), values), max_size=8))
-def test_calls_always_see_the_globals_as_they_are(changes: list[tuple[str, str]]) -> None:
+def test_calls_always_use_the_current_globals(changes: list[tuple[str, str]]) -> None:
     namespace, call = script("a = b = c = 1\ndef task(): return (a, b, c)"), Calls()
     for name, value in changes:
         exec(f"{name} = {value}", namespace.__dict__)

@@ -95,12 +95,12 @@ def sent(error: BaseException) -> BaseException:
 
 
 @given(plain)
-def test_values_arrive_as_they_left(value: object) -> None:
+def test_values_arrive_unchanged(value: object) -> None:
     assert load_value(*dump_value(value)) == value
 
 
 @given(st.lists(plain, max_size=3).map(tuple), st.dictionaries(st.text(), plain, max_size=3))
-def test_arguments_arrive_as_they_left(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def test_arguments_arrive_unchanged(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     assert loads(*dump_arguments(len, args, kwargs)) == (args, kwargs)
     assert loads(*dump_call(len, args, kwargs)) == (len, args, kwargs)
 
@@ -126,7 +126,7 @@ def test_the_number_of_buffers_is_limited() -> None:
     assert [array.content for array in loads(payload, buffers)] == [array.content for array in arrays]
 
 
-def test_numbers_may_be_written_to_in_both_ways() -> None:
+def test_numeric_buffers_are_writable_on_both_paths() -> None:
     for size in (10, APART_LIMIT):
         payload, buffers = dumps(Array(bytearray(size)))
         array = loads(payload, [bytearray(buffer) for buffer in buffers])
@@ -168,7 +168,7 @@ def test_the_error_names_the_type_of_a_result_that_cannot_be_pickled() -> None:
 class TestDill:
     """Dill serializes what pickle refuses, if it is installed."""
 
-    def test_pickles_what_pickle_refuses(self) -> None:
+    def test_pickles_objects_that_pickle_refuses(self) -> None:
         pytest.importorskip("dill")
 
         def locked(n: int) -> int:
@@ -196,7 +196,7 @@ class TestDill:
             with pytest.raises(SerializationError, match=r"result of type .*pass its name"):
                 dump_value(file)
 
-    def test_takes_files_in_memory_and_standard_streams_along(self) -> None:
+    def test_pickles_files_in_memory_and_standard_streams(self) -> None:
         pytest.importorskip("dill")
         sent = [LOCK, io.StringIO("text"), io.BytesIO(b"bytes"), sys.__stderr__]
         (arrived,), _ = loads(*dump_arguments(len, (sent,), {}))
@@ -295,7 +295,7 @@ class TestGroups:
         assert isinstance(other, AppException)
         assert type(group.exceptions[0]) is KeyError
 
-    def test_a_group_in_a_circle_ends(self) -> None:
+    def test_a_cyclic_exception_group_ends(self) -> None:
         member = ValueError("member")
         group = ExceptionGroup("all", [member])  # noqa: F821
         member.__context__ = group
@@ -303,7 +303,7 @@ class TestGroups:
 
 
 @given(st.lists(st.sampled_from(["cause", "context", "none"]), max_size=30))
-def test_chains_arrive_as_they_left(links: list[str]) -> None:
+def test_chains_of_exceptions_arrive_unchanged(links: list[str]) -> None:
     error = first = ValueError(0)
     for number, link in enumerate(links, 1):
         following = KeyError(number)

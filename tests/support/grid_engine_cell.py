@@ -1,6 +1,6 @@
-"""A Grid Engine cell of a test's own: its real daemons on several simulated hosts. Linux, root.
+"""A private Grid Engine cell for a test: real daemons on several simulated hosts. Needs Linux and root.
 
-Nothing of it outlives the program that is run in it, and any number of them may run at once: it is made where
+Nothing of it outlives the program that runs in it, and any number of them may run at once: it is made where
 Debian's package has its own, in file systems that are seen in there only.
 """
 
@@ -86,7 +86,7 @@ qsort_args            NONE
 
 
 def why_not() -> str:
-    """Why there can be no cell here; empty if there can."""
+    """Return why no cell is possible here; empty if one is."""
     missing = [name for name in ("sge_qmaster", "sge_execd", "qconf", "qacct") if shutil.which(name) is None]
     if missing or not (_TOOLS / "spoolinit").exists():
         return (

@@ -10,7 +10,7 @@ TOP = Path(__file__).parents[2]
 
 
 def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m module`` in the repository, to its end. Returns: how it went; stderr is in stdout."""
+    """Run ``python -m module`` in the repository to its end; return the result, with stderr in stdout."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=TOP,

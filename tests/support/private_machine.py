@@ -1,4 +1,4 @@
-"""A machine of a test's own: hosts, a user and readable files, in namespaces that go with their process.
+"""A private machine for a test: hosts, a user and readable files, in namespaces that end with their process.
 
 Real schedulers are started in there, see `slurm_cluster` and `grid_engine_cell`.
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 import parsl
 from tests.support.simulated_hosts import NAMESPACES, build_hosts
 
-#: An ordinary user, known in there only.
+#: An ordinary user that exists only in the namespaces.
 USER = "alice"
 _USER_ID = 4321
 _REPOSITORY = Path(__file__).parents[2]
-#: A file system in memory, seen in there only. Paths of sockets in it are short.
+#: A file system in memory, visible only in the namespaces. Paths of sockets in it are short.
 PRIVATE = Path("/mnt")
 
 
@@ -80,7 +80,7 @@ def on_host(host: str, command: Sequence[str]) -> list[str]:
 
 
 def run_as_init(command: Sequence[str]) -> int:
-    """Run a command, and be a good first process meanwhile: schedulers wait for zombies as for others.
+    """Run a command, and reap orphans meanwhile: schedulers wait for zombies as for other processes.
 
     Returns:
         Its exit code.
@@ -109,7 +109,7 @@ def _add_user(directory: Path) -> None:
 
 
 def _uncover(paths: Sequence[Path]) -> None:
-    """Show paths to everybody that are inside of directories which others may not enter."""
+    """Make paths accessible to all users that are inside directories which others may not enter."""
     for closed in sorted({entry for path in paths if (entry := _closed_ancestor(path)) is not None}):
         inside = [path for path in paths if closed in path.parents]
         held = [PRIVATE / f"held-{closed.name}-{number}" for number, _ in enumerate(inside)]

@@ -1,4 +1,4 @@
-"""A TCP relay that is as bad as networks get: it is slow, it cuts, it falls silent, it talks nonsense."""
+"""A TCP relay that misbehaves like a bad network: it is slow, cuts, falls silent, and sends garbage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Weather:
             None for never.
         silent_after_s: a connection over which nothing has passed for so long, in seconds, is dropped as a
             firewall does it: it stays open on both sides, and nothing passes any more. None for never.
-        garbage: the part of connections over which both sides hear nonsense first.
+        garbage: the part of connections over which both sides receive garbage first.
     """
 
     delay_s: float = 0.0
@@ -49,7 +49,7 @@ class Relay:
         self._chance = random.Random(seed)
         self._port_behind = 0
         self._flows: set[_Flow] = set()
-        #: How many connections were cut, have fallen silent, or began with nonsense.
+        #: The numbers of connections that were cut, fell silent, or began with garbage.
         self.cuts = self.silences = self.nonsense = 0
         self._loop = asyncio.new_event_loop()
         self._leads_somewhere = asyncio.Event()
@@ -62,20 +62,20 @@ class Relay:
         return f"<Relay flows={len(self._flows)} cuts={self.cuts} silences={self.silences}>"
 
     def lead_to(self, port: int) -> None:
-        """From now on connections go to this port of this host; those that have come before wait for that."""
+        """Connect new connections and those already waiting to this port of this host."""
         self._port_behind = port
         self._loop.call_soon_threadsafe(self._leads_somewhere.set)
 
     def cut_all(self) -> None:
-        """Close every connection; new ones are welcome."""
+        """Close every connection, and accept new ones."""
         self._for_each_flow(lambda flow: flow.cut())
 
     def silence_all(self) -> None:
-        """Let nothing pass over the connections that there are; new ones are welcome."""
+        """Let nothing pass over the existing connections, and accept new ones."""
         self._for_each_flow(lambda flow: flow.fall_silent())
 
     def close(self) -> None:
-        """End it, and all connections with it."""
+        """End the relay and all of its connections."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -115,7 +115,7 @@ _End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Flow:
-    """One connection, with both of its ends. Belongs to the relay's loop."""
+    """One connection, with both of its ends. The relay's loop owns it."""
 
     def __init__(self, relay: Relay, chance: random.Random, near: _End, far: _End) -> None:
         self._relay = relay
@@ -128,7 +128,7 @@ class _Flow:
         self._left = float("inf") if mean is None else chance.expovariate(1 / mean)
 
     async def run(self) -> None:
-        """Forward until one side closes, or it is cut."""
+        """Forward until one side closes or the relay cuts the connection."""
         near, far = self._ends
         if self._chance.random() < self._relay.weather.garbage:
             self._relay.nonsense += 1
@@ -148,7 +148,7 @@ class _Flow:
         self.cut()
 
     def cut(self) -> None:
-        """Close it at once, whatever is on the way."""
+        """Close the connection at once, whatever is in transit."""
         for _, writer in self._ends:
             writer.transport.abort()
 
@@ -185,6 +185,6 @@ class _Flow:
 
 
 def through_relay(relay: Relay) -> str:
-    """An executor's launch_cmd whose managers come through a relay."""
+    """An executor's launch_cmd whose managers connect through a relay."""
     command = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))
     return f"{command} --settings {{settings}} --block_id {{block_id}} --port {relay.port}"

@@ -25,7 +25,7 @@ _NETWORK = "10.97.0"
 
 
 def why_not() -> str:
-    """Why hosts cannot be simulated here; empty if they can."""
+    """Return why hosts cannot be simulated here; empty if they can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     missing = [name for name in ("ip", "unshare", "nsenter") if shutil.which(name) is None]

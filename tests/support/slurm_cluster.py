@@ -1,6 +1,6 @@
-"""A Slurm cluster of a test's own: real daemons of Slurm on several simulated hosts. Linux, root.
+"""A private Slurm cluster for a test: real daemons on several simulated hosts. Needs Linux and root.
 
-Nothing of it outlives the program that is run in it, and any number of them may run at once.
+Nothing of it outlives the program that runs in it, and any number of them may run at once.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _COMMANDS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue")
 
 
 def why_not() -> str:
-    """Why there can be no cluster here; empty if there can."""
+    """Return why no cluster is possible here; empty if one is."""
     missing = [name for name in _COMMANDS if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} not installed (Debian: slurm-wlm, munge)"

@@ -19,7 +19,7 @@ def wait_until(predicate: Callable[[], T], timeout_s: float = 60.0, what: str = 
     Args:
         predicate: Called repeatedly.
         timeout_s: The deadline, in seconds from now.
-        what: What is expected to happen, for the error.
+        what: The expected event, for the error.
 
     Returns:
         The true result.

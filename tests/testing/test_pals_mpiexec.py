@@ -104,7 +104,7 @@ def test_a_rank_that_dies_of_a_signal_is_a_failure_too(mpiexec):
     assert "rank 0 died from signal 9" in done.stderr
 
 
-def test_what_ranks_leave_behind_is_ended(mpiexec, tmp_path, lines_of, wait_for_end_of):
+def test_processes_left_by_ranks_are_ended(mpiexec, tmp_path, lines_of, wait_for_end_of):
     pids = tmp_path / "pids"
     done = run(mpiexec, "-n", "2", "bash", "-c", f"setsid sleep 1000 >/dev/null 2>&1 & echo $! >> {pids}")
     assert done.returncode == 0
@@ -123,7 +123,7 @@ def test_ranks_never_outlive_mpiexec(mpiexec, tmp_path, number, lines_of, wait_f
     wait_for_end_of(started)
 
 
-def test_ranks_may_clean_up_when_told_to_end(mpiexec, tmp_path, lines_of):
+def test_ranks_may_clean_up_after_sigterm(mpiexec, tmp_path, lines_of):
     ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"
     script = f"trap 'echo yes > {cleaned}; exit 0' TERM; echo ready > {ready}; while :; do sleep 0.05; done"
     with subprocess.Popen([mpiexec, "bash", "-c", script], stderr=subprocess.DEVNULL) as process:

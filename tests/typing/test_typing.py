@@ -1,4 +1,4 @@
-"""What mypy says about scripts that use apps. Each wrong line is marked with the error it has to get."""
+"""mypy's errors in scripts that use apps. Each wrong line is marked with the expected error."""
 
 from __future__ import annotations
 

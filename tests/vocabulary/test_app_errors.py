@@ -1,4 +1,4 @@
-"""Errors of apps: their words, their attributes, and their way home from a worker."""
+"""Errors of apps: their texts, their attributes, and their transfer from a worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from parsl.app.errors import (
 
 
 class OtherParameters(Exception):
-    """Passes something else than its own parameters on, as many do."""
+    """Passes other arguments than its own parameters on, as many exceptions do."""
 
     def __init__(self, code, detail):
         super().__init__(f"{code}: {detail}")
@@ -76,7 +76,7 @@ def _sent(error: BaseException, cause: BaseException | None = None) -> BaseExcep
     ],
 )
 @pytest.mark.parametrize("travel", [lambda error: pickle.loads(pickle.dumps(error)), _sent])
-def test_errors_arrive_as_they_left(error, attributes, travel):
+def test_errors_arrive_unchanged(error, attributes, travel):
     arrived = travel(error)
     assert type(arrived) is type(error)
     assert (str(arrived), arrived.args) == (str(error), error.args)
@@ -94,7 +94,7 @@ def test_errors_arrive_as_they_left(error, attributes, travel):
         (255, "exit code 255$"),
     ],
 )
-def test_exit_codes_explain_themselves(exitcode, words):
+def test_exit_codes_have_explanations(exitcode, words):
     with pytest.raises(AppException, match=words):
         raise BashExitFailure("hello", exitcode)
 
@@ -125,13 +125,13 @@ def test_reraise_raises_with_the_remote_traceback():
     assert "deep_in_the_task" in "".join(traceback.format_tb(caught.value.__traceback__))
 
 
-def test_causes_travel_too():
+def test_causes_are_preserved():
     arrived = _sent(ValueError("outer"), cause=KeyError("inner"))
     assert isinstance(arrived.__cause__, KeyError)
     assert arrived.__cause__.args == ("inner",)
 
 
-def test_context_travels_too():
+def test_the_context_is_preserved():
     @wrap_error
     def task():
         try:
@@ -152,7 +152,7 @@ def test_an_exception_that_is_its_own_context_ends():
     assert isinstance(_sent(error).__context__, KeyError)
 
 
-def test_attributes_and_notes_travel():
+def test_attributes_and_notes_are_preserved():
     error = FileNotFoundError(2, "No such file", "input.dat")
     error.__notes__ = ["in task 7"]
     arrived = _sent(error)
@@ -180,7 +180,7 @@ def test_classes_defined_in_the_task_arrive():
         (NotEvenText(), "its message cannot be shown: RuntimeError"),
     ],
 )
-def test_what_cannot_travel_is_described(error, words):
+def test_exceptions_that_cannot_be_pickled_are_described(error, words):
     arrived = _sent(error)
     assert type(arrived) is AppException
     assert words in str(arrived)

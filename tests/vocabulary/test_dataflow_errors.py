@@ -33,7 +33,7 @@ def test_one_failed_dependency():
     assert isinstance(error, ParslError)
 
 
-def test_chain_names_the_root_and_the_way_there():
+def test_a_chain_names_the_root_cause_and_the_path_to_it():
     error = _chain(3, ValueError("wrong"))
     assert str(error) == (
         "Dependency failure for task 4. The representative cause is via "
@@ -42,7 +42,7 @@ def test_chain_names_the_root_and_the_way_there():
     assert error.root_description == "task 1"
 
 
-def test_the_cause_is_the_root_and_the_nearest_failure_is_there_too():
+def test_the_cause_is_the_root_and_the_nearest_failure_is_included():
     root = ValueError("wrong")
     error = _chain(3, root)
     assert error.__cause__ is root
@@ -72,7 +72,7 @@ def test_a_chain_of_100_000_is_quick_and_its_message_short():
 
 
 @given(length=st.integers(1, 60))
-def test_the_way_is_never_wrong(length):
+def test_the_path_is_never_wrong(length):
     path = str(_chain(length, ValueError("x"))).split(" via ")[1].split(",")[0].split(" <- ")
     numbers = [int(link.removeprefix("task ")) for link in path if link.startswith("task")]
     hidden = sum(int(link.split()[1]) for link in path if link.startswith("..."))

@@ -1,4 +1,4 @@
-"""Job states, and what a status says about a job's output."""
+"""Job states, and the output of a job in its status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_numbers_do_not_change():
     assert (JobState.MISSING, JobState.SCALED_IN) == (8, 9)
 
 
-def test_str_and_repr_say_what_is_known():
+def test_str_and_repr_show_the_known_facts():
     status = JobStatus(JobState.FAILED, "node lost", exit_code=3, stdout_path="out")
     assert str(status) == "JobState.FAILED (node lost) exit code 3"
     assert status.status_name == "FAILED"
@@ -56,14 +56,14 @@ def test_summary_around_the_limit(tmp_path, size):
     assert len(summary) <= LIMIT
 
 
-def test_output_that_is_no_text_is_shown_as_well_as_possible(tmp_path):
+def test_binary_output_is_shown_as_well_as_possible(tmp_path):
     (tmp_path / "out").write_bytes(b"\xff\x00" * LIMIT)
     status = JobStatus(JobState.COMPLETED, stdout_path=str(tmp_path / "out"))
     assert "\ufffd" in status.stdout
     assert "\ufffd" in status.stdout_summary
 
 
-def test_output_that_is_not_there(tmp_path):
+def test_missing_output_is_none(tmp_path):
     for path in (None, str(tmp_path / "none"), str(tmp_path)):
         status = JobStatus(JobState.COMPLETED, stdout_path=path, stderr_path=path)
         assert (status.stdout, status.stderr, status.stdout_summary, status.stderr_summary) == (None,) * 4

@@ -28,7 +28,7 @@ def finished(result: Any = 1) -> LeanFuture[Any]:
     return future
 
 
-def test_it_is_a_standard_future_without_a_condition_until_somebody_waits() -> None:
+def test_a_lean_future_has_no_condition_until_a_thread_waits() -> None:
     future: LeanFuture[int] = LeanFuture()
     assert isinstance(future, Future)
     future.add_done_callback(lambda _: None)
@@ -87,7 +87,7 @@ def test_cancel() -> None:
         future.set_result(1)
 
 
-def test_a_running_future_can_be_finished_as_cancelled_by_who_runs_it() -> None:
+def test_a_running_future_can_be_settled_as_cancelled() -> None:
     future: LeanFuture[int] = LeanFuture()
     future.set_running_or_notify_cancel()
     waiting = threading.Thread(target=wait, args=([future],))
@@ -163,7 +163,7 @@ def test_repr_shows_the_outcome_and_makes_no_condition() -> None:
     assert future._cond is None
 
 
-def test_it_is_small() -> None:
+def test_a_lean_future_is_small() -> None:
     import sys
 
     future: LeanFuture[None] = LeanFuture()
@@ -215,7 +215,7 @@ def test_wrap_future_is_the_standard_one_and_does_cancel() -> None:
     assert future.cancelled()
 
 
-def test_it_cannot_be_pickled() -> None:
+def test_a_lean_future_cannot_be_pickled() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(LeanFuture())
 
@@ -246,7 +246,7 @@ def test_a_forked_child_can_use_futures_though_the_lock_was_held() -> None:
 
 
 class TestRaces:
-    """Many short races; each must end well whoever wins."""
+    """Many short races; each must end correctly, whichever side wins."""
 
     ROUNDS = 300
 

@@ -1,4 +1,4 @@
-"""The states of tasks; their numbers are in people's databases."""
+"""The states of tasks; their numbers are in users' databases."""
 
 from __future__ import annotations
 

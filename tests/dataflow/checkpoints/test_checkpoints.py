@@ -38,7 +38,7 @@ def run(tmp_path: Any, *numbers: int, **options: Any) -> int:
 
 
 def stored(checkpoint: str) -> list[Any]:
-    """The results in a checkpoint, as anybody can read them."""
+    """The results in a checkpoint, read with plain pickle."""
     found = []
     with open(os.path.join(checkpoint, "tasks.pkl"), "rb") as stream:
         while stream.peek(1):
@@ -51,14 +51,14 @@ def file_of(tmp_path: Any, run_number: int = 0) -> Any:
 
 
 class TestModes:
-    def test_task_exit_has_written_when_there_is_a_result(self, tmp_path: Any) -> None:
+    def test_task_exit_writes_before_the_result_is_visible(self, tmp_path: Any) -> None:
         memoizer = BasicMemoizer(checkpoint_mode="task_exit")
         with kernel(tmp_path, ThreadPoolExecutor(max_threads=2), memoizer=memoizer) as dfk:
             for number in range(50):
                 assert cached(dfk, add, number).result() == number
                 assert stored(f"{dfk.run_dir}/checkpoint") == list(range(number + 1))
 
-    def test_what_ends_together_is_written_together(
+    def test_results_of_the_same_moment_are_written_together(
         self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from parsl.common.batches import together
@@ -81,7 +81,7 @@ class TestModes:
             assert not file_of(tmp_path).exists()
         assert stored(file_of(tmp_path).parent) == [1]
 
-    def test_manual_writes_when_told_and_only_then(self, tmp_path: Any) -> None:
+    def test_manual_writes_only_on_request(self, tmp_path: Any) -> None:
         memoizer = BasicMemoizer(checkpoint_mode="manual")
         with kernel(tmp_path, PromptExecutor(), memoizer=memoizer) as dfk:
             cached(dfk, add, 1)
@@ -140,7 +140,7 @@ class TestRestart:
         assert run(tmp_path, 1, 2, 3, 4) == 1
         assert run(tmp_path, 1, 2, 3, 4, checkpoint_mode=None) == 4
 
-    def test_what_was_found_goes_into_the_new_checkpoint(self, tmp_path: Any) -> None:
+    def test_reused_results_go_into_the_new_checkpoint(self, tmp_path: Any) -> None:
         run(tmp_path, 1, 2)
         for _ in range(2):
             last = get_last_checkpoint(str(tmp_path / "runs"))
@@ -160,7 +160,7 @@ class TestRestart:
         run(tmp_path, 1)
         assert run(tmp_path, 1, checkpoint_files=[form.format(tmp_path / "runs" / "000")]) == 0
 
-    def test_a_file_that_was_cut_off_anywhere_gives_its_whole_records(
+    def test_a_truncated_file_yields_its_whole_records(
         self, tmp_path: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         run(tmp_path, 1, 2, 3)
@@ -171,7 +171,7 @@ class TestRestart:
             assert run(tmp_path, 1, 2, 3, checkpoint_files=[str(file_of(tmp_path).parent)]) == 3 - whole
         assert "bytes that are no whole record" in caplog.text
 
-    def test_runs_that_go_on_at_the_same_time_do_not_meet(self, tmp_path: Any) -> None:
+    def test_simultaneous_runs_use_separate_checkpoints(self, tmp_path: Any) -> None:
         memoizers = [BasicMemoizer(checkpoint_mode="task_exit") for _ in range(2)]
         with (
             kernel(tmp_path, PromptExecutor(), memoizer=memoizers[0]) as one,
@@ -232,11 +232,11 @@ class TestBadFiles:
             pytest.skip("this user may read everything")
         assert "Permission" in self.load(tmp_path, checkpoint_files=[tmp_path])
 
-    def test_an_empty_one_is_that_of_a_run_that_had_just_begun(self, tmp_path: Any) -> None:
+    def test_an_empty_checkpoint_of_a_new_run_is_accepted(self, tmp_path: Any) -> None:
         (tmp_path / "tasks.pkl").write_bytes(b"")
         assert run(tmp_path, 1, checkpoint_files=[str(tmp_path)]) == 1
 
-    def test_a_run_directory_without_one_is_no_error_unless_it_was_named(self, tmp_path: Any) -> None:
+    def test_a_run_directory_without_a_checkpoint_is_an_error_only_if_named(self, tmp_path: Any) -> None:
         (tmp_path / "runs" / "000" / "checkpoint").mkdir(parents=True)
         assert run(tmp_path, 1) == 1
 
@@ -261,7 +261,7 @@ class TestParameters:
         ],
         ids=str,
     )
-    def test_wrong_ones_are_refused(self, wrong: Any) -> None:
+    def test_invalid_checkpoints_are_refused(self, wrong: Any) -> None:
         name = list(wrong)[-1]
         with pytest.raises(ConfigurationError, match=f"BasicMemoizer: {name}"):
             BasicMemoizer(**wrong)
@@ -303,11 +303,11 @@ class TestOlderSpellings:
         assert len(warned) == 2
         assert (config.memoizer.memoize, config.memoizer.checkpoint_mode) == (True, "manual")
 
-    def test_with_a_memoizer_besides_they_are_refused(self) -> None:
+    def test_older_parameters_together_with_a_memoizer_are_refused(self) -> None:
         with pytest.raises(ConfigurationError, match=r"Write BasicMemoizer\(checkpoint_mode='manual'\)"):
             Config(memoizer=BasicMemoizer(), checkpoint_mode="manual")  # type: ignore[call-arg]
 
-    def test_what_never_was_one_is_refused_as_ever(self) -> None:
+    def test_unknown_parameters_are_refused(self) -> None:
         with pytest.raises(TypeError, match="unexpected keyword argument 'checkpoint'"):
             Config(checkpoint=True)  # type: ignore[call-arg]
 
@@ -355,7 +355,7 @@ class TestCheckpointFile:
         file.close()
         assert (tmp_path / "new" / "file").read_bytes() == b"onetwothree"
 
-    def test_there_is_no_file_without_records(self, tmp_path: Any) -> None:
+    def test_without_records_there_is_no_file(self, tmp_path: Any) -> None:
         file = CheckpointFile(str(tmp_path / "new" / "file"))
         file.write()
         file.close()
@@ -381,7 +381,7 @@ class TestCheckpointFile:
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
-def test_periodic_checkpoints_go_on_after_an_exception(
+def test_periodic_checkpoints_continue_after_an_exception(
     wait_until: WaitUntil, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     calls: list[int] = []

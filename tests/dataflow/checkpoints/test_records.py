@@ -26,7 +26,7 @@ def scanned(data: bytes) -> tuple[list[int], int]:
     return [int.from_bytes(found, "big") for found, _ in scan], scan.damaged_bytes
 
 
-def test_a_record_is_a_pickle_for_everybody_else() -> None:
+def test_a_record_is_an_ordinary_pickle() -> None:
     stream = io.BytesIO(b"".join(records(1, "two", [3])))
     loaded = [pickle.load(stream) for _ in range(3)]
     assert loaded == [
@@ -36,7 +36,7 @@ def test_a_record_is_a_pickle_for_everybody_else() -> None:
     assert not stream.read()
 
 
-def test_what_cannot_be_pickled_by_name_is_by_value() -> None:
+def test_objects_without_an_importable_name_are_pickled_by_value() -> None:
     (record,) = records(lambda: 5)
     assert pickle.loads(record)["result"]() == 5
 
@@ -63,7 +63,7 @@ def test_whole_records_are_found_around_damage() -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6), st.binary(max_size=100), st.integers(0, 6))
-def test_anything_may_stand_between_records(contents: list[bytes], junk: bytes, place: int) -> None:
+def test_arbitrary_bytes_may_separate_records(contents: list[bytes], junk: bytes, place: int) -> None:
     parts = records(*contents)
     parts.insert(min(place, len(parts)), junk)
     found, damaged = scanned(b"".join(parts))
@@ -76,7 +76,7 @@ def test_zeros_of_a_file_system_that_lost_power_are_damage() -> None:
     assert scanned(one + bytes(5_000_000) + two) == ([0, 1], 5_000_000)
 
 
-def test_large_results_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_results_are_skipped_without_reading_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_records, "_CHUNK_BYTES", 100)
     parts = records(b"x" * 100_000, 1, b"y" * 70_000, 2)
     data = b"".join(parts)
@@ -98,7 +98,7 @@ def test_a_record_that_is_read_is_checked(tmp_path: Any) -> None:
     damaged[-10] ^= 1
     path.write_bytes(damaged)
     with path.open("rb") as stream:
-        assert scanned(bytes(damaged)) == ([0], 0)  # only seen when it is wanted
+        assert scanned(bytes(damaged)) == ([0], 0)  # found only when the result is needed
         assert read_record(stream, 0, bytes.fromhex(key(0))) is None
 
 

@@ -51,7 +51,7 @@ def checkpoint(tmp_path: Any) -> Any:
 
 
 @pytest.mark.parametrize("identity", ["code", "name"])
-def test_its_results_are_found_again(tmp_path: Any, campaign: Any, checkpoint: Any, identity: Any) -> None:
+def test_results_of_upstream_are_reused(tmp_path: Any, campaign: Any, checkpoint: Any, identity: Any) -> None:
     from parsl import bash_app, python_app
 
     executor = PromptExecutor()
@@ -69,7 +69,9 @@ def test_its_results_are_found_again(tmp_path: Any, campaign: Any, checkpoint: A
         assert executor.calls == 1
 
 
-def test_its_files_are_found_in_the_run_directory_and_go_into_ours(tmp_path: Any, campaign: Any) -> None:
+def test_files_of_upstream_are_found_in_the_run_directory_and_copied_into_ours(
+    tmp_path: Any, campaign: Any
+) -> None:
     from parsl import python_app
 
     directory = tmp_path / "runs" / "000" / "checkpoint"
@@ -83,7 +85,7 @@ def test_its_files_are_found_in_the_run_directory_and_go_into_ours(tmp_path: Any
         (directory / "tasks.pkl").unlink(missing_ok=True)
 
 
-def test_a_class_that_is_gone_makes_the_task_run_again(
+def test_a_missing_class_makes_the_task_run_again(
     tmp_path: Any, campaign: Any, checkpoint: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     executor = PromptExecutor()
@@ -111,7 +113,7 @@ def test_whole_records_are_found_wherever_the_file_ends() -> None:
         assert found(CHECKPOINT[:length]) == (len(whole) - 1, length - whole[-1])
 
 
-def test_nothing_is_called_or_imported_to_look_at_it() -> None:
+def test_inspecting_a_file_calls_and_imports_nothing() -> None:
     class Trap:
         def __reduce__(self) -> Any:
             return exec, ("raise SystemExit('called')",)

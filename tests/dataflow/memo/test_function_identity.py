@@ -12,7 +12,7 @@ from parsl.dataflow.memo.ids import by_name
 
 
 def define(source: str, name: str = "f", **names: Any) -> Any:
-    """The function that a module with this source has."""
+    """The function defined by a module with this source."""
     module: dict[str, Any] = {"__name__": "module", **names}
     exec(compile(source, "module.py", "exec"), module)
     return module[name]
@@ -32,7 +32,7 @@ class TestByCode:
         assert not same("def f(x): return 1", "def f(x): return 1.0")
         assert not same("def f(x): return True", "def f(x): return 1")
 
-    def test_so_is_one_of_another_name_or_with_other_parameters(self) -> None:
+    def test_another_name_or_other_parameters_make_another_function(self) -> None:
         assert id_of_function(define("def f(x): pass")) != id_of_function(define("def g(x): pass", "g"))
         assert not same("def f(x): pass", "def f(y): pass")
         assert not same("def f(x=1): return x", "def f(x=2): return x")
@@ -44,7 +44,7 @@ class TestByCode:
         inner = "def f(x):\n    class C:\n        y = 1\n    return C\n"
         assert same(inner, "\n\n" + inner)
 
-    def test_the_functions_of_its_module_that_it_names_count(self) -> None:
+    def test_named_functions_of_the_module_count(self) -> None:
         source = "def g(x): return x {} 1\ndef f(x): return g(x)"
         assert not same(source.format("+"), source.format("-"))
         deeper = "def h(x): return x {} 1\ndef g(x): return h(x)\ndef f(x): return [g(y) for y in x]"
@@ -53,10 +53,10 @@ class TestByCode:
         plus, minus = (define(app.format(sign), app=python_app) for sign in "+-")
         assert id_of_function(plus) != id_of_function(minus)
 
-    def test_the_values_of_globals_do_not(self) -> None:
+    def test_the_values_of_globals_do_not_count(self) -> None:
         assert same("count = 1\ndef f(x): return x + count", "count = 2\ndef f(x): return x + count")
 
-    def test_the_values_that_it_closes_over_count(self) -> None:
+    def test_values_in_the_closure_count(self) -> None:
         source = "def make(n):\n    def f(x): return x * n\n    return f\n"
         make = define(source, "make")
         assert id_of_function(make(2)) == id_of_function(make(2))
@@ -67,7 +67,7 @@ class TestByCode:
             make(define("def f(x): return 2"))
         )
 
-    def test_what_it_collects_its_results_in_does_not_change_it(self) -> None:
+    def test_a_mutable_object_that_collects_results_does_not_count(self) -> None:
         seen: list[int] = []
 
         def f(x: int, also: list[int] = []) -> None:  # noqa: B006 - that is what is tested
@@ -78,7 +78,7 @@ class TestByCode:
         f(1)
         assert id_of_function(f) == before
 
-    def test_what_changes_between_two_calls_counts(self) -> None:
+    def test_changes_between_two_calls_count(self) -> None:
         f = define("def g(x): return x + 1\ndef f(x, y=1): return g(x) + y")
         names = f.__globals__
         at_first, g = id_of_function(f), names["g"]
@@ -93,7 +93,7 @@ class TestByCode:
         f.__defaults__, f.__kwdefaults__ = (1,), {"z": 1}
         assert id_of_function(f) != at_first
 
-    def test_a_function_among_the_defaults_counts_with_its_own(self) -> None:
+    def test_a_function_among_the_defaults_counts(self) -> None:
         f = define("def h(x): return x\ndef g(x): return h(x)\ndef f(x, y=g): return y(x)")
         at_first = id_of_function(f)
         assert id_of_function(f) == at_first
@@ -107,7 +107,7 @@ class TestByCode:
         ids = [id_of_function(f) for f in make()]
         assert ids[0] != ids[1]
 
-    def test_what_it_closes_over_is_not_kept_when_it_is_gone(self) -> None:
+    def test_objects_in_the_closure_are_not_kept_alive(self) -> None:
         class Large:
             pass
 
@@ -126,13 +126,13 @@ class TestByCode:
         make = "def make():\n    def f(x): return f(x)\n    return f\n"
         assert id_of_function(define(make, "make")()) == id_of_function(define(make, "make")())
 
-    def test_a_bash_app_is_the_function_that_makes_its_command(self) -> None:
+    def test_a_bash_app_is_identified_by_its_function(self) -> None:
         one, same_one, other = (
             bash_app(define(f"def f(x): return 'echo {text}'"))._task_function for text in "aab"
         )
         assert id_of_function(one) == id_of_function(same_one) != id_of_function(other)
 
-    def test_it_is_the_same_in_every_process(self) -> None:
+    def test_the_identity_is_the_same_in_every_process(self) -> None:
         script = (
             "from parsl.dataflow.memo.function_identity import id_of_function\n"
             "def helper(x): return x in {'a', 'b', 'c', 'd', 'e'}\n"
@@ -159,7 +159,7 @@ class TestByName:
             assert same("def f(x): return x + 1", "def f(x): return x + 2")
             assert id_of_function(define("def f(x): pass")) != id_of_function(define("def g(x): pass", "g"))
 
-    def test_it_ends_with_the_block(self) -> None:
+    def test_comparison_by_name_ends_with_the_block(self) -> None:
         with by_name():
             pass
         assert not same("def f(x): return x + 1", "def f(x): return x + 2")

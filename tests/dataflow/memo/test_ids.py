@@ -92,7 +92,7 @@ def test_equal_values_are_the_same(one: Any, other: Any) -> None:
     assert id_for_memo(one) == id_for_memo(other)
 
 
-def test_a_value_that_occurs_twice_is_no_different_from_two_that_are_equal() -> None:
+def test_one_value_used_twice_equals_two_equal_values() -> None:
     class Once:
         identity = b"always the same object"
 
@@ -123,7 +123,7 @@ def test_plain_values_are_as_in_upstreams_checkpoints(value: Any, identity: byte
         assert id_for_memo(value) == identity
 
 
-def test_the_named_functions_do_the_same() -> None:
+def test_named_functions_give_the_same_ids() -> None:
     assert id_for_memo_pickle(1) == id_for_memo(1)
     assert id_for_memo_list([1, "a"]) == id_for_memo([1, "a"])
     assert id_for_memo_tuple((1, "a")) == id_for_memo((1, "a"))
@@ -131,7 +131,7 @@ def test_the_named_functions_do_the_same() -> None:
 
 
 class TestFiles:
-    def test_a_file_that_is_read_counts_with_its_content(self, tmp_path: Any) -> None:
+    def test_input_files_count_by_their_content(self, tmp_path: Any) -> None:
         path = tmp_path / "data"
         path.write_text("one")
         before = id_for_memo(File(path))
@@ -139,7 +139,7 @@ class TestFiles:
         os.utime(path, ns=(1, 1))
         assert id_for_memo(File(path)) != before
 
-    def test_one_that_is_written_counts_by_its_name(self, tmp_path: Any) -> None:
+    def test_output_files_count_by_their_names(self, tmp_path: Any) -> None:
         path = tmp_path / "data"
         before = id_for_memo(File(path), output_ref=True)
         path.write_text("one")

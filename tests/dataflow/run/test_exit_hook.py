@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def gate() -> Iterator[Event]:
-    """What the tasks here wait for."""
+    """The event that tasks wait for."""
     gate = Event()
     yield gate
     gate.set()
@@ -62,7 +62,7 @@ def test_leaving_the_block_on_an_error_waits_for_no_thread(
     assert running.done()
 
 
-def test_a_script_that_ends_before_its_tasks_is_told(kernel: DataFlowKernel, gate: Event) -> None:
+def test_a_script_that_ends_before_its_tasks_causes_a_warning(kernel: DataFlowKernel, gate: Event) -> None:
     waiting = kernel.submit(gate.is_set, (), "all", False, None, {"inputs": [Future()]})
     with pytest.warns(
         UnfinishedTasksWarning, match=r"1 of its tasks are not done.*wait_for_current_tasks\(\)"
@@ -71,14 +71,14 @@ def test_a_script_that_ends_before_its_tasks_is_told(kernel: DataFlowKernel, gat
     assert isinstance(waiting.exception(), DataFlowException)
 
 
-def test_a_script_whose_tasks_have_ended_is_told_nothing(kernel: DataFlowKernel) -> None:
+def test_a_script_whose_tasks_have_ended_causes_no_warning(kernel: DataFlowKernel) -> None:
     start(kernel, int).result()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kernel.atexit_cleanup()
 
 
-def test_so_does_a_cleanup_on_the_way_out(kernel: DataFlowKernel, gate: Event) -> None:
+def test_a_cleanup_during_an_error_waits_for_no_thread(kernel: DataFlowKernel, gate: Event) -> None:
     running = start(kernel, gate.wait)
     with pytest.raises(KeyboardInterrupt), closing(Cleaned(kernel)):
         raise KeyboardInterrupt
@@ -86,7 +86,7 @@ def test_so_does_a_cleanup_on_the_way_out(kernel: DataFlowKernel, gate: Event) -
 
 
 @pytest.mark.parametrize("is_exit", [False, True])
-def test_leaving_it_otherwise_lets_tasks_in_threads_finish(
+def test_leaving_the_block_normally_lets_tasks_in_threads_finish(
     kernel: DataFlowKernel, gate: Event, is_exit: bool
 ) -> None:
     begun = Event()

@@ -1,4 +1,4 @@
-"""What fails is noted in the run directory, and carried by the exception; what succeeds costs no file."""
+"""Failures are logged in the run directory and described by the exception; successes need no file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_run_without_failures_has_no_log(tmp_path: Any) -> None:
     assert not log_of(dfk).exists()
 
 
-def test_each_failed_attempt_is_noted_with_what_follows(tmp_path: Any) -> None:
+def test_each_failed_attempt_is_logged_with_its_consequence(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor(), retries=1, initialize_logging=True) as dfk:
         future = call(dfk, fail)
         error = future.exception()
@@ -48,20 +48,20 @@ def test_each_failed_attempt_is_noted_with_what_follows(tmp_path: Any) -> None:
     assert (facts.app, facts.task_id, facts.attempt, facts.executor) == ("fail", 0, 2, "prompt")
 
 
-def test_one_that_succeeds_in_the_end_has_only_its_failed_attempt(tmp_path: Any) -> None:
+def test_a_task_that_succeeds_later_has_only_its_failed_attempts(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor(), retries=1, initialize_logging=True) as dfk:
         assert call(dfk, Unlucky(ValueError("once"))).result() == "done"
     assert outcomes(dfk) == [(0, 1, TRIED_AGAIN)]
 
 
-def test_what_the_end_of_a_job_has_taken_is_marked(tmp_path: Any) -> None:
+def test_attempts_lost_to_the_end_of_a_job_are_marked(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
         assert call(dfk, Unlucky(ManagerLost("m", "node", is_job_end=True))).result() == "done"
     [line] = lines_of(dfk)
     assert (line["outcome"], line["is_job_end"], line["cost"]) == (TRIED_AGAIN, True, 0)
 
 
-def test_failed_dependencies_and_cancelled_tasks_are_noted(tmp_path: Any) -> None:
+def test_failed_dependencies_and_cancelled_tasks_are_logged(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     with kernel(tmp_path, executor, initialize_logging=True) as dfk:
         first, second = call(dfk, fail), call(dfk, add, 1, 2)
@@ -82,7 +82,7 @@ def test_tasks_that_had_not_ended_are_counted(tmp_path: Any) -> None:
     assert (line["outcome"], line["unfinished"]) == (RUN_OVER, 3)
 
 
-def test_without_logging_nothing_is_noted_and_the_exception_carries_its_facts_all_the_same(
+def test_without_logging_only_the_exception_has_the_facts(
     tmp_path: Any,
 ) -> None:
     with kernel(tmp_path, PromptExecutor(), initialize_logging=False) as dfk:
@@ -104,13 +104,13 @@ class Unprintable(Exception):
         raise RuntimeError("no text")
 
 
-def test_a_failure_that_cannot_be_shown_is_noted_all_the_same(tmp_path: Any) -> None:
+def test_a_failure_without_a_repr_is_logged(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
         assert isinstance(call(dfk, Unlucky(Unprintable())).exception(), Unprintable)
     assert "cannot be shown" in lines_of(dfk)[0]["message"]
 
 
-def test_a_log_that_cannot_be_written_costs_no_task(tmp_path: Any) -> None:
+def test_an_unwritable_log_fails_no_task(tmp_path: Any) -> None:
     with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
         log_of(dfk).mkdir()
         assert isinstance(call(dfk, fail).exception(), ValueError)

@@ -87,7 +87,7 @@ def test_illegal_transitions_are_refused(history: str) -> None:
     assert record.status is before
 
 
-def test_a_task_that_has_ended_stays_as_it_is() -> None:
+def test_an_ended_task_does_not_change() -> None:
     graph = TaskGraph(keep_finished=True)
     record = record_in(graph)
     assert graph.finish(record, States.failed) is record.app_fu

@@ -1,4 +1,4 @@
-"""What is tried again after a failure, how often, and what a retry_handler has to say."""
+"""Which failures are retried, how often, and the effect of a retry_handler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from parsl.dataflow.errors import DataFlowException, DependencyError
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
 
 
-def test_a_task_is_tried_again(tmp_path: Any) -> None:
+def test_a_failed_task_is_retried(tmp_path: Any) -> None:
     attempts: list[int] = []
 
     def third_time_lucky() -> int:
@@ -27,7 +27,7 @@ def test_a_task_is_tried_again(tmp_path: Any) -> None:
         assert record["fail_history"] == ["ValueError('attempt 1')", "ValueError('attempt 2')"]
 
 
-def test_but_no_more_often_than_allowed(tmp_path: Any) -> None:
+def test_a_failed_task_is_retried_only_as_often_as_allowed(tmp_path: Any) -> None:
     executor = PromptExecutor()
     with kernel(tmp_path, executor, retries=2) as dfk:
         assert isinstance(call(dfk, fail).exception(), ValueError)
@@ -49,7 +49,7 @@ def test_arguments_are_futures_results_each_time(tmp_path: Any) -> None:
         assert seen == [4, 4]
 
 
-def test_the_handler_says_what_a_failure_costs(tmp_path: Any) -> None:
+def test_the_handler_returns_the_cost_of_a_failure(tmp_path: Any) -> None:
     seen: list[Any] = []
 
     def handler(error: Exception, record: Any) -> float:
@@ -126,7 +126,7 @@ def test_a_dependent_waits_for_the_last_attempt(tmp_path: Any) -> None:
         assert isinstance(child.exception(), DependencyError)
 
 
-def test_a_failing_submission_is_tried_again(tmp_path: Any) -> None:
+def test_a_failed_submission_is_retried(tmp_path: Any) -> None:
     executor = HoldingExecutor()
     executor.refusal = OSError("not now")
     with kernel(tmp_path, executor, retries=2) as dfk:

@@ -44,7 +44,7 @@ def run_to(directory: Path, far: Path, way: str) -> Path:
 
 
 @WAYS
-def test_no_task_is_lost_and_none_runs_twice(
+def test_no_task_is_lost_or_runs_twice(
     start_run: StartRun, tmp_path: Path, far: Path, marks: Path, wait_until: WaitUntil, way: str
 ) -> None:
     run = start_run(run_dir=run_to(tmp_path, far, way), max_workers_per_node=4)
@@ -65,7 +65,7 @@ def test_no_task_is_lost_and_none_runs_twice(
 
 
 @WAYS
-def test_no_short_task_is_lost_and_none_runs_twice(
+def test_no_short_task_is_lost_or_runs_twice(
     start_run: StartRun, tmp_path: Path, far: Path, marks: Path, wait_until: WaitUntil, way: str
 ) -> None:
     run = start_run(run_dir=run_to(tmp_path, far, way))

@@ -117,7 +117,7 @@ def test_the_death_of_one_task_does_not_affect_later_ones(start_run: StartRun, m
     assert len(counts) == 594
 
 
-def test_each_task_runs_once_though_workers_are_killed_at_random(
+def test_each_task_runs_once_although_workers_are_killed_at_random(
     start_run: StartRun, marks: Path, wait_until: WaitUntil
 ) -> None:
     run = start_run(max_workers_per_node=4)

@@ -427,7 +427,7 @@ class Lazy:
 
 
 class Fetch:
-    """Fetches a value, and tells where."""
+    """Fetches a value, and records where."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -471,7 +471,7 @@ LOCK = threading.Lock()
 
 
 class Account:
-    """Has a lock, which pickle cannot take along; its methods use the script's globals."""
+    """Has a lock, which cannot be pickled; its methods use the script's globals."""
 
     def __init__(self, balance: int) -> None:
         self.lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""For tests: makes our own loops slow at random places. Python runs it when it starts, if it finds it.
+"""For tests: slows our own loops at random places. Python imports this module when it starts.
 
 Every call of a function of the executors may wait for a while first, in each process of a run and in each of
 its threads. PARSL_TEST_DELAYS says how often and how long: the part of calls, the longest delay in seconds,

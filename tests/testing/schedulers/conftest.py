@@ -1,4 +1,4 @@
-"""What the tests of the stand-ins share."""
+"""Fixtures for the tests of the stand-ins."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Recorded answers of PBS, and the jobs that they tell of as our records."""
+"""Recorded output of PBS, and the jobs in it as our records."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_a_smaller_job_overtakes_one_that_does_not_fit():
     assert starts(decision) == {3: ["n2"]}
 
 
-def test_what_can_never_run_is_told():
+def test_a_job_that_can_never_run_is_reported():
     decision = decide([job(1, 5), job(2, 1, 9)], [], NODES, [], 0)
     assert decision.waits == {1: NEVER_ENOUGH_NODES, 2: NEVER_ENOUGH_CPUS}
 

@@ -35,7 +35,7 @@ def run(*command, stdin=""):
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_torque_runs_a_job_and_tells_of_its_end(make, tmp_path):
+def test_torque_runs_a_job_and_reports_its_end(make, tmp_path):
     cluster = make(TorqueCluster)
     options = "#PBS -l nodes=2:ppn=3,walltime=1:00\n#PBS -N j\n"
     script = f"#!/bin/bash\n{options}cat $PBS_NODEFILE; echo $PBS_NP; exit 2\n"
@@ -51,7 +51,7 @@ def test_torque_runs_a_job_and_tells_of_its_end(make, tmp_path):
     assert (unknown.returncode, unknown.stderr) == (153, "qstat: Unknown Job Id Error 99\n")
 
 
-def test_lsf_runs_a_script_with_what_its_first_line_names(make, tmp_path):
+def test_lsf_runs_a_script_with_the_interpreter_in_its_first_line(make, tmp_path):
     cluster = make(LSFCluster)
     (tmp_path / "script").write_text("#!/bin/bash\n#BSUB -o out\nprintf -v said %s bash; echo $said\n")
     assert cluster.wait_for(run("bsub", "script").stdout.split("<")[1].split(">")[0]).exit_status == 0
@@ -160,7 +160,7 @@ def test_condor_removes_jobs_that_leave_the_queue(make, tmp_path):
     assert run("condor_rm", "1.0").stderr == "Job 1.0 not found\n"
 
 
-def test_condor_refuses_what_it_cannot_read(make, tmp_path):
+def test_condor_refuses_unreadable_descriptions(make, tmp_path):
     make(CondorCluster)
     missing = describe(tmp_path, transfer_input_files="nowhere")
     assert missing.returncode == 1

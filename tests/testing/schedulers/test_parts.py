@@ -50,7 +50,7 @@ def test_durations(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "abc", "1:2:3:4", "-5", "1::2", "1.x", "²"])
-def test_what_is_no_duration(text):
+def test_invalid_durations(text):
     assert parse_duration_s(text) is None
 
 
@@ -99,7 +99,7 @@ def store(tmp_path):
     return made
 
 
-def test_the_store_keeps_what_is_noted(store):
+def test_the_store_keeps_its_records(store):
     with store.transaction() as state:
         assert [state.take_number(), state.take_number()] == [1, 2]
         state.add(job(1), PAYLOAD)
@@ -115,7 +115,7 @@ def test_the_store_keeps_what_is_noted(store):
         assert [each.number for each in state.jobs((RUNNING,))] == [1]
 
 
-def test_what_an_exception_interrupts_is_not_kept(store):
+def test_records_interrupted_by_an_exception_are_dropped(store):
     def add_and_fail():
         with store.transaction() as state:
             state.add(job(1), PAYLOAD)
@@ -127,7 +127,7 @@ def test_what_an_exception_interrupts_is_not_kept(store):
         assert state.jobs() == []
 
 
-def test_a_fault_happens_as_often_as_asked(store):
+def test_a_fault_happens_as_often_as_requested(store):
     with store.transaction() as state:
         set_fault(state, "qstat", "slow 2.5", 2)
         set_fault(state, "qsub", "exit 3", None)

@@ -1,4 +1,4 @@
-"""What the stand-in's qstat prints, next to what two versions of PBS were recorded to print."""
+"""The output of the stand-in's qstat, compared with recorded output of two versions of PBS."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def full_answer(flavour, name):
 
 
 def measured(text):
-    """Without what depends on how busy the machine was."""
+    """Without the attributes that depend on the load of the machine."""
     return re.sub(r'((?:mem|walltime|vmem|cpupercent|cput)("?[:= ]\s*)"?)[^\n,|"]*', r"\1…", text)
 
 
@@ -77,7 +77,7 @@ def test_an_answer_without_jobs_has_no_jobs(flavour):
 
 @pytest.mark.parametrize("name", ["nan", "infinity", "point5"])
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
-def test_values_that_c_takes_for_numbers_break_the_json_of_the_release(flavour, name):
+def test_values_that_c_parses_as_numbers_break_the_json_of_the_release(flavour, name):
     recorded = sample(flavour, f"qstat-value-{name}.json")
     told, now_s = full_answer(flavour, f"qstat-value-{name}.json")
     said = render_json(flavour, SERVER, now_s, "Jobs", told)
@@ -114,7 +114,7 @@ def test_backslashes_are_escaped_as_badly_as_recorded(flavour):
         ("Account_Name", "123456", True, False),
     ],
 )
-def test_what_stands_without_quotes(name, value, release, main):
+def test_values_without_quotes(name, value, release, main):
     assert is_bare(RELEASE, name, value) is release
     assert is_bare(MAIN, name, value) is main
 

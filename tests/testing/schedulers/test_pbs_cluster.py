@@ -27,7 +27,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def make(tmp_path, home, monkeypatch):
-    """Makes a cluster, with a home directory that has no profile, and checks that nothing outlives it."""
+    """Create a cluster and a home directory without a profile; check that nothing outlives the cluster."""
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SHELL", "/bin/bash")
     monkeypatch.setenv("LOGNAME", "sci")
@@ -80,7 +80,7 @@ def is_running(pid):
         return False
 
 
-def test_a_job_runs_where_and_with_what_pbs_gives_it(cluster, tmp_path, home):
+def test_a_job_runs_with_the_nodes_and_environment_from_pbs(cluster, tmp_path, home):
     job_id = submit(
         "pwd; cat $PBS_NODEFILE; echo $PBS_O_WORKDIR; test -d $TMPDIR && echo scratch; echo oops >&2; exit 3",
         "-l", "select=2:ncpus=208:mpiprocs=2",
@@ -133,7 +133,7 @@ def test_the_walltime_is_enforced(cluster, tmp_path):
     assert "=>> PBS: job killed: walltime 2 exceeded limit 1\n" in (tmp_path / "job.e1").read_text()
 
 
-def test_a_deleted_job_ends_with_all_that_it_has_started(cluster, tmp_path, wait_for_file):
+def test_a_deleted_job_ends_with_all_its_processes(cluster, tmp_path, wait_for_file):
     pids = tmp_path / "pids"
     job_id = submit(f"(setsid sleep 100 & echo $! >> {pids}); echo $$ >> {pids}; touch {pids}.ok; sleep 100")
     wait_for_file(tmp_path / "pids.ok")
@@ -154,7 +154,7 @@ def test_a_job_that_ignores_sigterm_is_killed_after_a_while(cluster, tmp_path, w
     assert time.monotonic() - began_s > QUICK.kill_delay_s
 
 
-def test_what_a_script_leaves_running_ends_with_it(cluster, tmp_path):
+def test_processes_left_by_a_script_end_with_its_job(cluster, tmp_path):
     cluster.wait_for(submit(f"setsid sleep 100 & echo $! > {tmp_path}/pid"))
     assert not is_running(int((tmp_path / "pid").read_text()))
 
@@ -184,7 +184,7 @@ def test_a_queue_may_run_one_job_of_each_user_only(make):
     cluster.wait_for(second)
 
 
-def test_a_job_that_can_never_run_waits_for_ever_and_says_so(cluster):
+def test_a_job_that_can_never_run_waits_forever_with_the_reason(cluster):
     job_id = submit("true", "-l", "select=3")
     assert cluster.job(job_id).comment == "Can Never Run: Not enough total nodes available"
     assert run("qstat", "-f", "-w", job_id).stdout.count("comment = Can Never Run") == 1
@@ -194,7 +194,7 @@ def jobs_in(answer):
     return {name: job["job_state"] for name, job in json.loads(answer).get("Jobs", {}).items()}
 
 
-def test_the_release_tells_of_all_jobs_asked_for_and_the_main_branch_of_the_first(make):
+def test_the_release_reports_all_requested_jobs_and_the_main_branch_the_first(make):
     for flavour, told in (("v23.06.06", 2), ("main-2026-04", 1)):
         cluster = make(flavour=flavour)
         ids = [submit("sleep 100"), submit("sleep 100")]
@@ -268,7 +268,7 @@ def test_an_answer_can_be_cut_in_half(cluster):
     assert jobs_in(run("qstat", "-f", "-F", "json").stdout)
 
 
-def test_a_server_that_is_down_gives_the_envelope_only(cluster):
+def test_a_server_that_is_down_prints_only_the_envelope(cluster):
     submit("sleep 100")
     cluster.misbehave("qstat", "server-down")
     done = run("qstat", "-f", "-F", "json")
@@ -276,14 +276,14 @@ def test_a_server_that_is_down_gives_the_envelope_only(cluster):
     assert done.stderr.startswith("Connection refused\nqstat: cannot connect to server pbs-0001")
 
 
-def test_qsub_refuses_when_told_to(cluster):
+def test_qsub_refuses_on_request(cluster):
     cluster.misbehave("qsub", "queue-disabled", times=1)
     refused = run("qsub", stdin="true\n")
     assert (refused.returncode, refused.stderr) == (173, "qsub: Queue is not enabled\n")
     assert submit("true").startswith("2.")
 
 
-def test_a_command_that_hangs_is_let_go_when_the_cluster_ends(cluster, wait_until):
+def test_a_hanging_command_is_released_at_the_end_of_the_cluster(cluster, wait_until):
     cluster.misbehave("qstat", "hang")
     with subprocess.Popen(["qstat"], stdout=subprocess.PIPE) as hanging:
         wait_until(lambda: cluster.calls("qstat") == 1, DEADLINE_S)
@@ -352,13 +352,13 @@ def test_ranks_on_another_node_die_with_it(cluster, tmp_path, wait_for_file):
     assert cluster.wait_for(job_id).exit_status == 137
 
 
-def test_its_time_can_be_over_now(cluster):
+def test_a_walltime_can_be_ended_at_once(cluster):
     job_id = submit("sleep 100")
     cluster.end_walltime(job_id)
     assert cluster.wait_for(job_id).exit_status == -29
 
 
-def test_a_slow_epilogue_is_told_as_running(make, tmp_path, wait_for_file):
+def test_a_job_in_a_slow_epilogue_is_reported_as_running(make, tmp_path, wait_for_file):
     cluster = make(policy=QUICK._replace(epilogue_s=0.5))
     job_id = submit(f"touch {tmp_path}/ended")
     wait_for_file(tmp_path / "ended")
@@ -417,7 +417,7 @@ def test_many_at_once_get_different_numbers_and_all_run(cluster):
         assert cluster.wait_for(job_id, timeout_s=DEADLINE_S).exit_status == 0
 
 
-def test_the_policy_of_aurora_wants_filesystems(make):
+def test_the_policy_of_aurora_requires_filesystems(make):
     make(policy=AURORA_POLICY)
     refused = run("qsub", "-A", "x", "-q", "debug", "-l", "select=1,walltime=0:05:00", stdin="true\n")
     assert (refused.returncode, refused.stderr) == (
@@ -426,7 +426,7 @@ def test_the_policy_of_aurora_wants_filesystems(make):
     )
 
 
-def test_a_cluster_says_what_it_is(cluster):
+def test_the_repr_of_a_cluster_describes_it(cluster):
     submit("sleep 100")
     assert repr(cluster) == "<PBSCluster 2 nodes: 1 running>"
     with pytest.raises(KeyError, match="There never was a job '99'"):
@@ -440,7 +440,7 @@ def test_a_wrong_cluster_is_refused(tmp_path):
         PBSCluster(tmp_path, flavour="v1")
 
 
-def test_the_command_line_runs_a_command_beside_a_cluster(tmp_path):
+def test_the_command_line_runs_a_command_next_to_a_cluster(tmp_path):
     done = run(
         sys.executable, "-m", "parsl.testing.schedulers", "pbs", "--nodes", "3", "--",
         "bash", "-c", "pbsnodes -a | grep -c Mom; exit 5",
@@ -448,7 +448,7 @@ def test_the_command_line_runs_a_command_beside_a_cluster(tmp_path):
     assert (done.returncode, done.stdout) == (5, "3\n"), done.stderr
 
 
-def test_queues_tell_of_their_limits(make):
+def test_queues_report_their_limits(make):
     make(policy=AURORA_POLICY)
     assert run("qstat", "-Qf", "nosuch").returncode == 170
     told = run("qstat", "-Qf", "debug")

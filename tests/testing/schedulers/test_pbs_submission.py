@@ -79,18 +79,18 @@ def test_a_job_beyond_the_users_limit_is_refused_as_recorded():
 
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 @pytest.mark.parametrize("command", ["qsub", "qstat", "qdel"])
-def test_without_a_server_the_commands_say_what_was_recorded(flavour, command):
+def test_without_a_server_the_commands_print_recorded_errors(flavour, command):
     said = server_down(command, SERVER, flavour)
     assert said.message == sample(flavour, f"{command}-server-down.err")
     assert said.exit_code == (255 if command == "qstat" else 162)
 
 
-def test_every_refusal_that_can_be_asked_for_is_one():
+def test_every_refusal_on_request_is_a_refusal():
     for name, requested in QSUB_REFUSALS.items():
         assert qsub_refusal(*requested).message.startswith("qsub:"), name
 
 
-def test_options_of_the_command_line_outrank_those_of_the_script():
+def test_options_of_the_command_line_override_those_of_the_script():
     script = (
         "#!/bin/sh\n#PBS -N script -q debug\n#PBS -l walltime=1:00\n#PBS -l select=2\necho\n#PBS -A late\n"
     )
@@ -159,7 +159,7 @@ def test_old_resource_lists_are_translated():
     assert [tuple(chunk) for chunk in made.chunks] == [(2, 4, 4)]
 
 
-def test_the_policy_of_aurora_takes_the_job_of_the_guide():
+def test_the_policy_of_aurora_accepts_the_guides_job():
     script = (
         "#!/bin/bash\n#PBS -A Aurora_deployment -q debug\n#PBS -l walltime=0:30:00,select=1:ncpus=208\n"
         "#PBS -l filesystems=home:flare\n"

@@ -73,7 +73,7 @@ def test_the_command_for_a_new_job_is_sent_at_once_and_all_commands_later() -> N
     assert interchange.runner.commands == []
 
 
-def test_a_job_is_not_forgotten_if_it_is_submitted_just_after_all_commands_were_sent() -> None:
+def test_a_job_submitted_just_after_all_commands_were_sent_is_included() -> None:
     interchange, clock = Interchange(), Clock()
     registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
     registry.update(Jobs("1"))

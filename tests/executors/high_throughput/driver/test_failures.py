@@ -81,7 +81,7 @@ def lost(**details: object) -> Failure:
         (end(JobState.MISSING), "Its job 12.pbs is not known to the scheduler any more."),
     ],
 )
-def test_the_end_of_a_job_in_words(job_end: JobEnd, text: str) -> None:
+def test_the_description_of_a_jobs_end(job_end: JobEnd, text: str) -> None:
     assert str(job_end) == text
 
 

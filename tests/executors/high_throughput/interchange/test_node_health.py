@@ -98,7 +98,7 @@ def test_losses_that_one_task_can_cause_are_not_enough(cluster: Cluster) -> None
     assert cluster.lose("bad", MIN_LOSSES - 2) is None
 
 
-def test_a_success_ends_the_row_of_losses(cluster: Cluster) -> None:
+def test_a_success_ends_the_series_of_losses(cluster: Cluster) -> None:
     for _ in range(10):
         assert cluster.lose("bad", MIN_LOSSES - 1) is None
         cluster.succeed("good", 1000)
@@ -118,7 +118,7 @@ def test_earlier_successes_do_not_count(cluster: Cluster) -> None:
     assert cluster.lose("bad", 100) is None
 
 
-def test_losses_elsewhere_raise_the_bar(cluster: Cluster) -> None:
+def test_losses_elsewhere_raise_the_threshold(cluster: Cluster) -> None:
     cluster.lose("bad")
     for _ in range(50):
         cluster.succeed("good")

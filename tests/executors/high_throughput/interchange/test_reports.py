@@ -59,7 +59,7 @@ def test_a_query_for_packages_is_answered_after_all_managers_have_replied(conver
     assert not conversation.reports.awaits_managers
 
 
-def test_each_manager_is_asked_for_its_packages_once(conversation: Conversation) -> None:
+def test_each_manager_is_queried_for_its_packages_once(conversation: Conversation) -> None:
     first = conversation.join("m1")
     conversation.reports.query(Query(1, "packages"), 0.0)
     conversation.reply(first, {"numpy": "2"})

@@ -74,7 +74,7 @@ def test_only_expected_managers_may_claim_tasks_and_only_once() -> None:
     assert state.managers[b"a"].held == {2}
 
 
-def test_a_manager_that_does_not_come_back_is_given_up() -> None:
+def test_a_manager_that_does_not_reconnect_is_given_up() -> None:
     state = replacement("a", "b", "c")
     join(state, register("a"))
     assert state.give_up_missing("block of b") == [(b"b", "block of b")]

@@ -217,7 +217,7 @@ class TestManagers:
         state.remove(manager)
         assert not manager.lose_contact(1.0)
 
-    def test_a_manager_that_comes_back_is_recounted_before_it_gets_more(self) -> None:
+    def test_a_reconnected_manager_is_recounted_before_it_gets_more_tasks(self) -> None:
         state = state_with(register("a", 3))
         state.add_tasks([task(1), task(2)])
         state.match()

@@ -58,7 +58,7 @@ class TestAssigning:
         state.add(map(task, range(2)))
         assert ids(state.assign(0.0)) == [(2, 0)]
 
-    def test_short_tasks_are_given_ahead_of_need(self) -> None:
+    def test_short_tasks_are_assigned_ahead_of_need(self) -> None:
         state = started(2)
         make_tasks_short(state)
         state.add(map(task, range(1, 101)))
@@ -72,7 +72,7 @@ class TestAssigning:
         state.add(map(task, range(1, 5)))
         assert [rank for rank, _ in ids(state.assign(0.0))] == [0, 1, 2, 3]
 
-    def test_a_long_task_after_short_ones_stops_that_at_once(self) -> None:
+    def test_a_long_task_after_short_ones_stops_assignment_ahead_of_need(self) -> None:
         state = started(1)
         make_tasks_short(state)
         state.add(map(task, range(1, 100)))
@@ -92,7 +92,7 @@ class TestAssigning:
         state.finish(state.workers[0], result(1, SHORT_S), 0.0)
         assert ids(state.assign(0.0)) == [(0, 2)]
 
-    def test_so_are_tasks_that_bring_a_large_function(self) -> None:
+    def test_tasks_with_a_large_function_are_alone_with_their_worker(self) -> None:
         state = started(1)
         make_tasks_short(state)
         state.large_functions.add(b"f")
@@ -103,7 +103,7 @@ class TestAssigning:
         state.add([Task(3, b"f", b"")])
         assert ids(state.assign(0.0)) == [(0, 2), (0, 3)]
 
-    def test_an_answer_to_another_task_than_the_oldest_is_refused(self) -> None:
+    def test_a_result_of_a_task_other_than_the_oldest_is_refused(self) -> None:
         state = started(1)
         state.add([task(1)])
         state.assign(0.0)
@@ -169,7 +169,7 @@ class TestWalltime:
         assert state.overdue(5.0) == []
         assert state.next_deadline() is None
 
-    def test_the_clock_of_a_task_given_ahead_begins_with_it(self) -> None:
+    def test_the_clock_of_a_task_assigned_ahead_starts_with_the_task(self) -> None:
         state = started(1)
         make_tasks_short(state)
         state.add([task(1, walltime_s=1), task(2, walltime_s=1)])

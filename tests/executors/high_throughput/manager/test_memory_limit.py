@@ -49,7 +49,7 @@ def test_a_worker_that_runs_its_first_task_is_ended() -> None:
     assert MemoryLimit(GIB).note({busy: 2 * GIB}, now_s=11, took_s=0) == [busy]
 
 
-def test_a_worker_that_never_had_a_task_is_not_ended_because_the_next_would_be_no_better() -> None:
+def test_a_worker_that_never_had_a_task_is_not_ended() -> None:
     assert MemoryLimit(1).note({worker(has_run=False): GIB}, now_s=10, took_s=0) == []
 
 
@@ -61,7 +61,7 @@ def test_the_peak_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(("took_s", "pause_s"), [(0.001, PERIOD_S), (0.5, 0.5 / MAX_COST)])
-def test_measuring_takes_no_more_than_its_share_of_a_processor(took_s: float, pause_s: float) -> None:
+def test_measuring_uses_at_most_its_share_of_a_processor(took_s: float, pause_s: float) -> None:
     limit = MemoryLimit(GIB)
     limit.note({}, now_s=100, took_s=took_s)
     assert limit.due_s == 100 + pause_s
@@ -131,7 +131,7 @@ def test_children_count() -> None:
         assert memory_of_trees({pid: 0}, above_bytes=10**12)[pid] > 50 * MB
 
 
-def test_what_is_in_its_session_counts_though_its_parent_has_ended() -> None:
+def test_processes_in_the_session_of_an_ended_parent_count() -> None:
     hold = _HOLD.format(size=50 * MB)
     program = f"""
 import os, time
@@ -147,7 +147,7 @@ time.sleep(1000)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="this kernel tells no shares")
-def test_pages_that_forked_children_share_count_once_where_it_matters() -> None:
+def test_pages_shared_by_forked_children_count_once_above_the_limit() -> None:
     program = f"""
 import os, time
 data = bytearray({50 * MB})
@@ -162,7 +162,7 @@ time.sleep(1000)
         assert memory_of_trees({pid: 0}, above_bytes=150 * MB)[pid] < 150 * MB
 
 
-def test_what_has_ended_uses_nothing() -> None:
+def test_an_ended_process_uses_no_memory() -> None:
     gone = 2**30
     assert memory_of_trees({gone: 0}, above_bytes=0) == {}
     assert resident_bytes(gone) == proportional_bytes(gone) == 0

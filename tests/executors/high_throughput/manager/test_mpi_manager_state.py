@@ -45,7 +45,7 @@ def test_a_task_has_its_nodes_until_it_has_ended() -> None:
     assert repr(state) == "<MpiManagerState workers=4 queued=0 <NodePool nodes=4 free=4 tasks=0>>"
 
 
-def test_a_task_that_is_taken_back_keeps_its_nodes() -> None:
+def test_a_task_taken_back_keeps_its_nodes() -> None:
     state = started()
     state.add([task(1, 4)])
     state.assign(0.0)
@@ -59,7 +59,7 @@ def test_a_task_that_is_taken_back_keeps_its_nodes() -> None:
     assert state.nodes.free == 4
 
 
-def test_a_task_is_not_given_out_ahead_of_need() -> None:
+def test_mpi_tasks_are_not_assigned_ahead_of_need() -> None:
     state = started(workers=1)
     for number in range(50):  # short tasks do not change this
         state.add([task(number)])
@@ -71,7 +71,7 @@ def test_a_task_is_not_given_out_ahead_of_need() -> None:
     assert state.accepted == 52
 
 
-def test_what_has_no_nodes_waits_without_holding_up_what_has() -> None:
+def test_tasks_without_nodes_do_not_delay_tasks_with_nodes() -> None:
     state = started()
     state.add([task(1, 3), task(2, 2), task(3)])
     assert ids(state.assign(0.0)) == [(0, 1), (1, 3)]

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from parsl.executors.high_throughput.manager.mpi_state import NodePool
 
 
-def test_nodes_are_taken_in_order_and_given_back_once() -> None:
+def test_nodes_are_taken_in_order_and_released_once() -> None:
     pool = NodePool(["a", "b", "c", "d"])
     assert pool.take(1, 1) == ("a",)
     assert pool.take(2, 2) == ("b", "c")

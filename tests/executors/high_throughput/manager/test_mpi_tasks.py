@@ -16,7 +16,7 @@ def names(count: int) -> list[str]:
     return [f"x{4000 + number}c0s0b0n0.hsn.cm.aurora.alcf.anl.gov" for number in range(count)]
 
 
-def test_the_environment_names_size_nodes_and_ways_to_start() -> None:
+def test_the_environment_names_size_nodes_and_launch_commands() -> None:
     assert task_environment("srun", Resources(2, 12, 24, "-d 8"), ["x1", "x2"], None) == {
         "PARSL_NUM_NODES": "2",
         "PARSL_RANKS_PER_NODE": "12",
@@ -31,7 +31,7 @@ def test_the_environment_names_size_nodes_and_ways_to_start() -> None:
     assert "PARSL_LAUNCHER_OPTIONS" not in task_environment("srun", Resources(1, 1, 1), ["x1"], None)
 
 
-def test_a_long_list_goes_into_a_file_and_a_very_long_one_only_there() -> None:
+def test_a_long_list_is_also_in_a_file_and_a_very_long_one_only_there() -> None:
     assert not needs_host_file(names(150))
     assert needs_host_file(names(300))
     found = task_environment("mpiexec", Resources(300, 12, 3600), names(300), "/run/hosts-1")
@@ -53,7 +53,7 @@ def test_whatever_its_size_a_task_fits_into_a_packet_to_its_worker() -> None:
         assert len(encode(Work(task, payload, environment=environment))) < PACKET_LIMIT
 
 
-def test_a_host_file_is_there_as_long_as_its_task(tmp_path: Path) -> None:
+def test_a_host_file_exists_as_long_as_its_task(tmp_path: Path) -> None:
     files = HostFiles(str(tmp_path / "log"))
     path = files.write(7, ["x1", "x2"])
     assert path == str(tmp_path / "log" / "hosts-7")
@@ -68,7 +68,7 @@ def test_a_host_file_is_there_as_long_as_its_task(tmp_path: Path) -> None:
     assert repr(files) == "<HostFiles files=0>"
 
 
-def test_its_path_has_nothing_that_a_shell_would_split_or_expand(tmp_path: Path) -> None:
+def test_the_path_of_a_host_file_needs_no_quoting(tmp_path: Path) -> None:
     files = HostFiles(str(tmp_path / "my runs" / "*"))
     path = files.write(7, ["x1"])
     assert " " not in path

@@ -105,7 +105,7 @@ def next_message(connection: Connection, wait_until: Callable[..., None]) -> Any
     return decode_to_manager(found[0][0])
 
 
-def test_the_registration_is_answered_and_what_follows_is_not_lost(wait_until: Any) -> None:
+def test_messages_after_the_answer_to_a_registration_are_not_lost(wait_until: Any) -> None:
     with interchange([Welcome(30), Heartbeat(), Stop("enough")]) as (port, heard):
         connection = connect(settings(port), REGISTER)
         assert heard == [REGISTER]
@@ -120,7 +120,7 @@ def test_the_answer_over_a_network_may_be_encrypted(tmp_path: Path) -> None:
         assert heard == [REGISTER]
 
 
-def test_an_interchange_that_is_busy_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_interchange_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of managers may register at once; only unauthenticated peers have to be quick."""
     monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 2.0)
     cert_dir = str(create_certificates(tmp_path))
@@ -140,14 +140,14 @@ def test_an_interchange_that_never_answers_is_given_up(
         assert heard == [REGISTER]
 
 
-def test_nothing_shows_without_encryption_that_somebody_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_encryption_a_silent_peer_counts_as_another_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "UNPROVEN_TIMEOUT_S", 0.5)
     with interchange([]) as (port, _), pytest.raises(NoInterchange, match="another service on that port"):
         connect(settings(port), REGISTER)
 
 
 @pytest.mark.parametrize("is_encrypted", [True, False])
-def test_what_looks_like_a_beginning_costs_a_moment(
+def test_a_partial_greeting_only_delays_the_registration(
     is_encrypted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ZeroMQ waits for the rest of the greeting, then reconnects."""
@@ -208,7 +208,7 @@ def test_keys_that_do_not_match_are_suspected(tmp_path: Path) -> None:
         assert heard == []
 
 
-def test_a_refusal_is_not_tried_again() -> None:
+def test_a_refused_registration_is_not_retried() -> None:
     with interchange([Refused("wrong version")]) as (port, heard):
         with pytest.raises(RefusedByInterchange, match="wrong version"):
             connect(settings(port, "127.0.0.1", "127.0.0.1"), REGISTER)
@@ -255,7 +255,7 @@ def test_an_address_that_does_not_answer_is_given_up() -> None:
                 sock.close()
 
 
-def test_an_address_that_leads_astray_does_not_cost_the_others_their_chance(
+def test_a_wrong_address_does_not_use_up_the_time_of_the_others(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time to connect may run out while the manager waits for the first address."""
@@ -270,7 +270,7 @@ def test_the_right_address_is_found_among_wrong_ones(listener: socket.socket) ->
         connect(settings(port, "127.0.0.3", "no-such-host.invalid", "127.0.0.1"), REGISTER).close(0)
 
 
-def test_ipv6_will_do() -> None:
+def test_ipv6_addresses_work() -> None:
     try:
         with socket.socket(socket.AF_INET6) as sock:
             sock.bind(("::1", 0))
@@ -311,7 +311,7 @@ class TestLocally:
             yield path
             thread.join()
 
-    def test_the_own_host_is_tried_first(self, directory: Path, wait_until: Any) -> None:
+    def test_the_local_host_is_tried_first(self, directory: Path, wait_until: Any) -> None:
         with self.listening(directory, Welcome(30)) as path:
             connection = connect(settings(0, local_socket=path), REGISTER)
             assert type(connection).__name__ == "StreamConnection"

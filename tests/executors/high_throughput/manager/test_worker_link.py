@@ -45,14 +45,14 @@ def work(number: int, payload: bytes = b"", sizes: tuple[int, ...] = ()) -> Work
 
 class TestFragments:
     @given(st.lists(st.integers(0, 3 * PACKET_LIMIT), max_size=3))
-    def test_none_is_too_large_and_none_spans_two_frames(self, sizes: list[int]) -> None:
+    def test_no_packet_is_too_large_or_spans_two_frames(self, sizes: list[int]) -> None:
         packets = fragments([bytes(size) for size in sizes])
         assert all(0 < packet.nbytes <= PACKET_LIMIT for packet in packets)
         assert len(packets) == sum(-(-size // PACKET_LIMIT) for size in sizes)
 
     @settings(max_examples=25, deadline=None)
     @given(st.lists(st.sampled_from([0, 1, 100, PACKET_LIMIT, PACKET_LIMIT + 1, 400_000]), max_size=4))
-    def test_frames_are_put_together_again(self, sizes: list[int]) -> None:
+    def test_frames_are_reassembled(self, sizes: list[int]) -> None:
         frames = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
         link = WorkerLink()
         link.send(work(1, sizes=tuple(sizes)), frames)
@@ -94,7 +94,9 @@ class TestSending:
             link.flush()
         assert received == list(range(count + 1))
 
-    def test_the_worker_waits_until_all_is_taken(self, pair: tuple[socket.socket, socket.socket]) -> None:
+    def test_the_worker_waits_until_everything_is_sent(
+        self, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
         frame = bytes(range(256)) * 20_000
         thread = threading.Thread(target=send_blocking, args=(pair[1], b"head", [frame]))
         thread.start()
@@ -106,15 +108,13 @@ class TestSending:
         thread.join()
         assert collector.frames[0] == frame
 
-    def test_the_largest_packets_are_taken_by_the_socket(
-        self, pair: tuple[socket.socket, socket.socket]
-    ) -> None:
+    def test_the_socket_accepts_the_largest_packets(self, pair: tuple[socket.socket, socket.socket]) -> None:
         pair[0].send(bytes(PACKET_LIMIT))
         assert len(pair[1].recv(BUFFER)) == PACKET_LIMIT
 
 
 class TestLink:
-    def test_what_was_not_read_comes_back_in_order(self, link: WorkerLink) -> None:
+    def test_unread_packets_are_taken_back_in_order(self, link: WorkerLink) -> None:
         for number in range(100):
             link.send(work(number, bytes(20_000)), [])
         assert link.waiting, "more than the socket takes"
@@ -135,15 +135,15 @@ class TestLink:
             collector.receive(link.theirs)
         assert [bytes(frame) for frame in collector.frames] == [body, b"abc"]
 
-    def test_a_small_one_travels_inside(self, link: WorkerLink) -> None:
+    def test_a_small_function_travels_inside_its_task(self, link: WorkerLink) -> None:
         link.send(Work(Task(1, b"name", b""), b"body"), [])
         assert decode_work(link.theirs.recv(BUFFER)).body == b"body"
 
-    def test_its_repr_counts_waiting_packets(self, link: WorkerLink) -> None:
+    def test_the_repr_counts_waiting_packets(self, link: WorkerLink) -> None:
         assert repr(link) == "<WorkerLink unsent=0>"
 
     @pytest.mark.parametrize("rounds", [40])
-    def test_each_packet_is_read_exactly_once_though_both_read(
+    def test_each_packet_is_read_exactly_once_although_both_sides_read(
         self, link: WorkerLink, rounds: int, wait_until: WaitUntil
     ) -> None:
         """A worker reads as fast as possible while the manager takes packets back and resends them."""

@@ -153,7 +153,7 @@ def test_tasks_of_a_killed_worker_are_reported_when_the_job_has_not_ended(node: 
     assert node.pool.held_ids() == []
 
 
-def test_a_task_that_does_not_fit_the_time_left_is_given_back_without_blame(short_node: Node) -> None:
+def test_a_task_longer_than_the_time_left_is_returned_without_a_failure(short_node: Node) -> None:
     short_node.pool.accept(tasks(10, None, 60), {}, [])
     assert short_node.pool.held_ids() == [0, 1]
     [result] = short_node.pool.results

@@ -29,7 +29,7 @@ from parsl.validate import ParameterError
         ((name for name in ["GPU-8f1a", "MIG-7c2b"]), ("GPU-8f1a", "MIG-7c2b")),
     ],
 )
-def test_a_number_stands_for_names_and_names_are_kept(value, names):
+def test_a_number_becomes_names_and_names_are_kept(value, names):
     assert check_accelerators(value) == names
 
 

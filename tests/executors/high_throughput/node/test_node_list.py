@@ -70,7 +70,7 @@ def test_names_of_unique_nodes_are_some_of_those_given_in_order(names: list[str]
     assert {name.partition(".")[0] for name in nodes} == {name.partition(".")[0] for name in names}
 
 
-def test_pbs_is_asked_before_slurm_and_the_host_last(tmp_path: Path) -> None:
+def test_pbs_takes_precedence_over_slurm_and_the_host_comes_last(tmp_path: Path) -> None:
     file = tmp_path / "node file"
     file.write_text("x1.hsn\nx1.hsn\nx2.hsn\n")
     environ = {"PBS_NODEFILE": str(file), "SLURM_JOB_NODELIST": "n[1-2]"}

@@ -50,20 +50,20 @@ def test_the_tightest_limit_decides(request_, on, workers):
     assert count(request_, on) == workers
 
 
-def test_a_node_too_small_for_a_worker_says_what_is_too_small():
+def test_the_error_for_a_small_node_names_the_limit():
     with pytest.raises(ConfigurationError, match="cores_per_worker=3 on 2 cores"):
         plan_workers(PlacementRequest(cores_per_worker=3), node(2))
     with pytest.raises(ConfigurationError, match=r"mem_per_worker=300 on 16\.0 GB"):
         plan_workers(PlacementRequest(mem_per_worker_gb=300), node(2))
 
 
-def test_a_slip_of_the_keyboard_does_not_start_a_million_workers():
+def test_a_typing_error_does_not_start_a_million_workers():
     with pytest.raises(ConfigurationError, match="Set max_workers_per_node"):
         plan_workers(PlacementRequest(cores_per_worker=1e-6), node(2))
 
 
 @pytest.mark.parametrize("cores_per_worker", [0, -1, float("nan")])
-def test_cores_per_worker_has_to_be_above_zero(cores_per_worker):
+def test_cores_per_worker_must_be_positive(cores_per_worker):
     with pytest.raises(ConfigurationError, match="cores_per_worker"):
         plan_workers(PlacementRequest(cores_per_worker=cores_per_worker), node(2))
 
@@ -89,7 +89,7 @@ def test_two_workers_on_four_cpus(affinity, shares):
     assert cpus_of(affinity, node(4), 2) == shares
 
 
-def test_openmp_is_told_the_cpus_in_their_order():
+def test_openmp_gets_the_cpus_in_their_order():
     [worker] = plan_workers(
         PlacementRequest(cpu_affinity="list:1,0", max_workers_per_node=1), node(2)
     ).workers
@@ -127,7 +127,7 @@ def test_more_workers_than_cpus_share_them_evenly(affinity, cpus, workers):
     assert max(loads) - min(loads) <= 1
 
 
-def test_more_workers_than_cpus_is_worth_a_warning():
+def test_more_workers_than_cpus_cause_a_warning():
     request = PlacementRequest(cores_per_worker=0.1, max_workers_per_node=3, cpu_affinity="block")
     [warning] = plan_workers(request, node(2)).warnings
     assert "3 workers share 2 CPUs" in warning
@@ -143,7 +143,7 @@ def test_aurora_on_aurora():
     assert last.cpus == (*range(92, 100), *range(196, 204))
 
 
-def test_aurora_on_a_laptop_uses_what_there_is_and_says_once_what_is_left_out():
+def test_auroras_list_on_a_laptop_uses_the_existing_cpus_and_warns_once():
     placement = plan_workers(AURORA, node(2, cores=208))
     assert [worker.cpus for worker in placement.workers] == [(0, 1)] + [None] * 11
     assert [worker.environment["ZE_AFFINITY_MASK"] for worker in placement.workers] == list(TILES)
@@ -154,7 +154,7 @@ def test_aurora_on_a_laptop_uses_what_there_is_and_says_once_what_is_left_out():
     assert "Workers 1-11, left without any, may use all usable CPUs: 0-1." in warning
 
 
-def test_the_list_is_read_only_as_far_as_there_are_workers():
+def test_the_list_is_read_only_for_existing_workers():
     request = AURORA._replace(cpu_affinity="list:0:1:77", max_workers_per_node=2)
     assert plan_workers(request, node(2)).warnings == ()
 
@@ -166,14 +166,14 @@ def test_a_list_that_is_too_short_limits_the_workers():
     assert placement.warnings == ("cpu_affinity lists CPUs for 1 of 2 workers; the others do not run.",)
 
 
-def test_a_list_outranks_the_binding_of_the_launcher():
+def test_a_list_overrides_the_launchers_binding():
     request = PlacementRequest(cpu_affinity="list:0:1")
     placement = plan_workers(request, node([0], cores=2, bindable_cpus=(0, 1)))
     assert [worker.cpus for worker in placement.workers] == [(0,), (1,)]
     assert placement.warnings == ()
 
 
-def test_a_binding_of_the_launcher_is_mentioned_otherwise():
+def test_without_a_list_the_launchers_binding_causes_a_warning():
     [warning] = plan_workers(PlacementRequest(), node([3], bindable_cpus=(0, 1, 2, 3))).warnings
     assert "bound this manager to 1 of 4 CPUs (3)" in warning
 
@@ -201,7 +201,7 @@ def test_names_of_tiles_are_translated_where_tiles_are_devices():
     assert "0.0 is 0" in warning
 
 
-def test_nothing_is_said_where_names_fit():
+def test_valid_names_cause_no_warning():
     request = PlacementRequest(available_accelerators=("0", "1"))
     assert plan_workers(request, node(8, flat_tiles=True)).warnings == ()
     assert plan_workers(AURORA, node(208)).warnings == ()

@@ -108,19 +108,19 @@ def test_messages_arrive_in_order_in_both_directions(ends: Any, wait_until: Any)
     assert collect(ends.connection.receive, 1, wait_until) == MESSAGES[:1]
 
 
-def test_nothing_has_come_is_no_message(ends: Any) -> None:
+def test_without_input_there_is_no_message(ends: Any) -> None:
     assert ends.connection.receive() == []
     assert not ends.connection.has_input()
 
 
-def test_what_is_given_back_is_received_again_before_others(ends: Any, wait_until: Any) -> None:
+def test_returned_messages_are_received_again_before_others(ends: Any, wait_until: Any) -> None:
     ends.say(b"second")
     ends.connection.requeue([[b"first"]])
     assert ends.connection.has_input()
     assert collect(ends.connection.receive, 2, wait_until) == [[b"first"], [b"second"]]
 
 
-def test_closing_gives_what_is_waiting_time_to_get_out(ends: Any, wait_until: Any) -> None:
+def test_closing_waits_for_queued_messages(ends: Any, wait_until: Any) -> None:
     ends.connection.send([b"last words", LARGE])
     ends.connection.close(5.0)
     assert collect(ends.hear, 1, wait_until) == [[b"last words", LARGE]]
@@ -136,7 +136,7 @@ def test_the_closing_of_a_unix_socket_is_noticed() -> None:
     ends.connection.close(0)
 
 
-def test_a_full_unix_socket_asks_to_be_watched_for_room(wait_until: Any) -> None:
+def test_a_full_unix_socket_requests_to_be_watched_for_room(wait_until: Any) -> None:
     ends = Stream()
     ends.connection.send([LARGE * 100])
     assert ends.connection.has_unsent()
@@ -154,7 +154,7 @@ def test_bytes_for_heads_and_views_for_the_rest(wait_until: Any) -> None:
     ends.close()
 
 
-def test_a_connection_that_zeromq_has_given_up_is_made_again(wait_until: Any) -> None:
+def test_a_connection_that_zeromq_gave_up_is_restored(wait_until: Any) -> None:
     relay = Relay(Weather(garbage=1.0))
     with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
         public, router.curve_secretkey = zmq.curve_keypair()
@@ -186,7 +186,7 @@ def test_a_connection_that_zeromq_has_given_up_is_made_again(wait_until: Any) ->
     relay.close()
 
 
-def test_a_context_that_does_not_end_is_not_waited_for() -> None:
+def test_a_context_that_does_not_terminate_is_abandoned() -> None:
     context = zmq.Context()
     sock = context.socket(zmq.PAIR)
     end_context(context, 0.0)

@@ -104,7 +104,7 @@ def test_a_huge_frame_arrives_in_pieces(pair: tuple[MessageStream, MessageStream
     assert carry(*pair, 1) == [[b"head", frame]]
 
 
-def test_so_does_one_that_is_so_huge_that_its_memory_is_mapped(
+def test_a_frame_in_mapped_memory_arrives_in_pieces(
     pair: tuple[MessageStream, MessageStream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(message_stream, "_MAPPED_FROM", 300 * KB)
@@ -113,7 +113,7 @@ def test_so_does_one_that_is_so_huge_that_its_memory_is_mapped(
     assert carry(*pair, 1) == [frames]
 
 
-def test_a_frame_takes_up_no_memory_before_it_comes(pair: tuple[MessageStream, MessageStream]) -> None:
+def test_a_frame_uses_no_memory_before_it_arrives(pair: tuple[MessageStream, MessageStream]) -> None:
     announced = message_stream.MAX_BYTES // 4
     pair[0].sock.send(struct.pack("<IQ", 1, announced) + b"begun")
     before = psutil.Process().memory_info().rss
@@ -136,7 +136,7 @@ def test_a_message_without_frames_is_refused(pair: tuple[MessageStream, MessageS
         pair[0].queue([])
 
 
-def test_nothing_to_read_is_no_message(pair: tuple[MessageStream, MessageStream]) -> None:
+def test_without_input_no_message_is_read(pair: tuple[MessageStream, MessageStream]) -> None:
     assert pair[1].receive() == []
 
 
@@ -149,7 +149,7 @@ def test_messages_before_the_end_arrive_before_the_end(pair: tuple[MessageStream
         pair[1].receive()
 
 
-def test_a_large_frame_that_breaks_off_is_the_end(pair: tuple[MessageStream, MessageStream]) -> None:
+def test_a_truncated_large_frame_ends_the_stream(pair: tuple[MessageStream, MessageStream]) -> None:
     pair[0].queue([bytes(1000 * KB)])
     pair[0].flush()
     pair[0].sock.close()
@@ -173,14 +173,14 @@ def test_writing_to_a_closed_end_is_an_error(pair: tuple[MessageStream, MessageS
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_message_ends_the_stream(pair: tuple[MessageStream, MessageStream], data: bytes) -> None:
+def test_invalid_data_ends_the_stream(pair: tuple[MessageStream, MessageStream], data: bytes) -> None:
     pair[0].sock.send(data)
     with pytest.raises(EOFError, match="message stream"):
         pair[1].receive()
 
 
 @given(st.binary(min_size=1, max_size=200))
-def test_rubbish_never_does_harm(data: bytes) -> None:
+def test_arbitrary_bytes_do_no_harm(data: bytes) -> None:
     one, other = socket.socketpair()
     with one, other:
         receiver = MessageStream(other)

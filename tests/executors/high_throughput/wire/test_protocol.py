@@ -50,27 +50,27 @@ registers = st.builds(
 
 
 @given(st.lists(tasks, max_size=5), st.dictionaries(st.binary(max_size=16), st.binary(), max_size=3))
-def test_tasks_arrive_as_they_left(sent: list[Task], functions: dict[bytes, bytes]) -> None:
+def test_tasks_arrive_unchanged(sent: list[Task], functions: dict[bytes, bytes]) -> None:
     message = protocol.Tasks(sent, functions)
     assert protocol.decode_from_driver(encode(message)) == message
     assert protocol.decode_to_manager(encode(message)) == message
 
 
 @given(st.lists(results, max_size=5), numbers)
-def test_results_arrive_as_they_left(sent: list[Result], capacity: int) -> None:
+def test_results_arrive_unchanged(sent: list[Result], capacity: int) -> None:
     message = protocol.Results(sent, capacity)
     assert protocol.decode_from_manager(encode(message)) == message
     assert protocol.decode_to_driver(encode(message)) == message
 
 
 @given(tasks, st.none() | st.binary(), numbers)
-def test_work_arrives_as_it_left(task: Task, body: bytes | None, size: int) -> None:
+def test_work_arrives_unchanged(task: Task, body: bytes | None, size: int) -> None:
     work = Work(task, body, size)
     assert protocol.decode_work(encode(work)) == work
 
 
 @given(registers)
-def test_registrations_arrive_as_they_left(register: protocol.Register) -> None:
+def test_registrations_arrive_unchanged(register: protocol.Register) -> None:
     assert protocol.decode_from_manager(encode(register)) == register
 
 
@@ -89,7 +89,7 @@ def test_a_registration_of_an_earlier_version_can_be_read() -> None:
 
 @pytest.mark.parametrize("name", sorted(DECODERS))
 @given(data=st.binary(max_size=300))
-def test_rubbish_is_refused_and_does_no_harm(name: str, data: bytes) -> None:
+def test_arbitrary_bytes_are_refused_and_do_no_harm(name: str, data: bytes) -> None:
     try:
         DECODERS[name](data)
     except DecodeError:
@@ -118,7 +118,7 @@ def test_damaged_messages_are_refused_or_still_well_typed(task: Task, data: Any)
         (protocol.decode_from_fork_server, protocol.End(1, 0.0)),
     ],
 )
-def test_what_the_other_side_never_says_is_refused(decode: Any, message: Any) -> None:
+def test_messages_for_the_wrong_direction_are_refused(decode: Any, message: Any) -> None:
     with pytest.raises(DecodeError):
         decode(encode(message))
 

@@ -62,7 +62,7 @@ def test_settings_are_read_as_they_were_written(settings: ManagerSettings) -> No
         assert read_settings(file) == settings
 
 
-def test_only_the_user_can_read_them(tmp_path: Path) -> None:
+def test_only_the_user_can_read_the_settings(tmp_path: Path) -> None:
     file = tmp_path / SETTINGS_FILE
     write_settings(file, PLAIN)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -83,7 +83,7 @@ def test_a_file_with_fields_of_a_later_version_is_read(tmp_path: Path) -> None:
 
 
 class TestCommandLine:
-    def test_our_own_names_file_and_block(self) -> None:
+    def test_our_command_names_file_and_block(self) -> None:
         words = shlex.split(launch_command("me", None, "/my logs/s.json", "3", PLAIN))
         at = words.index("--settings")
         command_line = parse_arguments(words[at:])
@@ -91,7 +91,7 @@ class TestCommandLine:
         assert command_line.override(PLAIN) is PLAIN
 
     @given(settings_records)
-    def test_templates_of_earlier_years_say_the_same(self, settings: ManagerSettings) -> None:
+    def test_older_templates_give_the_same_settings(self, settings: ManagerSettings) -> None:
         command = launch_command("me", OLD_TEMPLATE, "/logs/x", "7", settings)
         command_line = parse_arguments(shlex.split(command)[1:])
         assert (command_line.file, command_line.block) == (Path("/logs") / SETTINGS_FILE, "7")

@@ -52,7 +52,7 @@ def test_pieces_are_read_as_they_were_written(pieces: list[bytes]) -> None:
         made.remove()
 
 
-def test_what_is_read_may_be_written_to_and_outlives_its_file(path: str) -> None:
+def test_received_buffers_are_writable_and_outlive_their_file(path: str) -> None:
     spool.write(path, [b"abc", bytearray(100_000)])
     first, second = spool.read(path, [3, 100_000])
     assert not os.path.exists(path)
@@ -60,22 +60,22 @@ def test_what_is_read_may_be_written_to_and_outlives_its_file(path: str) -> None
     assert bytes(first) == b"\7bc"
 
 
-def test_files_are_for_the_users_eyes_only(path: str) -> None:
+def test_only_the_user_can_read_the_files(path: str) -> None:
     spool.write(path, [b"secret"])
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
-def test_a_file_that_is_there_is_not_overwritten(path: str) -> None:
+def test_an_existing_file_is_not_overwritten(path: str) -> None:
     assert spool.write(path, [b"one"])
     assert not spool.write(path, [b"other"])
     assert bytes(spool.read(path, [3])[0]) == b"one"
 
 
-def test_a_directory_that_is_gone_means_no(tmp_path: Path) -> None:
+def test_nothing_is_written_into_a_removed_directory(tmp_path: Path) -> None:
     assert not spool.write(str(tmp_path / "gone" / "t1"), [b"x"])
 
 
-def test_where_there_is_no_room_nothing_is_left(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_no_file_is_left(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write, room = os.write, [70_000]
 
     def write_until_full(fd: int, data: memoryview) -> int:
@@ -90,7 +90,7 @@ def test_where_there_is_no_room_nothing_is_left(path: str, monkeypatch: pytest.M
     assert not os.path.exists(path)
 
 
-def test_the_limits_of_the_process_mean_no_room_as_well(tmp_path: Path) -> None:
+def test_the_limits_of_the_process_count_as_no_room(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from parsl.executors.high_throughput.wire import spool
@@ -110,7 +110,7 @@ print(spool.write(sys.argv[1], [bytes(5000)]))
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
 
 
-def test_a_spool_belongs_to_the_user_alone_and_is_removed_with_all_in_it(memory: Path) -> None:
+def test_a_spool_is_private_and_is_removed_with_its_contents(memory: Path) -> None:
     old = os.umask(0)
     try:
         made = make()
@@ -123,7 +123,7 @@ def test_a_spool_belongs_to_the_user_alone_and_is_removed_with_all_in_it(memory:
     assert list(memory.iterdir()) == []
 
 
-def test_a_file_that_a_worker_writes_meanwhile_does_not_keep_it(
+def test_a_file_written_during_the_removal_does_not_prevent_it(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, rmdir, late = make(), os.rmdir, [spool.result_file("", 1), spool.result_file("", 2)]
@@ -138,7 +138,7 @@ def test_a_file_that_a_worker_writes_meanwhile_does_not_keep_it(
     assert list(memory.iterdir()) == []
 
 
-def test_nobody_removes_it_while_its_driver_lives(memory: Path) -> None:
+def test_a_spool_is_kept_while_its_driver_lives(memory: Path) -> None:
     made = make()
     spool.remove_if_orphaned(made.directory, 0.05)
     another = make()
@@ -149,7 +149,7 @@ def test_nobody_removes_it_while_its_driver_lives(memory: Path) -> None:
     another.remove()
 
 
-def test_what_killed_drivers_have_left_goes_with_the_next_run(memory: Path) -> None:
+def test_the_next_run_removes_the_spools_of_killed_drivers(memory: Path) -> None:
     made = make()
     spool.write(spool.task_file(made.directory, 1), [b"x"])
     (memory / "parsl-of-something-else").mkdir()
@@ -161,7 +161,7 @@ def test_what_killed_drivers_have_left_goes_with_the_next_run(memory: Path) -> N
     another.remove()
 
 
-def test_what_was_just_being_made_or_removed_goes_an_hour_later(memory: Path) -> None:
+def test_incomplete_spools_are_removed_an_hour_later(memory: Path) -> None:
     ours = {
         ".parsl-ab_c1234": "owner",
         ".parsl-abcd1235": None,
@@ -181,7 +181,7 @@ def test_what_was_just_being_made_or_removed_goes_an_hour_later(memory: Path) ->
     assert {path.name for path in memory.iterdir()} == set(others)
 
 
-def test_a_driver_that_is_just_ending_is_waited_for(memory: Path) -> None:
+def test_the_end_of_a_driver_is_waited_for(memory: Path) -> None:
     made = make()
     ending = threading.Timer(0.05, os.close, (made.owner_fd,))
     ending.start()
@@ -192,7 +192,7 @@ def test_a_driver_that_is_just_ending_is_waited_for(memory: Path) -> None:
     spool.remove_if_orphaned("")
 
 
-def test_a_child_that_lets_go_leaves_it_to_its_parent(memory: Path) -> None:
+def test_a_forked_child_leaves_the_spool_to_its_parent(memory: Path) -> None:
     made = make()
     child = spool.Spool(made.directory, os.dup(made.owner_fd))  # as after a fork, which shares the lock
     child.let_go()
@@ -210,7 +210,7 @@ def test_without_a_file_system_in_memory_there_is_no_spool(
     assert Path.cwd().exists()
 
 
-def test_to_discard_what_is_not_there_is_nothing(path: str) -> None:
+def test_discarding_a_missing_file_does_nothing(path: str) -> None:
     spool.discard(path)
     spool.write(path, [b"x"])
     spool.discard(path)

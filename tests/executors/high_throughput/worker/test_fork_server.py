@@ -282,12 +282,12 @@ def test_many_workers_are_ended_at_once(node: Node) -> None:
     assert node.is_quiet()
 
 
-def test_an_order_to_end_another_process_is_ignored(node: Node) -> None:
+def test_a_request_to_end_another_process_is_ignored(node: Node) -> None:
     node.channel.send(encode(End(os.getpid(), 0.0)))
     assert node.fork(0)
 
 
-def test_a_place_can_be_filled_again(node: Node) -> None:
+def test_a_rank_can_be_used_again(node: Node) -> None:
     first = node.fork(0)
     node.end(first)
     second = node.fork(0)

@@ -122,7 +122,7 @@ def test_an_orphan_is_undecided_for_a_limited_time(monkeypatch: pytest.MonkeyPat
     assert not look(tracker, (200, KEEPER, 200)).undecided
 
 
-def test_a_long_look_is_followed_by_a_long_pause() -> None:
+def test_a_slow_inspection_is_followed_by_a_long_pause() -> None:
     assert ProcessOwnership({}).pause_s == 0.02
     assert ProcessOwnership({}, took_s=0.5).pause_s == 2.0
 

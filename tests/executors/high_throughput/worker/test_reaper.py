@@ -46,7 +46,7 @@ class TestEviction:
 
 
 class TestWorkerEnd:
-    def test_it_is_over_when_the_worker_has_ended_and_nothing_is_left(self) -> None:
+    def test_the_end_is_complete_without_the_worker_and_its_processes(self) -> None:
         end = WorkerEnd(110, rank=3)
         assert end.advance(ProcessOwnership({3: {110, 200}, 4: {111}}), 0.0) == (SIGKILL, {110, 200})
         end.advance(ProcessOwnership({4: {111}}), 1.0)
@@ -55,13 +55,13 @@ class TestWorkerEnd:
         assert end.is_over
         assert repr(end) == "<WorkerEnd of worker 3 (110) exited=True>"
 
-    def test_what_is_left_of_an_ended_worker_is_waited_for(self) -> None:
+    def test_the_remaining_processes_of_an_ended_worker_are_waited_for(self) -> None:
         end = WorkerEnd(110, rank=3)
         end.exited = Exited(110, 0, 0, "")
         end.advance(ProcessOwnership({3: {200}}), 0.0)
         assert not end.is_over
 
-    def test_the_next_look_is_at_the_time_to_kill_then_once_a_second(self) -> None:
+    def test_the_next_inspection_is_at_the_time_to_kill_and_then_once_a_second(self) -> None:
         end = WorkerEnd(110, rank=3)
         end.kill_at(5.0)
         assert end.advance(ProcessOwnership({3: {110}}), 0.0) == (SIGTERM, {110})
@@ -69,7 +69,7 @@ class TestWorkerEnd:
         end.advance(ProcessOwnership({3: {110}}), 5.0)
         assert end.look_at_s == 5.0 + KILL_PERIOD_S
 
-    def test_undecided_orphans_cause_an_early_look(self) -> None:
+    def test_undecided_orphans_cause_an_early_inspection(self) -> None:
         end = WorkerEnd(110, rank=3)
         ownership = ProcessOwnership({3: {110}}, undecided={200})
         end.advance(ownership, 1.0)
