@@ -1,4 +1,4 @@
-"""A run that writes checkpoints is killed at any moment; the next one continues where it was."""
+"""A run that writes checkpoints is killed at any moment; the next one continues from there."""
 
 from __future__ import annotations
 
