@@ -5,11 +5,13 @@ import sys
 
 import pytest
 
-from parsl.configs.composing import compose_worker_init
+from parsl.configs.composing import job_options
 
 
 def compose(environment="", worker_init="", directory=""):
-    return compose_worker_init("test", environment, worker_init, directory)
+    sizes = {"walltime": "1:00:00", "nodes_per_block": 1, "min_blocks": 0, "max_blocks": 1}
+    texts = {"environment": environment, "worker_init": worker_init, "directory": directory}
+    return job_options("test", {**sizes, **texts})["worker_init"]
 
 
 def run(text, home):
@@ -51,6 +53,6 @@ def test_by_default_the_drivers_environment_is_activated(monkeypatch, tmp_path):
     (tmp_path / "bin" / "activate").write_text("")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert compose_worker_init("test", None, "", None) == f"source {tmp_path}/bin/activate\ncd {tmp_path}"
+    assert compose(None, "", None) == f"source {tmp_path}/bin/activate\ncd {tmp_path}"
     monkeypatch.setattr(sys, "prefix", "/usr")
-    assert compose_worker_init("test", None, "", None) == f"cd {tmp_path}"
+    assert compose(None, "", None) == f"cd {tmp_path}"

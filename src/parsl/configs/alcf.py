@@ -14,23 +14,20 @@ if TYPE_CHECKING:
     from parsl.providers.pbspro.pbspro import PBSProProvider
 
 
-def filesystems_option(owner: str, filesystems: str) -> str:
-    """Return the line of a job script that names the job's file systems; ALCF rejects jobs without it."""
-    text = validate.text(owner, "filesystems", filesystems, allow_empty=False, one_line=True)
-    if not re.fullmatch(r"[\w.-]+(?::[\w.-]+)*", text):
-        validate.wrong_value(
-            owner, "filesystems", filesystems, "names separated by colons, as in 'home:flare'"
-        )
-    return f"#PBS -l filesystems={text}"
-
-
 def pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> PBSProProvider:
     """Return a provider for jobs of ALCF, given the ``locals()`` of the configuration named ``owner``."""
     from parsl.providers import PBSProProvider
 
     account = validate.text(owner, "account", parameters["account"], allow_empty=False, one_line=True)
     more = validate.text(owner, "scheduler_options", parameters["scheduler_options"])
-    lines = [filesystems_option(owner, parameters["filesystems"]), *([more] if more else [])]
+    filesystems = validate.text(
+        owner, "filesystems", parameters["filesystems"], allow_empty=False, one_line=True
+    )
+    if not re.fullmatch(r"[\w.-]+(?::[\w.-]+)*", filesystems):
+        expected = "names separated by colons, as in 'home:flare'"
+        validate.wrong_value(owner, "filesystems", filesystems, expected)
+    # ALCF rejects jobs that do not name their file systems.
+    lines = [f"#PBS -l filesystems={filesystems}", *([more] if more else [])]
     return PBSProProvider(
         account=account,
         queue=parameters["queue"],

@@ -60,29 +60,17 @@ def mpi_executor(
 def job_options(owner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the provider's options for the parameters that all configurations of batch jobs share.
 
-    The parameters are the ``locals()`` of the configuration named ``owner``.
+    The parameters are the ``locals()`` of the configuration named ``owner``. Environment modules put their
+    own programs first in the PATH, so the environment is activated after the user's ``worker_init``. The
+    environment None is that of the driver, if any; an empty string is no environment.
     """
-    text = compose_worker_init(
-        owner, parameters["environment"], parameters["worker_init"], parameters["directory"]
-    )
-    return {"worker_init": text, **{name: parameters[name] for name in _JOB_OPTIONS}}
-
-
-def compose_worker_init(
-    owner: str,
-    environment: str | PathLike[str] | None,
-    worker_init: str,
-    directory: str | PathLike[str] | None,
-) -> str:
-    """Return the first shell text of a job: the user's, then the activation, then the change of directory.
-
-    Environment modules put their own programs first in the PATH, so the environment is activated after them.
-    The environment None is that of the driver, if any; an empty string is no environment.
-    """
-    text = validate.text(owner, "worker_init", worker_init)
+    text = validate.text(owner, "worker_init", parameters["worker_init"])
+    directory = parameters["directory"]
     where = os.getcwd() if directory is None else _path(owner, "directory", directory)
-    lines = [text.strip(), _activation(owner, environment), f"cd {_quoted(where)}" if where else ""]
-    return "\n".join(line for line in lines if line)
+    activation = _activation(owner, parameters["environment"])
+    lines = [text.strip(), activation, f"cd {_quoted(where)}" if where else ""]
+    worker_init = "\n".join(line for line in lines if line)
+    return {"worker_init": worker_init, **{name: parameters[name] for name in _JOB_OPTIONS}}
 
 
 def _activation(owner: str, environment: str | PathLike[str] | None) -> str:

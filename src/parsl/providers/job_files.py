@@ -29,9 +29,6 @@ class JobFiles:
         #: The job script writes its exit code to this file when it ends.
         self.exit_path = f"{self.stem}.exit"
 
-    def __repr__(self) -> str:
-        return f"<JobFiles {self.stem}.*>"
-
     def progress(self) -> tuple[bool, bool]:
         """Return whether the files show that the job has started, and that it has ended."""
         return os.path.exists(self.stdout_path), os.path.exists(self.exit_path)

@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from parsl.common.commands import CommandResult
 from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.common.commands import CommandResult
 
 _SHOWN_CHARS = 500
 
@@ -109,6 +106,11 @@ def complaint(result: CommandResult) -> str:
 def complete_lines(text: str) -> list[str]:
     """Split text into lines, without an unfinished last line: half a number is another number."""
     return text[: text.rfind("\n") + 1].splitlines()
+
+
+def text_of(value: object) -> str | None:
+    """Return a text without blanks around it; None if there is none, or if the value is something else."""
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def exit_code_of(value: object) -> int | None:

@@ -27,9 +27,6 @@ class SubmittedJob:
         self._unknown_since_s: float | None = None
         self._progress = (False, False)
 
-    def __repr__(self) -> str:
-        return f"<SubmittedJob {self.job_id} {self.final_status}>"
-
     def has_changed(self) -> bool:
         """Return whether the files show a start or an end that was not there at the last call."""
         before = self._progress
@@ -60,14 +57,12 @@ class SubmittedJob:
         return self._status(JobState.MISSING, f"the scheduler does not know the job {self.job_id} any more")
 
     def _status(self, state: JobState, message: str | None, exit_code: int | None = None) -> JobStatus:
-        if self.files is None:
-            return self._keep(JobStatus(state, message=message, exit_code=exit_code))
-        stderr_path = self.files.stderr_path
-        if not _has_text(stderr_path) and _has_text(self.files.scheduler_output_path):
-            stderr_path = self.files.scheduler_output_path
-        return self._keep(JobStatus(state, message, exit_code, self.files.stdout_path, stderr_path))
-
-    def _keep(self, status: JobStatus) -> JobStatus:
+        stdout_path = stderr_path = None
+        if self.files is not None:
+            stdout_path, stderr_path = self.files.stdout_path, self.files.stderr_path
+            if not _has_text(stderr_path) and _has_text(self.files.scheduler_output_path):
+                stderr_path = self.files.scheduler_output_path
+        status = JobStatus(state, message, exit_code, stdout_path, stderr_path)
         if status.terminal:
             self.final_status = status
         return status

@@ -13,6 +13,7 @@ from parsl.providers.batch.answers import (
     UnreadableAnswer,
     complaint,
     exit_code_of,
+    text_of,
     unusable,
     usable,
 )
@@ -144,9 +145,9 @@ def make_record(job: Mapping[str, object]) -> JobRecord:
     if state is None:
         return JobRecord(job_id, JobState.UNKNOWN, f"HTCondor reports the unknown state {number!r}")
     if state is JobState.HELD:
-        return JobRecord(job_id, state, _text(job, "HoldReason") or "held")
+        return JobRecord(job_id, state, text_of(job.get("HoldReason")) or "held")
     if state is JobState.CANCELLED:
-        reason = _text(job, "RemoveReason")
+        reason = text_of(job.get("RemoveReason"))
         is_timeout = reason is not None and "PeriodicRemove" in reason
         return JobRecord(job_id, JobState.TIMEOUT if is_timeout else state, reason)
     if state is JobState.COMPLETED:
@@ -164,8 +165,3 @@ def _exit_code(job: Mapping[str, object]) -> int | None:
 
 def _is_complete(job: Mapping[str, object]) -> bool:
     return all(type(job.get(name)) is int for name in ("ClusterId", "ProcId", "JobStatus"))
-
-
-def _text(job: Mapping[str, object], name: str) -> str | None:
-    value = job.get(name)
-    return value.strip() or None if isinstance(value, str) else None

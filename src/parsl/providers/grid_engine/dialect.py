@@ -47,10 +47,12 @@ _SHOWN_REASONS = 3
 _FAILED_LIMIT = "37"
 
 
-class Qstat(StatusQuery):
-    """Reads the table of all jobs of the user."""
-
+class _Query(StatusQuery):
     unreachable = _UNREACHABLE
+
+
+class Qstat(_Query):
+    """Reads the table of all jobs of the user."""
 
     def command(self, job_ids: Sequence[str]) -> list[str]:
         return ["qstat"]
@@ -62,10 +64,8 @@ class Qstat(StatusQuery):
         return usable(JobRecord(match["id"], *meaning(match["state"])) for match in matches)
 
 
-class QstatDetails(StatusQuery):
+class QstatDetails(_Query):
     """Reads the details of one job, or that there is no such job."""
-
-    unreachable = _UNREACHABLE
 
     def command(self, job_ids: Sequence[str]) -> list[str]:
         return ["qstat", "-j", ",".join(job_ids)]
@@ -82,10 +82,8 @@ class QstatDetails(StatusQuery):
         return usable([JobRecord(number["id"], JobState.UNKNOWN, "it exists")])
 
 
-class Qacct(StatusQuery):
+class Qacct(_Query):
     """Reads the accounts of a job that has ended; the last run of the job counts."""
-
-    unreachable = _UNREACHABLE
 
     def command(self, job_ids: Sequence[str]) -> list[str]:
         return ["qacct", "-j", job_ids[0]]
@@ -101,14 +99,12 @@ class Qacct(StatusQuery):
         return usable(records) if records else unusable(complaint(result))
 
 
-class Qalter(StatusQuery):
+class Qalter(_Query):
     """Reads which jobs would find no queue even in an empty cluster: such a job can never run.
 
     The output has a line with the verdict for each job, in their order, after lines with the reasons of a
     negative verdict. Queues that are full, disabled or on hosts that are down count as suitable.
     """
-
-    unreachable = _UNREACHABLE
 
     def command(self, job_ids: Sequence[str]) -> list[str]:
         return ["qalter", "-w", "v", ",".join(job_ids)]
@@ -188,8 +184,8 @@ def meaning(letters: str) -> tuple[JobState, str | None]:
         return JobState.HELD, "held"
     if "q" in letters:
         return JobState.PENDING, None
-    if any(letter in letters for letter in "rtRsSTd"):
-        return JobState.RUNNING, "suspended" if any(letter in letters for letter in "sST") else None
+    if set(letters) & set("rtRsSTd"):
+        return JobState.RUNNING, "suspended" if set(letters) & set("sST") else None
     return JobState.UNKNOWN, f"Grid Engine reports the unknown state {letters!r}"
 
 

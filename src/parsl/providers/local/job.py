@@ -47,9 +47,6 @@ class LocalJob:
         self._exit_code: int | None = None
         self._lock = threading.Lock()
 
-    def __repr__(self) -> str:
-        return f"<LocalJob {self.pid} {self.status().status_name}>"
-
     def has_ended(self) -> bool:
         """Return whether the script has ended, without waiting."""
         with self._lock:

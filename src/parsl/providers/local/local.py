@@ -109,7 +109,12 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
 
     def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
         """Return the status of jobs; MISSING for an id that is not of a job of this provider."""
-        return [self._status(job_id) for job_id in job_ids]
+        return [
+            self._jobs[job_id].status()
+            if job_id in self._jobs
+            else JobStatus(JobState.MISSING, message=f"job {job_id!r} was not started by this provider")
+            for job_id in job_ids
+        ]
 
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
         """End jobs with all their processes, including those that ended jobs have left behind.
@@ -120,12 +125,6 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         """
         _cancel_together([self._jobs[job_id] for job_id in dict.fromkeys(job_ids) if job_id in self._jobs])
         return [job_id in self._jobs for job_id in job_ids]
-
-    def _status(self, job_id: object) -> JobStatus:
-        job = self._jobs.get(job_id)
-        if job is None:
-            return JobStatus(JobState.MISSING, message=f"job {job_id!r} was not started by this provider")
-        return job.status()
 
     def _watch(self, job_id: str, job: LocalJob) -> None:
         job.wait()

@@ -15,6 +15,7 @@ from parsl.providers.batch.answers import (
     complaint,
     complete_lines,
     exit_code_of,
+    text_of,
     unreachable,
     unusable,
     usable,
@@ -191,7 +192,7 @@ def short_id(job_id: str) -> str:
 def make_record(job_id: str, attributes: Mapping[str, object]) -> JobRecord:
     """Return the record for the attributes of a job."""
     letter = attributes.get("job_state")
-    comment = _text(attributes.get("comment"))
+    comment = text_of(attributes.get("comment"))
     short = short_id(job_id)
     if letter in _ENDED:
         return _ended(short, attributes, comment)
@@ -246,22 +247,18 @@ def _ended(short: str, attributes: Mapping[str, object], comment: str | None) ->
 
 
 def _why_held(attributes: Mapping[str, object], comment: str | None) -> str:
-    kinds = _text(attributes.get("Hold_Types")) or ""
+    kinds = text_of(attributes.get("Hold_Types")) or ""
     holders = " and ".join(_HOLDERS[kind] for kind in kinds if kind in _HOLDERS)
     held = f"held by {holders}" if holders else "held"
     return f"{held}: {comment}" if comment else held
 
 
 def _has_used_its_time(attributes: Mapping[str, object]) -> bool:
-    used = _TIME.fullmatch(_text(attributes.get("resources_used.walltime")) or "")
-    limit = _TIME.fullmatch(_text(attributes.get("Resource_List.walltime")) or "")
+    used = _TIME.fullmatch(text_of(attributes.get("resources_used.walltime")) or "")
+    limit = _TIME.fullmatch(text_of(attributes.get("Resource_List.walltime")) or "")
     if used is None or limit is None:
         return False
     return [int(part) for part in used.groups()] >= [int(part) for part in limit.groups()]
-
-
-def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
 
 
 def _unknown_ids(stderr: str) -> list[str]:
