@@ -239,7 +239,6 @@ blocks = st.builds(
     BlockView,
     st.uuids().map(str),
     st.sampled_from([JobState.PENDING, JobState.RUNNING, JobState.HELD, JobState.UNKNOWN]),
-    st.floats(0, 1000),
     managers=st.none() | st.integers(0, 3),
     tasks_held=st.none() | st.integers(0, 3),
     idle_s=st.none() | st.floats(0, 1000),
@@ -251,7 +250,6 @@ blocks = st.builds(
     strategy=st.sampled_from(["simple", "htex_auto_scale"]),
     about=st.builds(
         ExecutorView,
-        st.just("any"),
         st.integers(0, 500),
         st.none() | st.integers(1, 60),
         st.integers(0, 3),
