@@ -97,7 +97,8 @@ class JobStatusPoller(BlockListener):
             thread = self._thread
         if thread is None or thread is threading.current_thread():
             return thread is None
-        thread.join(timeout_s)
+        if thread.is_alive():  # an interrupt may have prevented its start
+            thread.join(timeout_s)
         return not thread.is_alive()
 
     def cancel_queued(self) -> None:

@@ -126,7 +126,8 @@ class Submitter:
     def wait(self, timeout_s: float) -> bool:
         """Wait for the thread, if there is one; returns whether no block is being submitted."""
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        # An interrupt may have prevented the start of the thread.
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout_s)
         return not self._is_running
 

@@ -323,6 +323,7 @@ class TestLocally:
         with self.listening(directory, Welcome(30), patience_s=1.0) as path:
             connect(settings(0, local_socket=path), REGISTER).close(0)
 
+    @pytest.mark.usefixtures("_short_timeouts")
     def test_a_connection_that_closes_is_in_the_report(self, directory: Path) -> None:
         with (
             self.listening(directory, None) as path,

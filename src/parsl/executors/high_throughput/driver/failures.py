@@ -214,7 +214,7 @@ class LostTasks:
         for block, lost in deferred.items():
             self._fail(lost, self._blocks.known_job(block))
         self.wake()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(KNOWN_PATIENCE_S)
 
     def _run(self) -> None:
