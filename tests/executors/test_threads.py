@@ -209,7 +209,8 @@ def test_a_running_command_is_cancelled_and_its_thread_replaced(
         future = executor.submit(bash(line), {})
         wait_until(pids.exists)
         assert future.cancel()
-        assert not any(is_alive(int(pid)) for pid in pids.read_text().split())
+        # The command may run before its thread has noted its process id; the thread then ends it.
+        wait_until(lambda pids=pids: not any(is_alive(int(pid)) for pid in pids.read_text().split()))
         assert future.cancel()
         with pytest.raises(CancelledError):
             future.result()
