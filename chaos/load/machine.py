@@ -14,7 +14,7 @@ from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerIn
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.base import ExecutionProvider
 
-_GIVEN_UP = re.compile(r"(?P<time>\S+ \S+) \S+ WARNING: manager b'(?P<manager>\w+)' on \S+ is gone")
+_GIVEN_UP = re.compile(r"(?P<time>\S+ \S+) \S+ WARNING: manager (?P<manager>\w+) on \S+ is gone")
 
 
 class MachineProvider(ExecutionProvider):

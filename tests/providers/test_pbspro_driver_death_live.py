@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import psutil
 import pytest
 
 from parsl.testing.schedulers.records import FINISHED, QUEUED, RUNNING
@@ -108,4 +109,11 @@ def test_a_job_submitted_during_the_death_ends_on_its_own(make_cluster, start_dr
 
 
 def interchanges(driver):
-    return [one for one in driver.family() if "HTEX interchange" in " ".join(one.cmdline())]
+    return [one for one in driver.family() if "HTEX interchange" in _title(one)]
+
+
+def _title(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""

@@ -35,7 +35,7 @@ from parsl.executors.high_throughput.driver.settings import EngineSettings
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.wire.protocol import ManagerInfo, ManagerRefused, NodeChange
+from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused, NodeChange
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.status_handling import BlockProviderExecutor
 
@@ -417,6 +417,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         return self.engine.connection.request("packages", ANSWER_TIMEOUT_S).packages
 
     # Notifications by the engine, in its I/O thread
+
+    def manager_gone(self, gone: ManagerGone) -> None:
+        """Handle the loss of a manager: the job of its block may have ended."""
+        self.blocks.process_lost()
 
     def manager_connected(self, info: ManagerInfo) -> None:
         """Warn once if tasks take longer than a block has left when its manager connects."""

@@ -46,6 +46,8 @@ class EngineOwner(Protocol):
 
     def manager_connected(self, info: protocol.ManagerInfo) -> None: ...
 
+    def manager_gone(self, gone: protocol.ManagerGone) -> None: ...
+
     def manager_refused(self, refused: protocol.ManagerRefused) -> None: ...
 
     def report_node_change(self, change: protocol.NodeChange) -> None: ...
@@ -198,7 +200,7 @@ class Engine(BlockListener):
             self._owner.manager_connected(message.info)
         elif isinstance(message, protocol.ManagerGone):
             self.activity.gone(message.manager)
-            self._owner.blocks.process_lost()  # the job of a lost manager may have ended
+            self._owner.manager_gone(message)
         elif isinstance(message, protocol.NodeChange):
             if message.standing is not None:
                 self._nodes[message.host] = message.standing, time.monotonic()

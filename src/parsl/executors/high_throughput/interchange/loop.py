@@ -371,7 +371,10 @@ class Interchange:
         """Remove a lost manager, and fail its tasks, which had been running for `ran_s` as far as known."""
         self._state.remove(manager)
         level = logging.WARNING if manager.held else logging.INFO
-        logger.log(level, "%r on %s is gone: %s", manager, manager.host, reason)
+        logger.log(
+            level, "manager %s on %s is gone: %s (%d tasks)",
+            manager.name, manager.host, reason, len(manager.held),
+        )  # fmt: skip
         what = f"was lost with the task: {reason}"
         is_job_end = is_job_end or manager.is_at_job_end(time.monotonic())
         details = {"is_manager_gone": True, "is_job_end": is_job_end}
