@@ -85,3 +85,11 @@ def test_damaged_files_of_upstream_yield_no_wrong_results(file: Path, content: b
 def test_overwritten_bytes_in_files_of_upstream_do_no_harm(file: Path, content: bytes) -> None:
     """Upstream's files have no checksums: results may be wrong, but loading does not fail."""
     loaded(file, content)
+
+
+def test_a_record_with_a_damaged_start_is_not_read_without_its_checksum(file: Path) -> None:
+    key = next(iter(RESULTS))
+    content = bytearray(RECORDS[0])
+    content[1] ^= 5  # of the signature
+    content[content.index(key.encode())] ^= 1  # of the key in the pickle
+    assert loaded(file, bytes(content)) == {}

@@ -86,8 +86,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         stream.seek(0)
         if not start:
             return checkpoint_records.Scan(stream), None
-        # A file of ours that ends within its first bytes begins like a pickle, and counts as damaged.
-        if not checkpoint_records.SIGNATURE.startswith(start) and not start.startswith(b"\0"):
+        if not checkpoint_records.is_signature(start) and not start.startswith(b"\0"):
             self._upstreams = self._upstreams or RecordIndex()
             return upstream_records.UpstreamScan(stream), self._upstreams
         self._ours = self._ours or RecordIndex()
