@@ -13,22 +13,22 @@ from parsl.common.lazy_names import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.configs.machines.aurora import aurora_in_job as aurora_in_job
-    from parsl.configs.machines.aurora import aurora_mpi as aurora_mpi
-    from parsl.configs.machines.aurora import aurora_tiles as aurora_tiles
-    from parsl.configs.machines.polaris import polaris as polaris
-    from parsl.configs.machines.slurm_cluster import slurm as slurm
-    from parsl.configs.machines.slurm_cluster import slurm_mpi as slurm_mpi
-    from parsl.configs.machines.this_machine import this_machine as this_machine
+    from parsl.configs.alcf import aurora_in_job as aurora_in_job
+    from parsl.configs.alcf import aurora_mpi as aurora_mpi
+    from parsl.configs.alcf import aurora_tiles as aurora_tiles
+    from parsl.configs.alcf import polaris as polaris
+    from parsl.configs.general import slurm as slurm
+    from parsl.configs.general import slurm_mpi as slurm_mpi
+    from parsl.configs.general import this_machine as this_machine
 
 _MODULES = {
-    "aurora_in_job": "parsl.configs.machines.aurora",
-    "aurora_mpi": "parsl.configs.machines.aurora",
-    "aurora_tiles": "parsl.configs.machines.aurora",
-    "polaris": "parsl.configs.machines.polaris",
-    "slurm": "parsl.configs.machines.slurm_cluster",
-    "slurm_mpi": "parsl.configs.machines.slurm_cluster",
-    "this_machine": "parsl.configs.machines.this_machine",
+    "aurora_in_job": "parsl.configs.alcf",
+    "aurora_mpi": "parsl.configs.alcf",
+    "aurora_tiles": "parsl.configs.alcf",
+    "polaris": "parsl.configs.alcf",
+    "slurm": "parsl.configs.general",
+    "slurm_mpi": "parsl.configs.general",
+    "this_machine": "parsl.configs.general",
 }
 __all__ = list(_MODULES)
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -195,22 +195,23 @@ def _source_of_flat(subject: Subject) -> str:
 
 def _check_devices(subject: Subject) -> list[Finding]:
     """Warn of devices 6 to 11 on Aurora, which exist only if every tile is a separate device."""
-    from parsl.configs.machines.aurora import CPUS_PER_NODE, GPUS, TILES
+    from parsl.configs.alcf import AURORA_CPUS, AURORA_GPUS, AURORA_TILES
     from parsl.executors.high_throughput.node.accelerators import FLAT_VARIABLE
 
+    gpus, tiles = AURORA_GPUS, len(AURORA_TILES)
     names = subject.executor.available_accelerators
-    if tuple(names) != tuple(str(number) for number in range(len(TILES))) or not subject.is_pbs:
+    if tuple(names) != tuple(map(str, range(tiles))) or not subject.is_pbs:
         return []
-    is_aurora = getattr(subject.provider, "cpus_per_node", None) == CPUS_PER_NODE
+    is_aurora = getattr(subject.provider, "cpus_per_node", None) == AURORA_CPUS
     if not is_aurora or _source_of_flat(subject):
         return []
     text = (
-        f"the accelerators are named 0 to {len(TILES) - 1}. A node of Aurora has {GPUS} devices, 0 to "
-        f"{GPUS - 1}, with two tiles each, unless {FLAT_VARIABLE} is FLAT: half of the workers "
+        f"the accelerators are named 0 to {tiles - 1}. A node of Aurora has {gpus} devices, 0 to "
+        f"{gpus - 1}, with two tiles each, unless {FLAT_VARIABLE} is FLAT: half of the workers "
         "would see no GPU."
     )
     advice = (
-        f"Name the tiles: available_accelerators=[f'{{gpu}}.{{tile}}' for gpu in range({GPUS}) for tile in "
+        f"Name the tiles: available_accelerators=[f'{{gpu}}.{{tile}}' for gpu in range({gpus}) for tile in "
         "range(2)], which works in both cases."
     )
     return [_TILES.warning(text, advice)]

@@ -1,4 +1,4 @@
-"""Any cluster with Slurm."""
+"""Configurations that suit any machine: this one, and every cluster with Slurm."""
 
 from __future__ import annotations
 
@@ -16,6 +16,43 @@ if TYPE_CHECKING:
 
 #: By default srun binds a manager to the few CPUs of its step; the workers bind themselves.
 _OVERRIDES = "--cpu-bind=none"
+
+
+def this_machine(
+    *,
+    workers: int | None = None,
+    available_accelerators: int | Sequence[str] = (),
+    cpu_affinity: str = "none",
+    worker_init: str = "",
+    label: str = "this_machine",
+    **config_options: Any,
+) -> Config:
+    """Configure tasks in processes of this machine, without any network connections.
+
+    Args:
+        workers: Tasks that run at once, even if there are fewer cores; None for one per accelerator, or
+            one per core if there are no accelerators.
+        available_accelerators: The number of accelerators, or their names.
+        cpu_affinity: How workers are bound to CPUs.
+        worker_init: Shell text to run before the workers start.
+        label: The executor's label, by which apps select it.
+        config_options: Further options of Config, such as ``run_dir``.
+
+    Raises:
+        ParameterError: A value is not allowed.
+    """
+    from parsl.executors import HighThroughputExecutor
+    from parsl.providers import LocalProvider
+
+    executor = HighThroughputExecutor(
+        label=label,
+        max_workers_per_node=workers,
+        cores_per_worker=1.0 if workers is None else 1e-3,  # the number of workers is the only limit
+        available_accelerators=available_accelerators,
+        cpu_affinity=cpu_affinity,
+        provider=LocalProvider(worker_init=worker_init),
+    )
+    return compose_config(this_machine, executor, config_options, strategy="none")
 
 
 def slurm(

@@ -1,1 +1,0 @@
-"""Ready configurations, a module for each machine."""
