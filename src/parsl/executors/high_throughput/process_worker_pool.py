@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import socket
 
     from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
-    from parsl.executors.high_throughput.manager.watcher import Watcher
-    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
     from parsl.executors.high_throughput.node.placement import WorkerPlacement
     from parsl.executors.high_throughput.wire.protocol import Register
 
@@ -64,7 +62,7 @@ def _manage(settings: ManagerSettings, block: str, channel: socket.socket) -> in
         connect,
     )
     from parsl.executors.high_throughput.manager.watcher import Watcher
-    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan
+    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
     from parsl.executors.high_throughput.node.facts import seconds_left
 
     setproctitle("parsl: HTEX manager")
@@ -86,7 +84,7 @@ def _manage(settings: ManagerSettings, block: str, channel: socket.socket) -> in
             _clean_up(settings)
         return 1
     watcher = Watcher()
-    pool = _make_pool(PoolPlan(identity, places, settings, ends_at_s, nodes), channel, watcher)
+    pool = WorkerPool(PoolPlan(identity, places, settings, ends_at_s, nodes), channel, watcher)
     manager = Manager(register, settings, connection, pool, watcher, ends_at_s)
     logger.info("%r starts with %d workers", manager, len(places))
     try:
@@ -122,16 +120,6 @@ def _registration(
         launches=settings.max_launches,
         ends_in_s=left_s,
     )
-
-
-def _make_pool(plan: PoolPlan, channel: socket.socket, watcher: Watcher) -> WorkerPool:
-    """Return the kind of pool that the executor's tasks need."""
-    if plan.nodes:
-        from parsl.executors.high_throughput.manager.mpi_worker_pool import MpiWorkerPool as Pool
-    else:
-        from parsl.executors.high_throughput.manager.worker_pool import WorkerPool as Pool  # type: ignore
-
-    return Pool(plan, channel, watcher)
 
 
 def _clean_up(settings: ManagerSettings) -> None:

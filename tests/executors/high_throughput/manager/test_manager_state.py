@@ -46,7 +46,7 @@ def make_tasks_short(state: ManagerState) -> None:
 class TestAssigning:
     def test_idle_workers_get_one_task_each(self) -> None:
         state = started(2)
-        state.add(map(task, range(5)))
+        state.add([*map(task, range(5))])
         assert ids(state.assign(0.0)) == [(0, 0), (1, 1)]
         assert repr(state) == "<ManagerState workers=2 queued=3 given=2>"
         assert state.held_ids() == [0, 1, 2, 3, 4]
@@ -55,13 +55,13 @@ class TestAssigning:
         state = started(3)
         state.workers[0].pid = None
         state.workers[1].ending = "timed_out"
-        state.add(map(task, range(2)))
+        state.add([*map(task, range(2))])
         assert ids(state.assign(0.0)) == [(2, 0)]
 
     def test_short_tasks_are_assigned_ahead_of_need(self) -> None:
         state = started(2)
         make_tasks_short(state)
-        state.add(map(task, range(1, 101)))
+        state.add([*map(task, range(1, 101))])
         given = state.assign(0.0)
         assert len(given) == 2 * (1 + manager_state.MAX_AHEAD)
         assert ids(given)[:2] == [(0, 1), (1, 2)]
@@ -69,13 +69,13 @@ class TestAssigning:
     def test_few_short_tasks_are_spread_over_the_workers(self) -> None:
         state = started(4)
         make_tasks_short(state)
-        state.add(map(task, range(1, 5)))
+        state.add([*map(task, range(1, 5))])
         assert [rank for rank, _ in ids(state.assign(0.0))] == [0, 1, 2, 3]
 
     def test_a_long_task_after_short_ones_stops_assignment_ahead_of_need(self) -> None:
         state = started(1)
         make_tasks_short(state)
-        state.add(map(task, range(1, 100)))
+        state.add([*map(task, range(1, 100))])
         state.assign(0.0)
         worker = state.workers[0]
         state.finish(worker, result(1, LONG_S), 0.0)
@@ -125,7 +125,7 @@ class TestOverload:
     def test_waiting_tasks_go_to_a_worker_that_falls_idle(self) -> None:
         state = started(2)
         make_tasks_short(state)
-        state.add(map(task, range(1, 20)))
+        state.add([*map(task, range(1, 20))])
         state.assign(0.0)
         first, second = state.workers
         while second.given:
@@ -140,7 +140,7 @@ class TestOverload:
         state = started(2)
         make_tasks_short(state)
         assert state.overloaded() is None
-        state.add(map(task, range(1, 1000)))
+        state.add([*map(task, range(1, 1000))])
         state.assign(0.0)
         assert state.overloaded() is None
 
@@ -182,7 +182,7 @@ class TestEnds:
     def test_a_lost_worker_costs_the_task_that_it_had_started(self) -> None:
         state = started(1)
         make_tasks_short(state)
-        state.add(map(task, (1, 2, 3)))
+        state.add([*map(task, (1, 2, 3))])
         state.assign(0.0)
         worker = state.workers[0]
         worker.functions.add(b"f")
@@ -199,14 +199,14 @@ class TestEnds:
 
     def test_a_queued_task_is_forgotten(self) -> None:
         state = started(1)
-        state.add(map(task, (1, 2)))
+        state.add([*map(task, (1, 2))])
         assert state.forget(2)
         assert not state.forget(3)
         assert state.held == 1
 
     def test_the_worker_of_a_task_is_found(self) -> None:
         state = started(2)
-        state.add(map(task, (1, 2, 3)))
+        state.add([*map(task, (1, 2, 3))])
         state.assign(0.0)
         assert state.worker_of(2) is state.workers[1]
         assert state.worker_of(3) is None

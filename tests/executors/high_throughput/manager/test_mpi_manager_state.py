@@ -10,8 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from parsl.executors.high_throughput.interchange.node_queue import MAX_OVERTAKEN, NodeMatching
 from parsl.executors.high_throughput.interchange.state import InterchangeState
-from parsl.executors.high_throughput.manager.mpi_state import MpiManagerState
-from parsl.executors.high_throughput.manager.state import Worker
+from parsl.executors.high_throughput.manager.state import ManagerState, NodePool, Worker
 from parsl.executors.high_throughput.wire.protocol import DONE, Resources, Result, Results, Task
 from tests.executors.high_throughput.interchange.fakes import join, register
 
@@ -22,8 +21,16 @@ def task(number: int, nodes: int = 1) -> Task:
     return Task(number, b"", b"", resources=Resources(nodes, 1, nodes))
 
 
-def started(workers: int = 4) -> MpiManagerState:
-    state = MpiManagerState(workers, NODES)
+class MpiManager(ManagerState):
+    """The state of a manager with four nodes, which remembers them."""
+
+    def __init__(self, workers: int) -> None:
+        self.nodes = NodePool(NODES)
+        super().__init__(workers, 0, self.nodes)
+
+
+def started(workers: int = 4) -> MpiManager:
+    state = MpiManager(workers)
     for worker in state.workers:
         worker.pid = 1000 + worker.rank
     return state
@@ -42,7 +49,7 @@ def test_a_task_has_its_nodes_until_it_has_ended() -> None:
     assert state.nodes.free == 3
     assert state.lose(state.workers[1]) == [task(2)]
     assert state.nodes.free == 4
-    assert repr(state) == "<MpiManagerState workers=4 queued=0 <NodePool nodes=4 free=4 tasks=0>>"
+    assert repr(state.nodes) == "<NodePool nodes=4 free=4 tasks=0>"
 
 
 def test_a_task_taken_back_keeps_its_nodes() -> None:
@@ -85,7 +92,7 @@ class MpiBlocks(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.interchange = InterchangeState(NodeMatching())
-        self.managers: dict[bytes, MpiManagerState] = {}
+        self.managers: dict[bytes, MpiManager] = {}
         self.to_manager: dict[bytes, deque[list[Task] | int]] = {}
         self.to_interchange: dict[bytes, deque[int]] = {}
         self.sizes: dict[int, int] = {}
@@ -100,7 +107,7 @@ class MpiBlocks(RuleBasedStateMachine):
 
     def _join(self, name: bytes, workers: int) -> None:
         join(self.interchange, register(name.decode(), workers, block=name.decode(), nodes=4))
-        self.managers[name] = MpiManagerState(workers, NODES)
+        self.managers[name] = MpiManager(workers)
         self.to_manager[name], self.to_interchange[name] = deque(), deque()
 
     @rule(sizes=st.lists(st.sampled_from([1, 2, 4]), min_size=1, max_size=6))
@@ -148,7 +155,7 @@ class MpiBlocks(RuleBasedStateMachine):
         elif manager.forget(number):
             self.to_interchange[name].append(number)
 
-    def _assign(self, manager: MpiManagerState) -> None:
+    def _assign(self, manager: MpiManager) -> None:
         for _, given in manager.assign(0.0):
             assert len(manager.nodes.of(given.id)) == self.sizes[given.id]
 

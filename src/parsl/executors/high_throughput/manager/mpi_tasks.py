@@ -1,7 +1,8 @@
-"""What an MPI task finds in its environment: its nodes, how to start its program there, and its host file."""
+"""What an MPI task gets: nodes of its own, and an environment with their names and how to start programs."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -9,8 +10,11 @@ from contextlib import suppress
 
 from msgspec.structs import asdict
 
+from parsl.executors.high_throughput.manager.state import NodePool
 from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
-from parsl.executors.high_throughput.wire.protocol import Resources
+from parsl.executors.high_throughput.wire.protocol import Resources, Task, Work
+
+logger = logging.getLogger("parsl.htex.manager")
 
 #: The longest list of nodes that goes into command lines, in bytes. Five variables then contain the list, and
 #: all of them, with the task, have to fit into one packet to the worker (see worker_channel.PACKET_LIMIT).
@@ -19,6 +23,7 @@ LIST_LIMIT = 8 * 1024
 VARIABLE_LIMIT = 48 * 1024
 #: Paths go into command lines without quotes: a shell would split or expand other characters.
 _PLAIN_PATH = re.compile(r"[\w./+:@%=,-]+", re.ASCII)
+_ONE_RANK = Resources(1, 1, 1)
 
 
 def _list_bytes(nodes: Sequence[str]) -> int:
@@ -89,3 +94,37 @@ class HostFiles:
 
             self._temporary = mkdtemp(prefix="parsl-hosts-")
         return self._temporary
+
+
+class MpiTasks:
+    """One manager's MPI tasks, which start programs on nodes of their own. Owned by the manager's loop."""
+
+    def __init__(self, launcher: str, nodes: Sequence[str], directory: str) -> None:
+        self.nodes = NodePool(nodes)
+        self._launcher = launcher
+        #: For lists of nodes that are too long for the environment.
+        self._host_files = HostFiles(directory)
+
+    def __repr__(self) -> str:
+        return f"<MpiTasks {self.nodes!r} {self._host_files!r}>"
+
+    def make_work(self, task: Task, body: bytes | None) -> Work:
+        """Return the message to the worker of a task that has its nodes."""
+        nodes = self.nodes.of(task.id)
+        logger.info("task %d has %d nodes: %s", task.id, len(nodes), ",".join(nodes[:100]))
+        file = self._write_host_file(task.id, nodes) if needs_host_file(nodes) else None
+        environment = task_environment(self._launcher, task.resources or _ONE_RANK, nodes, file)
+        return Work(task, body, environment=environment)
+
+    def _write_host_file(self, task_id: int, nodes: Sequence[str]) -> str | None:
+        try:
+            return self._host_files.write(task_id, nodes)
+        except OSError as error:
+            logger.warning("cannot write the host file of task %d; it gets a list: %s", task_id, error)
+            return None
+
+    def ended(self, task_id: int) -> None:
+        self._host_files.remove(task_id)
+
+    def close(self) -> None:
+        self._host_files.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -66,13 +67,64 @@ class Worker:
         return self.has_run or bool(self.given)
 
 
-class ManagerState:
-    """The workers, the node's queue, and how far ahead to fetch. Owned by the manager's loop."""
+class NodePool:
+    """The nodes of a block, each of which belongs to at most one task. Owned by the manager's loop."""
 
-    def __init__(self, workers: int, prefetch: int) -> None:
+    def __init__(self, nodes: Sequence[str]) -> None:
+        if len(set(nodes)) != len(nodes):
+            raise ValueError(f"the names of a block's nodes are not all different: {list(nodes)}")
+        self._nodes = tuple(nodes)
+        #: A heap of indices: neighbours in the list are mostly neighbours in the machine.
+        self._free = list(range(len(nodes)))
+        self._taken: dict[int, tuple[int, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<NodePool nodes={len(self._nodes)} free={len(self._free)} tasks={len(self._taken)}>"
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def of(self, task_id: int) -> tuple[str, ...]:
+        return tuple(self._nodes[at] for at in self._taken.get(task_id, ()))
+
+    def take(self, task_id: int, count: int) -> tuple[str, ...] | None:
+        """Return nodes for a task; a task that has nodes keeps them. None if not enough nodes are free."""
+        if task_id not in self._taken:
+            if not 1 <= count <= len(self._free):
+                return None
+            self._taken[task_id] = tuple(heapq.heappop(self._free) for _ in range(count))
+        return self.of(task_id)
+
+    def release(self, task_id: int) -> bool:
+        """Free the nodes of a task. Return whether it had any."""
+        indices = self._taken.pop(task_id, ())
+        for at in indices:
+            heapq.heappush(self._free, at)
+        return bool(indices)
+
+    def validate(self) -> None:
+        """Check for tests that no node is lost or belongs to two tasks."""
+        indices = [*self._free, *(at for taken in self._taken.values() for at in taken)]
+        assert sorted(indices) == list(range(len(self._nodes))), f"{self!r} has {sorted(indices)}"
+
+
+class ManagerState:
+    """The workers, the node's queue, and how far ahead to fetch. Owned by the manager's loop.
+
+    With ``nodes``, a task has nodes of its own from its first start until it ends, in whatever way; a task
+    that was taken back before it started keeps them. No task is fetched or given to a worker ahead of need:
+    others wait at the interchange, which sees the nodes of all blocks.
+    """
+
+    def __init__(self, workers: int, prefetch: int, nodes: NodePool | None = None) -> None:
         #: By rank.
         self.workers = [Worker(rank) for rank in range(workers)]
         self.queue: deque[Task] = deque()
+        #: How many tasks the interchange has sent so far.
+        self.accepted = 0
+        self._nodes = nodes
+        self._max_ahead = MAX_AHEAD if nodes is None else 0
         self._prefetch = prefetch
         self._mean_run_s: float | None = None
         self._ahead = 0
@@ -104,15 +156,21 @@ class ManagerState:
         short = min(MAX_HELD_PER_WORKER, int(MANAGER_AHEAD_S / self._mean_run_s))
         return workers * (1 + max(self._ahead, short)) + self._prefetch
 
-    def add(self, tasks: Iterable[Task]) -> None:
+    def add(self, tasks: Sequence[Task]) -> None:
+        self.accepted += len(tasks)
         self.queue.extend(tasks)
 
     def assign(self, now_s: float, workers: Iterable[Worker] | None = None) -> list[tuple[Worker, Task]]:
-        """Give queued tasks to idle workers first, then ahead of need if tasks are short."""
+        """Give queued tasks to idle workers first, then ahead of need if tasks are short.
+
+        ``workers`` are those that may have become idle; None for all. Nodes that were given back serve any.
+        """
         given: list[tuple[Worker, Task]] = []
         queue = self.queue
         if not queue:
             return given
+        if self._nodes is not None:
+            return self._assign_with_nodes(self._nodes, now_s)
         usable = [worker for worker in (self.workers if workers is None else workers) if worker.is_usable]
         for worker in usable:
             if not queue:
@@ -124,6 +182,19 @@ class ManagerState:
             while queue and len(worker.given) < depth and not worker.has_frames:
                 if self._needs_frames(worker, queue[0]):
                     break
+                given.append((worker, self._assign_next(worker, now_s)))
+        return given
+
+    def _assign_with_nodes(self, nodes: NodePool, now_s: float) -> list[tuple[Worker, Task]]:
+        """Give each idle worker the first task for which enough nodes are free."""
+        given: list[tuple[Worker, Task]] = []
+        for worker in self.workers:
+            if worker.is_usable and not worker.given:
+                fitting = (task for task in self.queue if nodes.take(task.id, task.num_nodes) is not None)
+                if (task := next(fitting, None)) is None:
+                    break
+                self.queue.remove(task)
+                self.queue.appendleft(task)
                 given.append((worker, self._assign_next(worker, now_s)))
         return given
 
@@ -155,6 +226,8 @@ class ManagerState:
         self._timed -= task.walltime_s is not None
         worker.started = now_s
         self._learn(result.run_s)
+        if self._nodes is not None:
+            self._nodes.release(task.id)
         return task
 
     def _learn(self, run_s: float) -> None:
@@ -165,7 +238,7 @@ class ManagerState:
         else:
             mean += _NEWEST * (run_s - mean)
         self._mean_run_s = mean
-        self._ahead = min(MAX_AHEAD, int(WORKER_AHEAD_S / mean))
+        self._ahead = min(self._max_ahead, int(WORKER_AHEAD_S / mean))
 
     def overloaded(self) -> Worker | None:
         """Return a worker whose waiting tasks should be taken back because another worker is idle."""
@@ -198,6 +271,9 @@ class ManagerState:
         self.take_back(worker, [task.id for task in worker.given])
         self.workers[worker.rank] = Worker(worker.rank)
         worker.pid = None  # references that are left to it must not make it usable
+        if self._nodes is not None:
+            for task in started_tasks:
+                self._nodes.release(task.id)
         return started_tasks
 
     def forget(self, task_id: int) -> bool:
@@ -205,6 +281,8 @@ class ManagerState:
         for task in self.queue:
             if task.id == task_id:
                 self.queue.remove(task)
+                if self._nodes is not None:
+                    self._nodes.release(task_id)
                 return True
         return False
 

@@ -7,7 +7,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -39,6 +39,10 @@ from parsl.executors.high_throughput.wire.settings import ManagerSettings
 from parsl.executors.high_throughput.wire.spool import discard, result_file
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.executors.high_throughput.manager.mpi_tasks import MpiTasks
+
 logger = logging.getLogger("parsl.htex.manager")
 
 #: Time between SIGTERM and SIGKILL for a task that exceeds its walltime or is cancelled, in seconds.
@@ -52,6 +56,8 @@ _MAX_STARTING = 64
 TIME_SLACK_S = 1.0
 #: Messages that are read from one descriptor before the others get their turn.
 _BURST = 64
+#: Why a worker that is not being ended gets no task: what its last task has left behind is.
+_SWEEPING = "sweeping"
 
 
 class PoolBroken(Exception):
@@ -74,9 +80,6 @@ class PoolPlan(NamedTuple):
 class WorkerPool:
     """The workers and their tasks. Owned by the manager's loop."""
 
-    #: Makes the message to a worker from a task and its function's body.
-    _make_work: Callable[[Task, bytes | None], Work] = Work
-
     def __init__(self, plan: PoolPlan, fork_server: socket.socket, watcher: Watcher) -> None:
         self._plan = plan
         self._fork_server = fork_server
@@ -84,7 +87,19 @@ class WorkerPool:
         self.memory_limit: MemoryLimit | None = None
         if plan.settings.enforces_memory and plan.settings.mem_per_worker_gb is not None:
             self.memory_limit = MemoryLimit(int(plan.settings.mem_per_worker_gb * GIB))
-        self.state = ManagerState(len(plan.places), plan.settings.prefetch)
+        self._mpi: MpiTasks | None = None
+        if plan.nodes:
+            from parsl.executors.high_throughput.manager.mpi_tasks import MpiTasks
+
+            log_dir = plan.identity.log_dir(plan.settings.log_dir)
+            self._mpi = MpiTasks(plan.settings.mpi_launcher, plan.nodes, log_dir)
+            self.state = ManagerState(len(plan.places), 0, self._mpi.nodes)
+        else:
+            self.state = ManagerState(len(plan.places), plan.settings.prefetch)
+        #: Makes the message to a worker from a task and its function's body.
+        self._make_work = Work if self._mpi is None else self._mpi.make_work
+        #: Results of MPI tasks that wait for a sweep, with their frames, by the process ids of their workers.
+        self._unswept: dict[int, tuple[Result, Sequence[Any]]] = {}
         #: Results, and the frames that belong to them, for the manager to send.
         self.results: list[Result] = []
         self.frames: list[Any] = []
@@ -107,16 +122,15 @@ class WorkerPool:
             self._start_next()
 
     @property
-    def is_used_up(self) -> bool:
-        return False
-
-    @property
     def launches_left(self) -> int | None:
         """How many more tasks it will start; None for any number."""
-        return None
+        limit = self._plan.settings.max_launches
+        return None if limit is None else max(0, limit - self.state.accepted)
 
     def close(self) -> None:
         """Remove what the pool has left in the file system."""
+        if self._mpi is not None:
+            self._mpi.close()
 
     # Tasks
 
@@ -221,6 +235,8 @@ class WorkerPool:
 
     def _fail(self, task_id: int, failure: Failure) -> None:
         self._task_frames.pop(task_id, None)
+        if self._mpi is not None:
+            self._mpi.ended(task_id)
         self.results.append(protocol.failed(task_id, failure))
 
     # Results
@@ -263,18 +279,40 @@ class WorkerPool:
             self._take_result(worker, result, collector.frames)
 
     def _take_result(self, worker: Worker, result: Result, frames: Sequence[Any] = ()) -> None:
-        if worker.ending is None:
-            self.frames += frames
-            self._finish(worker, result)
+        if worker.ending is None and self._mpi is None:
+            self._finish(worker, result, frames)
+        elif worker.ending is None:
+            self._sweep(worker, result, frames)
         elif result.spooled:  # too late, and perhaps only an effect of the signals on the task
             discard(result_file(self._plan.settings.spool, result.id))
 
-    def _finish(self, worker: Worker, result: Result) -> None:
+    def _sweep(self, worker: Worker, result: Result, frames: Sequence[Any]) -> None:
+        """Keep a result until the fork server has ended what the task has left behind.
+
+        That may be a launcher for which the task did not wait. Only then are the task's nodes free.
+        """
+        assert worker.pid is not None, "only a worker that has been started returns results"
+        self._unswept[worker.pid] = (result, frames)
+        worker.ending = _SWEEPING
+        self._order(protocol.Sweep(worker.pid, END_GRACE_S))
+
+    def _on_swept(self, pid: int) -> None:
+        """Finish the task of a worker if its result has waited until the task's processes had ended."""
+        result, frames = self._unswept.pop(pid, (None, ()))
+        if result is None or self._mpi is None:
+            return
+        worker = next(worker for worker in self.state.workers if worker.pid == pid)
+        worker.ending = None
+        self._mpi.ended(result.id)
+        self._finish(worker, result, frames)
+
+    def _finish(self, worker: Worker, result: Result, frames: Sequence[Any]) -> None:
         task = self.state.finish(worker, result, time.monotonic())
         self._startup_failures = 0
         if task.sizes:
             self._task_frames.pop(task.id, None)
         self.results.append(result)
+        self.frames += frames
         self._touched.append(worker)
 
     def _watch_output(self, link: WorkerLink) -> None:
@@ -352,21 +390,20 @@ class WorkerPool:
             if not data:
                 raise PoolBroken("the manager's fork server has died")
             message = decode_from_fork_server(data)
-            if isinstance(message, protocol.Forked):
-                self._on_forked(message)
-            elif isinstance(message, protocol.Exited):
-                self._on_exited(message)
-            else:
-                self._on_swept(message)
+            match message:
+                case protocol.Forked():
+                    self._on_forked(message)
+                case protocol.Swept():
+                    self._on_swept(message.pid)
+                case protocol.Exited():
+                    self._on_swept(message.pid)  # the worker has ended after its task
+                    self._on_exited(message)
 
     def _on_forked(self, message: protocol.Forked) -> None:
         worker = self.state.workers[message.rank]
         worker.pid = message.pid
         self._touched.append(worker)  # it may relieve others
         self._start_next()
-
-    def _on_swept(self, message: protocol.Swept) -> None:
-        """A worker's task has left nothing behind; only pools that request a sweep get this message."""
 
     def _on_exited(self, message: protocol.Exited) -> None:
         worker = next((worker for worker in self.state.workers if worker.pid == message.pid), None)
