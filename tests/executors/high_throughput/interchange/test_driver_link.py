@@ -1,13 +1,21 @@
-"""Managers get tasks and acknowledgements only after the related messages have reached the driver."""
+"""Managers get tasks and acknowledgements after the driver got the related messages; results keep frames."""
 
 from __future__ import annotations
 
 import pytest
 
-from parsl.executors.high_throughput.interchange.driver_link import ACKNOWLEDGE_AFTER_S
+from parsl.executors.high_throughput.interchange.driver_link import (
+    ACKNOWLEDGE_AFTER_S,
+    select_frames,
+    split_frames,
+)
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.wire.protocol import DONE, ManagerJoined, Result, Results
 from tests.executors.high_throughput.interchange.fakes import FakeDriver, FakeLink, register
+
+SMALL = Result(1, DONE, b"inline")
+LARGE = Result(2, DONE, b"", (3, 2))
+OTHER = Result(3, DONE, b"", (1,))
 
 
 @pytest.fixture
@@ -81,3 +89,24 @@ def test_nothing_counts_as_written_before_the_driver_reads(driver: FakeDriver, m
         announced = driver.link.flush(0.0)
     assert announced == [manager]
     assert manager.written == 1
+
+
+def test_frames_are_split_by_the_sizes_in_the_results() -> None:
+    assert split_frames([LARGE, SMALL, OTHER], [b"abc", b"de", b"f"]) == [[b"abc", b"de"], [], [b"f"]]
+    assert split_frames([SMALL], []) == [()]
+
+
+def test_frames_of_other_sizes_are_rejected() -> None:
+    assert split_frames([LARGE], []) is None
+    assert split_frames([LARGE], [b"abc"]) is None
+    assert split_frames([LARGE], [b"abc", b"too long"]) is None
+    assert split_frames([LARGE], [b"abc", b"de", b"one too many"]) is None
+    assert split_frames([SMALL], [b"surplus"]) is None
+
+
+def test_only_frames_of_kept_results_are_selected() -> None:
+    results = [LARGE, SMALL, OTHER]
+    parts = split_frames(results, [b"abc", b"de", b"f"])
+    assert parts is not None
+    assert select_frames([OTHER], results, parts) == [b"f"]
+    assert select_frames([SMALL, LARGE], results, parts) == [b"abc", b"de"]

@@ -19,8 +19,7 @@ from parsl.executors.high_throughput.interchange.node_health import (
     NodeStandings,
     Standing,
 )
-from parsl.executors.high_throughput.interchange.restoration import Restoration
-from parsl.executors.high_throughput.interchange.state import InterchangeState
+from parsl.executors.high_throughput.interchange.state import InterchangeState, Restoration
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import (

@@ -9,8 +9,7 @@ import pytest
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.matching import WorkerMatching
 from parsl.executors.high_throughput.interchange.reports import ACTIVITY_PERIOD_S, PATIENCE_S, Reports
-from parsl.executors.high_throughput.interchange.restoration import Restoration
-from parsl.executors.high_throughput.interchange.state import InterchangeState
+from parsl.executors.high_throughput.interchange.state import InterchangeState, Restoration
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
 from parsl.executors.high_throughput.wire.protocol import Query, Task
 from tests.executors.high_throughput.interchange.fakes import FakeDriver, join, register

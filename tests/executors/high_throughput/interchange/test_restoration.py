@@ -12,8 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.matching import Matching, WorkerMatching
 from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
-from parsl.executors.high_throughput.interchange.restoration import Restoration
-from parsl.executors.high_throughput.interchange.state import InterchangeState
+from parsl.executors.high_throughput.interchange.state import InterchangeState, Restoration
 from parsl.executors.high_throughput.manager_selector import RandomManagerSelector
 from parsl.executors.high_throughput.wire.protocol import DONE, Register, Resources, Result, Results, Task
 from tests.executors.high_throughput.interchange.fakes import (

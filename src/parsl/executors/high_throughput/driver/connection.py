@@ -1,4 +1,4 @@
-"""The driver's connection to the interchange: the socket, the messages to send, and the I/O thread."""
+"""The driver's connection to the interchange: tasks made from calls, the socket, and the I/O thread."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from parsl.common.batches import together
 from parsl.common.forks import not_here
 from parsl.executors.errors import ThreadLost
-from parsl.executors.high_throughput.driver.tasks import TaskTable, settle
+from parsl.executors.high_throughput.driver.endpoints import Endpoints
+from parsl.executors.high_throughput.driver.resource_specification import Requirements
+from parsl.executors.high_throughput.driver.tasks import HTEXFuture, TaskTable, settle
 from parsl.executors.high_throughput.errors import (
     CommandClientBadError,
     CommandClientTimeoutError,
     InterchangeLost,
 )
-from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire import arena, protocol, spool
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
-from parsl.executors.high_throughput.wire.protocol import Answer, Result, decode_to_driver, encode
+from parsl.executors.high_throughput.wire.protocol import Answer, Result, Task, decode_to_driver, encode
+from parsl.serialize.functions import FunctionCache, NamedFunction
+from parsl.serialize.payloads import dump_arguments, dump_call
 from parsl.vocabulary.lean_future import LeanFuture
 
 logger = logging.getLogger(__name__)
@@ -258,3 +263,65 @@ class Connection:
                 self._owner.handle_loss(error)
         finally:
             self._tasks.fail_all(error)
+
+
+class TaskSender:
+    """Numbers tasks, pickles them, and decides how their payloads travel. Any thread may call it."""
+
+    def __init__(self, tasks: TaskTable, connection: Connection, endpoints: Endpoints) -> None:
+        self._tasks = tasks
+        self._connection = connection
+        self._endpoints = endpoints
+        self._numbers = itertools.count(1)
+        self._functions = FunctionCache()
+
+    def send_call(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        requirements: Requirements | None,
+    ) -> HTEXFuture:
+        """Send a call of a function. The body of a function that is called often is sent once per worker."""
+        function = self._functions.lookup(func)
+        payload, buffers = (dump_call if function is None else dump_arguments)(func, args, kwargs)
+        return self._send(function, payload, buffers, requirements)
+
+    def send_payload(self, payload: bytes, requirements: Requirements | None) -> HTEXFuture:
+        """Send a call that is already pickled."""
+        return self._send(None, payload, [], requirements)
+
+    def _send(
+        self,
+        function: NamedFunction | None,
+        payload: bytes,
+        buffers: list[Any],
+        requirements: Requirements | None,
+    ) -> HTEXFuture:
+        number = next(self._numbers)
+        task = Task(number, b"" if function is None else function.name, payload)
+        if requirements is not None:
+            task.priority, task.walltime_s, task.runtime_s, task.resources = requirements
+        frames: list[Any] = []
+        if buffers or len(payload) > protocol.INLINE_LIMIT:
+            frames = self._move_payload(task, [payload, *buffers])
+        future = HTEXFuture(number, self._connection)
+        if self._tasks.add(future, task, frames, function):
+            self._connection.send_tasks()
+        return future
+
+    def _move_payload(self, task: Task, pieces: list[Any]) -> list[Any]:
+        """Move a large payload to the arena, to the spool or to frames, and return the frames."""
+        task.payload = b""
+        directory = self._endpoints.spool
+        if self._endpoints.arena is not None and len(pieces) == 1 and len(pieces[0]) <= arena.MAX_BYTES:
+            task.place = self._endpoints.arena.put(task.id, pieces[0])
+            if task.place is not None:
+                return []
+        sizes = tuple(memoryview(piece).nbytes for piece in pieces)
+        is_spoolable = directory and sum(sizes) >= spool.SPOOL_LIMIT
+        if is_spoolable and spool.write(spool.task_file(directory, task.id), pieces):
+            task.spooled = sizes
+            return []
+        task.sizes = sizes
+        return pieces

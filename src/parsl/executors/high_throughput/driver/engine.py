@@ -14,7 +14,7 @@ from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput.driver.activity import ManagerActivity
 from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
-from parsl.executors.high_throughput.driver.connection import Connection
+from parsl.executors.high_throughput.driver.connection import Connection, TaskSender
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.driver.failures import LostTasks
 from parsl.executors.high_throughput.driver.launch_command import launch_command
@@ -25,7 +25,6 @@ from parsl.executors.high_throughput.driver.settings import (
     manager_settings,
 )
 from parsl.executors.high_throughput.driver.supervisor import InterchangeSupervisor, open_standard_streams
-from parsl.executors.high_throughput.driver.task_sender import TaskSender
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
 from parsl.executors.high_throughput.wire import protocol

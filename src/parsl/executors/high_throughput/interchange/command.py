@@ -15,8 +15,7 @@ import msgspec
 from parsl.common import descriptors
 from parsl.executors.high_throughput.interchange.loop import Interchange
 from parsl.executors.high_throughput.interchange.matching import WorkerMatching
-from parsl.executors.high_throughput.interchange.restoration import Restoration
-from parsl.executors.high_throughput.interchange.state import InterchangeState
+from parsl.executors.high_throughput.interchange.state import InterchangeState, Restoration
 from parsl.executors.high_throughput.manager_selector import (
     BlockIdManagerSelector,
     ManagerSelector,

@@ -1,4 +1,4 @@
-"""The interchange's connection to the driver, and what has reached the driver over it.
+"""The interchange's connection to the driver, what has reached the driver over it, and unopened payloads.
 
 The driver reads whatever is in its socket, even if the interchange is lost. Only then may a manager forget
 its results, and only then may a manager get tasks: a replacement waits for those that the driver knows.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from parsl.executors.high_throughput.interchange.manager import Manager
+from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
-from parsl.executors.high_throughput.wire.protocol import ManagerInfo, ManagerJoined, Result, Results, encode
+from parsl.executors.high_throughput.wire.protocol import Result, Results, Task, Tasks, encode
 
 #: Results that have reached the driver are acknowledged with the next tasks, or after this time (seconds).
 ACKNOWLEDGE_AFTER_S = 0.2
@@ -63,9 +64,9 @@ class DriverLink:
         """Send a message with the next flush."""
         self._stream.queue([encode(message)])
 
-    def announce(self, manager: Manager, info: ManagerInfo) -> None:
+    def announce(self, manager: Manager, info: protocol.ManagerInfo) -> None:
         """Report a new manager with the next flush."""
-        self.send(ManagerJoined(info))
+        self.send(protocol.ManagerJoined(info))
         self._announced.append(manager)
 
     @property
@@ -133,3 +134,61 @@ class DriverLink:
         """Return the managers whose results must be acknowledged now."""
         managers, self._unacknowledged = self._unacknowledged, {}
         return [manager for manager in managers if not manager.is_gone]
+
+
+class TaskPayloads:
+    """Functions, and the frames of waiting tasks. Owned by the interchange's loop."""
+
+    def __init__(self) -> None:
+        self._functions: dict[bytes, bytes] = {}
+        self._frames: dict[int, list[Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"<TaskPayloads functions={len(self._functions)} with_frames={len(self._frames)}>"
+
+    def keep(self, message: Tasks, frames: list[Any]) -> None:
+        """Keep what came with tasks from the driver; the first of the frames is the head."""
+        self._functions.update(message.functions)
+        at = 1
+        for task in message.tasks:
+            if task.sizes:
+                self._frames[task.id] = frames[at : at + len(task.sizes)]
+                at += len(task.sizes)
+
+    def drop(self, task_ids: Iterable[int]) -> None:
+        """Forget the frames of tasks that are cancelled, or at a manager already."""
+        for task_id in task_ids:
+            self._frames.pop(task_id, None)
+
+    def message(self, manager: Manager, tasks: list[Task]) -> list[Any]:
+        """Build the message that dispatches tasks to a manager, with the functions that the manager lacks."""
+        functions = {
+            function: self._functions[function]
+            for function in manager.missing_functions(tasks)
+            if function in self._functions
+        }
+        frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
+        return [encode(Tasks(tasks, functions, manager.written)), *frames]
+
+
+def split_frames(results: Sequence[Result], frames: Sequence[Any]) -> list[Sequence[Any]] | None:
+    """Return the frames of each result; None if they do not have the sizes that the results state."""
+    if not frames:
+        return None if any(result.sizes for result in results) else [()] * len(results)
+    parts = []
+    at = 0
+    for result in results:
+        part = frames[at : at + len(result.sizes)]
+        if tuple(memoryview(frame).nbytes for frame in part) != result.sizes:
+            return None
+        parts.append(part)
+        at += len(part)
+    return parts if at == len(frames) else None
+
+
+def select_frames(
+    kept: Sequence[Result], results: Sequence[Result], parts: Sequence[Sequence[Any]]
+) -> list[Any]:
+    """Return the frames of the kept results, given all results of the message and the frames of each."""
+    ids = {result.id for result in kept}
+    return [frame for result, part in zip(results, parts, strict=True) if result.id in ids for frame in part]

@@ -15,30 +15,27 @@ from typing import Any
 
 from parsl.common import descriptors
 from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
-from parsl.executors.high_throughput.interchange.driver_link import DriverLink
-from parsl.executors.high_throughput.interchange.heartbeats import HeartbeatSchedule
+from parsl.executors.high_throughput.interchange.driver_link import (
+    DriverLink,
+    TaskPayloads,
+    select_frames,
+    split_frames,
+)
 from parsl.executors.high_throughput.interchange.links import Link, LocalLinks, Unreachable
-from parsl.executors.high_throughput.interchange.manager import Manager, Recount, check_registration
+from parsl.executors.high_throughput.interchange.manager import (
+    HeartbeatSchedule,
+    Manager,
+    Recount,
+    check_registration,
+)
 from parsl.executors.high_throughput.interchange.node_health import NodeHealth
-from parsl.executors.high_throughput.interchange.payloads import TaskPayloads, select_frames, split_frames
 from parsl.executors.high_throughput.interchange.remote_links import RemoteLinks
 from parsl.executors.high_throughput.interchange.reports import Reports
 from parsl.executors.high_throughput.interchange.state import InterchangeState
-from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire import protocol, spool
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
-from parsl.executors.high_throughput.wire.protocol import (
-    DecodeError,
-    Register,
-    decode_from_driver,
-    decode_from_manager,
-    encode,
-)
+from parsl.executors.high_throughput.wire.protocol import decode_from_driver, decode_from_manager, encode
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
-from parsl.executors.high_throughput.wire.spool import (
-    DRIVER_END_TIMEOUT_S,
-    remove_directory,
-    remove_if_orphaned,
-)
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -276,12 +273,12 @@ class Interchange:
     def _take_from_manager(self, link: Link, frames: list[Any]) -> None:
         try:
             message = decode_from_manager(frames[0])
-        except DecodeError as error:
+        except protocol.DecodeError as error:
             peer = link.identity or b"a new connection"
             logger.warning("an unreadable message from %r was dropped: %s", peer, error)
             return
         now = time.monotonic()
-        if isinstance(message, Register):
+        if isinstance(message, protocol.Register):
             if link.identify(message.manager.encode()):
                 self._register(link, message, now)
             else:
@@ -307,7 +304,7 @@ class Interchange:
         else:
             self._reply(link, protocol.Refused("this manager was given up before; its tasks are lost"))
 
-    def _register(self, link: Link, message: Register, now: float) -> None:
+    def _register(self, link: Link, message: protocol.Register, now: float) -> None:
         others = len(self._state.managers) - (link.identity in self._state.managers)
         refusal = check_registration(message, self._settings, others, self._max_managers)
         if refusal is not None:
@@ -414,7 +411,7 @@ class Interchange:
             if links is not None:
                 links.close()
         if self._has_stop:
-            remove_directory(self._settings.spool)
+            spool.remove_directory(self._settings.spool)
         else:
-            remove_if_orphaned(self._settings.spool, DRIVER_END_TIMEOUT_S)
-        remove_directory(self._settings.socket_directory)
+            spool.remove_if_orphaned(self._settings.spool, spool.DRIVER_END_TIMEOUT_S)
+        spool.remove_directory(self._settings.socket_directory)

@@ -1,24 +1,16 @@
-"""One registered manager: everything that the interchange knows about it."""
+"""Registered managers: everything that the interchange knows about each, and when it gets a heartbeat."""
 
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parsl.common.descriptors import too_many_managers
-from parsl.executors.high_throughput.wire.protocol import (
-    MANAGER_LOST,
-    PROTOCOL_VERSION,
-    Failure,
-    ManagerInfo,
-    ManagerRefused,
-    Register,
-    Result,
-    Results,
-    Task,
-)
+from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.protocol import Register, Result, Results, Task
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
 if TYPE_CHECKING:
@@ -26,6 +18,11 @@ if TYPE_CHECKING:
 
 #: A manager that is lost with less time left (seconds) was lost because its job ended.
 JOB_END_MARGIN_S = 15.0
+#: A connection that is reported to be closed is probed at once, and again after this time (seconds): the
+#: report may come too early.
+PROBE_AGAIN_S = 0.25
+#: How many managers get a heartbeat before tasks and results have their turn again.
+AT_ONCE = 64
 
 
 class Recount(Enum):
@@ -141,8 +138,8 @@ class Manager:
         """Whether a loss at this time is the end of the job: some schedulers end jobs without a signal."""
         return self.left_s(now_s) < JOB_END_MARGIN_S
 
-    def info(self, now_s: float) -> ManagerInfo:
-        return ManagerInfo(
+    def info(self, now_s: float) -> protocol.ManagerInfo:
+        return protocol.ManagerInfo(
             manager=self.name,
             block=self.block,
             host=self.host,
@@ -207,10 +204,10 @@ class Manager:
         self.functions |= missing
         return missing
 
-    def failure(self, what: str, **details: Any) -> Failure:
+    def failure(self, what: str, **details: Any) -> protocol.Failure:
         """Describe why tasks fail: `what` completes "Manager NAME on host HOST, block BLOCK, ..."."""
-        return Failure(
-            kind=MANAGER_LOST,
+        return protocol.Failure(
+            kind=protocol.MANAGER_LOST,
             message=f"Manager {self.name} on host {self.host}, block {self.block}, {what}.",
             host=self.host,
             block=self.block,
@@ -262,18 +259,18 @@ class Refusal(NamedTuple):
     """Why a manager is refused: for its job's output, and for the driver if the configuration is to blame."""
 
     reason: str
-    report: ManagerRefused | None = None
+    report: protocol.ManagerRefused | None = None
 
 
 def check_registration(
     message: Register, settings: InterchangeSettings, managers: int, max_managers: int
 ) -> Refusal | None:
     """Return why a manager is refused, given the number of other managers; None if it is admitted."""
-    ours = _versions(PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
+    ours = _versions(protocol.PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
     theirs = _versions(message.protocol, message.parsl_version, message.python_version)
     if ours != theirs:
         reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
-        return Refusal(reason, ManagerRefused(message.host, message.block, ours, theirs))
+        return Refusal(reason, protocol.ManagerRefused(message.host, message.block, ours, theirs))
     if managers >= max_managers:
         return Refusal(too_many_managers(max_managers))
     return None
@@ -281,3 +278,40 @@ def check_registration(
 
 def _versions(wire: int, parsl: str, python: str) -> str:
     return f"parsl {parsl} (protocol {wire}) on Python {python}"
+
+
+class HeartbeatSchedule:
+    """When which manager gets a heartbeat. Owned by the interchange's loop. No clock in here."""
+
+    def __init__(self, period_s: float, now_s: float) -> None:
+        self._period_s = period_s
+        self._next_s = now_s + period_s
+        #: Managers whose turn it is.
+        self._waiting: deque[Manager] = deque()
+        #: Managers to probe once more, and when.
+        self._probed: deque[tuple[float, Manager]] = deque()
+
+    def __repr__(self) -> str:
+        return f"<HeartbeatSchedule waiting={len(self._waiting)} probed={len(self._probed)}>"
+
+    @property
+    def due_s(self) -> float:
+        """When the next heartbeats must be sent; in the past for at once."""
+        if self._waiting:
+            return float("-inf")
+        return min(self._next_s, self._probed[0][0]) if self._probed else self._next_s
+
+    def probe(self, manager: Manager, now_s: float) -> None:
+        """Send a heartbeat at once and again a little later: the connection is reported to be closed."""
+        self._waiting.appendleft(manager)
+        self._probed.append((now_s + PROBE_AGAIN_S, manager))
+
+    def take(self, managers: Iterable[Manager], now_s: float) -> list[Manager]:
+        """Return a few of these managers, whose turn to get a heartbeat it is."""
+        if now_s >= self._next_s:
+            self._next_s = now_s + self._period_s
+            self._waiting.extend(managers)
+        while self._probed and now_s >= self._probed[0][0]:
+            self._waiting.appendleft(self._probed.popleft()[1])
+        turn = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        return [manager for manager in turn if not manager.is_gone]
