@@ -86,6 +86,7 @@ class DataFlowKernel:
         self._runner = TaskRunner(
             config, self._graph, self._dependencies, self._executors, self._memo, self._completion
         )
+        self.attempt_ended = self._runner.attempt_ended
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
         exit_hook.clean_up_at_exit(self)
         disown_in_children(self)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         def tasks(self) -> Mapping[int, TaskRecord]:
             """The tasks by number."""
 
+        def attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
+            """Continue with a task whose executor's future is done."""
+
         def check_is_here(self) -> None:
             """Raise an error in a forked child of the kernel's process."""
 
@@ -141,6 +144,11 @@ class TaskRecord(RecordMapping):
         self.from_memo: bool | None = None
         self.hashsum: str | None = None
         self.ignore_for_cache: Sequence[str] | None = None
+
+    def __call__(self, exec_fu: Future[Any]) -> None:
+        # The record is the callback of its executor's future. A bound method would take 64 bytes more, and a
+        # driver may hold millions of records.
+        self.dfk.attempt_ended(self, exec_fu)
 
     @property
     def func_name(self) -> str:

@@ -157,7 +157,7 @@ class Completion:
 
 
 def _run_callbacks(app_fu: LeanFuture[Any], callbacks: Callbacks) -> None:
-    """Run the kernel's own callbacks (methods bound to a task record), and then the users'.
+    """Run the kernel's own callbacks (task records, and methods bound to one), and then the users'.
 
     In between runs what the former have made ready, so a user's callback may wait for a dependent task.
     """
@@ -166,7 +166,8 @@ def _run_callbacks(app_fu: LeanFuture[Any], callbacks: Callbacks) -> None:
         return
     users: list[Callback] = []
     for callback in callbacks:
-        if type(callback) is MethodType and type(callback.__self__) is TaskRecord:
+        owner = callback.__self__ if type(callback) is MethodType else callback
+        if type(owner) is TaskRecord:
             callback(app_fu)
         else:
             users.append(callback)

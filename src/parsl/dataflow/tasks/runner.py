@@ -44,8 +44,8 @@ class TaskRunner:
     thread's :data:`work_loop`. Any thread may call it. The graph decides, under its lock; the runner acts;
     :class:`Completion` ends tasks.
 
-    Its callbacks on futures are its own methods, bound to a task record: a bound method is the smallest
-    object that holds both, and a driver may hold a million of them.
+    The callback of an executor's future is the task record. Those of other futures are methods of the runner
+    that are bound to a record: a bound method is the smallest object that holds both.
     """
 
     def __init__(
@@ -65,7 +65,6 @@ class TaskRunner:
         self._completion = completion
         self._complete = completion.complete
         # Bound once, not for each task.
-        self._on_attempt_end = self._attempt_ended
         self._on_dependency_done = self._dependency_done
         self._on_join_done = self._join_done
         self._on_found = self._memo_done
@@ -126,7 +125,7 @@ class TaskRunner:
                 raise
             return error
         if self._graph.launched(record, exec_fu):
-            exec_fu.add_done_callback(MethodType(self._on_attempt_end, record))
+            exec_fu.add_done_callback(record)
         else:
             exec_fu.cancel()  # the task was cancelled meanwhile
         if limit is not None:
@@ -200,7 +199,7 @@ class TaskRunner:
         else:
             self._advance(record)
 
-    def _attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
+    def attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
         """Continue with a task whose executor's future is done."""
         record.attempt_returned_s = time()
         try:
