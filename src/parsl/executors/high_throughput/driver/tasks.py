@@ -30,7 +30,7 @@ class Canceller(Protocol):
 class HTEXFuture(LeanFuture[Any]):
     """The future of one task on the executor. Cancelling it ends the task in any state."""
 
-    __slots__ = ("_canceller", "frames", "parsl_executor_task_id", "task")
+    __slots__ = ("_canceller", "parsl_executor_task_id", "task")
 
     def __init__(self, task_id: int, canceller: Canceller | None = None) -> None:
         super().__init__()
@@ -38,7 +38,6 @@ class HTEXFuture(LeanFuture[Any]):
         self._canceller = canceller
         #: What was sent, to be sent again to a replacement of a lost interchange; None once it has ended.
         self.task: Task | None = None
-        self.frames: Sequence[Any] = ()
 
     def cancel(self) -> bool:
         """Cancel the task, with all processes of a running one. Return False if the task has ended."""
@@ -66,6 +65,8 @@ class TaskTable:
         self._lock = threading.Lock()
         #: Futures of the tasks that have not ended, by task number.
         self.pending: dict[int, HTEXFuture] = {}
+        #: The frames of those that have any: a slot in each future would take 16 bytes of every task.
+        self._frames: dict[int, Sequence[Any]] = {}
         #: Why no more tasks are accepted; None while they are.
         self.refusal: BaseException | None = None
         #: Whether the I/O thread has been woken up to take the unsent tasks.
@@ -92,7 +93,7 @@ class TaskTable:
             future.task = task
             self._unsent.append(task)
             if frames:
-                future.frames = frames
+                self._frames[task.id] = frames
                 self._unsent_frames.extend(frames)
             if function is not None and function.name not in self._functions:
                 self._functions[function.name] = self._new_functions[function.name] = function.body
@@ -115,7 +116,8 @@ class TaskTable:
             self.is_awaiting_thread = False
             self._unsent, self._unsent_frames, self._new_functions = [], [], {}
             futures = self.pending.values()
-            sent = [(future.task, future.frames) for future in futures if future.task is not None]
+            tasks = [future.task for future in futures if future.task is not None]
+            sent = [(task, self._frames.get(task.id, ())) for task in tasks]
             functions = dict(self._functions)
         for start in range(0, len(sent) or 1, _BATCH):
             part = sent[start : start + _BATCH]
@@ -201,7 +203,7 @@ class TaskTable:
             if task.place is not None and self._arena is not None:
                 self._arena.release(task.place)
             future.task = None
-            future.frames = ()
+            self._frames.pop(task.id, None)
 
     def _discard_arguments(self, task_id: int) -> None:
         if self._spool:
