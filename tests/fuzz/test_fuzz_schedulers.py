@@ -15,8 +15,8 @@ from parsl.jobs.states import JobState
 from parsl.providers import CondorProvider, GridEngineProvider, LSFProvider, SlurmProvider
 from parsl.providers.batch.answers import Answer, AnswerKind, StatusQuery
 from parsl.providers.batch.dialect import Dialect
-from parsl.providers.pbspro.dialect import PBSProDialect
-from parsl.providers.torque.dialect import TorqueDialect
+from parsl.providers.pbspro.pbspro import PBSProDialect
+from parsl.providers.torque.torque import TorqueDialect
 from tests.fuzz.damage import a_few, cut
 
 DIALECTS: dict[str, Dialect] = {

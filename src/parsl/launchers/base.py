@@ -22,15 +22,18 @@ class Launcher(RepresentationMixin, metaclass=ABCMeta):
     A provider calls its launcher once for each block and puts the text at the end of the job script, which
     runs on the first node of the block. There, the PATH ends with the directory of the driver's Python.
     Launchers keep no state.
-
-    Args:
-        debug: Write to the job's standard output what is started and how it ended.
     """
 
     debug = validate.Boolean()
 
     @refuses_unknown_names
     def __init__(self, debug: bool = True) -> None:
+        # Python's help and the reference show this text for all launchers, whose own ones lack a docstring.
+        """All launchers have this parameter.
+
+        Args:
+            debug: Write to the job's standard output what is started and how it ended.
+        """
         validate.assign(self, locals())
 
     @abstractmethod

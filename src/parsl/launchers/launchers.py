@@ -21,8 +21,7 @@ _SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
 class SimpleLauncher(Launcher):
     """Run the command once, on the first node of the block: the text is the command itself.
 
-    Args:
-        debug: Has no effect, as nothing is added to the command.
+    ``debug`` has no effect, as nothing is added to the command.
     """
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
@@ -32,9 +31,10 @@ class SimpleLauncher(Launcher):
 class WrappedLauncher(Launcher):
     """Run the command once, on the first node, within another command such as ``docker run image``.
 
+    ``debug`` has no effect, as nothing else is added to the command.
+
     Args:
         prepend: Shell text to put before the command, separated by a space.
-        debug: Has no effect, as nothing else is added to the command.
     """
 
     prepend = validate.Text()
@@ -79,7 +79,6 @@ class SingleNodeLauncher(ScriptLauncher):
     The exit code is that of the first copy that failed, or 0.
 
     Args:
-        debug: Write to the job's standard output what is started and how it ended.
         fail_on_any: Whether the block fails if one copy fails; by default it fails only if all copies fail.
     """
 
@@ -99,9 +98,6 @@ class GnuParallelLauncher(ScriptLauncher):
 
     ``$PBS_NODEFILE`` lists the nodes; outside of a PBS job all copies run on the first node. The
     environment is passed on if ``parallel --record-env`` has been used.
-
-    Args:
-        debug: Write to the job's standard output what is started and how it ended.
     """
 
     script_name = "gnu_parallel"
@@ -112,6 +108,12 @@ class _OverridableLauncher(ScriptLauncher):
 
     @refuses_unknown_names
     def __init__(self, debug: bool = True, overrides: str = "") -> None:
+        """Most launchers have these parameters.
+
+        Args:
+            debug: Write to the job's standard output what is started and how it ended.
+            overrides: Further options of the program, as shell text, such as ``"--ppn 1"``.
+        """
         validate.assign(self, locals())
 
     def script_arguments(self, tasks_per_node: int, nodes_per_block: int) -> Sequence[str]:
@@ -125,10 +127,8 @@ class MpiExecLauncher(_OverridableLauncher):
     nodes itself.
 
     Args:
-        debug: Write to the job's standard output what is started and how it ended.
         bind_cmd: The option of this mpiexec that binds processes to processors. Its value is ``none``, as
             the workers bind themselves. HPE PALS needs ``"--cpu-bind"``; an empty string omits the option.
-        overrides: Further options, as shell text, such as ``"--ppn 1"``.
     """
 
     script_name = "mpiexec"
@@ -146,9 +146,7 @@ class MpiRunLauncher(_OverridableLauncher):
     """Run ``tasks_per_node * nodes_per_block`` copies with ``mpirun``.
 
     Args:
-        debug: Write to the job's standard output what is started and how it ended.
         bash_location: The path of bash on the nodes.
-        overrides: Further options, as shell text.
     """
 
     script_name = "starter"
@@ -177,34 +175,19 @@ class _PerNodeLauncher(_OverridableLauncher):
 
 
 class AprunLauncher(_PerNodeLauncher):
-    """Run ``tasks_per_node`` copies on each node with ``aprun`` of Cray's ALPS.
-
-    Args:
-        debug: Write to the job's standard output what is started and how it ended.
-        overrides: Further options, as shell text.
-    """
+    """Run ``tasks_per_node`` copies on each node with ``aprun`` of Cray's ALPS."""
 
     starter = ("aprun", "-n", "-N")
 
 
 class JsrunLauncher(_PerNodeLauncher):
-    """Run ``tasks_per_node`` copies on each node with ``jsrun`` of IBM's Spectrum LSF.
-
-    Args:
-        debug: Write to the job's standard output what is started and how it ended.
-        overrides: Further options, as shell text.
-    """
+    """Run ``tasks_per_node`` copies on each node with ``jsrun`` of IBM's Spectrum LSF."""
 
     starter = ("jsrun", "-n", "-r")
 
 
 class SrunLauncher(_OverridableLauncher):
-    """Run ``tasks_per_node * nodes_per_block`` copies with one ``srun`` of Slurm.
-
-    Args:
-        debug: Write to the job's standard output what is started and how it ended.
-        overrides: Further options, as shell text.
-    """
+    """Run ``tasks_per_node * nodes_per_block`` copies with one ``srun`` of Slurm."""
 
     script_name = "srun"
 
@@ -215,10 +198,6 @@ class SrunMPILauncher(_OverridableLauncher):
     The nodes are shared out among the copies. With more copies than nodes, the cores are shared out
     instead, as Slurm tasks. Use this launcher for commands that start MPI programs themselves. The exit
     code is that of the first srun that failed, or 0.
-
-    Args:
-        debug: Write to the job's standard output what is started and how it ended.
-        overrides: Further options, as shell text.
     """
 
     script_name = "srun_mpi"

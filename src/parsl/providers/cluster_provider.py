@@ -55,14 +55,6 @@ class ClusterProvider(ExecutionProvider):
 
     Args:
         label: A short name of the provider, for logs.
-        nodes_per_block: Nodes of one block.
-        init_blocks: Blocks to start with.
-        min_blocks: Blocks to keep when there are no tasks.
-        max_blocks: The maximum number of blocks.
-        parallelism: Slots to provide for each task, from 0 to 1.
-        walltime: The time limit of a block, as HH:MM:SS or in one of the scheduler's other forms.
-        launcher: Starts the managers on the nodes.
-        cmd_timeout: How long a command of the scheduler may take, in seconds.
     """
 
     walltime: str = validate.Custom(_check_walltime)
@@ -92,9 +84,24 @@ class ClusterProvider(ExecutionProvider):
         walltime: str,
         launcher: Launcher,
         cmd_timeout: float = 10,
+        worker_init: str = "",
+        scheduler_options: str = "",
     ) -> None:
-        self.worker_init = ""
-        self.scheduler_options = ""
+        # Python's help and the reference show this text for all subclasses, whose own ones lack a docstring.
+        """Each provider of a batch scheduler has these parameters, in addition to its own.
+
+        Args:
+            nodes_per_block: Nodes of one block.
+            init_blocks: Blocks to start with.
+            min_blocks: Blocks to keep when there are no tasks.
+            max_blocks: The maximum number of blocks.
+            parallelism: Slots to provide for each task, from 0 to 1.
+            walltime: The time limit of a block, as HH:MM:SS or in one of the scheduler's other forms.
+            launcher: Starts the managers on the nodes.
+            cmd_timeout: How long a command of the scheduler may take, in seconds.
+            worker_init: Shell text to run first, such as the activation of an environment.
+            scheduler_options: Further lines for the job script: directives of the scheduler.
+        """
         self._configure(label, locals())
 
     def _configure(self, label: str, parameters: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ from parsl.common.commands import CommandResult
 from parsl.jobs.states import JobState
 from parsl.providers.batch.scheduler import NoAnswer
 from parsl.providers.batch.status_collector import MAX_SINGLE_QUERIES, LeastRecentFirst, StatusCollector
-from parsl.providers.pbspro.dialect import PBSProDialect
+from parsl.providers.pbspro.pbspro import PBSProDialect
 from tests.providers.fake_commands import StatusAnswers
 
 

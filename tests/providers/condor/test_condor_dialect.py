@@ -11,7 +11,7 @@ from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import CondorProvider
 from parsl.providers.batch.answers import AnswerKind
 from parsl.providers.batch.status_collector import StatusCollector
-from parsl.providers.condor.dialect import CondorQ
+from parsl.providers.condor.condor import CondorQ
 from parsl.validate import ParameterError
 from tests.providers.fake_commands import StatusAnswers
 

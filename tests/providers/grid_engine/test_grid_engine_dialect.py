@@ -11,7 +11,7 @@ from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import GridEngineProvider
 from parsl.providers.batch.answers import AnswerKind
 from parsl.providers.batch.status_collector import StatusCollector
-from parsl.providers.grid_engine.dialect import (
+from parsl.providers.grid_engine.grid_engine import (
     Qacct,
     Qalter,
     Qstat,

@@ -8,7 +8,7 @@ from parsl.common.commands import CommandResult
 from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers import LSFProvider
 from parsl.providers.batch.answers import AnswerKind
-from parsl.providers.lsf.dialect import STATES, Bjobs
+from parsl.providers.lsf.lsf import STATES, Bjobs
 from parsl.validate import ParameterError
 
 DIALECT = LSFProvider().dialect

@@ -8,7 +8,7 @@ from parsl.jobs.states import JobState
 from parsl.providers.batch.answers import AnswerKind
 from parsl.providers.batch.scheduler import read_submission
 from parsl.providers.errors import SubmitException
-from parsl.providers.pbspro.dialect import PBSProDialect
+from parsl.providers.pbspro.pbspro import PBSProDialect
 from tests.providers import pbs_samples
 
 DIALECT = PBSProDialect()

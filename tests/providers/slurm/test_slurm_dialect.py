@@ -13,7 +13,7 @@ from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
 from parsl.providers import SlurmProvider
 from parsl.providers.batch.answers import AnswerKind
 from parsl.providers.batch.status_collector import StatusCollector
-from parsl.providers.slurm.dialect import STATES, Sacct, Scontrol, Squeue, make_record
+from parsl.providers.slurm.slurm import STATES, Sacct, Scontrol, Squeue, make_record
 from parsl.validate import ParameterError
 from tests.providers.fake_commands import StatusAnswers
 

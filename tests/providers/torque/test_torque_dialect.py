@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from parsl.common.commands import CommandResult
 from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.providers.batch.answers import Answer, AnswerKind, UnreadableAnswer
-from parsl.providers.pbspro.dialect import PBSProDialect, QstatDsv, QstatJson
-from parsl.providers.torque.dialect import Qstat, TorqueDialect, make_record, short_id
+from parsl.providers.pbspro.pbspro import PBSProDialect, QstatDsv, QstatJson
+from parsl.providers.torque.torque import Qstat, TorqueDialect, make_record, short_id
 
 RUNNING = """Job Id: 7.server.example
     Job_Name = parsl

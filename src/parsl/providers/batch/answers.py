@@ -52,6 +52,19 @@ class Answer(NamedTuple):
     unknown: frozenset[str] = frozenset()
     problem: str | None = None  #: why the answer is not usable
 
+    @classmethod
+    def usable(cls, records: Iterable[JobRecord], unknown: Iterable[str] = ()) -> Answer:
+        by_id = {record.job_id: record for record in records}
+        return cls(AnswerKind.USABLE, by_id, frozenset(unknown) - by_id.keys())
+
+    @classmethod
+    def unusable(cls, result: CommandResult) -> Answer:
+        return cls(AnswerKind.UNUSABLE, problem=complaint(result))
+
+    @classmethod
+    def unreachable(cls, problem: str) -> Answer:
+        return cls(AnswerKind.UNREACHABLE, problem=problem)
+
 
 class StatusQuery(metaclass=ABCMeta):
     """One form of querying a scheduler about jobs."""
@@ -70,29 +83,14 @@ class StatusQuery(metaclass=ABCMeta):
     def read(self, result: CommandResult) -> Answer:
         """Return the meaning of a command's result, whatever the command has written."""
         if result.timed_out:
-            return unreachable(f"{result.command[0]} did not answer in time")
+            return Answer.unreachable(f"{result.command[0]} did not answer in time")
         if re.search(self.unreachable, result.stderr, re.IGNORECASE):
-            return unreachable(complaint(result))
+            return Answer.unreachable(complaint(result))
         try:
             return self.parse(result)
         except UnreadableAnswer as error:
-            return unusable(f"the answer of {result.command[0]} cannot be read: {error}")
-
-
-def usable(records: Iterable[JobRecord], unknown: Iterable[str] = ()) -> Answer:
-    """Return an answer with records, and with jobs that the scheduler does not know."""
-    by_id = {record.job_id: record for record in records}
-    return Answer(AnswerKind.USABLE, by_id, frozenset(unknown) - by_id.keys())
-
-
-def unusable(problem: str) -> Answer:
-    """Return an answer without information."""
-    return Answer(AnswerKind.UNUSABLE, problem=problem)
-
-
-def unreachable(problem: str) -> Answer:
-    """Return the answer of a scheduler that cannot be reached."""
-    return Answer(AnswerKind.UNREACHABLE, problem=problem)
+            problem = f"the answer of {result.command[0]} cannot be read: {error}"
+            return Answer(AnswerKind.UNUSABLE, problem=problem)
 
 
 def complaint(result: CommandResult) -> str:

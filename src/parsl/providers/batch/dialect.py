@@ -13,6 +13,9 @@ from parsl.providers.batch.answers import JobRecord, StatusQuery
 class Dialect(metaclass=ABCMeta):
     """The commands of one scheduler. A dialect keeps no state and runs nothing."""
 
+    #: The programs, with their options, that submit a file and that cancel jobs.
+    submit_program: tuple[str, ...]
+    cancel_program: tuple[str, ...]
     #: A regular expression for what the commands write when they cannot reach the scheduler.
     unreachable: str
     #: A regular expression for what the cancel command writes about a job that has ended; its group ``id``
@@ -45,8 +48,8 @@ class Dialect(metaclass=ABCMeta):
     #: Queries which pending jobs can never run; None if the status queries report that.
     feasibility_query: StatusQuery | None = None
 
-    @abstractmethod
-    def submit_command(self, path: str) -> list[str]: ...
+    def submit_command(self, path: str) -> list[str]:
+        return [*self.submit_program, path]
 
     def submit_stdin(self, text: str) -> str | None:
         """Return the standard input of the submit command, given the text of the submitted file."""
@@ -56,8 +59,8 @@ class Dialect(metaclass=ABCMeta):
     def read_job_id(self, stdout: str) -> str | None:
         """Return the id of the new job from the output of the submit command; None if there is none."""
 
-    @abstractmethod
-    def cancel_command(self, job_ids: Sequence[str]) -> list[str]: ...
+    def cancel_command(self, job_ids: Sequence[str]) -> list[str]:
+        return [*self.cancel_program, *job_ids]
 
     def needs_detail(self, record: JobRecord) -> bool:
         return False

@@ -1,13 +1,85 @@
-"""The provider for PBS Pro and OpenPBS."""
+"""The provider for PBS Pro and OpenPBS, with its commands and what they print about jobs.
+
+qstat offers three forms, none of which is reliable everywhere. JSON is the clearest form, but the JSON of
+some versions is invalid for certain values, and other versions answer only for the first of several jobs.
+The two forms for people have no such faults, but do not quote values either.
+"""
 
 from __future__ import annotations
+
+import re
+from typing import Any
 
 from parsl import validate
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.pbspro.dialect import PBSProDialect
-from parsl.providers.torque.torque import TorqueProvider
+from parsl.providers.batch.answers import UnreadableAnswer, complete_lines
+from parsl.providers.torque import torque
+
+_DELIMITER = "|"
+_DSV_ATTRIBUTE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
+
+
+class QstatWide(torque.Qstat):
+    """Reads the form for people, without folded lines."""
+
+    form = ("-w",)
+
+
+class QstatDsv(torque.Qstat):
+    """Reads ``name=value`` fields separated by a delimiter."""
+
+    form = ("-F", "dsv", "-D", _DELIMITER)
+
+    def jobs_in(self, stdout: str) -> torque.Jobs:
+        text = "\n" + "\n".join(complete_lines(stdout))
+        jobs: torque.Jobs = []
+        for record in text.split(f"\n{torque.RECORD_START}")[1:]:
+            job_id, *fields = record.split(_DELIMITER)
+            attributes: dict[str, Any] = {}
+            for field in fields:
+                if match := _DSV_ATTRIBUTE.fullmatch(field):
+                    torque.keep_attribute(attributes, match["name"], match["value"])
+            jobs.append((job_id.strip(), attributes))
+        return torque.complete_jobs(jobs)
+
+
+class QstatJson(torque.Qstat):
+    """Reads JSON, which may contain no jobs at all."""
+
+    form = ("-F", "json")
+
+    def jobs_in(self, stdout: str) -> torque.Jobs:
+        import json
+
+        try:
+            answer = json.loads(stdout)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableAnswer(f"it is not valid JSON ({error})") from error
+        if not isinstance(answer, dict) or "pbs_server" not in answer:
+            raise UnreadableAnswer("it is JSON, but not from qstat")
+        jobs = answer.get("Jobs", {})
+        if not isinstance(jobs, dict):
+            raise UnreadableAnswer("its Jobs are not an object")
+        return [
+            (job_id, attributes)
+            for job_id, attributes in jobs.items()
+            if isinstance(attributes, dict) and torque.is_complete(job_id, attributes)
+        ]
+
+
+class PBSProDialect(torque.TorqueDialect):
+    """PBS Pro: qsub, qstat, qdel.
+
+    Its history (-x) contains jobs that have ended, unless the site keeps none.
+    """
+
+    forgetful_s = 0.0
+    status_queries = tuple(
+        form(with_history) for with_history in (True, False) for form in (QstatJson, QstatDsv, QstatWide)
+    )
+    listing = QstatDsv()
 
 
 def _check_select_options(owner: object, name: str, value: object) -> str:
@@ -17,24 +89,17 @@ def _check_select_options(owner: object, name: str, value: object) -> str:
     return text
 
 
-class PBSProProvider(TorqueProvider):
+class PBSProProvider(torque.TorqueProvider):
     """Runs each block as a job of PBS Pro.
+
+    ``walltime`` is ``HH:MM:SS``, ``MM:SS`` or seconds. ``scheduler_options`` are lines such as
+    ``"#PBS -l filesystems=home:flare"``.
 
     Args:
         account: The account to charge.
         queue: The queue to submit to; None for the server's default.
-        scheduler_options: Further lines for the job script, such as ``"#PBS -l filesystems=home:flare"``.
         select_options: Resources to request on each node in addition to CPUs, such as ``"ngpus=4"``.
-        worker_init: Shell text to run first, such as the activation of an environment.
-        nodes_per_block: Nodes of one block.
         cpus_per_node: CPUs to request on each node, as PBS counts them: often hardware threads.
-        init_blocks: Blocks to start with.
-        min_blocks: Blocks to keep when there are no tasks.
-        max_blocks: The maximum number of blocks.
-        parallelism: Slots to provide for each task, from 0 to 1.
-        launcher: Starts the managers on the nodes.
-        walltime: The time limit of a block: ``HH:MM:SS``, ``MM:SS`` or seconds.
-        cmd_timeout: How long a command of the scheduler may take, in seconds.
     """
 
     select_options = validate.Custom(_check_select_options)
