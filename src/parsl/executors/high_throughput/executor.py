@@ -15,17 +15,9 @@ from parsl.errors import ConfigurationError
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput.driver import parameters
 from parsl.executors.high_throughput.driver.activity import as_dict
 from parsl.executors.high_throughput.driver.engine import Engine
-from parsl.executors.high_throughput.driver.parameters import (
-    MAX_PREFETCH,
-    accepts_retired_htex_arguments,
-    check_affinity,
-    check_label,
-    check_max_workers,
-    check_provider,
-    list_accelerators,
-)
 from parsl.executors.high_throughput.driver.resource_specification import (
     COMMON_KEYS,
     Requirements,
@@ -35,6 +27,8 @@ from parsl.executors.high_throughput.driver.settings import EngineSettings
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
+from parsl.executors.high_throughput.node.accelerators import check_accelerators
+from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused, NodeChange
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.status_handling import BlockProviderExecutor
@@ -101,7 +95,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     mpi_launcher = "mpiexec"
     _resource_keys = COMMON_KEYS
 
-    label = validate.Custom(check_label)
+    label = validate.Custom(parameters.check_label)
     launch_cmd = validate.Text(optional=True, allow_empty=False)
     interchange_launch_cmd = validate.ListOf(str, optional=True, allow_empty=False)
     address = validate.Text(optional=True, allow_empty=False, one_line=True)
@@ -114,10 +108,10 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     worker_debug = validate.Boolean()
     cores_per_worker = validate.Number(above=0)
     mem_per_worker = validate.Number(above=0, optional=True)
-    max_workers_per_node = validate.Custom(check_max_workers)
-    cpu_affinity = validate.Custom(check_affinity)
-    available_accelerators = validate.Custom(list_accelerators)
-    prefetch_capacity = validate.Integer(low=0, high=MAX_PREFETCH)
+    max_workers_per_node = validate.Custom(parameters.check_max_workers)
+    cpu_affinity = validate.Custom(lambda owner, _, value: check_cpu_affinity(value, owner))
+    available_accelerators = validate.Custom(lambda owner, _, value: list(check_accelerators(value, owner)))
+    prefetch_capacity = validate.Integer(low=0, high=parameters.MAX_PREFETCH)
     heartbeat_threshold = validate.Number(above=0)
     heartbeat_period = validate.Number(above=0)
     drain_period = validate.Number(above=0, optional=True)
@@ -129,7 +123,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     remote_monitoring_radio = validate.Custom(no_radio)
     enforce_mem_per_worker = validate.Boolean()
 
-    @accepts_retired_htex_arguments
+    @parameters.accepts_retired_htex_arguments
     def __init__(
         self,
         label: str = "HighThroughputExecutor",
@@ -166,9 +160,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             from parsl.providers import LocalProvider
 
             provider = LocalProvider()
-        super().__init__(
-            provider=check_provider(self, "provider", provider), block_error_handler=block_error_handler
-        )
+        parameters.check_provider(self, provider)
+        super().__init__(provider=provider, block_error_handler=block_error_handler)
         if manager_selector is None:
             manager_selector = RandomManagerSelector()
         validate.assign(self, locals())
@@ -218,7 +211,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.launch_command("0")  # an invalid template is an error here, instead of in every block
         provider.script_dir = os.path.join(self.logdir, "submit_scripts")
         os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
-        self.blocks.add_listener(engine)
         self.blocks.start()
 
     def _engine_settings(self) -> EngineSettings:

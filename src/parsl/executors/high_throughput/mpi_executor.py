@@ -11,10 +11,7 @@ from typing import Any
 from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.driver.parameters import (
-    accepts_retired_mpi_arguments,
-    inherits_parameters,
-)
+from parsl.executors.high_throughput.driver import parameters
 from parsl.executors.high_throughput.driver.resource_specification import (
     COMMON_KEYS,
     MPI_KEYS,
@@ -24,12 +21,7 @@ from parsl.executors.high_throughput.driver.resource_specification import (
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import VALID_LAUNCHERS
-from parsl.executors.high_throughput.node.node_list import (
-    NODE_FILE_VARIABLE,
-    SLURM_VARIABLES,
-    NoNodes,
-    read_nodes,
-)
+from parsl.executors.high_throughput.node import node_list
 from parsl.executors.high_throughput.wire.protocol import ManagerInfo
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 
@@ -37,7 +29,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from parsl.executors.high_throughput.driver.parameters import InheritedOptions
     from parsl.providers.base import ExecutionProvider
 
 #: Workers only wait for the programs that they have started: any number fits on a node.
@@ -71,8 +62,8 @@ class MPIExecutor(HighThroughputExecutor):
     mpi_launcher = validate.Choice(VALID_LAUNCHERS)
     max_launches_per_block = validate.Integer(low=1, optional=True)
 
-    @accepts_retired_mpi_arguments
-    @inherits_parameters(
+    @parameters.accepts_retired_mpi_arguments
+    @parameters.inherits_parameters(
         HighThroughputExecutor.__init__,
         replaced={
             "cores_per_worker": None,
@@ -93,18 +84,24 @@ class MPIExecutor(HighThroughputExecutor):
         mpi_launcher: str = "mpiexec",
         encrypted: bool = False,
         max_launches_per_block: int | None = None,
-        **others: Unpack[InheritedOptions],
+        **others: Unpack[parameters.InheritedOptions],
     ) -> None:
         validate.assign(self, locals())
+        from parsl.launchers import SimpleLauncher
+        from parsl.providers import LocalProvider
+
         super().__init__(
             label=label,
-            provider=_default_provider() if provider is None else provider,
+            provider=LocalProvider(launcher=SimpleLauncher()) if provider is None else provider,
             cores_per_worker=_CORES_PER_WORKER,
             max_workers_per_node=self.max_workers_per_block,
             encrypted=encrypted,
             **others,
         )
-        _check_launcher(self, self.provider)
+        launcher = getattr(self.provider, "launcher", None)
+        if not isinstance(launcher, SimpleLauncher):
+            expected = "SimpleLauncher(): a block has one manager; its tasks start programs on other nodes"
+            validate.wrong_type(self, "provider.launcher", launcher, expected)
         self._max_nodes = _nodes_per_block(self, self.provider)
         #: Tasks that were sent before the number of nodes of a block was known, and what they request.
         self._unchecked: deque[tuple[HTEXFuture, dict[str, Any]]] = deque()
@@ -181,22 +178,6 @@ class MPIExecutor(HighThroughputExecutor):
         return requirements._replace(resources=complete_resources(specification))
 
 
-def _default_provider() -> ExecutionProvider:
-    from parsl.launchers import SimpleLauncher
-    from parsl.providers import LocalProvider
-
-    return LocalProvider(launcher=SimpleLauncher())
-
-
-def _check_launcher(owner: object, provider: Any) -> None:
-    from parsl.launchers import SimpleLauncher
-
-    launcher = getattr(provider, "launcher", None)
-    if not isinstance(launcher, SimpleLauncher):
-        expected = "SimpleLauncher(): a block has one manager; its tasks start programs on other nodes"
-        validate.wrong_type(owner, "provider.launcher", launcher, expected)
-
-
 def _nodes_per_block(owner: object, provider: Any) -> int | None:
     """Return how many nodes a task can request; None if that is only known in the block."""
     from parsl.providers import LocalProvider
@@ -204,7 +185,7 @@ def _nodes_per_block(owner: object, provider: Any) -> int | None:
     nodes_per_block: int = getattr(provider, "nodes_per_block", 1)
     if type(provider) is not LocalProvider:
         return nodes_per_block
-    variables = (NODE_FILE_VARIABLE, *SLURM_VARIABLES)
+    variables = (node_list.NODE_FILE_VARIABLE, *node_list.SLURM_VARIABLES)
     if any(variable in provider.worker_init for variable in variables):
         return None
     if not any(os.environ.get(variable) for variable in variables):
@@ -213,6 +194,6 @@ def _nodes_per_block(owner: object, provider: Any) -> int | None:
         expected = "1: every block of a LocalProvider would use the same nodes, those of this job"
         validate.wrong_value(owner, "provider.max_blocks", provider.max_blocks, expected)
     try:
-        return max(nodes_per_block, len(read_nodes(os.environ, platform.node())))
-    except NoNodes as error:
+        return max(nodes_per_block, len(node_list.read_nodes(os.environ, platform.node())))
+    except node_list.NoNodes as error:
         raise ConfigurationError(str(error)) from error

@@ -40,12 +40,11 @@ class FailingProvider:
         raise KeyError(job_ids[0])
 
 
-class Jobs:
-    def __init__(self, *jobs: object) -> None:
-        self.jobs = list(jobs)
+class Blocks:
+    jobs: Sequence[object] = ()
 
     def jobs_to_cancel(self) -> list[object]:
-        return self.jobs
+        return list(self.jobs)
 
 
 class Clock:
@@ -55,52 +54,62 @@ class Clock:
         return self.now_s
 
 
-PROVIDER = Provider()
+class Driver:
+    """A registry, with the interchange that receives its messages."""
+
+    def __init__(self, provider: Provider | FailingProvider) -> None:
+        self.interchange, self.blocks, self.clock = Interchange(), Blocks(), Clock()
+        self.registry = CleanupRegistry("htex", self.blocks, provider, self.interchange, self.clock)
+
+    @property
+    def commands(self) -> list[list[str]]:
+        return self.interchange.runner.commands
+
+    def poll(self, *jobs: object) -> None:
+        self.blocks.jobs = jobs
+        self.registry.blocks_polled()
 
 
 def test_the_command_for_a_new_job_is_sent_at_once_and_all_commands_later() -> None:
-    interchange, clock = Interchange(), Clock()
-    registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
-    registry.add("1")
-    registry.add("2")
-    assert interchange.runner.commands == [["qdel", "2"], ["qdel", "1"]]
-    registry.update(Jobs("2", "1"))
-    assert interchange.runner.commands == [["qdel", "2", "1"]]
-    clock.now_s = 1.0
-    registry.update(Jobs("2", "1"))
-    assert interchange.wholes == 1
-    registry.update(Jobs())
-    assert interchange.runner.commands == []
+    driver = Driver(Provider())
+    driver.registry.job_submitted("1")
+    driver.registry.job_submitted("2")
+    assert driver.commands == [["qdel", "2"], ["qdel", "1"]]
+    driver.poll("2", "1")
+    assert driver.commands == [["qdel", "2", "1"]]
+    driver.clock.now_s = 1.0
+    driver.poll("2", "1")
+    assert driver.interchange.wholes == 1
+    driver.poll()
+    assert driver.commands == []
 
 
 def test_a_job_submitted_just_after_all_commands_were_sent_is_included() -> None:
-    interchange, clock = Interchange(), Clock()
-    registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
-    registry.update(Jobs("1"))
-    registry.add("2")
-    registry.update(Jobs("2", "1"))
-    assert interchange.runner.commands == [["qdel", "2"], ["qdel", "1"]]
-    clock.now_s = 0.01
-    registry.update(Jobs("2", "1"))
-    assert interchange.runner.commands == [["qdel", "2", "1"]]
+    driver = Driver(Provider())
+    driver.poll("1")
+    driver.registry.job_submitted("2")
+    driver.poll("2", "1")
+    assert driver.commands == [["qdel", "2"], ["qdel", "1"]]
+    driver.clock.now_s = 0.01
+    driver.poll("2", "1")
+    assert driver.commands == [["qdel", "2", "1"]]
 
 
 def test_the_cost_of_many_jobs_does_not_grow_with_their_square() -> None:
     def words(count: int) -> int:
-        interchange, clock, jobs = Interchange(), Clock(), []
-        registry = CleanupRegistry("htex", PROVIDER, interchange, clock)
+        driver, jobs = Driver(Provider()), []
         for number in range(count):
-            clock.now_s += 0.1
+            driver.clock.now_s += 0.1
             jobs.insert(0, str(number))
-            registry.add(str(number))
-            registry.update(Jobs(*jobs))
-        return interchange.words
+            driver.registry.job_submitted(str(number))
+            driver.poll(*jobs)
+        return driver.interchange.words
 
     assert words(4000) < 5 * words(1000)
 
 
 def test_an_error_in_a_provider_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    interchange = Interchange()
-    CleanupRegistry("htex", FailingProvider(), interchange).add("1")
-    assert interchange.runner.commands == []
+    driver = Driver(FailingProvider())
+    driver.registry.job_submitted("1")
+    assert driver.commands == []
     assert "Executor htex: should this process die, its jobs are not cancelled" in caplog.text

@@ -103,7 +103,7 @@ def test_failures_are_deferred_until_the_job_has_ended(
     wait_until(lambda: blocks.polls)
     assert failures.errors == {}
     blocks.jobs["1"] = job(JobState.TIMEOUT, True)
-    lost.wake()
+    lost.jobs_queried()
     wait_until(lambda: len(failures.errors) == 3)
     assert set(failures.errors) == {1, 3, 5}
     assert "was ended at its walltime" in str(failures.errors[1])

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.high_throughput.wire.protocol import CleanupCommands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.executors.blocks.block_set import BlockSet
     from parsl.executors.high_throughput.driver.connection import Connection
     from parsl.providers.base import ExecutionProvider
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 _PAUSE_FOR_EACH_JOB_S = 0.001
 
 
-class CleanupRegistry:
+class CleanupRegistry(BlockListener):
     """Keeps the interchange's cleanup commands up to date. May be called from any thread.
 
     The command for a new job is sent immediately, by itself. From time to time all commands are sent, which
@@ -32,11 +32,13 @@ class CleanupRegistry:
     def __init__(
         self,
         label: str,
+        blocks: BlockSet,
         provider: ExecutionProvider,
         sender: Connection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._label = label
+        self._blocks = blocks
         self._provider = provider
         self._sender = sender
         self._clock = clock
@@ -50,17 +52,17 @@ class CleanupRegistry:
     def __repr__(self) -> str:
         return f"<CleanupRegistry {self._label} commands={len(self.commands)}>"
 
-    def add(self, job_id: object) -> None:
+    def job_submitted(self, job_id: object) -> None:
         with self._lock:
             self._sent_jobs = None
             if commands := self._commands([job_id]):
                 self.commands = commands + self.commands
                 self._sender.send(CleanupCommands(commands, is_addition=True))
 
-    def update(self, blocks: BlockSet) -> None:
+    def blocks_polled(self) -> None:
         """Send all commands again if jobs have begun or ended, unless they have just been sent."""
         with self._lock:
-            if self._clock() < self._due_s or (jobs := blocks.jobs_to_cancel()) == self._sent_jobs:
+            if self._clock() < self._due_s or (jobs := self._blocks.jobs_to_cancel()) == self._sent_jobs:
                 return
             self._due_s = self._clock() + len(jobs) * _PAUSE_FOR_EACH_JOB_S
             self._sent_jobs = jobs

@@ -62,7 +62,7 @@ class Endpoints:
             raise
 
     def __repr__(self) -> str:
-        return f"<Endpoints port={self.port} local={self.local_path!r} spool={self.spool!r}>"
+        return f"<Endpoints port={self.port} local={self.local} spool={self.spool!r}>"
 
     def _interface(self, owner: str) -> str:
         """The address to bind; empty for all."""
@@ -86,8 +86,7 @@ class Endpoints:
     @property
     def sockets(self) -> list[socket.socket]:
         """The listening sockets, which an interchange inherits."""
-        both = (self.tcp, self.local.sock if self.local else None)
-        return [sock for sock in both if sock is not None]
+        return [sock for sock in (self.tcp, self.local and self.local.sock) if sock is not None]
 
     @property
     def port(self) -> int:
@@ -99,16 +98,6 @@ class Endpoints:
         """The listening address in ZeroMQ's notation."""
         host = self.tcp.getsockname()[0] if self.tcp else ""
         return f"tcp://[{host}]:{self.port}" if ":" in host else f"tcp://{host}:{self.port}"
-
-    @property
-    def local_path(self) -> str:
-        """The path of the unix socket; empty if there is none."""
-        return str(self.local.path) if self.local else ""
-
-    @property
-    def made_directory(self) -> str:
-        """The directory that was created for the unix socket, to be removed with it; empty for none."""
-        return self.local.made if self.local else ""
 
     def addresses(self) -> list[str]:
         """The addresses that managers try, the most likely to answer first."""

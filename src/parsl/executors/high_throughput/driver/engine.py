@@ -20,7 +20,6 @@ from parsl.executors.high_throughput.driver.failures import LostTasks
 from parsl.executors.high_throughput.driver.launch_command import launch_command
 from parsl.executors.high_throughput.driver.settings import (
     EngineSettings,
-    connect,
     interchange_settings,
     manager_settings,
 )
@@ -87,15 +86,14 @@ class Engine(BlockListener):
             undo.callback(self.endpoints.close)
             self.supervisor = InterchangeSupervisor(settings, self.endpoints.sockets)
             undo.callback(self.supervisor.process.discard)
-            self._pool = connect(settings, self.endpoints, self._make_certificates())
-            self._manager_settings = manager_settings(self._pool, self.endpoints)
+            self._manager_settings = manager_settings(settings, self.endpoints, self._make_certificates())
             write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings)
             undo.pop_all()
         self.tasks = TaskTable(self.endpoints.spool, self.endpoints.arena)
         self.connection = Connection(self.supervisor.process.sock, self.tasks, self, settings.label)
         self.sender = TaskSender(self.tasks, self.connection, self.endpoints)
         self._lost_tasks = LostTasks(settings.label, owner.blocks, self.tasks, settings.pool.walltime_s)
-        self._cleanup = CleanupRegistry(settings.label, provider, self.connection)
+        self._cleanup = CleanupRegistry(settings.label, owner.blocks, provider, self.connection)
 
     def __repr__(self) -> str:
         return f"<Engine {self._settings.label} {self.supervisor!r} {self.activity!r}>"
@@ -108,12 +106,14 @@ class Engine(BlockListener):
         return str(create_certificates(self._log_dir))
 
     def start(self) -> None:
-        """Begin to exchange messages with the interchange. If that fails, nothing is left open."""
+        """Begin to exchange messages. If that fails, nothing is left open."""
         try:
             self.connection.start()
         except BaseException:
             self.close(0)
             raise
+        for listener in (self, self._lost_tasks, self._cleanup):
+            self._owner.blocks.add_listener(listener)
         disown_in_children(self)
 
     def stop(self) -> None:
@@ -139,10 +139,7 @@ class Engine(BlockListener):
         self.endpoints.disown()
         self.connection.disown()
 
-    # For the executor
-
     def launch_command(self, template: str | None, block_id: str) -> str:
-        """Return the shell command that starts a manager."""
         file = str(self._log_dir / SETTINGS_FILE)
         return launch_command(self._settings.owner, template, file, block_id, self._manager_settings)
 
@@ -161,34 +158,18 @@ class Engine(BlockListener):
             self.connection.send(protocol.HoldBlock(block, False))
         return [block for block in blocks if block not in busy]
 
-    # From the executor's blocks
-
-    def job_submitted(self, job_id: object) -> None:
-        """Have the interchange cancel this job too should the driver die."""
-        self._cleanup.add(job_id)
-
     def job_ended(self, block_id: str) -> None:
         """Report the end of a block to the interchange: its managers have ended too."""
         self._held_blocks.discard(block_id)
         self._ended_blocks.add(block_id)
         self.connection.send(protocol.BlockEnded(block_id))
 
-    def jobs_queried(self) -> None:
-        """Check the lost tasks again: more may be known about their jobs."""
-        self._lost_tasks.wake()
-
-    def blocks_polled(self) -> None:
-        """Update the cleanup commands: jobs may have begun or ended."""
-        self._cleanup.update(self._owner.blocks)
-
     # From the connection, in the I/O thread
 
     def handle_failures(self, failed: list[tuple[int, bytes]]) -> None:
-        """Fail tasks, or defer that until more is known about their jobs."""
         self._lost_tasks.fail(failed)
 
     def handle_event(self, message: Any) -> None:
-        """Update what is known about managers and nodes, and notify the executor."""
         if isinstance(message, protocol.Ready):
             self.supervisor.mark_ready()
         elif isinstance(message, protocol.Answer):
@@ -213,7 +194,7 @@ class Engine(BlockListener):
         expected = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
         settings = interchange_settings(
             self._settings,
-            self._pool,
+            self._manager_settings,
             self.endpoints,
             expected if is_replacement else None,
             [_aged(*known) for known in self._nodes.values()],

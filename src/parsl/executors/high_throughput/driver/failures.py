@@ -8,6 +8,9 @@ import time
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
+from msgspec.structs import asdict
+
+from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
 from parsl.executors.high_throughput.wire import protocol
@@ -18,7 +21,6 @@ from parsl.vocabulary.job_states import JobState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.executors.blocks.block_set import BlockSet
     from parsl.executors.blocks.views import KnownJob
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,6 @@ class JobEnd(NamedTuple):
 
     @classmethod
     def of(cls, job: KnownJob) -> JobEnd:
-        """Describe the end of a job that is known to have ended."""
         status = job.status
         tail = (status.stderr_summary or "").strip()[-_TAIL_CHARS:]
         return cls(str(job.job_id), status.state, status.exit_code, status.message, tail)
@@ -87,36 +88,23 @@ def exception_of(
     failure: Failure, end: JobEnd | None = None, walltime_s: float | None = None
 ) -> BaseException:
     """Return the exception for a task that the machinery failed, with all known facts. None means unknown."""
-    error = _exception_of(failure, end, walltime_s)
-    attach(
-        error,
-        host=failure.host or None,
-        block=failure.block or None,
-        manager=failure.manager or None,
-        worker=failure.worker,
-        pid=failure.pid,
-        exit_code=failure.exit_code if end is None else end.exit_code,
-        signal=failure.signal,
-        peak_memory=failure.peak_memory,
-        ran_s=failure.ran_s,
-        stderr_tail=failure.log_tail if end is None else end.log_tail,
-    )
+    known = asdict(failure)
+    if end is not None:
+        known |= {"exit_code": end.exit_code, "log_tail": end.log_tail}
+    names = ("block", "manager", "exit_code", "signal", "peak_memory", "log_tail")
+    error = _exception_of(failure, {name: known[name] for name in names}, end, walltime_s)
+    facts = {name: value for name, value in known.items() if value != ""}
+    attach(error, stderr_tail=known["log_tail"], **facts)
     return error
 
 
-def _exception_of(failure: Failure, end: JobEnd | None, walltime_s: float | None) -> BaseException:
+def _exception_of(
+    failure: Failure, details: dict[str, Any], end: JobEnd | None, walltime_s: float | None
+) -> BaseException:
     if failure.kind == protocol.TIMED_OUT:
         return AppTimeout(failure.message)
     if failure.kind == protocol.CANCELLED:
         return CancelledError(failure.message)
-    details = {
-        "block": failure.block,
-        "manager": failure.manager,
-        "exit_code": failure.exit_code,
-        "signal": failure.signal,
-        "peak_memory": failure.peak_memory,
-        "log_tail": failure.log_tail,
-    }
     if failure.kind == protocol.MANAGER_LOST:
         return _manager_lost(failure, details, end, walltime_s)
     kind = WorkerOverMemory if failure.kind == protocol.OVER_MEMORY else WorkerLost
@@ -131,7 +119,7 @@ def _manager_lost(
     if end is not None:
         is_job_end = is_job_end or end.is_from_outside
         message = f"{message} {end}"
-        details |= {"exit_code": end.exit_code, "log_tail": end.log_tail, "job_state": end.state.name}
+        details["job_state"] = end.state.name
     if is_job_end and walltime_s is not None and exceeds_walltime(failure, walltime_s):
         is_job_end = False
         message = (
@@ -152,7 +140,7 @@ class _Lost(NamedTuple):
     lost_s: float
 
 
-class LostTasks:
+class LostTasks(BlockListener):
     """Fails the tasks that the machinery failed, and defers that for seconds to learn how their jobs ended.
 
     Any thread may call it. A thread of its own runs while failures are deferred.
@@ -202,7 +190,7 @@ class LostTasks:
                 self._thread.start()
         return True
 
-    def wake(self) -> None:
+    def jobs_queried(self) -> None:
         """Check again now: more may be known about the blocks."""
         self._news.set()
 
@@ -213,7 +201,7 @@ class LostTasks:
             thread = self._thread
         for block, lost in deferred.items():
             self._fail(lost, self._blocks.known_job(block))
-        self.wake()
+        self._news.set()
         if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(KNOWN_PATIENCE_S)
 
@@ -225,7 +213,10 @@ class LostTasks:
                 self._fail_known()
                 if not self._has_more():
                     return
-                self._poll()
+                try:
+                    self._blocks.poll()
+                except Exception:
+                    logger.exception("Executor %s: its blocks could not be polled", self._label)
                 if not self._fail_known():
                     self._news.wait(_CHECK_S)
         except BaseException:
@@ -246,12 +237,6 @@ class LostTasks:
             if not self._deferred:
                 self._thread = None
             return self._thread is not None
-
-    def _poll(self) -> None:
-        try:
-            self._blocks.poll()
-        except Exception:
-            logger.exception("Executor %s: its blocks could not be polled", self._label)
 
     def _fail_known(self) -> bool:
         """Fail the tasks about which enough is known. Return whether there were any."""

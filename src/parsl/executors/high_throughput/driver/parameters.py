@@ -8,8 +8,6 @@ from typing import Any
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired, renamed
-from parsl.executors.high_throughput.node.accelerators import check_accelerators
-from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,12 +48,11 @@ if TYPE_CHECKING:
 MAX_PREFETCH = 1_000_000_000
 
 
-def check_provider(owner: object, name: str, provider: Any) -> Any:
+def check_provider(owner: object, provider: object) -> None:
     """Refuse an object without the methods of a provider."""
     methods = [getattr(provider, method, None) for method in ("submit", "status", "cancel")]
     if not all(map(callable, methods)) or isinstance(provider, type):
-        validate.wrong_type(owner, name, provider, "a provider, such as LocalProvider()")
-    return provider
+        validate.wrong_type(owner, "provider", provider, "a provider, such as LocalProvider()")
 
 
 def check_label(owner: object, name: str, label: Any) -> str:
@@ -71,16 +68,6 @@ def check_max_workers(owner: object, name: str, value: Any) -> int | None:
     if value is None or value == float("inf"):
         return None
     return validate.integer(owner, name, value, low=1)
-
-
-def check_affinity(owner: object, name: str, value: Any) -> str:
-    """Check ``cpu_affinity``; see `check_cpu_affinity`."""
-    return check_cpu_affinity(value, owner)
-
-
-def list_accelerators(owner: object, name: str, value: Any) -> list[str]:
-    """Return the names of the accelerators; see `check_accelerators`."""
-    return list(check_accelerators(value, owner))
 
 
 def inherits_parameters(

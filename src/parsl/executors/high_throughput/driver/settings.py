@@ -9,12 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from parsl.executors.high_throughput import manager_selector
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
-from parsl.executors.high_throughput.manager_selector import (
-    BlockIdManagerSelector,
-    ManagerSelector,
-    RandomManagerSelector,
-)
 from parsl.executors.high_throughput.wire.protocol import NodeStanding
 from parsl.executors.high_throughput.wire.settings import (
     CommonSettings,
@@ -38,25 +34,22 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
     worker_port_range: tuple[int, int] | None
     encrypted: bool
     interchange_command: list[str] | None
-    selector: ManagerSelector
+    selector: manager_selector.ManagerSelector
     #: What managers need; the fields about connections are filled in once there are sockets.
     pool: WorkerPoolSettings
 
 
-def connect(settings: EngineSettings, endpoints: Endpoints, cert_dir: str) -> WorkerPoolSettings:
-    """Return the pool's settings with everything that it takes to connect, except for the addresses."""
-    return msgspec.structs.replace(
+def manager_settings(settings: EngineSettings, endpoints: Endpoints, cert_dir: str) -> ManagerSettings:
+    """Return everything a manager needs."""
+    local = endpoints.local
+    pool = msgspec.structs.replace(
         settings.pool,
-        local_socket=endpoints.local_path,
-        socket_directory=endpoints.made_directory,
+        local_socket=str(local.path) if local else "",
+        socket_directory=local.made if local else "",
         spool=endpoints.spool,
         cert_dir=cert_dir,
         path=[os.path.abspath(entry) for entry in sys.path],
     )
-
-
-def manager_settings(pool: WorkerPoolSettings, endpoints: Endpoints) -> ManagerSettings:
-    """Return everything a manager needs."""
     return ManagerSettings(
         **msgspec.structs.asdict(pool),
         addresses=endpoints.addresses(),
@@ -67,26 +60,26 @@ def manager_settings(pool: WorkerPoolSettings, endpoints: Endpoints) -> ManagerS
 
 def interchange_settings(
     settings: EngineSettings,
-    pool: WorkerPoolSettings,
+    managers: ManagerSettings,
     endpoints: Endpoints,
     expected: dict[str, str] | None,
     nodes: list[NodeStanding],
 ) -> bytes:
-    """Pack everything an interchange needs; a replacement gets the expected managers and their blocks."""
-    selector = type(settings.selector)
-    pickled = b""
-    if selector not in (RandomManagerSelector, BlockIdManagerSelector):
+    """Pack the settings of an interchange; a replacement gets the expected managers and their blocks."""
+    selector, pickled = type(settings.selector), b""
+    is_by_block = selector is manager_selector.BlockIdManagerSelector
+    if not is_by_block and selector is not manager_selector.RandomManagerSelector:
         import cloudpickle
 
         pickled = cloudpickle.dumps(settings.selector)
     record = InterchangeSettings(
-        **{name: getattr(pool, name) for name in CommonSettings.__struct_fields__},
+        **{name: getattr(managers, name) for name in CommonSettings.__struct_fields__},
         listener_fd=endpoints.tcp.fileno() if endpoints.tcp else -1,
         endpoint=endpoints.tcp_endpoint,
         local_fd=endpoints.local.sock.fileno() if endpoints.local else -1,
         log_file=str(Path(settings.log_dir, "interchange.log")),
-        counts_nodes=bool(pool.mpi_launcher),
-        selector="block_id" if selector is BlockIdManagerSelector else "random",
+        counts_nodes=bool(managers.mpi_launcher),
+        selector="block_id" if is_by_block else "random",
         pickled_selector=pickled,
         parsl_version=VERSION,
         python_version=f"{sys.version_info.major}.{sys.version_info.minor}",

@@ -47,7 +47,7 @@ class InterchangeSupervisor:
         #: Why the latest attempt to start a replacement failed; empty if it succeeded.
         self.failed_start = ""
         #: The interchange that runs now, or that ran last.
-        self.process = self._start()
+        self.process = InterchangeProcess(settings, sockets)
 
     def __repr__(self) -> str:
         return f"<InterchangeSupervisor {self.process!r} losses={len(self._losses)}>"
@@ -58,16 +58,13 @@ class InterchangeSupervisor:
         return self._stopping.is_set()
 
     def mark_ready(self) -> None:
-        """Record that the interchange serves."""
         self.process.is_ready = True
         self._end_watch()
 
     def stop(self) -> None:
-        """Replace the interchange no more."""
         self._stopping.set()
 
     def end(self, timeout_s: float) -> None:
-        """Wait for the end of the interchange, and kill it after a timeout."""
         self.process.end(timeout_s)
         self._end_watch()
 
@@ -117,15 +114,9 @@ class InterchangeSupervisor:
                 return replacement
         return None
 
-    def _start(self) -> InterchangeProcess:
-        settings = self._settings
-        command = interchange_command(settings.interchange_command)
-        output = Path(settings.log_dir, "interchange.stderr")
-        return InterchangeProcess(settings.owner, command, self._sockets, output)
-
     def _start_watched(self) -> InterchangeProcess:
         self._end_watch()
-        process = self._start()
+        process = InterchangeProcess(self._settings, self._sockets)
         watch = threading.Timer(READY_WITHIN_S, self._check_ready, (process,))
         watch.daemon = True
         try:
@@ -151,17 +142,16 @@ class InterchangeSupervisor:
 class InterchangeProcess:
     """One interchange, from its start to its end."""
 
-    def __init__(
-        self, owner: str, command: Sequence[str], sockets: Sequence[socket.socket], output: Path
-    ) -> None:
-        self._output = output
+    def __init__(self, settings: EngineSettings, sockets: Sequence[socket.socket]) -> None:
+        command = interchange_command(settings.interchange_command)
+        self._output = Path(settings.log_dir, "interchange.stderr")
         #: Whether the interchange has reported that it serves.
         self.is_ready = False
         #: The driver's end of the socket pair.
         self.sock, theirs = socket.socketpair()
         with theirs:
             try:
-                self._start(owner, [*command, str(theirs.fileno())], [theirs, *sockets])
+                self._start(settings.owner, [*command, str(theirs.fileno())], [theirs, *sockets])
             except BaseException:
                 self.sock.close()
                 raise
@@ -203,7 +193,6 @@ class InterchangeProcess:
             code = self._process.wait(timeout=_EXIT_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
-            self._process.wait()
             return "out of step and has been ended"
         return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
@@ -213,7 +202,9 @@ class InterchangeProcess:
         return f" Its last words:\n{tail}" if tail else ""
 
     def kill(self) -> None:
+        """Kill the process, and wait for its end."""
         self._process.kill()
+        self._process.wait()
 
     def end(self, timeout_s: float) -> None:
         """Wait for the end of the process, and kill it after a timeout."""
@@ -222,12 +213,10 @@ class InterchangeProcess:
         except subprocess.TimeoutExpired:
             logger.warning("The interchange did not end within %g s, and is killed", timeout_s)
             self.kill()
-            self._process.wait()
 
     def discard(self) -> None:
         """Kill a process that is not used yet, and close its socket."""
         self.kill()
-        self._process.wait()
         self.sock.close()
 
 

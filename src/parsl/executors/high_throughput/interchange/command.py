@@ -13,14 +13,10 @@ from typing import Any
 import msgspec
 
 from parsl.common import descriptors
+from parsl.executors.high_throughput import manager_selector
 from parsl.executors.high_throughput.interchange.loop import Interchange
 from parsl.executors.high_throughput.interchange.matching import WorkerMatching
 from parsl.executors.high_throughput.interchange.state import InterchangeState, Restoration
-from parsl.executors.high_throughput.manager_selector import (
-    BlockIdManagerSelector,
-    ManagerSelector,
-    RandomManagerSelector,
-)
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 from parsl.logconfigs.handlers import start_role_log
@@ -30,20 +26,18 @@ logger = logging.getLogger("parsl.htex.interchange")
 
 def _make_state(settings: InterchangeSettings) -> InterchangeState:
     restoration = Restoration(settings.expected) if settings.is_replacement else None
-    if not settings.counts_nodes:
-        return InterchangeState(WorkerMatching(_make_selector(settings)), restoration)
-    from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
+    if settings.counts_nodes:
+        from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
 
-    return InterchangeState(NodeMatching(), restoration)
-
-
-def _make_selector(settings: InterchangeSettings) -> ManagerSelector:
+        return InterchangeState(NodeMatching(), restoration)
+    selector: manager_selector.ManagerSelector = manager_selector.RandomManagerSelector()
     if settings.pickled_selector:
         import pickle
 
-        selector: ManagerSelector = pickle.loads(settings.pickled_selector)
-        return selector
-    return BlockIdManagerSelector() if settings.selector == "block_id" else RandomManagerSelector()
+        selector = pickle.loads(settings.pickled_selector)
+    elif settings.selector == "block_id":
+        selector = manager_selector.BlockIdManagerSelector()
+    return InterchangeState(WorkerMatching(selector), restoration)
 
 
 def _first_messages(stream: MessageStream) -> list[list[Any]]:

@@ -98,12 +98,8 @@ class Manager:
 
     @property
     def takes_tasks(self) -> bool:
-        return not (
-            self.is_leaving
-            or not self.is_announced
-            or not self.is_connected
-            or self.recount is not Recount.NOT_NEEDED
-        )
+        is_known = self.is_announced and self.recount is Recount.NOT_NEEDED
+        return is_known and self.is_connected and not self.is_leaving
 
     @property
     def is_connected(self) -> bool:
@@ -117,21 +113,17 @@ class Manager:
 
     @property
     def room(self) -> int:
-        """How many more tasks the manager accepts."""
         return min(self.capacity, self.max_tasks) - len(self.held) if self.takes_tasks else 0
 
     @property
     def free_workers(self) -> int:
-        """How many workers have no task."""
         return min(self.workers, self.max_tasks) - len(self.held) if self.takes_tasks else 0
 
     @property
     def free_nodes(self) -> int:
-        """How many nodes no task has."""
         return self.nodes - sum(self.nodes_in_use.values())
 
     def left_s(self, now_s: float) -> float:
-        """How much time is left before the job ends (seconds)."""
         return self.ends_at_s - now_s
 
     def is_at_job_end(self, now_s: float) -> bool:
@@ -163,7 +155,6 @@ class Manager:
                 self.nodes_in_use.update((task.id, task.num_nodes) for task in tasks)
 
     def release(self, ids: Iterable[int]) -> None:
-        """Record that the manager no longer holds these tasks."""
         self.held.difference_update(ids)
         if self.nodes_in_use:
             for task_id in ids:

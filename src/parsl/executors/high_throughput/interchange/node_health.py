@@ -17,15 +17,8 @@ from typing import Any, NamedTuple
 from parsl.executors.high_throughput.interchange.driver_link import DriverLink
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.state import InterchangeState
-from parsl.executors.high_throughput.wire.protocol import (
-    FAILED,
-    WORKER_LOST,
-    DecodeError,
-    NodeChange,
-    NodeStanding,
-    Result,
-    decode_failure,
-)
+from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.protocol import NodeStanding, Result
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -87,7 +80,6 @@ class NodeStandings:
 
     @property
     def has_bad(self) -> bool:
-        """Whether there is a node that is not in good standing."""
         return any(node.standing is not Standing.GOOD for node in self._nodes.values())
 
     def restore(self, known: NodeStanding, now_s: float) -> None:
@@ -100,17 +92,12 @@ class NodeStandings:
 
     def export(self, host: str, now_s: float) -> NodeStanding:
         """Return what `restore` needs."""
-        node = self._nodes.get(host)
-        if node is None or node.standing is Standing.GOOD:
-            return NodeStanding(host, 0 if node is None else node.times_quarantined, None)
-        is_on_trial = node.standing is Standing.ON_TRIAL
-        return NodeStanding(
-            host, node.times_quarantined, 0.0 if is_on_trial else max(0.0, node.until_s - now_s)
-        )
+        node = self._nodes.get(host, _Node())
+        left_s = max(0.0, node.until_s - now_s) if node.standing is Standing.QUARANTINED else 0.0
+        return NodeStanding(host, node.times_quarantined, None if node.standing is Standing.GOOD else left_s)
 
     def of(self, host: str) -> Standing:
-        node = self._nodes.get(host)
-        return Standing.GOOD if node is None else node.standing
+        return self._nodes[host].standing if host in self._nodes else Standing.GOOD
 
     def ended(
         self, host: str, succeeded: int, lost: int, now_s: float, usable: Iterable[str]
@@ -183,11 +170,8 @@ class NodeStandings:
             return []
         if len(bad) == len(set(usable)):
             return [self._use(host, Standing.GOOD, "no other node is left") for host in bad]
-        over = [
-            host
-            for host in bad
-            if self.of(host) is Standing.QUARANTINED and now_s >= self._nodes[host].until_s
-        ]
+        quarantined = [host for host in bad if self.of(host) is Standing.QUARANTINED]
+        over = [host for host in quarantined if now_s >= self._nodes[host].until_s]
         return [self._use(host, Standing.ON_TRIAL, "one task at a time, as a trial") for host in over]
 
     def _use(self, host: str, standing: Standing, why: str) -> Change:
@@ -212,12 +196,10 @@ class NodeHealth:
         return f"<NodeHealth {self._standings!r}>"
 
     def registered(self, manager: Manager) -> None:
-        """Apply the standing of its node to a new manager."""
         manager.max_tasks = self._standings.of(manager.host).value
 
     def finished(self, manager: Manager, results: Sequence[Result], now_s: float) -> None:
-        """Count the results of a manager."""
-        failed = [result.payload for result in results if result.status == FAILED]
+        failed = [result.payload for result in results if result.status == protocol.FAILED]
         lost = sum(map(_is_worker_lost, failed)) if failed else 0
         succeeded = len(results) - len(failed)
         change = self._standings.ended(manager.host, succeeded, lost, now_s, self._usable())
@@ -240,11 +222,11 @@ class NodeHealth:
         logger.warning("%s", change.text)
         self._state.limit_host(change.host, change.standing.value)
         standing = self._standings.export(change.host, now_s)
-        self._driver.send(NodeChange(change.host, change.text, change.is_warning, standing))
+        self._driver.send(protocol.NodeChange(change.host, change.text, change.is_warning, standing))
 
 
 def _is_worker_lost(payload: Any) -> bool:
     try:
-        return decode_failure(payload).kind == WORKER_LOST
-    except DecodeError:
+        return protocol.decode_failure(payload).kind == protocol.WORKER_LOST
+    except protocol.DecodeError:
         return False

@@ -18,6 +18,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.matching import Matching
@@ -35,39 +36,30 @@ from parsl.executors.high_throughput.wire.protocol import Task
 MAX_OVERTAKEN = 2
 
 
+@dataclass(slots=True, eq=False)
 class Room:
     """The capacity of one manager, which `NodeQueue.place` updates."""
 
-    __slots__ = ("free_nodes", "left_s", "name", "nodes", "slots")
-
-    def __init__(
-        self, name: bytes, nodes: int, free_nodes: int, slots: int, left_s: float = math.inf
-    ) -> None:
-        self.name = name
-        self.nodes = nodes
-        self.free_nodes = free_nodes
-        self.slots = slots
-        self.left_s = left_s
-
-    def __repr__(self) -> str:
-        return f"<Room {self.name!r} nodes={self.nodes} free={self.free_nodes} slots={self.slots}>"
+    name: bytes
+    nodes: int
+    free_nodes: int
+    slots: int
+    left_s: float = math.inf
 
     def fits(self, line: _Line) -> bool:
         return self.slots > 0 and self.free_nodes >= line.nodes and fits_in(line.first, self.left_s)
 
 
+@dataclass(slots=True, eq=False)
 class _Line:
     """The waiting tasks of one size and about one run time: if the first cannot start, none can."""
 
-    __slots__ = ("entries", "kept", "nodes", "overtaken")
-
-    def __init__(self, nodes: int) -> None:
-        self.nodes = nodes
-        self.entries: list[Entry] = []
-        #: How many nodes' worth of later tasks have started before the first task of this line.
-        self.overtaken = 0
-        #: The manager that is kept for the first task.
-        self.kept: bytes | None = None
+    nodes: int
+    entries: list[Entry] = field(default_factory=list)
+    #: How many nodes' worth of later tasks have started before the first task of this line.
+    overtaken: int = 0
+    #: The manager that is kept for the first task.
+    kept: bytes | None = None
 
     @property
     def order(self) -> tuple[float, int]:

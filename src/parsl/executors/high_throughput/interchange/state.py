@@ -25,13 +25,12 @@ class Restoration:
 
     def __init__(self, expected: Mapping[str, str]) -> None:
         self._expected = {name.encode(): block for name, block in expected.items()}
+        #: Managers whose claims count: each may claim once.
+        self._claimants = set(self._expected)
         #: Offered tasks that no manager has claimed. A manager may still have them, so they wait.
         self._offered: dict[int, Task] = {}
         #: Whether the driver has offered everything.
         self.is_complete = False
-        #: Managers whose claims count, and those that have made their claims.
-        self._may_claim = frozenset(self._expected)
-        self._has_claimed: set[bytes] = set()
 
     def __repr__(self) -> str:
         return f"<Restoration offered={len(self._offered)} expected={len(self._expected)}>"
@@ -42,23 +41,15 @@ class Restoration:
         return self.is_complete and not self._expected
 
     def offer(self, tasks: Iterable[Task]) -> None:
-        """Take tasks that have not ended according to the driver."""
         self._offered.update((task.id, task) for task in tasks)
 
-    def claim(self, manager: bytes, held: Iterable[int]) -> tuple[list[Task], list[int]]:
+    def claim(self, manager: bytes, held: list[int]) -> tuple[list[Task], list[int]]:
         """Return the offered tasks that a manager holds, and the ids of the others, which it must drop."""
-        claimed: list[Task] = []
-        unknown: list[int] = []
-        counts = manager in self._may_claim and manager not in self._has_claimed
-        for task_id in held:
-            task = self._offered.pop(task_id, None) if counts else None
-            if task is None:
-                unknown.append(task_id)
-            else:
-                claimed.append(task)
-        self._has_claimed.add(manager)
+        offered = self._offered if manager in self._claimants else {}
+        claimed = {task_id: offered.pop(task_id) for task_id in held if task_id in offered}
+        self._claimants.discard(manager)
         self._expected.pop(manager, None)
-        return claimed, unknown
+        return list(claimed.values()), [task_id for task_id in held if task_id not in claimed]
 
     def drop(self, task_id: int) -> bool:
         """Forget a cancelled task, and return whether it was waiting here."""

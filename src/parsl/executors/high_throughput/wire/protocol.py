@@ -2,17 +2,8 @@
 
 A message is one msgpack record (its *head*) followed by any number of raw frames. Users' objects travel as
 opaque bytes: small ones inside the head, large ones as frames of their own. No process between driver and
-worker opens them. Records are tagged and typed: a decoder refuses what does not match its type.
-
-    driver -> interchange   Tasks, Cancel, Query, BlockEnded, HoldBlock, Restored, CleanupCommands, Stop
-    interchange -> driver   Ready, Results, Answer, ManagerJoined, ManagerGone, ManagerRefused, NodeChange
-    manager -> interchange  Register, Results, Heartbeat, Draining, Interrupted, HeldTasks, Packages, Goodbye
-    interchange -> manager  Welcome, Refused, Reregister, Tasks, Acknowledged, Cancel, Heartbeat, Draining,
-                            ReportHeldTasks, ReportPackages, Stop
-    manager -> worker       Work (one packet each, see worker_channel)
-    worker -> manager       Result (one packet each)
-    manager -> fork server  Fork, End, Sweep
-    fork server -> manager  Forked, Exited, Swept
+worker opens them. Records are tagged and typed: a decoder refuses what does not match its type. The unions at
+the end of this module show which messages travel between which processes.
 """
 
 from __future__ import annotations
@@ -410,22 +401,15 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
     pid: int
 
 
+# To and from the interchange
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | CleanupCommands | Stop
 ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeChange
 FromManager = Register | Results | Heartbeat | Draining | Interrupted | HeldTasks | Packages | Goodbye
-ToManager = (
-    Welcome
-    | Refused
-    | Reregister
-    | Tasks
-    | Acknowledged
-    | Cancel
-    | Heartbeat
-    | Draining
-    | ReportHeldTasks
-    | ReportPackages
-    | Stop
-)
+ToManager = Welcome | Refused | Reregister | Tasks | Acknowledged | Cancel | Heartbeat | Draining
+ToManager |= ReportHeldTasks | ReportPackages | Stop
+# From and to the manager; a `Work` and a `Result` are one packet each, see worker_channel.
+ToForkServer = Fork | End | Sweep
+FromForkServer = Forked | Exited | Swept
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_driver = msgspec.msgpack.Decoder(FromDriver).decode
@@ -435,8 +419,8 @@ decode_to_manager = msgspec.msgpack.Decoder(ToManager).decode
 decode_work = msgspec.msgpack.Decoder(Work).decode
 decode_result = msgspec.msgpack.Decoder(Result).decode
 decode_failure = msgspec.msgpack.Decoder(Failure).decode
-decode_to_fork_server = msgspec.msgpack.Decoder(Fork | End | Sweep).decode
-decode_from_fork_server = msgspec.msgpack.Decoder(Forked | Exited | Swept).decode
+decode_to_fork_server = msgspec.msgpack.Decoder(ToForkServer).decode
+decode_from_fork_server = msgspec.msgpack.Decoder(FromForkServer).decode
 
 #: The exceptions that decoders raise.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
