@@ -29,7 +29,7 @@
         │   ├── BadStateException, InvalidResourceSpecification
         │   └── ScalingFailed, UnsupportedFeatureError
         ├── BadMessage                    (parsl.executors.errors)
-        └── TooManyJobFailuresError       (parsl.vocabulary.job_errors)
+        └── TooManyJobFailuresError       (parsl.vocabulary.provider_errors)
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 
 from parsl.common.processes import (
     ProcessEntry,
+    Processes,
     collect_entries,
     environment_of,
     family,
@@ -22,6 +23,7 @@ from parsl.common.processes import (
     kill_tree,
     parse_stat,
     process_table,
+    signal_processes,
     terminate_tree,
     wait_readable,
 )
@@ -424,3 +426,62 @@ def _python(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
     ).stdout
+
+
+@pytest.fixture
+def shell() -> Iterator[subprocess.Popen[str]]:
+    """A session of its own: a shell with a child, whose process id it prints."""
+    process = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo $!; wait"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "MARK": "this one"},
+    )
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def child_of(shell: subprocess.Popen[str]) -> int:
+    assert shell.stdout is not None
+    return int(shell.stdout.readline())
+
+
+def test_a_tree_is_found_from_its_root(shell: subprocess.Popen[str]) -> None:
+    child, processes = child_of(shell), Processes()
+    assert processes.descendants(shell.pid) == {child}
+    assert processes.children(shell.pid) == {child}
+    assert {shell.pid, child} <= processes.descendants(os.getpid())
+    assert processes.with_descendants([shell.pid]) == {shell.pid, child}
+    assert processes.session_members(shell.pid) == {shell.pid, child}
+
+
+def test_a_missing_process_has_no_tree() -> None:
+    processes = Processes()
+    assert (
+        processes.descendants(2**30) == processes.children(2**30) == processes.session_members(2**30) == set()
+    )
+    assert processes.alive([os.getpid(), 2**30]) == {os.getpid()}
+    assert repr(processes).startswith("<Processes alive=")
+
+
+def test_zombies_are_not_alive(wait_until: WaitUntil) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    try:
+        wait_until(lambda: not Processes().alive([pid]))
+    finally:
+        os.waitpid(pid, 0)
+
+
+def test_signals_reach_the_existing_processes(shell: subprocess.Popen[str], wait_until: WaitUntil) -> None:
+    child = child_of(shell)
+    signal_processes([2**22 - 1, child], signal.SIGKILL)
+    wait_until(lambda: not Processes().alive([child]))
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may signal everybody")
+def test_processes_of_other_users_are_ignored() -> None:
+    signal_processes([1], signal.SIGCONT)

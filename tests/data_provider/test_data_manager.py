@@ -6,6 +6,7 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import parsl
 from parsl.app.futures import DataFuture
 from parsl.config import Config
-from parsl.data_provider.data_manager import LocalPaths
+from parsl.data_provider.data_manager import DataManager
 from parsl.data_provider.errors import CannotStage, TransferError, without_password
 from parsl.data_provider.file_noop import NoOpFileStaging
 from parsl.data_provider.files import File
@@ -217,14 +218,16 @@ class TestStreams:
 
 class TestParts:
     def test_local_paths(self) -> None:
-        paths = LocalPaths()
-        assert paths.choose("/w", "a", "http://x/a") == "/w/a" == paths.choose("/w", "a", "http://x/a")
-        other = paths.choose("/w", "a", "http://y/a")
+        directories = {"e": "/w", "another executor": "/w", "nowhere": None}
+        executors = {label: SimpleNamespace(working_dir=path) for label, path in directories.items()}
+        choose = DataManager(SimpleNamespace(executors=executors)).local_path
+        assert choose(File("http://x/a"), "e") == "/w/a" == choose(File("http://x/a"), "e")
+        other = choose(File("http://y/a"), "e")
         assert other != "/w/a"
         assert os.path.dirname(os.path.dirname(other)) == "/w"
-        assert other == paths.choose("/w", "a", "http://y/a")
-        assert paths.choose("/w", "a", "http://y/a", "another executor") == "/w/a"
-        assert paths.choose("", "a", "u") == "a"
+        assert other == choose(File("http://y/a"), "e")
+        assert choose(File("http://y/a"), "another executor") == "/w/a"
+        assert choose(File("u:a"), "nowhere") == "a"
 
     def test_a_staged_call(self) -> None:
         log: list[Any] = []

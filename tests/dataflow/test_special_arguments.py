@@ -12,7 +12,7 @@ from parsl.app.errors import AppTimeout
 from parsl.data_provider.files import File
 from parsl.dataflow.special_arguments import make_autopath
 from parsl.validate import ParameterError
-from parsl.vocabulary.names import SPECIAL_NAMES, for_function
+from parsl.vocabulary import SPECIAL_NAMES, for_function
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, call, kernel
 
 ALL_SPECIAL: dict[str, Any] = {

@@ -7,6 +7,7 @@ import signal
 
 from parsl.executors.local import task_process
 from parsl.executors.local.interrupt import walltime_exceeded
+from parsl.vocabulary import for_function
 from parsl.vocabulary.app_errors import (
     AppBadFormatting,
     AppException,
@@ -15,7 +16,6 @@ from parsl.vocabulary.app_errors import (
     BashExitFailure,
     MissingOutputs,
 )
-from parsl.vocabulary.names import for_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

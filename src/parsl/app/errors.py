@@ -13,7 +13,7 @@ from parsl.vocabulary.app_errors import (
     meaning_of_exit,
     task_failure,
 )
-from parsl.vocabulary.remote_errors import RemoteExceptionWrapper, wrap_error
+from parsl.vocabulary.packed_errors import RemoteExceptionWrapper, wrap_error
 
 __all__ = [
     "AppBadFormatting",

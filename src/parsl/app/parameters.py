@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.vocabulary.names import SPECIAL_NAMES
+from parsl.vocabulary import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

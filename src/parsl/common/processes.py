@@ -1,4 +1,4 @@
-"""Ending processes with everything that they have started, found through parents, sessions and groups.
+"""The processes of a host, their relations, and ending them with everything that they have started.
 
 A process is known by its id *and* its start time, so that one with a reused id is never signalled.
 """
@@ -22,6 +22,9 @@ _MAX_ENVIRONMENT = 8 << 20
 _PF_KTHREAD = 0x00200000
 #: How often to list new processes: a host that keeps starting processes must not keep the caller waiting.
 _MAX_ROUNDS = 8
+# Of prctl(2).
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _POLL_PERIOD_S = 0.01
 _MAX_POLL_S = 86_400.0
 
@@ -94,6 +97,52 @@ def _list_pids() -> list[int]:
     from psutil import pids
 
     return pids()
+
+
+class Processes:
+    """The relations between the living processes of this host at one moment; by default, of now.
+
+    Reading costs about ten microseconds per process, so use one object for many questions.
+    """
+
+    def __init__(self, table: Mapping[int, ProcessEntry] | None = None) -> None:
+        self._children: dict[int, list[int]] = {}
+        self._sessions: dict[int, set[int]] = {}
+        self._table = process_table() if table is None else table
+        for pid, entry in self._table.items():
+            self._children.setdefault(entry.parent, []).append(pid)
+            self._sessions.setdefault(entry.session, set()).add(pid)
+
+    def __repr__(self) -> str:
+        return f"<Processes alive={len(self._table)}>"
+
+    def __getitem__(self, pid: int) -> ProcessEntry:
+        return self._table[pid]
+
+    def alive(self, pids: Iterable[int]) -> set[int]:
+        return set(self._table.keys() & set(pids))
+
+    def children(self, pid: int) -> set[int]:
+        """Return the children of a process, including those that it has adopted."""
+        return set(self._children.get(pid, ()))
+
+    def descendants(self, pid: int) -> set[int]:
+        """Return all processes below `pid`, without itself."""
+        found: set[int] = set()
+        todo = [pid]
+        while todo:
+            below = self._children.get(todo.pop(), [])
+            found.update(below)
+            todo += below
+        return found
+
+    def with_descendants(self, pids: Iterable[int]) -> set[int]:
+        """Return `pids` and all processes below them."""
+        pids = set(pids)
+        return pids.union(*(self.descendants(pid) for pid in pids))
+
+    def session_members(self, session: int) -> set[int]:
+        return set(self._sessions.get(session, ()))
 
 
 def environment_of(pid: int) -> frozenset[bytes] | None:
@@ -312,6 +361,33 @@ def wait_readable(descriptor: int, limit_s: float) -> bool:
             return True
         if time.monotonic() >= deadline:
             return False
+
+
+def signal_processes(pids: Iterable[int], number: int) -> None:
+    """Send a signal to each process; ignore those that have ended or belong to another user."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def become_subreaper() -> None:
+    """Make orphaned descendants of this process its children. Linux only."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends, however that happens. Linux only."""
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def _prctl(option: int, argument: int) -> None:
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)
 
 
 def setproctitle(title: str) -> None:

@@ -6,8 +6,8 @@ import os
 import threading
 
 from parsl.data_provider.errors import CannotStage, without_password
+from parsl.vocabulary import INTERNAL_LABEL
 from parsl.vocabulary.data_future import DataFuture
-from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,43 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-
-#: The executor of the driver's own threads.
-INTERNAL_EXECUTOR = "_parsl_internal"
-
-
-class LocalPaths:
-    """Chooses the local path of each staged file; any thread may call its methods.
-
-    A file keeps its name, in the executor's working directory. Only if another URL already has that path,
-    as with ``http://a/data.csv`` and ``http://b/data.csv``, does the later file get its own directory, so
-    that no task reads the wrong file.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._owners: dict[int, int] = {}  # hashes of paths and URLs, as there may be millions of files
-
-    def choose(self, working_dir: str, name: str, url: str, scope: str = "") -> str:
-        """Return the path of a file, which is valid in ``scope``: the label of an executor.
-
-        An empty ``working_dir`` is the current directory of the process that uses the path.
-        """
-        path = os.path.join(working_dir, name)
-        key = hash((scope, path))
-        with self._lock:
-            if self._owners.setdefault(key, hash(url)) == hash(url):
-                return path
-        return os.path.join(working_dir, _digest(url), name)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self._owners)} files>"
-
-
-def _digest(url: str) -> str:
-    from hashlib import sha256
-
-    return "url-" + sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    from parsl.vocabulary.files import File
 
 
 class DataManager:
@@ -68,9 +32,10 @@ class DataManager:
 
     def __init__(self, dfk: Any) -> None:
         self.dfk = dfk
-        self._paths = LocalPaths()
-        self._running: dict[object, DataFuture] = {}
         self._lock = threading.Lock()
+        self._running: dict[object, DataFuture] = {}
+        #: The URL that has a local path, as hashes, because there may be millions of files.
+        self._path_owners: dict[int, int] = {}
 
     def working_dir(self, executor: str) -> str:
         """Return the directory for an executor's files; empty for the current directory of its tasks."""
@@ -78,6 +43,9 @@ class DataManager:
 
     def local_path(self, file: File, executor: str, name: str | None = None) -> str:
         """Return the path of a file where an executor's tasks run: its name, in the working directory.
+
+        If another URL already has that path, as with ``http://a/data.csv`` and ``http://b/data.csv``, the
+        file gets a directory of its own, so that no task reads the wrong file.
 
         Args:
             file: The file.
@@ -90,13 +58,22 @@ class DataManager:
         name = name or file.filename
         if not name or name in (".", ".."):
             raise CannotStage(f"{without_password(file.url)!r} names no file: its path ends with a slash")
-        return self._paths.choose(self.working_dir(executor), name, file.url, executor)
+        working_dir = self.working_dir(executor)
+        path = os.path.join(working_dir, name)
+        owner = hash(file.url)
+        with self._lock:
+            if self._path_owners.setdefault(hash((executor, path)), owner) == owner:
+                return path
+        from hashlib import sha256
+
+        digest = sha256(file.url.encode("utf-8", "surrogateescape")).hexdigest()
+        return os.path.join(working_dir, f"url-{digest[:16]}", name)
 
     def submit_transfer(
         self,
         func: Callable[..., Any],
         args: Sequence[Any],
-        executor: str = INTERNAL_EXECUTOR,
+        executor: str = INTERNAL_LABEL,
         after: Sequence[Future[Any]] = (),
     ) -> Any:
         """Submit a task that moves a file. The task is retried like any other.
@@ -148,4 +125,6 @@ class DataManager:
             self._running.pop(key, None)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {len(self._running)} transfers running, {self._paths!r}>"
+        return (
+            f"<{type(self).__name__} {len(self._running)} transfers running, {len(self._path_owners)} files>"
+        )

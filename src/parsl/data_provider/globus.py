@@ -7,10 +7,10 @@ from logging import getLogger
 from pathlib import Path
 
 from parsl import validate
-from parsl.data_provider.data_manager import INTERNAL_EXECUTOR
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
 from parsl.data_provider.transfers import LocalFileStaging
 from parsl.errors import ConfigurationError, OptionalModuleMissing
+from parsl.vocabulary import INTERNAL_LABEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class GlobusStaging(LocalFileStaging):
         here = self._endpoint_path(path)
         arguments = (file.netloc, self.endpoint_uuid, file.path, here)
         return dm.fetch_once(
-            executor, file, Globus.transfer_file, arguments, parent_fut, run_on=INTERNAL_EXECUTOR
+            executor, file, Globus.transfer_file, arguments, parent_fut, run_on=INTERNAL_LABEL
         )
 
     def stage_out(

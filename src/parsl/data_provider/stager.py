@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from parsl.data_provider.errors import CannotStage, without_password
 from parsl.vocabulary.data_future import DataFuture
-from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from parsl.data_provider.data_manager import DataManager
     from parsl.data_provider.staging import Staging
+    from parsl.vocabulary.files import File
 
 #: The provider to configure for each scheme that the default providers do not support.
 _OPTIONAL = {"globus": "parsl.data_provider.globus.GlobusStaging"}
@@ -30,15 +30,10 @@ class Stager:
         return file.scheme == "file" and self._chosen(executor) is None
 
     def optionally_stage_in(
-        self, input: Any, func: Callable[..., Any], executor: str
+        self, input: File | DataFuture, func: Callable[..., Any], executor: str
     ) -> tuple[Any, Callable[..., Any]]:
-        """Stage an argument in if it is a file; return the argument and the function to use instead."""
-        if isinstance(input, DataFuture):
-            given, parent = input.file_obj, input
-        elif isinstance(input, File):
-            given, parent = input, None
-        else:
-            return input, func
+        """Stage an argument in; return the argument and the function to use instead."""
+        given, parent = (input.file_obj, input) if isinstance(input, DataFuture) else (input, None)
         provider = self._provider(given, executor, "stage_in")
         file = given.cleancopy()
         staged = provider.stage_in(self._dm, executor, file, parent_fut=parent)
@@ -59,17 +54,14 @@ class Stager:
     ) -> tuple[File, Callable[..., Any], DataFuture]:
         """Stage a file out that the task numbered ``tid`` will write.
 
-        Returns:
-            The file for the task to write, the function to use instead, and the future of the file.
+        Returns the file for the task to write, the function to use instead, and the future of the file.
         """
         provider = self._provider(file, executor, "stage_out")
         written = file.cleancopy()
         staged = provider.stage_out(self._dm, executor, written, app_fu)
         func = provider.replace_task_stage_out(self._dm, executor, written, func) or func
-        if written.local_path is None:
-            written = file
         future = DataFuture(app_fu if staged is None else staged, file, tid)
-        return written, func, future
+        return (file if written.local_path is None else written), func, future
 
     def providers(self, executor: str) -> Sequence[Staging]:
         """Return the staging providers of an executor: its ``storage_access``, or the default ones."""
@@ -83,20 +75,13 @@ class Stager:
         for provider in self.providers(executor):
             if getattr(provider, f"can_{direction}")(file):
                 return provider
-        raise CannotStage(self._cannot(file, executor, direction))
-
-    def _cannot(self, file: File, executor: str, direction: str) -> str:
-        providers = self.providers(executor)
-        able = ", ".join(_schemes(provider) for provider in providers if _supports(provider, direction))
-        hint = (
-            f"add {_OPTIONAL[file.scheme]}" if file.scheme in _OPTIONAL else "add a staging provider for it"
-        )
+        able = ", ".join(_schemes(each) for each in self.providers(executor) if _supports(each, direction))
         verb = direction.replace("_", " ")
-        return (
+        raise CannotStage(
             f"Executor {executor!r} cannot {verb} file {without_password(file.url)!r}: "
             f"none of its staging providers supports the scheme {file.scheme!r}. "
-            f"Schemes it can {verb}: {able or 'none'}. "
-            f"To support this scheme, {hint} to the executor's storage_access"
+            f"Schemes it can {verb}: {able or 'none'}. To support this scheme, add "
+            f"{_OPTIONAL.get(file.scheme, 'a staging provider for it')} to the executor's storage_access"
         )
 
     def __repr__(self) -> str:
@@ -114,12 +99,8 @@ def _default_providers() -> Sequence[Staging]:
         from parsl.data_provider.http import HTTPSeparateTaskStaging
         from parsl.data_provider.zip import ZipFileStaging
 
-        _defaults[:] = [
-            NoOpFileStaging(),
-            FTPSeparateTaskStaging(),
-            HTTPSeparateTaskStaging(),
-            ZipFileStaging(),
-        ]
+        kinds = (NoOpFileStaging, FTPSeparateTaskStaging, HTTPSeparateTaskStaging, ZipFileStaging)
+        _defaults[:] = [kind() for kind in kinds]
     return _defaults
 
 

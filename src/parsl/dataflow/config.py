@@ -8,7 +8,7 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin, UsageInformation
 from parsl.dataflow.older_spellings import takes_memoizer_arguments
 from parsl.errors import ConfigurationError
-from parsl.vocabulary.names import INTERNAL_LABEL
+from parsl.vocabulary import INTERNAL_LABEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from parsl.dataflow.tasks.graph import TaskGraph
 from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
 from parsl.dataflow.tasks.task_memo import TaskMemo
 from parsl.errors import ConfigurationError, NoDataFlowKernelError
-from parsl.vocabulary.names import INTERNAL_LABEL, SPECIAL_NAMES, for_function
+from parsl.vocabulary import INTERNAL_LABEL, SPECIAL_NAMES, for_function
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
 TYPE_CHECKING = False

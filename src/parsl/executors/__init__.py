@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.common.lazy_names import lazy_names
+from parsl.common import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

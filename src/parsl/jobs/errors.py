@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from parsl.vocabulary.job_errors import JobsNeverRunError, TooManyJobFailuresError
+from parsl.vocabulary.provider_errors import JobsNeverRunError, TooManyJobFailuresError
 
 __all__ = ["JobsNeverRunError", "TooManyJobFailuresError"]

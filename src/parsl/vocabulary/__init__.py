@@ -4,7 +4,28 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+#: The arguments of an app call that are meant for the kernel. A default in the function's signature counts as
+#: an argument of the call. The function receives those for which it has a parameter.
+SPECIAL_NAMES = frozenset(
+    ("inputs", "outputs", "stdout", "stderr", "walltime", "label", "parsl_resource_specification")
+)
+
+#: The label of the executor of join apps and of the kernel's other work. 'all' does not include it.
+INTERNAL_LABEL = "_parsl_internal"
+
+_TAKES_ANY_KEYWORD = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
+
+
+def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return ``kwargs`` without the special ones for which ``func`` has no parameter, as far as is known."""
+    code = getattr(func, "__code__", None)
+    if not kwargs or code is None or code.co_flags & _TAKES_ANY_KEYWORD:
+        return kwargs
+    accepted = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    return {name: kwargs[name] for name in kwargs if name in accepted or name not in SPECIAL_NAMES}
 
 
 def publish(namespace: dict[str, Any], module: str) -> None:

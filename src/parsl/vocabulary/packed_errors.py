@@ -1,16 +1,21 @@
-"""Exceptions as plain data, with their tracebacks and causes.
+"""Exceptions as plain data, with their tracebacks and causes, and the wrapper in which a worker returns one.
 
 Each cause has its own pickle and text: one that cannot be pickled or unpickled loses only its own details.
 """
 
 from __future__ import annotations
 
+from parsl.vocabulary import publish
 from parsl.vocabulary.app_errors import AppException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, TypedDict
+    from typing import Any, ParamSpec, TypedDict, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
     class Link(TypedDict):
         """One exception of a chain, and its relation to the next one."""
@@ -26,10 +31,62 @@ if TYPE_CHECKING:
 
 #: Longer chains of causes are truncated.
 _MAX_LINKS = 20
-
 #: Exception groups that are nested deeper than this are replaced by their description.
 _MAX_GROUP_DEPTH = 5
 _DESCRIPTION_CHARS = 10_000
+
+
+class RemoteExceptionWrapper:
+    """An exception with its traceback, in the form in which a worker returns it.
+
+    It can always be pickled and unpickled. An exception that cannot be pickled arrives as an
+    :class:`AppException` that contains its type, its message, the remote traceback, and the reason.
+
+    Args:
+        e_type: The exception's class.
+        e_value: The exception.
+        traceback: The traceback of the exception.
+    """
+
+    def __init__(
+        self, e_type: type[BaseException], e_value: BaseException, traceback: TracebackType | None
+    ) -> None:
+        self.e_type = e_type
+        self.e_value = e_value
+        self.e_traceback = traceback
+
+    def get_exception(self) -> BaseException:
+        """Return the exception with its original traceback."""
+        return self.e_value.with_traceback(self.e_traceback)
+
+    def reraise(self) -> None:
+        """Raise the exception with its original traceback."""
+        raise self.get_exception()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.e_value!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpacked, (type(self), pack(self.e_value, self.e_traceback))
+
+
+def _unpacked(kind: type[RemoteExceptionWrapper], links: list[Link]) -> RemoteExceptionWrapper:
+    error = unpack(links)
+    return kind(type(error), error, error.__traceback__)
+
+
+def wrap_error(func: Callable[P, R]) -> Callable[P, R | RemoteExceptionWrapper]:
+    """Make a function return its exceptions, wrapped, instead of raising them."""
+    from functools import wraps
+
+    @wraps(func)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | RemoteExceptionWrapper:
+        try:
+            return func(*args, **kwargs)
+        except Exception as error:
+            return RemoteExceptionWrapper(type(error), error, error.__traceback__)
+
+    return wrapper
 
 
 def pack(error: BaseException, traceback: TracebackType | None, group_depth: int = 0) -> list[Link]:
@@ -59,9 +116,7 @@ def unpack(links: list[Link]) -> BaseException:
             error.__context__ = later
         error.__suppress_context__ = link["suppress_context"]
         later = error
-    if later is None:
-        return AppException("An exception arrived without any content.")
-    return later
+    return later or AppException("An exception arrived without any content.")
 
 
 def _pack_one(error: BaseException, traceback: TracebackType | None, group_depth: int) -> Link:
@@ -85,36 +140,21 @@ def _pickled(parts: object) -> tuple[bytes | None, str]:
         return pickle.dumps(parts, protocol=5), ""
     except BaseException:
         pass  # cloudpickle also sends classes that cannot be imported
-    try:
-        import cloudpickle
-
-        return cloudpickle.dumps(parts, protocol=5), ""
-    except BaseException as problem:
-        return _pickled_without_attributes(parts), _shown(problem)
-
-
-def _pickled_without_attributes(parts: object) -> bytes | None:
-    """Pickle an exception without the attributes that cannot be pickled; None if that is not enough."""
-    if not isinstance(parts, tuple):
-        return None
-    try:
-        import cloudpickle
-
+    pickled, problem = _cloudpickled(parts)
+    if pickled is None and isinstance(parts, tuple):
         kind, args, attributes, members = parts
-        kept = {name: value for name, value in attributes.items() if _can_be_pickled(value)}
-        return cloudpickle.dumps((kind, args, kept, members), protocol=5)  # type: ignore[no-any-return]
-    except BaseException:
-        return None
+        kept = {name: value for name, value in attributes.items() if _cloudpickled(value)[0] is not None}
+        pickled = _cloudpickled((kind, args, kept, members))[0]
+    return pickled, problem
 
 
-def _can_be_pickled(value: object) -> bool:
-    import cloudpickle
-
+def _cloudpickled(obj: object) -> tuple[bytes | None, str]:
     try:
-        cloudpickle.dumps(value, protocol=5)
-    except BaseException:
-        return False
-    return True
+        import cloudpickle
+
+        return cloudpickle.dumps(obj, protocol=5), ""
+    except BaseException as problem:
+        return None, _shown(problem)
 
 
 def _parts(error: BaseException, group_depth: int) -> object:
@@ -123,24 +163,20 @@ def _parts(error: BaseException, group_depth: int) -> object:
     Python's own unpickling calls the class with ``args``, which fails for every class whose ``__init__``
     passes something other than its own parameters to ``super().__init__``.
     """
+    import builtins
+
     kind = type(error)
     if (
         kind.__reduce__ is not BaseException.__reduce__
         or kind.__reduce_ex__ is not BaseException.__reduce_ex__
     ):
         return error
-    if _is_group(error) and group_depth < _MAX_GROUP_DEPTH:
-        members = error.exceptions  # type: ignore[attr-defined]
+    group = getattr(builtins, "BaseExceptionGroup", None)  # Python 3.11
+    if group is not None and isinstance(error, group) and group_depth < _MAX_GROUP_DEPTH:
+        members = error.exceptions
         packed = [pack(member, member.__traceback__, group_depth + 1) for member in members]
         return kind, error.args[:1], error.__dict__, packed
     return kind, error.args, error.__dict__, None
-
-
-def _is_group(error: BaseException) -> bool:
-    import builtins
-
-    group = getattr(builtins, "BaseExceptionGroup", None)  # Python 3.11
-    return group is not None and isinstance(error, group)
 
 
 def _assembled(parts: object) -> object:
@@ -197,23 +233,21 @@ def _shown(error: BaseException) -> str:
 
 
 def _traceback_as_data(traceback: TracebackType | None) -> dict[str, Any] | None:
-    if traceback is None:
-        return None
     try:
         from tblib import Traceback
 
-        return dict(Traceback(traceback).to_dict())
+        return None if traceback is None else dict(Traceback(traceback).to_dict())
     except Exception:
         return None  # the description contains the frames
 
 
 def _traceback_from_data(data: dict[str, Any] | None) -> TracebackType | None:
-    if data is None:
-        return None
     try:
         from tblib import Traceback
 
-        traceback: TracebackType | None = Traceback.from_dict(data).as_traceback()
-        return traceback
+        return None if data is None else Traceback.from_dict(data).as_traceback()
     except Exception:
         return None
+
+
+publish(globals(), "parsl.app.errors")

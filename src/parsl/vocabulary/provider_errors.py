@@ -1,14 +1,16 @@
-"""Errors of providers.
+"""Errors of providers and of their jobs.
 
 ::
 
     ParslError
-    └── ExecutionProviderException
-        ├── ScaleOutFailed            a block could not be requested
-        ├── SchedulerMissingArgs      a required parameter is missing
-        ├── ScriptPathError           a job script could not be written or found
-        ├── SubmitException           the scheduler refused a job
-        └── BadLauncher               (parsl.launchers.errors) also a TypeError
+    ├── ExecutionProviderException
+    │   ├── ScaleOutFailed            a block could not be requested
+    │   ├── SchedulerMissingArgs      a required parameter is missing
+    │   ├── ScriptPathError           a job script could not be written or found
+    │   ├── SubmitException           the scheduler refused a job
+    │   └── BadLauncher               (parsl.launchers.errors) also a TypeError
+    ├── TooManyJobFailuresError       too many blocks have failed
+    └── JobsNeverRunError             the blocks can never run
 """
 
 from __future__ import annotations
@@ -125,6 +127,18 @@ class SubmitException(ExecutionProviderException):
             if output and output.strip():
                 parts.append(f"Its {name}: {output.strip()}")
         return "\n".join(parts)
+
+
+class TooManyJobFailuresError(ParslError):
+    """Too many of an executor's blocks have failed, and it has given up."""
+
+    __module__ = "parsl.jobs.errors"
+
+
+class JobsNeverRunError(ParslError):
+    """The scheduler has accepted an executor's blocks, and reports that they can never run."""
+
+    __module__ = "parsl.jobs.errors"
 
 
 publish(globals(), "parsl.providers.errors")

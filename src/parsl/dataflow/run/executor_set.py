@@ -10,8 +10,8 @@ from logging import getLogger
 from parsl.dataflow.run.exit_hook import script_has_failed
 from parsl.errors import ConfigurationError
 from parsl.executors.base import ParslExecutor
+from parsl.vocabulary import INTERNAL_LABEL
 from parsl.vocabulary.lean_future import LeanFuture, done_future
-from parsl.vocabulary.names import INTERNAL_LABEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

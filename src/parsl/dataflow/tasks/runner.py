@@ -15,7 +15,7 @@ from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
 from parsl.dataflow.tasks.task_memo import TaskMemo, outcome_of
 from parsl.dataflow.work_loop import work_loop
 from parsl.vocabulary.dataflow_errors import DataFlowException, DependencyError, JoinError
-from parsl.vocabulary.remote_errors import RemoteExceptionWrapper
+from parsl.vocabulary.packed_errors import RemoteExceptionWrapper
 from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False

@@ -12,8 +12,8 @@ from parsl.executors.blocks.provider_calls import NoProvider, ProviderCalls
 from parsl.executors.blocks.submitter import Submitter
 from parsl.executors.blocks.table import BlockTable
 from parsl.executors.blocks.views import scale_in_order
-from parsl.vocabulary.job_errors import JobsNeverRunError
 from parsl.vocabulary.job_states import JobState
+from parsl.vocabulary.provider_errors import JobsNeverRunError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

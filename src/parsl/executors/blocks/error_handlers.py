@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
-from parsl.vocabulary.job_errors import TooManyJobFailuresError
 from parsl.vocabulary.job_states import TERMINAL_STATES, JobState, JobStatus
+from parsl.vocabulary.provider_errors import TooManyJobFailuresError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from parsl.common.process_tree import signal_processes
-from parsl.common.processes import family, process_table
+from parsl.common.processes import family, process_table, signal_processes
 from parsl.testing.install import IMPORT_DIRECTORY, install_command, install_pals_mpiexec, python_command
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.commands import set_fault

@@ -13,8 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from parsl.common.process_tree import become_subreaper, signal_processes
-from parsl.common.processes import family, kill_tree, process_table
+from parsl.common.processes import become_subreaper, family, kill_tree, process_table, signal_processes
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.dialect import load_dialect
 from parsl.testing.schedulers.launch import LaunchPlan

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Sequence
 
-from parsl.common.process_tree import signal_processes
+from parsl.common.processes import signal_processes
 from parsl.testing.install import python_command
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.dialect import Dialect, load_dialect

@@ -17,8 +17,7 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from parsl.common.process_tree import Processes
-from parsl.common.processes import environment_of, process_table
+from parsl.common.processes import Processes, environment_of, process_table
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
     RAISED,

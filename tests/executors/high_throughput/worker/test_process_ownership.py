@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parsl.common.process_tree import Processes
-from parsl.common.processes import ProcessEntry
+from parsl.common.processes import ProcessEntry, Processes
 from parsl.executors.high_throughput.worker import process_ownership
 from parsl.executors.high_throughput.worker.process_ownership import (
     OwnershipTracker,

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 
-from parsl.common.process_tree import Processes
+from parsl.common.processes import Processes
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
 

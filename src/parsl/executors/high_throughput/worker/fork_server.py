@@ -14,7 +14,7 @@ import sys
 import time
 from typing import NoReturn
 
-from parsl.common.process_tree import (
+from parsl.common.processes import (
     Processes,
     become_subreaper,
     die_with_parent,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 
-from parsl.common.process_tree import Processes
-from parsl.common.processes import environment_of
+from parsl.common.processes import Processes, environment_of
 
 _RANK_VARIABLE = b"PARSL_WORKER_RANK="
 #: The title of a worker, before its rank.

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from parsl.common.process_tree import signal_processes
+from parsl.common.processes import signal_processes
 from parsl.executors.high_throughput.wire.protocol import Exited, Swept
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker, ProcessOwnership
 
