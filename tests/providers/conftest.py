@@ -7,7 +7,7 @@ import pytest
 
 import parsl
 from parsl.testing.schedulers import PBSCluster, Policy
-from parsl.testing.schedulers.lifetime import marked_processes
+from parsl.testing.schedulers.cluster import marked_processes
 from tests.providers.fake_commands import FakeCommands
 
 

@@ -13,7 +13,7 @@ from parsl.executors.blocks.notices import BlocksWarning
 from parsl.launchers import SingleNodeLauncher
 from parsl.providers import CondorProvider, LSFProvider, TorqueProvider
 from parsl.testing.schedulers import Policy
-from parsl.testing.schedulers.lifetime import marked_processes
+from parsl.testing.schedulers.cluster import marked_processes
 from tests.support.schedulers.clusters import CondorCluster, LSFCluster, TorqueCluster
 
 SOURCES = Path(parsl.__file__).parents[1]

@@ -13,7 +13,7 @@ import pytest
 
 import parsl
 from parsl.testing.schedulers import PBSCluster, Policy
-from parsl.testing.schedulers.lifetime import marked_processes
+from parsl.testing.schedulers.cluster import marked_processes
 from parsl.testing.schedulers.records import FINISHED
 
 SOURCES = Path(parsl.__file__).parents[1]

@@ -6,12 +6,35 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from parsl.cli import counted, seconds
 from parsl.cli.checkup.config_loading import load_configs
-from parsl.cli.checkup.examination import Examination, examine
-from parsl.cli.checkup.finding import ERROR, WARNING, Finding
-from parsl.cli.checkup.subject import CheckOptions
-from parsl.cli.options import counted, seconds
+from parsl.cli.checkup.directories import check_directories
+from parsl.cli.checkup.host import check_addresses, check_blocks, check_commands
+from parsl.cli.checkup.job_script import check_directives, check_dry_run, job_files
+from parsl.cli.checkup.launchers import check_launcher
+from parsl.cli.checkup.queue_limits import check_queue
+from parsl.cli.checkup.subject import ERROR, WARNING, CheckOptions, Finding, Subject, Topic
+from parsl.cli.checkup.worker_init import check_worker_init, probe_subject
+from parsl.cli.checkup.workers import check_workers
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.config import Config
+
+_DOCTOR, _JOB_SCRIPT = Topic("doctor"), Topic("job script")
+#: Each returns no findings about subjects to which it does not apply.
+_CHECKS = (
+    check_commands,
+    check_queue,
+    check_directives,
+    check_dry_run,
+    check_launcher,
+    check_worker_init,
+    check_workers,
+    check_blocks,
+    check_addresses,
+    check_directories,
+)
 _MARKS = {"ok": "ok     ", "note": "note   ", "warning": "WARNING", "error": "ERROR  "}
 _WIDTH = 100
 _DESCRIPTION = """\
@@ -62,6 +85,56 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
+
+
+class Examination(NamedTuple):
+    """The findings about an executor."""
+
+    label: str
+    executor: str
+    #: The class of the provider; empty without a provider.
+    provider: str
+    #: The files of a job, text by path.
+    job_files: dict[str, str]
+    findings: list[Finding]
+
+
+def examine(config: Config, options: CheckOptions) -> list[Examination]:
+    """Check all executors of a configuration."""
+    return [
+        _examine(Subject(config, executor, getattr(executor, "provider", None), options))
+        for executor in config.executors
+    ]
+
+
+def _examine(subject: Subject) -> Examination:
+    findings: list[Finding] = []
+    try:
+        subject = subject._replace(job_files=job_files(subject))
+    except Exception as error:
+        findings.append(_JOB_SCRIPT.error(f"it cannot be made: {error}"))
+    if subject.options.run_worker_init:
+        try:
+            subject = subject._replace(probe=probe_subject(subject))
+        except Exception as error:
+            findings.append(_not_checked(error))
+    for check in _CHECKS:
+        # A check that fails on an unusual provider must not prevent the others.
+        try:
+            findings += check(subject)
+        except Exception as error:
+            findings.append(_not_checked(error))
+    return Examination(
+        label=str(getattr(subject.executor, "label", "")),
+        executor=type(subject.executor).__name__,
+        provider="" if subject.provider is None else subject.provider_name,
+        job_files=dict(subject.job_files),
+        findings=findings,
+    )
+
+
+def _not_checked(error: Exception) -> Finding:
+    return _DOCTOR.warning(f"a check could not be made: {type(error).__name__}: {error}")
 
 
 class Report(NamedTuple):

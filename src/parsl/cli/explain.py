@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
-from parsl.cli.failure_runs import Failures, NoFailureLog, NoRun, find_run, read_failures
-from parsl.cli.failure_text import all_failures, nothing_known, task_history
-from parsl.cli.options import print_error
+from parsl.cli import print_error
+from parsl.cli.failures import (
+    Failures,
+    NoFailureLog,
+    all_failures,
+    nothing_known,
+    read_failures,
+    task_history,
+)
+from parsl.common.rundirs import numbered_rundirs
 
 _DESCRIPTION = """\
 Show what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
@@ -16,6 +24,8 @@ directory. Runs append failures immediately, so the command works during a run, 
 The exit code is 2 if the run does not exist, or the task has no failures.
 """
 _NOT_FOUND = 2
+#: The number of runs that an error message lists.
+_MAX_LISTED = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,3 +88,40 @@ def _task_number(text: str) -> int:
             f"{text!r} is not the number of a task; the first task of a run is 0"
         )
     return int(text)
+
+
+class NoRun(Exception):
+    """A run does not exist; the message lists the existing runs."""
+
+
+def find_run(name: str, base: str) -> str:
+    """Return the directory of a run, given as a path, as a number in ``base``, or as 'last'."""
+    runs = numbered_rundirs(base)
+    if name == "last" and runs:
+        return runs[-1]
+    if name.isdigit():
+        for run in runs:
+            if int(os.path.basename(run)) == int(name):
+                return run
+    elif os.path.isdir(name):
+        inner = numbered_rundirs(name)
+        if inner:
+            raise NoRun(
+                f"{name!r} contains the directories of {len(inner)} runs: name one, such as {inner[-1]!r}, "
+                "the newest"
+            )
+        return name
+    raise NoRun(f"there is no run {name!r}: {_existing_runs(base, runs)}")
+
+
+def _existing_runs(base: str, runs: list[str]) -> str:
+    where = os.path.abspath(base)
+    if not os.path.isdir(base):
+        return (
+            f"{where} is not a directory. Change to the directory in which the script was started, or name "
+            "the directory of the runs: --run-dir (Config.run_dir)"
+        )
+    if not runs:
+        return f"{where} has no runs. Name the directory of the runs: --run-dir (Config.run_dir)"
+    names = ", ".join(os.path.basename(run) for run in runs[-_MAX_LISTED:])
+    return f"the {'newest ' if len(runs) > _MAX_LISTED else ''}runs in {where} are {names}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
-from parsl.cli.options import print_error, refuse, seconds
+from parsl.cli import print_error, refuse, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _batches(options: argparse.Namespace, measure: Measure) -> Iterator[tuple[in
 def _find_config(target: str) -> Config | None:
     """Return the only configuration, or print an error and return None."""
     from parsl.cli.checkup.config_loading import load_configs, split_target
-    from parsl.cli.checkup.finding import ERROR
+    from parsl.cli.checkup.subject import ERROR
 
     loaded = load_configs(target)
     if not loaded.configs and not split_target(target)[1]:

@@ -16,7 +16,7 @@ class TorqueCluster(StandInCluster):
     dialect_class = f"{_HERE}.torque:TorqueDialect"
     server = "torque.cluster.test"
     commands: Mapping[str, str] = {
-        "qsub": "parsl.testing.schedulers.pbs.qsub:main",
+        "qsub": "parsl.testing.schedulers.qsub:qsub",
         "qstat": f"{_HERE}.torque:qstat",
         "qdel": f"{_HERE}.torque:qdel",
     }

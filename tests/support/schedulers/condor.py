@@ -9,10 +9,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from parsl.testing.schedulers.commands import Answer, Call, Command
-from parsl.testing.schedulers.dialect import PLAIN_PATH, Dialect
-from parsl.testing.schedulers.launch import LaunchPlan
-from parsl.testing.schedulers.pbs.qsub import user_name
+from parsl.testing.schedulers.command import Answer, Call, user_name
+from parsl.testing.schedulers.dialect import PLAIN_PATH, LaunchPlan
 from parsl.testing.schedulers.records import (
     DELETED,
     EXITING,
@@ -28,6 +26,7 @@ from parsl.testing.schedulers.records import (
     Payload,
 )
 from parsl.testing.schedulers.server import JobStarter, delete_job
+from tests.support.schedulers.plain import PlainCommand, PlainDialect
 
 _NUMBERS = {QUEUED: 1, WAITING: 1, RUNNING: 2, HELD: 5, EXITING: 6, SUSPENDED: 7}
 _REMOVED, _COMPLETED = 3, 4
@@ -35,7 +34,7 @@ _FIRST_SIGNAL_STATUS = 128
 _OVERTIME = re.compile(r">\s*\(?\s*(\d+)")
 
 
-class CondorDialect(Dialect):
+class CondorDialect(PlainDialect):
     """A job runs in a directory of its own, with copies of its input files."""
 
     def job_id(self, job: Job) -> str:
@@ -69,12 +68,12 @@ class CondorDialect(Dialect):
         )
 
 
-class CondorSubmit(Command):
+class CondorSubmit(PlainCommand):
     """``condor_submit``: submits the job that a file describes."""
 
     name = "condor_submit"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         files = [word for word in call.arguments if not word.startswith("-")]
         try:
             description = parse_description(_read(files))
@@ -211,34 +210,34 @@ def overtime_s(description: dict[str, str]) -> float | None:
     return float(match[1]) if match else None
 
 
-class CondorQ(Command):
+class CondorQ(PlainCommand):
     """``condor_q``: reports the jobs in the queue."""
 
     name = "condor_q"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         with call.store.transaction() as state:
             jobs = [job for job in state.jobs() if is_in_queue(job) and not job.forgotten]
         return Answer(Query(call.arguments).render(jobs))
 
 
-class CondorHistory(Command):
+class CondorHistory(PlainCommand):
     """``condor_history``: reports jobs that have left the queue, the last first."""
 
     name = "condor_history"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         with call.store.transaction() as state:
             jobs = [job for job in state.jobs() if not is_in_queue(job) and not job.forgotten]
         return Answer(Query(call.arguments).render(jobs[::-1] if call.settings.policy.history else ()))
 
 
-class CondorRm(Command):
+class CondorRm(PlainCommand):
     """``condor_rm``: requests the end of jobs."""
 
     name = "condor_rm"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         marked: list[str] = []
         errors: list[str] = []
         with call.store.transaction() as state:

@@ -7,12 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from parsl.testing.schedulers.commands import Answer, Call, Command
-from parsl.testing.schedulers.dialect import Dialect
+from parsl.testing.schedulers.command import Answer, Call, user_name
+from parsl.testing.schedulers.dialect import LaunchPlan
 from parsl.testing.schedulers.dispatch import NEVER_ENOUGH_CPUS, NEVER_ENOUGH_NODES
-from parsl.testing.schedulers.launch import LaunchPlan
-from parsl.testing.schedulers.pbs.qsub import user_name
-from parsl.testing.schedulers.pbs.qsub_options import split_words
+from parsl.testing.schedulers.qsub_options import split_words
 from parsl.testing.schedulers.records import (
     ABORTED,
     DELETED,
@@ -29,6 +27,7 @@ from parsl.testing.schedulers.records import (
     Payload,
 )
 from parsl.testing.schedulers.server import JobStarter, delete_job
+from tests.support.schedulers.plain import PlainCommand, PlainDialect
 
 _WORDS = {QUEUED: "PEND", HELD: "PSUSP", WAITING: "PEND", RUNNING: "RUN", SUSPENDED: "USUSP", EXITING: "RUN"}
 _EXIT_REASONS = {
@@ -54,7 +53,7 @@ def _interpreter(script: str) -> tuple[str, ...]:
     return tuple(words) or ("/bin/sh",)
 
 
-class LSFDialect(Dialect):
+class LSFDialect(PlainDialect):
     """A job gets the submitter's environment, starts in the working directory, and obeys a ``#!`` line."""
 
     exit_statuses: Mapping[str, int] = {DELETED: 130, ABORTED: 130, OVER_WALLTIME: 140}
@@ -101,12 +100,12 @@ class LSFDialect(Dialect):
         )
 
 
-class Bsub(Command):
+class Bsub(PlainCommand):
     """``bsub``: submits a script from stdin, from a file, or a command."""
 
     name = "bsub"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         try:
             options, command = parse_bsub_options(call.arguments)
             script = _script(command)
@@ -239,12 +238,12 @@ def processes_per_node(requirements: str, processes: int) -> int:
     return int(digits) if found and digits.isdigit() and int(digits) > 0 else processes
 
 
-class Bkill(Command):
+class Bkill(PlainCommand):
     """``bkill``: requests the end of jobs."""
 
     name = "bkill"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         marked: list[str] = []
         errors: list[str] = []
         with call.store.transaction() as state:
@@ -260,12 +259,12 @@ class Bkill(Command):
         return Answer("".join(marked), "".join(errors), _FAILED if errors else 0)
 
 
-class Bjobs(Command):
+class Bjobs(PlainCommand):
     """``bjobs``: reports jobs, in the columns of ``-o`` or in its own."""
 
     name = "bjobs"
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
         columns, delimiter, flags, operands = parse_bjobs_arguments(call.arguments)
         errors: list[str] = []
         with call.store.transaction() as state:

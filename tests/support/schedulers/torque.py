@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from parsl.testing.schedulers.commands import Answer, Call
-from parsl.testing.schedulers.launch import LaunchPlan
-from parsl.testing.schedulers.pbs.answers import fold
-from parsl.testing.schedulers.pbs.attributes import state_letter
-from parsl.testing.schedulers.pbs.command import PBSCommand
-from parsl.testing.schedulers.pbs.dialect import PBSDialect
-from parsl.testing.schedulers.pbs.notation import format_duration, full_id, parse_id, short
-from parsl.testing.schedulers.pbs.qdel import Qdel
-from parsl.testing.schedulers.pbs.refusals import UNKNOWN_JOB, Refusal
+from parsl.testing.schedulers.answers import fold
+from parsl.testing.schedulers.attributes import state_letter
+from parsl.testing.schedulers.command import Answer, Call, Command
+from parsl.testing.schedulers.dialect import LaunchPlan, PBSDialect
+from parsl.testing.schedulers.notation import format_duration, full_id, parse_id, short
 from parsl.testing.schedulers.records import ABORTED, DELETED, FINISHED, OVER_WALLTIME, Job, Payload, Settings
+from parsl.testing.schedulers.refusals import UNKNOWN_JOB, Refusal
+from parsl.testing.schedulers.server import delete_job
 
 _SIGTERM_STATUS = 271
 _INVALID_STATE = 170
@@ -48,25 +46,33 @@ class TorqueDialect(PBSDialect):
         return job.comment
 
 
-class TorqueQdel(Qdel):
+class TorqueQdel(Command):
     """Torque's ``qdel``."""
 
+    name = "qdel"
     flags = "pa"
     valued = "mtW"
-    usage = ""
 
-    def unknown_job(self, operand: str, job_id: str) -> Refusal:
-        return Refusal(f"Unknown Job Id Error {operand}", UNKNOWN_JOB)
+    def execute(self, call: Call) -> Answer:
+        _, operands = self.parse(call.arguments)
+        refusals = []
+        with call.store.transaction() as state:
+            for operand in operands:
+                number = parse_id(operand, call.settings.server)
+                job = None if number is None else state.job(number)
+                if number is None:
+                    refusals.append(Refusal(f"illegally formed job identifier: {operand}", 1))
+                elif job is None or job.forgotten:
+                    refusals.append(Refusal(f"Unknown Job Id Error {operand}", UNKNOWN_JOB))
+                elif job.state == FINISHED:
+                    text = "Request invalid for state of job MSG=invalid state for job - COMPLETE"
+                    refusals.append(Refusal(f"{text} {operand}", _INVALID_STATE))
+                else:
+                    delete_job(state, job, job.comment, job.comment)
+        return Answer("", *self.summarize(refusals))
 
-    def finished_job(self, operand: str, job_id: str, settings: Settings) -> Refusal:
-        state = "Request invalid for state of job MSG=invalid state for job - COMPLETE"
-        return Refusal(f"{state} {operand}", _INVALID_STATE)
 
-    def comments(self, job: Job, settings: Settings) -> tuple[str, str]:
-        return job.comment, job.comment
-
-
-class TorqueQstat(PBSCommand):
+class TorqueQstat(Command):
     """Torque's ``qstat``, which shows finished jobs as completed as long as the history is kept."""
 
     name = "qstat"
@@ -95,7 +101,7 @@ class TorqueQstat(PBSCommand):
                     jobs.append(job)
                 elif operand:
                     refusals.append(Refusal(f"Unknown Job Id Error {operand}", UNKNOWN_JOB))
-            payloads = state.payloads([job.number for job in jobs])
+            payloads = {job.number: state.payload(job.number) for job in jobs}
         if any(letter == "f" for letter, _ in options):
             text = render_full(jobs, payloads, settings, time.time())
         else:

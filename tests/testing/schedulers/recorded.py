@@ -7,8 +7,8 @@ import re
 import time
 from pathlib import Path
 
-from parsl.testing.schedulers.pbs.attributes import LETTERS
-from parsl.testing.schedulers.pbs.qsub_options import parse_select
+from parsl.testing.schedulers.attributes import LETTERS
+from parsl.testing.schedulers.qsub_options import parse_select
 from parsl.testing.schedulers.records import DELETED, OVER_WALLTIME, Job, Payload, Placement, Policy, Settings
 
 SAMPLES = Path(__file__).parents[2] / "providers" / "samples" / "pbs"
@@ -25,7 +25,7 @@ def sample(flavour, name):
 
 def settings(flavour, **policy):
     hosts = ("x4000c0s0b0n0" + DOMAIN,)
-    dialect = "parsl.testing.schedulers.pbs.dialect:PBSDialect"
+    dialect = "parsl.testing.schedulers.dialect:PBSDialect"
     return Settings(dialect, flavour, SERVER, LOGIN_HOST, hosts, Policy(**policy), "/bin")
 
 

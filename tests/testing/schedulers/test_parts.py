@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.testing.schedulers.commands import (
+from parsl.testing.schedulers.command import (
     NO_FAULT,
     BadOption,
     Fault,
@@ -12,7 +12,7 @@ from parsl.testing.schedulers.commands import (
     set_fault,
     take_fault,
 )
-from parsl.testing.schedulers.pbs.notation import format_duration, format_hours_minutes, parse_duration_s
+from parsl.testing.schedulers.notation import format_duration, format_hours_minutes, parse_duration_s
 from parsl.testing.schedulers.records import (
     AURORA_POLICY,
     FINISHED,
@@ -22,10 +22,6 @@ from parsl.testing.schedulers.records import (
     Payload,
     Placement,
     Settings,
-    job_from_json,
-    payload_from_json,
-    settings_from_json,
-    to_json,
 )
 from parsl.testing.schedulers.store import ClusterStore
 
@@ -84,14 +80,6 @@ def test_wrong_short_options(words, message):
     assert str(caught.value) == message
 
 
-def test_records_survive_a_trip_through_json():
-    full = job(placements=(Placement("n1", 8, 2),), resources=(("filesystems", "home"),), exit_status=-29)
-    assert job_from_json(to_json(full)) == full
-    assert payload_from_json(to_json(PAYLOAD)) == PAYLOAD
-    assert settings_from_json(to_json(SETTINGS)) == SETTINGS
-    assert full.hosts == ("n1",)
-
-
 @pytest.fixture
 def store(tmp_path):
     made = ClusterStore(str(tmp_path))
@@ -109,10 +97,12 @@ def test_the_store_keeps_its_records(store):
         assert [each.number for each in state.jobs()] == [1, 2]
         assert [each.number for each in state.active_jobs()] == [1]
         assert state.job(3) is None
-        assert state.payloads([2]) == {2: PAYLOAD}
-        state.update(job(1, state=RUNNING))
+        assert state.payload(2) == PAYLOAD
+        full = job(1, state=RUNNING, placements=(Placement("n1", 8, 2),), exit_status=-29)
+        state.update(full)
     with store.transaction() as state:
-        assert [each.number for each in state.jobs((RUNNING,))] == [1]
+        assert state.jobs((RUNNING,)) == [full]
+        assert full.hosts == ("n1",)
 
 
 def test_records_interrupted_by_an_exception_are_dropped(store):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from parsl.testing.schedulers.pbs.answers import (
+from parsl.testing.schedulers.answers import (
     fold,
     is_bare,
     render_alternative,
@@ -14,9 +14,9 @@ from parsl.testing.schedulers.pbs.answers import (
     render_json,
     render_table,
 )
-from parsl.testing.schedulers.pbs.attributes import job_attributes
-from parsl.testing.schedulers.pbs.notation import full_id, nodefile_text, parse_id
-from parsl.testing.schedulers.pbs.qsub_options import parse_select
+from parsl.testing.schedulers.attributes import job_attributes
+from parsl.testing.schedulers.notation import full_id, nodefile_text, parse_id
+from parsl.testing.schedulers.qsub_options import parse_select
 from parsl.testing.schedulers.records import Placement
 from tests.testing.schedulers.recorded import (
     DOMAIN,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parsl.testing.schedulers import AURORA_POLICY, PBSCluster, Policy, Queue
-from parsl.testing.schedulers.lifetime import marked_processes
+from parsl.testing.schedulers.cluster import marked_processes
 from parsl.testing.schedulers.records import FINISHED, HELD, QUEUED, RUNNING, SUSPENDED
 
 QUICK = Policy(kill_delay_s=0.5, node_fail_requeue_s=0.3)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.testing.schedulers.pbs.dialect import job_environment
-from parsl.testing.schedulers.pbs.qsub import Submitter, make_job, parse_date
-from parsl.testing.schedulers.pbs.qsub_options import directives, parse_command_line, split_words
-from parsl.testing.schedulers.pbs.refusals import QSUB_REFUSALS, Refusal, qsub_refusal, server_down
+from parsl.testing.schedulers.dialect import job_environment
+from parsl.testing.schedulers.qsub import Submitter, make_job, parse_date
+from parsl.testing.schedulers.qsub_options import directives, parse_command_line, split_words
 from parsl.testing.schedulers.records import AURORA_POLICY, HELD, WAITING, Placement, Queue
+from parsl.testing.schedulers.refusals import QSUB_REFUSALS, Refusal, qsub_refusal, server_down
 from tests.testing.schedulers.recorded import MAIN, RELEASE, SAMPLES, SERVER, sample, settings
 
 SCRIPT = "#!/bin/bash\necho\n"

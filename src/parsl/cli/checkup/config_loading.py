@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from parsl.cli.checkup.finding import Finding, Topic
+from parsl.cli.checkup.subject import Finding, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

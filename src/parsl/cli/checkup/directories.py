@@ -7,8 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from parsl.cli.checkup.finding import Finding, Topic
-from parsl.cli.checkup.subject import Subject
+from parsl.cli.checkup.subject import Finding, Subject, Topic
 
 _DIRECTORY = Topic("directory")
 _MIN_FREE_BYTES = 200 * 2**20

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import socket
 
-from parsl.cli.checkup.finding import ERROR, NOTE, WARNING, Finding, Topic
+from parsl.cli.checkup.subject import ERROR, NOTE, WARNING, Finding, Subject, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.cli.checkup.subject import Subject
     from parsl.providers.batch.dialect import Dialect
 
 _SCHEDULER, _ADDRESS, _BLOCKS = Topic("scheduler"), Topic("address"), Topic("blocks")

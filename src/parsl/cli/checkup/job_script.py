@@ -6,13 +6,12 @@ import os
 import platform
 import re
 
-from parsl.cli.checkup.finding import Finding, Topic
+from parsl.cli.checkup.subject import Finding, Subject, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parsl.cli.checkup.subject import Subject
     from parsl.providers.cluster_provider import ClusterProvider
 
 _DRY_RUN, _JOB_SCRIPT = Topic("dry run"), Topic("job script")

@@ -6,8 +6,7 @@ import os
 import platform
 import shutil
 
-from parsl.cli.checkup.finding import Finding, Topic
-from parsl.cli.checkup.subject import Subject
+from parsl.cli.checkup.subject import Finding, Subject, Topic
 
 _LAUNCHER = Topic("launcher")
 #: The program that a launcher starts.

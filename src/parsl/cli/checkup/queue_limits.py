@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from parsl.cli.checkup.finding import ERROR, OK, Finding, Topic
+from parsl.cli.checkup.subject import ERROR, OK, Finding, Subject, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.cli.checkup.subject import Subject
     from parsl.common.commands import CommandResult
     from parsl.providers.cluster_provider import ClusterProvider
 

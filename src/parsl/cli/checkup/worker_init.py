@@ -7,10 +7,9 @@ import re
 import shlex
 import sys
 
-from parsl.cli.checkup.finding import Finding, Topic
 from parsl.cli.checkup.launchers import launcher_program
 from parsl.cli.checkup.probe import FailedCommand, Probe, PythonFacts, run_probe
-from parsl.cli.checkup.subject import Subject
+from parsl.cli.checkup.subject import Finding, Subject, Topic
 
 _WORKER_INIT, _PYTHON = Topic("worker_init"), Topic("python")
 #: Commands that do the same on a node as here.

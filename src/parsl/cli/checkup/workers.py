@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-from parsl.cli.checkup.finding import NOTE, WARNING, Finding, Topic
+from parsl.cli.checkup.subject import NOTE, WARNING, Finding, Subject, Topic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.cli.checkup.subject import Subject
     from parsl.executors.high_throughput.node.facts import NodeFacts
     from parsl.executors.high_throughput.node.placement import Placement, PlacementRequest
 

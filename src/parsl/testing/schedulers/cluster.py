@@ -7,21 +7,24 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
-from parsl.common.processes import family, process_table, signal_processes
-from parsl.testing.install import IMPORT_DIRECTORY, install_command, install_pals_mpiexec, python_command
+from parsl.common.processes import environment_of, family, kill_tree, process_table, signal_processes
+from parsl.testing import IMPORT_DIRECTORY, install_command, install_pals_mpiexec, python_command
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.commands import set_fault
-from parsl.testing.schedulers.dialect import load_dialect
-from parsl.testing.schedulers.lifetime import end_everything, marked_processes
+from parsl.testing.schedulers.command import set_fault
+from parsl.testing.schedulers.dialect import CLUSTER_VARIABLE, load_dialect
 from parsl.testing.schedulers.records import Job, Policy, Settings
 from parsl.testing.schedulers.server import send_order
-from parsl.testing.schedulers.store import OWNER_LOCK, ClusterStore, Transaction
+from parsl.testing.schedulers.store import OWNER_LOCK, RUNNERS_LOCK, ClusterStore, Transaction
 
 _POLL_PERIOD_S = 0.01
 _SIGKILL = 9
+#: How long runners have to end their jobs, in seconds, before they are killed.
+_RUNNERS_LIMIT_S = 10.0
+_KILL_ROUNDS = 5
 Self = TypeVar("Self", bound="StandInCluster")
 
 
@@ -46,8 +49,8 @@ class StandInCluster:
 
     #: The name of the scheduler.
     dialect = ""
-    #: The class of its :class:`~parsl.testing.schedulers.dialect.Dialect`, as ``module:class``.
-    dialect_class = ""
+    #: What is special to it, as ``module:class``.
+    dialect_class = "parsl.testing.schedulers.dialect:PBSDialect"
     #: The commands with the functions that run them, as ``module:function``.
     commands: Mapping[str, str] = {}
     #: The versions that can be simulated, the default first.
@@ -212,8 +215,8 @@ class StandInCluster:
 
         Args:
             command: The command, such as ``qstat``.
-            fault: One of those in :mod:`parsl.testing.schedulers.commands`; for PBS's ``qsub`` also a name in
-                ``parsl.testing.schedulers.pbs.refusals.QSUB_REFUSALS``.
+            fault: One of those in :mod:`parsl.testing.schedulers.command`; for PBS's ``qsub`` also a name in
+                ``parsl.testing.schedulers.refusals.QSUB_REFUSALS``.
             times: How often the command misbehaves; None for until :meth:`behave` is called.
         """
         with self._store.transaction() as state:
@@ -328,11 +331,10 @@ class StandInCluster:
 
     def _import_paths(self) -> tuple[str, ...]:
         """Return where this class and parsl are imported from."""
-        module = type(self).__module__
-        path = os.path.abspath(getattr(sys.modules[module], "__file__", None) or IMPORT_DIRECTORY)
-        for _ in range(module.count(".") + 1):
-            path = os.path.dirname(path)
-        return tuple(dict.fromkeys((IMPORT_DIRECTORY, path)))
+        module = sys.modules[type(self).__module__]
+        file = getattr(module, "__file__", None)
+        own = str(Path(file).absolute().parents[module.__name__.count(".")]) if file else IMPORT_DIRECTORY
+        return tuple(dict.fromkeys((IMPORT_DIRECTORY, own)))
 
     def _command(self, function: str) -> list[str]:
         return python_command(function, self._python, self.settings.import_paths)
@@ -350,15 +352,63 @@ class PBSCluster(StandInCluster):
     """
 
     dialect = "pbs"
-    dialect_class = "parsl.testing.schedulers.pbs.dialect:PBSDialect"
     flavours = (records.RELEASE, records.MAIN)
     server = "pbs-0001.hostmgmt.cluster.test"
     login_host = "uan-0001.hostmgmt.cluster.test"
     commands: Mapping[str, str] = {
-        command: f"parsl.testing.schedulers.pbs.{command}:main"
-        for command in ("qsub", "qstat", "qdel", "pbsnodes")
+        "qsub": "parsl.testing.schedulers.qsub:qsub",
+        **{name: f"parsl.testing.schedulers.user_commands:{name}" for name in ("qstat", "qdel", "pbsnodes")},
     }
 
     def _install(self) -> None:
         super()._install()
         install_pals_mpiexec(self.bin_directory, self._python)
+
+
+def end_everything(store: ClusterStore) -> None:
+    """End all jobs of a cluster, and wait until they have ended. No job can start any more."""
+    with store.transaction() as state:
+        state.set_fact("closed", True)
+        running = state.jobs(records.OCCUPYING)
+        for job in running:
+            send_order(state, job, records.ABORTED)
+    if not _wait_for_runners(store):
+        _kill(job.runner_pid for job in running if job.runner_pid)
+        _wait_for_runners(store)
+    # Jobs whose runner was killed are still there.
+    sessions = {entry.session for entry in process_table().values()}
+    _kill(job.session_id for job in running if job.session_id and job.session_id in sessions)
+    for _ in range(_KILL_ROUNDS):
+        left = marked_processes(store.directory)
+        if not left:
+            return
+        _kill(left)
+
+
+def _wait_for_runners(store: ClusterStore) -> bool:
+    """Wait for the lock that each runner holds from before its start to its end."""
+    lock = store.open_lock(RUNNERS_LOCK)
+    deadline_s = time.monotonic() + _RUNNERS_LIMIT_S
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    return False
+            time.sleep(_POLL_PERIOD_S)
+    finally:
+        os.close(lock)
+
+
+def marked_processes(directory: str, *marks: str) -> list[int]:
+    """Return a cluster's processes that also have these ``NAME=VALUE`` marks in their environment."""
+    requested = {mark.encode() for mark in (f"{CLUSTER_VARIABLE}={directory}", *marks)}
+    return [pid for pid in process_table() if requested <= (environment_of(pid) or frozenset())]
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        if pid != os.getpid():
+            kill_tree(pid)

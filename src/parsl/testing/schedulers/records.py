@@ -1,12 +1,8 @@
-"""The records of a stand-in cluster: jobs, nodes and rules as values.
-
-:func:`to_json` writes each of them as JSON, ``…_from_json`` reads it.
-"""
+"""The records of a stand-in cluster: jobs, nodes and rules as values."""
 
 from __future__ import annotations
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 #: The states of a job. Each dialect translates them into its own letters or words.
 QUEUED = "queued"
@@ -201,37 +197,3 @@ class Payload(NamedTuple):
     script: str
     #: Names, values and sources: ``qsub`` itself, ``-v`` or ``-V``.
     variables: tuple[tuple[str, str, str], ...] = ()
-
-
-def to_json(record: Any) -> str:
-    """Write a record as a JSON list of its fields."""
-    return json.dumps(record, separators=(",", ":"))
-
-
-def job_from_json(text: str) -> Job:
-    """Read a job from JSON."""
-    job = Job._make(json.loads(text))
-    return job._replace(
-        chunks=tuple(Chunk._make(chunk) for chunk in job.chunks),
-        placements=tuple(Placement._make(placement) for placement in job.placements),
-        resources=tuple((name, value) for name, value in job.resources),
-    )
-
-
-def payload_from_json(text: str) -> Payload:
-    """Read a payload from JSON."""
-    payload = Payload._make(json.loads(text))
-    return payload._replace(
-        variables=tuple((name, value, source) for name, value, source in payload.variables)
-    )
-
-
-def settings_from_json(text: str) -> Settings:
-    """Read settings from JSON."""
-    settings = Settings._make(json.loads(text))
-    policy = Policy._make(settings.policy)
-    policy = policy._replace(
-        queues=tuple(Queue._make(queue) for queue in policy.queues), required=tuple(policy.required)
-    )
-    paths = tuple(settings.import_paths)
-    return settings._replace(hosts=tuple(settings.hosts), policy=policy, import_paths=paths)

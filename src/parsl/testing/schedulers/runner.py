@@ -15,8 +15,7 @@ from typing import Any
 
 from parsl.common.processes import become_subreaper, family, kill_tree, process_table, signal_processes
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.dialect import load_dialect
-from parsl.testing.schedulers.launch import LaunchPlan
+from parsl.testing.schedulers.dialect import LaunchPlan, load_dialect
 from parsl.testing.schedulers.records import ABORTED, NODE_FAILED, OVER_WALLTIME, REQUEUED, Job
 from parsl.testing.schedulers.server import ORDER_SIGNAL, JobStarter
 from parsl.testing.schedulers.store import ClusterStore
@@ -66,7 +65,7 @@ class JobRunner:
             job = state.job(self._number)
             if job is None or job.state != records.RUNNING:
                 return
-            payload = state.payloads([self._number])[self._number]
+            payload = state.payload(self._number)
             state.update(job := job._replace(runner_pid=os.getpid()))
         plan = self._dialect.launch_plan(job, payload)
         plan.prepare()

@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 
 from parsl.common.processes import signal_processes
-from parsl.testing.install import python_command
+from parsl.testing import python_command
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.dialect import Dialect, load_dialect
+from parsl.testing.schedulers.dialect import PBSDialect, load_dialect
 from parsl.testing.schedulers.dispatch import Decision, Node, decide
 from parsl.testing.schedulers.records import Job
 from parsl.testing.schedulers.store import RUNNERS_LOCK, ClusterStore, Transaction
@@ -100,7 +100,7 @@ class JobStarter:
             os._exit(1)
 
 
-def _next_record(job: Job, decision: Decision, dialect: Dialect, now_s: float) -> Job | None:
+def _next_record(job: Job, decision: Decision, dialect: PBSDialect, now_s: float) -> Job | None:
     """Return the record of a job that starts, or of one that waits for a new reason; None if unchanged."""
     if (placements := decision.placements.get(job.number)) is not None:
         started = job._replace(

@@ -1,10 +1,13 @@
-"""The state of a stand-in cluster on disk: one database, and a lock around each access."""
+"""The state of a stand-in cluster on disk: one database, and a lock around each access.
+
+Values are pickles, which only the processes of the cluster write and read.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import pickle
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +17,9 @@ from parsl.testing.schedulers import records
 from parsl.testing.schedulers.records import Job, Payload, Settings
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, state TEXT, body TEXT, payload TEXT);
+CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, state TEXT, body BLOB, payload BLOB);
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB);
 """
 _DATABASE = "cluster.db"
 _LOCK = "cluster.lock"
@@ -25,8 +28,6 @@ RUNNERS_LOCK = "runners.lock"
 #: The owner of the cluster holds a lock on this file while it lives.
 OWNER_LOCK = "owner.lock"
 _FOLDERS = ("aux", "jobs", "spool", "tmp")
-#: Every version of SQLite takes this many values in one statement.
-_MAX_VALUES = 900
 
 
 class Transaction:
@@ -36,15 +37,16 @@ class Transaction:
         self._connection = connection
 
     def settings(self) -> Settings:
-        return records.settings_from_json(self._fact_text("settings"))
+        settings: Settings = self.fact("settings")
+        return settings
 
     def fact(self, name: str, default: Any = None) -> Any:
-        """Return the JSON value with this name."""
-        text = self._fact_text(name)
-        return json.loads(text) if text else default
+        """Return the value with this name."""
+        value = self._value("SELECT value FROM facts WHERE name = ?", name)
+        return default if value is None else value
 
     def set_fact(self, name: str, value: Any) -> None:
-        self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, records.to_json(value)))
+        self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, pickle.dumps(value)))
 
     def take_number(self) -> int:
         number: int = self.fact("next_number", 1)
@@ -52,47 +54,35 @@ class Transaction:
         return number
 
     def add(self, job: Job, payload: Payload) -> None:
-        row = (job.number, job.state, records.to_json(job), records.to_json(payload))
+        row = (job.number, job.state, pickle.dumps(job), pickle.dumps(payload))
         self._connection.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", row)
 
     def update(self, job: Job) -> None:
-        row = (job.state, records.to_json(job), job.number)
+        row = (job.state, pickle.dumps(job), job.number)
         self._connection.execute("UPDATE jobs SET state = ?, body = ? WHERE number = ?", row)
 
     def job(self, number: int) -> Job | None:
         """Return a job; None if the number is unknown."""
-        row = self._connection.execute("SELECT body FROM jobs WHERE number = ?", (number,)).fetchone()
-        return None if row is None else records.job_from_json(row[0])
+        job: Job | None = self._value("SELECT body FROM jobs WHERE number = ?", number)
+        return job
+
+    def payload(self, number: int) -> Payload:
+        payload: Payload = self._value("SELECT payload FROM jobs WHERE number = ?", number)
+        return payload
 
     def jobs(self, states: Sequence[str] | None = None) -> list[Job]:
         """Return all jobs, or those in certain states, in the order of submission."""
-        if states is None:
-            rows = self._connection.execute("SELECT body FROM jobs ORDER BY number")
-        else:
-            marks = ",".join("?" * len(states))
-            rows = self._connection.execute(
-                f"SELECT body FROM jobs WHERE state IN ({marks}) ORDER BY number", tuple(states)
-            )
-        return [records.job_from_json(body) for (body,) in rows]
+        condition = "" if states is None else f"WHERE state IN ({','.join('?' * len(states))})"
+        query = f"SELECT body FROM jobs {condition} ORDER BY number"
+        rows = self._connection.execute(query, tuple(states or ()))
+        return [pickle.loads(body) for (body,) in rows]
 
     def active_jobs(self) -> list[Job]:
         return self.jobs(records.ACTIVE)
 
-    def payloads(self, numbers: Sequence[int]) -> dict[int, Payload]:
-        """Return the payloads of jobs, by job number."""
-        found: dict[int, Payload] = {}
-        for start in range(0, len(numbers), _MAX_VALUES):
-            some = tuple(numbers[start : start + _MAX_VALUES])
-            marks = ",".join("?" * len(some))
-            rows = self._connection.execute(
-                f"SELECT number, payload FROM jobs WHERE number IN ({marks})", some
-            )
-            found.update((number, records.payload_from_json(text)) for number, text in rows)
-        return found
-
-    def _fact_text(self, name: str) -> str:
-        row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return "" if row is None else str(row[0])
+    def _value(self, query: str, key: object) -> Any:
+        row = self._connection.execute(query, (key,)).fetchone()
+        return None if row is None else pickle.loads(row[0])
 
 
 class ClusterStore:

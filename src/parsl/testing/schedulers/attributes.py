@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Union
 
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.pbs.notation import exec_hosts, format_duration, short, vnodes
+from parsl.testing.schedulers.notation import exec_hosts, format_duration, short, vnodes
 from parsl.testing.schedulers.records import Job, Payload, Settings
 
 LETTERS = {

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from parsl.testing.schedulers.commands import Answer, Call
-from parsl.testing.schedulers.pbs.command import VERSION, PBSCommand
-from parsl.testing.schedulers.pbs.notation import full_id
-from parsl.testing.schedulers.pbs.qsub_options import (
+from parsl.testing.schedulers.command import VERSION, Answer, Call, Command, user_name
+from parsl.testing.schedulers.notation import full_id
+from parsl.testing.schedulers.qsub_options import (
     CommandLine,
     QsubOptions,
     Request,
@@ -22,8 +21,8 @@ from parsl.testing.schedulers.pbs.qsub_options import (
     parse_command_line,
     parse_request,
 )
-from parsl.testing.schedulers.pbs.refusals import QSUB_REFUSALS, Refusal, bad_option, qsub_refusal
 from parsl.testing.schedulers.records import HELD, MAIN, QUEUED, WAITING, Job, Payload, Queue, Settings
+from parsl.testing.schedulers.refusals import QSUB_REFUSALS, Refusal, bad_option, qsub_refusal
 from parsl.testing.schedulers.server import JobStarter
 from parsl.testing.schedulers.store import Transaction
 
@@ -34,21 +33,16 @@ _NOT_EXPORTED = ("_", "SHLVL")
 _PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "MAIL", "SHELL", "TZ")
 
 
-class Qsub(PBSCommand):
+class Qsub(Command):
     """``qsub``."""
 
     name = "qsub"
 
-    def failure(self, call: Call) -> Answer | None:
-        requested = QSUB_REFUSALS.get(call.fault.name)
-        if requested is None:
-            return super().failure(call)
-        with call.store.transaction() as state:
-            state.take_number()  # the real server, too, can use up a number for a refused job
-        refusal = qsub_refusal(*requested)
-        return Answer("", refusal.message, refusal.exit_code)
-
     def execute(self, call: Call) -> Answer:
+        if call.fault.name in QSUB_REFUSALS:
+            with call.store.transaction() as state:
+                state.take_number()  # the real server, too, can use up a number for a refused job
+            raise qsub_refusal(*QSUB_REFUSALS[call.fault.name])
         if call.arguments == ("--version",):
             return Answer(VERSION)
         line = parse_command_line(call.arguments)
@@ -87,16 +81,6 @@ def _count_queued(state: Transaction, user: str, settings: Settings) -> Mapping[
     if all(queue.max_queued_per_user is None for queue in settings.policy.queues):
         return {}
     return Counter(job.queue for job in state.active_jobs() if job.owner == user)
-
-
-def user_name() -> str:
-    """Return the name of the user of this process."""
-    name = os.environ.get("LOGNAME") or os.environ.get("USER")
-    if name:
-        return name
-    from pwd import getpwuid
-
-    return getpwuid(os.getuid()).pw_name
 
 
 class Submitter(NamedTuple):
@@ -251,4 +235,4 @@ def submission_variables(
     return (*own, *exported, *last)
 
 
-main = Qsub.main
+qsub = Qsub.main

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Union
 
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.pbs.attributes import Attributes, Member, flatten, state_letter
-from parsl.testing.schedulers.pbs.notation import format_duration, format_hours_minutes, full_id
+from parsl.testing.schedulers.attributes import Attributes, Member, flatten, state_letter
+from parsl.testing.schedulers.notation import format_duration, format_hours_minutes, full_id
 from parsl.testing.schedulers.records import MAIN, RELEASE, Job, Queue
 
 _TABLE_HEAD = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from parsl.testing.schedulers.commands import BadOption, parse_short_options
-from parsl.testing.schedulers.pbs.notation import parse_duration_s
-from parsl.testing.schedulers.pbs.refusals import QSUB_USAGE, Refusal, bad_directive, bad_option, qsub_refusal
+from parsl.testing.schedulers.command import BadOption, parse_short_options
+from parsl.testing.schedulers.notation import parse_duration_s
 from parsl.testing.schedulers.records import Chunk
+from parsl.testing.schedulers.refusals import QSUB_USAGE, Refusal, bad_directive, bad_option, qsub_refusal
 
 _FLAGS = "fhIVXz"
 _VALUED = "aAcCejJklmMNopPqrRSuvW"

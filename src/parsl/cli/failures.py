@@ -1,15 +1,26 @@
-"""The failures of a run as text for the terminal."""
+"""The failures of a run: read from its log, and written for the terminal."""
 
 from __future__ import annotations
 
+import json
+import os
 from textwrap import indent
 from time import localtime, strftime
+from typing import Any
 
-from parsl.cli.failure_runs import Failures, Line
-from parsl.cli.options import counted
-from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
+from parsl.cli import counted
+from parsl.dataflow.tasks.failure_log import (
+    CANCELLED,
+    DEPENDENCY_FAILED,
+    FAILED,
+    FAILURE_LOG,
+    RUN_OVER,
+    TRIED_AGAIN,
+)
 from parsl.failure_facts import FailureFacts
 
+#: A line of the failure log.
+Line = dict[str, Any]
 #: The list of failed tasks shows the first line of each error, up to this many characters.
 _FIRST_LINE_CHARS = 160
 _HEADINGS = {
@@ -20,6 +31,64 @@ _HEADINGS = {
 }
 #: The outcomes of attempts.
 _ATTEMPTED = (FAILED, TRIED_AGAIN)
+
+
+class NoFailureLog(Exception):
+    """A run has no readable failure log; the message explains what that means."""
+
+
+class Failures:
+    """The failures of a run: the lines of its log, oldest first, and the number of unreadable ones."""
+
+    def __init__(self, run: str, lines: list[Line], unreadable: int) -> None:
+        self.run = run
+        self.lines = lines
+        self.unreadable = unreadable
+        self.by_task: dict[int, list[Line]] = {}
+        #: The number of tasks that had not ended at the end of the run.
+        self.unfinished = 0
+        for line in lines:
+            if line.get("outcome") == RUN_OVER:
+                self.unfinished = line.get("unfinished", 0)
+            elif isinstance(line.get("task_id"), int):
+                self.by_task.setdefault(line["task_id"], []).append(line)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.by_task)} tasks in {self.run}>"
+
+
+def read_failures(run: str) -> Failures:
+    """Read the failure log of a run; raise `NoFailureLog` if there is no readable one."""
+    path = os.path.join(run, FAILURE_LOG)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            texts = file.read().splitlines()
+    except FileNotFoundError:
+        raise NoFailureLog(_no_log(run)) from None
+    except OSError as error:
+        raise NoFailureLog(f"{path} cannot be read: {error.strerror or error}") from error
+    lines = [line for text in texts if (line := _parse(text)) is not None]
+    if not lines:
+        raise NoFailureLog(f"{path} has no readable line")
+    return Failures(run, lines, len(texts) - len(lines))
+
+
+def _no_log(run: str) -> str:
+    if os.path.exists(os.path.join(run, "parsl.log")):
+        return f"no failures are recorded in {run}: no attempt of a task has failed"
+    return (
+        f"{run} has no {FAILURE_LOG} and no parsl.log: no task has failed, it is not the directory of a run, "
+        "or the run wrote no logs (Config(initialize_logging=False))"
+    )
+
+
+def _parse(text: str) -> Line | None:
+    """Parse a line; None if it is incomplete, because the run was killed or the disk was full."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
 
 
 def all_failures(failures: Failures) -> str:

@@ -6,13 +6,19 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from parsl.testing.schedulers.commands import Answer, Call
-from parsl.testing.schedulers.pbs import answers, refusals
-from parsl.testing.schedulers.pbs.attributes import Attributes, job_attributes
-from parsl.testing.schedulers.pbs.command import VERSION, PBSCommand
-from parsl.testing.schedulers.pbs.notation import full_id, parse_id
-from parsl.testing.schedulers.pbs.refusals import Refusal
-from parsl.testing.schedulers.records import FINISHED, MAIN, Job, Payload, Queue, Settings
+from parsl.testing.schedulers import answers, refusals
+from parsl.testing.schedulers.attributes import (
+    Attributes,
+    flatten,
+    job_attributes,
+    node_attributes,
+    node_state,
+)
+from parsl.testing.schedulers.command import VERSION, Answer, Call, Command, user_name
+from parsl.testing.schedulers.notation import full_id, parse_id, short
+from parsl.testing.schedulers.records import FINISHED, MAIN, OCCUPYING, Job, Payload, Queue, Settings
+from parsl.testing.schedulers.refusals import Refusal
+from parsl.testing.schedulers.server import delete_job
 from parsl.testing.schedulers.store import Transaction
 
 
@@ -24,15 +30,12 @@ class QstatOptions(NamedTuple):
     format: str
     delimiter: str
     users: tuple[str, ...]
-
-    @property
-    def includes_history(self) -> bool:
-        """Whether finished jobs are requested, too."""
-        return bool(self.flags & {"x", "H"})
+    #: Whether finished jobs are requested, too.
+    includes_history: bool
 
 
-class Qstat(PBSCommand):
-    """``qstat``."""
+class Qstat(Command):
+    """``qstat``: reports jobs and queues."""
 
     name = "qstat"
     flags = "fxHwast1niJpTEGMrQBq"
@@ -51,7 +54,7 @@ class Qstat(PBSCommand):
                 return _queues(options, settings, state.active_jobs())
             jobs, refused = _find_jobs(state, options, settings)
             is_full = "f" in options.flags
-            payloads = state.payloads([job.number for job in jobs]) if is_full else {}
+            payloads = {job.number: state.payload(job.number) for job in jobs} if is_full else {}
         if is_full:
             text = _full(jobs, payloads, options, settings)
         else:
@@ -70,7 +73,8 @@ class Qstat(PBSCommand):
             raise _conflict()
         flags = frozenset(letter for letter, _ in options if letter in self.flags)
         users = tuple(filter(None, values.get("u", "").split(",")))
-        return QstatOptions(tuple(operands), flags, answer_format, values.get("D", "|"), users)
+        delimiter, includes_history = values.get("D", "|"), bool(flags & {"x", "H"})
+        return QstatOptions(tuple(operands), flags, answer_format, delimiter, users, includes_history)
 
 
 def _conflict() -> Refusal:
@@ -158,4 +162,71 @@ def _users_json(state: Transaction, options: QstatOptions, settings: Settings) -
     return Answer(table + answers.render_json(settings.flavour, settings.server, time.time(), "Jobs", None))
 
 
-main = Qstat.main
+class Qdel(Command):
+    """``qdel``: requests the end of jobs, and does not wait for it."""
+
+    name = "qdel"
+    flags = "x"
+    valued = "W"
+    usage = "usage:\n\tqdel [-W force|suppress_email=X] [-x] job_identifier...\n"
+
+    def execute(self, call: Call) -> Answer:
+        _, operands = self.parse(call.arguments)
+        refused = []
+        with call.store.transaction() as state:
+            for operand in operands:
+                try:
+                    _delete(state, operand, call.settings)
+                except Refusal as refusal:
+                    refused.append(refusal)
+        return Answer("", *self.summarize(refused))
+
+
+def _delete(state: Transaction, operand: str, settings: Settings) -> None:
+    number = parse_id(operand, settings.server)
+    if number is None:
+        raise Refusal(f"illegally formed job identifier: {operand}", 1)
+    job_id = operand if number < 0 else full_id(number, settings.server)
+    job = state.job(number)
+    if job is None or job.forgotten or (job.state == FINISHED and not settings.policy.history):
+        raise Refusal(f"Unknown Job Id {job_id}", refusals.UNKNOWN_JOB)
+    if job.state == FINISHED:
+        raise Refusal(f"Job has finished {job_id}", refusals.JOB_FINISHED)
+    waiting = f"{job.comment} and terminated" if job.comment else ""
+    running = f"{job.comment} and terminated by {user_name()}@{settings.login_host}"
+    delete_job(state, job, running, waiting)
+
+
+class Pbsnodes(Command):
+    """``pbsnodes``: lists nodes; ``-a`` all, ``-l`` those that are down, ``-F json`` as JSON."""
+
+    name = "pbsnodes"
+    flags = "alSjLv"
+    valued = "FD"
+
+    def execute(self, call: Call) -> Answer:
+        options, operands = self.parse(call.arguments)
+        values = dict(options)
+        settings = call.settings
+        with call.store.transaction() as state:
+            down = set(state.fact("down", []))
+            jobs = state.jobs(OCCUPYING)
+        hosts = [host for host in settings.hosts if not operands or {host, short(host)} & set(operands)]
+        if "l" in values:
+            return Answer("".join(_down_line(host, jobs) for host in hosts if host in down))
+        nodes = [(short(host), node_attributes(host, host in down, jobs, settings)) for host in hosts]
+        if values.get("F") == "json":
+            return Answer(answers.render_json(settings.flavour, settings.server, time.time(), "nodes", nodes))
+        blocks = (
+            "\n".join([name, *(f"     {key} = {value}" for key, value in flatten(each))])
+            for name, each in nodes
+        )
+        return Answer("".join(block + "\n\n" for block in blocks))
+
+
+def _down_line(host: str, jobs: Sequence[Job]) -> str:
+    state = node_state(any(host in job.hosts for job in jobs), True)
+    return f"{short(host):20} {state} node down: communication closed\n"
+
+
+qstat, qdel, pbsnodes = Qstat.main, Qdel.main, Pbsnodes.main

@@ -1,4 +1,4 @@
-"""What the commands of all stand-ins share: options, requested faults, counted calls, printing.
+"""What all commands share: options, requested faults, counted calls, printing.
 
 A fault is what a command does on request instead of, or before, its real work:
     ``exit 1`` (any number)   fails immediately, with a meaningless message
@@ -21,8 +21,12 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from parsl.testing.schedulers.answers import render_json
 from parsl.testing.schedulers.records import Settings
+from parsl.testing.schedulers.refusals import Refusal, network_down, server_down
 from parsl.testing.schedulers.store import OWNER_LOCK, ClusterStore, Transaction
+
+VERSION = "pbs_version = 23.06.06\n"
 
 
 class Fault(NamedTuple):
@@ -74,29 +78,76 @@ class Call(NamedTuple):
 
 
 class Command:
-    """A command of a scheduler; subclasses say what it answers."""
+    """A command of PBS. Stand-ins for other schedulers override what differs."""
 
-    #: The name of the command.
     name = ""
+    #: The letters of the options without and with a value.
+    flags = ""
+    valued = ""
+    #: Printed after the message about a wrong option.
+    usage = ""
 
-    def answer(self, call: Call) -> Answer:
+    def execute(self, call: Call) -> Answer:
+        """Do the command's work, or raise a `Refusal`."""
         raise NotImplementedError
 
-    def failure(self, call: Call) -> Answer | None:
-        """Return the scheduler's own message for the fault of a call; None if there is no such message."""
-        return None
+    def unreachable(self, call: Call) -> Answer:
+        """Return the answer of a command that cannot connect to the server."""
+        settings = call.settings
+        if call.fault.name == "server-down":
+            refusal = server_down(self.name, settings.server, settings.flavour)
+        else:
+            refusal = network_down(self.name, settings.server)
+        is_json = self.name == "qstat" and ("json" in call.arguments or "-Fjson" in call.arguments)
+        stdout = render_json(settings.flavour, settings.server, time.time(), "Jobs", None) if is_json else ""
+        return Answer(stdout, refusal.message, refusal.exit_code)
+
+    def parse(self, arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+        """Return the options and the operands of a command line."""
+        try:
+            return parse_short_options(arguments, self.flags, self.valued)
+        except BadOption as error:
+            raise Refusal(f"{self.name}: {error}\n{self.usage}", 2) from None
+
+    def summarize(self, refusals: Sequence[Refusal]) -> tuple[str, int]:
+        """Return the text on stderr and the exit code for the refusals of single operands."""
+        codes = [refusal.exit_code for refusal in refusals if refusal.exit_code]
+        return "".join(f"{self.name}: {refusal.message}\n" for refusal in refusals), codes[-1] if codes else 0
 
     @classmethod
     def main(cls, arguments: Sequence[str]) -> int:
         """Run the command; the cluster's directory precedes the arguments."""
         command = cls()
         call = _start_call(ClusterStore(arguments[0]), cls.name, tuple(arguments[1:]))
-        _delay(call)
-        answer = command.failure(call) or _common_failure(cls.name, call.fault) or command.answer(call)
+        try:
+            answer = command._failure(call) or command.execute(call)
+        except Refusal as refusal:
+            answer = Answer("", refusal.message, refusal.exit_code)
         if call.fault.name == "half":
             answer = answer._replace(stdout=answer.stdout[: len(answer.stdout) // 2])
         _print(answer)
         return answer.exit_code
+
+    def _failure(self, call: Call) -> Answer | None:
+        """Wait or fail as the fault of a call requires; return None if the command works nevertheless."""
+        match call.fault:
+            case Fault("slow", seconds):
+                time.sleep(float(seconds or 1))
+            case Fault("hang"):
+                # The owner of the cluster holds this lock as long as it lives.
+                fcntl.lockf(call.store.open_lock(OWNER_LOCK), fcntl.LOCK_EX)
+                return Answer()
+            case Fault("empty"):
+                return Answer()
+            case Fault("exit", code):
+                return Answer("", f"{self.name}: something went wrong\n", int(code or 1))
+            case Fault("say", text):
+                return Answer(text + "\n")
+            case Fault("refuse", text):
+                return Answer("", text + "\n", 1)
+            case Fault("server-down" | "network-down"):
+                return self.unreachable(call)
+        return None
 
 
 def _start_call(store: ClusterStore, command: str, arguments: tuple[str, ...]) -> Call:
@@ -110,28 +161,6 @@ def _start_call(store: ClusterStore, command: str, arguments: tuple[str, ...]) -
         return Call(store, state.settings(), arguments, fault)
 
 
-def _delay(call: Call) -> None:
-    if call.fault.name == "slow":
-        time.sleep(float(call.fault.argument or 1))
-    elif call.fault.name == "hang":
-        # The owner of the cluster holds this lock as long as it lives.
-        fcntl.lockf(call.store.open_lock(OWNER_LOCK), fcntl.LOCK_EX)
-
-
-def _common_failure(command: str, fault: Fault) -> Answer | None:
-    if fault.name == "exit":
-        return Answer("", f"{command}: something went wrong\n", int(fault.argument or 1))
-    if fault.name in ("empty", "hang"):
-        return Answer()
-    if fault.name == "say":
-        return Answer(fault.argument + "\n")
-    if fault.name == "refuse":
-        return Answer("", fault.argument + "\n", 1)
-    if fault.name in ("server-down", "network-down"):
-        return Answer("", f"{command}: cannot reach the scheduler: Connection refused\n", 255)
-    return None
-
-
 def _print(answer: Answer) -> None:
     try:
         sys.stdout.write(answer.stdout)
@@ -141,6 +170,16 @@ def _print(answer: Answer) -> None:
     except BrokenPipeError:
         # The reader is gone. Keep the interpreter from complaining at exit, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def user_name() -> str:
+    """Return the name of the user of this process."""
+    name = os.environ.get("LOGNAME") or os.environ.get("USER")
+    if name:
+        return name
+    from pwd import getpwuid
+
+    return getpwuid(os.getuid()).pw_name
 
 
 class BadOption(Exception):
