@@ -30,7 +30,7 @@ def submit(*arguments, script=SCRIPT, queued=0, flavour=RELEASE, **policy):
     line = parse_command_line(arguments)
     policy.setdefault("queues", (DEBUG, Queue("off", enabled=False)))
     who = Submitter("sci", "/home/sci/samples", ENVIRONMENT)
-    return make_job(7, line, arguments, script, who, settings(flavour, **policy), {"debug": queued}, 0.0)
+    return make_job(7, line, script, who, settings(flavour, **policy), {"debug": queued}, 0.0)
 
 
 def job(*arguments, **more):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from parsl.testing.schedulers.command import VERSION, Answer, Call, Command, user_name
 from parsl.testing.schedulers.notation import full_id
 from parsl.testing.schedulers.qsub_options import (
     CommandLine,
-    QsubOptions,
     Request,
-    directives,
-    merge_options,
-    named_variables,
     parse_command_line,
     parse_request,
+    split_list,
 )
 from parsl.testing.schedulers.records import HELD, MAIN, QUEUED, WAITING, Job, Payload, Queue, Settings
 from parsl.testing.schedulers.refusals import QSUB_REFUSALS, Refusal, bad_option, qsub_refusal
@@ -27,6 +25,7 @@ from parsl.testing.schedulers.server import JobStarter
 from parsl.testing.schedulers.store import Transaction
 
 _MAX_SCRIPT_NAME = 15
+_MAX_NAME = 230
 #: Variables that belong to the process and are not exported by ``-V``.
 _NOT_EXPORTED = ("_", "SHLVL")
 #: The variables that qsub passes on, as PBS_O_HOME and so on.
@@ -52,9 +51,7 @@ class Qsub(Command):
             user = user_name()
             submitter = Submitter(user, os.getcwd(), {"LOGNAME": user, "SHELL": "/bin/bash", **os.environ})
             queued = _count_queued(state, user, call.settings)
-            job, payload = make_job(
-                number, line, call.arguments, script, submitter, call.settings, queued, time.time()
-            )
+            job, payload = make_job(number, line, script, submitter, call.settings, queued, time.time())
             state.add(job, payload)
             starter.plan(state, [job])  # alone, because its submission frees no nodes for others
         return Answer(full_id(number, call.settings.server) + "\n")
@@ -94,7 +91,6 @@ class Submitter(NamedTuple):
 def make_job(
     number: int,
     line: CommandLine,
-    arguments: tuple[str, ...],
     script: str,
     submitter: Submitter,
     settings: Settings,
@@ -102,58 +98,56 @@ def make_job(
     now_s: float,
 ) -> tuple[Job, Payload]:
     """Return the job that a command line and a script describe, or raise the `Refusal` of PBS or the site."""
-    options = merge_options(line.options, directives(script, line.prefix))
-    if options.is_interactive:
-        raise qsub_refusal("no-terminal")
-    if options.others:
-        letter, value = options.others[0]
-        raise Refusal(f"qsub: the stand-in for PBS does not support -{letter} {value}\n", 2)
+    options = line.all_options(script)
+    values = dict(reversed(options))  # the first value of an option counts
+    _check_options(options, values)
     policy = settings.policy
-    request = parse_request(options.resources, policy.cpus_per_node)
-    queue = options.queue or policy.default_queue
-    _check_site_rules(options, request, policy.required)
+    request = parse_request([value for letter, value in options if letter == "l"], policy.cpus_per_node)
+    queue = values.get("q", "").partition("@")[0] or policy.default_queue
+    _check_site_rules(values.get("A"), request, policy.required)
     if policy.queues:
         _check_queue(queue, request, policy.queues, queued_before.get(queue, 0))
-    exported = named_variables(options.variables, submitter.environment)
-    if options.exports_all:
-        excluded = {*_NOT_EXPORTED, *(name for name, _, _ in exported)}
-        environment = submitter.environment.items()
-        exported += [(name, value, "-V") for name, value in environment if name not in excluded]
-    name = options.name or _default_name(line)
+    name, workdir = values.get("N") or _default_name(line), submitter.workdir
     job = Job(
         number=number,
         name=name,
         owner=submitter.user,
         queue=queue,
         chunks=request.chunks,
-        workdir=submitter.workdir,
-        output_path=_output_path(options.output_path, submitter.workdir, f"{name}.o{number}"),
-        error_path=_output_path(options.error_path, submitter.workdir, f"{name}.e{number}"),
+        workdir=workdir,
+        output_path=_output_path(values.get("o", ""), workdir, f"{name}.o{number}"),
+        error_path=_output_path(values.get("e", ""), workdir, f"{name}.e{number}"),
         created_s=now_s,
         modified_s=now_s,
-        state=_first_state(options),
-        account=options.account,
+        state=HELD if "h" in values else WAITING if values.get("a") else QUEUED,
+        account=values.get("A", ""),
         walltime_s=request.walltime_s,
-        resources=request.others,
+        resources=tuple(request.others.items()),
         request=_full_select(request, policy.cpus_per_node),
         place=request.place,
-        join=options.join,
-        keep=options.keep or policy.keep_files,
-        hold="u" if options.is_held else "n",
-        rerunnable=options.rerunnable,
-        shell=options.shell,
-        submit_arguments=" ".join(arguments),
+        join=values.get("j", "n"),
+        keep=values.get("k") or policy.keep_files,
+        hold="u" if "h" in values else "n",
+        rerunnable=values.get("r") != "n",
+        shell=values.get("S", ""),
+        submit_arguments=" ".join(line.arguments),
         executable=" ".join(line.command),
-        not_before_s=parse_date(options.not_before, now_s) if options.not_before else 0.0,
+        not_before_s=parse_date(values["a"], now_s) if values.get("a") else 0.0,
     )
-    variables = submission_variables(submitter.environment, submitter.workdir, exported, settings, queue)
-    return job, Payload(script, variables)
+    return job, Payload(script, _variables(options, submitter, settings, queue))
 
 
-def _first_state(options: QsubOptions) -> str:
-    if options.is_held:
-        return HELD
-    return WAITING if options.not_before else QUEUED
+def _check_options(options: Sequence[tuple[str, str]], values: Mapping[str, str]) -> None:
+    name = values.get("N")
+    if name is not None and (not name or re.search(r"\s", name) or not name.isprintable()):
+        raise bad_option("illegal -N value")
+    if name and len(name) > _MAX_NAME:
+        raise qsub_refusal("long-name")
+    if "I" in values:
+        raise qsub_refusal("no-terminal")
+    for letter, value in options:
+        if letter in "WJ":
+            raise Refusal(f"qsub: the stand-in for PBS does not support -{letter} {value}\n", 2)
 
 
 def _full_select(request: Request, default_cpus: int) -> str:
@@ -162,14 +156,13 @@ def _full_select(request: Request, default_cpus: int) -> str:
     return "+".join(f"{piece}:ncpus={default_cpus}" for piece in request.select.split("+"))
 
 
-def _check_site_rules(options: QsubOptions, request: Request, required: tuple[str, ...]) -> None:
-    if "account" in required and not options.account:
+def _check_site_rules(account: str | None, request: Request, required: Sequence[str]) -> None:
+    if "account" in required and not account:
         raise qsub_refusal("no-account")
     if "walltime" in required and request.walltime_s is None:
         raise qsub_refusal("no-resource", "walltime")
-    named = dict(request.others)
     for name in required:
-        if name not in ("account", "walltime") and name not in named:
+        if name not in ("account", "walltime", *request.others):
             raise qsub_refusal("no-resource", name)
 
 
@@ -218,21 +211,25 @@ def parse_date(text: str, now_s: float) -> float:
         raise bad_option("illegal -a value") from None
 
 
-def submission_variables(
-    environment: Mapping[str, str],
-    workdir: str,
-    exported: list[tuple[str, str, str]],
-    settings: Settings,
-    queue: str,
+def _variables(
+    options: Sequence[tuple[str, str]], submitter: Submitter, settings: Settings, queue: str
 ) -> tuple[tuple[str, str, str], ...]:
     """Return the Variable_List of a job: names, values and sources."""
-    own = [(f"PBS_O_{name}", environment[name], "qsub") for name in _PASSED_ON if environment.get(name)]
+    environment = submitter.environment
+    own = {f"PBS_O_{name}": environment[name] for name in _PASSED_ON if environment.get(name)}
     if settings.flavour == MAIN:
-        own.append(("PBS_O_INTERACTIVE_AUTH_METHOD", "resvport", "qsub"))
-        own.append(("PBS_O_INTERACTIVE_ENCRYPT_METHOD", "", "qsub"))
-    own += [("PBS_O_WORKDIR", workdir, "qsub"), ("PBS_O_SYSTEM", "Linux", "qsub")]
-    last = [("PBS_O_QUEUE", queue, "qsub"), ("PBS_O_HOST", settings.login_host, "qsub")]
-    return (*own, *exported, *last)
+        own |= {"PBS_O_INTERACTIVE_AUTH_METHOD": "resvport", "PBS_O_INTERACTIVE_ENCRYPT_METHOD": ""}
+    own |= {"PBS_O_WORKDIR": submitter.workdir, "PBS_O_SYSTEM": "Linux"}
+    exported = []
+    for item in (item for letter, value in options if letter == "v" for item in split_list(value)):
+        name, equals, value = item.partition("=")
+        exported.append((name, value if equals else environment.get(name, ""), "-v"))
+    if any(letter == "V" for letter, _ in options):
+        excluded = {*_NOT_EXPORTED, *(name for name, _, _ in exported)}
+        exported += [(name, value, "-V") for name, value in environment.items() if name not in excluded]
+    last = {"PBS_O_QUEUE": queue, "PBS_O_HOST": settings.login_host}
+    first = [(name, value, "qsub") for name, value in own.items()]
+    return (*first, *exported, *((name, value, "qsub") for name, value in last.items()))
 
 
 qsub = Qsub.main

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from parsl.testing.schedulers.command import BadOption, parse_short_options
@@ -13,7 +14,10 @@ from parsl.testing.schedulers.refusals import QSUB_USAGE, Refusal, bad_directive
 _FLAGS = "fhIVXz"
 _VALUED = "aAcCejJklmMNopPqrRSuvW"
 _PREFIX = "#PBS"
-_MAX_NAME = 230
+#: A quoted part of a word or item; the closing quote may be missing.
+_QUOTED = re.compile(r"""'([^']*)'?|"([^"]*)"?""")
+_WORD = re.compile(r"""(?:'[^']*'?|"[^"]*"?|[^\s'"])+""")
+_ITEM = re.compile(r"""(?:'[^']*'?|"[^"]*"?|[^,'"])+""")
 #: The resources in a chunk of ``select``. The stand-in counts CPUs and processes only.
 _CHUNK_RESOURCES = frozenset([
     "ncpus", "mpiprocs", "ompthreads", "mem", "vmem", "ngpus", "naccelerators", "nmics", "host",
@@ -27,36 +31,21 @@ _JOB_RESOURCES = frozenset([
 ])  # fmt: skip
 
 
-class QsubOptions(NamedTuple):
-    """The options of a job, including those in its script."""
-
-    account: str = ""
-    queue: str = ""
-    name: str = ""
-    output_path: str = ""
-    error_path: str = ""
-    join: str = "n"
-    keep: str = ""
-    shell: str = ""
-    rerunnable: bool = True
-    is_held: bool = False
-    is_interactive: bool = False
-    exports_all: bool = False
-    not_before: str = ""
-    variables: tuple[str, ...] = ()
-    resources: tuple[tuple[str, str], ...] = ()
-    others: tuple[tuple[str, str], ...] = ()
-
-
 class CommandLine(NamedTuple):
     """The command line of qsub."""
 
+    arguments: tuple[str, ...]
+    #: The options with their values, or "".
     options: tuple[tuple[str, str], ...]
     #: The script; None for stdin.
-    script: str | None
+    script: str | None = None
     #: The command after ``--``, instead of a script.
-    command: tuple[str, ...]
-    prefix: str
+    command: tuple[str, ...] = ()
+
+    def all_options(self, script: str) -> list[tuple[str, str]]:
+        """Return the options, followed by those in a script, which count less."""
+        prefix = next((value for letter, value in self.options if letter == "C"), _PREFIX)
+        return [*self.options, *directives(script, prefix)]
 
 
 def parse_command_line(arguments: Sequence[str]) -> CommandLine:
@@ -65,12 +54,12 @@ def parse_command_line(arguments: Sequence[str]) -> CommandLine:
         options, rest = parse_short_options(arguments, _FLAGS, _VALUED)
     except BadOption as error:
         raise bad_option(str(error)) from None
-    prefix = next((value for letter, value in options if letter == "C"), _PREFIX)
+    line = CommandLine(tuple(arguments), tuple(options))
     if rest[:1] == ["--"]:
-        return CommandLine(tuple(options), None, tuple(rest[1:]), prefix)
+        return line._replace(command=tuple(rest[1:]))
     if len(rest) > 1:
         raise Refusal(QSUB_USAGE, 2)
-    return CommandLine(tuple(options), rest[0] if rest and rest[0] != "-" else None, (), prefix)
+    return line if rest in ([], ["-"]) else line._replace(script=rest[0])
 
 
 def directives(script: str, prefix: str = _PREFIX) -> list[tuple[str, str]]:
@@ -96,84 +85,18 @@ def _directive(text: str) -> list[tuple[str, str]]:
 
 def split_words(text: str) -> list[str]:
     """Split a directive into words; quotes protect spaces, and a # starts a comment."""
-    words: list[str] = []
-    word, quote, inside = "", "", False
-    for character in text:
-        if quote:
-            if character == quote:
-                quote = ""
-            else:
-                word += character
-        elif character in "'\"":
-            quote, inside = character, True
-        elif character.isspace():
-            if inside:
-                words.append(word)
-            word, inside = "", False
-        elif character == "#" and not inside:
-            break
-        else:
-            word += character
-            inside = True
-    return [*words, word] if inside else words
-
-
-def merge_options(command_line: Sequence[tuple[str, str]], script: Sequence[tuple[str, str]]) -> QsubOptions:
-    """Merge the options; those of the command line take precedence over those of the script."""
-    values = dict((*reversed(script), *reversed(command_line)))
-    everything = (*command_line, *script)
-    name = values.get("N", "")
-    if "N" in values:
-        _check_name(name)
-    return QsubOptions(
-        account=values.get("A", ""),
-        queue=values.get("q", "").partition("@")[0],
-        name=name,
-        output_path=values.get("o", ""),
-        error_path=values.get("e", ""),
-        join=values.get("j", "n"),
-        keep=values.get("k", ""),
-        shell=values.get("S", ""),
-        rerunnable=values.get("r", "y") != "n",
-        is_held="h" in values,
-        is_interactive="I" in values,
-        exports_all="V" in values,
-        not_before=values.get("a", ""),
-        variables=tuple(item for letter, value in everything if letter == "v" for item in split_list(value)),
-        resources=tuple(
-            pair for letter, value in everything if letter == "l" for pair in parse_resource_list(value)
-        ),
-        others=tuple((letter, value) for letter, value in everything if letter in "WJ"),
-    )
+    words = [match[0] for match in _WORD.finditer(text)]
+    comment = next((number for number, word in enumerate(words) if word.startswith("#")), None)
+    return [_without_quotes(word) for word in words[:comment]]
 
 
 def split_list(text: str) -> list[str]:
     """Split at commas outside quotes, and remove the quotes."""
-    items, quote = [""], ""
-    for character in text:
-        if character in "'\"" and quote in ("", character):
-            quote = "" if quote else character
-        elif character == "," and not quote:
-            items.append("")
-        else:
-            items[-1] += character
-    return [item for item in items if item]
+    return [item for match in _ITEM.finditer(text) if (item := _without_quotes(match[0]))]
 
 
-def named_variables(items: Sequence[str], environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return the variables of ``-v``: ``NAME=VALUE``, or ``NAME`` with the value in the environment."""
-    found = []
-    for item in items:
-        name, equals, value = item.partition("=")
-        found.append((name, value if equals else environment.get(name, ""), "-v"))
-    return found
-
-
-def _check_name(name: str) -> None:
-    if not name or any(character.isspace() for character in name) or not name.isprintable():
-        raise bad_option("illegal -N value")
-    if len(name) > _MAX_NAME:
-        raise qsub_refusal("long-name")
+def _without_quotes(text: str) -> str:
+    return _QUOTED.sub(lambda match: match[1] or match[2] or "", text)
 
 
 class Request(NamedTuple):
@@ -183,19 +106,14 @@ class Request(NamedTuple):
     chunks: tuple[Chunk, ...]
     place: str
     walltime_s: float | None
-    others: tuple[tuple[str, str], ...]
+    others: dict[str, str]
 
 
-def parse_resource_list(text: str) -> list[tuple[str, str]]:
-    """Split ``select=1:ncpus=2,walltime=1:00`` into names and values."""
-    pairs = (item.partition("=") for item in text.split(",") if item.strip())
-    return [(name.strip(), value.strip()) for name, _, value in pairs]
-
-
-def parse_request(pairs: Sequence[tuple[str, str]], default_cpus: int) -> Request:
-    """Read the resources of ``-l``; the first value of a name counts."""
+def parse_request(lists: Iterable[str], default_cpus: int) -> Request:
+    """Read the values of ``-l``, such as ``select=2,walltime=1:00``; the first value of a name counts."""
     values: dict[str, str] = {}
-    for name, value in pairs:
+    for item in (item for text in lists for item in text.split(",") if item.strip()):
+        name, _, value = (part.strip() for part in item.partition("="))
         if name not in _JOB_RESOURCES:
             raise qsub_refusal("bad-resource", name)
         values.setdefault(name, value)
@@ -204,10 +122,9 @@ def parse_request(pairs: Sequence[tuple[str, str]], default_cpus: int) -> Reques
     walltime_s = None if walltime is None else parse_duration_s(walltime)
     if walltime is not None and walltime_s is None:
         raise qsub_refusal("bad-value", "walltime")
-    place = values.pop("place", "scatter").partition(":")[0]
+    place = values.pop("place", "").partition(":")[0] or "scatter"
     values.pop("ncpus", None)
-    chunks = parse_select(select, default_cpus)
-    return Request(select, chunks, place or "scatter", walltime_s, tuple(values.items()))
+    return Request(select, parse_select(select, default_cpus), place, walltime_s, values)
 
 
 def parse_select(text: str, default_cpus: int) -> tuple[Chunk, ...]:
