@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Union
+from typing import Any
 
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.attributes import Attributes, Member, flatten, state_letter
+from parsl.testing.schedulers.attributes import Attributes, flatten, state_letter
 from parsl.testing.schedulers.notation import format_duration, format_hours_minutes, full_id
 from parsl.testing.schedulers.records import MAIN, RELEASE, Job, Queue
 
@@ -41,23 +41,15 @@ _UNESCAPED = "Submit_arguments"
 #: The number of backslashes that each writes for one in a variable, before JSON doubles them.
 _BACKSLASHES = {RELEASE: {"-v": 2, "-V": 2}, MAIN: {"-v": 4, "-V": 2}}
 
-#: A tree of JSON: names with formatted values or with further trees.
-Tree = Sequence[tuple[str, Union[str, "Tree"]]]
-
 
 def render_table(jobs: Sequence[Job], server: str) -> str:
     """Write the output of plain ``qstat``, which is empty without jobs."""
-    if not jobs:
-        return ""
-    return _TABLE_HEAD + "".join(_row(job, server) for job in jobs)
-
-
-def _row(job: Job, server: str) -> str:
-    used = "00:00:00" if job.started_s else "0"
-    return (
+    rows = (
         f"{_cut(full_id(job.number, server), 17):17} {_cut(job.name, 16):16} {_cut(job.owner, 17):17} "
-        f"{used:>8} {state_letter(job)} {_cut(job.queue, 16):16}\n"
+        f"{'00:00:00' if job.started_s else '0':>8} {state_letter(job)} {_cut(job.queue, 16):16}\n"
+        for job in jobs
     )
+    return _TABLE_HEAD + "".join(rows) if jobs else ""
 
 
 def render_alternative(
@@ -138,20 +130,17 @@ def render_full_queues(queues: Sequence[Queue], jobs: Sequence[Job]) -> str:
 
 def _queue_attributes(queue: Queue, jobs: Sequence[Job]) -> str:
     limit_s = queue.max_walltime_s
-    limits = {
+    values = {
+        "queue_type": "Execution",
+        "total_jobs": sum(job.queue == queue.name and job.state != records.FINISHED for job in jobs),
         "resources_max.nodect": queue.max_nodes,
         "resources_max.walltime": limit_s if limit_s is None else format_duration(limit_s),
         "max_run": _for_each_user(queue.max_running_per_user),
         "max_queued": _for_each_user(queue.max_queued_per_user),
-    }
-    values = {
-        "queue_type": "Execution",
-        "total_jobs": sum(job.queue == queue.name and job.state != records.FINISHED for job in jobs),
-        **{name: value for name, value in limits.items() if value is not None},
         "enabled": queue.enabled,
         "started": True,
     }
-    return "".join(f"    {name} = {value}\n" for name, value in values.items())
+    return "".join(f"    {name} = {value}\n" for name, value in values.items() if value is not None)
 
 
 def _for_each_user(limit: int | None) -> str | None:
@@ -176,27 +165,30 @@ def render_json(
     flavour: str, server: str, now_s: float, what: str, members: Iterable[tuple[str, Attributes]] | None
 ) -> str:
     """Write the answer of ``-F json``; without members, it has no ``Jobs`` or ``nodes`` at all."""
-    tree: list[tuple[str, str | Tree]] = [
+    top: list[tuple[Any, ...]] = [
         ("timestamp", str(int(now_s))),
-        ("pbs_version", '"23.06.06"'),
-        ("pbs_server", f'"{server}"'),
+        ("pbs_version", "23.06.06"),
+        ("pbs_server", server),
     ]
-    found = [(name, _tree(flavour, attributes)) for name, attributes in members or ()]
-    if found:
-        tree.append((what, found))
-    text = "\n".join(_lines(tree, 0, flavour == MAIN))
+    if found := list(members or ()):
+        top.append((what, found))
+    text = "\n".join(_lines(flavour, top, 0))
     # The release ends the line only after jobs.
     return text if flavour == RELEASE and not found else text + "\n"
 
 
-def _tree(flavour: str, attributes: Attributes | Sequence[Member]) -> Tree:
-    tree: list[tuple[str, str | Tree]] = []
-    for name, value, *source in attributes:
-        if isinstance(value, str):
-            tree.append((name, _leaf(flavour, name, value, *source)))
-        else:
-            tree.append((name, _tree(flavour, value)))
-    return tree
+def _lines(flavour: str, members: Iterable[tuple[Any, ...]], depth: int) -> list[str]:
+    """Write an object: names with texts, whose source may follow, or with further members."""
+    indent, colon = ("\t", ":\t") if flavour == MAIN else ("    ", ":")
+    lines = ["{"]
+    for name, value, *source in members:
+        is_leaf = isinstance(value, str)
+        below = [_leaf(flavour, name, value, *source)] if is_leaf else _lines(flavour, value, depth + 1)
+        lines.append(f'{indent * (depth + 1)}"{name}"{colon}{below[0]}')
+        lines += below[1:]
+        lines[-1] += ","
+    lines[-1] = lines[-1].removesuffix(",")
+    return [*lines, indent * depth + "}"]
 
 
 def _leaf(flavour: str, name: str, value: str, source: str = "") -> str:
@@ -216,17 +208,3 @@ def is_bare(flavour: str, name: str, value: str) -> bool:
     if flavour == RELEASE:
         return _C_NUMBER.fullmatch(value) is not None
     return name not in _TEXTS and _JSON_NUMBER.fullmatch(value) is not None
-
-
-def _lines(tree: Tree, depth: int, has_tabs: bool) -> list[str]:
-    indent, colon = ("\t", ":\t") if has_tabs else ("    ", ":")
-    lines = ["{"]
-    for name, value in tree:
-        below = [value] if isinstance(value, str) else _lines(value, depth + 1, has_tabs)
-        lines.append(f'{indent * (depth + 1)}"{name}"{colon}{below[0]}')
-        lines += below[1:]
-        lines[-1] += ","
-    if tree:
-        lines[-1] = lines[-1][:-1]
-    lines.append(indent * depth + "}")
-    return lines
