@@ -11,23 +11,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
-from parsl.testing.schedulers.cluster import PBSCluster, StandInCluster
+from parsl.testing.schedulers.cluster import PBSCluster
 from parsl.testing.schedulers.records import AURORA_POLICY, Policy
 
-_CLUSTERS: dict[str, type[StandInCluster]] = {"pbs": PBSCluster}
 _POLICIES = {"open": Policy(), "aurora": AURORA_POLICY}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command next to a stand-in cluster; return its exit code, 128 + N if signal N ended it."""
     options = _parse(arguments)
-    if options.directory is not None:
-        return _run(options, options.directory)
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory(prefix="parsl-") as directory:
-        return _run(options, directory)
+    policy = _POLICIES[options.policy]
+    if options.cpus_per_node:
+        policy = policy._replace(cpus_per_node=options.cpus_per_node)
+    with ExitStack() as stack:
+        directory = options.directory or stack.enter_context(TemporaryDirectory(prefix="parsl-"))
+        cluster = PBSCluster(directory, options.nodes, flavour=options.flavour, policy=policy)
+        return _run_command(options.command, stack.enter_context(cluster).environment())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -36,7 +38,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         usage="%(prog)s [options] SCHEDULER -- COMMAND ...",
         description="Run a command with the stand-in of a batch scheduler on its PATH; jobs run here.",
     )
-    parser.add_argument("scheduler", choices=sorted(_CLUSTERS))
+    parser.add_argument("scheduler", choices=["pbs"])
     parser.add_argument("--nodes", type=int, default=4, help="simulated nodes (default: %(default)s)")
     parser.add_argument("--cpus-per-node", type=int, help="CPUs that each node reports")
     parser.add_argument("--policy", choices=sorted(_POLICIES), default="open", help="the rules of the site")
@@ -49,15 +51,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if not options.command:
         parser.error("name a command to run after --")
     return options
-
-
-def _run(options: argparse.Namespace, directory: str) -> int:
-    policy = _POLICIES[options.policy]
-    if options.cpus_per_node:
-        policy = policy._replace(cpus_per_node=options.cpus_per_node)
-    cluster = _CLUSTERS[options.scheduler]
-    with cluster(directory, options.nodes, flavour=options.flavour, policy=policy) as running:
-        return _run_command(options.command, running.environment())
 
 
 def _run_command(command: Sequence[str], environment: dict[str, str]) -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
+from shlex import quote
 from typing import NamedTuple
 
 from parsl.testing.schedulers import dispatch, records
@@ -156,7 +157,7 @@ class PBSDialect:
             program=shell,
             arguments=(f"-{os.path.basename(shell)}" if self.settings.policy.login_shell else shell,),
             # The profile may have replaced PATH. The script is executed, so a "#!" line takes effect.
-            stdin_text=f"PATH={_quoted(self.settings.bin_directory)}:$PATH\n{_quoted(script)}\n",
+            stdin_text=f"PATH={quote(self.settings.bin_directory)}:$PATH\n{quote(script)}\n",
             environment=environment,
             workdir=home if os.path.isdir(home) else "/",
             stdout=stdout,
@@ -256,14 +257,9 @@ def job_environment(
     }
     if job.account:
         environment["PBS_ACCOUNT"] = job.account
-    for name in ("LANG", "TZ"):
-        if f"PBS_O_{name}" in variables:
-            environment[name] = variables[f"PBS_O_{name}"]
-    return environment
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    return environment | {
+        name: variables[f"PBS_O_{name}"] for name in ("LANG", "TZ") if f"PBS_O_{name}" in variables
+    }
 
 
 def load_dialect(settings: Settings, directory: str) -> PBSDialect:

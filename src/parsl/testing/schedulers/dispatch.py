@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -38,10 +39,9 @@ def decide(
 ) -> Decision:
     """Start jobs in the order given; a job that cannot start does not delay the jobs behind it."""
     free = {node.name: node.cpus for node in nodes if node.is_up}
-    running: dict[tuple[str, str], int] = {}
+    running = Counter((job.queue, job.owner) for job in occupying)
     for job in occupying:
         _take(free, job.placements)
-        _count(running, job)
     limits = {queue.name: queue.max_running_per_user for queue in queues}
     started: dict[int, tuple[Placement, ...]] = {}
     waits: dict[int, str] = {}
@@ -50,14 +50,14 @@ def decide(
             continue
         reason = _never(job, nodes)
         limit = limits.get(job.queue)
-        if not reason and limit is not None and running.get((job.queue, job.owner), 0) >= limit:
+        if not reason and limit is not None and running[job.queue, job.owner] >= limit:
             reason = RUN_LIMIT
         placements = None if reason else place(job, free)
         if placements is None:
             waits[job.number] = reason or TOO_FEW_NODES
             continue
         _take(free, placements)
-        _count(running, job)
+        running[job.queue, job.owner] += 1
         started[job.number] = placements
     return Decision(started, waits)
 
@@ -92,7 +92,3 @@ def _take(free: dict[str, int], placements: Sequence[Placement]) -> None:
     for placement in placements:
         if placement.host in free:
             free[placement.host] -= placement.cpus
-
-
-def _count(running: dict[tuple[str, str], int], job: Job) -> None:
-    running[job.queue, job.owner] = running.get((job.queue, job.owner), 0) + 1

@@ -11,12 +11,13 @@ import select
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from parsl.common.processes import become_subreaper, family, kill_tree, process_table, signal_processes
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.dialect import LaunchPlan, load_dialect
-from parsl.testing.schedulers.records import ABORTED, NODE_FAILED, OVER_WALLTIME, REQUEUED, Job
+from parsl.testing.schedulers.records import ABORTED, NODE_FAILED, OVER_WALLTIME, REQUEUED, Job, Settings
 from parsl.testing.schedulers.server import ORDER_SIGNAL, JobStarter
 from parsl.testing.schedulers.store import ClusterStore
 
@@ -40,6 +41,7 @@ class JobRunner:
     def __init__(self, store: ClusterStore, number: int) -> None:
         self._store = store
         self._number = number
+        self._job: Job
         self._shell = 0
         self._shell_status: int | None = None
         self._is_childless = False
@@ -52,7 +54,7 @@ class JobRunner:
             settings = state.settings()
         self._dialect = load_dialect(settings, store.directory)
         self._policy = settings.policy
-        self._events = _Events(settings.owner_pid, settings.owner_started)
+        self._events = _Events(settings)
 
     def __repr__(self) -> str:
         return f"<JobRunner of {self._number}: shell {self._shell}, reason {self._reason!r}>"
@@ -98,9 +100,9 @@ class JobRunner:
         if self._shell == 0:
             plan.execute(self._dialect.no_shell_status)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ABORT_SIGNALS)
-        job = self._change(session_id=self._shell)
-        if job.walltime_s is not None:
-            self._overtime_at_s = self._began_s + job.walltime_s + self._policy.walltime_delay_s
+        self._job = self._change(session_id=self._shell)
+        if self._job.walltime_s is not None:
+            self._overtime_at_s = self._began_s + self._job.walltime_s + self._policy.walltime_delay_s
 
     def _loop(self, plan: LaunchPlan) -> None:
         while not self._is_over():
@@ -164,22 +166,15 @@ class JobRunner:
         now_s = time.monotonic()
         if now_s >= self._overtime_at_s:
             self._overtime_at_s = _NEVER
-            self._end_overtime(plan, now_s - self._began_s)
+            if not self._reason:
+                # The job may write to the same file.
+                with open(plan.stderr, "a") as stderr:
+                    stderr.write(self._dialect.overtime_message(self._job, now_s - self._began_s))
+                self._stop(OVER_WALLTIME)
         if now_s >= self._kill_at_s:
             self._kill_at_s = _NEVER
             kill_tree(os.getpid())
             self._reap()
-
-    def _end_overtime(self, plan: LaunchPlan, elapsed_s: float) -> None:
-        if self._reason:
-            return
-        with self._store.transaction() as state:
-            job = state.job(self._number)
-        assert job is not None
-        # The job may write to the same file.
-        with open(plan.stderr, "a") as stderr:
-            stderr.write(self._dialect.overtime_message(job, elapsed_s))
-        self._stop(OVER_WALLTIME)
 
     def _signal_job(self, number: int) -> None:
         signal_processes(family(process_table(), [os.getpid()]), number)
@@ -232,13 +227,12 @@ class JobRunner:
 class _Events:
     """Wakes the runner up when a child ends, an order arrives, a signal aborts it, or the owner ends."""
 
-    def __init__(self, owner_pid: int, owner_started: float) -> None:
+    def __init__(self, settings: Settings) -> None:
         #: Whether the job has to end at once.
         self.is_aborted = False
+        self._settings = settings
         self._poller = select.poll()
         self._wakeup, self._wakeup_end = os.pipe()
-        self._owner_pid = owner_pid
-        self._owner_started = owner_started
         self._owner = -1
 
     def listen(self) -> None:
@@ -247,11 +241,23 @@ class _Events:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, ORDER_SIGNAL):
-            signal.signal(number, self._ignore)
+            # The signal's byte in the pipe is the event.
+            signal.signal(number, lambda _number, _frame: None)
         for number in _ABORT_SIGNALS:
-            signal.signal(number, self._abort)
+            signal.signal(number, lambda _number, _frame: setattr(self, "is_aborted", True))
         self._poller.register(self._wakeup, select.POLLIN)
-        self._watch_owner()
+        pid = self._settings.owner_pid
+        if not pid or not hasattr(os, "pidfd_open"):
+            return
+        try:
+            self._owner = os.pidfd_open(pid)
+        except OSError:
+            self.is_aborted = True
+            return
+        self._poller.register(self._owner, select.POLLIN)
+        entry = process_table().get(pid)
+        if entry is None or entry.started != self._settings.owner_started:
+            self.is_aborted = True  # the process id belongs to another process by now
 
     def wait(self, until_s: float) -> None:
         """Wait for an event, or for a time of the monotonic clock."""
@@ -260,27 +266,5 @@ class _Events:
         if self._owner in [descriptor for descriptor, _ in self._poller.poll(timeout_ms)]:
             self._poller.unregister(self._owner)
             self.is_aborted = True
-        try:
+        with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
-        except BlockingIOError:
-            pass
-
-    @staticmethod
-    def _ignore(_number: int, _frame: object) -> None:
-        """Do nothing: the signal's byte in the pipe is the event."""
-
-    def _abort(self, _number: int, _frame: object) -> None:
-        self.is_aborted = True
-
-    def _watch_owner(self) -> None:
-        if not self._owner_pid or not hasattr(os, "pidfd_open"):
-            return
-        try:
-            self._owner = os.pidfd_open(self._owner_pid)
-        except OSError:
-            self.is_aborted = True
-            return
-        self._poller.register(self._owner, select.POLLIN)
-        entry = process_table().get(self._owner_pid)
-        if entry is None or entry.started != self._owner_started:
-            self.is_aborted = True  # the process id belongs to another process by now
