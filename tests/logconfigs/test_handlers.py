@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from parsl.logconfigs.handlers import LogFile, start_role_log
+from parsl.logconfigs.json import JSONHandler
 
 
 class FullStream:
@@ -20,10 +21,10 @@ class FullStream:
     flush = close = lambda self: self.write("")
 
 
-@pytest.fixture
-def log(tmp_path):
+@pytest.fixture(params=[LogFile, JSONHandler])
+def log(request, tmp_path):
     """A logger that writes to a disk without room."""
-    handler = LogFile(tmp_path / "the.log")
+    handler = request.param(tmp_path / "the.log")
     handler.stream.close()
     handler.stream = FullStream()
     logger = logging.getLogger(f"parsl-test-{tmp_path.name}")

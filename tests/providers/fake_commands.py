@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 from parsl.common.commands import CommandResult
@@ -51,10 +50,3 @@ class ManualClockRunner(CommandRunner):
     def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
         self.time_s += self._step_s
         return super().run(command, timeout_s, stdin_text)
-
-
-class StatusAnswers:
-    """Answers status commands with a function, for tests without a provider."""
-
-    def __init__(self, run: Callable[[list[str]], CommandResult]) -> None:
-        self.run = run

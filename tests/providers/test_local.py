@@ -186,7 +186,7 @@ class TestJobScript:
             provider.submit("true", 1)
 
     def test_a_job_that_cannot_be_started_is_refused(self, make_provider, monkeypatch):
-        monkeypatch.setattr("parsl.providers.local.job._SHELL", "/no/such/bash")
+        monkeypatch.setattr("parsl.providers.local.local._SHELL", "/no/such/bash")
         with pytest.raises(SubmitException, match="cannot be started with bash"):
             make_provider().submit("true", 1, "somejob")
 

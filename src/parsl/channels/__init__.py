@@ -11,13 +11,7 @@ __all__ = ["LocalChannel", "OAuthSSHChannel", "SSHChannel", "SSHInteractiveLogin
 
 
 class LocalChannel:
-    """A value for the providers' retired argument ``channel``. It has no effect.
-
-    Args:
-        userhome: Ignored.
-        envs: Ignored.
-        script_dir: Ignored; job scripts are in the run directory.
-    """
+    """A value for the providers' retired argument ``channel``. It and its arguments have no effect."""
 
     def __init__(
         self, userhome: str = ".", envs: Mapping[str, str] | None = None, script_dir: str | None = None

@@ -12,16 +12,15 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from parsl import validate
+from parsl import executors, providers, validate
+from parsl.config import Config
 from parsl.configs.composing import compose_config, job_options, mpi_executor
+from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput.node.node_list import NODE_FILE_VARIABLE, NoNodes, read_nodes
+from parsl.launchers import MpiExecLauncher, SimpleLauncher
+from parsl.providers.base import ExecutionProvider
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.config import Config
-    from parsl.executors.high_throughput.executor import HighThroughputExecutor
-    from parsl.launchers import MpiExecLauncher
-    from parsl.providers.base import ExecutionProvider
-    from parsl.providers.pbspro.pbspro import PBSProProvider
+_MANAGER_PER_NODE = MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--ppn 1")
 
 #: Hardware threads of a node of Aurora: threads i and i + 104 belong to the same core.
 AURORA_CPUS = 208
@@ -87,9 +86,7 @@ def aurora_tiles(
     Raises:
         ParameterError: A value is not allowed.
     """
-    provider = _pbs_provider(
-        "aurora_tiles", locals(), launcher=_one_manager_per_node(), cpus_per_node=AURORA_CPUS
-    )
+    provider = _pbs_provider("aurora_tiles", locals(), launcher=_MANAGER_PER_NODE, cpus_per_node=AURORA_CPUS)
     executor = _gpu_executor(label, provider, prefetch_capacity, AURORA_TILES, _AURORA_AFFINITY)
     return compose_config(aurora_tiles, executor, config_options, retries=1, strategy="htex_auto_scale")
 
@@ -126,8 +123,6 @@ def aurora_mpi(
     Raises:
         ParameterError: A value is not allowed.
     """
-    from parsl.launchers import SimpleLauncher
-
     provider = _pbs_provider("aurora_mpi", locals(), launcher=SimpleLauncher(), cpus_per_node=AURORA_CPUS)
     executor = mpi_executor(
         "aurora_mpi",
@@ -160,13 +155,11 @@ def aurora_in_job(
     Raises:
         ConfigurationError: The driver does not run in a PBS job, or its node file cannot be used.
     """
-    from parsl.providers import LocalProvider
-
     available = _nodes_of_job()
     requested = available if nodes is None else nodes
-    provider = LocalProvider(
+    provider = providers.LocalProvider(
         nodes_per_block=validate.integer("aurora_in_job", "nodes", requested, low=1, high=available),
-        launcher=_one_manager_per_node(),
+        launcher=_MANAGER_PER_NODE,
         init_blocks=1,
         max_blocks=1,
         worker_init=worker_init,
@@ -203,7 +196,7 @@ def polaris(
     provider = _pbs_provider(
         "polaris",
         locals(),
-        launcher=_one_manager_per_node("--depth=64 --ppn 1"),
+        launcher=MpiExecLauncher(bind_cmd="--cpu-bind", overrides="--depth=64 --ppn 1"),
         select_options=f"ngpus={len(_POLARIS_GPUS)}",
         cpus_per_node=_POLARIS_CPUS,
     )
@@ -212,9 +205,6 @@ def polaris(
 
 
 def _nodes_of_job() -> int:
-    from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node.node_list import NODE_FILE_VARIABLE, NoNodes, read_nodes
-
     if not os.environ.get(NODE_FILE_VARIABLE):
         raise ConfigurationError(
             f"aurora_in_job: {NODE_FILE_VARIABLE} is not set: this is no PBS job. Start the script within a "
@@ -226,10 +216,8 @@ def _nodes_of_job() -> int:
         raise ConfigurationError(f"aurora_in_job: {error}") from error
 
 
-def _pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> PBSProProvider:
+def _pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> providers.PBSProProvider:
     """Return a provider for jobs of ALCF, given the ``locals()`` of the configuration named ``owner``."""
-    from parsl.providers import PBSProProvider
-
     account = validate.text(owner, "account", parameters["account"], allow_empty=False, one_line=True)
     more = validate.text(owner, "scheduler_options", parameters["scheduler_options"])
     filesystems = validate.text(
@@ -240,7 +228,7 @@ def _pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> 
         validate.wrong_value(owner, "filesystems", filesystems, expected)
     # ALCF rejects jobs that do not name their file systems.
     lines = [f"#PBS -l filesystems={filesystems}", *([more] if more else [])]
-    return PBSProProvider(
+    return providers.PBSProProvider(
         account=account,
         queue=parameters["queue"],
         scheduler_options="\n".join(lines),
@@ -249,19 +237,11 @@ def _pbs_provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> 
     )
 
 
-def _one_manager_per_node(overrides: str = "--ppn 1") -> MpiExecLauncher:
-    from parsl.launchers import MpiExecLauncher
-
-    return MpiExecLauncher(bind_cmd="--cpu-bind", overrides=overrides)
-
-
 def _gpu_executor(
     label: str, provider: ExecutionProvider, prefetch: int, accelerators: Sequence[str], affinity: str
-) -> HighThroughputExecutor:
+) -> executors.HighThroughputExecutor:
     """Return an executor with one worker for each accelerator of a node."""
-    from parsl.executors import HighThroughputExecutor
-
-    return HighThroughputExecutor(
+    return executors.HighThroughputExecutor(
         label=label,
         available_accelerators=accelerators,
         max_workers_per_node=len(accelerators),

@@ -9,15 +9,10 @@ from os import PathLike
 from shlex import quote
 from typing import Any
 
-from parsl import validate
+from parsl import executors, providers, validate
 from parsl.common.parameter_names import named_parameters, parameter_names, refuse_unknown
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.config import Config
-    from parsl.executors.base import ParslExecutor
-    from parsl.executors.high_throughput.mpi_executor import MPIExecutor
-    from parsl.providers.cluster_provider import ClusterProvider
+from parsl.config import Config
+from parsl.executors.base import ParslExecutor
 
 _JOB_OPTIONS = ("walltime", "nodes_per_block", "min_blocks", "max_blocks")
 
@@ -29,8 +24,6 @@ def compose_config(
 
     The user has passed the options to ``function``, so its parameters are listed if a name is unknown.
     """
-    from parsl.config import Config
-
     known = (named_parameters(function) | parameter_names(Config.__init__)) - {"executors"}
     if not known.issuperset(options):
         refuse_unknown(function.__name__, options, known)
@@ -38,17 +31,19 @@ def compose_config(
 
 
 def mpi_executor(
-    owner: str, label: str, provider: ClusterProvider, nodes_per_task: int, **options: Any
-) -> MPIExecutor:
+    owner: str,
+    label: str,
+    provider: providers.PBSProProvider | providers.SlurmProvider,
+    nodes_per_task: int,
+    **options: Any,
+) -> executors.MPIExecutor:
     """Return an executor that runs as many MPI tasks in a block as there are nodes for.
 
     ``nodes_per_task`` is the number of nodes of the smallest task, ``owner`` the configuration, for errors.
     """
-    from parsl.executors import MPIExecutor
-
     nodes = provider.nodes_per_block
     validate.integer(owner, "nodes_per_task", nodes_per_task, low=1, high=nodes)
-    return MPIExecutor(
+    return executors.MPIExecutor(
         label=label,
         provider=provider,
         max_workers_per_block=nodes // nodes_per_task,

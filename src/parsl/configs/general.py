@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from parsl import validate
+from parsl import executors, providers, validate
+from parsl.config import Config
 from parsl.configs.composing import compose_config, job_options, mpi_executor
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.config import Config
-    from parsl.providers.slurm.slurm import SlurmProvider
+from parsl.launchers import SimpleLauncher, SrunLauncher
 
 #: By default srun binds a manager to the few CPUs of its step; the workers bind themselves.
 _OVERRIDES = "--cpu-bind=none"
@@ -41,16 +38,13 @@ def this_machine(
     Raises:
         ParameterError: A value is not allowed.
     """
-    from parsl.executors import HighThroughputExecutor
-    from parsl.providers import LocalProvider
-
-    executor = HighThroughputExecutor(
+    executor = executors.HighThroughputExecutor(
         label=label,
         max_workers_per_node=workers,
         cores_per_worker=1.0 if workers is None else 1e-3,  # the number of workers is the only limit
         available_accelerators=available_accelerators,
         cpu_affinity=cpu_affinity,
-        provider=LocalProvider(worker_init=worker_init),
+        provider=providers.LocalProvider(worker_init=worker_init),
     )
     return compose_config(this_machine, executor, config_options, strategy="none")
 
@@ -105,9 +99,6 @@ def slurm(
     Raises:
         ParameterError: A value is not allowed.
     """
-    from parsl.executors import HighThroughputExecutor
-    from parsl.launchers import SrunLauncher
-
     provider = _provider(
         "slurm",
         locals(),
@@ -116,7 +107,7 @@ def slurm(
         cores_per_node=cores_per_node,
     )
     accelerators = (gpus_per_node or 0) if available_accelerators is None else available_accelerators
-    executor = HighThroughputExecutor(
+    executor = executors.HighThroughputExecutor(
         label=label,
         max_workers_per_node=workers_per_node,
         available_accelerators=accelerators,
@@ -155,16 +146,12 @@ def slurm_mpi(
     Raises:
         ParameterError: A value is not allowed.
     """
-    from parsl.launchers import SimpleLauncher
-
     provider = _provider("slurm_mpi", locals(), launcher=SimpleLauncher())
     executor = mpi_executor("slurm_mpi", label, provider, nodes_per_task, mpi_launcher=mpi_launcher)
     return compose_config(slurm_mpi, executor, config_options, retries=1, strategy="htex_auto_scale")
 
 
-def _provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> SlurmProvider:
-    from parsl.providers import SlurmProvider
-
+def _provider(owner: str, parameters: Mapping[str, Any], **options: Any) -> providers.SlurmProvider:
     more = validate.instance(owner, "provider_options", parameters["provider_options"], dict, optional=True)
     common = {"account": parameters["account"], "partition": parameters["partition"]}
-    return SlurmProvider(**{**common, **job_options(owner, parameters), **options, **(more or {})})
+    return providers.SlurmProvider(**{**common, **job_options(owner, parameters), **options, **(more or {})})

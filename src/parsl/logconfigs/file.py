@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.logconfigs.base import LogConfig
 from parsl.logconfigs.handlers import LogFile, attach
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 DEFAULT_FORMAT = (
     "%(created)f %(asctime)s %(processName)s-%(process)d %(threadName)s-%(thread)d "

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.logconfigs.base import LogConfig
-from parsl.logconfigs.handlers import attach
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from typing import Any
+from parsl.logconfigs.handlers import LogFile, attach
 
 _formatter = logging.Formatter()
 
@@ -26,7 +23,7 @@ _WRITTEN_ATTRIBUTES = (
 )  # fmt: skip
 
 
-class JSONHandler(logging.Handler):
+class JSONHandler(LogFile):
     """Appends each record to a file as one line of JSON, immediately.
 
     A line contains the time, the place in the code, process and thread of the record, ``msg``, and
@@ -40,20 +37,12 @@ class JSONHandler(logging.Handler):
     """
 
     def __init__(self, filename: Path, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._file = open(filename, "a", encoding="utf-8")  # noqa: SIM115 - closed with the handler
+        super().__init__(filename)
+        if args or kwargs:
+            self.setLevel(*args, **kwargs)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = json.dumps(_as_plain(_content(record)), allow_nan=False)
-            self._file.write(line + "\n")
-            self._file.flush()
-        except Exception:
-            self.handleError(record)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_as_plain(_content(record)), allow_nan=False)
 
 
 class JSONLogging(LogConfig, RepresentationMixin):
@@ -69,7 +58,6 @@ class JSONLogging(LogConfig, RepresentationMixin):
         validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
-        """Start logging to ``<log_dir>/<log_name>.jsonlog``."""
         handler = JSONHandler(log_dir / f"{log_name}.jsonlog")
         return attach(handler, logger_name="parsl", level=self.level)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from parsl.common.representation import RepresentationMixin
 from parsl.logconfigs.base import LogConfig
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 class NoopLogging(LogConfig, RepresentationMixin):

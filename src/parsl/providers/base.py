@@ -45,9 +45,6 @@ class ExecutionProvider(metaclass=ABCMeta):
     #: thread of their own. The call can precede the return of ``submit``. The executor sets it.
     on_job_end: Callable[[str], None] | None = None
 
-    def __init__(self) -> None:  # noqa: B027 - empty, but not abstract
-        pass
-
     @abstractmethod
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> object:
         """Submit one block, and return without waiting for it to start.
@@ -129,14 +126,7 @@ class ExecutionProvider(metaclass=ABCMeta):
         max_blocks: int,
         parallelism: float,
     ) -> None:
-        """Check the parameters that all providers share, and keep them as attributes.
-
-        Args:
-            nodes_per_block: Nodes of one block, at least 1.
-            init_blocks: Blocks to start with, at least 0.
-            min_blocks: Blocks to keep when there are no tasks, at least 0.
-            max_blocks: The maximum number of blocks, at least ``min_blocks``.
-            parallelism: Slots for each task, from 0 to 1.
+        """Check the parameters that all providers share, and keep them as the attributes of these names.
 
         Raises:
             ParameterError: A value is not allowed.

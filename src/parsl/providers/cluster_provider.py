@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import count
 from shlex import quote
 
@@ -17,7 +18,7 @@ from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.job_script import double_quoted, fill_job_script, left_aligned
 from parsl.providers.batch.parameters import parse_walltime
 from parsl.providers.batch.scheduler import CommandRunner, LostSubmissions, Scheduler, read_submission
-from parsl.providers.batch.status_collector import Findings, StatusCollector
+from parsl.providers.batch.status_collector import Collection, StatusCollector
 from parsl.providers.batch.submitted_job import SubmittedJob
 from parsl.providers.job_files import JobFiles, open_script_dir, reserve_job_files
 from parsl.vocabulary.job_states import JobState, JobStatus
@@ -112,7 +113,6 @@ class ClusterProvider(ExecutionProvider):
         self._numbers: Iterator[int] = count()
         self._jobs: dict[object, SubmittedJob] = {}
         self._lost = LostSubmissions()
-        self._collector: StatusCollector | None = None
         self._last_problem: str | None = None
 
     @property
@@ -187,7 +187,7 @@ class ClusterProvider(ExecutionProvider):
         """Query jobs, except those that are known to have ended."""
         jobs = [self._job(job_id) for job_id in job_ids]
         open_ids = [str(job_id) for job_id in dict.fromkeys(job_ids) if not self._job(job_id).final_status]
-        findings = self._collect(open_ids) if open_ids else Findings()
+        findings = self._collect(open_ids)
         return [job.final_status or self._status(job, findings) for job in jobs]
 
     def has_changed(self, job_ids: Sequence[object]) -> bool:
@@ -260,11 +260,13 @@ class ClusterProvider(ExecutionProvider):
                 self._lost.resolve(scheduler)
             raise
 
-    def _collect(self, job_ids: list[str]) -> Findings:
-        if self._collector is None:
-            self._collector = StatusCollector(self.dialect)
-        commands = self._scheduler().status_commands(MAX_STATUS_TIMEOUTS)
-        findings = self._collector.collect(commands, job_ids, self.status_batch_limit)
+    @cached_property
+    def _collector(self) -> StatusCollector:
+        return StatusCollector(self.dialect)
+
+    def _collect(self, job_ids: list[str]) -> Collection:
+        run = self._scheduler().status_runner(MAX_STATUS_TIMEOUTS)
+        findings = self._collector.collect(run, job_ids, self.status_batch_limit)
         if findings.problem and findings.problem != self._last_problem:
             logger.warning(
                 "%s: the status of some jobs is unknown: %s", type(self).__name__, findings.problem
@@ -273,12 +275,9 @@ class ClusterProvider(ExecutionProvider):
         return findings
 
     def _job(self, job_id: object) -> SubmittedJob:
-        job = self._jobs.get(job_id)
-        if job is None:
-            job = self._jobs[job_id] = SubmittedJob(job_id)
-        return job
+        return self._jobs.setdefault(job_id, SubmittedJob(job_id))
 
-    def _status(self, job: SubmittedJob, findings: Findings) -> JobStatus:
+    def _status(self, job: SubmittedJob, findings: Collection) -> JobStatus:
         short_id = self.dialect.short_id(str(job.job_id))
         record = findings.records.get(short_id)
         if record is not None:

@@ -11,7 +11,6 @@ from parsl.jobs.states import JobState
 from parsl.providers.batch.scheduler import NoAnswer
 from parsl.providers.batch.status_collector import MAX_SINGLE_QUERIES, LeastRecentFirst, StatusCollector
 from parsl.providers.pbspro.pbspro import PBSProDialect
-from tests.providers.fake_commands import StatusAnswers
 
 
 class FakePBS:
@@ -76,10 +75,10 @@ class Collector:
 
     def __init__(self, run):
         self.collector = StatusCollector(PBSProDialect())
-        self.commands = StatusAnswers(run)
+        self.run = run
 
     def collect(self, job_ids, batch_size):
-        return self.collector.collect(self.commands, job_ids, batch_size)
+        return self.collector.collect(self.run, job_ids, batch_size)
 
 
 def collector_of(scheduler):

@@ -13,7 +13,6 @@ from parsl.providers.batch.answers import AnswerKind
 from parsl.providers.batch.status_collector import StatusCollector
 from parsl.providers.condor.condor import CondorQ
 from parsl.validate import ParameterError
-from tests.providers.fake_commands import StatusAnswers
 
 DIALECT = CondorProvider().dialect
 DOWN = "Error: Can't find address of local schedd\n"
@@ -72,7 +71,7 @@ def test_a_job_outside_the_queue_is_found_in_the_history():
         stdout = json.dumps([job(5, 4, ExitCode=3)]) if is_old else ""
         return CommandResult(tuple(command), 0, stdout, "", False)
 
-    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["5.0", "6.0"], 100)
+    findings = StatusCollector(DIALECT).collect(run, ["5.0", "6.0"], 100)
     assert findings.records["5.0"].exit_code == 3
     assert findings.gone == {"6.0"}
     assert queries == ["condor_q 5.0", "condor_history 5.0", "condor_history 6.0", "condor_q 6.0"]

@@ -18,7 +18,6 @@ from parsl.providers.grid_engine.grid_engine import (
     QstatDetails,
     meaning,
 )
-from tests.providers.fake_commands import StatusAnswers
 
 DIALECT = GridEngineProvider().dialect
 
@@ -145,7 +144,7 @@ def test_queued_jobs_are_verified_with_one_command():
         stdout = {"qstat": waiting, "qalter": VERIFIED}[command[0]]
         return CommandResult(tuple(command), 0, stdout, "", False)
 
-    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["1", "2", "3"], DIALECT.batch_size)
+    findings = StatusCollector(DIALECT).collect(run, ["1", "2", "3"], DIALECT.batch_size)
     assert queries == ["qstat", "qalter -w v 2,3"]
     assert [findings.records[job_id].state.name for job_id in "123"] == ["RUNNING", "HELD", "PENDING"]
 
@@ -155,7 +154,7 @@ def test_empty_details_change_nothing():
         stdout = "job_number:    3\n" if "-j" in command else QSTAT.replace("Eqw", "hqw")
         return CommandResult(tuple(command), 0, stdout, "", False)
 
-    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["3"], DIALECT.batch_size)
+    findings = StatusCollector(DIALECT).collect(run, ["3"], DIALECT.batch_size)
     assert (findings.records["3"].state, findings.records["3"].message) == (JobState.HELD, "held")
 
 
@@ -175,7 +174,7 @@ def test_an_unlisted_job_is_looked_up_in_the_accounting():
         stdout = {"qstat": QSTAT, "qacct": QACCT.format(failed="0", deleted_by="NONE", exit_status="3")}
         return CommandResult(tuple(command), 0, stdout[command[0]], "", False)
 
-    findings = StatusCollector(DIALECT).collect(StatusAnswers(run), ["1", "5"], DIALECT.batch_size)
+    findings = StatusCollector(DIALECT).collect(run, ["1", "5"], DIALECT.batch_size)
     assert findings.records["5"].exit_code == 3
     assert queries == ["qstat", "qacct -j 5"]
 

@@ -15,7 +15,6 @@ from parsl.providers.batch.answers import AnswerKind
 from parsl.providers.batch.status_collector import StatusCollector
 from parsl.providers.slurm.slurm import STATES, Sacct, Scontrol, Squeue, make_record
 from parsl.validate import ParameterError
-from tests.providers.fake_commands import StatusAnswers
 
 DIALECT = SlurmProvider().dialect
 
@@ -138,7 +137,7 @@ def collect(answers, job_ids):
         )
         return CommandResult(tuple(command), exit_code, stdout, stderr, False)
 
-    return StatusCollector(DIALECT).collect(StatusAnswers(run), job_ids, 50), queries
+    return StatusCollector(DIALECT).collect(run, job_ids, 50), queries
 
 
 def test_a_forgotten_job_among_others():

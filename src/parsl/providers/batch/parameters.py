@@ -7,11 +7,12 @@ import re
 
 from parsl import validate
 
-_DAYS = r"(?:(?P<days>\d+)-)?"
-_FIELDS = r"(?P<fields>\d+(?::\d+){0,3})(?P<fraction>\.\d*)?"
-_WALLTIME = re.compile(rf"\s*{_DAYS}{_FIELDS}\s*", re.ASCII)
+_N = r"\d{1,9}"
+#: After days come at most hours, minutes and seconds.
+_WALLTIME = re.compile(
+    rf"\s*(?:(?P<days>{_N})-(?!.*:.*:.*:))?(?P<fields>{_N}(?::{_N}){{0,3}})(?P<fraction>\.\d*)?\s*", re.ASCII
+)
 _UNIT_S = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
-_UNITS = tuple(_UNIT_S)
 _MAX_DAYS = 10_000
 
 
@@ -49,10 +50,8 @@ def parse_walltime(owner: object, value: object, *, bare: str = "second", pair: 
     else:
         validate.wrong_type(owner, "walltime", value, expected)
     match = _WALLTIME.fullmatch(text)
-    if match is None:
-        validate.wrong_value(owner, "walltime", value, expected)
-    seconds = _seconds(match, bare, pair)
-    if seconds is None or not 0 < seconds <= _MAX_DAYS * _UNIT_S["day"]:
+    seconds = 0 if match is None else _seconds(match, bare, pair)
+    if not 0 < seconds <= _MAX_DAYS * _UNIT_S["day"]:
         validate.wrong_value(owner, "walltime", value, expected)
     return seconds
 
@@ -67,18 +66,10 @@ def format_minutes(seconds: int) -> str:
     return str(-(-seconds // 60))
 
 
-def _seconds(match: re.Match[str], bare: str, pair: str) -> int | None:
-    fields = [int(field) if len(field) < 10 else 10**10 for field in match["fields"].split(":")]
-    if match["days"] is not None:
-        first = "hour"
-        if len(fields) > 3:
-            return None
-    else:
-        first = {1: bare, 2: pair, 3: "hour", 4: "day"}[len(fields)]
-    days = min(int(match["days"] or 0), _MAX_DAYS + 1) if len(match["days"] or "") < 10 else _MAX_DAYS + 1
-    units = _UNITS[_UNITS.index(first) :]
-    whole = days * _UNIT_S["day"] + sum(
-        field * _UNIT_S[unit] for field, unit in zip(fields, units, strict=False)
-    )
-    fraction = float(match["fraction"] + "0") if match["fraction"] else 0.0
-    return math.ceil(whole + fraction * _UNIT_S[units[len(fields) - 1]])
+def _seconds(match: re.Match[str], bare: str, pair: str) -> int:
+    fields = [int(field) for field in match["fields"].split(":")]
+    first = "hour" if match["days"] else (bare, pair, "hour", "day")[len(fields) - 1]
+    units_s = list(_UNIT_S.values())[list(_UNIT_S).index(first) :]
+    whole = sum(field * unit_s for field, unit_s in zip(fields, units_s, strict=False))
+    fraction = float(f"0{match['fraction'] or ''}") * units_s[len(fields) - 1]
+    return int(match["days"] or 0) * _UNIT_S["day"] + math.ceil(whole + fraction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from parsl.common.commands import CommandNotStarted, CommandResult, run_command
 from parsl.providers.batch.answers import complaint
@@ -14,6 +14,8 @@ from parsl.vocabulary.provider_errors import SubmitException
 
 logger = logging.getLogger(__name__)
 
+#: Runs a status command, or raises NoAnswer.
+StatusRunner = Callable[[list[str]], CommandResult]
 #: After how many unusable answers from a scheduler that does answer a submission is forgotten, so that
 #: further submissions are possible.
 MAX_USELESS_ANSWERS = 3
@@ -87,28 +89,22 @@ class Scheduler:
             logger.warning("%s: not all jobs were cancelled: %s", self.provider_name, complaint(result))
         return None if result.timed_out else answers
 
-    def status_commands(self, max_timeouts: int) -> StatusCommands:
-        """Return a runner of status commands that may take ``max_timeouts`` times the timeout together."""
-        return StatusCommands(self, self.runner.now_s() + max_timeouts * self._timeout_s)
+    def status_runner(self, max_timeouts: int) -> StatusRunner:
+        """Return a function that runs status commands, which may take ``max_timeouts`` timeouts together.
 
+        The function raises NoAnswer after that time, or if a command cannot be run.
+        """
+        ends_s = self.runner.now_s() + max_timeouts * self._timeout_s
 
-class StatusCommands:
-    """Runs status commands until a deadline, on the clock of the scheduler's runner."""
+        def run(command: list[str]) -> CommandResult:
+            if self.runner.now_s() > ends_s:
+                raise NoAnswer(f"{command[0]} is slow: the remaining jobs are queried the next time")
+            try:
+                return self.run(command)
+            except CommandNotStarted as error:
+                raise NoAnswer(f"{self.provider_name} queries jobs with {command[0]}. {error}") from error
 
-    def __init__(self, scheduler: Scheduler, ends_s: float) -> None:
-        self._scheduler = scheduler
-        self._ends_s = ends_s
-
-    def run(self, command: list[str]) -> CommandResult:
-        """Run a command; raise NoAnswer after the deadline, or if the command cannot be run."""
-        if self._scheduler.runner.now_s() > self._ends_s:
-            raise NoAnswer(f"{command[0]} is slow: the remaining jobs are queried the next time")
-        try:
-            return self._scheduler.run(command)
-        except CommandNotStarted as error:
-            raise NoAnswer(
-                f"{self._scheduler.provider_name} queries jobs with {command[0]}. {error}"
-            ) from error
+        return run
 
 
 class LostSubmissions:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from parsl.providers.batch.answers import Answer, AnswerKind, JobRecord, StatusQuery
 from parsl.providers.batch.dialect import Dialect
-from parsl.providers.batch.scheduler import NoAnswer, StatusCommands
+from parsl.providers.batch.scheduler import NoAnswer, StatusRunner
 from parsl.vocabulary.job_states import JobState
 
 logger = logging.getLogger(__name__)
@@ -17,18 +17,6 @@ logger = logging.getLogger(__name__)
 MAX_FEASIBILITY_CHECKS = 100
 #: How many jobs a collection queries one by one; later collections query the others.
 MAX_SINGLE_QUERIES = 20
-
-
-class Findings:
-    """The results of one collection. Nothing is known about a job that they do not mention."""
-
-    def __init__(self) -> None:
-        #: By short job id.
-        self.records: dict[str, JobRecord] = {}
-        #: The short ids of jobs that the scheduler, queried for each of them alone, does not know.
-        self.gone: set[str] = set()
-        #: Why the results may be incomplete.
-        self.problem: str | None = None
 
 
 class LeastRecentFirst:
@@ -69,136 +57,133 @@ class StatusCollector:
         self._queries = list(dialect.status_queries)
         self._order = LeastRecentFirst()
 
-    def collect(self, commands: StatusCommands, job_ids: Sequence[str], batch_size: int) -> Findings:
+    def collect(self, run: StatusRunner, job_ids: Sequence[str], batch_size: int) -> Collection:
         """Query jobs, given as the scheduler printed their ids, with commands of ``batch_size`` jobs each."""
-        collection = _Collection(self._dialect, self._order, commands, job_ids, batch_size)
+        dialect = self._dialect
+        found = Collection(dialect, self._order, run, job_ids, batch_size)
         self._order.start_round(job_ids)
         try:
-            self._query_all(collection)
-            self._query_history(collection)
-            self._query_one_by_one(collection)
-            self._query_details(collection)
-            self._query_feasibility(collection)
+            self._query_all(found)
+            self._query_history(found)
+            single_query = dialect.existence_query or self._queries[0]
+            found.query_each(single_query, found.unsettled(), "existence")
+            found.query_each(dialect.detail_query, found.recorded(dialect.needs_detail), "detail")
+            pending = found.recorded(lambda record: record.state is JobState.PENDING)
+            found.query(dialect.feasibility_query, pending, "feasibility", limit=MAX_FEASIBILITY_CHECKS)
         except NoAnswer as error:
-            collection.findings.problem = str(error)
-        return collection.conclude()
+            found.problem = str(error)
+        found.gone -= found.records.keys()
+        if not found.unsettled():
+            found.problem = None  # one form of the query got no answer, but another one did
+        return found
 
-    def _query_all(self, collection: _Collection) -> None:
+    def _query_all(self, found: Collection) -> None:
         for query in list(self._queries):
-            omitted = self._order.sort("status", collection.omitted())
-            if not omitted:
-                return
-            if collection.query(query, omitted, "status") and query is not self._queries[0]:
+            if found.query(query, found.omitted(), "status") and query is not self._queries[0]:
                 self._queries.remove(query)
                 self._queries.insert(0, query)
                 logger.debug("The first query is now %s", query.command(["ID"]))
 
-    def _query_history(self, collection: _Collection) -> None:
-        query, size = self._dialect.history_query, self._dialect.history_batch_size
-        missing = self._order.sort("history", collection.without_record())[: MAX_SINGLE_QUERIES * size]
-        if query is None:
-            return
+    def _query_history(self, found: Collection) -> None:
+        size = self._dialect.history_batch_size
         try:
-            for start in range(0, len(missing), size):
-                collection.query(query, missing[start : start + size], "history", only_ended=True)
+            found.query_each(
+                self._dialect.history_query, found.without_record(), "history", size, only_ended=True
+            )
         except NoAnswer as error:
             logger.debug("The history of jobs does not answer: %s", error)
 
-    def _query_one_by_one(self, collection: _Collection) -> None:
-        query = self._dialect.existence_query or self._queries[0]
-        for job_id in self._order.sort("existence", collection.unsettled())[:MAX_SINGLE_QUERIES]:
-            collection.query(query, [job_id], "existence")
 
-    def _query_details(self, collection: _Collection) -> None:
-        query = self._dialect.detail_query
-        if query is None:
-            return
-        needing = [job_id for job_id, record in collection.recorded() if self._dialect.needs_detail(record)]
-        for job_id in self._order.sort("detail", needing)[:MAX_SINGLE_QUERIES]:
-            collection.query(query, [job_id], "detail")
-
-    def _query_feasibility(self, collection: _Collection) -> None:
-        query = self._dialect.feasibility_query
-        if query is None:
-            return
-        pending = [job_id for job_id, record in collection.recorded() if record.state is JobState.PENDING]
-        if checked := self._order.sort("feasibility", pending)[:MAX_FEASIBILITY_CHECKS]:
-            collection.query(query, checked, "feasibility")
-
-
-class _Collection:
-    """One collection in progress: the jobs in question, and what is known about them so far."""
+class Collection:
+    """What one collection has found so far. Nothing is known about a job that it does not mention."""
 
     def __init__(
         self,
         dialect: Dialect,
         order: LeastRecentFirst,
-        commands: StatusCommands,
+        run: StatusRunner,
         job_ids: Sequence[str],
         batch_size: int,
     ) -> None:
-        self.findings = Findings()
-        self._dialect = dialect
+        #: By short job id.
+        self.records: dict[str, JobRecord] = {}
+        #: The short ids of jobs that the scheduler, queried for each of them alone, does not know.
+        self.gone: set[str] = set()
+        #: Why the results may be incomplete.
+        self.problem: str | None = None
         self._order = order
-        self._commands = commands
+        self._run = run
         self._batch_size = batch_size
+        self._short_id = dialect.short_id
         self._ids = {dialect.short_id(job_id): job_id for job_id in job_ids}
         self._unknown: set[str] = set()
-        self._unknown_alone: set[str] = set()
 
-    def conclude(self) -> Findings:
-        self.findings.gone = self._unknown_alone - self.findings.records.keys()
-        if not self.unsettled():
-            self.findings.problem = None  # one form of the query got no answer, but another one did
-        return self.findings
+    def recorded(self, condition: Callable[[JobRecord], bool]) -> list[str]:
+        return [self._ids[short_id] for short_id, record in self.records.items() if condition(record)]
 
     def without_record(self) -> list[str]:
-        return self._all_except(self.findings.records.keys())
+        return self._all_except(self.records.keys())
 
     def omitted(self) -> list[str]:
         """Return the jobs that no answer has mentioned, not even as unknown."""
-        return self._all_except(self.findings.records.keys() | self._unknown)
+        return self._all_except(self.records.keys() | self._unknown)
 
     def unsettled(self) -> list[str]:
         """Return the jobs without a record that were not reported as unknown when queried alone."""
-        return self._all_except(self.findings.records.keys() | self._unknown_alone)
+        return self._all_except(self.records.keys() | self.gone)
 
     def _all_except(self, known: AbstractSet[str]) -> list[str]:
         return [job_id for short_id, job_id in self._ids.items() if short_id not in known]
 
-    def recorded(self) -> list[tuple[str, JobRecord]]:
-        return [(self._ids[short_id], record) for short_id, record in self.findings.records.items()]
-
     def query(
-        self, query: StatusQuery, job_ids: Sequence[str], purpose: str, *, only_ended: bool = False
+        self,
+        query: StatusQuery | None,
+        job_ids: Sequence[str],
+        purpose: str,
+        *,
+        limit: int | None = None,
+        only_ended: bool = False,
     ) -> bool:
-        """Query jobs in batches; return whether any answer had a record of a job."""
+        """Query jobs in batches, up to a limit; return whether any answer had a record of a job."""
+        if query is None:
+            return False
         has_records = False
-        for start in range(0, len(job_ids), self._batch_size):
-            batch = job_ids[start : start + self._batch_size]
-            answer = self._run(query, batch, purpose)
+        chosen = self._order.sort(purpose, job_ids)[:limit]
+        for start in range(0, len(chosen), self._batch_size):
+            batch = chosen[start : start + self._batch_size]
+            result = self._run(query.command(batch))
+            self._order.mark(purpose, batch)
+            answer = query.read(result)
+            if answer.kind is AnswerKind.UNREACHABLE:
+                raise NoAnswer(answer.problem)
             if answer.kind is AnswerKind.UNUSABLE:
+                self.problem = answer.problem
                 break  # the same form of query about other jobs would get no answer either
-            for short_id, record in answer.records.items():
-                if short_id in self._ids and (record.terminal or not only_ended):
-                    has_records = True
-                    if record.state is not JobState.UNKNOWN or short_id not in self.findings.records:
-                        self.findings.records[short_id] = record
-            self._note_unknown(answer, batch)
+            has_records |= self._keep(answer, only_ended)
+            unknown = answer.unknown & self._ids.keys()
+            self._unknown |= unknown
+            if len(batch) == 1:
+                self.gone |= unknown & {self._short_id(batch[0])}
         return has_records
 
-    def _note_unknown(self, answer: Answer, batch: Sequence[str]) -> None:
-        unknown = answer.unknown & self._ids.keys()
-        self._unknown |= unknown
-        if len(batch) == 1 and self._dialect.short_id(batch[0]) in unknown:
-            self._unknown_alone |= unknown
+    def query_each(
+        self,
+        query: StatusQuery | None,
+        job_ids: Sequence[str],
+        purpose: str,
+        size: int = 1,
+        only_ended: bool = False,
+    ) -> None:
+        """Query some of the jobs with one command for each ``size`` of them, whatever the others answer."""
+        chosen = self._order.sort(purpose, job_ids)[: MAX_SINGLE_QUERIES * size]
+        for start in range(0, len(chosen), size):
+            self.query(query, chosen[start : start + size], purpose, only_ended=only_ended)
 
-    def _run(self, query: StatusQuery, job_ids: Sequence[str], purpose: str) -> Answer:
-        result = self._commands.run(query.command(job_ids))
-        self._order.mark(purpose, job_ids)
-        answer = query.read(result)
-        if answer.kind is AnswerKind.UNREACHABLE:
-            raise NoAnswer(answer.problem)
-        if answer.problem:
-            self.findings.problem = answer.problem
-        return answer
+    def _keep(self, answer: Answer, only_ended: bool) -> bool:
+        has_records = False
+        for short_id, record in answer.records.items():
+            if short_id in self._ids and (record.terminal or not only_ended):
+                has_records = True
+                if record.state is not JobState.UNKNOWN or short_id not in self.records:
+                    self.records[short_id] = record
+        return has_records
