@@ -44,12 +44,14 @@ def wait_until() -> WaitUntil:
 @pytest.fixture(autouse=True)
 def _no_kernel_left_loaded() -> Iterator[None]:
     yield
-    kernels = sys.modules.get("parsl.dataflow.dflow")
-    loader = getattr(kernels, "DataFlowKernelLoader", None)
-    kernel = getattr(loader, "_dfk", None)
-    if loader is None or kernel is None:
+    parsl = sys.modules.get("parsl")
+    if parsl is None or "parsl.dataflow.dflow" not in sys.modules:
         return
-    loader.clear()
+    try:
+        kernel = parsl.dfk()
+    except parsl.errors.NoDataFlowKernelError:
+        return
+    parsl.clear()
     if not kernel.cleanup_called:
         kernel.cleanup()
         pytest.fail("The test left a DataFlowKernel running; use `with parsl.load(...)`.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from parsl import addresses
@@ -58,24 +60,35 @@ def test_any_address_is_one_of_them():
     assert addresses.get_any_address() in addresses.get_all_addresses()
 
 
-def test_a_reachable_address_is_preferred(monkeypatch):
+@pytest.fixture
+def set_interfaces(monkeypatch):
+    """Replace the network interfaces of this host: the addresses by name."""
+
+    def set_interfaces(**by_name):
+        interfaces = {
+            name: [
+                SimpleNamespace(family=socket.AF_INET6 if ":" in each else socket.AF_INET, address=each)
+                for each in found
+            ]
+            for name, found in by_name.items()
+        }
+        monkeypatch.setattr(psutil, "net_if_addrs", lambda: interfaces)
+
+    return set_interfaces
+
+
+def test_a_reachable_address_is_preferred(monkeypatch, set_interfaces):
     def no_route() -> str:
         raise OSError("no route")
 
     monkeypatch.setattr(addresses, "address_by_route", no_route)
     monkeypatch.setattr(addresses, "address_by_hostname", lambda: "127.0.1.1")
-    monkeypatch.setattr(
-        addresses, "_addresses_by_interface", lambda family: {"lo": ["127.0.0.1"], "hsn0": ["10.1.2.3"]}
-    )
+    set_interfaces(lo=["127.0.0.1"], hsn0=["10.1.2.3"])
     assert addresses.get_any_address() == "10.1.2.3"
 
 
-def test_ipv6_is_used_where_there_is_no_other_address(monkeypatch):
-    interfaces = {
-        socket.AF_INET: {"lo": ["127.0.0.1"]},
-        socket.AF_INET6: {"eth0": ["2001:db8::1", "fe80::1%eth0"]},
-    }
-    monkeypatch.setattr(addresses, "_addresses_by_interface", interfaces.__getitem__)
+def test_ipv6_is_used_where_there_is_no_other_address(monkeypatch, set_interfaces):
+    set_interfaces(lo=["127.0.0.1"], eth0=["2001:db8::1", "fe80::1%eth0"])
     monkeypatch.setattr(addresses, "address_by_route", lambda: "127.0.0.1")
     monkeypatch.setattr(addresses, "address_by_hostname", lambda: "127.0.0.1")
     assert addresses.get_all_addresses() == {"127.0.0.1", "2001:db8::1"}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,14 +112,13 @@ def test_calling_before_load_is_an_error_that_explains_load() -> None:
         python_app(double)(1)
 
 
-def test_calling_inside_a_worker_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    from parsl.app import base
-
-    monkeypatch.setenv("PARSL_WORKER_RANK", "0")
-    # as in a process without a loaded kernel
-    monkeypatch.setattr(base, "_current_kernel", base._load_kernel_finder)
-    with pytest.raises(NoDataFlowKernelError, match=r"inside a worker.*join_app"):
-        python_app(double)(1)
+def test_calling_inside_a_worker_is_an_error_with_advice() -> None:
+    script = "from parsl import python_app; python_app(len)([])"
+    environment = {**os.environ, "PARSL_WORKER_RANK": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"NoDataFlowKernelError.*inside a worker.*join_app", ended.stderr)
 
 
 def test_calling_after_cleanup_is_an_error_that_names_it(threads_config: Config) -> None:

@@ -99,11 +99,11 @@ def test_the_error_of_an_unloadable_configuration_has_the_reason(perf):
     ("batches_before", "words"), [(0, ""), (1, " in the last batch, "), (2, " in the last batch, ")]
 )
 def test_ctrl_c_ends_the_measurement_with_the_rates_so_far(perf, monkeypatch, batches_before, words):
-    def measured(options):
-        yield from [100.0] * batches_before
+    def interrupted(measure, target_s):
+        yield from [(1, 0.01)] * batches_before
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("parsl.cli.perf._measure_batches", measured)
+    monkeypatch.setattr("parsl.cli.perf.estimate", interrupted)
     code, said, complaint = perf(THREADS)
     assert (code, complaint) == (130, "\nparsl perf: interrupted\n")
     assert words in said

@@ -181,11 +181,11 @@ def test_a_routing_queues_own_limits_come_first(doctor, add_command, home):
 
 
 def test_a_missing_answer_about_destination_queues_is_reported(doctor, add_command, home, monkeypatch):
-    def run(command):
-        result = run_command(command, None)
-        return result._replace(timed_out="small" in command)
+    def run(command, *args, **kwargs):
+        result = run_command(command, *args, **kwargs)
+        return result._replace(timed_out=result.timed_out or "small" in command)
 
-    monkeypatch.setattr("parsl.cli.checkup.queue_limits._run", run)
+    monkeypatch.setattr("parsl.common.commands.run_command", run)
     found = check_routing_queue(doctor, add_command, ":")
     assert found["warning"] == ["`qstat -Qf small` did not answer within 15 s: is the scheduler up?"]
     assert found["ok"] == found["note"] == found["error"] == []

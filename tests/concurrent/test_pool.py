@@ -26,6 +26,14 @@ def add(a: int, b: int = 0) -> int:
     return a + b
 
 
+def is_nothing_loaded() -> bool:
+    try:
+        parsl.dfk()
+    except NoDataFlowKernelError:
+        return True
+    return False
+
+
 def fail(message: str) -> None:
     raise ValueError(message)
 
@@ -85,7 +93,7 @@ class TestLife:
         release.set()
         assert future.result() is True
         wait_until(lambda: kernel.cleanup_called)
-        wait_until(lambda: parsl.dataflow.dflow.DataFlowKernelLoader._dfk is None)
+        wait_until(is_nothing_loaded)
 
     def test_cancel_futures(self, held: Any) -> None:
         kernel, executor = held

@@ -86,7 +86,7 @@ def test_a_failed_transfer_is_retried_and_its_error_has_the_reason(
 
 def test_without_the_package_the_error_names_it(threads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "globus_sdk", None)
-    monkeypatch.setattr(Globus, "_app", None)
+    globus.application.cache_clear()
     kernel = threads(storage_access=[GlobusStaging("here")])
     with pytest.raises(OptionalModuleMissing, match=r"globus_sdk.*pip install 'parsl\[globus\]'"):
         app(kernel, read)(File("globus://far/x"))
@@ -95,7 +95,7 @@ def test_without_the_package_the_error_names_it(threads: Any, monkeypatch: pytes
 class TestLogin:
     @pytest.fixture(autouse=True)
     def _fresh(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Globus, "_app", None)
+        globus.application.cache_clear()
         monkeypatch.setattr(globus, "TOKEN_FILE", tmp_path / "private" / "tokens.json")
 
     def test_the_application_has_to_be_named(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from parsl.dataflow.errors import DependencyError
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
+from tests.support.waiting import is_waiting
 
 
 def same(value: Any) -> Any:
@@ -91,7 +92,7 @@ def test_cancelling_wakes_waiting_threads(tmp_path: Any, wait_until: Any) -> Non
         future = call(dfk, add, Future())
         waiting = Thread(target=wait, args=([future],))
         waiting.start()
-        wait_until(lambda: future._cond is not None)
+        wait_until(lambda: is_waiting(waiting))
         future.cancel()
         waiting.join(10)
         assert not waiting.is_alive()

@@ -15,6 +15,7 @@ from parsl.dataflow.dependency_resolvers import (
 )
 from parsl.dataflow.errors import DataFlowException
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel
+from tests.support.waiting import is_waiting, wait_until
 
 
 class TestWaiting:
@@ -25,8 +26,7 @@ class TestWaiting:
             futures.append(call(dfk, add, futures[0]))
             waiting = threading.Thread(target=dfk.wait_for_current_tasks)
             waiting.start()
-            while futures[-1]._cond is None:
-                pass
+            wait_until(lambda: is_waiting(waiting))
             later = call(dfk, add)
             held = executor.held[:10]
             del executor.held[:10]

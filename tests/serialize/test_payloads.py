@@ -223,7 +223,7 @@ class TestDill:
 
     def test_causes_one_warning(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("dill")
-        monkeypatch.setattr(copies, "_has_warned", False)
+        monkeypatch.setattr(copies, "has_warned", False)
         with pytest.warns(CopiedByDillWarning, match=r"thread\.lock.*has a copy") as caught:
             _ = [dump_arguments(len, (LOCK,), {}) for _ in range(2)]
         assert len(caught) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +13,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STEP_S = 0.005
+
+
+def is_waiting(thread: threading.Thread) -> bool:
+    """Return whether a thread of this process waits for a condition, an event or a future."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code is threading.Condition.wait.__code__
 
 
 def wait_until(predicate: Callable[[], T], timeout_s: float = 60.0, what: str = "") -> T:

@@ -32,11 +32,18 @@ def run(tmp_path: Path, level: Any, **options: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The sockets made."""
-    made: list[str] = []
+    """The addresses that were looked up or sent to."""
+    contacted: list[str] = []
+
+    class RecordingSocket(socket.socket):
+        def sendto(self, *args: Any) -> int:
+            contacted.append(args[-1])
+            return len(args[0])
+
     monkeypatch.delenv(usage.ADDRESS_VARIABLE, raising=False)
-    monkeypatch.setattr(usage, "_send", lambda *args: made.append(args[0]))
-    return made
+    monkeypatch.setattr(socket, "socket", RecordingSocket)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: contacted.append(args[0]) or [])
+    return contacted
 
 
 def test_no_data_is_collected_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +82,7 @@ def test_data_is_sent_to_the_users_address(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("address", ["nowhere", "no.such.host.invalid:1", ":", "127.0.0.1:99999999"])
 def test_errors_do_not_disturb_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv(usage.ADDRESS_VARIABLE, address)
-    monkeypatch.setattr(usage, "_SEND_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(usage, "SEND_TIMEOUT_S", 0.05)
     monkeypatch.setattr(threading, "excepthook", lambda problem: pytest.fail(str(problem)))
     assert len(run(tmp_path, 1)) == 2
 

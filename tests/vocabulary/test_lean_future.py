@@ -28,13 +28,21 @@ def finished(result: Any = 1) -> LeanFuture[Any]:
     return future
 
 
+@pytest.fixture
+def no_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a condition variable, the expensive part of a standard future, is an error."""
+    monkeypatch.setattr(threading, "Condition", lambda: pytest.fail("The future made a condition."))
+
+
+@pytest.mark.usefixtures("no_conditions")
 def test_a_lean_future_has_no_condition_until_a_thread_waits() -> None:
     future: LeanFuture[int] = LeanFuture()
     assert isinstance(future, Future)
     future.add_done_callback(lambda _: None)
     future.set_result(3)
     assert (future.result(), future.exception(), future.done()) == (3, None, True)
-    assert future._cond is None
+    with pytest.raises(pytest.fail.Exception):
+        LeanFuture[int]().exception(timeout=0.001)
 
 
 def test_its_states() -> None:
@@ -152,6 +160,7 @@ def test_wait_and_as_completed_mix_finished_and_unfinished_ones() -> None:
     assert done == {later, standard}
 
 
+@pytest.mark.usefixtures("no_conditions")
 def test_repr_shows_the_outcome_and_makes_no_condition() -> None:
     future: LeanFuture[int] = LeanFuture()
     assert "state=pending" in repr(future)
@@ -160,7 +169,6 @@ def test_repr_shows_the_outcome_and_makes_no_condition() -> None:
     failed: LeanFuture[int] = LeanFuture()
     failed.set_exception(KeyError())
     assert "raised KeyError" in repr(failed)
-    assert future._cond is None
 
 
 def test_a_lean_future_is_small() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from logging import getLogger
 from pathlib import Path
 
@@ -43,8 +44,6 @@ class Globus:
     the user only.
     """
 
-    _app: Any = None
-
     @classmethod
     def init(cls) -> None:
         """Log in on the terminal, unless a login is stored.
@@ -54,7 +53,7 @@ class Globus:
             ConfigurationError: No application is configured.
             StagingError: A user has to log in, and there is no terminal.
         """
-        app = cls._application()
+        app = application()
         if not app.login_required():
             return
         if not os.isatty(0) and CLIENT_SECRET not in os.environ:
@@ -68,7 +67,7 @@ class Globus:
         """Return the authorizer of requests to the transfer service."""
         from globus_sdk import TransferClient
 
-        return cls._application().get_authorizer(TransferClient.resource_server)
+        return application().get_authorizer(TransferClient.resource_server)
 
     @classmethod
     def transfer_file(cls, src_ep: str, dst_ep: str, src_path: str, dst_path: str) -> None:
@@ -94,12 +93,6 @@ class Globus:
             raise TransferError(source, destination, f"Globus answered: {error}") from error
         if task["status"] != "SUCCEEDED":
             raise TransferError(source, destination, _failure_of(task))
-
-    @classmethod
-    def _application(cls) -> Any:
-        if cls._app is None:
-            cls._app = _new_application()
-        return cls._app
 
 
 class GlobusStaging(LocalFileStaging):
@@ -198,7 +191,9 @@ def cli_run() -> None:
     stdout.write(f"Logged in to Globus; the tokens are in {TOKEN_FILE.expanduser()}\n")
 
 
-def _new_application() -> Any:
+@cache
+def application() -> Any:
+    """Return the user's application, with its stored login."""
     sdk = import_sdk()
     client_id = os.environ.get(CLIENT_ID)
     if not client_id:

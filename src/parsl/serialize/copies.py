@@ -9,15 +9,15 @@ class CopiedByDillWarning(UserWarning):
     """A task has copies of objects, such as locks, that only dill can pickle."""
 
 
-_has_warned = False
+has_warned = False
 
 
 def warn_of_copies(error: Exception) -> None:
     """Warn, once per process, that a call could only be pickled by dill: pickle's refusal names the type."""
-    global _has_warned
-    if _has_warned:
+    global has_warned
+    if has_warned:
         return
-    _has_warned = True
+    has_warned = True
     warn_user(
         f"Only dill could pickle a call ({type(error).__name__}: {error}): the task has a copy of this "
         "object. A copy of a lock excludes only threads of the same task. (This warning appears once.)",

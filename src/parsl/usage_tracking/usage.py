@@ -28,7 +28,7 @@ ADDRESS_VARIABLE = "PARSL_USAGE_TRACKING_ADDRESS"
 _FILE = "usage.jsonl"
 _MAX_DATAGRAM_BYTES = 8192
 #: How long the end of a run waits for its last message to be sent, in seconds.
-_SEND_TIMEOUT_S = 2.0
+SEND_TIMEOUT_S = 2.0
 
 
 class UsageTracker:
@@ -68,7 +68,7 @@ class UsageTracker:
             message |= {"tasks": task_count, "failed": failed_count, "duration_s": duration_s}
         self._report(message)
         for thread in self._sending:
-            thread.join(_SEND_TIMEOUT_S)
+            thread.join(SEND_TIMEOUT_S)
 
     def _report(self, message: dict[str, Any]) -> None:
         message = {"correlator": self._correlator, "time_s": round(time(), 3), **message}

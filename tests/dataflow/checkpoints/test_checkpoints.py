@@ -219,7 +219,7 @@ class TestBadFiles:
     def test_of_another_version(self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         from parsl.dataflow.checkpoints import records as checkpoint_records
 
-        monkeypatch.setattr(checkpoint_records, "_VERSION", 2)
+        monkeypatch.setattr(checkpoint_records, "VERSION", 2)
         run(tmp_path, 1, 2)
         monkeypatch.undo()
         assert "of version 2; this Parsl reads version 1" in self.load(tmp_path)

@@ -77,7 +77,7 @@ def test_zeros_of_a_file_system_that_lost_power_are_damage() -> None:
 
 
 def test_large_results_are_skipped_without_reading_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint_records, "_CHUNK_BYTES", 100)
+    monkeypatch.setattr(checkpoint_records, "CHUNK_BYTES", 100)
     parts = records(b"x" * 100_000, 1, b"y" * 70_000, 2)
     data = b"".join(parts)
     assert scanned(data) == ([0, 1, 2, 3], 0)
@@ -103,7 +103,7 @@ def test_a_record_that_is_read_is_checked(tmp_path: Any) -> None:
 
 
 def test_records_of_a_later_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint_records, "_VERSION", 9)
+    monkeypatch.setattr(checkpoint_records, "VERSION", 9)
     (record,) = records(1)
     monkeypatch.undo()
     with pytest.raises(BadCheckpoint, match="version 9; this Parsl reads version 1"):

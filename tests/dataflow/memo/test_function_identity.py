@@ -6,7 +6,8 @@ import sys
 import weakref
 from typing import Any
 
-from parsl import bash_app, python_app
+from parsl import python_app
+from parsl.app.bash_task import BashTask
 from parsl.dataflow.memo.function_identity import id_of_function
 from parsl.dataflow.memo.ids import by_name
 
@@ -127,9 +128,7 @@ class TestByCode:
         assert id_of_function(define(make, "make")()) == id_of_function(define(make, "make")())
 
     def test_a_bash_app_is_identified_by_its_function(self) -> None:
-        one, same_one, other = (
-            bash_app(define(f"def f(x): return 'echo {text}'"))._task_function for text in "aab"
-        )
+        one, same_one, other = (BashTask(define(f"def f(x): return 'echo {text}'")) for text in "aab")
         assert id_of_function(one) == id_of_function(same_one) != id_of_function(other)
 
     def test_the_identity_is_the_same_in_every_process(self) -> None:

@@ -37,7 +37,7 @@ def gate() -> Iterator[Event]:
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFlowKernel:
-    monkeypatch.setattr(executor_set, "_LIMIT_AFTER_ERROR_S", 0.05)
+    monkeypatch.setattr(executor_set, "LIMIT_AFTER_ERROR_S", 0.05)
     return parsl.load(Config(executors=[ThreadPoolExecutor()], run_dir=str(tmp_path)))
 
 
@@ -112,7 +112,7 @@ def test_ctrl_c_ends_a_script_whose_threads_are_busy(tmp_path: Path, with_block:
     script = f"""
 import contextlib, parsl, signal, threading
 from parsl.dataflow.run import executor_set
-executor_set._LIMIT_AFTER_ERROR_S = 0.05
+executor_set.LIMIT_AFTER_ERROR_S = 0.05
 kernel = parsl.load()
 with kernel if {with_block} else contextlib.nullcontext():
     kernel.submit(threading.Event().wait, (), "all", False, None, {{}})

@@ -173,7 +173,7 @@ def test_an_interchange_that_cannot_be_started_is_an_immediate_error(
 ) -> None:
     memory = tmp_path / "memory"
     memory.mkdir()
-    monkeypatch.setattr("parsl.executors.high_throughput.wire.spool._MEMORY", str(memory))
+    monkeypatch.setattr("parsl.executors.high_throughput.wire.spool.SHARED_MEMORY", str(memory))
     with pytest.raises(ConfigurationError, match="no-such-interchange"):
         start_run(interchange_launch_cmd=["no-such-interchange"])
     assert list(memory.iterdir()) == []

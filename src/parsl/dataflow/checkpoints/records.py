@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 _MAGIC = b"PrslMemo"
-_VERSION = 1
+VERSION = 1
 _PREFIX = b"\x80\x05C\x29"
 _HEADER = Struct(">4s8sB16sQI")  # prefix, magic, version, hash, length of the body, CRC of the body
 _TAIL = Struct(">Ic")  # CRC of what is before it, POP
@@ -46,7 +46,7 @@ SIGNATURE = _PREFIX + _MAGIC
 #: The protocol of the results' pickles. It copies large buffers less often than older protocols.
 PROTOCOL = 5
 
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 #: A longer pickle is read only when a task needs its result.
 _CHECKED_AT_ONCE_BYTES = 1 << 16
 
@@ -73,7 +73,7 @@ def encode_record(hashsum: str, result: object) -> bytes:
 
 def frame(hashsum: str, body: bytes) -> bytes:
     """Put a header before the pickle of a record."""
-    head = _pack_header(_PREFIX, _MAGIC, _VERSION, unhexlify(hashsum), len(body), crc32(body))
+    head = _pack_header(_PREFIX, _MAGIC, VERSION, unhexlify(hashsum), len(body), crc32(body))
     return head + _pack_tail(crc32(head), _POP) + body
 
 
@@ -98,9 +98,9 @@ def decode_header(data: Buffer, at: int = 0) -> Header | None:
     own_crc, pop = _TAIL.unpack_from(data, at + _HEADER.size)
     if (prefix, magic, pop) != (_PREFIX, _MAGIC, _POP) or crc32(data[at : at + _HEADER.size]) != own_crc:
         return None
-    if version != _VERSION:
+    if version != VERSION:
         raise BadCheckpoint(
-            f"its records are of version {version}; this Parsl reads version {_VERSION}. Use the Parsl that "
+            f"its records are of version {version}; this Parsl reads version {VERSION}. Use the Parsl that "
             "wrote it, or leave it out of checkpoint_files"
         )
     return Header(key, length, crc)
@@ -141,7 +141,7 @@ class Scan:
         missing = count - (len(self._data) - self._at)
         if missing <= 0:
             return True
-        more = self._stream.read(max(missing, _CHUNK_BYTES))
+        more = self._stream.read(max(missing, CHUNK_BYTES))
         self._data = self._data[self._at :] + more
         self._base += self._at
         self._at = 0

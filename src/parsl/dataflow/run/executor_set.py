@@ -26,7 +26,7 @@ logger = getLogger(__name__)
 _POLLER_DEADLINE_S = 10.0
 
 #: How long tasks in threads, which cannot be killed, may continue when the script fails.
-_LIMIT_AFTER_ERROR_S = 2.0
+LIMIT_AFTER_ERROR_S = 2.0
 
 
 class InProcessExecutor(ParslExecutor):
@@ -133,7 +133,7 @@ class ExecutorSet:
     def _shut_down(self, executor: ParslExecutor, *, is_urgent: bool = False) -> None:
         try:
             if is_urgent:
-                executor.shutdown_within(_LIMIT_AFTER_ERROR_S)
+                executor.shutdown_within(LIMIT_AFTER_ERROR_S)
             else:
                 executor.shutdown()
         except Exception:

@@ -107,7 +107,7 @@ def test_a_huge_frame_arrives_in_pieces(pair: tuple[MessageStream, MessageStream
 def test_a_frame_in_mapped_memory_arrives_in_pieces(
     pair: tuple[MessageStream, MessageStream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_stream, "_MAPPED_FROM", 300 * KB)
+    monkeypatch.setattr(message_stream, "MAPPED_FROM_BYTES", 300 * KB)
     frames = [b"head", bytes(range(256)) * 1600, bytes(200 * KB), b"x" * 500_000]
     pair[0].queue(frames)
     assert carry(*pair, 1) == [frames]

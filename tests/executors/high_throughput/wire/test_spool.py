@@ -29,7 +29,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory in place of the file system in memory."""
     directory = tmp_path / "memory"
     directory.mkdir()
-    monkeypatch.setattr(spool, "_MEMORY", str(directory))
+    monkeypatch.setattr(spool, "SHARED_MEMORY", str(directory))
     return directory
 
 
@@ -204,7 +204,7 @@ def test_a_forked_child_leaves_the_spool_to_its_parent(memory: Path) -> None:
 def test_without_a_file_system_in_memory_there_is_no_spool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "_MEMORY", str(tmp_path / "nothing"))
+    monkeypatch.setattr(spool, "SHARED_MEMORY", str(tmp_path / "nothing"))
     assert spool.make_spool() is None
     spool.remove_directory("")
     assert Path.cwd().exists()

@@ -18,7 +18,7 @@ _MAX_FRAMES = 1 << 24
 #: No message is larger than this machine's memory, in bytes.
 MAX_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 #: From this size on, in bytes, frames are mapped memory: a bytearray would occupy all of its memory at once.
-_MAPPED_FROM = 64 * 1024 * 1024
+MAPPED_FROM_BYTES = 64 * 1024 * 1024
 #: How many pieces one system call may gather (IOV_MAX is 1024 on Linux).
 _MAX_PIECES = 512
 
@@ -182,7 +182,7 @@ class MessageStream:
 def _allocate(length: int) -> bytearray | memoryview:
     """Return memory for a frame. A huge frame uses it only as data arrives: its length may be wrong."""
     try:
-        if length < _MAPPED_FROM:
+        if length < MAPPED_FROM_BYTES:
             return bytearray(length)
         import mmap
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 #: The file system in memory, if the host has one.
-_MEMORY = "/dev/shm"
+SHARED_MEMORY = "/dev/shm"
 #: Payloads from this size on, in bytes, go through the spool.
 SPOOL_LIMIT = 48 * 1024
 _PREFIX = "parsl-"
@@ -60,18 +60,18 @@ def make_spool() -> Spool | None:
 
     Returns None on a host without a file system in memory, or without room there.
     """
-    if not os.access(_MEMORY, os.W_OK | os.X_OK):
+    if not os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
         return None
     _remove_orphans()
     try:
-        made = tempfile.mkdtemp(prefix=_HIDDEN_PREFIX, dir=_MEMORY)
+        made = tempfile.mkdtemp(prefix=_HIDDEN_PREFIX, dir=SHARED_MEMORY)
     except OSError:
         return None
     fd = -1
     try:
         fd = os.open(f"{made}/{_OWNER}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory = f"{_MEMORY}/{os.path.basename(made)[1:]}"
+        directory = f"{SHARED_MEMORY}/{os.path.basename(made)[1:]}"
         os.rename(made, directory)  # other processes may find it now that it is locked
     except OSError:
         if fd >= 0:
@@ -110,7 +110,7 @@ def _is_dead(owner_fd: int) -> bool:
 
 def _remove_orphans() -> None:
     try:
-        with os.scandir(_MEMORY) as entries:
+        with os.scandir(SHARED_MEMORY) as entries:
             ours = [e for e in entries if e.name.startswith((_PREFIX, _HIDDEN_PREFIX)) and _is_ours(e)]
     except OSError:
         return
