@@ -74,7 +74,7 @@ class Driver:
     def output(self) -> str:
         return (self.directory / "out").read_text()
 
-    def wait(self, timeout_s: float = 30.0) -> int:
+    def wait(self, timeout_s: float = 100.0) -> int:
         """Wait for the driver's end; return its exit code, negative for a signal."""
         try:
             return self.process.wait(timeout_s)
