@@ -35,7 +35,7 @@ def descriptors() -> list[str]:
     return found
 
 
-def test_fifty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUntil) -> None:
+def test_twenty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUntil) -> None:
     add = python_app(tasks.add)
 
     def cycle(number: int) -> None:
@@ -48,13 +48,13 @@ def test_fifty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUntil
     gc.collect()
     descriptors_before, threads_before = descriptors(), threading.active_count()
     memory_before = psutil.Process().memory_info().rss
-    for number in range(50):
+    for number in range(20):
         cycle(number)
     wait_until(lambda: threading.active_count() <= threads_before, 60, f"the end of {threading.enumerate()}")
     assert psutil.Process().children() == []
     gc.collect()
     assert len(descriptors()) <= len(descriptors_before), descriptors()
-    assert psutil.Process().memory_info().rss - memory_before < 20_000_000
+    assert psutil.Process().memory_info().rss - memory_before < 8_000_000
 
 
 def test_a_run_can_start_after_a_failed_run(tmp_path: Path, wait_until: WaitUntil) -> None:

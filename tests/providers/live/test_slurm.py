@@ -60,7 +60,11 @@ def test_blocks_scale_out_with_the_tasks_and_in_without_them(tmp_path: Path) -> 
 def test_a_task_of_an_ended_job_runs_in_the_next_job(
     tmp_path: Path, scenario: str, counted: set[int]
 ) -> None:
-    """A job that reaches its walltime costs no retry: the run allows none."""
+    """A job that reaches its walltime costs no retry: the run allows none.
+
+    The walltime takes half a minute: Slurm's controller compares the time limits of jobs with the clock every
+    30 s, a constant of its source code.
+    """
     facts = facts_of(scenario, tmp_path)
     assert (facts["first"], facts["second"]) == ("1", "2")
     assert facts["failures"] in counted
