@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from parsl.app.base import AppBase
 from parsl.common.parameter_names import refuses_unknown_names
 
@@ -71,12 +73,11 @@ def python_app(
     """
     from parsl.app.python import PythonApp
 
-    def decorator(func: Callable[..., Any]) -> PythonApp[..., Any]:
-        return PythonApp(
-            func, data_flow_kernel, cache, executors, ignore_for_cache, max_concurrency=max_concurrency
-        )
-
-    return decorator if function is None else decorator(function)
+    make = partial(
+        PythonApp, data_flow_kernel=data_flow_kernel, cache=cache, executors=executors,
+        ignore_for_cache=ignore_for_cache, max_concurrency=max_concurrency,
+    )  # fmt: skip
+    return make if function is None else make(function)
 
 
 @overload
@@ -122,12 +123,11 @@ def bash_app(
     """
     from parsl.app.bash import BashApp
 
-    def decorator(func: Callable[..., Any]) -> BashApp[...]:
-        return BashApp(
-            func, data_flow_kernel, cache, executors, ignore_for_cache, max_concurrency=max_concurrency
-        )
-
-    return decorator if function is None else decorator(function)
+    make = partial(
+        BashApp, data_flow_kernel=data_flow_kernel, cache=cache, executors=executors,
+        ignore_for_cache=ignore_for_cache, max_concurrency=max_concurrency,
+    )  # fmt: skip
+    return make if function is None else make(function)
 
 
 @overload
@@ -174,7 +174,8 @@ def join_app(
     """
     from parsl.app.python import PythonApp
 
-    def decorator(func: Callable[..., Any]) -> PythonApp[..., Any]:
-        return PythonApp(func, data_flow_kernel, cache, ["_parsl_internal"], ignore_for_cache, join=True)
-
-    return decorator if function is None else decorator(function)
+    make = partial(
+        PythonApp, data_flow_kernel=data_flow_kernel, cache=cache, executors=["_parsl_internal"],
+        ignore_for_cache=ignore_for_cache, join=True,
+    )  # fmt: skip
+    return make if function is None else make(function)

@@ -4,26 +4,72 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from functools import update_wrapper
+from operator import attrgetter
 from types import MethodType
 
 from parsl import validate
 from parsl.app.parameters import explain_refusal, read_parameters, unknown_parameter
-from parsl.app.typed_call import TypedCall
 from parsl.common.parameter_names import advice_on
 from parsl.errors import NoDataFlowKernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Literal, ParamSpec, TypeVar
+    from concurrent.futures import Future
+    from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
     from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.dflow import DataFlowKernel
     from parsl.dataflow.futures import AppFuture
 
     P = ParamSpec("P")
+    Q = ParamSpec("Q")
     R = TypeVar("R")
+    SelfT = TypeVar("SelfT")
     Labels = list[str] | Literal["all"]
+
+    # Checkers compare a call with the function's own parameters. Arguments can also be futures of the types
+    # of the parameters. That cannot be expressed for each parameter, so checkers accept any call with a
+    # future among its first four positional arguments. For a future that is passed by keyword, annotate the
+    # parameter accordingly (``int | Future[int]``).
+
+    class BoundApp(Generic[P, R]):
+        """An app that is a method, bound to its object."""
+
+        @overload
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AppFuture[R]: ...
+        @overload
+        def __call__(self, a: Future[Any], /, *args: Any, **kwargs: Any) -> AppFuture[R]: ...
+        @overload
+        def __call__(self, a: object, b: Future[Any], /, *args: Any, **kwargs: Any) -> AppFuture[R]: ...
+        @overload
+        def __call__(
+            self, a: object, b: object, c: Future[Any], /, *args: Any, **kwargs: Any
+        ) -> AppFuture[R]: ...
+        @overload
+        def __call__(
+            self, a: object, b: object, c: object, d: Future[Any], /, *args: Any, **kwargs: Any
+        ) -> AppFuture[R]: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    class TypedCall(BoundApp[P, R]):
+        """A call that gives a future of what the function returns."""
+
+        @overload
+        def __get__(self: SelfT, instance: None, owner: type) -> SelfT: ...
+        @overload
+        def __get__(
+            self: TypedCall[Concatenate[Any, Q], R], instance: object, owner: type
+        ) -> BoundApp[Q, R]: ...
+        def __get__(self, instance: Any, owner: type) -> Any: ...
+
+else:
+    from types import GenericAlias
+
+    class TypedCall:
+        """Can be subscripted. Importing ``typing`` for that at run time would take too long."""
+
+        __class_getitem__ = classmethod(GenericAlias)
 
 
 class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
@@ -70,7 +116,11 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         self.max_concurrency = validate.integer(
             self, "max_concurrency", max_concurrency, low=1, optional=True
         )
-        self.limit = _limit_of(self.max_concurrency)
+        self.limit: ConcurrencyLimit | None = None
+        if max_concurrency is not None:
+            from parsl.dataflow.concurrency_limit import ConcurrencyLimit
+
+            self.limit = ConcurrencyLimit(max_concurrency)
         self._parameters = read_parameters(function)
         self._task_function = self._make_task_function()
 
@@ -85,35 +135,21 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
             if parameters is not None and (kwargs or not parameters.low <= len(args) <= parameters.high):
                 args, kwargs = self._prepare(args, kwargs)
             kernel = self.data_flow_kernel or _current_kernel()
-            if self.limit is not None:
-                return self._submit_limited(kernel, args, kwargs)
+            function, executors = self._task_function, self.executors
+            if self.limit is None:
+                return kernel.submit(
+                    function, args, executors, self.cache, self.ignore_for_cache, kwargs, self._joins
+                )
             return kernel.submit(
-                self._task_function,
-                args,
-                self.executors,
-                self.cache,
-                self.ignore_for_cache,
-                kwargs,
-                self._joins,
-            )
+                function, args, executors, self.cache, self.ignore_for_cache, kwargs,
+                concurrency_limit=self.limit,
+            )  # fmt: skip
 
         def __get__(self, instance, owner=None):
             # A classmethod passes its class as the instance (before Python 3.13).
             if self._is_method or (instance is owner and not self._is_static):
                 return self if instance is None else MethodType(self, instance)
             return self
-
-    def _submit_limited(self, kernel: DataFlowKernel, args: Any, kwargs: dict[str, Any]) -> AppFuture[Any]:
-        function = self._task_function
-        return kernel.submit(
-            function,
-            args,
-            self.executors,
-            self.cache,
-            self.ignore_for_cache,
-            kwargs,
-            concurrency_limit=self.limit,
-        )
 
     def __set_name__(self, owner: type, name: str) -> None:
         defined_in = getattr(self.func, "__qualname__", "").rpartition(".")[0]
@@ -126,12 +162,8 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         parameters = self._parameters
         assert parameters is not None
         if not parameters.allows(args, kwargs):
-            if (
-                self._is_method
-                and len(args) > 1
-                and args[0] is args[1]
-                and parameters.allows(args[1:], kwargs)
-            ):
+            is_given_twice = self._is_method and len(args) > 1 and args[0] is args[1]
+            if is_given_twice and parameters.allows(args[1:], kwargs):
                 args = args[1:]  # obj.method(obj, ...): an older way to call an app that is a method
             elif (reason := explain_refusal(self.func, args, kwargs)) is not None:
                 raise TypeError(reason)
@@ -189,32 +221,19 @@ def _checked_ignored(app: AppBase[..., Any], function: Callable[..., Any], ignor
     return names
 
 
-def _limit_of(max_concurrency: int | None) -> ConcurrencyLimit | None:
-    if max_concurrency is None:
-        return None
-    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
-
-    return ConcurrencyLimit(max_concurrency)
-
-
 def _is_importable(app: Any) -> bool:
     from sys import modules
 
-    found: Any = modules.get(app.__module__)
-    if app.__module__ == "__main__" or found is None:
+    try:
+        return app.__module__ != "__main__" and attrgetter(app.__qualname__)(modules[app.__module__]) is app
+    except (AttributeError, KeyError):
         return False
-    for name in app.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is app
 
 
 def _import_app(module: str, qualified_name: str) -> Any:
     from importlib import import_module
 
-    found: Any = import_module(module)
-    for name in qualified_name.split("."):
-        found = getattr(found, name)
-    return found
+    return attrgetter(qualified_name)(import_module(module))
 
 
 def _new_app(kind: Any) -> Any:
@@ -234,21 +253,17 @@ def _load_kernel_finder() -> DataFlowKernel:
     try:
         kernel = find()
     except NoDataFlowKernelError as error:
-        _explain_missing_kernel(error)
-        raise
-    _current_kernel = find
-    return kernel
+        from os import environ
 
-
-_current_kernel: Callable[[], DataFlowKernel] = _load_kernel_finder
-
-
-def _explain_missing_kernel(error: NoDataFlowKernelError) -> None:
-    from os import environ
-
-    if "PARSL_WORKER_RANK" in environ:
+        if "PARSL_WORKER_RANK" not in environ:
+            raise
         raise NoDataFlowKernelError(
             "An app was called inside a worker, where no configuration is loaded: the workflow runs in the "
             "driver. Call the function itself (app.func), or call the app in the driver, or make the calling "
             "function a join_app, which runs in the driver."
         ) from error
+    _current_kernel = find
+    return kernel
+
+
+_current_kernel: Callable[[], DataFlowKernel] = _load_kernel_finder

@@ -6,7 +6,7 @@ from parsl.vocabulary import SPECIAL_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from inspect import Signature
     from types import CodeType
     from typing import Any
@@ -23,25 +23,27 @@ class Parameters:
 
     def __init__(
         self,
-        names: Mapping[str, int],
-        keyword_only: Iterable[str],
-        required: Iterable[str],
-        low: int,
-        high: int | None,
-        takes_any_keyword: bool,
+        positional: Sequence[str],
+        positional_only: int,
+        keyword_only: Sequence[str],
         defaults: Mapping[str, Any],
+        *,
+        takes_any_position: bool,
+        takes_any_keyword: bool,
     ) -> None:
-        self._positions = {**names, **dict.fromkeys(keyword_only, _NO_LIMIT)}
-        self._required = frozenset(required)
-        self._low = low
-        self._high = _NO_LIMIT if high is None else high
-        self._takes_any_keyword = takes_any_keyword
+        positions = {name: i for i, name in enumerate(positional) if i >= positional_only}
+        special = SPECIAL_NAMES.intersection(positions)
+        self._first_special = min((positions[name] for name in special), default=_NO_LIMIT)
+        self._positions = {**positions, **dict.fromkeys(keyword_only, _NO_LIMIT)}
+        self._required = {*positional, *keyword_only}.difference(defaults)
         self._required_keyword_only = len(self._required.intersection(keyword_only))
-        self.defaults = dict(defaults)
-        special = [names[name] for name in SPECIAL_NAMES.intersection(names)]
-        self._first_special = min(special, default=_NO_LIMIT)
+        self._low = len(self._required) - self._required_keyword_only
+        self._high = _NO_LIMIT if takes_any_position else len(positional)
+        self._takes_any_keyword = takes_any_keyword
+        special = SPECIAL_NAMES.intersection(self._positions)
+        self.defaults = {name: default for name, default in defaults.items() if name in special}
         #: A call with ``low`` to ``high`` positional arguments and no others is valid and complete.
-        self.low = _NO_LIMIT if self.defaults or self._required_keyword_only else low
+        self.low = _NO_LIMIT if self.defaults or self._required_keyword_only else self._low
         self.high = min(self._high, self._first_special)
 
     def __repr__(self) -> str:
@@ -72,10 +74,7 @@ class Parameters:
         """Turn the special arguments of a call, given or by default, into keyword arguments."""
         given = len(args)
         if given > self._first_special and self._high != _NO_LIMIT:
-            names = [
-                name for name, position in self._positions.items() if self._first_special <= position < given
-            ]
-            names.sort(key=self._positions.__getitem__)
+            names = [name for name, at in self._positions.items() if self._first_special <= at < given]
             kwargs = {**dict(zip(names, args[self._first_special :], strict=True)), **kwargs}
             args = args[: self._first_special]
             given = len(args)
@@ -133,41 +132,33 @@ def unknown_parameter(func: Callable[..., Any], names: Iterable[str]) -> tuple[s
 def _from_code(func: Any, code: CodeType) -> Parameters:
     """Read the parameters of a plain function without the cost of `inspect`."""
     positional = code.co_varnames[: code.co_argcount]
-    end = code.co_argcount + code.co_kwonlyargcount
-    keyword_only = code.co_varnames[code.co_argcount : end]
-    defaults = func.__defaults__ or ()
-    low = len(positional) - len(defaults)
-    keyword_defaults = func.__kwdefaults__ or {}
-    all_defaults = {**dict(zip(positional[low:], defaults, strict=True)), **keyword_defaults}
-    by_keyword = {name: i for i, name in enumerate(positional) if i >= code.co_posonlyargcount}
+    keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    values = func.__defaults__ or ()
+    with_default = positional[len(positional) - len(values) :]
     return Parameters(
-        names=by_keyword,
-        keyword_only=keyword_only,
-        required=[*positional[:low], *(name for name in keyword_only if name not in keyword_defaults)],
-        low=low,
-        high=None if code.co_flags & _HAS_ARGS else len(positional),
+        positional,
+        code.co_posonlyargcount,
+        keyword_only,
+        {**dict(zip(with_default, values, strict=True)), **(func.__kwdefaults__ or {})},
+        takes_any_position=bool(code.co_flags & _HAS_ARGS),
         takes_any_keyword=bool(code.co_flags & _HAS_KWARGS),
-        defaults=_special(all_defaults, {*by_keyword, *keyword_only}),
     )
 
 
 def _from_signature(signature: Signature) -> Parameters:
-    parameters = list(signature.parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    by_keyword = {p.name: i for i, p in enumerate(positional) if p.kind is p.POSITIONAL_OR_KEYWORD}
-    kinds = {p.kind.name for p in parameters}
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    parameters = signature.parameters.values()
+
+    def of_kind(kind: str) -> list[str]:
+        return [p.name for p in parameters if p.kind.name == kind]
+
+    positional_only = of_kind("POSITIONAL_ONLY")
     return Parameters(
-        names=by_keyword,
-        keyword_only=keyword_only,
-        required=[p.name for p in named if p.default is p.empty],
-        low=sum(1 for p in positional if p.default is p.empty),
-        high=None if "VAR_POSITIONAL" in kinds else len(positional),
-        takes_any_keyword="VAR_KEYWORD" in kinds,
-        defaults=_special(
-            {p.name: p.default for p in named if p.default is not p.empty}, {*by_keyword, *keyword_only}
-        ),
+        [*positional_only, *of_kind("POSITIONAL_OR_KEYWORD")],
+        len(positional_only),
+        of_kind("KEYWORD_ONLY"),
+        {p.name: p.default for p in parameters if p.default is not p.empty},
+        takes_any_position=bool(of_kind("VAR_POSITIONAL")),
+        takes_any_keyword=bool(of_kind("VAR_KEYWORD")),
     )
 
 
@@ -184,11 +175,6 @@ def _wrapped_defaults(func: Callable[..., Any]) -> dict[str, Any]:
         for name in SPECIAL_NAMES.intersection(inner)
         if inner[name].default is not inner[name].empty and name not in own
     }
-
-
-def _special(defaults: Mapping[str, Any], by_keyword: Iterable[str]) -> dict[str, Any]:
-    names = SPECIAL_NAMES.intersection(by_keyword)
-    return {name: default for name, default in defaults.items() if name in names}
 
 
 def _signature(func: Callable[..., Any]) -> Signature:

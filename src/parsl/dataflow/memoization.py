@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import CancelledError, Future
 from logging import getLogger
-from operator import attrgetter
 
 from parsl import validate
 from parsl.dataflow.checkpoints.file import FILE_NAME, CheckpointFile, PeriodicCheckpoints, period_in_seconds
@@ -20,10 +20,10 @@ from parsl.dataflow.memo.ids import (
     id_for_memo_pickle,
     id_for_memo_tuple,
 )
-from parsl.dataflow.memo.table import START_OVER, MemoTable
 from parsl.dataflow.memoizer import Memoizer
 from parsl.errors import ParslError
 from parsl.vocabulary.app_errors import AppException
+from parsl.vocabulary.lean_future import LeanFuture, done_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,24 +48,21 @@ __all__ = [
 
 logger = getLogger(__name__)
 
+#: The result of a future from :meth:`MemoTable.claim` if its call ends without an outcome to share.
+START_OVER = object()
+
 _MODES = ("task_exit", "periodic", "dfk_exit", "manual", None)
-_IDENTITIES = ("code", "name")
-_DEFAULT_PERIOD = "00:30:00"
 
 
 class CheckpointCommand:
-    """The outcome of a task, for a checkpoint."""
-
-    task_record = property(attrgetter("_task_record"), doc="The task.")
-    result = property(attrgetter("_result"), doc="The result of the task.")
-    exception = property(attrgetter("_exception"), doc="The exception of a failed task.")
+    """The outcome of a task, for a checkpoint: the task's record, and its result or its exception."""
 
     def __init__(
         self, task_record: TaskRecord, *, result: object | None = None, exception: BaseException | None = None
     ) -> None:
-        self._task_record = task_record
-        self._result = result
-        self._exception = exception
+        self.task_record = task_record
+        self.result = result
+        self.exception = exception
 
 
 class BasicMemoizer(Memoizer):
@@ -104,10 +101,13 @@ class BasicMemoizer(Memoizer):
         self.checkpoint_files = _checked_files(self, checkpoint_files)
         self.checkpoint_mode = validate.choice(self, "checkpoint_mode", checkpoint_mode, _MODES)
         self.checkpoint_period = checkpoint_period
-        period = _DEFAULT_PERIOD if checkpoint_period is None else checkpoint_period
-        self._period_s = period_in_seconds(self, period)
+        self._period_s = period_in_seconds(
+            self, "00:30:00" if checkpoint_period is None else checkpoint_period
+        )
         self.memoize = validate.boolean(self, "memoize", memoize)
-        self.function_identity = validate.choice(self, "function_identity", function_identity, _IDENTITIES)
+        self.function_identity = validate.choice(
+            self, "function_identity", function_identity, ("code", "name")
+        )
         self._is_by_code = function_identity == "code"
         self.commits = memoize and checkpoint_mode == "task_exit"
         self._table = MemoTable()
@@ -123,14 +123,17 @@ class BasicMemoizer(Memoizer):
             return
         if self.checkpoint_mode is not None:
             self._file = CheckpointFile(os.path.join(run_dir, "checkpoint", FILE_NAME))
-        if self.checkpoint_files is not None:
-            self._loaded = _load(self.checkpoint_files)
-        elif self.checkpoint_mode is not None:
+        paths: Sequence[str] | None = self.checkpoint_files
+        if paths is None and self.checkpoint_mode is not None:
             from parsl.common.rundirs import get_all_checkpoints
 
-            self._loaded = _load(get_all_checkpoints(config_run_dir), skip_missing=True)
+            paths = get_all_checkpoints(config_run_dir)
+        if paths:
+            from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
+
+            self._loaded = LoadedCheckpoints(paths, skip_missing=self.checkpoint_files is None)
         if self.checkpoint_mode == "periodic":
-            self._periodic = PeriodicCheckpoints(self, self._period_s)
+            self._periodic = PeriodicCheckpoints(self.checkpoint_queue, self._period_s)
 
     def load_checkpoints(self, checkpointDirs: Sequence[str] | None) -> Mapping[str, Future[Any]]:
         """Return the results in checkpoints by the hashes of their calls; an empty mapping for None.
@@ -171,9 +174,7 @@ class BasicMemoizer(Memoizer):
             if future is not None:
                 self._record(hashsum, task, future.result())
         if future is not None:
-            waiting = self._table.put(hashsum, future.result())
-            if waiting is not None:
-                waiting.set_result(future.result())
+            self._table.put(hashsum, future.result())
         return future
 
     def _hash_by_name(self, task: TaskRecord) -> str:
@@ -182,13 +183,9 @@ class BasicMemoizer(Memoizer):
 
     def update_memo_result(self, task: TaskRecord, r: Any) -> None:
         """Keep a result; with ``task_exit``, :meth:`commit` writes it."""
-        hashsum = task.hashsum
-        if hashsum is None:
-            return
-        self._record(hashsum, task, r)
-        waiting = self._table.put(hashsum, r)
-        if waiting is not None:
-            waiting.set_result(r)
+        if task.hashsum is not None:
+            self._record(task.hashsum, task, r)
+            self._table.put(task.hashsum, r)
 
     def update_memo_results(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
         if type(self).update_memo_result is not BasicMemoizer.update_memo_result:  # a subclass overrides it
@@ -202,27 +199,21 @@ class BasicMemoizer(Memoizer):
                 except Exception as error:
                     self._warn_unpicklable(task, error)
             self._file.add(*records)
-        for waiting, result in self._table.put_all(ended):
-            waiting.set_result(result)
+        self._table.put_all(ended)
 
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
         """Keep an exception for this run, if the app has raised it."""
         if task.hashsum is None:
             return
         if _is_apps_own(e):
-            waiting = self._table.put(task.hashsum, None, e)
-            if waiting is not None:
-                waiting.set_exception(e)
+            self._table.put(task.hashsum, None, e)
         else:
-            waiting = self._table.release(task.hashsum, task)
-            if waiting is not None:
-                waiting.set_result(START_OVER)
+            self._table.release(task.hashsum, task)
 
     def _record(self, hashsum: str, task: TaskRecord, result: Any) -> None:
-        if self._file is None:
-            return
         try:
-            self._file.add(encode_record(hashsum, result))
+            if self._file is not None:
+                self._file.add(encode_record(hashsum, result))
         except Exception as error:
             self._warn_unpicklable(task, error)
 
@@ -271,12 +262,76 @@ class BasicMemoizer(Memoizer):
         return f"<{type(self).__name__} {self.checkpoint_mode or 'no checkpoints'}, {self._table!r}>"
 
 
-def _load(paths: Sequence[str], *, skip_missing: bool = False) -> LoadedCheckpoints | None:
-    if not paths:
-        return None
-    from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
+class MemoTable:
+    """Assigns each call of this run to one task, and gives its outcome to the others. For any thread."""
 
-    return LoadedCheckpoints(paths, skip_missing=skip_missing)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: For each call the task that executes it, or its outcome: a result and an exception.
+        self._calls: dict[str, TaskRecord | tuple[Any, BaseException | None]] = {}
+        #: For some of the calls under way, the future on which other tasks wait.
+        self._shared: dict[str, LeanFuture[Any]] = {}
+
+    def claim(self, hashsum: str, task: TaskRecord) -> LeanFuture[Any] | None:
+        """Return a future of the outcome of a call, done or not; None if this task has to execute it.
+
+        The future's result may be :data:`START_OVER`.
+        """
+        call = self._calls.setdefault(hashsum, task)  # atomic
+        if call is task:
+            return None
+        if type(call) is tuple:
+            return done_future(*call)
+        with self._lock:
+            call = self._calls.setdefault(hashsum, task)  # the call may have ended meanwhile
+            if call is task:
+                return None
+            if type(call) is tuple:
+                return done_future(*call)
+            return self._shared.setdefault(hashsum, LeanFuture())
+
+    def put(self, hashsum: str, result: Any, error: BaseException | None = None) -> None:
+        """Note the outcome of a call, and complete the future on which other tasks wait."""
+        with self._lock:
+            self._calls[hashsum] = (result, error)
+            waiting = self._shared.pop(hashsum, None) if self._shared else None
+        if waiting is not None:
+            if error is None:
+                waiting.set_result(result)
+            else:
+                waiting.set_exception(error)
+
+    def put_all(self, ended: Sequence[tuple[TaskRecord, Any]]) -> None:
+        """Note the results of tasks as :meth:`put` does."""
+        calls, shared = self._calls, self._shared
+        waiting = []
+        with self._lock:
+            for task, result in ended:
+                calls[task.hashsum] = (result, None)  # type: ignore[index]
+            if shared:
+                waiting = [(shared.pop(task.hashsum, None), result) for task, result in ended]  # type: ignore[arg-type]
+        for future, result in waiting:
+            if future is not None:
+                future.set_result(result)
+
+    def release(self, hashsum: str, task: TaskRecord) -> None:
+        """Note that a task has ended without an outcome to share, so that another one executes the call."""
+        with self._lock:
+            if self._calls.get(hashsum) is not task:
+                return
+            del self._calls[hashsum]
+            waiting = self._shared.pop(hashsum, None)
+        if waiting is not None:
+            waiting.set_result(START_OVER)
+
+    def __repr__(self) -> str:
+        with self._lock:
+            done = [call for call in self._calls.values() if type(call) is tuple]
+        failed = sum(1 for _, error in done if error is not None)
+        return (
+            f"<{type(self).__name__} {len(done) - failed} results, {failed} exceptions, "
+            f"{len(self._calls) - len(done)} in flight>"
+        )
 
 
 def _is_apps_own(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from parsl.dataflow.checkpoints.upstream import UpstreamScan, read_upstream_record
+from parsl.dataflow.checkpoints.loaded import UpstreamScan, read_upstream_record
 from parsl.dataflow.errors import BadCheckpoint
 from parsl.dataflow.memoization import BasicMemoizer
 from tests.dataflow.fakes import PromptExecutor, kernel

@@ -12,23 +12,12 @@ from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Protocol
-
-    class Checkpointing(Protocol):
-        """What can write a checkpoint."""
-
-        def checkpoint_queue(self) -> None:
-            """Write the results that are not written yet."""
-
+    from collections.abc import Callable, Sequence
 
 logger = getLogger(__name__)
 
 #: The name of the file in a checkpoint directory.
 FILE_NAME = "tasks.pkl"
-_MODE = 0o644
-#: Other users' directories may be private; the checkpoint is as readable as the rest of the run's.
-_DIRECTORY_MODE = 0o755
 
 
 class CheckpointWarning(UserWarning):
@@ -91,8 +80,9 @@ class CheckpointFile:
 
     def _append(self, records: Sequence[bytes]) -> None:
         if self._fd is None:
-            os.makedirs(os.path.dirname(self.path), _DIRECTORY_MODE, exist_ok=True)
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)
+            # As readable as the rest of the run's directory, whose parents may be private.
+            os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             self._end = os.fstat(self._fd).st_size
         rest = memoryview(b"".join(records))
         size = len(rest)
@@ -121,10 +111,10 @@ class CheckpointFile:
 
 
 class PeriodicCheckpoints:
-    """Writes checkpoints at regular intervals, in a thread of its own. The memoizer's errors are logged."""
+    """Calls ``write`` at regular intervals, in a thread of its own, and logs its errors."""
 
-    def __init__(self, memoizer: Checkpointing, period_s: float) -> None:
-        self._memoizer = memoizer
+    def __init__(self, write: Callable[[], object], period_s: float) -> None:
+        self._write = write
         self._period_s = period_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -139,7 +129,7 @@ class PeriodicCheckpoints:
     def _run(self) -> None:
         while not self._stopped.wait(self._period_s):
             try:
-                self._memoizer.checkpoint_queue()
+                self._write()
             except BaseException:  # a result's __reduce__ may call sys.exit()
                 logger.exception(
                     "The periodic checkpoint has failed. The next attempt is in %g s", self._period_s

@@ -8,15 +8,14 @@ import threading
 from collections.abc import Mapping
 from logging import getLogger
 
-from parsl.dataflow.checkpoints import records as checkpoint_records
-from parsl.dataflow.checkpoints import upstream as upstream_records
 from parsl.dataflow.checkpoints.file import FILE_NAME
+from parsl.dataflow.checkpoints.records import SIGNATURE, Scan, is_signature, read_record
 from parsl.vocabulary.dataflow_errors import BadCheckpoint
 from parsl.vocabulary.lean_future import LeanFuture, done_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Any, BinaryIO
 
@@ -79,18 +78,16 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         else:
             logger.info("Checkpoint %s has %d records", path, count)
 
-    def _scan(
-        self, stream: BinaryIO
-    ) -> tuple[checkpoint_records.Scan | upstream_records.UpstreamScan, RecordIndex | None]:
-        start = stream.read(len(checkpoint_records.SIGNATURE))
+    def _scan(self, stream: BinaryIO) -> tuple[Scan | UpstreamScan, RecordIndex | None]:
+        start = stream.read(len(SIGNATURE))
         stream.seek(0)
         if not start:
-            return checkpoint_records.Scan(stream), None
-        if not checkpoint_records.is_signature(start) and not start.startswith(b"\0"):
+            return Scan(stream), None
+        if not is_signature(start) and not start.startswith(b"\0"):
             self._upstreams = self._upstreams or RecordIndex()
-            return upstream_records.UpstreamScan(stream), self._upstreams
+            return UpstreamScan(stream), self._upstreams
         self._ours = self._ours or RecordIndex()
-        return checkpoint_records.Scan(stream), self._ours
+        return Scan(stream), self._ours
 
     def find_pickle(self, hashsum: str) -> bytes | None:
         """Return the pickled record of a call, if there is a whole one."""
@@ -99,7 +96,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
             return None
         number, position = place
         try:
-            body = self._files.read_record(number, position, bytes.fromhex(hashsum))
+            body = self._files.read(number, position, bytes.fromhex(hashsum))
             if body is None:
                 raise ValueError("the record is damaged")
         except (OSError, ValueError, BadCheckpoint) as error:
@@ -115,7 +112,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         number, position = place
         try:
             with open(self._files.paths[number], "rb") as stream:
-                return done_future(upstream_records.read_upstream_record(stream, position))
+                return done_future(read_upstream_record(stream, position))
         except Exception as error:
             _warn_unreadable(hashsum, error, self._files.paths[number])
             return None
@@ -221,7 +218,7 @@ class _OpenFiles:
         self.paths.append(path)
         return len(self.paths) - 1
 
-    def read_record(self, number: int, position: int, key: bytes) -> bytes | None:
+    def read(self, number: int, position: int, key: bytes) -> bytes | None:
         """Return the pickle of a record of a file; None if the record is damaged."""
         with self._lock:
             stream = self._open.get(number)
@@ -229,7 +226,7 @@ class _OpenFiles:
                 while len(self._open) >= _MAX_OPEN:
                     self._open.pop(next(iter(self._open))).close()
                 stream = self._open[number] = open(self.paths[number], "rb", buffering=0)  # noqa: SIM115
-            return checkpoint_records.read_record(stream, position, key)
+            return read_record(stream, position, key)
 
     def close(self) -> None:
         with self._lock:
@@ -252,3 +249,75 @@ def _warn_unreadable(hashsum: str, error: Exception, where: str) -> None:
 
 def _short(key: bytes) -> int:
     return int.from_bytes(key[:8], "big", signed=True)
+
+
+class UpstreamScan:
+    """Finds the whole records in a file that upstream Parsl wrote: pickled dicts, one after the other.
+
+    ``damaged_bytes`` follow the last one. A result is unpickled only when a task needs it: the script may
+    define the classes of the results later.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.damaged_bytes = 0
+
+    def __iter__(self) -> Generator[tuple[bytes, int], None, None]:
+        """Yield the key and the position of each record. BadCheckpoint: the file is of another kind."""
+        at = 0
+        while True:
+            try:
+                record = _Reader(self._stream).load()
+            except Exception as error:
+                self._stream.seek(at)
+                start = self._stream.read(2)
+                # A pickle begins with its protocol, 2 to 5.
+                if start and at == 0 and not (start[0] == 0x80 and all(2 <= each <= 5 for each in start[1:])):
+                    raise BadCheckpoint(f"it is not a checkpoint file: it begins with {start!r}") from error
+                self.damaged_bytes = self._stream.seek(0, 2) - at
+                return
+            yield _key_of(record), at
+            at = self._stream.tell()
+
+
+def read_upstream_record(stream: BinaryIO, position: int) -> Any:
+    """Unpickle the result in a record, which may fail because its class is gone."""
+    stream.seek(position)
+    return pickle.load(stream)["result"]
+
+
+def _key_of(record: Any) -> bytes:
+    try:
+        if record["exception"] is not None or "result" not in record:
+            raise ValueError("it has no result")
+        key = bytes.fromhex(record["hash"])
+        if len(key) != 16:
+            raise ValueError("its hash has a wrong length")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(
+            f"it is not a checkpoint file: it has a pickled {type(record).__name__} where a record with "
+            f"hash, exception and result should be ({error})"
+        ) from error
+    return key
+
+
+class _Reader(pickle.Unpickler):
+    """Reads a pickle without importing or calling anything that it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return _Anything
+
+
+class _Anything:
+    """Stands for any object of a pickle; every operation of unpickling works and does nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Anything:
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Anything:
+        return self
+
+    __setstate__ = __setitem__ = append = extend = add = __call__

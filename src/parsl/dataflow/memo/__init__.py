@@ -1,1 +1,1 @@
-"""Memoization: what identifies a call, and which calls have a result."""
+"""Memoization: what identifies a call."""

@@ -104,7 +104,7 @@ class TaskMemo:
 
 def outcome_of(found: Future[Any]) -> tuple[Any, BaseException | None] | None:
     """Return the result and the exception of the memoizer's future, which is done; None if it has neither."""
-    from parsl.dataflow.memo.table import START_OVER
+    from parsl.dataflow.memoization import START_OVER
 
     try:
         error = found.exception()
