@@ -1,199 +1,119 @@
-"""The command that starts a manager: process_worker_pool.py, which users' launch_cmd templates name."""
+"""The command that starts a manager: process_worker_pool.py, which users' launch_cmd templates name.
+
+Its flags are our own, and those of earlier templates.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from parsl.executors.high_throughput.wire.settings import ManagerSettings, read_settings
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings, read_settings
+from parsl.executors.high_throughput.worker.fork_server import start_fork_server
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import socket
+#: Flags, the settings that they override, the types of their values, and help texts.
+_FLAGS: tuple[tuple[tuple[str, ...], str, type, str], ...] = (
+    (("-a", "--addresses"), "addresses", str, "addresses of the interchange, separated by commas"),
+    (("--port", "--worker_port"), "port", int, "port of the interchange"),
+    (("--cert_dir",), "cert_dir", str, "directory of the keys, or None"),
+    (("-c", "--cores_per_worker"), "cores_per_worker", float, "cores for each worker"),
+    (("-m", "--mem_per_worker"), "mem_per_worker_gb", str, "memory in GB for each worker, or None"),
+    (("--max_workers_per_node",), "max_workers", str, "maximum number of workers, or inf"),
+    (("-p", "--prefetch_capacity"), "prefetch", int, "tasks held beyond one for each worker"),
+    (("--hb_period",), "heartbeat_period_s", float, "seconds between heartbeats"),
+    (("--hb_threshold",), "heartbeat_threshold_s", float, "silence in seconds before giving up"),
+    (("--drain_period",), "drain_period_s", str, "seconds until no more tasks are accepted, or None"),
+    (("--cpu-affinity",), "cpu_affinity", str, "how workers are bound to CPUs"),
+)
+#: Flags with a value that are accepted and ignored.
+_IGNORED = (
+    "--poll", "--uid", "--logconf", "--address_probe_timeout", "--mpi-launcher", "-r", "--result_port",
+)  # fmt: skip
 
-    from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
-    from parsl.executors.high_throughput.node.placement import WorkerPlacement
-    from parsl.executors.high_throughput.wire.protocol import Register
 
-logger = logging.getLogger("parsl.htex.manager")
+class CommandLine(NamedTuple):
+    """The parsed command line of a worker pool."""
+
+    #: The file of the executor's settings.
+    file: Path
+    block: str
+    #: The values of the flags that are given, by the settings that they override.
+    flags: Mapping[str, Any]
+
+    def override(self, settings: ManagerSettings) -> ManagerSettings:
+        """Return the settings with the changes that the flags request; ValueError if one is not valid."""
+        if not self.flags:
+            return settings
+        from msgspec.structs import replace
+
+        return replace(settings, **{field: _convert(field, value) for field, value in self.flags.items()})
+
+
+def _convert(field: str, value: Any) -> object:
+    if field in ("mem_per_worker_gb", "drain_period_s"):
+        return None if value == "None" else float(value)
+    if field == "max_workers":
+        return None if value in ("inf", "None") else int(value)
+    if field == "addresses":
+        return value.split(",")
+    return "" if field == "cert_dir" and value == "None" else value
+
+
+def parse_arguments(arguments: list[str]) -> CommandLine:
+    """Parse the command line; if it is not valid, print the usage and raise SystemExit."""
+    if len(arguments) == 4 and arguments[0] == "--settings" and arguments[2] == "--block_id":
+        return CommandLine(Path(arguments[1]), arguments[3], {})
+    from argparse import SUPPRESS, ArgumentParser
+
+    parser = ArgumentParser(
+        prog="process_worker_pool.py",
+        description="Start the manager of one node. Run by HighThroughputExecutor.",
+        argument_default=SUPPRESS,
+    )
+    parser.add_argument("--settings", type=Path, help="file of the executor's settings")
+    parser.add_argument("--logdir", type=Path, help="log directory, which contains the settings")
+    parser.add_argument("-b", "--block_id", default="0", help="id of the block")
+    fields = [field for _, field, _, _ in _FLAGS]
+    for names, field, kind, text in _FLAGS:
+        parser.add_argument(*names, dest=field, type=kind, help=text)
+    parser.add_argument("-d", "--debug", action="store_true", help="log more")
+    parser.add_argument("--available-accelerators", dest="accelerators", nargs="*", help="their names")
+    for ignored in _IGNORED:
+        parser.add_argument(ignored, help="accepted, without effect")
+    parser.add_argument("--enable_mpi_mode", action="store_true", help="accepted, without effect")
+    found = vars(parser.parse_args(arguments))
+    if "settings" not in found and "logdir" not in found:
+        parser.error("one of --settings and --logdir is required to find the executor's settings")
+    file = found["settings"] if "settings" in found else found["logdir"] / SETTINGS_FILE
+    flags = {field: found[field] for field in (*fields, "debug", "accelerators") if field in found}
+    for field in ("addresses", "cert_dir"):
+        if flags.get(field) == "":  # a template without a value
+            del flags[field]
+    return CommandLine(file, found["block_id"], flags)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a manager. Return the exit code of the process."""
-    from parsl.executors.high_throughput.manager.arguments import parse_arguments
-
+    """Run a manager with its fork server. Return the exit code of the process."""
     try:
         command_line = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         settings = command_line.override(read_settings(command_line.file))
     except (OSError, ValueError) as error:
-        _print_error(f"Cannot read the settings of this worker pool: {error}")
+        sys.stderr.write(f"Cannot read the settings of this worker pool: {error}\n")
         return 2
-    return run_manager(settings, command_line.block)
-
-
-def run_manager(settings: ManagerSettings, block: str) -> int:
-    """Run a manager process with its fork server. Return the exit code of the process."""
-    from parsl.executors.high_throughput.worker.fork_server import start_fork_server
-
-    # Before ZeroMQ and its threads, because the fork server needs a parent with a single thread.
     sys.path += [entry for entry in settings.path if entry not in sys.path]
+    # Before ZeroMQ and its threads, because the fork server needs a parent with a single thread.
     fork_server_pid, channel = start_fork_server()
     try:
-        return _manage(settings, block, channel)
+        # After the fork, so that workers do not have the modules that only a manager needs.
+        from parsl.executors.high_throughput.manager.start import run_manager
+
+        return run_manager(settings, command_line.block, channel)
     finally:
         channel.close()
         os.waitpid(fork_server_pid, 0)
-
-
-def _manage(settings: ManagerSettings, block: str, channel: socket.socket) -> int:
-    import platform
-    import time
-
-    from parsl.common import descriptors
-    from parsl.common.processes import setproctitle
-    from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.manager.loop import Manager
-    from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
-    from parsl.executors.high_throughput.manager.registration import (
-        NoInterchange,
-        RefusedByInterchange,
-        connect,
-    )
-    from parsl.executors.high_throughput.manager.watcher import Watcher
-    from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
-    from parsl.executors.high_throughput.node.facts import seconds_left
-
-    setproctitle("parsl: HTEX manager")
-    identity = PoolIdentity(os.urandom(6).hex(), block, platform.node())
-    label = f"Manager {identity.manager} on {identity.host}, block {block}"
-    try:
-        _start_log(Path(identity.log_dir(settings.log_dir)), is_debug=settings.debug)
-        nodes = _find_nodes(settings, identity.host) if settings.mpi_launcher else []
-        places = _place_workers(settings, identity)
-        descriptors.require(len(places))  # after the fork server has started: tasks keep the old limit
-        left_s = seconds_left(os.environ, settings.walltime_s, time.time())
-        ends_at_s = None if left_s is None else time.monotonic() + left_s
-        register = _registration(settings, identity, len(places), len(nodes), left_s)
-        connection = connect(settings, register)
-    except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
-        logger.error("%s", error)
-        _print_error(f"{label}: {error}")
-        if isinstance(error, NoInterchange):
-            _clean_up(settings)
-        return 1
-    watcher = Watcher()
-    pool = WorkerPool(PoolPlan(identity, places, settings, ends_at_s, nodes), channel, watcher)
-    manager = Manager(register, settings, connection, pool, watcher, ends_at_s)
-    logger.info("%r starts with %d workers", manager, len(places))
-    try:
-        code = manager.run()
-    except BaseException as error:
-        logger.exception("the manager ends because of an error of its own")
-        _print_error(f"{label}: {type(error).__name__}: {error}")
-        raise
-    if manager.error:
-        _print_error(f"{label}: {manager.error}")
-    if manager.is_abandoned:
-        _clean_up(settings)
-    return code
-
-
-def _registration(
-    settings: ManagerSettings, identity: PoolIdentity, workers: int, nodes: int, left_s: float | None
-) -> Register:
-    from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
-    from parsl.version import VERSION
-
-    return Register(
-        protocol=PROTOCOL_VERSION,
-        manager=identity.manager,
-        parsl_version=VERSION,
-        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
-        host=identity.host,
-        block=identity.block,
-        pid=os.getpid(),
-        workers=workers,
-        capacity=workers + settings.prefetch,
-        nodes=nodes,
-        launches=settings.max_launches,
-        ends_in_s=left_s,
-    )
-
-
-def _clean_up(settings: ManagerSettings) -> None:
-    """Remove what a driver that was killed, together with its interchange, has left on this host."""
-    from parsl.executors.high_throughput.wire.connections import is_abandoned
-    from parsl.executors.high_throughput.wire.spool import (
-        DRIVER_END_TIMEOUT_S,
-        remove_directory,
-        remove_if_orphaned,
-    )
-
-    remove_if_orphaned(settings.spool, DRIVER_END_TIMEOUT_S)
-    if settings.socket_directory and is_abandoned(settings.local_socket):
-        remove_directory(settings.socket_directory)
-
-
-def _print_error(text: str) -> None:
-    """Write to stderr, which the job's output contains and, if the block fails, the error that users see."""
-    sys.stderr.write(text + "\n")
-
-
-def _find_nodes(settings: ManagerSettings, host: str) -> list[str]:
-    """Return the names of the block's nodes."""
-    from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node.node_list import NoNodes, read_nodes
-
-    try:
-        nodes = read_nodes(os.environ, host, settings.nodes_per_block)
-    except NoNodes as error:
-        raise ConfigurationError(str(error)) from error
-    logger.info("%d nodes: %s", len(nodes), ",".join(nodes))
-    return nodes
-
-
-def _place_workers(settings: ManagerSettings, identity: PoolIdentity) -> list[WorkerPlacement]:
-    """Return the place of each worker, with its whole environment."""
-    from parsl.executors.high_throughput.node.facts import read_node_facts
-    from parsl.executors.high_throughput.node.placement import PlacementRequest, plan_workers
-
-    request = PlacementRequest(
-        cores_per_worker=settings.cores_per_worker,
-        mem_per_worker_gb=settings.mem_per_worker_gb,
-        max_workers_per_node=settings.max_workers,
-        available_accelerators=tuple(settings.accelerators),
-        cpu_affinity=settings.cpu_affinity,
-    )
-    placement = plan_workers(request, read_node_facts(os.environ, settings.accelerators))
-    for warning in placement.warnings:
-        logger.warning("%s", warning)
-        _print_error(f"Manager {identity.manager}, block {identity.block}: {warning}")
-    common = {
-        "PARSL_WORKER_COUNT": str(len(placement.workers)),
-        "PARSL_WORKER_POOL_ID": identity.manager,
-        "PARSL_WORKER_BLOCK_ID": identity.block,
-    }
-    return [
-        place._replace(environment={**place.environment, **common, "PARSL_WORKER_RANK": str(place.rank)})
-        for place in placement.workers
-    ]
-
-
-def _start_log(directory: Path, *, is_debug: bool) -> None:
-    from parsl.common.rundirs import make_directory
-    from parsl.errors import ConfigurationError
-    from parsl.logconfigs.handlers import start_role_log
-
-    try:
-        make_directory(directory)
-        start_role_log("parsl", directory / "manager.log", is_debug=is_debug)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write a log in {directory}: {error.strerror or error}. Give the executor a "
-            "worker_logdir_root, or the Config a run_dir, to which the nodes may write"
-        ) from error
 
 
 if __name__ == "__main__":
