@@ -7,6 +7,7 @@ import threading
 import time
 
 from parsl import validate
+from parsl.common import threads
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
@@ -95,11 +96,7 @@ class JobStatusPoller(BlockListener):
             executor.blocks.stop_submitting()
         with self._lock:
             thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return thread is None
-        if thread.is_alive():  # an interrupt may have prevented its start
-            thread.join(timeout_s)
-        return not thread.is_alive()
+        return threads.join(thread, timeout_s)
 
     def cancel_queued(self) -> None:
         """Cancel the queued blocks of all executors, before the shutdown of one of them frees nodes."""

@@ -73,9 +73,7 @@ class BlockSet:
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
         in_caller = self._provider.submits_at_once
-        self._submitter = Submitter(
-            self, owner, self._table, self._lock, self._calls, clock, in_caller=in_caller
-        )
+        self._submitter = Submitter(self, owner, self._table, self._lock, self._calls, clock, in_caller)
         if provider is None:
             self._submitter.stop()
         self._schedule = PollingSchedule()
@@ -197,12 +195,10 @@ class BlockSet:
 
     def choose(self, count: int, min_idle_s: float | None) -> list[str]:
         """Choose blocks to scale in, idle ones first; with ``min_idle_s`` only those idle for so long."""
-        candidates = [
-            view
-            for view in self.views()
-            if not view.is_scaling_in and (min_idle_s is None or _is_idle(view, min_idle_s))
-        ]
-        return [view.block_id for view in scale_in_order(candidates)[: max(0, count)]]
+        views = [view for view in self.views() if not view.is_scaling_in]
+        if min_idle_s is not None:
+            views = [view for view in views if _is_idle(view, min_idle_s)]
+        return [view.block_id for view in scale_in_order(views)[: max(0, count)]]
 
     def scale_in(self, block_ids: Iterable[str]) -> list[str]:
         """Scale in these blocks, whatever they do; return those that had not ended or begun to scale in."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass, field
 
+from parsl.common import threads
 from parsl.vocabulary.provider_errors import SubmitException
 
 TYPE_CHECKING = False
@@ -42,15 +44,13 @@ class SubmissionPause:
     """
 
     def __init__(self) -> None:
-        self._failing_since_s: float | None = None
-        self._pause_s = FIRST_PAUSE_S
-        self._not_before_s = float("-inf")
+        self.succeeded()
 
     def left_s(self, now_s: float) -> float:
         return max(0.0, self._not_before_s - now_s)
 
     def succeeded(self) -> None:
-        self._failing_since_s = None
+        self._failing_since_s: float | None = None
         self._pause_s = FIRST_PAUSE_S
         self._not_before_s = float("-inf")
 
@@ -63,38 +63,28 @@ class SubmissionPause:
         return now_s - self._failing_since_s >= PATIENCE_S
 
 
+@dataclass(eq=False)
 class Submitter:
     """Submits blocks; one thread at a time does so. May be called from any thread.
 
     After a temporary failure the blocks wait; after a permanent refusal all of them fail. The lock guards the
-    table. Unless the caller of :meth:`run` submits (``in_caller``), a thread does; Python waits for that
+    table. Unless the caller of :meth:`run` submits (``_in_caller``), a thread does; Python waits for that
     thread at its end, so that the id of every submitted job is known.
     """
 
-    def __init__(
-        self,
-        blocks: Submissions,
-        owner: BlockOwner,
-        table: BlockTable,
-        lock: threading.RLock,
-        calls: ProviderCalls,
-        clock: Callable[[], float],
-        *,
-        in_caller: bool,
-    ) -> None:
-        self._blocks = blocks
-        self._owner = owner
-        self._table = table
-        self._lock = lock
-        self._calls = calls
-        self._clock = clock
-        self._in_caller = in_caller
-        self._pause = SubmissionPause()
-        self._is_running = False
-        self._thread: threading.Thread | None = None
-        self._is_stopped = False
-        #: Why the scheduler will never accept a block; None as long as it may.
-        self.refusal: SubmitException | None = None
+    _blocks: Submissions
+    _owner: BlockOwner
+    _table: BlockTable
+    _lock: threading.RLock
+    _calls: ProviderCalls
+    _clock: Callable[[], float]
+    _in_caller: bool
+    _pause: SubmissionPause = field(default_factory=SubmissionPause)
+    _is_running: bool = False
+    _thread: threading.Thread | None = None
+    _is_stopped: bool = False
+    #: Why the scheduler will never accept a block; None as long as it may.
+    refusal: SubmitException | None = None
 
     def __repr__(self) -> str:
         return f"<Submitter {self._owner.label}{', running' if self._is_running else ''}>"
@@ -125,10 +115,7 @@ class Submitter:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the thread, if there is one; returns whether no block is being submitted."""
-        thread = self._thread
-        # An interrupt may have prevented the start of the thread.
-        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
-            thread.join(timeout_s)
+        threads.join(self._thread, timeout_s)
         return not self._is_running
 
     def _start_thread(self) -> bool:
@@ -186,14 +173,12 @@ class Submitter:
             now_s = self._clock()
             if error.is_permanent and not self._owner.keeps_trying:
                 self.refusal = error
-            if self.refusal is None and not self._pause.failed(now_s):
-                self._table.submission_delayed(
-                    block_id, f"not submitted yet, and tried again. {error}", now_s
-                )
-                pause_s = self._pause.left_s(now_s)
-            else:
-                pause_s = None
-        if pause_s is None:
+            gives_up = self.refusal is not None or self._pause.failed(now_s)
+            pause_s = self._pause.left_s(now_s)
+            if not gives_up:
+                message = f"not submitted yet, and tried again. {error}"
+                self._table.submission_delayed(block_id, message, now_s)
+        if gives_up:
             logger.error("Executor %s gives up its unsubmitted blocks: %s", label, error)
             self._fail_all(_reason(error))
             return

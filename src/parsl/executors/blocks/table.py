@@ -6,6 +6,8 @@ This module decides without a lock, clock or scheduler: :class:`BlockTable` is p
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from parsl.executors.blocks.views import BlockActivity, BlockHistory, BlockView, KnownJob
 from parsl.vocabulary.job_states import JobState, JobStatus
 
@@ -29,43 +31,27 @@ _NO_MANAGER_CONNECTED = (
 )
 
 
+@dataclass(eq=False, slots=True)
 class Block:
     """One block, from its reservation to the end of its job."""
 
-    __slots__ = (
-        "activity",
-        "answered_s",
-        "block_id",
-        "cancel_again_s",
-        "cancel_is_accepted",
-        "is_proven",
-        "is_scaling_in",
-        "is_submitting",
-        "job_id",
-        "never_runs_since_s",
-        "reserved_s",
-        "status",
-        "up_since_s",
-    )
-
-    def __init__(self, block_id: str, now_s: float) -> None:
-        self.block_id = block_id
-        self.job_id: object = None
-        self.status = JobStatus(JobState.PENDING, message="being submitted")
-        self.is_submitting = False
-        self.reserved_s = now_s
-        self.activity: BlockActivity | None = None
-        #: When the first manager connected; for an executor without managers, when the job began.
-        self.up_since_s: float | None = None
-        self.is_proven = False
-        #: Whether the block is being scaled in: it is no capacity any more, and SCALED_IN however it ends.
-        self.is_scaling_in = False
-        self.cancel_is_accepted = False
-        self.cancel_again_s = 0.0
-        #: When the scheduler last answered about the job.
-        self.answered_s: float | None = None
-        #: Since when the scheduler has been reporting that the job can never run.
-        self.never_runs_since_s: float | None = None
+    block_id: str
+    reserved_s: float
+    job_id: object = None
+    status: JobStatus = field(default_factory=lambda: JobStatus(JobState.PENDING, message="being submitted"))
+    is_submitting: bool = False
+    activity: BlockActivity | None = None
+    #: When the first manager connected; for an executor without managers, when the job began.
+    up_since_s: float | None = None
+    is_proven: bool = False
+    #: Whether the block is being scaled in: it is no capacity any more, and SCALED_IN however it ends.
+    is_scaling_in: bool = False
+    cancel_is_accepted: bool = False
+    cancel_again_s: float = 0.0
+    #: When the scheduler last answered about the job.
+    answered_s: float | None = None
+    #: Since when the scheduler has been reporting that the job can never run.
+    never_runs_since_s: float | None = None
 
     def __repr__(self) -> str:
         return f"<Block {self.block_id} job={self.job_id!r} {self.status.state.name}>"
@@ -113,10 +99,10 @@ class BlockTable:
         go on for a while; until then the block counts as live.
         """
         return {
-            block.block_id: _with_state(block.status, JobState.SCALED_IN)
+            block_id: _with_state(block.status, JobState.SCALED_IN)
             if block.cancel_is_accepted
             else block.status
-            for block in self._blocks.values()
+            for block_id, block in self._blocks.items()
         }
 
     def views(self, now_s: float) -> tuple[BlockView, ...]:
@@ -137,9 +123,8 @@ class BlockTable:
         """Return the jobs whose first manager may still connect."""
         if not self._activity_is_known:
             return []
-        return [
-            block.job_id for block in self._staying() if block.job_id is not None and block.up_since_s is None
-        ]
+        awaited = (block for block in self._staying() if block.up_since_s is None)
+        return [block.job_id for block in awaited if block.job_id is not None]
 
     def has_starting(self) -> bool:
         """Return whether a job runs of which no manager has connected yet."""
@@ -153,9 +138,8 @@ class BlockTable:
 
     def held(self) -> list[tuple[object, JobStatus]]:
         """Return (job id, status) of every block that will not start until it is released."""
-        return [
-            (block.job_id, block.status) for block in self._staying() if block.status.state is JobState.HELD
-        ]
+        blocks = (block for block in self._staying() if block.status.state is JobState.HELD)
+        return [(block.job_id, block.status) for block in blocks]
 
     def never_run_for_s(self, now_s: float) -> tuple[float, dict[str, JobStatus]]:
         """Return for how long no block has been able to run, in seconds, and the status of each.
@@ -203,11 +187,8 @@ class BlockTable:
 
     def unsubmitted(self) -> list[str]:
         """Return the blocks that wait for their submission, oldest first."""
-        return [
-            block.block_id
-            for block in self._live.values()
-            if block.job_id is None and not block.is_submitting
-        ]
+        waiting = (block for block in self._live.values() if not block.is_submitting)
+        return [block.block_id for block in waiting if block.job_id is None]
 
     def take_unsubmitted(self) -> str | None:
         """Return the oldest block that waits for its submission, which begins now; None without one."""
@@ -246,9 +227,10 @@ class BlockTable:
 
     def manager_connected(self, block_id: str, now_s: float) -> bool:
         """Record that a manager has connected, however briefly; returns whether it is the block's first."""
-        block = self._blocks.get(block_id)
-        self._have_connected = self._have_connected or block is not None
-        if block is None or block.up_since_s is not None:
+        if (block := self._blocks.get(block_id)) is None:
+            return False
+        self._have_connected = True
+        if block.up_since_s is not None:
             return False
         block.up_since_s = now_s
         return True
@@ -281,9 +263,10 @@ class BlockTable:
         if block is None or status.state is JobState.UNKNOWN:
             return False
         block.answered_s = now_s
+        never_worked = self._activity_is_known and block.up_since_s is None and not block.is_scaling_in
         if block.activity is not None and (status.state is JobState.MISSING or not status.terminal):
             status = _with_state(status, JobState.RUNNING)
-        elif status.state is JobState.COMPLETED and self._never_worked(block):
+        elif status.state is JobState.COMPLETED and never_worked:
             status = _with_state(status, JobState.MISSING, _NO_MANAGER_CONNECTED)
         if status.terminal:
             self._end(block, status, now_s)
@@ -330,9 +313,6 @@ class BlockTable:
     def _staying(self) -> list[Block]:
         return [block for block in self._live.values() if not block.is_scaling_in]
 
-    def _never_worked(self, block: Block) -> bool:
-        return self._activity_is_known and block.up_since_s is None and not block.is_scaling_in
-
     def _observe(self, block: Block, doing: BlockActivity, now_s: float) -> None:
         if block.status.state is JobState.MISSING:
             self._live[block.block_id] = block
@@ -357,11 +337,9 @@ class BlockTable:
             status = _with_state(status, JobState.SCALED_IN)
         else:
             # A block whose managers were drained ends early and has worked all the same.
-            has_worked = block.is_proven or (
-                block.up_since_s is not None and status.state is JobState.COMPLETED
-            )
+            was_drained = block.up_since_s is not None and status.state is JobState.COMPLETED
             self._last_end_s = now_s
-            self._failures_in_row = 0 if has_worked else self._failures_in_row + 1
+            self._failures_in_row = 0 if block.is_proven or was_drained else self._failures_in_row + 1
         block.status = _with_paths(status, block.status)
         block.is_scaling_in = False
 

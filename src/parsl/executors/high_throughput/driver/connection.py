@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from parsl.common import threads
 from parsl.common.batches import together
 from parsl.common.forks import not_here
 from parsl.executors.errors import ThreadLost
@@ -134,8 +135,7 @@ class Connection:
         if self._thread.ident is None:
             self._close_descriptors()
         self._wake()
-        if self.is_open and self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        threads.join(self._thread, timeout_s)
         self._tasks.fail_all(because)
 
     def disown(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
 
+from parsl.common import threads
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
@@ -202,8 +203,7 @@ class LostTasks(BlockListener):
         for block, lost in deferred.items():
             self._fail(lost, self._blocks.known_job(block))
         self._news.set()
-        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
-            thread.join(KNOWN_PATIENCE_S)
+        threads.join(thread, KNOWN_PATIENCE_S)
 
     def _run(self) -> None:
         try:
