@@ -39,11 +39,7 @@ class ParslExecutor(metaclass=ABCMeta):
     enforces_walltime: bool = False
 
     def __init__(
-        self,
-        *,
-        monitoring_messages: Any | None = None,
-        run_dir: str = ".",
-        run_id: str | None = None,
+        self, *, monitoring_messages: Any | None = None, run_dir: str = ".", run_id: str | None = None
     ) -> None:
         self.monitoring_messages = monitoring_messages
         self.remote_monitoring_radio: Any | None = None
@@ -120,3 +116,25 @@ class ParslExecutor(metaclass=ABCMeta):
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> Literal[False]:
         self.shutdown()
         return False
+
+
+def check_storage_access(owner: object, name: str, value: object) -> list[Any] | None:
+    """Return the staging providers; None for the default ones. Raises ParameterError for other objects."""
+    providers: list[Any] | None = validate.list_of(
+        owner, name, value, object, optional=True, check=_check_staging
+    )
+    return providers
+
+
+def _check_staging(owner: object, name: str, item: object) -> object:
+    if isinstance(item, type) or not callable(getattr(item, "can_stage_in", None)):
+        validate.wrong_type(owner, name, item, "a staging provider, such as NoOpFileStaging()")
+    return item
+
+
+def no_radio(owner: object, name: str, value: Any) -> Any:
+    """Return None; raises ParameterError for a radio, because monitoring would not use it."""
+    if value is not None:
+        expected = "None, as monitoring is not available in this version yet"
+        validate.wrong_value(owner, name, value, expected)
+    return value

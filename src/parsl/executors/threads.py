@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired
 from parsl.common.representation import RepresentationMixin
-from parsl.executors.base import ParslExecutor
-from parsl.executors.common_parameters import check_storage_access, no_radio
+from parsl.executors.base import ParslExecutor, check_storage_access, no_radio
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.local.thread_pool import ThreadPool
 
@@ -73,7 +74,8 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
 
     def start(self) -> None:
         """Prepare for tasks. Threads are started on demand."""
-        self._pool = ThreadPool(self.max_threads or _default_threads(), self.thread_name_prefix)
+        default = min(32, (os.cpu_count() or 1) + 4)
+        self._pool = ThreadPool(self.max_threads or default, self.thread_name_prefix)
 
     def submit(
         self,
@@ -97,7 +99,11 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
         walltime_s = None
         if resource_specification:
             if not _KNOWN_KEYS.issuperset(resource_specification):
-                _refuse(resource_specification)
+                raise InvalidResourceSpecification(
+                    resource_specification.keys() - _KNOWN_KEYS,
+                    "A ThreadPoolExecutor has no resources to request: omit parsl_resource_specification, "
+                    "or choose another executor for the app.",
+                )
             walltime_s = resource_specification.get("walltime_s")
         return pool.submit(func, args, kwargs, walltime_s)
 
@@ -119,17 +125,3 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
     def monitor_resources(self) -> bool:
         """Return that the resources of single tasks cannot be measured: all share the driver's process."""
         return False
-
-
-def _refuse(specification: dict[str, Any]) -> None:
-    raise InvalidResourceSpecification(
-        specification.keys() - _KNOWN_KEYS,
-        "A ThreadPoolExecutor has no resources to request: omit parsl_resource_specification, "
-        "or choose another executor for the app.",
-    )
-
-
-def _default_threads() -> int:
-    from os import cpu_count
-
-    return min(32, (cpu_count() or 1) + 4)

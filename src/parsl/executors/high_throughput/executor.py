@@ -12,8 +12,8 @@ from parsl.common import descriptors
 from parsl.common.notices import warn_user
 from parsl.common.representation import RepresentationMixin, UsageInformation
 from parsl.errors import ConfigurationError
+from parsl.executors.base import check_storage_access, no_radio
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.common_parameters import check_storage_access, no_radio
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver import parameters
 from parsl.executors.high_throughput.driver.activity import as_dict

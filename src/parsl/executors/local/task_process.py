@@ -85,16 +85,14 @@ def current() -> TaskProcess:
 
 
 def _wait_for_end(pid: int, limit_s: float) -> bool:
-    if hasattr(os, "pidfd_open"):
-        try:
-            handle = os.pidfd_open(pid)
-        except OSError:
-            return _poll_for_end(pid, limit_s)
-        try:
-            return wait_readable(handle, limit_s)
-        finally:
-            os.close(handle)
-    return _poll_for_end(pid, limit_s)
+    try:
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, or out of descriptors
+        return _poll_for_end(pid, limit_s)
+    try:
+        return wait_readable(handle, limit_s)
+    finally:
+        os.close(handle)
 
 
 def _poll_for_end(pid: int, limit_s: float) -> bool:

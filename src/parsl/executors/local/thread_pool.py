@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from logging import getLogger
 from queue import SimpleQueue
@@ -135,7 +136,7 @@ class PoolThread:
                 pool.count_finished()
                 continue
             if task.walltime_s is not None:
-                self._deadline = pool.add_deadline(task, task.walltime_s)
+                self._deadline = pool.watch.add(task.walltime_s, partial(pool.end_overdue, task))
             result = error = None
             interruptible.is_open = True
             if self._deadline is not None and task not in running:
@@ -237,11 +238,8 @@ class ThreadPool:
             with self._lock:
                 self._unfinished -= 1
 
-    def add_deadline(self, task: ThreadTask, walltime_s: float) -> Deadline:
-        """End a running task after ``walltime_s`` seconds, unless the deadline is cancelled."""
-        return self.watch.add(walltime_s, lambda: self.end_overdue(task))
-
     def end_overdue(self, task: ThreadTask) -> None:
+        """End a running task that has exceeded its walltime."""
         thread = self.running.pop(task, None)
         if thread is None:
             return

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from parsl.executors.high_throughput.worker.crash_reports import CrashReports
+from parsl.executors.high_throughput.worker.fork_server import CrashReports
 
 
 @pytest.fixture

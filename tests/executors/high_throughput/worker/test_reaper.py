@@ -50,20 +50,20 @@ class TestWorkerEnd:
         end = WorkerEnd(110, rank=3)
         assert end.advance(ProcessOwnership({3: {110, 200}, 4: {111}}), 0.0) == (SIGKILL, {110, 200})
         end.advance(ProcessOwnership({4: {111}}), 1.0)
-        assert not end.is_over  # its exit is not yet known
+        assert end.eviction.is_over
+        assert repr(end) == "<WorkerEnd of worker 3 (110) exited=False>"
         end.exited = Exited(110, 0, 0, "")
-        assert end.is_over
         assert repr(end) == "<WorkerEnd of worker 3 (110) exited=True>"
 
     def test_the_remaining_processes_of_an_ended_worker_are_waited_for(self) -> None:
         end = WorkerEnd(110, rank=3)
         end.exited = Exited(110, 0, 0, "")
         end.advance(ProcessOwnership({3: {200}}), 0.0)
-        assert not end.is_over
+        assert not end.eviction.is_over
 
     def test_the_next_inspection_is_at_the_time_to_kill_and_then_once_a_second(self) -> None:
         end = WorkerEnd(110, rank=3)
-        end.kill_at(5.0)
+        end.eviction.kill_at_s = 5.0
         assert end.advance(ProcessOwnership({3: {110}}), 0.0) == (SIGTERM, {110})
         assert end.look_at_s == 5.0
         end.advance(ProcessOwnership({3: {110}}), 5.0)

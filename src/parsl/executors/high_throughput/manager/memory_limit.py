@@ -46,7 +46,8 @@ class MemoryLimit:
         self.due_s = now_s + max(PERIOD_S, took_s / MAX_COST)
         for worker, size in used.items():
             worker.peak_memory = max(size, worker.peak_memory)
-        return [worker for worker, size in used.items() if size > self.limit_bytes and worker.has_worked]
+        above = [worker for worker, size in used.items() if size > self.limit_bytes]
+        return [worker for worker in above if worker.has_run or worker.given]
 
     def describe_excess(self, peak_bytes: int) -> str:
         return (

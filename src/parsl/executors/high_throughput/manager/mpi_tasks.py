@@ -65,11 +65,15 @@ class HostFiles:
     def __repr__(self) -> str:
         return f"<HostFiles files={len(self._files)}>"
 
-    def write(self, task_id: int, nodes: Sequence[str]) -> str:
-        """Return the path of a new file for a task."""
-        path = self._files[task_id] = f"{self._open_directory()}/hosts-{task_id}"
-        with open(path, "w", encoding="utf-8") as file:
-            file.writelines(f"{node}\n" for node in nodes)
+    def write(self, task_id: int, nodes: Sequence[str]) -> str | None:
+        """Return the path of a new file for a task; None if it cannot be written."""
+        try:
+            path = self._files[task_id] = f"{self._open_directory()}/hosts-{task_id}"
+            with open(path, "w", encoding="utf-8") as file:
+                file.writelines(f"{node}\n" for node in nodes)
+        except OSError as error:
+            logger.warning("cannot write the host file of task %d; it gets a list: %s", task_id, error)
+            return None
         return path
 
     def remove(self, task_id: int) -> None:
@@ -101,30 +105,17 @@ class MpiTasks:
 
     def __init__(self, launcher: str, nodes: Sequence[str], directory: str) -> None:
         self.nodes = NodePool(nodes)
-        self._launcher = launcher
         #: For lists of nodes that are too long for the environment.
-        self._host_files = HostFiles(directory)
+        self.host_files = HostFiles(directory)
+        self._launcher = launcher
 
     def __repr__(self) -> str:
-        return f"<MpiTasks {self.nodes!r} {self._host_files!r}>"
+        return f"<MpiTasks {self.nodes!r} {self.host_files!r}>"
 
     def make_work(self, task: Task, body: bytes | None) -> Work:
         """Return the message to the worker of a task that has its nodes."""
         nodes = self.nodes.of(task.id)
         logger.info("task %d has %d nodes: %s", task.id, len(nodes), ",".join(nodes[:100]))
-        file = self._write_host_file(task.id, nodes) if needs_host_file(nodes) else None
+        file = self.host_files.write(task.id, nodes) if needs_host_file(nodes) else None
         environment = task_environment(self._launcher, task.resources or _ONE_RANK, nodes, file)
         return Work(task, body, environment=environment)
-
-    def _write_host_file(self, task_id: int, nodes: Sequence[str]) -> str | None:
-        try:
-            return self._host_files.write(task_id, nodes)
-        except OSError as error:
-            logger.warning("cannot write the host file of task %d; it gets a list: %s", task_id, error)
-            return None
-
-    def ended(self, task_id: int) -> None:
-        self._host_files.remove(task_id)
-
-    def close(self) -> None:
-        self._host_files.close()

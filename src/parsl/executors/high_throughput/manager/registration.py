@@ -10,23 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from parsl.executors.high_throughput.wire.connections import (
-    CONNECT_TIMEOUT_S,
-    RECONNECT_AFTER_S,
-    Connection,
-    StreamConnection,
-    ZmqConnection,
-    open_stream,
-)
+from parsl.executors.high_throughput.wire import connections, protocol
+from parsl.executors.high_throughput.wire.connections import CONNECT_TIMEOUT_S, Connection
 from parsl.executors.high_throughput.wire.message_stream import MAX_BYTES
-from parsl.executors.high_throughput.wire.protocol import (
-    DecodeError,
-    Refused,
-    Register,
-    Welcome,
-    decode_to_manager,
-    encode,
-)
+from parsl.executors.high_throughput.wire.protocol import Refused, Register, Welcome
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
 #: How long a peer that has not proven to be our interchange has to answer, in seconds.
@@ -76,16 +63,19 @@ def _connections(
     path = settings.local_socket
     if path and (not settings.port or settings.local_host == register.host):
         try:
-            stream = open_stream(path)
+            stream = connections.open_stream(path)
         except OSError as error:
             report.append(f"{path}: {error.strerror or error}")
         else:
-            yield path, StreamConnection(stream, path)
+            yield path, connections.StreamConnection(stream, path)
     if settings.port:
         for endpoint in _accepting_endpoints(settings.addresses, settings.port, report):
             import zmq
 
-            yield endpoint, ZmqConnection(make_dealer(zmq.Context(), settings, register.manager), endpoint)
+            yield (
+                endpoint,
+                connections.ZmqConnection(make_dealer(zmq.Context(), settings, register.manager), endpoint),
+            )
 
 
 def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
@@ -120,7 +110,7 @@ class _Registration:
 
     def __init__(self, connection: Connection, register: Register) -> None:
         self._connection = connection
-        self._head = encode(register)
+        self._head = protocol.encode(register)
         self._began_at = self._proven_at = time.monotonic()
         self._was_proven = False
         self._poll = self._watch()
@@ -143,15 +133,15 @@ class _Registration:
                     return answer
             except EOFError:
                 self._reopen()
-            except DecodeError:
+            except protocol.DecodeError:
                 raise NoInterchange("connected, but received no valid answer") from None
             end = min(
                 self._began_at + max(threshold_s, UNPROVEN_TIMEOUT_S), self._proven_at + UNPROVEN_TIMEOUT_S
             )
             if now >= end:
-                raise self._no_answer(now)
+                raise self._no_answer(now - self._began_at)
             if not self._connection.has_input():
-                self._poll.poll(min(end - now, RECONNECT_AFTER_S) * 1000)
+                self._poll.poll(min(end - now, connections.RECONNECT_AFTER_S) * 1000)
             if self._connection.reconnect():
                 self._send()
 
@@ -161,7 +151,7 @@ class _Registration:
     def _take_answer(self) -> Welcome | Refused | None:
         messages = self._connection.receive()
         for at, parts in enumerate(messages):
-            answer = decode_to_manager(parts[0])
+            answer = protocol.decode_to_manager(parts[0])
             if isinstance(answer, (Welcome, Refused)):
                 self._connection.requeue(messages[at + 1 :])
                 return answer
@@ -175,9 +165,8 @@ class _Registration:
         self._send()
         self._poll = self._watch()
 
-    def _no_answer(self, now: float) -> NoInterchange:
+    def _no_answer(self, waited_s: float) -> NoInterchange:
         if self._was_proven:
-            waited_s = now - self._began_at
             return NoInterchange(
                 f"the interchange gave no valid answer to the registration within {waited_s:.3g} s"
             )
@@ -232,8 +221,8 @@ def _accepting_endpoints(addresses: list[str], port: int, report: list[str]) -> 
 
 
 def _begin_connect(address: str, port: int) -> socket.socket:
-    family, kind, protocol, _, target = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-    sock = socket.socket(family, kind, protocol)
+    *kind, _, target = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    sock = socket.socket(*kind)
     sock.setblocking(False)
     code = sock.connect_ex(target)
     if code not in (0, errno.EINPROGRESS):

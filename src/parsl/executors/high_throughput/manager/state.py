@@ -62,10 +62,6 @@ class Worker:
     def is_usable(self) -> bool:
         return self.pid is not None and self.ending is None
 
-    @property
-    def has_worked(self) -> bool:
-        return self.has_run or bool(self.given)
-
 
 class NodePool:
     """The nodes of a block, each of which belongs to at most one task. Owned by the manager's loop."""
@@ -293,25 +289,17 @@ class ManagerState:
         return None
 
     def overdue(self, now_s: float) -> list[Worker]:
-        if not self._timed:
-            return []
-        return [
-            worker
-            for worker in self.workers
-            if (limit := self._deadline(worker)) is not None and now_s >= limit
-        ]
+        return [worker for limit, worker in self._deadlines() if now_s >= limit] if self._timed else []
 
     def next_deadline(self) -> float | None:
-        if not self._timed:
-            return None
-        deadlines = [limit for worker in self.workers if (limit := self._deadline(worker)) is not None]
-        return min(deadlines, default=None)
+        return min((limit for limit, _ in self._deadlines()), default=None) if self._timed else None
 
-    @staticmethod
-    def _deadline(worker: Worker) -> float | None:
-        if not worker.given or worker.ending or worker.given[0].walltime_s is None:
-            return None
-        return worker.started + worker.given[0].walltime_s
+    def _deadlines(self) -> list[tuple[float, Worker]]:
+        return [
+            (worker.started + worker.given[0].walltime_s, worker)
+            for worker in self.workers
+            if worker.given and not worker.ending and worker.given[0].walltime_s is not None
+        ]
 
     def validate(self) -> None:
         """Check for tests that the counters match the tasks of the workers."""

@@ -11,30 +11,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from parsl.executors.high_throughput.manager.lost_workers import (
-    DeferredFailures,
-    PoolIdentity,
-    describe_exit,
-    may_be_job_end,
-    own_output_tail,
-    worker_failure,
-)
+from parsl.executors.high_throughput.manager import lost_workers
 from parsl.executors.high_throughput.manager.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_link import WorkerLink
 from parsl.executors.high_throughput.node.placement import WorkerPlacement
 from parsl.executors.high_throughput.wire import protocol
-from parsl.executors.high_throughput.wire.protocol import (
-    INLINE_LIMIT,
-    Failure,
-    Result,
-    Task,
-    Work,
-    decode_from_fork_server,
-    decode_result,
-    encode,
-)
+from parsl.executors.high_throughput.wire.protocol import Failure, Result, Task, Work, decode_result, encode
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 from parsl.executors.high_throughput.wire.spool import discard, result_file
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector
@@ -67,7 +51,7 @@ class PoolBroken(Exception):
 class PoolPlan(NamedTuple):
     """What a pool consists of."""
 
-    identity: PoolIdentity
+    identity: lost_workers.PoolIdentity
     #: A place for each worker, by rank.
     places: Sequence[WorkerPlacement]
     settings: ManagerSettings
@@ -103,7 +87,7 @@ class WorkerPool:
         #: Results, and the frames that belong to them, for the manager to send.
         self.results: list[Result] = []
         self.frames: list[Any] = []
-        self.deferred = DeferredFailures()
+        self.deferred = lost_workers.DeferredFailures()
         self._functions: dict[bytes, bytes] = {}
         self._task_frames: dict[int, list[Any]] = {}
         self._touched: list[Worker] = []
@@ -130,14 +114,14 @@ class WorkerPool:
     def close(self) -> None:
         """Remove what the pool has left in the file system."""
         if self._mpi is not None:
-            self._mpi.close()
+            self._mpi.host_files.close()
 
     # Tasks
 
     def accept(self, tasks: list[Task], functions: dict[bytes, bytes], frames: list[Any]) -> None:
         if functions:
             self._functions.update(functions)
-            large = (name for name, body in functions.items() if len(body) > INLINE_LIMIT)
+            large = (name for name, body in functions.items() if len(body) > protocol.INLINE_LIMIT)
             self.state.large_functions.update(large)
         at = 0
         for task in tasks:
@@ -236,7 +220,7 @@ class WorkerPool:
     def _fail(self, task_id: int, failure: Failure) -> None:
         self._task_frames.pop(task_id, None)
         if self._mpi is not None:
-            self._mpi.ended(task_id)
+            self._mpi.host_files.remove(task_id)
         self.results.append(protocol.failed(task_id, failure))
 
     # Results
@@ -303,7 +287,7 @@ class WorkerPool:
             return
         worker = next(worker for worker in self.state.workers if worker.pid == pid)
         worker.ending = None
-        self._mpi.ended(result.id)
+        self._mpi.host_files.remove(result.id)
         self._finish(worker, result, frames)
 
     def _finish(self, worker: Worker, result: Result, frames: Sequence[Any]) -> None:
@@ -389,7 +373,7 @@ class WorkerPool:
                 data = b""
             if not data:
                 raise PoolBroken("the manager's fork server has died")
-            message = decode_from_fork_server(data)
+            message = protocol.decode_from_fork_server(data)
             match message:
                 case protocol.Forked():
                     self._on_forked(message)
@@ -421,7 +405,7 @@ class WorkerPool:
         if self._startup_failures > MAX_STARTUP_FAILURES:
             raise PoolBroken(
                 f"{self._startup_failures} workers ended before they ran a task, the last with "
-                f"{describe_exit(message.exit_code)}; the job's stderr has their messages"
+                f"{lost_workers.describe_exit(message.exit_code)}; the job's stderr has their messages"
             )
         self._start_worker(self.state.workers[worker.rank])
         self._assign(None)
@@ -429,11 +413,11 @@ class WorkerPool:
     def _lose_task(self, worker: Worker, task: Task, kind: str, exited: protocol.Exited) -> None:
         logger.warning("worker %d (pid %d) ended in task %d: %s", worker.rank, exited.pid, task.id, kind)
         now_s = time.monotonic()
-        tail = own_output_tail() if kind == protocol.WORKER_LOST else ""
-        failure = worker_failure(
+        tail = lost_workers.own_output_tail() if kind == protocol.WORKER_LOST else ""
+        failure = lost_workers.worker_failure(
             self._plan.identity, kind, worker, task, exited, now_s - worker.started, tail, self.memory_limit
         )
-        if may_be_job_end(failure):
+        if lost_workers.may_be_job_end(failure):
             self.deferred.add(task.id, failure, worker.started, now_s)
         else:
             self._fail(task.id, failure)

@@ -117,25 +117,15 @@ def seconds_left(environ: Mapping[str, str], walltime_s: float | None, now_s: fl
     The result never exceeds a known walltime, however wrong the clock of a node is. Without better
     information, the block is assumed to start now and to run for ``walltime_s``, the provider's limit.
     """
-    found = [
-        left_s for left_s in (_by_slurm(environ, now_s), _by_job_script(environ, now_s)) if left_s is not None
-    ]
-    return min(found) if found else walltime_s
+    names = (SLURM_END_VARIABLE, STARTED_VARIABLE, WALLTIME_VARIABLE)
+    end_s, started_s, limit_s = (_number(environ.get(name, "")) for name in names)
+    left_s = []
+    if end_s is not None and end_s > now_s:
+        left_s.append(end_s - now_s)
+    if started_s is not None and limit_s is not None and (age_s := max(0.0, now_s - started_s)) < limit_s:
+        left_s.append(limit_s - age_s)
+    return min(left_s, default=walltime_s)
 
 
-def _by_slurm(environ: Mapping[str, str], now_s: float) -> float | None:
-    end_s = _number(environ.get(SLURM_END_VARIABLE))
-    return end_s - now_s if end_s is not None and end_s > now_s else None
-
-
-def _by_job_script(environ: Mapping[str, str], now_s: float) -> float | None:
-    started_s = _number(environ.get(STARTED_VARIABLE))
-    walltime_s = _number(environ.get(WALLTIME_VARIABLE))
-    if started_s is None or walltime_s is None:
-        return None
-    age_s = max(0.0, now_s - started_s)
-    return walltime_s - age_s if age_s < walltime_s else None
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isascii() and text.isdigit() else None
+def _number(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -49,11 +49,8 @@ class Placement(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class _Binding(NamedTuple):
-    """The CPUs of each worker; None for a worker that is not bound."""
-
-    cpus: list[tuple[int, ...] | None]
-    warnings: list[str]
+#: The CPUs of each worker, None for a worker that is not bound; and warnings.
+_Binding = tuple[list[tuple[int, ...] | None], list[str]]
 
 
 def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
@@ -61,32 +58,25 @@ def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
     be too many workers, or names of accelerators are ambiguous because tiles are devices of their own.
     """
     count = _count_workers(request, node)
-    binding = _bind(request.cpu_affinity, node, count)
+    bound, warnings = _bind(request.cpu_affinity, node, count)
     names = flat_names(request.available_accelerators) if node.flat_tiles else request.available_accelerators
-    workers = tuple(
-        WorkerPlacement(
-            rank,
-            cpus,
-            names[rank] if names else None,
-            {
-                **_affinity_environment(cpus, request, node),
-                **_accelerator_environment(rank, len(binding.cpus), names, node),
-            },
-        )
-        for rank, cpus in enumerate(binding.cpus)
-    )
-    warnings = [*_node_warnings(request, node), *binding.warnings, *_tile_warnings(request, names)]
-    return Placement(workers, tuple(warnings))
+    shares_devices = 0 < node.cuda_devices < len(bound) and are_plain_numbers(names)
+    workers = []
+    for rank, cpus in enumerate(bound):
+        environment = _affinity_environment(cpus, request, node)
+        if names:
+            device = shared_cuda_device(rank, len(bound), node.cuda_devices) if shares_devices else None
+            environment |= accelerator_environment(names[rank], device)
+        workers.append(WorkerPlacement(rank, cpus, names[rank] if names else None, environment))
+    warnings = [*_node_warnings(request, node), *warnings, *_tile_warnings(request, names)]
+    return Placement(tuple(workers), tuple(warnings))
 
 
 def _count_workers(request: PlacementRequest, node: NodeFacts) -> int:
     if not request.cores_per_worker > 0:
         raise ConfigurationError(f"cores_per_worker is {request.cores_per_worker}; it has to be above 0.")
-    limits = {
-        f"cores_per_worker={request.cores_per_worker:g} on {node.cores} cores": _fitting(
-            node.cores, request.cores_per_worker
-        )
-    }
+    text = f"cores_per_worker={request.cores_per_worker:g} on {node.cores} cores"
+    limits = {text: _fitting(node.cores, request.cores_per_worker)}
     if request.mem_per_worker_gb:
         text = f"mem_per_worker={request.mem_per_worker_gb:g} on {node.memory_gb:.1f} GB of memory"
         limits[text] = _fitting(node.memory_gb, request.mem_per_worker_gb)
@@ -115,14 +105,15 @@ def _fitting(amount: float, per_worker: float) -> int:
 
 def _bind(affinity: str, node: NodeFacts, count: int) -> _Binding:
     if affinity == "none":
-        return _Binding([None] * count, [])
+        return [None] * count, []
     if affinity.startswith(LIST_PREFIX):
         return _bind_by_list(parse_cpu_list(affinity[len(LIST_PREFIX) :]), node, count)
-    shares = _shares(affinity, node.cpus, count)
-    if count <= len(node.cpus):
-        return _Binding([*shares], [])
-    warning = f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some share a CPU."
-    return _Binding([*shares], [warning])
+    warnings = []
+    if count > len(node.cpus):
+        warnings.append(
+            f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some share a CPU."
+        )
+    return [*_shares(affinity, node.cpus, count)], warnings
 
 
 def _shares(affinity: str, cpus: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
@@ -154,7 +145,7 @@ def _bind_by_list(groups: tuple[tuple[int, ...], ...], node: NodeFacts, count: i
     if missing:
         without_cpus = [rank for rank, cpus in enumerate(bound) if not cpus]
         warnings.append(_missing_warning(missing, without_cpus, node))
-    return _Binding([cpus or None for cpus in bound], warnings)
+    return [cpus or None for cpus in bound], warnings
 
 
 def _missing_warning(missing: set[int], without_cpus: list[int], node: NodeFacts) -> str:
@@ -179,17 +170,6 @@ def _affinity_environment(
         "GOMP_CPU_AFFINITY": listed,
         "KMP_AFFINITY": f"explicit,proclist=[{listed}]",
     }
-
-
-def _accelerator_environment(
-    rank: int, count: int, names: tuple[str, ...], node: NodeFacts
-) -> dict[str, str]:
-    if not names:
-        return {}
-    cuda_device = None
-    if 0 < node.cuda_devices < count and are_plain_numbers(names):
-        cuda_device = shared_cuda_device(rank, count, node.cuda_devices)
-    return accelerator_environment(names[rank], cuda_device)
 
 
 def _node_warnings(request: PlacementRequest, node: NodeFacts) -> list[str]:

@@ -6,6 +6,7 @@ worker with everything below it; when the manager is gone, it ends everything an
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -14,22 +15,8 @@ import sys
 import time
 from typing import NoReturn
 
-from parsl.common.processes import (
-    Processes,
-    become_subreaper,
-    die_with_parent,
-    signal_processes,
-)
-from parsl.executors.high_throughput.wire.protocol import (
-    Exited,
-    Fork,
-    Forked,
-    Sweep,
-    Swept,
-    decode_to_fork_server,
-    encode,
-)
-from parsl.executors.high_throughput.worker.crash_reports import CrashReports
+from parsl.common.processes import Processes, become_subreaper, die_with_parent, signal_processes
+from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.worker.reaper import Reaper
 
 _PACKET = 64 * 1024
@@ -39,6 +26,65 @@ _RIGHTS_SIZE = socket.CMSG_SPACE(4)
 _BURST = 256
 #: How long the processes of a lost manager have between SIGTERM and SIGKILL, in seconds.
 LAST_GRACE_S = 1.0
+#: The signals that Python can still report.
+_CRASHES = frozenset({signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL})
+#: How much of a report is kept, in bytes: its beginning names the thread that crashed.
+_MAX_REPORT_BYTES = 4000
+_NO_FILE = -1
+
+
+class CrashReports:
+    """Where in Python workers were when they crashed. Owned by the fork server's loop.
+
+    A dying worker writes to a file in memory (memfd_create(2)), which the fork server reads.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[int, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<CrashReports of {len(self._files)} workers>"
+
+    def create(self) -> int:
+        """Create the file of a worker that is about to be forked. Return its descriptor; -1 for none."""
+        try:
+            return os.memfd_create("parsl-crash-report", os.MFD_CLOEXEC)
+        except (AttributeError, OSError):  # not Linux, or out of descriptors: go without
+            return _NO_FILE
+
+    def become_worker(self, file: int) -> None:
+        """In the worker: report crashes to its file, and close the files of the others."""
+        for other in self._files.values():
+            os.close(other)
+        self._files.clear()
+        if file != _NO_FILE:
+            faulthandler.enable(file)
+
+    def keep(self, worker: int, file: int) -> None:
+        if file != _NO_FILE:
+            self._files[worker] = file
+
+    def take(self, worker: int, exit_code: int) -> str:
+        """Close the file of a worker that has ended. Return its report; empty if the worker did not crash."""
+        file = self._files.pop(worker, _NO_FILE)
+        if file == _NO_FILE:
+            return ""
+        try:
+            # Where the worker itself did not crash, a report is that of a child which did.
+            report = os.pread(file, _MAX_REPORT_BYTES, 0) if -exit_code in _CRASHES else b""
+        except OSError:
+            report = b""
+        finally:
+            os.close(file)
+        return _shortened(report.decode(errors="replace"))
+
+
+def _shortened(report: str) -> str:
+    """Remove the lines that are the same in every report."""
+    own = os.path.dirname(os.path.dirname(__file__))
+    noise = (own, 'File "<string>"')
+    lines = [line for line in report.splitlines() if not any(text in line for text in noise)]
+    return "\n".join(line for line in lines if not line.startswith("Extension modules:")).strip()
 
 
 class ForkServer:
@@ -61,7 +107,8 @@ class ForkServer:
         poll.register(self._manager, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
         while True:
-            for fd, _ in poll.poll(self._timeout_ms()):
+            wait_s = self._reaper.wait_s
+            for fd, _ in poll.poll(None if wait_s is None else max(0, int(wait_s * 1000) + 1)):
                 if fd == self._wake_read:
                     self._clear_wakeups()
                 elif not self._serve_manager():
@@ -69,10 +116,6 @@ class ForkServer:
             self._collect_exits()
             for message in self._reaper.step():
                 self._send(message)
-
-    def _timeout_ms(self) -> int | None:
-        wait_s = self._reaper.wait_s
-        return None if wait_s is None else max(0, int(wait_s * 1000) + 1)
 
     def _clear_wakeups(self) -> None:
         try:
@@ -92,16 +135,16 @@ class ForkServer:
                 return False
             if not data:
                 return False
-            message = decode_to_fork_server(data)
-            if isinstance(message, Fork):
-                self._fork(message, int.from_bytes(rights[0][2], sys.byteorder))
-            elif isinstance(message, Sweep):
-                self._reaper.sweep(message.pid, message.grace_s)
-            else:
-                self._reaper.end(message.pid, message.grace_s)
+            match message := protocol.decode_to_fork_server(data):
+                case protocol.Fork():
+                    self._fork(message, int.from_bytes(rights[0][2], sys.byteorder))
+                case protocol.Sweep():
+                    self._reaper.sweep(message.pid, message.grace_s)
+                case protocol.End():
+                    self._reaper.end(message.pid, message.grace_s)
         return True
 
-    def _fork(self, message: Fork, fd: int) -> None:
+    def _fork(self, message: protocol.Fork, fd: int) -> None:
         report = self._crash_reports.create()
         pid = os.fork()
         if pid == 0:
@@ -110,9 +153,9 @@ class ForkServer:
         os.close(fd)
         self._reaper.add(pid, message.rank)
         self._crash_reports.keep(pid, report)
-        self._send(Forked(message.rank, pid))
+        self._send(protocol.Forked(message.rank, pid))
 
-    def _become_worker(self, message: Fork, fd: int) -> NoReturn:
+    def _become_worker(self, message: protocol.Fork, fd: int) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
             os.setsid()
@@ -141,11 +184,11 @@ class ForkServer:
             if self._reaper.is_worker(pid):
                 code = os.waitstatus_to_exitcode(status)
                 report = self._crash_reports.take(pid, code)
-                self._reaper.note_exit(Exited(pid, code, usage.ru_maxrss * 1024, report))
+                self._reaper.note_exit(protocol.Exited(pid, code, usage.ru_maxrss * 1024, report))
 
-    def _send(self, message: Forked | Exited | Swept) -> None:
+    def _send(self, message: protocol.Forked | protocol.Exited | protocol.Swept) -> None:
         try:
-            self._manager.send(encode(message))
+            self._manager.send(protocol.encode(message))
         except OSError:
             pass  # the manager is gone, which the next turn of the loop notices
 

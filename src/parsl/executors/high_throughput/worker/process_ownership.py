@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from parsl.common.processes import Processes, environment_of
 
@@ -47,25 +48,27 @@ def _number(text: bytes) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-class ProcessOwnership:
+class ProcessOwnership(NamedTuple):
     """The owners of processes at one moment."""
 
-    def __init__(
-        self, families: Mapping[int, set[int]], undecided: Collection[int] = (), took_s: float = 0.0
-    ) -> None:
-        #: Orphans whose owner is not known yet.
-        self.undecided = undecided
-        #: How long to wait before the next look if nothing happens, in seconds.
-        self.pause_s = max(_PAUSE_S, _PAUSE_FACTOR * took_s)
-        #: The living processes of each worker, by its rank.
-        self._families = families
+    #: The living processes of each worker, by its rank.
+    families: Mapping[int, set[int]]
+    #: Orphans whose owner is not known yet.
+    undecided: Collection[int] = ()
+    #: How long the look took, in seconds.
+    took_s: float = 0.0
 
     def __repr__(self) -> str:
-        return f"<ProcessOwnership of {len(self._families)} workers, undecided={len(self.undecided)}>"
+        return f"<ProcessOwnership of {len(self.families)} workers, undecided={len(self.undecided)}>"
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait before the next look if nothing happens, in seconds."""
+        return max(_PAUSE_S, _PAUSE_FACTOR * self.took_s)
 
     def of(self, rank: int) -> set[int]:
         """Return a worker's living processes: itself, its descendants, its session, orphans of its rank."""
-        return self._families.get(rank, set())
+        return self.families.get(rank, set())
 
 
 class OwnershipTracker:

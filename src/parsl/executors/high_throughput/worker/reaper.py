@@ -22,7 +22,7 @@ class Eviction:
     """The end of a set of processes: SIGTERM once for each, and SIGKILL when their time is up."""
 
     def __init__(self, kill_at_s: float = 0.0) -> None:
-        #: On the monotonic clock; at once by default.
+        #: On the monotonic clock; at once by default. Until then, processes get SIGTERM.
         self.kill_at_s = kill_at_s
         #: Whether no process is left, as of the last look.
         self.is_over = False
@@ -61,25 +61,17 @@ class WorkerEnd:
         self.exited: Exited | None = None
         #: When to look again if nothing happens earlier, on the monotonic clock, in seconds.
         self.look_at_s = 0.0
-        self._eviction = Eviction()
+        self.eviction = Eviction()
 
     def __repr__(self) -> str:
         return f"<WorkerEnd of worker {self.rank} ({self.worker}) exited={self.exited is not None}>"
 
-    @property
-    def is_over(self) -> bool:
-        return self._eviction.is_over and self.exited is not None
-
-    def kill_at(self, time_s: float) -> None:
-        """Set when to kill; until then, processes get SIGTERM."""
-        self._eviction.kill_at_s = time_s
-
     def advance(self, ownership: ProcessOwnership, now_s: float) -> tuple[int, set[int]]:
-        kill_at_s = self._eviction.kill_at_s
+        kill_at_s = self.eviction.kill_at_s
         self.look_at_s = kill_at_s if now_s < kill_at_s else now_s + KILL_PERIOD_S
         if ownership.undecided:
             self.look_at_s = min(self.look_at_s, now_s + ownership.pause_s)
-        return self._eviction.advance(ownership.of(self.rank), bool(ownership.undecided), now_s)
+        return self.eviction.advance(ownership.of(self.rank), bool(ownership.undecided), now_s)
 
 
 class Reaper:
@@ -112,7 +104,7 @@ class Reaper:
     def end(self, worker: int, grace_s: float) -> None:
         """Begin to end a worker; its processes are killed after the grace, in seconds."""
         if (rank := self._workers.get(worker)) is not None:
-            self._end_of(worker, rank).kill_at(time.monotonic() + grace_s)
+            self._end_of(worker, rank).eviction.kill_at_s = time.monotonic() + grace_s
 
     def note_exit(self, exited: Exited) -> None:
         self._end_of(exited.pid, self._workers.pop(exited.pid)).exited = exited
@@ -145,7 +137,7 @@ class Reaper:
         for rank, end in list(self._ends.items()):
             number, pids = end.advance(ownership, now)
             signal_processes(pids, number)
-            if end.is_over and end.exited is not None:
+            if end.eviction.is_over and end.exited is not None:
                 del self._ends[rank]
                 over.append(end.exited)
         return over

@@ -10,23 +10,16 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from parsl.executors.high_throughput.wire import spool
+from parsl.executors.high_throughput.wire import protocol, spool
 from parsl.executors.high_throughput.wire.arena import ArenaReader
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
-    FAILED,
     INLINE_LIMIT,
-    MANAGER_LOST,
-    RAISED,
-    Failure,
-    Fork,
     Result,
-    Task,
     Work,
     decode_work,
     encode,
 )
-from parsl.executors.high_throughput.wire.spool import SPOOL_LIMIT
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
 from parsl.executors.high_throughput.worker.process_ownership import WORKER_TITLE
 from parsl.serialize.payloads import NO_ARGUMENTS, Buffer, dump_exception, dump_value, loads
@@ -40,8 +33,8 @@ Function = Callable[..., Any]
 #: For the log, by the status of the result.
 _OUTCOMES = {
     DONE: "done",
-    RAISED: "raised an exception",
-    FAILED: "cannot start: its arguments are gone",
+    protocol.RAISED: "raised an exception",
+    protocol.FAILED: "cannot start: its arguments are gone",
 }
 
 
@@ -109,9 +102,9 @@ class Worker:
         except SystemExit as error:
             _exit(error)
         except _ArgumentsGone:
-            status, payload = FAILED, self._arguments_gone()
+            status, payload = protocol.FAILED, self._arguments_gone()
         except BaseException as error:
-            status = RAISED
+            status = protocol.RAISED
             facts = {**self._place, **_usage(), "ran_s": perf_counter() - start}
             from parsl.vocabulary.app_errors import task_failure
 
@@ -129,7 +122,7 @@ class Worker:
     ) -> tuple[bytes, list[Buffer]]:
         sizes = tuple(memoryview(frame).nbytes for frame in out)
         path = spool.result_file(self._spool, task_id)
-        if self._spool and sum(sizes) >= SPOOL_LIMIT and spool.write(path, out):
+        if self._spool and sum(sizes) >= spool.SPOOL_LIMIT and spool.write(path, out):
             return encode(Result(task_id, status, b"", (), perf_counter() - start, sizes)), []
         return encode(Result(task_id, status, b"", sizes, perf_counter() - start)), out
 
@@ -162,7 +155,7 @@ class Worker:
         args, kwargs = self._load_arguments(task, frames)
         return known(*args, **kwargs)
 
-    def _load_arguments(self, task: Task, frames: list[Any]) -> Any:
+    def _load_arguments(self, task: protocol.Task, frames: list[Any]) -> Any:
         try:
             if task.place is not None:
                 return self._arena.read(task.id, task.place, loads)
@@ -174,7 +167,7 @@ class Worker:
         except Exception as error:
             raise _not_unpickled("function or arguments", error) from error
 
-    def _take_file(self, task: Task) -> list[Any]:
+    def _take_file(self, task: protocol.Task) -> list[Any]:
         try:
             return list(spool.read(spool.task_file(self._spool, task.id), task.spooled))
         except FileNotFoundError:
@@ -187,7 +180,7 @@ class Worker:
             f"{self._spool} (perhaps by a clean-up at the end of a job), or the task had been started by a "
             "worker that was lost together with the interchange, and how far it had come is unknown."
         )
-        return encode(Failure(MANAGER_LOST, message, host=self._place.get("host", "")))
+        return encode(protocol.Failure(protocol.MANAGER_LOST, message, host=self._place.get("host", "")))
 
 
 def _load_function(body: Buffer | None) -> Function:
@@ -215,7 +208,7 @@ def _usage() -> dict[str, Any]:
     return {"pid": os.getpid(), "peak_memory": kilobytes * 1024}
 
 
-def _place_of(order: Fork) -> dict[str, Any]:
+def _place_of(order: protocol.Fork) -> dict[str, Any]:
     environment = order.environment
     return {
         "host": os.uname().nodename,
@@ -251,7 +244,7 @@ def _flush() -> None:
             pass
 
 
-def run_worker(sock: socket.socket, order: Fork) -> None:
+def run_worker(sock: socket.socket, order: protocol.Fork) -> None:
     """Run a worker process, from just after the fork. Never returns."""
     code = 1
     try:
@@ -269,7 +262,7 @@ def run_worker(sock: socket.socket, order: Fork) -> None:
         os._exit(code)
 
 
-def _start_log(order: Fork) -> Logger | None:
+def _start_log(order: protocol.Fork) -> Logger | None:
     """Open the worker's own log, for worker_debug only, because every task costs a line in it."""
     if not order.log_file:
         return None
@@ -283,7 +276,7 @@ def _start_log(order: Fork) -> Logger | None:
     return log
 
 
-def _prepare(sock: socket.socket, order: Fork) -> None:
+def _prepare(sock: socket.socket, order: protocol.Fork) -> None:
     """Set signals, affinity and environment before any of the user's modules is imported."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
