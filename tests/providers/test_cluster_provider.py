@@ -15,8 +15,7 @@ from parsl.launchers import SimpleLauncher
 from parsl.launchers.errors import BadLauncher
 from parsl.providers import PBSProProvider
 from parsl.providers.batch.scheduler import MAX_USELESS_ANSWERS
-from parsl.providers.batch.submitted_job import FRESH_S, UNSEEN_END_S
-from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.cluster_provider import FRESH_S, UNSEEN_END_S, ClusterProvider
 from parsl.providers.errors import ScriptPathError, SubmitException
 from parsl.validate import ParameterError
 from tests.providers.fake_commands import ManualClockRunner

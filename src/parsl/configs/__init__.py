@@ -13,22 +13,13 @@ from parsl.common import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.configs.alcf import aurora_in_job as aurora_in_job
-    from parsl.configs.alcf import aurora_mpi as aurora_mpi
-    from parsl.configs.alcf import aurora_tiles as aurora_tiles
-    from parsl.configs.alcf import polaris as polaris
-    from parsl.configs.general import slurm as slurm
-    from parsl.configs.general import slurm_mpi as slurm_mpi
-    from parsl.configs.general import this_machine as this_machine
+    from parsl.configs.alcf import aurora_in_job, aurora_mpi, aurora_tiles, polaris
+    from parsl.configs.general import slurm, slurm_mpi, this_machine
+
+__all__ = ["aurora_in_job", "aurora_mpi", "aurora_tiles", "polaris", "slurm", "slurm_mpi", "this_machine"]
 
 _MODULES = {
-    "aurora_in_job": "parsl.configs.alcf",
-    "aurora_mpi": "parsl.configs.alcf",
-    "aurora_tiles": "parsl.configs.alcf",
-    "polaris": "parsl.configs.alcf",
-    "slurm": "parsl.configs.general",
-    "slurm_mpi": "parsl.configs.general",
-    "this_machine": "parsl.configs.general",
+    **dict.fromkeys(("aurora_in_job", "aurora_mpi", "aurora_tiles", "polaris"), "parsl.configs.alcf"),
+    **dict.fromkeys(("slurm", "slurm_mpi", "this_machine"), "parsl.configs.general"),
 }
-__all__ = list(_MODULES)
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -119,9 +119,6 @@ def aurora_mpi(
             once.
         max_launches_per_block: How many tasks a job runs before Parsl replaces it with another one, as
             Aurora starts no more programs over several nodes in a job; None for no limit.
-
-    Raises:
-        ParameterError: A value is not allowed.
     """
     provider = _pbs_provider("aurora_mpi", locals(), launcher=SimpleLauncher(), cpus_per_node=AURORA_CPUS)
     executor = mpi_executor(
@@ -189,9 +186,6 @@ def polaris(
 
     The driver runs on a login node. Each node runs four workers, bound to the CPUs near their GPUs. The
     parameters are those of :func:`aurora_tiles`.
-
-    Raises:
-        ParameterError: A value is not allowed.
     """
     provider = _pbs_provider(
         "polaris",

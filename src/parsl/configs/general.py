@@ -142,9 +142,6 @@ def slurm_mpi(
         nodes_per_task: The smallest number of nodes of a task, which limits how many tasks a job runs at
             once.
         mpi_launcher: The command that starts the programs: srun or mpiexec.
-
-    Raises:
-        ParameterError: A value is not allowed.
     """
     provider = _provider("slurm_mpi", locals(), launcher=SimpleLauncher())
     executor = mpi_executor("slurm_mpi", label, provider, nodes_per_task, mpi_launcher=mpi_launcher)

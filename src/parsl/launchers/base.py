@@ -12,9 +12,6 @@ from parsl.common.parameter_names import refuses_unknown_names
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.errors import BadLauncher
 
-_VAR_POSITIONAL = 0x04
-_VAR_KEYWORD = 0x08
-
 
 class Launcher(RepresentationMixin, metaclass=ABCMeta):
     """Turns a command into shell text that runs the command on the nodes of a block.
@@ -80,15 +77,6 @@ def _path_line() -> str:
 
 
 def _takes_script_dir(launcher: Launcher) -> bool:
-    # The code object is enough in most cases, and importing inspect would take longer than all of this.
-    code = getattr(type(launcher).__call__, "__code__", None)
-    if code is None or code.co_flags & (_VAR_POSITIONAL | _VAR_KEYWORD):
-        return _signature_takes_script_dir(launcher)
-    takes: bool = code.co_argcount > len(("self", "command", "tasks_per_node", "nodes_per_block"))
-    return takes
-
-
-def _signature_takes_script_dir(launcher: Launcher) -> bool:
     from inspect import signature
 
     try:

@@ -61,15 +61,9 @@ class ScriptLauncher(Launcher):
         validate.text(self, "command", command, allow_empty=False)
         validate.integer(self, "tasks_per_node", tasks_per_node, low=1)
         validate.integer(self, "nodes_per_block", nodes_per_block, low=1)
-        arguments = (
-            type(self).__name__,
-            "1" if self.debug else "0",
-            str(tasks_per_node),
-            str(nodes_per_block),
-            script_dir,
-            command,
-            *self.script_arguments(tasks_per_node, nodes_per_block),
-        )
+        sizes = map(str, (int(self.debug), tasks_per_node, nodes_per_block))
+        more = self.script_arguments(tasks_per_node, nodes_per_block)
+        arguments = [type(self).__name__, *sizes, script_dir, command, *more]
         return f"{_read(self.script_name)}\nset -- {shlex.join(arguments)}\n{_read('skeleton')}"
 
 

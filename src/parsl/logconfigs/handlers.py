@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from parsl.common.rundirs import for_the_user
 
 #: The format of the records of an executor's processes.
-ROLE_FORMAT = "%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"
+_ROLE_FORMAT = "%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"
 
 _lock = threading.Lock()
 #: For each logger with attached handlers: their levels, and the level that the logger had before.
@@ -59,11 +59,8 @@ class LogFile(logging.FileHandler):
 
 def start_role_log(logger_name: str, file: str | os.PathLike[str], *, is_debug: bool) -> None:
     """Write the log of one of an executor's processes to a file, from DEBUG or else from INFO on."""
-    handler = LogFile(file)
-    handler.setFormatter(logging.Formatter(ROLE_FORMAT))
-    logger = logging.getLogger(logger_name)
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if is_debug else logging.INFO)
+    level = logging.DEBUG if is_debug else logging.INFO
+    attach(LogFile(file), logger_name=logger_name, level=level, format_string=_ROLE_FORMAT)
 
 
 def silence_parsl() -> None:

@@ -66,15 +66,11 @@ def _content(record: logging.LogRecord) -> dict[str, Any]:
     content = {name: value for name, value in record.__dict__.items() if name not in _STANDARD_ATTRIBUTES}
     content.update({name: getattr(record, name) for name in _WRITTEN_ATTRIBUTES})
     content["funcname"] = record.funcName
-    content["formatted"] = _formatted(record)
-    return content
-
-
-def _formatted(record: logging.LogRecord) -> str:
     try:
-        return _formatter.format(record)
+        content["formatted"] = _formatter.format(record)
     except Exception as error:
-        return f"{_safe_repr(record.msg)} (does not fit its arguments: {error})"
+        content["formatted"] = f"{_safe_repr(record.msg)} (does not fit its arguments: {error})"
+    return content
 
 
 def _as_plain(value: Any, depth: int = 0) -> Any:
@@ -86,14 +82,11 @@ def _as_plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float):
         return value if value - value == 0 else repr(value)
     if depth < 5 and isinstance(value, dict):
-        return {_as_key(key): _as_plain(item, depth + 1) for key, item in value.items()}
+        items = ((key if isinstance(key, str) else _safe_repr(key), item) for key, item in value.items())
+        return {key: _as_plain(item, depth + 1) for key, item in items}
     if depth < 5 and isinstance(value, (list, tuple)):
         return [_as_plain(item, depth + 1) for item in value]
     return _safe_repr(value)
-
-
-def _as_key(key: object) -> str:
-    return key if isinstance(key, str) else _safe_repr(key)
 
 
 def _safe_repr(value: object) -> str:

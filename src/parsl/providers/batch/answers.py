@@ -113,9 +113,7 @@ def text_of(value: object) -> str | None:
 
 def exit_code_of(value: object) -> int | None:
     """Return an exit code given as integer or text; None if the value is neither."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if type(value) is int:
         return value
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,9}\s*", value, re.ASCII):
         return int(value)

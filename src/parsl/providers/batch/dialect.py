@@ -16,8 +16,6 @@ class Dialect(metaclass=ABCMeta):
     #: The programs, with their options, that submit a file and that cancel jobs.
     submit_program: tuple[str, ...]
     cancel_program: tuple[str, ...]
-    #: A regular expression for what the commands write when they cannot reach the scheduler.
-    unreachable: str
     #: A regular expression for what the cancel command writes about a job that has ended; its group ``id``
     #: is the job.
     gone: str
@@ -54,6 +52,11 @@ class Dialect(metaclass=ABCMeta):
     def submit_stdin(self, text: str) -> str | None:
         """Return the standard input of the submit command, given the text of the submitted file."""
         return None
+
+    @property
+    def unreachable(self) -> str:
+        """A regular expression for what the commands write when they cannot reach the scheduler."""
+        return self.status_queries[0].unreachable
 
     @abstractmethod
     def read_job_id(self, stdout: str) -> str | None:

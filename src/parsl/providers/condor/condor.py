@@ -26,10 +26,6 @@ from parsl.providers.job_files import JobFiles
 from parsl.vocabulary.job_states import JobState
 
 _MB_PER_GB = 1024
-_UNREACHABLE = (
-    r"can't find address of (?:local )?schedd|failed to (?:connect|fetch ads)|unable to connect|"
-    r"connection refused|error connecting|timeout|SECMAN:|CEDAR:"
-)
 _ATTRIBUTES = (
     "ClusterId,ProcId,JobStatus,ExitCode,ExitBySignal,ExitSignal,HoldReason,RemoveReason,EnteredCurrentStatus"
 )
@@ -51,7 +47,10 @@ STATES = {
 class CondorQ(StatusQuery):
     """Reads the JSON of jobs in the queue."""
 
-    unreachable = _UNREACHABLE
+    unreachable = (
+        r"can't find address of (?:local )?schedd|failed to (?:connect|fetch ads)|unable to connect|"
+        r"connection refused|error connecting|timeout|SECMAN:|CEDAR:"
+    )
 
     def command(self, job_ids: Sequence[str]) -> list[str]:
         return ["condor_q", *job_ids, *_FORMAT]
@@ -88,7 +87,6 @@ class CondorDialect(Dialect):
 
     submit_program = ("condor_submit",)
     cancel_program = ("condor_rm",)
-    unreachable = _UNREACHABLE
     gone = r"[Jj]ob (?P<id>\d+\.\d+) (?:not found|has already|is already)"
     transient_refusals = (r"max_jobs|too many|try again",)
     permanent_refusals = (
@@ -116,11 +114,7 @@ class CondorDialect(Dialect):
 
 
 def parse_jobs(stdout: str) -> list[Mapping[str, object]]:
-    """Return the jobs in the output of ``-json``, which is empty if there are no jobs.
-
-    Raises:
-        UnreadableAnswer: The output is something else.
-    """
+    """Return the jobs in the output of ``-json``, which is empty without jobs; or raise UnreadableAnswer."""
     import json
 
     if not stdout.strip():
@@ -260,7 +254,7 @@ class CondorProvider(ClusterProvider, RepresentationMixin):
         memory_gb = self.mem_per_node
         return {
             "name": files.name,
-            "arguments": _double_quoted(_single_quoted(f"{files.name}.sh")),
+            "arguments": _quoted(_quoted(f"{files.name}.sh"), '"'),
             "input_files": ",".join([files.script_path, *self.transfer_input_files]),
             "stdout": files.stdout_path,
             "stderr": files.stderr_path,
@@ -269,7 +263,7 @@ class CondorProvider(ClusterProvider, RepresentationMixin):
             "cores": None if self.cores_per_node is None else str(self.cores_per_node),
             "memory_mb": None if memory_gb is None else str(round(memory_gb * _MB_PER_GB)),
             "requirements": self.requirements or None,
-            "project": _double_quoted(self.project) if self.project else None,
+            "project": _quoted(self.project, '"') if self.project else None,
             "environment": self._environment_text(files),
             "walltime_s": str(self.walltime_s),
             "scheduler_options": self.scheduler_options,
@@ -277,12 +271,9 @@ class CondorProvider(ClusterProvider, RepresentationMixin):
 
     def _environment_text(self, files: JobFiles) -> str:
         variables = {**self.environment, "JOBNAME": files.name}
-        return _double_quoted(" ".join(f"{name}={_single_quoted(text)}" for name, text in variables.items()))
+        words = (f"{name}={_quoted(text)}" for name, text in variables.items())
+        return _quoted(" ".join(words), '"')
 
 
-def _single_quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _double_quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+def _quoted(text: str, mark: str = "'") -> str:
+    return mark + text.replace(mark, mark * 2) + mark

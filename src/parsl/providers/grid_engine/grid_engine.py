@@ -23,11 +23,6 @@ from parsl.vocabulary.job_states import JobState
 logger = logging.getLogger(__name__)
 
 _PARALLEL_ENVIRONMENT = re.compile(r"^#\$.*\s-pe\s", re.MULTILINE)
-_UNREACHABLE = (
-    r"unable to (?:contact|send message to) qmaster|commlib error|can't connect to|"
-    r"got (?:select|send|read) (?:error|timeout)|unable to initialize environment|"
-    r"cell directory .* doesn't exist|connection refused|communication error"
-)
 _TERSE_ID = re.compile(r"\s*(?P<id>\d+)(?:\.\d+-\d+:\d+)?\s*")
 _SUBMITTED = re.compile(r"Your job(?:-array)? (?P<id>\d+)")
 _LISTED = re.compile(
@@ -53,7 +48,11 @@ _FAILED_LIMIT = "37"
 
 
 class _Query(StatusQuery):
-    unreachable = _UNREACHABLE
+    unreachable = (
+        r"unable to (?:contact|send message to) qmaster|commlib error|can't connect to|"
+        r"got (?:select|send|read) (?:error|timeout)|unable to initialize environment|"
+        r"cell directory .* doesn't exist|connection refused|communication error"
+    )
 
 
 class Qstat(_Query):
@@ -135,7 +134,6 @@ class GridEngineDialect(Dialect):
 
     submit_program = ("qsub", "-terse")
     cancel_program = ("qdel",)
-    unreachable = _UNREACHABLE
     gone = r"job \"?(?P<id>\d+)\"? (?:does not exist|is already in deletion)"
     transient_refusals = (r"only \d+ jobs are allowed|too many jobs|try again",)
     permanent_refusals = (

@@ -19,10 +19,6 @@ from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.job_files import JobFiles
 from parsl.vocabulary.job_states import JobState
 
-_UNREACHABLE = (
-    r"LSF is down|batch daemon not responding|failed in an LSF library call|"
-    r"cannot connect to LSF|communication time ?out|slave LIM|mbatchd .* not responding|please wait"
-)
 _SUBMITTED = re.compile(r"Job <(?P<id>\d+)> is submitted")
 _NOT_FOUND = re.compile(r"Job <(?P<id>\d+)(?:\[\d+\])?> is not found", re.IGNORECASE)
 _NO_SUCH_NAME = re.compile(r"Job <[^>]*> is not found|No unfinished job found", re.IGNORECASE)
@@ -53,7 +49,10 @@ _COLUMNS = "jobid stat exit_code exit_reason pend_reason delimiter='|'"
 class Bjobs(StatusQuery):
     """Reads ``id|STATE|exit code|exit reason|pending reason`` lines."""
 
-    unreachable = _UNREACHABLE
+    unreachable = (
+        r"LSF is down|batch daemon not responding|failed in an LSF library call|"
+        r"cannot connect to LSF|communication time ?out|slave LIM|mbatchd .* not responding|please wait"
+    )
 
     def command(self, job_ids: Sequence[str]) -> list[str]:
         return ["bjobs", "-a", "-noheader", "-o", _COLUMNS, *job_ids]
@@ -71,15 +70,10 @@ class Bjobs(StatusQuery):
 
 
 class LSFDialect(Dialect):
-    """LSF: bsub, bjobs, bkill. It forgets a job an hour after its end (CLEAN_PERIOD).
-
-    Args:
-        reads_stdin: Whether bsub reads the job script from its standard input.
-    """
+    """LSF: bsub, bjobs, bkill. It forgets a job an hour after its end (CLEAN_PERIOD)."""
 
     submit_program = ("bsub",)
     cancel_program = ("bkill",)
-    unreachable = _UNREACHABLE
     gone = r"Job <(?P<id>\d+)>: (?:No matching job found|Job has already finished)"
     transient_refusals = (r"job threshold reached|job limit .* reached|queue .* (?:closed|inactive)",)
     permanent_refusals = (
@@ -185,14 +179,10 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
         self._configure("LSF", locals())
         if not self.request_by_nodes:
             self._derive_nodes_from_cores()
-        self._dialect = LSFDialect(self.bsub_redirection)
+        self.dialect = LSFDialect(self.bsub_redirection)
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.lsf") -> str:
         return super().submit(command, tasks_per_node, job_name)
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._dialect
 
     def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         return {

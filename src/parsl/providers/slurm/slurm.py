@@ -17,14 +17,8 @@ from parsl.providers.batch.job_script import double_quoted, template_next_to
 from parsl.providers.batch.parameters import format_walltime, one_line, one_word
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.job_files import JobFiles
-from parsl.vocabulary.job_states import JobState
+from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 
-_UNREACHABLE = (
-    r"unable to contact slurm controller|socket timed out|connect failure|connection refused|"
-    r"zero bytes were transmitted|network is unreachable|no route to host|"
-    r"slurm_persist_conn_open|munge|authentication error|"
-    r"problem talking to database|sending persistmsgtype|temporarily unable"
-)
 _INVALID_ID = re.compile(r"invalid job id(?: specified)?", re.IGNORECASE)
 
 #: The meaning of each state of Slurm.
@@ -80,15 +74,10 @@ class SlurmDialect(Dialect):
     """Slurm: sbatch, squeue, scancel; sacct and scontrol for how a job has ended.
 
     squeue forgets a job a few minutes after its end (MinJobAge); sacct, where it is available, does not.
-
-    Args:
-        job_id_pattern: A regular expression for the output of sbatch; its group ``id`` is the job's id.
-        clusters: The clusters to submit to; None for the cluster of this machine.
     """
 
     submit_program = ("sbatch",)
     cancel_program = ("scancel",)
-    unreachable = _UNREACHABLE
     gone = r"job id[: ]+(?P<id>\d\S*?):? +(?:Invalid job id|Job/step already complet)"
     transient_refusals = (
         r"job violates accounting/QOS policy",  # often a limit on jobs in the queue
@@ -138,7 +127,12 @@ class SlurmDialect(Dialect):
 
 
 class _SlurmQuery(StatusQuery):
-    unreachable = _UNREACHABLE
+    unreachable = (
+        r"unable to contact slurm controller|socket timed out|connect failure|connection refused|"
+        r"zero bytes were transmitted|network is unreachable|no route to host|"
+        r"slurm_persist_conn_open|munge|authentication error|"
+        r"problem talking to database|sending persistmsgtype|temporarily unable"
+    )
 
     def __init__(self, clusters: Sequence[str] = ()) -> None:
         self._clusters = clusters
@@ -181,9 +175,7 @@ class Sacct(_SlurmQuery):
             fields = line.strip().split("|")
             if len(fields) >= 3 and _JOB_ID.fullmatch(fields[0]) and fields[1]:
                 state_name, _, user = fields[1].partition(" ")
-                record = make_record(fields[0], state_name, user)
-                exit_code = _exit_code(fields[2]) if record.terminal else None
-                records.append(record._replace(exit_code=exit_code))
+                records.append(make_record(fields[0], state_name, user, fields[2]))
         return Answer.usable(records)
 
 
@@ -198,9 +190,10 @@ class Scontrol(_SlurmQuery):
         for line in complete_lines(result.stdout):
             details = {match["name"]: match["value"] for match in _DETAIL.finditer(line)}
             if {"JobId", "JobState", "ExitCode"} <= details.keys() and _JOB_ID.fullmatch(details["JobId"]):
-                record = make_record(details["JobId"], details["JobState"], details.get("Reason", ""))
-                exit_code = _exit_code(details["ExitCode"]) if record.terminal else None
-                records.append(record._replace(exit_code=exit_code))
+                reason = details.get("Reason", "")
+                records.append(
+                    make_record(details["JobId"], details["JobState"], reason, details["ExitCode"])
+                )
         return Answer.usable(records) if records else Answer.unusable(result)
 
 
@@ -209,8 +202,8 @@ def short_id(job_id: str) -> str:
     return job_id.strip().partition(";")[0].partition("@")[0]
 
 
-def make_record(job_id: str, state_name: str, reason: str) -> JobRecord:
-    """Return the record for a state and a reason, as Slurm prints them."""
+def make_record(job_id: str, state_name: str, reason: str, exit_text: str | None = None) -> JobRecord:
+    """Return the record for a state, a reason and, except from squeue, an exit code, as Slurm prints them."""
     words = "" if reason in _NO_REASON else reason
     state = STATES.get(state_name)
     if state is None:
@@ -221,6 +214,8 @@ def make_record(job_id: str, state_name: str, reason: str) -> JobRecord:
     if STATES[state_name].name != state_name:
         words = f"{state_name}: {words}" if words else state_name
     exit_code = 0 if state is JobState.COMPLETED else None
+    if exit_text is not None and state in TERMINAL_STATES:
+        exit_code = _exit_code(exit_text)
     return JobRecord(job_id, state, words or None, exit_code, never_runs)
 
 
@@ -323,14 +318,10 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
         launcher: Launcher = SingleNodeLauncher(),
     ) -> None:
         self._configure("slurm", locals())
-        self._dialect = SlurmDialect(self.regex_job_id, self.clusters)
+        self.dialect = SlurmDialect(self.regex_job_id, self.clusters)
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.slurm") -> str:
         return super().submit(command, tasks_per_node, job_name)
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._dialect
 
     @property
     def status_batch_limit(self) -> int:

@@ -24,11 +24,6 @@ from parsl.vocabulary.job_states import JobState
 #: Jobs with their attributes.
 Jobs = list[tuple[str, dict[str, Any]]]
 
-_UNREACHABLE = (
-    r"cannot connect to (?:specified )?server|couldn't connect|connection refused|"
-    r"network is unreachable|no route to host|errno=15010|connection timed out|"
-    r"communication failure|timed? ?out waiting|cannot resolve|unknown host|end of file"
-)
 _UNKNOWN = re.compile(r"Unknown Job Id(?: Error)? +(?P<id>\d[\w.\[\]-]*)", re.IGNORECASE)
 _FINISHED = re.compile(r"(?P<id>\d[\w.\[\]-]*) +Job has finished", re.IGNORECASE)
 _JOB_ID = re.compile(r"\d+(?:\[\d*\])?(?:\.[A-Za-z0-9_.-]+)?(?:@[A-Za-z0-9_.-]+)?")
@@ -63,13 +58,13 @@ _NEVER_RUNS = "can never run"
 
 
 class Qstat(answers.StatusQuery):
-    """Reads the attributes of jobs that ``qstat -f`` prints.
+    """Reads the attributes of jobs that ``qstat -f`` prints; only PBS Pro can include ended jobs."""
 
-    Args:
-        with_history: Whether to include jobs that have ended, which only PBS Pro can list.
-    """
-
-    unreachable = _UNREACHABLE
+    unreachable = (
+        r"cannot connect to (?:specified )?server|couldn't connect|connection refused|"
+        r"network is unreachable|no route to host|errno=15010|connection timed out|"
+        r"communication failure|timed? ?out waiting|cannot resolve|unknown host|end of file"
+    )
     #: The options that choose the form of the output.
     form: tuple[str, ...] = ()
 
@@ -80,11 +75,7 @@ class Qstat(answers.StatusQuery):
         return ["qstat", *self._options, *job_ids]
 
     def jobs_in(self, stdout: str) -> Jobs:
-        """Return the jobs in the output, with or without folded lines.
-
-        Raises:
-            UnreadableAnswer: The output does not have the expected form.
-        """
+        """Return the jobs in the output, with or without folded lines, or raise UnreadableAnswer."""
         unfolded = "\n".join(answers.complete_lines(stdout)).replace("\n\t", "") + "\n"
         jobs: Jobs = []
         for line in unfolded.splitlines():
@@ -117,7 +108,6 @@ class TorqueDialect(Dialect):
 
     submit_program = ("qsub",)
     cancel_program = ("qdel",)
-    unreachable = _UNREACHABLE
     gone = (
         r"(?:Unknown Job Id(?: Error)?|Job has finished|Request invalid for state of job(?: MSG=\S+)?|"
         r"nonexistent job id:?) +(?P<id>\d[\w.\[\]-]*)"
@@ -208,11 +198,7 @@ def is_complete(job_id: str, attributes: Mapping[str, object]) -> bool:
 
 
 def complete_jobs(jobs: Jobs) -> Jobs:
-    """Return the complete ones of the jobs in an answer.
-
-    Raises:
-        UnreadableAnswer: None of the jobs is complete.
-    """
+    """Return the complete ones of the jobs in an answer; raise UnreadableAnswer if there are none."""
     complete = [(job_id, attributes) for job_id, attributes in jobs if is_complete(job_id, attributes)]
     if not complete:
         raise UnreadableAnswer("there is no job in it")
