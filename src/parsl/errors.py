@@ -15,6 +15,7 @@
         │   ├── AppTimeout                    (parsl.vocabulary.app_errors)
         │   └── ManagerLost, WorkerLost       (parsl.executors.high_throughput.errors)
         ├── OptionalModuleMissing         a feature needs packages that are not installed
+        ├── ReasonError                   base of errors that consist of a reason
         ├── AppException                  (parsl.vocabulary.app_errors) a task failed
         │   ├── AppTimeout
         │   ├── BashAppNoReturn
@@ -66,6 +67,19 @@ class AttemptError(ParslError):
             return
         self.attempt = attempt
         self.args = (*self.args[:-1], f"{attempt}: {self.args[-1]}")
+
+
+class ReasonError(ParslError):
+    """Base of errors with one argument, the reason, which ``message`` puts into a sentence."""
+
+    message = "{}"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.message.format(self.reason)
 
 
 class OptionalModuleMissing(ParslError):

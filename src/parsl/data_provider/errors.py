@@ -13,10 +13,6 @@ from __future__ import annotations
 
 from parsl.errors import ParslError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class StagingError(ParslError):
     """A file cannot be moved to where it is needed."""
@@ -36,16 +32,13 @@ class TransferError(StagingError):
     """
 
     def __init__(self, source: str, destination: str, reason: str) -> None:
-        super().__init__(source, destination, reason)
         self.source = without_password(source)
         self.destination = without_password(destination)
         self.reason = reason
+        super().__init__(self.source, self.destination, reason)
 
     def __str__(self) -> str:
         return f"{self.source} could not be copied to {self.destination}: {self.reason}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.source, self.destination, self.reason)
 
 
 def without_password(url: str) -> str:

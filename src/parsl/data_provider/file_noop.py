@@ -8,10 +8,8 @@ from parsl.data_provider.transfers import TwoWayStaging, after_making_parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from parsl.data_provider.data_manager import DataManager
+    from parsl.data_provider.staging import Func
     from parsl.vocabulary.files import File
 
 
@@ -23,9 +21,7 @@ class NoOpFileStaging(TwoWayStaging):
 
     schemes = ("file",)
 
-    def replace_task_stage_out(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
+    def replace_task_stage_out(self, dm: DataManager, executor: str, file: File, func: Func) -> Func | None:
         """Return a function that first makes the file's directory; None if the directory exists here."""
         directory = os.path.dirname(file.path)
         if not directory or os.path.isdir(directory):

@@ -71,13 +71,7 @@ class Globus:
 
     @classmethod
     def transfer_file(cls, src_ep: str, dst_ep: str, src_path: str, dst_path: str) -> None:
-        """Copy a file from one endpoint to another, and wait until the transfer ends.
-
-        Args:
-            src_ep: The UUID of the source endpoint.
-            dst_ep: The UUID of the destination endpoint.
-            src_path: The path on the source endpoint.
-            dst_path: The path on the destination endpoint.
+        """Copy a file from one endpoint, given by its UUID, to another, and wait until the transfer ends.
 
         Raises:
             TransferError: The transfer fails, or the service cannot be reached.
@@ -123,31 +117,25 @@ class GlobusStaging(LocalFileStaging):
 
     def stage_in(
         self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
-    ) -> DataFuture | None:
+    ) -> DataFuture:
         """Submit the transfer."""
-        self.initialize_globus()
-        path = file.local_path = self._local_path(dm, executor, file)
-        here = self._endpoint_path(path)
+        here = self._prepare(dm, executor, file)
         arguments = (file.netloc, self.endpoint_uuid, file.path, here)
-        return dm.fetch_once(
-            executor, file, Globus.transfer_file, arguments, parent_fut, run_on=INTERNAL_LABEL
-        )
+        return dm.fetch_once(executor, file, Globus.transfer_file, arguments, parent_fut, INTERNAL_LABEL)
 
-    def stage_out(
-        self, dm: DataManager, executor: str, file: File, app_fu: Future[Any]
-    ) -> Future[Any] | None:
+    def stage_out(self, dm: DataManager, executor: str, file: File, app_fu: Future[Any]) -> Future[Any]:
         """Submit the transfer, to start when the task has completed."""
-        self.initialize_globus()
-        path = file.local_path = self._local_path(dm, executor, file)
-        here = self._endpoint_path(path)
+        here = self._prepare(dm, executor, file)
         arguments = (self.endpoint_uuid, file.netloc, here, file.path)
         future: Future[Any] = dm.submit_transfer(Globus.transfer_file, arguments, after=[app_fu])
         return future
 
-    def _local_path(self, dm: DataManager, executor: str, file: File) -> str:
-        path = dm.local_path(file, executor)
+    def _prepare(self, dm: DataManager, executor: str, file: File) -> str:
+        """Log in, choose the file's local path, and return the path on the endpoint."""
+        self.initialize_globus()
         # A path relative to the current directory has no meaning for Globus.
-        return path if os.path.isabs(path) else os.path.join(self.local_path or os.getcwd(), path)
+        file.local_path = os.path.join(self.local_path or os.getcwd(), dm.local_path(file, executor))
+        return self._endpoint_path(file.local_path)
 
     def _endpoint_path(self, path: str) -> str:
         """Translate a path of the executor to a path on the endpoint."""

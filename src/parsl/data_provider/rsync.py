@@ -11,12 +11,11 @@ from parsl.data_provider.transfers import StagedCall, TwoWayStaging, make_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Future
     from typing import Any
 
     from parsl.data_provider.data_manager import DataManager
-    from parsl.vocabulary.data_future import DataFuture
+    from parsl.data_provider.staging import Func
     from parsl.vocabulary.files import File
 
 #: In batch mode, ssh fails instead of prompting for a password.
@@ -47,45 +46,31 @@ class RSyncStaging(TwoWayStaging):
     def __init__(self, hostname: str) -> None:
         validate.assign(self, locals())
 
-    def stage_in(
-        self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
-    ) -> DataFuture | None:
+    def stage_in(self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None) -> None:
         """Choose the local path of the file."""
         file.local_path = dm.local_path(file, executor)
-        return None
 
-    def stage_out(
-        self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any]
-    ) -> Future[Any] | None:
+    def stage_out(self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any]) -> None:
         """Choose the local path of the file, and make its directory on the submitting host."""
         file.local_path = dm.local_path(file, executor)
         make_parents(os.path.abspath(file.path))
-        return None
 
-    def replace_task(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
+    def replace_task(self, dm: DataManager, executor: str, file: File, func: Func) -> Func | None:
         """Return a function that copies the file and then calls ``func``."""
         return in_task_stage_in_wrapper(func, file, dm.working_dir(executor), self.hostname)
 
-    def replace_task_stage_out(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
+    def replace_task_stage_out(self, dm: DataManager, executor: str, file: File, func: Func) -> Func | None:
         """Return a function that calls ``func`` and then copies the file."""
         return in_task_stage_out_wrapper(func, file, dm.working_dir(executor), self.hostname)
 
 
-def in_task_stage_in_wrapper(
-    func: Callable[..., Any], file: File, working_dir: str | None, hostname: str
-) -> StagedCall:
+def in_task_stage_in_wrapper(func: Func, file: File, working_dir: str | None, hostname: str) -> StagedCall:
     """Return a function that copies ``file`` from ``hostname`` and then calls ``func``."""
     step = partial(rsync_from, hostname, os.path.abspath(file.path), _local_path(file, working_dir))
     return StagedCall(func, before=[step])
 
 
-def in_task_stage_out_wrapper(
-    func: Callable[..., Any], file: File, working_dir: str | None, hostname: str
-) -> StagedCall:
+def in_task_stage_out_wrapper(func: Func, file: File, working_dir: str | None, hostname: str) -> StagedCall:
     """Return a function that calls ``func`` and then copies the file it has written to ``hostname``."""
     local_path = _local_path(file, working_dir)
     return StagedCall(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from parsl.vocabulary.data_future import DataFuture
     from parsl.vocabulary.files import File
 
+    Func = Callable[..., Any]
+
 
 class Staging:
     """Moves files of certain schemes. Subclass it to support another way of moving files.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from parsl.data_provider.data_manager import DataManager
+    from parsl.data_provider.staging import Func
     from parsl.vocabulary.data_future import DataFuture
     from parsl.vocabulary.files import File
 
@@ -31,9 +32,7 @@ _CHUNK_BYTES = 1 << 20
 class StagedCall:
     """A task's function together with the transfers before and after it that run in the same task."""
 
-    def __init__(
-        self, func: Callable[..., Any], before: Sequence[Step] = (), after: Sequence[Step] = ()
-    ) -> None:
+    def __init__(self, func: Func, before: Sequence[Step] = (), after: Sequence[Step] = ()) -> None:
         self.func = func
         self.before = tuple(before)
         self.after = tuple(after)
@@ -76,26 +75,20 @@ class TwoWayStaging(SchemeStaging):
 class LocalFileStaging(TwoWayStaging):
     """Stages files out that a task writes to local paths."""
 
-    def replace_task_stage_out(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
+    def replace_task_stage_out(self, dm: DataManager, executor: str, file: File, func: Func) -> Func | None:
         """Return a function that first makes the directory that the task writes to."""
         assert file.local_path is not None
         return after_making_parents(func, file.local_path)
 
 
-class DownloadStaging(SchemeStaging):
-    """Stages files in by a function, ``download(url, local_path)``, that a subclass provides."""
-
-    #: Downloads a file where the task runs.
-    download: Download
-
-
-class SeparateTaskDownload(DownloadStaging):
+class SeparateTaskDownload(SchemeStaging):
     """Downloads a file in a separate task, on the executor of the task that needs the file.
 
     Tasks that need a file while its download is running share the download.
     """
+
+    #: A subclass provides it: ``download(url, local_path)``, called where the task runs.
+    download: Download
 
     def stage_in(
         self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
@@ -105,41 +98,36 @@ class SeparateTaskDownload(DownloadStaging):
         return dm.fetch_once(executor, file, self.download, (file.url, path), parent_fut)
 
 
-class InTaskDownload(DownloadStaging):
+class InTaskDownload(SchemeStaging):
     """Downloads a file in each task that needs the file, for disks that belong to one node."""
 
-    def stage_in(
-        self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
-    ) -> DataFuture | None:
+    #: A subclass provides it: ``download(url, local_path)``, called where the task runs.
+    download: Download
+
+    def stage_in(self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None) -> None:
         """Choose the local path of the file."""
         file.local_path = dm.local_path(file, executor)
-        return None
 
-    def replace_task(
-        self, dm: DataManager, executor: str, file: File, func: Callable[..., Any]
-    ) -> Callable[..., Any] | None:
+    def replace_task(self, dm: DataManager, executor: str, file: File, func: Func) -> Func | None:
         """Return a function that downloads the file before it calls ``func``."""
         assert file.local_path is not None
         return StagedCall(func, before=[partial(self.download, file.url, file.local_path)])
 
 
-def wrap_download(
-    download: Download, func: Callable[..., Any], file: File, working_dir: str | None
-) -> StagedCall:
+def wrap_download(download: Download, func: Func, file: File, working_dir: str | None) -> StagedCall:
     """Return a function that downloads a file and calls ``func``; set the file's ``local_path``."""
     file.local_path = os.path.join(working_dir or "", file.filename)
     return StagedCall(func, before=[partial(download, file.url, file.local_path)])
 
 
-def after_making_parents(func: Callable[..., Any], path: str) -> StagedCall:
+def after_making_parents(func: Func, path: str) -> StagedCall:
     """Return a function that makes the directory of ``path`` and then calls ``func``."""
     return StagedCall(func, before=[partial(make_parents, path)])
 
 
 def make_parents(path: str) -> None:
     """Make the directory of ``path`` if it is missing."""
-    directory = os.path.dirname(path)
-    if directory:
+    if directory := os.path.dirname(path):
         os.makedirs(directory, exist_ok=True)
 
 

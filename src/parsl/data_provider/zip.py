@@ -6,12 +6,7 @@ import os
 from contextlib import contextmanager
 
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
-from parsl.data_provider.transfers import (
-    LocalFileStaging,
-    copy_stream,
-    make_parents,
-    whole_file,
-)
+from parsl.data_provider.transfers import LocalFileStaging, copy_stream, make_parents, whole_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,15 +67,13 @@ class ZipFileStaging(LocalFileStaging):
 
     def stage_in(
         self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
-    ) -> DataFuture | None:
+    ) -> DataFuture:
         """Submit a task that extracts the file."""
         archive, member = _checked_split(file)
         path = file.local_path = dm.local_path(file, executor, member)
         return dm.fetch_once(executor, file, extract_member, (archive, member, path), parent_fut)
 
-    def stage_out(
-        self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any]
-    ) -> Future[Any] | None:
+    def stage_out(self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any]) -> Future[Any]:
         """Submit a task that adds the file to the archive after the task has written the file."""
         archive, member = _checked_split(file)
         path = file.local_path = dm.local_path(file, executor, member)
@@ -137,8 +130,7 @@ def add_member(archive: str, member: str, local_path: str) -> None:
         with _locked(archive, "a+b") as stream:
             _append(stream, member, local_path)
     except FileNotFoundError as error:
-        reason = f"the task has not written {error.filename}"
-        raise TransferError(local_path, destination, reason) from error
+        raise TransferError(local_path, destination, f"the task has not written {error.filename}") from error
     except (OSError, BadZipFile) as error:
         raise TransferError(local_path, destination, f"{type(error).__name__}: {error}") from error
 

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from parsl.errors import ParslError
+from parsl.errors import ParslError, ReasonError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,19 +137,14 @@ class ThreadLost(ParslError):
         )
 
 
-class BadMessage(ParslError):
+class BadMessage(ReasonError):
     """An invalid message was received.
 
     Args:
         reason: What is wrong with it.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"Received an unsupported message: {self.reason}"
+    message = "Received an unsupported message: {}"
 
 
 def _label(executor: Any) -> str:

@@ -8,7 +8,7 @@ ParslError
 
 from __future__ import annotations
 
-from parsl.errors import ParslError
+from parsl.errors import ParslError, ReasonError
 
 
 class SerializationError(ParslError):
@@ -29,15 +29,10 @@ class SerializationError(ParslError):
         return f"{self.fname} cannot be serialized. {self.troubleshooting}"
 
 
-class DeserializationError(ParslError):
+class DeserializationError(ReasonError):
     """Bytes could not be turned back into an object."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"Deserialization failed: {self.reason}"
+    message = "Deserialization failed: {}"
 
 
 class DeserializerPluginError(ParslError):

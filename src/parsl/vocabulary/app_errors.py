@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from parsl.errors import AttemptError, ParslError
+from parsl.errors import AttemptError, ParslError, ReasonError
 from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
@@ -41,15 +41,7 @@ class AppBadFormatting(ParslError):
     """A bash app's function failed to make its command line."""
 
 
-class _ReasonError(ParslError):
-    """An error that keeps its text in ``reason``."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class BashAppNoReturn(_ReasonError, AppException, ValueError):
+class BashAppNoReturn(ReasonError, AppException, ValueError):
     """A bash app's function returned no command line. (Upstream raises a ValueError in most of these cases.)
 
     Args:
@@ -57,15 +49,14 @@ class BashAppNoReturn(_ReasonError, AppException, ValueError):
     """
 
 
-class BadStdStreamFile(_ReasonError):
+class BadStdStreamFile(ReasonError):
     """A task's stdout or stderr cannot be opened.
 
     Args:
         reason: The file, and why it cannot be opened.
     """
 
-    def __str__(self) -> str:
-        return f"Bad stream file: {self.reason}"
+    message = "Bad stream file: {}"
 
 
 class BashExitFailure(AppException):

@@ -12,13 +12,15 @@
 
 from __future__ import annotations
 
-from parsl.errors import ParslError
+from parsl.errors import ParslError, ReasonError
 from parsl.vocabulary import publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    Failures = Sequence[tuple[BaseException, str]]
 
 #: The message on a longer chain of failures names this many tasks at the near end, and next to the root.
 _NAMED_NEAR = 3
@@ -32,19 +34,12 @@ class DataFlowException(ParslError):
     """Base of the errors about the graph of tasks."""
 
 
-class BadCheckpoint(DataFlowException):
+class BadCheckpoint(ReasonError, DataFlowException):
     """A checkpoint cannot be loaded.
 
     Args:
         reason: The reason.
     """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 class PropagatedException(DataFlowException):
@@ -66,11 +61,7 @@ class PropagatedException(DataFlowException):
     """
 
     def __init__(
-        self,
-        dependent_exceptions_tids: Sequence[tuple[BaseException, str]],
-        task_id: int,
-        *,
-        failure_description: str,
+        self, dependent_exceptions_tids: Failures, task_id: int, *, failure_description: str
     ) -> None:
         super().__init__(dependent_exceptions_tids, task_id)
         self.dependent_exceptions_tids = dependent_exceptions_tids
@@ -116,8 +107,8 @@ class PropagatedException(DataFlowException):
         return " <- ".join((*self._near, *gap, *far))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = (list(self.dependent_exceptions_tids), self.task_id, self._failure_description)
-        return _rebuild, (type(self), *arguments)
+        failures = list(self.dependent_exceptions_tids)
+        return _rebuild, (type(self), failures, self.task_id, self._failure_description)
 
 
 class DependencyError(PropagatedException):
@@ -128,7 +119,7 @@ class DependencyError(PropagatedException):
         task_id: The task that was not run.
     """
 
-    def __init__(self, dependent_exceptions_tids: Sequence[tuple[BaseException, str]], task_id: int) -> None:
+    def __init__(self, dependent_exceptions_tids: Failures, task_id: int) -> None:
         super().__init__(dependent_exceptions_tids, task_id, failure_description="Dependency failure")
 
 
@@ -140,20 +131,15 @@ class JoinError(PropagatedException):
         task_id: The join app's task.
     """
 
-    def __init__(self, dependent_exceptions_tids: Sequence[tuple[BaseException, str]], task_id: int) -> None:
+    def __init__(self, dependent_exceptions_tids: Failures, task_id: int) -> None:
         super().__init__(dependent_exceptions_tids, task_id, failure_description="Join failure")
 
 
 def _rebuild(
-    kind: type[PropagatedException],
-    dependent_exceptions_tids: Sequence[tuple[BaseException, str]],
-    task_id: int,
-    failure_description: str,
+    kind: type[PropagatedException], failures: Any, task_id: int, description: str
 ) -> PropagatedException:
     error = kind.__new__(kind)
-    PropagatedException.__init__(
-        error, dependent_exceptions_tids, task_id, failure_description=failure_description
-    )
+    PropagatedException.__init__(error, failures, task_id, failure_description=description)
     return error
 
 

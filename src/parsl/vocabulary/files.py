@@ -30,7 +30,13 @@ class File:
     """
 
     def __init__(self, url: os.PathLike[str] | str) -> None:
-        self.url: str = os.fspath(_checked(url))
+        expected = "a path (str or os.PathLike) or a URL"
+        text = os.fspath(url) if isinstance(url, (str, os.PathLike)) else None
+        if not isinstance(text, str):
+            validate.wrong_type("File", "url", url, expected)
+        if not text:
+            validate.wrong_value("File", "url", url, f"{expected} that is not empty")
+        self.url: str = text
         self.local_path: str | None = None
         if any(character in self.url for character in _URL_CHARACTERS):
             from urllib.parse import urlsplit
@@ -73,15 +79,6 @@ class File:
             names.append("local_path")
         shown = " ".join(f"{name}={getattr(self, name)}" for name in names)
         return f"<{type(self).__name__} at {id(self):#x} {shown}>"
-
-
-def _checked(url: object) -> os.PathLike[str] | str:
-    expected = "a path (str or os.PathLike) or a URL"
-    if not isinstance(url, (str, os.PathLike)) or not isinstance(os.fspath(url), str):
-        validate.wrong_type("File", "url", url, expected)
-    if not os.fspath(url):
-        validate.wrong_value("File", "url", url, f"{expected} that is not empty")
-    return url
 
 
 publish(globals(), "parsl.data_provider.files")

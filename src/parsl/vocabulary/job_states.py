@@ -29,16 +29,7 @@ class JobState(IntEnum):
 
 
 #: States in which a job runs nothing any more.
-TERMINAL_STATES = frozenset(
-    {
-        JobState.CANCELLED,
-        JobState.COMPLETED,
-        JobState.FAILED,
-        JobState.TIMEOUT,
-        JobState.MISSING,
-        JobState.SCALED_IN,
-    }
-)
+TERMINAL_STATES = frozenset(JobState) - {JobState.UNKNOWN, JobState.PENDING, JobState.RUNNING, JobState.HELD}
 
 
 class JobStatus:

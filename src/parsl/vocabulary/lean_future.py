@@ -117,35 +117,34 @@ class LeanFuture(Future["R"]):
 
         An exception that ``fn`` raises is logged.
         """
-        if self._state not in _DONE:
-            with _LOCK:
-                is_guarded_here = self._cond is None
-                if is_guarded_here and self._state not in _DONE:
-                    self._add_callback(fn)
-                    return
-            if not is_guarded_here:
-                with self._condition:
-                    if self._state not in _DONE:
-                        self._add_callback(fn)
-                        return
+        while self._state not in _DONE:
+            condition = self._cond
+            with _LOCK if condition is None else condition:
+                if condition is not self._cond or self._state in _DONE:
+                    continue  # a thread has made the condition or finished the future meanwhile
+                present = self._done_callbacks
+                if present is None:
+                    self._done_callbacks = fn
+                elif type(present) is list:
+                    present.append(fn)
+                else:
+                    self._done_callbacks = [present, fn]  # type: ignore[list-item]
+                return
         self._run_callbacks(fn)
 
     def set_result(self, result: R) -> None:
         """Finish with a result; InvalidStateError if the future is done. For the code that runs the call."""
-        callbacks = self._finish(_FINISHED, result, None)
-        if callbacks is not None:
+        if (callbacks := self._finish(_FINISHED, result, None)) is not None:
             self._run_callbacks(callbacks)
 
     def set_exception(self, exception: BaseException | None) -> None:
         """Finish with an exception, as :meth:`set_result` does with a result."""
-        callbacks = self._finish(_FINISHED, None, exception)
-        if callbacks is not None:
+        if (callbacks := self._finish(_FINISHED, None, exception)) is not None:
             self._run_callbacks(callbacks)
 
     def set_cancelled(self) -> None:
         """Finish as cancelled, even while running; for the code that has ended the call."""
-        callbacks = self._finish(_CANCELLED_AND_NOTIFIED, None, None)
-        if callbacks is not None:
+        if (callbacks := self._finish(_CANCELLED_AND_NOTIFIED, None, None)) is not None:
             self._run_callbacks(callbacks)
 
     def cancel(self) -> bool:
@@ -188,15 +187,6 @@ class LeanFuture(Future["R"]):
             return f"state=finished raised {type(self._exception).__name__}"
         return f"state=finished returned {type(self._result).__name__}"
 
-    def _add_callback(self, fn: Callback) -> None:
-        present = self._done_callbacks
-        if present is None:
-            self._done_callbacks = fn
-        elif type(present) is list:
-            present.append(fn)
-        else:
-            self._done_callbacks = [present, fn]  # type: ignore[list-item]
-
     def _finish(
         self, state: FinalState, result: R | None, exception: BaseException | None, only_pending: bool = False
     ) -> Callbacks:
@@ -238,10 +228,8 @@ class LeanFuture(Future["R"]):
             return
         try:
             callbacks(self)  # type: ignore[misc, operator]
-        except Exception:
-            logger.exception("exception calling callback for %r", self)
-        except BaseException:
-            if threading.current_thread() is threading.main_thread():
+        except BaseException as error:
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
                 raise  # Ctrl-C, most likely
             # sys.exit() in a callback must not end the thread that delivers all results.
             logger.exception("exception calling callback for %r", self)
