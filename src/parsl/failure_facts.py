@@ -23,34 +23,22 @@ class FailureFacts:
         known: The known facts, by the names of the attributes. Other names are ignored.
     """
 
-    #: The app's name.
-    app: str | None = None
-    #: The task's number.
-    task_id: int | None = None
-    #: The number of the attempt, counted from 1.
-    attempt: int | None = None
-    #: The executor's label.
-    executor: str | None = None
-    #: The node.
-    host: str | None = None
-    #: The block's id.
-    block: str | None = None
-    #: The manager's name.
-    manager: str | None = None
-    #: The worker's rank on its node.
-    worker: int | None = None
-    #: The worker's process id.
-    pid: int | None = None
+    app: str | None = None  #: The app's name.
+    task_id: int | None = None  #: The task's number.
+    attempt: int | None = None  #: The number of the attempt, counted from 1.
+    executor: str | None = None  #: The executor's label.
+    host: str | None = None  #: The node.
+    block: str | None = None  #: The block's id.
+    manager: str | None = None  #: The manager's name.
+    worker: int | None = None  #: The worker's rank on its node.
+    pid: int | None = None  #: The worker's process id.
     #: The exit code of the process that ended: the worker, the command of a bash app, or the batch job.
     exit_code: int | None = None
-    #: The signal that ended this process.
-    signal: int | None = None
+    signal: int | None = None  #: The signal that ended this process.
     #: The largest resident set, in bytes, of the worker or of a process that it started and waited for.
     peak_memory: int | None = None
-    #: How long the attempt had been running, in seconds.
-    ran_s: float | None = None
-    #: The end of the output on stderr.
-    stderr_tail: str | None = None
+    ran_s: float | None = None  #: How long the attempt had been running, in seconds.
+    stderr_tail: str | None = None  #: The end of the output on stderr.
 
     def __init__(self, **known: Any) -> None:
         for name in known.keys() & FailureFacts.__annotations__.keys():
@@ -63,8 +51,7 @@ class FailureFacts:
 
     def __str__(self) -> str:
         """Return all facts in one line, except the end of stderr."""
-        parts = [self._task(), self.place, self.usage]
-        return "; ".join(part for part in parts if part)
+        return "; ".join(filter(None, [self._task(), self.place, self.usage]))
 
     def _task(self) -> str:
         if self.task_id is None:

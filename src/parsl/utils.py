@@ -19,8 +19,7 @@ from parsl.version import get_version
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from types import TracebackType
-    from typing import IO, Any
+    from typing import IO, Any, NoReturn
 
 __all__ = [
     "AtomicIDCounter", "AutoCancelTimer", "RepresentationMixin", "Timer", "execute_wait",
@@ -55,12 +54,7 @@ class AutoCancelTimer(threading.Timer):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         self.cancel()
 
 
@@ -136,21 +130,15 @@ def get_std_fname_mode(
         ParameterTypeError: The value is neither a path nor such a pair.
         ParameterValueError: The mode is not for writing, or the path is empty.
     """
-    path: object = stdfspec
-    mode: object = "a+"
-    expected = "a path, or a pair (path, mode)"
-    if isinstance(stdfspec, tuple):
-        if len(stdfspec) != 2:
-            validate.wrong_type("app", fdname, stdfspec, expected)
-        path, mode = stdfspec
+    path: object
+    mode: object
+    path, mode = stdfspec if isinstance(stdfspec, tuple) and len(stdfspec) == 2 else (stdfspec, "a+")
     if isinstance(path, os.PathLike):
         path = os.fspath(path)
-    if not isinstance(path, str):
-        validate.wrong_type("app", fdname, stdfspec, expected)
+    if not isinstance(path, str) or not isinstance(mode, str):
+        validate.wrong_type("app", fdname, stdfspec, "a path, or a pair (path, mode)")
     if not path or "\0" in path:
         validate.wrong_value("app", fdname, stdfspec, "a path that is not empty and has no NUL in it")
-    if not isinstance(mode, str):
-        validate.wrong_type("app", fdname, stdfspec, expected)
     if mode not in _OPEN_MODES:
         validate.wrong_value("app", fdname, stdfspec, "a mode to write with, such as 'w', 'a' or 'a+'")
     return path, mode
@@ -215,14 +203,7 @@ def sanitize_dns_label_rfc1123(raw_string: str) -> str:
     Raises:
         ValueError: The string has no ASCII letter or digit.
     """
-    import re
-
-    label = re.sub(r"[^a-z0-9]+", "-", raw_string.lower())[:_DNS_LABEL_CHARS].strip("-")
-    if not label:
-        raise ValueError(
-            f"Nothing in {raw_string!r} can be part of a DNS label: it has no ASCII letter or digit."
-        )
-    return label
+    return _dns_label(raw_string) or _refuse_dns_name(raw_string, "label")
 
 
 def sanitize_dns_subdomain_rfc1123(raw_string: str) -> str:
@@ -231,18 +212,18 @@ def sanitize_dns_subdomain_rfc1123(raw_string: str) -> str:
     Raises:
         ValueError: The string has no ASCII letter or digit.
     """
-    labels = []
-    for part in raw_string.split("."):
-        try:
-            labels.append(sanitize_dns_label_rfc1123(part))
-        except ValueError:
-            continue
-    subdomain = ".".join(labels)[:_DNS_SUBDOMAIN_CHARS].strip("-.")
-    if not subdomain:
-        raise ValueError(
-            f"Nothing in {raw_string!r} can be part of a DNS name: it has no ASCII letter or digit."
-        )
-    return subdomain
+    labels = filter(None, map(_dns_label, raw_string.split(".")))
+    return ".".join(labels)[:_DNS_SUBDOMAIN_CHARS].strip("-.") or _refuse_dns_name(raw_string, "name")
+
+
+def _dns_label(text: str) -> str:
+    import re
+
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:_DNS_LABEL_CHARS].strip("-")
+
+
+def _refuse_dns_name(text: str, kind: str) -> NoReturn:
+    raise ValueError(f"Nothing in {text!r} can be part of a DNS {kind}: it has no ASCII letter or digit.")
 
 
 @contextmanager

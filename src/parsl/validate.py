@@ -70,7 +70,7 @@ def integer(
     whole = int(value)
     if (low is not None and whole < low) or (high is not None and whole > high):
         wrong_value(owner, name, value, expected)
-    return int(whole)
+    return whole
 
 
 @overload
@@ -92,14 +92,9 @@ def number(
     if isinstance(value, bool) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
         wrong_type(owner, name, value, expected)
     real: float = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]
-    out_of_range = (
-        real != real
-        or (finite and real in (float("inf"), float("-inf")))
-        or (low is not None and real < low)
-        or (high is not None and real > high)
-        or (above is not None and real <= above)
-    )
-    if out_of_range:
+    is_inside = (low is None or real >= low) and (high is None or real <= high)
+    is_inside = is_inside and (above is None or real > above) and real == real  # NaN is not
+    if not is_inside or (finite and abs(real) == float("inf")):
         wrong_value(owner, name, value, expected)
     return real
 

@@ -75,8 +75,11 @@ def run_command(
         process.wait()
         raise
     finally:
-        _close_pipes(process)
-    return CommandResult(words, process.wait(), _decode(stdout), _decode(stderr), timed_out)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    out, err = ((output or b"").decode(errors="replace") for output in (stdout, stderr))
+    return CommandResult(words, process.wait(), out, err, timed_out)
 
 
 def _communicate(
@@ -93,13 +96,3 @@ def _communicate(
         return (*process.communicate(timeout=_LAST_OUTPUT_S), timed_out)
     except subprocess.TimeoutExpired as expired:  # another process still holds the pipes
         return expired.stdout, expired.stderr, timed_out
-
-
-def _close_pipes(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-
-
-def _decode(output: bytes | None) -> str:
-    return "" if output is None else output.decode(errors="replace")

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
 
 #: How long processes have to end after SIGTERM, in seconds.
 TERM_GRACE_S = 1.0
@@ -291,32 +292,29 @@ def _entry_elsewhere(pid: int) -> ProcessEntry | None:
 
 def _signal_all(entries: Iterable[ProcessEntry], numbers: Iterable[int]) -> None:
     for entry in entries:
-        handle = _open_handle(entry)
-        try:
-            for number in numbers:
-                if handle is not None:
-                    signal.pidfd_send_signal(handle, number)  # type: ignore[attr-defined,unused-ignore]
-                elif _is_still(entry):
-                    os.kill(entry.pid, number)
-        except OSError:
-            pass  # the process has ended, or belongs to another user
-        finally:
-            if handle is not None:
-                os.close(handle)
+        with _handle(entry) as handle:
+            try:
+                for number in numbers:
+                    if handle is not None:
+                        signal.pidfd_send_signal(handle, number)  # type: ignore[attr-defined,unused-ignore]
+                    elif _is_still(entry):
+                        os.kill(entry.pid, number)
+            except OSError:
+                pass  # the process has ended, or belongs to another user
 
 
-def _open_handle(entry: ProcessEntry) -> int | None:
+@contextmanager
+def _handle(entry: ProcessEntry) -> Generator[int | None, None, None]:
     """Open a descriptor of exactly this process; None if it has ended, or the system has none."""
-    if not hasattr(os, "pidfd_open"):
-        return None
     try:
         handle = os.pidfd_open(entry.pid)
-    except OSError:
-        return None
-    if _is_still(entry):
-        return handle
-    os.close(handle)
-    return None
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield handle if _is_still(entry) else None
+    finally:
+        os.close(handle)
 
 
 def _is_still(entry: ProcessEntry) -> bool:
@@ -332,12 +330,9 @@ def _wait_all(entries: Iterable[ProcessEntry], limit_s: float) -> None:
 
 
 def _wait_one(entry: ProcessEntry, deadline: float) -> bool:
-    handle = _open_handle(entry)
-    if handle is not None:
-        try:
+    with _handle(entry) as handle:
+        if handle is not None:
             return wait_readable(handle, deadline - time.monotonic())
-        finally:
-            os.close(handle)
     while _is_still(entry):
         if time.monotonic() > deadline:
             return False
