@@ -99,7 +99,10 @@ def all_failures(failures: Failures) -> str:
         found = [line for line in last.values() if line["outcome"] == outcome]
         if found:
             parts += ["", heading, *(_one_task(line) for line in found)]
-    parts += ["", *_remarks(failures), f"`parsl explain {failures.run} TASK` shows the attempts of a task."]
+    parts.append("")
+    if failures.unfinished:
+        parts.append(f"{counted(failures.unfinished, 'task')} had not ended at the end of the run.")
+    parts += [*_left_out(failures), f"`parsl explain {failures.run} TASK` shows the attempts of a task."]
     return "\n".join(parts)
 
 
@@ -125,13 +128,6 @@ def _message(line: Line) -> str:
     """Return the message of the error without the task and attempt at its beginning."""
     task = f"Task {line['task_id']} ({line.get('app')}), attempt {line.get('attempt')}: "
     return str(line.get("message", "")).strip().removeprefix(task)
-
-
-def _remarks(failures: Failures) -> list[str]:
-    remarks = []
-    if failures.unfinished:
-        remarks.append(f"{counted(failures.unfinished, 'task')} had not ended at the end of the run.")
-    return [*remarks, *_left_out(failures)]
 
 
 def _left_out(failures: Failures) -> list[str]:

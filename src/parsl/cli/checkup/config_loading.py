@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from runpy import run_module, run_path
+from traceback import extract_tb
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from parsl.cli.checkup.subject import Finding, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.config import Config
+from parsl.config import Config
+from parsl.dataflow.dflow import DataFlowKernel
 
 _IMPORT = Topic("import")
 _NODE_FILE = "PBS_NODEFILE"
@@ -36,24 +40,22 @@ class KernelStarted(BaseException):
 def load_configs(target: str) -> Loaded:
     """Import ``config.py`` or ``package.module``, and find its configurations, or the one after ``:name``."""
     place, name = split_target(target)
+    configs: dict[str, Config] = {}
     findings: list[Finding] = []
     with _observed(findings):
+        where = place
         try:
             names = _run(place)
+            where = f"{place}:{name}"
+            configs = _choose(names, name, place)
         except KernelStarted as started:
             text = f"{place} calls parsl.load when it is imported: the rest of the file was not checked."
             findings.append(_IMPORT.note(text))
-            return Loaded({name or "parsl.load(...)": started.config}, findings)
+            configs = {name or "parsl.load(...)": started.config}
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
-            findings.append(_failure(place, error))
-            return Loaded({}, findings)
-        try:
-            configs = _choose(names, name, place)
-        except Exception as error:
-            findings.append(_failure(f"{place}:{name}", error))
-            return Loaded({}, findings)
+            findings.append(_failure(where, error))
     return Loaded(configs, findings)
 
 
@@ -66,25 +68,21 @@ def split_target(target: str) -> tuple[str, str]:
 
 
 def _run(place: str) -> dict[str, Any]:
-    from runpy import run_module, run_path
-
-    if not place.endswith(".py") and not os.path.exists(place):
-        sys.path.insert(0, os.getcwd())
-        try:
-            return run_module(place, run_name=place)
-        finally:
-            sys.path.pop(0)
-    path = os.path.abspath(place)
-    sys.path.insert(0, os.path.dirname(path))
+    if place.endswith(".py") or os.path.exists(place):
+        path = os.path.abspath(place)
+        directory = os.path.dirname(path)
+        run = partial(run_path, path, run_name=os.path.splitext(os.path.basename(path))[0])
+    else:
+        directory = os.getcwd()
+        run = partial(run_module, place, run_name=place)
+    sys.path.insert(0, directory)
     try:
-        return run_path(path, run_name=os.path.splitext(os.path.basename(path))[0])
+        return run()
     finally:
-        sys.path.remove(os.path.dirname(path))
+        sys.path.remove(directory)
 
 
 def _choose(names: dict[str, Any], name: str, place: str) -> dict[str, Config]:
-    from parsl.config import Config
-
     if not name:
         found = {key: value for key, value in names.items() if isinstance(value, Config)}
         by_identity = {id(value): key for key, value in reversed(found.items())}
@@ -109,8 +107,6 @@ def _choose(names: dict[str, Any], name: str, place: str) -> dict[str, Config]:
 
 def _functions_of(names: dict[str, Any]) -> list[str]:
     """Return the public functions that a file itself defines."""
-    from types import FunctionType
-
     module = names.get("__name__")
     return [
         key
@@ -122,11 +118,6 @@ def _functions_of(names: dict[str, Any]) -> list[str]:
 @contextmanager
 def _observed(findings: list[Finding]) -> Iterator[None]:
     """Keep the file from starting a kernel and from writing to stdout, and record its warnings."""
-    import logging
-    import warnings
-    from contextlib import redirect_stdout
-
-    from parsl.dataflow.dflow import DataFlowKernel
 
     def refuse(_kernel: object, config: Config) -> None:
         raise KernelStarted(config)
@@ -162,8 +153,6 @@ def _shown(error: BaseException) -> str:
 
 
 def _line(place: str, error: BaseException) -> str:
-    from traceback import extract_tb
-
     path = os.path.abspath(place)
     frames = [frame for frame in extract_tb(error.__traceback__) if os.path.abspath(frame.filename) == path]
     if not frames:

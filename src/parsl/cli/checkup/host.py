@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import socket
 
+from parsl.addresses import get_all_addresses
 from parsl.cli.checkup.subject import ERROR, NOTE, WARNING, Finding, Subject, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.providers.batch.dialect import Dialect
+from parsl.common.commands import CommandNotStarted, run_command
+from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput.driver.endpoints import is_local_address, listen_tcp
+from parsl.providers import PBSProProvider
 
 _SCHEDULER, _ADDRESS, _BLOCKS = Topic("scheduler"), Topic("address"), Topic("blocks")
 _VERSION_TIMEOUT_S = 10
@@ -20,7 +21,13 @@ def check_commands(subject: Subject) -> list[Finding]:
     """Check that the scheduler's commands are on the PATH."""
     if subject.batch is None:
         return []
-    names = _command_names(subject.batch.dialect)
+    dialect = subject.batch.dialect
+    commands = (
+        dialect.submit_command("x"),
+        dialect.status_queries[0].command(["1"]),
+        dialect.cancel_command(["1"]),
+    )
+    names = list(dict.fromkeys(command[0] for command in commands))
     missing = [name for name in names if shutil.which(name) is None]
     if missing:
         are = "is" if len(missing) == 1 else "are"
@@ -35,20 +42,8 @@ def check_commands(subject: Subject) -> list[Finding]:
     return [found, *_check_family(subject, names[0])]
 
 
-def _command_names(dialect: Dialect) -> list[str]:
-    commands = (
-        dialect.submit_command("x"),
-        dialect.status_queries[0].command(["1"]),
-        dialect.cancel_command(["1"]),
-    )
-    return list(dict.fromkeys(command[0] for command in commands))
-
-
 def _check_family(subject: Subject, submit: str) -> list[Finding]:
     """Check that qsub is that of PBS: the commands of Grid Engine have the same names."""
-    from parsl.common.commands import CommandNotStarted, run_command
-    from parsl.providers import PBSProProvider
-
     if not isinstance(subject.provider, PBSProProvider):
         return []
     try:
@@ -74,8 +69,6 @@ def check_addresses(subject: Subject) -> list[Finding]:
 
 
 def _check_own_addresses(subject: Subject) -> list[Finding]:
-    from parsl.addresses import get_all_addresses
-
     addresses = sorted(get_all_addresses())
     outside = [address for address in addresses if not address.startswith(("127.", "::1"))]
     if outside:
@@ -85,8 +78,6 @@ def _check_own_addresses(subject: Subject) -> list[Finding]:
 
 
 def _check_named(subject: Subject, address: str) -> list[Finding]:
-    from parsl.executors.high_throughput.driver.endpoints import is_local_address
-
     try:
         resolved = str(socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][4][0])
     except (OSError, UnicodeError) as error:
@@ -103,9 +94,6 @@ def _check_named(subject: Subject, address: str) -> list[Finding]:
 
 
 def _check_port(subject: Subject) -> Finding:
-    from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.driver.endpoints import listen_tcp
-
     executor = subject.executor
     try:
         listener = listen_tcp(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 
 from parsl.cli.checkup.subject import Finding, Subject, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from parsl.providers.cluster_provider import ClusterProvider
+from parsl.common.commands import CommandNotStarted, run_command
+from parsl.executors.high_throughput.driver.launch_command import launch_command
+from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings
+from parsl.providers import GridEngineProvider, PBSProProvider, SlurmProvider
+from parsl.providers.cluster_provider import ClusterProvider
 
 _DRY_RUN, _JOB_SCRIPT = Topic("dry run"), Topic("job script")
 #: The prefixes of the lines for the scheduler, by the labels of the providers.
@@ -67,9 +68,6 @@ def _executor_dir(subject: Subject, label: str) -> str:
 def _command(subject: Subject, label: str) -> str:
     if not subject.is_htex:
         return f"(the command that {type(subject.executor).__name__} starts its workers with)"
-    from parsl.executors.high_throughput.driver.launch_command import launch_command
-    from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings
-
     settings = ManagerSettings(addresses=["ADDRESS"], port=0)
     file = os.path.join(_executor_dir(subject, label), SETTINGS_FILE)
     return launch_command(type(subject.executor).__name__, subject.executor.launch_cmd, file, "0", settings)
@@ -94,18 +92,12 @@ def check_dry_run(subject: Subject) -> list[Finding]:
 
 
 def _dry_run_options(batch: ClusterProvider) -> list[str] | None:
-    from parsl.providers import GridEngineProvider, SlurmProvider
-
     if isinstance(batch, SlurmProvider):
         return ["sbatch", "--test-only"]
     return ["qsub", "-w", "v"] if isinstance(batch, GridEngineProvider) else None
 
 
 def _dry_run(options: list[str], script: tuple[str, str], timeout_s: float) -> list[Finding]:
-    from tempfile import TemporaryDirectory
-
-    from parsl.common.commands import CommandNotStarted, run_command
-
     path, text = script
     with TemporaryDirectory(prefix="parsl-doctor-") as directory:
         copy = os.path.join(directory, os.path.basename(path))
@@ -189,8 +181,6 @@ def _check_select(batch: ClusterProvider) -> Iterator[Finding]:
 
 
 def _check_alcf(batch: ClusterProvider) -> Iterator[Finding]:
-    from parsl.providers import PBSProProvider
-
     if not isinstance(batch, PBSProProvider) or not _ALCF.search(f"{platform.node()} {_pbs_server()}"):
         return
     if not any(line.startswith("#PBS ") and "filesystems=" in line for line in _lines(batch)):

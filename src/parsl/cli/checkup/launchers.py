@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
+from itertools import pairwise
 
 from parsl.cli.checkup.subject import Finding, Subject, Topic
+from parsl.executors.high_throughput.node.node_list import (
+    NODE_FILE_VARIABLE,
+    SLURM_VARIABLES,
+    NoNodes,
+    read_nodes,
+)
 
 _LAUNCHER = Topic("launcher")
 #: The program that a launcher starts.
@@ -31,17 +39,16 @@ def launcher_program(subject: Subject) -> str | None:
     """Return the program that starts the managers, or the programs of MPI tasks."""
     if subject.is_mpi:
         return str(subject.executor.mpi_launcher)
-    return _PROGRAMS.get(type(getattr(subject.provider, "launcher", None)).__name__)
+    return _PROGRAMS.get(type(subject.launcher).__name__)
 
 
 def check_launcher(subject: Subject) -> list[Finding]:
     """Check that launcher, provider and nodes fit each other."""
-    launcher = getattr(subject.provider, "launcher", None)
-    if launcher is None:
+    if subject.launcher is None:
         return []
     program = launcher_program(subject)
     return [
-        *_check_reach(subject, type(launcher).__name__),
+        *_check_reach(subject, type(subject.launcher).__name__),
         *_check_owner(subject, program),
         *_check_binding(subject),
         *_check_counts(subject),
@@ -67,10 +74,8 @@ def _check_reach(subject: Subject, launcher: str) -> list[Finding]:
 
 def _better_launcher(subject: Subject) -> str:
     by_label = {"slurm": "SrunLauncher()", "LSF": "JsrunLauncher()"}
-    label = getattr(subject.provider, "label", "")
-    return by_label.get(
-        label, "MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1'), or another one that fits"
-    )
+    other = "MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1'), or another one that fits"
+    return by_label.get(getattr(subject.provider, "label", ""), other)
 
 
 def _check_owner(subject: Subject, program: str | None) -> list[Finding]:
@@ -84,9 +89,8 @@ def _check_owner(subject: Subject, program: str | None) -> list[Finding]:
 
 
 def _check_binding(subject: Subject) -> list[Finding]:
-    launcher = getattr(subject.provider, "launcher", None)
     options = str(getattr(subject.provider, "scheduler_options", ""))
-    if getattr(launcher, "bind_cmd", "") != "--bind-to" or "filesystems=" not in options:
+    if getattr(subject.launcher, "bind_cmd", "") != "--bind-to" or "filesystems=" not in options:
         return []
     text = "MpiExecLauncher's bind_cmd is --bind-to, which the mpiexec of Aurora and Polaris (PALS) rejects."
     return [_LAUNCHER.error(text, "Write MpiExecLauncher(bind_cmd='--cpu-bind', overrides='--ppn 1').")]
@@ -94,8 +98,8 @@ def _check_binding(subject: Subject) -> list[Finding]:
 
 def _check_counts(subject: Subject) -> list[Finding]:
     """Look for options that put several managers on a node."""
-    launcher, nodes = getattr(subject.provider, "launcher", None), subject.nodes_per_block
-    given = _numbers(str(getattr(launcher, "overrides", "")))
+    nodes = subject.nodes_per_block
+    given = _numbers(str(getattr(subject.launcher, "overrides", "")))
     advice = "Leave it out, or set it to 1 per node: a manager starts as many workers as fit on its node."
     for option, number in given.items():
         if option in _PER_NODE and number > 1 and nodes > 1:
@@ -115,9 +119,6 @@ def _check_counts(subject: Subject) -> list[Finding]:
 
 def _numbers(overrides: str) -> dict[str, int]:
     """Return the options with a number, which follows as the next word or after ``=``."""
-    import shlex
-    from itertools import pairwise
-
     try:
         words = shlex.split(overrides)
     except ValueError:
@@ -141,13 +142,6 @@ def _check_program(subject: Subject, program: str | None) -> list[Finding]:
 
 def _check_node_file(subject: Subject) -> list[Finding]:
     """Check that a job has enough nodes for a block, if this is a job."""
-    from parsl.executors.high_throughput.node.node_list import (
-        NODE_FILE_VARIABLE,
-        SLURM_VARIABLES,
-        NoNodes,
-        read_nodes,
-    )
-
     if not subject.is_local:
         return []
     nodes = subject.nodes_per_block

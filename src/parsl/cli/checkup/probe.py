@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from shlex import quote
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.common.commands import CommandResult
+import parsl.version
+from parsl.common.commands import CommandResult, run_command
 
 _SCRIPT = os.path.join(os.path.dirname(__file__), "probe.sh")
 _CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -46,7 +49,7 @@ class Probe(NamedTuple):
     stderr: str
     failed: tuple[FailedCommand, ...] = ()
     #: The relevant variables afterwards.
-    environment: dict[str, str] | None = None
+    environment: Mapping[str, str] = MappingProxyType({})
     #: The path of the launcher's program; empty if it was not found.
     program: str = ""
     #: The Python that starts the manager, and the first one on the PATH.
@@ -60,10 +63,6 @@ class Probe(NamedTuple):
 
 def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, timeout_s: float) -> Probe:
     """Run worker_init, in a fresh login shell if ``is_clean``, and observe its effects."""
-    from tempfile import TemporaryDirectory
-
-    from parsl.common.commands import run_command
-
     with TemporaryDirectory(prefix="parsl-doctor-") as directory:
         report = os.path.join(directory, "report")
         script = os.path.join(directory, "worker_init.sh")
@@ -75,14 +74,10 @@ def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, t
             env=_environment(directory, is_clean, is_pbs),
             cwd=os.path.expanduser("~") if is_clean and os.path.isdir(os.path.expanduser("~")) else None,
         )
-        return read_report(_read(report), result)
+        return read_report(report, result)
 
 
 def _script_text(worker_init: str, program: str, report: str) -> str:
-    from shlex import quote
-
-    import parsl.version
-
     root = os.path.dirname(os.path.dirname(os.path.abspath(parsl.version.__file__)))
     values = (report, program, sys.executable, root)
     with open(_SCRIPT, encoding="utf-8") as file:
@@ -97,8 +92,6 @@ def _environment(directory: str, is_clean: bool, is_pbs: bool) -> dict[str, str]
         return dict(os.environ)
     clean = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if is_pbs:
-        import platform
-
         node_file = os.path.join(directory, "nodes")
         with open(node_file, "w", encoding="utf-8") as file:
             file.write(platform.node() + "\n")
@@ -106,37 +99,33 @@ def _environment(directory: str, is_clean: bool, is_pbs: bool) -> dict[str, str]
     return {**clean, "PATH": _CLEAN_PATH, "TERM": "dumb"}
 
 
-def _read(path: str) -> list[str]:
+def read_report(path: str, result: CommandResult) -> Probe:
+    """Read the report of the script: records of a kind and two values, each ended by a zero byte."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().split("\0")[:-1]
+            words = file.read().split("\0")[:-1]
     except OSError:
-        return []
-
-
-def read_report(words: Sequence[str], result: CommandResult) -> Probe:
-    """Read the report of the script: records of a kind and two values."""
+        words = []
     failed: list[FailedCommand] = []
-    values: dict[str, tuple[str, str]] = {}
+    values: defaultdict[str, tuple[str, str]] = defaultdict(lambda: ("", ""))
     for start in range(0, len(words) - 2, 3):
         kind, first, second = words[start : start + 3]
         if kind == "failed":
             failed.append(FailedCommand(second, int(first) if first.isdigit() else 1))
         else:
             values[kind] = (first, second)
-    nothing = ("", "")
     return Probe(
         has_ended="end" in values,
         exit_code=result.exit_code,
         timed_out=result.timed_out,
         stderr=result.stderr,
         failed=tuple(dict.fromkeys(failed)),
-        environment={"ZE_FLAT_DEVICE_HIERARCHY": values.get("hierarchy", nothing)[0]},
-        program=values.get("program", nothing)[0],
-        own_python=_read_python(values.get("own_python", nothing)),
-        found_python=_read_python(values.get("found_python", nothing)),
-        python_before=values.get("python_before", nothing)[0],
-        worker_pool=values.get("worker_pool", nothing)[0],
+        environment={"ZE_FLAT_DEVICE_HIERARCHY": values["hierarchy"][0]},
+        program=values["program"][0],
+        own_python=_read_python(values["own_python"]),
+        found_python=_read_python(values["found_python"]),
+        python_before=values["python_before"][0],
+        worker_pool=values["worker_pool"][0],
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from parsl.cli.checkup.subject import ERROR, OK, Finding, Subject, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.common.commands import CommandResult
-    from parsl.providers.cluster_provider import ClusterProvider
+from parsl.common.commands import CommandNotStarted, CommandResult, run_command
+from parsl.providers import SlurmProvider, TorqueProvider
+from parsl.providers.batch.parameters import format_walltime, parse_walltime
+from parsl.providers.cluster_provider import ClusterProvider
+from parsl.validate import ParameterError
 
 _QUEUE = Topic("queue")
 _TIMEOUT_S = 15
@@ -37,9 +38,12 @@ class QueueLimits(NamedTuple):
 def check_queue(subject: Subject) -> list[Finding]:
     """Query the queue, and compare its limits with the job. The query uses up no job id."""
     batch = subject.batch
-    command = queue_command(batch) if batch is not None else None
+    query = queue_query(batch) if batch is not None else None
+    if batch is None or query is None:
+        return []
+    command, read = query
     result = _run(command)
-    if batch is None or command is None or result is None:
+    if result is None:
         return []
     if result.timed_out:
         return [_no_answer(command)]
@@ -47,7 +51,7 @@ def check_queue(subject: Subject) -> list[Finding]:
     output = " ".join(f"{result.stdout} {result.stderr}".split())
     if re.search(r"unknown queue|partition \S+ not found|invalid partition", output, re.IGNORECASE):
         return [_QUEUE.error(f"the scheduler does not know it: `{shown}` prints: {output}")]
-    limits = read_limits(batch, result)
+    limits = read(result.stdout)
     if limits is None:
         text = f"its limits are unknown: `{shown}` does not show them. {result.stderr.strip()}".strip()
         return [_QUEUE.note(text)]
@@ -68,23 +72,21 @@ def _no_answer(command: list[str]) -> Finding:
     return _QUEUE.warning(text)
 
 
-def _run(command: list[str] | None) -> CommandResult | None:
-    from parsl.common.commands import CommandNotStarted, run_command
-
+def _run(command: list[str]) -> CommandResult | None:
     try:
-        return run_command(command, _TIMEOUT_S) if command is not None else None
+        return run_command(command, _TIMEOUT_S)
     except CommandNotStarted:
         return None  # the check of the commands reports it
 
 
 def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Finding]:
     """Check that one of the destinations of a routing queue accepts the job."""
-    command = queue_command(batch, routing.destinations)
+    command = ["qstat", "-Qf", *routing.destinations]
     result = _run(command)
-    if command is not None and result is not None and result.timed_out:
+    if result is not None and result.timed_out:
         return [_no_answer(command)]
-    found = [parse_qstat(result.stdout if result else "", name) for name in routing.destinations]
-    known = [limits for limits in found if limits is not None]
+    output = result.stdout if result else ""
+    known = [limits for name in routing.destinations if (limits := parse_qstat(output, name))]
     if not known:
         text = (
             f"{routing.name} passes jobs on to {', '.join(routing.destinations)}, whose limits are unknown."
@@ -103,25 +105,19 @@ def _check_destinations(routing: QueueLimits, batch: ClusterProvider) -> list[Fi
     return [_QUEUE.error(text)]
 
 
-def queue_command(batch: ClusterProvider, queues: tuple[str, ...] = ()) -> list[str] | None:
-    """Return the command that shows the queue, or these PBS queues; None if there is none to query."""
-    from parsl.providers import SlurmProvider, TorqueProvider
-
+def queue_query(
+    batch: ClusterProvider,
+) -> tuple[list[str], Callable[[str], QueueLimits | None]] | None:
+    """Return the command that shows the queue, and what reads its output; None if there is none to query."""
     if isinstance(batch, SlurmProvider):
+        partition = batch.partition
         clusters = [f"--clusters={batch.clusters}"] if batch.clusters else []
-        return ["scontrol", *clusters, "-o", "show", "partition", *filter(None, [batch.partition])]
+        command = ["scontrol", *clusters, "-o", "show", "partition", *filter(None, [partition])]
+        return command, lambda text: parse_scontrol(text, partition)
     if isinstance(batch, TorqueProvider) and batch.queue:
-        return ["qstat", "-Qf", *(queues or [batch.queue])]
+        queue = batch.queue
+        return ["qstat", "-Qf", queue], lambda text: parse_qstat(text, queue)
     return None
-
-
-def read_limits(batch: ClusterProvider, result: CommandResult) -> QueueLimits | None:
-    """Read the output of the command; None if it does not show the queue."""
-    from parsl.providers import SlurmProvider
-
-    if isinstance(batch, SlurmProvider):
-        return parse_scontrol(result.stdout, batch.partition)
-    return parse_qstat(result.stdout, str(getattr(batch, "queue", "")))
 
 
 def parse_qstat(text: str, queue: str) -> QueueLimits | None:
@@ -157,10 +153,11 @@ def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
         name = values.get("PartitionName", "")
         if name and (name == partition or (partition is None and values.get("Default") == "YES")):
             state = values.get("State", "UP")
+            most = _whole(values.get("MaxNodes")), _whole(values.get("TotalNodes"))
             return QueueLimits(
                 name,
                 max_walltime_s=parse_time(values.get("MaxTime"), bare="minute"),
-                max_nodes=_minimum(_whole(values.get("MaxNodes")), _whole(values.get("TotalNodes"))),
+                max_nodes=min((number for number in most if number is not None), default=None),
                 min_nodes=_whole(values.get("MinNodes")),
                 closed="" if state == "UP" else state,
             )
@@ -169,8 +166,6 @@ def parse_scontrol(text: str, partition: str | None) -> QueueLimits | None:
 
 def compare(limits: QueueLimits, walltime_s: int, nodes: int) -> list[Finding]:
     """Compare the requests of a job with the limits of a queue."""
-    from parsl.providers.batch.parameters import format_walltime
-
     findings = []
     if limits.closed:
         findings.append(_QUEUE.warning(f"{limits.name} is {limits.closed} now: jobs wait, or are refused."))
@@ -201,9 +196,6 @@ def compare_jobs(limits: QueueLimits, max_blocks: int) -> list[Finding]:
 
 def parse_time(text: str | None, bare: str = "second") -> int | None:
     """Read a walltime from the scheduler; None if it is no limit or not a walltime."""
-    from parsl.providers.batch.parameters import parse_walltime
-    from parsl.validate import ParameterError
-
     try:
         return parse_walltime("the queue", text, bare=bare)
     except ParameterError:
@@ -214,10 +206,6 @@ def _for_each_user(text: str | None) -> int | None:
     """Read PBS's limit per user, such as ``[u:PBS_GENERIC=1]``, which may be one of several."""
     match = re.search(r"u:PBS_GENERIC=(\d{1,9})", text or "")
     return int(match[1]) if match else None
-
-
-def _minimum(*numbers: int | None) -> int | None:
-    return min((number for number in numbers if number is not None), default=None)
 
 
 def _whole(text: str | None) -> int | None:

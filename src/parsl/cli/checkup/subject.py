@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.cli.checkup.probe import Probe
-    from parsl.config import Config
-    from parsl.providers.cluster_provider import ClusterProvider
-
+from parsl.cli.checkup.probe import Probe
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers import LocalProvider, TorqueProvider
+from parsl.providers.cluster_provider import ClusterProvider
 
 #: The levels: all is well; worth knowing; may fail, or wastes something; would fail.
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
@@ -79,34 +78,31 @@ class Subject(NamedTuple):
     @property
     def batch(self) -> ClusterProvider | None:
         """The provider, if it is a ClusterProvider."""
-        from parsl.providers.cluster_provider import ClusterProvider
-
         return self.provider if isinstance(self.provider, ClusterProvider) else None
 
     @property
     def is_local(self) -> bool:
         """Whether blocks run on this host."""
-        from parsl.providers import LocalProvider
-
         return isinstance(self.provider, LocalProvider)
 
     @property
     def is_pbs(self) -> bool:
         """Whether the scheduler is PBS Pro or Torque."""
-        from parsl.providers import TorqueProvider
-
         return isinstance(self.provider, TorqueProvider)
 
     @property
     def is_htex(self) -> bool:
-        from parsl.executors import HighThroughputExecutor
-
         return isinstance(self.executor, HighThroughputExecutor)
 
     @property
     def is_mpi(self) -> bool:
         """Whether tasks request nodes."""
         return bool(getattr(self.executor, "enable_mpi_mode", False))
+
+    @property
+    def launcher(self) -> Any:
+        """The launcher; None without one."""
+        return getattr(self.provider, "launcher", None)
 
     @property
     def worker_init(self) -> str:

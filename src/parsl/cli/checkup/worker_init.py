@@ -10,6 +10,8 @@ import sys
 from parsl.cli.checkup.launchers import launcher_program
 from parsl.cli.checkup.probe import FailedCommand, Probe, PythonFacts, run_probe
 from parsl.cli.checkup.subject import Finding, Subject, Topic
+from parsl.providers import GridEngineProvider
+from parsl.version import VERSION
 
 _WORKER_INIT, _PYTHON = Topic("worker_init"), Topic("python")
 #: Commands that do the same on a node as here.
@@ -24,8 +26,6 @@ _BASH_PREFIX = re.compile(r"^\S*worker_init\.sh: line \d+: ")
 
 def probe_subject(subject: Subject) -> Probe | None:
     """Run worker_init; None if the provider has none."""
-    from parsl.providers import GridEngineProvider
-
     if subject.provider is None or not hasattr(subject.provider, "worker_init"):
         return None
     is_clean = subject.is_pbs or isinstance(subject.provider, GridEngineProvider)
@@ -99,8 +99,6 @@ def _tail(stderr: str) -> str:
 
 
 def _check_python(subject: Subject, probe: Probe) -> list[Finding]:
-    from parsl.version import VERSION
-
     if not subject.is_htex:
         return []
     if subject.executor.launch_cmd is not None:
@@ -137,8 +135,6 @@ def _same_environment(one: str, other: str) -> bool:
 
 
 def _check_launch_cmd(launch_cmd: str, probe: Probe) -> list[Finding]:
-    from parsl.version import VERSION
-
     if "process_worker_pool.py" in launch_cmd and not probe.worker_pool:
         text = (
             "launch_cmd starts process_worker_pool.py, which is neither on the PATH after worker_init nor "

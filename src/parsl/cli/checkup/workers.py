@@ -6,11 +6,18 @@ import os
 import re
 
 from parsl.cli.checkup.subject import NOTE, WARNING, Finding, Subject, Topic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.executors.high_throughput.node.facts import NodeFacts
-    from parsl.executors.high_throughput.node.placement import Placement, PlacementRequest
+from parsl.configs.alcf import AURORA_CPUS, AURORA_GPUS, AURORA_TILES
+from parsl.errors import ConfigurationError
+from parsl.executors.high_throughput.node.accelerators import (
+    FLAT_VARIABLE,
+    are_tiles_flat,
+    flat_names,
+    include_tiles,
+)
+from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
+from parsl.executors.high_throughput.node.facts import NodeFacts, read_node_facts
+from parsl.executors.high_throughput.node.placement import Placement, PlacementRequest, plan_workers
+from parsl.providers import SlurmProvider
 
 _WORKERS, _TILES = Topic("workers"), Topic("tiles")
 _FLAT_IN_TEXT = re.compile(
@@ -63,13 +70,17 @@ def _check_counts(subject: Subject) -> list[Finding]:
 
 
 def _check_plan(subject: Subject) -> list[Finding]:
-    from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node.placement import plan_workers
-
     node = _expected_node(subject)
     if node is None:
         return _check_list(subject)
-    request = _request(subject)
+    executor = subject.executor
+    request = PlacementRequest(
+        cores_per_worker=executor.cores_per_worker,
+        mem_per_worker_gb=executor.mem_per_worker,
+        max_workers_per_node=executor.max_workers_per_node,
+        available_accelerators=tuple(executor.available_accelerators),
+        cpu_affinity=executor.cpu_affinity,
+    )
     try:
         placement = plan_workers(request, node)
     except ConfigurationError as error:
@@ -89,23 +100,8 @@ def _summary(subject: Subject, placement: Placement, node: NodeFacts) -> Finding
     return _WORKERS.ok(text)
 
 
-def _request(subject: Subject) -> PlacementRequest:
-    from parsl.executors.high_throughput.node.placement import PlacementRequest
-
-    executor = subject.executor
-    return PlacementRequest(
-        cores_per_worker=executor.cores_per_worker,
-        mem_per_worker_gb=executor.mem_per_worker,
-        max_workers_per_node=executor.max_workers_per_node,
-        available_accelerators=tuple(executor.available_accelerators),
-        cpu_affinity=executor.cpu_affinity,
-    )
-
-
 def _expected_node(subject: Subject) -> NodeFacts | None:
     """Return what a node has, as far as provider and host show; None if unknown."""
-    from parsl.executors.high_throughput.node.facts import NodeFacts, read_node_facts
-
     if subject.is_local and subject.nodes_per_block == 1:
         environ = {name: value for name, value in os.environ.items() if name != "ZE_FLAT_DEVICE_HIERARCHY"}
         return read_node_facts(environ, tuple(subject.executor.available_accelerators))
@@ -120,8 +116,6 @@ def _expected_node(subject: Subject) -> NodeFacts | None:
 
 def _check_list(subject: Subject) -> list[Finding]:
     """Check what a list of CPUs shows without knowing the node."""
-    from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
-
     executor = subject.executor
     if not executor.cpu_affinity.startswith(LIST_PREFIX):
         return []
@@ -140,8 +134,6 @@ def _check_list(subject: Subject) -> list[Finding]:
 
 def _check_share(subject: Subject) -> list[Finding]:
     """Warn of shared nodes on which Slurm would give a job one core only."""
-    from parsl.providers import SlurmProvider
-
     provider = subject.provider
     if not isinstance(provider, SlurmProvider) or provider.exclusive or provider.cores_per_node is not None:
         return []
@@ -156,9 +148,6 @@ def _check_share(subject: Subject) -> list[Finding]:
 
 def _check_tiles(subject: Subject) -> list[Finding]:
     """Check the names of tiles, which change if Level Zero shows each tile as a device."""
-    from parsl.errors import ConfigurationError
-    from parsl.executors.high_throughput.node.accelerators import FLAT_VARIABLE, flat_names, include_tiles
-
     names = subject.executor.available_accelerators
     if not include_tiles(names):
         return []
@@ -179,24 +168,19 @@ def _check_tiles(subject: Subject) -> list[Finding]:
 
 def _source_of_flat(subject: Subject) -> str:
     """Return what makes each tile a device, in words; empty if nothing is known to do so."""
-    from parsl.executors.high_throughput.node.accelerators import are_tiles_flat
-
     probe = subject.probe
     if probe is not None and probe.has_ended:
-        if are_tiles_flat(probe.environment or {}):
+        if are_tiles_flat(probe.environment):
             return "after worker_init"
     elif are_tiles_flat(os.environ) and not subject.is_pbs:
         return "in this environment, which jobs inherit"
-    if _FLAT_IN_TEXT.search(subject.worker_init) and not _ends_composite(subject.worker_init):
-        return "by worker_init"
-    return ""
+    _, found, last = subject.worker_init.rpartition("ZE_FLAT_DEVICE_HIERARCHY=")
+    ends_composite = found and last.strip("\"'").startswith("COMPOSITE")
+    return "by worker_init" if _FLAT_IN_TEXT.search(subject.worker_init) and not ends_composite else ""
 
 
 def _check_devices(subject: Subject) -> list[Finding]:
     """Warn of devices 6 to 11 on Aurora, which exist only if every tile is a separate device."""
-    from parsl.configs.alcf import AURORA_CPUS, AURORA_GPUS, AURORA_TILES
-    from parsl.executors.high_throughput.node.accelerators import FLAT_VARIABLE
-
     gpus, tiles = AURORA_GPUS, len(AURORA_TILES)
     names = subject.executor.available_accelerators
     if tuple(names) != tuple(map(str, range(tiles))) or not subject.is_pbs:
@@ -214,8 +198,3 @@ def _check_devices(subject: Subject) -> list[Finding]:
         "range(2)], which works in both cases."
     )
     return [_TILES.warning(text, advice)]
-
-
-def _ends_composite(worker_init: str) -> bool:
-    last = worker_init.rpartition("ZE_FLAT_DEVICE_HIERARCHY=")[2]
-    return last != worker_init and last.strip("\"'").startswith("COMPOSITE")
