@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 
 from parsl.cli import print_error
 from parsl.cli.failures import (
-    Failures,
     NoFailureLog,
     all_failures,
     nothing_known,
@@ -43,21 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.task is not None and options.task not in failures.by_task:
         print_error("explain", nothing_known(failures, options.task))
         return _NOT_FOUND
-    _show(failures, options)
-    return 0
-
-
-def _show(failures: Failures, options: argparse.Namespace) -> None:
-    task: int | None = options.task
     if options.json:
-        import json
-
-        lines = failures.lines if task is None else failures.by_task[task]
+        lines = failures.lines if options.task is None else failures.by_task[options.task]
         print(json.dumps(lines, indent=2))
-    elif task is None:
+    elif options.task is None:
         print(all_failures(failures))
     else:
-        print(task_history(failures, task))
+        print(task_history(failures, options.task))
+    return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

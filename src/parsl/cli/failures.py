@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from textwrap import indent
 from time import localtime, strftime
 from typing import Any
@@ -67,7 +68,12 @@ def read_failures(run: str) -> Failures:
         raise NoFailureLog(_no_log(run)) from None
     except OSError as error:
         raise NoFailureLog(f"{path} cannot be read: {error.strerror or error}") from error
-    lines = [line for text in texts if (line := _parse(text)) is not None]
+    lines = []
+    for text in texts:
+        # A line is incomplete if the run was killed or the disk was full.
+        with suppress(ValueError):
+            lines.append(json.loads(text))
+    lines = [line for line in lines if isinstance(line, dict)]
     if not lines:
         raise NoFailureLog(f"{path} has no readable line")
     return Failures(run, lines, len(texts) - len(lines))
@@ -80,15 +86,6 @@ def _no_log(run: str) -> str:
         f"{run} has no {FAILURE_LOG} and no parsl.log: no task has failed, it is not the directory of a run, "
         "or the run wrote no logs (Config(initialize_logging=False))"
     )
-
-
-def _parse(text: str) -> Line | None:
-    """Parse a line; None if it is incomplete, because the run was killed or the disk was full."""
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
 
 
 def all_failures(failures: Failures) -> str:
@@ -139,9 +136,12 @@ def task_history(failures: Failures, task: int) -> str:
     """Return the history of one task, attempt by attempt."""
     lines = failures.by_task[task]
     first, last = lines[0], lines[-1]
+    end = str(last["outcome"])
+    if end == TRIED_AGAIN:
+        end = "attempts have failed; it has succeeded since, or was still being retried"
     label = f", labelled {last['label']!r}" if last.get("label") else ""
     parts = [
-        f"Task {task} ({last.get('app')}{label}) of run {failures.run}: {_what_became(last)}",
+        f"Task {task} ({last.get('app')}{label}) of run {failures.run}: {end}",
         f"  called {_moment(first.get('called'))}",
     ]
     for line in lines:
@@ -163,12 +163,6 @@ def nothing_known(failures: Failures, task: int) -> str:
     if failures.unfinished:
         text += f" When the run was over, {counted(failures.unfinished, 'task')} had not ended."
     return text
-
-
-def _what_became(last: Line) -> str:
-    if last["outcome"] == TRIED_AGAIN:
-        return "attempts have failed; it has succeeded since, or was still being retried"
-    return str(last["outcome"])
 
 
 def _attempt(line: Line) -> list[str]:
@@ -198,11 +192,9 @@ def _times(line: Line) -> str:
     launched, ended = line.get("launched"), line["time"]
     if launched is None:
         return f"{_moment(ended)}, never given to its executor"
-    return f"{_moment(launched)} to {_moment(ended)}, {_duration(ended - launched)} with waiting"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 0.001 else "less than 1 ms"
+    took_s = ended - launched
+    took = f"{took_s:.3g} s" if took_s >= 0.001 else "less than 1 ms"
+    return f"{_moment(launched)} to {_moment(ended)}, {took} with waiting"
 
 
 def _consequence(line: Line) -> str:

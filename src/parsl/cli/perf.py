@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Measures a batch of this many tasks, and returns the duration in seconds.
 Measure = Callable[[int], float]
+#: Measures batches, until one takes about as many seconds as requested; yields each size and duration (s).
+Batches = Callable[[Measure, float], Iterator[tuple[int, float]]]
 _DESCRIPTION = """\
 Measure how many tasks per second a configuration runs, with tasks that do nothing. The command submits
 batches of growing size, and waits for each, until a batch takes about --time seconds. The first batch
@@ -68,7 +70,7 @@ def _measure(config: Config, options: argparse.Namespace, rates: list[float]) ->
 
 
 def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
-    """Measure batches of sizes that approach the target duration; yield each size and duration (s)."""
+    """Measure batches of sizes that approach the target duration."""
     size, is_first = _FIRST_BATCH, True
     while True:
         took_s = measure(size)
@@ -80,7 +82,7 @@ def estimate(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
 
 
 def exponential(measure: Measure, target_s: float) -> Iterator[tuple[int, float]]:
-    """Measure batches of 1, 2, 4, ... tasks until one takes ``target_s`` seconds; yields like `estimate`."""
+    """Measure batches of 1, 2, 4, ... tasks."""
     size = 1
     while True:
         took_s = measure(size)
@@ -109,16 +111,8 @@ def _measure_batches(options: argparse.Namespace) -> Iterator[float]:
         print(f"submitted in {submitted_s:.3f} s, done in {took_s:.3f} s: {size / took_s:,.0f} tasks/s")
         return took_s
 
-    for size, took_s in _batches(options, measure):
+    for size, took_s in options.iterate(measure, options.time):
         yield size / took_s
-
-
-def _batches(options: argparse.Namespace, measure: Measure) -> Iterator[tuple[int, float]]:
-    if options.iterate == "estimate":
-        return estimate(measure, options.time)
-    if options.iterate == "exponential":
-        return exponential(measure, options.time)
-    return ((size, measure(size)) for size in options.iterate)
 
 
 def _find_config(target: str) -> Config | None:
@@ -130,13 +124,12 @@ def _find_config(target: str) -> Config | None:
     if not loaded.configs and not split_target(target)[1]:
         by_function = load_configs(f"{target}:fresh_config")  # the name in upstream's files
         loaded = by_function if by_function.configs else loaded
-    for finding in loaded.findings:
-        if finding.level == ERROR:
-            print_error("perf", f"{finding.text} {finding.advice}")
-            return None
+    names = ", ".join(f"{target}:{name}" for name in loaded.configs)
+    errors = [f"{one.text} {one.advice}" for one in loaded.findings if one.level == ERROR]
     if len(loaded.configs) != 1:
-        names = ", ".join(f"{target}:{name}" for name in loaded.configs)
-        print_error("perf", f"choose one of several configurations: {names}")
+        errors.append(f"choose one of several configurations: {names}")
+    if errors:
+        print_error("perf", errors[0])
         return None
     return next(iter(loaded.configs.values()))
 
@@ -191,13 +184,13 @@ def _size(text: str) -> int:
     return int(text)
 
 
-def _iteration(text: str) -> str | list[int]:
+def _iteration(text: str) -> Batches:
     if text in ("estimate", "exponential"):
-        return text
+        return estimate if text == "estimate" else exponential
     sizes = text.split(",")
     if not all(size.strip().isdecimal() and int(size) for size in sizes):
         refuse(text, "estimate, exponential, or numbers of tasks with commas between")
-    return [int(size) for size in sizes]
+    return lambda measure, _target_s: ((int(size), measure(int(size))) for size in sizes)
 
 
 if __name__ == "__main__":

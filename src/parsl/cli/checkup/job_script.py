@@ -77,8 +77,11 @@ def check_dry_run(subject: Subject) -> list[Finding]:
     """Let the scheduler check the script without running it, if it can do that."""
     if subject.batch is None or not subject.job_files:
         return []
-    options = _dry_run_options(subject.batch)
-    if options is None:
+    if isinstance(subject.batch, SlurmProvider):
+        options = ["sbatch", "--test-only"]
+    elif isinstance(subject.batch, GridEngineProvider):
+        options = ["qsub", "-w", "v"]
+    else:
         text = (
             f"the scheduler of {subject.provider_name} has none: "
             "it may still refuse account, queue or resources."
@@ -89,12 +92,6 @@ def check_dry_run(subject: Subject) -> list[Finding]:
         text = f"not done because of --no-dry-run: `{shown}` would check the job."
         return [_DRY_RUN.note(text)]
     return _dry_run(options, list(subject.job_files.items())[-1], subject.options.timeout_s)
-
-
-def _dry_run_options(batch: ClusterProvider) -> list[str] | None:
-    if isinstance(batch, SlurmProvider):
-        return ["sbatch", "--test-only"]
-    return ["qsub", "-w", "v"] if isinstance(batch, GridEngineProvider) else None
 
 
 def _dry_run(options: list[str], script: tuple[str, str], timeout_s: float) -> list[Finding]:
