@@ -34,16 +34,12 @@ __all__ = [
 _HOMES = {
     "AUTO_LOGNAME": "parsl.dataflow.special_arguments",
     "Config": "parsl.config",
-    "DataFlowKernel": "parsl.dataflow.dflow",
-    "DataFlowKernelLoader": "parsl.dataflow.dflow",
+    **dict.fromkeys(("DataFlowKernel", "DataFlowKernelLoader"), "parsl.dataflow.dflow"),
     "File": "parsl.vocabulary.files",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
-    "bash_app": "parsl.app.app",
-    "join_app": "parsl.app.app",
-    "python_app": "parsl.app.app",
-    "set_file_logger": "parsl.log_utils",
-    "set_stream_logger": "parsl.log_utils",
+    **dict.fromkeys(("bash_app", "join_app", "python_app"), "parsl.app.app"),
+    **dict.fromkeys(("set_file_logger", "set_stream_logger"), "parsl.log_utils"),
 }
 #: Names that are something else where they are defined.
 _ALIASES = {"__version__": ("parsl.version", "VERSION"), "map": ("parsl.app.bounded_map", "bounded_map")}

@@ -49,15 +49,14 @@ def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
     try:
         server_public, server_secret = zmq.curve_keypair()
         client_public, client_secret = zmq.curve_keypair()
+        directory.mkdir(mode=0o700)
+        _write(directory / _SERVER_FILE, CurveKeys(server_public, server_secret, client_public))
+        _write(directory / _CLIENT_FILE, CurveKeys(client_public, client_secret, server_public))
     except zmq.ZMQError as error:
         raise CertificateError(
             f"This ZeroMQ library cannot encrypt ({error}). Install a pyzmq built with CURVE support, "
             "as those on the package index are, or set encrypted=False on a network you trust."
         ) from error
-    try:
-        directory.mkdir(mode=0o700)
-        _write(directory / _SERVER_FILE, CurveKeys(server_public, server_secret, client_public))
-        _write(directory / _CLIENT_FILE, CurveKeys(client_public, client_secret, server_public))
     except OSError as error:
         raise CertificateError(f"Encryption keys cannot be made in {directory}: {error}") from error
     return directory

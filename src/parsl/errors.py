@@ -30,7 +30,11 @@
         │   ├── BadStateException, InvalidResourceSpecification
         │   └── ScalingFailed, UnsupportedFeatureError
         ├── BadMessage                    (parsl.executors.errors)
-        └── TooManyJobFailuresError       (parsl.vocabulary.provider_errors)
+        ├── ExecutionProviderException    (parsl.vocabulary.provider_errors)
+        │   ├── ScaleOutFailed, SchedulerMissingArgs
+        │   ├── ScriptPathError, SubmitException
+        │   └── BadLauncher               (parsl.launchers.errors) also a TypeError
+        └── JobsNeverRunError, TooManyJobFailuresError      (parsl.vocabulary.provider_errors)
 """
 
 from __future__ import annotations

@@ -5,10 +5,6 @@ Task, worker, manager, driver and kernel attach what they know while the excepti
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: The attribute of exceptions that holds the facts.
 _ATTRIBUTE = "_parsl_failure_facts"
 
@@ -40,11 +36,11 @@ class FailureFacts:
     ran_s: float | None = None  #: How long the attempt had been running, in seconds.
     stderr_tail: str | None = None  #: The end of the output on stderr.
 
-    def __init__(self, **known: Any) -> None:
+    def __init__(self, **known: object) -> None:
         for name in known.keys() & FailureFacts.__annotations__.keys():
             setattr(self, name, known[name])
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the known facts, by the names of the attributes."""
         values = {name: getattr(self, name) for name in FailureFacts.__annotations__}
         return {name: value for name, value in values.items() if value is not None and value != ""}
@@ -100,7 +96,7 @@ def has_facts(error: BaseException) -> bool:
     return isinstance(getattr(error, _ATTRIBUTE, None), FailureFacts)
 
 
-def attach(error: BaseException, **known: Any) -> None:
+def attach(error: BaseException, **known: object) -> None:
     """Add facts to those of an exception, unless it accepts no attributes; None leaves an earlier value."""
     news = {name: value for name, value in known.items() if value is not None}
     facts = FailureFacts(**{**facts_of(error).as_dict(), **news})

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
+from collections.abc import Callable
 
 from parsl.logconfigs.file import DEFAULT_FORMAT
 from parsl.logconfigs.handlers import LogFile, attach
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import io
-    from collections.abc import Callable
 
 #: Shorter than the format of a file, for people who watch the stream.
 _STREAM_FORMAT = "%(asctime)s %(name)s:%(lineno)d [%(levelname)s] %(message)s"

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from logging import getLogger
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
 
 logger = getLogger(__name__)
 
@@ -22,7 +18,7 @@ class _Batch(threading.local):
 _batch = _Batch()
 
 
-def together(work: Callable[..., object], *args: Any) -> None:
+def together(work: Callable[..., object], *args: object) -> None:
     """Call ``work(*args)``, then the deferred functions. An inner batch ends together with the outer one."""
     if _batch.ends is not None:
         work(*args)

@@ -31,15 +31,11 @@ class CommandNotStarted(ParslError):
 class CommandResult(NamedTuple):
     """The output and the end of a program."""
 
-    #: The program and its arguments.
-    command: tuple[str, ...]
-    #: The exit code; minus the number of the signal that ended the program.
-    exit_code: int
-    #: The output up to the end or the timeout; bytes that are not UTF-8 are replaced.
-    stdout: str
+    command: tuple[str, ...]  #: the program and its arguments
+    exit_code: int  #: minus the number of the signal that ended the program
+    stdout: str  #: up to the end or the timeout; bytes that are not UTF-8 are replaced
     stderr: str
-    #: Whether the program was killed because it exceeded its time.
-    timed_out: bool
+    timed_out: bool  #: whether the program was killed because it exceeded its time
 
 
 def run_command(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 _ONE_LINE_CHARS = 78
 
 
@@ -21,11 +17,9 @@ class RepresentationMixin:
         from inspect import Parameter, signature
 
         shown = []
+        unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
         for parameter in signature(type(self).__init__).parameters.values():
-            if parameter.name == "self" or parameter.kind in (
-                Parameter.VAR_POSITIONAL,
-                Parameter.VAR_KEYWORD,
-            ):
+            if parameter.name == "self" or parameter.kind in unnamed:
                 continue
             required = parameter.default is Parameter.empty and parameter.kind is not Parameter.KEYWORD_ONLY
             value = _attribute_repr(self, parameter.name)
@@ -43,7 +37,7 @@ class UsageInformation:
 
     __module__ = "parsl.usage_tracking.api"  # where users import it
 
-    def get_usage_information(self) -> dict[str, Any]:
+    def get_usage_information(self) -> dict[str, object]:
         """Return facts that identify neither a user nor a machine."""
         return {}
 

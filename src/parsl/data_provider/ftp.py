@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 #: How long a server may stay silent before the transfer fails, in seconds.
 SILENCE_S = 60.0
-_PORT = 21
 
 
 def ftp_download(url: str, local_path: str, silence_s: float = SILENCE_S) -> None:
@@ -21,13 +20,13 @@ def ftp_download(url: str, local_path: str, silence_s: float = SILENCE_S) -> Non
 
     A partial file is never visible. Raises TransferError.
     """
-    from ftplib import FTP, Error
+    from ftplib import FTP, FTP_PORT, Error
     from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(url)
     try:
         with FTP() as ftp:
-            ftp.connect(parts.hostname or "", parts.port or _PORT, timeout=silence_s)
+            ftp.connect(parts.hostname or "", parts.port or FTP_PORT, timeout=silence_s)
             ftp.login(unquote(parts.username or ""), unquote(parts.password or ""))
             _retrieve(ftp, unquote(parts.path), local_path)
     except Error as error:

@@ -21,12 +21,13 @@ def http_download(url: str, local_path: str, silence_s: float = SILENCE_S) -> No
     A partial file is never visible. Raises TransferError.
     """
     from http.client import HTTPException
+    from shutil import copyfileobj
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
     try:
         with urlopen(_request(url), timeout=silence_s) as response, transfers.whole_file(local_path) as out:
-            transfers.copy_stream(response, out)
+            copyfileobj(response, out)
             length = response.headers.get("Content-Length") or ""
             transfers.check_length(out, int(length) if length.isdigit() else None)
     except HTTPError as error:

@@ -7,12 +7,12 @@ from parsl.vocabulary.data_future import DataFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
     from typing import Any
 
     from parsl.data_provider.data_manager import DataManager
-    from parsl.data_provider.staging import Staging
+    from parsl.data_provider.staging import Func, Staging
     from parsl.vocabulary.files import File
 
 #: The provider to configure for each scheme that the default providers do not support.
@@ -29,9 +29,7 @@ class Stager:
         """Return True if an input file certainly needs no staging; this check is fast."""
         return file.scheme == "file" and self._chosen(executor) is None
 
-    def optionally_stage_in(
-        self, input: File | DataFuture, func: Callable[..., Any], executor: str
-    ) -> tuple[Any, Callable[..., Any]]:
+    def optionally_stage_in(self, input: File | DataFuture, func: Func, executor: str) -> tuple[Any, Func]:
         """Stage an argument in; return the argument and the function to use instead."""
         given, parent = (input.file_obj, input) if isinstance(input, DataFuture) else (input, None)
         provider = self._provider(given, executor, "stage_in")
@@ -50,8 +48,8 @@ class Stager:
             self._provider(file, executor, "stage_out")
 
     def stage_out(
-        self, file: File, func: Callable[..., Any], executor: str, app_fu: Future[Any], tid: int
-    ) -> tuple[File, Callable[..., Any], DataFuture]:
+        self, file: File, func: Func, executor: str, app_fu: Future[Any], tid: int
+    ) -> tuple[File, Func, DataFuture]:
         """Stage a file out that the task numbered ``tid`` will write.
 
         Returns the file for the task to write, the function to use instead, and the future of the file.

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     Download = Callable[[str, str], None]
     Step = Callable[[], object]
 
-_CHUNK_BYTES = 1 << 20
-
 
 class StagedCall:
     """A task's function together with the transfers before and after it that run in the same task."""
@@ -150,12 +148,6 @@ def whole_file(path: str) -> Generator[IO[bytes], None, None]:
         if os.path.exists(partial_path):
             os.unlink(partial_path)
         raise
-
-
-def copy_stream(source: IO[bytes], destination: IO[bytes]) -> None:
-    """Copy the rest of one binary stream to another."""
-    while chunk := source.read(_CHUNK_BYTES):
-        destination.write(chunk)
 
 
 def check_length(stream: IO[bytes], expected_bytes: int | None) -> None:

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 
 from parsl.data_provider.errors import CannotStage, StagingError, TransferError
-from parsl.data_provider.transfers import LocalFileStaging, copy_stream, make_parents, whole_file
+from parsl.data_provider.transfers import LocalFileStaging, make_parents, whole_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def zip_path_split(path: str) -> tuple[str, str]:
 
 def extract_member(archive: str, member: str, local_path: str) -> None:
     """Copy a member of an archive to a file; raises TransferError."""
+    from shutil import copyfileobj
     from zipfile import BadZipFile, ZipFile
 
     source = f"{member!r} in {archive}"
@@ -108,7 +109,7 @@ def extract_member(archive: str, member: str, local_path: str) -> None:
             opened.open(member) as content,
             whole_file(local_path) as out,
         ):
-            copy_stream(content, out)
+            copyfileobj(content, out)
     except KeyError as error:
         raise TransferError(source, local_path, "the archive has no such member") from error
     except FileNotFoundError as error:

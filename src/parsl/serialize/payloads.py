@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from parsl.serialize.errors import DeserializationError, SerializationError
 
 Buffer = bytes | bytearray | memoryview
+#: A pickle, and the large buffers (such as numpy arrays) that it refers to, without a copy.
+Pickled = tuple[bytes, list[Buffer]]
 
 #: The arguments of a call without any.
 NO_ARGUMENTS = pickle.dumps(((), {}), 5)
@@ -27,9 +29,7 @@ MAX_APART = 256
 _PICKLE = 0x80
 
 
-def dump_arguments(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[bytes, list[Buffer]]:
+def dump_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pickled:
     """Pickle the arguments of a call; a SerializationError names the one that cannot be pickled."""
     if not args and not kwargs:
         return NO_ARGUMENTS, []
@@ -41,9 +41,7 @@ def dump_arguments(
         return _pack_differently([args, kwargs], function, args, kwargs, error)
 
 
-def dump_call(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[bytes, list[Buffer]]:
+def dump_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pickled:
     """Pickle a call with its function; a SerializationError names the part that cannot be pickled."""
     try:
         return dumps((function, args, kwargs))
@@ -51,7 +49,7 @@ def dump_call(
         return _pack_differently([function, args, kwargs], function, args, kwargs, error)
 
 
-def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
+def dump_value(value: object) -> Pickled:
     """Pickle a task's result; a SerializationError names its type."""
     if value is None:
         return NONE, []
@@ -63,8 +61,8 @@ def dump_value(value: object) -> tuple[bytes, list[Buffer]]:
         try:
             return facade.pack_objects([value]), []
         except SerializationError as refusal:
-            reason = refusal.reason
-        raise SerializationError(f"The task's result of type {_type_name(value)} ({reason})") from error
+            what = f"The task's result of type {_type_name(value)} ({refusal.reason})"
+            raise SerializationError(what) from error
 
 
 def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
@@ -106,11 +104,8 @@ def load_exception(payload: Buffer) -> BaseException:
         )
 
 
-def dumps(obj: object) -> tuple[bytes, list[Buffer]]:
-    """Pickle an object, with the classes and functions of scripts by value.
-
-    Returns the pickle, and the large buffers (such as numpy arrays) that it refers to, without a copy.
-    """
+def dumps(obj: object) -> Pickled:
+    """Pickle an object, with the classes and functions of scripts by value."""
     if is_plain(obj):
         return pickle.dumps(obj, 5), []
     from parsl.serialize.by_value import ByValuePickler
@@ -160,7 +155,7 @@ def is_plain(obj: object) -> bool:
 
 def _pack_differently(
     objects: list[Any], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
-) -> tuple[bytes, list[Buffer]]:
+) -> Pickled:
     """Pack a call that pickle refuses with a serializer that the user has registered, or with dill."""
     from parsl.serialize import facade
 

@@ -6,16 +6,12 @@ from collections.abc import Sequence
 
 from parsl.common.representation import RepresentationMixin, UsageInformation
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 __all__ = [
     "UsageInformation", "get_parsl_usage", "get_parsl_usage_representation_mixin", "get_parsl_usage_sequence",
 ]  # fmt: skip
 
 
-def get_parsl_usage(obj: Any) -> list[Any]:
+def get_parsl_usage(obj: object) -> list[object]:
     """Return the reports of an object and of its parts.
 
     Returns:
@@ -30,7 +26,7 @@ def get_parsl_usage(obj: Any) -> list[Any]:
     return []
 
 
-def get_parsl_usage_representation_mixin(obj: RepresentationMixin) -> list[Any]:
+def get_parsl_usage_representation_mixin(obj: RepresentationMixin) -> list[object]:
     """Return the reports of a part of a configuration and of its own parts."""
     from inspect import signature
 
@@ -38,11 +34,11 @@ def get_parsl_usage_representation_mixin(obj: RepresentationMixin) -> list[Any]:
     if not kind.startswith("parsl."):
         kind = "(not of Parsl)"  # the name of a user's own class is private
     report = getattr(obj, "get_usage_information", None)
-    own: Any = {"c": kind, **report()} if report is not None else kind
+    own: object = {"c": kind, **report()} if report is not None else kind
     parts = [getattr(obj, name, None) for name in signature(type(obj).__init__).parameters if name != "self"]
     return [own, *get_parsl_usage_sequence(parts)]
 
 
-def get_parsl_usage_sequence(obj: Sequence[Any]) -> list[Any]:
+def get_parsl_usage_sequence(obj: Sequence[object]) -> list[object]:
     """Return the reports of all items."""
     return [report for item in obj for report in get_parsl_usage(item)]

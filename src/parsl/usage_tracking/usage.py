@@ -10,16 +10,11 @@ import threading
 from logging import getLogger
 from time import time
 
+from parsl.common.representation import RepresentationMixin
 from parsl.common.rundirs import for_the_user
 from parsl.usage_tracking.api import get_parsl_usage
 from parsl.usage_tracking.levels import LEVEL_2, LEVEL_3
 from parsl.version import VERSION
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from parsl.common.representation import RepresentationMixin
 
 logger = getLogger(__name__)
 
@@ -48,13 +43,8 @@ class UsageTracker:
         self._began_s = time()
         self._correlator = os.urandom(16).hex()
         self._sending: list[threading.Thread] = []
-        message: dict[str, Any] = {
-            "event": "start",
-            "parsl": VERSION,
-            "python": platform.python_version(),
-            "system": platform.system(),
-            "level": level,
-        }
+        system = {"parsl": VERSION, "python": platform.python_version(), "system": platform.system()}
+        message: dict[str, object] = {"event": "start", **system, "level": level}
         if project_name is not None:
             message["project"] = project_name
         if level >= LEVEL_2:
@@ -62,7 +52,7 @@ class UsageTracker:
         self._report(message)
 
     def end(self, task_count: int, failed_count: int) -> None:
-        message: dict[str, Any] = {"event": "end"}
+        message: dict[str, object] = {"event": "end"}
         if self._level >= LEVEL_3:
             duration_s = round(time() - self._began_s, 3)
             message |= {"tasks": task_count, "failed": failed_count, "duration_s": duration_s}
@@ -70,7 +60,7 @@ class UsageTracker:
         for thread in self._sending:
             thread.join(SEND_TIMEOUT_S)
 
-    def _report(self, message: dict[str, Any]) -> None:
+    def _report(self, message: dict[str, object]) -> None:
         message = {"correlator": self._correlator, "time_s": round(time(), 3), **message}
         line = json.dumps(message, default=str)
         try:
@@ -91,7 +81,7 @@ class UsageTracker:
         return f"<{type(self).__name__} level {self._level}, to {self._address or 'no address'}>"
 
 
-def _components(config: RepresentationMixin) -> list[Any]:
+def _components(config: RepresentationMixin) -> list[object]:
     try:
         return get_parsl_usage(config)
     except Exception as error:  # raised by a user's own class
@@ -102,11 +92,8 @@ def _components(config: RepresentationMixin) -> list[Any]:
 def _send(address: str, line: str) -> None:
     host, _, port = address.rpartition(":")
     try:
-        content = line.encode()[:_MAX_DATAGRAM_BYTES]
-        (family, kind, protocol, _, where), *_others = socket.getaddrinfo(
-            host, int(port), type=socket.SOCK_DGRAM
-        )
+        family, kind, protocol, _, where = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as sock:
-            sock.sendto(content, where)
+            sock.sendto(line.encode()[:_MAX_DATAGRAM_BYTES], where)
     except (OSError, ValueError) as error:
         logger.debug("Usage information cannot be sent to %s: %s", address, error)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
 #: The arguments of an app call that are meant for the kernel. A default in the function's signature counts as
 #: an argument of the call. The function receives those for which it has a parameter.
 SPECIAL_NAMES = frozenset(
@@ -19,7 +14,7 @@ INTERNAL_LABEL = "_parsl_internal"
 _TAKES_ANY_KEYWORD = 0x08  # inspect.CO_VARKEYWORDS, whose module is slow to import
 
 
-def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+def for_function(func: object, kwargs: dict[str, object]) -> dict[str, object]:
     """Return ``kwargs`` without the special ones for which ``func`` has no parameter, as far as is known."""
     code = getattr(func, "__code__", None)
     if not kwargs or code is None or code.co_flags & _TAKES_ANY_KEYWORD:
@@ -28,7 +23,7 @@ def for_function(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, 
     return {name: kwargs[name] for name in kwargs if name in accepted or name not in SPECIAL_NAMES}
 
 
-def publish(namespace: dict[str, Any], module: str) -> None:
+def publish(namespace: dict[str, object], module: str) -> None:
     """Make every class that a module defines name its public module; called at the module's end.
 
     Tracebacks then show the name that users import, and pickles refer to it, so that other versions of Parsl

@@ -1,26 +1,11 @@
-"""Errors of apps.
-
-::
-
-    ParslError
-    ├── AppException            a task failed
-    │   ├── AppTimeout          a task exceeded its walltime
-    │   ├── BashAppNoReturn     a bash app's function returned no command line
-    │   └── BashExitFailure     a bash app's command line failed
-    ├── AppBadFormatting        a bash app's command line could not be made
-    ├── BadStdStreamFile        a task's stdout or stderr cannot be written
-    └── MissingOutputs          a task ended without its declared output files
-"""
+"""Errors of apps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from parsl.errors import AttemptError, ParslError, ReasonError
 from parsl.vocabulary import publish
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
 
 #: The meaning of exit codes of the shell.
 _SHELL_EXIT_CODES = {
@@ -92,7 +77,7 @@ class MissingOutputs(ParslError):
         outputs: The missing files.
     """
 
-    def __init__(self, reason: str, outputs: Sequence[Any]) -> None:
+    def __init__(self, reason: str, outputs: Sequence[object]) -> None:
         super().__init__(reason, outputs)
         self.reason = reason
         self.outputs = outputs
@@ -119,15 +104,13 @@ def meaning_of_exit(exitcode: int) -> str:
     """Return the special meaning of a shell's exit code; empty if it only means failure."""
     if exitcode in _SHELL_EXIT_CODES:
         return _SHELL_EXIT_CODES[exitcode]
-    number = -exitcode if exitcode < 0 else exitcode - 128
-    if 0 < number < 65:
-        from signal import Signals
+    from signal import Signals
 
-        try:
-            return f"ended by signal {number} ({Signals(number).name})"
-        except ValueError:
-            return ""
-    return ""
+    number = -exitcode if exitcode < 0 else exitcode - 128
+    try:
+        return f"ended by signal {number} ({Signals(number).name})"
+    except ValueError:
+        return ""
 
 
 publish(globals(), "parsl.app.errors")

@@ -1,14 +1,4 @@
-"""Errors about the graph of tasks.
-
-::
-
-    ParslError
-    └── DataFlowException
-        ├── BadCheckpoint
-        └── PropagatedException     a task failed because another task did
-            ├── DependencyError     ... a dependency
-            └── JoinError           ... a task that its join app returned
-"""
+"""Errors about the graph of tasks."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError
 from logging import getLogger
 
 TYPE_CHECKING = False
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     #: A future keeps no callback, one, or a list of them.
     Callbacks = Callback | list[Callback] | None
     FinalState = Literal["FINISHED", "CANCELLED", "CANCELLED_AND_NOTIFIED"]
-
-__all__ = ["CancelledError", "InvalidStateError", "LeanFuture", "done_future"]
 
 logger = getLogger(__name__)
 

@@ -166,10 +166,7 @@ def _parts(error: BaseException, group_depth: int) -> object:
     import builtins
 
     kind = type(error)
-    if (
-        kind.__reduce__ is not BaseException.__reduce__
-        or kind.__reduce_ex__ is not BaseException.__reduce_ex__
-    ):
+    if (kind.__reduce__, kind.__reduce_ex__) != (BaseException.__reduce__, BaseException.__reduce_ex__):
         return error
     group = getattr(builtins, "BaseExceptionGroup", None)  # Python 3.11
     if group is not None and isinstance(error, group) and group_depth < _MAX_GROUP_DEPTH:

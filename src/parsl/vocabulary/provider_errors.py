@@ -1,26 +1,11 @@
-"""Errors of providers and of their jobs.
-
-::
-
-    ParslError
-    ├── ExecutionProviderException
-    │   ├── ScaleOutFailed            a block could not be requested
-    │   ├── SchedulerMissingArgs      a required parameter is missing
-    │   ├── ScriptPathError           a job script could not be written or found
-    │   ├── SubmitException           the scheduler refused a job
-    │   └── BadLauncher               (parsl.launchers.errors) also a TypeError
-    ├── TooManyJobFailuresError       too many blocks have failed
-    └── JobsNeverRunError             the blocks can never run
-"""
+"""Errors of providers and of their jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from parsl.errors import ParslError
 from parsl.vocabulary import publish
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class ExecutionProviderException(ParslError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import InvalidStateError
 from functools import partial
 from itertools import count
 from logging import getLogger
@@ -14,7 +15,7 @@ from parsl.executors.local import task_process
 from parsl.executors.local.deadlines import Deadline, DeadlineWatch
 from parsl.executors.local.interrupt import Interruptible, walltime_exceeded
 from parsl.vocabulary.app_errors import task_failure
-from parsl.vocabulary.lean_future import InvalidStateError, LeanFuture
+from parsl.vocabulary.lean_future import LeanFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

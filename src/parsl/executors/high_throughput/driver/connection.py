@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from parsl.common import threads
 from parsl.common.batches import together
-from parsl.common.forks import not_here
+from parsl.common.threads import not_here
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.driver.resource_specification import Requirements

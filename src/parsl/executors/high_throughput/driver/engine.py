@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from parsl.common.forks import disown_in_children
+from parsl.common.threads import disown_in_children
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput.driver.activity import ManagerActivity
