@@ -18,12 +18,12 @@ from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver import parameters
 from parsl.executors.high_throughput.driver.activity import as_dict
 from parsl.executors.high_throughput.driver.engine import Engine
+from parsl.executors.high_throughput.driver.launch import EngineSettings
 from parsl.executors.high_throughput.driver.resource_specification import (
     COMMON_KEYS,
     Requirements,
     check_common,
 )
-from parsl.executors.high_throughput.driver.settings import EngineSettings
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
@@ -32,11 +32,8 @@ from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused, NodeChange
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.status_handling import BlockProviderExecutor
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.providers.base import ExecutionProvider
-    from parsl.vocabulary.job_states import JobStatus
+from parsl.providers.base import ExecutionProvider
+from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 

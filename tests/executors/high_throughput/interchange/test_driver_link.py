@@ -36,9 +36,9 @@ def finish(driver: FakeDriver, manager: Manager, serial: int, frames: tuple[byte
 
 def test_a_manager_is_known_to_the_driver_once_it_is_written(driver: FakeDriver, manager: Manager) -> None:
     driver.link.announce(manager, manager.info(0.0))
-    assert driver.link.has_announcements
+    assert driver.link.announced
     assert driver.link.flush(0.0) == [manager]
-    assert not driver.link.has_announcements
+    assert not driver.link.announced
     assert driver.link.flush(0.0) == []
     [message] = driver.received()
     assert isinstance(message, ManagerJoined)

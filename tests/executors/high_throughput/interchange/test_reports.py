@@ -51,11 +51,11 @@ def test_a_query_for_packages_is_answered_after_all_managers_have_replied(conver
     assert conversation.reports.query(Query(1, "packages"), 0.0) == [first, second]
     conversation.reply(first, {"numpy": "2"})
     assert not conversation.answered()
-    assert conversation.reports.awaits_managers
+    assert conversation.reports.surveys
     conversation.reply(second, {"numpy": "1"})
     [answer] = conversation.driver.messages()
     assert answer.packages == {"m1": {"numpy": "2"}, "m2": {"numpy": "1"}}
-    assert not conversation.reports.awaits_managers
+    assert not conversation.reports.surveys
 
 
 def test_each_manager_is_queried_for_its_packages_once(conversation: Conversation) -> None:

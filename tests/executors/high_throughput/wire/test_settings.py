@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput.driver.launch_command import launch_command
+from parsl.executors.high_throughput.driver.launch import launch_command
 from parsl.executors.high_throughput.process_worker_pool import parse_arguments
 from parsl.executors.high_throughput.wire.settings import (
     SETTINGS_FILE,

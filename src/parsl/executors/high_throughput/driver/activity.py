@@ -34,23 +34,19 @@ class ManagerActivity:
         return has_risen
 
     def joined(self, info: ManagerInfo) -> None:
-        """Add a manager that has connected."""
         with self._lock:
             self._reports[info.manager] = info, time.monotonic()
             self.without_time = 0  # the manager may have the time; if not, the next report has a number
 
     def gone(self, manager: str) -> None:
-        """Remove a manager that was lost or has left."""
         with self._lock:
             self._reports.pop(manager, None)
 
     def infos(self) -> list[ManagerInfo]:
-        """Return the latest report about each connected manager."""
         with self._lock:
             return [info for info, _ in self._reports.values()]
 
     def by_block(self) -> dict[str, BlockActivity]:
-        """Return what the managers of each block are doing."""
         with self._lock:
             reports = list(self._reports.values())
         now = time.monotonic()

@@ -8,12 +8,9 @@ import time
 from collections.abc import Callable
 
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
+from parsl.executors.high_throughput.driver.connection import Connection
 from parsl.executors.high_throughput.wire.protocol import CleanupCommands
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.executors.high_throughput.driver.connection import Connection
-    from parsl.providers.base import ExecutionProvider
+from parsl.providers.base import ExecutionProvider
 
 logger = logging.getLogger(__name__)
 

@@ -16,14 +16,10 @@ from parsl.common import threads
 from parsl.common.batches import together
 from parsl.common.threads import not_here
 from parsl.executors.errors import ThreadLost
+from parsl.executors.high_throughput import errors
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.driver.resource_specification import Requirements
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture, TaskTable, settle
-from parsl.executors.high_throughput.errors import (
-    CommandClientBadError,
-    CommandClientTimeoutError,
-    InterchangeLost,
-)
 from parsl.executors.high_throughput.wire import arena, protocol, spool
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import Answer, Result, Task, decode_to_driver, encode
@@ -75,11 +71,9 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the I/O thread runs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Send the opening messages, and start the I/O thread."""
         for message in self._owner.opening_messages(is_replacement=False):
             self._stream.queue([message])
         self._epoll.register(self._stream.fileno(), select.EPOLLIN)
@@ -119,11 +113,11 @@ class Connection:
         self._requests[number] = query, answer
         try:
             if self._is_over:
-                raise CommandClientBadError(self._no_answer)
+                raise errors.CommandClientBadError(self._no_answer)
             self.send(query)
             return answer.result(timeout=timeout_s)
         except TimeoutError:
-            raise CommandClientTimeoutError(
+            raise errors.CommandClientTimeoutError(
                 f"The interchange did not answer the request for {what!r} within {timeout_s:g} s."
             ) from None
         finally:
@@ -142,7 +136,7 @@ class Connection:
         """Close the descriptors in a forked child: the connection and its thread belong to the parent."""
         self._lock, self._send_lock = threading.Lock(), threading.Lock()
         self._no_answer = not_here("The connection to the interchange")
-        self._tasks.disown(CommandClientBadError(self._no_answer))
+        self._tasks.disown(errors.CommandClientBadError(self._no_answer))
         if not self._is_over:
             self._close_descriptors()
 
@@ -159,7 +153,6 @@ class Connection:
                 os.eventfd_write(self._wake_fd, 1)
 
     def _flush(self) -> None:
-        """Send what is waiting, as far as the socket accepts it."""
         with self._send_lock:
             batch = self._tasks.take_unsent()
             if batch.tasks:
@@ -201,7 +194,7 @@ class Connection:
             with self._send_lock, self._lock:
                 self._close_descriptors()
             for _, answer in list(self._requests.values()):
-                settle(answer, None, CommandClientBadError(self._no_answer))
+                settle(answer, None, errors.CommandClientBadError(self._no_answer))
 
     def _handle_io(self) -> None:
         wake_fd = self._wake_fd
@@ -254,7 +247,7 @@ class Connection:
         if self._tasks.refusal is not None:
             return
         self._owner.handle_loss(None)
-        if self._tasks.refuse(InterchangeLost("The interchange is gone, and accepts no more tasks.")):
+        if self._tasks.refuse(errors.InterchangeLost("The interchange is gone, and accepts no more tasks.")):
             self._owner.handle_loss(None)  # for the tasks that were submitted in between
 
     def _fail(self, error: ThreadLost) -> None:
@@ -288,7 +281,6 @@ class TaskSender:
         return self._send(function, payload, buffers, requirements)
 
     def send_payload(self, payload: bytes, requirements: Requirements | None) -> HTEXFuture:
-        """Send a call that is already pickled."""
         return self._send(None, payload, [], requirements)
 
     def _send(

@@ -116,7 +116,6 @@ class Endpoints:
             sock.close()
 
     def disown(self) -> None:
-        """Release everything in a forked child, without removing what belongs to the parent."""
         self.arena = None
         if self._spool is not None:
             self._spool.let_go()
@@ -124,13 +123,9 @@ class Endpoints:
         self.stop_listening()
 
     def close(self) -> None:
-        """Close and remove everything."""
-        if self.tcp is not None:
-            self.tcp.close()
-        if self.local is not None:
-            self.local.close()
-        if self.arena is not None:
-            self.arena.close()
+        for opened in (self.tcp, self.local, self.arena):
+            if opened is not None:
+                opened.close()
         if self._spool is not None:
             self._spool.remove()
             self._spool = None
@@ -145,7 +140,6 @@ class LocalSocket(NamedTuple):
     made: str
 
     def close(self) -> None:
-        """Close the socket, and remove its file and the directory that was created for it."""
         self.sock.close()
         with suppress(OSError):
             self.path.unlink()

@@ -12,26 +12,19 @@ from typing import Any, Protocol
 from parsl.common.threads import disown_in_children
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.errors import ThreadLost
+from parsl.executors.high_throughput.driver import launch
 from parsl.executors.high_throughput.driver.activity import ManagerActivity
 from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
 from parsl.executors.high_throughput.driver.connection import Connection, TaskSender
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.driver.failures import LostTasks
-from parsl.executors.high_throughput.driver.launch_command import launch_command
-from parsl.executors.high_throughput.driver.settings import (
-    EngineSettings,
-    interchange_settings,
-    manager_settings,
-)
+from parsl.executors.high_throughput.driver.launch import EngineSettings
 from parsl.executors.high_throughput.driver.supervisor import InterchangeSupervisor, open_standard_streams
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, write_settings
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.providers.base import ExecutionProvider
+from parsl.providers.base import ExecutionProvider
 
 #: How long the interchange may take to report which blocks are idle, in seconds.
 HOLD_TIMEOUT_S = 5.0
@@ -86,7 +79,7 @@ class Engine(BlockListener):
             undo.callback(self.endpoints.close)
             self.supervisor = InterchangeSupervisor(settings, self.endpoints.sockets)
             undo.callback(self.supervisor.process.discard)
-            self._manager_settings = manager_settings(settings, self.endpoints, self._make_certificates())
+            self._manager_settings = launch.manager_settings(settings, self.endpoints, self._cert_dir())
             write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings)
             undo.pop_all()
         self.tasks = TaskTable(self.endpoints.spool, self.endpoints.arena)
@@ -98,7 +91,7 @@ class Engine(BlockListener):
     def __repr__(self) -> str:
         return f"<Engine {self._settings.label} {self.supervisor!r} {self.activity!r}>"
 
-    def _make_certificates(self) -> str:
+    def _cert_dir(self) -> str:
         if not self._settings.encrypted or self.endpoints.tcp is None:
             return ""
         from parsl.curvezmq import create_certificates
@@ -117,7 +110,6 @@ class Engine(BlockListener):
         disown_in_children(self)
 
     def stop(self) -> None:
-        """Request the end of the interchange and of all managers."""
         self.supervisor.stop()
         self.connection.send(_STOP)
 
@@ -141,7 +133,7 @@ class Engine(BlockListener):
 
     def launch_command(self, template: str | None, block_id: str) -> str:
         file = str(self._log_dir / SETTINGS_FILE)
-        return launch_command(self._settings.owner, template, file, block_id, self._manager_settings)
+        return launch.launch_command(self._settings.owner, template, file, block_id, self._manager_settings)
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
         """Dispatch no more tasks to the blocks that have none, and return these blocks."""
@@ -192,7 +184,7 @@ class Engine(BlockListener):
         """Return the settings of an interchange, and for a replacement what the lost interchange knew."""
         ended = self._ended_blocks.copy()
         expected = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
-        settings = interchange_settings(
+        settings = launch.interchange_settings(
             self._settings,
             self._manager_settings,
             self.endpoints,
@@ -226,7 +218,5 @@ _STOP = protocol.Stop("the executor is shut down")
 
 def _aged(node: protocol.NodeStanding, reported_s: float) -> protocol.NodeStanding:
     """Return the standing of a node now, given one that was reported earlier."""
-    if not node.left_s:
-        return node
-    left_s = max(0.0, node.left_s - (time.monotonic() - reported_s))
+    left_s = node.left_s and max(0.0, node.left_s - (time.monotonic() - reported_s))
     return protocol.NodeStanding(node.host, node.times_quarantined, left_s)

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from parsl.common import threads
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
+from parsl.executors.blocks.views import KnownJob
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost, WorkerOverMemory
 from parsl.executors.high_throughput.wire import protocol
@@ -19,10 +20,6 @@ from parsl.executors.high_throughput.wire.protocol import DecodeError, Failure, 
 from parsl.failure_facts import attach
 from parsl.vocabulary.app_errors import AppTimeout, meaning_of_exit
 from parsl.vocabulary.job_states import JobState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.executors.blocks.views import KnownJob
 
 logger = logging.getLogger(__name__)
 
@@ -211,8 +208,10 @@ class LostTasks(BlockListener):
             while True:
                 self._news.clear()
                 self._fail_known()
-                if not self._has_more():
-                    return
+                with self._lock:
+                    if not self._deferred:
+                        self._thread = None
+                        return
                 try:
                     self._blocks.poll()
                 except Exception:
@@ -230,13 +229,6 @@ class LostTasks(BlockListener):
                 deferred, self._deferred, self._thread = self._deferred, {}, None
             for lost in deferred.values():
                 self._fail(lost, None)
-
-    def _has_more(self) -> bool:
-        """Return whether failures are deferred; the thread ends otherwise."""
-        with self._lock:
-            if not self._deferred:
-                self._thread = None
-            return self._thread is not None
 
     def _fail_known(self) -> bool:
         """Fail the tasks about which enough is known. Return whether there were any."""
@@ -265,7 +257,6 @@ class LostTasks(BlockListener):
             self._tasks.fail(task_id, exception_of(failure, end, self._walltime_s))
 
     def _is_known(self, lost: _Lost, job: KnownJob | None, now_s: float) -> bool:
-        """Return whether there is nothing left to wait for."""
         if job is None or job.has_ended:
             return True
         age_s = now_s - lost.lost_s

@@ -100,10 +100,6 @@ def inherits_parameters(
     return decorate
 
 
-def _first_port(worker_ports: tuple[int, int] | None) -> int | None:
-    return None if worker_ports is None else worker_ports[0]
-
-
 def _no_mpi_mode(enable_mpi_mode: bool) -> None:
     if enable_mpi_mode:
         raise ValueError("write MPIExecutor(mpi_launcher=..., max_workers_per_block=...) instead")
@@ -114,7 +110,9 @@ def _fork_only(start_method: str) -> None:
         raise ValueError("workers are processes; leave it out")
 
 
-_WORKER_PORTS = Retired("write worker_port instead, the first of the two", "worker_port", _first_port)
+_WORKER_PORTS = Retired(
+    "write worker_port instead, the first of the two", "worker_port", lambda ports: ports and ports[0]
+)
 
 accepts_retired_htex_arguments = accepts_retired(
     max_workers=renamed("max_workers_per_node"),

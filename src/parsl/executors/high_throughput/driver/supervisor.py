@@ -15,8 +15,7 @@ from pathlib import Path
 
 from parsl.common.rundirs import for_the_user
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.driver.launch_command import interchange_command
-from parsl.executors.high_throughput.driver.settings import EngineSettings
+from parsl.executors.high_throughput.driver.launch import EngineSettings, interchange_command
 from parsl.executors.high_throughput.errors import InterchangeLost
 from parsl.failure_facts import tail_of
 
@@ -92,7 +91,6 @@ class InterchangeSupervisor:
         return self._start_patiently()
 
     def loss(self) -> InterchangeLost:
-        """Describe the loss of an interchange that is not replaced."""
         process, count = self.process, len(self._losses)
         before = f", as {count - 1} before it within {LOSSES_WITHIN_S:g} s" if count == MAX_LOSSES else ""
         return InterchangeLost(
@@ -207,7 +205,6 @@ class InterchangeProcess:
         self._process.wait()
 
     def end(self, timeout_s: float) -> None:
-        """Wait for the end of the process, and kill it after a timeout."""
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:

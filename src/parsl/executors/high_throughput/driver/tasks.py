@@ -103,7 +103,6 @@ class TaskTable:
             return True
 
     def take_unsent(self) -> Batch:
-        """Return the tasks that are to be sent now."""
         with self._lock:
             self.is_awaiting_thread = False
             batch = Batch(self._unsent, self._unsent_frames, self._new_functions)
@@ -160,13 +159,11 @@ class TaskTable:
         return failed
 
     def fail(self, task_id: int, error: BaseException) -> None:
-        """Fail a task, if it has not ended."""
         future = self.remove(task_id)
         if future is not None:
             settle(future, None, error)
 
     def fail_all(self, error: BaseException) -> None:
-        """Fail every task that has not ended."""
         with self._lock:
             pending, self._unsent, self._unsent_frames = list(self.pending.values()), [], []
             self.pending.clear()

@@ -89,7 +89,6 @@ class CleanupRunner:
         return True
 
     def _kill(self) -> None:
-        """Kill a command with all its processes."""
         process = self._running
         assert process is not None
         logger.error("%s took too long and was killed; jobs may be left", process.args)

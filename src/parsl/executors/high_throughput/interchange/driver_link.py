@@ -38,8 +38,9 @@ class DriverLink:
         self._watches_output = False
         self._results: list[Result] = []
         self._frames: list[Any] = []
-        #: Managers that have been announced, and managers whose results wait, since the last mark.
-        self._announced: list[Manager] = []
+        #: Managers that the next flush reports, which get no tasks before that.
+        self.announced: list[Manager] = []
+        #: Managers whose results wait since the last mark.
         self._senders: dict[Manager, None] = {}
         self._marks: deque[_Mark] = deque()
         #: Managers to acknowledge results to. Those with frames keep memory until then, which is urgent.
@@ -61,18 +62,11 @@ class DriverLink:
         return self._stream.receive()
 
     def send(self, message: Any) -> None:
-        """Send a message with the next flush."""
         self._stream.queue([encode(message)])
 
     def announce(self, manager: Manager, info: protocol.ManagerInfo) -> None:
-        """Report a new manager with the next flush."""
         self.send(protocol.ManagerJoined(info))
-        self._announced.append(manager)
-
-    @property
-    def has_announcements(self) -> bool:
-        """Whether the next flush reports new managers, which get no tasks before that."""
-        return bool(self._announced)
+        self.announced.append(manager)
 
     def deliver(
         self, results: Sequence[Result], frames: Sequence[Any] = (), sender: Manager | None = None
@@ -92,10 +86,10 @@ class DriverLink:
         if self._results:
             self._stream.queue([encode(Results(self._results)), *self._frames])
             self._results, self._frames = [], []
-        if self._senders or self._announced:
+        if self._senders or self.announced:
             delivered = [(manager, manager.received) for manager in self._senders]
-            self._marks.append(_Mark(self._stream.queued_bytes, self._announced, delivered))
-            self._announced, self._senders = [], {}
+            self._marks.append(_Mark(self._stream.queued_bytes, self.announced, delivered))
+            self.announced, self._senders = [], {}
         self._write()
         announced: list[Manager] = []
         while self._marks and self._marks[0].end <= self._stream.written_bytes:
@@ -131,7 +125,6 @@ class DriverLink:
         self._unacknowledged.pop(manager, None)
 
     def take_unacknowledged(self) -> list[Manager]:
-        """Return the managers whose results must be acknowledged now."""
         managers, self._unacknowledged = self._unacknowledged, {}
         return [manager for manager in managers if not manager.is_gone]
 
@@ -162,11 +155,9 @@ class TaskPayloads:
 
     def message(self, manager: Manager, tasks: list[Task]) -> list[Any]:
         """Build the message that dispatches tasks to a manager, with the functions that the manager lacks."""
-        functions = {
-            function: self._functions[function]
-            for function in manager.missing_functions(tasks)
-            if function in self._functions
-        }
+        missing = {task.function for task in tasks if task.function} - manager.functions
+        manager.functions |= missing
+        functions = {name: self._functions[name] for name in missing if name in self._functions}
         frames = [frame for task in tasks if task.sizes for frame in self._frames.pop(task.id)]
         return [encode(Tasks(tasks, functions, manager.written)), *frames]
 

@@ -14,15 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from parsl.common import descriptors
+from parsl.executors.high_throughput.interchange import driver_link
 from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
-from parsl.executors.high_throughput.interchange.driver_link import (
-    DriverLink,
-    TaskPayloads,
-    select_frames,
-    split_frames,
-)
 from parsl.executors.high_throughput.interchange.links import Link, LocalLinks, Unreachable
 from parsl.executors.high_throughput.interchange.manager import (
+    JOB_END_MARGIN_S,
     HeartbeatSchedule,
     Manager,
     Recount,
@@ -58,12 +54,12 @@ class Interchange:
         self._settings = settings
         self._state = state
         self._epoll = select.epoll()
-        self._driver = DriverLink(driver, self._epoll)
+        self._driver = driver_link.DriverLink(driver, self._epoll)
         self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
             self._epoll.register(settings.listener_fd, select.EPOLLIN)
-        self._payloads = TaskPayloads()
+        self._payloads = driver_link.TaskPayloads()
         self._cleanup = CleanupRunner()
         self._reports = Reports(state, self._driver)
         self._nodes = NodeHealth(state, self._driver, settings.nodes, now)
@@ -104,7 +100,7 @@ class Interchange:
         self._driver.send(protocol.Ready(os.getpid()))
         while not self._is_stopping:
             self._check_clocks()
-            if self._driver.has_announcements:
+            if self._driver.announced:
                 self._flush_driver()
             self._dispatch()
             self._flush_driver()  # last: nothing that was queued here waits for the next event
@@ -168,7 +164,7 @@ class Interchange:
         disconnected = self._state.disconnected()
         for manager in disconnected:
             self._send(manager, protocol.ReportHeldTasks(0))  # the manager replies if it is back
-        is_waiting = disconnected or self._reports.awaits_managers or self._state.restoration
+        is_waiting = disconnected or self._reports.surveys or self._state.restoration
         self._next_check_s = now + (
             WAITING_CHECK_PERIOD_S if is_waiting else min(threshold_s / 4, CHECK_PERIOD_S)
         )
@@ -299,10 +295,9 @@ class Interchange:
             handler(manager, message, frames)
 
     def _reply_to_unknown(self, link: Link) -> None:
-        if self._settings.is_replacement and link.identity not in self._state.lost:
-            self._reply(link, protocol.Reregister())
-        else:
-            self._reply(link, protocol.Refused("this manager was given up before; its tasks are lost"))
+        may_return = self._settings.is_replacement and link.identity not in self._state.lost
+        refusal = protocol.Refused("this manager was given up before; its tasks are lost")
+        self._reply(link, protocol.Reregister() if may_return else refusal)
 
     def _register(self, link: Link, message: protocol.Register, now: float) -> None:
         others = len(self._state.managers) - (link.identity in self._state.managers)
@@ -327,7 +322,7 @@ class Interchange:
         self._end_restoration()
 
     def _on_results(self, manager: Manager, message: protocol.Results, frames: list[Any]) -> None:
-        parts = split_frames(message.results, frames)
+        parts = driver_link.split_frames(message.results, frames)
         if parts is None:
             self._send(manager, protocol.Refused("its results do not match their frames"))
             self._lose(manager, "it sent results that do not match their frames")
@@ -337,7 +332,7 @@ class Interchange:
         self._nodes.finished(manager, kept, now)
         self._reports.changed()
         if len(kept) < len(message.results) and frames:
-            frames = select_frames(kept, message.results, parts)
+            frames = driver_link.select_frames(kept, message.results, parts)
         self._driver.deliver(kept, frames, sender=manager)
 
     def _on_draining(self, manager: Manager, _: protocol.Draining, __: list[Any]) -> None:
@@ -373,7 +368,7 @@ class Interchange:
             manager.name, manager.host, reason, len(manager.held),
         )  # fmt: skip
         what = f"was lost with the task: {reason}"
-        is_job_end = is_job_end or manager.is_at_job_end(time.monotonic())
+        is_job_end = is_job_end or manager.left_s(time.monotonic()) < JOB_END_MARGIN_S
         details = {"is_manager_gone": True, "is_job_end": is_job_end}
         for task_id in sorted(manager.held, key=lambda each: (each not in ran_s, each)):
             failure = manager.failure(what, ran_s=ran_s.get(task_id), **details)

@@ -6,17 +6,16 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from parsl.common.descriptors import too_many_managers
+from parsl.executors.high_throughput.interchange.links import Link
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import Register, Result, Results, Task
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
-if TYPE_CHECKING:
-    from parsl.executors.high_throughput.interchange.links import Link
-
-#: A manager that is lost with less time left (seconds) was lost because its job ended.
+#: A manager that is lost with less time left (seconds) was lost because its job ended: some schedulers
+#: send no signal.
 JOB_END_MARGIN_S = 15.0
 #: A connection that is reported to be closed is probed at once, and again after this time (seconds): the
 #: report may come too early.
@@ -126,10 +125,6 @@ class Manager:
     def left_s(self, now_s: float) -> float:
         return self.ends_at_s - now_s
 
-    def is_at_job_end(self, now_s: float) -> bool:
-        """Whether a loss at this time is the end of the job: some schedulers end jobs without a signal."""
-        return self.left_s(now_s) < JOB_END_MARGIN_S
-
     def info(self, now_s: float) -> protocol.ManagerInfo:
         return protocol.ManagerInfo(
             manager=self.name,
@@ -147,7 +142,6 @@ class Manager:
         )
 
     def hold(self, tasks: Sequence[Task]) -> None:
-        """Record that the manager holds these tasks from now on."""
         if tasks:
             self.held.update([task.id for task in tasks])
             self.idle_since = None
@@ -188,12 +182,6 @@ class Manager:
             self.launches -= len(before.held.difference(reported))  # in transit, so not counted yet
         self.recount = Recount.NEEDED
         self.recount_number = before.recount_number
-
-    def missing_functions(self, tasks: Iterable[Task]) -> set[bytes]:
-        """Return the functions of these tasks that the manager does not have, which it is about to get."""
-        missing = {task.function for task in tasks if task.function} - self.functions
-        self.functions |= missing
-        return missing
 
     def failure(self, what: str, **details: Any) -> protocol.Failure:
         """Describe why tasks fail: `what` completes "Manager NAME on host HOST, block BLOCK, ..."."""

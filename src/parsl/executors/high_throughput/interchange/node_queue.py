@@ -20,16 +20,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from parsl.executors.high_throughput.interchange import task_queue
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.interchange.matching import Matching
-from parsl.executors.high_throughput.interchange.task_queue import (
-    Entry,
-    TimeOffered,
-    WaitingTasks,
-    fits_in,
-    time_line,
-    urgency_of,
-)
 from parsl.executors.high_throughput.wire.protocol import Task
 
 #: How many nodes' worth of later tasks may start before a waiting one, for each node that it requests.
@@ -47,7 +40,7 @@ class Room:
     left_s: float = math.inf
 
     def fits(self, line: _Line) -> bool:
-        return self.slots > 0 and self.free_nodes >= line.nodes and fits_in(line.first, self.left_s)
+        return self.slots > 0 and self.free_nodes >= line.nodes and line.first.fits_in(self.left_s)
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +48,7 @@ class _Line:
     """The waiting tasks of one size and about one run time: if the first cannot start, none can."""
 
     nodes: int
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[task_queue.Entry] = field(default_factory=list)
     #: How many nodes' worth of later tasks have started before the first task of this line.
     overtaken: int = 0
     #: The manager that is kept for the first task.
@@ -79,7 +72,7 @@ class _Line:
         return heapq.heappop(self.entries)[2]
 
 
-class NodeQueue(WaitingTasks):
+class NodeQueue(task_queue.WaitingTasks):
     """Waiting tasks that request nodes. Owned by the interchange's loop."""
 
     def __init__(self) -> None:
@@ -99,8 +92,8 @@ class NodeQueue(WaitingTasks):
 
     def _append(self, tasks: list[Task]) -> None:
         for task in tasks:
-            line = self._lines.setdefault((task.num_nodes, time_line(task)), _Line(task.num_nodes))
-            heapq.heappush(line.entries, (urgency_of(task), next(self._order), task))
+            line = self._lines.setdefault((task.num_nodes, task_queue.time_line(task)), _Line(task.num_nodes))
+            heapq.heappush(line.entries, (task_queue.urgency_of(task), next(self._order), task))
 
     def place(self, rooms: Sequence[Room]) -> list[tuple[bytes, Task]]:
         """Remove the tasks that start now, and return them with their managers; update the rooms."""
@@ -120,7 +113,7 @@ class NodeQueue(WaitingTasks):
     def has_timed(self) -> bool:
         return any(time for _, time in self._lines)
 
-    def count_without_time(self, offered: TimeOffered) -> int:
+    def count_without_time(self, offered: task_queue.TimeOffered) -> int:
         return sum(
             len(line.entries)
             for line in self._lines.values()
@@ -153,7 +146,7 @@ class NodeQueue(WaitingTasks):
 
 def _keep(line: _Line, rooms: Sequence[Room]) -> bytes | None:
     """Choose the manager to keep for a task: the one with the most free nodes, of equals the present one."""
-    large_enough = [room for room in rooms if room.nodes >= line.nodes and fits_in(line.first, room.left_s)]
+    large_enough = [room for room in rooms if room.nodes >= line.nodes and line.first.fits_in(room.left_s)]
     if not large_enough:
         return None
     return max(large_enough, key=lambda room: (room.free_nodes, room.name == line.kept)).name

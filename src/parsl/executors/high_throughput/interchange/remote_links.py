@@ -12,14 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from parsl.executors.high_throughput.interchange.links import Link, Unreachable
-from parsl.executors.high_throughput.wire.connections import (
-    DONTWAIT,
-    EVENTS,
-    POLLIN,
-    end_context,
-    receive_more,
-    send,
-)
+from parsl.executors.high_throughput.wire import connections
+from parsl.executors.high_throughput.wire.connections import DONTWAIT, receive_more, send
 from parsl.executors.high_throughput.wire.message_stream import MAX_BYTES
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
 
@@ -150,7 +144,9 @@ class RemoteLinks:
 
     def has_input(self) -> bool:
         """Whether messages may wait that the edge-triggered descriptors will not report again."""
-        return self._is_undrained or (self._has_sent and int(self._router.getsockopt(EVENTS)) & POLLIN != 0)
+        if self._is_undrained or not self._has_sent:
+            return self._is_undrained
+        return bool(int(self._router.getsockopt(connections.EVENTS)) & connections.POLLIN)
 
     def receive(self) -> Iterator[tuple[RemoteLink, list[Any]]]:
         """Yield the messages that have arrived, at most one burst, with their senders."""
@@ -199,7 +195,6 @@ class RemoteLinks:
             pass
 
     def take_closed(self) -> list[bytes]:
-        """Return the managers whose connections are reported to be closed."""
         closed, self._reported_closed = self._reported_closed, []
         try:
             while True:
@@ -221,4 +216,4 @@ class RemoteLinks:
         self._router.disable_monitor()
         for sock in self._sockets:
             sock.close(linger=int(_LINGER_S * 1000))
-        end_context(self._context, _LINGER_S)
+        connections.end_context(self._context, _LINGER_S)

@@ -23,12 +23,12 @@ class Reports:
         self._next_activity_s = 0.0
         self._without_time = 0
         #: Queries for packages: their numbers, deadlines, and the managers that have to reply first.
-        self._surveys: list[tuple[int, float, list[Manager]]] = []
+        self.surveys: list[tuple[int, float, list[Manager]]] = []
         #: Queries that came before it was known again which managers there are.
         self._postponed: list[Query] = []
 
     def __repr__(self) -> str:
-        return f"<Reports surveys={len(self._surveys)} postponed={len(self._postponed)}>"
+        return f"<Reports surveys={len(self.surveys)} postponed={len(self._postponed)}>"
 
     @property
     def due_s(self) -> float:
@@ -36,18 +36,12 @@ class Reports:
         may_report = self._has_changes and self._state.restoration is None
         return self._next_activity_s if may_report else float("inf")
 
-    @property
-    def awaits_managers(self) -> bool:
-        """Whether a query waits for replies of managers."""
-        return bool(self._surveys)
-
     def changed(self) -> None:
-        """Report activity soon, because it has changed."""
         self._has_changes = True
 
     def tasks_changed(self) -> None:
         """Report activity soon if tasks may wait that no manager has the time for."""
-        self._has_changes = self._has_changes or self._state.has_timed_tasks
+        self._has_changes = self._has_changes or self._state.matching.queue.has_timed
 
     def report_activity(self, now_s: float) -> None:
         self._has_changes = False
@@ -65,7 +59,7 @@ class Reports:
             self._driver.send(Answer(query.number, managers=self._state.infos(now_s)))
             return []
         awaited = [manager for manager in self._state.managers.values() if manager.packages is None]
-        self._surveys.append((query.number, now_s + PATIENCE_S, awaited))
+        self.surveys.append((query.number, now_s + PATIENCE_S, awaited))
         self.answer_surveys(now_s)
         return awaited
 
@@ -76,10 +70,10 @@ class Reports:
 
     def answer_surveys(self, now_s: float) -> None:
         """Answer the queries for packages that are complete or have waited long enough."""
-        surveys, self._surveys = self._surveys, []
+        surveys, self.surveys = self.surveys, []
         for number, deadline_s, awaited in surveys:
             if now_s < deadline_s and any(each.packages is None and not each.is_gone for each in awaited):
-                self._surveys.append((number, deadline_s, awaited))
+                self.surveys.append((number, deadline_s, awaited))
             else:
                 managers = self._state.managers.values()
                 found = {each.name: each.packages for each in managers if each.packages is not None}

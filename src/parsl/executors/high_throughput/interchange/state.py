@@ -28,32 +28,24 @@ class Restoration:
         #: Managers whose claims count: each may claim once.
         self._claimants = set(self._expected)
         #: Offered tasks that no manager has claimed. A manager may still have them, so they wait.
-        self._offered: dict[int, Task] = {}
+        self.offered: dict[int, Task] = {}
         #: Whether the driver has offered everything.
         self.is_complete = False
 
     def __repr__(self) -> str:
-        return f"<Restoration offered={len(self._offered)} expected={len(self._expected)}>"
+        return f"<Restoration offered={len(self.offered)} expected={len(self._expected)}>"
 
     @property
     def is_over(self) -> bool:
-        """Whether everything has been offered, and no manager is awaited."""
         return self.is_complete and not self._expected
-
-    def offer(self, tasks: Iterable[Task]) -> None:
-        self._offered.update((task.id, task) for task in tasks)
 
     def claim(self, manager: bytes, held: list[int]) -> tuple[list[Task], list[int]]:
         """Return the offered tasks that a manager holds, and the ids of the others, which it must drop."""
-        offered = self._offered if manager in self._claimants else {}
+        offered = self.offered if manager in self._claimants else {}
         claimed = {task_id: offered.pop(task_id) for task_id in held if task_id in offered}
         self._claimants.discard(manager)
         self._expected.pop(manager, None)
         return list(claimed.values()), [task_id for task_id in held if task_id not in claimed]
-
-    def drop(self, task_id: int) -> bool:
-        """Forget a cancelled task, and return whether it was waiting here."""
-        return self._offered.pop(task_id, None) is not None
 
     def give_up(self, block: str | None = None) -> list[tuple[bytes, str]]:
         """Stop waiting for the managers of a block, or of all; return their names and blocks."""
@@ -61,10 +53,6 @@ class Restoration:
         for name, _ in missing:
             del self._expected[name]
         return missing
-
-    def rest(self) -> list[Task]:
-        """Return the tasks that no manager holds, in the order of the offers."""
-        return list(self._offered.values())
 
 
 class InterchangeState:
@@ -90,17 +78,14 @@ class InterchangeState:
     def add_tasks(self, tasks: Iterable[Task]) -> None:
         """Let tasks wait: for a manager, or to be claimed by the manager that holds them."""
         if self.restoration is not None and not self.restoration.is_complete:
-            self.restoration.offer(tasks)
+            self.restoration.offered.update((task.id, task) for task in tasks)
         else:
             self.matching.queue.extend(tasks)
 
     def cancel(self, task_id: int) -> Manager | None:
         """Forget a task if it waits here; otherwise return the manager that holds it, if there is one."""
-        if self.matching.queue.drop(task_id):
-            return None
-        if self.restoration is not None and self.restoration.drop(task_id):
-            return None
-        return self._holders.get(task_id)
+        is_offered = self.restoration is not None and self.restoration.offered.pop(task_id, None) is not None
+        return None if is_offered or self.matching.queue.drop(task_id) else self._holders.get(task_id)
 
     def match(self, now_s: float = 0.0) -> list[tuple[Manager, list[Task]]]:
         """Give waiting tasks to managers, and return the managers that get tasks, with these tasks."""
@@ -180,7 +165,6 @@ class InterchangeState:
             self.matching.offer(manager)
 
     def limit_host(self, host: str, max_tasks: int) -> None:
-        """Let each manager on a host hold at most this many tasks."""
         for manager in self.managers.values():
             if manager.host == host:
                 manager.max_tasks = max_tasks
@@ -220,20 +204,16 @@ class InterchangeState:
         """Queue the tasks that no manager holds, and return True, if no manager is awaited any more."""
         if self.restoration is None or not self.restoration.is_over:
             return False
-        rest, self.restoration = self.restoration.rest(), None
-        self.add_tasks(rest)
+        rest, self.restoration = self.restoration.offered, None
+        self.add_tasks(rest.values())
         return True
-
-    @property
-    def has_timed_tasks(self) -> bool:
-        return self.matching.queue.has_timed
 
     def count_without_time(self, now_s: float) -> int:
         """Count the waiting tasks that no manager has the time for, though a new block would.
 
         Without any manager the count is 0, since blocks are needed for other reasons then.
         """
-        if not self.has_timed_tasks or not self.managers:
+        if not self.matching.queue.has_timed or not self.managers:
             return 0
         left_s = [each.left_s(now_s) for each in self.managers.values() if not each.is_leaving]
         return self.matching.queue.count_without_time(TimeOffered(max(left_s, default=0.0), self._fresh_s))

@@ -35,11 +35,6 @@ def time_line(task: Task) -> int:
     return 1 + round(math.log(max(task.runtime_s, 1.0)) / math.log(_SAME_LINE))
 
 
-def fits_in(task: Task, left_s: float) -> bool:
-    """Whether the expected run time of a task, if it has one, is at most this many seconds."""
-    return task.runtime_s is None or task.runtime_s <= left_s
-
-
 @dataclass(frozen=True)
 class TimeOffered:
     """How much time managers have for tasks (seconds)."""
@@ -51,7 +46,7 @@ class TimeOffered:
 
     def is_too_little_for(self, task: Task) -> bool:
         """Whether a task has to wait for another block, and would fit into one."""
-        return fits_in(task, self.fresh_s) and not fits_in(task, self.now_s)
+        return task.fits_in(self.fresh_s) and not task.fits_in(self.now_s)
 
 
 class WaitingTasks(ABC):
@@ -72,7 +67,6 @@ class WaitingTasks(ABC):
         self._append(tasks)
 
     def drop(self, task_id: int) -> bool:
-        """Forget a task, and return whether it was waiting."""
         if task_id not in self._ids:
             return False
         self._ids.remove(task_id)
@@ -181,7 +175,7 @@ class _TimedTasks:
                 heapq.heappop(line)
             if not line:
                 del self._lines[number]
-        heads = [line[0] for line in self._lines.values() if fits_in(line[0][2], left_s)]
+        heads = [line[0] for line in self._lines.values() if line[0][2].fits_in(left_s)]
         return min(heads, key=lambda entry: entry[:2], default=None)
 
     def take(self, entry: Entry) -> Task:

@@ -65,6 +65,10 @@ class Task(msgspec.Struct, array_like=True, gc=False):
         """How many nodes the task requests."""
         return 1 if self.resources is None else self.resources.num_nodes
 
+    def fits_in(self, left_s: float) -> bool:
+        """Return whether the expected run time, if there is one, is at most this many seconds."""
+        return self.runtime_s is None or self.runtime_s <= left_s
+
 
 class Result(msgspec.Struct, array_like=True, gc=False):
     """How one task ended."""

@@ -1,24 +1,104 @@
-"""The commands that start managers and the interchange: our own, or those of the user."""
+"""How interchange and managers are started: with which commands and settings."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
-import parsl.version
+import msgspec
+
+from parsl import version
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.wire.settings import ManagerSettings
+from parsl.executors.high_throughput import manager_selector
+from parsl.executors.high_throughput.driver.endpoints import Endpoints
+from parsl.executors.high_throughput.wire.protocol import NodeStanding
+from parsl.executors.high_throughput.wire.settings import (
+    CommonSettings,
+    InterchangeSettings,
+    ManagerSettings,
+    WorkerPoolSettings,
+)
 
 #: The package is imported from where the driver has it, even if that is not on the default path.
 _START = "import sys; sys.path.append({root!r}); from {module} import main; sys.exit(main())"
 
 
+class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
+    """The executor's settings, checked."""
+
+    owner: str
+    label: str
+    log_dir: str
+    address: str | None
+    #: Whether workers can only run on this host.
+    is_local: bool
+    worker_port: int | None
+    worker_port_range: tuple[int, int] | None
+    encrypted: bool
+    interchange_command: list[str] | None
+    selector: manager_selector.ManagerSelector
+    #: What managers need; the fields about connections are filled in once there are sockets.
+    pool: WorkerPoolSettings
+
+
+def manager_settings(settings: EngineSettings, endpoints: Endpoints, cert_dir: str) -> ManagerSettings:
+    """Return everything a manager needs."""
+    local = endpoints.local
+    pool = msgspec.structs.replace(
+        settings.pool,
+        local_socket=str(local.path) if local else "",
+        socket_directory=local.made if local else "",
+        spool=endpoints.spool,
+        cert_dir=cert_dir,
+        path=[os.path.abspath(entry) for entry in sys.path],
+    )
+    return ManagerSettings(
+        **msgspec.structs.asdict(pool),
+        addresses=endpoints.addresses(),
+        port=endpoints.port,
+        local_host=platform.node(),
+    )
+
+
+def interchange_settings(
+    settings: EngineSettings,
+    managers: ManagerSettings,
+    endpoints: Endpoints,
+    expected: dict[str, str] | None,
+    nodes: list[NodeStanding],
+) -> bytes:
+    """Pack the settings of an interchange; a replacement gets the expected managers and their blocks."""
+    selector, pickled = type(settings.selector), b""
+    is_by_block = selector is manager_selector.BlockIdManagerSelector
+    if not is_by_block and selector is not manager_selector.RandomManagerSelector:
+        import cloudpickle
+
+        pickled = cloudpickle.dumps(settings.selector)
+    record = InterchangeSettings(
+        **{name: getattr(managers, name) for name in CommonSettings.__struct_fields__},
+        listener_fd=endpoints.tcp.fileno() if endpoints.tcp else -1,
+        endpoint=endpoints.tcp_endpoint,
+        local_fd=endpoints.local.sock.fileno() if endpoints.local else -1,
+        log_file=str(Path(settings.log_dir, "interchange.log")),
+        counts_nodes=bool(managers.mpi_launcher),
+        selector="block_id" if is_by_block else "random",
+        pickled_selector=pickled,
+        parsl_version=version.VERSION,
+        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        is_replacement=expected is not None,
+        expected=expected or {},
+        nodes=nodes,
+    )
+    return msgspec.msgpack.encode(record)
+
+
 def python_command(module: str) -> list[str]:
     """Return the command that runs the `main` of a module of this package in the driver's own Python."""
-    package = Path(parsl.version.__file__).absolute().parent
+    package = Path(version.__file__).absolute().parent
     return [sys.executable, "-c", _START.format(root=str(package.parent), module=module)]
 
 
