@@ -11,6 +11,7 @@ import pytest
 from tests.docs.pages import DOCS
 
 
+@pytest.mark.timeout(600)
 def test_the_site_builds(tmp_path):
     pytest.importorskip("sphinx", reason="Sphinx comes with the extra 'docs'")
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
@@ -18,7 +19,7 @@ def test_the_site_builds(tmp_path):
         [*command, "-d", tmp_path / "doctrees", DOCS, tmp_path / "html"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )

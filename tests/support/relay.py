@@ -25,12 +25,14 @@ class Weather:
         silent_after_s: a connection over which nothing has passed for so long, in seconds, is dropped as a
             firewall does it: it stays open on both sides, and nothing passes any more. None for never.
         garbage: the part of connections over which both sides receive garbage first.
+        max_garbage: no connection begins with garbage after so many have; None for no limit.
     """
 
     delay_s: float = 0.0
     cut_after: float | None = None
     silent_after_s: float | None = None
     garbage: float = 0.0
+    max_garbage: int | None = None
 
 
 FAIR = Weather()
@@ -130,7 +132,7 @@ class _Flow:
     async def run(self) -> None:
         """Forward until one side closes or the relay cuts the connection."""
         near, far = self._ends
-        if self._chance.random() < self._relay.weather.garbage:
+        if self._begins_with_garbage():
             self._relay.nonsense += 1
             for _, writer in self._ends:
                 writer.write(self._chance.randbytes(self._chance.randrange(1, 200)))
@@ -146,6 +148,12 @@ class _Flow:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
         self.cut()
+
+    def _begins_with_garbage(self) -> bool:
+        weather = self._relay.weather
+        if weather.max_garbage is not None and self._relay.nonsense >= weather.max_garbage:
+            return False
+        return self._chance.random() < weather.garbage
 
     def cut(self) -> None:
         """Close the connection at once, whatever is in transit."""
