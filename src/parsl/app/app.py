@@ -13,15 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
-    from typing import Any, ParamSpec, TypeVar, overload
+    from typing import Any, overload
 
-    from parsl.app.base import Labels
+    from parsl.app.base import Labels, P, R
     from parsl.app.bash import BashApp
     from parsl.app.python import PythonApp
     from parsl.dataflow.dflow import DataFlowKernel
-
-    P = ParamSpec("P")
-    R = TypeVar("R")
 else:
 
     def overload(function):  # the real one would cost an import of typing

@@ -8,12 +8,10 @@ from parsl.app.bash_task import BashTask, remote_side_bash_executor
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, ParamSpec
+    from typing import Any
 
-    from parsl.app.base import Labels
+    from parsl.app.base import Labels, P
     from parsl.dataflow.dflow import DataFlowKernel
-
-    P = ParamSpec("P")
 
 __all__ = ["BashApp", "remote_side_bash_executor"]
 

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/bash"
 DEFAULT_MODE = "a+"
-#: A worker leads a session, by which its manager finds all processes that tasks leave behind.
-_GROUP_IN_WORKER: Any = {"setpgroup": 0}
-#: In the driver, a session of its own protects a command from the terminal's Ctrl-C, and identifies it.
-_SESSION_IN_DRIVER: Any = {"setsid": True}
 _END_OF_HEAD = "--> end executable <--"
 #: Signals that Python ignores, or the driver may ignore. The command starts with their default handling.
 _RESET_SIGNALS = tuple(
@@ -203,28 +199,27 @@ def _spawn(name: str, command: str, stdout: IO[str] | None, stderr: IO[str] | No
         actions.append((os.POSIX_SPAWN_DUP2, stdout.fileno(), 1))
     if stderr is not None:
         actions.append((os.POSIX_SPAWN_DUP2, stderr.fileno(), 2))
+    # A worker leads a session, by which its manager finds all processes that tasks leave behind. In the
+    # driver, a session of its own protects a command from the terminal's Ctrl-C, and identifies it.
+    group: Any = {"setpgroup": 0} if os.getsid(0) == os.getpid() else {"setsid": True}
     try:
         return os.posix_spawn(
             SHELL,
             (SHELL, "-c", command),
             dict(os.environb),
             file_actions=actions,
-            **_GROUP_IN_WORKER if os.getsid(0) == os.getpid() else _SESSION_IN_DRIVER,
+            **group,
             setsigmask=(),
             setsigdef=_RESET_SIGNALS,
         )
     except (OSError, ValueError) as error:
-        raise AppException(_explain_spawn(name, command, error)) from error
-
-
-def _explain_spawn(name: str, command: str, error: Exception) -> str:
-    text = f"The command line of bash_app {name} cannot be run by {SHELL}: {error}"
-    if isinstance(error, OSError) and error.errno == 7:
-        return (
-            f"{text}. It has {len(command)} characters, more than the system accepts, or the environment is "
-            "too large; write the script to a file and run that"
-        )
-    return text
+        text = f"The command line of bash_app {name} cannot be run by {SHELL}: {error}"
+        if isinstance(error, OSError) and error.errno == 7:
+            text += (
+                f". It has {len(command)} characters, more than the system accepts, or the environment is "
+                "too large; write the script to a file and run that"
+            )
+        raise AppException(text) from error
 
 
 def _check_outputs(name: str, outputs: Sequence[Any]) -> None:

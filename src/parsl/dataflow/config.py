@@ -32,40 +32,28 @@ def _check_executors(config: Config, executors: object) -> tuple[ParslExecutor, 
     if isinstance(executors, ParslExecutor):
         validate.wrong_type(config, "executors", executors, "a list: put it in brackets, executors=[...]")
     checked: list[ParslExecutor] = validate.list_of(config, "executors", executors, ParslExecutor)
-    _check_labels(checked)
+    check_labels("Config", checked)
     return tuple(checked)
 
 
-def _check_labels(executors: list[ParslExecutor]) -> None:
-    seen: dict[str, ParslExecutor] = {}
+def check_labels(owner: str, executors: Iterable[ParslExecutor], loaded: Iterable[str] = ()) -> None:
+    """Refuse executors whose labels are not unique, or are among those of loaded executors."""
+    taken = {INTERNAL_LABEL: "Parsl itself", **dict.fromkeys(loaded, "a loaded executor")}
     for executor in executors:
-        if executor.label == INTERNAL_LABEL:
-            validate.wrong_value(
-                "Config", "executors' label", executor.label, "one that Parsl does not use itself"
-            )
-        if executor.label in seen:
+        if executor.label in taken:
             raise validate.ParameterValueError(
-                f"Config: executors has the label {executor.label!r} twice "
-                f"({type(seen[executor.label]).__name__} and {type(executor).__name__}). "
-                "Executors must have unique labels: give one of them another label"
+                f"{owner}: executors must have unique labels: {executor.label!r} is the label of "
+                f"{taken[executor.label]} already. Give this {type(executor).__name__} another label"
             )
-        seen[executor.label] = executor
+        taken[executor.label] = f"another {type(executor).__name__}"
 
 
-def _check_memoizer(owner: object, name: str, value: object) -> Any:
+def _check_plugin(owner: object, name: str, value: object, *, module: str, kind: str) -> Any:
     if value is None:
         return None
-    from parsl.dataflow.memoizer import Memoizer
+    from importlib import import_module
 
-    return validate.instance(owner, name, value, Memoizer)
-
-
-def _check_resolver(owner: object, name: str, value: object) -> Any:
-    if value is None:
-        return None
-    from parsl.dataflow.dependency_resolvers import DependencyResolver
-
-    return validate.instance(owner, name, value, DependencyResolver)
+    return validate.instance(owner, name, value, getattr(import_module(module), kind))
 
 
 def _check_run_dir(owner: object, name: str, value: object) -> str:
@@ -131,8 +119,12 @@ class Config(RepresentationMixin, UsageInformation):
 
     __module__ = "parsl.config"  # the public path, which usage tracking reports
 
-    memoizer: Memoizer | None = validate.Custom(_check_memoizer)
-    dependency_resolver: DependencyResolver | None = validate.Custom(_check_resolver)
+    memoizer: Memoizer | None = validate.Custom(
+        _check_plugin, module="parsl.dataflow.memoizer", kind="Memoizer"
+    )
+    dependency_resolver: DependencyResolver | None = validate.Custom(
+        _check_plugin, module="parsl.dataflow.dependency_resolvers", kind="DependencyResolver"
+    )
     exit_mode = validate.Choice(("cleanup", "skip", "wait"))
     garbage_collect = validate.Boolean()
     internal_tasks_max_threads = validate.Integer(low=1)

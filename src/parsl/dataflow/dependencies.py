@@ -40,27 +40,19 @@ class Dependencies:
         """
         found: list[Future[Any]] = []
         files: list[File | DataFuture] | None = None
-        if self._is_shallow:
-            # In place, because nearly all arguments of nearly all tasks are neither. issubclass, because
-            # isinstance makes a lazy object fetch its target.
-            for value in args:
-                if issubclass(type(value), _FUTURE_OR_FILE):
-                    files = _add(found, files, value)
-            if kwargs:
-                for value in kwargs.values():
-                    if issubclass(type(value), _FUTURE_OR_FILE):
-                        files = _add(found, files, value)
-                if "inputs" in kwargs:
-                    for value in kwargs["inputs"] or ():
-                        if issubclass(type(value), _FUTURE_OR_FILE):
-                            files = _add(found, files, value)
-        else:
-            values = (value for name, value in kwargs.items() if name != "inputs")
-            for value in (*args, *values, *(kwargs.get("inputs") or ())):
-                if issubclass(type(value), _FILES):
+        if kwargs:
+            inputs = kwargs.get("inputs")
+            others = {**kwargs, "inputs": None} if inputs else kwargs
+            args = [*args, *others.values(), *(inputs or ())]
+        for value in args:  # nearly all arguments of nearly all tasks are neither
+            if issubclass(type(value), _FUTURE_OR_FILE):  # isinstance makes a lazy object fetch its target
+                if not isinstance(value, File):
+                    found.append(value)
+                if isinstance(value, _FILES):
                     files = files or []
                     files.append(value)
-                found.extend(self.resolver.traverse_to_gather(value))
+        if not self._is_shallow:
+            found = [future for value in args for future in self.resolver.traverse_to_gather(value)]
         return found or None, files
 
     def unwrap(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -73,17 +65,6 @@ class Dependencies:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} by {self.resolver!r}>"
-
-
-def _add(
-    found: list[Future[Any]], files: list[File | DataFuture] | None, value: Future[Any] | File
-) -> list[File | DataFuture] | None:
-    if not isinstance(value, File):
-        found.append(value)
-    if isinstance(value, _FILES):
-        files = files or []
-        files.append(value)
-    return files
 
 
 def failures_of(futures: Iterable[Future[Any]], record: TaskRecord) -> list[tuple[BaseException, str]]:

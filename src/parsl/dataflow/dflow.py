@@ -88,7 +88,7 @@ class DataFlowKernel:
         )
         self.attempt_ended = self._runner.attempt_ended
         logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
-        exit_hook.clean_up_at_exit(self)
+        exit_hook.call_at_exit(self.atexit_cleanup)
         disown_in_children(self)
         try:
             if config.memoizer is not None:
@@ -295,7 +295,7 @@ class DataFlowKernel:
         """Refuse to work in this process, a forked child: the run belongs to its parent."""
         self._cleanup_lock = threading.Lock()
         self._is_disowned = self.cleanup_called = True
-        self._completion.end_run()
+        self._completion.is_run_over = True
 
     def check_is_here(self) -> None:
         """Raise NoDataFlowKernelError in a forked child of the process that the run belongs to."""
@@ -337,7 +337,7 @@ class DataFlowKernel:
             if self.cleanup_called:
                 return
             self.cleanup_called = True
-        self._completion.end_run()
+        self._completion.is_run_over = True
         unfinished = len(self._graph.unfinished())
         from contextlib import ExitStack
 
@@ -346,7 +346,7 @@ class DataFlowKernel:
             steps.callback(self._records.end_logging)
             steps.callback(logger.info, "Cleanup of %r is done", self)
             steps.callback(self._end_usage_tracking)
-            steps.callback(exit_hook.forget, self)
+            steps.callback(exit_hook.forget, self.atexit_cleanup)
             steps.callback(self._memo.close)
             if self._failures is not None:
                 steps.callback(self._failures.close, unfinished)

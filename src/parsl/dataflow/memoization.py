@@ -164,9 +164,9 @@ class BasicMemoizer(Memoizer):
 
     def _find_loaded(self, hashsum: str, task: TaskRecord, loaded: LoadedCheckpoints) -> Future[Any] | None:
         """Search the earlier runs' checkpoints for a call, and add its result to this run's checkpoint."""
-        body = loaded.find_pickle(hashsum)
-        future = None if body is None else loaded.load_result(hashsum, body)
-        if future is not None and body is not None:
+        future: Future[Any] | None = None
+        if (found := loaded.find(hashsum)) is not None:
+            future, body = found
             if self._file is not None:
                 self._file.add(frame(hashsum, body))
         elif loaded.has_upstreams:

@@ -32,18 +32,9 @@ class SpecialArguments:
     """
 
     __slots__ = (
-        "chosen_streams",
-        "concurrency_limit",
-        "label",
-        "output_futures",
-        "outputs",
-        "resource_specification",
-        "shown_stderr",
-        "shown_stdout",
-        "staged_func",
-        "streams",
-        "walltime_s",
-    )
+        "chosen_streams", "concurrency_limit", "label", "output_futures", "outputs", "resource_specification",
+        "shown_stderr", "shown_stdout", "staged_func", "streams", "walltime_s",
+    )  # fmt: skip
 
     def __init__(self, func_name: str, kwargs: dict[str, Any]) -> None:
         app = f"app {func_name}"
@@ -97,26 +88,18 @@ def make_autopath(run_dir: str, task_id: int, func_name: str, label: str | None,
 
 
 def _check_sequence(app: str, name: str, value: Any) -> Sequence[Any]:
-    if value is None:
-        return ()
-    if not isinstance(value, (list, tuple)):
+    if value is not None and not isinstance(value, (list, tuple)):
         validate.wrong_type(app, name, value, "a list")
-    items: Sequence[Any] = value
-    return items
+    return value or ()
 
 
 def _files(items: Sequence[Any]) -> list[File]:
     return [item for item in items if isinstance(item, File)]
 
 
-def _check_stream(app: str, name: str, stream: object) -> None:
-    path = stream
-    expected = "a path, a pair (path, mode), a File or AUTO_LOGNAME"
-    if isinstance(stream, tuple):
-        if len(stream) != 2 or not isinstance(stream[1], str):
-            validate.wrong_type(app, name, stream, expected)
-        path = stream[0]
-    elif stream == AUTO_LOGNAME and type(stream) is int:
-        return
-    if not isinstance(path, (str, os.PathLike, Future)):
-        validate.wrong_type(app, name, stream, expected)
+def _check_stream(app: str, name: str, stream: Any) -> None:
+    is_pair = isinstance(stream, tuple) and len(stream) == 2
+    path, mode = stream if is_pair else (stream, "")
+    is_path = isinstance(path, (str, os.PathLike, Future)) and isinstance(mode, str)
+    if not is_path and not (type(stream) is int and stream == AUTO_LOGNAME):
+        validate.wrong_type(app, name, stream, "a path, a pair (path, mode), a File or AUTO_LOGNAME")

@@ -19,20 +19,11 @@ if TYPE_CHECKING:
         """What a task and its future need of their kernel."""
 
         @property
-        def tasks(self) -> Mapping[int, TaskRecord]:
-            """The tasks by number."""
-
-        def attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None:
-            """Continue with a task whose executor's future is done."""
-
-        def check_is_here(self) -> None:
-            """Raise an error in a forked child of the kernel's process."""
-
-        def cancel_task(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool:
-            """Cancel a task. Returns whether it is cancelled."""
-
-        def submit_part(self, func: Callable[..., Any], whole: Any, part: object) -> Any:
-            """Return the future of a part of a result."""
+        def tasks(self) -> Mapping[int, TaskRecord]: ...
+        def attempt_ended(self, record: TaskRecord, exec_fu: Future[Any]) -> None: ...
+        def check_is_here(self) -> None: ...
+        def cancel_task(self, record: TaskRecord, app_fu: LeanFuture[Any]) -> bool: ...
+        def submit_part(self, func: Callable[..., Any], whole: Any, part: object) -> Any: ...
 
 
 class RecordMapping:

@@ -391,7 +391,7 @@ def test_periodic_checkpoints_continue_after_an_exception(
             calls.append(1)
             raise error
 
-    periodic = PeriodicCheckpoints(Failing(), 0.001)
+    periodic = PeriodicCheckpoints(Failing().checkpoint_queue, 0.001)
     wait_until(lambda: len(calls) > 2)
     periodic.stop()
     assert "The periodic checkpoint has failed" in caplog.text

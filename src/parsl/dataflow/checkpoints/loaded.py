@@ -89,20 +89,21 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
         self._ours = self._ours or RecordIndex()
         return Scan(stream), self._ours
 
-    def find_pickle(self, hashsum: str) -> bytes | None:
-        """Return the pickled record of a call, if there is a whole one."""
-        place = None if self._ours is None else self._ours.find(bytes.fromhex(hashsum))
+    def find(self, hashsum: str) -> tuple[LeanFuture[Any], bytes] | None:
+        """Return the result of a call and its pickled record, if there is a whole one."""
+        key = bytes.fromhex(hashsum)
+        place = None if self._ours is None else self._ours.find(key)
         if place is None:
             return None
         number, position = place
         try:
-            body = self._files.read(number, position, bytes.fromhex(hashsum))
+            body = self._files.read(number, position, key)
             if body is None:
                 raise ValueError("the record is damaged")
-        except (OSError, ValueError, BadCheckpoint) as error:
+            return done_future(pickle.loads(body)["result"]), body
+        except Exception as error:
             _warn_unreadable(hashsum, error, self._files.paths[number])
             return None
-        return body
 
     def find_upstreams(self, hashsum: str) -> LeanFuture[Any] | None:
         """Return the result of a call from upstream's records, whose hash is by the function's name."""
@@ -117,17 +118,9 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
             _warn_unreadable(hashsum, error, self._files.paths[number])
             return None
 
-    def load_result(self, hashsum: str, body: bytes) -> LeanFuture[Any] | None:
-        """Unpickle what :meth:`find_pickle` has returned. After a failure, log a warning and return None."""
-        try:
-            return done_future(pickle.loads(body)["result"])
-        except Exception as error:
-            _warn_unreadable(hashsum, error, "a checkpoint")
-            return None
-
     def __getitem__(self, hashsum: str) -> LeanFuture[Any]:
-        body = self.find_pickle(hashsum)
-        future = self.find_upstreams(hashsum) if body is None else self.load_result(hashsum, body)
+        found = self.find(hashsum)
+        future = self.find_upstreams(hashsum) if found is None else found[0]
         if future is None:
             raise KeyError(hashsum)
         return future

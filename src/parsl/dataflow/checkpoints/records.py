@@ -46,9 +46,9 @@ SIGNATURE = _PREFIX + _MAGIC
 #: The protocol of the results' pickles. It copies large buffers less often than older protocols.
 PROTOCOL = 5
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 13
 #: A longer pickle is read only when a task needs its result.
-_CHECKED_AT_ONCE_BYTES = 1 << 16
+_CHECKED_AT_ONCE_BYTES = 1 << 20
 
 
 def is_signature(start: bytes) -> bool:
@@ -90,13 +90,13 @@ class Header:
         return len(body) == self.length and crc32(body) == self.crc
 
 
-def decode_header(data: Buffer, at: int = 0) -> Header | None:
+def decode_header(data: Buffer) -> Header | None:
     """Read a header; None if there is no whole one. BadCheckpoint: a later version of Parsl wrote it."""
-    if len(data) - at < HEADER_BYTES:
+    if len(data) < HEADER_BYTES:
         return None
-    prefix, magic, version, key, length, crc = _HEADER.unpack_from(data, at)
-    own_crc, pop = _TAIL.unpack_from(data, at + _HEADER.size)
-    if (prefix, magic, pop) != (_PREFIX, _MAGIC, _POP) or crc32(data[at : at + _HEADER.size]) != own_crc:
+    prefix, magic, version, key, length, crc = _HEADER.unpack_from(data)
+    own_crc, pop = _TAIL.unpack_from(data, _HEADER.size)
+    if (prefix, magic, pop) != (_PREFIX, _MAGIC, _POP) or crc32(data[: _HEADER.size]) != own_crc:
         return None
     if version != VERSION:
         raise BadCheckpoint(
@@ -107,83 +107,48 @@ def decode_header(data: Buffer, at: int = 0) -> Header | None:
 
 
 class Scan:
-    """Finds the whole records in a file of ours, from ``start``. The stream may be at any position.
+    """Finds the whole records in a file of ours.
 
     ``damaged_bytes`` counts the bytes read so far that are in no whole record.
     """
 
-    def __init__(self, stream: BinaryIO, start: int = 0) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._data = b""
-        #: The position of the data in the file, and of the next record in the data.
-        self._base, self._at = start, 0
         self.damaged_bytes = 0
-        stream.seek(start)
-
-    @property
-    def end(self) -> int:
-        return self._base + self._at
 
     def __iter__(self) -> Generator[tuple[bytes, int], None, None]:
         """Yield the key and the position of each record."""
-        while self._have(HEADER_BYTES):
-            header = decode_header(self._data, self._at)
-            if header is None or not self._is_whole(header):
-                if not self._skip_damage():
-                    return
-                continue
-            yield header.key, self.end
-            self._advance(HEADER_BYTES + header.length)
-        self.damaged_bytes += len(self._data) - self._at
-
-    def _have(self, count: int) -> bool:
-        """Read until ``count`` bytes are there. False: the file ends before that."""
-        missing = count - (len(self._data) - self._at)
-        if missing <= 0:
-            return True
-        more = self._stream.read(max(missing, CHUNK_BYTES))
-        self._data = self._data[self._at :] + more
-        self._base += self._at
-        self._at = 0
-        return len(more) >= missing
+        at = self._stream.seek(0)
+        while head := self._stream.read(HEADER_BYTES):
+            header = decode_header(head)
+            if header is not None and self._is_whole(header):
+                yield header.key, at
+                at += HEADER_BYTES + header.length
+            else:
+                found = self._find_signature(at + 1)
+                self.damaged_bytes += found - at
+                at = self._stream.seek(found)
 
     def _is_whole(self, header: Header) -> bool:
-        size = HEADER_BYTES + header.length
-        if header.length > _CHECKED_AT_ONCE_BYTES and size > len(self._data) - self._at:
-            position = self._stream.tell()
-            end = self._stream.seek(0, 2)
-            self._stream.seek(position)
-            return self.end + size <= end
-        if not self._have(size):
-            return False
-        begin = self._at + HEADER_BYTES
-        return header.fits(self._data[begin : begin + header.length])
+        """Whether the pickle that begins here is whole; moves the stream to its end."""
+        if header.length <= _CHECKED_AT_ONCE_BYTES:
+            return header.fits(self._stream.read(header.length))
+        end = self._stream.tell() + header.length
+        size = self._stream.seek(0, 2)
+        return end <= size and self._stream.seek(end) == end
 
-    def _advance(self, count: int) -> None:
-        left = len(self._data) - self._at
-        if count <= left:
-            self._at += count
-            return
-        self._base = self._stream.seek(self._base + self._at + count)
-        self._data, self._at = b"", 0
-
-    def _skip_damage(self) -> bool:
-        """Continue at what looks like the next record. False: there is none."""
-        self._at += 1
-        self.damaged_bytes += 1
-        while True:
-            found = self._data.find(SIGNATURE, self._at)
+    def _find_signature(self, at: int) -> int:
+        """Return where the next record seems to begin: at ``at`` or later; without one, the file's end."""
+        self._stream.seek(at)
+        data = b""
+        while more := self._stream.read(CHUNK_BYTES):
+            data += more
+            found = data.find(SIGNATURE)
             if found >= 0:
-                self.damaged_bytes += found - self._at
-                self._at = found
-                return True
-            keep = max(self._at, len(self._data) - len(SIGNATURE) + 1)
-            self.damaged_bytes += keep - self._at
-            self._at = keep
-            if not self._have(len(SIGNATURE)):
-                self.damaged_bytes += len(self._data) - self._at
-                self._at = len(self._data)
-                return False
+                return at + found
+            done = max(0, len(data) - len(SIGNATURE) + 1)
+            at, data = at + done, data[done:]
+        return at + len(data)
 
 
 def read_record(stream: Any, position: int, key: bytes) -> bytes | None:

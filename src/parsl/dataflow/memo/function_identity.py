@@ -35,7 +35,20 @@ _DIGEST_BYTES = 16
 _MAX_CODES = 4096
 
 
-def id_of_function(function: Any) -> bytes:
+class _Dependent(metaclass=ABCMeta):  # noqa: B024
+    """A callable that lists what it consists of, such as an app. Subclasses declare nothing."""
+
+    @classmethod
+    def __subclasshook__(cls, kind: type) -> bool:
+        return hasattr(kind, "__call__") and hasattr(kind, "__parsl_dependencies__")  # noqa: B004
+
+
+@register_own(_Dependent)
+@register_own(FunctionType)
+@register_own(BuiltinFunctionType)
+@register_own(MethodType)
+@register_own(partial)
+def id_of_function(function: Any, output_ref: bool = False) -> bytes:
     """Return bytes that identify a function or another callable."""
     if is_by_name():
         return _id_by_name(function)
@@ -56,23 +69,6 @@ def _id_by_name(function: Any) -> bytes:
     if hasattr(type(function), "runs_command"):  # upstream wraps the functions of bash apps in a partial
         module = "functools"
     return dumps(["types.FunctionType", name, module], PROTOCOL)
-
-
-class _Dependent(metaclass=ABCMeta):  # noqa: B024
-    """A callable that lists what it consists of, such as an app. Subclasses declare nothing."""
-
-    @classmethod
-    def __subclasshook__(cls, kind: type) -> bool:
-        return hasattr(kind, "__call__") and hasattr(kind, "__parsl_dependencies__")  # noqa: B004
-
-
-@register_own(_Dependent)
-@register_own(FunctionType)
-@register_own(BuiltinFunctionType)
-@register_own(MethodType)
-@register_own(partial)
-def _id_of_callable(function: Any, output_ref: bool = False) -> bytes:
-    return id_of_function(function)
 
 
 def identity_by_code(function: FunctionType) -> Identity:
@@ -228,10 +224,7 @@ def _as_function(value: Any) -> FunctionType | None:
         return value
     if not hasattr(type(value), "__parsl_dependencies__"):
         return None
-    for part in value.__parsl_dependencies__():
-        if type(part) is FunctionType:
-            return part
-    return None
+    return next((part for part in value.__parsl_dependencies__() if type(part) is FunctionType), None)
 
 
 #: For each function, by the number of the default or variable: the object, and its identity at first.

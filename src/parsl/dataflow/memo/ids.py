@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from functools import singledispatch
+from hashlib import blake2b
 from pickle import dumps
 from types import FunctionType
 
@@ -254,8 +255,6 @@ def _pickled_ids(ids: Iterable[bytes]) -> bytes:
 
 
 def _digest(data: Any) -> bytes:
-    from hashlib import blake2b
-
     return blake2b(data, digest_size=20).digest()
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from logging import getLogger
 
+from parsl.dataflow.config import Config, check_labels
 from parsl.dataflow.run.exit_hook import script_has_failed
 from parsl.errors import ConfigurationError
 from parsl.executors.base import ParslExecutor
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from parsl.dataflow.config import Config
     from parsl.jobs.job_status_poller import JobStatusPoller
 
 logger = getLogger(__name__)
@@ -65,7 +65,7 @@ class ExecutorSet:
 
     def add(self, executors: Sequence[ParslExecutor]) -> None:
         """Start some executors; none if a label is in use, and none after one that cannot start."""
-        self._check_labels(executors)
+        check_labels("add_executors", executors, self.by_label)
         for executor in executors:
             self._start(executor)
             self._public = (*self._public, executor.label)
@@ -156,16 +156,6 @@ class ExecutorSet:
                     f"{self._run_dir}, or name another directory, Config(run_dir=...)"
                 ) from error
             raise
-
-    def _check_labels(self, executors: Sequence[ParslExecutor]) -> None:
-        taken = {INTERNAL_LABEL: "Parsl itself", **dict.fromkeys(self.by_label, "a loaded executor")}
-        for executor in executors:
-            if executor.label in taken:
-                raise ConfigurationError(
-                    f"Executors must have unique labels: {executor.label!r} is the label of "
-                    f"{taken[executor.label]} already. Give this {type(executor).__name__} another label"
-                )
-            taken[executor.label] = "another new executor"
 
     def _scale(self, executors: Sequence[ParslExecutor]) -> None:
         # An executor with blocks has imported this module; without one, it need not be imported here.

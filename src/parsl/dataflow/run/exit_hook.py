@@ -10,19 +10,12 @@ from parsl.common.notices import warn_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Kernel(Protocol):
-        """A kernel to clean up."""
-
-        def atexit_cleanup(self) -> None:
-            """Clean up because Python exits."""
-
+    from collections.abc import Callable
 
 logger = getLogger(__name__)
 
-#: The kernels to clean up, and the process that each belongs to: a forked child has copies of no use.
-_kernels: dict[Kernel, int] = {}
+#: What cleans the kernels up, and the process that each belongs to: a forked child has copies of no use.
+_cleanups: dict[Callable[[], object], int] = {}
 _is_registered = False
 _is_exiting = False
 
@@ -31,8 +24,8 @@ class UnfinishedTasksWarning(UserWarning):
     """A script has ended before its tasks."""
 
 
-def clean_up_at_exit(kernel: Kernel) -> None:
-    """Have ``kernel.atexit_cleanup()`` called when Python exits."""
+def call_at_exit(cleanup: Callable[[], object]) -> None:
+    """Call ``cleanup()`` when Python exits, unless the present process is a forked child."""
     global _is_registered
     if not _is_registered:
         # Exit handlers run after the end of the users' threads, while those of executors still run.
@@ -40,12 +33,12 @@ def clean_up_at_exit(kernel: Kernel) -> None:
 
         atexit.register(_at_exit)
         _is_registered = True
-    _kernels[kernel] = os.getpid()
+    _cleanups[cleanup] = os.getpid()
 
 
-def forget(kernel: Kernel) -> None:
-    """Take back :func:`clean_up_at_exit`."""
-    _kernels.pop(kernel, None)
+def forget(cleanup: Callable[[], object]) -> None:
+    """Take back :func:`call_at_exit`."""
+    _cleanups.pop(cleanup, None)
 
 
 def script_has_failed() -> bool:
@@ -73,10 +66,9 @@ def warn_of_unfinished(count: int) -> None:
 def _at_exit() -> None:
     global _is_exiting
     _is_exiting = True
-    for kernel, pid in reversed(list(_kernels.items())):
-        if pid != os.getpid():
-            continue
+    for cleanup, pid in reversed(list(_cleanups.items())):
         try:
-            kernel.atexit_cleanup()
+            if pid == os.getpid():
+                cleanup()
         except Exception:
-            logger.exception("The cleanup of %r at exit has failed", kernel)
+            logger.exception("The cleanup at exit has failed: %r", cleanup)

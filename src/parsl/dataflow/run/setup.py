@@ -43,7 +43,12 @@ class RunRecords:
         from parsl.logconfigs.handlers import silence_parsl
 
         silence_parsl()
-        self.log_config = _log_config_of(config)
+        log_config: Any = config.initialize_logging
+        if log_config is True:
+            from parsl.logconfigs.file import FileLogging
+
+            log_config = FileLogging()
+        self.log_config = None if log_config is False else log_config
         self._end_logging: Any = None
         self._tracker: Any = None
         if self.log_config is not None:
@@ -62,13 +67,3 @@ class RunRecords:
     def end_logging(self) -> None:
         if self._end_logging is not None:
             self._end_logging()
-
-
-def _log_config_of(config: Config) -> Any | None:
-    if isinstance(config.initialize_logging, bool):
-        if not config.initialize_logging:
-            return None
-        from parsl.logconfigs.file import FileLogging
-
-        return FileLogging()
-    return config.initialize_logging

@@ -73,7 +73,7 @@ class Completion:
     ) -> None:
         memo = self._memo
         if memo.commits and error is None:
-            memo.queue(record, result)
+            memo.uncommitted.append((record, result))
             if not at_end(self._commit_in_loop):
                 work_loop.run_soon(self._commit)
             return
@@ -102,13 +102,13 @@ class Completion:
 
     def _commit(self) -> None:
         # The queue is emptied before the commit, which does not cover what is added meanwhile.
-        ended, found = self._memo.take_queue()
-        if not ended and not found:
+        ended = self._memo.take_queue()
+        if not ended:
             return
         try:
             self._memo.commit(ended)
         finally:  # after an interrupt, too: no other thread completes them
-            self._settle_all(ended + found)
+            self._settle_all(ended)
 
     def _settle_all(self, results: Iterable[tuple[TaskRecord, Any]]) -> None:
         rest = iter(results)
@@ -127,9 +127,6 @@ class Completion:
         # Failures due to the end of the run are counted, not listed, because there may be a million.
         if self._failures is not None and not self.is_run_over:
             self._failures.add(record, error, outcome, attempt)
-
-    def end_run(self) -> None:
-        self.is_run_over = True
 
     def complete_cancelled(self, record: TaskRecord) -> bool:
         """End a task whose attempt was cancelled; False if it has ended already."""

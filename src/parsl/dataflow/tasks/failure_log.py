@@ -12,7 +12,7 @@ from parsl.vocabulary.dataflow_errors import PropagatedException, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from parsl.dataflow.taskrecord import TaskRecord
@@ -53,18 +53,12 @@ class FailureLog:
 
     def add(self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int) -> None:
         """Log the failure of an attempt (counted from 1), or of a task before its first one. Never raises."""
-        try:
-            self._write(self._line(record, error, outcome, attempt))
-        except Exception:
-            logger.exception("The failure of %r could not be written to %s", record, self._path)
+        self._write(lambda: self._line(record, error, outcome, attempt))
 
     def close(self, unfinished: int) -> None:
         """End the log with the number of tasks that had not ended when the run was over."""
         if unfinished:
-            try:
-                self._write({"time": time(), "outcome": RUN_OVER, "unfinished": unfinished})
-            except Exception:
-                logger.exception("The number of unfinished tasks could not be written to %s", self._path)
+            self._write(lambda: {"time": time(), "outcome": RUN_OVER, "unfinished": unfinished})
         if self._file is not None:
             self._file.close()
 
@@ -91,16 +85,20 @@ class FailureLog:
             "manager_log": _manager_log(self._executors.get(record.executor), facts),
         }
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, make_line: Callable[[], dict[str, Any]]) -> None:
         import json
 
-        text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
-        with self._lock:
-            if self._file is None:
-                from parsl.logconfigs.handlers import LogFile
+        try:
+            line = {key: value for key, value in make_line().items() if value is not None}
+            text = json.dumps(line, default=str)
+            with self._lock:
+                if self._file is None:
+                    from parsl.logconfigs.handlers import LogFile
 
-                self._file = LogFile(self._path)
-        self._file.handle(logging.makeLogRecord({"msg": text}))
+                    self._file = LogFile(self._path)
+            self._file.handle(logging.makeLogRecord({"msg": text}))
+        except Exception:
+            logger.exception("A line could not be written to %s", self._path)
 
 
 def add_task_facts(record: TaskRecord, error: BaseException, attempt: int) -> None:
@@ -125,25 +123,18 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
         "message": text_of(error)[:_MESSAGE_CHARS],
     }
     if isinstance(error, PropagatedException):
-        return {**shown, "root_task": _number_of(error.root_description)}
+        kind, _, number = error.root_description.partition(" ")
+        if kind == "task" and number.isdecimal():  # else it is no task of this run
+            shown["root_task"] = int(number)
+        return shown
     if getattr(error, "is_job_end", False) is True:
         shown["is_job_end"] = True
-    return {**shown, "traceback": _traceback_of(error)}
+    if error.__traceback__ is not None:
+        from traceback import format_tb
 
-
-def _number_of(description: str) -> int | None:
-    """Return the number of the task that failed first; None if it was no task of this run."""
-    kind, _, number = description.partition(" ")
-    return int(number) if kind == "task" and number.isdecimal() else None
-
-
-def _traceback_of(error: BaseException) -> str | None:
-    """Return the traceback of an error without its causes, which may be many."""
-    if error.__traceback__ is None:
-        return None
-    from traceback import format_tb
-
-    return "".join(format_tb(error.__traceback__))[-_TRACEBACK_CHARS:]
+        # Without those of the causes, which may be many.
+        shown["traceback"] = "".join(format_tb(error.__traceback__))[-_TRACEBACK_CHARS:]
+    return shown
 
 
 def _path_of(stream: Any) -> str | None:

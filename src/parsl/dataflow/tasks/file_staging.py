@@ -9,7 +9,7 @@ from parsl.vocabulary.files import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from concurrent.futures import Future
     from typing import Any
 
@@ -29,14 +29,10 @@ class FileStaging:
         self._stager = stager
         self._declared = DeclaredOutputs()
 
-    def is_needed(self, record: TaskRecord, found: Sequence[Future[Any] | File]) -> bool:
-        return any(isinstance(each, _FILES) and not self._is_here(each, record) for each in found) and not (
-            is_inhibited(record.kwargs)
-        )
-
-    def _is_here(self, argument: File | DataFuture, record: TaskRecord) -> bool:
-        file = argument.file_obj if isinstance(argument, DataFuture) else argument
-        return self._stager.leaves_alone(file, record.executor)
+    def is_needed(self, record: TaskRecord, found: Iterable[File | DataFuture]) -> bool:
+        files = (each.file_obj if isinstance(each, DataFuture) else each for each in found)
+        is_here = all(self._stager.leaves_alone(file, record.executor) for file in files)
+        return not is_here and not is_inhibited(record.kwargs)
 
     def stage_in(self, record: TaskRecord) -> None:
         kwargs = record.kwargs

@@ -65,23 +65,23 @@ class TaskRunner:
         self._completion = completion
         self._complete = completion.complete
         # Bound once, not for each task.
-        self._on_dependency_done = self._dependency_done
-        self._on_join_done = self._join_done
+        self._on_awaited_done = self._awaited_done
         self._on_found = self._memo_done
 
     def start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
         """Launch a task when its dependencies are done. Returns the error of an immediate submission."""
         record.depends = depends
         self._graph.expect(record, len(depends) + 1)
-        done = MethodType(self._on_dependency_done, record)
+        done = MethodType(self._on_awaited_done, record)
         for future in depends:
             future.add_done_callback(done)
         # One more than there are futures is expected, so that this thread knows whether it continues.
         return self._advance(record) if self._graph.count_down(record) else None
 
-    def _dependency_done(self, record: TaskRecord, _: Future[Any]) -> None:
+    def _awaited_done(self, record: TaskRecord, _: Future[Any]) -> None:
+        """Continue with a task if no other dependency, or future that it joins, is left."""
         if self._graph.count_down(record):
-            work_loop.run_soon(self._advance, record)
+            work_loop.run_soon(self._advance if record.joins is None else self._finish_joining, record)
 
     def _advance(self, record: TaskRecord) -> BaseException | None:
         """Launch a task whose dependencies are done, or fail it if they have failed."""
@@ -283,15 +283,11 @@ class TaskRunner:
                 self._fail(record, cycle)
                 return
             self._graph.expect(record, len(futures) + 1)
-            done = MethodType(self._on_join_done, record)
+            done = MethodType(self._on_awaited_done, record)
             for future in futures:
                 future.add_done_callback(done)
             if self._graph.count_down(record):
                 work_loop.run_soon(self._finish_joining, record)
-
-    def _join_done(self, record: TaskRecord, _: Future[Any]) -> None:
-        if self._graph.count_down(record):
-            work_loop.run_soon(self._finish_joining, record)
 
     def _finish_joining(self, record: TaskRecord) -> None:
         joins = record.joins

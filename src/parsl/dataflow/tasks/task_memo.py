@@ -30,10 +30,8 @@ class TaskMemo:
         self._config_run_dir = config_run_dir
         self.covers_all = False
         self.commits = False
-        #: The results of tasks whose futures are completed after the next commit.
-        self._uncommitted: deque[tuple[TaskRecord, Any]] = deque()
-        #: The same for results that came from the memoizer.
-        self._found: deque[tuple[TaskRecord, Any]] = deque()
+        #: The tasks, with their results, whose futures are completed after the next commit.
+        self.uncommitted: deque[tuple[TaskRecord, Any]] = deque()
         self._lock = threading.Lock()
 
     def start(self) -> Memoizer:
@@ -77,18 +75,14 @@ class TaskMemo:
         except Exception:
             logger.exception("The memoizer has failed to take the outcome of %r", record)
 
-    def queue(self, record: TaskRecord, result: Any) -> None:
-        (self._found if record.from_memo else self._uncommitted).append((record, result))
-
-    def take_queue(self) -> tuple[Results, Results]:
-        """Empty the queue: results of tasks that have run, to be committed; results from the memoizer."""
-        with self._lock:
-            return _take_all(self._uncommitted), _take_all(self._found)
+    def take_queue(self) -> Results:
+        with self._lock:  # other threads only append meanwhile
+            return [self.uncommitted.popleft() for _ in range(len(self.uncommitted))]
 
     def commit(self, ended: Results) -> None:
-        """Make the results of tasks that have run permanent. An error of the memoizer is logged."""
+        """Make results permanent, unless they came from the memoizer. An error of the memoizer is logged."""
         try:
-            self.start().update_memo_results(ended)
+            self.start().update_memo_results([each for each in ended if not each[0].from_memo])
             self.start().commit()
         except Exception:
             logger.exception("The memoizer %r has failed to commit", self._started)
@@ -98,8 +92,7 @@ class TaskMemo:
             self._started.close()
 
     def __repr__(self) -> str:
-        uncommitted = len(self._uncommitted) + len(self._found)
-        return f"<{type(self).__name__} of {self._started!r}, {uncommitted} uncommitted>"
+        return f"<{type(self).__name__} of {self._started!r}, {len(self.uncommitted)} uncommitted>"
 
 
 def outcome_of(found: Future[Any]) -> tuple[Any, BaseException | None] | None:
@@ -114,7 +107,3 @@ def outcome_of(found: Future[Any]) -> tuple[Any, BaseException | None] | None:
         return None, error
     result = found.result()
     return None if result is START_OVER else (result, None)
-
-
-def _take_all(waiting: deque[tuple[TaskRecord, Any]]) -> Results:
-    return [waiting.popleft() for _ in range(len(waiting))]  # other threads only append
