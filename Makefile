@@ -32,7 +32,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python .ci/words src
+	$(BIN)/python .ci/words
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,7 @@ INSTALL_TIMEOUT_S = 600.0
 
 
 class Unavailable(Exception):
-    """A system cannot be measured here; the message says why."""
+    """A system cannot be measured here; the message is the reason."""
 
 
 def python_of(system: System) -> Path:
@@ -83,13 +83,13 @@ def _python_with(name: str, requirement: str) -> Path:
     home = BENCH_DIR / f"venv-{name}"
     python = home / "bin" / "python"
     stamp = home / "installed.txt"
-    wanted = f"{requirement} on Python {platform.python_version()}\n"
-    if stamp.exists() and stamp.read_text() == wanted:
+    content = f"{requirement} on Python {platform.python_version()}\n"
+    if stamp.exists() and stamp.read_text() == content:
         return python
     print(f"installing {requirement} ...", file=sys.stderr, flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(home)])
     _run([str(python), "-m", "pip", "install", "--quiet", *requirement.split(" ", 1)])
-    stamp.write_text(wanted)
+    stamp.write_text(content)
     return python
 
 

@@ -28,7 +28,7 @@ EVIDENCE = ("stdout", "stderr", "runinfo")
 
 
 class WorkloadFailed(Exception):
-    """A workload gave no result; the message says why."""
+    """A workload returned no result; the message is the reason."""
 
 
 def become_subreaper() -> None:
@@ -87,7 +87,7 @@ def parse_values(stdout: str) -> dict[str, float] | None:
 
 
 def reason_of(stderr: str) -> str:
-    """The line of a process's stderr that most likely says what went wrong."""
+    """The line of a process's stderr that most likely explains the failure."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line or "Exception" in line]
     return (errors or lines or ["no message"])[-1][:300]

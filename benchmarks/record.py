@@ -77,7 +77,7 @@ def is_reached(
     ours: Sequence[float],
     ratios: Mapping[str, Summary],
 ) -> bool | None:
-    """Whether our median meets the target; None when that cannot be said."""
+    """Whether our median meets the target; None if that is unknown."""
     if target is None or not ours:
         return None
     if target.peer is None:
@@ -108,7 +108,7 @@ def build_report(
         record: what was measured.
         measures: the rows.
         systems: names of the systems, in the order of the columns.
-        about: what else is to be said: machine, versions, options.
+        about: further information: machine, versions, options.
     """
     rows = [report_measure(record, measure, systems) for measure in measures]
     return {

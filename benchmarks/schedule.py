@@ -36,5 +36,5 @@ def plan(measures: Sequence[Measure], systems: Sequence[System], rounds: int, sl
 
 def rounds_of(run: Run, system: System, *, rounds: int, slow_rounds: int) -> int:
     """How many rounds a system takes part in."""
-    wanted = min(rounds, slow_rounds) if system.is_slow else rounds
-    return wanted if run.most_rounds is None else min(wanted, run.most_rounds)
+    needed = min(rounds, slow_rounds) if system.is_slow else rounds
+    return needed if run.most_rounds is None else min(needed, run.most_rounds)

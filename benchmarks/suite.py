@@ -84,13 +84,13 @@ def take_steps(steps: Sequence[Step], pythons: Mapping[str, Path], settings: Set
         for number, step in enumerate(steps):
             elapsed_s = time.monotonic() - started
             if step.round > 0 and elapsed_s > settings.budget_s:
-                _say(f"stopping before round {step.round + 1}: the time is used up")
+                _print(f"stopping before round {step.round + 1}: the time is used up")
                 break
             if not record.has_failed(step):
-                _say(f"[{number + 1}/{len(steps)}, {elapsed_s:.0f} s] {_describe(step)}", end=" ")
+                _print(f"[{number + 1}/{len(steps)}, {elapsed_s:.0f} s] {_describe(step)}", end=" ")
                 _take(step, pythons[step.system.name], settings, record)
     except KeyboardInterrupt:
-        _say("interrupted: reporting what there is")
+        _print("interrupted: reporting what there is")
     return record
 
 
@@ -99,10 +99,10 @@ def _take(step: Step, python: Path, settings: Settings, record: Record) -> None:
         values = _measure(step, python, settings)
     except WorkloadFailed as error:
         record.add_failure(step, str(error))
-        _say(f"FAILED: {error}")
+        _print(f"FAILED: {error}")
     else:
         record.add(step, values)
-        _say(", ".join(f"{key} {value:.4g}" for key, value in values.items()))
+        _print(", ".join(f"{key} {value:.4g}" for key, value in values.items()))
 
 
 def _measure(step: Step, python: Path, settings: Settings) -> dict[str, float]:
@@ -123,5 +123,5 @@ def _describe(step: Step) -> str:
     return f"round {step.round + 1}: {' '.join(words)}:"
 
 
-def _say(text: str, end: str = "\n") -> None:
+def _print(text: str, end: str = "\n") -> None:
     print(text, end=end, file=sys.stderr, flush=True)

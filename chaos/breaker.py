@@ -13,21 +13,21 @@ import psutil
 from parsl.executors.high_throughput.driver.supervisor import LOSSES_WITHIN_S, MAX_LOSSES
 from tests.system.run import INTERCHANGE, titled
 
-#: What is broken how often, by the beginning of the process's title: workers most, as in life.
+#: The weight of each target, by the beginning of the process's title: workers break most often, as in life.
 TARGETS = {
     "parsl: HTEX worker": 8,
     "parsl: HTEX manager": 1,
     "parsl: HTEX fork server": 1,
     INTERCHANGE: 2,
 }
-#: Interchanges are lost so far apart, in seconds, that the run is not given up for it.
+#: The gap between two losses of an interchange, in seconds: long enough for the run not to be given up.
 INTERCHANGES_APART_S = LOSSES_WITHIN_S / (MAX_LOSSES - 1) + 1
-#: A manager that is lost together with the interchange may have begun tasks of which nobody knows: before and
-#: after the loss of an interchange everything else is left alone for so long, in seconds.
+#: The pause before and after the loss of an interchange, in seconds. A manager that is lost together with the
+#: interchange may have begun tasks that no other process has recorded.
 RECOVERY_S = 3.0
-#: Of the broken ones, this part is stopped for a while instead of killed.
+#: The fraction of the targets that is stopped for a while instead of killed.
 STOPPED = 0.2
-#: How long those are stopped, in seconds.
+#: How long these are stopped, in seconds.
 STOP_S = 0.3
 
 

@@ -17,5 +17,7 @@ __all__ = [
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--moments", type=int, default=50, help="how many moments to interrupt a run at (50)")
     parser.addoption("--seed", type=int, default=0, help="for other random moments")
-    parser.addoption("--starts", type=int, default=200, help="how many runs to start beside threads (200)")
-    parser.addoption("--seconds", type=float, default=10, help="how long what goes on and on takes (10)")
+    parser.addoption(
+        "--starts", type=int, default=200, help="how many runs to start while threads are busy (200)"
+    )
+    parser.addoption("--seconds", type=float, default=10, help="how long each continuous test lasts (10)")

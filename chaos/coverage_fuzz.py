@@ -43,7 +43,7 @@ def decode_with(decode: Callable[[bytes], Any]) -> Callable[[bytes], None]:
             return
         assert isinstance(found, msgspec.Struct)
         again = decode(protocol.encode(found))
-        assert again == found or found != found, "it means what it says, unless it has a NaN"
+        assert again == found or found != found, "the message is unchanged, unless it has a NaN"
 
     return check
 

@@ -47,7 +47,7 @@ class Footprint:
         """
         third = len(self.samples) // 3
         if not third:
-            return ["too few samples to tell whether anything has grown"]
+            return ["there are too few samples to detect growth"]
         early, late = self.samples[:third], self.samples[-third:]
         return [
             f"{name} has grown from {before:,} to {after:,}"

@@ -31,7 +31,7 @@ from parsl.providers import LocalProvider
 
 #: How many tasks may be under way.
 WINDOW = 200
-#: Attempts that a task has beside the first: enough for the breaks that one task can meet.
+#: Attempts of a task after the first: enough for the breaks that one task can meet.
 RETRIES = 20
 #: How long the last tasks may take, in seconds.
 DRAIN_S = 120.0

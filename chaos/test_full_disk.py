@@ -1,4 +1,4 @@
-"""A run directory on a disk that is full: tasks run all the same, and what cannot be written is said once."""
+"""A run directory on a full disk: tasks still run, and one warning reports what cannot be written."""
 
 from __future__ import annotations
 

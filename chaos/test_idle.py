@@ -56,6 +56,6 @@ def test_an_idle_run_costs_almost_nothing(
     assert after.keys() == before.keys()
     parts = {name: (after[name] - before[name]) / elapsed_s for name in after}
     print({f"{name}": f"{part:.4f}" for (_, name), part in parts.items()}, logs - logs_before)
-    # Times are counted in ticks of 10 ms: one more or less says nothing.
+    # Times are counted in ticks of 10 ms: a difference of one tick is noise.
     assert {name: part for name, part in parts.items() if part > MAX_OF_A_CORE + 0.02 / elapsed_s} == {}
     assert logs - logs_before <= MAX_LOG_BYTES * max(1, elapsed_s / 60)

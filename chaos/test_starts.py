@@ -1,4 +1,4 @@
-"""Two hundred runs in one process, beside threads that log and resolve names: nothing hangs or is left."""
+"""Two hundred runs in a process whose other threads log and resolve names: nothing hangs or is left."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def main(measure: Callable[[Options], Values], **defaults: Any) -> None:
         measure: does the work.
         defaults: options of this workload beyond ``--system``, with their defaults.
     """
-    # The launcher ends what takes too long with SIGABRT: then every thread says where it is.
+    # The launcher ends what takes too long with SIGABRT: then every thread prints its stack.
     faulthandler.enable()
     parser = argparse.ArgumentParser()
     parser.add_argument("--system", required=True)

@@ -32,7 +32,7 @@ def run_batch(pool: Pool, payload: bytes, count: int) -> float:
 
 
 def rate(pool: Pool, size: int, most: int, duration_s: float) -> float:
-    """Tasks per second, from as many tasks as a pilot says fit in `duration_s`."""
+    """Tasks per second, from as many tasks as fit in `duration_s`."""
     payload = os.urandom(size)
     pilot = max(MIN_TASKS, most // 20)
     pilot_s = run_batch(pool, payload, pilot)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from benchmarks.workloads.harness import Options, Values, main, open_warm, run_noops
 
-#: Tasks that estimate the rate, when the number wanted may take too long.
+#: Tasks that estimate the rate, when the number requested may take too long.
 PILOT_TASKS = 1000
 
 
 def measure(options: Options) -> Values:
-    """Run the wanted number of tasks, or fewer when that would exceed the limit."""
+    """Run the requested number of tasks, or fewer when that would exceed the limit."""
     pool = open_warm(options, options.executor)
     count = options.tasks
     if count > options.at_least:

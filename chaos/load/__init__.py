@@ -1,1 +1,1 @@
-"""A whole supercomputer's managers, simulated, against one real interchange and one real driver."""
+"""The simulated managers of a whole supercomputer, with one real interchange and one real driver."""

@@ -1,10 +1,10 @@
-"""The command of the load: a supercomputer's managers against one interchange and one driver.
+"""The command of the load test: a supercomputer's managers, one interchange and one driver.
 
     python -m chaos.load --managers 1000 --tasks 100000
 
-Managers and their workers are simulated by a few processes: real, encrypted connections that speak the real
-protocol. At the end every task has ended with its own result, and every manager that was let die was noticed.
-It exits with 1, saying what is wrong, if that is not so.
+A few processes simulate the managers and their workers, with the real protocol over real, encrypted
+connections. At the end, every task has its own result, and the loss of every killed manager was noticed.
+Otherwise the command prints what is wrong, and its exit code is 1.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -30,38 +31,44 @@ from chaos.load.report import Facts, figures, findings, table
 from parsl import Config, python_app
 from parsl.common import descriptors
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE
+from tests.support.waiting import wait_until
 
-#: How long all managers have to register, in seconds.
+#: The time in which all managers must register, in seconds.
 REGISTER_S = 300.0
-#: How long fleets have to end after the run, in seconds.
+#: The time in which the fleets must end after the run, in seconds.
 END_S = 60.0
-#: Tasks under way, for each slot: enough for every worker to be busy while others wait.
+#: Outstanding tasks per slot: enough to keep every worker busy while other tasks wait.
 WINDOW_PER_SLOT = 1.5
-#: The rate is that of the tasks between these parts of all.
+#: The rate is measured between these fractions of all tasks.
 STEADY = (0.2, 0.9)
-#: Managers die during this part of the tasks.
+#: Managers die between these fractions of all tasks.
 DYING = (0.1, 0.6)
-#: How much longer than the threshold the silent may take to be noticed, in seconds.
+#: How much later than the threshold a silent death may be noticed, in seconds.
 PATIENCE_S = 60.0
-#: Descriptors of a simulated manager.
+#: The number of descriptors of a simulated manager.
 PER_MANAGER = 2
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos.load", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--managers", type=int, default=10_624, help="how many nodes there are (10,624: all of Aurora)")
+    add("--managers", type=int, default=10_624, help="the number of nodes (10,624: all of Aurora)")
     add("--workers", type=int, default=12, help="workers of a node (12)")
     add("--nodes-per-block", type=int, default=128, help="nodes of a batch job (128)")
-    add("--tasks", type=int, default=1_000_000, help="how many tasks are run (1,000,000)")
-    add("--task-s", type=float, default=15.0, help="how long a task takes on average, in s (15)")
-    add("--deaths", type=float, default=0.01, help="part of the managers that dies (0.01), half silently")
-    add("--idle-s", type=float, default=30.0, help="how long the machine is watched idle, in s (30)")
+    add("--tasks", type=int, default=1_000_000, help="the number of tasks (1,000,000)")
+    add("--task-s", type=float, default=15.0, help="the mean duration of a task, in s (15)")
+    add(
+        "--deaths",
+        type=float,
+        default=0.01,
+        help="the fraction of managers that die, half silently (0.01)",
+    )
+    add("--idle-s", type=float, default=30.0, help="how long the idle machine is measured, in s (30)")
     add("--period-s", type=float, default=30.0, help="heartbeat period, in s (30)")
     add("--threshold-s", type=float, default=120.0, help="heartbeat threshold, in s (120)")
-    add("--fleets", type=int, default=4, help="how many processes simulate (4)")
+    add("--fleets", type=int, default=4, help="the number of processes that simulate managers (4)")
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    add("--output", type=Path, help="write the figures there as well, as JSON")
+    add("--output", type=Path, help="a file for the figures, as JSON")
     return parser.parse_args()
 
 
@@ -79,9 +86,9 @@ def executor(options: argparse.Namespace) -> WatchedExecutor:
 
 
 def fleets(options: argparse.Namespace, settings_file: str) -> list[Order]:
-    """The orders: as many fleets as asked for, or as descriptors make necessary."""
-    most = descriptors.room_for(descriptors.limits()[1], PER_MANAGER)
-    count = min(options.managers, max(options.fleets, math.ceil(options.managers / most)))
+    """Return the orders of the fleets: as many as requested, or more if descriptors are few."""
+    max_managers = descriptors.room_for(descriptors.limits()[1], PER_MANAGER)
+    count = min(options.managers, max(options.fleets, math.ceil(options.managers / max_managers)))
     bounds = [options.managers * number // count for number in range(count + 1)]
     return [
         Order(
@@ -99,7 +106,7 @@ def fleets(options: argparse.Namespace, settings_file: str) -> list[Order]:
 
 @python_app
 def echo(number: int) -> int:
-    """Never runs: a simulated worker answers with the arguments."""
+    """Return the number. It never runs: a simulated worker returns the arguments."""
     return number
 
 
@@ -127,20 +134,19 @@ class Load:
         return f"<Load joined={len(self._machine.joined)} seen={sum(map(bool, self.seen)):,}>"
 
     def register(self) -> None:
-        """Wait until all managers are there."""
+        """Wait until all managers have registered, or the time is over."""
         self.meter.begin()
-        end_s = time.monotonic() + REGISTER_S
-        while len(self._machine.joined) < self._options.managers and time.monotonic() < end_s:
-            time.sleep(0.05)
+        with suppress(AssertionError):  # the findings name the missing managers
+            wait_until(lambda: len(self._machine.joined) >= self._options.managers, REGISTER_S)
         self.meter.end("registration")
 
     def rest(self) -> None:
-        """Do nothing for a while: only heartbeats."""
+        """Leave the machine idle for a while, with heartbeats only."""
         time.sleep(self._options.idle_s)
         self.meter.end("idle")
 
     def work(self) -> None:
-        """Run all tasks; let managers die meanwhile."""
+        """Run all tasks, and kill managers meanwhile."""
         options = self._options
         window = int(WINDOW_PER_SLOT * options.managers * options.workers)
         steady = [int(part * options.tasks) for part in STEADY]
@@ -160,7 +166,7 @@ class Load:
         self.meter.end("emptying")
 
     def _deaths(self) -> list[tuple[int, bool]]:
-        """After how many tasks some manager dies, and whether silently; the last comes first."""
+        """Return after how many tasks each manager dies, and whether silently; the last death comes first."""
         tasks, count = self._options.tasks, round(self._options.deaths * self._options.managers)
         moments = [int(tasks * self._random.uniform(*DYING)) for _ in range(count)]
         return sorted(((moment, number % 2 == 1) for number, moment in enumerate(moments)), reverse=True)
@@ -169,21 +175,19 @@ class Load:
         if isinstance(result, BaseException):
             self.errors.append(result)
             return
-        *_, [number], _ = result  # type: ignore[misc]  # what a simulated worker answers: the call
+        *_, [number], _ = result  # type: ignore[misc]  # the result of a simulated worker: the call
         self.seen[number] = min(255, self.seen[number] + 1)
 
-    def outlast(self) -> None:
-        """Wait until the silently dead are given up as well."""
-        end_s = time.monotonic() + self._options.threshold_s + PATIENCE_S
-        while time.monotonic() < end_s and any(
-            death.manager not in self._machine.gone for death in self._crew.died
-        ):
-            time.sleep(0.1)
+    def wait_for_losses(self) -> None:
+        """Wait until the interchange has given up the silently dead managers as well."""
+        dead = {death.manager for death in self._crew.died}
+        with suppress(AssertionError):  # the findings count the unnoticed deaths
+            wait_until(lambda: dead <= self._machine.gone.keys(), self._options.threshold_s + PATIENCE_S)
         self._gone = dict(self._machine.gone)
         self._given_up = self._machine.given_up()
 
     def facts(self) -> Facts:
-        """What there is to report, after the end."""
+        """Return the facts about the run, after its end."""
         return Facts(
             managers=self._options.managers,
             joined=self._machine.joined,
@@ -203,7 +207,7 @@ class Load:
 
 
 def main() -> int:
-    """Run it. Returns: 0 if nothing was found wrong."""
+    """Run the load test. Returns: 0 if nothing is wrong."""
     options = arguments()
     print(f"load: {options.managers:,} managers, {options.tasks:,} tasks, seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="parsl-load-") as directory:
@@ -212,7 +216,7 @@ def main() -> int:
         with parsl.load(config):
             crew = Crew(fleets(options, f"{machine.logdir}/{SETTINGS_FILE}"), options.seed)
             load = Load(options, machine, crew)
-            for step in (load.register, load.rest, load.work, load.outlast):
+            for step in (load.register, load.rest, load.work, load.wait_for_losses):
                 step()
         wrong = crew.close(END_S)
     facts = load.facts()

@@ -1,4 +1,4 @@
-"""The fleets as the command has them: processes that it starts, tells to let managers die, and hears."""
+"""The processes of the fleets: the command starts them, sends orders, and reads reports."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 from chaos.load import orders
 from chaos.load.orders import Died, Ended, Kill, Order, Refused, decode_news
 
-#: Where this package is.
+#: The directory of the package ``chaos``.
 ROOT = Path(__file__).parents[2]
 
 
 class Crew:
-    """Owns the fleets' processes, and a thread for each that reads what it says.
+    """Owns the processes of the fleets, and for each of them a thread that reads its reports.
 
     Args:
-        fleets: What each of them is to simulate.
-        seed: For the same fleets to be told to let managers die.
+        fleets: The order of each fleet.
+        seed: The seed for the choice of fleets whose managers die.
     """
 
     def __init__(self, fleets: list[Order], seed: int) -> None:
@@ -41,7 +41,7 @@ class Crew:
         return f"<Crew fleets={len(self.processes)} died={len(self.died)}>"
 
     def kill_one(self, is_silent: bool) -> None:
-        """Have some fleet let one of its managers die."""
+        """Order a random fleet to kill one of its managers."""
         stdin = self._random.choice(self.processes).stdin
         assert stdin is not None
         stdin.write(orders.encode(Kill(is_silent)) + b"\n")
@@ -60,7 +60,7 @@ class Crew:
         return self.ended if isinstance(news, Ended) else self.refused
 
     def close(self, timeout_s: float) -> list[str]:
-        """Wait for the fleets' ends, so long, then kill them. Returns: what was wrong with them."""
+        """Wait for the fleets to end, and kill them after the timeout. Returns: what was wrong with them."""
         wrong = []
         for number, process in enumerate(self.processes):
             assert process.stdin is not None

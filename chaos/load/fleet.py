@@ -1,6 +1,6 @@
 """A process that simulates many managers: each with its own encrypted connection, in one loop.
 
-python -m chaos.load.fleet       (started by the load's command, which writes its order to it)
+python -m chaos.load.fleet       (the command starts it, and writes its order to it)
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from parsl.executors.high_throughput.wire.connections import receive, send
 from parsl.executors.high_throughput.wire.protocol import decode_to_manager, encode
 from parsl.executors.high_throughput.wire.settings import read_settings
 
-#: How many managers connect before the others are looked at again.
+#: How many managers connect before the fleet serves the others again.
 _AT_ONCE = 16
-#: Of the mean: how much shorter or longer tasks are.
+#: How much shorter or longer than the mean tasks are, as a fraction of it.
 _SPREAD = 0.5
 _ADDRESS = "127.0.0.1"
 
@@ -52,7 +52,7 @@ class Fleet:
         self._orders = b""
         self._unconnected = deque(range(order.first, order.last))
         self._members: dict[int, Member] = {}
-        #: Whoever may have input of which the edge-triggered descriptor does not tell.
+        #: Members that may have input which their edge-triggered descriptor does not report.
         self._unread: set[Member] = set()
         self._unsent: set[Member] = set()
         self._ends: list[tuple[float, int, float, Member, Worker]] = []
@@ -65,12 +65,12 @@ class Fleet:
         return f"<Fleet members={len(self._members)} running={len(self._ends)}>"
 
     def run(self) -> None:
-        """Simulate until the interchange says stop, or the command closes its end."""
+        """Simulate until the interchange sends Stop, or the command closes the pipe."""
         while not self._is_over:
             for fd, _ in self._epoll.poll(self._timeout_s()):
                 if fd == 0:
                     self._read_orders()
-                elif fd in self._members:  # it may have died this very moment
+                elif fd in self._members:  # the member may have died at this moment
                     self._unread.add(self._members[fd])
             self._connect_some()
             self._end_tasks(time.monotonic())
@@ -79,7 +79,7 @@ class Fleet:
             for member in unread:
                 self._serve(member)
             self._beat(time.monotonic())
-        _say(Ended(self._longest_silence_s, sum(member.tasks for member in self._members.values())))
+        _report(Ended(self._longest_silence_s, sum(member.tasks for member in self._members.values())))
         self._context.destroy(linger=0)
 
     def _timeout_s(self) -> float | None:
@@ -93,7 +93,7 @@ class Fleet:
             self._connect(self._unconnected.popleft())
 
     def _connect(self, number: int) -> None:
-        """As a real manager does: see whether the address answers, then connect and register."""
+        """Check that the address accepts connections, connect and register, as a real manager does."""
         settings, order = self._settings, self._order
         socket.create_connection((_ADDRESS, settings.port)).close()
         sock = make_dealer(self._context, settings, f"node{number:05d}")
@@ -103,10 +103,10 @@ class Fleet:
         self._members[fd] = member
         self._epoll.register(fd, select.EPOLLIN)
         member.heard_at = now = time.monotonic()
-        self._tell(member, member.introduction(settings_python()))
+        self._send(member, member.introduction(settings_python()))
         self._beats.append((now + settings.heartbeat_period_s, member))
 
-    def _tell(self, member: Member, message: Any) -> None:
+    def _send(self, member: Member, message: Any) -> None:
         if not member.is_dead:
             send(member.sock, [encode(message)])
             self._unread.add(member)
@@ -128,14 +128,14 @@ class Fleet:
         elif isinstance(message, protocol.Acknowledged):
             member.acknowledge(message.serial)
         elif isinstance(message, protocol.ReportHeldTasks):
-            self._tell(member, member.held(message.number))
+            self._send(member, member.held(message.number))
         elif isinstance(message, protocol.ReportPackages):
-            self._tell(member, member.packages())
+            self._send(member, member.packages())
         elif isinstance(message, protocol.Stop):
             self._is_over = True
         elif isinstance(message, protocol.Refused):
             member.is_dead = True
-            _say(Refused(member.name, message.reason))
+            _report(Refused(member.name, message.reason))
 
     def _begin(self, member: Member, workers: list[Worker], now: float) -> None:
         mean = self._order.task_s
@@ -154,18 +154,18 @@ class Fleet:
     def _send_results(self) -> None:
         unsent, self._unsent = self._unsent, set()
         for member in unsent:
-            self._tell(member, member.take_results())
+            self._send(member, member.take_results())
 
     def _beat(self, now: float) -> None:
         beats, period_s = self._beats, self._settings.heartbeat_period_s
         while beats and beats[0][0] <= now:
             at, member = beats.popleft()
             if not member.is_dead:
-                self._tell(member, protocol.Heartbeat())
+                self._send(member, protocol.Heartbeat())
                 self._longest_silence_s = max(self._longest_silence_s, now - member.heard_at)
                 beats.append((at + period_s, member))
 
-    # The command
+    # Orders of the command
 
     def _read_orders(self) -> None:
         data = os.read(0, 65536)
@@ -178,7 +178,7 @@ class Fleet:
         fd, member = self._random.choice([pair for pair in self._members.items() if not pair[1].is_dead])
         member.is_dead = True
         self._epoll.unregister(fd)
-        _say(Died(member.name, is_silent, time.time()))
+        _report(Died(member.name, is_silent, time.time()))
         if not is_silent:
             del self._members[fd]
             member.sock.close(linger=0)
@@ -188,12 +188,12 @@ def settings_python() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _say(news: Any) -> None:
+def _report(news: Any) -> None:
     os.write(1, orders.encode(news) + b"\n")
 
 
 def main() -> int:
-    """Read the order, and simulate."""
+    """Read the order, and simulate its managers."""
     line = b""
     while not line.endswith(b"\n"):
         line += os.read(0, 1)

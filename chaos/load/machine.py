@@ -1,4 +1,4 @@
-"""The driver of the load: an executor that writes down who comes and goes, blocks that nobody starts."""
+"""The driver's side of the load test: an executor that records managers, and a provider of empty jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GIVEN_UP = re.compile(r"(?P<time>\S+ \S+) \S+ WARNING: manager (?P<manager>\w+)
 
 
 class MachineProvider(ExecutionProvider):
-    """Its jobs run from the beginning to the end; what runs in them is started by others."""
+    """A provider whose jobs always run; the fleets simulate what runs in them."""
 
     submits_at_once = True
     label = "machine"
@@ -47,7 +47,7 @@ class MachineProvider(ExecutionProvider):
 
 
 class WatchedExecutor(HighThroughputExecutor):
-    """Knows when, in seconds since the epoch, the driver heard of each manager's coming and going."""
+    """An executor that records when managers connect and when they are lost, in seconds since the epoch."""
 
     def __init__(self, **options: Any) -> None:
         self.joined: dict[str, float] = {}
@@ -56,11 +56,11 @@ class WatchedExecutor(HighThroughputExecutor):
 
     @property
     def interchange_pid(self) -> int:
-        """The process between the driver and the managers."""
+        """The process id of the interchange."""
         return self.engine.supervisor.process.pid
 
     def given_up(self) -> dict[str, float]:
-        """When the interchange gave managers up, as its log says, in seconds since the epoch."""
+        """Return when the interchange gave up managers, according to its log, in seconds since the epoch."""
         found = {}
         for line in Path(self.logdir, "interchange.log").read_text().splitlines():
             if match := _GIVEN_UP.match(line):

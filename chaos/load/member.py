@@ -1,4 +1,4 @@
-"""One simulated manager: real decisions and a real connection, and workers that only let time pass."""
+"""A simulated manager: real decisions, a real connection, and workers whose tasks only take time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from parsl.version import VERSION
 
 
 class Member:
-    """Owned by its fleet's loop, which has the clock.
+    """A manager without processes. The loop of its fleet owns it, and has the clock.
 
     Args:
-        number: Which of the machine's managers it is.
-        block: The block that it belongs to.
-        workers: How many workers it simulates.
-        sock: Its connection.
+        number: The number of the manager in the machine.
+        block: The block of the manager.
+        workers: The number of simulated workers.
+        sock: The connection to the interchange.
     """
 
     __slots__ = (
@@ -49,7 +49,7 @@ class Member:
         self.state = ManagerState(workers, 0)
         for worker in self.state.workers:
             worker.pid = 1 + worker.rank
-        #: What is to be sent, and what was sent and may not have got to the driver.
+        #: Results to send, and results that the driver has not acknowledged.
         self._results: list[Result] = []
         self._unacknowledged: deque[Results] = deque()
         self._serial = 0
@@ -67,13 +67,13 @@ class Member:
         )
 
     def accept(self, tasks: list[Task], now_s: float) -> list[Worker]:
-        """Take tasks. Returns: the workers in which one begins now."""
+        """Accept tasks. Returns: the workers in which one begins now."""
         self.tasks += len(tasks)
         self.state.add(tasks)
         return self._begun(None, now_s)
 
     def finish(self, worker: Worker, run_s: float, now_s: float) -> list[Worker]:
-        """A worker's task is done; its result is the pickled arguments. Returns: the workers as above."""
+        """Complete a task with its pickled arguments. Returns: the workers in which one begins now."""
         task = worker.given[0]
         result = Result(task.id, DONE, task.payload, run_s=run_s)
         self.state.finish(worker, result, now_s)
@@ -85,19 +85,19 @@ class Member:
         return [worker for worker, task in self.state.assign(now_s, workers) if worker.given[0] is task]
 
     def take_results(self) -> Results:
-        """What is to be sent now."""
+        """Return the results to send now."""
         results, self._results = self._results, []
         self._serial += 1
         self._unacknowledged.append(Results(results, self.state.capacity, self._serial))
         return self._unacknowledged[-1]
 
     def acknowledge(self, serial: int) -> None:
-        """The results up to this number have got to the driver."""
+        """Forget the results up to this serial number: the driver has them."""
         while self._unacknowledged and self._unacknowledged[0].serial <= serial:
             self._unacknowledged.popleft()
 
     def held(self, number: int) -> HeldTasks:
-        """The answer to the question of that number."""
+        """Return the answer to the request with this number."""
         return HeldTasks(number, self.state.held_ids())
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What the processes of a load take of the machine, phase by phase."""
+"""CPU time and memory of the processes of a load test, by phase."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Phase:
     """One part of a run.
 
     Attributes:
-        seconds: How long it took.
-        cpu: By role, how many cores were busy on average.
+        seconds: The duration of the phase.
+        cpu: The mean number of busy cores of each role.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Phase:
 
 @dataclass
 class Meter:
-    """Reads processors' time and memory by role. Memory in bytes.
+    """Measures CPU time and memory (bytes) by role.
 
     Attributes:
         roles: The processes of each role.
@@ -37,11 +37,11 @@ class Meter:
     _before: dict[str, float] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """A phase begins now."""
+        """Begin a phase."""
         self._began_s, self._before = time.monotonic(), self._busy_s()
 
     def end(self, name: str) -> Phase:
-        """The phase is over; the next begins."""
+        """End the phase, and begin the next one."""
         before, seconds = self._before, time.monotonic() - self._began_s
         self.begin()
         cpu = {role: (busy_s - before[role]) / seconds for role, busy_s in self._before.items()}
@@ -50,7 +50,7 @@ class Meter:
         return self.phases[-1]
 
     def look(self) -> None:
-        """Note how much memory each role has now, if that is more than before."""
+        """Update the peak memory of each role."""
         for role, processes in self.roles.items():
             memory = sum(process.memory_info().rss for process in processes)
             self.peak_memory[role] = max(memory, self.peak_memory.get(role, 0))

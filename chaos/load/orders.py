@@ -1,4 +1,4 @@
-"""What the load's command and its fleets say to each other: one line of JSON each."""
+"""The messages between the command and its fleets: one line of JSON each."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import msgspec
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What one fleet is to be: the first line that it reads."""
+    """What a fleet simulates: the first line that it reads."""
 
-    #: The executor's file for managers.
+    #: The file with the executor's settings for managers.
     settings_file: str
-    #: Numbers of its managers.
+    #: The first number of its managers, and the one after the last.
     first: int
     last: int
     nodes_per_block: int
     workers: int
-    #: How long a task takes on average, in seconds.
+    #: The mean duration of a task, in seconds.
     task_s: float
     seed: int
 
 
 class Kill(msgspec.Struct, tag=True, frozen=True):
-    """Let one manager die, by chance."""
+    """Kill a random manager."""
 
-    #: Without closing its connection: as a node that loses its power.
+    #: Whether the connection stays open, as when a node loses power.
     is_silent: bool
 
 
 class Died(msgspec.Struct, tag=True, frozen=True):
-    """A manager was let die, at this time since the epoch."""
+    """A manager was killed, at this time since the epoch (seconds)."""
 
     manager: str
     is_silent: bool
@@ -36,18 +36,18 @@ class Died(msgspec.Struct, tag=True, frozen=True):
 
 
 class Refused(msgspec.Struct, tag=True, frozen=True):
-    """The interchange does not want a manager any more."""
+    """The interchange refuses a manager."""
 
     manager: str
     reason: str
 
 
 class Ended(msgspec.Struct, tag=True, frozen=True):
-    """The fleet ends."""
+    """The fleet has ended."""
 
-    #: The longest time that any of its managers has heard nothing, in seconds.
+    #: The longest time that one of its managers received no message, in seconds.
     longest_silence_s: float
-    #: How many tasks its managers have been given.
+    #: The number of tasks that its managers received.
     tasks: int
 
 

@@ -54,8 +54,8 @@ def check_ensemble(log: str, output: str) -> str:
         _host, rank, count, tile, cpus = found[0]
         require(count == "12", f"{file}: there are {count} workers, not 12")
         require(tile == TILES[int(rank)], f"{file}: worker {rank} has tile {tile}, not {TILES[int(rank)]}")
-        wanted = expected_cpus(int(rank))
-        require(cpus == wanted, f"{file}: worker {rank} runs on CPUs {cpus}, not {wanted}")
+        expected = expected_cpus(int(rank))
+        require(cpus == expected, f"{file}: worker {rank} runs on CPUs {cpus}, not {expected}")
         seen[int(rank)] = tile
     require(len(seen) >= MAX_WORKERS, f"only workers {sorted(seen)} ran a task")
     return f"24 tasks; {len(seen)} of 12 workers seen, each on its own tile and its CPUs"

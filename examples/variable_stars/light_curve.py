@@ -1,4 +1,4 @@
-"""What one star's light says: its period, its range, and the shape of its curve. Workers import this."""
+"""What the light of one star shows: its period, range, and the shape of its curve. Workers import this."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def test_a_run_without_defects_has_no_findings() -> None:
         ({"seen": bytearray([1, 0, 0])}, "2 tasks have no result"),
         ({"seen": bytearray([1, 2, 1])}, "1 tasks have more than one result"),
         ({"gone": {}}, "1 deaths were not noticed"),
-        ({"gone": {"a": 12.0, "b": 13.0}}, "1 managers were given up that lived"),
-        ({"refused": [Refused("a", "too many")]}, "1 managers were refused that lived"),
+        ({"gone": {"a": 12.0, "b": 13.0}}, "1 living managers were given up"),
+        ({"refused": [Refused("a", "too many")]}, "1 living managers were refused"),
         ({"errors": [ValueError("odd\nlines")] * 2}, "ValueError: odd"),
     ],
 )
@@ -54,11 +54,11 @@ def test_every_defect_of_a_run_is_found(changed: dict[str, Any], found: str) -> 
 
 
 def test_the_figures_include_the_detection_time() -> None:
-    told = figures(facts())
-    assert told["closed deaths noticed after s, median"] == 2.5
-    assert told["closed deaths told to the driver after s, longest"] == 3.0
-    assert told["silent deaths noticed after s, longest"] is None
-    assert told["steady, cores, driver"] == 0.5
+    found = figures(facts())
+    assert found["closed deaths noticed after s, median"] == 2.5
+    assert found["closed deaths reported to the driver after s, longest"] == 3.0
+    assert found["silent deaths noticed after s, longest"] is None
+    assert found["steady, cores, driver"] == 0.5
     assert table({"a": None, "long name": 1234.5}) == ("a                     -\nlong name      1,234.50")
 
 

@@ -61,9 +61,9 @@ def test_a_module_can_contain_the_configuration(write):
 
 
 def test_a_file_may_import_its_neighbours(write):
-    write("value = 'from beside'", "neighbour_of_config.py")
+    write("value = 'from next to it'", "neighbour_of_config.py")
     path = write("from neighbour_of_config import value\nc = Config(run_dir=value)")
-    assert labels(load_configs(path)) == {"c": "from beside"}
+    assert labels(load_configs(path)) == {"c": "from next to it"}
 
 
 def test_a_script_that_loads_parsl_does_not_start_it(write, tmp_path):
@@ -74,7 +74,7 @@ try:
     with parsl.load(Config(run_dir={str(tmp_path / "runs")!r})):
         raise AssertionError("it was started")
 except Exception as error:
-    raise AssertionError("it was told") from error
+    raise AssertionError("loading was refused") from error
 """
     )
     loaded = load_configs(path)
@@ -86,8 +86,8 @@ except Exception as error:
 
 def test_output_of_a_file_is_not_in_the_report(write, capsys):
     load_configs(write("print('hello')\nc = Config()"))
-    said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "hello\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "hello\n")
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_a_node_file_that_is_unset_missing_or_empty(write, tmp_path, monkeypatch
     monkeypatch.setenv("PBS_NODEFILE", str(tmp_path / "nodes"))
     assert "nodes, which does not exist here" in error(load_configs(path))
     (tmp_path / "nodes").write_text("")
-    said = error(load_configs(path))
-    assert "nodes_per_block is 0" in said
-    assert "nodes, which is empty" in said
+    message = error(load_configs(path))
+    assert "nodes_per_block is 0" in message
+    assert "nodes, which is empty" in message
     (tmp_path / "nodes").write_text("x1\nx2\n")
     assert load_configs(path).configs["c"].executors[0].provider.nodes_per_block == 2
 

@@ -9,7 +9,7 @@ MPIEXEC = "MpiExecLauncher(bind_cmd='--cpu-bind', overrides={!r})"
 
 
 @pytest.fixture
-def said(doctor):
+def findings(doctor):
     """The findings of a level about a HighThroughputExecutor with this provider."""
 
     def check(provider, level, options=""):
@@ -33,8 +33,8 @@ def said(doctor):
         ("PBSProProvider(select_options='ngpus=4:ncpus=8')", "PBS would get ncpus twice"),
     ],
 )
-def test_directives_that_the_scheduler_treats_as_comments(said, provider, words):
-    assert any(words in text for text in said(provider, "error"))
+def test_directives_that_the_scheduler_treats_as_comments(findings, provider, words):
+    assert any(words in text for text in findings(provider, "error"))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_directives_that_the_scheduler_treats_as_comments(said, provider, words)
         ("GridEngineProvider(scheduler_options='#$ -l mem=1G,h_rt=30')", "walltime is '00:10:00'"),
     ],
 )
-def test_directives_given_twice(said, provider, words):
-    [text] = [text for text in said(provider, "warning") if "Parsl uses the latter" in text]
+def test_directives_given_twice(findings, provider, words):
+    [text] = [text for text in findings(provider, "warning") if "Parsl uses the latter" in text]
     assert words in text
 
 
@@ -65,8 +65,10 @@ def test_directives_given_twice(said, provider, words):
         "SlurmProvider(scheduler_options='#SBATCH --exclusive # main -t one')",
     ],
 )
-def test_correct_lines_cause_no_finding(said, provider):
-    assert not [text for text in said(provider, "error") + said(provider, "warning") if "_options" in text]
+def test_correct_lines_cause_no_finding(findings, provider):
+    assert not [
+        text for text in findings(provider, "error") + findings(provider, "warning") if "_options" in text
+    ]
 
 
 def test_a_directive_may_be_indented_in_the_configuration(tmp_path):
@@ -85,18 +87,18 @@ def test_a_directive_may_be_indented_in_the_configuration(tmp_path):
         ("SrunLauncher(overrides='-n 8')", 2, "on the block's 2 nodes, each with all workers"),
     ],
 )
-def test_a_launcher_that_starts_more_than_one_manager_on_a_node(said, launcher, nodes, words):
+def test_a_launcher_that_starts_more_than_one_manager_on_a_node(findings, launcher, nodes, words):
     assert any(
         words in text
-        for text in said(f"LocalProvider(nodes_per_block={nodes}, launcher={launcher})", "error")
+        for text in findings(f"LocalProvider(nodes_per_block={nodes}, launcher={launcher})", "error")
     )
 
 
 @pytest.mark.parametrize(
     "overrides", ["", "--ppn 1", "--depth=64 --ppn 1", "-n 2 --ppn 1", "--env 'A=b c'", "it's"]
 )
-def test_a_launcher_that_starts_one_manager_per_node_causes_no_finding(said, overrides):
-    texts = said(f"PBSProProvider(nodes_per_block=2, launcher={MPIEXEC.format(overrides)})", "error")
+def test_a_launcher_that_starts_one_manager_per_node_causes_no_finding(findings, overrides):
+    texts = findings(f"PBSProProvider(nodes_per_block=2, launcher={MPIEXEC.format(overrides)})", "error")
     assert not any("overrides" in text for text in texts)
 
 
@@ -104,7 +106,7 @@ NOT_ALONE = "exclusive=False, launcher=SrunLauncher()"
 
 
 @pytest.mark.parametrize(
-    ("options", "is_told"),
+    ("options", "is_reported"),
     [
         (NOT_ALONE, True),
         (f"{NOT_ALONE}, cores_per_node=8", False),
@@ -112,7 +114,7 @@ NOT_ALONE = "exclusive=False, launcher=SrunLauncher()"
         ("launcher=SrunLauncher()", False),
     ],
 )
-def test_a_share_of_a_node_is_one_core_unless_more_is_requested(doctor, options, is_told):
+def test_a_share_of_a_node_is_one_core_unless_more_is_requested(doctor, options, is_reported):
     for executor, launcher in {
         "HighThroughputExecutor": "SrunLauncher",
         "MPIExecutor": "SimpleLauncher",
@@ -120,11 +122,11 @@ def test_a_share_of_a_node_is_one_core_unless_more_is_requested(doctor, options,
         provider = f"SlurmProvider({options.replace('SrunLauncher', launcher)})"
         text = f"c = Config([{executor}(provider={provider})], retries=1)"
         found = doctor.check(text, "--no-worker-init", "--no-dry-run")
-        assert any("gives a job one core" in words for _, words in of_level(found, "warning")) is is_told
+        assert any("gives a job one core" in words for _, words in of_level(found, "warning")) is is_reported
 
 
 @pytest.mark.parametrize(
-    ("accelerators", "more", "is_told"),
+    ("accelerators", "more", "is_reported"),
     [
         ("12", "cpus_per_node=208", True),
         ("6", "cpus_per_node=208", False),
@@ -133,7 +135,7 @@ def test_a_share_of_a_node_is_one_core_unless_more_is_requested(doctor, options,
         ("[f'{g}.{t}' for g in range(6) for t in range(2)]", "cpus_per_node=208", False),
     ],
 )
-def test_auroras_devices_are_six_unless_tiles_are_devices(doctor, accelerators, more, is_told):
+def test_auroras_devices_are_six_unless_tiles_are_devices(doctor, accelerators, more, is_reported):
     found = doctor.check(
         f"c = Config([HighThroughputExecutor(available_accelerators={accelerators}, "
         f"provider=PBSProProvider({more}))], retries=1)",
@@ -141,5 +143,5 @@ def test_auroras_devices_are_six_unless_tiles_are_devices(doctor, accelerators, 
     )
     assert (
         any("half of the workers would see no GPU" in words for _, words in of_level(found, "warning"))
-        is is_told
+        is is_reported
     )

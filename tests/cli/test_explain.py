@@ -22,9 +22,9 @@ def explain(tmp_path, capsys, monkeypatch):
 
     def run(*words):
         code = main(["explain", *words, "--run-dir", "runs"])
-        said = capsys.readouterr()
-        assert not (said.out and said.err)
-        return code, said.out or said.err
+        printed = capsys.readouterr()
+        assert not (printed.out and printed.err)
+        return code, printed.out or printed.err
 
     return run
 
@@ -51,9 +51,9 @@ def mixed_run(tmp_path):
 
 
 def test_a_run_is_listed_by_the_outcomes_of_its_tasks(explain, mixed_run):
-    code, said = explain("last")
+    code, printed = explain("last")
     assert code == 0
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     assert lines[1:3] == ["Failed:", "task 0 (fail): 2 attempts, the last: ValueError: failed"]
     assert lines[3].startswith("Never run")
     assert lines[4].startswith("task 1 (add): DependencyError: ")
@@ -66,29 +66,29 @@ def test_a_run_is_listed_by_the_outcomes_of_its_tasks(explain, mixed_run):
 
 @pytest.mark.parametrize("name", ["0", "000", "last", "runs/000"])
 def test_a_tasks_history_lists_each_attempt(explain, mixed_run, name):
-    code, said = explain(name, "0")
+    code, printed = explain(name, "0")
     assert code == 0
-    assert "Task 0 (fail) of run" in said
-    assert said.index("attempt 1 on executor holding") < said.index("attempt 2 on executor holding")
-    assert "-> tried again (the failures have cost 1; retries=1)" in said
-    assert "-> failed (the failures have cost 2; retries=1)" in said
-    assert "ValueError: failed" in said
-    assert 'raise ValueError("failed")' in said
+    assert "Task 0 (fail) of run" in printed
+    assert printed.index("attempt 1 on executor holding") < printed.index("attempt 2 on executor holding")
+    assert "-> tried again (the failures have cost 1; retries=1)" in printed
+    assert "-> failed (the failures have cost 2; retries=1)" in printed
+    assert "ValueError: failed" in printed
+    assert 'raise ValueError("failed")' in printed
 
 
 def test_a_tasks_history_names_host_duration_and_logs(explain, mixed_run):
-    _, said = explain("last", "3")
-    assert "host node7, block 3, worker 5, manager m1" in said
-    assert "ran 12.3 s, peak memory 245 MB" in said
-    assert "the end of a job costs no retry" in said
-    assert "/logs/block-3/m1/manager.log  (manager's log)" in said
+    _, printed = explain("last", "3")
+    assert "host node7, block 3, worker 5, manager m1" in printed
+    assert "ran 12.3 s, peak memory 245 MB" in printed
+    assert "the end of a job costs no retry" in printed
+    assert "/logs/block-3/m1/manager.log  (manager's log)" in printed
 
 
 def test_a_task_that_never_ran_has_the_reason(explain, mixed_run):
-    said = explain("last", "1")[1]
-    assert "dependency failed" in said
-    assert "runs/000 0` shows the task that failed first" in said
-    assert "had not ended" not in said, "this is about one task"
+    printed = explain("last", "1")[1]
+    assert "dependency failed" in printed
+    assert "runs/000 0` shows the task that failed first" in printed
+    assert "had not ended" not in printed, "this is about one task"
     assert "labelled 'sum'" in explain("last", "2")[1]
 
 
@@ -98,10 +98,10 @@ def test_a_join_app_names_the_failed_task(explain, tmp_path):
 
     with kernel(tmp_path, PromptExecutor(), retries=1, initialize_logging=True) as dfk:
         call_join(dfk, joins, dfk).exception(60)
-    _, said = explain("last", "0")
-    assert "attempt 1 in the driver" in said
-    assert "-> failed; the failure of another task is not retried here" in said
-    assert "000 1` shows the task that failed first" in said
+    _, printed = explain("last", "0")
+    assert "attempt 1 in the driver" in printed
+    assert "-> failed; the failure of another task is not retried here" in printed
+    assert "000 1` shows the task that failed first" in printed
 
 
 def test_the_list_shows_the_first_words_of_a_commands_stderr(explain, tmp_path):
@@ -116,58 +116,58 @@ def test_the_list_shows_the_first_words_of_a_commands_stderr(explain, tmp_path):
 
 
 def test_the_report_is_available_as_json(explain, mixed_run):
-    code, said = explain("last", "0", "--json")
+    code, printed = explain("last", "0", "--json")
     assert code == 0
-    assert [line["attempt"] for line in json.loads(said)] == [1, 2]
+    assert [line["attempt"] for line in json.loads(printed)] == [1, 2]
     assert len(json.loads(explain("last", "--json")[1])) == 6
 
 
 def test_a_truncated_line_loses_only_itself(explain, mixed_run):
     with open(os.path.join(mixed_run, "failures.jsonl"), "a") as file:
         file.write('{"task_id": 9, "outco\n17\n')
-    code, said = explain("last")
+    code, printed = explain("last")
     assert code == 0
-    assert "2 lines of the log cannot be read" in said
+    assert "2 lines of the log cannot be read" in printed
     assert "2 lines of the log cannot be read" in explain("last", "0")[1]
 
 
 def test_an_unknown_task_is_an_error_that_names_those_with_failures(explain, mixed_run):
-    code, said = explain("last", "4")
+    code, printed = explain("last", "4")
     assert code == 2
-    assert "no failure of task 4" in said
-    assert "0, 1, 2, 3" in said
-    assert "1 task had not ended" in said
+    assert "no failure of task 4" in printed
+    assert "0, 1, 2, 3" in printed
+    assert "1 task had not ended" in printed
 
 
 def test_a_run_without_failures_is_reported(explain, tmp_path):
     with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
         call(dfk, add, 1, 2).result()
-    code, said = explain("last")
+    code, printed = explain("last")
     assert code == 0
-    assert "no attempt of a task has failed" in said
+    assert "no attempt of a task has failed" in printed
     assert explain("last", "0")[0] == 2
 
 
 def test_a_run_without_logs_is_reported(explain, tmp_path):
     with kernel(tmp_path, PromptExecutor(), initialize_logging=False) as dfk:
         call(dfk, fail).exception()
-    code, said = explain("last")
+    code, printed = explain("last")
     assert code == 0
-    assert "initialize_logging=False" in said
+    assert "initialize_logging=False" in printed
 
 
 def test_an_unknown_run_is_an_error_that_lists_the_runs(explain, mixed_run, tmp_path):
-    code, said = explain("7")
+    code, printed = explain("7")
     assert code == 2
-    assert "the runs in" in said
-    assert "000" in said
+    assert "the runs in" in printed
+    assert "000" in printed
     assert "runs/000" in explain("runs")[1]
 
 
 def test_without_any_runs_the_error_names_the_directory(explain, tmp_path):
-    code, said = explain("last")
+    code, printed = explain("last")
     assert code == 2
-    assert f"{tmp_path}/runs is not a directory" in said
+    assert f"{tmp_path}/runs is not a directory" in printed
     os.mkdir("runs")
     assert "has no runs" in explain("last")[1]
 

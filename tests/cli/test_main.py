@@ -22,10 +22,10 @@ def test_without_a_command_the_commands_are_listed(capsys):
 
 def test_an_unknown_command_is_an_error_that_lists_the_commands(capsys):
     assert main(["docter"]) == 2
-    said = capsys.readouterr()
-    assert "'docter'" in said.err
-    assert "doctor" in said.err
-    assert said.out == ""
+    printed = capsys.readouterr()
+    assert "'docter'" in printed.err
+    assert "doctor" in printed.err
+    assert printed.out == ""
 
 
 def test_the_version(capsys):

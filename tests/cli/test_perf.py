@@ -60,10 +60,10 @@ class TestBatches:
 
 @pytest.mark.parametrize("text", [THREADS, FUNCTION])
 def test_the_rate_of_each_batch_is_printed(perf, text):
-    code, said, _ = perf(text, "--iterate", "1,20", "--argsize", "1000")
+    code, printed, _ = perf(text, "--iterate", "1,20", "--argsize", "1000")
     assert code == 0
-    assert re.findall(r"^ *(\d+) tasks: .* tasks/s$", said, re.MULTILINE) == ["1", "20"]
-    assert re.search(r"tasks/s in the last batch, [\d,]+ in the best\n$", said)
+    assert re.findall(r"^ *(\d+) tasks: .* tasks/s$", printed, re.MULTILINE) == ["1", "20"]
+    assert re.search(r"tasks/s in the last batch, [\d,]+ in the best\n$", printed)
 
 
 def test_a_failed_task_ends_the_measurement(perf):
@@ -84,14 +84,14 @@ def test_a_failed_task_ends_the_measurement(perf):
     ],
 )
 def test_without_a_single_configuration_the_error_has_the_reason(perf, text, words):
-    code, said, complaint = perf(text)
-    assert (code, said) == (2, "")
+    code, printed, complaint = perf(text)
+    assert (code, printed) == (2, "")
     assert words in complaint
 
 
 def test_the_error_of_an_unloadable_configuration_has_the_reason(perf):
-    code, said, complaint = perf(THREADS.replace("()]", "()], run_dir='/dev/null/x'"))
-    assert (code, said) == (2, "")
+    code, printed, complaint = perf(THREADS.replace("()]", "()], run_dir='/dev/null/x'"))
+    assert (code, printed) == (2, "")
     assert "run_dir is '/dev/null/x'" in complaint
 
 
@@ -104,10 +104,10 @@ def test_ctrl_c_ends_the_measurement_with_the_rates_so_far(perf, monkeypatch, ba
         raise KeyboardInterrupt
 
     monkeypatch.setattr("parsl.cli.perf.estimate", interrupted)
-    code, said, complaint = perf(THREADS)
+    code, printed, complaint = perf(THREADS)
     assert (code, complaint) == (130, "\nparsl perf: interrupted\n")
-    assert words in said
-    assert bool(said) is bool(words)
+    assert words in printed
+    assert bool(printed) is bool(words)
 
 
 @pytest.mark.parametrize(

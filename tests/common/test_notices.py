@@ -24,11 +24,11 @@ def test_a_warning_that_a_call_causes_names_its_line(tmp_path: Any) -> None:
         def write(after: Any, outputs: Any) -> None: ...
 
         calls = [write(held, outputs=[parsl.File(tmp_path / "x")])]
-        with pytest.warns(UserWarning, match="declares the output") as said:
+        with pytest.warns(UserWarning, match="declares the output") as caught:
             calls.append(write(held, outputs=[parsl.File(tmp_path / "x")]))
         held.set_result(None)
         assert [call.exception() for call in calls] == [None, None]
-    assert [warning.filename for warning in said] == [__file__]
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_no_thread_is_lost_to_a_warning_that_is_an_error() -> None:

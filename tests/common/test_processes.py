@@ -139,12 +139,12 @@ def readable_environment(pid: int, wait_until: WaitUntil) -> frozenset[bytes]:
     """Wait until the process has executed its program."""
     found: list[frozenset[bytes]] = []
 
-    def is_told() -> bool:
+    def is_notified() -> bool:
         if (environment := environment_of(pid)) is not None:
             found.append(environment)
         return bool(found)
 
-    wait_until(is_told)
+    wait_until(is_notified)
     return found[0]
 
 
@@ -241,7 +241,7 @@ def test_a_killed_process_is_not_alive() -> None:
 
 
 #: Becomes other programs over and over; each reading of the child happens at a random moment.
-ASK_DURING_EXEC = """
+READ_DURING_EXEC = """
 import os, signal
 from parsl.common.processes import environment_of
 for _ in range(150):
@@ -257,7 +257,7 @@ for _ in range(150):
 
 
 def test_a_process_keeps_its_mark_while_it_executes_another_program() -> None:
-    command = [sys.executable, "-c", ASK_DURING_EXEC]
+    command = [sys.executable, "-c", READ_DURING_EXEC]
     subprocess.run(command, env={**os.environ, "MARK": "this one"}, check=True, timeout=60)
 
 
@@ -326,7 +326,7 @@ def test_processes_that_handle_sigterm_may_clean_up(bash: Bash, tmp_path: Path) 
     assert tidied.exists()
 
 
-def test_killing_gives_no_time(bash: Bash, tmp_path: Path) -> None:
+def test_a_killed_tree_has_no_time_to_end(bash: Bash, tmp_path: Path) -> None:
     tidied = tmp_path / "tidied"
     root, _ = bash.start(f"trap 'touch {tidied}; exit' TERM; echo $$ >> $PIDS; sleep 1000 & wait", 1)
     assert kill_tree(root) == []
@@ -482,6 +482,6 @@ def test_signals_reach_the_existing_processes(shell: subprocess.Popen[str], wait
     wait_until(lambda: not Processes().alive([child]))
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may signal everybody")
+@pytest.mark.skipif(os.getuid() == 0, reason="root may signal all processes")
 def test_processes_of_other_users_are_ignored() -> None:
     signal_processes([1], signal.SIGCONT)

@@ -63,9 +63,9 @@ def test_each_worker_has_a_tile_also_where_tiles_are_devices(site, tmp_path):
     config = aurora_tiles("MyProject", environment="~/_env", worker_init=worker_init)
     assert tiles_seen(config, tmp_path) == {str(number) for number in range(12)}
     [stderr] = tmp_path.glob("runinfo/000/aurora_tiles/submit_scripts/*.stderr")
-    said = [line for line in stderr.read_text().splitlines() if "ZE_FLAT_DEVICE_HIERARCHY" in line]
-    assert len(said) == 1
-    assert "0.1 is 1" in said[0] or "1.0 is 2" in said[0] or "0.0 is 0" in said[0]
+    lines = [line for line in stderr.read_text().splitlines() if "ZE_FLAT_DEVICE_HIERARCHY" in line]
+    assert len(lines) == 1
+    assert "0.1 is 1" in lines[0] or "1.0 is 2" in lines[0] or "0.0 is 0" in lines[0]
 
 
 def test_mpi_tasks_run_on_their_nodes(site):

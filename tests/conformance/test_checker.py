@@ -31,7 +31,7 @@ def call(a, *args, **kwargs): ...
 
 @pytest.fixture
 def found(tmp_path, monkeypatch):
-    """The differences between a module and what is said of it."""
+    """The differences between a module and a page that describes it."""
     (tmp_path / "parsl_like.py").write_text(OURS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "parsl_like", raising=False)

@@ -40,9 +40,9 @@ def ensemble(**arguments: Any) -> MPIExecutor:
 
 def made(make: Any, **arguments: Any) -> tuple[Any, str]:
     """The created object, and the one warning."""
-    with pytest.warns(DeprecationWarning, match="has been retired") as said:
+    with pytest.warns(DeprecationWarning, match="has been retired") as warned:
         thing = make(**arguments)
-    (warning,) = said
+    (warning,) = warned
     return thing, str(warning.message)
 
 
@@ -58,9 +58,9 @@ def made(make: Any, **arguments: Any) -> tuple[Any, str]:
     ],
 )
 def test_renamed(make, arguments, attribute, value):
-    thing, said = made(make, **arguments)
+    thing, warned = made(make, **arguments)
     assert getattr(thing, attribute) == value
-    assert f"write {attribute} instead" in said
+    assert f"write {attribute} instead" in warned
 
 
 @pytest.mark.parametrize(
@@ -75,21 +75,21 @@ def test_renamed(make, arguments, attribute, value):
     ],
 )
 def test_left_out(make, arguments):
-    thing, said = made(make, **arguments)
+    thing, warned = made(make, **arguments)
     (name,) = arguments
-    assert f"{type(thing).__name__}: {name} has been retired: leave it out" in said
+    assert f"{type(thing).__name__}: {name} has been retired: leave it out" in warned
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("arguments", [{"channel": LocalChannel()}, {"move_files": False}], ids=str)
 def test_providers(provider, arguments):
-    thing, said = made(provider, max_blocks=3, **arguments)
+    thing, warned = made(provider, max_blocks=3, **arguments)
     assert thing.max_blocks == 3
-    assert f"{provider.__name__}: {next(iter(arguments))} has been retired: leave it out" in said
+    assert f"{provider.__name__}: {next(iter(arguments))} has been retired: leave it out" in warned
 
 
 def test_a_site_guide_of_2023():
-    with pytest.warns(DeprecationWarning, match="has been retired") as said:
+    with pytest.warns(DeprecationWarning, match="has been retired") as warned:
         executor = HighThroughputExecutor(
             label="htex",
             address="127.0.0.1",
@@ -104,9 +104,9 @@ def test_a_site_guide_of_2023():
                 worker_init="source activate",
             ),
         )
-    assert len(said) == 3
+    assert len(warned) == 3
     assert executor.max_workers_per_node == 2
-    assert all(warning.filename == __file__ for warning in said)
+    assert all(warning.filename == __file__ for warning in warned)
 
 
 def test_spellings_that_upstream_still_has_cause_no_warning():
@@ -136,6 +136,6 @@ def test_mpi_mode_of_the_other_executor_is_an_error_with_advice():
     "arguments", [{"app_cache": False}, {"checkpoint_mode": "task_exit"}, {"checkpoint_files": []}], ids=str
 )
 def test_memoization_in_the_configuration_is_translated(arguments):
-    config, said = made(Config, **arguments)
+    config, warned = made(Config, **arguments)
     assert isinstance(config.memoizer, BasicMemoizer)
-    assert "write Config(memoizer=BasicMemoizer(" in said
+    assert "write Config(memoizer=BasicMemoizer(" in warned

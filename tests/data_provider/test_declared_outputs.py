@@ -50,9 +50,9 @@ def test_the_same_file_of_two_unfinished_tasks_causes_a_warning(
     caplog.set_level(logging.WARNING)
     kernel = threads()
     first = app(kernel, write)(held, outputs=[File(tmp_path / "x")])
-    with pytest.warns(SharedOutputWarning, match=f"unfinished task {first.tid} writes") as said:
+    with pytest.warns(SharedOutputWarning, match=f"unfinished task {first.tid} writes") as caught:
         app(kernel, write)("x", outputs=[File(tmp_path / "x")])
-    assert f"declares the output {tmp_path}/x" in str(said[0].message)
+    assert f"declares the output {tmp_path}/x" in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         app(kernel, write)("x", outputs=[File(f"file:{tmp_path}/./x")])

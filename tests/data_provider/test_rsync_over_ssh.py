@@ -23,7 +23,7 @@ def _what_is_missing() -> str:
     if SSHD is None:
         missing.append("sshd")
     elif os.getuid() == 0 and not os.path.isdir("/run/sshd"):
-        missing.append("the directory /run/sshd, which sshd wants of root")
+        missing.append("the directory /run/sshd, which sshd needs when root runs it")
     return ", ".join(missing)
 
 

@@ -29,10 +29,10 @@ class Unlucky:
 
 
 def test_the_end_of_a_job_costs_no_retry(tmp_path: Any) -> None:
-    asked: list[BaseException] = []
+    handled: list[BaseException] = []
 
     def handler(error: BaseException, record: Any) -> float:
-        asked.append(error)
+        handled.append(error)
         return 1.0
 
     executor = PromptExecutor()
@@ -42,7 +42,7 @@ def test_the_end_of_a_job_costs_no_retry(tmp_path: Any) -> None:
         assert (record["fail_count"], record["fail_cost"], record["try_id"]) == (0, 0, 3)
         assert len(record["fail_history"]) == 3
     assert executor.calls == 4
-    assert asked == []
+    assert handled == []
 
 
 def test_other_losses_of_managers_cost_a_retry(tmp_path: Any) -> None:

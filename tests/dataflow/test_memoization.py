@@ -333,14 +333,14 @@ class TestPlugIns:
     def test_a_subclass_of_the_basic_memoizer_is_notified_of_each_result(self, tmp_path: Any) -> None:
         class Telling(BasicMemoizer):
             def update_memo_result(self, task: Any, r: Any) -> None:
-                told.append(r)
+                called.append(r)
                 super().update_memo_result(task, r)
 
-        told: list[Any] = []
+        called: list[Any] = []
         memoizer = Telling(checkpoint_mode="task_exit")
         with kernel(tmp_path, PromptExecutor(), memoizer=memoizer) as dfk:
             assert [cached(dfk, add, number).result() for number in (1, 2, 1)] == [1, 2, 1]
-        assert told == [1, 2]
+        assert called == [1, 2]
 
     def test_an_interrupt_during_a_commit_loses_no_result(self, tmp_path: Any) -> None:
         class Interrupted(Memoizer):

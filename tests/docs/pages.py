@@ -1,7 +1,7 @@
 """The examples in the pages of the documentation.
 
 A page's ``python`` blocks are one program, run in order in an empty directory. A comment in the line above
-a block says what else it is:
+a block marks other kinds of blocks:
 
 - ``<!-- not run: why -->``: an example that only makes sense on some machine;
 - ``<!-- file: name -->``: the content of a file that is created before the program begins;
@@ -93,7 +93,7 @@ def split_output(output: str) -> dict[int, str]:
 
 
 def expectations(blocks: list[Block]) -> list[tuple[Block, Block]]:
-    """Return each block that says what is printed, behind the block that prints it."""
+    """Return each block of expected output, after the block that prints it."""
     found = []
     before = None
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Every example of the documentation runs, and prints what the page says."""
+"""Every example of the documentation runs, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -62,9 +62,11 @@ def test_examples_that_do_not_run_have_a_reason(page):
     for block in blocks:
         where = f"{page}:{block.line}"
         assert block.language in {"python", "sh", "text", ""} or block.language.startswith("{"), where
-        assert block.language != "sh" or block.mark, f"{where}: commands are run, or it says why not"
+        assert block.language != "sh" or block.mark, (
+            f"{where}: commands run, or a mark gives the reason why not"
+        )
         if block.mark.startswith("not run"):
             assert len(block.mark.partition(":")[2].strip()) > 5, f"{where}: no reason"
         assert block.mark == "" or block.mark.split(":")[0] in {"not run", "file", "run", "prints"}, (
-            f"{where}: nobody knows what {block.mark!r} means"
+            f"{where}: the mark {block.mark!r} is unknown"
         )

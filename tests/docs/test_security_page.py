@@ -12,8 +12,8 @@ def test_the_table_has_the_dependencies_of_the_core():
     project = (TOP / "pyproject.toml").read_text()
     block = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
     assert block is not None
-    wanted = re.findall(r'"([^"]+)"', block[1])
-    assert wanted
+    required = re.findall(r'"([^"]+)"', block[1])
+    assert required
     table = re.findall(r"^\| `([^`]+>=[^`]+)` \|", (TOP / "docs" / "security.md").read_text(), re.MULTILINE)
-    assert table == wanted
-    assert all(re.fullmatch(r"[\w-]+>=[\d.]+", each) for each in wanted), "what .ci/lowest can read"
+    assert table == required
+    assert all(re.fullmatch(r"[\w-]+>=[\d.]+", each) for each in required), "what .ci/lowest can read"

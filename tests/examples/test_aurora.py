@@ -66,18 +66,18 @@ def test_a_picture_of_a_single_point_can_be_drawn(aurora):
 
 def test_hello_affinity_prints_where_it_runs():
     environment = {"PARSL_WORKER_RANK": "3", "PARSL_WORKER_COUNT": "12", "ZE_AFFINITY_MASK": "1.1"}
-    said = subprocess.run(
+    printed = subprocess.run(
         [AURORA / "hello_affinity"], env=environment, capture_output=True, text=True, check=True
     ).stdout
     cpus = re.search(r"Cpus_allowed_list:\s*(\S+)", Path("/proc/self/status").read_text())[1]
-    assert said == f"host {os.uname().nodename}  worker 3 of 12  tile 1.1  cpus {cpus}\n"
+    assert printed == f"host {os.uname().nodename}  worker 3 of 12  tile 1.1  cpus {cpus}\n"
 
 
 def test_hello_affinity_needs_no_parsl():
-    said = subprocess.run(
+    printed = subprocess.run(
         [AURORA / "hello_affinity"], env={}, capture_output=True, text=True, check=True
     ).stdout
-    assert "worker none of none  tile none" in said
+    assert "worker none of none  tile none" in printed
 
 
 def test_the_cpus_that_are_expected_are_written_as_the_kernel_does(aurora):

@@ -47,9 +47,9 @@ def start(survey: Path, output: Path) -> subprocess.Popen[str]:
 def run(survey: Path, output: Path) -> tuple[int, int]:
     """Run the pipeline to its end; return the number of tasks and of reused results."""
     process = start(survey, output)
-    said = process.communicate(timeout=100)[0]
-    assert process.returncode == 0, said
-    [numbers] = re.findall(r"^(\d+) tasks, (\d+) of them done in an earlier run$", said, re.MULTILINE)
+    printed = process.communicate(timeout=100)[0]
+    assert process.returncode == 0, printed
+    [numbers] = re.findall(r"^(\d+) tasks, (\d+) of them done in an earlier run$", printed, re.MULTILINE)
     return int(numbers[0]), int(numbers[1])
 
 

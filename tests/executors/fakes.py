@@ -33,7 +33,7 @@ class FakeProvider(ExecutionProvider):
         self.before_submit_returns: Callable[[str], None] = lambda job_id: None
         self.raises: Exception | None = None
         self.tries = 0
-        self.signs: set[object] = set()
+        self.started_jobs: set[object] = set()
         self.cancels = True
         self.interval_s = 30
         self._busy = threading.Lock()
@@ -83,7 +83,7 @@ class FakeProvider(ExecutionProvider):
             self._busy.release()
 
     def has_changed(self, job_ids: Sequence[object]) -> bool:
-        return not self.signs.isdisjoint(job_ids)
+        return not self.started_jobs.isdisjoint(job_ids)
 
     def _raise_if_set(self) -> None:
         if self.raises is not None:

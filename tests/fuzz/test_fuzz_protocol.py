@@ -44,7 +44,7 @@ def test_well_formed_garbage_is_refused_or_typed(name: str, message: Any) -> Non
         return
     assert isinstance(found, msgspec.Struct)
     again = DECODERS[name](encode(found))
-    assert again == found or found != found, "it means what it says, unless it has a NaN"
+    assert again == found or found != found, "the message is unchanged, unless it has a NaN"
 
 
 @a_few

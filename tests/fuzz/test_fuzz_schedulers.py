@@ -143,7 +143,7 @@ def test_jobs_that_run_are_not_at_their_end_however_the_output_is_cut(
     for query in queries(DIALECTS[name]):
         answer = printed(query, stdout, "", code)
         assert not ended(answer)
-        assert not answer.unknown, "nobody has said that there is no such job"
+        assert not answer.unknown, "the scheduler did not report that the job is unknown"
 
 
 @pytest.mark.parametrize("name", DIALECTS)

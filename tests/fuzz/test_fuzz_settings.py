@@ -48,14 +48,14 @@ def node_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @a_few
-@given(content=st.binary() | cut(b"x1.hsn\nx1.hsn\r\nx2.hsn  # a comment\n\n"), wanted=st.integers(1, 3))
-def test_node_files(node_file: Path, content: bytes, wanted: int) -> None:
+@given(content=st.binary() | cut(b"x1.hsn\nx1.hsn\r\nx2.hsn  # a comment\n\n"), count=st.integers(1, 3))
+def test_node_files(node_file: Path, content: bytes, count: int) -> None:
     node_file.write_bytes(content)
     try:
-        nodes = read_nodes({"PBS_NODEFILE": str(node_file)}, "here", wanted)
+        nodes = read_nodes({"PBS_NODEFILE": str(node_file)}, "here", count)
     except NoNodes:
         return
-    assert len(set(nodes)) == len(nodes) >= wanted
+    assert len(set(nodes)) == len(nodes) >= count
     assert not any(set(node) & set(" \t\r\n#") for node in nodes)
 
 

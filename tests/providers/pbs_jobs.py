@@ -28,11 +28,11 @@ def config(tmp_path, provider_options=None, **options):
     return Config(executors=[executor], run_dir=str(tmp_path / "runinfo"), usage_tracking=0, **options)
 
 
-def wait_for_lines(wait_until, path, wanted):
+def wait_for_lines(wait_until, path, count):
     """Wait until a file has a number of lines, and return them."""
 
     def lines():
         return path.read_text().split() if path.exists() else []
 
-    wait_until(lambda: len(lines()) >= wanted, DEADLINE_S)
+    wait_until(lambda: len(lines()) >= count, DEADLINE_S)
     return lines()

@@ -110,7 +110,7 @@ MISBEHAVIOURS = {
     "half": """printf '{"pbs_server": "server", "Jobs": {"1.server": {"job_sta'""",
     "unknown state": """echo '{"pbs_server": "server", "Jobs": {"1.server": {"job_state": "?"}}}'""",
     "forgotten": """echo "qstat: Unknown Job Id ${@: -1}" >&2; exit 153""",
-    "nobody": """echo '{"pbs_server": "server"}'""",
+    "no user": """echo '{"pbs_server": "server"}'""",
     "slow": "sleep 0.2; exit 1",
 }
 

@@ -131,8 +131,8 @@ def guide_directory(home, config):
 
 
 def reported_tiles(work):
-    said = [(work / "output" / f"hello_{number}.stdout").read_text() for number in range(12)]
-    return [re.match(r"host \S+  worker \d+ of 12  tile ([0-5]\.[01]) ", each)[1] for each in said]
+    printed = [(work / "output" / f"hello_{number}.stdout").read_text() for number in range(12)]
+    return [re.match(r"host \S+  worker \d+ of 12  tile ([0-5]\.[01]) ", each)[1] for each in printed]
 
 
 def test_the_scripts_of_auroras_guide_run_unchanged(make_cluster, home):
@@ -161,8 +161,8 @@ def test_the_guides_workflow_runs_unchanged_inside_a_job(make_cluster, home):
     cluster = make_cluster(policy=AURORA_POLICY._replace(kill_delay_s=2))
     submitted = subprocess.run(["qsub", "job.sh"], cwd=work, check=True, capture_output=True, text=True)
     job = cluster.wait_for(submitted.stdout, FINISHED, timeout_s=DEADLINE_S)
-    said = (work / "job.out").read_text()
-    assert job.exit_status == 0, said
-    assert said.endswith("Tasks done!\n")
+    printed = (work / "job.out").read_text()
+    assert job.exit_status == 0, printed
+    assert printed.endswith("Tasks done!\n")
     assert len(reported_tiles(work)) == 12
     assert len(cluster.jobs()) == 1

@@ -3,7 +3,7 @@
 Each host is a network and a host-name namespace, joined by a bridge; they share files and processes. All of
 it lives in namespaces of one child process and goes with that process, whatever happens. Host names are
 resolved by a private /etc/hosts; `enter HOST COMMAND` on the PATH runs a command on a host, as ssh would, and
-MPICH's launcher is told to use it.
+MPICH's launcher is set to use it.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ def _start_daemon(log: Path, command: list[str]) -> None:
 
 
 def _all_nodes_are_idle() -> bool:
-    asked = subprocess.run(["sinfo", "-h", "-t", "idle", "-o", "%D"], capture_output=True, check=False)
-    return asked.stdout.split() == [str(len(NODES)).encode()]
+    listed = subprocess.run(["sinfo", "-h", "-t", "idle", "-o", "%D"], capture_output=True, check=False)
+    return listed.stdout.split() == [str(len(NODES)).encode()]
 
 
 def main(directory: Path, user: str, command: Sequence[str]) -> int:

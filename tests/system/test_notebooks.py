@@ -65,18 +65,18 @@ class Notebook:
         return number
 
     def result_of(self, number: str) -> str:
-        said = ""
+        text = ""
         while True:
             message: Any = self._client.get_iopub_msg(timeout=PATIENCE_S)
             if message["parent_header"].get("msg_id") != number:
                 continue
             kind, content = message["msg_type"], message["content"]
             if kind == "stream" and content["name"] == "stdout":
-                said += content["text"]
+                text += content["text"]
             elif kind == "error":
-                said += content["ename"]
+                text += content["ename"]
             elif kind == "status" and content["execution_state"] == "idle":
-                return said
+                return text
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()

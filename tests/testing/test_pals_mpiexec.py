@@ -83,7 +83,7 @@ def test_a_command_that_is_not_there_ends_with_127(mpiexec):
     assert "x1.hsn: rank 0: no-such-program: No such file or directory" in done.stderr
 
 
-def test_a_failing_rank_ends_the_others_and_gives_its_exit_code(mpiexec):
+def test_a_failing_rank_ends_the_others_and_its_exit_code_is_returned(mpiexec):
     done = run(
         mpiexec,
         "--hosts",

@@ -67,7 +67,7 @@ def _sent(error: BaseException, cause: BaseException | None = None) -> BaseExcep
 @pytest.mark.parametrize(
     ("error", "attributes"),
     [
-        (AppTimeout("over its walltime"), {}),
+        (AppTimeout("walltime exceeded"), {}),
         (AppBadFormatting("x"), {}),
         (BashExitFailure("hello", 3), {"app_name": "hello", "exitcode": 3}),
         (BashAppNoReturn("it returned None"), {"reason": "it returned None"}),

@@ -346,9 +346,9 @@ class TestCheckpointFile:
                     file.add(record)
                     file.write()
 
-        with pytest.warns(CheckpointWarning, match="could not be written to checkpoint") as told:
+        with pytest.warns(CheckpointWarning, match="could not be written to checkpoint") as caught:
             write_without_room()
-        assert len(told) == 1
+        assert len(caught) == 1
         assert (tmp_path / "new" / "file").read_bytes() == b"one"
         assert caplog.text.count("could not be written") == 1
         file.write()

@@ -123,7 +123,7 @@ def test_plain_values_are_as_in_upstreams_checkpoints(value: Any, identity: byte
         assert id_for_memo(value) == identity
 
 
-def test_named_functions_give_the_same_ids() -> None:
+def test_named_functions_have_the_same_ids() -> None:
     assert id_for_memo_pickle(1) == id_for_memo(1)
     assert id_for_memo_list([1, "a"]) == id_for_memo([1, "a"])
     assert id_for_memo_tuple((1, "a")) == id_for_memo((1, "a"))

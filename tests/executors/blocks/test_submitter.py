@@ -252,7 +252,7 @@ def test_changes_that_the_provider_sees_cause_a_query_at_once() -> None:
     executor.blocks.start()
     for second in range(50):
         executor.now_s = second
-        provider.signs = {"j1"} if second in (20, 21) else set()
+        provider.started_jobs = {"j1"} if second in (20, 21) else set()
         before = len(provider.queries)
         executor.poll_facade()
         assert len(provider.queries) == before + (second in (2, 12, 21, 22, 24, 28, 36))

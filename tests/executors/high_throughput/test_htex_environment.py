@@ -157,10 +157,10 @@ def test_tasks_can_start_threads_processes_and_pools(start_run: StartRun) -> Non
 
 def test_the_output_of_a_task_is_kept(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
     run = start_run()
-    run.send(print, "said by a task").result(timeout=30)
+    run.send(print, "printed by a task").result(timeout=30)
     run.close()
     [stdout] = (tmp_path / "r").glob("000/htex/submit_scripts/*.stdout")
-    assert "said by a task" in stdout.read_text()
+    assert "printed by a task" in stdout.read_text()
 
 
 def test_requests_about_managers_are_answered(start_run: StartRun, wait_until: WaitUntil) -> None:

@@ -78,7 +78,7 @@ def test_invalid_messages_and_those_of_unknown_peers_are_dropped(start_run: Star
             [b"garbage"],
             [b"\x92\xa7Goodbye\xa2\xcd\x00"],
             [protocol.encode(forged)],
-            [protocol.encode(protocol.Goodbye("nobody's"))],
+            [protocol.encode(protocol.Goodbye("unknown"))],
             [protocol.encode(protocol.HeldTasks(1, [1, 2, 3]))],
             [protocol.encode(protocol.Draining()), b"frames", b"that nobody wants"],
         ):
@@ -109,7 +109,7 @@ def test_a_registration_of_another_version_is_refused_and_the_run_continues(
 ) -> None:
     run = start_run()
     run.warm_up()
-    for name in ("stranger", "another"):
+    for name in ("foreign", "another"):
         wrong = msgspec.structs.replace(registration(name), **change)
         assert "start both from the same environment" in answer_to(socket_of(tmp_path / "r"), wrong).reason
     wait_until(lambda: caplog.text.count("goes on without a manager that was refused") == 2)

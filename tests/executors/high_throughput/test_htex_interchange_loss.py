@@ -176,10 +176,10 @@ def test_requests_are_sent_again(start_run: StartRun, wait_until: WaitUntil) -> 
     interchange.suspend()
     connection = run.executor.engine.connection
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(run.executor.connected_managers)
+        request = pool.submit(run.executor.connected_managers)
         wait_until(lambda: "requests=1" in repr(connection))
         interchange.kill()
-        assert len(asked.result(timeout=60)) == 1
+        assert len(request.result(timeout=60)) == 1
 
 
 def test_no_timer_runs_once_the_replacement_serves(start_run: StartRun, wait_until: WaitUntil) -> None:

@@ -154,9 +154,9 @@ def test_a_version_mismatch_is_reported_on_both_sides(
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in str(caught.value)
     run.close()
     [stderr] = run_dir.glob("000/htex/submit_scripts/*.stderr")
-    said = stderr.read_text()
-    assert ("1999.1" if what == "parsl" else "Python 2.6") in said
-    assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
+    printed = stderr.read_text()
+    assert ("1999.1" if what == "parsl" else "Python 2.6") in printed
+    assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in printed
 
 
 def test_the_interchange_can_be_started_by_another_command(start_run: StartRun, tmp_path: Path) -> None:

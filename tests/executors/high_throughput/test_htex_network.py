@@ -62,11 +62,11 @@ def test_nothing_readable_crosses_the_network(start_run: StartRun, far: Path) ->
     zmq = pytest.importorskip("zmq")
     run = start_run(run_dir=far)
     run.warm_up()
-    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
-        stranger.linger = 0
-        stranger.connect(f"tcp://127.0.0.1:{port_of(run)}")
-        stranger.send(b"let me in")
-        assert stranger.poll(300) == 0
+    with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+        peer.linger = 0
+        peer.connect(f"tcp://127.0.0.1:{port_of(run)}")
+        peer.send(b"let me in")
+        assert peer.poll(300) == 0
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 
 
@@ -78,15 +78,15 @@ def test_a_client_without_the_key_is_refused(start_run: StartRun, far: Path, wai
     run = start_run(run_dir=far)
     run.warm_up()
     keys = load_client_keys(far / "000" / "htex" / "certificates")
-    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
-        stranger.linger = 0
-        stranger.curve_publickey, stranger.curve_secretkey = zmq.curve_keypair()
-        stranger.curve_serverkey = keys.peer_public
-        stranger.connect(f"tcp://127.0.0.1:{port_of(run)}")
+    with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+        peer.linger = 0
+        peer.curve_publickey, peer.curve_secretkey = zmq.curve_keypair()
+        peer.curve_serverkey = keys.peer_public
+        peer.connect(f"tcp://127.0.0.1:{port_of(run)}")
         register = protocol.Register(protocol.PROTOCOL_VERSION, "x", "1", "3", "h", "0", 1, 1, 1)
-        stranger.send(protocol.encode(register))
+        peer.send(protocol.encode(register))
         wait_until(lambda: "without the key" in log_of(far))
-        assert stranger.poll(100) == 0
+        assert peer.poll(100) == 0
     assert len(run.executor.connected_managers()) == 1
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 
@@ -116,9 +116,9 @@ def test_invalid_messages_are_ignored_without_encryption(
     run = start_run(run_dir=far, encrypted=False)
     run.warm_up()
     assert not (far / "000" / "htex" / "certificates").exists()
-    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
-        stranger.linger = 0
-        stranger.connect(f"tcp://127.0.0.1:{port_of(run)}")
+    with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+        peer.linger = 0
+        peer.connect(f"tcp://127.0.0.1:{port_of(run)}")
         for noise in (
             [b""],
             [b"garbage"],
@@ -126,9 +126,9 @@ def test_invalid_messages_are_ignored_without_encryption(
             [b"\x93", b"x" * 100],
             [b"\x92\xa7Goodbye\xa2\xcd\x00"],
             [protocol.encode(protocol.Results([protocol.Result(1, 0, b"")]))],
-            [protocol.encode(protocol.Goodbye("nobody's"))],
+            [protocol.encode(protocol.Goodbye("unknown"))],
         ):
-            stranger.send_multipart(noise)
+            peer.send_multipart(noise)
         wait_until(lambda: "unreadable message" in log_of(far))
     assert run.send(tasks.add, 1).result(timeout=30) == 1
 

@@ -102,10 +102,10 @@ def test_buffers_arrive_unchanged(run: Run) -> None:
 
 @pytest.mark.parametrize("size", [10, 33_000, 40_000, 80_000, 1_000_000])
 def test_buffers_of_a_result_are_writable(run: Run, size: int) -> None:
-    def give(size: int) -> Any:
+    def make(size: int) -> Any:
         return pickle.PickleBuffer(bytearray(size))
 
-    view = memoryview(run.call(give, size).result(timeout=30))
+    view = memoryview(run.call(make, size).result(timeout=30))
     assert not view.readonly
     view[0] = 7
     assert bytes(view[:2]) == b"\x07\x00"
@@ -157,13 +157,13 @@ def test_a_result_that_cannot_be_pickled_is_named(run: Run) -> None:
 
 
 def test_a_result_that_cannot_be_unpickled_fails_only_its_task(run: Run) -> None:
-    def give() -> Any:
+    def make() -> Any:
         import os
 
         return Unloadable(os.getpid())
 
     with pytest.raises(DeserializationError, match="far from home"):
-        run.call(give).result(timeout=30)
+        run.call(make).result(timeout=30)
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 

@@ -162,13 +162,13 @@ def test_another_user_is_refused_at_the_unix_socket(
     listening = listen_unix(tmp_path)
     assert listening is not None
     monkeypatch.setattr(interchange_links.os, "getuid", lambda: os.geteuid() + 1)
-    with select.epoll() as epoll, socket.socket(socket.AF_UNIX) as stranger:
+    with select.epoll() as epoll, socket.socket(socket.AF_UNIX) as peer:
         links = interchange_links.LocalLinks(listening.sock.detach(), epoll)
-        stranger.settimeout(30)
-        stranger.connect(str(listening.path))
+        peer.settimeout(30)
+        peer.connect(str(listening.path))
         [(descriptor, _)] = epoll.poll(30)
         links.ready(descriptor)
-        assert stranger.recv(1) == b""
+        assert peer.recv(1) == b""
         assert "refused a connection of another user" in caplog.text
         links.close()
     listening.close()

@@ -126,7 +126,7 @@ def test_a_tasks_reaction_to_its_end_does_not_count(start_run: StartRun, answer:
         import time
 
         def on_sigterm(number: int, frame: object) -> None:
-            raise ValueError("told to end")
+            raise ValueError("ended by a signal")
 
         signal.signal(signal.SIGTERM, on_sigterm)
         try:

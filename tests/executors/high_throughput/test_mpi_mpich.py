@@ -55,10 +55,10 @@ def test_ranks_on_two_nodes_communicate(run: MpiRun, tmp_path: Path) -> None:
     futures = [run.shell(HELLO, 2, specification=specification, stdout=f"{tmp_path}/{n}") for n in range(2)]
     futures += [run.shell(HELLO, stdout=f"{tmp_path}/{n}") for n in range(2, 4)]
     assert [future.result(timeout=60) for future in futures] == [0, 0, 0, 0]
-    said = [sorted((tmp_path / str(n)).read_text().splitlines()) for n in range(4)]
+    printed = [sorted((tmp_path / str(n)).read_text().splitlines()) for n in range(4)]
     together = [f"{rank}/4 on {HERE}, total 6" for rank in range(4)]
     alone = [f"0/1 on {HERE}, total 0"]
-    assert said == [together, together, alone, alone]
+    assert printed == [together, together, alone, alone]
 
 
 def test_a_rank_that_fails_fails_the_task(run: MpiRun) -> None:

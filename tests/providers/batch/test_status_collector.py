@@ -171,11 +171,11 @@ def test_a_collection_after_a_timeout_starts_with_the_remaining_jobs():
             raise NoAnswer("no time left")
         return pbs.run(command)
 
-    collector, told = Collector(run), []
+    collector, outputs = Collector(run), []
     for _ in range(4):
-        told.append("".join(collector.collect(list(pbs.jobs), 2).records))
+        outputs.append("".join(collector.collect(list(pbs.jobs), 2).records))
         pbs.queries()
-    assert told == ["1234", "5671", "2341", "5671"]
+    assert outputs == ["1234", "5671", "2341", "5671"]
 
 
 def test_ended_jobs_lose_their_place_in_the_order():

@@ -53,7 +53,7 @@ def test_qstat():
     assert [(one.job_id, one.state.name) for one in answer.records.values()] == [
         ("1", "RUNNING"), ("2", "PENDING"), ("3", "HELD"),
     ]  # fmt: skip
-    assert Qstat().read(result()).kind is AnswerKind.USABLE, "nobody has a job"
+    assert Qstat().read(result()).kind is AnswerKind.USABLE, "no user has a job"
     assert Qstat().read(result("garbage\n")).kind is AnswerKind.UNUSABLE
     assert Qstat().read(result("", DOWN, 1)).kind is AnswerKind.UNREACHABLE
 

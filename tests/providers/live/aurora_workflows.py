@@ -80,15 +80,15 @@ def run_mpi(provider: str, place: str) -> dict[str, Any]:
     made = provider.format(home=home, here=os.getcwd())
     Path("mpi_config.py").write_text(_MPI_CONFIG.replace("PROVIDER", made))
     facts = _run_script("my_mpi_workflow.py", dict(os.environ))
-    said = [Path(f"mpi_output/{number}/hello.stdout").read_text().splitlines() for number in range(10)]
-    return {**facts, "outputs": said}
+    printed = [Path(f"mpi_output/{number}/hello.stdout").read_text().splitlines() for number in range(10)]
+    return {**facts, "outputs": printed}
 
 
 def check_tiles(facts: Any, hosts: set[str]) -> None:
     """Check that `run_tiles` returned all 24 results, from workers with one tile each on the given hosts."""
-    assert facts["code"] == 0, facts["said"]
-    assert "Tasks done!" in facts["said"]
-    assert "hello_world_results[0]='Hello Aurora 0'" in facts["said"]
+    assert facts["code"] == 0, facts["printed"]
+    assert "Tasks done!" in facts["printed"]
+    assert "hello_world_results[0]='Hello Aurora 0'" in facts["printed"]
     assert len(facts["outputs"]) == 12
     words = [line.split() for line in facts["outputs"]]
     assert len({host for _, host, *_ in words}) == 1
@@ -107,4 +107,4 @@ def _run_script(name: str, environment: dict[str, str]) -> dict[str, Any]:
     begin_s = time.time()
     command = [sys.executable, name]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=80)
-    return {"code": done.returncode, "said": done.stdout + done.stderr, "s": gap_s(begin_s)}
+    return {"code": done.returncode, "printed": done.stdout + done.stderr, "s": gap_s(begin_s)}

@@ -70,7 +70,7 @@ FIGURES = [
     Figure("Slurm", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
     Figure("Slurm", "refused", "reported_s", "load to refusal reported"),
     Figure("Slurm", "bad_worker_init", "reported_after_end_s", "worker_init fails: job's end until reported"),
-    Figure("Slurm", "held", "reported_s", "job held: load until told"),
+    Figure("Slurm", "held", "reported_s", "job held: load until reported"),
     Figure("Slurm", "scaling", "given_back_s", "last result until 3 blocks are gone (idle time 1 s)"),
     Figure("Slurm", "mpi", "first_result_s", "MPI, 6 two-node tasks of 1 s, 4 nodes: load to first"),
     Figure("Slurm", "mpi", "all_results_s", "MPI, the same: load to all"),
@@ -82,7 +82,7 @@ FIGURES = [
     Figure("Grid Engine", "deleted", "result_after_next_start_s", "job deleted: next job's start to result"),
     Figure("Grid Engine", "walltime", "result_after_next_start_s", "walltime kill: next start to result"),
     Figure("Grid Engine", "bad_worker_init", "reported_after_end_s", "worker_init fails: end to report"),
-    Figure("Grid Engine", "held", "reported_s", "job held: load until told"),
+    Figure("Grid Engine", "held", "reported_s", "job held: load until reported"),
     Figure("Grid Engine", "never_runs", "reported_s", "job can never run: load until the warning"),
     Figure("Grid Engine", "quiet", "per_10s", "status commands per 10 s, nothing changes"),
 ]

@@ -298,7 +298,7 @@ def frozen() -> dict[str, Any]:
         finally:
             os.kill(controller, signal.SIGCONT)
         hosts = {task.result(timeout=60) for task in tasks}
-        wait_until(lambda: len(jobs()) <= 2, 30, "the jobs that nobody knew of are gone")
+        wait_until(lambda: len(jobs()) <= 2, 30, "the jobs that Parsl did not know are gone")
         after = executor.status()["0"].state.name
     wait_until(lambda: not jobs(), 60, "no job is left")
     return {"during": during, "after": after, "most": queue.most, "hosts": len(hosts), "left": jobs()}
@@ -369,8 +369,8 @@ def mpi() -> dict[str, Any]:
         all_s = gap_s(begin_s)
         exit_began_s = time.time()
     facts = shutdown_facts(exit_began_s)
-    said = [[line.split() for line in Path(output).read_text().splitlines()] for output in outputs]
-    return {"codes": codes, "said": said, "first_result_s": first_s, "all_results_s": all_s, **facts}
+    printed = [[line.split() for line in Path(output).read_text().splitlines()] for output in outputs]
+    return {"codes": codes, "printed": printed, "first_result_s": first_s, "all_results_s": all_s, **facts}
 
 
 def mpich() -> dict[str, Any]:
@@ -391,8 +391,8 @@ def mpich() -> dict[str, Any]:
         )
         again.result(timeout=40)
         sleeping = _sleepers()
-    said = [sorted(Path(output).read_text().splitlines()) for output in [*outputs, "again"]]
-    return {"said": said, "sleeping": sleeping, "left": jobs()}
+    printed = [sorted(Path(output).read_text().splitlines()) for output in [*outputs, "again"]]
+    return {"printed": printed, "sleeping": sleeping, "left": jobs()}
 
 
 def _sleepers() -> int:

@@ -79,7 +79,7 @@ def test_a_job_that_can_never_run_causes_a_warning_that_quotes_grid_engine(tmp_p
     assert len(facts["warnings"]) == 1
     assert facts["warnings"][0].startswith("Executor htex: job 1 can never run.")
     assert "no suitable queues: (-l h_rt=600,mem_total=1000T) cannot run at host" in facts["warnings"][0]
-    assert not facts["is_failed"], "perhaps somebody changes that"
+    assert not facts["is_failed"], "an administrator may change that"
     assert facts["left"] == []
 
 

@@ -132,16 +132,16 @@ def test_the_ready_made_configurations_suit_a_slurm_cluster(tmp_path: Path) -> N
 def test_an_ensemble_of_programs_runs_through_srun(tmp_path: Path) -> None:
     facts = facts_of("mpi", tmp_path)
     assert facts["codes"] == [0] * 6
-    for said in facts["said"]:
-        assert sorted(int(rank) for _, rank in said) == list(range(6))
-        assert len({node for node, _ in said}) == 2
+    for printed in facts["printed"]:
+        assert sorted(int(rank) for _, rank in printed) == list(range(6))
+        assert len({node for node, _ in printed}) == 2
     assert facts["left"] == []
 
 
 def test_auroras_mpi_ensemble_runs_on_the_right_nodes(tmp_path: Path) -> None:
     facts = facts_of("aurora_mpi", tmp_path)
-    assert facts["code"] == 0, facts["said"]
-    assert "Tasks done!" in facts["said"]
+    assert facts["code"] == 0, facts["printed"]
+    assert "Tasks done!" in facts["printed"]
     for output in facts["outputs"]:
         ranks = [line.split() for line in output]
         assert sorted(int(rank) for _, rank, _, _ in ranks) == list(range(24))
@@ -151,7 +151,7 @@ def test_auroras_mpi_ensemble_runs_on_the_right_nodes(tmp_path: Path) -> None:
 @pytest.mark.skipif(find_library("mpich") is None, reason="MPICH is not installed (Debian: mpich)")
 def test_mpich_ranks_find_each_other_and_nodes_are_released(tmp_path: Path) -> None:
     facts = facts_of("mpich", tmp_path)
-    on_four, on_one, again = facts["said"]
+    on_four, on_one, again = facts["printed"]
     assert [line.split()[0] for line in on_four] == [f"{rank}/8" for rank in range(8)]
     assert {line.split()[2] for line in on_four} == {"n1,", "n2,", "n3,", "n4,"}
     assert [line.split()[0] for line in on_one] == ["0/3", "1/3", "2/3"]

@@ -18,8 +18,8 @@ import types
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import beside_the_script
-from beside_the_script import Counter, times
+import next_to_the_script
+from next_to_the_script import Counter, times
 
 import parsl
 from parsl import Config, HighThroughputExecutor, bash_app, python_app
@@ -61,9 +61,9 @@ def functions_of_main() -> Any:
 
 
 @kind([35, 14, 8])
-def modules_beside_the_script() -> Any:
+def modules_next_to_the_script() -> Any:
     def by_module(n: int) -> int:
-        return beside_the_script.times(n)
+        return next_to_the_script.times(n)
 
     return [three_times(times, 5), three_times(by_module, 2), three_times(Counter(5).add, 3)]
 
@@ -463,8 +463,8 @@ def apps_called_in_a_worker() -> Any:
         return inner().result()
 
     error = outer().exception()
-    said = str(error)
-    return [type(error).__name__, "inside a worker" in said, "join_app" in said]
+    message = str(error)
+    return [type(error).__name__, "inside a worker" in message, "join_app" in message]
 
 
 LOCK = threading.Lock()

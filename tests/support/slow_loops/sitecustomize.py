@@ -1,7 +1,7 @@
 """For tests: slows our own loops at random places. Python imports this module when it starts.
 
 Every call of a function of the executors may wait for a while first, in each process of a run and in each of
-its threads. PARSL_TEST_DELAYS says how often and how long: the part of calls, the longest delay in seconds,
+its threads. PARSL_TEST_DELAYS sets how often and how long: the part of calls, the longest delay in seconds,
 and a seed.
 """
 

@@ -40,10 +40,10 @@ def jobs_of(flavour, name):
 
 
 def job_of(job_id, attributes):
-    wanted = attributes["Resource_List"]
+    requested = attributes["Resource_List"]
     comment = attributes.get("comment", "")
     state = _STATES[attributes["job_state"]]
-    others = {name: value for name, value in wanted.items() if name not in _SIMULATED}
+    others = {name: value for name, value in requested.items() if name not in _SIMULATED}
     reason = DELETED if attributes["substate"] == 91 else ""
     reason = OVER_WALLTIME if "exceeded resource walltime" in comment else reason
     job = Job(
@@ -51,7 +51,7 @@ def job_of(job_id, attributes):
         name=str(attributes["Job_Name"]),
         owner=attributes["Job_Owner"].partition("@")[0],
         queue=attributes["queue"],
-        chunks=parse_select(wanted["select"], 208),
+        chunks=parse_select(requested["select"], 208),
         workdir=attributes["Variable_List"]["PBS_O_WORKDIR"],
         output_path=attributes["Output_Path"].partition(":")[2],
         error_path=attributes["Error_Path"].partition(":")[2],
@@ -59,9 +59,9 @@ def job_of(job_id, attributes):
         modified_s=_seconds(attributes["mtime"]),
         state=state,
         account=str(attributes["Account_Name"]),
-        walltime_s=_duration_s(wanted["walltime"]),
+        walltime_s=_duration_s(requested["walltime"]),
         resources=tuple(others.items()),
-        request=wanted["select"],
+        request=requested["select"],
         keep=attributes["Keep_Files"],
         hold=attributes["Hold_Types"],
         shell=attributes.get("Shell_Path_List", ""),

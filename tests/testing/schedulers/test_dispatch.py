@@ -78,8 +78,8 @@ def test_pieces_share_a_node_only_where_they_may():
         st.tuples(st.integers(1, 5), st.integers(1, 9), st.sampled_from(["scatter", "free"])), max_size=12
     )
 )
-def test_no_node_is_used_beyond_its_cpus(wanted):
-    todo = [job(number, nodes, cpus, place=place) for number, (nodes, cpus, place) in enumerate(wanted, 1)]
+def test_no_node_is_used_beyond_its_cpus(requested):
+    todo = [job(number, nodes, cpus, place=place) for number, (nodes, cpus, place) in enumerate(requested, 1)]
     decision = decide(todo, [], NODES, [], 0)
     used = dict.fromkeys((node.name for node in NODES), 0)
     for placements in decision.placements.values():

@@ -42,10 +42,10 @@ def test_torque_runs_a_job_and_reports_its_end(make, tmp_path):
     job_id = run("qsub", stdin=script).stdout.strip()
     cluster.wait_for(job_id)
     assert (tmp_path / "j.o1").read_text().split() == ["x1000c0s0b0n0"] * 3 + ["x1000c0s1b0n0"] * 3 + ["6"]
-    told = run("qstat", "-f", job_id).stdout
-    assert "    job_state = C\n" in told
-    assert "    exit_status = 2\n" in told
-    assert "    Resource_List.nodes = 2:ppn=3\n" in told
+    shown = run("qstat", "-f", job_id).stdout
+    assert "    job_state = C\n" in shown
+    assert "    exit_status = 2\n" in shown
+    assert "    Resource_List.nodes = 2:ppn=3\n" in shown
     assert run("qdel", job_id).returncode == 170
     unknown = run("qstat", "99")
     assert (unknown.returncode, unknown.stderr) == (153, "qstat: Unknown Job Id Error 99\n")
@@ -53,7 +53,7 @@ def test_torque_runs_a_job_and_reports_its_end(make, tmp_path):
 
 def test_lsf_runs_a_script_with_the_interpreter_in_its_first_line(make, tmp_path):
     cluster = make(LSFCluster)
-    (tmp_path / "script").write_text("#!/bin/bash\n#BSUB -o out\nprintf -v said %s bash; echo $said\n")
+    (tmp_path / "script").write_text("#!/bin/bash\n#BSUB -o out\nprintf -v printed %s bash; echo $printed\n")
     assert cluster.wait_for(run("bsub", "script").stdout.split("<")[1].split(">")[0]).exit_status == 0
     assert (tmp_path / "out").read_text().startswith("bash\n")
 
@@ -78,8 +78,8 @@ def test_lsf_runs_a_job_in_the_submitters_environment(make, tmp_path, monkeypatc
     script = (
         "#!/bin/bash\n#BSUB -J j -W 10\n#BSUB -nnodes 2\n#BSUB -o out.%J\necho $COLOUR $LSB_HOSTS; exit 3\n"
     )
-    said = run("bsub", stdin=script)
-    assert said.stdout == "Job <1> is submitted to queue <normal>.\n"
+    printed = run("bsub", stdin=script)
+    assert printed.stdout == "Job <1> is submitted to queue <normal>.\n"
     cluster.wait_for(1)
     assert (tmp_path / "out.1").read_text().split() == ["blue", *cluster.settings.hosts]
     assert bjobs("1").stdout == "1|EXIT|3|-|-\n"
@@ -108,10 +108,10 @@ def test_lsf_refuses(make):
 
 
 def condor_q(*more):
-    told = run(
+    shown = run(
         "condor_q", "-json", "-attributes", "ClusterId,ProcId,JobStatus,ExitCode,RemoveReason", *more
     ).stdout
-    return json.loads(told) if told else []
+    return json.loads(shown) if shown else []
 
 
 def describe(tmp_path, arguments="", **more):

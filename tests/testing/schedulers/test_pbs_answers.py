@@ -42,11 +42,11 @@ SAME_IN_BOTH = [
 
 def full_answer(flavour, name):
     jobs, now_s = jobs_of(flavour, name)
-    told = [
+    jobs = [
         (full_id(job.number, SERVER), job_attributes(job, payload, settings(flavour), now_s))
         for job, payload in jobs
     ]
-    return told, now_s
+    return jobs, now_s
 
 
 def measured(text):
@@ -57,34 +57,34 @@ def measured(text):
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 @pytest.mark.parametrize("name", SAME_IN_BOTH)
 def test_json_is_printed_as_recorded(flavour, name):
-    told, now_s = full_answer(flavour, f"qstat-{name}.json")
-    said = render_json(flavour, SERVER, now_s, "Jobs", told)
-    assert measured(said) == measured(sample(flavour, f"qstat-{name}.json"))
+    jobs, now_s = full_answer(flavour, f"qstat-{name}.json")
+    printed = render_json(flavour, SERVER, now_s, "Jobs", jobs)
+    assert measured(printed) == measured(sample(flavour, f"qstat-{name}.json"))
 
 
 def test_a_job_that_is_exiting_is_printed_as_recorded():
-    told, now_s = full_answer(MAIN, "qstat-exiting.json")
-    said = render_json(MAIN, SERVER, now_s, "Jobs", told)
-    assert measured(said) == measured(sample(MAIN, "qstat-exiting.json"))
+    jobs, now_s = full_answer(MAIN, "qstat-exiting.json")
+    printed = render_json(MAIN, SERVER, now_s, "Jobs", jobs)
+    assert measured(printed) == measured(sample(MAIN, "qstat-exiting.json"))
 
 
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 def test_an_answer_without_jobs_has_no_jobs(flavour):
     recorded = sample(flavour, "qstat-unknown.json")
-    said = render_json(flavour, SERVER, json.loads(recorded)["timestamp"], "Jobs", [])
-    assert said == recorded
+    printed = render_json(flavour, SERVER, json.loads(recorded)["timestamp"], "Jobs", [])
+    assert printed == recorded
 
 
 @pytest.mark.parametrize("name", ["nan", "infinity", "point5"])
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 def test_values_that_c_parses_as_numbers_break_the_json_of_the_release(flavour, name):
     recorded = sample(flavour, f"qstat-value-{name}.json")
-    told, now_s = full_answer(flavour, f"qstat-value-{name}.json")
-    said = render_json(flavour, SERVER, now_s, "Jobs", told)
-    assert measured(said) == measured(recorded)
+    jobs, now_s = full_answer(flavour, f"qstat-value-{name}.json")
+    printed = render_json(flavour, SERVER, now_s, "Jobs", jobs)
+    assert measured(printed) == measured(recorded)
     if flavour == RELEASE and name != "infinity":  # Python reads NaN and Infinity, but not nan and inf
         with pytest.raises(ValueError, match="Expecting value"):
-            json.loads(said)
+            json.loads(printed)
 
 
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
@@ -95,8 +95,8 @@ def test_backslashes_are_escaped_as_badly_as_recorded(flavour):
         (name, r"\d+" if name == "X" else value, source) for name, value, source in payload.variables
     )
     attributes = job_attributes(job, payload._replace(variables=variables), settings(flavour), now_s)
-    said = render_json(flavour, SERVER, now_s, "Jobs", [(full_id(job.number, SERVER), attributes)])
-    assert measured(said) == measured(recorded)
+    printed = render_json(flavour, SERVER, now_s, "Jobs", [(full_id(job.number, SERVER), attributes)])
+    assert measured(printed) == measured(recorded)
 
 
 @pytest.mark.parametrize(
@@ -123,16 +123,16 @@ def test_values_without_quotes(name, value, release, main):
 def test_long_text_is_as_recorded(flavour):
     if not (SAMPLES / flavour / "qstat-running-fw.txt").exists():
         pytest.skip("not among the samples")
-    told, _ = full_answer(flavour, "qstat-running.json")
-    assert measured(render_full(told, True)) == measured(sample(flavour, "qstat-running-fw.txt"))
+    jobs, _ = full_answer(flavour, "qstat-running.json")
+    assert measured(render_full(jobs, True)) == measured(sample(flavour, "qstat-running-fw.txt"))
 
 
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 def test_folded_text_unfolds_to_the_long_one(flavour):
-    told, _ = full_answer(flavour, "qstat-running.json")
-    folded = render_full(told, False)
+    jobs, _ = full_answer(flavour, "qstat-running.json")
+    folded = render_full(jobs, False)
     assert max(len(line) for line in folded.splitlines()) < 80
-    assert folded.replace("\n\t", "") == render_full(told, True)
+    assert folded.replace("\n\t", "") == render_full(jobs, True)
 
 
 def test_a_line_is_folded_at_a_comma_if_it_has_one():
@@ -143,8 +143,8 @@ def test_a_line_is_folded_at_a_comma_if_it_has_one():
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 def test_the_other_format_for_machines_is_as_recorded(flavour):
     recorded = sample(flavour, "qstat-dsv.txt").splitlines(keepends=True)[-1]
-    told, _ = full_answer(flavour, "qstat-finished-exit0.json")
-    assert measured(render_dsv(told, "|")) == measured(recorded)
+    jobs, _ = full_answer(flavour, "qstat-finished-exit0.json")
+    assert measured(render_dsv(jobs, "|")) == measured(recorded)
 
 
 PLAIN = """\

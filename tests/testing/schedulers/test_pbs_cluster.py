@@ -88,8 +88,8 @@ def test_a_job_runs_with_the_nodes_and_environment_from_pbs(cluster, tmp_path, h
     job = cluster.wait_for(job_id)
     number = job.number
     hosts = [host for host in cluster.settings.hosts for _ in range(2)]
-    said = (tmp_path / f"job.o{number}").read_text().splitlines()
-    assert said == [str(home), *hosts, str(tmp_path), "scratch"]
+    printed = (tmp_path / f"job.o{number}").read_text().splitlines()
+    assert printed == [str(home), *hosts, str(tmp_path), "scratch"]
     assert (tmp_path / f"job.e{number}").read_text() == "oops\n"
     assert (job.exit_status, job.state, job.run_count) == (3, FINISHED, 1)
     assert os.listdir(tmp_path / "c" / "tmp") == []
@@ -97,15 +97,15 @@ def test_a_job_runs_with_the_nodes_and_environment_from_pbs(cluster, tmp_path, h
 
 def test_output_appears_at_the_end_unless_it_is_kept(cluster, tmp_path, wait_for_file):
     go = tmp_path / "go"
-    wait = f"echo said; touch $PBS_JOBID; while [ ! -e {go} ]; do sleep 0.01; done"
+    wait = f"echo printed; touch $PBS_JOBID; while [ ! -e {go} ]; do sleep 0.01; done"
     spooled, kept = submit(f"cd {tmp_path}; {wait}"), submit(f"cd {tmp_path}; {wait}", "-k", "doe")
     wait_for_file(tmp_path / spooled)
     wait_for_file(tmp_path / kept)
     assert not (tmp_path / "job.o1").exists()
-    assert (tmp_path / "job.o2").read_text() == "said\n"
+    assert (tmp_path / "job.o2").read_text() == "printed\n"
     go.touch()
     cluster.wait_for(spooled)
-    assert (tmp_path / "job.o1").read_text() == "said\n"
+    assert (tmp_path / "job.o1").read_text() == "printed\n"
 
 
 def test_output_can_be_joined_and_its_directory_may_be_missing(cluster, tmp_path):
@@ -195,11 +195,11 @@ def jobs_in(answer):
 
 
 def test_the_release_reports_all_requested_jobs_and_the_main_branch_the_first(make):
-    for flavour, told in (("v23.06.06", 2), ("main-2026-04", 1)):
+    for flavour, shown in (("v23.06.06", 2), ("main-2026-04", 1)):
         cluster = make(flavour=flavour)
         ids = [submit("sleep 100"), submit("sleep 100")]
         done = run("qstat", "-f", "-F", "json", *ids)
-        assert (done.returncode, len(jobs_in(done.stdout))) == (0, told)
+        assert (done.returncode, len(jobs_in(done.stdout))) == (0, shown)
         assert len(jobs_in(run("qstat", "-f", "-F", "json").stdout)) == 2
         cluster.close()
         os.unlink(os.path.join(cluster.directory, "cluster.db"))
@@ -451,8 +451,8 @@ def test_the_command_line_runs_a_command_next_to_a_cluster(tmp_path):
 def test_queues_report_their_limits(make):
     make(policy=AURORA_POLICY)
     assert run("qstat", "-Qf", "nosuch").returncode == 170
-    told = run("qstat", "-Qf", "debug")
-    assert told.stdout.startswith("Queue: debug\n    queue_type = Execution\n    total_jobs = 0\n")
-    assert "    resources_max.nodect = 2\n    resources_max.walltime = 01:00:00\n" in told.stdout
-    assert "    max_run = [u:PBS_GENERIC=1]\n    enabled = True\n" in told.stdout
+    shown = run("qstat", "-Qf", "debug")
+    assert shown.stdout.startswith("Queue: debug\n    queue_type = Execution\n    total_jobs = 0\n")
+    assert "    resources_max.nodect = 2\n    resources_max.walltime = 01:00:00\n" in shown.stdout
+    assert "    max_run = [u:PBS_GENERIC=1]\n    enabled = True\n" in shown.stdout
     assert run("qstat", "-Q").stdout.count("Exe*") == len(AURORA_POLICY.queues)

@@ -80,9 +80,9 @@ def test_a_job_beyond_the_users_limit_is_refused_as_recorded():
 @pytest.mark.parametrize("flavour", [RELEASE, MAIN])
 @pytest.mark.parametrize("command", ["qsub", "qstat", "qdel"])
 def test_without_a_server_the_commands_print_recorded_errors(flavour, command):
-    said = server_down(command, SERVER, flavour)
-    assert said.message == sample(flavour, f"{command}-server-down.err")
-    assert said.exit_code == (255 if command == "qstat" else 162)
+    printed = server_down(command, SERVER, flavour)
+    assert printed.message == sample(flavour, f"{command}-server-down.err")
+    assert printed.exit_code == (255 if command == "qstat" else 162)
 
 
 def test_every_refusal_on_request_is_a_refusal():

@@ -152,9 +152,9 @@ SIZES = st.sampled_from([1, 2, 4])
 
 @given(st.lists(st.tuples(SIZES, st.sampled_from([None, 1, 2]))), st.integers(1, 3), st.randoms())
 def test_all_tasks_run_once_and_no_manager_is_overfull(
-    wanted: list[tuple[int, float | None]], managers: int, chance: random.Random
+    requests: list[tuple[int, float | None]], managers: int, chance: random.Random
 ) -> None:
-    waiting = queue(*(task(number, nodes, priority) for number, (nodes, priority) in enumerate(wanted)))
+    waiting = queue(*(task(number, nodes, priority) for number, (nodes, priority) in enumerate(requests)))
     running: dict[bytes, list[int]] = {b"%d" % number: [] for number in range(managers)}
     starts: Counter[int] = Counter()
     while len(waiting) or any(running.values()):
@@ -162,13 +162,13 @@ def test_all_tasks_run_once_and_no_manager_is_overfull(
         placed = waiting.place(rooms)
         for name, started in placed:
             starts[started.id] += 1
-            running[name].append(wanted[started.id][0])
+            running[name].append(requests[started.id][0])
             assert sum(running[name]) <= 4
         busy = [sizes for sizes in running.values() if sizes]
         assert busy, "tasks wait although nothing runs"
         chance.shuffle(busy)
         busy[0].pop(chance.randrange(len(busy[0])))
-    assert starts == Counter(range(len(wanted)))
+    assert starts == Counter(range(len(requests)))
 
 
 def test_a_timed_task_fits_where_enough_time_is_left() -> None:

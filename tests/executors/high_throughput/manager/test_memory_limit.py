@@ -146,7 +146,7 @@ time.sleep(1000)
         assert memory_of_trees({pid: 0}, above_bytes=10**12)[pid] > 50 * MB
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="this kernel tells no shares")
+@pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="the kernel reports no shares")
 def test_pages_shared_by_forked_children_count_once_above_the_limit() -> None:
     program = f"""
 import os, time

@@ -178,7 +178,7 @@ class MpiBlocks(RuleBasedStateMachine):
         self._assign(manager)
 
     @rule(data=st.data())
-    def bring(self, data: st.DataObject) -> None:
+    def deliver_to_interchange(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.managers)))
         numbers = list(self.to_interchange[name])
         self.to_interchange[name].clear()

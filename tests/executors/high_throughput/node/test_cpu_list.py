@@ -13,7 +13,7 @@ AURORA = (
 )
 
 
-def test_a_list_gives_each_worker_its_cpus_in_the_order_written():
+def test_each_worker_has_its_cpus_in_the_order_of_the_list():
     assert parse_cpu_list("0-2,8:5,4") == ((0, 1, 2, 8), (5, 4))
 
 

@@ -33,7 +33,7 @@ class Stream:
         self.connection: Connection = StreamConnection(MessageStream(ours))
         self.stream = MessageStream(self.sock)
 
-    def say(self, *parts: bytes) -> None:
+    def send(self, *parts: bytes) -> None:
         self.stream.queue(parts)
         while not self.stream.flush():
             self.connection.receive()
@@ -64,7 +64,7 @@ class Zmq:
         self.connection.send([b"hello"])
         self.router.recv_multipart()
 
-    def say(self, *parts: bytes) -> None:
+    def send(self, *parts: bytes) -> None:
         send(self.router, [b"m", *parts])
 
     def hear(self) -> list[list[bytes]]:
@@ -104,7 +104,7 @@ def test_messages_arrive_in_order_in_both_directions(ends: Any, wait_until: Any)
         ends.connection.send(parts)
     assert collect(ends.hear, 3, wait_until) == MESSAGES
     for parts in MESSAGES[:1]:
-        ends.say(*parts)
+        ends.send(*parts)
     assert collect(ends.connection.receive, 1, wait_until) == MESSAGES[:1]
 
 
@@ -114,7 +114,7 @@ def test_without_input_there_is_no_message(ends: Any) -> None:
 
 
 def test_returned_messages_are_received_again_before_others(ends: Any, wait_until: Any) -> None:
-    ends.say(b"second")
+    ends.send(b"second")
     ends.connection.requeue([[b"first"]])
     assert ends.connection.has_input()
     assert collect(ends.connection.receive, 2, wait_until) == [[b"first"], [b"second"]]

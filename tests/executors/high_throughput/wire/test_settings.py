@@ -91,7 +91,7 @@ class TestCommandLine:
         assert command_line.override(PLAIN) is PLAIN
 
     @given(settings_records)
-    def test_older_templates_give_the_same_settings(self, settings: ManagerSettings) -> None:
+    def test_older_templates_lead_to_the_same_settings(self, settings: ManagerSettings) -> None:
         command = launch_command("me", OLD_TEMPLATE, "/logs/x", "7", settings)
         command_line = parse_arguments(shlex.split(command)[1:])
         assert (command_line.file, command_line.block) == (Path("/logs") / SETTINGS_FILE, "7")

@@ -36,10 +36,10 @@ class Tracker(OwnershipTracker):
     def __init__(self, **ranks: int | None) -> None:
         super().__init__(KEEPER)
         self.ranks = {int(name.removeprefix("p")): rank for name, rank in ranks.items()}
-        self.asked: list[int] = []
+        self.checked: list[int] = []
 
     def rank_of(self, pid: int) -> int | None:
-        self.asked.append(pid)
+        self.checked.append(pid)
         if self.ranks.get(pid, -1) is None:
             raise UnknownOwner
         return self.ranks.get(pid)
@@ -69,14 +69,14 @@ def test_a_worker_owns_its_session_whose_ranks_are_not_read() -> None:
     found = look(tracker, (200, KEEPER, WORKER), (201, 200, 201))
     assert found.of(0) == {WORKER, 200, 201}
     assert not found.undecided
-    assert tracker.asked == []
+    assert tracker.checked == []
 
 
 def test_a_dead_worker_leaves_its_session_and_its_orphans() -> None:
     tracker = Tracker(p201=0)
     processes = living((200, KEEPER, 109), (201, KEEPER, 201))
     assert tracker.look({OTHER: 1}, [(109, 0)], processes).of(0) == {200, 201}
-    assert 200 not in tracker.asked
+    assert 200 not in tracker.checked
 
 
 def test_a_process_that_reuses_the_id_of_a_dead_worker_is_not_its_own() -> None:
@@ -111,7 +111,7 @@ def test_a_process_that_reuses_an_id_has_its_rank_read_again() -> None:
     look(tracker, (200, KEEPER, 200))
     tracker.ranks[200] = 1
     assert tracker.look(WORKERS, processes=living((200, KEEPER, 200), started=2)).of(1) == {OTHER, 200}
-    assert tracker.asked == [200, 200]
+    assert tracker.checked == [200, 200]
 
 
 def test_an_orphan_is_undecided_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
