@@ -9,10 +9,11 @@ from os import PathLike
 from shlex import quote
 from typing import Any
 
-from parsl import executors, providers, validate
+from parsl import executors, validate
 from parsl.common.parameter_names import named_parameters, parameter_names, refuse_unknown
 from parsl.config import Config
 from parsl.executors.base import ParslExecutor
+from parsl.providers.base import ExecutionProvider
 
 _JOB_OPTIONS = ("walltime", "nodes_per_block", "min_blocks", "max_blocks")
 
@@ -31,11 +32,7 @@ def compose_config(
 
 
 def mpi_executor(
-    owner: str,
-    label: str,
-    provider: providers.PBSProProvider | providers.SlurmProvider,
-    nodes_per_task: int,
-    **options: Any,
+    owner: str, label: str, provider: ExecutionProvider, nodes_per_task: int, **options: Any
 ) -> executors.MPIExecutor:
     """Return an executor that runs as many MPI tasks in a block as there are nodes for.
 

@@ -61,11 +61,8 @@ def launch_text(
     launcher: Launcher, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = ""
 ) -> str:
     """Return the end of a job script: the PATH, and the launcher's text for the command."""
-    if _takes_script_dir(launcher):
-        text = launcher(command, tasks_per_node, nodes_per_block, script_dir)
-    else:
-        text = launcher(command, tasks_per_node, nodes_per_block)
-    return _path_line() + text
+    directories = (script_dir,) if _takes_script_dir(launcher) else ()
+    return _path_line() + launcher(command, tasks_per_node, nodes_per_block, *directories)
 
 
 def _path_line() -> str:

@@ -287,8 +287,7 @@ class ClusterProvider(ExecutionProvider):
         if record is not None:
             return job.record_status(record)
         if short_id in findings.gone:
-            now_s = self.command_runner.now_s()
-            return job.unknown_status(now_s, self.dialect.forgetful_s, findings.problem)
+            return job.unknown_status(self.command_runner.now_s(), self.dialect.forgetful_s, findings.problem)
         return JobStatus(JobState.UNKNOWN, message=findings.problem)
 
 

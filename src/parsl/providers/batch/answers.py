@@ -6,7 +6,7 @@ import re
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from parsl.common.commands import CommandResult
 from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
@@ -104,6 +104,16 @@ def complaint(result: CommandResult) -> str:
 def complete_lines(text: str) -> list[str]:
     """Split text into lines, without an unfinished last line: half a number is another number."""
     return text[: text.rfind("\n") + 1].splitlines()
+
+
+def read_json(text: str) -> Any:
+    """Return what JSON contains, or raise UnreadableAnswer."""
+    import json
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableAnswer(f"it is not valid JSON ({error})") from error
 
 
 def text_of(value: object) -> str | None:

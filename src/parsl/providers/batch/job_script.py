@@ -25,12 +25,10 @@ def fill_job_script(
     header_path: str | None, values: Mapping[str, str | None], *, redirects_output: bool
 ) -> str:
     """Return the text of a job script, which redirects its own output if ``redirects_output``."""
-    header = None if header_path is None else fill_template(header_path, values)[:-1]
-    redirection = None
-    if redirects_output:
-        redirection = fill_template(template_next_to(__file__, "redirection.sh"), values)[:-1]
-    body_path = template_next_to(__file__, "job.sh")
-    return fill_template(body_path, {**values, "header": header, "redirection": redirection})
+    redirection_path = template_next_to(__file__, "redirection.sh") if redirects_output else None
+    parts = {"header": header_path, "redirection": redirection_path}
+    texts = {name: None if path is None else fill_template(path, values)[:-1] for name, path in parts.items()}
+    return fill_template(template_next_to(__file__, "job.sh"), {**values, **texts})
 
 
 def fill_template(path: str, values: Mapping[str, str | None]) -> str:

@@ -19,7 +19,6 @@ StatusRunner = Callable[[list[str]], CommandResult]
 #: After how many unusable answers from a scheduler that does answer a submission is forgotten, so that
 #: further submissions are possible.
 MAX_USELESS_ANSWERS = 3
-_LOGGED_WORDS = 8
 
 
 class NoAnswer(Exception):
@@ -35,7 +34,7 @@ class CommandRunner:
     def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
         """Run a program, or raise CommandNotStarted."""
         result = run_command(command, timeout_s, stdin_text=stdin_text)
-        logger.debug("%s ended with exit code %d", command[:_LOGGED_WORDS], result.exit_code)
+        logger.debug("%s ended with exit code %d", command[:8], result.exit_code)
         return result
 
 
@@ -43,14 +42,9 @@ class Scheduler:
     """A scheduler as a provider uses it: its dialect, and how long its commands may take."""
 
     def __init__(
-        self,
-        provider_name: str,
-        dialect: Dialect,
-        runner: CommandRunner,
-        timeout_s: float,
-        cancel_batch_size: int,
+        self, owner: str, dialect: Dialect, runner: CommandRunner, timeout_s: float, cancel_batch_size: int
     ) -> None:
-        self.provider_name = provider_name
+        self._owner = owner  #: the provider's class, for messages
         self.dialect = dialect
         self.runner = runner
         self._timeout_s = timeout_s
@@ -65,7 +59,7 @@ class Scheduler:
         try:
             return self.run(command, self.dialect.submit_stdin(text))
         except CommandNotStarted as error:
-            message = f"{self.provider_name} submits with {command[0]}. {error}"
+            message = f"{self._owner} submits with {command[0]}. {error}"
             raise SubmitException(job_name, message, command=command, is_permanent=True) from error
 
     def cancel(self, job_ids: Sequence[str]) -> list[bool]:
@@ -82,11 +76,11 @@ class Scheduler:
         try:
             result = self.run(self.dialect.cancel_command(job_ids))
         except CommandNotStarted as error:
-            logger.error("%s cannot cancel its jobs. %s", self.provider_name, error)
+            logger.error("%s cannot cancel its jobs. %s", self._owner, error)
             return None
         answers = self.dialect.read_cancellation(job_ids, result)
         if not all(answers):
-            logger.warning("%s: not all jobs were cancelled: %s", self.provider_name, complaint(result))
+            logger.warning("%s: not all jobs were cancelled: %s", self._owner, complaint(result))
         return None if result.timed_out else answers
 
     def status_runner(self, max_timeouts: int) -> StatusRunner:
@@ -102,7 +96,7 @@ class Scheduler:
             try:
                 return self.run(command)
             except CommandNotStarted as error:
-                raise NoAnswer(f"{self.provider_name} queries jobs with {command[0]}. {error}") from error
+                raise NoAnswer(f"{self._owner} queries jobs with {command[0]}. {error}") from error
 
         return run
 

@@ -11,14 +11,8 @@ from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.batch.answers import (
-    Answer,
-    JobRecord,
-    StatusQuery,
-    UnreadableAnswer,
-    exit_code_of,
-    text_of,
-)
+from parsl.providers.batch import answers
+from parsl.providers.batch.answers import Answer, JobRecord, StatusQuery, UnreadableAnswer
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.job_script import fill_template, template_next_to
 from parsl.providers.cluster_provider import ClusterProvider
@@ -113,21 +107,12 @@ class CondorDialect(Dialect):
         return None if answer.problem else list(answer.records)
 
 
-def parse_jobs(stdout: str) -> list[Mapping[str, object]]:
+def parse_jobs(stdout: str) -> list[dict[str, object]]:
     """Return the jobs in the output of ``-json``, which is empty without jobs; or raise UnreadableAnswer."""
-    import json
-
-    if not stdout.strip():
-        return []
-    try:
-        jobs = json.loads(stdout)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableAnswer(f"it is not valid JSON ({error})") from error
+    jobs = answers.read_json(stdout) if stdout.strip() else []
     if not isinstance(jobs, list):
         raise UnreadableAnswer("it is JSON, but not a list of jobs")
-    complete: list[Mapping[str, object]] = [
-        job for job in jobs if isinstance(job, dict) and _is_complete(job)
-    ]
+    complete = [job for job in jobs if isinstance(job, dict) and _is_complete(job)]
     if jobs and not complete:
         raise UnreadableAnswer("it is a list, but not of jobs")
     return complete
@@ -141,9 +126,9 @@ def make_record(job: Mapping[str, object]) -> JobRecord:
     if state is None:
         return JobRecord(job_id, JobState.UNKNOWN, f"HTCondor reports the unknown state {number!r}")
     if state is JobState.HELD:
-        return JobRecord(job_id, state, text_of(job.get("HoldReason")) or "held")
+        return JobRecord(job_id, state, answers.text_of(job.get("HoldReason")) or "held")
     if state is JobState.CANCELLED:
-        reason = text_of(job.get("RemoveReason"))
+        reason = answers.text_of(job.get("RemoveReason"))
         is_timeout = reason is not None and "PeriodicRemove" in reason
         return JobRecord(job_id, JobState.TIMEOUT if is_timeout else state, reason)
     if state is JobState.COMPLETED:
@@ -154,9 +139,9 @@ def make_record(job: Mapping[str, object]) -> JobRecord:
 
 def _exit_code(job: Mapping[str, object]) -> int | None:
     if job.get("ExitBySignal") is True:
-        signal = exit_code_of(job.get("ExitSignal"))
+        signal = answers.exit_code_of(job.get("ExitSignal"))
         return None if signal is None else 128 + signal
-    return exit_code_of(job.get("ExitCode"))
+    return answers.exit_code_of(job.get("ExitCode"))
 
 
 def _is_complete(job: Mapping[str, object]) -> bool:
@@ -242,9 +227,7 @@ class CondorProvider(ClusterProvider, RepresentationMixin):
     def status_batch_limit(self) -> int:
         return self.cmd_chunk_size
 
-    @property
-    def cancel_batch_limit(self) -> int:
-        return self.cmd_chunk_size
+    cancel_batch_limit = status_batch_limit
 
     def _job_texts(self, files: JobFiles, command: str, tasks_per_node: int) -> dict[str, str]:
         description = fill_template(template_next_to(__file__, "job.submit"), self._description(files))

@@ -14,7 +14,7 @@ from parsl import validate
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
-from parsl.providers.batch.answers import UnreadableAnswer, complete_lines
+from parsl.providers.batch.answers import UnreadableAnswer, complete_lines, read_json
 from parsl.providers.torque import torque
 
 _DELIMITER = "|"
@@ -51,12 +51,7 @@ class QstatJson(torque.Qstat):
     form = ("-F", "json")
 
     def jobs_in(self, stdout: str) -> torque.Jobs:
-        import json
-
-        try:
-            answer = json.loads(stdout)
-        except (ValueError, RecursionError) as error:
-            raise UnreadableAnswer(f"it is not valid JSON ({error})") from error
+        answer = read_json(stdout)
         if not isinstance(answer, dict) or "pbs_server" not in answer:
             raise UnreadableAnswer("it is JSON, but not from qstat")
         jobs = answer.get("Jobs", {})

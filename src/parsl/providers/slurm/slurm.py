@@ -189,11 +189,9 @@ class Scontrol(_SlurmQuery):
         records = []
         for line in complete_lines(result.stdout):
             details = {match["name"]: match["value"] for match in _DETAIL.finditer(line)}
-            if {"JobId", "JobState", "ExitCode"} <= details.keys() and _JOB_ID.fullmatch(details["JobId"]):
-                reason = details.get("Reason", "")
-                records.append(
-                    make_record(details["JobId"], details["JobState"], reason, details["ExitCode"])
-                )
+            job_id, state_name, code = map(details.get, ("JobId", "JobState", "ExitCode"))
+            if job_id and state_name and code and _JOB_ID.fullmatch(job_id):
+                records.append(make_record(job_id, state_name, details.get("Reason", ""), code))
         return Answer.usable(records) if records else Answer.unusable(result)
 
 
