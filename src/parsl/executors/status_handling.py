@@ -5,26 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
 
 from parsl import validate
 from parsl.executors.base import ParslExecutor
 from parsl.executors.blocks.block_set import BlockSet
 from parsl.executors.blocks.error_handlers import noop_error_handler, simple_error_handler
+from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.errors import BadStateException
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
-    from typing import Any
-
-    from parsl.executors.blocks.views import BlockActivity
-    from parsl.providers.base import ExecutionProvider
-    from parsl.vocabulary.job_states import JobStatus
-
-    BlockErrorHandler = Callable[["BlockProviderExecutor", dict[str, JobStatus]], None]
+from parsl.providers.base import ExecutionProvider
+from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
+
+BlockErrorHandler = Callable[["BlockProviderExecutor", dict[str, JobStatus]], None]
 
 
 class BlockProviderExecutor(ParslExecutor):

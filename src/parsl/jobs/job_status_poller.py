@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 from parsl import validate
 from parsl.common import threads
+from parsl.executors.base import ParslExecutor
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.errors import ThreadLost
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.strategy import STRATEGIES, Decision, Demand, ExecutorView, decide
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from parsl.executors.base import ParslExecutor
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +152,7 @@ class JobStatusPoller(BlockListener):
         return min(self._period_s, decide_again_in_s, max(MIN_GAP_S, blocks.due_in_s()))
 
     def _scale(self, executor: BlockProviderExecutor, decision: Decision) -> None:
-        blocks = executor.blocks
+        blocks, label = executor.blocks, executor.label
         blocks.covered_tasks = decision.covered_tasks
         blocks.tasks_added(executor.outstanding())  # some may have been added since the decision
         if decision.hopeless is not None:
@@ -165,11 +161,9 @@ class JobStatusPoller(BlockListener):
             assert executor.provider is not None
             added = blocks.scale_out(decision.scale_out, executor.provider.max_blocks)
             if added:
-                logger.info("Executor %s: %d more blocks: %s", executor.label, len(added), decision.reason)
+                logger.info("Executor %s: %d more blocks: %s", label, len(added), decision.reason)
         if decision.scale_in:
-            logger.info(
-                "Executor %s: scaling in blocks %s: %s", executor.label, decision.scale_in, decision.reason
-            )
+            logger.info("Executor %s: scaling in blocks %s: %s", label, decision.scale_in, decision.reason)
             blocks.scale_in_idle(decision.scale_in)
 
     def _fail_all(self, error: ThreadLost) -> None:

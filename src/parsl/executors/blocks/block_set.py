@@ -5,23 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Callable, Iterable
 
 from parsl.executors.blocks.notices import BlockNotices
 from parsl.executors.blocks.polling_schedule import PollingSchedule
 from parsl.executors.blocks.provider_calls import NoProvider, ProviderCalls
 from parsl.executors.blocks.submitter import Submitter
 from parsl.executors.blocks.table import BlockTable
-from parsl.executors.blocks.views import scale_in_order
-from parsl.vocabulary.job_states import JobState
+from parsl.executors.blocks.views import BlockHistory, BlockOwner, BlockView, KnownJob, scale_in_order
+from parsl.providers.base import ExecutionProvider
+from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import JobsNeverRunError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from parsl.executors.blocks.views import BlockHistory, BlockOwner, BlockView, KnownJob
-    from parsl.providers.base import ExecutionProvider
-    from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +129,7 @@ class BlockSet:
         if refusal is not None and not has_usable:
             return refusal
         if never_run_for_s >= NEVER_RUN_PATIENCE_S and self._owner.outstanding():
-            reports = "\n".join(
-                f"Block {block_id}: {status.message}" for block_id, status in statuses.items()
-            )
+            reports = "\n".join(f"Block {number}: {status.message}" for number, status in statuses.items())
             return JobsNeverRunError(
                 f"The scheduler has reported for {never_run_for_s:.0f} s that no block can ever run. Change "
                 f"what the provider requests (nodes, walltime, queue, options):\n{reports}"
@@ -268,11 +260,9 @@ class BlockSet:
         self._observe_activity()
         with self._lock:
             now_s = self._clock()
-            ended = [
-                block_id
-                for (block_id, _), status in zip(jobs, answers, strict=True)
-                if self._table.observe_status(block_id, status, now_s)
-            ]
+            answered = {block_id: status for (block_id, _), status in zip(jobs, answers, strict=True)}
+            observe = self._table.observe_status
+            ended = [block_id for block_id, status in answered.items() if observe(block_id, status, now_s)]
             held = self._table.held()
         self.notices.warn_held(held)
         for listener in self._listeners:

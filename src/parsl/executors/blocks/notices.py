@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from parsl.common.notices import warn_user
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from parsl.executors.blocks.views import BlockOwner
-    from parsl.vocabulary.job_states import JobStatus
+from parsl.executors.blocks.views import BlockOwner
+from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +40,12 @@ class BlockNotices:
             )
 
     def warn_refused(self, refusal: Exception) -> None:
-        """Warn that the scheduler accepts no more blocks, while some are left."""
         self._warn(
             "refused",
             f"Executor {self._owner.label} continues with its present blocks and gets no more. {refusal}",
         )
 
     def warn_no_blocks(self) -> None:
-        """Warn that the executor has no blocks and starts none by itself."""
         self._warn(
             "no blocks",
             f"Executor {self._owner.label} has no blocks: its provider starts with none (init_blocks=0), and "

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.job_states import JobState, JobStatus
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, NoReturn, TypeVar
-
-    AnswerT = TypeVar("AnswerT")
-
 logger = logging.getLogger(__name__)
+
+AnswerT = TypeVar("AnswerT")
 
 
 class NoProvider(ExecutionProvider):

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from parsl.common import threads
+from parsl.executors.blocks.provider_calls import ProviderCalls
+from parsl.executors.blocks.table import BlockTable
+from parsl.executors.blocks.views import BlockOwner
 from parsl.vocabulary.provider_errors import SubmitException
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol
-
-    from parsl.executors.blocks.provider_calls import ProviderCalls
-    from parsl.executors.blocks.table import BlockTable
-    from parsl.executors.blocks.views import BlockOwner
-
-    class Submissions(Protocol):
-        """What is notified of the results."""
-
-        def submitted(self, block_id: str, job_id: object) -> None: ...
-
-        def changed(self) -> None: ...
-
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +22,14 @@ MAX_PAUSE_S = 30.0
 
 #: When submissions have failed for this long, in seconds, the blocks that wait fail.
 PATIENCE_S = 120.0
+
+
+class Submissions(Protocol):
+    """What is notified of the results."""
+
+    def submitted(self, block_id: str, job_id: object) -> None: ...
+
+    def changed(self) -> None: ...
 
 
 class SubmissionPause:

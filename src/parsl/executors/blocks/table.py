@@ -6,14 +6,11 @@ This module decides without a lock, clock or scheduler: :class:`BlockTable` is p
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from parsl.executors.blocks.views import BlockActivity, BlockHistory, BlockView, KnownJob
 from parsl.vocabulary.job_states import JobState, JobStatus
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 #: A block whose managers have been connected for this long has shown that blocks work here; in seconds.
 PROVEN_AFTER_S = 10.0
@@ -106,7 +103,6 @@ class BlockTable:
         }
 
     def views(self, now_s: float) -> tuple[BlockView, ...]:
-        """Return every block that is not known to have ended."""
         return tuple(block.view(now_s, self._activity_is_known) for block in self._live.values())
 
     def live_jobs(self) -> list[tuple[str, object]]:
@@ -114,7 +110,6 @@ class BlockTable:
         return [(block.block_id, block.job_id) for block in self._live.values() if block.job_id is not None]
 
     def jobs_to_cancel(self) -> list[object]:
-        """Return the jobs that are not known to have ended: queued ones first, newest first."""
         jobs = [block for block in reversed(self._live.values()) if block.job_id is not None]
         jobs.sort(key=lambda block: block.status.state is JobState.RUNNING)
         return [block.job_id for block in jobs]
@@ -153,7 +148,6 @@ class BlockTable:
         return now_s - max(since_s), {block.block_id: block.status for block in waiting}
 
     def known_job(self, block_id: str, now_s: float) -> KnownJob | None:
-        """Return what is known about the job of a block; None if there is no such job."""
         block = self._blocks.get(block_id)
         if block is None or block.job_id is None:
             return None

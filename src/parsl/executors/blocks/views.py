@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from parsl.vocabulary.job_states import JobState
+from parsl.vocabulary.job_states import JobState, JobStatus
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Protocol
 
-    from parsl.vocabulary.job_states import JobStatus
+class BlockOwner(Protocol):
+    """What blocks need from their executor."""
 
-    class BlockOwner(Protocol):
-        """What blocks need from their executor."""
+    #: May not be set yet.
+    label: str
 
-        #: May not be set yet.
-        label: str
+    @property
+    def keeps_trying(self) -> bool: ...
 
-        @property
-        def keeps_trying(self) -> bool: ...
+    def launch_command(self, block_id: str) -> str: ...
 
-        def launch_command(self, block_id: str) -> str: ...
+    def block_activity(self) -> Mapping[str, BlockActivity] | None: ...
 
-        def block_activity(self) -> Mapping[str, BlockActivity] | None: ...
+    def prepare_scale_in(self, block_ids: list[str]) -> list[str]: ...
 
-        def prepare_scale_in(self, block_ids: list[str]) -> list[str]: ...
-
-        def outstanding(self) -> int: ...
+    def outstanding(self) -> int: ...
 
 
 #: The states in which a block may be scaled in: its job is known to exist and not to have ended.

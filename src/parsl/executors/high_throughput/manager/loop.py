@@ -299,19 +299,15 @@ class Manager:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C
-        self._watcher.add(self._signals, self._clear_signals)
+        self._watcher.add(self._signals, lambda _: os.read(self._signals, 64))
 
     def _on_signal(self, number: int, _: Any) -> None:
         self._is_job_end = self._is_job_end or number == signal.SIGTERM
         self._stop(f"its process got {signal.Signals(number).name}", exit_code=128 + number)
 
-    def _clear_signals(self, _: int) -> None:
-        os.read(self._signals, 64)
-
 
 def _installed_packages() -> dict[str, str]:
     from importlib import metadata
 
-    return {
-        found.metadata["Name"]: found.version for found in metadata.distributions() if found.metadata["Name"]
-    }
+    found = ((package.metadata["Name"], package.version) for package in metadata.distributions())
+    return {name: version for name, version in found if name}

@@ -113,7 +113,6 @@ class MpiTasks:
         return f"<MpiTasks {self.nodes!r} {self.host_files!r}>"
 
     def make_work(self, task: Task, body: bytes | None) -> Work:
-        """Return the message to the worker of a task that has its nodes."""
         nodes = self.nodes.of(task.id)
         logger.info("task %d has %d nodes: %s", task.id, len(nodes), ",".join(nodes[:100]))
         file = self.host_files.write(task.id, nodes) if needs_host_file(nodes) else None

@@ -135,9 +135,8 @@ class _Registration:
                 self._reopen()
             except protocol.DecodeError:
                 raise NoInterchange("connected, but received no valid answer") from None
-            end = min(
-                self._began_at + max(threshold_s, UNPROVEN_TIMEOUT_S), self._proven_at + UNPROVEN_TIMEOUT_S
-            )
+            end = self._began_at + max(threshold_s, UNPROVEN_TIMEOUT_S)
+            end = min(end, self._proven_at + UNPROVEN_TIMEOUT_S)
             if now >= end:
                 raise self._no_answer(now - self._began_at)
             if not self._connection.has_input():
@@ -212,9 +211,7 @@ def _accepting_endpoints(addresses: list[str], port: int, report: list[str]) -> 
                     report.append(f"{endpoint}: {os.strerror(code)}")
                 else:
                     yield endpoint
-        report += [
-            f"{endpoint}: no connection within {CONNECT_TIMEOUT_S:g} s" for _, endpoint in trying.values()
-        ]
+        report += [f"{name}: no connection within {CONNECT_TIMEOUT_S:g} s" for _, name in trying.values()]
     finally:
         for sock, _ in trying.values():
             sock.close()

@@ -139,9 +139,8 @@ class ManagerState:
         return len(self.queue) + self.running
 
     def held_ids(self) -> list[int]:
-        return [task.id for worker in self.workers for task in worker.given] + [
-            task.id for task in self.queue
-        ]
+        given = [task for worker in self.workers for task in worker.given]
+        return [task.id for task in (*given, *self.queue)]
 
     @property
     def capacity(self) -> int:
@@ -240,8 +239,7 @@ class ManagerState:
         """Return a worker whose waiting tasks should be taken back because another worker is idle."""
         if self.queue or not self._behind:
             return None
-        usable = [worker for worker in self.workers if worker.is_usable]
-        if all(worker.given for worker in usable):
+        if all(worker.given for worker in self.workers if worker.is_usable):
             return None
         fullest = max(self.workers, key=lambda worker: len(worker.given))
         return fullest if len(fullest.given) > 1 else None

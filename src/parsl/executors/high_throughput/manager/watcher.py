@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable
 
-Handler = Callable[[int], None]
+Handler = Callable[[int], object]
 
 
 class Watcher:

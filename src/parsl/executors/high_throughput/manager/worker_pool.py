@@ -8,6 +8,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -141,10 +142,9 @@ class WorkerPool:
             if task.runtime_s is None or task.runtime_s <= left_s + TIME_SLACK_S:
                 fitting.append(task)
                 continue
-            text = f"it takes {task.runtime_s:g} s, and block {block} on {host} has only {left_s:.0f} s left"
-            failure = Failure(
-                protocol.MANAGER_LOST, f"Task not started: {text}.", host, block, manager, is_job_end=True
-            )
+            place = f"block {block} on {host} has only {left_s:.0f} s left"
+            text = f"Task not started: it takes {task.runtime_s:g} s, and {place}."
+            failure = Failure(protocol.MANAGER_LOST, text, host, block, manager, is_job_end=True)
             self._fail(task.id, failure)
         return fitting
 
@@ -153,9 +153,8 @@ class WorkerPool:
 
     def running_s(self, now_s: float) -> dict[int, float]:
         """Return for how long each started task has been running, lost tasks included."""
-        running = {
-            worker.given[0].id: now_s - worker.started for worker in self.state.workers if worker.given
-        }
+        busy = [worker for worker in self.state.workers if worker.given]
+        running = {worker.given[0].id: now_s - worker.started for worker in busy}
         return running | self.deferred.ran_s(now_s)
 
     def report_deferred(self, now_s: float) -> None:
@@ -327,10 +326,8 @@ class WorkerPool:
         self._watcher.add(link.ours.fileno(), partial(self._serve_worker, worker, link))
 
     def _order(self, message: protocol.End | protocol.Sweep) -> None:
-        try:
+        with suppress(OSError):  # the fork server is gone, which its channel reports
             self._fork_server.send(encode(message))
-        except OSError:
-            pass  # the fork server is gone, which its channel reports
 
     def _end_task(self, worker: Worker, task_id: int, kind: str) -> None:
         """End a started task, with its worker and everything that the worker has started.
@@ -376,18 +373,15 @@ class WorkerPool:
             message = protocol.decode_from_fork_server(data)
             match message:
                 case protocol.Forked():
-                    self._on_forked(message)
+                    worker = self.state.workers[message.rank]
+                    worker.pid = message.pid
+                    self._touched.append(worker)  # it may relieve others
+                    self._start_next()
                 case protocol.Swept():
                     self._on_swept(message.pid)
                 case protocol.Exited():
                     self._on_swept(message.pid)  # the worker has ended after its task
                     self._on_exited(message)
-
-    def _on_forked(self, message: protocol.Forked) -> None:
-        worker = self.state.workers[message.rank]
-        worker.pid = message.pid
-        self._touched.append(worker)  # it may relieve others
-        self._start_next()
 
     def _on_exited(self, message: protocol.Exited) -> None:
         worker = next((worker for worker in self.state.workers if worker.pid == message.pid), None)

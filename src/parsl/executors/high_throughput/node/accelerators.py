@@ -38,9 +38,7 @@ def check_accelerators(value: object, owner: object = "HighThroughputExecutor") 
         validate.wrong_type(owner, "available_accelerators", value, f"{_EXPECTED}: write [{value!r}]")
     if isinstance(value, (bytes, dict, set, frozenset)) or not hasattr(value, "__iter__"):
         validate.wrong_type(owner, "available_accelerators", value, _EXPECTED)
-    return tuple(
-        _check_name(name, owner, f"available_accelerators[{index}]") for index, name in enumerate(value)
-    )
+    return tuple(_check_name(name, owner, f"available_accelerators[{at}]") for at, name in enumerate(value))
 
 
 def _check_name(name: object, owner: object, parameter: str) -> str:

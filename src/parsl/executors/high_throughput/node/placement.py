@@ -108,12 +108,8 @@ def _bind(affinity: str, node: NodeFacts, count: int) -> _Binding:
         return [None] * count, []
     if affinity.startswith(LIST_PREFIX):
         return _bind_by_list(parse_cpu_list(affinity[len(LIST_PREFIX) :]), node, count)
-    warnings = []
-    if count > len(node.cpus):
-        warnings.append(
-            f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some share a CPU."
-        )
-    return [*_shares(affinity, node.cpus, count)], warnings
+    warning = f"cpu_affinity={affinity}: {count} workers share {len(node.cpus)} CPUs; some share a CPU."
+    return [*_shares(affinity, node.cpus, count)], [warning] if count > len(node.cpus) else []
 
 
 def _shares(affinity: str, cpus: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
@@ -133,11 +129,8 @@ def _block(cpus: tuple[int, ...], rank: int, count: int) -> tuple[int, ...]:
 
 
 def _bind_by_list(groups: tuple[tuple[int, ...], ...], node: NodeFacts, count: int) -> _Binding:
-    warnings = []
-    if len(groups) < count:
-        warnings.append(
-            f"cpu_affinity lists CPUs for {len(groups)} of {count} workers; the others do not run."
-        )
+    warning = f"cpu_affinity lists CPUs for {len(groups)} of {count} workers; the others do not run."
+    warnings = [warning] if len(groups) < count else []
     groups = groups[:count]
     available = {*node.cpus, *node.bindable_cpus}
     bound = [tuple(cpu for cpu in group if cpu in available) for group in groups]

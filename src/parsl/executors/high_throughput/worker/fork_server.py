@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import NoReturn
 
 from parsl.common.processes import Processes, become_subreaper, die_with_parent, signal_processes
@@ -118,11 +119,9 @@ class ForkServer:
                 self._send(message)
 
     def _clear_wakeups(self) -> None:
-        try:
+        with suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
                 pass
-        except BlockingIOError:
-            pass
 
     def _serve_manager(self) -> bool:
         """Carry out the manager's orders. Return False when the manager is gone."""
@@ -187,10 +186,8 @@ class ForkServer:
                 self._reaper.note_exit(protocol.Exited(pid, code, usage.ru_maxrss * 1024, report))
 
     def _send(self, message: protocol.Forked | protocol.Exited | protocol.Swept) -> None:
-        try:
+        with suppress(OSError):  # the manager is gone, which the next turn of the loop notices
             self._manager.send(protocol.encode(message))
-        except OSError:
-            pass  # the manager is gone, which the next turn of the loop notices
 
     def end_everything(self) -> None:
         """End all descendants: SIGTERM, a short grace, and SIGKILL until none is left."""
