@@ -84,6 +84,11 @@ def _options(values: dict[str, list[str]], command: tuple[str, ...]) -> PalsOpti
     memory = last.get("mem_bind", "none")
     if memory not in ("none", "local") and not memory.startswith(LIST_PREFIX):
         raise PalsUsageError(f"invalid memory binding '{memory}'")
+    variables = [text.partition("=") for text in values.get("env", ())]
+    for name, equals, value in variables:
+        if not name or not equals:
+            text = f"{name}{equals}{value}"
+            raise PalsUsageError(f"invalid argument '{text}' for option '--env': NAME=VALUE is needed")
     return PalsOptions(
         command=command,
         np=_count("-n", last.get("np")),
@@ -92,7 +97,7 @@ def _options(values: dict[str, list[str]], command: tuple[str, ...]) -> PalsOpti
         cpu_bind=_cpu_binding(last.get("cpu_bind", "none")),
         hosts=tuple(host for host in last.get("hosts", "").split(",") if host),
         hostfile=last.get("hostfile"),
-        env=tuple(_variable(text) for text in values.get("env", ())),
+        env=tuple((name, value) for name, _, value in variables),
         is_help="help" in values,
     )
 
@@ -115,10 +120,3 @@ def _cpu_binding(text: str) -> str:
             raise PalsUsageError(f"invalid CPU binding '{text}': {error}") from None
         return text
     raise PalsUsageError(f"invalid CPU binding '{text}'")
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise PalsUsageError(f"invalid argument '{text}' for option '--env': NAME=VALUE is needed")
-    return name, value

@@ -33,13 +33,6 @@ class Rank(NamedTuple):
     #: The CPUs that the rank is bound to; None leaves it unbound.
     cpus: tuple[int, ...] | None
 
-    def environment(self) -> dict[str, str]:
-        return {
-            "PALS_RANKID": str(self.rank),
-            "PALS_LOCAL_RANKID": str(self.local_rank),
-            "PALS_NODEID": str(self.node),
-        }
-
 
 def plan_ranks(options: PalsOptions, hosts: Sequence[str], cpus: Sequence[int]) -> tuple[Rank, ...]:
     """Fill the nodes with ranks, one after the other; repeated hosts mean the same node."""
@@ -96,7 +89,13 @@ class PalsDaemon:
                     self._become(rank)
                 self._ranks[pid] = rank
             while self._ranks:
-                self._handle(signal.sigwait(_AWAITED_SIGNALS))
+                number = signal.sigwait(_AWAITED_SIGNALS)
+                if number == signal.SIGCHLD:
+                    self._reap()
+                elif number == signal.SIGALRM:
+                    self._signal_ranks(signal.SIGKILL)
+                else:
+                    self._stop(128 + number, number)
         finally:
             terminate_tree(os.getpid())
         return self._exit_code or 0
@@ -112,7 +111,12 @@ class PalsDaemon:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             # Python ignores SIGPIPE; other programs do not expect that.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.execvpe(self._command[0], self._command, {**self._environment, **rank.environment()})
+            identity = {
+                "PALS_RANKID": str(rank.rank),
+                "PALS_LOCAL_RANKID": str(rank.local_rank),
+                "PALS_NODEID": str(rank.node),
+            }
+            os.execvpe(self._command[0], self._command, {**self._environment, **identity})
         except FileNotFoundError:
             code = _NOT_FOUND
             _print_error(f"{rank.host}: rank {rank.rank}: {self._command[0]}: No such file or directory")
@@ -120,14 +124,6 @@ class PalsDaemon:
             _print_error(f"{rank.host}: rank {rank.rank}: {self._command[0]}: {error.strerror}")
         finally:
             os._exit(code)
-
-    def _handle(self, number: int) -> None:
-        if number == signal.SIGCHLD:
-            self._reap()
-        elif number == signal.SIGALRM:
-            self._signal_ranks(signal.SIGKILL)
-        else:
-            self._stop(128 + number, number)
 
     def _reap(self) -> None:
         """Collect all processes that have ended, including orphans of ranks."""
@@ -139,16 +135,12 @@ class PalsDaemon:
             if pid == 0:
                 return
             rank = self._ranks.pop(pid, None)
-            if rank is not None and status != 0:
-                self._note_failure(rank, status)
-
-    def _note_failure(self, rank: Rank, status: int) -> None:
-        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        code = 128 + number if number else os.WEXITSTATUS(status)
-        if self._exit_code is None:
-            what = f"died from signal {number}" if number else f"exited with code {code}"
-            _print_error(f"{rank.host}: rank {rank.rank} {what}")
-            self._stop(code, signal.SIGTERM)
+            if rank is not None and status != 0 and self._exit_code is None:
+                number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+                code = 128 + number if number else os.WEXITSTATUS(status)
+                what = f"died from signal {number}" if number else f"exited with code {code}"
+                _print_error(f"{rank.host}: rank {rank.rank} {what}")
+                self._stop(code, signal.SIGTERM)
 
     def _stop(self, exit_code: int, number: int) -> None:
         if self._exit_code is None:

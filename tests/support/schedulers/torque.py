@@ -6,10 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from parsl.testing.schedulers.answers import fold
-from parsl.testing.schedulers.attributes import state_letter
+from parsl.testing.schedulers.attributes import format_duration, full_id, parse_id, short, state_letter
 from parsl.testing.schedulers.command import Answer, Call, Command
 from parsl.testing.schedulers.dialect import LaunchPlan, PBSDialect
-from parsl.testing.schedulers.notation import format_duration, full_id, parse_id, short
 from parsl.testing.schedulers.records import ABORTED, DELETED, FINISHED, OVER_WALLTIME, Job, Payload, Settings
 from parsl.testing.schedulers.refusals import UNKNOWN_JOB, Refusal
 from parsl.testing.schedulers.server import delete_job

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsl.testing.schedulers.attributes import format_duration, format_hours_minutes, parse_duration_s
 from parsl.testing.schedulers.command import (
     NO_FAULT,
     BadOption,
@@ -12,7 +13,6 @@ from parsl.testing.schedulers.command import (
     set_fault,
     take_fault,
 )
-from parsl.testing.schedulers.notation import format_duration, format_hours_minutes, parse_duration_s
 from parsl.testing.schedulers.records import (
     AURORA_POLICY,
     FINISHED,

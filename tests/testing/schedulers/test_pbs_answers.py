@@ -14,8 +14,7 @@ from parsl.testing.schedulers.answers import (
     render_json,
     render_table,
 )
-from parsl.testing.schedulers.attributes import job_attributes
-from parsl.testing.schedulers.notation import full_id, nodefile_text, parse_id
+from parsl.testing.schedulers.attributes import full_id, job_attributes, nodefile_text, parse_id
 from parsl.testing.schedulers.qsub_options import parse_select
 from parsl.testing.schedulers.records import Placement
 from tests.testing.schedulers.recorded import (

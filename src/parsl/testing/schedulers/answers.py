@@ -12,8 +12,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from parsl.testing.schedulers import records
-from parsl.testing.schedulers.attributes import Attributes, flatten, state_letter
-from parsl.testing.schedulers.notation import format_duration, format_hours_minutes, full_id
+from parsl.testing.schedulers.attributes import (
+    Attributes,
+    flatten,
+    format_duration,
+    format_hours_minutes,
+    full_id,
+    state_letter,
+)
 from parsl.testing.schedulers.records import MAIN, RELEASE, Job, Queue
 
 _TABLE_HEAD = """\

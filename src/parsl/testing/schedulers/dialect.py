@@ -12,7 +12,7 @@ from shlex import quote
 from typing import NamedTuple
 
 from parsl.testing.schedulers import dispatch, records
-from parsl.testing.schedulers.notation import full_id, nodefile_text, vnodes
+from parsl.testing.schedulers.attributes import full_id, nodefile_text, vnodes
 from parsl.testing.schedulers.records import Job, Payload, Settings
 
 #: The variable of each job that names the directory of its cluster.

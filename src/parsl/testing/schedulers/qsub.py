@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from parsl.testing.schedulers.attributes import full_id
 from parsl.testing.schedulers.command import VERSION, Answer, Call, Command, user_name
-from parsl.testing.schedulers.notation import full_id
 from parsl.testing.schedulers.qsub_options import (
     CommandLine,
     Request,

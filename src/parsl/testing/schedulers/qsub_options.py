@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from parsl.testing.schedulers.attributes import parse_duration_s
 from parsl.testing.schedulers.command import BadOption, parse_short_options
-from parsl.testing.schedulers.notation import parse_duration_s
 from parsl.testing.schedulers.records import Chunk
 from parsl.testing.schedulers.refusals import QSUB_USAGE, Refusal, bad_directive, bad_option, qsub_refusal
 

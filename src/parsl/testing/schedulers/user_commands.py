@@ -10,12 +10,14 @@ from parsl.testing.schedulers import answers, refusals
 from parsl.testing.schedulers.attributes import (
     Attributes,
     flatten,
+    full_id,
     job_attributes,
     node_attributes,
     node_state,
+    parse_id,
+    short,
 )
 from parsl.testing.schedulers.command import VERSION, Answer, Call, Command, user_name
-from parsl.testing.schedulers.notation import full_id, parse_id, short
 from parsl.testing.schedulers.records import FINISHED, MAIN, OCCUPYING, Job, Payload, Queue, Settings
 from parsl.testing.schedulers.refusals import Refusal
 from parsl.testing.schedulers.server import delete_job
