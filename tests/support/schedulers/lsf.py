@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from parsl.testing.schedulers.command import Answer, Call, user_name
 from parsl.testing.schedulers.dialect import LaunchPlan
-from parsl.testing.schedulers.dispatch import NEVER_ENOUGH_CPUS, NEVER_ENOUGH_NODES
+from parsl.testing.schedulers.dispatch import NEVER_ENOUGH_CPUS, NEVER_ENOUGH_NODES, TOO_FEW_NODES
 from parsl.testing.schedulers.qsub_options import split_words
 from parsl.testing.schedulers.records import (
     ABORTED,
@@ -326,7 +326,7 @@ def _pend_reason(job: Job) -> str:
         return _NONE
     if job.comment in (NEVER_ENOUGH_CPUS, NEVER_ENOUGH_NODES):
         return "Job's requirements for resource reservation not satisfied"
-    return job.comment
+    return "too few free nodes" if job.comment == TOO_FEW_NODES else job.comment
 
 
 def _exit_code(job: Job) -> str:

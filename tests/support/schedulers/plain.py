@@ -26,9 +26,6 @@ class PlainDialect(PBSDialect):
     def job_id(self, job: Job) -> str:
         return str(job.number)
 
-    def wait_comment(self, reason: str) -> str:
-        return reason
-
     def run_comment(self, job: Job) -> str:
         return ""
 

@@ -14,19 +14,15 @@ _MIN_FREE_BYTES = 200 * 2**20
 #: Each node has its own of these, whatever the file system.
 _PRIVATE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 #: File systems on the disks or in the memory of one host.
-_LOCAL_TYPES = frozenset(
-    (
-        "aufs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay",
-        "ramfs", "rootfs", "squashfs", "tmpfs", "vfat", "xfs", "zfs",
-    )
-)  # fmt: skip
+_LOCAL_TYPES = frozenset([
+    "aufs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay",
+    "ramfs", "rootfs", "squashfs", "tmpfs", "vfat", "xfs", "zfs",
+])  # fmt: skip
 #: File systems that a server exports to many hosts.
-_SHARED_TYPES = frozenset(
-    (
-        "9p", "afs", "beegfs", "ceph", "cifs", "daos", "dvs", "glusterfs", "gpfs", "lustre", "nfs",
-        "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs", "vast", "virtiofs", "wekafs",
-    )
-)  # fmt: skip
+_SHARED_TYPES = frozenset([
+    "9p", "afs", "beegfs", "ceph", "cifs", "daos", "dvs", "glusterfs", "gpfs", "lustre", "nfs",
+    "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs", "vast", "virtiofs", "wekafs",
+])  # fmt: skip
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -47,7 +43,9 @@ def check_directories(subject: Subject) -> list[Finding]:
 
 
 def _check_directory(name: str, path: str, subject: Subject) -> list[Finding]:
-    existing = _existing_part(path)
+    existing = path  # the part of the path that exists; the rest is created when it is needed
+    while not os.path.lexists(existing) and existing != os.path.dirname(existing):
+        existing = os.path.dirname(existing)
     if not os.path.isdir(existing):
         return [_DIRECTORY.error(f"{name} is {path}, but {existing} is not a directory.")]
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -56,13 +54,6 @@ def _check_directory(name: str, path: str, subject: Subject) -> list[Finding]:
         return [_DIRECTORY.error(f"{name} is {path!r}: job scripts cannot contain the line break.")]
     findings = [*_check_space(name, existing), *_check_sharing(name, path, existing, subject)]
     return findings or [_DIRECTORY.ok(f"{name} can be written: {path}")]
-
-
-def _existing_part(path: str) -> str:
-    """Return the part of the path that exists; the rest is created when it is needed."""
-    while not os.path.lexists(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _check_space(name: str, path: str) -> list[Finding]:
@@ -80,8 +71,7 @@ def _check_sharing(name: str, path: str, existing: str, subject: Subject) -> lis
     if subject.provider is None or (subject.is_local and subject.nodes_per_block == 1):
         return []
     real = os.path.realpath(existing)
-    mount = find_mount(real, read_mounts())
-    reason = why_private(real, mount)
+    reason = why_private(real, find_mount(real, read_mounts()))
     if not reason:
         return []
     text = f"{name} is {path}, {reason}: the nodes need it for scripts, settings and logs."
@@ -133,9 +123,5 @@ def parse_mounts(text: str) -> list[Mount]:
 
 def find_mount(path: str, mounts: Sequence[Mount]) -> Mount | None:
     """Return the file system of a path; the last one mounted at a place hides the others."""
-    best = None
-    for mount in mounts:
-        inside = mount.point == os.sep or path == mount.point or path.startswith(mount.point + os.sep)
-        if inside and (best is None or len(mount.point) >= len(best.point)):
-            best = mount
-    return best
+    inside = [mount for mount in mounts if f"{path}/".startswith(mount.point.rstrip("/") + "/")]
+    return max(reversed(inside), key=lambda mount: len(mount.point), default=None)

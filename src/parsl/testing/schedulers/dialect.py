@@ -11,7 +11,7 @@ from importlib import import_module
 from shlex import quote
 from typing import NamedTuple
 
-from parsl.testing.schedulers import dispatch, records
+from parsl.testing.schedulers import records
 from parsl.testing.schedulers.attributes import full_id, nodefile_text, vnodes
 from parsl.testing.schedulers.records import Job, Payload, Settings
 
@@ -21,12 +21,6 @@ CLUSTER_VARIABLE = "PARSL_STAND_IN_CLUSTER"
 PLAIN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _SIGTERM_STATUS = 256 + 15
 _COOKIE_DIGITS = 32
-_WAIT_COMMENTS = {
-    dispatch.TOO_FEW_NODES: "Not Running: Not enough free nodes available",
-    dispatch.NEVER_ENOUGH_NODES: "Can Never Run: Not enough total nodes available",
-    dispatch.NEVER_ENOUGH_CPUS: "Can Never Run: Insufficient amount of resource: ncpus",
-    dispatch.RUN_LIMIT: "Not Running: User has reached queue running job limit.",
-}
 #: Signals that Python or a parent process may ignore; a job must not inherit that.
 _RESET_SIGNALS = (
     signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM,
@@ -202,10 +196,6 @@ class PBSDialect:
         if os.WIFSIGNALED(wait_status):
             return self.signal_base + os.WTERMSIG(wait_status)
         return os.WEXITSTATUS(wait_status)
-
-    def wait_comment(self, reason: str) -> str:
-        """Return the comment of a waiting job; ``reason`` is one of :mod:`.dispatch`."""
-        return _WAIT_COMMENTS[reason]
 
     def run_comment(self, job: Job) -> str:
         """Return the comment of a job that has just started."""

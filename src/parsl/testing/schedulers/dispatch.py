@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from parsl.testing.schedulers.records import HELD, WAITING, Job, Placement, Queue
 
-#: The reasons why a job waits.
-TOO_FEW_NODES = "too few free nodes"
-NEVER_ENOUGH_NODES = "too few nodes in all"
-NEVER_ENOUGH_CPUS = "too few CPUs on every node"
-RUN_LIMIT = "run limit of the user"
+#: The reasons why a job waits, as PBS comments them.
+TOO_FEW_NODES = "Not Running: Not enough free nodes available"
+NEVER_ENOUGH_NODES = "Can Never Run: Not enough total nodes available"
+NEVER_ENOUGH_CPUS = "Can Never Run: Insufficient amount of resource: ncpus"
+RUN_LIMIT = "Not Running: User has reached queue running job limit."
 
 
 class Node(NamedTuple):

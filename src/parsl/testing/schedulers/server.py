@@ -117,7 +117,7 @@ def _next_record(job: Job, decision: Decision, dialect: PBSDialect, now_s: float
         return started._replace(comment=dialect.run_comment(started))
     if job.number not in decision.waits or job.state == records.HELD:
         return None
-    comment = dialect.wait_comment(decision.waits[job.number])
+    comment = decision.waits[job.number]
     if comment == job.comment:
         return None
     return job._replace(comment=comment, modified_s=now_s, state=records.QUEUED)

@@ -1,4 +1,4 @@
-"""``qstat``: reports jobs and queues."""
+"""``qstat``, ``qdel`` and ``pbsnodes``: the commands about jobs and nodes that exist."""
 
 from __future__ import annotations
 
