@@ -33,6 +33,13 @@ class Rank(NamedTuple):
     #: The CPUs that the rank is bound to; None leaves it unbound.
     cpus: tuple[int, ...] | None
 
+    def environment(self) -> dict[str, str]:
+        return {
+            "PALS_RANKID": str(self.rank),
+            "PALS_LOCAL_RANKID": str(self.local_rank),
+            "PALS_NODEID": str(self.node),
+        }
+
 
 def plan_ranks(options: PalsOptions, hosts: Sequence[str], cpus: Sequence[int]) -> tuple[Rank, ...]:
     """Fill the nodes with ranks, one after the other; repeated hosts mean the same node."""
@@ -111,12 +118,7 @@ class PalsDaemon:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             # Python ignores SIGPIPE; other programs do not expect that.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            identity = {
-                "PALS_RANKID": str(rank.rank),
-                "PALS_LOCAL_RANKID": str(rank.local_rank),
-                "PALS_NODEID": str(rank.node),
-            }
-            os.execvpe(self._command[0], self._command, {**self._environment, **identity})
+            os.execvpe(self._command[0], self._command, {**self._environment, **rank.environment()})
         except FileNotFoundError:
             code = _NOT_FOUND
             _print_error(f"{rank.host}: rank {rank.rank}: {self._command[0]}: No such file or directory")
