@@ -107,7 +107,7 @@ def state_letter(job: Job) -> str:
 
 def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float) -> Attributes:
     """Return the attributes that a job has, in the order of PBS."""
-    everything: list[tuple[str, Value | None]] = [
+    everything: list[tuple[str, Value | int | None]] = [
         ("Job_Name", job.name),
         ("Job_Owner", f"{job.owner}@{settings.login_host}"),
         ("resources_used", _resources_used(job, now_s)),
@@ -134,26 +134,23 @@ def job_attributes(job: Job, payload: Payload, settings: Settings, now_s: float)
         ("stime", time.ctime(job.started_s) if job.started_s else None),
         ("obittime", time.ctime(job.obit_s) if job.obit_s and job.state != records.EXITING else None),
         ("Shell_Path_List", job.shell or None),
-        ("session_id", str(job.session_id) if _shows_session(job) else None),
+        ("session_id", job.session_id if _shows_session(job) else None),
         ("jobdir", _jobdir(job, payload)),
-        ("substate", str(_substate(job))),
+        ("substate", _substate(job)),
         ("Variable_List", tuple(Member(*variable) for variable in payload.variables)),
         ("comment", job.comment or None),
         ("etime", time.ctime(job.created_s) if job.state not in (records.HELD, records.WAITING) else None),
-        ("run_count", str(job.run_count) if job.run_count else None),
-        ("Stageout_status", _number(job.stageout_status if job.state == records.FINISHED else None)),
-        ("Exit_status", _number(job.exit_status)),
+        ("run_count", job.run_count or None),
+        ("Stageout_status", job.stageout_status if job.state == records.FINISHED else None),
+        ("Exit_status", job.exit_status),
         ("Submit_arguments", job.submit_arguments),
         ("executable", f"<{_EXECUTABLE}>{job.executable}</{_EXECUTABLE}>" if job.executable else None),
-        ("history_timestamp", str(int(job.finished_s)) if job.state == records.FINISHED else None),
+        ("history_timestamp", int(job.finished_s) if job.state == records.FINISHED else None),
         ("project", "_pbs_project_default"),
         ("Submit_Host", settings.login_host),
     ]
-    return [(name, value) for name, value in everything if value is not None]
-
-
-def _number(value: int | None) -> str | None:
-    return None if value is None else str(value)
+    present = ((name, value) for name, value in everything if value is not None)
+    return [(name, value if isinstance(value, tuple) else str(value)) for name, value in present]
 
 
 def _has_session(job: Job) -> bool:

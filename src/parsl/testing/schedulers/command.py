@@ -19,6 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pwd import getpwuid
 from typing import NamedTuple
 
 from parsl.testing.schedulers.answers import render_json
@@ -174,12 +175,7 @@ def _print(answer: Answer) -> None:
 
 def user_name() -> str:
     """Return the name of the user of this process."""
-    name = os.environ.get("LOGNAME") or os.environ.get("USER")
-    if name:
-        return name
-    from pwd import getpwuid
-
-    return getpwuid(os.getuid()).pw_name
+    return os.environ.get("LOGNAME") or os.environ.get("USER") or getpwuid(os.getuid()).pw_name
 
 
 class BadOption(Exception):

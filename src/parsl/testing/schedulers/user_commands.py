@@ -6,17 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from parsl.testing.schedulers import answers, refusals
-from parsl.testing.schedulers.attributes import (
-    Attributes,
-    flatten,
-    full_id,
-    job_attributes,
-    node_attributes,
-    node_state,
-    parse_id,
-    short,
-)
+from parsl.testing.schedulers import answers, attributes, refusals
+from parsl.testing.schedulers.attributes import full_id, job_attributes, node_attributes, parse_id, short
 from parsl.testing.schedulers.command import VERSION, Answer, Call, Command, user_name
 from parsl.testing.schedulers.records import FINISHED, MAIN, OCCUPYING, Job, Payload, Queue, Settings
 from parsl.testing.schedulers.refusals import Refusal
@@ -144,8 +135,11 @@ def _full(
     if settings.flavour == MAIN and options.format == "json" and options.operands:
         jobs = jobs[:1]  # openpbs issue 2672: only the first of the requested jobs is reported
     now_s = time.time()
-    full: list[tuple[str, Attributes]] = [
-        (full_id(job.number, settings.server), job_attributes(job, payloads[job.number], settings, now_s))
+    full: list[tuple[str, attributes.Attributes]] = [
+        (
+            full_id(job.number, settings.server),
+            job_attributes(job, payloads[job.number], settings, now_s),
+        )
         for job in jobs
     ]
     if options.format == "json":
@@ -220,14 +214,14 @@ class Pbsnodes(Command):
         if values.get("F") == "json":
             return Answer(answers.render_json(settings.flavour, settings.server, time.time(), "nodes", nodes))
         blocks = (
-            "\n".join([name, *(f"     {key} = {value}" for key, value in flatten(each))])
+            "\n".join([name, *(f"     {key} = {value}" for key, value in attributes.flatten(each))])
             for name, each in nodes
         )
         return Answer("".join(block + "\n\n" for block in blocks))
 
 
 def _down_line(host: str, jobs: Sequence[Job]) -> str:
-    state = node_state(any(host in job.hosts for job in jobs), True)
+    state = attributes.node_state(any(host in job.hosts for job in jobs), True)
     return f"{short(host):20} {state} node down: communication closed\n"
 
 
