@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parsl.cli.checkup.probe import run_probe
+from parsl.cli.checkup.worker_init import run_probe
 from parsl.version import VERSION
 from tests.cli.conftest import of_level
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from parsl.cli.checkup.probe import Probe
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import LocalProvider, TorqueProvider
@@ -48,6 +47,47 @@ class Topic:
 
     def error(self, text: str, advice: str = "") -> Finding:
         return Finding(ERROR, self.name, text, advice)
+
+
+class FailedCommand(NamedTuple):
+    """A command of worker_init that failed."""
+
+    text: str
+    exit_code: int
+
+
+class PythonFacts(NamedTuple):
+    """A Python and the Parsl that it imports."""
+
+    path: str
+    #: Such as "3.10".
+    version: str = ""
+    #: Empty if Parsl cannot be imported.
+    parsl_version: str = ""
+    #: The output of Python if Parsl cannot be imported.
+    error: str = ""
+
+
+class Probe(NamedTuple):
+    """What worker_init does on this host."""
+
+    #: Whether the shell reached the end of worker_init.
+    has_ended: bool
+    exit_code: int
+    timed_out: bool
+    stderr: str
+    failed: tuple[FailedCommand, ...] = ()
+    #: The relevant variables afterwards.
+    environment: Mapping[str, str] = MappingProxyType({})
+    #: The path of the launcher's program; empty if it was not found.
+    program: str = ""
+    #: The Python that starts the manager, and the first one on the PATH.
+    own_python: PythonFacts = PythonFacts("")
+    found_python: PythonFacts = PythonFacts("")
+    #: The path of the first Python on the PATH before worker_init.
+    python_before: str = ""
+    #: The path of process_worker_pool.py; empty if it was not found.
+    worker_pool: str = ""
 
 
 class CheckOptions(NamedTuple):

@@ -1,19 +1,29 @@
-"""Checks whether worker_init works, and whether Parsl can be imported after it."""
+"""Runs worker_init on this host, in a shell like that of the job, and checks what it does.
+
+The checks are whether it works, and whether Parsl can be imported after it.
+"""
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import sys
+from collections import defaultdict
+from tempfile import TemporaryDirectory
 
+import parsl.version
 from parsl.cli.checkup.launchers import launcher_program
-from parsl.cli.checkup.probe import FailedCommand, Probe, PythonFacts, run_probe
-from parsl.cli.checkup.subject import Finding, Subject, Topic
+from parsl.cli.checkup.subject import FailedCommand, Finding, Probe, PythonFacts, Subject, Topic
+from parsl.common.commands import CommandResult, run_command
 from parsl.providers import GridEngineProvider
 from parsl.version import VERSION
 
 _WORKER_INIT, _PYTHON = Topic("worker_init"), Topic("python")
+_SCRIPT = os.path.join(os.path.dirname(__file__), "probe.sh")
+_CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+_KEPT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL")
 #: Commands that do the same on a node as here.
 _SAME_EVERYWHERE = frozenset({"source", ".", "cd", "module", "ml", "conda", "mamba", "micromamba", "spack"})
 _SOURCE = re.compile(
@@ -36,6 +46,81 @@ def probe_subject(subject: Subject) -> Probe | None:
         is_pbs=subject.is_pbs,
         timeout_s=subject.options.timeout_s,
     )
+
+
+def run_probe(worker_init: str, program: str, *, is_clean: bool, is_pbs: bool, timeout_s: float) -> Probe:
+    """Run worker_init, in a fresh login shell if ``is_clean``, and observe its effects."""
+    with TemporaryDirectory(prefix="parsl-doctor-") as directory:
+        report = os.path.join(directory, "report")
+        script = os.path.join(directory, "worker_init.sh")
+        with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(_script_text(worker_init, program, report))
+        result = run_command(
+            ["/bin/bash", *(["-l"] if is_clean else []), script],
+            timeout_s,
+            env=_environment(directory, is_clean, is_pbs),
+            cwd=os.path.expanduser("~") if is_clean and os.path.isdir(os.path.expanduser("~")) else None,
+        )
+        return read_report(report, result)
+
+
+def _script_text(worker_init: str, program: str, report: str) -> str:
+    root = os.path.dirname(os.path.dirname(os.path.abspath(parsl.version.__file__)))
+    with open(_SCRIPT, encoding="utf-8") as file:
+        before, after = file.read().split("# --- worker_init ---\n")
+    # An array, because worker_init may change the positional parameters.
+    words = shlex.join((report, program, sys.executable, root))
+    return f"parsl_words=({words})\n{before}{worker_init}\n{after}"
+
+
+def _environment(directory: str, is_clean: bool, is_pbs: bool) -> dict[str, str]:
+    if not is_clean:
+        return dict(os.environ)
+    clean = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if is_pbs:
+        node_file = os.path.join(directory, "nodes")
+        with open(node_file, "w", encoding="utf-8") as file:
+            file.write(platform.node() + "\n")
+        clean |= {"PBS_NODEFILE": node_file, "PBS_JOBID": "0.parsl-doctor", "PBS_O_WORKDIR": os.getcwd()}
+    return {**clean, "PATH": _CLEAN_PATH, "TERM": "dumb"}
+
+
+def read_report(path: str, result: CommandResult) -> Probe:
+    """Read the report of the script: records of a kind and two values, each ended by a zero byte."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            words = file.read().split("\0")[:-1]
+    except OSError:
+        words = []
+    failed: list[FailedCommand] = []
+    values: defaultdict[str, tuple[str, str]] = defaultdict(lambda: ("", ""))
+    for start in range(0, len(words) - 2, 3):
+        kind, first, second = words[start : start + 3]
+        if kind == "failed":
+            failed.append(FailedCommand(second, int(first) if first.isdigit() else 1))
+        else:
+            values[kind] = (first, second)
+    return Probe(
+        has_ended="end" in values,
+        exit_code=result.exit_code,
+        timed_out=result.timed_out,
+        stderr=result.stderr,
+        failed=tuple(dict.fromkeys(failed)),
+        environment={"ZE_FLAT_DEVICE_HIERARCHY": values["hierarchy"][0]},
+        program=values["program"][0],
+        own_python=_read_python(values["own_python"]),
+        found_python=_read_python(values["found_python"]),
+        python_before=values["python_before"][0],
+        worker_pool=values["worker_pool"][0],
+    )
+
+
+def _read_python(record: tuple[str, str]) -> PythonFacts:
+    path, output = record
+    words = output.split()
+    if len(words) == 3 and words[0] == "parsl":
+        return PythonFacts(path, words[2], words[1])
+    return PythonFacts(path, error=output.strip())
 
 
 def check_worker_init(subject: Subject) -> list[Finding]:
