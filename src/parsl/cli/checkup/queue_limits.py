@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from parsl.cli.checkup.subject import ERROR, OK, Finding, Subject, Topic
-from parsl.common.commands import CommandNotStarted, CommandResult, run_command
+from parsl.common import commands
 from parsl.providers import SlurmProvider, TorqueProvider
 from parsl.providers.batch.parameters import format_walltime, parse_walltime
 from parsl.providers.cluster_provider import ClusterProvider
@@ -72,10 +72,10 @@ def _no_answer(command: list[str]) -> Finding:
     return _QUEUE.warning(text)
 
 
-def _run(command: list[str]) -> CommandResult | None:
+def _run(command: list[str]) -> commands.CommandResult | None:
     try:
-        return run_command(command, _TIMEOUT_S)
-    except CommandNotStarted:
+        return commands.run_command(command, _TIMEOUT_S)
+    except commands.CommandNotStarted:
         return None  # the check of the commands reports it
 
 
