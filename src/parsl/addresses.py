@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 
@@ -50,17 +51,12 @@ def address_by_interface(ifname: str) -> str:
     Raises:
         OSError: No interface of this name has an IPv4 address; the message lists those that do.
     """
-    import errno
-
     by_interface = _addresses_by_interface(socket.AF_INET)
-    addresses = by_interface.get(ifname)
-    if not addresses:
-        known = ", ".join(f"{name} ({', '.join(found)})" for name, found in sorted(by_interface.items()))
-        raise OSError(
-            errno.ENODEV,
-            f"No network interface {ifname!r} with an IPv4 address; there are: {known or 'none'}",
-        )
-    return addresses[0]
+    if ifname in by_interface:
+        return by_interface[ifname][0]
+    known = ", ".join(f"{name} ({', '.join(found)})" for name, found in sorted(by_interface.items()))
+    message = f"No network interface {ifname!r} with an IPv4 address; there are: {known or 'none'}"
+    raise OSError(errno.ENODEV, message)
 
 
 def address_by_query(timeout: float = 30) -> str:
@@ -91,13 +87,10 @@ def get_all_addresses() -> set[str]:
     addresses = {address for found in _addresses_by_interface(socket.AF_INET).values() for address in found}
     for source in (address_by_hostname, address_by_route):
         addresses.update(_tried(source))
-    if all(_is_loopback(address) for address in addresses):
-        addresses.update(
-            address
-            for found in _addresses_by_interface(socket.AF_INET6).values()
-            for address in found
-            if not address.lower().startswith("fe80")  # valid on one link only
-        )
+    if all(map(_is_loopback, addresses)):
+        for found in _addresses_by_interface(socket.AF_INET6).values():
+            # Addresses with this prefix are valid on one link only.
+            addresses.update(address for address in found if not address.lower().startswith("fe80"))
     return addresses
 
 

@@ -5,14 +5,12 @@ The interchange and the managers each know the other side's public key, and conn
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from parsl.errors import ParslError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DIRECTORY = "certificates"
 _SERVER_FILE = "server.json"
@@ -41,8 +39,6 @@ class CurveKeys(NamedTuple):
 
 def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
     """Make new keys in ``base_dir/certificates``, in files that only this user can ever read."""
-    from pathlib import Path
-
     import zmq
 
     directory = Path(base_dir) / _DIRECTORY
@@ -73,8 +69,6 @@ def load_client_keys(directory: str | os.PathLike[str]) -> CurveKeys:
 
 
 def _write(path: Path, keys: CurveKeys) -> None:
-    import json
-
     content = {"format": _FORMAT, **{name: key.decode("ascii") for name, key in keys._asdict().items()}}
     # The file has its mode from the start: others can open it at no time.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -83,8 +77,6 @@ def _write(path: Path, keys: CurveKeys) -> None:
 
 
 def _read(path: str) -> CurveKeys:
-    import json
-
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:

@@ -158,15 +158,15 @@ def wtime_to_minutes(time_string: str) -> int:
         ParameterTypeError: The walltime is not a string.
         ParameterValueError: The walltime has another form.
     """
-    expected = "a walltime of the form HH:MM:SS or D-HH:MM:SS"
+    import re
+
     time_string = validate.text("wtime_to_minutes", "time_string", time_string)
-    days, dash, clock = time_string.strip().rpartition("-")
-    fields = clock.split(":")
-    numbers = [*([days] if dash else []), *fields]
-    if len(fields) != 3 or not all(number.isascii() and number.isdigit() for number in numbers):
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", time_string.strip(), re.ASCII)
+    if match is None:
+        expected = "a walltime of the form HH:MM:SS or D-HH:MM:SS"
         validate.wrong_value("wtime_to_minutes", "time_string", time_string, expected)
-    hours, minutes, seconds = (int(field) for field in fields)
-    total_s = ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+    days, hours, minutes, seconds = (int(field or 0) for field in match.groups())
+    total_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     return max(total_s // 60, 1 if total_s else 0)
 
 

@@ -277,13 +277,9 @@ Text = _declaration(text)
 
 
 def _message(owner: object, name: str, value: object, expected: str) -> str:
-    return f"{_owner_name(owner)}: {name} is {_shown(value)}; expected {expected}."
-
-
-def _owner_name(owner: object) -> str:
-    if isinstance(owner, str):
-        return owner
-    return owner.__name__ if isinstance(owner, type) else type(owner).__name__
+    kind = owner if isinstance(owner, (str, type)) else type(owner)
+    shown_owner = kind if isinstance(kind, str) else kind.__name__
+    return f"{shown_owner}: {name} is {_shown(value)}; expected {expected}."
 
 
 def _shown(value: object) -> str:

@@ -341,9 +341,7 @@ def _wait_one(entry: ProcessEntry, deadline: float) -> bool:
 
 
 def wait_readable(descriptor: int, limit_s: float) -> bool:
-    """Return whether a descriptor is readable within the limit; one of ``os.pidfd_open`` is at its process's
-    end.
-    """
+    """Return whether a descriptor is readable within the limit; a pidfd is once its process has ended."""
     from select import POLLIN, poll
 
     poller = poll()

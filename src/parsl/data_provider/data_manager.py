@@ -125,6 +125,5 @@ class DataManager:
             self._running.pop(key, None)
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} {len(self._running)} transfers running, {len(self._path_owners)} files>"
-        )
+        counts = f"{len(self._running)} transfers running, {len(self._path_owners)} files"
+        return f"<{type(self).__name__} {counts}>"

@@ -151,8 +151,13 @@ def _append(stream: IO[bytes], member: str, local_path: str) -> None:
     from zipfile import ZIP_DEFLATED, ZipFile
 
     size_bytes = os.fstat(stream.fileno()).st_size
-    # The new member overwrites the directory at the archive's end: keep it to restore it after a failure.
-    start, directory = _directory(stream) if size_bytes else (0, b"")
+    start, directory = 0, b""
+    if size_bytes:
+        # The new member overwrites the directory at the archive's end: keep it to restore it after a failure.
+        with ZipFile(stream) as opened:
+            start = opened.start_dir
+        stream.seek(start)
+        directory = stream.read()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a second member of that name hides the first
@@ -163,16 +168,6 @@ def _append(stream: IO[bytes], member: str, local_path: str) -> None:
         stream.truncate()
         stream.write(directory)
         raise
-
-
-def _directory(stream: IO[bytes]) -> tuple[int, bytes]:
-    """Return the position of an archive's directory, and the bytes from there on."""
-    from zipfile import ZipFile
-
-    with ZipFile(stream) as opened:
-        start = opened.start_dir
-    stream.seek(start)
-    return start, stream.read()
 
 
 @contextmanager

@@ -28,9 +28,6 @@ _cloudpickle_reduces = cloudpickle.Pickler.reducer_override
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles one object."""
 
-    def __init__(self, file: io.BytesIO, buffer_callback: Callable[[Any], bool] | None = None) -> None:
-        super().__init__(file, protocol=PROTOCOL, buffer_callback=buffer_callback)
-
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is FunctionType:
@@ -44,7 +41,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
 def dumps(obj: object) -> bytes:
     """Pickle an object."""
     with io.BytesIO() as file:
-        ByValuePickler(file).dump(obj)
+        ByValuePickler(file, PROTOCOL).dump(obj)
         return file.getvalue()
 
 

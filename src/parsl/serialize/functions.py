@@ -213,9 +213,8 @@ class FunctionCache:
         self._named_bytes = 0
 
     def __repr__(self) -> str:
-        return (
-            f"<FunctionCache once={len(self._once)} functions={len(self._entries)} names={len(self._names)}>"
-        )
+        counts = f"once={len(self._once)} functions={len(self._entries)} names={len(self._names)}"
+        return f"<FunctionCache {counts}>"
 
     def lookup(self, function: Callable[..., Any]) -> NamedFunction | None:
         """Return a function under its name, or None if it must travel with this call.

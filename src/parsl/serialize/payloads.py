@@ -71,9 +71,7 @@ def load_value(payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
         value = loads(payload, buffers)
         return value if is_pickle(payload) else value[0]
     except Exception as error:
-        raise DeserializationError(
-            f"the task's result cannot be unpickled here: {type(error).__name__}: {error}"
-        ) from error
+        raise _unreadable("result", error) from error
 
 
 def dump_exception(error: BaseException, facts: dict[str, Any] | None = None) -> bytes:
@@ -99,16 +97,20 @@ def load_exception(payload: Buffer) -> BaseException:
         attach(error, **known)
         return error
     except Exception as error:
-        return DeserializationError(
-            f"the task's exception cannot be unpickled here: {type(error).__name__}: {error}"
-        )
+        return _unreadable("exception", error)
+
+
+def _unreadable(what: str, error: Exception) -> DeserializationError:
+    return DeserializationError(
+        f"the task's {what} cannot be unpickled here: {type(error).__name__}: {error}"
+    )
 
 
 def dumps(obj: object) -> Pickled:
     """Pickle an object, with the classes and functions of scripts by value."""
     if is_plain(obj):
         return pickle.dumps(obj, 5), []
-    from parsl.serialize.by_value import ByValuePickler
+    from parsl.serialize.by_value import PROTOCOL, ByValuePickler
 
     buffers: list[Buffer] = []
 
@@ -120,7 +122,7 @@ def dumps(obj: object) -> Pickled:
         return False
 
     with io.BytesIO() as file:
-        ByValuePickler(file, is_small).dump(obj)
+        ByValuePickler(file, PROTOCOL, is_small).dump(obj)
         return file.getvalue(), buffers
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 from parsl.vocabulary import publish
 from parsl.vocabulary.files import File
@@ -33,12 +33,9 @@ class DataFuture(LeanFuture[File]):
 
     def parent_callback(self, parent_fu: Future[Any]) -> None:
         """Finish with the file, or with the parent's exception or cancellation."""
-        try:
-            error = parent_fu.exception()
-        except CancelledError:
+        if parent_fu.cancelled():
             self.set_cancelled()
-            return
-        if error is None:
+        elif (error := parent_fu.exception()) is None:
             self.set_result(self.file_obj)
         else:
             self.set_exception(error)
