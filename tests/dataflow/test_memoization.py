@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parsl import AUTO_LOGNAME, bash_app, join_app, python_app
-from parsl.common.batches import together
+from parsl.common.threads import together
 from parsl.data_provider.files import File
 from parsl.dataflow.errors import DataFlowException
 from parsl.dataflow.memoization import BasicMemoizer, CheckpointCommand, Memoizer, UnknownMemoType, make_hash

@@ -1,6 +1,7 @@
-"""Waiting for threads, and forked children of the driver, which do not have the threads of their parent.
+"""Waiting for threads, batches of a thread's work, and forked children of the driver, which have no threads.
 
-Such children give up the objects of their parent, and close its sockets, so that peers notice its end.
+In a batch, work that costs the same for one outcome as for many is done once. Forked children give up the
+objects of their parent, and close its sockets, so that peers notice its end.
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from logging import getLogger
+
+logger = getLogger(__name__)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +38,40 @@ def join(thread: threading.Thread | None, timeout_s: float | None = None) -> boo
     if thread.is_alive() and thread is not threading.current_thread():
         thread.join(timeout_s)
     return not thread.is_alive()
+
+
+class _Batch(threading.local):
+    """The functions to call at the end of this thread's batch; None outside of a batch."""
+
+    ends: dict[Callable[[], object], None] | None = None
+
+
+_batch = _Batch()
+
+
+def together(work: Callable[..., object], *args: object) -> None:
+    """Call ``work(*args)``, then the deferred functions. An inner batch ends together with the outer one."""
+    if _batch.ends is not None:
+        work(*args)
+        return
+    ends = _batch.ends = {}
+    try:
+        work(*args)
+    finally:
+        _batch.ends = None
+        for end in ends:
+            try:
+                end()
+            except Exception:
+                logger.exception("A function that was deferred to the end of a batch failed: %r", end)
+
+
+def at_end(function: Callable[[], object]) -> bool:
+    """Call a function once, at the end of this thread's batch. Returns False outside of a batch."""
+    if _batch.ends is None:
+        return False
+    _batch.ends[function] = None
+    return True
 
 
 def disown_in_children(owner: Owner) -> None:

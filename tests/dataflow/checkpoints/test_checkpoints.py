@@ -61,7 +61,7 @@ class TestModes:
     def test_results_of_the_same_moment_are_written_together(
         self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from parsl.common.batches import together
+        from parsl.common.threads import together
 
         executor = HoldingExecutor()
         memoizer = BasicMemoizer(checkpoint_mode="task_exit")

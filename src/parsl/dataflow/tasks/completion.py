@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError, InvalidStateError
 from logging import getLogger
 from types import MethodType
 
-from parsl.common.batches import at_end
+from parsl.common.threads import at_end
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, FailureLog
 from parsl.dataflow.work_loop import work_loop

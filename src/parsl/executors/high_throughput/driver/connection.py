@@ -13,8 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from parsl.common import threads
-from parsl.common.batches import together
-from parsl.common.threads import not_here
+from parsl.common.threads import not_here, together
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import errors
 from parsl.executors.high_throughput.driver.endpoints import Endpoints

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from parsl.common.batches import at_end, together
+from parsl.common.threads import at_end, together
 
 
 def test_deferred_functions_are_called_once_at_the_end() -> None:
