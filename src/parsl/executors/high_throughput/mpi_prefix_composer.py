@@ -38,10 +38,8 @@ def compose_mpiexec_launch_cmd(
     """
     task = complete_resources(resource_spec)
     where = f"--hostfile {hostfile}" if hostfile else f"-hosts {','.join(node_hostnames)}"
-    return (
-        "PARSL_MPIEXEC_PREFIX",
-        f"mpiexec -n {task.num_ranks} -ppn {task.ranks_per_node} {where} {task.launcher_options}",
-    )
+    size = f"-n {task.num_ranks} -ppn {task.ranks_per_node}"
+    return "PARSL_MPIEXEC_PREFIX", f"mpiexec {size} {where} {task.launcher_options}"
 
 
 def compose_srun_launch_cmd(
@@ -61,10 +59,8 @@ def compose_aprun_launch_cmd(
     """Compose the prefix for Cray's aprun; see `compose_mpiexec_launch_cmd`."""
     task = complete_resources(resource_spec)
     where = f"--node-list-file {hostfile}" if hostfile else f"-node-list {','.join(node_hostnames)}"
-    return (
-        "PARSL_APRUN_PREFIX",
-        f"aprun -n {task.num_ranks} -N {task.ranks_per_node} {where} {task.launcher_options}",
-    )
+    size = f"-n {task.num_ranks} -N {task.ranks_per_node}"
+    return "PARSL_APRUN_PREFIX", f"aprun {size} {where} {task.launcher_options}"
 
 
 _COMPOSERS = {

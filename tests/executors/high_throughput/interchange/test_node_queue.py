@@ -34,9 +34,9 @@ def ids(placed: list[tuple[bytes, Task]]) -> list[int]:
 def test_tasks_start_by_arrival_while_nodes_are_free() -> None:
     waiting = queue(task(1, 2), task(2), task(3), task(4))
     assert ids(waiting.place([room(4)])) == [1, 2, 3]
-    assert [task.id for task in waiting] == [4]
     assert len(waiting) == 1
     assert ids(waiting.place([room(0)])) == []
+    assert ids(waiting.place([room(1)])) == [4]
 
 
 def test_a_manager_needs_a_free_worker_too() -> None:
@@ -117,7 +117,6 @@ def test_a_dropped_task_never_starts() -> None:
     waiting.drop(1)
     waiting.drop(3)
     assert len(waiting) == 1
-    assert [task.id for task in waiting] == [2]
     assert ids(waiting.place([room(4)])) == [2]
     assert repr(waiting) == "<NodeQueue tasks=0 sizes=[]>"
 

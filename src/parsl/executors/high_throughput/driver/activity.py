@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import Any
@@ -50,21 +51,13 @@ class ManagerActivity:
         with self._lock:
             reports = list(self._reports.values())
         now = time.monotonic()
-        blocks: dict[str, list[tuple[ManagerInfo, float]]] = {}
+        blocks: dict[str, BlockActivity] = {}
         for info, reported_s in reports:
-            blocks.setdefault(info.block, []).append((info, now - reported_s))
-        return {block: _sum(members) for block, members in blocks.items()}
-
-
-def _sum(members: list[tuple[ManagerInfo, float]]) -> BlockActivity:
-    """Sum up a block, given the reports about its managers and their ages in seconds."""
-    tasks = sum(info.tasks for info, _ in members)
-    return BlockActivity(
-        managers=len(members),
-        workers=sum(info.workers for info, _ in members),
-        tasks=tasks,
-        idle_s=0.0 if tasks else min(info.idle_s + age_s for info, age_s in members),
-    )
+            block = blocks.get(info.block, BlockActivity(0, 0, 0, math.inf))
+            workers, tasks = block.workers + info.workers, block.tasks + info.tasks
+            idle_s = 0.0 if tasks else min(block.idle_s, info.idle_s + now - reported_s)
+            blocks[info.block] = BlockActivity(block.managers + 1, workers, tasks, idle_s)
+        return blocks
 
 
 def as_dict(info: ManagerInfo) -> dict[str, Any]:

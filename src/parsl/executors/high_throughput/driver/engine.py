@@ -36,13 +36,9 @@ class EngineOwner(Protocol):
     blocks: BlockSet
 
     def manager_connected(self, info: protocol.ManagerInfo) -> None: ...
-
     def manager_gone(self, gone: protocol.ManagerGone) -> None: ...
-
     def manager_refused(self, refused: protocol.ManagerRefused) -> None: ...
-
     def report_node_change(self, change: protocol.NodeChange) -> None: ...
-
     def set_bad_state_and_fail_all(self, exception: BaseException) -> None: ...
 
 
@@ -183,13 +179,11 @@ class Engine(BlockListener):
     def opening_messages(self, *, is_replacement: bool) -> list[bytes]:
         """Return the settings of an interchange, and for a replacement what the lost interchange knew."""
         ended = self._ended_blocks.copy()
-        expected = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
+        managers = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
+        expected = managers if is_replacement else None
+        nodes = [_aged(*known) for known in self._nodes.values()]
         settings = launch.interchange_settings(
-            self._settings,
-            self._manager_settings,
-            self.endpoints,
-            expected if is_replacement else None,
-            [_aged(*known) for known in self._nodes.values()],
+            self._settings, self._manager_settings, self.endpoints, expected, nodes
         )
         if not is_replacement:
             return [settings]
@@ -203,8 +197,7 @@ class Engine(BlockListener):
 
     def replace_interchange(self) -> socket.socket | None:
         """Return the socket to a replacement of the lost interchange; None if there will be none."""
-        replacement = self.supervisor.replace()
-        return None if replacement is None else replacement.sock
+        return self.supervisor.replace()
 
     def handle_loss(self, error: ThreadLost | None) -> None:
         """Fail the executor, unless it shuts down. The error is that of the I/O thread; None if it runs."""

@@ -90,23 +90,20 @@ def exception_of(
     if end is not None:
         known |= {"exit_code": end.exit_code, "log_tail": end.log_tail}
     names = ("block", "manager", "exit_code", "signal", "peak_memory", "log_tail")
-    error = _exception_of(failure, {name: known[name] for name in names}, end, walltime_s)
+    details = {name: known[name] for name in names}
+    error: BaseException
+    if failure.kind == protocol.TIMED_OUT:
+        error = AppTimeout(failure.message)
+    elif failure.kind == protocol.CANCELLED:
+        error = CancelledError(failure.message)
+    elif failure.kind == protocol.MANAGER_LOST:
+        error = _manager_lost(failure, details, end, walltime_s)
+    else:
+        kind = WorkerOverMemory if failure.kind == protocol.OVER_MEMORY else WorkerLost
+        error = kind(failure.worker, failure.host, failure.message, **details)
     facts = {name: value for name, value in known.items() if value != ""}
     attach(error, stderr_tail=known["log_tail"], **facts)
     return error
-
-
-def _exception_of(
-    failure: Failure, details: dict[str, Any], end: JobEnd | None, walltime_s: float | None
-) -> BaseException:
-    if failure.kind == protocol.TIMED_OUT:
-        return AppTimeout(failure.message)
-    if failure.kind == protocol.CANCELLED:
-        return CancelledError(failure.message)
-    if failure.kind == protocol.MANAGER_LOST:
-        return _manager_lost(failure, details, end, walltime_s)
-    kind = WorkerOverMemory if failure.kind == protocol.OVER_MEMORY else WorkerLost
-    return kind(failure.worker, failure.host, failure.message, **details)
 
 
 def _manager_lost(

@@ -85,10 +85,9 @@ def _options(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or "\0" in value or len(value.encode(errors="replace")) > MAX_OPTIONS:
-        text = repr(value)
         raise InvalidResourceSpecification(
             {"launcher_options"},
-            f"launcher_options must be a string of at most {MAX_OPTIONS} bytes, not {text[:100]}.",
+            f"launcher_options must be a string of at most {MAX_OPTIONS} bytes, not {value!r:.100}.",
         )
     return value
 

@@ -72,8 +72,8 @@ class InterchangeSupervisor:
         self._stopping = threading.Event()
         self._stopping.set()
 
-    def replace(self) -> InterchangeProcess | None:
-        """Start a replacement, unless the executor shuts down or another attempt would be in vain."""
+    def replace(self) -> socket.socket | None:
+        """Start a replacement and return its socket; None at a shutdown, or if that would be in vain."""
         lost = self.process
         if self.is_stopping:
             return None
@@ -98,10 +98,10 @@ class InterchangeSupervisor:
             f"{process.how_it_ended()}{before}.{self.failed_start}{process.last_words()}"
         )
 
-    def _start_patiently(self) -> InterchangeProcess | None:
+    def _start_patiently(self) -> socket.socket | None:
         for pause_s in (*START_AGAIN_AFTER_S, None):
             try:
-                self.process = replacement = self._start_watched()
+                self.process = self._start_watched()
             except (ConfigurationError, OSError, RuntimeError) as error:
                 logger.error("The interchange of executor %s: %s", self._settings.label, error)
                 self.failed_start = f" Another could not be started: {error}"
@@ -109,7 +109,7 @@ class InterchangeSupervisor:
                     break
             else:
                 self.failed_start = ""
-                return replacement
+                return self.process.sock
         return None
 
     def _start_watched(self) -> InterchangeProcess:

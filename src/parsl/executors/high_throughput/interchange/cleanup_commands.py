@@ -46,9 +46,8 @@ class CleanupRunner:
     def begin(self) -> None:
         """Run as many commands as the head start allows. They share the interchange's standard output."""
         deadline_s = time.monotonic() + HEAD_START_S
-        while self._start_next():
-            if not self._has_ended(deadline_s):
-                return
+        while self._start_next() and self._has_ended(deadline_s):
+            pass
 
     def finish(self) -> None:
         """Run the remaining commands, and kill those that take too long."""

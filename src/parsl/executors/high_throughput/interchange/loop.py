@@ -10,7 +10,7 @@ import logging
 import os
 import select
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from parsl.common import descriptors
@@ -71,23 +71,6 @@ class Interchange:
         self._is_stopping = False
         #: The driver has ended in order; otherwise it is gone.
         self._has_stop = False
-        self._from_driver: dict[type, Callable[[Any, list[Any]], None]] = {
-            protocol.Tasks: self._on_tasks,
-            protocol.Cancel: self._on_cancel,
-            protocol.Query: self._on_query,
-            protocol.BlockEnded: self._on_block_ended,
-            protocol.Restored: self._on_restored,
-            protocol.HoldBlock: self._on_hold_block,
-            protocol.CleanupCommands: self._on_cleanup_commands,
-            protocol.Stop: self._on_stop,
-        }
-        self._from_manager: dict[type, Callable[[Manager, Any, list[Any]], None]] = {
-            protocol.Results: self._on_results,
-            protocol.Draining: self._on_draining,
-            protocol.HeldTasks: self._on_held_tasks,
-            protocol.Packages: self._on_packages,
-            protocol.Goodbye: self._on_goodbye,
-        }
 
     def __repr__(self) -> str:
         return f"<Interchange {self._settings.endpoint} {self._state!r}>"
@@ -161,13 +144,12 @@ class Interchange:
             self._give_up_missing(None, "it did not come back after the interchange was lost")
         self._reports.time_passed(now)
         self._nodes.review(now)
-        disconnected = self._state.disconnected()
+        disconnected = [manager for manager in self._state.managers.values() if not manager.is_connected]
         for manager in disconnected:
             self._send(manager, protocol.ReportHeldTasks(0))  # the manager replies if it is back
         is_waiting = disconnected or self._reports.surveys or self._state.restoration
-        self._next_check_s = now + (
-            WAITING_CHECK_PERIOD_S if is_waiting else min(threshold_s / 4, CHECK_PERIOD_S)
-        )
+        period_s = WAITING_CHECK_PERIOD_S if is_waiting else min(threshold_s / 4, CHECK_PERIOD_S)
+        self._next_check_s = now + period_s
 
     def _flush_driver(self) -> None:
         try:
@@ -189,49 +171,45 @@ class Interchange:
             self._take_from_driver(frames)
 
     def _take_from_driver(self, frames: list[Any]) -> None:
-        message = decode_from_driver(frames[0])
-        self._from_driver[type(message)](message, frames)
+        match decode_from_driver(frames[0]):
+            case protocol.Tasks() as message:
+                self._payloads.keep(message, frames)
+                self._state.add_tasks(message.tasks)
+                self._reports.tasks_changed()
+            case protocol.Cancel(ids):
+                self._cancel(ids)
+            case protocol.Query() as query:
+                self._request_packages(self._reports.query(query, time.monotonic()))
+            case protocol.BlockEnded(block):
+                self._end_block(block)
+            case protocol.HoldBlock(block, is_held):
+                self._state.hold_block(block, is_held)
+            case protocol.CleanupCommands(commands, is_addition):
+                self._cleanup.take(commands, is_addition)
+            case protocol.Restored() if self._state.restoration is not None:
+                self._state.restoration.is_complete = True
+                self._end_restoration()
+            case protocol.Stop(reason):
+                logger.info("stopping: %s", reason)
+                self._is_stopping = self._has_stop = True
 
-    def _on_tasks(self, message: protocol.Tasks, frames: list[Any]) -> None:
-        self._payloads.keep(message, frames)
-        self._state.add_tasks(message.tasks)
-        self._reports.tasks_changed()
-
-    def _on_cancel(self, message: protocol.Cancel, _: list[Any]) -> None:
-        for task_id in message.ids:
+    def _cancel(self, ids: list[int]) -> None:
+        for task_id in ids:
             manager = self._state.cancel(task_id)
             if manager is None:
                 self._payloads.drop([task_id])
             else:
                 self._send(manager, protocol.Cancel([task_id]))
 
-    def _on_query(self, message: protocol.Query, _: list[Any]) -> None:
-        self._request_packages(self._reports.query(message, time.monotonic()))
-
     def _request_packages(self, managers: Iterable[Manager]) -> None:
         for manager in managers:
             self._send(manager, protocol.ReportPackages())
 
-    def _on_block_ended(self, message: protocol.BlockEnded, _: list[Any]) -> None:
-        reason = f"the job of its block {message.block} has ended"
-        for manager in self._state.of_block(message.block):
+    def _end_block(self, block: str) -> None:
+        reason = f"the job of its block {block} has ended"
+        for manager in self._state.of_block(block):
             self._lose(manager, reason)
-        self._give_up_missing(message.block, reason)
-
-    def _on_restored(self, _: protocol.Restored, __: list[Any]) -> None:
-        if self._state.restoration is not None:
-            self._state.restoration.is_complete = True
-            self._end_restoration()
-
-    def _on_hold_block(self, message: protocol.HoldBlock, _: list[Any]) -> None:
-        self._state.hold_block(message.block, message.is_held)
-
-    def _on_cleanup_commands(self, message: protocol.CleanupCommands, _: list[Any]) -> None:
-        self._cleanup.take(message.commands, message.is_addition)
-
-    def _on_stop(self, message: protocol.Stop, _: list[Any]) -> None:
-        logger.info("stopping: %s", message.reason)
-        self._is_stopping = self._has_stop = True
+        self._give_up_missing(block, reason)
 
     def _end_restoration(self) -> None:
         if self._state.end_restoration():
@@ -291,8 +269,22 @@ class Interchange:
             manager.interrupted()
         if manager.recount is Recount.NEEDED:
             self._send(manager, protocol.ReportHeldTasks(manager.request_recount()))
-        if (handler := self._from_manager.get(type(message))) is not None:
-            handler(manager, message, frames)
+        match message:
+            case protocol.Results():
+                self._take_results(manager, message, frames)
+            case protocol.Draining():
+                manager.draining = True
+                self._send(manager, protocol.Draining())
+            case protocol.HeldTasks(number, ids) if manager.is_awaited(number):
+                lost = self._state.recounted(manager, ids)
+                what = "did not receive the task, or its result was lost: the connection broke"
+                failure = manager.failure(what)
+                self._driver.deliver([protocol.failed(task_id, failure) for task_id in lost])
+            case protocol.Packages(versions):
+                manager.packages = versions
+                self._reports.answer_surveys(now)
+            case protocol.Goodbye(reason, is_job_end, ran_s):
+                self._lose(manager, reason, is_job_end, ran_s)
 
     def _reply_to_unknown(self, link: Link) -> None:
         may_return = self._settings.is_replacement and link.identity not in self._state.lost
@@ -321,7 +313,7 @@ class Interchange:
         self._reports.tasks_changed()
         self._end_restoration()
 
-    def _on_results(self, manager: Manager, message: protocol.Results, frames: list[Any]) -> None:
+    def _take_results(self, manager: Manager, message: protocol.Results, frames: list[Any]) -> None:
         parts = driver_link.split_frames(message.results, frames)
         if parts is None:
             self._send(manager, protocol.Refused("its results do not match their frames"))
@@ -335,30 +327,8 @@ class Interchange:
             frames = driver_link.select_frames(kept, message.results, parts)
         self._driver.deliver(kept, frames, sender=manager)
 
-    def _on_draining(self, manager: Manager, _: protocol.Draining, __: list[Any]) -> None:
-        manager.draining = True
-        self._send(manager, protocol.Draining())
-
-    def _on_held_tasks(self, manager: Manager, message: protocol.HeldTasks, _: list[Any]) -> None:
-        if manager.is_awaited(message.number):
-            lost = self._state.recounted(manager, message.ids)
-            what = "did not receive the task, or its result was lost: the connection broke"
-            failure = manager.failure(what)
-            self._driver.deliver([protocol.failed(task_id, failure) for task_id in lost])
-
-    def _on_packages(self, manager: Manager, message: protocol.Packages, _: list[Any]) -> None:
-        manager.packages = message.versions
-        self._reports.answer_surveys(time.monotonic())
-
-    def _on_goodbye(self, manager: Manager, message: protocol.Goodbye, _: list[Any]) -> None:
-        self._lose(manager, message.reason, message.is_job_end, message.ran_s)
-
     def _lose(
-        self,
-        manager: Manager,
-        reason: str,
-        is_job_end: bool = False,
-        ran_s: Mapping[int, float] = _UNKNOWN,
+        self, manager: Manager, reason: str, is_job_end: bool = False, ran_s: Mapping[int, float] = _UNKNOWN
     ) -> None:
         """Remove a lost manager, and fail its tasks, which had been running for `ran_s` as far as known."""
         self._state.remove(manager)

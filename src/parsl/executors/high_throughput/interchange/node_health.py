@@ -129,8 +129,9 @@ class NodeStandings:
         if node.standing is not Standing.ON_TRIAL:
             return None
         node.standing = Standing.GOOD
-        text = f"Node {host} leaves quarantine for good: a task has succeeded there."
-        return Change(host, Standing.GOOD, text)
+        return Change(
+            host, node.standing, f"Node {host} leaves quarantine for good: a task has succeeded there."
+        )
 
     def _is_bad(self, node: _Node) -> bool:
         if node.standing is Standing.ON_TRIAL:

@@ -47,8 +47,7 @@ class Reports:
         self._has_changes = False
         self._without_time = self._state.count_without_time(now_s)
         self._next_activity_s = now_s + ACTIVITY_PERIOD_S * (1 + len(self._state.managers) / 1000)
-        infos = self._state.infos(now_s)
-        self._driver.send(Answer(0, infos, without_time=self._without_time))
+        self._driver.send(Answer(0, self._state.infos(now_s), without_time=self._without_time))
 
     def query(self, query: Query, now_s: float) -> list[Manager]:
         """Take a query of the driver, and return the managers that have to report their packages first."""

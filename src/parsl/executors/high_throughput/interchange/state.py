@@ -173,9 +173,6 @@ class InterchangeState:
     def of_block(self, block: str) -> list[Manager]:
         return list(self._by_block.get(block, {}).values())
 
-    def disconnected(self) -> list[Manager]:
-        return [manager for manager in self.managers.values() if not manager.is_connected]
-
     def silent(self, now_s: float, threshold_s: float, grace_s: float) -> list[tuple[Manager, str]]:
         """Return the managers that must be given up, with the reason."""
         found = []

@@ -11,8 +11,8 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from parsl.executors.high_throughput.wire.protocol import Task
 
@@ -21,18 +21,6 @@ Entry = tuple[float, int, Task]
 
 #: Tasks whose run times differ by less than this factor wait in one line, of which only the first is checked.
 _SAME_LINE = 1.1
-
-
-def urgency_of(task: Task) -> float:
-    """The key by which tasks are ordered: lower first, tasks without a priority last."""
-    return math.inf if task.priority is None else task.priority
-
-
-def time_line(task: Task) -> int:
-    """The line for tasks of about this run time; 0 for a task without one."""
-    if task.runtime_s is None:
-        return 0
-    return 1 + round(math.log(max(task.runtime_s, 1.0)) / math.log(_SAME_LINE))
 
 
 @dataclass(frozen=True)
@@ -49,11 +37,38 @@ class TimeOffered:
         return task.fits_in(self.fresh_s) and not task.fits_in(self.now_s)
 
 
+@dataclass(slots=True, eq=False)
+class Line:
+    """The waiting tasks of one size and about one run time: if the first cannot start, none can."""
+
+    nodes: int
+    entries: list[Entry] = field(default_factory=list)
+    #: Where tasks request nodes: how many nodes' worth of later tasks have started before the first one, and
+    #: the manager that is kept for it.
+    overtaken: int = 0
+    kept: bytes | None = None
+
+    @property
+    def order(self) -> tuple[float, int]:
+        return self.entries[0][:2]
+
+    @property
+    def first(self) -> Task:
+        return self.entries[0][2]
+
+    def pop(self) -> Task:
+        self.overtaken, self.kept = 0, None
+        return heapq.heappop(self.entries)[2]
+
+
 class WaitingTasks(ABC):
     """A queue that knows which tasks wait in it. A dropped task is skipped when its turn comes."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
+        #: Those that are not considered one by one, by number of nodes and by about how long they take.
+        self._lines: dict[tuple[int, int], Line] = {}
+        self._order = itertools.count()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} tasks={len(self)}>"
@@ -75,17 +90,32 @@ class WaitingTasks(ABC):
     @abstractmethod
     def _append(self, tasks: list[Task]) -> None: ...
 
-    @abstractmethod
-    def __iter__(self) -> Iterator[Task]: ...
+    def _line_up(self, task: Task, number: int) -> None:
+        """Add a task to its line; of equally urgent ones, that with the lowest number is the first."""
+        length = 0 if task.runtime_s is None else 1 + round(math.log(max(task.runtime_s, 1.0), _SAME_LINE))
+        key = task.num_nodes, length
+        line = self._lines.get(key) or self._lines.setdefault(key, Line(task.num_nodes))
+        urgency = math.inf if task.priority is None else task.priority
+        heapq.heappush(line.entries, (urgency, number, task))
+
+    def _occupied_lines(self) -> list[Line]:
+        """Return the lines in which tasks wait, each with such a task at its front."""
+        for key, line in list(self._lines.items()):
+            while line.entries and line.first.id not in self._ids:
+                heapq.heappop(line.entries)
+            if not line.entries:
+                del self._lines[key]
+        return list(self._lines.values())
 
     @property
-    @abstractmethod
     def has_timed(self) -> bool:
         """Whether tasks with an expected run time wait."""
+        return any(line.entries and line.first.runtime_s is not None for line in self._lines.values())
 
-    @abstractmethod
     def count_without_time(self, offered: TimeOffered) -> int:
-        """Count, approximately, the tasks that have to wait for a block with more time."""
+        """Count the tasks that wait for a block with more time: the first task decides for its whole line."""
+        lines = [line for line in self._lines.values() if line.entries]
+        return sum(len(line.entries) for line in lines if offered.is_too_little_for(line.first))
 
 
 class TaskQueue(WaitingTasks):
@@ -95,18 +125,11 @@ class TaskQueue(WaitingTasks):
         super().__init__()
         self._plain: deque[Task] = deque()
         self._urgent: list[Entry] = []
-        self._timed = _TimedTasks()
-        self._order = itertools.count()
-
-    def __iter__(self) -> Iterator[Task]:
-        urgent = (task for _, _, task in self._urgent)
-        waiting = itertools.chain(urgent, self._plain, self._timed)
-        return (task for task in waiting if task.id in self._ids)
 
     def _append(self, tasks: list[Task]) -> None:
         for task in tasks:
             if task.runtime_s is not None:
-                self._timed.add(task)
+                self._line_up(task, task.id)
             elif task.priority is None:
                 self._plain.append(task)
             else:
@@ -115,7 +138,7 @@ class TaskQueue(WaitingTasks):
     def take(self, count: int, left_s: float = math.inf) -> list[Task]:
         """Remove and return the next tasks, at most `count`, that fit into the time left (seconds)."""
         taken: list[Task] = []
-        if self._timed:
+        if self._lines:
             while len(taken) < count and (task := self._take_one(left_s)) is not None:
                 taken.append(task)
         else:
@@ -126,18 +149,12 @@ class TaskQueue(WaitingTasks):
         self._ids.difference_update([task.id for task in taken])
         return taken
 
-    @property
-    def has_timed(self) -> bool:
-        return bool(self._timed)
-
-    def count_without_time(self, offered: TimeOffered) -> int:
-        return self._timed.count_without_time(offered)
-
     def _take_one(self, left_s: float) -> Task | None:
-        timed = self._timed.first(left_s, self._ids)
+        lines = [line for line in self._occupied_lines() if line.first.fits_in(left_s)]
+        timed = min(lines, key=lambda line: line.order, default=None)
         other = self._first_other()
-        if timed is not None and (other is None or timed[:2] < other):
-            return self._timed.take(timed)
+        if timed is not None and (other is None or timed.order < other):
+            return timed.pop()
         return None if other is None else self._pop()
 
     def _first_other(self) -> tuple[float, int] | None:
@@ -151,42 +168,3 @@ class TaskQueue(WaitingTasks):
 
     def _pop(self) -> Task:
         return heapq.heappop(self._urgent)[2] if self._urgent else self._plain.popleft()
-
-
-class _TimedTasks:
-    """Tasks in lines by expected run time, so that those that fit nowhere need not be searched."""
-
-    def __init__(self) -> None:
-        self._lines: dict[int, list[Entry]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._lines)
-
-    def __iter__(self) -> Iterator[Task]:
-        return (task for line in self._lines.values() for _, _, task in line)
-
-    def add(self, task: Task) -> None:
-        heapq.heappush(self._lines.setdefault(time_line(task), []), (urgency_of(task), task.id, task))
-
-    def first(self, left_s: float, waiting: set[int]) -> Entry | None:
-        """Find the first task that fits into the time left (seconds); remove only those not `waiting`."""
-        for number, line in list(self._lines.items()):
-            while line and line[0][1] not in waiting:
-                heapq.heappop(line)
-            if not line:
-                del self._lines[number]
-        heads = [line[0] for line in self._lines.values() if line[0][2].fits_in(left_s)]
-        return min(heads, key=lambda entry: entry[:2], default=None)
-
-    def take(self, entry: Entry) -> Task:
-        """Remove the task that `first` has found."""
-        number = time_line(entry[2])
-        line = self._lines[number]
-        heapq.heappop(line)
-        if not line:
-            del self._lines[number]
-        return entry[2]
-
-    def count_without_time(self, offered: TimeOffered) -> int:
-        """Count the tasks that have to wait for another block: the first task decides for its whole line."""
-        return sum(len(line) for line in self._lines.values() if offered.is_too_little_for(line[0][2]))

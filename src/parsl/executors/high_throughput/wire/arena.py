@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+FILE_NAME = "arena"
 #: Bytes of a slot; the id of its task comes first.
 SLOT_BYTES = 128 * 1024
 _TASK_ID = struct.Struct("<Q")
@@ -28,7 +29,7 @@ class Arena:
     """The driver's side. Any thread may store payloads."""
 
     def __init__(self, directory: str) -> None:
-        self._path = _path(directory)
+        self._path = f"{directory}/{FILE_NAME}"
         self._lock = threading.Lock()
         self._file = -1
         self._map: Any = None
@@ -105,11 +106,8 @@ class ArenaReader:
     """The worker's side. Owned by the worker's only thread."""
 
     def __init__(self, directory: str) -> None:
-        self._path = _path(directory)
+        self._path = f"{directory}/{FILE_NAME}"
         self._view: memoryview | None = None
-
-    def __repr__(self) -> str:
-        return f"<ArenaReader {self._path}>"
 
     def read(self, task_id: int, place: tuple[int, int], load: Callable[[memoryview], Any]) -> Any:
         """Return what `load` makes of a task's payload; LookupError if the slot has another task by now."""
@@ -134,7 +132,3 @@ class ArenaReader:
             raise LookupError(
                 f"the arguments of task {task_id} are gone: for the driver, the task has already ended"
             )
-
-
-def _path(directory: str) -> str:
-    return f"{directory}/arena"
