@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parsl import bash_app, python_app
-from parsl.dataflow.concurrency_limit import ConcurrencyLimit
+from parsl.dataflow.work_loop import ConcurrencyLimit
 from parsl.executors import ThreadPoolExecutor
 from parsl.validate import ParameterError
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, fail, kernel

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
-    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.dflow import DataFlowKernel
     from parsl.dataflow.futures import AppFuture
+    from parsl.dataflow.work_loop import ConcurrencyLimit
 
     P = ParamSpec("P")
     Q = ParamSpec("Q")
@@ -118,7 +118,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         )
         self.limit: ConcurrencyLimit | None = None
         if max_concurrency is not None:
-            from parsl.dataflow.concurrency_limit import ConcurrencyLimit
+            from parsl.dataflow.work_loop import ConcurrencyLimit
 
             self.limit = ConcurrencyLimit(max_concurrency)
         self._parameters = read_parameters(function)

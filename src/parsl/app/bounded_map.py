@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import CancelledError, Future
+from operator import methodcaller
 from queue import SimpleQueue
 
 from parsl import validate
@@ -62,7 +63,7 @@ def bounded_map(
     validate.boolean("map", "ordered", ordered)
     validate.boolean("map", "return_exceptions", return_exceptions)
     calls = (_call(app, args) for args in zip(iterable, *more, strict=False))
-    outcome = _outcome if return_exceptions else _result
+    outcome: Callable[[Future[R]], R] = _outcome if return_exceptions else methodcaller("result")
     return (_in_order if ordered else _as_completed)(calls, window, outcome)
 
 
@@ -114,10 +115,6 @@ def _as_completed(
             yield outcome(next_one())
     finally:
         _cancel(under_way)
-
-
-def _result(call: Future[R]) -> R:
-    return call.result()
 
 
 def _outcome(call: Future[Any]) -> Any:

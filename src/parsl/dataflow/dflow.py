@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
-    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
     from parsl.dataflow.memoizer import Memoizer
+    from parsl.dataflow.work_loop import ConcurrencyLimit
     from parsl.executors.base import ParslExecutor
     from parsl.vocabulary.lean_future import LeanFuture
 

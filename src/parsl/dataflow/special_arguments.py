@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from parsl.dataflow.concurrency_limit import ConcurrencyLimit
+    from parsl.dataflow.work_loop import ConcurrencyLimit
     from parsl.vocabulary.data_future import DataFuture
 
 #: Given as stdout or stderr: the kernel chooses a path in the run directory.

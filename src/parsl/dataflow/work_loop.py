@@ -1,4 +1,4 @@
-"""A loop in each thread that runs the next steps of tasks, so that steps never nest in each other."""
+"""The order of steps: a loop in each thread, so that steps never nest, and a limit on tasks of one app."""
 
 from __future__ import annotations
 
@@ -72,3 +72,38 @@ class WorkLoop(threading.local):
 
 #: The loop of the calling thread, for all kernels.
 work_loop = WorkLoop()
+
+
+class ConcurrencyLimit:
+    """Admits ``most`` tasks of an app at a time; the others wait in the order in which they became ready.
+
+    Any thread may call it. A queued task is pending, and can be cancelled.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._admitted = 0
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._lock = threading.RLock()
+
+    def admits(self, launch: Callable[[], object]) -> bool:
+        """Whether a task may be launched now. If not, ``launch`` is called when it is the task's turn."""
+        with self._lock:
+            if self._admitted < self.most:
+                self._admitted += 1
+                return True
+            self._waiting.append(launch)
+            return False
+
+    def release(self, _: object = None) -> None:
+        """Note that an admitted task needs its place no longer, and launch the next task."""
+        with self._lock:
+            if not self._waiting:
+                self._admitted -= 1
+                return
+            launch = self._waiting.popleft()
+        work_loop.run_soon(launch)
+
+    def __repr__(self) -> str:
+        counts = f"{self._admitted} of {self.most} admitted, {len(self._waiting)} waiting"
+        return f"<{type(self).__name__} {counts}>"

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from logging import getLogger
 
 from parsl import validate
 from parsl.common.notices import warn_user
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 logger = getLogger(__name__)
 

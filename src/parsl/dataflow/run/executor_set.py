@@ -72,12 +72,7 @@ class ExecutorSet:
         self._scale(executors)
 
     def find(self, label: str) -> ParslExecutor:
-        executor = self.by_label.get(label)
-        if executor is not None:
-            return executor
-        if label == IN_PROCESS.label:
-            return IN_PROCESS
-        raise KeyError(label)
+        return IN_PROCESS if label == IN_PROCESS.label else self.by_label[label]
 
     def choose(self, executors: str | Sequence[str], app: object) -> str:
         """Return a random label among those that an app allows (labels, or ``'all'``)."""
@@ -87,10 +82,8 @@ class ExecutorSet:
             return labels[0]
         app_name = getattr(app, "__name__", "?")
         if not labels:
-            reason = "the configuration has no executors. Give Config(executors=[...]), or use add_executors"
-            if executors != "all":
-                reason = f"its executors are {executors!r}. {self._loaded()}"
-            raise ValueError(f"App {app_name} has nowhere to run: {reason}")
+            reason = "" if executors == "all" else f"its executors are {executors!r}. "
+            raise ValueError(f"App {app_name} has nowhere to run: {reason}{self._loaded()}")
         for label in labels:
             if label not in self.by_label:
                 raise ValueError(
@@ -102,8 +95,8 @@ class ExecutorSet:
 
     def _loaded(self) -> str:
         if not self._public:
-            return "The configuration has no executors"
-        return "The loaded executors are: " + ", ".join(repr(label) for label in self._public)
+            return "The configuration has no executors. Give Config(executors=[...]), or use add_executors"
+        return "The loaded executors are: " + ", ".join(map(repr, self._public))
 
     def internal(self) -> str:
         """Return the label of the executor of join apps. The executor starts when it is first needed."""

@@ -27,7 +27,7 @@ def new_run_dir(parent: str) -> str:
     from parsl.common.rundirs import make_rundir
 
     try:
-        return os.path.abspath(make_rundir(parent))
+        return make_rundir(parent)
     except OSError as error:
         raise ConfigurationError(
             f"Config: run_dir is {os.fspath(parent)!r}; no directory for this run can be made in "

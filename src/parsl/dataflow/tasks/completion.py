@@ -44,7 +44,6 @@ class Completion:
         self._failures = failures
         self._drops_payload = drops_payload
         self.is_run_over = False
-        self._commit_in_loop = self._run_commit  # bound once, because `at_end` compares
 
     def complete(
         self, record: TaskRecord, status: States, result: Any = None, error: BaseException | None = None
@@ -74,7 +73,7 @@ class Completion:
         memo = self._memo
         if memo.commits and error is None:
             memo.uncommitted.append((record, result))
-            if not at_end(self._commit_in_loop):
+            if not at_end(self._run_commit):
                 work_loop.run_soon(self._commit)
             return
         memo.report(record, result, CancelledError() if error is CANCELLATION else error)
