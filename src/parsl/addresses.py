@@ -101,11 +101,8 @@ def get_any_address() -> str:
         OSError: This host has no address.
     """
     candidates = [*_tried(address_by_route), *_tried(address_by_hostname), *sorted(get_all_addresses())]
-    for address in candidates:
-        if not _is_loopback(address):
-            return address
     if candidates:
-        return candidates[0]
+        return min(candidates, key=_is_loopback)  # the first of the others, if there is one
     raise OSError("This host has no network address; give the executor one with its address parameter.")
 
 

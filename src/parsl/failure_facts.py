@@ -66,16 +66,14 @@ class FailureFacts:
     @property
     def usage(self) -> str:
         """How long the attempt ran, what it used and how its process ended, in words."""
-        parts = []
-        if self.ran_s is not None:
-            parts.append(f"ran {self.ran_s:.3g} s")
-        if self.peak_memory:
-            parts.append(f"peak memory {self.peak_memory / 1e6:.0f} MB")
-        if self.exit_code is not None:
-            parts.append(f"exit code {self.exit_code}")
-        if self.signal is not None:
-            parts.append(f"signal {self.signal}")
-        return ", ".join(parts)
+        peak_mb = self.peak_memory / 1e6 if self.peak_memory else None
+        facts = {
+            "ran {:.3g} s": self.ran_s,
+            "peak memory {:.0f} MB": peak_mb,
+            "exit code {}": self.exit_code,
+            "signal {}": self.signal,
+        }
+        return ", ".join(text.format(fact) for text, fact in facts.items() if fact is not None)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"

@@ -36,11 +36,9 @@ def raise_limit() -> int:
 
 def limits() -> tuple[int, int]:
     """Return this process's soft and hard limits, with a large number for no limit."""
-    soft, hard = (
-        (1 << 62) if limit == resource.RLIM_INFINITY else limit
-        for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
-    )
-    return soft, hard
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    infinite = resource.RLIM_INFINITY
+    return (1 << 62 if soft == infinite else soft), (1 << 62 if hard == infinite else hard)
 
 
 def room_for(limit: int, each: int = 1) -> int:

@@ -85,8 +85,7 @@ class SeparateTaskDownload(SchemeStaging):
     Tasks that need a file while its download is running share the download.
     """
 
-    #: A subclass provides it: ``download(url, local_path)``, called where the task runs.
-    download: Download
+    download: Download  #: of a subclass: ``download(url, local_path)``, called where the task runs
 
     def stage_in(
         self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None
@@ -99,8 +98,7 @@ class SeparateTaskDownload(SchemeStaging):
 class InTaskDownload(SchemeStaging):
     """Downloads a file in each task that needs the file, for disks that belong to one node."""
 
-    #: A subclass provides it: ``download(url, local_path)``, called where the task runs.
-    download: Download
+    download: Download  #: of a subclass: ``download(url, local_path)``, called where the task runs
 
     def stage_in(self, dm: DataManager, executor: str, file: File, parent_fut: Future[Any] | None) -> None:
         """Choose the local path of the file."""
