@@ -6,7 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 
 from parsl.testing.schedulers.answers import fold
-from parsl.testing.schedulers.attributes import format_duration, full_id, parse_id, short, state_letter
+from parsl.testing.schedulers.attributes import (
+    flatten,
+    format_duration,
+    full_id,
+    job_attributes,
+    parse_id,
+    short,
+    state_letter,
+)
 from parsl.testing.schedulers.command import Answer, Call, Command
 from parsl.testing.schedulers.dialect import LaunchPlan, PBSDialect
 from parsl.testing.schedulers.records import ABORTED, DELETED, FINISHED, OVER_WALLTIME, Job, Payload, Settings
@@ -19,6 +27,20 @@ _HEAD = """\
 Job ID                    Name             User            Time Use S Queue
 ------------------------- ---------------- --------------- -------- - -----
 """
+#: The attributes of a job, in the order of Torque.
+_ATTRIBUTES = """
+    Job_Name Job_Owner resources_used.walltime job_state queue server Account_Name Checkpoint ctime Error_Path
+    exec_host Hold_Types Join_Path Keep_Files Mail_Points mtime Output_Path Priority qtime Rerunable
+    Resource_List.nodect Resource_List.nodes Resource_List.walltime session_id Variable_List comment etime
+    exit_status submit_args start_time start_count comp_time
+"""
+#: PBS's names of attributes that Torque names differently.
+_PBS_NAMES = {
+    "exit_status": "Exit_status",
+    "submit_args": "Submit_arguments",
+    "start_time": "stime",
+    "start_count": "run_count",
+}
 
 
 class TorqueDialect(PBSDialect):
@@ -133,47 +155,19 @@ def render_full(jobs: Sequence[Job], payloads: dict[int, Payload], settings: Set
 
 
 def _attributes(job: Job, payload: Payload, settings: Settings, now_s: float) -> list[tuple[str, str | None]]:
-    used = format_duration((job.obit_s or now_s) - job.started_s) if job.started_s else None
+    shared = dict(flatten(job_attributes(job, payload, settings, now_s)))
     hosts = "+".join(f"{short(place.host)}/0-{max(0, place.cpus - 1)}" for place in job.placements)
-    return [
-        ("Job_Name", job.name),
-        ("Job_Owner", f"{job.owner}@{settings.login_host}"),
-        ("resources_used.walltime", used),
-        ("job_state", _letter(job)),
-        ("queue", job.queue),
-        ("server", settings.server),
-        ("Account_Name", job.account or None),
-        ("Checkpoint", "u"),
-        ("ctime", time.ctime(job.created_s)),
-        ("Error_Path", f"{settings.login_host}:{job.error_path}"),
-        ("exec_host", hosts or None),
-        ("Hold_Types", job.hold),
-        ("Join_Path", job.join),
-        ("Keep_Files", job.keep),
-        ("Mail_Points", "a"),
-        ("mtime", time.ctime(job.modified_s)),
-        ("Output_Path", f"{settings.login_host}:{job.output_path}"),
-        ("Priority", "0"),
-        ("qtime", time.ctime(job.created_s)),
-        ("Rerunable", str(job.rerunnable)),
-        ("Resource_List.nodect", str(job.node_count)),
-        ("Resource_List.nodes", _nodes(job)),
-        ("Resource_List.walltime", None if job.walltime_s is None else format_duration(job.walltime_s)),
-        ("session_id", str(job.session_id) if job.session_id else None),
-        ("substate", None),
-        ("Variable_List", ",".join(f"{name}={value}" for name, value, _ in payload.variables)),
-        ("comment", job.comment or None),
-        ("etime", time.ctime(job.created_s)),
-        ("exit_status", None if job.exit_status is None else str(job.exit_status)),
-        ("submit_args", job.submit_arguments),
-        ("start_time", time.ctime(job.started_s) if job.started_s else None),
-        ("start_count", str(job.run_count) if job.run_count else None),
-        ("comp_time", time.ctime(job.finished_s) if job.state == FINISHED else None),
-    ]
-
-
-def _nodes(job: Job) -> str:
-    return "+".join(f"{chunk.pieces}:ppn={chunk.processes}" for chunk in job.chunks)
+    own = {
+        "job_state": _letter(job),
+        "exec_host": hosts or None,
+        "Resource_List.nodes": "+".join(f"{chunk.pieces}:ppn={chunk.processes}" for chunk in job.chunks),
+        "session_id": str(job.session_id) if job.session_id else None,
+        "etime": shared["ctime"],
+        "comp_time": time.ctime(job.finished_s) if job.state == FINISHED else None,
+    }
+    if job.started_s:
+        own["resources_used.walltime"] = format_duration((job.obit_s or now_s) - job.started_s)
+    return [(name, own.get(name, shared.get(_PBS_NAMES.get(name, name)))) for name in _ATTRIBUTES.split()]
 
 
 qdel = TorqueQdel.main
