@@ -1,4 +1,4 @@
-"""What a run takes of the machine, over time, and whether that grows."""
+"""Memory, descriptors and processes of a run over time, and whether they grow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-#: What a figure may grow by between the first and the last third of a run, beyond its spread.
+#: The allowed growth between the first and the last third of a run.
 MEMORY_MARGIN = 32 * 2**20
 DESCRIPTOR_MARGIN = 8
 PROCESS_MARGIN = 4
@@ -24,7 +24,7 @@ class Sample:
 
 
 def sample() -> Sample:
-    """Look at this process and its descendants."""
+    """Measure this process and its descendants."""
     gc.collect()
     own = psutil.Process()
     return Sample(own.memory_info().rss, len(os.listdir("/proc/self/fd")), len(own.children(recursive=True)))
@@ -37,13 +37,13 @@ class Footprint:
     samples: list[Sample] = field(default_factory=list)
 
     def take(self) -> None:
-        """Add a sample of now."""
+        """Add a sample."""
         self.samples.append(sample())
 
     def growth(self) -> list[str]:
-        """What has grown from the first third to the last; empty when all is flat.
+        """Return what has grown from the first third to the last; empty if nothing has.
 
-        The largest of each third is compared: what comes and goes is no growth.
+        The maxima of both thirds are compared: a peak in both of them is no growth.
         """
         third = len(self.samples) // 3
         if not third:

@@ -1,4 +1,4 @@
-"""What was asked for, what became of it, and how often it ran: whether the three agree."""
+"""Compares the submitted tasks, their outcomes, and how often each began."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from parsl.errors import ParslError
 
-#: At most so many findings of one kind are shown.
+#: The maximum number of findings of one kind that are shown.
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task.
+    """The outcome of a task.
 
     Attributes:
-        kind: Name of the function.
-        failures: How many of its attempts have failed, as the kernel counts.
-        error: The type of what it ended with; None for a result.
-        is_right: Whether the result is the one that was expected.
+        kind: The name of the function.
+        failures: The number of failed attempts, as counted by the kernel.
+        error: The type of the error; None for a result.
+        is_right: Whether the result is the expected one.
     """
 
     kind: str
@@ -30,7 +30,7 @@ class Outcome:
 
 
 class Ledger:
-    """What became of each task, by its number, in two bytes for each: it must not look like growth itself."""
+    """The outcomes of tasks by number, in two bytes each: more would look like growth of the run."""
 
     _MISSING = 0
 
@@ -43,7 +43,7 @@ class Ledger:
         return f"<Ledger of {len(self._codes)} tasks, {len(self._kinds) - 1} different outcomes>"
 
     def add(self, number: int, outcome: Outcome) -> None:
-        """Note what became of a task."""
+        """Record the outcome of a task."""
         if outcome not in self._code_of:
             self._code_of[outcome] = len(self._kinds)
             self._kinds.append(outcome)
@@ -52,22 +52,22 @@ class Ledger:
         self._codes[number] = self._code_of[outcome]
 
     def get(self, number: int) -> Outcome | None:
-        """What became of a task; None if it has not ended."""
+        """Return the outcome of a task; None if the task has not ended."""
         return self._kinds[self._codes[number]] if number < len(self._codes) else None
 
     def counts(self) -> Counter[Outcome]:
-        """How many tasks had each outcome."""
+        """Return the number of tasks with each outcome."""
         counted = Counter(self._codes)
         return Counter({kind: counted[code] for code, kind in enumerate(self._kinds) if kind is not None})
 
 
 def findings(ledger: Ledger, submitted: int, begun: dict[int, int]) -> list[str]:
-    """What is wrong; empty when the run kept its word.
+    """Return what is wrong; empty if the run kept its guarantees.
 
     Args:
-        ledger: What became of tasks; those that are missing have not ended.
-        submitted: How many tasks there were, numbered from 0.
-        begun: How often each has begun.
+        ledger: The outcomes; tasks without one have not ended.
+        submitted: The number of tasks, which are numbered from 0.
+        begun: How often each task began.
     """
     wrong: dict[str, list[int]] = {}
     for number in range(submitted):
@@ -82,7 +82,7 @@ def findings(ledger: Ledger, submitted: int, begun: dict[int, int]) -> list[str]
 
 
 def _wrong_with(outcome: Outcome, begun: int) -> str:
-    """A task begins once for each attempt that was not lost before it began: never more often."""
+    """Return what is wrong with a task. It begins at most once per attempt."""
     attempts = outcome.failures + (outcome.error is None)
     if begun > attempts:
         return f"{outcome.kind} began more often than there were attempts"
@@ -96,7 +96,7 @@ def _wrong_with(outcome: Outcome, begun: int) -> str:
 
 
 def summary(ledger: Ledger) -> str:
-    """How many tasks ended in which way."""
+    """Return the number of tasks with each kind of end, as text."""
     ends = Counter[str]()
     for outcome, count in ledger.counts().items():
         ends["done" if outcome.error is None else outcome.error.__name__] += count

@@ -1,9 +1,10 @@
-"""The command of the soak: tasks of mixed length for a while, and processes killed at random all along.
+"""The command of the soak test: tasks of mixed lengths for a while, and processes killed at random meanwhile.
 
     python -m chaos.soak --seconds 3600
 
-At the end every task has ended, each began at most once for each attempt, every result is right, and memory,
-descriptors and processes are where they were. It exits with 1, saying what is wrong, if that is not so.
+At the end, every task has ended, none began more than once per attempt, every result is right, and memory,
+descriptors and processes are back at their initial level. Otherwise the command prints what is wrong, and its
+exit code is 1.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +30,29 @@ from parsl.dataflow.futures import AppFuture
 from parsl.executors.high_throughput.driver import endpoints
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, read_settings
 from parsl.providers import LocalProvider
+from tests.support.waiting import wait_until
 
-#: How many tasks may be under way.
+#: The maximum number of outstanding tasks.
 WINDOW = 200
 #: Attempts of a task after the first: enough for the breaks that one task can meet.
 RETRIES = 20
-#: How long the last tasks may take, in seconds.
+#: The time in which the last tasks must end, in seconds.
 DRAIN_S = 120.0
-#: Times between two looks at memory, descriptors and processes, in seconds.
+#: The period between samples of memory, descriptors and processes, in seconds.
 SAMPLE_S = 1.0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos.soak", description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long tasks are submitted (60)")
-    parser.add_argument("--break-every", type=float, default=1.0, help="mean time between breaks in s (1)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to submit tasks, in s (60)")
+    parser.add_argument("--break-every", type=float, default=1.0, help="mean time between breaks, in s (1)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--way", choices=("local", "tcp"), default="local", help="how managers connect")
     return parser.parse_args()
 
 
 def config(run_dir: Path, way: str, **options: Any) -> Config:
-    """The configuration of a soak; options go to its executor."""
+    """Return the configuration of a soak test; the options are those of its executor."""
     executor = HighThroughputExecutor(
         label="soak",
         address="127.0.0.1" if way == "tcp" else None,
@@ -67,12 +70,12 @@ def config(run_dir: Path, way: str, **options: Any) -> Config:
 
 
 def _cost(error: Exception, record: Any) -> float:
-    """A task that fails by itself is not tried again."""
+    """Return the cost of a failure: a task that fails on its own is not retried."""
     return RETRIES + 1 if isinstance(error, ValueError) else 1
 
 
 class Soak:
-    """Submits tasks of all kinds, a window full at a time, and keeps what became of each."""
+    """Submits tasks of all kinds, keeps a window of them outstanding, and records their outcomes."""
 
     def __init__(self, journal: str, seed: int) -> None:
         self._journal = journal
@@ -89,7 +92,7 @@ class Soak:
         return f"<Soak submitted={self.submitted} under_way={len(self._under_way)}>"
 
     def submit(self) -> None:
-        """One more task, of a kind and length by chance."""
+        """Submit a task of random kind and length."""
         number, chance = self.submitted, self._random
         name = chance.choices(("rest", "reckon", "carry", "command", "complain"), (60, 20, 8, 8, 4))[0]
         extra: tuple[Any, ...] = ()
@@ -109,14 +112,14 @@ class Soak:
         return len(self._under_way) < WINDOW
 
     def collect(self) -> None:
-        """Take in what has ended."""
+        """Record the outcomes of the tasks that have ended."""
         for number, (name, expected, future) in list(self._under_way.items()):
             if future.done():
                 del self._under_way[number]
                 self.ledger.add(number, _outcome(name, expected, future))
 
     def run(self, seconds: float, meanwhile: Callable[[], None]) -> None:
-        """Keep the window full for so long."""
+        """Keep the window full for a time."""
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
             self.collect()
@@ -126,11 +129,14 @@ class Soak:
             time.sleep(0.01)
 
     def drain(self, seconds: float) -> None:
-        """Wait for what is under way, so long and no longer."""
-        end_s = time.monotonic() + seconds
-        while self._under_way and time.monotonic() < end_s:
+        """Wait until the outstanding tasks have ended, or the time is over."""
+
+        def has_ended() -> bool:
             self.collect()
-            time.sleep(0.01)
+            return not self._under_way
+
+        with suppress(AssertionError):  # the findings name the tasks that have not ended
+            wait_until(has_ended, seconds)
 
 
 def _outcome(name: str, expected: Any, future: AppFuture[Any]) -> Outcome:
@@ -153,7 +159,7 @@ def _sampler(footprint: Footprint) -> Callable[[], None]:
 
 
 def main() -> int:
-    """Run it. Returns: 0 if nothing was found wrong."""
+    """Run the soak test. Returns: 0 if nothing is wrong."""
     options = arguments()
     print(f"soak: {options.seconds:g} s, {options.way}, seed {options.seed}", flush=True)
     footprint = Footprint()
@@ -161,11 +167,11 @@ def main() -> int:
         journal = os.path.join(directory, "journal")
         run_dir = Path(directory, "runinfo")
         if options.way == "tcp":
-            endpoints.listen_unix = lambda log_dir: None  # managers have to come over the network
+            endpoints.listen_unix = lambda log_dir: None  # managers must connect over the network
         with parsl.load(config(run_dir, options.way)):
             [settings] = map(read_settings, run_dir.rglob(SETTINGS_FILE))
             is_local = bool(settings.local_socket)
-            assert is_local == (options.way == "local"), f"the run is not as asked for: {options.way}"
+            assert is_local == (options.way == "local"), f"managers do not use the way {options.way}"
             soak = Soak(journal, options.seed)
             breaker = Breaker(options.break_every, options.seed)
             breaker.start()

@@ -13,6 +13,7 @@ from tests.docs.pages import DOCS
 
 @pytest.mark.timeout(600)
 def test_the_site_builds(tmp_path):
+    """Sphinx takes more than ten seconds, since it reads the docstrings of all public modules."""
     pytest.importorskip("sphinx", reason="Sphinx comes with the extra 'docs'")
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
     run = subprocess.run(

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import wait_until
+
 FOREVER_S = 1000.0
 
 
@@ -54,8 +56,7 @@ def runs(directory: Path) -> dict[str, int]:
 def hold(started: str, release: str) -> int:
     """Write the worker's process id to `started`, and run until the file `release` exists."""
     write_whole(started, str(os.getpid()))
-    while not os.path.exists(release):
-        time.sleep(0.005)
+    wait_until(lambda: os.path.exists(release), timeout_s=1000)
     return os.getpid()
 
 
