@@ -20,10 +20,10 @@ PR_SET_CHILD_SUBREAPER = 36
 SWEEP_TIMEOUT_S = 10.0
 
 
-#: Seconds that a workload has to say where it hangs.
+#: Seconds in which a hanging workload must print its stacks.
 ABORT_TIMEOUT_S = 5.0
 
-#: What is worth keeping of the directory of a workload that failed.
+#: The files that are kept from the directory of a failed workload.
 EVIDENCE = ("stdout", "stderr", "runinfo")
 
 

@@ -1,4 +1,4 @@
-"""What the numbers were measured on, without saying whose machine it is."""
+"""The machine on which the numbers were measured, without its owner's name."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Run:
         systems: names of the systems that take part.
         options: command line of the workload.
         quick_options: the same for ``--quick``.
-        most_rounds: how often it is repeated at most; None when as often as asked.
+        max_rounds: the maximum number of repetitions; None for as many as requested.
         timeout_s: seconds after which a workload is ended.
     """
 
@@ -25,13 +25,13 @@ class Run:
     systems: tuple[str, ...]
     options: tuple[str, ...] = ()
     quick_options: tuple[str, ...] = ()
-    most_rounds: int | None = None
+    max_rounds: int | None = None
     timeout_s: float = 120.0
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached: a bound on our value, or on its ratio to a peer's."""
+    """A target: a bound on our value, or on its ratio to a peer's."""
 
     bound: float
     peer: str | None = None
@@ -66,11 +66,11 @@ THROUGHPUT_50K = Run(
     PYTHON_POOLS,
     ("--tasks", "50000"),
     ("--tasks", "50000"),
-    most_rounds=3,
+    max_rounds=3,
 )
 ROUND_TRIP = Run("round_trip", PYTHON_POOLS, (), ("--trips", "1000"))
 FIRST_RESULT = Run("first_result", PYTHON_POOLS)
-RELOAD = Run("reload", PYTHON_POOLS, ("--cycles", "3"), ("--cycles", "3"), most_rounds=3)
+RELOAD = Run("reload", PYTHON_POOLS, ("--cycles", "3"), ("--cycles", "3"), max_rounds=3)
 THREADS = Run(
     "throughput",
     ("ours", "stdlib", "upstream"),
@@ -83,12 +83,12 @@ LONG_CHAIN = Run(
     ("ours",),
     ("--links", "100000", "--executor", "threads"),
     ("--links", "100000", "--executor", "threads"),
-    most_rounds=1,
+    max_rounds=1,
 )
 FAN_IN = Run("fan_in", ("ours", "upstream"))
-DEEP = Run("deep", ("ours", "upstream"), most_rounds=2)
+DEEP = Run("deep", ("ours", "upstream"), max_rounds=2)
 MEMOIZE = Run("memoize", ("ours",), (), ("--repeats", "3"))
-CHECKPOINT = Run("checkpoint", ("ours",), (), ("--records", "100000"), most_rounds=2)
+CHECKPOINT = Run("checkpoint", ("ours",), (), ("--records", "100000"), max_rounds=2)
 SHELL = Run(
     "shell",
     (*PYTHON_POOLS, "hyperqueue"),
@@ -96,15 +96,15 @@ SHELL = Run(
     ("--tasks", "500"),
 )
 PAYLOAD = Run("payload", PYTHON_POOLS, ("--duration-s", "1.0"), ("--duration-s", "0.5"))
-OUTSTANDING = Run("outstanding", PYTHON_POOLS, most_rounds=2)
-IMPORTS = Run("imports", PYTHON_POOLS, ("--repeats", "5"), ("--repeats", "3"), most_rounds=2)
-ENDURANCE = Run("endurance", ("ours", "stdlib"), ("--tasks", "200000"), (), most_rounds=1)
+OUTSTANDING = Run("outstanding", PYTHON_POOLS, max_rounds=2)
+IMPORTS = Run("imports", PYTHON_POOLS, ("--repeats", "5"), ("--repeats", "3"), max_rounds=2)
+ENDURANCE = Run("endurance", ("ours", "stdlib"), ("--tasks", "200000"), (), max_rounds=1)
 MILLION = Run(
     "endurance",
     ("ours",),
     ("--tasks", "1000000"),
     ("--tasks", "1000000"),
-    most_rounds=1,
+    max_rounds=1,
     timeout_s=600.0,
 )
 

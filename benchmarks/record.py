@@ -12,14 +12,14 @@ from benchmarks.stats import Summary, median, paired_ratios, summarize
 #: Version of the report's layout.
 SCHEMA = 1
 
-#: The systems that ours is put in relation to.
+#: The systems with which ours is compared.
 REFERENCES = ("stdlib", "upstream")
 
 Report = dict[str, Any]
 
 
 class Record:
-    """The values of every step, and the steps that gave none."""
+    """The values of every step, and the steps without any."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[Run, str], dict[int, Mapping[str, float]]] = {}

@@ -37,4 +37,4 @@ def plan(measures: Sequence[Measure], systems: Sequence[System], rounds: int, sl
 def rounds_of(run: Run, system: System, *, rounds: int, slow_rounds: int) -> int:
     """How many rounds a system takes part in."""
     needed = min(rounds, slow_rounds) if system.is_slow else rounds
-    return needed if run.most_rounds is None else min(needed, run.most_rounds)
+    return needed if run.max_rounds is None else min(needed, run.max_rounds)

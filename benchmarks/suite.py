@@ -55,7 +55,7 @@ def prepare(systems: Sequence[System]) -> tuple[dict[str, Path], dict[str, str]]
 
 
 def run_suite(measures: Sequence[Measure], systems: Sequence[System], settings: Settings) -> Report:
-    """Run everything that was asked for and report it."""
+    """Run the requested workloads, and report the results."""
     pythons, unavailable = prepare(systems)
     compileall.compile_dir(SOURCE, quiet=2)
     become_subreaper()
@@ -75,7 +75,7 @@ def run_suite(measures: Sequence[Measure], systems: Sequence[System], settings: 
 
 
 def take_steps(steps: Sequence[Step], pythons: Mapping[str, Path], settings: Settings) -> Record:
-    """Run the workloads one after another, telling on stderr what is going on.
+    """Run the workloads one after another, and print the progress to stderr.
 
     Ctrl-C ends it early: what was measured until then is reported.
     """

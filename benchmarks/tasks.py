@@ -26,12 +26,12 @@ def link(previous: int) -> int:
 
 
 def size_of(payload: bytes) -> int:
-    """Receive an argument and say how long it was."""
+    """Return the length of the argument."""
     return len(payload)
 
 
 def run_true() -> int:
-    """What a bash task is elsewhere: a shell started by a Python task."""
+    """Start a shell from a Python task, as a bash task in other systems."""
     import subprocess
 
     return subprocess.run(["/bin/bash", "-c", "true"], check=True).returncode

@@ -45,7 +45,7 @@ class Breaker(threading.Thread):
         self._random = random.Random(seed)
         self._is_over = threading.Event()
         self._last_interchange_s = -INTERCHANGES_APART_S
-        #: What was done, and how often.
+        #: The number of breaks of each kind.
         self.breaks: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -56,12 +56,12 @@ class Breaker(threading.Thread):
             self._break_one()
 
     def end(self) -> None:
-        """Break nothing more."""
+        """Stop breaking."""
         self._is_over.set()
         self.join()
 
     def _is_due(self) -> bool:
-        """Whether an interchange may be lost again."""
+        """Return whether an interchange may be killed again."""
         now = time.monotonic()
         if now < self._last_interchange_s + INTERCHANGES_APART_S:
             return False

@@ -1,4 +1,4 @@
-"""A coverage-guided fuzzer for what comes over connections and what is written about nodes and CPUs.
+"""A coverage-guided fuzzer for messages from connections and for lists of nodes and CPUs.
 
     python -m chaos.coverage_fuzz --seconds 600 --seed 3
 
@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["parsl"]):
     from parsl.executors.high_throughput.wire import protocol
     from parsl.executors.high_throughput.wire.message_stream import MessageStream
 
-#: Inputs are no longer than so many bytes.
+#: The maximum length of an input, in bytes.
 LONGEST = 4096
 
 
@@ -49,7 +49,7 @@ def decode_with(decode: Callable[[bytes], Any]) -> Callable[[bytes], None]:
 
 
 def read_stream(data: bytes) -> None:
-    """A stream gives whole messages until it ends, however its bytes come in."""
+    """A stream yields whole messages until it ends, however its bytes are divided."""
     one, other = socket.socketpair()
     with one, other:
         stream = MessageStream(other)
@@ -105,7 +105,7 @@ def read_one(data: bytes) -> None:
 
 
 def write_examples(directory: Path) -> None:
-    """Good inputs to begin with."""
+    """Return valid inputs to begin with."""
     task = protocol.Task(1, b"f", b"payload", (3, 4), 1.0)
     heads = [
         protocol.encode(protocol.Tasks([task], {b"f": b"body"}, 3)),
@@ -127,7 +127,7 @@ def fuzz(limits: Sequence[str], inputs: Sequence[str]) -> None:
 
 
 def main() -> int:
-    """Fuzz in a process of its own. Returns: its exit code."""
+    """Fuzz in a separate process. Returns: its exit code."""
     parser = argparse.ArgumentParser(prog="python -m chaos.coverage_fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=int, default=60, help="how long (60)")
     parser.add_argument("--seed", type=int, default=0, help="for other inputs; 0 for new ones each time (0)")

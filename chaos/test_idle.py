@@ -18,14 +18,14 @@ from tests.system.run import executor
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
-#: The most that a process may use of a core, and logs may grow by in a minute, in bytes.
+#: The maximum use of a core by a process, and the maximum growth of logs per minute, in bytes.
 MAX_OF_A_CORE = 0.01
 MAX_LOG_BYTES = 2_000
 ROLES = {runs.INTERCHANGE, runs.MANAGER, runs.FORK_SERVER, runs.WORKER}
 
 
 def used_s() -> dict[tuple[int, str], float]:
-    """The processor time of this process and of all that it has started, in seconds."""
+    """Return the CPU time of this process and its descendants, in seconds."""
     own = psutil.Process()
     found = {}
     for process in [own, *own.children(recursive=True)]:

@@ -1,4 +1,4 @@
-"""A load of a few hundred managers; ``make load`` is that of a whole machine."""
+"""A load test with a few hundred managers; ``make load`` simulates a whole machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An ensemble whose managers come over a bad network: slow, cut in the middle of messages, with nonsense."""
+"""An ensemble whose managers connect over a slow network that breaks messages and inserts nonsense."""
 
 from __future__ import annotations
 

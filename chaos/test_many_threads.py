@@ -1,4 +1,4 @@
-"""Thirty-two threads that hand in tasks and ask questions at the same time: each has its own answers."""
+"""Thirty-two threads submit tasks and make queries at the same time: each receives its own results."""
 
 from __future__ import annotations
 

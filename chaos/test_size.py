@@ -1,4 +1,4 @@
-"""Long chains, wide joins, large payloads: they take memory once or twice, and no deep stack."""
+"""Long chains, wide joins and large payloads need their memory at most twice, and no deep stack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHAIN = 100_000
 FAN = 10_000
 MB = 10**6
-#: How much memory the interchange may take at most, as a multiple of all loads together: they wait there.
+#: The maximum memory of the interchange, as a multiple of the payloads that wait in it.
 MAX_COPIES = 3
 
 
@@ -55,7 +55,7 @@ def test_one_task_takes_ten_thousand_results(tmp_path: Path) -> None:
 
 
 def peak_bytes(process: psutil.Process) -> int:
-    """The most memory that a process has had."""
+    """Return the peak memory of a process."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     [peak] = [line.split()[1] for line in lines if line.startswith("VmHWM")]
     return int(peak) * 1024

@@ -1,4 +1,4 @@
-"""Delays at random places of our own loops, in all processes: results are right all the same."""
+"""Delays at random places of Parsl's loops, in all processes: results are still right."""
 
 from __future__ import annotations
 

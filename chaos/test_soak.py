@@ -1,4 +1,4 @@
-"""A short soak over each way of connecting; ``make soak`` is the long one."""
+"""A short soak test for each kind of connection; ``make soak`` runs a long one."""
 
 from __future__ import annotations
 

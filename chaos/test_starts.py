@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import WaitUntil
 
-#: Runs that come first, after which everything that is made once has been made.
+#: The first runs, which create everything that exists once per process.
 FIRST = 10
 MEMORY_MARGIN = 20_000_000
 

@@ -1,4 +1,4 @@
-"""A result is everywhere as soon as it is there: in the counts, the memoizer and the checkpoint."""
+"""A result is visible in the counts, the memoizer and the checkpoint as soon as its future is done."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMES = 10_000
 
 
 def rest_of(file: BinaryIO) -> list[object]:
-    """The results in a checkpoint file that were written since it was read last."""
+    """Return the results that were written to a checkpoint file since the last reading."""
     found = []
     while True:
         at = file.tell()

@@ -1,4 +1,4 @@
-"""The tasks of a soak. Workers import this: it imports next to nothing."""
+"""The tasks of the soak test. Workers import this module, so it imports little."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 def note(journal: str, number: int) -> None:
-    """Write down that a task has begun: one record of eight bytes, in one piece."""
+    """Record that a task has begun, in a single write of eight bytes."""
     fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(fd, number.to_bytes(8, "little"))
@@ -16,7 +16,7 @@ def note(journal: str, number: int) -> None:
 
 
 def begun(journal: str) -> dict[int, int]:
-    """How often each task has begun."""
+    """Return how often each task has begun."""
     counts: dict[int, int] = {}
     with open(journal, "rb") as file:
         while record := file.read(8):
@@ -33,7 +33,7 @@ def rest(journal: str, number: int, seconds: float) -> int:
 
 
 def reckon(journal: str, number: int, seconds: float) -> int:
-    """Take some time, and the processor with it."""
+    """Keep a core busy for some time."""
     note(journal, number)
     end = time.process_time() + seconds
     while time.process_time() < end:
@@ -42,18 +42,18 @@ def reckon(journal: str, number: int, seconds: float) -> int:
 
 
 def carry(journal: str, number: int, load: bytes) -> bytes:
-    """Take a large argument, and give it back."""
+    """Return a large argument."""
     note(journal, number)
     return load
 
 
 def complain(journal: str, number: int) -> int:
-    """Fail, as tasks do."""
+    """Fail."""
     note(journal, number)
     raise ValueError(f"task {number} was to fail")
 
 
 def command(journal: str, number: int) -> str:
-    """A command line, for a bash app; runs in the worker."""
+    """Return the command line of a bash app; this function runs in the worker."""
     note(journal, number)
     return "sleep 0.01 & true; wait"

@@ -1,4 +1,4 @@
-"""What a workload may ask of a pool."""
+"""The interface of a pool for workloads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Runs functions as tasks; what is returned by `submit` is only good for this pool."""
+    """Runs functions as tasks. The handles that `submit` returns are valid only for this pool."""
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Hand over one task; a future among `args` is a dependency where that is supported."""
+        """Submit a task; a future among `args` is a dependency where that is supported."""
         raise NotImplementedError
 
     def submit_shell(self) -> Any:
-        """Hand over one task that runs ``true`` in bash."""
+        """Submit a task that runs ``true`` in bash."""
         from benchmarks.tasks import run_true
 
         return self.submit(run_true)
@@ -30,7 +30,7 @@ class Pool:
         return [future.result() for future in futures]
 
     def run_shells(self, count: int) -> None:
-        """Hand over `count` bash tasks and wait for all."""
+        """Submit `count` bash tasks and wait for all."""
         self.results([self.submit_shell() for _ in range(count)])
 
     def close(self) -> None:

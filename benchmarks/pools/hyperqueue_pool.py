@@ -12,7 +12,7 @@ from benchmarks.pools.base import Pool
 
 
 class HyperQueuePool(Pool):
-    """A server and one worker; tasks are handed over as one job."""
+    """A server and one worker; all tasks are submitted as one job."""
 
     def __init__(self, workers: int) -> None:
         worker = hyperqueue.cluster.WorkerConfig(cores=workers)

@@ -1,4 +1,4 @@
-"""Run one task and say when its result is there. Imports what a script would, and no more."""
+"""Run a task, and print a line when its result is there. Imports only what a script would."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from benchmarks import tasks
 from benchmarks.pools.base import Pool
 from benchmarks.workloads.harness import Options, Values, main, open_warm, resident_bytes
 
-#: Tasks handed over and waited for together.
+#: The number of tasks in a batch.
 BATCH = 1000
 
-#: The run is cut in so many parts; the rate of the last is compared with that of the first.
+#: The number of parts of a run; the rates of the last and the first are compared.
 PARTS = 10
 
 

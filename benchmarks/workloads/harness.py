@@ -1,4 +1,4 @@
-"""What the workloads share: options, warming up, looking at memory, printing the result."""
+"""What the workloads share: options, warm-up, measuring memory, printing the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.pools.base import Pool
 #: Tasks run before the clock is started.
 WARM_UP_TASKS = 500
 
-#: Seconds that warming up waits for all workers to be there.
+#: Seconds in which all workers must start during the warm-up.
 MEET_TIMEOUT_S = 10.0
 
 Options = argparse.Namespace

@@ -1,4 +1,4 @@
-"""What ``cache=True`` costs with a checkpoint of each task, and how fast known calls are answered."""
+"""What ``cache=True`` costs with a checkpoint of each task, and the rate of known calls."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from benchmarks.workloads.harness import (
     settled_resident_bytes,
 )
 
-#: Seconds after which blocked workers let go by themselves.
+#: Seconds after which blocked workers continue on their own.
 BLOCK_TIMEOUT_S = 120.0
 
 

@@ -9,7 +9,7 @@ from benchmarks import tasks
 from benchmarks.pools.base import Pool
 from benchmarks.workloads.harness import Options, Values, main, open_warm
 
-#: Length of the argument in bytes, and the most tasks that are run with it.
+#: Length of the argument in bytes, and the maximum number of tasks with it.
 SIZES = {
     "1KB": (1_000, 5000),
     "100KB": (100_000, 2000),
@@ -17,7 +17,7 @@ SIZES = {
     "10MB": (10_000_000, 30),
 }
 
-#: The fewest tasks a size is measured with.
+#: The minimum number of tasks of each size.
 MIN_TASKS = 4
 
 

@@ -9,7 +9,7 @@ from benchmarks.schedule import plan
 from benchmarks.systems import DASK, OURS, STDLIB, SYSTEMS, parse_systems
 
 FIRST = Run("first", ("ours", "stdlib", "dask"))
-SECOND = Run("second", ("ours",), most_rounds=1)
+SECOND = Run("second", ("ours",), max_rounds=1)
 ROWS = [Measure(name, name, "s", run, name) for name, run in (("a", FIRST), ("b", SECOND))]
 
 
