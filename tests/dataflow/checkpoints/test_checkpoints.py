@@ -392,8 +392,10 @@ def test_periodic_checkpoints_continue_after_an_exception(
             raise error
 
     periodic = PeriodicCheckpoints(Failing().checkpoint_queue, 0.001)
-    wait_until(lambda: len(calls) > 2)
-    periodic.stop()
+    try:
+        wait_until(lambda: len(calls) > 2)
+    finally:
+        periodic.stop()
     assert "The periodic checkpoint has failed" in caplog.text
 
 
