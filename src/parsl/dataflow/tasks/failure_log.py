@@ -86,9 +86,9 @@ class FailureLog:
         }
 
     def _write(self, make_line: Callable[[], dict[str, Any]]) -> None:
-        import json
-
         try:
+            import json  # fails, too, if no descriptor is free
+
             line = {key: value for key, value in make_line().items() if value is not None}
             text = json.dumps(line, default=str)
             with self._lock:
