@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
 from concurrent.futures import Future
@@ -142,7 +143,7 @@ class TestConsistency:
     def test_finished_tasks_are_kept_without_garbage_collection(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor(), garbage_collect=False) as dfk:
             future = call(dfk, add, 1, 2)
-            assert dfk.tasks[0]["args"] == (1, 2)
+            assert dfk.tasks[0]["args"] == [1, 2]
             assert dfk.tasks[0]["app_fu"] is future
             dfk.validate_state()
             dfk.wipe_task(0)
@@ -246,3 +247,54 @@ def test_a_foreign_future_that_raises_ends_its_task(tmp_path: Any) -> None:
         executor.submit = lambda *_: odd  # type: ignore[method-assign]
         assert isinstance(call(dfk, add).exception(5), OSError)
         dfk.validate_state()
+
+
+class TestAttributes:
+    def test_the_workflow_is_named_after_the_calling_file_and_its_change(self, tmp_path: Any) -> None:
+        script = tmp_path / "my script.py"
+        script.write_text("from parsl import Config, load\ndfk = load(Config(executors=[], run_dir=run_dir))")
+        os.utime(script, (0, 86400 * 365))
+        names = {"run_dir": str(tmp_path)}
+        exec(compile(script.read_text(), str(script), "exec"), names)
+        with names["dfk"] as dfk:
+            assert (dfk.workflow_name, dfk.workflow_version[:5]) == ("my script.py", "1971-")
+            assert len(dfk.workflow_version) == len("1971-01-01 00:00:00")
+
+    def test_code_without_a_file_is_as_old_as_the_run(self, tmp_path: Any) -> None:
+        names = {"run_dir": str(tmp_path)}
+        source = "from parsl import Config, load\ndfk = load(Config(executors=[], run_dir=run_dir))"
+        exec(compile(source, "<string>", "exec"), names)
+        with names["dfk"] as dfk:
+            assert dfk.workflow_name == "<string>"
+            assert dfk.workflow_version >= "2026"
+
+    @pytest.mark.parametrize("level", [0, 1])
+    def test_there_is_a_usage_tracker(self, tmp_path: Any, level: int) -> None:
+        with kernel(tmp_path, PromptExecutor(), usage_tracking=level) as dfk:
+            assert dfk.usage_tracker.tracking_level == level
+            assert dfk.usage_tracker is dfk.usage_tracker
+            run_dir = dfk.run_dir
+        assert os.path.exists(os.path.join(run_dir, "usage.jsonl")) == bool(level)
+
+    def test_the_tasks_can_be_replaced(self, tmp_path: Any) -> None:
+        executor = HoldingExecutor()
+        with kernel(tmp_path, executor, garbage_collect=False) as dfk:
+            call(dfk, add, 1)
+            executor.run_all()
+            dfk.tasks = mine = {}
+            assert dfk.tasks is mine == {}
+            future = call(dfk, add, 2)
+            assert list(mine) == [1]
+            executor.run_all()
+            assert future.result() == 2
+
+    def test_unfinished_tasks_stay_when_the_tasks_are_replaced(self, tmp_path: Any) -> None:
+        with kernel(tmp_path, HoldingExecutor()) as dfk:
+            future = call(dfk, add, 1)
+            dfk.tasks = {}
+            assert list(dfk.tasks) == [0]
+        assert future.done()
+
+    def test_tasks_have_to_be_a_dictionary(self, tmp_path: Any) -> None:
+        with kernel(tmp_path) as dfk, pytest.raises(ConfigurationError, match="tasks"):
+            dfk.tasks = []

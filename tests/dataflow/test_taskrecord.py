@@ -48,7 +48,7 @@ def record(tmp_path: Any) -> Any:
 
 def test_a_record_can_be_read_like_a_dictionary(record: Any) -> None:
     assert [key for key in KEYS if key not in record] == []
-    assert (record["id"], record["func_name"], record["args"]) == (0, "add", (1,))
+    assert (record["id"], record["func_name"], record["args"]) == (0, "add", [1])
     assert record["resource_specification"] == {"priority": 2}
     assert record["status"] is States.launched
     assert record.get("label") == "a label"
@@ -58,6 +58,13 @@ def test_a_record_can_be_read_like_a_dictionary(record: Any) -> None:
     assert len({key: record[key] for key in record}) == len(record)
     with pytest.raises(KeyError):
         record["nothing"]
+
+
+def test_plug_ins_see_lists_that_they_may_change(record: Any) -> None:
+    record["args"].append(2)
+    assert record["args"] == [1, 2]
+    assert record.args == [1, 2]
+    assert record["depends"] == []
 
 
 def test_moments_are_datetimes(record: Any) -> None:

@@ -370,3 +370,19 @@ def test_repr():
         "MpiExecLauncher(debug=True, bind_cmd='--cpu-bind', overrides='--ppn 1')"
     )
     assert repr(WrappedLauncher("x")) == "WrappedLauncher('x', debug=True)"
+
+
+@pytest.mark.parametrize("launcher", [SimpleLauncher(), WrappedLauncher("docker run image")])
+class TestLaunchersOfOneCopy:
+    @pytest.mark.parametrize(("tasks_per_node", "nodes_per_block"), [(2, 1), (1, 3)])
+    def test_a_warning_names_what_was_requested(self, launcher, tasks_per_node, nodes_per_block, caplog):
+        launcher("true", tasks_per_node, nodes_per_block)
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        requested = f"{nodes_per_block} nodes per block and {tasks_per_node} tasks per node are requested"
+        assert type(launcher).__name__ in record.message
+        assert requested in record.message
+
+    def test_nothing_is_logged_for_one_copy(self, launcher, caplog):
+        launcher("true", 1, 1)
+        assert caplog.records == []

@@ -17,7 +17,7 @@ from parsl.dataflow.dependencies import Dependencies, describe_future
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.run import exit_hook
 from parsl.dataflow.run.executor_set import IN_PROCESS, ExecutorSet
-from parsl.dataflow.run.setup import RunRecords, new_run_dir, new_run_id
+from parsl.dataflow.run.setup import RunRecords, Workflow, new_run_dir, new_run_id
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.completion import Completion
 from parsl.dataflow.tasks.failure_log import FailureLog
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.memoizer import Memoizer
     from parsl.dataflow.work_loop import ConcurrencyLimit
     from parsl.executors.base import ParslExecutor
+    from parsl.usage_tracking.usage import UsageTracker
     from parsl.vocabulary.lean_future import LeanFuture
 
 __all__ = ["DataFlowKernel", "DataFlowKernelLoader"]
@@ -67,6 +68,7 @@ class DataFlowKernel:
         self.monitoring = None
         self._cleanup_lock = threading.Lock()
         self._dependencies = Dependencies(config.dependency_resolver)
+        self._workflow = Workflow()
         self.run_id = new_run_id()
         self.run_dir = new_run_dir(config.run_dir)
         self._records = RunRecords(config, self.run_dir)
@@ -123,6 +125,11 @@ class DataFlowKernel:
         """The tasks by number. Tasks that have ended stay only without ``garbage_collect``."""
         return self._graph.tasks
 
+    @tasks.setter
+    def tasks(self, tasks: dict[int, TaskRecord]) -> None:
+        """Replace the dictionary, for instance by an empty one; tasks that have not ended stay in it."""
+        self._graph.replace_tasks(validate.instance(self, "tasks", tasks, dict))
+
     @property
     def task_count(self) -> int:
         """The number of tasks so far."""
@@ -132,6 +139,21 @@ class DataFlowKernel:
     def task_state_counts(self) -> dict[States, int]:
         """The number of tasks in each state, including those that have ended."""
         return self._graph.state_counts()
+
+    @property
+    def workflow_name(self) -> str:
+        """The name of the file that has started the run."""
+        return self._workflow.name
+
+    @property
+    def workflow_version(self) -> str:
+        """When that file was last changed (local time)."""
+        return self._workflow.version
+
+    @property
+    def usage_tracker(self) -> UsageTracker:
+        """The usage report of this run."""
+        return self._records.usage_tracker
 
     @property
     def memoizer(self) -> Memoizer:

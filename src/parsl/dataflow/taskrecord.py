@@ -38,6 +38,9 @@ class RecordMapping:
         if key not in _KEYS:
             raise KeyError(key)
         value = getattr(self, key)
+        if key in _LISTS and type(value) is tuple:
+            value = list(value)
+            setattr(self, key, value)  # a plug-in may change the list
         return list(value) if key == "fail_history" else value
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -189,6 +192,9 @@ _MOMENTS = {
     "try_time_launched": "launched_s",
     "try_time_returned": "attempt_returned_s",
 }
+
+#: The keys of sequences that plug-ins see as lists.
+_LISTS = frozenset({"args", "depends"})
 
 _KEYS = (
     *sorted({*TaskRecord.__slots__} - {*_MOMENTS.values(), "special", "unmet"}),

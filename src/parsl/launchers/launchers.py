@@ -7,6 +7,7 @@ arguments and never become part of its code.
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from collections.abc import Sequence
@@ -15,23 +16,28 @@ from parsl import validate
 from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
 
+logger = logging.getLogger(__name__)
+
 _SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
 
 
 class SimpleLauncher(Launcher):
     """Run the command once, on the first node of the block: the text is the command itself.
 
-    ``debug`` has no effect, as nothing is added to the command.
+    A warning is logged if a block has more nodes, or more than one copy is requested for each node. ``debug``
+    has no effect, as nothing is added to the command.
     """
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
+        _warn_of_single_copy(self, tasks_per_node, nodes_per_block, "An MPIExecutor expects that")
         return command
 
 
 class WrappedLauncher(Launcher):
     """Run the command once, on the first node, within another command such as ``docker run image``.
 
-    ``debug`` has no effect, as nothing else is added to the command.
+    A warning is logged if a block has more nodes, or more than one copy is requested for each node. ``debug``
+    has no effect, as nothing else is added to the command.
 
     Args:
         prepend: Shell text to put before the command, separated by a space.
@@ -44,7 +50,20 @@ class WrappedLauncher(Launcher):
         validate.assign(self, locals())
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:
+        hint = f"That is right if {self.prepend!r} starts the others"
+        _warn_of_single_copy(self, tasks_per_node, nodes_per_block, hint)
         return f"{self.prepend} {command}"
+
+
+def _warn_of_single_copy(launcher: Launcher, tasks_per_node: int, nodes_per_block: int, hint: str) -> None:
+    """Warn if a launcher that runs the command once is used where more copies are requested."""
+    if tasks_per_node > 1 or nodes_per_block > 1:
+        logger.warning(
+            "%s starts the command once, on the first node, but %d nodes per block and %d tasks per node are "
+            "requested. %s; otherwise there are fewer workers than expected: choose a launcher such as "
+            "SrunLauncher or MpiExecLauncher",
+            type(launcher).__name__, nodes_per_block, tasks_per_node, hint,
+        )  # fmt: skip
 
 
 class ScriptLauncher(Launcher):

@@ -31,13 +31,16 @@ class UsageTracker:
 
     The data is written to ``usage.jsonl`` in the run directory, where the user can see it. If the environment
     variable ``PARSL_USAGE_TRACKING_ADDRESS`` is set, each line is also sent there as a UDP datagram. Errors
-    are only logged.
+    are only logged. At level 0, nothing is written or sent.
+
+    Attributes:
+        tracking_level: The level, from 0 to 3.
     """
 
     def __init__(
         self, level: int, config: RepresentationMixin, project_name: str | None, run_dir: str
     ) -> None:
-        self._level = level
+        self.tracking_level = level
         self._path = os.path.join(run_dir, _FILE)
         self._address = os.environ.get(ADDRESS_VARIABLE)
         self._began_s = time()
@@ -53,7 +56,7 @@ class UsageTracker:
 
     def end(self, task_count: int, failed_count: int) -> None:
         message: dict[str, object] = {"event": "end"}
-        if self._level >= LEVEL_3:
+        if self.tracking_level >= LEVEL_3:
             duration_s = round(time() - self._began_s, 3)
             message |= {"tasks": task_count, "failed": failed_count, "duration_s": duration_s}
         self._report(message)
@@ -61,6 +64,8 @@ class UsageTracker:
             thread.join(SEND_TIMEOUT_S)
 
     def _report(self, message: dict[str, object]) -> None:
+        if not self.tracking_level:
+            return
         message = {"correlator": self._correlator, "time_s": round(time(), 3), **message}
         line = json.dumps(message, default=str)
         try:
@@ -78,7 +83,7 @@ class UsageTracker:
         thread.start()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} level {self._level}, to {self._address or 'no address'}>"
+        return f"<{type(self).__name__} level {self.tracking_level}, to {self._address or 'no address'}>"
 
 
 def _components(config: RepresentationMixin) -> list[object]:

@@ -7,6 +7,7 @@ import enum
 import functools
 import os
 import pathlib
+import pickle
 from typing import Any
 
 import pytest
@@ -200,3 +201,41 @@ class TestArrays:
             numpy.array(["a", None], dtype=object),
         ]  # fmt: skip
         assert len({id_for_memo(each) for each in different}) == len(different)
+
+
+class Tagged:
+    """Identified by whatever it contains."""
+
+    def __init__(self, tag: Any) -> None:
+        self.tag = tag
+
+
+@id_for_memo.register(Tagged)
+def _tag(obj: Tagged, output_ref: bool = False) -> Any:
+    return obj.tag
+
+
+class TestRegisteredFunctionsThatReturnOtherTypesThanBytes:
+    @pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: (x, x), lambda x: {"a": x}, lambda x: {x}])
+    @pytest.mark.parametrize(("tag", "other"), [("one", "two"), (1, 2), (("a", 1), ("a", 2)), ("5", 5)])
+    def test_equal_identities_are_the_same_value_and_others_are_not(
+        self, wrap: Any, tag: Any, other: Any
+    ) -> None:
+        assert id_for_memo(wrap(Tagged(tag))) == id_for_memo(wrap(Tagged(tag)))
+        assert id_for_memo(wrap(Tagged(tag))) != id_for_memo(wrap(Tagged(other)))
+
+    def test_a_string_is_pickled_as_upstream_does(self) -> None:
+        assert id_for_memo([Tagged("one")]) == pickle.dumps(["one"], 4)
+
+    def test_one_string_used_twice_equals_two_equal_strings(self) -> None:
+        text = "a longer string"
+        twice, equal = [Tagged(text), Tagged(text)], [Tagged(text), Tagged("".join(text))]
+        assert id_for_memo(twice) == id_for_memo(equal)
+
+    def test_keys_of_several_types_have_an_order(self) -> None:
+        one, two = Tagged("one"), Tagged(b"two")
+        assert id_for_memo({one: 1, two: 2}) == id_for_memo({two: 2, one: 1})
+
+    def test_none_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="has returned None"):
+            id_for_memo([Tagged(None)])

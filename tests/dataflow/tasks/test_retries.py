@@ -103,17 +103,66 @@ def test_the_handler_may_change_what_the_next_attempt_is(tmp_path: Any) -> None:
         assert (first.calls, other.calls) == (1, 1)
 
 
-@pytest.mark.parametrize("answer", [None, "x"])
-def test_a_handler_that_fails_is_explained(tmp_path: Any, answer: Any) -> None:
-    def handler(error: Exception, record: Any) -> Any:
-        return 1 / 0 if answer is None else answer
+@pytest.mark.parametrize("answer", [None, "x", float("nan")])
+def test_a_handler_that_returns_no_number_is_explained(tmp_path: Any, answer: Any) -> None:
+    with kernel(tmp_path, PromptExecutor(), retries=5, retry_handler=lambda *_: answer) as dfk:
+        error = call(dfk, fail).exception()
+        assert isinstance(error, DataFlowException)
+        assert f"The retry_handler returned {answer!r}" in str(error)
+        assert "ValueError('failed')" in str(error)
+        assert isinstance(error.__cause__, ValueError)
+
+
+class Unrecoverable(Exception):
+    """Raised by retry handlers."""
+
+
+def raise_at_once(error: Exception, record: Any) -> float:
+    raise Unrecoverable
+
+
+def raise_from_another(error: Exception, record: Any) -> float:
+    try:
+        raise KeyError("mine")
+    except KeyError as own:
+        raise Unrecoverable from own
+
+
+def raise_from_the_tasks_own(error: Exception, record: Any) -> float:
+    raise Unrecoverable from error
+
+
+@pytest.mark.parametrize(
+    ("handler", "chain"),
+    [
+        (raise_at_once, [Unrecoverable, ValueError]),
+        (raise_from_another, [Unrecoverable, KeyError, ValueError]),
+        (raise_from_the_tasks_own, [Unrecoverable, ValueError]),
+    ],
+)
+def test_what_a_handler_raises_is_the_tasks_exception(
+    tmp_path: Any, caplog: Any, handler: Any, chain: Any
+) -> None:
+    executor = PromptExecutor()
+    with kernel(tmp_path, executor, retries=5, retry_handler=handler) as dfk:
+        error = call(dfk, fail).exception()
+    assert executor.calls == 1
+    assert "The retry_handler raised Unrecoverable()" in caplog.text
+    kinds = []
+    while error is not None:
+        kinds.append(type(error))
+        error = error.__cause__ or error.__context__
+    assert kinds == chain
+
+
+def test_a_handler_may_raise_the_tasks_exception(tmp_path: Any) -> None:
+    def handler(error: Exception, record: Any) -> float:
+        raise error
 
     with kernel(tmp_path, PromptExecutor(), retries=5, retry_handler=handler) as dfk:
         error = call(dfk, fail).exception()
-        assert isinstance(error, DataFlowException)
-        assert "retry_handler" in str(error)
-        assert "ValueError('failed')" in str(error)
-        assert error.__cause__ is not None
+        assert isinstance(error, ValueError)
+        assert error.__context__ is None
 
 
 def test_a_dependent_waits_for_the_last_attempt(tmp_path: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parsl.executors import HighThroughputExecutor
 from parsl.providers import LocalProvider
 from tests.system import run as runs
 from tests.system import tasks
@@ -173,11 +174,20 @@ def test_requests_about_managers_are_answered(start_run: StartRun, wait_until: W
     assert manager["hostname"] == platform.node()
     assert (manager["worker_count"], manager["tasks"]) == (2, 0)
     assert (manager["active"], manager["draining"]) == (True, False)
-    assert (manager["parsl_version"], manager["python_version"]) == (VERSION, platform.python_version()[:4])
+    assert (manager["parsl_version"], manager["python_version"]) == (VERSION, platform.python_version())
     assert manager["idle_duration"] >= 0
     packages = run.executor.connected_managers_packages()
     assert sorted(packages) == sorted(found["manager"] for found in run.executor.connected_managers())
     assert all("psutil" in versions for versions in packages.values())
+
+
+def test_the_number_of_tasks_can_be_read(start_run: StartRun) -> None:
+    executor = HighThroughputExecutor()
+    assert executor._task_counter == 0
+    run = start_run()
+    for number in (1, 2, 3):
+        run.send(tasks.add, 1).result(timeout=30)
+        assert run.executor._task_counter == number
 
 
 def test_a_task_can_be_submitted_as_bytes(start_run: StartRun) -> None:

@@ -6,6 +6,7 @@ from hashlib import md5
 
 from parsl.dataflow.memo.function_identity import identity_by_code
 from parsl.dataflow.memo.ids import (
+    as_bytes,
     id_for_memo,
     id_for_memo_dict,
     id_for_memo_list,
@@ -74,7 +75,7 @@ def _parts(task: TaskRecord) -> list[bytes]:
         parts.append(id_for_memo_list(list(outputs or ()), output_ref=True))
     elif task.special is not None and task.special.outputs:
         parts.append(id_for_memo_list(list(task.special.outputs), output_ref=True))
-    parts += (id_for_memo_dict(kwargs), id_for_memo(task.func), id_for_memo_list(list(args)))
+    parts += (id_for_memo_dict(kwargs), as_bytes(id_for_memo(task.func)), id_for_memo_list(list(args)))
     return parts
 
 

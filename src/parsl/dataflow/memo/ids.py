@@ -174,7 +174,7 @@ def id_for_memo_dict(denormalized_dict: dict[Any, Any], output_ref: bool = False
     try:
         keys = sorted(denormalized_dict)
     except TypeError:  # keys of several types
-        keys = sorted(denormalized_dict, key=id_for_memo)
+        keys = sorted(denormalized_dict, key=lambda key: as_bytes(id_for_memo(key)))
     ids = []
     for key in keys:
         ids.append(id_for_memo(key, output_ref=output_ref))
@@ -186,7 +186,7 @@ def id_for_memo_dict(denormalized_dict: dict[Any, Any], output_ref: bool = False
 @id_for_memo.register(set)
 @id_for_memo.register(frozenset)
 def _id_of_set(items: set[Any] | frozenset[Any], output_ref: bool = False) -> bytes:
-    ids = sorted(id_for_memo(item, output_ref=output_ref) for item in items)
+    ids = sorted(as_bytes(id_for_memo(item, output_ref=output_ref)) for item in items)
     return _with_kind(items, _pickled_ids(ids))
 
 
@@ -251,7 +251,31 @@ def _name_of(kind: type) -> tuple[str, str]:
 
 def _pickled_ids(ids: Iterable[bytes]) -> bytes:
     # Copies, because pickle writes an object that occurs twice differently from two equal objects.
-    return dumps([bytes(memoryview(each)) for each in ids], PROTOCOL)
+    copies = [bytes(memoryview(each)) if type(each) is bytes else _of_another_type(each) for each in ids]
+    return dumps(copies, PROTOCOL)
+
+
+def _of_another_type(identity: Any) -> Any:
+    """Return an identity that a function of a user's has returned, and that is not bytes, for a pickle.
+
+    Upstream pickles what such a function returns. A string is pickled here, too, so that the results in
+    upstream's checkpoints are found.
+    """
+    if isinstance(identity, str):
+        return "".join(list(identity))
+    if isinstance(identity, (bytearray, memoryview)):
+        return bytes(identity)
+    if identity is None:
+        raise TypeError(
+            "A function that was registered with id_for_memo has returned None, so that all values of its "
+            "type would be the same. It has to return bytes or a string that identifies the value"
+        )
+    return id_for_memo(identity)
+
+
+def as_bytes(identity: Any) -> bytes:
+    """Return an identity as bytes; functions that users register may return a string or another value."""
+    return identity if type(identity) is bytes else dumps(_of_another_type(identity), PROTOCOL)
 
 
 def _digest(data: Any) -> bytes:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 from parsl.errors import ConfigurationError
+
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.config import Config
+    from parsl.usage_tracking.usage import UsageTracker
 
 
 def new_run_id() -> str:
@@ -36,10 +41,41 @@ def new_run_dir(parent: str) -> str:
         ) from error
 
 
+class Workflow:
+    """What identifies a workflow over many runs, for those who compare runs.
+
+    Attributes:
+        name: The name of the file that has started the run, such as ``"train.py"``.
+        version: When this file was last changed, or, without a file, when the run began.
+    """
+
+    def __init__(self) -> None:
+        path = _path_of_caller()
+        try:
+            changed_s = os.stat(path).st_mtime
+        except OSError:  # typed in, or in a notebook
+            changed_s = time.time()
+        self.name = os.path.basename(path)
+        self.version = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed_s))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}, {self.version}>"
+
+
+def _path_of_caller() -> str:
+    """Return the path of the code that has called this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame.f_code.co_filename
+
+
 class RunRecords:
     """This process's log of a run, and the run's usage report, as far as the configuration has them."""
 
     def __init__(self, config: Config, run_dir: str) -> None:
+        self._config = config
+        self._run_dir = run_dir
         from parsl.logconfigs.handlers import silence_parsl
 
         silence_parsl()
@@ -50,15 +86,23 @@ class RunRecords:
             log_config = FileLogging()
         self.log_config = None if log_config is False else log_config
         self._end_logging: Any = None
-        self._tracker: Any = None
+        self._tracker: UsageTracker | None = None
         if self.log_config is not None:
             from pathlib import Path
 
             self._end_logging = self.log_config.initialize_logging(log_dir=Path(run_dir), log_name="parsl")
         if config.usage_tracking != 0:
+            self._tracker = self.usage_tracker
+
+    @property
+    def usage_tracker(self) -> UsageTracker:
+        """The usage report of the run; at level 0, which is the default, it reports nothing."""
+        if self._tracker is None:
             from parsl.usage_tracking.usage import UsageTracker
 
-            self._tracker = UsageTracker(config.usage_tracking, config, config.project_name, run_dir)
+            config = self._config
+            self._tracker = UsageTracker(config.usage_tracking, config, config.project_name, self._run_dir)
+        return self._tracker
 
     def end_usage_tracking(self, task_count: int, failed_count: int) -> None:
         if self._tracker is not None:

@@ -74,6 +74,14 @@ class TaskGraph:
                 self.task_count += 1
             self.tasks[record.id] = record
 
+    def replace_tasks(self, tasks: dict[int, TaskRecord]) -> None:
+        """Use another dictionary of tasks, to which the tasks that have not ended are added."""
+        with self._lock:
+            for record in self.tasks.values():
+                if not IS_FINAL[record.status]:
+                    tasks[record.id] = record
+            self.tasks = tasks
+
     def launched(self, record: TaskRecord, exec_fu: Future[Any]) -> bool:
         """Note that a pending task was submitted to its executor. False: the task has ended meanwhile."""
         now_s = time()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from logging import getLogger
+
 from parsl.errors import AttemptError
 from parsl.vocabulary.dataflow_errors import DataFlowException
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
 
     RetryHandler = Callable[[Exception, TaskRecord], float]
+
+logger = getLogger(__name__)
 
 #: The number of attempts that may be lost because their jobs have ended. They cost nothing; later ones do.
 MAX_JOB_ENDS = 20
@@ -80,20 +84,42 @@ def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlow
 
 
 def _cost_by(handler: RetryHandler, error: BaseException, record: TaskRecord) -> float:
+    """Return the cost of a failure; an exception of the handler becomes that of the task."""
     try:
         cost = handler(error, record)  # type: ignore[arg-type]
-        if cost + 0.0 != cost:
-            raise ValueError("not a number")
     except Exception as handler_error:
+        _put_in_context(handler_error, error)
+        logger.error(
+            "The retry_handler raised %s when it handled %s of task %d (%s), which is not tried again",
+            _shown(handler_error), _shown(error), record.id, record.func_name,
+        )  # fmt: skip
+        raise
+    try:
+        is_number = cost + 0.0 == cost
+    except Exception:
+        is_number = False
+    if not is_number:
         raise DataFlowException(
-            f"The retry_handler failed with {_shown(handler_error)} when it handled {_shown(error)} of task "
-            f"{record.id} ({record.func_name}). It has to return the cost of the failure as a number"
-        ) from handler_error
+            f"The retry_handler returned {_shown(cost)} for {_shown(error)} of task {record.id} "
+            f"({record.func_name}). It has to return the cost of the failure as a number"
+        ) from error
     return cost
 
 
-def _shown(error: BaseException) -> str:
+def _put_in_context(raised: BaseException, error: BaseException) -> None:
+    """Make an error the beginning of the chain of exceptions that has led to another one."""
+    last, seen = raised, {id(raised)}
+    while last is not error and (earlier := last.__cause__ or last.__context__) is not None:
+        if id(earlier) in seen:
+            return
+        seen.add(id(earlier))
+        last = earlier
+    if last is not error:
+        last.__context__ = error
+
+
+def _shown(value: object) -> str:
     try:
-        return repr(error)
+        return repr(value)
     except Exception as unprintable:
-        return f"<{type(error).__name__} whose repr raises {type(unprintable).__name__}>"
+        return f"<{type(value).__name__} whose repr raises {type(unprintable).__name__}>"

@@ -14,7 +14,7 @@ from parsl.dataflow.tasks.failure_log import TRIED_AGAIN, add_task_facts
 from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
 from parsl.dataflow.tasks.task_memo import TaskMemo, outcome_of
 from parsl.dataflow.work_loop import work_loop
-from parsl.vocabulary.dataflow_errors import DataFlowException, DependencyError, JoinError
+from parsl.vocabulary.dataflow_errors import DependencyError, JoinError
 from parsl.vocabulary.packed_errors import RemoteExceptionWrapper
 from parsl.vocabulary.task_states import States
 
@@ -243,7 +243,7 @@ class TaskRunner:
             if self._config.retry_handler is not None:
                 self._resolve_arguments(record)
             retries.record_failure(record, error, self._config.retry_handler)
-        except DataFlowException as handler_error:
+        except Exception as handler_error:
             error = handler_error
         else:
             if record.fail_cost <= self._config.retries and not is_run_over:

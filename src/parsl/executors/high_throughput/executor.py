@@ -358,6 +358,11 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         """The futures of the tasks that have not ended."""
         return {} if self._engine is None else self._engine.tasks.pending
 
+    @property
+    def _task_counter(self) -> int:
+        """The number of tasks so far, under the name at which scripts written for upstream read it."""
+        return 0 if self._engine is None else self._engine.sender.count
+
     def fail_outstanding(self, exception: BaseException) -> None:
         """Fail every task that has not ended."""
         if self._engine is not None:

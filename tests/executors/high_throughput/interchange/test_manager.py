@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from parsl.executors.high_throughput.interchange.manager import (
     AT_ONCE,
     PROBE_AGAIN_S,
@@ -39,6 +41,11 @@ def introduction(
 
 def test_a_manager_of_the_drivers_version_is_admitted_while_there_is_room() -> None:
     assert check_registration(introduction(), SETTINGS, managers=9, max_managers=10) is None
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.14", "3.11.0rc1"])
+def test_a_manager_may_run_another_patch_release_of_python(python: str) -> None:
+    assert check_registration(introduction(python=python), SETTINGS, managers=0, max_managers=10) is None
 
 
 def test_a_manager_without_a_descriptor_is_refused_with_the_reason() -> None:

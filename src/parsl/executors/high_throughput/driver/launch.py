@@ -88,7 +88,7 @@ def interchange_settings(
         selector="block_id" if is_by_block else "random",
         pickled_selector=pickled,
         parsl_version=version.VERSION,
-        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python_version=platform.python_version(),
         is_replacement=expected is not None,
         expected=expected or {},
         nodes=nodes,

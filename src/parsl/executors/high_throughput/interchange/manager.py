@@ -245,17 +245,23 @@ def check_registration(
     message: Register, settings: InterchangeSettings, managers: int, max_managers: int
 ) -> Refusal | None:
     """Return why a manager is refused, given the number of other managers; None if it is admitted."""
-    ours = _versions(protocol.PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
-    theirs = _versions(message.protocol, message.parsl_version, message.python_version)
-    if ours != theirs:
-        reason = f"this manager runs {theirs}, its driver {ours}; start both from the same environment"
-        return Refusal(reason, protocol.ManagerRefused(message.host, message.block, ours, theirs))
+    ours = (protocol.PROTOCOL_VERSION, settings.parsl_version, settings.python_version)
+    theirs = (message.protocol, message.parsl_version, message.python_version)
+    if _as_compared(*ours) != _as_compared(*theirs):
+        named, other = _named(*ours), _named(*theirs)
+        reason = f"this manager runs {other}, its driver {named}; start both from the same environment"
+        return Refusal(reason, protocol.ManagerRefused(message.host, message.block, named, other))
     if managers >= max_managers:
         return Refusal(too_many_managers(max_managers))
     return None
 
 
-def _versions(wire: int, parsl: str, python: str) -> str:
+def _as_compared(wire: int, parsl: str, python: str) -> tuple[int, str, list[str]]:
+    """Return the versions of a process as far as they have to agree: any patch release of Python will do."""
+    return wire, parsl, python.split(".")[:2]
+
+
+def _named(wire: int, parsl: str, python: str) -> str:
     return f"parsl {parsl} (protocol {wire}) on Python {python}"
 
 

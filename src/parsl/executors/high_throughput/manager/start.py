@@ -126,7 +126,7 @@ def _registration(
         protocol=PROTOCOL_VERSION,
         manager=identity.manager,
         parsl_version=VERSION,
-        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python_version=platform.python_version(),
         host=identity.host,
         block=identity.block,
         pid=os.getpid(),
