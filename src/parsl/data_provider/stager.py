@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.data_provider.data_manager import DataManager
+    from parsl.data_provider.manager import DataManager
     from parsl.data_provider.staging import Func, Staging
     from parsl.vocabulary.files import File
 
@@ -64,7 +64,7 @@ class Stager:
     def providers(self, executor: str) -> Sequence[Staging]:
         """Return the staging providers of an executor: its ``storage_access``, or the default ones."""
         chosen = self._chosen(executor)
-        return _default_providers() if chosen is None else chosen
+        return default_providers() if chosen is None else chosen
 
     def _chosen(self, executor: str) -> Sequence[Staging] | None:
         return getattr(self._dm.dfk.executors[executor], "storage_access", None)
@@ -89,8 +89,11 @@ class Stager:
 _defaults: list[Staging] = []
 
 
-def _default_providers() -> Sequence[Staging]:
-    """Return providers for files on disk, FTP and HTTP servers (in separate tasks) and zip archives."""
+def default_providers() -> list[Staging]:
+    """Return the one list of providers for files on disk, FTP and HTTP servers, and zip archives.
+
+    Files on servers are transferred in separate tasks.
+    """
     if not _defaults:
         from parsl.data_provider.file_noop import NoOpFileStaging
         from parsl.data_provider.ftp import FTPSeparateTaskStaging

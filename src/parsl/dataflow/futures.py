@@ -58,6 +58,9 @@ class AppFuture(LeanFuture["R"]):
         """A DataFuture for each file of the call's ``outputs``."""
         return self.task_record.outputs
 
+    #: Staging plug-ins written for upstream read it: they return ``future._outputs[0]``.
+    _outputs = outputs
+
     def task_status(self) -> str:
         """Return the name of the task's state (see :class:`parsl.vocabulary.task_states.States`)."""
         return self.task_record.status.name

@@ -49,6 +49,19 @@ class InProcessExecutor(ParslExecutor):
 IN_PROCESS = InProcessExecutor()
 
 
+class ExecutorsByLabel(dict[str, ParslExecutor]):
+    """The executors of a kernel by label. A request for the internal one by ``[...]`` starts that."""
+
+    def __init__(self, start_internal: Callable[[], str]) -> None:
+        self._start_internal = start_internal
+        self.is_closed = False
+
+    def __missing__(self, label: str) -> ParslExecutor:
+        if label != INTERNAL_LABEL or self.is_closed:
+            raise KeyError(label)
+        return self[self._start_internal()]
+
+
 class ExecutorSet:
     """Starts executors, finds one for a task, and shuts them down."""
 
@@ -60,7 +73,7 @@ class ExecutorSet:
         self._lock = threading.Lock()
         #: The labels that 'all' stands for.
         self._public: tuple[str, ...] = ()
-        self.by_label: dict[str, ParslExecutor] = {}
+        self.by_label = ExecutorsByLabel(self.internal)
         self.poller: JobStatusPoller | None = None
 
     def add(self, executors: Sequence[ParslExecutor]) -> None:
@@ -85,7 +98,9 @@ class ExecutorSet:
             reason = "" if executors == "all" else f"its executors are {executors!r}. "
             raise ValueError(f"App {app_name} has nowhere to run: {reason}{self._loaded()}")
         for label in labels:
-            if label not in self.by_label:
+            if label == INTERNAL_LABEL:
+                self.internal()
+            elif label not in self.by_label:
                 raise ValueError(
                     f"App {app_name} requires the executor {label!r}, which is not loaded. {self._loaded()}"
                 )
@@ -99,15 +114,25 @@ class ExecutorSet:
         return "The loaded executors are: " + ", ".join(map(repr, self._public))
 
     def internal(self) -> str:
-        """Return the label of the executor of join apps. The executor starts when it is first needed."""
+        """Return the label of the executor of join apps and of the apps of staging providers.
+
+        The executor starts when it is first needed.
+        """
         if INTERNAL_LABEL not in self.by_label:
             with self._lock:
                 if INTERNAL_LABEL not in self.by_label:
-                    from parsl.executors.threads import ThreadPoolExecutor
-
-                    max_threads = self._config.internal_tasks_max_threads
-                    self._start(ThreadPoolExecutor(label=INTERNAL_LABEL, max_threads=max_threads))
+                    self._start_internal()
         return INTERNAL_LABEL
+
+    def _start_internal(self) -> None:
+        from parsl.executors.threads import ThreadPoolExecutor
+
+        executor = ThreadPoolExecutor(
+            label=INTERNAL_LABEL, max_threads=self._config.internal_tasks_max_threads
+        )
+        self._prepare(executor)
+        executor.start()
+        self.by_label[INTERNAL_LABEL] = executor  # only now: other threads use it at once
 
     def shut_down(self) -> None:
         """Stop scaling and shut down every executor, whatever one of them raises.
@@ -115,6 +140,7 @@ class ExecutorSet:
         This waits for tasks in threads, but not for long when the script is failing: a user who presses
         Ctrl-C expects the script to end.
         """
+        self.by_label.is_closed = True
         is_urgent = script_has_failed()
         if self.poller is not None:
             if not self.poller.close(_POLLER_DEADLINE_S):
@@ -132,10 +158,13 @@ class ExecutorSet:
         except Exception:
             logger.exception("Executor %s could not be shut down", executor.label)
 
-    def _start(self, executor: ParslExecutor) -> None:
+    def _prepare(self, executor: ParslExecutor) -> None:
         executor.run_dir = self._run_dir
         executor.run_id = self._run_id
         executor.log_config = self._log_config
+
+    def _start(self, executor: ParslExecutor) -> None:
+        self._prepare(executor)
         # Before its start, so that a signal handler that cleans up finds the executor.
         self.by_label[executor.label] = executor
         try:
