@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl.errors import ConfigurationError
+from parsl.executors import HighThroughputExecutor
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.errors import VersionMismatch
+from parsl.executors.high_throughput.executor import DEFAULT_INTERCHANGE_LAUNCH_CMD, DEFAULT_LAUNCH_CMD
 from parsl.launchers import SimpleLauncher, SingleNodeLauncher
 from parsl.providers import LocalProvider
+from tests.support.simulated_hosts import why_not
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -32,7 +36,8 @@ FLAGS = (
     "--cpu-affinity {cpu_affinity} {enable_mpi_mode} --mpi-launcher={mpi_launcher} "
     "--available-accelerators {accelerators}"
 )
-POOL = f"{shlex.quote(sys.executable)} -m parsl.executors.high_throughput.process_worker_pool"
+PROGRAM, MODULE = "process_worker_pool.py", "parsl.executors.high_throughput.process_worker_pool"
+POOL = f"{shlex.quote(sys.executable)} -m {MODULE}"
 
 
 @pytest.mark.parametrize("way", ["near", "far"])
@@ -64,22 +69,70 @@ def test_a_template_may_wrap_the_command(start_run: StartRun) -> None:
 
 @pytest.mark.parametrize("launcher", [SimpleLauncher(), SingleNodeLauncher()], ids=["simple", "single node"])
 def test_our_programs_are_found_without_an_activated_environment(
-    start_run: StartRun, monkeypatch: pytest.MonkeyPatch, launcher: Any
+    start_run: StartRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: Any
 ) -> None:
     """The programs are where pip installs them: next to this Python."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    provider = LocalProvider(launcher=launcher)
+    note = tmp_path / "note"
     run = start_run(
-        launch_cmd=f"process_worker_pool.py {FLAGS}",
-        interchange_launch_cmd=["interchange.py"],
-        provider=provider,
+        launch_cmd=f"env COLOUR=blue {DEFAULT_LAUNCH_CMD}",
+        interchange_launch_cmd=[
+            "sh",
+            "-c",
+            f'touch {note}; exec "$@"',
+            "sh",
+            *DEFAULT_INTERCHANGE_LAUNCH_CMD,
+        ],
+        provider=LocalProvider(launcher=launcher),
+        available_accelerators=["x", "y z"],
     )
+    assert run.send(tasks.environment, "COLOUR").result(timeout=60) == {"COLOUR": "blue"}
+    assert note.exists()
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_the_default_commands_run_in_containers(start_run: StartRun, tmp_path: Path) -> None:
+    """A container shares the run directory with its host, and little else."""
+    container = tmp_path / "container"
+    container.write_text(
+        "#!/bin/sh\n"
+        "exec unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc sh -c '\n"
+        "    hostname box; mount -t tmpfs memory /dev/shm\n"
+        f'    exec env -i PATH={os.path.dirname(sys.executable)}:/usr/bin:/bin "$@"\' container "$@"\n'
+    )
+    container.chmod(0o755)
+    default = HighThroughputExecutor()
+    run = start_run(
+        launch_cmd=f"{container} {default.launch_cmd}",
+        interchange_launch_cmd=[str(container), *default.interchange_launch_cmd],
+    )
+    assert run.send(tasks.environment, "HOME").result(timeout=60) == {"HOME": None}
+    assert run.send(len, bytes(5_000_000)).result(timeout=60) == 5_000_000
+    assert len(run.send(bytes, 5_000_000).result(timeout=60)) == 5_000_000
+    [manager] = run.executor.connected_managers()
+    assert manager["hostname"] == "box"
+
+
+def test_logs_of_managers_can_have_a_directory_of_their_own(start_run: StartRun, tmp_path: Path) -> None:
+    logs = tmp_path / "logs of nodes"
+    template = DEFAULT_LAUNCH_CMD.replace("{logdir}", shlex.quote(str(logs)))
+    run = start_run(launch_cmd=f"{shlex.quote(sys.executable)} -m {MODULE}".join(template.split(PROGRAM)))
     assert run.send(tasks.add, 1).result(timeout=60) == 1
+    assert len(list(logs.rglob("manager.log"))) == 1
 
 
 def test_a_template_with_an_unknown_field_is_refused(start_run: StartRun) -> None:
-    with pytest.raises(ConfigurationError, match=r"launch_cmd(.|\n)*task_url"):
-        start_run(launch_cmd="process_worker_pool.py {task_url}")
+    with pytest.raises(ConfigurationError, match=r"launch_cmd(.|\n)*nothing"):
+        start_run(launch_cmd="process_worker_pool.py {nothing}")
+
+
+def test_a_container_without_the_run_directory_is_reported(start_run: StartRun) -> None:
+    template = DEFAULT_LAUNCH_CMD.replace("{logdir}", "{logdir}/elsewhere")
+    run = start_run(launch_cmd=f"env {template}")
+    with pytest.raises(
+        BadStateException, match=r"elsewhere/manager-settings.json: No such file(.|\n)*--bind"
+    ):
+        run.call(tasks.add, 1).result(timeout=30)
 
 
 @pytest.mark.parametrize("strategy", ["none", "simple"])

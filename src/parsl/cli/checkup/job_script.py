@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from parsl.cli.checkup.subject import Finding, Subject, Topic
 from parsl.common.commands import CommandNotStarted, run_command
-from parsl.executors.high_throughput.driver.launch import launch_command
+from parsl.executors.high_throughput.driver.launch_commands import launch_command
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings
 from parsl.providers import GridEngineProvider, PBSProProvider, SlurmProvider
 from parsl.providers.cluster_provider import ClusterProvider

@@ -17,6 +17,7 @@ import parsl.version
 from parsl.cli.checkup.launchers import launcher_program
 from parsl.cli.checkup.subject import FailedCommand, Finding, Probe, PythonFacts, Subject, Topic
 from parsl.common.commands import CommandResult, run_command
+from parsl.executors.high_throughput.driver.launch_commands import is_default
 from parsl.providers import GridEngineProvider
 from parsl.version import VERSION
 
@@ -186,7 +187,7 @@ def _tail(stderr: str) -> str:
 def _check_python(subject: Subject, probe: Probe) -> list[Finding]:
     if not subject.is_htex:
         return []
-    if subject.executor.launch_cmd is not None:
+    if not is_default(subject.executor.launch_cmd):
         return _check_launch_cmd(subject.executor.launch_cmd, probe)
     own = probe.own_python
     if own.parsl_version != VERSION:

@@ -15,7 +15,7 @@ from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access, no_radio
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.driver import parameters
+from parsl.executors.high_throughput.driver import launch_commands, parameters
 from parsl.executors.high_throughput.driver.activity import as_dict
 from parsl.executors.high_throughput.driver.engine import Engine
 from parsl.executors.high_throughput.driver.launch import EngineSettings
@@ -37,6 +37,10 @@ from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
 
+#: The commands of an executor that is given none: what users edit.
+DEFAULT_LAUNCH_CMD = launch_commands.DEFAULT_LAUNCH_CMD
+DEFAULT_INTERCHANGE_LAUNCH_CMD = launch_commands.DEFAULT_INTERCHANGE_LAUNCH_CMD
+
 #: How long requests to the interchange wait for an answer, in seconds.
 ANSWER_TIMEOUT_S = 30.0
 #: How long a shutdown waits for a submission in progress, to cancel its job, in seconds.
@@ -49,10 +53,12 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     Args:
         label: Name of the executor, by which apps choose it; also its directory in the run directory.
         provider: Where blocks come from; a LocalProvider if not given.
-        launch_cmd: Shell command that starts a manager, with fields such as {settings} and {block_id}, or
-            those of process_worker_pool.py's flags; the driver's own Python if not given.
-        interchange_launch_cmd: Command that starts the interchange; the driver's own Python if not given.
-            The command must pass inherited descriptors on.
+        launch_cmd: Shell command that starts a manager, usually DEFAULT_LAUNCH_CMD with a prefix, such as a
+            container's command. It has a field for each flag of process_worker_pool.py; {settings} and
+            {block_id} alone are enough. Unless it is edited, managers run in the driver's own Python.
+        interchange_launch_cmd: Words of the command that starts the interchange, usually a prefix and
+            DEFAULT_INTERCHANGE_LAUNCH_CMD. It must pass inherited descriptors on. Unless it is edited, the
+            interchange runs in the driver's own Python.
         address: Address or name under which workers reach the driver's host; all of its addresses if not
             given, and the loopback alone if workers can only run on this host.
         loopback_address: Accepted; the interchange and the driver share a socket pair and need no address.
@@ -93,8 +99,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     _resource_keys = COMMON_KEYS
 
     label = validate.Custom(parameters.check_label)
-    launch_cmd = validate.Text(optional=True, allow_empty=False)
-    interchange_launch_cmd = validate.ListOf(str, optional=True, allow_empty=False)
+    launch_cmd = validate.Text(allow_empty=False)
+    interchange_launch_cmd: list[str] = validate.ListOf(str, allow_empty=False)
     address = validate.Text(optional=True, allow_empty=False, one_line=True)
     loopback_address = validate.Text(allow_empty=False)
     worker_port = validate.Port(optional=True)
@@ -159,6 +165,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             provider = LocalProvider()
         parameters.check_provider(self, provider)
         super().__init__(provider=provider, block_error_handler=block_error_handler)
+        launch_cmd = DEFAULT_LAUNCH_CMD if launch_cmd is None else launch_cmd
+        if interchange_launch_cmd is None:
+            interchange_launch_cmd = DEFAULT_INTERCHANGE_LAUNCH_CMD
         if manager_selector is None:
             manager_selector = RandomManagerSelector()
         validate.assign(self, locals())
@@ -248,7 +257,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         from parsl.providers import LocalProvider
 
         provider = self.provider
-        if type(provider) is not LocalProvider or provider.nodes_per_block > 1 or self.launch_cmd:
+        if type(provider) is not LocalProvider or provider.nodes_per_block > 1:
+            return False
+        if not launch_commands.is_default(self.launch_cmd):
             return False
         return type(provider.launcher) in (SimpleLauncher, SingleNodeLauncher)
 

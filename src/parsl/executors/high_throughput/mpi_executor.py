@@ -12,6 +12,7 @@ from parsl import validate
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver import parameters
+from parsl.executors.high_throughput.driver.launch_commands import is_default
 from parsl.executors.high_throughput.driver.resource_specification import (
     COMMON_KEYS,
     MPI_KEYS,
@@ -121,7 +122,7 @@ class MPIExecutor(HighThroughputExecutor):
         """Return whether the managers, of which a block has one, can only run on this host."""
         from parsl.providers import LocalProvider
 
-        return type(self.provider) is LocalProvider and not self.launch_cmd
+        return type(self.provider) is LocalProvider and is_default(self.launch_cmd)
 
     @property
     def workers_per_node(self) -> int:

@@ -14,10 +14,14 @@ from typing import Any, NamedTuple
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings, read_settings
 from parsl.executors.high_throughput.worker.fork_server import start_fork_server
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
 #: Flags, the settings that they override, the types of their values, and help texts.
 _FLAGS: tuple[tuple[tuple[str, ...], str, type, str], ...] = (
     (("-a", "--addresses"), "addresses", str, "addresses of the interchange, separated by commas"),
-    (("--port", "--worker_port"), "port", int, "port of the interchange"),
+    (("-P", "--port", "--worker_port", "--task_port"), "port", int, "port of the interchange"),
     (("--cert_dir",), "cert_dir", str, "directory of the keys, or None"),
     (("-c", "--cores_per_worker"), "cores_per_worker", float, "cores for each worker"),
     (("-m", "--mem_per_worker"), "mem_per_worker_gb", str, "memory in GB for each worker, or None"),
@@ -30,7 +34,8 @@ _FLAGS: tuple[tuple[tuple[str, ...], str, type, str], ...] = (
 )
 #: Flags with a value that are accepted and ignored.
 _IGNORED = (
-    "--poll", "--uid", "--logconf", "--address_probe_timeout", "--mpi-launcher", "-r", "--result_port",
+    "--poll", "-u", "--uid", "-L", "--logconf", "--address_probe_timeout", "--mpi-launcher", "-r",
+    "--result_port", "--task_url", "--result_url",
 )  # fmt: skip
 
 
@@ -62,10 +67,7 @@ def _convert(field: str, value: Any) -> object:
     return "" if field == "cert_dir" and value == "None" else value
 
 
-def parse_arguments(arguments: list[str]) -> CommandLine:
-    """Parse the command line; if it is not valid, print the usage and raise SystemExit."""
-    if len(arguments) == 4 and arguments[0] == "--settings" and arguments[2] == "--block_id":
-        return CommandLine(Path(arguments[1]), arguments[3], {})
+def _make_parser() -> ArgumentParser:
     from argparse import SUPPRESS, ArgumentParser
 
     parser = ArgumentParser(
@@ -74,9 +76,10 @@ def parse_arguments(arguments: list[str]) -> CommandLine:
         argument_default=SUPPRESS,
     )
     parser.add_argument("--settings", type=Path, help="file of the executor's settings")
-    parser.add_argument("--logdir", type=Path, help="log directory, which contains the settings")
+    parser.add_argument(
+        "-l", "--logdir", type=Path, help="log directory; contains the settings, unless they are given"
+    )
     parser.add_argument("-b", "--block_id", default="0", help="id of the block")
-    fields = [field for _, field, _, _ in _FLAGS]
     for names, field, kind, text in _FLAGS:
         parser.add_argument(*names, dest=field, type=kind, help=text)
     parser.add_argument("-d", "--debug", action="store_true", help="log more")
@@ -84,14 +87,25 @@ def parse_arguments(arguments: list[str]) -> CommandLine:
     for ignored in _IGNORED:
         parser.add_argument(ignored, help="accepted, without effect")
     parser.add_argument("--enable_mpi_mode", action="store_true", help="accepted, without effect")
+    return parser
+
+
+def parse_arguments(arguments: list[str]) -> CommandLine:
+    """Parse the command line; if it is not valid, print the usage and raise SystemExit."""
+    if len(arguments) == 4 and arguments[0] == "--settings" and arguments[2] == "--block_id":
+        return CommandLine(Path(arguments[1]), arguments[3], {})
+    parser = _make_parser()
     found = vars(parser.parse_args(arguments))
     if "settings" not in found and "logdir" not in found:
         parser.error("one of --settings and --logdir is required to find the executor's settings")
-    file = found["settings"] if "settings" in found else found["logdir"] / SETTINGS_FILE
-    flags = {field: found[field] for field in (*fields, "debug", "accelerators") if field in found}
+    file: Path = found["settings"] if "settings" in found else found["logdir"] / SETTINGS_FILE
+    fields = [*(field for _, field, _, _ in _FLAGS), "debug", "accelerators"]
+    flags = {field: found[field] for field in fields if field in found}
     for field in ("addresses", "cert_dir"):
         if flags.get(field) == "":  # a template without a value
             del flags[field]
+    if found.get("logdir", file.parent) != file.parent:  # a directory of the user's choice, only for logs
+        flags["log_dir"] = str(found["logdir"])
     return CommandLine(file, found["block_id"], flags)
 
 
@@ -100,8 +114,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         command_line = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         settings = command_line.override(read_settings(command_line.file))
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"Cannot read the settings of this worker pool: {error}\n")
+    except OSError as error:
+        sys.stderr.write(
+            f"Cannot read the settings of this worker pool, {error.filename}: {error.strerror}. They are in "
+            "the run directory, which every node must see; start a container with it (--bind, -v)\n"
+        )
+        return 2
+    except ValueError as error:
+        sys.stderr.write(f"Cannot use the settings of this worker pool: {error}\n")
         return 2
     sys.path += [entry for entry in settings.path if entry not in sys.path]
     # Before ZeroMQ and its threads, because the fork server needs a parent with a single thread.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput.driver.launch import launch_command
+from parsl.executors.high_throughput.driver.launch_commands import DEFAULT_LAUNCH_CMD, launch_command
 from parsl.executors.high_throughput.process_worker_pool import parse_arguments
 from parsl.executors.high_throughput.wire.settings import (
     SETTINGS_FILE,
@@ -84,7 +84,7 @@ def test_a_file_with_fields_of_a_later_version_is_read(tmp_path: Path) -> None:
 
 class TestCommandLine:
     def test_our_command_names_file_and_block(self) -> None:
-        words = shlex.split(launch_command("me", None, "/my logs/s.json", "3", PLAIN))
+        words = shlex.split(launch_command("me", DEFAULT_LAUNCH_CMD, "/my logs/s.json", "3", PLAIN))
         at = words.index("--settings")
         command_line = parse_arguments(words[at:])
         assert (command_line.file, command_line.block) == (Path("/my logs/s.json"), "3")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from parsl.common.threads import disown_in_children
 from parsl.executors.blocks.block_set import BlockListener, BlockSet
 from parsl.executors.errors import ThreadLost
-from parsl.executors.high_throughput.driver import launch
+from parsl.executors.high_throughput.driver import launch, launch_commands
 from parsl.executors.high_throughput.driver.activity import ManagerActivity
 from parsl.executors.high_throughput.driver.cleanup_registry import CleanupRegistry
 from parsl.executors.high_throughput.driver.connection import Connection, TaskSender
@@ -127,9 +127,10 @@ class Engine(BlockListener):
         self.endpoints.disown()
         self.connection.disown()
 
-    def launch_command(self, template: str | None, block_id: str) -> str:
+    def launch_command(self, template: str, block_id: str) -> str:
         file = str(self._log_dir / SETTINGS_FILE)
-        return launch.launch_command(self._settings.owner, template, file, block_id, self._manager_settings)
+        owner, settings = self._settings.owner, self._manager_settings
+        return launch_commands.launch_command(owner, template, file, block_id, settings)
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
         """Dispatch no more tasks to the blocks that have none, and return these blocks."""

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from parsl.common.rundirs import for_the_user
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.driver.launch import EngineSettings, interchange_command
+from parsl.executors.high_throughput.driver.launch import EngineSettings
+from parsl.executors.high_throughput.driver.launch_commands import interchange_command, interchange_path
 from parsl.executors.high_throughput.errors import InterchangeLost
 from parsl.failure_facts import tail_of
 
@@ -164,6 +165,7 @@ class InterchangeProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=file,
+                    env={**os.environ, "PATH": interchange_path()},
                     pass_fds=[sock.fileno() for sock in sockets],
                     start_new_session=True,
                 )
