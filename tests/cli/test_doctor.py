@@ -204,16 +204,17 @@ def test_one_mpi_task_at_a_time_causes_a_note(doctor):
 @pytest.mark.parametrize(
     ("options", "level", "words"),
     [
-        (", available_accelerators=4, max_workers_per_node=8", "warning", "but only 4 run"),
+        (", available_accelerators=4, max_workers_per_node=8", "warning", "but 4 run: there are 4"),
         (", available_accelerators=4, max_workers_per_node=2", "warning", "2 are not used"),
-        (", cpu_affinity='list:0:1', max_workers_per_node=3", "warning", "2 of 3 workers"),
+        (", cpu_affinity='list:0:1', max_workers_per_node=3", "warning", "3 workers are requested"),
         (
             ", cpu_affinity='list:0-7:8-15', max_workers_per_node=2",
             "warning",
             "does not have; left out: 8-15",
         ),
         (", cores_per_worker=9", "error", "No worker fits"),
-        (", max_workers_per_node=16", "warning", "fewer than max_workers_per_node=16"),
+        (", max_workers_per_node=16", "warning", "max_workers_per_node=16), but 8 run"),
+        (", max_workers_per_node=12, available_accelerators=12", "ok", "12 on each node, with 8 CPUs"),
         (", max_workers_per_node=8", "ok", "8 on each node, with 8 CPUs"),
         (", address='127.0.0.1'", "error", "this means that node itself"),
         (", address='no such host'", "error", "cannot resolve"),

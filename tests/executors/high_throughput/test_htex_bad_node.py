@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import parsl
-from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.errors import BadNodeWarning
-from parsl.executors.high_throughput.wire.protocol import NodeChange
 from parsl.providers import LocalProvider
 from tests.executors.high_throughput.test_htex_interchange_loss import kill_interchange
 from tests.system import tasks
@@ -83,12 +81,3 @@ def test_a_bad_node_gets_no_more_tasks_and_the_run_completes_elsewhere(
     futures = [run.call(run_where_block_0_is_bad, str(marks)) for _ in range(20)]
     assert {future.result(timeout=60) for future in futures} == done == {"1"}
     assert tasks.runs(marks) == before
-
-
-def test_serious_changes_of_a_node_are_warnings(recwarn: pytest.WarningsRecorder) -> None:
-    executor = HighThroughputExecutor(label="htex")
-    executor.report_node_change(NodeChange("n1", "Node n1 is set aside.", is_warning=True))
-    executor.report_node_change(NodeChange("n1", "Node n1 is tried again.", is_warning=False))
-    [warning] = recwarn.list
-    assert warning.category is BadNodeWarning
-    assert str(warning.message) == "Executor htex: Node n1 is set aside."

@@ -16,7 +16,9 @@ from parsl.executors.high_throughput.node.accelerators import (
 )
 from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
 from parsl.executors.high_throughput.node.facts import NodeFacts, read_node_facts
-from parsl.executors.high_throughput.node.placement import Placement, PlacementRequest, plan_workers
+from parsl.executors.high_throughput.node.placement import Placement, plan_workers
+from parsl.executors.high_throughput.node.worker_count import PlacementRequest
+from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.providers import SlurmProvider
 
 _WORKERS, _TILES = Topic("workers"), Topic("tiles")
@@ -34,7 +36,7 @@ def check_workers(subject: Subject) -> list[Finding]:
     if subject.is_mpi:
         return [*_check_mpi(subject), *_check_share(subject)]
     return [
-        *_check_counts(subject),
+        *_check_unused(subject),
         *_check_plan(subject),
         *_check_share(subject),
         *_check_tiles(subject),
@@ -55,63 +57,45 @@ def _check_mpi(subject: Subject) -> list[Finding]:
     return [_WORKERS.finding(NOTE if subject.is_local else WARNING, text)]
 
 
-def _check_counts(subject: Subject) -> list[Finding]:
+def _check_unused(subject: Subject) -> list[Finding]:
     executor = subject.executor
     accelerators, workers = len(executor.available_accelerators), executor.max_workers_per_node
-    if not accelerators or workers is None or workers == accelerators:
+    if not accelerators or workers is None or workers >= accelerators:
         return []
-    if workers > accelerators:
-        text = f"max_workers_per_node is {workers}, but only {accelerators} run: one for each accelerator."
-        advice = "Name an accelerator several times to share it, as in ['0', '0', '1', '1']."
-        return [_WORKERS.warning(text, advice)]
     unused = accelerators - workers
     text = f"max_workers_per_node is {workers}: of {accelerators} accelerators, {unused} are not used."
     return [_WORKERS.warning(text)]
 
 
 def _check_plan(subject: Subject) -> list[Finding]:
-    node = _expected_node(subject)
+    settings = subject.executor._pool_settings()
+    node = _expected_node(subject, settings)
     if node is None:
         return _check_list(subject)
-    executor = subject.executor
-    request = PlacementRequest(
-        cores_per_worker=executor.cores_per_worker,
-        mem_per_worker_gb=executor.mem_per_worker,
-        max_workers_per_node=executor.max_workers_per_node,
-        available_accelerators=tuple(executor.available_accelerators),
-        cpu_affinity=executor.cpu_affinity,
-    )
     try:
-        placement = plan_workers(request, node)
+        placement = plan_workers(PlacementRequest.of(settings), node)
     except ConfigurationError as error:
         return [_WORKERS.error(str(error))]
-    findings = [_WORKERS.warning(warning) for warning in placement.warnings]
-    return [*findings, _summary(subject, placement, node)]
+    warnings = filter(None, (*placement.warnings, placement.notice))
+    return [*map(_WORKERS.warning, warnings), _summary(subject, placement, node)]
 
 
 def _summary(subject: Subject, placement: Placement, node: NodeFacts) -> Finding:
-    count, limit = len(placement.workers), subject.executor.max_workers_per_node
+    count, cpus = len(placement.workers), node.cores or len(node.cpus)
     where = "on this host" if subject.is_local else "on each node"
     accelerators = ", each with an accelerator" if subject.executor.available_accelerators else ""
-    text = f"{count} {where}, with {node.cores} CPUs{accelerators}"
-    if limit is not None and count < min(limit, len(subject.executor.available_accelerators) or limit):
-        advice = "cores_per_worker and mem_per_worker set how much each worker takes."
-        return _WORKERS.warning(f"{text}, fewer than max_workers_per_node={limit}.", advice)
-    return _WORKERS.ok(text)
+    return _WORKERS.ok(f"{count} {where}, with {cpus} CPUs{accelerators}")
 
 
-def _expected_node(subject: Subject) -> NodeFacts | None:
+def _expected_node(subject: Subject, settings: WorkerPoolSettings) -> NodeFacts | None:
     """Return what a node has, as far as provider and host show; None if unknown."""
     if subject.is_local and subject.nodes_per_block == 1:
         environ = {name: value for name, value in os.environ.items() if name != "ZE_FLAT_DEVICE_HIERARCHY"}
-        return read_node_facts(environ, tuple(subject.executor.available_accelerators))
-    cpus = getattr(subject.provider, "cpus_per_node", None) or getattr(
-        subject.provider, "cores_per_node", None
-    )
-    if subject.batch is None or not isinstance(cpus, int) or cpus < 2:
-        return None  # 1 is also the default of providers
+        return read_node_facts(environ, settings.accelerators, keeps_binding=settings.keeps_binding)
+    if subject.batch is None or settings.node_cpus is None:
+        return None
     memory_gb = getattr(subject.provider, "mem_per_node", None) or _ANY_MEMORY_GB
-    return NodeFacts(cores=cpus, memory_gb=float(memory_gb), cpus=tuple(range(cpus)))
+    return NodeFacts(memory_gb=float(memory_gb), cpus=tuple(range(settings.node_cpus)))
 
 
 def _check_list(subject: Subject) -> list[Finding]:

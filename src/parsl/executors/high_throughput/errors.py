@@ -122,5 +122,9 @@ class BadNodeWarning(UserWarning):
     """A node gets no tasks for a while, because its workers keep ending while they run tasks."""
 
 
+class WorkersWarning(UserWarning):
+    """Fewer workers run in a block than the configuration requests, or they share few CPUs."""
+
+
 class ManagerRefusedWarning(UserWarning):
     """A block or a node does no work, because its manager runs other versions than the driver."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from parsl import validate
 from parsl.common import descriptors
-from parsl.common.notices import warn_user
 from parsl.common.representation import RepresentationMixin, UsageInformation
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access, no_radio
@@ -25,11 +24,11 @@ from parsl.executors.high_throughput.driver.resource_specification import (
     check_common,
 )
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
-from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, VersionMismatch
+from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
 from parsl.executors.high_throughput.node.accelerators import check_accelerators
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
-from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused, NodeChange
+from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.providers.base import ExecutionProvider
@@ -178,7 +177,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             expected = f"less than heartbeat_threshold ({heartbeat_threshold})"
             validate.wrong_value(self, "heartbeat_period", heartbeat_period, expected)
         self._engine: Engine | None = None
-        self._has_refused = False
         self._longest_runtime_s = 0.0
 
     @property
@@ -248,12 +246,13 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             prefetch=self.prefetch_capacity,
             cpu_affinity=self.cpu_affinity,
             accelerators=self.available_accelerators,
+            node_cpus=parameters.cpus_of_node(self.provider),
+            keeps_binding=self._is_started_directly(),
             walltime_s=self._walltime_s,
         )
 
     def _is_local(self) -> bool:
         """Return whether managers can only run on this host, and share its file system."""
-        from parsl.launchers import SimpleLauncher, SingleNodeLauncher
         from parsl.providers import LocalProvider
 
         provider = self.provider
@@ -261,7 +260,13 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             return False
         if not launch_commands.is_default(self.launch_cmd):
             return False
-        return type(provider.launcher) in (SimpleLauncher, SingleNodeLauncher)
+        return self._is_started_directly()
+
+    def _is_started_directly(self) -> bool:
+        """Return whether the job itself starts managers, without a program that might bind them to CPUs."""
+        from parsl.launchers import SimpleLauncher, SingleNodeLauncher
+
+        return type(getattr(self.provider, "launcher", None)) in (SimpleLauncher, SingleNodeLauncher)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """End everything that was started; tasks that have not ended fail.
@@ -438,25 +443,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             )  # fmt: skip
             self._longest_runtime_s = 0.0
 
-    def report_node_change(self, change: NodeChange) -> None:
-        """Warn of a node that was quarantined, or is used again."""
-        text = f"Executor {self.label}: {change.text}"
-        logger.warning("%s", text)
-        if change.is_warning:
-            warn_user(text, BadNodeWarning)
-
     def manager_refused(self, refused: ManagerRefused) -> None:
         """Warn of a refused manager, or fail for good if no manager is connected: all would be refused."""
         if self._engine is None or not self._engine.activity.infos():
             self.set_bad_state_and_fail_all(VersionMismatch(refused.driver_version, refused.manager_version))
-            return
-        text = (
-            f"Executor {self.label} goes on without a manager that was refused: that of block "
-            f"{refused.block} on {refused.host} runs {refused.manager_version}, the driver "
-            f"{refused.driver_version}. Its node does no work. Start both from the same environment: check "
-            "worker_init and launch_cmd"
-        )
-        logger.warning("%s", text)
-        if not self._has_refused:
-            self._has_refused = True
-            warn_user(f"{text}. (This warning is shown once; the log has later ones.)", ManagerRefusedWarning)
+        else:
+            self._engine.warnings.warn_of_refused(refused)

@@ -4,16 +4,16 @@ import os
 
 import pytest
 
-from parsl.executors.high_throughput.node.facts import read_node_facts
+from parsl.executors.high_throughput.node.facts import cpus_for_workers, read_node_facts
 from parsl.validate import ParameterError
 
 
 def test_this_node_is_read_and_left_as_it_was():
     before = os.sched_getaffinity(0)
     node = read_node_facts({})
-    assert node.cpus == tuple(sorted(before))
-    assert node.cores == len(before)
-    assert set(node.cpus) <= set(node.bindable_cpus)
+    assert set(before) <= set(node.cpus) == set(node.bindable_cpus)
+    assert node.cores is None
+    assert node.total_cpus >= len(node.cpus)
     assert node.memory_gb > 0
     assert node.cuda_devices == 0
     assert os.sched_getaffinity(0) == before
@@ -22,6 +22,47 @@ def test_this_node_is_read_and_left_as_it_was():
 def test_the_environment_overrides_cores_and_memory():
     node = read_node_facts({"PARSL_CORES": "208", "PARSL_MEMORY_GB": "1.5"})
     assert (node.cores, node.memory_gb) == (208, 1.5)
+
+
+@pytest.fixture
+def bound_cpu():
+    """Bind this process to one of its CPUs, as `taskset` does."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(before)])
+    yield min(before)
+    os.sched_setaffinity(0, before)
+
+
+def test_a_launchers_binding_is_seen_and_can_be_undone(bound_cpu):
+    node = read_node_facts({})
+    assert bound_cpu in node.cpus == node.bindable_cpus
+    assert node.is_bound_by_launcher == (len(node.cpus) > 1)
+    assert os.sched_getaffinity(0) == {bound_cpu}
+
+
+def test_the_users_own_binding_stays(bound_cpu):
+    node = read_node_facts({}, keeps_binding=True)
+    assert node.cpus == (bound_cpu,)
+    assert set(node.cpus) <= set(node.bindable_cpus)
+    assert not node.is_bound_by_launcher
+
+
+def test_a_binding_to_all_that_slurm_has_allocated_stays(bound_cpu):
+    assert read_node_facts({"SLURM_JOB_CPUS_PER_NODE": "1(x3)"}).cpus == (bound_cpu,)
+
+
+@pytest.mark.parametrize(
+    ("bound", "allocated", "keeps_binding", "cpus"),
+    [
+        ((0,), None, False, (0, 1, 2, 3)),
+        ((0,), 4, False, (0, 1, 2, 3)),
+        ((0, 1), 2, False, (0, 1)),
+        ((0,), None, True, (0,)),
+        ((0, 1, 2, 3), 4, False, (0, 1, 2, 3)),
+    ],
+)
+def test_which_cpus_workers_may_use(bound, allocated, keeps_binding, cpus):
+    assert cpus_for_workers(bound, (0, 1, 2, 3), allocated, keeps_binding=keeps_binding) == cpus
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "2.5", "many", "9" * 40])

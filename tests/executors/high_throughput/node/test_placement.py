@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.node.facts import NodeFacts
-from parsl.executors.high_throughput.node.placement import PlacementRequest, plan_workers
+from parsl.executors.high_throughput.node.placement import plan_workers
+from parsl.executors.high_throughput.node.worker_count import PlacementRequest
 
 AURORA_LIST = (
     "list:0-7,104-111:8-15,112-119:16-23,120-127:24-31,128-135:32-39,136-143:40-47,144-151:"
@@ -19,7 +20,7 @@ OMP_KEYS = {"OMP_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"}
 
 def node(cpus=2, cores=None, memory_gb=16.0, **facts):
     numbers = tuple(range(cpus)) if isinstance(cpus, int) else tuple(cpus)
-    return NodeFacts(cores=cores or len(numbers), memory_gb=memory_gb, cpus=numbers, **facts)
+    return NodeFacts(cores=cores, memory_gb=memory_gb, cpus=numbers, **facts)
 
 
 def count(request, on):
@@ -43,7 +44,7 @@ def cpus_of(affinity, on, workers):
         (PlacementRequest(available_accelerators=("0", "1")), node(8), 2),
         (PlacementRequest(available_accelerators=("0,1", "2,3"), max_workers_per_node=1), node(8), 1),
         (AURORA, node(208), 12),
-        (AURORA, node(2, cores=208), 12),
+        (AURORA, node(2), 12),
     ],
 )
 def test_the_tightest_limit_decides(request_, on, workers):
@@ -144,7 +145,7 @@ def test_aurora_on_aurora():
 
 
 def test_auroras_list_on_a_laptop_uses_the_existing_cpus_and_warns_once():
-    placement = plan_workers(AURORA, node(2, cores=208))
+    placement = plan_workers(AURORA, node(2))
     assert [worker.cpus for worker in placement.workers] == [(0, 1)] + [None] * 11
     assert [worker.environment["ZE_AFFINITY_MASK"] for worker in placement.workers] == list(TILES)
     assert placement.workers[0].environment.keys() >= OMP_KEYS
@@ -163,19 +164,33 @@ def test_a_list_that_is_too_short_limits_the_workers():
     request = PlacementRequest(cpu_affinity="list:0-1")
     placement = plan_workers(request, node(2))
     assert len(placement.workers) == 1
-    assert placement.warnings == ("cpu_affinity lists CPUs for 1 of 2 workers; the others do not run.",)
+    assert (placement.warnings, placement.notice) == ((), "")
+    placement = plan_workers(request._replace(max_workers_per_node=2), node(2))
+    assert len(placement.workers) == 1
+    assert "2 workers are requested (max_workers_per_node=2), but 1 run" in placement.notice
 
 
 def test_a_list_overrides_the_launchers_binding():
     request = PlacementRequest(cpu_affinity="list:0:1")
-    placement = plan_workers(request, node([0], cores=2, bindable_cpus=(0, 1)))
+    placement = plan_workers(request, node([0, 1], bindable_cpus=(0, 1)))
     assert [worker.cpus for worker in placement.workers] == [(0,), (1,)]
     assert placement.warnings == ()
 
 
-def test_without_a_list_the_launchers_binding_causes_a_warning():
-    [warning] = plan_workers(PlacementRequest(), node([3], bindable_cpus=(0, 1, 2, 3))).warnings
-    assert "bound this manager to 1 of 4 CPUs (3)" in warning
+@pytest.mark.parametrize(
+    ("affinity", "cpus"),
+    [
+        ("none", [(0, 1, 2, 3), (0, 1, 2, 3)]),
+        ("block", [(0, 1), (2, 3)]),
+        ("list:1:77", [(1,), (0, 1, 2, 3)]),
+    ],
+)
+def test_workers_undo_a_launchers_binding(affinity, cpus):
+    request = PlacementRequest(max_workers_per_node=2, cpu_affinity=affinity)
+    placement = plan_workers(request, node(4, bindable_cpus=(0, 1, 2, 3), is_bound_by_launcher=True))
+    assert [worker.cpus for worker in placement.workers] == cpus
+    assert "its workers use all: 0-3" in placement.warnings[0]
+    assert placement.notice == ""
 
 
 def test_several_workers_share_a_cuda_device_where_there_are_fewer():

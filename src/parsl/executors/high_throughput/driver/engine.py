@@ -19,6 +19,7 @@ from parsl.executors.high_throughput.driver.connection import Connection, TaskSe
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.driver.failures import LostTasks
 from parsl.executors.high_throughput.driver.launch import EngineSettings
+from parsl.executors.high_throughput.driver.manager_warnings import ManagerWarnings
 from parsl.executors.high_throughput.driver.supervisor import InterchangeSupervisor, open_standard_streams
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
@@ -38,7 +39,6 @@ class EngineOwner(Protocol):
     def manager_connected(self, info: protocol.ManagerInfo) -> None: ...
     def manager_gone(self, gone: protocol.ManagerGone) -> None: ...
     def manager_refused(self, refused: protocol.ManagerRefused) -> None: ...
-    def report_node_change(self, change: protocol.NodeChange) -> None: ...
     def set_bad_state_and_fail_all(self, exception: BaseException) -> None: ...
 
 
@@ -60,6 +60,7 @@ class Engine(BlockListener):
         #: The standing of nodes where workers were lost, and when it was reported.
         self._nodes: dict[str, tuple[protocol.NodeStanding, float]] = {}
         self.activity = ManagerActivity()
+        self.warnings = ManagerWarnings(settings.label)
         self._log_dir.mkdir(parents=True, exist_ok=True)
         os.chmod(self._log_dir, 0o700)
         open_standard_streams()
@@ -167,13 +168,15 @@ class Engine(BlockListener):
         elif isinstance(message, protocol.ManagerJoined):
             self.activity.joined(message.info)
             self._owner.manager_connected(message.info)
+            if message.notice:
+                self.warnings.warn_of_workers(message.info, message.notice)
         elif isinstance(message, protocol.ManagerGone):
             self.activity.gone(message.manager)
             self._owner.manager_gone(message)
         elif isinstance(message, protocol.NodeChange):
             if message.standing is not None:
                 self._nodes[message.host] = message.standing, time.monotonic()
-            self._owner.report_node_change(message)
+            self.warnings.warn_of_node(message)
         elif isinstance(message, protocol.ManagerRefused):
             self._owner.manager_refused(message)
 

@@ -55,6 +55,15 @@ def check_provider(owner: object, provider: object) -> None:
         validate.wrong_type(owner, "provider", provider, "a provider, such as LocalProvider()")
 
 
+def cpus_of_node(provider: object) -> int | None:
+    """Return how many CPUs a provider requests on each node; None if it does not state a number.
+
+    A single one is the default of some providers, whose schedulers then decide.
+    """
+    stated = getattr(provider, "cpus_per_node", None) or getattr(provider, "cores_per_node", None)
+    return stated if isinstance(stated, int) and stated > 1 else None
+
+
 def check_label(owner: object, name: str, label: Any) -> str:
     """Refuse a label that cannot be the name of a directory."""
     text = validate.text(owner, name, label, allow_empty=False, one_line=True)

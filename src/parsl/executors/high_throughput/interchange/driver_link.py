@@ -64,8 +64,8 @@ class DriverLink:
     def send(self, message: Any) -> None:
         self._stream.queue([encode(message)])
 
-    def announce(self, manager: Manager, info: protocol.ManagerInfo) -> None:
-        self.send(protocol.ManagerJoined(info))
+    def announce(self, manager: Manager, info: protocol.ManagerInfo, notice: str = "") -> None:
+        self.send(protocol.ManagerJoined(info, notice))
         self.announced.append(manager)
 
     def deliver(

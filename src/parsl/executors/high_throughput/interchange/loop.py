@@ -309,7 +309,7 @@ class Interchange:
             self._send(manager, protocol.Cancel(unknown))
         if manager.recount is Recount.NEEDED:
             self._send(manager, protocol.ReportHeldTasks(manager.request_recount()))
-        self._driver.announce(manager, manager.info(now))
+        self._driver.announce(manager, manager.info(now), message.notice)
         self._reports.tasks_changed()
         self._end_restoration()
 

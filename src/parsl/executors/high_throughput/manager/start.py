@@ -20,7 +20,8 @@ from parsl.executors.high_throughput.manager.registration import NoInterchange, 
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
 from parsl.executors.high_throughput.node.facts import read_node_facts, seconds_left
-from parsl.executors.high_throughput.node.placement import PlacementRequest, WorkerPlacement, plan_workers
+from parsl.executors.high_throughput.node.placement import Placement, WorkerPlacement, plan_workers
+from parsl.executors.high_throughput.node.worker_count import PlacementRequest
 from parsl.executors.high_throughput.wire import spool
 from parsl.executors.high_throughput.wire.connections import is_abandoned
 from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
@@ -39,11 +40,13 @@ def run_manager(settings: ManagerSettings, block: str, fork_server: socket.socke
     try:
         _start_log(Path(identity.log_dir(settings.log_dir)), is_debug=settings.debug)
         nodes = _find_nodes(settings, identity.host) if settings.mpi_launcher else []
-        places = _place_workers(settings, identity)
+        placement = _plan_workers(settings, identity)
+        places = _complete(placement, identity)
         descriptors.require(len(places))  # after the fork server has started: tasks keep the old limit
         left_s = seconds_left(os.environ, settings.walltime_s, time.time())
         ends_at_s = None if left_s is None else time.monotonic() + left_s
         register = _registration(settings, identity, len(places), len(nodes), left_s)
+        register.notice = placement.notice
         connection = connect(settings, register)
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
@@ -95,19 +98,17 @@ def _find_nodes(settings: ManagerSettings, host: str) -> list[str]:
     return nodes
 
 
-def _place_workers(settings: ManagerSettings, identity: PoolIdentity) -> list[WorkerPlacement]:
-    """Return the place of each worker, with its whole environment."""
-    request = PlacementRequest(
-        cores_per_worker=settings.cores_per_worker,
-        mem_per_worker_gb=settings.mem_per_worker_gb,
-        max_workers_per_node=settings.max_workers,
-        available_accelerators=tuple(settings.accelerators),
-        cpu_affinity=settings.cpu_affinity,
-    )
-    placement = plan_workers(request, read_node_facts(os.environ, settings.accelerators))
-    for warning in placement.warnings:
+def _plan_workers(settings: ManagerSettings, identity: PoolIdentity) -> Placement:
+    node = read_node_facts(os.environ, settings.accelerators, keeps_binding=settings.keeps_binding)
+    placement = plan_workers(PlacementRequest.of(settings), node)
+    for warning in filter(None, (*placement.warnings, placement.notice)):
         logger.warning("%s", warning)
         _print_error(f"Manager {identity.manager}, block {identity.block}: {warning}")
+    return placement
+
+
+def _complete(placement: Placement, identity: PoolIdentity) -> list[WorkerPlacement]:
+    """Return the place of each worker, with its whole environment."""
     common = {
         "PARSL_WORKER_COUNT": str(len(placement.workers)),
         "PARSL_WORKER_POOL_ID": identity.manager,

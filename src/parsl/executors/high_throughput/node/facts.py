@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from parsl.executors.high_throughput.node.accelerators import are_plain_numbers, are_tiles_flat
+from parsl.executors.high_throughput.node.memory import memory_limit_bytes, total_memory_bytes
 from parsl.validate import wrong_value
 
 #: Set by the job scripts of batch providers: when the job started, in seconds since the epoch, and how long
@@ -15,6 +16,8 @@ STARTED_VARIABLE = "PARSL_BLOCK_STARTED"
 WALLTIME_VARIABLE = "PARSL_BLOCK_WALLTIME_S"
 #: Set by Slurm: when it will end the job, in seconds since the epoch.
 SLURM_END_VARIABLE = "SLURM_JOB_END_TIME"
+#: Set by Slurm: the CPUs of each node that it has allocated to the job, such as "128(x2),64".
+SLURM_CPUS_VARIABLE = "SLURM_JOB_CPUS_PER_NODE"
 
 _BYTES_PER_GB = 2**30
 _NVIDIA_SMI_TIMEOUT_S = 15
@@ -23,33 +26,86 @@ _NVIDIA_SMI_TIMEOUT_S = 15
 class NodeFacts(NamedTuple):
     """The resources of a node on which placement depends."""
 
-    #: Number of cores to share among workers; PARSL_CORES overrides it.
-    cores: int
-    #: Memory to share among workers, in units of 2**30 bytes; PARSL_MEMORY_GB overrides it.
+    #: Memory to share among workers, in units of 2**30 bytes: all, or what the system allows the job;
+    #: PARSL_MEMORY_GB overrides it.
     memory_gb: float
-    #: The CPUs that this process may use, sorted.
+    #: The CPUs that workers may use, sorted.
     cpus: tuple[int, ...]
-    #: The CPUs that this process could bind itself to: more than `cpus` if a launcher has bound it.
+    #: Number of cores to share among workers, if the environment states one (PARSL_CORES).
+    cores: int | None = None
+    #: The CPUs that a process could bind itself to: more than `cpus` if the user has bound the driver.
     bindable_cpus: tuple[int, ...] = ()
+    #: Whether a launcher has bound the manager to fewer CPUs than `cpus`, which its workers have to undo.
+    is_bound_by_launcher: bool = False
+    #: Number of CPUs and memory of the node, with all that the system does not allow the job; 0 if unknown.
+    total_cpus: int = 0
+    total_memory_gb: float = 0.0
     #: Number of CUDA devices; 0 also where the number does not matter.
     cuda_devices: int = 0
     #: Whether Level Zero shows tiles as devices of their own, named 0 to 11 on Aurora.
     flat_tiles: bool = False
 
+    @property
+    def withholds_cpus(self) -> bool:
+        """Whether the node has CPUs that no process of the job can be bound to."""
+        return self.total_cpus > max(len(self.cpus), len(self.bindable_cpus))
 
-def read_node_facts(environ: Mapping[str, str], accelerators: Sequence[str] = ()) -> NodeFacts:
-    """Return the resources of this node; CUDA devices are only counted where workers may share them."""
-    cpus = _usable_cpus()
+
+def read_node_facts(
+    environ: Mapping[str, str], accelerators: Sequence[str] = (), *, keeps_binding: bool = False
+) -> NodeFacts:
+    """Return the resources of this node.
+
+    Args:
+        environ: The environment of the manager.
+        accelerators: Their names; CUDA devices are only counted where workers may share them.
+        keeps_binding: Whether this process has its binding to CPUs from the user, not from a launcher.
+    """
+    bound = _bound_cpus()
+    bindable = _bindable_cpus(bound)
+    cpus = cpus_for_workers(bound, bindable, _allocated_cpus(environ), keeps_binding=keeps_binding)
     may_share_devices = len(accelerators) > 1 and are_plain_numbers(accelerators)
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total_gb, stated_gb = total_memory_bytes() / _BYTES_PER_GB, _memory_override(environ)
     return NodeFacts(
-        cores=_cores_override(environ) or len(cpus),
-        memory_gb=_memory_override(environ) or memory_bytes / _BYTES_PER_GB,
+        memory_gb=stated_gb or min(total_gb, memory_limit_bytes() / _BYTES_PER_GB),
         cpus=cpus,
-        bindable_cpus=_bindable_cpus(cpus),
+        cores=_cores_override(environ),
+        bindable_cpus=bindable,
+        is_bound_by_launcher=len(bound) < len(cpus),
+        total_cpus=os.cpu_count() or 0,
+        total_memory_gb=0.0 if stated_gb else total_gb,
         cuda_devices=_count_cuda_devices(environ) if may_share_devices else 0,
         flat_tiles=are_tiles_flat(environ),
     )
+
+
+def cpus_for_workers(
+    bound: tuple[int, ...], bindable: tuple[int, ...], allocated: int | None, *, keeps_binding: bool
+) -> tuple[int, ...]:
+    """Return the CPUs that workers may use.
+
+    A launcher's binding of the manager is undone, for it is meant for programs with one process per rank.
+    That of the user stays, and so does one that leaves the manager all that the scheduler has allocated:
+    the node's other CPUs may belong to other jobs.
+
+    Args:
+        bound: The CPUs that the manager is bound to.
+        bindable: The CPUs that the manager could bind itself to.
+        allocated: The number of CPUs that the scheduler has allocated to the job here; None if unknown.
+        keeps_binding: Whether the binding is the user's.
+    """
+    is_allocation = allocated is not None and len(bound) >= allocated
+    return bound if keeps_binding or is_allocation else bindable
+
+
+def _allocated_cpus(environ: Mapping[str, str]) -> int | None:
+    """Return the number of CPUs that Slurm has allocated on a node of the job, such as 128 for "128(x2)".
+
+    Where nodes differ, it is the largest number.
+    """
+    groups = environ.get(SLURM_CPUS_VARIABLE, "").split(",")
+    numbers = [_number(group.partition("(")[0]) for group in groups]
+    return max((int(number) for number in numbers if number), default=None)
 
 
 def _cores_override(environ: Mapping[str, str]) -> int | None:
@@ -74,24 +130,26 @@ def _memory_override(environ: Mapping[str, str]) -> float | None:
     return memory_gb
 
 
-def _usable_cpus() -> tuple[int, ...]:
+def _bound_cpus() -> tuple[int, ...]:
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
 
 
-def _bindable_cpus(cpus: tuple[int, ...]) -> tuple[int, ...]:
+def _bindable_cpus(bound: tuple[int, ...]) -> tuple[int, ...]:
     """Request all CPUs, read what the kernel grants, and undo the change: no other way is known."""
     if not hasattr(os, "sched_setaffinity"):
-        return cpus
+        return bound
+    # The numbers of CPUs may have gaps, as with simultaneous multithreading turned off.
+    count = max(os.sysconf("SC_NPROCESSORS_CONF"), bound[-1] + 1)
     try:
-        os.sched_setaffinity(0, range(max(os.cpu_count() or 1, cpus[-1] + 1)))
+        os.sched_setaffinity(0, range(count))
     except OSError:
-        return cpus
+        return bound
     try:
-        return tuple(sorted({*cpus, *os.sched_getaffinity(0)}))
+        return tuple(sorted({*bound, *os.sched_getaffinity(0)}))
     finally:
-        os.sched_setaffinity(0, cpus)
+        os.sched_setaffinity(0, bound)
 
 
 def _count_cuda_devices(environ: Mapping[str, str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.node.accelerators import (
     FLAT_VARIABLE,
     accelerator_environment,
@@ -14,21 +13,7 @@ from parsl.executors.high_throughput.node.accelerators import (
 )
 from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, format_cpus, parse_cpu_list
 from parsl.executors.high_throughput.node.facts import NodeFacts
-
-#: More workers on one node are an error of the user's, such as a very small cores_per_worker without a limit.
-MAX_WORKERS_PER_NODE = 4096
-#: So that 2 cores at 1/3 of a core each are six workers, despite floating-point errors.
-_ROUNDING = 1e-9
-
-
-class PlacementRequest(NamedTuple):
-    """The user's request for each node."""
-
-    cores_per_worker: float = 1.0
-    mem_per_worker_gb: float | None = None
-    max_workers_per_node: int | None = None
-    available_accelerators: tuple[str, ...] = ()
-    cpu_affinity: str = "none"
+from parsl.executors.high_throughput.node.worker_count import PlacementRequest, count_workers
 
 
 class WorkerPlacement(NamedTuple):
@@ -43,10 +28,13 @@ class WorkerPlacement(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """The places of a node's workers, and warnings for the user."""
+    """The places of a node's workers, and what the user has to know about them."""
 
     workers: tuple[WorkerPlacement, ...]
+    #: For the logs of the block.
     warnings: tuple[str, ...]
+    #: For the user's own terminal: see `worker_count.WorkerCount`; empty if all is as requested.
+    notice: str = ""
 
 
 #: The CPUs of each worker, None for a worker that is not bound; and warnings.
@@ -57,7 +45,7 @@ def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
     """Place the workers of a node. ConfigurationError if the node is too small for one worker, there would
     be too many workers, or names of accelerators are ambiguous because tiles are devices of their own.
     """
-    count = _count_workers(request, node)
+    count, notice = count_workers(request, node)
     bound, warnings = _bind(request.cpu_affinity, node, count)
     names = flat_names(request.available_accelerators) if node.flat_tiles else request.available_accelerators
     shares_devices = 0 < node.cuda_devices < len(bound) and are_plain_numbers(names)
@@ -67,40 +55,10 @@ def plan_workers(request: PlacementRequest, node: NodeFacts) -> Placement:
         if names:
             device = shared_cuda_device(rank, len(bound), node.cuda_devices) if shares_devices else None
             environment |= accelerator_environment(names[rank], device)
-        workers.append(WorkerPlacement(rank, cpus, names[rank] if names else None, environment))
-    warnings = [*_node_warnings(request, node), *warnings, *_tile_warnings(request, names)]
-    return Placement(tuple(workers), tuple(warnings))
-
-
-def _count_workers(request: PlacementRequest, node: NodeFacts) -> int:
-    if not request.cores_per_worker > 0:
-        raise ConfigurationError(f"cores_per_worker is {request.cores_per_worker}; it has to be above 0.")
-    text = f"cores_per_worker={request.cores_per_worker:g} on {node.cores} cores"
-    limits = {text: _fitting(node.cores, request.cores_per_worker)}
-    if request.mem_per_worker_gb:
-        text = f"mem_per_worker={request.mem_per_worker_gb:g} on {node.memory_gb:.1f} GB of memory"
-        limits[text] = _fitting(node.memory_gb, request.mem_per_worker_gb)
-    if request.max_workers_per_node is not None:
-        limits[f"max_workers_per_node={request.max_workers_per_node}"] = request.max_workers_per_node
-    if request.available_accelerators:
-        limits["the number of accelerators"] = len(request.available_accelerators)
-    tightest = min(limits, key=lambda text: limits[text])
-    count = limits[tightest]
-    if count < 1:
-        raise ConfigurationError(
-            f"No worker fits on this node: {tightest} leaves room for none. Request less per worker or, if"
-            " the node has more than Parsl detects, set PARSL_CORES or PARSL_MEMORY_GB in worker_init."
-        )
-    if count > MAX_WORKERS_PER_NODE:
-        raise ConfigurationError(
-            f"{tightest} asks for {count} workers on this node, more than {MAX_WORKERS_PER_NODE}."
-            " Set max_workers_per_node."
-        )
-    return count
-
-
-def _fitting(amount: float, per_worker: float) -> int:
-    return int(min(amount / per_worker * (1 + _ROUNDING), 1e9))
+        unbound = node.cpus if node.is_bound_by_launcher else None
+        workers.append(WorkerPlacement(rank, cpus or unbound, names[rank] if names else None, environment))
+    warnings = [*_node_warnings(node), *warnings, *_tile_warnings(request, names)]
+    return Placement(tuple(workers), tuple(warnings), notice)
 
 
 def _bind(affinity: str, node: NodeFacts, count: int) -> _Binding:
@@ -129,15 +87,12 @@ def _block(cpus: tuple[int, ...], rank: int, count: int) -> tuple[int, ...]:
 
 
 def _bind_by_list(groups: tuple[tuple[int, ...], ...], node: NodeFacts, count: int) -> _Binding:
-    warning = f"cpu_affinity lists CPUs for {len(groups)} of {count} workers; the others do not run."
-    warnings = [warning] if len(groups) < count else []
     groups = groups[:count]
     available = {*node.cpus, *node.bindable_cpus}
     bound = [tuple(cpu for cpu in group if cpu in available) for group in groups]
     missing = {cpu for group in groups for cpu in group} - available
-    if missing:
-        without_cpus = [rank for rank, cpus in enumerate(bound) if not cpus]
-        warnings.append(_missing_warning(missing, without_cpus, node))
+    without_cpus = [rank for rank, cpus in enumerate(bound) if not cpus]
+    warnings = [_missing_warning(missing, without_cpus, node)] if missing else []
     return [cpus or None for cpus in bound], warnings
 
 
@@ -165,11 +120,12 @@ def _affinity_environment(
     }
 
 
-def _node_warnings(request: PlacementRequest, node: NodeFacts) -> list[str]:
-    if request.cpu_affinity.startswith(LIST_PREFIX) or len(node.bindable_cpus) <= len(node.cpus):
+def _node_warnings(node: NodeFacts) -> list[str]:
+    if not node.is_bound_by_launcher:
         return []
-    bound = f"{len(node.cpus)} of {len(node.bindable_cpus)} CPUs ({format_cpus(node.cpus)})"
-    return [f"The launcher has bound this manager to {bound}; its workers share these."]
+    return [
+        f"The launcher has bound this manager to few CPUs; its workers use all: {format_cpus(node.cpus)}."
+    ]
 
 
 def _tile_warnings(request: PlacementRequest, names: tuple[str, ...]) -> list[str]:

@@ -70,6 +70,10 @@ class WorkerPoolSettings(CommonSettings, kw_only=True):
     drain_period_s: float | None = None
     cpu_affinity: str = "none"
     accelerators: list[str] = []
+    #: The CPUs of a node according to the provider; None if the provider does not state them.
+    node_cpus: int | None = None
+    #: Whether no launcher can have bound managers to CPUs: what they are bound to is the user's choice.
+    keeps_binding: bool = False
     #: Launcher of MPI programs; empty where tasks do not request nodes.
     mpi_launcher: str = ""
     #: Minimum number of nodes that the manager of a block has to find, where tasks request nodes.

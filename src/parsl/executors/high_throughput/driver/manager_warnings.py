@@ -1,0 +1,51 @@
+"""Warnings about managers, their nodes and their workers: in the log, and as Python warnings on stderr."""
+
+from __future__ import annotations
+
+import logging
+
+from parsl.common.notices import warn_user
+from parsl.executors.high_throughput.errors import BadNodeWarning, ManagerRefusedWarning, WorkersWarning
+from parsl.executors.high_throughput.wire.protocol import ManagerInfo, ManagerRefused, NodeChange
+
+logger = logging.getLogger(__name__)
+
+
+class ManagerWarnings:
+    """Shows what the interchange reports to the user of an executor. Owned by the I/O thread."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._has_refused = False
+        #: The blocks about whose workers the user was warned.
+        self._blocks: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<ManagerWarnings {self._label} blocks={len(self._blocks)}>"
+
+    def warn_of_workers(self, info: ManagerInfo, notice: str) -> None:
+        """Warn, once for each block, that fewer workers run than requested, for example."""
+        if info.block in self._blocks:
+            return
+        self._blocks.add(info.block)
+        self._warn(f"Executor {self._label}, block {info.block} on {info.host}: {notice}", WorkersWarning)
+
+    def warn_of_node(self, change: NodeChange) -> None:
+        """Warn of a node that was quarantined, or is used again."""
+        self._warn(f"Executor {self._label}: {change.text}", BadNodeWarning if change.is_warning else None)
+
+    def warn_of_refused(self, refused: ManagerRefused) -> None:
+        """Warn of a refused manager while others are connected."""
+        text = (
+            f"Executor {self._label} goes on without a manager that was refused: that of block "
+            f"{refused.block} on {refused.host} runs {refused.manager_version}, the driver "
+            f"{refused.driver_version}. Its node does no work. Start both from the same environment: check "
+            "worker_init and launch_cmd. (This warning is shown once; the log has later ones.)"
+        )
+        self._warn(text, None if self._has_refused else ManagerRefusedWarning)
+        self._has_refused = True
+
+    def _warn(self, text: str, category: type[Warning] | None) -> None:
+        logger.warning("%s", text)
+        if category is not None:
+            warn_user(text, category)
