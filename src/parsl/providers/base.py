@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired
+from parsl.providers.job_files import JobFiles
 from parsl.vocabulary.job_states import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,10 @@ class ExecutionProvider(metaclass=ABCMeta):
     max_blocks = validate.Integer(low=0)
     #: Slots to provide for each waiting or running task, from 0 to 1: with 0, one block runs all tasks.
     parallelism = validate.Number(low=0, high=1)
+
+    #: What is known about each job, by its id: ``job_id``, ``status``, the last status, and, as far as there
+    #: are files, ``job_stdout_path`` and ``job_stderr_path``. For users; Parsl only writes here.
+    resources: dict[Any, dict[str, Any]]
 
     #: Directory for job scripts and the output of jobs. The executor sets it before it submits.
     script_dir: str | None = None
@@ -116,6 +122,15 @@ class ExecutionProvider(metaclass=ABCMeta):
     @abstractmethod
     def status_polling_interval(self) -> int:
         """How long the executor may reuse a status before it queries again, in seconds."""
+
+    def _note_job(self, job_id: object, files: JobFiles, status: JobStatus, **more: object) -> None:
+        paths = {"job_stdout_path": files.stdout_path, "job_stderr_path": files.stderr_path}
+        self.resources[job_id] = {"job_id": job_id, "status": status, **paths, **more}
+
+    def _note_statuses(self, job_ids: Sequence[object], statuses: Sequence[JobStatus]) -> None:
+        for job_id, status in zip(job_ids, statuses, strict=True):
+            if job_id in self.resources:
+                self.resources[job_id]["status"] = status
 
     def set_block_limits(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from shlex import quote
+from subprocess import TimeoutExpired
 
 from parsl import validate
 from parsl.common.commands import run_command
@@ -18,7 +19,13 @@ from parsl.providers.batch.answers import JobRecord
 from parsl.providers.batch.dialect import Dialect
 from parsl.providers.batch.job_script import double_quoted, fill_job_script, left_aligned
 from parsl.providers.batch.parameters import parse_walltime
-from parsl.providers.batch.scheduler import CommandRunner, LostSubmissions, Scheduler, read_submission
+from parsl.providers.batch.scheduler import (
+    CommandLineRunner,
+    CommandRunner,
+    LostSubmissions,
+    Scheduler,
+    read_submission,
+)
 from parsl.providers.batch.status_collector import Collection, StatusCollector
 from parsl.providers.job_files import JobFiles, open_script_dir, reserve_job_files
 from parsl.vocabulary.job_states import JobState, JobStatus
@@ -116,6 +123,7 @@ class ClusterProvider(ExecutionProvider):
         self._token = os.urandom(2).hex()
         self._numbers: Iterator[int] = count()
         self._jobs: dict[object, SubmittedJob] = {}
+        self.resources = {}
         self._lost = LostSubmissions()
         self._last_problem: str | None = None
 
@@ -168,6 +176,7 @@ class ClusterProvider(ExecutionProvider):
         job_id = self._submit(scheduler, files, texts[self.dialect.submit_suffix])
         # Some day a scheduler reuses an id: a new record replaces that of the earlier job.
         self._jobs[job_id] = SubmittedJob(job_id, files, self.command_runner.now_s())
+        self._note_job(job_id, files, JobStatus(JobState.PENDING))
         logger.info("Job %s is %s", job_id, files.script_path)
         return job_id
 
@@ -192,7 +201,9 @@ class ClusterProvider(ExecutionProvider):
         jobs = [self._job(job_id) for job_id in job_ids]
         open_ids = [str(job_id) for job_id in dict.fromkeys(job_ids) if not self._job(job_id).final_status]
         findings = self._collect(open_ids)
-        return [job.final_status or self._status(job, findings) for job in jobs]
+        statuses = [job.final_status or self._status(job, findings) for job in jobs]
+        self._note_statuses(job_ids, statuses)
+        return statuses
 
     def has_changed(self, job_ids: Sequence[object]) -> bool:
         """Return whether the files of jobs show starts or ends since the last call."""
@@ -207,13 +218,19 @@ class ClusterProvider(ExecutionProvider):
         return [accepted.get(job_id, True) for job_id in job_ids]
 
     def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
+        if self._has_own_execute_wait:
+            return []  # only this process can run commands in that way
         ids, limit = list(map(str, job_ids)), self.cancel_batch_limit
         return [
             self.dialect.cancel_command(ids[start : start + limit]) for start in range(0, len(ids), limit)
         ]
 
     def execute_wait(self, cmd: str, timeout: float | None = None) -> tuple[int, str, str]:
-        """Run a command line, for providers from other packages.
+        """Run a command line.
+
+        A subclass that overrides this method, for instance to run the scheduler's commands on another host
+        by ssh, submits, queries and cancels its jobs with it. The job scripts have to be in a directory that
+        exists there, too. If the driver is killed, such jobs are not cancelled; their managers exit.
 
         Args:
             cmd: A command line for bash.
@@ -221,9 +238,19 @@ class ClusterProvider(ExecutionProvider):
 
         Returns:
             Exit code, standard output, standard error.
+
+        Raises:
+            subprocess.TimeoutExpired: The command took longer.
         """
-        result = run_command(["/bin/bash", "-c", cmd], self.cmd_timeout if timeout is None else timeout)
+        timeout_s = self.cmd_timeout if timeout is None else timeout
+        result = run_command(["/bin/bash", "-c", cmd], timeout_s)
+        if result.timed_out:
+            raise TimeoutExpired(cmd, timeout_s, result.stdout, result.stderr)
         return result.exit_code, result.stdout, result.stderr
+
+    @property
+    def _has_own_execute_wait(self) -> bool:
+        return getattr(self.execute_wait, "__func__", None) is not _EXECUTE_WAIT
 
     def _job_texts(self, files: JobFiles, command: str, tasks_per_node: int) -> dict[str, str]:
         """Return the texts of a job's files by suffix; the last one is submitted."""
@@ -249,9 +276,10 @@ class ClusterProvider(ExecutionProvider):
         return fill_job_script(self.header_path, values, redirects_output=self.redirects_output)
 
     def _scheduler(self) -> Scheduler:
-        return Scheduler(
-            type(self).__name__, self.dialect, self.command_runner, self.cmd_timeout, self.cancel_batch_limit
-        )
+        name, runner = type(self).__name__, self.command_runner
+        if self._has_own_execute_wait:
+            runner = CommandLineRunner(name, self.execute_wait, runner)
+        return Scheduler(name, self.dialect, runner, self.cmd_timeout, self.cancel_batch_limit)
 
     def _submit(self, scheduler: Scheduler, files: JobFiles, text: str) -> str:
         result = scheduler.submit(files.name, files.stem + self.dialect.submit_suffix, text)
@@ -289,6 +317,10 @@ class ClusterProvider(ExecutionProvider):
         if short_id in findings.gone:
             return job.unknown_status(self.command_runner.now_s(), self.dialect.forgetful_s, findings.problem)
         return JobStatus(JobState.UNKNOWN, message=findings.problem)
+
+
+#: The method that runs command lines on this host; a subclass or an instance may have another one.
+_EXECUTE_WAIT = ClusterProvider.execute_wait
 
 
 class SubmittedJob:

@@ -1,4 +1,7 @@
-"""The order in which managers with room get tasks."""
+"""The order in which managers with room get tasks.
+
+The interchange serves the managers from the end of a selector's list, as upstream does.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class ManagerSelector(metaclass=ABCMeta):
             manager_list: The names of the managers that have room for a task.
 
         Returns:
-            The names in the order in which managers get tasks. Managers left out get none this time.
+            The names; tasks go to the last manager first. Managers left out get none this time.
         """
 
     def __repr__(self) -> str:
@@ -37,12 +40,15 @@ class RandomManagerSelector(ManagerSelector):
 
 
 class BlockIdManagerSelector(ManagerSelector):
-    """Offer tasks to the oldest blocks first, so that the youngest become idle and can be cancelled."""
+    """Offer tasks to the newest block first, and to managers without a block last."""
 
     def sort_managers(self, ready_managers: Mapping[bytes, Any], manager_list: set[bytes]) -> list[bytes]:
-        return sorted(manager_list, key=lambda name: _block_order(ready_managers[name]["block_id"]))
+        return sorted(manager_list, key=lambda name: _age_order(ready_managers[name]["block_id"]))
 
 
-def _block_order(block: Any) -> tuple[int, int, str]:
-    text = "" if block is None else str(block)
-    return (0, int(text), text) if text.isdigit() else (1, 0, text)
+def _age_order(block: Any) -> tuple[int, int, str]:
+    """Order blocks by their age: None first, then names that are no numbers, then the oldest block."""
+    if block is None:
+        return 0, 0, ""
+    text = str(block)
+    return (2, int(text), "") if text.isdigit() else (1, 0, text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 
@@ -37,6 +39,76 @@ class CommandRunner:
         logger.debug("%s ended with exit code %d", command[:8], result.exit_code)
         return result
 
+    def submit(
+        self, command: list[str], timeout_s: float, path: str, stdin_text: str | None
+    ) -> CommandResult:
+        """Run a submit command. The text is that of the file at ``path``, if the command reads its input."""
+        return self.run(command, timeout_s, stdin_text)
+
+
+class CommandLineFailed(CommandNotStarted):
+    """An ``execute_wait`` of a user's provider has raised an exception, or returned something else."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class CommandLineRunner(CommandRunner):
+    """Runs command lines with the ``execute_wait`` of a user's provider: over ssh, with sudo, in a container.
+
+    Args:
+        owner: The provider's class, for messages.
+        execute_wait: Runs a command line and returns its exit code, stdout and stderr.
+        clock: The runner of the provider, whose clock continues to be used.
+    """
+
+    def __init__(
+        self, owner: str, execute_wait: Callable[[str], tuple[int, str, str]], clock: CommandRunner
+    ) -> None:
+        self._name = f"{owner}.execute_wait"
+        self._execute_wait = execute_wait
+        self._clock = clock
+
+    def now_s(self) -> float:
+        return self._clock.now_s()
+
+    def run(self, command: list[str], timeout_s: float, stdin_text: str | None = None) -> CommandResult:
+        """Run a program as a command line; its time is limited by ``execute_wait``."""
+        return self._run_line(command, shlex.join(command))
+
+    def submit(
+        self, command: list[str], timeout_s: float, path: str, stdin_text: str | None
+    ) -> CommandResult:
+        line = shlex.join(command)
+        return self._run_line(command, line if stdin_text is None else f"{line} < {shlex.quote(path)}")
+
+    def _run_line(self, command: list[str], line: str) -> CommandResult:
+        words = tuple(command)
+        try:
+            answer = self._execute_wait(line)
+        except subprocess.TimeoutExpired:
+            return CommandResult(words, -9, "", "", timed_out=True)
+        except Exception as error:
+            raise CommandLineFailed(words, f"{self._name}({line!r}) has raised {error!r}") from error
+        try:
+            exit_code, stdout, stderr = answer
+            return CommandResult(words, int(exit_code), _text(stdout), _text(stderr), timed_out=False)
+        except (TypeError, ValueError) as error:
+            expected = "It has to return the exit code, the standard output and the standard error"
+            raise CommandLineFailed(
+                words, f"{self._name}({line!r}) returned {answer!r}. {expected}"
+            ) from error
+
+
+def _text(output: object) -> str:
+    if isinstance(output, bytes):
+        return output.decode(errors="replace")
+    if output is None:
+        return ""
+    if not isinstance(output, str):
+        raise TypeError("output has to be text")
+    return output
+
 
 class Scheduler:
     """A scheduler as a provider uses it: its dialect, and how long its commands may take."""
@@ -50,17 +122,18 @@ class Scheduler:
         self._timeout_s = timeout_s
         self._cancel_batch_size = cancel_batch_size
 
-    def run(self, command: list[str], stdin_text: str | None = None) -> CommandResult:
-        return self.runner.run(command, self._timeout_s, stdin_text)
+    def run(self, command: list[str]) -> CommandResult:
+        return self.runner.run(command, self._timeout_s)
 
     def submit(self, job_name: str, path: str, text: str) -> CommandResult:
         """Submit the file at ``path``, which contains ``text``; :func:`read_submission` reads the result."""
         command = self.dialect.submit_command(path)
         try:
-            return self.run(command, self.dialect.submit_stdin(text))
+            return self.runner.submit(command, self._timeout_s, path, self.dialect.submit_stdin(text))
         except CommandNotStarted as error:
             message = f"{self._owner} submits with {command[0]}. {error}"
-            raise SubmitException(job_name, message, command=command, is_permanent=True) from error
+            is_permanent = not isinstance(error, CommandLineFailed)
+            raise SubmitException(job_name, message, command=command, is_permanent=is_permanent) from error
 
     def cancel(self, job_ids: Sequence[str]) -> list[bool]:
         """Cancel jobs; return for each job whether the scheduler has accepted the request."""

@@ -176,6 +176,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         self._check_block_limits()
         self._numbers = count()
         self._jobs: dict[object, LocalJob] = {}
+        self.resources = {}
 
     @property
     def label(self) -> str:
@@ -206,6 +207,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
         if job_id in self._jobs:  # the system has reused the process id of a job that has ended
             job_id = f"{files.name}.{job_id}"
         self._jobs[job_id] = job
+        self._note_job(job_id, files, job.status(), remote_pid=job.pid, script_path=files.script_path)
         logger.debug("Started job %s with %s", job_id, files.script_path)
         name = f"parsl-job-{job_id}"
         threading.Thread(target=self._watch, args=(job_id, job), name=name, daemon=True).start()
@@ -213,12 +215,14 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
 
     def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
         """Return the status of jobs; MISSING for an id that is not of a job of this provider."""
-        return [
+        statuses = [
             self._jobs[job_id].status()
             if job_id in self._jobs
             else JobStatus(JobState.MISSING, message=f"job {job_id!r} was not started by this provider")
             for job_id in job_ids
         ]
+        self._note_statuses(job_ids, statuses)
+        return statuses
 
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
         """End jobs with all their processes, including those that ended jobs have left behind.

@@ -77,9 +77,25 @@ class TestMatching:
         state.add_tasks([task(1), task(2, priority=1)])
         assert given(state) == {b"a": [2]}
 
-    def test_the_oldest_block_is_filled_first(self) -> None:
+    def test_the_newest_block_is_filled_first(self) -> None:
         managers = [register(name, 1, block=block) for name, block in (("a", "10"), ("b", "9"), ("c", "2"))]
         state = state_with(*managers, selector=BlockIdManagerSelector())
+        state.add_tasks([task(1), task(2)])
+        assert given(state) == {b"a": [1], b"b": [2]}
+
+    def test_blocks_are_ordered_by_age_and_managers_without_one_come_first(self) -> None:
+        blocks = {b"a": "10", b"b": None, b"c": "9", b"d": "other"}
+        managers = {name: {"block_id": block} for name, block in blocks.items()}
+        assert BlockIdManagerSelector().sort_managers(managers, set(managers)) == [b"b", b"d", b"c", b"a"]
+
+    def test_a_users_list_is_served_from_its_end(self) -> None:
+        class ByName(ManagerSelector):
+            def sort_managers(self, ready_managers: Any, manager_list: set[bytes]) -> list[bytes]:
+                assert all(ready_managers[name]["max_capacity"] == 1 for name in manager_list)
+                assert all(ready_managers[name].get("active") for name in manager_list)
+                return sorted(manager_list)
+
+        state = state_with(*[register(name, 1) for name in "abc"], selector=ByName())
         state.add_tasks([task(1), task(2)])
         assert given(state) == {b"c": [1], b"b": [2]}
 

@@ -24,6 +24,18 @@ PROBE_AGAIN_S = 0.25
 AT_ONCE = 64
 
 
+#: What manager selectors, which are written for upstream's records, call the attributes of a manager.
+_NAMES_FOR_SELECTORS = {
+    "active": "takes_tasks",
+    "block_id": "block",
+    "hostname": "host",
+    "max_capacity": "capacity",
+    "tasks": "held",
+    "uid": "name",
+    "worker_count": "workers",
+}
+
+
 class Recount(Enum):
     """Whether a manager has to report the tasks it holds, because some may be lost in transit."""
 
@@ -89,11 +101,17 @@ class Manager:
         return f"<Manager {self.name} block={self.block} workers={self.workers} held={len(self.held)}>"
 
     def __getitem__(self, key: str) -> Any:
-        names = {"block_id": "block", "worker_count": "workers", "tasks": "held", "hostname": "host"}
         try:
-            return getattr(self, names.get(key, key))
+            return getattr(self, _NAMES_FOR_SELECTORS.get(key, key))
         except AttributeError:
             raise KeyError(key) from None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return ``manager[key]`` if there is such a key."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     @property
     def takes_tasks(self) -> bool:

@@ -93,7 +93,8 @@ class WorkerMatching(Matching):
             for identity in [identity for identity, each in candidates.items() if capacity(each) <= 0]:
                 del candidates[identity]
             chosen = self._selector.sort_managers(managers, set(candidates)) if candidates else []
-            yield from itertools.takewhile(lambda _: len(self.queue), (managers[each] for each in chosen))
+            in_turn = (managers[each] for each in reversed(chosen))
+            yield from itertools.takewhile(lambda _: len(self.queue), in_turn)
             return
         for _ in range(len(candidates)):
             if not len(self.queue):
