@@ -102,3 +102,7 @@ def crash() -> None:
     import ctypes
 
     ctypes.string_at(0)
+
+
+def show_payload(payload: bytes, *args: Any, **kwargs: Any) -> bytes:
+    return repr((payload, args, kwargs)).encode()

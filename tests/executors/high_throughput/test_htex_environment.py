@@ -11,6 +11,7 @@ import pytest
 
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import LocalProvider
+from parsl.validate import ParameterError
 from tests.system import run as runs
 from tests.system import tasks
 
@@ -198,3 +199,56 @@ def test_a_task_can_be_submitted_as_bytes(start_run: StartRun) -> None:
     assert run.executor.submit_payload({}, payload).result(timeout=30) == 3
     urgent = run.executor.submit_payload({"resource_spec": {"priority": 1}}, payload)
     assert urgent.result(timeout=30) == 3
+
+
+class TestPayloadsWithAFunction:
+    """Context and result are those that upstream was observed to have."""
+
+    def test_the_function_gets_the_payload_and_its_bytes_are_the_result(self, start_run: StartRun) -> None:
+        run = start_run()
+        for more, result in (
+            ({"a": (1, "b"), "k": {"z": 3}}, b"(b'payload', (1, 'b'), {'z': 3})"),
+            ({"a": [1, 2]}, b"(b'payload', (1, 2), {})"),
+            ({}, b"(b'payload', (), {})"),
+        ):
+            context = {"task_executor": {"f": "tests.system.tasks.show_payload", **more}}
+            assert run.executor.submit_payload(context, b"payload").result(timeout=30) == result
+        urgent = {**context, "resource_spec": {"priority": 1}}
+        assert run.executor.submit_payload(urgent, memoryview(b"payload")).result(timeout=30) == result
+        large = bytes(range(256)) * 4000
+        context = {"task_executor": {"f": "operator.add", "a": [b"!"]}}
+        assert run.executor.submit_payload(context, large).result(timeout=30) == large + b"!"
+
+    @pytest.mark.parametrize(
+        ("function", "error"),
+        [
+            ("no_such_module.function", ModuleNotFoundError),
+            ("tests.system.tasks.no_such_function", AttributeError),
+            ("operator.neg", TypeError),
+        ],
+    )
+    def test_a_failing_function_is_the_tasks_error(
+        self, start_run: StartRun, function: str, error: type[Exception]
+    ) -> None:
+        future = start_run().executor.submit_payload({"task_executor": {"f": function}}, b"payload")
+        with pytest.raises(error):
+            future.result(timeout=30)
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            "module.function",
+            {},
+            {"a": [1]},
+            {"f": "function"},
+            {"f": "module..function"},
+            {"f": len},
+            {"f": "module.function", "args": [1]},
+            {"f": "module.function", "a": "abc"},
+            {"f": "module.function", "k": [1]},
+            {"f": "module.function", "k": {1: 2}},
+        ],
+    )
+    def test_another_form_is_refused(self, given: Any) -> None:
+        with pytest.raises(ParameterError, match="task_executor"):
+            HighThroughputExecutor().submit_payload({"task_executor": given}, b"payload")

@@ -30,6 +30,7 @@ from parsl.executors.high_throughput.node.accelerators import check_accelerators
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
+from parsl.executors.high_throughput.worker.payload_call import call_with_payload, read_task_executor
 from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.job_states import JobStatus
@@ -331,13 +332,26 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         """Send a task that is already pickled.
 
         Args:
-            context: May contain `resource_spec`, as in `submit`.
-            buffer: The result of `parsl.serialize.pack_apply_message`.
+            context: May contain `resource_spec`, as in `submit`, and `task_executor`, a dictionary of
+                `f`, the name of a function, as "module.function", and optionally `a` and `k`, a list and a
+                dictionary of arguments. A worker imports the function and calls it as
+                `function(buffer, *a, **k)`; what it returns is the result.
+            buffer: The result of `parsl.serialize.pack_apply_message`, unless there is a `task_executor`.
+
+        Raises:
+            ParameterError: `task_executor` has another form.
+            InvalidResourceSpecification: `resource_spec` is not valid.
         """
         self.raise_if_bad()
-        requirements = self._requirements((context or {}).get("resource_spec") or {})
+        context = context or {}
+        requirements = self._requirements(context.get("resource_spec") or {})
+        call = read_task_executor(self, context)
         engine = self.engine
-        future = engine.sender.send_payload(buffer, requirements)
+        if call is None:
+            future = engine.sender.send_payload(buffer, requirements)
+        else:
+            arguments = (bytes(buffer), *call)
+            future = engine.sender.send_call(call_with_payload, arguments, {}, requirements)
         self.blocks.tasks_added(len(engine.tasks.pending))
         return future
 
