@@ -2,6 +2,7 @@
 #   make demo    run the Aurora ensemble on this machine
 #   make test    run the tests                       (ARGS="-k addresses" for some of them)
 #   make check   run linter, formatter, types, layers, words of the glossary
+#   make compare  run scripts here and on upstream  (UPSTREAM=/path/to/venv/bin/python)
 #   make lowest  run workflows with the oldest accepted dependencies
 #   make docs    build the documentation in build/docs/html; a warning is an error
 #   make bench   benchmark, next to other libraries    (ARGS="--help" for its options)
@@ -18,7 +19,7 @@ ARGS ?=
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check format lowest docs bench chaos soak load clean
+.PHONY: demo test check format compare lowest docs bench chaos soak load clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -37,6 +38,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+compare: $(READY)
+	PARSL_UPSTREAM="$(UPSTREAM)" $(BIN)/python -m tests.conformance $(ARGS)
 
 lowest:
 	.ci/lowest "$(PYTHON)"
