@@ -132,6 +132,14 @@ def test_checkpoints_are_listed_by_number(tmp_path):
     assert get_last_checkpoint(str(tmp_path)) == expected[-1:]
 
 
+def test_the_last_checkpoint_is_one_with_results(tmp_path):
+    for run in ("000", "001", "002"):
+        (tmp_path / run / "checkpoint").mkdir(parents=True)
+        (tmp_path / run / "checkpoint" / "tasks.pkl").touch()
+    (tmp_path / "001" / "checkpoint" / "tasks.pkl").write_bytes(b"result")
+    assert get_last_checkpoint(str(tmp_path)) == [str(tmp_path / "001" / "checkpoint")]
+
+
 def test_no_checkpoints(tmp_path):
     assert get_all_checkpoints(str(tmp_path / "none")) == []
     assert get_last_checkpoint(str(tmp_path / "none")) == []

@@ -137,7 +137,9 @@ class TestCleanup:
             call(dfk, fail)
         with open(f"{dfk.run_dir}/parsl.log") as log:
             text = log.read()
-        assert "exec_done: 1" in text
+        summary = text[text.index("Summary of tasks in DFK:") : text.index("End of summary")]
+        for line in ("exec_done: 1", "failed: 1", "pending: 0", "joining: 0"):
+            assert f"Tasks in state States.{line}\n" in summary
         assert "Task 1 (fail) has failed" in text
         assert "Task 1 (fail) is tried again" in text
         assert "Task 0" not in text

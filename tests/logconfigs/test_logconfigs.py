@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 
+from parsl.log_utils import set_stream_logger
 from parsl.logconfigs.base import LogConfig, oneshot_initialize_logging, oneshot_uninitialize_logging
 from parsl.logconfigs.file import FileLogging
 from parsl.logconfigs.json import JSONHandler, JSONLogging
@@ -19,9 +20,10 @@ LOGGER = logging.getLogger("parsl")
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind():
-    before = (LOGGER.handlers[:], LOGGER.level)
+    loggers = (LOGGER, logging.root)
+    before = [(logger.handlers[:], logger.level) for logger in loggers]
     yield
-    assert (LOGGER.handlers, LOGGER.level) == before
+    assert [(logger.handlers, logger.level) for logger in loggers] == before
 
 
 @pytest.fixture
@@ -82,6 +84,35 @@ def test_json_logging(json_lines):
     )
     assert record["block_id"] == "3"
     assert record["created"] > 1e9
+
+
+def test_json_logging_records_all_loggers(json_lines):
+    logging.getLogger("my.script").debug("from the script")
+    logging.root.warning("from the root")
+    logging.getLogger("parsl.jobs").info("from Parsl")
+    assert [(line["name"], line["msg"]) for line in json_lines()] == [
+        ("my.script", "from the script"),
+        ("root", "from the root"),
+        ("parsl.jobs", "from Parsl"),
+    ]
+
+
+def test_json_logging_with_a_high_level_takes_no_records_from_other_handlers(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    end = JSONLogging(level=logging.ERROR).initialize_logging(log_dir=tmp_path, log_name="parsl")
+    logging.getLogger("my.script").info("for the console")
+    end()
+    assert caplog.messages == ["for the console"]
+    assert (tmp_path / "parsl.jsonlog").read_text() == ""
+
+
+def test_json_logging_next_to_a_handler_with_a_higher_level(tmp_path):
+    end_stream = set_stream_logger(level=logging.ERROR)
+    end = JSONLogging(level=logging.INFO).initialize_logging(log_dir=tmp_path, log_name="parsl")
+    LOGGER.info("for JSON only")
+    end()
+    end_stream()
+    assert "for JSON only" in (tmp_path / "parsl.jsonlog").read_text()
 
 
 def test_json_logging_has_the_traceback(json_lines):

@@ -72,10 +72,17 @@ def get_all_checkpoints(rundir: str = "runinfo") -> Sequence[str]:
 def get_last_checkpoint(rundir: str = "runinfo") -> Sequence[str]:
     """Return a list with the newest checkpoint directory; an empty list if there is none.
 
+    A checkpoint without results, of a run that failed or was killed early, counts only if all are like that.
+
     Args:
         rundir: The directory that holds the runs' directories, ``Config.run_dir``.
     """
-    return get_all_checkpoints(rundir)[-1:]
+    checkpoints = get_all_checkpoints(rundir)
+    return [path for path in checkpoints if _has_content(path)][-1:] or checkpoints[-1:]
+
+
+def _has_content(directory: str) -> bool:
+    return any(entry.stat().st_size for entry in os.scandir(directory))
 
 
 def _numbered_names(path: str | os.PathLike[str]) -> list[tuple[int, str]]:

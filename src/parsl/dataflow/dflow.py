@@ -348,10 +348,11 @@ class DataFlowKernel:
         self._graph.validate()
 
     def log_task_states(self) -> None:
-        """Log the number of tasks in each state."""
-        by_state = self.task_state_counts.items()
-        counts = ", ".join(f"{state.name}: {count}" for state, count in by_state if count) or "none"
-        logger.info("Tasks: %d; by state: %s", self.task_count, counts)
+        """Log the number of tasks in each state, in lines that scripts search for."""
+        logger.info("Summary of tasks in DFK:")
+        for state, count in self.task_state_counts.items():
+            logger.info("Tasks in state States.%s: %d", state.name, count)
+        logger.info("End of summary")
 
     def cleanup(self) -> None:
         """End the run: shut the executors down, and fail unfinished tasks. Later calls do nothing."""

@@ -132,6 +132,8 @@ class BasicMemoizer(Memoizer):
             from parsl.dataflow.checkpoints.loaded import LoadedCheckpoints
 
             self._loaded = LoadedCheckpoints(paths, skip_missing=self.checkpoint_files is None)
+        if self._file is not None and self.checkpoint_mode in ("task_exit", "periodic"):
+            self._file.create()  # after the search for earlier checkpoints, which must not find this one
         if self.checkpoint_mode == "periodic":
             self._periodic = PeriodicCheckpoints(self.checkpoint_queue, self._period_s)
 
@@ -236,6 +238,7 @@ class BasicMemoizer(Memoizer):
     def checkpoint_queue(self) -> None:
         """Write the results that are not written yet, and have them survive a power failure."""
         if self._file is not None:
+            self._file.create()
             self._file.write()
             self._file.sync()
 
@@ -251,6 +254,7 @@ class BasicMemoizer(Memoizer):
             self._periodic.stop()
             self._periodic = None
         if self._file is not None:
+            self._file.create()
             if self.checkpoint_mode in ("task_exit", "periodic", "dfk_exit"):
                 self._file.write()
             self._file.close()

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from io import TextIOWrapper
 
 from parsl.common.rundirs import for_the_user
@@ -84,10 +84,10 @@ def attach(
         handler.setFormatter(logging.Formatter(format_string))
     logger = logging.getLogger(logger_name)
     with _lock:
-        levels, _ = _attached.setdefault(logger_name, ({}, logger.level))
+        levels, level_before = _attached.setdefault(logger_name, ({}, logger.level))
         levels[handler] = level
         logger.addHandler(handler)
-        logger.setLevel(min(levels.values()))
+        logger.setLevel(_level_for(logger, levels.values(), level_before))
 
     def detach() -> None:
         with _lock:
@@ -95,9 +95,15 @@ def attach(
             if levels.pop(handler, None) is None:
                 return
             logger.removeHandler(handler)
-            logger.setLevel(min(levels.values(), default=level_before))
+            logger.setLevel(_level_for(logger, levels.values(), level_before))
             if not levels:
                 del _attached[logger_name]
         handler.close()
 
     return detach
+
+
+def _level_for(logger: logging.Logger, levels: Collection[int], level_before: int) -> int:
+    if not levels:
+        return level_before
+    return min(*levels, level_before) if logger is logging.root else min(levels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class JSONHandler(LogFile):
 
 
 class JSONLogging(LogConfig, RepresentationMixin):
-    """Logs to ``<log_name>.jsonlog``, one JSON object per line.
+    """Logs to ``<log_name>.jsonlog``, one JSON object per line, what all loggers of the process report.
 
     Args:
         level: The lowest level to write.
@@ -58,8 +59,12 @@ class JSONLogging(LogConfig, RepresentationMixin):
         validate.assign(self, locals())
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
+        ends = ExitStack()
+        # The level of the logger "parsl" may be set for other handlers: this one needs its records, too.
+        ends.callback(attach(logging.NullHandler(), logger_name="parsl", level=self.level))
         handler = JSONHandler(log_dir / f"{log_name}.jsonlog")
-        return attach(handler, logger_name="parsl", level=self.level)
+        ends.callback(attach(handler, logger_name="", level=self.level))
+        return ends.close
 
 
 def _content(record: logging.LogRecord) -> dict[str, Any]:

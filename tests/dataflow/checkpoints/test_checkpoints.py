@@ -58,6 +58,26 @@ class TestModes:
                 assert cached(dfk, add, number).result() == number
                 assert stored(f"{dfk.run_dir}/checkpoint") == list(range(number + 1))
 
+    @pytest.mark.parametrize("mode", ["task_exit", "periodic", "dfk_exit", "manual"])
+    def test_a_run_without_a_result_leaves_a_checkpoint_that_loads(self, tmp_path: Any, mode: str) -> None:
+        with kernel(tmp_path, PromptExecutor(), memoizer=BasicMemoizer(checkpoint_mode=mode)) as dfk:
+            # A run that is killed leaves one, too, if its mode writes during the run.
+            assert file_of(tmp_path).exists() is (mode in ("task_exit", "periodic"))
+            assert cached(dfk, fail).exception() is not None
+        checkpoint = f"{dfk.run_dir}/checkpoint"
+        assert stored(checkpoint) == []
+        assert run(tmp_path, 1, checkpoint_files=[checkpoint]) == 1
+        assert get_all_checkpoints(str(tmp_path / "runs"))[0] == checkpoint
+
+    def test_a_checkpoint_on_request_exists_without_results(self, tmp_path: Any) -> None:
+        with kernel(tmp_path, memoizer=BasicMemoizer(checkpoint_mode="manual")) as dfk:
+            dfk.memoizer.checkpoint()
+            assert stored(f"{dfk.run_dir}/checkpoint") == []
+
+    def test_a_run_without_checkpoints_leaves_none(self, tmp_path: Any) -> None:
+        run(tmp_path, 1, checkpoint_mode=None)
+        assert not file_of(tmp_path).parent.exists()
+
     def test_results_of_the_same_moment_are_written_together(
         self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

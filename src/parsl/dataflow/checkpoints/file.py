@@ -25,8 +25,7 @@ class CheckpointFile:
     """Appends records to a file that no other process writes. Any thread may call it.
 
     Records that :meth:`write` has written survive the end of this process by any signal, because the
-    operating system has them. They survive a power failure only after :meth:`sync`. The file and its
-    directory are created with the first record.
+    operating system has them. They survive a power failure only after :meth:`sync`.
     """
 
     def __init__(self, path: str) -> None:
@@ -37,6 +36,17 @@ class CheckpointFile:
         self._end = 0
         self._written = 0
         self._has_failed = False
+
+    def create(self) -> None:
+        """Make the file, so that also a run without results leaves a checkpoint that loads.
+
+        An error is a warning: the next :meth:`write` tries again.
+        """
+        with self._write_lock:
+            try:
+                self._open()
+            except OSError as error:
+                self._warn_of_failure(error, 0)
 
     def add(self, *records: bytes) -> None:
         """Queue records for the next :meth:`write`."""
@@ -75,19 +85,23 @@ class CheckpointFile:
                 os.close(self._fd)
                 self._fd = None
 
-    def _append(self, records: Sequence[bytes]) -> None:
+    def _open(self) -> int:
         if self._fd is None:
             # As readable as the rest of the run's directory, whose parents may be private.
             os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             self._end = os.fstat(self._fd).st_size
+        return self._fd
+
+    def _append(self, records: Sequence[bytes]) -> None:
+        fd = self._open()
         rest = memoryview(b"".join(records))
         size = len(rest)
         try:
             while rest:
-                rest = rest[os.write(self._fd, rest) :]
+                rest = rest[os.write(fd, rest) :]
         except OSError:
-            os.ftruncate(self._fd, self._end)  # the next record must not follow half of one
+            os.ftruncate(fd, self._end)  # the next record must not follow half of one
             raise
         self._end += size
 
@@ -95,10 +109,11 @@ class CheckpointFile:
         if self._has_failed:
             return
         self._has_failed = True
+        what = f"{count} results could not be written to checkpoint" if count else "Cannot create checkpoint"
         text = (
-            f"{count} results could not be written to checkpoint {self.path}: {error.strerror or error}. "
-            "They stay in memory until a later attempt succeeds. If the run is killed before that, the next "
-            "run executes their tasks again"
+            f"{what} {self.path}: {error.strerror or error}. "
+            "Results stay in memory until a later attempt succeeds. If the run is killed before that, the "
+            "next run executes their tasks again"
         )
         logger.error("%s", text)
         warn_user(text, CheckpointWarning)
