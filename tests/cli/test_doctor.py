@@ -229,6 +229,19 @@ def test_an_executor_too_large_for_its_nodes_is_found(doctor, options, level, wo
     assert any(words in text for text in texts), texts
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ", available_accelerators=4, max_workers_per_node=8",
+        ", cpu_affinity='list:0:1:2:3', max_workers_per_node=8",
+        ", cpu_affinity='list:0:1:2:3', available_accelerators=8",
+    ],
+)
+def test_too_few_workers_are_found_without_knowing_the_node(doctor, options):
+    texts = provider_findings(doctor, "SlurmProvider()", "warning", options=options)
+    assert any("8 workers are requested" in text and "but 4 run" in text for text in texts), texts
+
+
 def test_an_occupied_port_is_found(doctor):
     import socket
 

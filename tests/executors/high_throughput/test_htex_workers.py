@@ -90,7 +90,10 @@ def test_the_driver_hears_of_missing_workers_once_for_each_block(
     kill_interchange(run, wait_until)  # its replacement gets the same registrations
     run.warm_up()
     for text in messages(recwarn):
-        assert "5 workers are requested (max_workers_per_node=5), but 1 run: cores_per_worker=1 on 1" in text
+        assert (
+            "5 workers are requested (max_workers_per_node=5), but 1 run: cores_per_worker=1 on 1 core, "
+            in text
+        )
         assert "Write cores_per_worker=0.2." in text
     assert sorted(text.split(" on ")[0] for text in messages(recwarn)) == [
         "Executor htex, block 0",

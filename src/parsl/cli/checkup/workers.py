@@ -14,10 +14,10 @@ from parsl.executors.high_throughput.node.accelerators import (
     flat_names,
     include_tiles,
 )
-from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, parse_cpu_list
+from parsl.executors.high_throughput.node.cpu_list import LIST_PREFIX, MAX_CPU, parse_cpu_list
 from parsl.executors.high_throughput.node.facts import NodeFacts, read_node_facts
 from parsl.executors.high_throughput.node.placement import Placement, plan_workers
-from parsl.executors.high_throughput.node.worker_count import PlacementRequest
+from parsl.executors.high_throughput.node.worker_count import PlacementRequest, count_workers
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.providers import SlurmProvider
 
@@ -27,6 +27,7 @@ _FLAT_IN_TEXT = re.compile(
 )
 #: The memory of a node if it is unknown, in GB.
 _ANY_MEMORY_GB = 1e9
+_LARGE_NODE = NodeFacts(memory_gb=_ANY_MEMORY_GB, cpus=tuple(range(MAX_CPU)))
 
 
 def check_workers(subject: Subject) -> list[Finding]:
@@ -71,7 +72,7 @@ def _check_plan(subject: Subject) -> list[Finding]:
     settings = subject.executor._pool_settings()
     node = _expected_node(subject, settings)
     if node is None:
-        return _check_list(subject)
+        return [*_check_list(subject), *_check_count(PlacementRequest.of(settings))]
     try:
         placement = plan_workers(PlacementRequest.of(settings), node)
     except ConfigurationError as error:
@@ -99,21 +100,28 @@ def _expected_node(subject: Subject, settings: WorkerPoolSettings) -> NodeFacts 
 
 
 def _check_list(subject: Subject) -> list[Finding]:
-    """Check what a list of CPUs shows without knowing the node."""
+    """Check the CPUs in a list, without knowing the node."""
     executor = subject.executor
     if not executor.cpu_affinity.startswith(LIST_PREFIX):
         return []
     groups = parse_cpu_list(executor.cpu_affinity[len(LIST_PREFIX) :])
-    findings = []
     highest = max(max(group) for group in groups)
     if getattr(subject.provider, "cpus_per_node", None) == 1 and highest > 0:
         text = f"cpus_per_node is 1: Parsl requests one CPU, but cpu_affinity names CPU {highest}."
-        findings.append(_WORKERS.warning(text, "Set cpus_per_node to the hardware threads of a node."))
-    workers = executor.max_workers_per_node or len(executor.available_accelerators)
-    if workers > len(groups):
-        text = f"cpu_affinity lists CPUs for {len(groups)} of {workers} workers; the others do not run."
-        findings.append(_WORKERS.warning(text))
-    return findings
+        return [_WORKERS.warning(text, "Set cpus_per_node to the hardware threads of a node.")]
+    return []
+
+
+def _check_count(request: PlacementRequest) -> list[Finding]:
+    """Count the workers of a large node: fewer than requested run on no other."""
+    is_determined = request.max_workers_per_node or request.available_accelerators
+    if not is_determined and not request.cpu_affinity.startswith(LIST_PREFIX):
+        return []
+    try:
+        notice = count_workers(request, _LARGE_NODE).notice
+    except ConfigurationError as error:
+        return [_WORKERS.error(str(error))]
+    return [_WORKERS.warning(notice)] if notice else []
 
 
 def _check_share(subject: Subject) -> list[Finding]:

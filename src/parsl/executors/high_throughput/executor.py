@@ -68,7 +68,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         storage_access: Staging providers, in order of preference.
         working_dir: Directory that staging puts files into, on the workers.
         worker_debug: Log more, with a log file for each worker.
-        cores_per_worker: Cores for each worker; may be a fraction.
+        cores_per_worker: Cores for each worker; may be a fraction. Workers with accelerators are counted by
+            these instead.
         mem_per_worker: Memory for each worker (GB).
         max_workers_per_node: Maximum number of workers on a node; None for as many as fit.
         cpu_affinity: How workers are bound to CPUs: none, block, block-reverse, alternating or

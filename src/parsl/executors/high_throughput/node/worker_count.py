@@ -131,7 +131,7 @@ def _limit_of_cores(request: PlacementRequest, node: NodeFacts, requested: int) 
     is_explicit = request.max_workers_per_node is not None
     cpus = max(node.cpus, node.bindable_cpus, key=len) if is_explicit else node.cpus
     cores = node.cores or len(cpus)
-    text = f"cores_per_worker={request.cores_per_worker:g} on {cores} cores"
+    text = f"cores_per_worker={request.cores_per_worker:g} on {cores} {'core' if cores == 1 else 'cores'}"
     reason, advice = "", "Write {smaller}"
     if node.cores:
         reason = "the environment variable PARSL_CORES states that number"
