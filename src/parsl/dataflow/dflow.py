@@ -24,6 +24,7 @@ from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited, special_of
 from parsl.dataflow.tasks.graph import TaskGraph
 from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
+from parsl.dataflow.tasks.task_log import TaskLog
 from parsl.dataflow.tasks.task_memo import TaskMemo
 from parsl.errors import ConfigurationError, NoDataFlowKernelError
 from parsl.vocabulary import INTERNAL_LABEL, SPECIAL_NAMES, for_function
@@ -82,14 +83,15 @@ class DataFlowKernel:
             self._failures = FailureLog(self.run_dir, retries=config.retries, executors=executors)
         self._graph = TaskGraph(keep_finished=not config.garbage_collect)
         self._memo = TaskMemo(config.memoizer, run_dir=self.run_dir, config_run_dir=config.run_dir)
+        self._task_log = TaskLog(self.run_id)
         self._completion = Completion(
-            self._graph, self._memo, self._failures, drops_payload=config.garbage_collect
+            self._graph, self._memo, self._failures, self._task_log, drops_payload=config.garbage_collect
         )
         self._runner = TaskRunner(
             config, self._graph, self._dependencies, self._executors, self._memo, self._completion
         )
         self.attempt_ended = self._runner.attempt_ended
-        logger.info("Parsl run %s in %s", self.run_id, self.run_dir)
+        logger.info("Parsl run %s in %s", self.run_id, self.run_dir, extra={"parsl.dfk": self.run_id})
         exit_hook.call_at_exit(self.atexit_cleanup)
         disown_in_children(self)
         try:
@@ -254,6 +256,9 @@ class DataFlowKernel:
         if limit is not None:
             special_of(record).concurrency_limit = limit
         self._graph.add(record)
+        log = self._task_log
+        if len(log.source.handlers) != log.quiet_count:
+            log.submitted(record, depends or ())
         if self.cleanup_called:  # since the check in submit; no other thread would end this task
             self._completion.abandon(record)
             return app_fu
@@ -270,6 +275,9 @@ class DataFlowKernel:
         app_fu: AppFuture[Any] = AppFuture(record)
         record.app_fu = app_fu
         self._graph.add(record)
+        log = self._task_log
+        if len(log.source.handlers) != log.quiet_count:
+            log.submitted(record, depends or ())
         self._runner.start_after(record, depends or [])
         return app_fu
 

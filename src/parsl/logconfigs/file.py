@@ -33,4 +33,5 @@ class FileLogging(LogConfig, RepresentationMixin):
 
     def initialize_logging(self, *, log_dir: Path, log_name: str) -> Callable[[], None]:
         handler = LogFile(log_dir / f"{log_name}.log")
+        handler.takes_task_records = False  # its text would have several lines for each task
         return attach(handler, logger_name="parsl", level=self.level, format_string=self.format_string)

@@ -22,6 +22,9 @@ _attached: dict[str, tuple[dict[logging.Handler, int], int]] = {}
 class LogFile(logging.FileHandler):
     """Appends to a file. A full disk costs records and causes one line on stderr, but never ends the run."""
 
+    #: Whether it gets records about single tasks.
+    takes_task_records = True
+
     def __init__(self, file: str | os.PathLike[str]) -> None:
         super().__init__(file, encoding="utf-8")
         self._has_warned = False

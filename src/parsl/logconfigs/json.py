@@ -42,6 +42,9 @@ class JSONHandler(LogFile):
         if args or kwargs:
             self.setLevel(*args, **kwargs)
 
+    #: It keeps their attributes; see :class:`parsl.dataflow.tasks.task_log.TaskLog`.
+    takes_task_records = True
+
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(_as_plain(_content(record)), allow_nan=False)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.tasks.graph import TaskGraph
+    from parsl.dataflow.tasks.task_log import TaskLog
     from parsl.dataflow.tasks.task_memo import TaskMemo
     from parsl.vocabulary.lean_future import Callback, Callbacks, LeanFuture
 
@@ -37,11 +38,18 @@ class Completion:
     """
 
     def __init__(
-        self, graph: TaskGraph, memo: TaskMemo, failures: FailureLog | None, *, drops_payload: bool
+        self,
+        graph: TaskGraph,
+        memo: TaskMemo,
+        failures: FailureLog | None,
+        task_log: TaskLog,
+        *,
+        drops_payload: bool,
     ) -> None:
         self._graph = graph
         self._memo = memo
         self._failures = failures
+        self.task_log = task_log
         self._drops_payload = drops_payload
         self.is_run_over = False
 
@@ -55,6 +63,8 @@ class Completion:
         app_fu = self._graph.finish(record, status)
         if app_fu is None:
             return False
+        if self.task_log.is_on:
+            self.task_log.state(record)
         if error is CANCELLATION:
             self.log_failure(record, None, CANCELLED, record.try_id + 1)
         elif error is not None:

@@ -64,6 +64,7 @@ class TaskRunner:
         self._memo = memo
         self._completion = completion
         self._complete = completion.complete
+        self._task_log = completion.task_log
         # Bound once, not for each task.
         self._on_awaited_done = self._awaited_done
         self._on_found = self._memo_done
@@ -125,6 +126,8 @@ class TaskRunner:
                 raise
             return error
         if self._graph.launched(record, exec_fu):
+            if self._task_log.is_on:
+                self._task_log.launched(record, getattr(exec_fu, "parsl_executor_task_id", None))
             exec_fu.add_done_callback(record)
         else:
             exec_fu.cancel()  # the task was cancelled meanwhile
@@ -259,6 +262,7 @@ class TaskRunner:
 
     def _try_again(self, record: TaskRecord, error: BaseException) -> None:
         if self._graph.attempt_failed(record):
+            self._report_state(record)
             self._completion.log_failure(record, error, TRIED_AGAIN, record.try_id)
             logger.info(
                 "Task %d (%s) is tried again: attempt %d failed with %r (cost so far %s of %s)",
@@ -266,8 +270,13 @@ class TaskRunner:
             )  # fmt: skip
             work_loop.run_soon(self._begin_next_attempt, record)
 
+    def _report_state(self, record: TaskRecord) -> None:
+        if self._task_log.is_on:
+            self._task_log.state(record)
+
     def _begin_next_attempt(self, record: TaskRecord) -> None:
         if self._graph.pending_again(record):
+            self._report_state(record)
             self._advance(record)
 
     def _join(self, record: TaskRecord, returned: object) -> None:
@@ -278,6 +287,7 @@ class TaskRunner:
             self._complete(record, _FAILED, error=error)
             return
         if self._graph.joining(record, returned):  # type: ignore[arg-type]
+            self._report_state(record)
             # Only now: of two tasks that wait for each other, the second one finds the cycle.
             if (cycle := cycle_error(futures, record)) is not None:
                 self._fail(record, cycle)
