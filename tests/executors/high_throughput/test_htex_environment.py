@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import parsl
+from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
-from parsl.providers import LocalProvider
+from parsl.providers import LocalProvider, SlurmProvider
 from parsl.validate import ParameterError
 from tests.system import run as runs
 from tests.system import tasks
@@ -69,6 +71,26 @@ def test_the_number_of_cores_can_be_configured(start_run: StartRun) -> None:
     run.warm_up()
     assert [manager["worker_count"] for manager in run.executor.connected_managers()] == [3]
     assert run.executor.workers_per_node == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "provider", "count"),
+    [
+        ({"max_workers_per_node": 2}, LocalProvider(init_blocks=0), min(2, len(os.sched_getaffinity(0)))),
+        ({}, LocalProvider(init_blocks=0), len(os.sched_getaffinity(0))),
+        ({"max_workers_per_node": 9}, SlurmProvider(init_blocks=0), 9),
+        ({"cores_per_worker": 8}, SlurmProvider(init_blocks=0, cores_per_node=64), 8),
+        ({}, SlurmProvider(init_blocks=0), None),
+    ],
+)
+def test_the_number_of_workers_is_known_after_loading_if_parameters_determine_it(
+    tmp_path: Path, parameters: dict[str, Any], provider: Any, count: int | None
+) -> None:
+    executor = HighThroughputExecutor(provider=provider, **parameters)
+    assert executor.workers_per_node is None
+    with parsl.load(Config(executors=[executor], run_dir=str(tmp_path))):
+        assert executor.workers_per_node == count
+        assert executor.workers_per_block == count
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")

@@ -179,6 +179,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             expected = f"less than heartbeat_threshold ({heartbeat_threshold})"
             validate.wrong_value(self, "heartbeat_period", heartbeat_period, expected)
         self._engine: Engine | None = None
+        #: How many workers a node will have, once that was needed; 0 if unknown.
+        self._expected_workers: int | None = None
         self._longest_runtime_s = 0.0
 
     @property
@@ -403,13 +405,17 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
 
     @property
     def workers_per_node(self) -> int | float | None:
-        """How many workers a node has: as reported by managers, or as far as the settings determine it."""
-        infos = [] if self._engine is None else self._engine.activity.infos()
-        if infos:
+        """How many workers a node has: as reported by managers, or as the parameters determine it."""
+        if self._engine is None:
+            return None
+        if infos := self._engine.activity.infos():
             return max(info.workers for info in infos)
-        if self.available_accelerators and self.max_workers_per_node is None:
-            return len(self.available_accelerators)
-        return None
+        if self._expected_workers is None:
+            count = parameters.expected_workers(
+                self._pool_settings(), self.provider, is_local=self._is_local()
+            )
+            self._expected_workers = count or 0
+        return self._expected_workers or None
 
     def block_activity(self) -> dict[str, BlockActivity] | None:
         """Return what the connected managers of each block are doing."""

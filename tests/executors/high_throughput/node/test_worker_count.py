@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.node.facts import NodeFacts
-from parsl.executors.high_throughput.node.worker_count import PlacementRequest, count_workers
+from parsl.executors.high_throughput.node.worker_count import (
+    PlacementRequest,
+    count_workers,
+    stated_workers,
+)
 
 TWELVE = tuple(map(str, range(12)))
 #: A node of 208 CPUs and 512 GB, of which a control group allows the job 2 CPUs or 8 GB.
@@ -146,3 +150,22 @@ def test_the_advice_works(cpus, requested, cores_per_worker):
     if notice:
         smaller = float(notice.rpartition("cores_per_worker=")[2].removesuffix("."))
         assert count_workers(request._replace(cores_per_worker=smaller), node) == (requested, "")
+
+
+@pytest.mark.parametrize(
+    ("request_", "memory_gb", "workers"),
+    [
+        (PlacementRequest(), None, None),
+        (PlacementRequest(mem_per_worker_gb=2), 64, None),
+        (PlacementRequest(max_workers_per_node=4), None, 4),
+        (PlacementRequest(node_cpus=128, cores_per_worker=4), None, 32),
+        (PlacementRequest(node_cpus=8, max_workers_per_node=12), None, 8),
+        (PlacementRequest(node_cpus=8, cores_per_worker=16), None, 1),
+        (PlacementRequest(node_cpus=2, available_accelerators=TWELVE), None, 12),
+        (PlacementRequest(available_accelerators=TWELVE, max_workers_per_node=6), None, 6),
+        (PlacementRequest(max_workers_per_node=8, mem_per_worker_gb=16), 64, 4),
+        (PlacementRequest(cpu_affinity="list:0:1:2", max_workers_per_node=8), None, 3),
+    ],
+)
+def test_parameters_may_determine_the_number_without_a_node(request_, memory_gb, workers):
+    assert stated_workers(request_, memory_gb) == workers

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired, renamed
+from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict
 
+    from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
     from parsl.executors.status_handling import BlockProviderExecutor
     from parsl.vocabulary.job_states import JobStatus
 
@@ -62,6 +65,27 @@ def cpus_of_node(provider: object) -> int | None:
     """
     stated = getattr(provider, "cpus_per_node", None) or getattr(provider, "cores_per_node", None)
     return stated if isinstance(stated, int) and stated > 1 else None
+
+
+def expected_workers(settings: WorkerPoolSettings, provider: object, *, is_local: bool) -> int | None:
+    """Return how many workers a node will have, before there is one, as far as that is determined.
+
+    Args:
+        settings: The settings of the executor.
+        provider: The provider, which may state the CPUs and the memory of a node.
+        is_local: Whether the node is this host.
+    """
+    from parsl.executors.high_throughput.node import facts, worker_count
+
+    request = worker_count.PlacementRequest.of(settings)
+    if not is_local:
+        memory_gb = getattr(provider, "mem_per_node", None)
+        return worker_count.stated_workers(request, memory_gb)
+    try:
+        node = facts.read_node_facts(os.environ, keeps_binding=settings.keeps_binding)
+        return worker_count.count_workers(request, node).workers
+    except ConfigurationError:
+        return None  # the manager fails to start, and reports why
 
 
 def check_label(owner: object, name: str, label: Any) -> str:

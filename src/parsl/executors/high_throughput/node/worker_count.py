@@ -85,6 +85,30 @@ def count_workers(request: PlacementRequest, node: NodeFacts) -> WorkerCount:
     return WorkerCount(tightest.workers, _crowding(request, node, tightest.workers))
 
 
+def stated_workers(request: PlacementRequest, memory_gb: float | None) -> int | None:
+    """Return how many workers a node of unknown resources will have, if nothing is missing there.
+
+    Args:
+        request: The user's request, with the CPUs that the provider states.
+        memory_gb: The memory of a node that the provider states (GB); None if it states none.
+
+    Returns:
+        The number, at least 1; None if the parameters do not determine it.
+    """
+    counts = [] if request.max_workers_per_node is None else [request.max_workers_per_node]
+    if request.available_accelerators:
+        counts.append(len(request.available_accelerators))
+    elif request.node_cpus is not None:
+        counts.append(_fitting(request.node_cpus, request.cores_per_worker))
+    if request.cpu_affinity.startswith(LIST_PREFIX):
+        counts.append(_listed(request.cpu_affinity))
+    if not counts:
+        return None
+    if request.mem_per_worker_gb and memory_gb:
+        counts.append(_fitting(memory_gb, request.mem_per_worker_gb))
+    return max(1, min(counts))
+
+
 def _requested(request: PlacementRequest, node: NodeFacts) -> tuple[int, str]:
     """Return how many workers the configuration determines, and by which parameter; 0 for none."""
     if request.max_workers_per_node is not None:
