@@ -68,6 +68,17 @@ def test_a_manager_of_another_environment_is_refused_and_reported() -> None:
         assert (refused.report.host, refused.report.block) == ("x1c0", "7")
 
 
+def test_selectors_read_a_manager_like_a_dictionary() -> None:
+    manager = Manager(register("a", 3, block="7"), FakeLink(), 5.0)
+    assert (manager["block_id"], manager["worker_count"], manager["tasks"]) == ("7", 3, [])
+    assert (manager.get("uid"), manager.get("nothing", 1)) == ("a", 1)
+    assert "max_capacity" in manager
+    assert "nothing" not in manager
+    assert dict(manager).keys() == set(manager)
+    with pytest.raises(KeyError):
+        manager["nothing"]
+
+
 def managers(count: int) -> list[Manager]:
     return [Manager(register(str(number)), FakeLink(), 0.0) for number in range(count)]
 

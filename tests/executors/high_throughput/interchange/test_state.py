@@ -261,13 +261,6 @@ class TestManagers:
         assert not record.is_awaited(first)
         assert record.is_awaited(second)
 
-    def test_selectors_can_read_a_manager_by_key(self) -> None:
-        record = state_with(register("a", block="4")).managers[b"a"]
-        names = ("block_id", "worker_count", "tasks", "hostname", "capacity")
-        assert [record[name] for name in names] == ["4", 2, set(), "host", 2]
-        with pytest.raises(KeyError):
-            record["nothing"]
-
 
 class Life(RuleBasedStateMachine):
     """Tasks, managers and failures in random order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -24,12 +24,18 @@ PROBE_AGAIN_S = 0.25
 AT_ONCE = 64
 
 
-#: What manager selectors, which are written for upstream's records, call the attributes of a manager.
-_NAMES_FOR_SELECTORS = {
+#: The keys of the records that upstream gives to manager selectors, and the attributes of a manager. Times
+#: are on the interchange's clock.
+_KEYS = {
     "active": "takes_tasks",
     "block_id": "block",
+    "draining": "draining",
     "hostname": "host",
+    "idle_since": "idle_since",
+    "last_heartbeat": "last_heard_s",
     "max_capacity": "capacity",
+    "parsl_version": "parsl_version",
+    "python_version": "python_version",
     "tasks": "held",
     "uid": "name",
     "worker_count": "workers",
@@ -48,7 +54,7 @@ class Recount(Enum):
 class Manager:
     """A manager with its connection, its tasks and its health. Owned by the interchange's loop.
 
-    Users' manager selectors receive these objects; access like `manager["block_id"]` works as well.
+    Users' manager selectors receive these objects, and read them like dictionaries: `manager["block_id"]`.
     """
 
     def __init__(self, register: Register, link: Link, now_s: float) -> None:
@@ -101,17 +107,25 @@ class Manager:
         return f"<Manager {self.name} block={self.block} workers={self.workers} held={len(self.held)}>"
 
     def __getitem__(self, key: str) -> Any:
-        try:
-            return getattr(self, _NAMES_FOR_SELECTORS.get(key, key))
-        except AttributeError:
-            raise KeyError(key) from None
+        if key == "tasks":
+            return list(self.held)
+        if key not in _KEYS:
+            raise KeyError(key)
+        return getattr(self, _KEYS[key])
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return ``manager[key]`` if there is such a key."""
-        try:
-            return self[key]
-        except KeyError:
-            return default
+        return self[key] if key in _KEYS else default
+
+    def keys(self) -> Iterable[str]:
+        """Return the keys of ``manager[...]``; with them, ``dict(manager)`` works."""
+        return _KEYS.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KEYS)
+
+    def __contains__(self, key: object) -> bool:
+        return key in _KEYS
 
     @property
     def takes_tasks(self) -> bool:
