@@ -8,6 +8,7 @@ import pickle
 import stat
 
 import pytest
+import zmq
 
 from parsl import curvezmq
 from parsl.curvezmq import CertificateError, create_certificates, load_client_keys, load_server_keys
@@ -150,3 +151,54 @@ def test_keys_work_with_zeromq(directory, tmp_path):
         client.send(b"hello")
         assert server.poll(10_000)
         assert server.recv() == b"hello"
+
+
+@pytest.fixture(params=[True, False], ids=["encrypted", "open"])
+def contexts(request, tmp_path):
+    keys = create_certificates(tmp_path) if request.param else None
+    server, client = curvezmq.ServerContext(keys), curvezmq.ClientContext(keys)
+    yield server, client
+    client.destroy(linger=0)
+    server.destroy(linger=0)
+    assert server.closed
+    assert client.closed
+
+
+def _connected(server, client):
+    receiver, sender = server.socket(zmq.PULL), client.socket(zmq.PUSH)
+    receiver.rcvtimeo = 30_000
+    sender.connect(f"tcp://127.0.0.1:{receiver.bind_to_random_port('tcp://127.0.0.1')}")
+    return receiver, sender
+
+
+def test_contexts_of_both_sides_exchange_messages(contexts):
+    server, client = contexts
+    receiver, sender = _connected(server, client)
+    sender.send(b"hello")
+    assert receiver.recv() == b"hello"
+    assert (server.encrypted, client.encrypted) == (receiver.mechanism == zmq.CURVE,) * 2
+
+
+def test_a_client_with_other_keys_is_not_admitted(tmp_path):
+    server = curvezmq.ServerContext(create_certificates(tmp_path))
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    known = json.loads((tmp_path / "certificates" / "client.json").read_text())  # with the server's key
+    (tmp_path / "client.json").touch(mode=0o600)
+    (tmp_path / "client.json").write_text(json.dumps({**known, "public": public, "secret": secret}))
+    client = curvezmq.ClientContext(tmp_path)
+    try:
+        receiver, sender = _connected(server, client)
+        monitor = sender.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        assert monitor.poll(30_000)
+        sender.send(b"hello")
+        assert not receiver.poll(0)
+        sender.disable_monitor()
+        monitor.close(linger=0)
+    finally:
+        client.destroy(linger=0)
+        server.destroy(linger=0)
+
+
+def test_a_server_without_keys_is_refused_at_once(tmp_path):
+    with pytest.raises(CertificateError, match="cannot be read"):
+        curvezmq.ServerContext(tmp_path)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.dataflow.config import Config
 
 __all__ = ["Config"]
+
+
+pass_on_upstream_names(__name__)

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABCMeta, abstractmethod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from parsl.errors import ParslError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import zmq
+    from zmq.auth.thread import ThreadAuthenticator
 
 _DIRECTORY = "certificates"
 _SERVER_FILE = "server.json"
@@ -56,6 +62,114 @@ def create_certificates(base_dir: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise CertificateError(f"Encryption keys cannot be made in {directory}: {error}") from error
     return directory
+
+
+class BaseContext(metaclass=ABCMeta):
+    """A ZeroMQ context whose sockets authenticate and encrypt, for plug-ins with connections of their own.
+
+    Args:
+        cert_dir: A directory of :func:`create_certificates`; None for sockets without encryption.
+    """
+
+    def __init__(self, cert_dir: str | os.PathLike[str] | None) -> None:
+        import zmq
+
+        self.cert_dir = cert_dir
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.cert_dir or 'without encryption'}>"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether sockets are encrypted."""
+        return self.cert_dir is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the context has been terminated."""
+        return bool(self._context.closed)
+
+    def socket(self, socket_type: int, *args: Any, **kwargs: Any) -> zmq.Socket[bytes]:
+        """Return a socket of a type such as ``zmq.DEALER``; further arguments as for ``zmq.Context.socket``.
+
+        Raises:
+            CertificateError: The keys cannot be read, or others may know them.
+        """
+        sock = self._context.socket(socket_type, *args, **kwargs)
+        if self.cert_dir is not None:
+            try:
+                self._secure(sock, self.cert_dir)
+            except Exception:
+                sock.close(linger=0)
+                raise
+        return sock
+
+    @abstractmethod
+    def _secure(self, sock: zmq.Socket[bytes], cert_dir: str | os.PathLike[str]) -> None:
+        """Set the keys of a socket that has no peers yet."""
+
+    def term(self) -> None:
+        """Terminate the context when all its sockets are closed; waits until then."""
+        self._context.term()
+
+    def destroy(self, linger: int | None = None) -> None:
+        """Close all sockets, after at most ``linger`` milliseconds for unsent messages, and terminate."""
+        self._context.destroy(linger)
+
+
+class ServerContext(BaseContext):
+    """A context for sockets that bind. They admit only the holders of the keys of clients."""
+
+    def __init__(self, cert_dir: str | os.PathLike[str] | None) -> None:
+        super().__init__(cert_dir)
+        self.auth_thread: ThreadAuthenticator | None = None
+        if cert_dir is not None:
+            from zmq.auth.thread import ThreadAuthenticator
+
+            admitted = load_server_keys(cert_dir).peer_public
+            self.auth_thread = ThreadAuthenticator(self._context)
+            self.auth_thread.start()
+            self.auth_thread.configure_curve_callback("*", _OneClient(admitted))
+
+    def _secure(self, sock: zmq.Socket[bytes], cert_dir: str | os.PathLike[str]) -> None:
+        keys = load_server_keys(cert_dir)
+        sock.curve_server = True
+        sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
+
+    def term(self) -> None:
+        """Terminate the context, like :meth:`BaseContext.term`."""
+        self._stop_admission()
+        super().term()
+
+    def destroy(self, linger: int | None = None) -> None:
+        """Close all sockets and terminate, like :meth:`BaseContext.destroy`."""
+        self._stop_admission()
+        super().destroy(linger)
+
+    def _stop_admission(self) -> None:
+        if self.auth_thread is not None:
+            self.auth_thread.stop()
+            self.auth_thread = None
+
+
+class ClientContext(BaseContext):
+    """A context for sockets that connect, to the holder of the server's keys only."""
+
+    def _secure(self, sock: zmq.Socket[bytes], cert_dir: str | os.PathLike[str]) -> None:
+        keys = load_client_keys(cert_dir)
+        sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
+        sock.curve_serverkey = keys.peer_public
+
+
+class _OneClient:
+    """Admits the holders of one public key."""
+
+    def __init__(self, public: bytes) -> None:
+        self._public = public
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key == self._public
 
 
 def load_server_keys(directory: str | os.PathLike[str]) -> CurveKeys:

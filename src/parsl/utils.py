@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.processes import setproctitle
 from parsl.common.representation import RepresentationMixin
 from parsl.common.rundirs import get_all_checkpoints, get_last_checkpoint
@@ -246,3 +247,6 @@ def time_limited_open(path: str, mode: str, seconds: int = 1) -> Generator[IO[An
     """
     with wait_for_file(path, seconds), open(path, mode) as stream:
         yield stream
+
+
+pass_on_upstream_names(__name__)

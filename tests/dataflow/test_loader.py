@@ -83,6 +83,19 @@ def run_script(tmp_path: Any, script: str) -> str:
     return done.stdout
 
 
+def test_a_script_may_replace_the_function_that_makes_the_run_directory(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parsl.dataflow.rundirs import make_rundir
+
+    assert parsl.dataflow.dflow.make_rundir is make_rundir
+    monkeypatch.setattr(parsl.dataflow.dflow, "make_rundir", lambda path: path)
+    mine = tmp_path / "internal" / "mine"
+    with parsl.load(config(mine)) as kernel:
+        assert kernel.run_dir == str(mine)
+        assert mine.is_dir()
+
+
 def test_a_run_directory_that_cannot_be_created_is_named(tmp_path: Any) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ConfigurationError, match=r"run_dir is .*taken.*File exists.*Config\(run_dir"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,10 +24,14 @@ THINGS = (Unpicklable(3), Unpicklable(4))
 
 
 @pytest.fixture
-def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_registry() -> Iterator[None]:
     """Remove the registrations of a test at its end."""
-    for name in ("serializers_for_code", "serializers_for_data", "known_serializers"):
-        monkeypatch.setattr(facade, name, dict(getattr(facade, name)))
+    tables = (facade.methods_for_code, facade.methods_for_data, facade.known_serializers)
+    before = [dict(table) for table in tables]
+    yield
+    for table, content in zip(tables, before, strict=True):
+        table.clear()
+        table.update(content)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 
 from parsl.app.base import AppBase
+from parsl.common import pass_on_upstream_names
 from parsl.common.parameter_names import refuses_unknown_names
 
 TYPE_CHECKING = False
@@ -176,3 +177,6 @@ def join_app(
         ignore_for_cache=ignore_for_cache, join=True,
     )  # fmt: skip
     return make if function is None else make(function)
+
+
+pass_on_upstream_names(__name__)

@@ -176,12 +176,31 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         # A worker gets the app by name if the worker can import it, else by value. The kernel stays here.
         if _is_importable(self):
             return _import_app, (self.__module__, self.__qualname__)
-        names = ("func", "executors", "cache", "max_concurrency")
+        names = ("func", "executors", "cache", "ignore_for_cache", "max_concurrency")
         arguments = {name: getattr(self, name) for name in names}
-        return _new_app, (type(self),), arguments, None, None, _set_app_state
+        return _new_app, (type(self),), (arguments, self._joins), None, None, _set_app_state
+
+    def __copy__(self: SelfT) -> SelfT:
+        """Return an app of the same function. A limit on concurrency is of both together."""
+        app = type(self).__new__(type(self))
+        vars(app).update(vars(self))
+        return app
+
+    def __deepcopy__(self: SelfT, memo: dict[int, Any]) -> SelfT:
+        """Return an app with its own options, and with a copy of a function that has state."""
+        from copy import copy, deepcopy
+
+        app = memo[id(self)] = copy(self)
+        own = {name: value for name, value in vars(self).items() if name not in _SHARED_BY_COPIES}
+        vars(app).update(deepcopy(own, memo))
+        return app
 
     def __parsl_dependencies__(self) -> tuple[object, ...]:
         return (self.func,)
+
+
+#: What copies of an app have in common: the run, how many of its tasks may run, and what never changes.
+_SHARED_BY_COPIES = frozenset(("data_flow_kernel", "limit", "_parameters"))
 
 
 def _check_function(app: AppBase[..., Any], function: object) -> None:
@@ -240,7 +259,8 @@ def _new_app(kind: Any) -> Any:
     return kind.__new__(kind)
 
 
-def _set_app_state(app: Any, arguments: dict[str, Any]) -> None:
+def _set_app_state(app: Any, state: tuple[dict[str, Any], bool]) -> None:
+    arguments, app._joins = state
     AppBase.__init__(app, **arguments)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parsl.app.base import AppBase
 from parsl.app.bash_task import BashTask, remote_side_bash_executor
+from parsl.common import pass_on_upstream_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,3 +36,6 @@ class BashApp(AppBase["P", int]):
 
     def _make_task_function(self) -> Callable[..., Any]:
         return BashTask(self.func)
+
+
+pass_on_upstream_names(__name__)

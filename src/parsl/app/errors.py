@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.vocabulary.app_errors import (
     AppBadFormatting,
     AppException,
@@ -28,3 +29,6 @@ __all__ = [
     "task_failure",
     "wrap_error",
 ]
+
+
+pass_on_upstream_names(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parsl import validate
 from parsl.app.base import AppBase
+from parsl.common import pass_on_upstream_names
 from parsl.executors.local.interrupt import limit_walltime
 
 TYPE_CHECKING = False
@@ -53,3 +54,6 @@ def timeout(f: Callable[..., Any], seconds: float) -> Callable[..., Any]:
         instructions; a call into C code only when it returns.
     """
     return limit_walltime(f, validate.number("timeout", "seconds", seconds, above=0, finite=False))
+
+
+pass_on_upstream_names(__name__)

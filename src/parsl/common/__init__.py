@@ -6,23 +6,52 @@ from collections.abc import Callable, Mapping
 
 
 def lazy_names(
-    package: str, modules: Mapping[str, str]
+    package: str, modules: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package that imports its names when first used (PEP 562).
 
-    ``modules`` has the module of each name.
+    Its submodules are such names too: with upstream, ``import parsl`` alone loads most of them, and scripts
+    use ``parsl.app.app.python_app`` without another import. ``modules`` has the module of each other name.
     """
     import sys
 
     namespace = vars(sys.modules[package])
+    known = modules or {}
 
     def get(name: str) -> object:
-        if name not in modules:
-            known = ", ".join(modules)
-            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {known}")
         from importlib import import_module
 
-        value = namespace[name] = getattr(import_module(modules[name]), name)
-        return value
+        if name in known:
+            value = namespace[name] = getattr(import_module(known[name]), name)
+            return value
+        if not name.startswith("_"):
+            path = f"{package}.{name}"
+            try:
+                return import_module(path)
+            except ModuleNotFoundError as error:
+                if error.name != path:
+                    raise
+        it_has = f"; it has {', '.join(known)}" if known else ""
+        raise AttributeError(f"module {package!r} has no attribute {name!r}{it_has}")
 
-    return get, lambda: sorted({*namespace, *modules})
+    return get, lambda: sorted({*namespace, *known})
+
+
+def pass_on_upstream_names(module: str) -> None:
+    """Give a module the names in its row of `parsl.common.passed_on`, which a script may ask for."""
+    import sys
+
+    vars(sys.modules[module])["__getattr__"] = upstream_names(module)
+
+
+def upstream_names(module: str) -> Callable[[str], object]:
+    """Return the ``__getattr__`` of a module that has a row in `parsl.common.passed_on`."""
+
+    def get(name: str) -> object:
+        if name.startswith("_"):  # every import from a module looks for its __path__
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        from parsl.common.passed_on import find
+
+        return find(module, name)
+
+    return get

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import upstream_names
 from parsl.data_provider.manager import DataManager
 
 TYPE_CHECKING = False
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["DataManager", "default_staging"]
 
 
-def __getattr__(name: str) -> list[Staging]:
+_upstream_name = upstream_names(__name__)
+
+
+def __getattr__(name: str) -> object:
     # Not with the import, because most runs stage no files.
     if name != "default_staging":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _upstream_name(name)
     from parsl.data_provider.stager import default_providers
 
     return default_providers()

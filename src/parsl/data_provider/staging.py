@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,3 +92,6 @@ class Staging:
     ) -> Callable[..., Any] | None:
         """Return a function that calls ``func`` and stages ``file`` out; None to keep ``func``."""
         return None
+
+
+pass_on_upstream_names(__name__)

@@ -8,6 +8,8 @@ from logging import getLogger
 from time import time
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
+from parsl.common.rundirs import make_rundir
 from parsl.common.threads import disown_in_children, not_here
 from parsl.data_provider.manager import DataManager
 from parsl.data_provider.stager import Stager
@@ -71,7 +73,7 @@ class DataFlowKernel:
         self._dependencies = Dependencies(config.dependency_resolver)
         self._workflow = Workflow()
         self.run_id = new_run_id()
-        self.run_dir = new_run_dir(config.run_dir)
+        self.run_dir = new_run_dir(config.run_dir, make_rundir)
         self._records = RunRecords(config, self.run_dir)
         log_config = self._records.log_config
         self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
@@ -479,3 +481,6 @@ class DataFlowKernelLoader:
     def wait_for_current_tasks(cls) -> None:
         """Wait until the present tasks of the kernel are done."""
         cls.dfk().wait_for_current_tasks()
+
+
+pass_on_upstream_names(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.vocabulary.dataflow_errors import (
     BadCheckpoint,
     DataFlowException,
@@ -11,3 +12,6 @@ from parsl.vocabulary.dataflow_errors import (
 )
 
 __all__ = ["BadCheckpoint", "DataFlowException", "DependencyError", "JoinError", "PropagatedException"]
+
+
+pass_on_upstream_names(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.vocabulary.lean_future import LeanFuture
 
 TYPE_CHECKING = False
@@ -121,3 +122,6 @@ def deferred_getitem(o: Any, k: Any) -> Any:
 def deferred_getattr(o: Any, name: str) -> Any:
     """Return the attribute ``name`` of ``o``."""
     return getattr(o, name)
+
+
+pass_on_upstream_names(__name__)

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError, Future
 from logging import getLogger
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.dataflow.checkpoints.file import FILE_NAME, CheckpointFile, PeriodicCheckpoints, period_in_seconds
 from parsl.dataflow.checkpoints.records import encode_record, frame
 from parsl.dataflow.memo.hashing import hash_plain_call, make_hash
@@ -350,3 +351,6 @@ def _checked_files(owner: object, files: Any) -> list[str] | None:
         return None
     paths = validate.list_of(owner, "checkpoint_files", files, (str, os.PathLike))
     return [os.fspath(path) for path in paths]
+
+
+pass_on_upstream_names(__name__)

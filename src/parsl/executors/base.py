@@ -6,6 +6,7 @@ import os
 from abc import ABCMeta, abstractmethod
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,3 +139,6 @@ def no_radio(owner: object, name: str, value: Any) -> Any:
         expected = "None, as monitoring is not available in this version yet"
         validate.wrong_value(owner, name, value, expected)
     return value
+
+
+pass_on_upstream_names(__name__)

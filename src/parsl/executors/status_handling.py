@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.executors.base import ParslExecutor
 from parsl.executors.blocks.block_set import BlockSet
 from parsl.executors.blocks.error_handlers import noop_error_handler, simple_error_handler
@@ -232,3 +233,6 @@ class BlockProviderExecutor(ParslExecutor):
             logger.error("Executor %s has failed for good: %s", self.label, exception)
         self.fail_outstanding(BadStateException(self, self._bad_because))
         self.blocks.cancel_all()
+
+
+pass_on_upstream_names(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.parameter_names import Retired, accepts_retired
 from parsl.common.representation import RepresentationMixin
 from parsl.executors.base import ParslExecutor, check_storage_access, no_radio
@@ -125,3 +126,6 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
     def monitor_resources(self) -> bool:
         """Return that the resources of single tasks cannot be measured: all share the driver's process."""
         return False
+
+
+pass_on_upstream_names(__name__)

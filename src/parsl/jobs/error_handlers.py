@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.executors.blocks.error_handlers import (
     noop_error_handler,
     simple_error_handler,
@@ -9,3 +10,6 @@ from parsl.executors.blocks.error_handlers import (
 )
 
 __all__ = ["noop_error_handler", "simple_error_handler", "windowed_error_handler"]
+
+
+pass_on_upstream_names(__name__)

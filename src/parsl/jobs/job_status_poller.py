@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from parsl import validate
-from parsl.common import threads
+from parsl.common import pass_on_upstream_names, threads
 from parsl.executors.base import ParslExecutor
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.errors import ThreadLost
@@ -192,3 +192,6 @@ def view_of(executor: BlockProviderExecutor) -> ExecutorView:
         history=executor.blocks.history(),
         without_time=min(outstanding, executor.outstanding_without_time()),
     )
+
+
+pass_on_upstream_names(__name__)

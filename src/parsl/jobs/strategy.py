@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from parsl.common import pass_on_upstream_names
 from parsl.executors.blocks.views import CANCELLABLE_STATES, BlockHistory, BlockView, scale_in_order
 from parsl.vocabulary.job_states import JobState
 
@@ -250,3 +251,6 @@ def _without_scaling(view: ExecutorView, max_idletime_s: float, now_s: float, de
             "are outstanding. Use Config(strategy='simple'), or blocks with a longer walltime."
         ),
     )
+
+
+pass_on_upstream_names(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import lazy_names
 from parsl.launchers.launchers import (
     AprunLauncher,
     GnuParallelLauncher,
@@ -27,3 +28,4 @@ __all__ = [
     "SrunMPILauncher",
     "WrappedLauncher",
 ]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.vocabulary.provider_errors import ExecutionProviderException
 
 
@@ -22,3 +23,6 @@ class BadLauncher(ExecutionProviderException, TypeError):
         else:
             shown = f"{self.launcher!r} ({type(self.launcher).__name__})"
         return f"launcher is {shown}; expected an instance of a parsl.launchers.base.Launcher."
+
+
+pass_on_upstream_names(__name__)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.parameter_names import Retired, accepts_retired
 from parsl.providers.job_files import JobFiles
 from parsl.vocabulary.job_states import JobStatus
@@ -176,3 +177,6 @@ accepts_retired_provider_arguments = accepts_retired(
     ),
     move_files=Retired("leave it out; job scripts are written where the scheduler can read them"),
 )
+
+
+pass_on_upstream_names(__name__)

@@ -12,6 +12,7 @@ from shlex import quote
 from subprocess import TimeoutExpired
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.commands import run_command
 from parsl.launchers.base import Launcher, check_launcher, launch_text
 from parsl.providers.base import ExecutionProvider
@@ -390,3 +391,6 @@ def plain_job_name(job_name: str) -> str:
     if not plain[:1].isalpha():
         plain = f"j{plain}"
     return plain[:_MAX_NAME_CHARS]
+
+
+pass_on_upstream_names(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsl.common import pass_on_upstream_names
 from parsl.vocabulary.provider_errors import (
     ExecutionProviderException,
     ScaleOutFailed,
@@ -17,3 +18,6 @@ __all__ = [
     "ScriptPathError",
     "SubmitException",
 ]
+
+
+pass_on_upstream_names(__name__)

@@ -36,3 +36,11 @@ class SerializerBase(metaclass=ABCMeta):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+#: The identifier of plain pickle.
+PICKLE = b"01"
+#: What converts functions, and other objects, in the order of the attempts: serializers by identifier.
+#: `parsl.serialize.facade` puts pickle first; they are empty until something needs that module.
+methods_for_code: dict[bytes, SerializerBase] = {}
+methods_for_data: dict[bytes, SerializerBase] = {}

@@ -11,13 +11,13 @@ from typing import Any
 
 from parsl.errors import OptionalModuleMissing
 from parsl.serialize import by_value
-from parsl.serialize.base import SerializerBase
+from parsl.serialize.base import PICKLE, SerializerBase
 
 
 class PickleSerializer(SerializerBase):
     """Pickle, with the classes and functions of scripts by value (cloudpickle)."""
 
-    identifier = b"01"
+    identifier = PICKLE
 
     def serialize(self, data: Any) -> bytes:
         return by_value.dumps(data)

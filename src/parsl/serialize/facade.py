@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from parsl.errors import OptionalModuleMissing
-from parsl.serialize.base import SerializerBase
+from parsl.serialize.base import SerializerBase, methods_for_code, methods_for_data
 from parsl.serialize.concretes import DillCallableSerializer, DillSerializer, PickleSerializer
 from parsl.serialize.errors import DeserializationError, DeserializerPluginError, SerializationError
 
@@ -21,13 +21,13 @@ _PICKLE = PickleSerializer()
 #: Tried last, for scripts whose objects contain locks: upstream always has dill.
 _DILL = DillSerializer()
 _DILL_FOR_CODE = DillCallableSerializer()
-#: In the order of the attempts.
-serializers_for_code: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
-serializers_for_data: dict[bytes, SerializerBase] = {_PICKLE.identifier: _PICKLE}
+methods_for_code[_PICKLE.identifier] = methods_for_data[_PICKLE.identifier] = _PICKLE
 #: The serializers that bytes can name; others are imported when their identifier is found.
 known_serializers: dict[bytes, SerializerBase] = {
     serializer.identifier: serializer for serializer in (_PICKLE, _DILL, _DILL_FOR_CODE)
 }
+#: Its name in upstream, for scripts that restore what they have replaced.
+additional_methods_for_deserialization = known_serializers
 #: A packed call above this size, in bytes, causes a warning in the log.
 LARGE_CALL = 128_000_000
 _LINE_END = b"\n"
@@ -36,12 +36,12 @@ _DILLED = (_DILL.identifier + _LINE_END, _DILL_FOR_CODE.identifier + _LINE_END)
 
 def register_method_for_code(s: SerializerBase) -> None:
     """Add a serializer for functions, to be tried after the earlier ones."""
-    serializers_for_code[s.identifier] = known_serializers[s.identifier] = s
+    methods_for_code[s.identifier] = known_serializers[s.identifier] = s
 
 
 def register_method_for_data(s: SerializerBase) -> None:
     """Add a serializer for values, to be tried after the earlier ones."""
-    serializers_for_data[s.identifier] = known_serializers[s.identifier] = s
+    methods_for_data[s.identifier] = known_serializers[s.identifier] = s
 
 
 def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
@@ -54,7 +54,7 @@ def serialize(obj: Any, buffer_threshold: int = 1_000_000) -> bytes:
     Raises:
         SerializationError: No registered serializer can convert the object.
     """
-    methods, dill = (serializers_for_code, _DILL_FOR_CODE) if callable(obj) else (serializers_for_data, _DILL)
+    methods, dill = (methods_for_code, _DILL_FOR_CODE) if callable(obj) else (methods_for_data, _DILL)
     causes: list[Exception] = []
     for identifier, serializer in [*methods.items(), (dill.identifier, dill)]:
         try:

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
+from parsl.serialize.base import PICKLE, methods_for_data
 from parsl.serialize.errors import DeserializationError, SerializationError
 
 Buffer = bytes | bytearray | memoryview
@@ -25,6 +26,7 @@ _PLAIN_ITEMS = 8
 APART_LIMIT = 16 * 1024
 #: The largest number of buffers that travel apart: their sizes must fit into one packet.
 MAX_APART = 256
+_REMOVED = "the script has removed pickle from parsl.serialize.facade.methods_for_data"
 #: The first byte of every pickle (its PROTO instruction), and of no packed buffer.
 _PICKLE = 0x80
 
@@ -34,6 +36,8 @@ def dump_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     if not args and not kwargs:
         return NO_ARGUMENTS, []
     try:
+        if methods_for_data and PICKLE not in methods_for_data:
+            raise pickle.PicklingError(_REMOVED)
         if is_plain(args) and is_plain(kwargs):
             return pickle.dumps((args, kwargs), 5), []
         return dumps((args, kwargs))
@@ -44,6 +48,8 @@ def dump_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 def dump_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pickled:
     """Pickle a call with its function; a SerializationError names the part that cannot be pickled."""
     try:
+        if methods_for_data and PICKLE not in methods_for_data:
+            raise pickle.PicklingError(_REMOVED)
         return dumps((function, args, kwargs))
     except Exception as error:
         return _pack_differently([function, args, kwargs], function, args, kwargs, error)

@@ -12,6 +12,7 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from parsl.dataflow.config import Config
@@ -27,12 +28,17 @@ def new_run_id() -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-def new_run_dir(parent: str) -> str:
-    """Make a directory for a run, and return its absolute path."""
-    from parsl.common.rundirs import make_rundir
+def new_run_dir(parent: str, make_rundir: Callable[[str], str]) -> str:
+    """Let ``make_rundir`` choose a directory for a run, make it, and return its absolute path.
+
+    Scripts replace ``parsl.dataflow.dflow.make_rundir``, for instance to have no numbered directories.
+    """
+    from parsl.common.rundirs import make_directory
 
     try:
-        return make_rundir(parent)
+        run_dir = os.path.abspath(make_rundir(parent))
+        make_directory(run_dir)
+        return run_dir
     except OSError as error:
         raise ConfigurationError(
             f"Config: run_dir is {os.fspath(parent)!r}; no directory for this run can be made in "

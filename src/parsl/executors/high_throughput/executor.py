@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parsl import validate
-from parsl.common import descriptors
+from parsl.common import descriptors, pass_on_upstream_names
 from parsl.common.representation import RepresentationMixin, UsageInformation
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access, no_radio
@@ -470,3 +470,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             self.set_bad_state_and_fail_all(VersionMismatch(refused.driver_version, refused.manager_version))
         else:
             self._engine.warnings.warn_of_refused(refused)
+
+
+pass_on_upstream_names(__name__)

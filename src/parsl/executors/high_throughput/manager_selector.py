@@ -10,6 +10,8 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from parsl.common import pass_on_upstream_names
+
 
 class ManagerSelector(metaclass=ABCMeta):
     """The base class of plug-ins that order the managers to which the interchange offers tasks."""
@@ -52,3 +54,6 @@ def _age_order(block: Any) -> tuple[int, int, str]:
         return 0, 0, ""
     text = str(block)
     return (2, int(text), "") if text.isdigit() else (1, 0, text)
+
+
+pass_on_upstream_names(__name__)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.errors import ConfigurationError
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver import parameters
@@ -198,3 +199,6 @@ def _nodes_per_block(owner: object, provider: Any) -> int | None:
         return max(nodes_per_block, len(node_list.read_nodes(os.environ, platform.node())))
     except node_list.NoNodes as error:
         raise ConfigurationError(str(error)) from error
+
+
+pass_on_upstream_names(__name__)

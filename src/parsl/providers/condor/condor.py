@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.commands import CommandResult
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
@@ -260,3 +261,6 @@ class CondorProvider(ClusterProvider, RepresentationMixin):
 
 def _quoted(text: str, mark: str = "'") -> str:
     return mark + text.replace(mark, mark * 2) + mark
+
+
+pass_on_upstream_names(__name__)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.commands import CommandResult
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
@@ -256,3 +257,6 @@ class GridEngineProvider(ClusterProvider, RepresentationMixin):
 
     def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         return {"queue": self.queue, "walltime": format_walltime(self.walltime_s)}
+
+
+pass_on_upstream_names(__name__)

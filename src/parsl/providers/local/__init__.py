@@ -1,1 +1,7 @@
 """Blocks as processes of this machine."""
+
+from __future__ import annotations
+
+from parsl.common import lazy_names
+
+__getattr__, __dir__ = lazy_names(__name__)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.processes import is_alive, terminate_tree
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher, check_launcher, launch_text
@@ -259,3 +260,6 @@ def _cancel_together(jobs: Sequence[LocalJob]) -> None:
         job.cancel()
     for thread in threads:
         thread.join()
+
+
+pass_on_upstream_names(__name__)

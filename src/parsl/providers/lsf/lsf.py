@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.commands import CommandResult
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
@@ -201,3 +202,6 @@ class LSFProvider(ClusterProvider, RepresentationMixin):
                 validate.wrong_value(self, name, None, expected)
         cores_per_block, cores_per_node = self.cores_per_block or 1, self.cores_per_node or 1
         self.nodes_per_block = -(-cores_per_block // cores_per_node)
+
+
+pass_on_upstream_names(__name__)

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
@@ -128,3 +129,6 @@ class PBSProProvider(torque.TorqueProvider):
         options = self.select_options.strip().strip(":")
         chunk = f"select={self.nodes_per_block}:ncpus={self.cpus_per_node}"
         return f"{chunk}:{options}" if options else chunk
+
+
+pass_on_upstream_names(__name__)

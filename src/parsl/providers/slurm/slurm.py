@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.commands import CommandResult
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
@@ -351,3 +352,6 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
 def _output_pattern(path: str) -> str:
     """Return a path for an output file, in whose name Slurm replaces % and the character that follows."""
     return double_quoted(path.replace("%", "%%"))
+
+
+pass_on_upstream_names(__name__)

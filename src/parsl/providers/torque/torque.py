@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parsl import validate
+from parsl.common import pass_on_upstream_names
 from parsl.common.commands import CommandResult
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
@@ -293,3 +294,6 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
 
     def _resources(self, tasks_per_node: int) -> str:
         return f"nodes={self.nodes_per_block}:ppn={tasks_per_node}"
+
+
+pass_on_upstream_names(__name__)
