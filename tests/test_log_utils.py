@@ -32,7 +32,7 @@ def test_stream_logger_lasts_until_it_is_undone():
     assert not stream.closed
 
 
-def test_undo_twice_is_fine():
+def test_undoing_twice_is_harmless():
     undo = set_stream_logger(stream=io.StringIO())
     undo()
     undo()

@@ -233,7 +233,7 @@ def test_port_range_refuses_types(value):
         validate.port_range("Executor", "worker_port_range", value)
 
 
-def test_paths_are_no_strings():
+def test_paths_are_not_strings():
     with pytest.raises(ParameterTypeError):
         validate.text("Config", "run_dir", os.path)
 

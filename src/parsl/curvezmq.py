@@ -184,7 +184,7 @@ def load_client_keys(directory: str | os.PathLike[str]) -> CurveKeys:
 
 def _write(path: Path, keys: CurveKeys) -> None:
     content = {"format": _FORMAT, **{name: key.decode("ascii") for name, key in keys._asdict().items()}}
-    # The file has its mode from the start: others can open it at no time.
+    # The file has its mode from the start, so that other users can never open it.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         json.dump(content, stream)

@@ -36,7 +36,7 @@ _OPEN_MODES = frozenset(verb + rest for verb in "awx" for rest in ("", "+", "b",
 
 
 class AtomicIDCounter:
-    """Counts 0, 1, 2, ... for any number of threads; no number is given twice."""
+    """Counts 0, 1, 2, ... for any number of threads; no number is returned twice."""
 
     def __init__(self) -> None:
         self._numbers = count()

@@ -43,7 +43,7 @@ class ParameterValueError(ParameterError, ValueError):
 
 
 def wrong_type(owner: object, name: str, value: object, expected: str) -> NoReturn:
-    """Refuse ``value`` for its type; ``expected`` follows the word "expected" in the message."""
+    """Refuse ``value`` because of its type; ``expected`` follows the word "expected" in the message."""
     raise ParameterTypeError(_message(owner, name, value, expected))
 
 

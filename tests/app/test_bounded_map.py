@@ -157,7 +157,7 @@ class TestFailures:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_function_that_is_no_app_is_refused_at_the_first_call(ordered: bool) -> None:
+def test_a_function_that_is_not_an_app_is_refused_at_the_first_call(ordered: bool) -> None:
     with pytest.raises(ParameterError, match=r"has returned 1 \(int\) instead of a future.*@python_app"):
         list(parsl.map(abs, [-1], ordered=ordered))  # type: ignore[arg-type]
 

@@ -65,7 +65,7 @@ def test_static_and_class_methods(kernel: DataFlowKernel) -> None:
         assert owner.named("!").result() == "Sample!"
 
 
-def test_an_external_app_stored_in_a_class_is_no_method(kernel: DataFlowKernel) -> None:
+def test_an_external_app_stored_in_a_class_is_not_a_method(kernel: DataFlowKernel) -> None:
     assert make_class(kernel)(1).helper(5).result() == 10
 
 

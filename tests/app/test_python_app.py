@@ -93,7 +93,7 @@ def test_join_apps_return_the_results_of_their_futures(kernel: DataFlowKernel) -
     assert many([]).result() == []
 
 
-def test_join_apps_refuse_results_that_are_no_futures(kernel: DataFlowKernel) -> None:
+def test_join_apps_refuse_results_that_are_not_futures(kernel: DataFlowKernel) -> None:
     def wrong() -> Any:
         return 5
 

@@ -11,7 +11,7 @@ def test_the_last_result_line_counts_whatever_else_is_printed() -> None:
     assert parse_values(stdout) == {"rate": 2.5}
 
 
-def test_no_result_line_is_no_result() -> None:
+def test_without_a_result_line_there_is_no_result() -> None:
     assert parse_values("") is None
     assert parse_values('{"values": {"rate"\n') is None
 

@@ -64,7 +64,7 @@ def footprint(*memory: int, descriptors: int = 5, processes: int = 5) -> Footpri
     return Footprint([Sample(each, descriptors, processes) for each in memory])
 
 
-def test_fluctuations_are_no_growth():
+def test_fluctuations_are_not_growth():
     peaks = [10**8, 2 * 10**8, 10**8] * 5
     assert footprint(*peaks).growth() == []
 

@@ -284,7 +284,7 @@ def test_tiles_that_cannot_be_translated_are_an_error(doctor, monkeypatch):
 
 
 @pytest.mark.parametrize("line", ["", "module load frameworks; export ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE"])
-def test_tiles_that_are_no_devices_cause_no_finding(doctor, line):
+def test_tiles_that_are_not_devices_cause_no_finding(doctor, line):
     provider = f"PBSProProvider(worker_init={line!r})"
     assert not any("FLAT" in text for text in provider_findings(doctor, provider, "note", options=TILES))
 

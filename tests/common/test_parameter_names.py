@@ -74,7 +74,7 @@ def test_a_users_class_is_named_in_the_error() -> None:
         Mine(encryptd=True)  # type: ignore[call-arg]
 
 
-def test_self_is_no_parameter() -> None:
+def test_self_is_not_a_parameter() -> None:
     with pytest.raises(TypeError):
         Config(**{"self": 1})  # noqa: PIE804 - a keyword argument
 

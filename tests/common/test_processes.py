@@ -311,7 +311,7 @@ class Bash:
     ids=["child", "grandchildren", "another session", "orphan", "stopped"],
 )
 @pytest.mark.parametrize("is_deaf", [False, True])
-def test_a_tree_is_ended_whatever_its_shape(bash: Bash, script: str, count: int, is_deaf: bool) -> None:
+def test_a_tree_of_any_shape_is_ended(bash: Bash, script: str, count: int, is_deaf: bool) -> None:
     prefix = "trap '' TERM; " if is_deaf else ""
     root, others = bash.start(prefix + script, count)
     assert terminate_tree(root, grace_s=0.2 if is_deaf else 20) == []

@@ -137,7 +137,7 @@ def test_the_error_of_a_task_names_the_file(threads: Any, closed_port: int) -> N
 
 
 def test_a_url_without_a_name_is_refused_at_the_call(threads: Any, web: Any) -> None:
-    with pytest.raises(CannotStage, match="names no file"):
+    with pytest.raises(CannotStage, match="does not name a file"):
         app(threads(), read)(File(web.url("")))
 
 

@@ -149,7 +149,7 @@ class TestConsistency:
             dfk.wipe_task(0)
             assert dfk.tasks == {}
 
-    def test_finished_tasks_are_no_cyclic_garbage(self, tmp_path: Any) -> None:
+    def test_finished_tasks_leave_no_cyclic_garbage(self, tmp_path: Any) -> None:
         executor = HoldingExecutor()
         with kernel(tmp_path, executor) as dfk:
             gc.collect()

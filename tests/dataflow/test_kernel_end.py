@@ -141,7 +141,7 @@ class TestCleanup:
         for line in ("exec_done: 1", "failed: 1", "pending: 0", "joining: 0"):
             assert f"Tasks in state States.{line}\n" in summary
         assert "Task 1 (fail) has failed" in text
-        assert "Task 1 (fail) is tried again" in text
+        assert "Task 1 (fail) will be retried" in text
         assert "Task 0" not in text
 
     def test_repr(self, tmp_path: Any) -> None:

@@ -245,7 +245,7 @@ def test_without_an_error_handler_one_job_per_minute_is_tried() -> None:
     assert len(simulation.cluster.submissions) <= 10 + 60
 
 
-def test_blocks_that_are_drained_early_are_no_failures() -> None:
+def test_blocks_that_are_drained_early_do_not_count_as_failures() -> None:
     simulation = Simulation(lambda _: JobPlan(1, 5), workers_per_block=2, handler=True, max_blocks=4)
     simulation.farm.add_tasks(400, 2)
     simulation.run_until_idle(HOUR_S)

@@ -70,7 +70,7 @@ def test_blocks_count_as_capacity_whatever_state_they_are_in() -> None:
     assert scaled(view(*blocks, tasks=41)).scale_out == 1
 
 
-def test_a_block_being_scaled_in_is_no_capacity_but_counts_towards_max_blocks() -> None:
+def test_a_block_being_scaled_in_is_not_capacity_but_counts_towards_max_blocks() -> None:
     assert scaled(view(scaling_in("0"), tasks=5)).scale_out == 1
     assert scaled(view(scaling_in("0"), tasks=5, max_blocks=1)).scale_out == 0
 

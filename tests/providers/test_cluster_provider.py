@@ -342,7 +342,7 @@ def test_a_job_unknown_to_the_scheduler_is_missing_after_a_while(provider, comma
     provider.command_runner.time_s += UNSEEN_END_S
     missing = status(provider)
     assert missing.state is JobState.MISSING
-    assert "does not know the job 12.server.example" in missing.message
+    assert "no longer knows job 12.server.example" in missing.message
 
 
 def test_a_job_that_reappears_in_the_scheduler_is_not_missing(provider, commands):

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     class TypedCall(BoundApp[P, R]):
-        """A call that gives a future of what the function returns."""
+        """A call that returns a future of the function's result."""
 
         @overload
         def __get__(self: SelfT, instance: None, owner: type) -> SelfT: ...

@@ -191,7 +191,7 @@ def _attempt(line: Line) -> list[str]:
 def _times(line: Line) -> str:
     launched, ended = line.get("launched"), line["time"]
     if launched is None:
-        return f"{_moment(ended)}, never given to its executor"
+        return f"{_moment(ended)}, never submitted to its executor"
     took_s = ended - launched
     took = f"{took_s:.3g} s" if took_s >= 0.001 else "less than 1 ms"
     return f"{_moment(launched)} to {_moment(ended)}, {took} with waiting"

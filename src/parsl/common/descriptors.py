@@ -57,10 +57,10 @@ def require(workers: int) -> None:
         )
 
 
-def too_many_managers(most: int) -> str:
+def too_many_managers(number: int) -> str:
     """Explain why the interchange refuses one more manager."""
     return (
-        f"the interchange has {most} managers already, and no open files for more: its limit is "
+        f"the interchange already has {number} managers, and no open files for more: its limit is "
         f"{limits()[0]}. Have the hard limit (`ulimit -Hn`, nofile in limits.conf) raised on the driver's "
         "host, or use fewer nodes"
     )

@@ -201,8 +201,8 @@ def polaris(
 def _nodes_of_job() -> int:
     if not os.environ.get(NODE_FILE_VARIABLE):
         raise ConfigurationError(
-            f"aurora_in_job: {NODE_FILE_VARIABLE} is not set: this is no PBS job. Start the script within a "
-            "job, or use aurora_tiles() on a login node."
+            f"aurora_in_job: {NODE_FILE_VARIABLE} is not set: this is not a PBS job. Start the script within "
+            "one, or use aurora_tiles() on a login node."
         )
     try:
         return len(read_nodes(os.environ, ""))

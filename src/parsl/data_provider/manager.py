@@ -57,7 +57,8 @@ class DataManager:
         """
         name = name or file.filename
         if not name or name in (".", ".."):
-            raise CannotStage(f"{without_password(file.url)!r} names no file: its path ends with a slash")
+            url = without_password(file.url)
+            raise CannotStage(f"{url!r} does not name a file: its path ends with a slash")
         working_dir = self.working_dir(executor)
         path = os.path.join(working_dir, name)
         owner = hash(file.url)

@@ -92,7 +92,7 @@ def zip_path_split(path: str) -> tuple[str, str]:
     """
     archive, found, member = path.partition(".zip/")
     if not found:
-        raise ValueError(f"{path!r} names no file in an archive; expected /path/archive.zip/member")
+        raise ValueError(f"{path!r} does not name a file in an archive; expected /path/archive.zip/member")
     return archive + ".zip", member
 
 

@@ -25,7 +25,7 @@ logger = getLogger(__name__)
 
 
 class SharedOutputWarning(UserWarning):
-    """Two tasks write the same file, and no dependency determines which of them is the first."""
+    """Two tasks write the same file, and no dependency determines which of them writes first."""
 
 
 class DeclaredOutputs:
@@ -41,8 +41,8 @@ class DeclaredOutputs:
     def check(self, record: TaskRecord, outputs: Sequence[File], depends: Iterable[Future[Any]]) -> None:
         """Refuse a file that a call declares twice, and warn of those that other unfinished tasks write.
 
-        There is no warning if the content in the end is not a matter of chance: if one task depends on the
-        other, if memoization may take the calls for the same one, or if the other task is a join app, which
+        There is no warning if the final content does not depend on chance: if one task depends on the other,
+        if memoization may take the calls for the same one, or if the other task is a join app, which
         may pass its outputs on.
         """
         seen: set[str] = set()
@@ -87,7 +87,7 @@ def _is_rival(record: TaskRecord, earlier: DataFuture, depends: Iterable[Future[
 
 
 def _is_writer(future: Future[Any] | None, earlier: DataFuture, record: TaskRecord) -> bool:
-    """Whether a future is done only after the earlier writer of a file, or unknown (None)."""
+    """Whether a future is done only after the earlier writer of a file; None if that is unknown."""
     # The earlier task may be done while a transfer still stages its file out.
     if future is None or future is earlier or future is earlier.parent:
         return True

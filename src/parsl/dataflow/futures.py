@@ -71,12 +71,12 @@ class AppFuture(LeanFuture["R"]):
 
         A task that waits for its dependencies is cancelled at once. A task that was submitted to an executor
         is cancelled if the executor can do that. A join app stops waiting for the futures it has returned;
-        their tasks continue. A cancelled task is not tried again, and the tasks that depend on it fail with
+        their tasks continue. A cancelled task is not retried, and the tasks that depend on it fail with
         a DependencyError.
 
         Returns:
-            Whether the task is cancelled, now or since earlier. False if it is done, or its executor cannot
-            cancel it any more.
+            Whether the task is cancelled, by this call or an earlier one. False if it is done, or its
+            executor can no longer cancel it.
         """
         return self.task_record.dfk.cancel_task(self.task_record, self)
 

@@ -224,7 +224,7 @@ class BasicMemoizer(Memoizer):
         if task.func_name not in self._unpicklable:
             self._unpicklable.add(task.func_name)
             logger.warning(
-                "Results of app %s cannot be pickled, so they are in no checkpoint: %s: %s",
+                "Results of app %s cannot be pickled, so checkpoints do not contain them: %s: %s",
                 task.func_name, type(error).__name__, error,
             )  # fmt: skip
 
@@ -268,7 +268,7 @@ class BasicMemoizer(Memoizer):
 
 
 class MemoTable:
-    """Assigns each call of this run to one task, and gives its outcome to the others. For any thread."""
+    """Assigns each call of this run to one task, and its outcome to the others. Any thread may call it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

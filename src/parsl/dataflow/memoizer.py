@@ -58,7 +58,7 @@ class Memoizer:
             try:
                 self.update_memo_result(task, result)
             except Exception:
-                logger.exception("The memoizer has failed to take the result of %r", task)
+                logger.exception("The memoizer could not record the result of %r", task)
 
     def update_memo_exception(self, task: TaskRecord, e: BaseException) -> None:
         """Receive the exception of a task that has failed; a CancelledError if it was cancelled."""

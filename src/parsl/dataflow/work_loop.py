@@ -75,13 +75,13 @@ work_loop = WorkLoop()
 
 
 class ConcurrencyLimit:
-    """Admits ``most`` tasks of an app at a time; the others wait in the order in which they became ready.
+    """Admits a limited number of an app's tasks at a time; the others wait in the order of their readiness.
 
     Any thread may call it. A queued task is pending, and can be cancelled.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, max_admitted: int) -> None:
+        self.max_admitted = max_admitted
         self._admitted = 0
         self._waiting: deque[Callable[[], object]] = deque()
         self._lock = threading.RLock()
@@ -89,14 +89,14 @@ class ConcurrencyLimit:
     def admits(self, launch: Callable[[], object]) -> bool:
         """Whether a task may be launched now. If not, ``launch`` is called when it is the task's turn."""
         with self._lock:
-            if self._admitted < self.most:
+            if self._admitted < self.max_admitted:
                 self._admitted += 1
                 return True
             self._waiting.append(launch)
             return False
 
     def release(self, _: object = None) -> None:
-        """Note that an admitted task needs its place no longer, and launch the next task."""
+        """Free the place of an admitted task, and launch the next task."""
         with self._lock:
             if not self._waiting:
                 self._admitted -= 1
@@ -105,5 +105,5 @@ class ConcurrencyLimit:
         work_loop.run_soon(launch)
 
     def __repr__(self) -> str:
-        counts = f"{self._admitted} of {self.most} admitted, {len(self._waiting)} waiting"
+        counts = f"{self._admitted} of {self.max_admitted} admitted, {len(self._waiting)} waiting"
         return f"<{type(self).__name__} {counts}>"

@@ -144,11 +144,11 @@ class BlockProviderExecutor(ParslExecutor):
 
     @property
     def status_facade(self) -> dict[str, JobStatus]:
-        """What is known about every block there ever was, oldest first, without querying the scheduler."""
+        """What is known about every block so far, oldest first, without querying the scheduler."""
         return self.blocks.statuses()
 
     def status(self) -> dict[str, JobStatus]:
-        """Query the scheduler now, and return what is known about every block there ever was."""
+        """Query the scheduler now, and return what is known about every block so far."""
         self.blocks.query()
         return self.status_facade
 

@@ -174,7 +174,7 @@ class JobStatusPoller(BlockListener):
         try:
             executor.set_bad_state_and_fail_all(error)
         except Exception:
-            logger.exception("Executor %s: its tasks could not all be failed", executor.label)
+            logger.exception("Executor %s: not all of its tasks could be failed", executor.label)
 
 
 def view_of(executor: BlockProviderExecutor) -> ExecutorView:

@@ -364,7 +364,7 @@ class SubmittedJob:
         grace_s = max(forgetful_s, 0.0 if end_was_seen else UNSEEN_END_S)
         if now_s - self._unknown_since_s < grace_s:
             return JobStatus(JobState.UNKNOWN, message=problem)
-        return self._status(JobState.MISSING, f"the scheduler does not know the job {self.job_id} any more")
+        return self._status(JobState.MISSING, f"the scheduler no longer knows job {self.job_id}")
 
     def _status(self, state: JobState, message: str | None, exit_code: int | None = None) -> JobStatus:
         stdout_path = stderr_path = None

@@ -150,7 +150,7 @@ class TestModes:
             futures = [cached(dfk, threading.Lock) for _ in range(2)]
             assert futures[0].result() is futures[1].result()
             assert executor.calls == 1
-        assert caplog.text.count("cannot be pickled, so they are in no checkpoint") == 1
+        assert caplog.text.count("cannot be pickled, so checkpoints do not contain them") == 1
 
 
 class TestRestart:
@@ -189,7 +189,7 @@ class TestRestart:
             file_of(tmp_path).write_bytes(content[:length])
             whole = length // (len(content) // 3)
             assert run(tmp_path, 1, 2, 3, checkpoint_files=[str(file_of(tmp_path).parent)]) == 3 - whole
-        assert "bytes that are no whole record" in caplog.text
+        assert "bytes that are not a complete record" in caplog.text
 
     def test_simultaneous_runs_use_separate_checkpoints(self, tmp_path: Any) -> None:
         memoizers = [BasicMemoizer(checkpoint_mode="task_exit") for _ in range(2)]

@@ -173,7 +173,7 @@ class TestUnknownTypes:
         exec("\n".join(line.strip() for line in lines.splitlines()), {"Known": Known})
         assert id_for_memo(Known()) == b"Known"
 
-    def test_a_plain_type_can_be_registered_anew(self) -> None:
+    def test_a_plain_type_can_be_registered_again(self) -> None:
         from parsl.dataflow.memo import ids as memo_ids
 
         assert memo_ids.is_plain(["a", 1])

@@ -82,7 +82,7 @@ def test_illegal_transitions_are_refused(history: str) -> None:
     for state in legal:
         assert step(graph, record, state)
     before = record.status
-    with pytest.raises(InternalConsistencyError, match=f"from {before.name} to {illegal.name}; allowed is"):
+    with pytest.raises(InternalConsistencyError, match=f"from {before.name} to {illegal.name}, only to"):
         step(graph, record, illegal)
     assert record.status is before
 

@@ -129,7 +129,7 @@ def test_a_scheduler_that_fails_is_logged_once(
     for _ in range(5):
         executor.status()
     assert states_of(executor) == [JobState.PENDING]
-    assert [record.message for record in caplog.records] == ["FakeProvider.status failed; it is tried again"]
+    assert [record.message for record in caplog.records] == ["FakeProvider.status failed; Parsl will retry"]
     provider.raises = None
     executor.status()
     provider.raises = TimeoutError("again")

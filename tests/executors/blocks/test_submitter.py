@@ -77,7 +77,7 @@ def test_a_submission_that_takes_too_long_during_shutdown_is_logged(caplog: pyte
     executor.blocks.start()
     executor.blocks.cancel_all()
     executor.blocks.wait_for_submissions(0.01)
-    assert "a submission is still going on" in caplog.text
+    assert "a submission is still in progress" in caplog.text
     provider.may_return.set()
     executor.blocks.wait_for_submissions(30)
     assert provider.cancelled == ["j1"]
@@ -88,7 +88,7 @@ def test_after_a_temporary_failure_blocks_wait_and_count_towards_max_blocks() ->
     executor = FakeExecutor(provider)
     provider.raises = BUSY
     executor.blocks.start()
-    assert "tried again" in str(executor.status_facade["0"].message)
+    assert "another attempt follows" in str(executor.status_facade["0"].message)
     assert "server is busy" in str(executor.status_facade["0"].message)
     assert executor.blocks.scale_out(3, max_live=4) == ["3"]
     assert provider.tries == 1
@@ -274,7 +274,7 @@ def test_an_error_in_the_submitting_thread_fails_its_blocks_but_not_later_ones(
     executor.blocks.wait_for_submissions(30)
     assert {status.state for status in executor.status_facade.values()} == {JobState.FAILED}
     assert all("Broken: in the middle" in str(s.message) for s in executor.status_facade.values())
-    assert "submitting blocks has failed" in caplog.text
+    assert "could not submit blocks" in caplog.text
     provider.before_submit_returns = lambda job_id: None
     assert executor.scale_out_facade(1) == ["2"]
     wait_until(lambda: "2" in executor.blocks_to_job_id)

@@ -113,7 +113,7 @@ def test_surplus_blocks_are_the_newest_that_have_not_begun() -> None:
     assert table.surplus(0) == ["2", "1"]
 
 
-def test_blocks_being_scaled_in_are_no_surplus() -> None:
+def test_blocks_being_scaled_in_are_not_surplus() -> None:
     table = table_of(4)
     table.observe_activity({"0": BUSY, "1": BUSY, "2": BUSY}, 110)
     table.scale_in(["2"], 111)

@@ -158,7 +158,7 @@ def test_one_manager_too_many_is_refused_and_the_run_continues(start_driver: Sta
     )
     assert driver.wait(100) == 0, driver.output
     message, total = driver.output.splitlines()
-    assert message == "the interchange has 1 managers already, and no open files for more"
+    assert message == "the interchange already has 1 managers, and no open files for more"
     assert total == "9900"
 
 

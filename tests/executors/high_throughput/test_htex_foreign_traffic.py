@@ -112,7 +112,7 @@ def test_a_registration_of_another_version_is_refused_and_the_run_continues(
     for name in ("foreign", "another"):
         wrong = msgspec.structs.replace(registration(name), **change)
         assert "start both from the same environment" in answer_to(socket_of(tmp_path / "r"), wrong).reason
-    wait_until(lambda: caplog.text.count("goes on without a manager that was refused") == 2)
+    wait_until(lambda: caplog.text.count("continues without a manager that was refused") == 2)
     [warning] = [one for one in recwarn.list if one.category is ManagerRefusedWarning]
     whose = f"that of block {wrong.block} on {wrong.host} runs "
     assert whose in str(warning.message)

@@ -112,7 +112,7 @@ def test_a_server_that_answers_only_for_the_first_job_gets_the_other_format_from
     assert pbs.queries() == ["-x -f -F dsv -D | 1 2 3"]
 
 
-def test_invalid_json_is_no_answer():
+def test_invalid_json_is_not_an_answer():
     pbs = FakePBS({"1": "R", "2": "F"}, json_is_valid=False)
     collector = collector_of(pbs)
     assert states(collector.collect(["1", "2"], 500)) == {"1": "RUNNING", "2": "CANCELLED"}
@@ -203,7 +203,7 @@ def test_a_server_that_is_down_is_queried_once():
     "stdout", ["garbage\n", '{"pbs_server": "s", "Jobs": {"1.s": {"job_st', "[]", "null", "{}"]
 )
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_malformed_output_is_no_answer(stdout, exit_code):
+def test_malformed_output_is_not_an_answer(stdout, exit_code):
     queries = []
 
     def run(command):

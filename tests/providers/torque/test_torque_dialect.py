@@ -126,7 +126,7 @@ def test_only_final_states_end_a_job(jobs):
 
 @settings(deadline=None)
 @given(st.sampled_from(READERS), st.text(), st.text(), st.integers(-64, 255), st.booleans())
-def test_malformed_output_is_no_answer(read, stdout, stderr, exit_code, timed_out):
+def test_malformed_output_is_not_an_answer(read, stdout, stderr, exit_code, timed_out):
     answer = read(CommandResult(("qstat",), exit_code, stdout, stderr, timed_out))
     assert isinstance(answer, Answer)
     assert not answer.records

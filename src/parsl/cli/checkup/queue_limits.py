@@ -195,7 +195,7 @@ def compare_jobs(limits: QueueLimits, max_blocks: int) -> list[Finding]:
 
 
 def parse_time(text: str | None, bare: str = "second") -> int | None:
-    """Read a walltime from the scheduler; None if it is no limit or not a walltime."""
+    """Read a walltime from the scheduler; None if it is unlimited or not a walltime."""
     try:
         return parse_walltime("the queue", text, bare=bare)
     except ParameterError:

@@ -35,7 +35,7 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
     Only the place of each record is in memory; see :class:`RecordIndex`. Any thread may call it.
 
     Args:
-        paths: Checkpoint directories, or files. BadCheckpoint is raised for one that is none.
+        paths: Checkpoint directories, or files. BadCheckpoint is raised for any other path.
         skip_missing: Whether to accept a directory without a file.
     """
 
@@ -71,8 +71,8 @@ class LoadedCheckpoints(Mapping[str, "Future[Any]"]):
             raise BadCheckpoint(f"Failed to load checkpoint {path}: {error}") from error
         if scan.damaged_bytes:
             logger.warning(
-                "Checkpoint %s has %d records, and %d bytes that are no whole record: its run was killed "
-                "while it wrote them, or the disk was full. Those tasks will run again",
+                "Checkpoint %s has %d records, and %d bytes that are not a complete record: its run was "
+                "killed while it wrote them, or the disk was full. Those tasks will run again",
                 path, count, scan.damaged_bytes,
             )  # fmt: skip
         else:

@@ -124,7 +124,7 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
     }
     if isinstance(error, PropagatedException):
         kind, _, number = error.root_description.partition(" ")
-        if kind == "task" and number.isdecimal():  # else it is no task of this run
+        if kind == "task" and number.isdecimal():  # otherwise the task is not of this run
             shown["root_task"] = int(number)
         return shown
     if getattr(error, "is_job_end", False) is True:

@@ -197,5 +197,5 @@ def _enter(record: TaskRecord, new: States) -> bool:
         return False
     allowed = ", ".join(sorted(state.name for state in LEGAL_TRANSITIONS[old]))
     raise InternalConsistencyError(
-        f"{record!r} cannot go from {old.name} to {new.name}; allowed is {allowed}. Please report this"
+        f"{record!r} cannot go from {old.name} to {new.name}, only to {allowed}. Please report this"
     )

@@ -75,7 +75,7 @@ def too_many_worker_losses(record: TaskRecord, error: BaseException) -> DataFlow
     """Return the error of a task under which too many workers have ended."""
     history = "".join(f"\n  {number}. {text}" for number, text in enumerate(record.fail_history, 1))
     poison = DataFlowException(
-        f"Task {record.id} ({record.func_name}) is not tried again, although there are retries left: "
+        f"Task {record.id} ({record.func_name}) is not retried, although retries are left: "
         f"{record.worker_losses} workers have ended under it. Its failed attempts:{history}\n"
         "Does it crash in native code, or need more memory than a worker has?"
     )
@@ -90,7 +90,7 @@ def _cost_by(handler: RetryHandler, error: BaseException, record: TaskRecord) ->
     except Exception as handler_error:
         _put_in_context(handler_error, error)
         logger.error(
-            "The retry_handler raised %s when it handled %s of task %d (%s), which is not tried again",
+            "The retry_handler raised %s when it handled %s of task %d (%s), which is not retried",
             _shown(handler_error), _shown(error), record.id, record.func_name,
         )  # fmt: skip
         raise

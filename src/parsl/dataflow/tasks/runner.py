@@ -38,11 +38,11 @@ _TAKEN_NAMES = frozenset({"self", "func", "resource_specification"})
 
 
 class TaskRunner:
-    """Waits for what a task depends on, submits it, tries it again, and waits for what it joins.
+    """Waits for the dependencies of a task, submits and retries it, and waits for the futures that it joins.
 
-    It has no thread: the thread that completes a future does the work that follows, step by step in the
-    thread's :data:`work_loop`. Any thread may call it. The graph decides, under its lock; the runner acts;
-    :class:`Completion` ends tasks.
+    The runner has no thread: the thread that completes a future does the work that follows, step by step in
+    the thread's :data:`work_loop`. Any thread may call the methods. The graph decides, under its lock; the
+    runner acts; :class:`Completion` ends tasks.
 
     The callback of an executor's future is the task record. Those of other futures are methods of the runner
     that are bound to a record: a bound method is the smallest object that holds both.
@@ -232,7 +232,7 @@ class TaskRunner:
         record.args = list(args)
 
     def _attempt_failed(self, record: TaskRecord, error: BaseException) -> None:
-        """Try a task again, or fail it."""
+        """Retry a task, or fail it."""
         is_run_over = self._completion.is_run_over
         retries.name_attempt(record, error)
         if not is_run_over:
@@ -265,7 +265,7 @@ class TaskRunner:
             self._report_state(record)
             self._completion.log_failure(record, error, TRIED_AGAIN, record.try_id)
             logger.info(
-                "Task %d (%s) is tried again: attempt %d failed with %r (cost so far %s of %s)",
+                "Task %d (%s) will be retried: attempt %d failed with %r (cost so far %s of %s)",
                 record.id, record.func_name, record.try_id, error, record.fail_cost, self._config.retries,
             )  # fmt: skip
             work_loop.run_soon(self._begin_next_attempt, record)
@@ -324,7 +324,7 @@ class TaskRunner:
 
 
 def is_callers_mistake(error: BaseException) -> bool:
-    """Whether an executor refuses a task because of its resource specification, so that a retry is no use."""
+    """Whether an executor refuses a task's resource specification, so that a retry cannot succeed."""
     from parsl.executors.errors import InvalidResourceSpecification
 
     return isinstance(error, InvalidResourceSpecification)

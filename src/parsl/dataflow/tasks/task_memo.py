@@ -73,7 +73,7 @@ class TaskMemo:
             else:
                 self.start().update_memo_exception(record, error)
         except Exception:
-            logger.exception("The memoizer has failed to take the outcome of %r", record)
+            logger.exception("The memoizer could not record the outcome of %r", record)
 
     def take_queue(self) -> Results:
         with self._lock:  # other threads only append meanwhile
@@ -85,7 +85,7 @@ class TaskMemo:
             self.start().update_memo_results([each for each in ended if not each[0].from_memo])
             self.start().commit()
         except Exception:
-            logger.exception("The memoizer %r has failed to commit", self._started)
+            logger.exception("The memoizer %r could not commit its updates", self._started)
 
     def close(self) -> None:
         if self._started is not None:

@@ -19,15 +19,13 @@ from parsl.vocabulary.provider_errors import JobsNeverRunError
 
 logger = logging.getLogger(__name__)
 
-#: While a job runs of which no manager has connected, the scheduler is queried at least this often, in
-#: seconds.
+#: While no manager of a running job has connected, the scheduler is queried at least this often, in seconds.
 STARTING_INTERVAL_S = 10.0
 
 #: While managers are awaited, the provider checks this often whether their jobs began or ended, in seconds.
 CHANGES_INTERVAL_S = 2.0
 
-#: When the scheduler has reported of every block for this long that it can never run, the tasks fail; in
-#: seconds.
+#: When the scheduler has reported for this long that no block can ever run, the tasks fail; in seconds.
 NEVER_RUN_PATIENCE_S = 120.0
 
 
@@ -164,7 +162,7 @@ class BlockSet:
         """Wait, after :meth:`stop_submitting`, until a block that is being submitted has its job id."""
         if not self._submitter.wait(timeout_s):
             logger.warning(
-                "Executor %s: a submission is still going on after %g s; its job is cancelled when it ends",
+                "Executor %s: a submission is still in progress after %g s; its job will be cancelled",
                 self._owner.label,
                 timeout_s,
             )
@@ -186,7 +184,7 @@ class BlockSet:
         self.changed()
 
     def choose(self, count: int, min_idle_s: float | None) -> list[str]:
-        """Choose blocks to scale in, idle ones first; with ``min_idle_s`` only those idle for so long."""
+        """Choose blocks to scale in, idle ones first; with ``min_idle_s`` only those idle for that long."""
         views = [view for view in self.views() if not view.is_scaling_in]
         if min_idle_s is not None:
             views = [view for view in views if _is_idle(view, min_idle_s)]
@@ -293,7 +291,7 @@ class BlockSet:
         return min(interval_s, STARTING_INTERVAL_S) if self._table.has_starting() else interval_s
 
     def job_ended(self, job_id: object) -> None:
-        """A job has ended: the scheduler is queried how, immediately."""
+        """Record that a job has ended. The scheduler is queried at once to find out how."""
         with self._lock:
             block_id = self._table.block_of(job_id)
             if block_id is None:

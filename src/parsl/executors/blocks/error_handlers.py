@@ -38,10 +38,10 @@ _FAILURES = frozenset({JobState.FAILED, JobState.MISSING})
 #: Ends that are too early if too many blocks in a row have them.
 _EARLY_ENDS = TERMINAL_STATES - {JobState.SCALED_IN, JobState.COMPLETED}
 
-#: When this many blocks in a row have ended without having worked, though others once did, it is no accident.
+#: When this many blocks in a row have ended without having worked, although others did, something has broken.
 MAX_FAILURES_IN_ROW = 8
 
-#: The same if all blocks there ever were have failed, but managers had connected: a node may have been lost.
+#: The same if all blocks so far have failed, but managers had connected: a node may have been lost.
 MAX_SHORT_LIVED_IN_ROW = 3
 
 #: The error describes at most this many failed blocks in full, the newest ones.

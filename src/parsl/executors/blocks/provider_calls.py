@@ -86,7 +86,7 @@ class ProviderCalls:
         except Exception as error:
             if (kind := (name, type(error).__name__)) not in self._logged:
                 self._logged.add(kind)
-                logger.error("%s.%s failed; it is tried again", self._name, name, exc_info=error)
+                logger.error("%s.%s failed; Parsl will retry", self._name, name, exc_info=error)
             return [on_failure for _ in job_ids]
         self._logged = {kind for kind in self._logged if kind[0] != name}
         return answers

@@ -1,4 +1,4 @@
-"""Submits blocks one after another, in a thread of its own where a scheduler takes its time."""
+"""Submits blocks one after another, in a thread of its own if the scheduler is slow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Submissions(Protocol):
 
 
 class SubmissionPause:
-    """The pause after a submission that failed for now.
+    """The pause after a submission that failed temporarily.
 
     It holds for all blocks: a scheduler that does not accept one job would not accept the next one either.
     Not thread-safe; times are seconds on any one monotonic clock.
@@ -133,7 +133,7 @@ class Submitter:
             if isinstance(error, KeyboardInterrupt):
                 self._fail_all("interrupted before it was submitted")
                 raise
-            logger.critical("Executor %s: submitting blocks has failed", self._owner.label, exc_info=True)
+            logger.critical("Executor %s could not submit blocks", self._owner.label, exc_info=True)
             self._fail_all(_reason(error))
             if threading.current_thread() is not self._thread:
                 raise
@@ -172,13 +172,15 @@ class Submitter:
             gives_up = self.refusal is not None or self._pause.failed(now_s)
             pause_s = self._pause.left_s(now_s)
             if not gives_up:
-                message = f"not submitted yet, and tried again. {error}"
+                message = f"not submitted yet; another attempt follows. {error}"
                 self._table.submission_delayed(block_id, message, now_s)
         if gives_up:
             logger.error("Executor %s gives up its unsubmitted blocks: %s", label, error)
             self._fail_all(_reason(error))
             return
-        logger.warning("Block %s of executor %s is tried again in %g s: %s", block_id, label, pause_s, error)
+        logger.warning(
+            "Block %s of executor %s will be submitted again in %g s: %s", block_id, label, pause_s, error
+        )
         self._blocks.changed()
 
     def _fail_all(self, reason: str) -> None:

@@ -41,7 +41,7 @@ class Block:
     #: When the first manager connected; for an executor without managers, when the job began.
     up_since_s: float | None = None
     is_proven: bool = False
-    #: Whether the block is being scaled in: it is no capacity any more, and SCALED_IN however it ends.
+    #: Whether the block is being scaled in: it no longer counts as capacity, and always ends as SCALED_IN.
     is_scaling_in: bool = False
     cancel_is_accepted: bool = False
     cancel_again_s: float = 0.0
@@ -122,7 +122,7 @@ class BlockTable:
         return [block.job_id for block in awaited if block.job_id is not None]
 
     def has_starting(self) -> bool:
-        """Return whether a job runs of which no manager has connected yet."""
+        """Return whether a job is running without a connected manager so far."""
         return self._activity_is_known and any(
             block.status.state is JobState.RUNNING and block.up_since_s is None
             for block in self._live.values()

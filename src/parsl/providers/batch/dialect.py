@@ -74,7 +74,7 @@ class Dialect(metaclass=ABCMeta):
 
     @abstractmethod
     def read_found(self, name: str, result: CommandResult) -> list[str] | None:
-        """Return the ids of the jobs found by :meth:`find_command`; None if the result is no answer."""
+        """Return the ids of the jobs found by :meth:`find_command`; None if the result is not an answer."""
 
     def short_id(self, job_id: str) -> str:
         """Return the part of a job's id that all forms of the id share."""

@@ -91,7 +91,7 @@ class StatusCollector:
                 self._dialect.history_query, found.without_record(), "history", size, only_ended=True
             )
         except NoAnswer as error:
-            logger.debug("The history of jobs does not answer: %s", error)
+            logger.debug("The job history is unavailable: %s", error)
 
 
 class Collection:

@@ -30,7 +30,7 @@ def full_id(number: int, server: str) -> str:
 
 
 def parse_id(text: str, server: str) -> int | None:
-    """Return the number in ``42.server`` or ``42``; -1 if the server is another one, None if it is no id."""
+    """Return the number in ``42.server`` or ``42``; -1 for another server, None if it is not an id."""
     digits, dot, rest = text.partition(".")
     if not _is_number(digits):
         return None

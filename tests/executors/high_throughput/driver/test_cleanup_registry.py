@@ -112,4 +112,4 @@ def test_an_error_in_a_provider_is_logged(caplog: pytest.LogCaptureFixture) -> N
     driver = Driver(FailingProvider())
     driver.registry.job_submitted("1")
     assert driver.commands == []
-    assert "Executor htex: should this process die, its jobs are not cancelled" in caplog.text
+    assert "Executor htex: if this process dies, its jobs will not be cancelled" in caplog.text

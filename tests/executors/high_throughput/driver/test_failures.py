@@ -78,7 +78,7 @@ def lost(**details: object) -> Failure:
             "Its job 12.pbs has failed, exit code 137 (ended by signal 9 (SIGKILL)).",
         ),
         (end(JobState.FAILED, exit_code=1), "Its job 12.pbs has failed, exit code 1."),
-        (end(JobState.MISSING), "Its job 12.pbs is not known to the scheduler any more."),
+        (end(JobState.MISSING), "Its job 12.pbs is no longer known to the scheduler."),
     ],
 )
 def test_the_description_of_a_jobs_end(job_end: JobEnd, text: str) -> None:

@@ -51,7 +51,7 @@ def test_a_manager_may_run_another_patch_release_of_python(python: str) -> None:
 def test_a_manager_without_a_descriptor_is_refused_with_the_reason() -> None:
     refused = check_registration(introduction(), SETTINGS, managers=10, max_managers=10)
     assert refused is not None
-    assert refused.reason.startswith("the interchange has 10 managers already")
+    assert refused.reason.startswith("the interchange already has 10 managers")
     assert refused.report is None
 
 

@@ -42,7 +42,7 @@ def test_a_long_list_is_also_in_a_file_and_a_very_long_one_only_there() -> None:
     assert "PARSL_MPI_NODELIST" not in found
 
 
-def test_whatever_its_size_a_task_fits_into_a_packet_to_its_worker() -> None:
+def test_a_task_of_any_size_fits_into_a_packet_to_its_worker() -> None:
     payload = b"p" * (INLINE_LIMIT // 2)
     for count in (1, 170, 300, 1000, 10_000):
         nodes = names(count)

@@ -53,7 +53,7 @@ def test_slurms_brackets_are_expanded(text: str, nodes: list[str]) -> None:
 @pytest.mark.parametrize(
     "text", ["n[1-", "n]1[", "n[[1]]", "n[a-b]", "n[3-1]", "n1,,n2", "n[]", "n[1-99999999999]", ","]
 )
-def test_what_is_no_list_of_slurms_is_refused(text: str) -> None:
+def test_anything_but_slurms_notation_is_refused(text: str) -> None:
     with pytest.raises(NoNodes, match="not a list of nodes"):
         expand_slurm_list(text)
 

@@ -1,4 +1,4 @@
-"""The commands that the interchange runs should the driver be killed: they cancel the driver's jobs."""
+"""The commands that the interchange runs if the driver is killed: they cancel the driver's jobs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from parsl.providers.base import ExecutionProvider
 
 logger = logging.getLogger(__name__)
 
-#: How long all commands are not sent again, in seconds for each job: a list of thousands of jobs must not be
-#: sent for every single change.
+#: The minimum time between two transmissions of all commands, in seconds for each job: a list of thousands of
+#: jobs must not be sent for every single change.
 _PAUSE_FOR_EACH_JOB_S = 0.001
 
 
@@ -70,5 +70,5 @@ class CleanupRegistry(BlockListener):
         try:
             return self._provider.cancel_commands(jobs)
         except Exception:  # in the provider of a user
-            logger.exception("Executor %s: should this process die, its jobs are not cancelled", self._label)
+            logger.exception("Executor %s: if this process dies, its jobs will not be cancelled", self._label)
             return []

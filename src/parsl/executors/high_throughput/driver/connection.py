@@ -86,12 +86,12 @@ class Connection:
             self._flush()
 
     def cancel(self, task_id: int) -> None:
-        """Remove a task, and have it ended where it is."""
+        """Remove a task, and cancel it wherever it is."""
         self._tasks.remove(task_id)
         self.send(protocol.Cancel([task_id]))
 
     def reject(self, task_id: int, error: BaseException) -> None:
-        """Fail a task that was sent, with a reason that was found only later, and have it ended."""
+        """Fail a task that was sent, for a reason that was found only later, and cancel it."""
         self._tasks.fail(task_id, error)
         self.send(protocol.Cancel([task_id]))
 

@@ -42,7 +42,7 @@ _WORDS = {
     JobState.SCALED_IN: "was scaled in",
     JobState.COMPLETED: "has ended by itself",
     JobState.FAILED: "has failed",
-    JobState.MISSING: "is not known to the scheduler any more",
+    JobState.MISSING: "is no longer known to the scheduler",
 }
 #: Ends that come from the scheduler or from a person: not the fault of a task that ran in the job.
 _FROM_OUTSIDE = frozenset({JobState.TIMEOUT, JobState.CANCELLED, JobState.SCALED_IN})

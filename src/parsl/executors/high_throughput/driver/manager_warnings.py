@@ -37,7 +37,7 @@ class ManagerWarnings:
     def warn_of_refused(self, refused: ManagerRefused) -> None:
         """Warn of a refused manager while others are connected."""
         text = (
-            f"Executor {self._label} goes on without a manager that was refused: that of block "
+            f"Executor {self._label} continues without a manager that was refused: that of block "
             f"{refused.block} on {refused.host} runs {refused.manager_version}, the driver "
             f"{refused.driver_version}. Its node does no work. Start both from the same environment: check "
             "worker_init and launch_cmd. (This warning is shown once; the log has later ones.)"

@@ -74,7 +74,7 @@ class InterchangeSupervisor:
         self._stopping.set()
 
     def replace(self) -> socket.socket | None:
-        """Start a replacement and return its socket; None at a shutdown, or if that would be in vain."""
+        """Start a replacement and return its socket; None during a shutdown, or if no attempt can succeed."""
         lost = self.process
         if self.is_stopping:
             return None

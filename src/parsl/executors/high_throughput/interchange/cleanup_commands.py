@@ -1,7 +1,7 @@
 """Commands that the interchange runs after the driver's death, so that the scheduler cancels its jobs.
 
-A driver that ends in order cancels its jobs itself. Without these commands the queued jobs of a driver that
-was killed would start some day.
+A driver that shuts down normally cancels its jobs itself. Without these commands the queued jobs of a killed
+driver would start some day.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         Interchange(settings, _make_state(settings), stream).run(received)
     except BaseException:
-        logger.exception("the interchange ends with an error of its own")
+        logger.exception("the interchange has failed with an internal error")
         raise
     logger.info("done")
     return 0

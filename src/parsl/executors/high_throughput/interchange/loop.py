@@ -64,12 +64,12 @@ class Interchange:
         self._reports = Reports(state, self._driver)
         self._nodes = NodeHealth(state, self._driver, settings.nodes, now)
         self._heartbeats = HeartbeatSchedule(settings.heartbeat_period_s, now)
-        #: There are no descriptors for the connections of more.
+        #: The number of managers for whose connections there are descriptors.
         self._max_managers = descriptors.room_for(descriptors.limits()[0])
         self._missing_after_s = now + settings.heartbeat_threshold_s
         self._next_check_s = 0.0
         self._is_stopping = False
-        #: The driver has ended in order; otherwise it is gone.
+        #: Whether the driver has announced its end; without that, a closed socket means that it was lost.
         self._has_stop = False
 
     def __repr__(self) -> str:

@@ -298,7 +298,7 @@ def _named(wire: int, parsl: str, python: str) -> str:
 
 
 class HeartbeatSchedule:
-    """When which manager gets a heartbeat. Owned by the interchange's loop. No clock in here."""
+    """Decides when each manager gets a heartbeat. Owned by the interchange's loop; has no clock."""
 
     def __init__(self, period_s: float, now_s: float) -> None:
         self._period_s = period_s
@@ -324,7 +324,7 @@ class HeartbeatSchedule:
         self._probed.append((now_s + PROBE_AGAIN_S, manager))
 
     def take(self, managers: Iterable[Manager], now_s: float) -> list[Manager]:
-        """Return a few of these managers, whose turn to get a heartbeat it is."""
+        """Return the managers that get a heartbeat now, only a few at a time."""
         if now_s >= self._next_s:
             self._next_s = now_s + self._period_s
             self._waiting.extend(managers)

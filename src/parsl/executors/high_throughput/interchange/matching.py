@@ -19,7 +19,7 @@ _NO_TIME = -math.inf
 
 
 class Matching(ABC):
-    """The waiting tasks and the rule that gives them to managers. Owned by the interchange's loop."""
+    """The waiting tasks and the rule that assigns them to managers. Owned by the interchange's loop."""
 
     queue: WaitingTasks
 
@@ -28,7 +28,7 @@ class Matching(ABC):
 
     @abstractmethod
     def match(self, managers: Mapping[bytes, Manager], now_s: float) -> list[tuple[Manager, list[Task]]]:
-        """Give waiting tasks to managers, and return the managers that get tasks, with these tasks."""
+        """Assign waiting tasks to managers, and return the managers that get tasks, with these tasks."""
 
     def offer(self, manager: Manager) -> None:  # noqa: B027
         """Consider a manager, which may have capacity now, in the next match."""

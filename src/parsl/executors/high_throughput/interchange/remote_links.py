@@ -49,8 +49,8 @@ class RemoteLink(Link):
 class Peers:
     """Descriptors of connections and the managers behind them, as far as known.
 
-    Messages and reports of closed connections arrive on two ways, in no particular order: another connection
-    may have got a descriptor's number before its closing is reported.
+    Messages and reports of closed connections arrive by two routes, in no particular order: another
+    connection may have got a descriptor's number before its closing is reported.
     """
 
     def __init__(self) -> None:

@@ -88,7 +88,7 @@ class InterchangeState:
         return None if is_offered or self.matching.queue.drop(task_id) else self._holders.get(task_id)
 
     def match(self, now_s: float = 0.0) -> list[tuple[Manager, list[Task]]]:
-        """Give waiting tasks to managers, and return the managers that get tasks, with these tasks."""
+        """Assign waiting tasks to managers, and return the managers that get tasks, with these tasks."""
         matches = self.matching.match(self.managers, now_s)
         for manager, tasks in matches:
             for task in tasks:

@@ -143,7 +143,11 @@ class Manager:
         if now - self._heard_at > self._threshold_s:
             self._stop(f"nothing was heard from the interchange for {self._threshold_s:g} s", exit_code=1)
         if not self._is_draining and (now >= self._drain_at or self._pool.launches_left == 0):
-            why = "the drain period is over" if now >= self._drain_at else "the block is used up"
+            why = (
+                "the drain period is over"
+                if now >= self._drain_at
+                else "the block has started as many tasks as it may"
+            )
             logger.info("%s: accepting no more tasks", why)
             self._is_draining = True
             self._send(protocol.Draining())

@@ -61,7 +61,7 @@ def run_manager(settings: ManagerSettings, block: str, fork_server: socket.socke
     try:
         code = manager.run()
     except BaseException as error:
-        logger.exception("the manager ends because of an error of its own")
+        logger.exception("the manager has failed with an internal error")
         _print_error(f"{label}: {type(error).__name__}: {error}")
         raise
     if manager.error:

@@ -41,7 +41,7 @@ _MAX_STARTING = 64
 TIME_SLACK_S = 1.0
 #: Messages that are read from one descriptor before the others get their turn.
 _BURST = 64
-#: Why a worker that is not being ended gets no task: what its last task has left behind is.
+#: Why a worker that is not being ended gets no task: the processes that its last task left behind are.
 _SWEEPING = "sweeping"
 
 

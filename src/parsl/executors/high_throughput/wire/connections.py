@@ -233,7 +233,7 @@ class ZmqConnection(Connection):
         try:
             send(self._sock, parts)
         except self._zmq.Again:
-            pass  # ZeroMQ has given the connection up; the interchange asks for lost messages afterwards
+            pass  # ZeroMQ has given the connection up; the interchange requests lost messages afterwards
 
     def receive(self) -> list[list[Any]]:
         messages, self._requeued = self._requeued, []

@@ -404,7 +404,7 @@ class Exited(msgspec.Struct, tag=True, array_like=True):
 
 
 class Swept(msgspec.Struct, tag=True, array_like=True):
-    """No process is left of the task that a worker has finished."""
+    """All processes of the task that a worker has finished are gone."""
 
     pid: int
 
