@@ -40,6 +40,17 @@ def test_after_an_explicit_cleanup_one_can_load_again(tmp_path: Any) -> None:
     parsl.clear()
 
 
+def test_after_an_explicit_cleanup_there_is_no_kernel(tmp_path: Any) -> None:
+    app = parsl.python_app(abs)
+    kernel = parsl.load(config(tmp_path))
+    assert app(-1).result() == 1
+    kernel.cleanup()
+    for use in (parsl.dfk, parsl.wait_for_current_tasks, lambda: app(-1)):
+        with pytest.raises(NoDataFlowKernelError, match=rf"Must first load.*{kernel.run_dir} is over"):
+            use()
+    parsl.clear()
+
+
 def test_clear_forgets_without_cleaning_up(tmp_path: Any) -> None:
     dfk = parsl.load(config(tmp_path))
     parsl.clear()

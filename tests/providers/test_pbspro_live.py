@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,21 @@ def test_tasks_run_in_a_job_that_ends_with_the_program(make_cluster, tmp_path, f
     assert cluster.wait_for(job.number).exit_status in (0, 271)
     assert job.submit_arguments.endswith(".sh")
     assert not [name for name in os.listdir(tmp_path) if re.fullmatch(r".*\.[oe]\d+", name)]
+
+
+def test_a_config_is_loaded_twice_and_its_jobs_are_cancelled_once(cluster, tmp_path, monkeypatch):
+    calls = tmp_path / "calls"
+    qdel = tmp_path / "bin" / "qdel"
+    qdel.parent.mkdir()
+    qdel.write_text(f'#!/bin/sh\necho x >> {calls}\nexec {shutil.which("qdel")} "$@"\n')
+    qdel.chmod(0o755)
+    monkeypatch.setenv("PATH", str(qdel.parent), prepend=os.pathsep)
+    loaded = config(tmp_path)
+    for number in (1, 2):
+        with parsl.load(loaded) as kernel:
+            assert parsl.python_app(where)().result(DEADLINE_S) == f"{number}.{cluster.server}"
+        assert len(calls.read_text().split()) == number
+        assert "died" not in Path(kernel.run_dir, "htex", "interchange.log").read_text()
 
 
 def test_every_node_of_a_job_has_a_manager(cluster, tmp_path, wait_until):

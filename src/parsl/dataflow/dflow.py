@@ -467,15 +467,19 @@ class DataFlowKernelLoader:
         """Return the kernel.
 
         Raises:
-            NoDataFlowKernelError: No kernel is loaded.
+            NoDataFlowKernelError: No kernel is loaded, or it has been cleaned up.
         """
         kernel = cls._dfk
-        if kernel is None:
-            raise NoDataFlowKernelError(
-                "Must first load config: no configuration is loaded. Call parsl.load(config), "
-                "or use `with parsl.load(config):`, before calling an app"
-            )
-        return kernel
+        if kernel is not None and not kernel.cleanup_called:
+            return kernel
+        state = "no configuration is loaded"
+        if kernel is not None:
+            kernel.check_is_here()
+            state = f"the run in {kernel.run_dir} is over, because it has been cleaned up"
+        raise NoDataFlowKernelError(
+            f"Must first load config: {state}. Call parsl.load(config), "
+            "or use `with parsl.load(config):`, before calling an app"
+        )
 
     @classmethod
     def wait_for_current_tasks(cls) -> None:

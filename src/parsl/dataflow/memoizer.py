@@ -30,7 +30,7 @@ class Memoizer:
     commits = False
 
     def start(self, *, run_dir: str, config_run_dir: str) -> None:
-        """Begin; called once, when the kernel starts.
+        """Begin; called once for each run, when the kernel starts.
 
         Args:
             run_dir: The directory of this run.
@@ -71,4 +71,4 @@ class Memoizer:
         """
 
     def close(self) -> None:
-        """End; called once, after the executors have ended."""
+        """End; called once for each run, after the executors have ended."""

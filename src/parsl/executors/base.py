@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class ParslExecutor(metaclass=ABCMeta):
     """Runs tasks. This is the class to extend to connect another execution system.
 
-    The kernel sets ``run_dir``, ``run_id`` and the monitoring attributes, calls :meth:`start` once, then
-    :meth:`submit` from any thread for each task that is ready, and :meth:`shutdown` at the end. A subclass
+    The kernel sets ``run_dir``, ``run_id`` and the monitoring attributes, calls :meth:`start`, then
+    :meth:`submit` from any thread for each task that is ready, and :meth:`shutdown` at the end. If the same
+    object is loaded again after that, :meth:`prepare_restart` comes before its next :meth:`start`. A subclass
     gives its instances a ``label``, unique among the executors of a kernel, and may have the attributes
     ``storage_access`` (a list of staging providers) and ``working_dir`` (where files are staged to).
 
@@ -61,13 +62,21 @@ class ParslExecutor(metaclass=ABCMeta):
         self._run_dir = os.path.abspath(value)
 
     def start(self) -> None:
-        """Prepare for tasks; called once, before any other method.
+        """Prepare for tasks; called once for each run, before any other method.
 
         Raises:
             Exception: The executor cannot start. ``parsl.load`` fails with this error, and shuts the other
                 executors down.
         """
         return
+
+    def prepare_restart(self) -> None:  # noqa: B027 - most executors have nothing to forget
+        """Forget the run that has ended; called before :meth:`start` when an executor is loaded again.
+
+        Raises:
+            ConfigurationError: The executor cannot be started again, or its run has not ended. The message
+                names the executor.
+        """
 
     @abstractmethod
     def submit(

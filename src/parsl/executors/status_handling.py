@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NoReturn
 
 from parsl import validate
 from parsl.common import pass_on_upstream_names
+from parsl.errors import ConfigurationError
 from parsl.executors.base import ParslExecutor
 from parsl.executors.blocks.block_set import BlockSet
 from parsl.executors.blocks.error_handlers import noop_error_handler, simple_error_handler
@@ -62,9 +63,30 @@ class BlockProviderExecutor(ParslExecutor):
         self.block_error_handler: BlockErrorHandler = validate.callable_(
             self, "block_error_handler", block_error_handler
         )
-        self.blocks = BlockSet(self, provider, clock)
+        self._clock = clock
+        self._forget_blocks()
+
+    def _forget_blocks(self) -> None:
+        self.blocks = BlockSet(self, self._provider, self._clock)
         self._bad_because: BaseException | None = None
         self._tasks: dict[object, Future[Any]] = {}
+
+    def prepare_restart(self) -> None:
+        """Forget the blocks, tasks and failure of the run that has ended.
+
+        Raises:
+            ConfigurationError: That run has not ended.
+        """
+        if self.blocks.is_running:
+            self._refuse_restart()
+        self._forget_blocks()
+
+    def _refuse_restart(self) -> NoReturn:
+        raise ConfigurationError(
+            f"{type(self).__name__} {self.label!r} is in use by the run in {self.run_dir}, and cannot serve "
+            "another one at the same time. End that run first, with parsl.dfk().cleanup() or at the end of a "
+            "`with parsl.load(...)` block, or create another executor."
+        )
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts the managers of a block, and runs as long as they do."""

@@ -164,6 +164,9 @@ class ExecutorSet:
         executor.log_config = self._log_config
 
     def _start(self, executor: ParslExecutor) -> None:
+        is_restart = executor.run_id is not None
+        if is_restart:  # before anything is changed: its earlier run may not have ended
+            executor.prepare_restart()
         self._prepare(executor)
         # Before its start, so that a signal handler that cleans up finds the executor.
         self.by_label[executor.label] = executor
@@ -176,6 +179,11 @@ class ExecutorSet:
                 raise ConfigurationError(
                     f"Executor {executor.label!r} cannot start: {error.strerror}. Make room for its files in "
                     f"{self._run_dir}, or name another directory, Config(run_dir=...)"
+                ) from error
+            if is_restart and isinstance(error, Exception) and not isinstance(error, ConfigurationError):
+                raise ConfigurationError(
+                    f"{type(executor).__name__} {executor.label!r} has served a run before, and cannot start "
+                    f"again: {error!r}. Create another one for this run"
                 ) from error
             raise
 

@@ -68,6 +68,8 @@ class BlockSet:
         self._submitter = Submitter(self, owner, self._table, self._lock, self._calls, clock, in_caller)
         if provider is None:
             self._submitter.stop()
+        #: Whether blocks have been started, and may still be submitted.
+        self.is_running = False
         self._schedule = PollingSchedule()
         self._next_changes_s = -math.inf
         self._early_ends: set[object] = set()
@@ -138,6 +140,7 @@ class BlockSet:
 
     def start(self) -> list[str]:
         """Submit the first blocks, once managers can connect; return their ids, of failed ones too."""
+        self.is_running = True
         self._provider.on_job_end = self.job_ended
         return self.scale_out(self._provider.init_blocks)
 
@@ -156,6 +159,7 @@ class BlockSet:
 
     def stop_submitting(self) -> None:
         """Submit no more blocks, ever; returns at once, even while one is being submitted."""
+        self.is_running = False
         self._submitter.stop()
 
     def wait_for_submissions(self, timeout_s: float) -> None:

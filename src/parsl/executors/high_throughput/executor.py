@@ -10,7 +10,6 @@ from typing import Any
 from parsl import validate
 from parsl.common import descriptors, pass_on_upstream_names
 from parsl.common.representation import RepresentationMixin, UsageInformation
-from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access, no_radio
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
@@ -178,6 +177,9 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         if self.heartbeat_period >= self.heartbeat_threshold:
             expected = f"less than heartbeat_threshold ({heartbeat_threshold})"
             validate.wrong_value(self, "heartbeat_period", heartbeat_period, expected)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._engine: Engine | None = None
         #: How many workers a node will have, once that was needed; 0 if unknown.
         self._expected_workers: int | None = None
@@ -208,9 +210,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             ConfigurationError: An address or a port cannot be used.
         """
         if self._engine is not None:
-            raise ConfigurationError(
-                f"Executor {self.label!r} has been started before. Make a new one for each parsl.load()."
-            )
+            self.prepare_restart()
         provider = self.provider
         assert provider is not None, "the constructor makes one"
         descriptors.warn_if_few(self.label, provider.max_blocks * provider.nodes_per_block)
@@ -220,6 +220,17 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         provider.script_dir = os.path.join(self.logdir, "submit_scripts")
         os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
         self.blocks.start()
+
+    def prepare_restart(self) -> None:
+        """Forget the run that has ended, so that the executor can be started again.
+
+        Raises:
+            ConfigurationError: That run has not ended.
+        """
+        if self._engine is not None and not self._engine.is_closed:
+            self._refuse_restart()
+        super().prepare_restart()
+        self._begin_anew()
 
     def _engine_settings(self) -> EngineSettings:
         return EngineSettings(
@@ -279,7 +290,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             timeout: How long to wait for the interchange before it is killed (seconds).
         """
         engine = self._engine
-        if engine is None or engine.is_disowned:
+        if engine is None or engine.is_disowned or engine.is_closed:
             return
         self.blocks.cancel_queued()
         self.blocks.wait_for_submissions(SUBMISSION_PATIENCE_S)

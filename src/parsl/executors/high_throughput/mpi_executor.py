@@ -104,6 +104,9 @@ class MPIExecutor(HighThroughputExecutor):
         if not isinstance(launcher, SimpleLauncher):
             expected = "SimpleLauncher(): a block has one manager; its tasks start programs on other nodes"
             validate.wrong_type(self, "provider.launcher", launcher, expected)
+
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
         self._max_nodes = _nodes_per_block(self, self.provider)
         #: Tasks that were sent before the number of nodes of a block was known, and what they request.
         self._unchecked: deque[tuple[HTEXFuture, dict[str, Any]]] = deque()

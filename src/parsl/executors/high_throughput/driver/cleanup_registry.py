@@ -66,6 +66,13 @@ class CleanupRegistry(BlockListener):
             self.commands = self._commands(jobs)
             self._sender.send(CleanupCommands(self.commands))
 
+    def jobs_cancelled(self) -> None:
+        """Take all commands back: this process has cancelled its jobs itself."""
+        with self._lock:
+            if self.commands:
+                self.commands = []
+                self._sender.send(CleanupCommands([]))
+
     def _commands(self, jobs: list[object]) -> list[list[str]]:
         try:
             return self._provider.cancel_commands(jobs)

@@ -54,6 +54,8 @@ class Engine(BlockListener):
         self._log_dir = Path(settings.log_dir)
         #: Whether this is a forked child, in which everything belongs to the parent.
         self.is_disowned = False
+        #: Whether everything has ended.
+        self.is_closed = False
         #: Blocks that get no more tasks, and blocks whose jobs have ended.
         self._held_blocks: set[str] = set()
         self._ended_blocks: set[str] = set()
@@ -114,12 +116,14 @@ class Engine(BlockListener):
         """Fail what is left, end the interchange (after the timeout, kill it), and release everything."""
         self._lost_tasks.close()
         self.supervisor.stop()
+        self._cleanup.jobs_cancelled()
         process = self.supervisor.process
         self.supervisor.end(timeout_s)
         self.connection.close(RuntimeError(f"Executor {self._settings.label} was shut down."), timeout_s)
         if self.supervisor.process is not process:
             self.supervisor.end(timeout_s)  # the lost one was just being replaced
         self.endpoints.close()
+        self.is_closed = True
 
     def disown(self) -> None:
         """Release everything in a forked child, or others would take the child for the driver."""

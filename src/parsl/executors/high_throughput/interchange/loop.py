@@ -91,6 +91,8 @@ class Interchange:
         if not self._has_stop:
             self._cleanup.begin()
         self._stop_managers()
+        if self._has_stop:
+            self._await_cancellations()
         self._cleanup.finish()
 
     def _await_offers(self) -> None:
@@ -100,6 +102,21 @@ class Interchange:
         while (waiting := self._state.restoration) and not (waiting.is_complete or self._is_stopping):
             poll.poll()
             self._serve_driver()
+
+    def _await_cancellations(self) -> None:
+        """Wait until the driver has cancelled its jobs, or is lost before: then commands are left to run."""
+        poll = select.poll()
+        poll.register(self._driver, select.POLLIN)
+        while self._cleanup.commands:
+            poll.poll()
+            try:
+                messages = self._driver.receive()
+            except (EOFError, OSError):
+                return
+            for frames in messages:
+                message = decode_from_driver(frames[0])
+                if isinstance(message, protocol.CleanupCommands):
+                    self._cleanup.take(message.commands, message.is_addition)
 
     def _serve_events(self) -> None:
         has_input = self._remote is not None and self._remote.has_input()
