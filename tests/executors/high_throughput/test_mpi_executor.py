@@ -64,6 +64,24 @@ def test_the_environment_of_a_task_names_its_nodes_while_it_runs(start_mpi: Star
     assert second.result(timeout=60) == ["mpiexec -n 1 -ppn 1 -hosts x1.hsn ", "x1.hsn", "1", None]
 
 
+def meet(directory: str, number: int, count: int) -> str | None:
+    """Wait until all tasks run at once, and return the task's node."""
+    from tests.support.waiting import wait_until
+
+    tasks.mark(directory, number)
+    wait_until(lambda: len(os.listdir(directory)) == count)
+    return os.environ["PARSL_MPI_NODELIST"]
+
+
+def test_tasks_share_nodes_where_the_user_allows_it(start_mpi: StartMpiRun, marks: Path) -> None:
+    run = start_mpi(["x1", "x2"], max_workers_per_block=5, max_ranks_per_node=4)
+    sizes = [{"ranks_per_node": ranks} for ranks in (1, 2, 1, 3, 1)]
+    futures = [run.call(meet, str(marks), at, 5, specification=size) for at, size in enumerate(sizes)]
+    assert [future.result(timeout=60) for future in futures] == ["x1", "x1", "x1", "x2", "x2"]
+    with pytest.raises(InvalidResourceSpecification, match="5 ranks on each node, but max_ranks_per_node is"):
+        run.call(variables, specification={"ranks_per_node": 5})
+
+
 def test_the_program_runs_on_the_nodes_of_its_task(start_mpi: StartMpiRun, tmp_path: Path) -> None:
     run = start_mpi()
     command = "$PARSL_MPI_PREFIX sh -c 'echo $PALS_RANKID $PALS_NODEID'"

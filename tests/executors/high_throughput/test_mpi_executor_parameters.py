@@ -34,15 +34,16 @@ def test_the_executor_is_importable_from_its_public_paths() -> None:
     assert issubclass(MPIExecutor, HighThroughputExecutor)
 
 
-def test_the_parameters_are_those_of_upstream_and_one_more() -> None:
+def test_the_parameters_are_those_of_upstream_and_two_more() -> None:
     parameters = inspect.signature(MPIExecutor).parameters
     assert list(parameters)[11:14] == ["worker_debug", "max_workers_per_block", "prefetch_capacity"]
-    assert list(parameters)[-5:] == [
+    assert list(parameters)[-6:] == [
         "mpi_launcher",
         "block_error_handler",
         "encrypted",
         "remote_monitoring_radio",
         "max_launches_per_block",
+        "max_ranks_per_node",
     ]
     assert parameters["encrypted"].default is False
     assert parameters["max_workers_per_block"].default == 1
@@ -84,6 +85,7 @@ def test_only_the_simple_launcher_fits(launcher: Any) -> None:
         ({"max_workers_per_block": 0}, ValueError, "max_workers_per_block is 0"),
         ({"max_workers_per_block": None}, TypeError, "max_workers_per_block is None"),
         ({"max_launches_per_block": 0}, ValueError, "max_launches_per_block is 0"),
+        ({"max_ranks_per_node": 0}, ValueError, "max_ranks_per_node is 0"),
         ({"max_launches_per_block": "many"}, TypeError, "max_launches_per_block is 'many'"),
     ],
 )

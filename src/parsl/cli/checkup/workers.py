@@ -47,6 +47,8 @@ def check_workers(subject: Subject) -> list[Finding]:
 
 def _check_mpi(subject: Subject) -> list[Finding]:
     workers, nodes = subject.executor.max_workers_per_block, subject.nodes_per_block
+    if subject.executor.max_ranks_per_node is not None:
+        return [_WORKERS.ok(f"up to {workers} tasks at once in a block, which may share nodes")]
     if workers == 1 < nodes:
         text = f"one task at a time on the {nodes} nodes of a block, however few nodes the task requests"
         return [_WORKERS.note(text, "max_workers_per_block sets how many tasks may share a block.")]

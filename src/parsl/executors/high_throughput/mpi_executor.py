@@ -38,7 +38,8 @@ _CORES_PER_WORKER = 1e-9
 
 
 class MPIExecutor(HighThroughputExecutor):
-    """Runs tasks of one or more nodes: packs them onto the nodes of blocks, one task at a time on each node.
+    """Runs tasks of one or more nodes: packs them onto the nodes of blocks, one task at a time on each node
+    unless max_ranks_per_node is given.
 
     A block has one manager, on its first node. A task runs in one of the manager's workers and starts its
     program with ``$PARSL_MPI_PREFIX``, which names the task's nodes. The size of a task is in its
@@ -51,6 +52,8 @@ class MPIExecutor(HighThroughputExecutor):
         prefetch_capacity: Accepted; tasks wait where all nodes are known.
         max_launches_per_block: After this many tasks a block accepts no more, and is cancelled when they have
             ended; another one takes its place. For machines with a limit on launches in a job.
+        max_ranks_per_node: Maximum number of ranks on a node. Tasks of one node then share nodes while their
+            ranks fit; their programs must not be bound to the same CPUs. None for one task at a time.
         others: As for a HighThroughputExecutor. The provider's launcher has to be a SimpleLauncher.
 
     Raises:
@@ -63,6 +66,7 @@ class MPIExecutor(HighThroughputExecutor):
     max_workers_per_block = validate.Integer(low=1)
     mpi_launcher = validate.Choice(VALID_LAUNCHERS)
     max_launches_per_block = validate.Integer(low=1, optional=True)
+    max_ranks_per_node = validate.Integer(low=1, optional=True)
 
     @parameters.accepts_retired_mpi_arguments
     @parameters.inherits_parameters(
@@ -86,6 +90,7 @@ class MPIExecutor(HighThroughputExecutor):
         mpi_launcher: str = "mpiexec",
         encrypted: bool = False,
         max_launches_per_block: int | None = None,
+        max_ranks_per_node: int | None = None,
         **others: Unpack[parameters.InheritedOptions],
     ) -> None:
         validate.assign(self, locals())
@@ -120,6 +125,7 @@ class MPIExecutor(HighThroughputExecutor):
             mpi_launcher=self.mpi_launcher,
             nodes_per_block=getattr(self.provider, "nodes_per_block", 1),
             max_launches=self.max_launches_per_block,
+            shared_ranks=self.max_ranks_per_node or 0,
         )
 
     def _is_local(self) -> bool:
@@ -174,7 +180,7 @@ class MPIExecutor(HighThroughputExecutor):
     def validate_resource_spec(self, resource_specification: dict[str, Any]) -> None:
         """Check what a task requests, its size included."""
         super().validate_resource_spec(resource_specification)
-        complete_resources(resource_specification, self._max_nodes)
+        complete_resources(resource_specification, self._max_nodes, self.max_ranks_per_node)
 
     def _requirements(self, specification: dict[str, Any]) -> Requirements:
         if not specification:

@@ -21,6 +21,50 @@ def room(free: int, nodes: int = 4, slots: int = 4, name: bytes = b"m") -> Room:
     return Room(name, nodes, free, slots)
 
 
+def small(number: int, ranks: int, nodes: int = 1) -> Task:
+    return Task(number, b"f", b"", resources=Resources(nodes, ranks, nodes * ranks))
+
+
+def shared_nodes(placed: list[tuple[bytes, Task]]) -> dict[int, int | None]:
+    return {task.id: task.resources and task.resources.shared_node for _, task in placed}
+
+
+def test_tasks_share_a_node_while_their_ranks_fit() -> None:
+    waiting = NodeQueue(max_ranks=8)
+    waiting.extend([small(1, 4), small(2, 3), small(3, 2), small(4, 8), small(5, 1), small(6, 2, nodes=2)])
+    manager = room(5, nodes=5, slots=9)
+    assert shared_nodes(waiting.place([manager])) == {1: 1, 2: 1, 3: 3, 4: None, 5: 1, 6: None}
+    assert (manager.free_nodes, manager.shared) == (0, {1: 0, 3: 6})
+
+
+def test_a_task_joins_the_fullest_shared_node_that_fits_and_opens_no_other() -> None:
+    waiting = NodeQueue(max_ranks=8)
+    waiting.extend([small(10, 2)])
+    almost_full, other = room(0, name=b"a"), room(4, name=b"b")
+    almost_full.shared = {1: 5, 2: 3, 3: 1}
+    [(name, placed)] = waiting.place([other, almost_full])
+    assert (name, placed.resources and placed.resources.shared_node) == (b"a", 2)
+    assert almost_full.shared == {1: 5, 2: 1, 3: 1}
+
+
+def test_no_node_is_shared_unless_the_user_allows_it() -> None:
+    waiting = queue(small(1, 1), small(2, 1))
+    assert shared_nodes(waiting.place([room(4)])) == {1: None, 2: None}
+
+
+def test_small_tasks_on_shared_nodes_do_not_starve_a_large_one() -> None:
+    waiting = NodeQueue(max_ranks=8)
+    waiting.extend([small(0, 1, nodes=4)])
+    for number in range(1, 40):
+        waiting.extend([small(number, 1)])
+        manager = room(3)
+        manager.shared = {99: 4}
+        if not waiting.place([manager]):
+            break
+    assert number == 4 * MAX_OVERTAKEN + 1
+    assert ids(waiting.place([room(4)])) == [0]
+
+
 def queue(*tasks: Task) -> NodeQueue:
     made = NodeQueue()
     made.extend(tasks)

@@ -97,6 +97,20 @@ def test_claimed_tasks_have_their_nodes() -> None:
     assert given(state) == {b"a": [2]}
 
 
+def test_claimed_tasks_may_have_shared_nodes_so_that_no_other_joins_them() -> None:
+    restoration = Restoration({"a": "0"})
+    state = InterchangeState(NodeMatching(max_ranks=4), restoration)
+    state.add_tasks([task(number, nodes=1) for number in range(6)])
+    restoration.is_complete = True
+    join(state, register("a", workers=6, held=[0, 1, 2], nodes=2))
+    assert state.end_restoration()
+    manager = state.managers[b"a"]
+    assert given(state) == {}
+    state.finish(manager, Results([Result(0, DONE, b""), Result(1, DONE, b"")], 6, 1), 0.0)
+    assert given(state) == {b"a": [3, 4, 5]}
+    assert (manager.free_nodes, manager.node_use.ranks()) == (0, {3: 3})
+
+
 class _ManagerModel:
     """A manager, with the messages in transit to and from it."""
 

@@ -17,8 +17,8 @@ from tests.executors.high_throughput.interchange.fakes import join, register
 NODES = ["x1", "x2", "x3", "x4"]
 
 
-def task(number: int, nodes: int = 1) -> Task:
-    return Task(number, b"", b"", resources=Resources(nodes, 1, nodes))
+def task(number: int, nodes: int = 1, ranks: int = 1) -> Task:
+    return Task(number, b"", b"", resources=Resources(nodes, ranks, nodes * ranks))
 
 
 class MpiManager(ManagerState):
@@ -89,9 +89,13 @@ def test_tasks_without_nodes_do_not_delay_tasks_with_nodes() -> None:
 class MpiBlocks(RuleBasedStateMachine):
     """Two blocks of four nodes; messages travel in order and may be in transit."""
 
+    #: How many ranks tasks that share a node may have; 0 for no sharing.
+    max_ranks = 0
+
     def __init__(self) -> None:
         super().__init__()
-        self.interchange = InterchangeState(NodeMatching())
+        self.interchange = InterchangeState(NodeMatching(self.max_ranks))
+        self.ranks: dict[int, int] = {}
         self.managers: dict[bytes, MpiManager] = {}
         self.to_manager: dict[bytes, deque[list[Task] | int]] = {}
         self.to_interchange: dict[bytes, deque[int]] = {}
@@ -110,11 +114,12 @@ class MpiBlocks(RuleBasedStateMachine):
         self.managers[name] = MpiManager(workers)
         self.to_manager[name], self.to_interchange[name] = deque(), deque()
 
-    @rule(sizes=st.lists(st.sampled_from([1, 2, 4]), min_size=1, max_size=6))
-    def submit(self, sizes: list[int]) -> None:
+    @rule(sizes=st.lists(st.tuples(st.sampled_from([1, 1, 2, 4]), st.integers(1, 4)), min_size=1, max_size=6))
+    def submit(self, sizes: list[tuple[int, int]]) -> None:
         first = len(self.sizes)
-        tasks = [task(first + at, nodes) for at, nodes in enumerate(sizes)]
-        self.sizes.update({found.id: found.resources.num_nodes for found in tasks if found.resources})
+        tasks = [task(first + at, nodes, ranks) for at, (nodes, ranks) in enumerate(sizes)]
+        self.sizes.update({first + at: nodes for at, (nodes, _) in enumerate(sizes)})
+        self.ranks.update({first + at: ranks for at, (_, ranks) in enumerate(sizes)})
         self.interchange.add_tasks(tasks)
 
     @rule()
@@ -198,17 +203,22 @@ class MpiBlocks(RuleBasedStateMachine):
         self._join(b"0", workers)
 
     @invariant()
-    def no_node_is_lost_or_has_two_tasks(self) -> None:
+    def no_node_is_lost_or_has_too_many_tasks(self) -> None:
         for name, manager in self.managers.items():
             manager.nodes.validate()
             held = set(manager.held_ids())
             assert all(manager.nodes.of(worker.given[0].id) for worker in manager.workers if worker.given)
-            assert manager.nodes.free == 4 - sum(
-                self.sizes[number] for number in held if manager.nodes.of(number)
-            )
-            at_interchange = self.interchange.managers[name].held
-            assert held <= at_interchange
-            assert sum(self.sizes[number] for number in at_interchange) <= 4
+            on_node: dict[str, list[int]] = {}
+            for number in held:
+                for node in manager.nodes.of(number):
+                    on_node.setdefault(node, []).append(number)
+            assert manager.nodes.free == 4 - len(on_node)
+            for numbers in on_node.values():
+                if len(numbers) > 1:
+                    assert [self.sizes[number] for number in numbers] == [1] * len(numbers)
+                    assert sum(self.ranks[number] for number in numbers) <= self.max_ranks
+            assert held <= self.interchange.managers[name].held
+            assert self.interchange.managers[name].free_nodes >= 0
 
     def teardown(self) -> None:
         """Without further disturbances, all tasks end and all nodes become free."""
@@ -245,6 +255,14 @@ class MpiBlocks(RuleBasedStateMachine):
             self.interchange.finish(self.interchange.managers[name], results, 0.0)
 
 
+class SharedMpiBlocks(MpiBlocks):
+    """The same with tasks of one node that share nodes."""
+
+    max_ranks = 4
+
+
+TestSharedMpiBlocks = SharedMpiBlocks.TestCase
+TestSharedMpiBlocks.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 TestMpiBlocks = MpiBlocks.TestCase
 TestMpiBlocks.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 

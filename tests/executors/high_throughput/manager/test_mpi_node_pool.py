@@ -28,6 +28,21 @@ def test_a_task_keeps_its_nodes() -> None:
     assert pool.of(2) == ()
 
 
+def test_tasks_share_a_node_until_the_last_has_ended() -> None:
+    pool = NodePool(["a", "b"])
+    assert pool.take(1, 1, shared_node=1) == ("a",)
+    assert pool.take(2, 1, shared_node=1) == ("a",)
+    assert pool.take(3, 1, shared_node=3) == ("b",)
+    assert pool.take(4, 1) is None
+    pool.validate()
+    assert pool.release(1)
+    assert pool.free == 0
+    assert pool.of(2) == ("a",)
+    assert pool.release(2)
+    assert pool.free == 1
+    assert pool.take(5, 1, shared_node=1) == ("a",)  # the interchange did not know of the end yet
+
+
 def test_nodes_of_the_same_name_are_refused() -> None:
     with pytest.raises(ValueError, match="not all different"):
         NodePool(["a", "b", "a"])

@@ -79,6 +79,7 @@ def interchange_settings(
         local_fd=endpoints.local.sock.fileno() if endpoints.local else -1,
         log_file=str(Path(settings.log_dir, "interchange.log")),
         counts_nodes=bool(managers.mpi_launcher),
+        shared_ranks=managers.shared_ranks,
         selector="block_id" if is_by_block else "random",
         pickled_selector=pickled,
         parsl_version=version.VERSION,

@@ -109,7 +109,7 @@ def inherits_parameters(
     """Give an ``__init__`` with ``**options`` the signature of another one, with some differences.
 
     A parameter in `replaced` gives way to the named one of the decorated ``__init__``, or is left out if that
-    is None. Other parameters of the decorated ``__init__`` override those of the same name.
+    is None. Other parameters of the decorated ``__init__`` override those of the same name, or come last.
     """
     from inspect import Parameter, Signature, signature
 
@@ -120,6 +120,9 @@ def inherits_parameters(
             name = replaced.get(parameter.name, parameter.name)
             if name is not None:
                 parameters.append(own.get(name, parameter).replace(kind=Parameter.POSITIONAL_OR_KEYWORD))
+        known = {parameter.name for parameter in parameters}
+        keywords = [parameter for parameter in own.values() if parameter.kind is Parameter.KEYWORD_ONLY]
+        parameters += [parameter for parameter in keywords if parameter.name not in known]
         derived = Signature(parameters)
 
         @wraps(init)

@@ -56,11 +56,14 @@ def check_runtime(runtime_s: float, walltime_s: float | None) -> None:
         )
 
 
-def complete_resources(specification: Mapping[str, Any], max_nodes: int | None = None) -> Resources:
+def complete_resources(
+    specification: Mapping[str, Any], max_nodes: int | None = None, max_ranks: int | None = None
+) -> Resources:
     """Read the size of an MPI task.
 
     Of nodes, ranks per node and ranks, two determine the third. A single one means one rank per node, or
-    ranks on one node. Other keys are ignored. `max_nodes` is the size of a block; None if unknown.
+    ranks on one node. Other keys are ignored. `max_nodes` is the size of a block, `max_ranks` the limit on
+    the ranks of a node; None if unknown.
     """
     sizes = {
         key: _whole_number(key, specification[key]) for key in _SIZES if specification.get(key) is not None
@@ -77,6 +80,12 @@ def complete_resources(specification: Mapping[str, Any], max_nodes: int | None =
             {"num_nodes"},
             f"The task requests {_count(resources.num_nodes, 'node')}, but a block has "
             f"{_count(max_nodes, 'node')}: request fewer, or set the provider's nodes_per_block.",
+        )
+    if max_ranks is not None and resources.ranks_per_node > max_ranks:
+        raise InvalidResourceSpecification(
+            {"ranks_per_node"},
+            f"The task requests {_count(resources.ranks_per_node, 'rank')} on each node, but "
+            f"max_ranks_per_node is {max_ranks}: request fewer, or give the executor a higher limit.",
         )
     return resources
 

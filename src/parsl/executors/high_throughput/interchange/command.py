@@ -29,7 +29,7 @@ def _make_state(settings: InterchangeSettings) -> InterchangeState:
     if settings.counts_nodes:
         from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
 
-        return InterchangeState(NodeMatching(), restoration)
+        return InterchangeState(NodeMatching(settings.shared_ranks), restoration)
     selector: manager_selector.ManagerSelector = manager_selector.RandomManagerSelector()
     if settings.pickled_selector:
         import pickle

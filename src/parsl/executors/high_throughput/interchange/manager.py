@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from parsl.common.descriptors import too_many_managers
 from parsl.executors.high_throughput.interchange.links import Link
+from parsl.executors.high_throughput.interchange.node_use import NodeUse
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import Register, Result, Results, Task
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
@@ -75,9 +76,9 @@ class Manager:
         #: How many tasks the manager can hold, and how many its node is trusted with.
         self.capacity = register.capacity
         self.max_tasks = sys.maxsize
-        #: Nodes that the manager can give to tasks, and how many of them each task has.
+        #: Nodes that the manager can give to tasks, and those that tasks have.
         self.nodes = register.nodes
-        self.nodes_in_use: dict[int, int] = {}
+        self.node_use = NodeUse()
         #: How many more tasks the manager will start; None for any number.
         self.launches = register.launches
         #: When the job ends, on the interchange's clock; infinity if unknown.
@@ -152,7 +153,7 @@ class Manager:
 
     @property
     def free_nodes(self) -> int:
-        return self.nodes - sum(self.nodes_in_use.values())
+        return self.nodes - self.node_use.count
 
     def left_s(self, now_s: float) -> float:
         return self.ends_at_s - now_s
@@ -178,13 +179,13 @@ class Manager:
             self.held.update([task.id for task in tasks])
             self.idle_since = None
             if self.nodes:
-                self.nodes_in_use.update((task.id, task.num_nodes) for task in tasks)
+                for task in tasks:
+                    self.node_use.add(task)
 
     def release(self, ids: Iterable[int]) -> None:
         self.held.difference_update(ids)
-        if self.nodes_in_use:
-            for task_id in ids:
-                self.nodes_in_use.pop(task_id, None)
+        if self.nodes:
+            self.node_use.remove(ids)
 
     def finish(self, message: Results, now_s: float) -> list[Result]:
         """Take results, and return those of tasks that the manager holds.
@@ -207,7 +208,7 @@ class Manager:
     def take_over(self, before: Manager, reported: Iterable[int]) -> None:
         """Continue for the same manager `before` it registered again, now reporting these tasks."""
         self.held |= before.held
-        self.nodes_in_use.update(before.nodes_in_use)
+        self.node_use.update(before.node_use)
         if self.held:
             self.idle_since = None
         if self.launches is not None:

@@ -42,6 +42,8 @@ class Line:
     """The waiting tasks of one size and about one run time: if the first cannot start, none can."""
 
     nodes: int
+    #: How many ranks its tasks have on a node that they share with others; 0 for nodes of their own.
+    shared_ranks: int = 0
     entries: list[Entry] = field(default_factory=list)
     #: Where tasks request nodes: how many nodes' worth of later tasks have started before the first one, and
     #: the manager that is kept for it.
@@ -66,8 +68,9 @@ class WaitingTasks(ABC):
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
-        #: Those that are not considered one by one, by number of nodes and by about how long they take.
-        self._lines: dict[tuple[int, int], Line] = {}
+        #: Those that are not considered one by one, by nodes, ranks on a shared node, and about how long they
+        #: take.
+        self._lines: dict[tuple[int, int, int], Line] = {}
         self._order = itertools.count()
 
     def __repr__(self) -> str:
@@ -90,11 +93,11 @@ class WaitingTasks(ABC):
     @abstractmethod
     def _append(self, tasks: list[Task]) -> None: ...
 
-    def _line_up(self, task: Task, number: int) -> None:
+    def _line_up(self, task: Task, number: int, shared_ranks: int = 0) -> None:
         """Add a task to its line; of equally urgent ones, that with the lowest number is the first."""
         length = 0 if task.runtime_s is None else 1 + round(math.log(max(task.runtime_s, 1.0), _SAME_LINE))
-        key = task.num_nodes, length
-        line = self._lines.get(key) or self._lines.setdefault(key, Line(task.num_nodes))
+        key = task.num_nodes, shared_ranks, length
+        line = self._lines.get(key) or self._lines.setdefault(key, Line(task.num_nodes, shared_ranks))
         urgency = math.inf if task.priority is None else task.priority
         heapq.heappush(line.entries, (urgency, number, task))
 

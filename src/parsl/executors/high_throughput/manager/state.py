@@ -64,7 +64,9 @@ class Worker:
 
 
 class NodePool:
-    """The nodes of a block, each of which belongs to at most one task. Owned by the manager's loop."""
+    """The nodes of a block. Each belongs to at most one task, or is shared by tasks that the interchange has
+    put together under one number. Owned by the manager's loop.
+    """
 
     def __init__(self, nodes: Sequence[str]) -> None:
         if len(set(nodes)) != len(nodes):
@@ -73,6 +75,8 @@ class NodePool:
         #: A heap of indices: neighbours in the list are mostly neighbours in the machine.
         self._free = list(range(len(nodes)))
         self._taken: dict[int, tuple[int, ...]] = {}
+        #: The shared nodes by their numbers, and the tasks on each.
+        self._shared: dict[int, tuple[int, set[int]]] = {}
 
     def __repr__(self) -> str:
         return f"<NodePool nodes={len(self._nodes)} free={len(self._free)} tasks={len(self._taken)}>"
@@ -84,25 +88,53 @@ class NodePool:
     def of(self, task_id: int) -> tuple[str, ...]:
         return tuple(self._nodes[at] for at in self._taken.get(task_id, ()))
 
-    def take(self, task_id: int, count: int) -> tuple[str, ...] | None:
-        """Return nodes for a task; a task that has nodes keeps them. None if not enough nodes are free."""
+    def take(self, task_id: int, count: int, shared_node: int | None = None) -> tuple[str, ...] | None:
+        """Return nodes for a task; a task that has nodes keeps them. None if not enough nodes are free.
+
+        With the number of a shared node, the task gets the node of that number, which is a free one at first.
+        """
         if task_id not in self._taken:
+            if shared_node in self._shared:
+                at, tasks = self._shared[shared_node]
+                tasks.add(task_id)
+                self._taken[task_id] = (at,)
+                return self.of(task_id)
             if not 1 <= count <= len(self._free):
                 return None
             self._taken[task_id] = tuple(heapq.heappop(self._free) for _ in range(count))
+            if shared_node is not None:
+                self._shared[shared_node] = self._taken[task_id][0], {task_id}
         return self.of(task_id)
 
     def release(self, task_id: int) -> bool:
         """Free the nodes of a task. Return whether it had any."""
         indices = self._taken.pop(task_id, ())
-        for at in indices:
-            heapq.heappush(self._free, at)
+        if not self._leave_shared(task_id):
+            for at in indices:
+                heapq.heappush(self._free, at)
         return bool(indices)
 
+    def _leave_shared(self, task_id: int) -> bool:
+        """Return whether the task leaves a shared node on which other tasks are left."""
+        for number, (_, tasks) in self._shared.items():
+            if task_id in tasks:
+                tasks.discard(task_id)
+                if not tasks:
+                    del self._shared[number]
+                return bool(tasks)
+        return False
+
     def validate(self) -> None:
-        """Check for tests that no node is lost or belongs to two tasks."""
-        indices = [*self._free, *(at for taken in self._taken.values() for at in taken)]
+        """Check for tests that no node is lost, or belongs to two tasks that do not share it."""
+        sharing = {task_id for _, tasks in self._shared.values() for task_id in tasks}
+        own = [at for task_id, taken in self._taken.items() if task_id not in sharing for at in taken]
+        indices = [*self._free, *own, *(at for at, _ in self._shared.values())]
         assert sorted(indices) == list(range(len(self._nodes))), f"{self!r} has {sorted(indices)}"
+
+
+def _take_nodes(nodes: NodePool, task: Task) -> bool:
+    shared_node = None if task.resources is None else task.resources.shared_node
+    return nodes.take(task.id, task.num_nodes, shared_node) is not None
 
 
 class ManagerState:
@@ -185,8 +217,7 @@ class ManagerState:
         given: list[tuple[Worker, Task]] = []
         for worker in self.workers:
             if worker.is_usable and not worker.given:
-                fitting = (task for task in self.queue if nodes.take(task.id, task.num_nodes) is not None)
-                if (task := next(fitting, None)) is None:
+                if (task := next((task for task in self.queue if _take_nodes(nodes, task)), None)) is None:
                     break
                 self.queue.remove(task)
                 self.queue.appendleft(task)

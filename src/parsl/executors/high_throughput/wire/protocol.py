@@ -37,6 +37,9 @@ class Resources(msgspec.Struct, array_like=True, gc=False, frozen=True):
     num_ranks: int
     #: Appended to the launcher's own arguments, quoted for the shell.
     launcher_options: str = ""
+    #: Set by the interchange for a task that may share its node: the number of the shared node, which is that
+    #: of its first task. None for nodes of the task's own.
+    shared_node: int | None = None
 
 
 class Task(msgspec.Struct, array_like=True, gc=False):

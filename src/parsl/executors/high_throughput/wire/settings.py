@@ -44,6 +44,8 @@ class InterchangeSettings(CommonSettings, kw_only=True):
     log_file: str
     #: Whether managers have nodes to give to tasks.
     counts_nodes: bool = False
+    #: How many ranks a node runs at once, so that tasks of one node may share it; 0 if no node is shared.
+    shared_ranks: int = 0
     #: 'random', 'block_id' or a pickled selector of the user (trusted: it comes from the parent process).
     selector: str
     pickled_selector: bytes = b""
@@ -78,6 +80,8 @@ class WorkerPoolSettings(CommonSettings, kw_only=True):
     mpi_launcher: str = ""
     #: Minimum number of nodes that the manager of a block has to find, where tasks request nodes.
     nodes_per_block: int = 1
+    #: How many ranks of several tasks a node runs at once; 0 if each task has nodes of its own.
+    shared_ranks: int = 0
     #: Maximum number of tasks that a block starts where tasks request nodes; None for any number.
     max_launches: int | None = None
     #: How long a block may run; None if unknown.
