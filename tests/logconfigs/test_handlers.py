@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from parsl.logconfigs.handlers import LogFile, start_role_log
+from parsl.logconfigs.handlers import LogFile
 from parsl.logconfigs.json import JSONHandler
 
 
@@ -56,18 +56,3 @@ def test_a_record_that_cannot_be_formatted_is_reported_by_logging_itself(tmp_pat
     handler.handle(logging.LogRecord("x", logging.ERROR, "file", 1, "%d", ("no number",), None))
     handler.close()
     assert "Logging error" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("is_debug", [False, True])
-def test_role_logs_contain_the_records_of_their_level(tmp_path, is_debug):
-    name = f"parsl-test-{tmp_path.name}"
-    start_role_log(name, tmp_path / "role.log", is_debug=is_debug)
-    logger = logging.getLogger(name)
-    logger.debug("much")
-    logger.info("little")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    text = (tmp_path / "role.log").read_text()
-    assert ("much" in text) == is_debug
-    assert "little" in text

@@ -80,7 +80,7 @@ class DataFlowKernel:
         self.data_manager = DataManager(self)
         self._files = FileStaging(Stager(self.data_manager))
         self._failures: FailureLog | None = None
-        if log_config is not None:
+        if self._records.is_logging:
             executors = self._executors.by_label
             self._failures = FailureLog(self.run_dir, retries=config.retries, executors=executors)
         self._graph = TaskGraph(keep_finished=not config.garbage_collect)

@@ -11,9 +11,6 @@ from io import TextIOWrapper
 
 from parsl.common.rundirs import for_the_user
 
-#: The format of the records of an executor's processes.
-_ROLE_FORMAT = "%(asctime)s %(name)s:%(lineno)d %(levelname)s: %(message)s"
-
 _lock = threading.Lock()
 #: For each logger with attached handlers: their levels, and the level that the logger had before.
 _attached: dict[str, tuple[dict[logging.Handler, int], int]] = {}
@@ -58,12 +55,6 @@ class LogFile(logging.FileHandler):
             )
         except (OSError, ValueError, AttributeError):
             pass  # stderr is missing, closed, or a file on the same disk
-
-
-def start_role_log(logger_name: str, file: str | os.PathLike[str], *, is_debug: bool) -> None:
-    """Write the log of one of an executor's processes to a file, from DEBUG or else from INFO on."""
-    level = logging.DEBUG if is_debug else logging.INFO
-    attach(LogFile(file), logger_name=logger_name, level=level, format_string=_ROLE_FORMAT)
 
 
 def silence_parsl() -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.config import Config
+    from parsl.logconfigs.base import LogConfig
     from parsl.usage_tracking.usage import UsageTracker
 
 
@@ -85,18 +86,21 @@ class RunRecords:
         from parsl.logconfigs.handlers import silence_parsl
 
         silence_parsl()
-        log_config: Any = config.initialize_logging
-        if log_config is True:
-            from parsl.logconfigs.file import FileLogging
-
-            log_config = FileLogging()
-        self.log_config = None if log_config is False else log_config
+        given = config.initialize_logging
+        self.is_logging = given is not False
+        #: What the processes of executors use for their logs; None for the logs of their own.
+        self.log_config: LogConfig | None = None if isinstance(given, bool) else given
         self._end_logging: Any = None
         self._tracker: UsageTracker | None = None
-        if self.log_config is not None:
+        if self.is_logging:
             from pathlib import Path
 
-            self._end_logging = self.log_config.initialize_logging(log_dir=Path(run_dir), log_name="parsl")
+            log_config = self.log_config
+            if log_config is None:
+                from parsl.logconfigs.file import FileLogging
+
+                log_config = FileLogging()
+            self._end_logging = log_config.initialize_logging(log_dir=Path(run_dir), log_name="parsl")
         if config.usage_tracking != 0:
             self._tracker = self.usage_tracker
 

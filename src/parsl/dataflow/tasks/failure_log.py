@@ -147,4 +147,6 @@ def _manager_log(executor: ParslExecutor | None, facts: dict[str, Any]) -> str |
     directory = getattr(executor, "worker_logdir", None)
     if directory is None or "manager" not in facts:
         return None
-    return f"{directory}/block-{facts.get('block')}/{facts['manager']}/manager.log"
+    # A LogConfig of the user decides on the name of the file.
+    name = "manager.log" if getattr(executor, "log_config", None) is None else ""
+    return f"{directory}/block-{facts.get('block')}/{facts['manager']}/{name}"

@@ -31,6 +31,7 @@ from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerIn
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.high_throughput.worker.payload_call import call_with_payload, read_task_executor
 from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.logconfigs.roles import pack
 from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.job_states import JobStatus
 
@@ -251,6 +252,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         return WorkerPoolSettings(
             log_dir=self.worker_logdir,
             debug=self.worker_debug,
+            log_config=pack(self.log_config),
             heartbeat_period_s=self.heartbeat_period,
             heartbeat_threshold_s=self.heartbeat_threshold,
             drain_period_s=self.drain_period,

@@ -19,7 +19,7 @@ from parsl.executors.high_throughput.interchange.matching import WorkerMatching
 from parsl.executors.high_throughput.interchange.state import InterchangeState, Restoration
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.settings import InterchangeSettings
-from parsl.logconfigs.handlers import start_role_log
+from parsl.logconfigs.roles import start_role_log
 
 logger = logging.getLogger("parsl.htex.interchange")
 
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     settings = msgspec.msgpack.decode(first[0], type=InterchangeSettings)
     sys.path += [entry for entry in settings.path if entry not in sys.path]
-    start_role_log("parsl", settings.log_file, is_debug=settings.debug)
+    start_role_log(settings.log_file, is_debug=settings.debug, log_config=settings.log_config)
     from parsl.common.processes import setproctitle
 
     setproctitle("parsl: HTEX interchange")

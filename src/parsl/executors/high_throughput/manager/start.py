@@ -26,7 +26,7 @@ from parsl.executors.high_throughput.wire import spool
 from parsl.executors.high_throughput.wire.connections import is_abandoned
 from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
-from parsl.logconfigs.handlers import start_role_log
+from parsl.logconfigs.roles import start_role_log
 from parsl.version import VERSION
 
 logger = logging.getLogger("parsl.htex.manager")
@@ -38,7 +38,7 @@ def run_manager(settings: ManagerSettings, block: str, fork_server: socket.socke
     identity = PoolIdentity(os.urandom(6).hex(), block, platform.node())
     label = f"Manager {identity.manager} on {identity.host}, block {block}"
     try:
-        _start_log(Path(identity.log_dir(settings.log_dir)), is_debug=settings.debug)
+        _start_log(Path(identity.log_dir(settings.log_dir)), settings)
         nodes = _find_nodes(settings, identity.host) if settings.mpi_launcher else []
         placement = _plan_workers(settings, identity)
         places = _complete(placement, identity)
@@ -76,10 +76,11 @@ def _print_error(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _start_log(directory: Path, *, is_debug: bool) -> None:
+def _start_log(directory: Path, settings: ManagerSettings) -> None:
     try:
         make_directory(directory)
-        start_role_log("parsl", directory / "manager.log", is_debug=is_debug)
+        file = directory / "manager.log"
+        start_role_log(file, is_debug=settings.debug, log_config=settings.log_config)
     except OSError as error:
         raise ConfigurationError(
             f"cannot write a log in {directory}: {error.strerror or error}. Give the executor a "

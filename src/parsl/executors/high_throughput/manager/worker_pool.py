@@ -314,9 +314,12 @@ class WorkerPool:
         link, settings = WorkerLink(), self._plan.settings
         place = self._plan.places[worker.rank]
         log_dir = self._plan.identity.log_dir(settings.log_dir)
-        log_file = f"{log_dir}/worker_{worker.rank}.log" if settings.debug else ""
-        cpus = list(place.cpus or ())
-        order = protocol.Fork(worker.rank, place.environment, cpus, settings.spool, log_file)
+        has_log = settings.debug or settings.log_config
+        log_file = f"{log_dir}/worker_{worker.rank}.log" if has_log else ""
+        order = protocol.Fork(
+            worker.rank, place.environment, list(place.cpus or ()), settings.spool, log_file, settings.debug,
+            settings.log_config,
+        )  # fmt: skip
         try:
             socket.send_fds(self._fork_server, [encode(order)], [link.theirs.fileno()])
         except OSError:

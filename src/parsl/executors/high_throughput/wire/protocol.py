@@ -372,6 +372,10 @@ class Fork(msgspec.Struct, tag=True, array_like=True):
     spool: str = ""
     #: The worker's own log file; empty if it has none.
     log_file: str = ""
+    #: Whether the log has a line for each task.
+    debug: bool = False
+    #: See :class:`CommonSettings <parsl.executors.high_throughput.wire.settings.CommonSettings>`.
+    log_config: bytes = b""
 
 
 class End(msgspec.Struct, tag=True, array_like=True):

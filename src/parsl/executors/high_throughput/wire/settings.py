@@ -26,6 +26,9 @@ class CommonSettings(msgspec.Struct, kw_only=True):
     cert_dir: str = ""
     #: Log more, and a log file for each worker.
     debug: bool = False
+    #: The pickled LogConfig of the run, for the logs of all processes (trusted: it comes from the driver,
+    #: through a file that only the user can write); empty for the executor's own logs.
+    log_config: bytes = b""
     heartbeat_period_s: float = 30
     heartbeat_threshold_s: float = 120
     #: The driver's sys.path.

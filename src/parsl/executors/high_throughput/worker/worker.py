@@ -262,17 +262,18 @@ def run_worker(sock: socket.socket, order: protocol.Fork) -> None:
 
 
 def _start_log(order: protocol.Fork) -> Logger | None:
-    """Open the worker's own log, for worker_debug only, because every task costs a line in it."""
+    """Open the worker's own log, and return its logger if every task is to have lines in it."""
     if not order.log_file:
         return None
     import logging
 
-    from parsl.logconfigs.handlers import start_role_log
+    from parsl.logconfigs.roles import start_role_log
 
-    start_role_log("parsl.htex.worker", order.log_file, is_debug=True)
-    log = logging.getLogger("parsl.htex.worker")
-    log.debug("worker %d starts, pid %d", order.rank, os.getpid())
-    return log
+    name = "parsl.htex.worker"
+    start_role_log(order.log_file, is_debug=True, log_config=order.log_config, logger_name=name)
+    log = logging.getLogger(name)
+    log.info("worker %d starts, pid %d", order.rank, os.getpid())
+    return log if order.debug else None
 
 
 def _prepare(sock: socket.socket, order: protocol.Fork) -> None:
