@@ -181,7 +181,7 @@ class AppBase(TypedCall["P", "R"], metaclass=ABCMeta):
         return _new_app, (type(self),), (arguments, self._joins), None, None, _set_app_state
 
     def __copy__(self: SelfT) -> SelfT:
-        """Return an app of the same function. A limit on concurrency is of both together."""
+        """Return an app of the same function. A concurrency limit counts the calls of both."""
         app = type(self).__new__(type(self))
         vars(app).update(vars(self))
         return app

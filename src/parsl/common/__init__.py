@@ -38,7 +38,7 @@ def lazy_names(
 
 
 def pass_on_upstream_names(module: str) -> None:
-    """Give a module the names in its row of `parsl.common.passed_on`, which a script may ask for."""
+    """Give a module the names in its row of `parsl.common.passed_on`, which scripts may import."""
     import sys
 
     vars(sys.modules[module])["__getattr__"] = upstream_names(module)

@@ -115,7 +115,7 @@ def _check_list(subject: Subject) -> list[Finding]:
 
 
 def _check_count(request: PlacementRequest) -> list[Finding]:
-    """Count the workers of a large node: fewer than requested run on no other."""
+    """Warn if even a large node runs fewer workers than requested."""
     is_determined = request.max_workers_per_node or request.available_accelerators
     if not is_determined and not request.cpu_affinity.startswith(LIST_PREFIX):
         return []

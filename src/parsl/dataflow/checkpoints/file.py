@@ -38,7 +38,7 @@ class CheckpointFile:
         self._has_failed = False
 
     def create(self) -> None:
-        """Make the file, so that also a run without results leaves a checkpoint that loads.
+        """Create the file, so that a run without results also leaves a checkpoint that loads.
 
         An error is a warning: the next :meth:`write` tries again.
         """

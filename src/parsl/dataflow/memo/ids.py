@@ -256,7 +256,7 @@ def _pickled_ids(ids: Iterable[bytes]) -> bytes:
 
 
 def _of_another_type(identity: Any) -> Any:
-    """Return an identity that a function of a user's has returned, and that is not bytes, for a pickle.
+    """Return what to pickle for the identity from a registered function, unless that is bytes.
 
     Upstream pickles what such a function returns. A string is pickled here, too, so that the results in
     upstream's checkpoints are found.

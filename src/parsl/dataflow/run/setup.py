@@ -49,7 +49,7 @@ def new_run_dir(parent: str, make_rundir: Callable[[str], str]) -> str:
 
 
 class Workflow:
-    """What identifies a workflow over many runs, for those who compare runs.
+    """What identifies a workflow across many runs.
 
     Attributes:
         name: The name of the file that has started the run, such as ``"train.py"``.

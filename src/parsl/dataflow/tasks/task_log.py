@@ -62,7 +62,7 @@ class TaskLog:
         self._report(record, name, task_state=name)
 
     def launched(self, record: TaskRecord, executor_task: object) -> None:
-        """Report that a task is with an executor, and the number that it has there, None if unknown."""
+        """Report that an executor has the task, with the executor's number for it (None if unknown)."""
         attributes: dict[str, Any] = {"try": record.try_id, "executor": record.executor}
         if executor_task is not None:
             attributes["executor_task"] = executor_task

@@ -116,7 +116,7 @@ class PoolThread:
         self._pool.remove(self)
 
     def _serve_until_error(self, interruptible: Interruptible) -> bool:
-        """Run tasks. After an error of the pool's own, fail the present task, and return False."""
+        """Run tasks. After an internal error, fail the present task, and return False."""
         try:
             self._serve(interruptible)
         except BaseException as error:
@@ -262,7 +262,7 @@ class ThreadPool:
         return True
 
     def fail_tasks_of(self, thread: PoolThread, error: BaseException) -> None:
-        """Fail the task that a thread was running when an error of the pool's own occurred in it."""
+        """Fail the task that a thread was running when an internal error occurred in it."""
         for task in [task for task, owner in list(self.running.items()) if owner is thread]:
             if self.running.pop(task, None) is not None:
                 self.count_finished()

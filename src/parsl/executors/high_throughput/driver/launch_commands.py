@@ -1,4 +1,4 @@
-"""The commands that start the interchange and managers, and what users make of them.
+"""The commands that start the interchange and managers, as users may edit them.
 
 A command that was not edited starts the driver's own Python, whatever is on the PATH. An edited one is run as
 it is written: users start it in a container, with a prefix, or with another program in its place. A template
