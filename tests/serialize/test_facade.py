@@ -164,7 +164,6 @@ def test_dill_is_imported_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_dill_serializes_objects_that_pickle_refuses() -> None:
-    pytest.importorskip("dill")
     lock = threading.Lock()
     assert type(deserialize(serialize(lock))) is type(lock)
 

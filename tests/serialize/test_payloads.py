@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import sys
 import threading
 import traceback
@@ -165,12 +166,36 @@ def test_the_error_names_the_type_of_a_result_that_cannot_be_pickled() -> None:
         dump_value(UNPICKLABLE)
 
 
+@pytest.mark.parametrize("view", [memoryview(b"abc"), [memoryview(b"abc")], (LOCK, memoryview(b"abc"))])
+def test_a_memoryview_is_refused_with_advice(view: Any) -> None:
+    with pytest.raises(SerializationError, match=r"task's result .*memoryview"):
+        dump_value(view)
+    with pytest.raises(SerializationError, match=r"Argument 0 of len.*memory at.*bytes\(view\)"):
+        dump_arguments(len, (view,), {})
+
+
+def test_a_binary_file_that_is_open_for_reading_is_opened_again_at_the_same_position(tmp_path: Path) -> None:
+    path = tmp_path / "in.bin"
+    path.write_bytes(b"abcdef")
+    with open(path, "rb") as file:
+        file.seek(2)
+        ((again,), _), result = loads(*dump_arguments(len, (file,), {})), load_value(*dump_value(file))
+        assert file.read() == b"cdef"
+    for each in (again, result):
+        with each:
+            assert (type(each), each.read()) == (io.BufferedReader, b"cdef")
+
+
 class TestDill:
-    """Dill serializes what pickle refuses, if it is installed."""
+    """Dill serializes what pickle refuses. It is installed with Parsl."""
+
+    def test_is_a_dependency(self) -> None:
+        project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+        core = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+        assert core is not None
+        assert '"dill>=' in core[1]
 
     def test_pickles_objects_that_pickle_refuses(self) -> None:
-        pytest.importorskip("dill")
-
         def locked(n: int) -> int:
             with LOCK:
                 return n + 1
@@ -187,7 +212,6 @@ class TestDill:
 
     @pytest.mark.parametrize("mode", ["w", "a", "r+", "wb", "r+b"])
     def test_opens_no_file_again(self, mode: str, tmp_path: Path) -> None:
-        pytest.importorskip("dill")
         path = tmp_path / "out.txt"
         path.write_text("before")
         with open(path, mode) as file:
@@ -197,7 +221,6 @@ class TestDill:
                 dump_value(file)
 
     def test_pickles_files_in_memory_and_standard_streams(self) -> None:
-        pytest.importorskip("dill")
         sent = [LOCK, io.StringIO("text"), io.BytesIO(b"bytes"), sys.__stderr__]
         (arrived,), _ = loads(*dump_arguments(len, (sent,), {}))
         assert [arrived[1].read(), arrived[2].read()] == ["text", b"bytes"]
@@ -205,13 +228,11 @@ class TestDill:
 
     @pytest.mark.parametrize("lock", [threading.Lock(), threading.RLock(), threading.Condition()])
     def test_makes_no_copies_of_locks_that_are_held(self, lock: Any) -> None:
-        pytest.importorskip("dill")
         with lock, pytest.raises(SerializationError, match=r"Argument 1 of len.*it is held"):
             dump_arguments(len, (LOCK, {"lock": lock}), {})
         dump_arguments(len, (LOCK, {"lock": lock}), {})
 
     def test_names_a_function_that_uses_a_held_lock(self) -> None:
-        pytest.importorskip("dill")
         held = threading.Lock()
 
         def locked() -> None:
@@ -222,7 +243,6 @@ class TestDill:
             dump_call(locked, (LOCK,), {})
 
     def test_causes_one_warning(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        pytest.importorskip("dill")
         monkeypatch.setattr(copies, "has_warned", False)
         with pytest.warns(CopiedByDillWarning, match=r"thread\.lock.*has a copy") as caught:
             _ = [dump_arguments(len, (LOCK,), {}) for _ in range(2)]

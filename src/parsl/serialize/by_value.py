@@ -7,6 +7,7 @@ proxy (such as ProxyStore's) fetch its target.
 from __future__ import annotations
 
 import io
+import os
 import pickle
 from collections.abc import Callable
 from functools import _lru_cache_wrapper, lru_cache
@@ -22,6 +23,8 @@ from parsl.serialize.importable import is_importable
 PROTOCOL = 5
 #: The file name that newer versions of cloudpickle give to all code.
 _NO_FILE = "<dynamic-code>"
+#: Why a memoryview is refused.
+NO_VIEW = "a memoryview shows memory of this process; pass bytes(view) or an array"
 _cloudpickle_reduces = cloudpickle.Pickler.reducer_override
 
 
@@ -84,9 +87,30 @@ def _reduce_text_file(file: io.TextIOWrapper) -> Any:
     return NotImplemented
 
 
+def _reduce_binary_file(file: io.BufferedReader) -> Any:
+    """Open a file again at the same position; it is open for reading only, so that does no harm."""
+    name = getattr(file, "name", None)
+    if file.closed or not isinstance(name, str) or not os.path.isfile(name):
+        return NotImplemented
+    return _open_again, (os.path.abspath(name), file.tell())
+
+
+def _open_again(path: str, position: int) -> io.BufferedReader:
+    file = open(path, "rb")  # noqa: SIM115 - it belongs to the task
+    file.seek(position)
+    return file
+
+
+def _refuse_memoryview(view: memoryview) -> Any:
+    """Refuse a view of another object's memory; cloudpickle would send bytes in its place."""
+    raise pickle.PicklingError(f"{view!r} cannot be pickled: {NO_VIEW}")
+
+
 _REDUCERS: dict[type, Callable[[Any], Any]] = {
     _lru_cache_wrapper: _reduce_cached,
     WeakKeyDictionary: _reduce_weak_keys,
     CodeType: _reduce_code,
     io.TextIOWrapper: _reduce_text_file,
+    io.BufferedReader: _reduce_binary_file,
+    memoryview: _refuse_memoryview,
 }

@@ -55,7 +55,9 @@ def _dill() -> Any:
         import dill
     except ImportError as error:
         raise OptionalModuleMissing(
-            ["dill"], "DillSerializer uses it. Install it with: python -m pip install dill"
+            ["dill"],
+            "DillSerializer uses it, and Parsl is installed together with it. Install it again: "
+            "python -m pip install dill",
         ) from error
     return dill
 
@@ -78,6 +80,8 @@ def _why_not(obj: object) -> str | None:
     kind = type(obj)  # unlike isinstance, this does not make a lazy object fetch its target
     if issubclass(kind, Future):
         return "it belongs to this process, and its copy would never complete"
+    if kind is memoryview:
+        return by_value.NO_VIEW
     if issubclass(kind, _FILES) and not any(obj is stream for stream in _STANDARD_STREAMS):
         return "opening a file for writing again would empty it; pass its name"
     if kind in _LOCKS and repr(obj).startswith("<locked"):

@@ -20,9 +20,9 @@ class SerializationError(ParslError):
         #: The error of each serializer, if several have been tried.
         self.reason = ""
         self.troubleshooting = (
-            "Pass only objects that can be pickled: no open files, sockets, generators or locks. "
-            "(The package dill, installed for the driver and the workers, can also pickle locks that are not "
-            "held, and some other objects.)"
+            "Pass only objects that can be pickled: no sockets, generators, held locks, or files that are "
+            "open for writing. (The package dill, which is installed together with Parsl, pickles locks that "
+            "are not held, and some other objects; driver and workers need it for these.)"
         )
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """Objects as bytes that name their serializer, and several of them in one buffer.
 
 An object's bytes begin with its serializer's identifier and a line end; in a packed buffer, each object
-follows its size in decimal digits and a line end. Dill (if installed) is tried last.
+follows its size in decimal digits and a line end. Dill is tried last.
 """
 
 from __future__ import annotations
