@@ -5,6 +5,8 @@ Task, worker, manager, driver and kernel attach what they know while the excepti
 
 from __future__ import annotations
 
+from parsl.common.representation import rounded_s
+
 #: The attribute of exceptions that holds the facts.
 _ATTRIBUTE = "_parsl_failure_facts"
 
@@ -68,7 +70,7 @@ class FailureFacts:
         """How long the attempt ran, what it used and how its process ended, in words."""
         peak_mb = self.peak_memory / 1e6 if self.peak_memory else None
         facts = {
-            "ran {:.3g} s": self.ran_s,
+            "ran {}": None if self.ran_s is None else rounded_s(self.ran_s),
             "peak memory {:.0f} MB": peak_mb,
             "exit code {}": self.exit_code,
             "signal {}": self.signal,

@@ -241,7 +241,26 @@ def test_the_error_of_a_failed_command_quotes_its_stderr(run: Run, tmp_path: Pat
     for words in ["first words", "last words"]:  # the second call appends to the file of the first
         error = run(f"echo {words} >&2; exit 4", stderr=stderr).exception()
         assert isinstance(error, BashExitFailure)
-        assert str(error).endswith(f"exit code 4. The end of its stderr:\n{words}")
+        assert str(error).endswith(f"exit code 4. stderr: {stderr}. The end of its stderr:\n{words}")
         assert error.stderr_tail == words
         assert (facts_of(error).exit_code, facts_of(error).stderr_tail) == (4, words)
         assert facts_of(error).app == "command"
+
+
+@pytest.mark.parametrize(
+    ("streams", "line", "words"),
+    [
+        (("stdout", "stderr"), "echo bad >&2; exit 4", "stdout: {0}/stdout, stderr: {0}/stderr. The end of"),
+        (("stdout", "stderr"), "exit 4", "stdout: {0}/stdout, stderr: {0}/stderr. Its stderr is empty"),
+        (("stdout",), "exit 4", "stdout: {0}/stdout. To see its stderr here, call the app with stderr="),
+        ((), "exit 4", "exit code 4. To see its stderr here, call the app with stderr=parsl.AUTO_LOGNAME"),
+    ],
+)
+def test_the_error_of_a_failed_command_names_its_output_files(
+    run: Run, tmp_path: Path, streams: tuple[str, ...], line: str, words: str
+) -> None:
+    error = run(line, **{name: str(tmp_path / name) for name in streams}).exception()
+    assert isinstance(error, BashExitFailure)
+    assert words.format(tmp_path) in str(error)
+    expected = [str(tmp_path / name) if name in streams else None for name in ("stdout", "stderr")]
+    assert [error.stdout, error.stderr] == expected

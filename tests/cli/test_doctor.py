@@ -38,13 +38,30 @@ def test_nothing_is_submitted_and_nothing_written(doctor, pbs, environment, tmp_
     assert sorted(tmp_path.rglob("runinfo*")) == before
 
 
-def test_the_report_shows_the_script_first_and_the_findings_last(doctor, pbs, environment, capsys):
-    assert main(["doctor", str(GUIDE / "config.py")]) == 0
-    out = capsys.readouterr().out
-    assert out.index("| #PBS -A Aurora_deployment") < out.index("ok      scheduler: qsub")
-    assert out.rstrip().splitlines()[-1].endswith(("would fail.", "certain to fail."))
-    assert main(["doctor", "--no-script", str(GUIDE / "config.py")]) == 0
+def test_the_report_begins_with_the_verdict_and_shows_the_script_on_request(doctor, pbs, environment, capsys):
+    path = str(GUIDE / "config.py")
+    assert main(["doctor", path]) == 0
+    short = capsys.readouterr().out
+    assert short.splitlines()[0].endswith(("would fail.", "certain to fail."))
+    assert "#PBS" not in short
+    assert short.splitlines()[-1] == "parsl doctor --script also shows the job script."
+    assert main(["doctor", "--no-script", path]) == 0
     assert "#PBS" not in capsys.readouterr().out
+    assert main(["doctor", "--script", path]) == 0
+    long = capsys.readouterr().out
+    assert long.index("ok      scheduler: qsub") < long.index("| #PBS -A Aurora_deployment")
+
+
+def test_the_verdict_on_a_broken_configuration_counts_errors_and_shows_them_first(doctor, home, capsys):
+    doctor.check("c = Config([HighThroughputExecutor(provider=SlurmProvider(scheduler_options='--mem=4g'))])")
+    assert main(["doctor", "config.py"]) == 1
+    verdict, *lines = capsys.readouterr().out.splitlines()
+    assert "error" in verdict
+    assert verdict.endswith(": config.py would fail.")
+    marks = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
+    ranks = [["ERROR", "WARNING", "note", "ok"].index(mark) for mark in marks]
+    assert len(set(ranks)) > 1
+    assert ranks == sorted(ranks)
 
 
 def test_a_missing_environment_is_found(doctor, pbs, home):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from parsl.common.representation import RepresentationMixin
+import pytest
+
+from parsl.common.representation import RepresentationMixin, rounded_s
 
 
 class Launcher(RepresentationMixin):
@@ -54,3 +56,18 @@ def test_repr_survives_a_value_that_cannot_be_shown():
             raise RuntimeError("no")
 
     assert "repr raises RuntimeError" in repr(Launcher(Bad()))
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "shown"),
+    [
+        (3.99999, "4 s"),
+        (0.25, "0.25 s"),
+        (12.345, "12.3 s"),
+        (99.96, "100 s"),
+        (7199.6, "7200 s"),
+        (0.0, "0 s"),
+    ],
+)
+def test_measured_durations_are_rounded(duration_s, shown):
+    assert rounded_s(duration_s) == shown

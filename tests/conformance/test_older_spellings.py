@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -52,6 +53,7 @@ def made(make: Any, **arguments: Any) -> tuple[Any, str]:
         (HighThroughputExecutor, {"max_workers": 4}, "max_workers_per_node", 4),
         (HighThroughputExecutor, {"worker_ports": (50000, 50001)}, "worker_port", 50000),
         (HighThroughputExecutor, {"worker_ports": None}, "worker_port", None),
+        (Config, {"data_management_max_threads": 3}, "internal_tasks_max_threads", 3),
         (ensemble, {"max_workers": 2}, "max_workers_per_block", 2),
         (ensemble, {"max_workers_per_node": 2}, "max_workers_per_block", 2),
         (ensemble, {"worker_ports": (50000, 50001)}, "worker_port", 50000),
@@ -72,6 +74,8 @@ def test_renamed(make, arguments, attribute, value):
         (HighThroughputExecutor, {"managed": True}),
         (ThreadPoolExecutor, {"managed": True}),
         (ensemble, {"enable_mpi_mode": True}),
+        (Config, {"lazy_errors": True}),
+        (LocalProvider, {"walltime": "00:15:00"}),
     ],
 )
 def test_left_out(make, arguments):
@@ -130,6 +134,43 @@ def test_another_channel_is_an_error():
 def test_mpi_mode_of_the_other_executor_is_an_error_with_advice():
     with pytest.raises(ConfigurationError, match=r"enable_mpi_mode=True .* write MPIExecutor\("):
         HighThroughputExecutor(enable_mpi_mode=True)
+
+
+def test_a_configuration_of_2019():
+    with pytest.warns(DeprecationWarning, match="has been retired") as warned:
+        config = Config(
+            app_cache=True,
+            data_management_max_threads=10,
+            executors=[ThreadPoolExecutor(managed=True)],
+            lazy_errors=True,
+        )
+    assert all(warning.filename == __file__ for warning in warned)
+    assert config.internal_tasks_max_threads == 10
+    assert isinstance(config.memoizer, BasicMemoizer)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "advice"),
+    [
+        ("parsl.providers", "AdHocProvider", r"WrappedLauncher\('ssh HOST'\)"),
+        ("parsl.providers", "CobaltProvider", r"Write PBSProProvider\("),
+        ("parsl.executors", "ExtremeScaleExecutor", r"write HighThroughputExecutor\("),
+        ("parsl.executors", "LowLatencyExecutor", r"write HighThroughputExecutor\("),
+        ("parsl.executors.ipp", "IPyParallelExecutor", r"write HighThroughputExecutor\("),
+        ("parsl.executors.ipp_controller", "Controller", r"HighThroughputExecutor, which replaces that"),
+    ],
+)
+def test_retired_classes_can_be_imported_and_advise(path, name, advice):
+    kind = getattr(import_module(path), name)
+    with pytest.raises(ConfigurationError, match=rf"^{name} has been retired: .*{advice}"):
+        kind(label="x", channels=[])
+    assert name not in import_module(path.partition(".ipp")[0]).__all__
+
+
+@pytest.mark.parametrize("path", ["parsl.monitoring", "parsl.monitoring.monitoring"])
+def test_monitoring_of_any_year_is_an_error_with_advice(path):
+    with pytest.raises(ImportError, match=r"not available in this version yet. Leave MonitoringHub and"):
+        import_module(path)
 
 
 @pytest.mark.parametrize(

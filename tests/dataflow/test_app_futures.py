@@ -64,6 +64,28 @@ class TestParts:
                 _ = future._private
             assert not hasattr(future, "__array__")
 
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda future: future + 1,
+            lambda future: 1 - future,
+            lambda future: sum([future, future]),
+            lambda future: "%s" + future,
+            lambda future: -future,
+            lambda future: future < 3,
+            lambda future: future > 3,
+            lambda future: divmod(7, future),
+            lambda future: sorted([future, future]),
+        ],
+    )
+    def test_operators_are_refused_with_advice(self, tmp_path: Any, use: Any) -> None:
+        with kernel(tmp_path, PromptExecutor()) as dfk:
+            whole = call(dfk, same, 7)
+            with pytest.raises(TypeError, match=r"its result is not known yet. Pass the future to an app"):
+                use(whole)
+            assert whole != 7
+            assert {whole: 1}[whole] == 1
+
     def test_iterating_is_refused_instead_of_endless(self, tmp_path: Any) -> None:
         with kernel(tmp_path, PromptExecutor()) as dfk:
             future = call(dfk, same, [1, 2])

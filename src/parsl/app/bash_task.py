@@ -93,7 +93,9 @@ def remote_side_bash_executor(func: Callable[..., Any], /, *args: Any, **kwargs:
             if stream is not None:
                 stream.close()
     if exit_code != 0:
-        raise _explained(BashExitFailure(name, exit_code), stderr)
+        failure = BashExitFailure(name, exit_code)
+        failure.stdout, failure.stderr = _path_of(stdout), _path_of(stderr)
+        raise _explained(failure, stderr)
     _check_outputs(name, kwargs.get("outputs") or ())
     return exit_code
 
@@ -173,6 +175,10 @@ def _run(
         child.terminate()
         raise _explained(walltime_exceeded(name, walltime_s or 0.0), stderr)
     return os.waitstatus_to_exitcode(status)
+
+
+def _path_of(stream: IO[str] | None) -> str | None:
+    return None if stream is None else os.path.abspath(stream.name)
 
 
 def _explained(error: AppException, stderr: IO[str] | None) -> AppException:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from parsl.cli import seconds
 
 _DESCRIPTION = """\
-Check a configuration: import it, show the job script that would be submitted, and report what would fail.
+Check a configuration: import it, and report what would fail, or what the job script would be.
 This runs worker_init on this host, in a shell like that of the job, and lets the scheduler check the job if
 it can. Nothing is submitted or started.
 The exit code is 1 if something would fail.
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(as_data(report), indent=2))
     else:
-        print(as_text(report, with_scripts=not options.no_script))
+        print(as_text(report, with_scripts=options.script))
     return 1 if report.number_of(ERROR) else 0
 
 
@@ -49,7 +49,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "which uses up a job id",
     )
     parser.add_argument("--no-worker-init", action="store_true", help="do not run worker_init here")
-    parser.add_argument("--no-script", action="store_true", help="do not show the job script")
+    parser.add_argument("--script", action="store_true", help="show the job script, too")
+    # The opposite of --script, from when the job script was shown by default.
+    parser.add_argument("--no-script", action="store_false", dest="script", help=argparse.SUPPRESS)
     parser.add_argument(
         "--timeout",
         type=seconds,

@@ -10,6 +10,7 @@ from time import localtime, strftime
 from typing import Any
 
 from parsl.cli import counted
+from parsl.common.representation import rounded_s
 from parsl.dataflow.tasks.failure_log import (
     CANCELLED,
     DEPENDENCY_FAILED,
@@ -193,7 +194,7 @@ def _times(line: Line) -> str:
     if launched is None:
         return f"{_moment(ended)}, never submitted to its executor"
     took_s = ended - launched
-    took = f"{took_s:.3g} s" if took_s >= 0.001 else "less than 1 ms"
+    took = rounded_s(took_s) if took_s >= 0.001 else "less than 1 ms"
     return f"{_moment(launched)} to {_moment(ended)}, {took} with waiting"
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 
 def lazy_names(
-    package: str, modules: Mapping[str, str] | None = None
+    package: str, modules: Mapping[str, str] | None = None, retired: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package that imports its names when first used (PEP 562).
 
     Its submodules are such names too: with upstream, ``import parsl`` alone loads most of them, and scripts
-    use ``parsl.app.app.python_app`` without another import. ``modules`` has the module of each other name.
+    use ``parsl.app.app.python_app`` without another import. ``modules`` has the module of each other name,
+    ``retired`` the advice for each class that has been retired.
     """
     import sys
 
@@ -19,6 +20,12 @@ def lazy_names(
     known = modules or {}
 
     def get(name: str) -> object:
+        value: object
+        if retired is not None and name in retired:
+            from parsl.common.parameter_names import retired_class
+
+            value = namespace[name] = retired_class(name, retired[name])
+            return value
         from importlib import import_module
 
         if name in known:

@@ -1,4 +1,7 @@
-"""Keyword arguments that a function does not have: mistyped names are refused, retired ones translated."""
+"""Keyword arguments that a function does not have: mistyped names are refused, retired ones translated.
+
+Retired classes stay as names that scripts can import, and give their advice when they are called.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from parsl.validate import ParameterError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any, NoReturn, ParamSpec, TypeVar
 
     P = ParamSpec("P")
@@ -61,7 +64,7 @@ def accepts_retired(**retired: Retired) -> Callable[[Callable[P, R]], Callable[P
         def accepting(*args: P.args, **kwargs: P.kwargs) -> R:
             if not names.issuperset(kwargs):
                 owner = type(args[0]).__name__ if "self" in names else function.__name__
-                _replace(owner, retired, kwargs)
+                replace_retired(owner, retired, kwargs)
                 if not names.issuperset(kwargs):
                     refuse_unknown(owner, kwargs, names)
             return function(*args, **kwargs)
@@ -125,7 +128,20 @@ def warn_retired(what: str, advice: str, stack_level: int = _STACK_LEVEL - 1) ->
     warnings.warn(f"{what} has been retired: {advice}.", DeprecationWarning, stacklevel=stack_level)
 
 
-def _replace(owner: str, retired: dict[str, Retired], arguments: dict[str, Any]) -> None:
+def retired_class(name: str, advice: str) -> type:
+    """Return a class in the place of a retired one, whose constructor raises ConfigurationError.
+
+    A script that imports the name, and does not use it, runs. The advice is a sentence without its full stop.
+    """
+
+    def refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
+        raise ConfigurationError(f"{name} has been retired: {advice}.")
+
+    return type(name, (), {"__init__": refuse, "__doc__": f"Retired: {advice}."})
+
+
+def replace_retired(owner: str, retired: Mapping[str, Retired], arguments: dict[str, Any]) -> None:
+    """Replace the retired ones among the arguments of a call, with a warning for the caller's caller."""
     for name in retired.keys() & arguments.keys():
         entry, value = retired[name], arguments.pop(name)
         if entry.new in arguments:

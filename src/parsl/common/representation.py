@@ -1,4 +1,4 @@
-"""How the parts of a configuration describe themselves: in a ``repr``, and to usage tracking."""
+"""How things are shown: parts of a configuration in a ``repr`` and to usage tracking, and durations."""
 
 from __future__ import annotations
 
@@ -49,3 +49,8 @@ def _attribute_repr(owner: object, name: str) -> str:
         return "<unrecorded>"
     except Exception as error:
         return f"<repr raises {type(error).__name__}: {error}>"
+
+
+def rounded_s(duration_s: float) -> str:
+    """Return a measured duration in words: three digits, or whole seconds from 100 s on."""
+    return f"{duration_s:.0f} s" if duration_s >= 99.5 else f"{duration_s:.3g} s"

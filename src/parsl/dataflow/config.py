@@ -6,7 +6,7 @@ import os
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin, UsageInformation
-from parsl.dataflow.older_spellings import takes_memoizer_arguments
+from parsl.dataflow.older_spellings import takes_older_arguments
 from parsl.errors import ConfigurationError
 from parsl.vocabulary import INTERNAL_LABEL
 
@@ -140,7 +140,7 @@ class Config(RepresentationMixin, UsageInformation):
     project_name = validate.Text(optional=True)
     initialize_logging: bool | LogConfig = validate.Custom(_check_logging)
 
-    @takes_memoizer_arguments
+    @takes_older_arguments
     def __init__(
         self,
         executors: Iterable[ParslExecutor] | None = None,

@@ -101,6 +101,12 @@ class AppFuture(LeanFuture["R"]):
             "Iterate over .result(), or take items as futures: future[0], future[1]"
         )
 
+    def _refuse_operator(self, *_: object) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be used with an operator such as + or <: its result is not known yet. Pass the "
+            "future to an app that uses the operator, or use the operator on its result()"
+        )
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"{self!r} cannot be pickled: it belongs to this process. If it is inside an argument of an app, "
@@ -112,6 +118,18 @@ class AppFuture(LeanFuture["R"]):
     def __repr__(self) -> str:
         record = self.task_record
         return f"<{type(self).__name__} task {record.id} {record.func_name} {self._outcome()}>"
+
+
+#: The operators of numbers, strings and sets, except those that test for equality.
+_BINARY_OPERATORS = (
+    "add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift", "and",
+    "xor", "or",
+)  # fmt: skip
+_OTHER_OPERATORS = ("neg", "pos", "abs", "invert", "lt", "le", "gt", "ge")
+
+# Set here, so that type checkers do not know them, and refuse the operators, too.
+for _name in (*_BINARY_OPERATORS, *(f"r{name}" for name in _BINARY_OPERATORS), *_OTHER_OPERATORS):
+    setattr(AppFuture, f"__{_name}__", AppFuture._refuse_operator)
 
 
 def deferred_getitem(o: Any, k: Any) -> Any:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from functools import wraps
 
-from parsl.common.parameter_names import parameter_names, refuse_unknown, warn_retired
+from parsl.common.parameter_names import (
+    Retired,
+    parameter_names,
+    refuse_unknown,
+    renamed,
+    replace_retired,
+    warn_retired,
+)
 from parsl.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -24,12 +31,17 @@ _MEMOIZER_ARGUMENTS = {
     "checkpoint_mode": "checkpoint_mode",
     "checkpoint_period": "checkpoint_period",
 }
+#: Other arguments of Config.
+_RETIRED = {
+    "data_management_max_threads": renamed("internal_tasks_max_threads"),
+    "lazy_errors": Retired("leave it out; the error of a task is raised by its future's result()"),
+}
 #: The number of frames from :func:`warn_retired` to the call of Config, and of ``dfk.checkpoint()``.
 _STACK_LEVEL = 4
 
 
-def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
-    """Make Config's ``__init__`` accept the arguments that belong to a memoizer now, without showing them.
+def takes_older_arguments(init: Callable[P, None]) -> Callable[P, None]:
+    """Make Config's ``__init__`` accept the arguments of older versions, without showing them.
 
     Unknown names are refused with a suggestion.
     """
@@ -38,9 +50,12 @@ def takes_memoizer_arguments(init: Callable[P, None]) -> Callable[P, None]:
     @wraps(init)
     def taking(*args: P.args, **kwargs: P.kwargs) -> None:
         if not names.issuperset(kwargs):
+            owner = type(args[0]).__name__
+            replace_retired(owner, _RETIRED, kwargs)
             if not names | _MEMOIZER_ARGUMENTS.keys() >= kwargs.keys():
-                refuse_unknown(type(args[0]).__name__, kwargs, names | _MEMOIZER_ARGUMENTS.keys())
-            _make_memoizer(kwargs)
+                refuse_unknown(owner, kwargs, names | _MEMOIZER_ARGUMENTS.keys())
+            if not _MEMOIZER_ARGUMENTS.keys().isdisjoint(kwargs):
+                _make_memoizer(kwargs)
         init(*args, **kwargs)
 
     return taking

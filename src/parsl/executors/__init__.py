@@ -17,4 +17,14 @@ _MODULES = {
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
 }
-__getattr__, __dir__ = lazy_names(__name__, _MODULES)
+#: Classes that scripts of earlier years import, with advice.
+_RETIRED = {
+    "Controller": "it belonged to the IPyParallelExecutor. A HighThroughputExecutor, which replaces that, "
+    "starts all that it needs",
+    "ExtremeScaleExecutor": "write HighThroughputExecutor(...), which scales to thousands of nodes, or for "
+    "MPI programs MPIExecutor(...)",
+    "IPyParallelExecutor": "write HighThroughputExecutor(label=..., provider=...), without engine_dir and "
+    "controller; workers_per_node is max_workers_per_node there",
+    "LowLatencyExecutor": "write HighThroughputExecutor(...), or ThreadPoolExecutor(...) for short functions",
+}
+__getattr__, __dir__ = lazy_names(__name__, _MODULES, _RETIRED)

@@ -23,5 +23,12 @@ _MODULES = {
     "SlurmProvider": "parsl.providers.slurm.slurm",
     "TorqueProvider": "parsl.providers.torque.torque",
 }
+#: Classes that scripts of earlier years import, with advice.
+_RETIRED = {
+    "AdHocProvider": "it started managers on hosts without a scheduler. Write a HighThroughputExecutor for "
+    "each host, with provider=LocalProvider(launcher=WrappedLauncher('ssh HOST'))",
+    "CobaltProvider": "ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a function of "
+    "parsl.configs, such as aurora()",
+}
 __all__ = list(_MODULES)
-__getattr__, __dir__ = lazy_names(__name__, _MODULES)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES, _RETIRED)

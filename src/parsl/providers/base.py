@@ -171,11 +171,15 @@ def _local_channel(channel: object) -> None:
         raise ValueError("commands run on this host now; run the script on a login node")
 
 
-accepts_retired_provider_arguments = accepts_retired(
-    channel=Retired(
+_RETIRED = {
+    "channel": Retired(
         "leave it out, and the import of LocalChannel; commands run on this host", convert=_local_channel
     ),
-    move_files=Retired("leave it out; job scripts are written where the scheduler can read them"),
+    "move_files": Retired("leave it out; job scripts are written where the scheduler can read them"),
+}
+accepts_retired_provider_arguments = accepts_retired(**_RETIRED)
+accepts_retired_local_arguments = accepts_retired(
+    **_RETIRED, walltime=Retired("leave it out; a local block has no time limit, and ends with the run")
 )
 
 

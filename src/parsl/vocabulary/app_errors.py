@@ -52,9 +52,13 @@ class BashExitFailure(AppException):
         exitcode: The exit code; minus the signal's number if a signal ended the shell.
 
     Attributes:
-        stderr_tail: The end of the command's ``stderr``, if that is a file.
+        stdout: The absolute path of the command's ``stdout``, where the task ran; None without a file.
+        stderr: The absolute path of its ``stderr``, likewise.
+        stderr_tail: The end of its ``stderr``, if that is a file.
     """
 
+    stdout: str | None = None
+    stderr: str | None = None
     stderr_tail: str = ""
 
     def __init__(self, app_name: str, exitcode: int) -> None:
@@ -66,7 +70,18 @@ class BashExitFailure(AppException):
         text = f"bash_app {self.app_name} failed with unix exit code {self.exitcode}"
         if meaning := meaning_of_exit(self.exitcode):
             text += f": {meaning}"
-        return f"{text}. The end of its stderr:\n{self.stderr_tail}" if self.stderr_tail else text
+        return f"{text}. {self._output()}"
+
+    def _output(self) -> str:
+        """Return where the command's output is, and the end of its stderr."""
+        paths = {"stdout": self.stdout, "stderr": self.stderr}
+        files = ", ".join(f"{name}: {path}" for name, path in paths.items() if path)
+        if self.stderr_tail:
+            return f"{files}. The end of its stderr:\n{self.stderr_tail}"
+        if self.stderr:
+            return f"{files}. Its stderr is empty"
+        advice = "To see its stderr here, call the app with stderr=parsl.AUTO_LOGNAME"
+        return f"{files}. {advice}" if files else advice
 
 
 class MissingOutputs(ParslError):

@@ -32,7 +32,8 @@ _CHECKS = (
     check_addresses,
     check_directories,
 )
-_MARKS = {"ok": "ok     ", "note": "note   ", "warning": "WARNING", "error": "ERROR  "}
+#: The levels of findings, the worst first, with the words that a report begins them with.
+_MARKS = {"error": "ERROR  ", "warning": "WARNING", "note": "note   ", "ok": "ok     "}
 _WIDTH = 100
 
 
@@ -105,16 +106,18 @@ class Report(NamedTuple):
         return sum(finding.level == level for finding in findings)
 
 
-def as_text(report: Report, with_scripts: bool = True) -> str:
-    """Write a report as text: job scripts first, so that the findings are on the screen at the end."""
-    lines: list[str] = []
-    for name, entry in report.entries() if with_scripts else ():
-        lines += _script_lines(name, entry)
-    lines += _finding_lines(report.findings)
+def as_text(report: Report, with_scripts: bool = False) -> str:
+    """Write a report as text: the verdict, the findings, and on request the job scripts."""
+    lines = [_verdict(report), *_finding_lines(report.findings)]
     for name, entry in report.entries():
         provider = f" with {entry.provider}" if entry.provider else ""
         lines += ["", f"{name}: {entry.executor} {entry.label!r}{provider}", *_finding_lines(entry.findings)]
-    return "\n".join([*lines, "", _summary(report)]).lstrip("\n")
+    if with_scripts:
+        for name, entry in report.entries():
+            lines += _script_lines(name, entry)
+    elif any(entry.job_files for _, entry in report.entries()):
+        lines += ["", "parsl doctor --script also shows the job script."]
+    return "\n".join(lines)
 
 
 def _script_lines(name: str, entry: Examination) -> list[str]:
@@ -129,7 +132,7 @@ def _finding_lines(findings: list[Finding]) -> list[str]:
     lines = []
     indent = " " * 10
     style: dict[str, Any] = {"width": _WIDTH, "break_on_hyphens": False, "break_long_words": False}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: list(_MARKS).index(finding.level)):
         text = f"  {_MARKS[finding.level]} {finding.topic}: {finding.text}"
         lines += wrap(text, subsequent_indent=indent, **style)
         if finding.advice:
@@ -138,13 +141,13 @@ def _finding_lines(findings: list[Finding]) -> list[str]:
     return lines
 
 
-def _summary(report: Report) -> str:
+def _verdict(report: Report) -> str:
     errors, warnings = report.number_of(ERROR), report.number_of(WARNING)
     if not errors and not warnings:
         return "Nothing was found that would fail."
     numbers = {"error": errors, "warning": warnings}
     found = ", ".join(counted(number, noun) for noun, number in numbers.items() if number)
-    return f"{found}." if errors else f"{found}: nothing is certain to fail."
+    return f"{found}: {report.target} would fail." if errors else f"{found}: nothing is certain to fail."
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from parsl.common import threads
+from parsl.common.representation import rounded_s
 from parsl.executors.blocks.provider_calls import ProviderCalls
 from parsl.executors.blocks.table import BlockTable
 from parsl.executors.blocks.views import BlockOwner
@@ -178,8 +179,9 @@ class Submitter:
             logger.error("Executor %s gives up its unsubmitted blocks: %s", label, error)
             self._fail_all(_reason(error))
             return
+        pause = rounded_s(pause_s)
         logger.warning(
-            "Block %s of executor %s will be submitted again in %g s: %s", block_id, label, pause_s, error
+            "Block %s of executor %s will be submitted again in %s: %s", block_id, label, pause, error
         )
         self._blocks.changed()
 

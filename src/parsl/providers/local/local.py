@@ -18,7 +18,7 @@ from parsl.common.processes import is_alive, terminate_tree
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher, check_launcher, launch_text
 from parsl.launchers.launchers import SingleNodeLauncher
-from parsl.providers.base import ExecutionProvider, accepts_retired_provider_arguments
+from parsl.providers.base import ExecutionProvider, accepts_retired_local_arguments
 from parsl.providers.job_files import open_script_dir, reserve_job_files
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import SubmitException
@@ -161,7 +161,7 @@ class LocalProvider(ExecutionProvider, RepresentationMixin):
 
     submits_at_once = True
 
-    @accepts_retired_provider_arguments
+    @accepts_retired_local_arguments
     def __init__(
         self,
         nodes_per_block: int = 1,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from parsl.common.representation import rounded_s
 from parsl.executors.high_throughput.wire import connections, protocol
 from parsl.executors.high_throughput.wire.connections import CONNECT_TIMEOUT_S, Connection
 from parsl.executors.high_throughput.wire.message_stream import MAX_BYTES
@@ -167,7 +168,7 @@ class _Registration:
     def _no_answer(self, waited_s: float) -> NoInterchange:
         if self._was_proven:
             return NoInterchange(
-                f"the interchange gave no valid answer to the registration within {waited_s:.3g} s"
+                f"the interchange gave no valid answer to the registration within {rounded_s(waited_s)}"
             )
         return NoInterchange(
             f"connected, but there was no valid answer within {UNPROVEN_TIMEOUT_S:g} s "

@@ -1,0 +1,7 @@
+"""Monitoring is not available yet. Importing it fails with advice, whatever the script's year and options."""
+
+raise ModuleNotFoundError(
+    "parsl.monitoring is not available in this version yet. Leave MonitoringHub and Config(monitoring=...) "
+    "out, with all options: parsl.log, `parsl explain RUN` and dfk.task_state_counts show the state of a run",
+    name=__name__,
+)
