@@ -41,9 +41,7 @@ def test_directives_that_the_scheduler_treats_as_comments(findings, provider, wo
     ("provider", "words"),
     [
         ("PBSProProvider(scheduler_options='#PBS -l place=pack,walltime=3:00:00')", "walltime is '00:20:00'"),
-        ("PBSProProvider(scheduler_options='#PBS -l select=4')", "nodes_per_block is 1"),
         ("PBSProProvider(queue='a', scheduler_options='#PBS -q b')", "queue is 'a'"),
-        ("TorqueProvider(scheduler_options='#PBS -l nodes=4')", "nodes_per_block is 1"),
         ("SlurmProvider(scheduler_options='#SBATCH --exclusive -t 30')", "walltime is '00:10:00'"),
         ("SlurmProvider(scheduler_options='#SBATCH --nodes=4')", "nodes_per_block is 1"),
         ("LSFProvider(scheduler_options='#BSUB -W 30')", "walltime is '00:10:00'"),
@@ -56,8 +54,24 @@ def test_directives_given_twice(findings, provider, words):
 
 
 @pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("PBSProProvider(scheduler_options='#PBS -l select=2:ncpus=8+2')", "of 4 nodes or parts, but nodes_"),
+        ("TorqueProvider(scheduler_options='#PBS -l nodes=4')", "Set nodes_per_block=4 if each part"),
+        (
+            "PBSProProvider(select_options='ngpus=4', scheduler_options='#PBS -l select=1')",
+            "select_options is 'ngpus=4', but scheduler_options requests '1', which wins",
+        ),
+    ],
+)
+def test_a_request_of_nodes_that_does_not_fit_the_parameters(findings, provider, words):
+    assert any(words in text for text in findings(provider, "warning"))
+
+
+@pytest.mark.parametrize(
     "provider",
     [
+        "PBSProProvider(scheduler_options='#PBS -l select=1:ncpus=8:ngpus=4')",
         "PBSProProvider(scheduler_options='  #PBS -l filesystems=home:flare\\n# walltime=1 is too short')",
         "PBSProProvider(scheduler_options='#PBS -q b -A c')",
         "SlurmProvider(scheduler_options='#SBATCH --ntasks-per-core=1\\n##SBATCH -t 5\\n#SBATCH -p x')",

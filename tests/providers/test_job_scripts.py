@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from parsl.launchers import SimpleLauncher
+from parsl.launchers import SimpleLauncher, WrappedLauncher
 from parsl.providers import (
     CondorProvider,
     GridEngineProvider,
@@ -19,8 +19,8 @@ from parsl.providers import (
 ALL = (CondorProvider, GridEngineProvider, LSFProvider, PBSProProvider, SlurmProvider, TorqueProvider)
 
 
-def files_of(provider, directory="/run dir/it's", tasks_per_node=1):
-    provider.launcher = SimpleLauncher()
+def files_of(provider, directory="/run dir/it's", tasks_per_node=1, launcher=None):
+    provider.launcher = launcher or SimpleLauncher()
     provider.script_dir = directory
     texts = provider.preview("run-managers", tasks_per_node, "parsl.htex.block-0")
     return {path.rpartition(".")[2]: text for path, text in texts.items()}
@@ -67,6 +67,29 @@ def test_pbspro(select_options):
     assert "#PBS -l select=1:ncpus=1" in directives(PBSProProvider())
 
 
+@pytest.mark.parametrize("kind", [PBSProProvider, TorqueProvider])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#PBS -l select=2:ncpus=64:ngpus=4",
+        "#PBS -l place=scatter,select=2:ncpus=64",
+        "  #PBS -q debug -lnodes=2:ppn=8 # -l",
+        "#PBS -l nodes=node1+node2",
+    ],
+)
+def test_a_request_of_nodes_by_the_user_replaces_that_of_the_parameters(kind, line):
+    lines = directives(kind(scheduler_options=f"#PBS -l filesystems=home\n{line}"))
+    requests = [one for one in lines if "select=" in one or "nodes=" in one]
+    assert requests == [line.strip()]
+
+
+@pytest.mark.parametrize(
+    "line", ["##PBS -l select=2", "#PBS -q b # -l select=2", "#PBS -l preselect=2", "#SBATCH -l select=2"]
+)
+def test_a_comment_is_no_request_of_nodes(line):
+    assert "#PBS -l select=1:ncpus=1" in directives(PBSProProvider(scheduler_options=line))
+
+
 def test_pbspro_paths_with_blanks():
     text = files_of(PBSProProvider())["sh"]
     assert "\n#PBS -N parsl.htex.block-0.0\n" in text
@@ -83,11 +106,12 @@ def test_torque():
 
 
 def test_slurm():
+    launcher = WrappedLauncher("srun")
     provider = SlurmProvider(
         partition="p", account="a", qos="q", constraint="gpu & hbm", clusters="c1,c2", nodes_per_block=2,
         cores_per_node=8, mem_per_node=10, gpus_per_node=2, gres="gpu:2", walltime="90",
     )  # fmt: skip
-    assert directives(provider, tasks_per_node=2) == [
+    assert directives(provider, tasks_per_node=2, launcher=launcher) == [
         "#SBATCH --open-mode=append", "#SBATCH --nodes=2", "#SBATCH --time=01:30:00",
         "#SBATCH --ntasks-per-node=2", "#SBATCH --exclusive", "#SBATCH --partition=p", "#SBATCH --account=a",
         "#SBATCH --qos=q", '#SBATCH --constraint="gpu & hbm"', "#SBATCH --clusters=c1,c2",
@@ -105,7 +129,20 @@ def test_slurm_uses_the_executors_node_requirements():
         "#SBATCH --ntasks-per-node=1",
     ]  # fmt: skip
     provider.cores_per_node, provider.mem_per_node = 4, 2.5
-    assert directives(provider)[4:] == ["#SBATCH --mem=2560M", "#SBATCH --cpus-per-task=4"]
+    found = directives(provider, launcher=WrappedLauncher("srun"))
+    assert found[4:] == ["#SBATCH --mem=2560M", "#SBATCH --cpus-per-task=4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "tasks"),
+    [("", 8), ("#SBATCH --cpus-per-task=2", 4), ("#SBATCH -C x -c 4", 2), ("#SBATCH -c16", 1), ("# -c 2", 8)],
+)
+def test_each_mpi_rank_on_a_slurm_node_may_be_a_task(options, tasks):
+    """The job script of an MPIExecutor is not launched as a task, and its ranks share the node's cores."""
+    provider = SlurmProvider(cores_per_node=8, scheduler_options=options)
+    found = directives(provider, launcher=SimpleLauncher())
+    assert f"#SBATCH --ntasks-per-node={tasks}" in found
+    assert "#SBATCH --cpus-per-task=8" not in found
 
 
 def test_slurm_output_paths_contain_no_patterns():

@@ -342,12 +342,12 @@ def aurora() -> dict[str, Any]:
 
 
 def _mpi_config(max_workers: int = 2, **options: Any) -> Config:
-    """Blocks of four nodes, for programs that srun starts."""
+    """Blocks of four nodes, for programs that srun starts; the requested cores do not limit the ranks."""
     executor = MPIExecutor(
         label="htex",
         max_workers_per_block=max_workers,
         mpi_launcher="srun",
-        provider=provider(nodes_per_block=4, launcher=SimpleLauncher()),
+        provider=provider(nodes_per_block=4, cores_per_node=208, launcher=SimpleLauncher()),
         **options,
     )
     return Config(executors=[executor], run_dir="runs")

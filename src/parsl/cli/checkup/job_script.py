@@ -12,8 +12,9 @@ from parsl.cli.checkup.subject import Finding, Subject, Topic
 from parsl.common.commands import CommandNotStarted, run_command
 from parsl.executors.high_throughput.driver.launch_commands import launch_command
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings
-from parsl.providers import GridEngineProvider, PBSProProvider, SlurmProvider
+from parsl.providers import GridEngineProvider, PBSProProvider, SlurmProvider, TorqueProvider
 from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.torque.torque import number_of_chunks
 
 _DRY_RUN, _JOB_SCRIPT = Topic("dry run"), Topic("job script")
 #: The prefixes of the lines for the scheduler, by the labels of the providers.
@@ -24,8 +25,6 @@ _LOOKS_LIKE_ONE = re.compile(r"#\s*(?:(?:PBS|SBATCH|BSUB)\b|\$(?=\s|$))", re.IGN
 #: parameter, whichever of the two the scheduler uses.
 _PBS_SETTINGS = {
     r"-l\s*(?:\S+,)?walltime=": "walltime",
-    r"-l\s*(?:\S+,)?select=": "nodes_per_block",
-    r"-l\s*(?:\S+,)?nodes=": "nodes_per_block",
     r"-q\s": "queue",
     r"-A\s": "account",
 }
@@ -169,12 +168,29 @@ def _check_late(batch: ClusterProvider, directive: str) -> Iterator[Finding]:
 
 def _check_select(batch: ClusterProvider) -> Iterator[Finding]:
     options = str(getattr(batch, "select_options", ""))
+    request = batch.node_request if isinstance(batch, TorqueProvider) else None
+    if request is not None:
+        yield from _check_node_request(batch, request, options)
+        return
     if re.search(r"(?:^|:)ncpus=", options):
         text = (
             f"select_options is {options!r}, but cpus_per_node={getattr(batch, 'cpus_per_node', 1)} already "
             "requests CPUs: PBS would get ncpus twice."
         )
         yield _JOB_SCRIPT.error(text, "Set cpus_per_node, and leave ncpus out.")
+
+
+def _check_node_request(batch: ClusterProvider, request: str, options: str) -> Iterator[Finding]:
+    if options.strip(" :"):
+        text = f"select_options is {options!r}, but scheduler_options requests {request!r}, which wins."
+        yield _JOB_SCRIPT.warning(text, "Add it to that request, or leave that request out.")
+    chunks = number_of_chunks(request)
+    if chunks != batch.nodes_per_block:
+        text = (
+            f"scheduler_options requests {request!r}, of {chunks} nodes or parts, but nodes_per_block is "
+            f"{batch.nodes_per_block}: the launcher starts managers for that many nodes."
+        )
+        yield _JOB_SCRIPT.warning(text, f"Set nodes_per_block={chunks} if each part is a node.")
 
 
 def _check_alcf(batch: ClusterProvider) -> Iterator[Finding]:

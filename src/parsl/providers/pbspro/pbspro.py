@@ -89,7 +89,9 @@ class PBSProProvider(torque.TorqueProvider):
     """Runs each block as a job of PBS Pro.
 
     ``walltime`` is ``HH:MM:SS``, ``MM:SS`` or seconds. ``scheduler_options`` are lines such as
-    ``"#PBS -l filesystems=home:flare"``.
+    ``"#PBS -l filesystems=home:flare"``. A request of nodes among them, such as
+    ``"#PBS -l select=2:ncpus=8"``, replaces the one that Parsl makes of ``nodes_per_block``,
+    ``cpus_per_node`` and ``select_options``.
 
     Args:
         account: The account to charge.

@@ -10,7 +10,7 @@ from parsl.common import pass_on_upstream_names
 from parsl.common.commands import CommandResult
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher
-from parsl.launchers.launchers import SingleNodeLauncher
+from parsl.launchers.launchers import SimpleLauncher, SingleNodeLauncher
 from parsl.providers.base import accepts_retired_provider_arguments
 from parsl.providers.batch.answers import Answer, JobRecord, StatusQuery, complete_lines
 from parsl.providers.batch.dialect import Dialect
@@ -67,6 +67,10 @@ _NEVER_RUNS = re.compile(
     re.IGNORECASE,
 )
 _JOB_ID = re.compile(r"\d+(?:_\[?[\d,%-]+\]?|\+\d+)?")
+#: A line of the user's with the CPUs of each of Slurm's tasks.
+_CPUS_PER_TASK = re.compile(
+    r"^[ \t]*#SBATCH[ \t](?:[^#\n]*[ \t])?(?:--cpus-per-task[ \t=]|-c)[ \t]*(\d+)", re.MULTILINE | re.ASCII
+)
 _DETAIL = re.compile(r"(?:^|\s)(?P<name>JobId|JobState|Reason|ExitCode)=(?P<value>\S+)")
 _NO_REASON = frozenset({"", "None", "(null)"})
 
@@ -258,6 +262,9 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
     ``walltime`` is ``HH:MM:SS``, ``MM:SS``, ``D-HH``, ``D-HH:MM:SS`` or minutes. ``scheduler_options`` are
     lines such as ``"#SBATCH --mem=4g"``.
 
+    ``cores_per_node`` requests ``--cpus-per-task``. With a SimpleLauncher, as for an MPIExecutor, it requests
+    ``--ntasks-per-node`` instead, so that each core can have a rank.
+
     Args:
         partition: The partition to submit to; None for the cluster's default.
         account: The account to charge.
@@ -328,12 +335,13 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
 
     def header_values(self, files: JobFiles, tasks_per_node: int) -> Mapping[str, str | None]:
         cores, memory_gb = self.cores_per_node, self.mem_per_node
+        tasks, cpus_per_task = self._shares(tasks_per_node)
         return {
             "output": _output_pattern(files.stdout_path),
             "error": _output_pattern(files.stderr_path),
             "nodes": str(self.nodes_per_block),
             "walltime": format_walltime(self.walltime_s),
-            "tasks_per_node": str(tasks_per_node),
+            "tasks_per_node": str(tasks),
             "exclusive": "" if self.exclusive else None,
             "partition": self.partition,
             "account": self.account,
@@ -343,10 +351,24 @@ class SlurmProvider(ClusterProvider, RepresentationMixin):
             "gpus_per_node": str(self.gpus_per_node) if self.gpus_per_node else None,
             "gres": self.gres,
             "mem": None if memory_gb is None else f"{round(memory_gb * 1024)}M",
-            "cpus_per_task": None if cores is None else str(max(1, cores // tasks_per_node)),
+            "cpus_per_task": None if cpus_per_task is None else str(cpus_per_task),
             "memory_gb": None if memory_gb is None else str(memory_gb),
             "cores": None if cores is None else str(cores),
         }
+
+    def _shares(self, tasks_per_node: int) -> tuple[int, int | None]:
+        """Return how many tasks of Slurm's a node has, and the CPUs of each; None for Slurm's default.
+
+        A SimpleLauncher starts no task of Slurm's for the managers. The tasks are then the ranks of MPI
+        programs, and one with all CPUs of a node would leave none to the others.
+        """
+        cores = self.cores_per_node
+        if cores is None:
+            return tasks_per_node, None
+        if not isinstance(self.launcher, SimpleLauncher):
+            return tasks_per_node, max(1, cores // tasks_per_node)
+        requested = _CPUS_PER_TASK.search(self.scheduler_options)
+        return max(1, cores // max(1, int(requested[1]) if requested else 1)), None
 
 
 def _output_pattern(path: str) -> str:

@@ -31,6 +31,11 @@ _JOB_ID = re.compile(r"\d+(?:\[\d*\])?(?:\.[A-Za-z0-9_.-]+)?(?:@[A-Za-z0-9_.-]+)
 _TIME = re.compile(r"(\d{1,9}):(\d\d):(\d\d)", re.ASCII)
 #: The beginning of each job in the forms for people.
 RECORD_START = "Job Id: "
+#: A line of the user's that requests nodes, such as ``#PBS -l place=scatter,select=2:ncpus=8``.
+_NODE_REQUEST = re.compile(
+    r"^[ \t]*#PBS[ \t](?:[^#\n]*[ \t])?-l[ \t]*(?:[^\s#]*,)?(?:select|nodes)=(?P<chunks>[^\s,#]+)",
+    re.MULTILINE,
+)
 _FULL_ATTRIBUTE = re.compile(r"    (?P<name>[\w.]+) = (?P<value>.*)")
 #: Attributes that follow the job's environment, which may contain any text: the last occurrence counts.
 _LATE_ATTRIBUTES = frozenset({"comment", "Exit_status", "exit_status"})
@@ -169,6 +174,12 @@ class TorqueDialect(Dialect):
         return short_id(job_id)
 
 
+def number_of_chunks(node_request: str) -> int:
+    """Return how many nodes, or parts of nodes, ``2:ncpus=8+1:ngpus=4`` requests."""
+    counts = [chunk.partition(":")[0] for chunk in node_request.split("+")]
+    return sum(int(count) if count.isdecimal() else 1 for count in counts)
+
+
 def short_id(job_id: str) -> str:
     """Return the number of a job (with the brackets of an array), without the name of the server."""
     return job_id.strip().partition(".")[0].partition("@")[0]
@@ -251,7 +262,8 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
     """Runs each block as a job of Torque.
 
     ``walltime`` is ``HH:MM:SS``, ``MM:SS`` or seconds. ``scheduler_options`` are lines such as
-    ``"#PBS -l mem=4gb"``.
+    ``"#PBS -l mem=4gb"``. A request of nodes among them, such as ``"#PBS -l nodes=2:ppn=8"``, replaces
+    Parsl's own.
 
     Args:
         account: The account to charge.
@@ -289,8 +301,14 @@ class TorqueProvider(ClusterProvider, RepresentationMixin):
             "queue": self.queue,
             "account": self.account,
             "walltime": format_walltime(self.walltime_s),
-            "resources": self._resources(tasks_per_node),
+            "resources": None if self.node_request else self._resources(tasks_per_node),
         }
+
+    @property
+    def node_request(self) -> str | None:
+        """The nodes that ``scheduler_options`` requests, such as ``2:ncpus=8``; None if it requests none."""
+        match = _NODE_REQUEST.search(self.scheduler_options)
+        return None if match is None else match["chunks"]
 
     def _resources(self, tasks_per_node: int) -> str:
         return f"nodes={self.nodes_per_block}:ppn={tasks_per_node}"
