@@ -152,7 +152,7 @@ def test_a_configuration_of_2019():
 @pytest.mark.parametrize(
     ("path", "name", "advice"),
     [
-        ("parsl.providers", "AdHocProvider", r"WrappedLauncher\('ssh HOST'\)"),
+        ("parsl.providers", "AdHocProvider", r"'ssh HOST ' \+ DEFAULT_LAUNCH_CMD"),
         ("parsl.providers", "CobaltProvider", r"Write PBSProProvider\("),
         ("parsl.executors", "ExtremeScaleExecutor", r"write HighThroughputExecutor\("),
         ("parsl.executors", "LowLatencyExecutor", r"write HighThroughputExecutor\("),

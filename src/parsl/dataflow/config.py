@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from parsl.dataflow.dependency_resolvers import DependencyResolver
+    from parsl.dataflow.executor_selection import ExecutorSelector
     from parsl.dataflow.memoizer import Memoizer
     from parsl.dataflow.taskrecord import TaskRecord
     from parsl.executors.base import ParslExecutor
@@ -112,6 +113,9 @@ class Config(RepresentationMixin, UsageInformation):
             the environment variable ``PARSL_USAGE_TRACKING_ADDRESS`` contains an address.
         project_name: A name for usage tracking.
         initialize_logging: Whether to write ``parsl.log`` to the run directory; or a ``LogConfig``.
+        executor_selector: Called with the record of each task whose app allows several executors, and with a
+            :class:`~parsl.dataflow.executor_selection.Candidate` for each of them, to return the label of
+            one, such as :func:`~parsl.dataflow.executor_selection.least_loaded`; None for a random choice.
 
     Raises:
         ConfigurationError: A parameter is wrong; the message names it and what is allowed.
@@ -139,6 +143,7 @@ class Config(RepresentationMixin, UsageInformation):
     usage_tracking = validate.Custom(_check_usage_tracking)
     project_name = validate.Text(optional=True)
     initialize_logging: bool | LogConfig = validate.Custom(_check_logging)
+    executor_selector: ExecutorSelector | None = validate.Function(optional=True)
 
     @takes_older_arguments
     def __init__(
@@ -160,6 +165,8 @@ class Config(RepresentationMixin, UsageInformation):
         usage_tracking: int = 0,
         project_name: str | None = None,
         initialize_logging: bool | LogConfig = True,
+        *,
+        executor_selector: ExecutorSelector | None = None,
     ) -> None:
         self._executors = _check_executors(self, executors)
         validate.assign(self, locals())

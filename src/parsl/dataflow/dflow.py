@@ -221,7 +221,7 @@ class DataFlowKernel:
         if cache:
             record.memoize = True
             record.ignore_for_cache = ignore_for_cache
-        return self._start(record, concurrency_limit)
+        return self._start(record, label if join else executors, concurrency_limit)
 
     def submit_part(self, func: Callable[..., Any], whole: AppFuture[Any], part: object) -> AppFuture[Any]:
         """Make a task of ``func(result, part)`` for this process; ``part`` may be a future, too."""
@@ -241,13 +241,19 @@ class DataFlowKernel:
         """Whether a call forbids the staging of its files by ``_parsl_staging_inhibit=True``."""
         return is_inhibited(kwargs)
 
-    def _start(self, record: TaskRecord, limit: ConcurrencyLimit | None) -> AppFuture[Any]:
+    def _start(
+        self, record: TaskRecord, allowed: str | Sequence[str], limit: ConcurrencyLimit | None
+    ) -> AppFuture[Any]:
         app_fu: AppFuture[Any] = AppFuture(record)
         record.app_fu = app_fu
         kwargs = record.kwargs
         is_special = bool(kwargs) and not SPECIAL_NAMES.isdisjoint(kwargs)
         if is_special:
             self._read_special(record)
+        if (selection := self._executors.selection) is not None:
+            self._executors.select(record, allowed)
+        if is_special:
+            self._choose_streams(record)
         depends, files = self._dependencies.gather(record.args, record.kwargs)
         if files is not None and self._files.is_needed(record, files):
             self._files.stage_in(record)
@@ -257,6 +263,8 @@ class DataFlowKernel:
             record.kwargs = for_function(record.func, record.kwargs)
         if limit is not None:
             special_of(record).concurrency_limit = limit
+        if selection is not None:
+            selection.follow(record.executor, app_fu)
         self._graph.add(record)
         log = self._task_log
         if len(log.source.handlers) != log.quiet_count:
@@ -291,11 +299,14 @@ class DataFlowKernel:
         if isinstance(inputs := kwargs.get("inputs"), list):
             # The caller may append to the list later, for instance this task's future.
             kwargs["inputs"] = list(inputs)
+
+    def _choose_streams(self, record: TaskRecord) -> None:
+        special = special_of(record)
         for name, stream in special.streams.items():
             if stream == special_arguments.AUTO_LOGNAME:
                 stream = (self._config.std_autopath or self.default_std_autopath)(record, name)
                 special.set_stream(record.func_name, name, stream)
-                kwargs[name] = stream
+                record.kwargs[name] = stream
 
     def _stage_out(self, record: TaskRecord, app_fu: AppFuture[Any], depends: Sequence[Future[Any]]) -> None:
         assert record.special is not None

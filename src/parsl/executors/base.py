@@ -116,6 +116,13 @@ class ParslExecutor(metaclass=ABCMeta):
         """
         self.shutdown()
 
+    def current_slots(self) -> int | None:
+        """Return how many tasks can run at once at this moment, without waiting; None if that is unknown.
+
+        The function ``executor_selector`` of a configuration may use it to choose among executors.
+        """
+        return None
+
     def monitor_resources(self) -> bool:
         """Return whether the resources of single tasks can be measured: each needs its own process."""
         return True

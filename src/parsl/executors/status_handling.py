@@ -113,6 +113,11 @@ class BlockProviderExecutor(ParslExecutor):
         """
         return None
 
+    def current_slots(self) -> int | None:
+        """Return the number of workers of the connected managers; None if the executor does not know."""
+        activity = self.block_activity()
+        return None if activity is None else sum(block.workers for block in activity.values())
+
     @property
     def tasks(self) -> dict[object, Future[Any]]:
         """The futures of the tasks that have not finished."""

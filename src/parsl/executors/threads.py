@@ -75,8 +75,11 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
 
     def start(self) -> None:
         """Prepare for tasks. Threads are started on demand."""
-        default = min(32, (os.cpu_count() or 1) + 4)
-        self._pool = ThreadPool(self.max_threads or default, self.thread_name_prefix)
+        self._pool = ThreadPool(self.current_slots(), self.thread_name_prefix)
+
+    def current_slots(self) -> int:
+        """Return the number of threads."""
+        return self.max_threads or min(32, (os.cpu_count() or 1) + 4)
 
     def submit(
         self,

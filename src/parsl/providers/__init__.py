@@ -26,7 +26,8 @@ _MODULES = {
 #: Classes that scripts of earlier years import, with advice.
 _RETIRED = {
     "AdHocProvider": "it started managers on hosts without a scheduler. Write a HighThroughputExecutor for "
-    "each host, with provider=LocalProvider(launcher=WrappedLauncher('ssh HOST'))",
+    "each host, with provider=LocalProvider() and launch_cmd='ssh HOST ' + DEFAULT_LAUNCH_CMD, which is in "
+    "parsl.executors.high_throughput.executor",
     "CobaltProvider": "ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a function of "
     "parsl.configs, such as aurora()",
 }

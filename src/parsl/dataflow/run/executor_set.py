@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from parsl.dataflow.executor_selection import ExecutorSelection
+    from parsl.dataflow.taskrecord import TaskRecord
     from parsl.jobs.job_status_poller import JobStatusPoller
 
 logger = getLogger(__name__)
@@ -74,6 +76,12 @@ class ExecutorSet:
         #: The labels that 'all' stands for.
         self._public: tuple[str, ...] = ()
         self.by_label = ExecutorsByLabel(self.internal)
+        #: How a task gets one of several executors; None for a random choice.
+        self.selection: ExecutorSelection | None = None
+        if config.executor_selector is not None:
+            from parsl.dataflow.executor_selection import ExecutorSelection
+
+            self.selection = ExecutorSelection(config.executor_selector)
         self.poller: JobStatusPoller | None = None
 
     def add(self, executors: Sequence[ParslExecutor]) -> None:
@@ -89,8 +97,7 @@ class ExecutorSet:
 
     def choose(self, executors: str | Sequence[str], app: object) -> str:
         """Return a random label among those that an app allows (labels, or ``'all'``)."""
-        public = self._public
-        labels = public if executors == "all" else [executors] if isinstance(executors, str) else executors
+        labels = self._labels(executors)
         if len(labels) == 1 and labels[0] in self.by_label:
             return labels[0]
         app_name = getattr(app, "__name__", "?")
@@ -107,6 +114,17 @@ class ExecutorSet:
         from random import choice
 
         return choice(labels)
+
+    def select(self, record: TaskRecord, executors: str | Sequence[str]) -> None:
+        """Give a task the executor that the configuration's selector prefers among those of its app."""
+        allowed = [self.by_label[label] for label in self._labels(executors)]
+        if self.selection is not None and len(allowed) > 1:
+            record.executor = self.selection.select(record, allowed)
+
+    def _labels(self, executors: str | Sequence[str]) -> Sequence[str]:
+        if executors == "all":
+            return self._public
+        return [executors] if isinstance(executors, str) else executors
 
     def _loaded(self) -> str:
         if not self._public:
