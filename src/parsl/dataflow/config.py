@@ -43,8 +43,8 @@ def check_labels(owner: str, executors: Iterable[ParslExecutor], loaded: Iterabl
     for executor in executors:
         if executor.label in taken:
             raise validate.ParameterValueError(
-                f"{owner}: executors must have unique labels: {executor.label!r} is the label of "
-                f"{taken[executor.label]} already. Give this {type(executor).__name__} another label"
+                f"{owner}: executors must have unique labels: {executor.label!r} is already the label of "
+                f"{taken[executor.label]}. Give this {type(executor).__name__} another label"
             )
         taken[executor.label] = f"another {type(executor).__name__}"
 

@@ -72,10 +72,10 @@ def test_no_task_is_lost_and_no_result_comes_twice_after_any_process_was_stopped
     run_dir = far if way == "tcp" else tmp_path / "r"
     has_passed: dict[str, Callable[[], bool]] = {
         runs.MANAGER: lambda: logged(
-            run_dir, "interchange.log", f"nothing was heard of it for {THRESHOLD_S:g} s"
+            run_dir, "interchange.log", f"no message from it for {THRESHOLD_S:g} s"
         ),
         runs.INTERCHANGE: lambda: logged(
-            run_dir, "manager.log", "nothing was heard from the interchange for"
+            run_dir, "manager.log", "no message from the interchange for"
         ),
         # Other processes continue without these; the remaining tasks take longer than the threshold.
         runs.WORKER: lambda: len(ended) >= TASKS - 1,

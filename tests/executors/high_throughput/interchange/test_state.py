@@ -214,7 +214,7 @@ class TestManagers:
             state.managers[name].last_heard_s = 100.0
         found = silent(state, 101.0)
         assert set(found) == {b"silent"}
-        assert "nothing was heard of it for 50 s" in found[b"silent"]
+        assert "no message from it for 50 s" in found[b"silent"]
         assert set(silent(state, 103.0)) == {b"silent", b"cut"}
         assert [each.name for each in state.managers.values() if not each.is_connected] == ["cut"]
 

@@ -179,7 +179,7 @@ class InterchangeState:
         for manager in self.managers.values():
             since_s = manager.disconnected_since_s
             if now_s - manager.last_heard_s > threshold_s:
-                found.append((manager, f"nothing was heard of it for {threshold_s:g} s"))
+                found.append((manager, f"no message from it for {threshold_s:g} s"))
             elif since_s is not None and now_s - since_s >= grace_s:
                 found.append((manager, "its connection was closed and did not come back"))
         return found

@@ -141,7 +141,7 @@ class Manager:
                 logger.warning("the connection received foreign data: connecting again")
                 self._report_interruption()
         if now - self._heard_at > self._threshold_s:
-            self._stop(f"nothing was heard from the interchange for {self._threshold_s:g} s", exit_code=1)
+            self._stop(f"no message from the interchange for {self._threshold_s:g} s", exit_code=1)
         if not self._is_draining and (now >= self._drain_at or self._pool.launches_left == 0):
             why = (
                 "the drain period is over"
