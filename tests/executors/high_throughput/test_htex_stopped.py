@@ -71,12 +71,8 @@ def test_no_task_is_lost_and_no_result_comes_twice_after_any_process_was_stopped
     stopped.suspend()
     run_dir = far if way == "tcp" else tmp_path / "r"
     has_passed: dict[str, Callable[[], bool]] = {
-        runs.MANAGER: lambda: logged(
-            run_dir, "interchange.log", f"no message from it for {THRESHOLD_S:g} s"
-        ),
-        runs.INTERCHANGE: lambda: logged(
-            run_dir, "manager.log", "no message from the interchange for"
-        ),
+        runs.MANAGER: lambda: logged(run_dir, "interchange.log", f"no message from it for {THRESHOLD_S:g} s"),
+        runs.INTERCHANGE: lambda: logged(run_dir, "manager.log", "no message from the interchange for"),
         # Other processes continue without these; the remaining tasks take longer than the threshold.
         runs.WORKER: lambda: len(ended) >= TASKS - 1,
         runs.FORK_SERVER: lambda: len(ended) == TASKS or not is_alive(stopped.pid),
