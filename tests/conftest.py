@@ -78,10 +78,16 @@ def _no_processes_left() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs MPI where there is none; .ci/run installs it, so nothing is skipped there."""
+    """Skip what needs MPI or Linux where there is none; .ci/run has both, so nothing is skipped there."""
     from shutil import which
 
     if which("mpiexec") is None:
         for item in items:
             if item.get_closest_marker("mpi"):
                 item.add_marker(pytest.mark.skip(reason="there is no mpiexec on the PATH"))
+    from parsl.common.system import IS_PORTABLE
+
+    if IS_PORTABLE:
+        for item in items:
+            if item.get_closest_marker("linux"):
+                item.add_marker(pytest.mark.skip(reason="it tests what only Linux has"))

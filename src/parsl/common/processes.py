@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
+
+from parsl.common.system import IS_PORTABLE, open_process
 
 #: How long processes have to end after SIGTERM, in seconds.
 TERM_GRACE_S = 1.0
@@ -23,9 +24,6 @@ _MAX_ENVIRONMENT = 8 << 20
 _PF_KTHREAD = 0x00200000
 #: How often to list new processes: a host that keeps starting processes must not keep the caller waiting.
 _MAX_ROUNDS = 8
-# Of prctl(2).
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _POLL_PERIOD_S = 0.01
 _MAX_POLL_S = 86_400.0
 
@@ -93,11 +91,11 @@ def _read_again(pid: int, table: dict[int, ProcessEntry], read: Callable[[int], 
 
 
 def _list_pids() -> list[int]:
-    if sys.platform == "linux":
+    if not IS_PORTABLE:
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     from psutil import pids
 
-    return pids()
+    return list(pids())
 
 
 class Processes:
@@ -257,7 +255,7 @@ def _left_over(root: int, known: Mapping[int, ProcessEntry]) -> dict[int, Proces
 
 
 def _entry(pid: int) -> ProcessEntry | None:
-    if sys.platform == "linux":
+    if not IS_PORTABLE:
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
                 return parse_stat(pid, file.read())
@@ -307,8 +305,8 @@ def _signal_all(entries: Iterable[ProcessEntry], numbers: Iterable[int]) -> None
 def _handle(entry: ProcessEntry) -> Generator[int | None, None, None]:
     """Open a descriptor of exactly this process; None if it has ended, or the system has none."""
     try:
-        handle = os.pidfd_open(entry.pid)
-    except (AttributeError, OSError):
+        handle = open_process(entry.pid)
+    except OSError:
         yield None
         return
     try:
@@ -356,6 +354,15 @@ def wait_readable(descriptor: int, limit_s: float) -> bool:
             return False
 
 
+def wait_for_child(pid: int) -> None:
+    """Wait for the end of a child, which stays a zombie until the caller reaps it."""
+    if not IS_PORTABLE:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return
+    while is_alive(pid):
+        time.sleep(_POLL_PERIOD_S)
+
+
 def signal_processes(pids: Iterable[int], number: int) -> None:
     """Send a signal to each process; ignore those that have ended or belong to another user."""
     for pid in pids:
@@ -363,24 +370,6 @@ def signal_processes(pids: Iterable[int], number: int) -> None:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             pass
-
-
-def become_subreaper() -> None:
-    """Make orphaned descendants of this process its children. Linux only."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def die_with_parent(number: int = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent ends, however that happens. Linux only."""
-    _prctl(_PR_SET_PDEATHSIG, number)
-
-
-def _prctl(option: int, argument: int) -> None:
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)
 
 
 def setproctitle(title: str) -> None:

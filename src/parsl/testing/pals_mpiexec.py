@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from parsl.common.processes import become_subreaper, die_with_parent
+from parsl.common.system import become_subreaper, die_with_parent
 from parsl.testing.pals_options import USAGE, PalsOptions, PalsUsageError, parse_options
 from parsl.testing.pals_ranks import STOP_SIGNALS, PalsDaemon, Rank, plan_ranks, read_hosts
 

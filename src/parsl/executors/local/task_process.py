@@ -6,7 +6,8 @@ import os
 import time
 from threading import Lock, get_ident
 
-from parsl.common.processes import TERM_GRACE_S, terminate_tree, wait_readable
+from parsl.common.processes import TERM_GRACE_S, is_alive, terminate_tree, wait_for_child, wait_readable
+from parsl.common.system import open_process
 
 _POLL_PERIOD_S = 0.01
 
@@ -50,7 +51,7 @@ class TaskProcess:
         if limit_s is not None and not _wait_for_end(self._pid, limit_s):
             return None
         # The process id becomes free under the lock, so that no other thread is ending what now has the id.
-        os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+        wait_for_child(self._pid)
         with self._lock:
             pid, self._pid = self._pid, 0
             return os.waitpid(pid, 0)[1]
@@ -86,8 +87,8 @@ def current() -> TaskProcess:
 
 def _wait_for_end(pid: int, limit_s: float) -> bool:
     try:
-        handle = os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, or out of descriptors
+        handle = open_process(pid)
+    except OSError:  # not Linux, or out of descriptors
         return _poll_for_end(pid, limit_s)
     try:
         return wait_readable(handle, limit_s)
@@ -98,7 +99,7 @@ def _wait_for_end(pid: int, limit_s: float) -> bool:
 def _poll_for_end(pid: int, limit_s: float) -> bool:
     """Wait for the end of a process where the system has no process descriptors."""
     deadline = time.monotonic() + limit_s
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+    while is_alive(pid):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_PERIOD_S)

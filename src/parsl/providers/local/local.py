@@ -14,7 +14,7 @@ from itertools import count
 
 from parsl import validate
 from parsl.common import pass_on_upstream_names
-from parsl.common.processes import is_alive, terminate_tree
+from parsl.common.processes import is_alive, terminate_tree, wait_for_child
 from parsl.common.representation import RepresentationMixin
 from parsl.launchers.base import Launcher, check_launcher, launch_text
 from parsl.launchers.launchers import SingleNodeLauncher
@@ -65,7 +65,7 @@ class LocalJob:
     def wait(self) -> None:
         try:
             # The process stays a zombie until it is reaped under the lock.
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            wait_for_child(self.pid)
         except ChildProcessError:
             pass  # another thread has reaped the process
         self.has_ended()

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from parsl.common.processes import become_subreaper, family, kill_tree, process_table, signal_processes
+from parsl.common.processes import family, kill_tree, process_table, signal_processes
+from parsl.common.system import become_subreaper
 from parsl.testing.schedulers import records
 from parsl.testing.schedulers.dialect import LaunchPlan, load_dialect
 from parsl.testing.schedulers.records import ABORTED, NODE_FAILED, OVER_WALLTIME, REQUEUED, Job, Settings

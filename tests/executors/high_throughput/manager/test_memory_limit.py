@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from parsl.common.process_facts import proportional_bytes, resident_bytes
 from parsl.executors.high_throughput.driver.failures import exception_of
 from parsl.executors.high_throughput.errors import WorkerLost, WorkerOverMemory
 from parsl.executors.high_throughput.executor import HighThroughputExecutor
@@ -21,8 +22,6 @@ from parsl.executors.high_throughput.manager.memory_limit import (
     PERIOD_S,
     MemoryLimit,
     memory_of_trees,
-    proportional_bytes,
-    resident_bytes,
 )
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol

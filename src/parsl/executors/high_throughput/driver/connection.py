@@ -5,14 +5,14 @@ from __future__ import annotations
 import collections
 import itertools
 import logging
-import os
-import select
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from parsl.common import threads
+from parsl.common.system import make_wakeup
+from parsl.common.system.polling import READABLE, WRITABLE, make_poller
 from parsl.common.threads import not_here, together
 from parsl.executors.errors import ThreadLost
 from parsl.executors.high_throughput import errors
@@ -57,8 +57,9 @@ class Connection:
         self._no_answer = "The interchange is gone and cannot answer."
         self._numbers = itertools.count(1)
         self._requests: dict[int, tuple[protocol.Query, LeanFuture[Answer]]] = {}
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._epoll = select.epoll()
+        self._wakeup = make_wakeup()
+        self._notify = self._wakeup.notify
+        self._poller = make_poller()
         self._thread = threading.Thread(target=self._run, name=f"{label}-io", daemon=True)
 
     def __repr__(self) -> str:
@@ -71,8 +72,8 @@ class Connection:
     def start(self) -> None:
         for message in self._owner.opening_messages(is_replacement=False):
             self._stream.queue([message])
-        self._epoll.register(self._stream.fileno(), select.EPOLLIN)
-        self._epoll.register(self._wake_fd, select.EPOLLIN)
+        self._poller.register(self._stream.fileno(), READABLE)
+        self._poller.register(self._wakeup.fd, READABLE)
         self._flush()
         self._thread.start()
 
@@ -137,15 +138,15 @@ class Connection:
 
     def _close_descriptors(self) -> None:
         self._is_over = True
-        self._epoll.close()
+        self._poller.close()
         self._stream.sock.close()
-        os.close(self._wake_fd)
+        self._wakeup.close()
 
     def _wake(self) -> None:
         with self._lock:
             # Another file may have the descriptor's number after the thread has ended and closed it.
             if not self._is_over:
-                os.eventfd_write(self._wake_fd, 1)
+                self._notify()
 
     def _flush(self) -> None:
         with self._send_lock:
@@ -166,9 +167,9 @@ class Connection:
             self._watch_output(True)
 
     def _watch_output(self, is_watching: bool) -> None:
-        events = select.EPOLLIN | (select.EPOLLOUT if is_watching else 0)
+        events = READABLE | (WRITABLE if is_watching else 0)
         try:
-            self._epoll.modify(self._stream.fileno(), events)
+            self._poller.modify(self._stream.fileno(), events)
         except (OSError, ValueError):
             pass  # closed in the meantime
 
@@ -192,16 +193,16 @@ class Connection:
                 settle(answer, None, errors.CommandClientBadError(self._no_answer))
 
     def _handle_io(self) -> None:
-        wake_fd = self._wake_fd
-        for fd, event in self._epoll.poll():
+        wake_fd = self._wakeup.fd
+        for fd, event in self._poller.poll():
             if fd == wake_fd:
-                os.eventfd_read(wake_fd)
+                self._wakeup.clear()
                 self._flush()
                 continue
-            if event & select.EPOLLOUT:
+            if event & WRITABLE:
                 self._watch_output(False)
                 self._flush()
-            if event & ~select.EPOLLOUT:
+            if event & ~WRITABLE:
                 for frames in self._stream.receive():
                     message = decode_to_driver(frames[0])
                     if isinstance(message, protocol.Results):
@@ -224,10 +225,10 @@ class Connection:
             return False
         with self._send_lock:
             with self._lock:
-                self._epoll.unregister(self._stream.fileno())
+                self._poller.unregister(self._stream.fileno())
                 self._stream.sock.close()
                 self._stream = stream = MessageStream(sock)
-                self._epoll.register(stream.fileno(), select.EPOLLIN)
+                self._poller.register(stream.fileno(), READABLE)
             for message in self._owner.opening_messages(is_replacement=True):
                 stream.queue([message])
             for batch in self._tasks.take_all():

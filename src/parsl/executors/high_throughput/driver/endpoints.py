@@ -14,14 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from parsl.common.system import MAX_SOCKET_PATH
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.wire.arena import Arena
 from parsl.executors.high_throughput.wire.spool import Spool, make_spool
 
 #: Connections that may wait until the interchange accepts them: all managers of a large machine at once.
 BACKLOG = 16384
-#: Longest path of a unix socket, in bytes (sockaddr_un.sun_path, less the final zero).
-_MAX_PATH = 107
 _LOOPBACK = "127.0.0.1"
 
 
@@ -198,7 +197,7 @@ def listen_unix(directory: Path) -> LocalSocket | None:
 
 
 def _listen_at(path: Path) -> socket.socket | None:
-    if len(os.fsencode(path)) > _MAX_PATH:
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -6,11 +6,11 @@ its results, and only then may a manager get tasks: a replacement waits for thos
 
 from __future__ import annotations
 
-import select
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from parsl.common.system.polling import READABLE, WRITABLE, Poller
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
@@ -30,11 +30,11 @@ class _Mark(NamedTuple):
 
 
 class DriverLink:
-    """Sends together what accumulates in a turn of the loop. Owned by the loop, whose epoll watches it."""
+    """Sends together what accumulates in a turn of the loop. Owned by the loop, whose poller watches it."""
 
-    def __init__(self, stream: MessageStream, epoll: select.epoll) -> None:
+    def __init__(self, stream: MessageStream, poller: Poller) -> None:
         self._stream = stream
-        self._epoll = epoll
+        self._poller = poller
         self._watches_output = False
         self._results: list[Result] = []
         self._frames: list[Any] = []
@@ -47,7 +47,7 @@ class DriverLink:
         self._unacknowledged: dict[Manager, None] = {}
         self._acknowledge_at_s = 0.0
         self._is_urgent = False
-        epoll.register(stream.fileno(), select.EPOLLIN)
+        poller.register(stream.fileno(), READABLE)
 
     def __repr__(self) -> str:
         return f"<DriverLink {self._stream!r} results={len(self._results)} marks={len(self._marks)}>"
@@ -102,7 +102,7 @@ class DriverLink:
         is_done = self._stream.flush()
         if is_done == self._watches_output:
             self._watches_output = not is_done
-            self._epoll.modify(self._stream.fileno(), select.EPOLLIN | (0 if is_done else select.EPOLLOUT))
+            self._poller.modify(self._stream.fileno(), READABLE | (0 if is_done else WRITABLE))
 
     def _delivered(self, mark: _Mark, now_s: float) -> None:
         if not mark.delivered:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import socket
-import struct
 from abc import ABC, abstractmethod
 from typing import Any
 
 from parsl.common import descriptors
+from parsl.common.system.packets import peer_uid
+from parsl.common.system.polling import READABLE, WRITABLE, Poller
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
 from parsl.executors.high_throughput.wire.protocol import Refused, encode
 
@@ -45,12 +45,12 @@ class Link(ABC):
 class LocalLink(Link):
     """A unix socket. When it closes, the manager's process has ended."""
 
-    def __init__(self, sock: socket.socket, epoll: select.epoll) -> None:
+    def __init__(self, sock: socket.socket, poller: Poller) -> None:
         super().__init__()
         self._stream = MessageStream(sock)
-        self._epoll = epoll
+        self._poller = poller
         self._has_unsent = False
-        epoll.register(sock.fileno(), select.EPOLLIN)
+        poller.register(sock.fileno(), READABLE)
 
     def identify(self, identity: bytes) -> bool:
         self.identity = identity
@@ -73,25 +73,25 @@ class LocalLink(Link):
             is_done = True  # the connection is closed, which the next read finds out
         if is_done == self._has_unsent:
             self._has_unsent = not is_done
-            self._epoll.modify(self._stream.fileno(), select.EPOLLIN | (0 if is_done else select.EPOLLOUT))
+            self._poller.modify(self._stream.fileno(), READABLE | (0 if is_done else WRITABLE))
 
     def close(self) -> None:
-        self._epoll.unregister(self._stream.fileno())
+        self._poller.unregister(self._stream.fileno())
         self._stream.sock.close()
 
 
 class LocalLinks:
     """The listening unix socket and its connections. Connections of other users are refused."""
 
-    def __init__(self, listener_fd: int, epoll: select.epoll) -> None:
-        self._epoll = epoll
+    def __init__(self, listener_fd: int, poller: Poller) -> None:
+        self._poller = poller
         self._listener_fd = listener_fd
         self._listener = socket.socket(fileno=listener_fd)
         self._listener.setblocking(False)
         self._links: dict[int, LocalLink] = {}
         #: Given up for a moment when no other descriptor is left.
         self._spare = _open_spare()
-        epoll.register(listener_fd, select.EPOLLIN)
+        poller.register(listener_fd, READABLE)
 
     def __repr__(self) -> str:
         named = sum(1 for link in self._links.values() if link.identity)
@@ -115,12 +115,11 @@ class LocalLinks:
             logger.error("refused a connection on this host: %s", error.strerror)
             self._refuse()
             return
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if struct.unpack("3i", credentials)[1] != os.getuid():
+        if peer_uid(sock) not in (os.getuid(), None):  # None: only this user can enter the socket's directory
             logger.warning("refused a connection of another user")
             sock.close()
             return
-        self._links[sock.fileno()] = LocalLink(sock, self._epoll)
+        self._links[sock.fileno()] = LocalLink(sock, self._poller)
 
     def _refuse(self) -> None:
         """Accept with the spare descriptor, to send the reason: else the socket stays readable for ever."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from parsl.common import descriptors
+from parsl.common.system.polling import READABLE, make_poller
 from parsl.executors.high_throughput.interchange import driver_link
 from parsl.executors.high_throughput.interchange.cleanup_commands import CleanupRunner
 from parsl.executors.high_throughput.interchange.links import Link, LocalLinks, Unreachable
@@ -53,12 +54,12 @@ class Interchange:
         now = time.monotonic()
         self._settings = settings
         self._state = state
-        self._epoll = select.epoll()
-        self._driver = driver_link.DriverLink(driver, self._epoll)
-        self._local = LocalLinks(settings.local_fd, self._epoll) if settings.local_fd >= 0 else None
+        self._poller = make_poller()
+        self._driver = driver_link.DriverLink(driver, self._poller)
+        self._local = LocalLinks(settings.local_fd, self._poller) if settings.local_fd >= 0 else None
         self._remote: RemoteLinks | None = None
         if settings.listener_fd >= 0:
-            self._epoll.register(settings.listener_fd, select.EPOLLIN)
+            self._poller.register(settings.listener_fd, READABLE)
         self._payloads = driver_link.TaskPayloads()
         self._cleanup = CleanupRunner()
         self._reports = Reports(state, self._driver)
@@ -121,15 +122,15 @@ class Interchange:
     def _serve_events(self) -> None:
         has_input = self._remote is not None and self._remote.has_input()
         driver_fd = self._driver.fileno()
-        for fd, _ in self._epoll.poll(0 if has_input else self._timeout_s()):
+        for fd, _ in self._poller.poll(0 if has_input else self._timeout_s()):
             if fd == driver_fd:
                 self._serve_driver()
             elif self._local is not None and self._local.owns(fd):
                 self._serve_local(self._local, fd)
             elif fd == self._settings.listener_fd and self._remote is None:
                 # The first connection over TCP: from now on ZeroMQ owns the listening socket.
-                self._epoll.unregister(fd)
-                self._remote = RemoteLinks(self._settings, self._epoll)
+                self._poller.unregister(fd)
+                self._remote = RemoteLinks(self._settings, self._poller)
         if self._remote is not None:
             self._serve_remote(self._remote)
 

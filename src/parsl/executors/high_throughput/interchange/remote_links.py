@@ -6,11 +6,11 @@ ZeroMQ is loaded when the first connection arrives over TCP: a run on one host n
 from __future__ import annotations
 
 import logging
-import select
 import struct
 from collections.abc import Iterator
 from typing import Any
 
+from parsl.common.system.polling import READABLE, Poller
 from parsl.executors.high_throughput.interchange.links import Link, Unreachable
 from parsl.executors.high_throughput.wire import connections
 from parsl.executors.high_throughput.wire.connections import DONTWAIT, receive_more, send
@@ -93,7 +93,7 @@ class Peers:
 class RemoteLinks:
     """The ROUTER socket for all managers that connect over TCP, with CURVE unless it is disabled."""
 
-    def __init__(self, settings: InterchangeSettings, epoll: select.epoll) -> None:
+    def __init__(self, settings: InterchangeSettings, poller: Poller) -> None:
         import zmq
 
         self._zmq = zmq
@@ -122,7 +122,7 @@ class RemoteLinks:
         self._router.bind(settings.endpoint)
         self._sockets = [self._router, self._monitor] + ([self._gate] if self._gate else [])
         for sock in self._sockets:
-            epoll.register(int(sock.getsockopt(zmq.FD)), select.EPOLLIN)
+            poller.register(int(sock.getsockopt(zmq.FD)), READABLE)
 
     def __repr__(self) -> str:
         return f"<RemoteLinks encrypted={self._gate is not None} {self.peers!r}>"

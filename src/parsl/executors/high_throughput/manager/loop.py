@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
 import time
 from collections import deque
@@ -12,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from parsl.common.system import nonblocking_pipe
+from parsl.common.system.polling import READABLE, WRITABLE
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_pool import PoolBroken, WorkerPool
 from parsl.executors.high_throughput.wire import protocol
@@ -71,7 +72,7 @@ class Manager:
         #: When to check whether an interrupted connection has come back by itself.
         self._reconnect_at = _NEVER
         self._drain_at = _NEVER if settings.drain_period_s is None else now + settings.drain_period_s
-        self._signals, self._signal_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._signals, self._signal_write = nonblocking_pipe()
 
     def __repr__(self) -> str:
         return f"<Manager {self._register.manager} block={self._register.block} {self._pool!r}>"
@@ -101,7 +102,7 @@ class Manager:
 
     def _turn(self) -> None:
         if self._connection.has_input():
-            self._serve_connection(select.EPOLLIN)
+            self._serve_connection(READABLE)
         self._watcher.serve(0.0 if self._connection.has_input() else self._timeout_s())
         self._pool.refill()
         if self._pool.deferred:
@@ -160,7 +161,7 @@ class Manager:
     # Messages from the interchange
 
     def _serve_connection(self, event: int) -> None:
-        if event & select.EPOLLOUT:
+        if event & WRITABLE:
             self._connection.flush()
             self._watch_output()
         try:

@@ -8,6 +8,7 @@ import stat
 from collections import deque
 from typing import NamedTuple
 
+from parsl.common.process_facts import path_of_descriptor
 from parsl.executors.high_throughput.manager.memory_limit import MemoryLimit
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol
@@ -129,7 +130,7 @@ def own_output_tail() -> str:
     try:
         if not stat.S_ISREG(os.fstat(2).st_mode):
             return ""
-        path = os.readlink("/proc/self/fd/2")
+        path = path_of_descriptor(2)
     except OSError:
         return ""
     return tail_of(path)

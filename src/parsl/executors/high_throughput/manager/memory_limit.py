@@ -1,11 +1,11 @@
-"""The memory of workers with everything that they have started: measuring it (/proc), and limiting it."""
+"""The memory of workers with everything that they have started: measuring it, and limiting it."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 
+from parsl.common.process_facts import proportional_bytes, resident_bytes
 from parsl.common.processes import Processes
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
@@ -16,7 +16,6 @@ PERIOD_S = 1.0
 MAX_COST = 0.01
 
 GIB = 1024**3
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryLimit:
@@ -78,23 +77,3 @@ def memory_of_trees(workers: Mapping[int, int], above_bytes: int) -> dict[int, i
         if used[pid] > above_bytes:
             used[pid] = sum(map(proportional_bytes, members))
     return used
-
-
-def resident_bytes(pid: int) -> int:
-    """Return the resident set of a process, in bytes; 0 if it has ended."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError):
-        return 0
-
-
-def proportional_bytes(pid: int) -> int:
-    """Return a process's share of the memory that it uses, in bytes; else its resident set."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return resident_bytes(pid)
-    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")]
-    return sizes[0] if sizes and sizes[0] else resident_bytes(pid)

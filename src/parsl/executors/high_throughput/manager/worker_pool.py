@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
+from parsl.common.system.polling import WRITABLE
 from parsl.executors.high_throughput.manager import lost_workers
 from parsl.executors.high_throughput.manager.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.manager.state import ManagerState, Worker
@@ -225,13 +225,13 @@ class WorkerPool:
     # Results
 
     def _serve_worker(self, worker: Worker, link: WorkerLink, event: int) -> None:
-        if event & select.EPOLLOUT:
+        if event & WRITABLE:
             try:
                 link.flush()
             except OSError:
                 link.waiting.clear()
             self._watch_output(link)
-        if event & ~select.EPOLLOUT:
+        if event & ~WRITABLE:
             self._read_results(worker, link)
 
     def _read_results(self, worker: Worker, link: WorkerLink) -> None:

@@ -16,8 +16,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-#: The file system in memory, if the host has one.
-SHARED_MEMORY = "/dev/shm"
+from parsl.common.system import SHARED_MEMORY
+
 #: Payloads from this size on, in bytes, go through the spool.
 SPOOL_LIMIT = 48 * 1024
 _PREFIX = "parsl-"

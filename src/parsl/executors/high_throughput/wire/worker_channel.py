@@ -1,6 +1,6 @@
 """Packets between a manager and a worker: one record each, followed by large payloads in fragments.
 
-A SOCK_SEQPACKET pair delivers each packet whole to exactly one reader: a manager can read back, from its
+The pair of sockets delivers each packet whole to exactly one reader: a manager can read back, from its
 duplicate of the worker's end, the packets that the worker has not read yet.
 """
 
@@ -10,6 +10,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from parsl.common.system.packets import make_shared_pair
+
 Buffer = bytes | bytearray | memoryview
 
 #: Largest packet, in bytes. It fits Linux's default socket buffer (212,992 bytes) with the kernel's overhead.
@@ -18,7 +20,7 @@ PACKET_LIMIT = 128 * 1024
 
 def make_pair() -> tuple[socket.socket, socket.socket]:
     """Return the manager's end of a new channel, which does not block, and the worker's end."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = make_shared_pair()
     for sock in (ours, theirs):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PACKET_LIMIT)
     ours.setblocking(False)

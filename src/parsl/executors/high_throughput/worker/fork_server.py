@@ -16,7 +16,15 @@ import time
 from contextlib import suppress
 from typing import NoReturn
 
-from parsl.common.processes import Processes, become_subreaper, die_with_parent, signal_processes
+from parsl.common.processes import Processes, signal_processes
+from parsl.common.system import (
+    MAX_RSS_UNIT_BYTES,
+    anonymous_file,
+    become_subreaper,
+    die_with_parent,
+    nonblocking_pipe,
+)
+from parsl.common.system.packets import make_control_pair, open_shared_end
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.worker.reaper import Reaper
 
@@ -37,7 +45,7 @@ _NO_FILE = -1
 class CrashReports:
     """Where in Python workers were when they crashed. Owned by the fork server's loop.
 
-    A dying worker writes to a file in memory (memfd_create(2)), which the fork server reads.
+    A dying worker writes to a file without a name, which the fork server reads.
     """
 
     def __init__(self) -> None:
@@ -49,8 +57,8 @@ class CrashReports:
     def create(self) -> int:
         """Create the file of a worker that is about to be forked. Return its descriptor; -1 for none."""
         try:
-            return os.memfd_create("parsl-crash-report", os.MFD_CLOEXEC)
-        except (AttributeError, OSError):  # not Linux, or out of descriptors: go without
+            return anonymous_file("parsl-crash-report")
+        except OSError:  # out of descriptors: go without
             return _NO_FILE
 
     def become_worker(self, file: int) -> None:
@@ -94,7 +102,7 @@ class ForkServer:
     def __init__(self, manager: socket.socket) -> None:
         self._manager = manager
         self._pid = os.getpid()
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_read, self._wake_write = nonblocking_pipe()
         self._crash_reports = CrashReports()
         self._reaper = Reaper(self._pid)
 
@@ -166,7 +174,7 @@ class ForkServer:
             os.close(self._wake_write)
             from parsl.executors.high_throughput.worker.worker import run_worker
 
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+            sock = open_shared_end(fd)
             run_worker(sock, message)
         finally:
             os._exit(1)
@@ -183,7 +191,8 @@ class ForkServer:
             if self._reaper.is_worker(pid):
                 code = os.waitstatus_to_exitcode(status)
                 report = self._crash_reports.take(pid, code)
-                self._reaper.note_exit(protocol.Exited(pid, code, usage.ru_maxrss * 1024, report))
+                peak_bytes = usage.ru_maxrss * MAX_RSS_UNIT_BYTES
+                self._reaper.note_exit(protocol.Exited(pid, code, peak_bytes, report))
 
     def _send(self, message: protocol.Forked | protocol.Exited | protocol.Swept) -> None:
         with suppress(OSError):  # the manager is gone, which the next turn of the loop notices
@@ -210,7 +219,7 @@ def start_fork_server() -> tuple[int, socket.socket]:
 
     Returns the process id of the fork server, and the manager's end of its channel.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = make_control_pair()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from parsl.common.process_facts import command_line_of
 from parsl.common.processes import Processes, environment_of
 
 _RANK_VARIABLE = b"PARSL_WORKER_RANK="
@@ -31,8 +32,7 @@ def rank_of(pid: int) -> int | None:
     """
     title = WORKER_TITLE.encode()
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            command = file.read().partition(b"\0")[0]
+        command = command_line_of(pid).partition(b"\0")[0]
     except OSError:
         raise UnknownOwner from None
     if command.startswith(title):  # first, because a titled process may become a program, but not the reverse

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
+from parsl.common.process_facts import children_of, command_line_of
 from parsl.common.processes import signal_processes
 from parsl.executors.high_throughput.wire.protocol import Exited, Swept
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker, ProcessOwnership
@@ -170,7 +170,7 @@ class Reaper:
         The worker's come first: its descendants may become this process's children, but not the reverse.
         """
         try:
-            return bool(_children(worker) or _children(self._pid) - self._workers.keys())
+            return bool(children_of(worker) or children_of(self._pid) - self._workers.keys())
         except OSError:
             return True
 
@@ -179,18 +179,8 @@ class Reaper:
         return self._tracker.look(self._workers, ended)
 
 
-def _children(pid: int) -> set[int]:
-    """Return the children of all threads of a process, including zombies."""
-    found: set[int] = set()
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-            found.update(map(int, file.read().split()))
-    return found
-
-
 def _is_resource_tracker(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return _RESOURCE_TRACKER in file.read()
+        return _RESOURCE_TRACKER in command_line_of(pid)
     except OSError:
         return False

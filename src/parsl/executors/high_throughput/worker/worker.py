@@ -11,6 +11,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
+from parsl.common.system import MAX_RSS_UNIT_BYTES, bind_to_cpus
 from parsl.executors.high_throughput.wire import protocol, spool
 from parsl.executors.high_throughput.wire.arena import ArenaReader
 from parsl.executors.high_throughput.wire.protocol import (
@@ -205,8 +206,8 @@ def _not_unpickled(part: str, error: Exception) -> Exception:
 def _usage() -> dict[str, Any]:
     from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
-    kilobytes = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
-    return {"pid": os.getpid(), "peak_memory": kilobytes * 1024}
+    peak = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    return {"pid": os.getpid(), "peak_memory": peak * MAX_RSS_UNIT_BYTES}
 
 
 def _place_of(order: protocol.Fork) -> dict[str, Any]:
@@ -283,8 +284,8 @@ def _prepare(sock: socket.socket, order: protocol.Fork) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # the fork server blocks it
     os.environ.update(order.environment)
-    if order.cpus:
-        os.sched_setaffinity(0, order.cpus)
+    if order.cpus and not bind_to_cpus(order.cpus):
+        sys.stderr.write("cpu_affinity has no effect: this system cannot bind processes to CPUs\n")
     from parsl.common.processes import setproctitle
 
     setproctitle(f"{WORKER_TITLE}{order.rank}")
