@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from logging import getLogger
 from time import time
 
@@ -253,7 +254,8 @@ class DataFlowKernel:
         if (selection := self._executors.selection) is not None:
             self._executors.select(record, allowed)
         if is_special:
-            self._choose_streams(record)
+            choose = partial(self._config.std_autopath or self.default_std_autopath, record)
+            special_of(record).choose_streams(record.func_name, record.kwargs, choose)
         depends, files = self._dependencies.gather(record.args, record.kwargs)
         if files is not None and self._files.is_needed(record, files):
             self._files.stage_in(record)
@@ -299,14 +301,6 @@ class DataFlowKernel:
         if isinstance(inputs := kwargs.get("inputs"), list):
             # The caller may append to the list later, for instance this task's future.
             kwargs["inputs"] = list(inputs)
-
-    def _choose_streams(self, record: TaskRecord) -> None:
-        special = special_of(record)
-        for name, stream in special.streams.items():
-            if stream == special_arguments.AUTO_LOGNAME:
-                stream = (self._config.std_autopath or self.default_std_autopath)(record, name)
-                special.set_stream(record.func_name, name, stream)
-                record.kwargs[name] = stream
 
     def _stage_out(self, record: TaskRecord, app_fu: AppFuture[Any], depends: Sequence[Future[Any]]) -> None:
         assert record.special is not None

@@ -59,12 +59,16 @@ class SpecialArguments:
         self.shown_stdout: Any = self.streams.get("stdout")
         self.shown_stderr: Any = self.streams.get("stderr")
 
-    def set_stream(self, func_name: str, name: str, stream: Any) -> None:
-        """Set ``stdout`` or ``stderr`` to the choice for ``AUTO_LOGNAME``."""
-        _check_stream(f"app {func_name}", name, stream)
-        self.streams[name] = stream
-        self.chosen_streams |= {name}
-        setattr(self, f"shown_{name}", stream)
+    def choose_streams(self, func_name: str, kwargs: dict[str, Any], choose: Callable[[str], Any]) -> None:
+        """Replace ``AUTO_LOGNAME``, here and in the arguments, by the choice for a stream's name."""
+        for name, given in self.streams.items():
+            if given != AUTO_LOGNAME:
+                continue
+            stream = choose(name)
+            _check_stream(f"app {func_name}", name, stream)
+            self.streams[name] = kwargs[name] = stream
+            self.chosen_streams |= {name}
+            setattr(self, f"shown_{name}", stream)
 
     def files(self) -> list[File]:
         streams = (stream[0] if isinstance(stream, tuple) else stream for stream in self.streams.values())
