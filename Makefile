@@ -1,6 +1,7 @@
 # The whole ritual, on a fresh clone, with Python (3.10 or newer) and make:
 #   make demo    run the Aurora ensemble on this machine
 #   make test    run the tests                       (ARGS="-k addresses" for some of them)
+#   make portable  run core tests with the portable stand-ins for what only Linux has
 #   make check   run linter, formatter, types, layers, words of the glossary
 #   make compare  run scripts here and on upstream  (UPSTREAM=/path/to/venv/bin/python)
 #   make lowest  run workflows with the oldest accepted dependencies
@@ -19,7 +20,10 @@ ARGS ?=
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check format compare lowest docs bench chaos soak load clean
+PORTABLE_TESTS = tests/common/system tests/executors/local tests/executors/test_threads.py \
+  $(addprefix tests/executors/high_throughput/,worker/test_fork_server.py test_htex_scheduling.py test_htex_walltime.py)
+
+.PHONY: demo test portable check format compare lowest docs bench chaos soak load clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -27,6 +31,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+portable: $(READY)
+	PARSL_PORTABLE=1 $(BIN)/python -m pytest -n auto $(PORTABLE_TESTS) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -281,9 +281,11 @@ def _entry_elsewhere(pid: int) -> ProcessEntry | None:
 
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return ProcessEntry(pid, process.ppid(), os.getpgid(pid), os.getsid(pid), process.create_time())
+        with process.oneshot():  # one read of the system's data for all three
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            parent, started = process.ppid(), process.create_time()
+        return ProcessEntry(pid, parent, os.getpgid(pid), os.getsid(pid), started)
     except (psutil.Error, OSError):
         return None
 

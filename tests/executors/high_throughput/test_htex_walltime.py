@@ -45,6 +45,7 @@ def test_a_task_that_ignores_sigterm_is_ended_with_its_family(start_run: StartRu
     assert run.call(tasks.add, 1).result(timeout=30) == 1
 
 
+@pytest.mark.linux
 def test_orphans_in_separate_sessions_are_ended_too(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run(max_workers_per_node=1)
     pids = tmp_path / "pids"

@@ -92,6 +92,13 @@ def make_control_pair(is_portable: bool = IS_PORTABLE) -> tuple[socket.socket, s
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+def open_control_end(fd: int, is_portable: bool = IS_PORTABLE) -> socket.socket:
+    """Make a socket of the descriptor of such an end."""
+    if is_portable:
+        return FramedSocket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=fd)
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+
+
 def _pair(kind: int, wrapper: type[socket.socket]) -> tuple[socket.socket, socket.socket]:
     one, other = socket.socketpair(socket.AF_UNIX, kind)
     return (

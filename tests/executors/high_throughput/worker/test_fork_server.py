@@ -18,6 +18,7 @@ import cloudpickle
 import pytest
 
 from parsl.common.processes import Processes, environment_of, process_table
+from parsl.common.system.packets import open_control_end
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
     RAISED,
@@ -67,7 +68,7 @@ class Node:
         theirs.close()
         data, fds, _, _ = socket.recv_fds(ours, 64, 1)
         self.server_pid = int(data)
-        self.channel = socket.socket(fileno=fds[0])
+        self.channel = open_control_end(fds[0])
         self.channel.settimeout(20)
         self.links: dict[int, socket.socket] = {}
 
@@ -177,7 +178,9 @@ def start_one_after_the_other() -> None:
         subprocess.Popen(["sh", "-c", "sh -c 'sleep 60' & exec sleep 60"], start_new_session=True)
 
 
-KINDS = ["child", "own session", "daemon", "daemon that is no program", "deaf"]
+#: Only Linux has a subreaper, which adopts what has left the worker's session.
+LEAVING = ("own session", "daemon", "daemon that is no program")
+KINDS = ["child", "deaf", *(pytest.param(kind, marks=pytest.mark.linux) for kind in LEAVING)]
 
 
 def test_workers_run_tasks_with_their_environment(node: Node) -> None:
@@ -205,6 +208,7 @@ def test_a_workers_death_by_a_signal_is_reported(node: Node) -> None:
     assert (exited.pid, exited.exit_code) == (pid, -signal.SIGKILL)
 
 
+@pytest.mark.linux
 def test_a_worker_whose_channel_closes_exits_with_0(node: Node) -> None:
     pid = node.fork(0)
     node.links.pop(0).close()
@@ -258,6 +262,7 @@ def test_processes_that_are_just_starting_are_ended_too(
     wait_until(are_all_checked)
 
 
+@pytest.mark.linux
 def test_the_end_of_one_worker_leaves_the_others_alone(node: Node, tmp_path: Path) -> None:
     first, second = node.fork(0), node.fork(1)
     started = node.call(1, start_sleepers, str(tmp_path), "daemon")

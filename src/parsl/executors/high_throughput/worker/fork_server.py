@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from parsl.common.processes import Processes, signal_processes
 from parsl.common.system import (
+    IS_PORTABLE,
     MAX_RSS_UNIT_BYTES,
     anonymous_file,
     become_subreaper,
@@ -79,7 +80,7 @@ class CrashReports:
         if file == _NO_FILE:
             return ""
         try:
-            # If the worker itself did not crash, the report comes from a child that did.
+            # Where the worker itself did not crash, a report is that of a child which did.
             report = os.pread(file, _MAX_REPORT_BYTES, 0) if -exit_code in _CRASHES else b""
         except OSError:
             report = b""
@@ -243,6 +244,8 @@ def _serve(manager: socket.socket) -> NoReturn:
         from parsl.common.processes import setproctitle
 
         setproctitle("parsl: HTEX fork server")
+        if IS_PORTABLE:
+            Processes()  # loads psutil, for which the end of a worker would wait
         server = ForkServer(manager)
         try:
             server.serve()
