@@ -80,7 +80,7 @@ class CrashReports:
         if file == _NO_FILE:
             return ""
         try:
-            # Where the worker itself did not crash, a report is that of a child which did.
+            # If the worker itself did not crash, the report comes from a child that did.
             report = os.pread(file, _MAX_REPORT_BYTES, 0) if -exit_code in _CRASHES else b""
         except OSError:
             report = b""
