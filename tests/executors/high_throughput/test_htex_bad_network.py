@@ -83,7 +83,7 @@ def test_a_task_on_a_silently_dropped_connection_completes_in_a_retry(
 def test_garbage_during_registration_only_delays_a_manager(
     relay: Relay, start_run: StartRun, far: Path
 ) -> None:
-    """ZeroMQ may mistake garbage for the beginning of a message, and wait 18 s for the rest."""
+    """ZeroMQ may mistake garbage for a greeting; the manager connects again after 19 s."""
     # The first connection only checks that the port is open.
     relay.weather = Weather(garbage=1.0, max_garbage=2)
     run = start_run(run_dir=far, address="127.0.0.1", launch_cmd=through_relay(relay))

@@ -183,15 +183,13 @@ def test_a_version_mismatch_is_reported_on_both_sides(
     start_run: StartRun, tmp_path: Path, far: Path, what: str, way: str
 ) -> None:
     wrapper = tmp_path / "other_version.py"
-    change = "parsl.version.VERSION = '1999.1'" if what == "parsl" else "sys.version_info = V((2, 6))"
+    change = "parsl.version.VERSION = '1999.1'"
+    if what == "python":
+        change = "platform.python_version = lambda: '2.6.9'"
     wrapper.write_text(
-        "import sys\n"
+        "import platform, sys\n"
         "import parsl.version\n"
-        "class V(tuple):\n    major = 2\n    minor = 6\n"
         "from parsl.executors.high_throughput import process_worker_pool\n"
-        "from parsl.executors.high_throughput.manager import registration, loop, worker_pool\n"
-        "from parsl.executors.high_throughput.node import placement\n"
-        "import argparse, logging, platform, msgspec, importlib.metadata\n"
         f"{change}\n"
         "sys.exit(process_worker_pool.main())\n"
     )

@@ -22,6 +22,9 @@ UNPROVEN_TIMEOUT_S = 40.0
 #: How long ZeroMQ waits for the rest of a handshake before it connects again, in milliseconds. Long enough
 #: for an interchange to which thousands connect at once; short enough for another attempt in the time above.
 HANDSHAKE_TIMEOUT_MS = 18_000
+#: When to replace an unproven connection, in seconds. ZeroMQ may take garbage for the greeting of an old
+#: version, which has no handshake that could time out.
+REPLACE_AFTER_S = HANDSHAKE_TIMEOUT_MS / 1000 + 1
 #: When to try the local socket of a lost interchange again, in seconds.
 REOPEN_AFTER_S = 0.05
 #: When ZeroMQ restores a broken connection, in milliseconds: late enough for the interchange to notice the
@@ -114,6 +117,7 @@ class _Registration:
         self._head = protocol.encode(register)
         self._began_at = self._proven_at = time.monotonic()
         self._was_proven = False
+        self._overdue_at = self._began_at + REPLACE_AFTER_S
         self._poll = self._watch()
 
     def wait_answer(self, threshold_s: float) -> Welcome | Refused:
@@ -142,7 +146,9 @@ class _Registration:
                 raise self._no_answer(now - self._began_at)
             if not self._connection.has_input():
                 self._poll.poll(min(end - now, connections.RECONNECT_AFTER_S) * 1000)
-            if self._connection.reconnect():
+            is_overdue = not self._was_proven and now >= self._overdue_at
+            if self._connection.reconnect(is_overdue=is_overdue):
+                self._overdue_at = now + REPLACE_AFTER_S
                 self._send()
 
     def _send(self) -> None:

@@ -66,8 +66,11 @@ class Connection(ABC):
         """Return whether the connection broke since the last call. It comes back by itself."""
         return False
 
-    def reconnect(self) -> bool:
-        """Replace a connection that will not come back by itself, and lose what was sent meanwhile."""
+    def reconnect(self, *, is_overdue: bool = False) -> bool:
+        """Replace a connection that will not come back by itself, and lose what was sent meanwhile.
+
+        ``is_overdue`` replaces any connection: its other side should have proven who it is by now.
+        """
         return False
 
     @abstractmethod
@@ -212,11 +215,13 @@ class ZmqConnection(Connection):
         except self._zmq.Again:
             pass
 
-    def reconnect(self) -> bool:
+    def reconnect(self, *, is_overdue: bool = False) -> bool:
         # ZeroMQ restores a broken connection, but gives it up for good when it receives anything that is not
         # ZeroMQ's protocol. The socket then has nowhere to put a message.
         now = time.monotonic()
-        if now < self._reconnect_at or int(self._sock.getsockopt(EVENTS)) & _POLLOUT:
+        if now < self._reconnect_at:
+            return False
+        if not is_overdue and int(self._sock.getsockopt(EVENTS)) & _POLLOUT:
             return False
         self._reconnect_at = now + RECONNECT_AFTER_S
         try:
