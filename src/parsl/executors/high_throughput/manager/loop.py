@@ -249,6 +249,9 @@ class Manager:
             self._report_interruption()
 
     def _report_interruption(self) -> None:
+        # What was sent before the break comes first: a registration must not miss tasks among it.
+        while self._connection.has_input():
+            self._serve_connection(READABLE)
         self._reconnect_at = time.monotonic() + RECONNECT_AFTER_S
         self._is_registering = False  # a registration may have been lost
         self._send(protocol.Interrupted())
