@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +21,29 @@ from parsl.logconfigs.roles import pack, start_role_log
 PARSL = logging.getLogger("parsl")
 
 
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    loggers = (PARSL, logging.root)
-    before = [(logger.handlers[:], logger.level) for logger in loggers]
-    yield
-    for logger, (handlers, level) in zip(loggers, before, strict=True):
-        for handler in set(logger.handlers) - set(handlers):
-            logger.removeHandler(handler)
-            handler.close()
-        logger.setLevel(level)
+Start = Callable[..., None]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start logs, which end with the test: the levels of others depend on them."""
+    with ExitStack() as logs:
+
+        def start(*args: Any, **options: Any) -> None:
+            logs.callback(start_role_log(*args, **options))
+
+        yield start
 
 
 @pytest.mark.parametrize("is_debug", [False, True])
-def test_logs_of_the_executors_own_contain_the_records_of_their_level(tmp_path: Path, is_debug: bool) -> None:
+def test_logs_of_the_executors_own_contain_the_records_of_their_level(
+    tmp_path: Path, start: Start, is_debug: bool
+) -> None:
     name = f"parsl-test-{tmp_path.name}"
-    start_role_log(tmp_path / "role.log", is_debug=is_debug, logger_name=name)
+    start(tmp_path / "role.log", is_debug=is_debug, logger_name=name)
     logger = logging.getLogger(name)
     logger.debug("much")
     logger.info("little")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
     text = (tmp_path / "role.log").read_text()
     assert ("much" in text) == is_debug
     assert "little" in text
@@ -56,15 +58,15 @@ def test_logs_of_the_executors_own_contain_the_records_of_their_level(tmp_path: 
     ],
 )
 def test_a_log_config_decides_on_file_and_format(
-    tmp_path: Path, config: LogConfig, expected: dict[str, str]
+    tmp_path: Path, start: Start, config: LogConfig, expected: dict[str, str]
 ) -> None:
-    start_role_log(tmp_path / "manager.log", is_debug=False, log_config=pack(config))
+    start(tmp_path / "manager.log", is_debug=False, log_config=pack(config))
     PARSL.info("hello")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == expected
 
 
-def test_json_logs_have_the_name_of_the_process(tmp_path: Path) -> None:
-    start_role_log(tmp_path / "worker_0.log", is_debug=False, log_config=pack(JSONLogging()))
+def test_json_logs_have_the_name_of_the_process(tmp_path: Path, start: Start) -> None:
+    start(tmp_path / "worker_0.log", is_debug=False, log_config=pack(JSONLogging()))
     logging.getLogger("of.a.task").info("hello")
     assert "hello" in (tmp_path / "worker_0.jsonlog").read_text()
 
@@ -74,11 +76,11 @@ class Failing(LogConfig):
         raise RuntimeError("no such server")
 
 
-def test_a_log_config_that_fails_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_log_config_that_fails_is_an_error_that_names_it(tmp_path: Path, start: Start) -> None:
     with pytest.raises(
         ConfigurationError, match=r"LogConfig .* cannot start the log manager .*no such server"
     ):
-        start_role_log(tmp_path / "manager.log", is_debug=False, log_config=pack(Failing()))
+        start(tmp_path / "manager.log", is_debug=False, log_config=pack(Failing()))
 
 
 def test_a_log_config_that_cannot_be_sent_is_an_error_with_advice() -> None:

@@ -11,6 +11,8 @@ from parsl.logconfigs.handlers import LogFile, attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parsl.logconfigs.base import LogConfig
 
 #: The format of the records of an executor's processes without a ``LogConfig``.
@@ -39,7 +41,7 @@ def pack(log_config: LogConfig | None) -> bytes:
 
 def start_role_log(
     file: str | os.PathLike[str], *, is_debug: bool, log_config: bytes = b"", logger_name: str = "parsl"
-) -> None:
+) -> Callable[[], None]:
     """Start the log of one of an executor's processes.
 
     Args:
@@ -48,19 +50,22 @@ def start_role_log(
         log_config: What :func:`pack` has returned, from a source that only the user can write.
         logger_name: The logger of the process.
 
+    Returns:
+        A function that ends the log.
+
     Raises:
         OSError: The log cannot be opened.
         ConfigurationError: The ``LogConfig`` has failed.
     """
     if not log_config:
         level = logging.DEBUG if is_debug else logging.INFO
-        attach(LogFile(file), logger_name=logger_name, level=level, format_string=_ROLE_FORMAT)
-        return
+        return attach(LogFile(file), logger_name=logger_name, level=level, format_string=_ROLE_FORMAT)
     import pickle
 
     path = Path(file)
     try:
-        pickle.loads(log_config).initialize_logging(log_dir=path.parent, log_name=path.stem)
+        config: LogConfig = pickle.loads(log_config)
+        return config.initialize_logging(log_dir=path.parent, log_name=path.stem)
     except OSError:
         raise
     except Exception as error:
