@@ -78,11 +78,14 @@ def get_last_checkpoint(rundir: str = "runinfo") -> Sequence[str]:
         rundir: The directory that holds the runs' directories, ``Config.run_dir``.
     """
     checkpoints = get_all_checkpoints(rundir)
-    return [path for path in checkpoints if _has_content(path)][-1:] or checkpoints[-1:]
+    # The newest first: there may be thousands of runs, on a slow file system.
+    newest = next(filter(_has_content, reversed(checkpoints)), None)
+    return checkpoints[-1:] if newest is None else [newest]
 
 
 def _has_content(directory: str) -> bool:
-    return any(entry.stat().st_size for entry in os.scandir(directory))
+    with os.scandir(directory) as entries:
+        return any(entry.stat().st_size for entry in entries)
 
 
 def _numbered_names(path: str | os.PathLike[str]) -> list[tuple[int, str]]:

@@ -294,8 +294,7 @@ class DataFlowKernel:
         return app_fu
 
     def _read_special(self, record: TaskRecord) -> None:
-        special = special_arguments.SpecialArguments(record.func_name, record.kwargs)
-        record.special = special
+        record.special = special_arguments.SpecialArguments(record.func_name, record.kwargs)
         record.id = self._graph.new_id()
         record.kwargs = kwargs = dict(record.kwargs)
         if isinstance(inputs := kwargs.get("inputs"), list):
