@@ -189,8 +189,8 @@ def test_a_client_with_other_keys_is_not_admitted(tmp_path):
     try:
         receiver, sender = _connected(server, client)
         monitor = sender.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        sender.send(b"hello")  # at once: without a connection, it would wait for one
         assert monitor.poll(30_000)
-        sender.send(b"hello")
         assert not receiver.poll(0)
         sender.disable_monitor()
         monitor.close(linger=0)

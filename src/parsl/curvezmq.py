@@ -122,15 +122,15 @@ class ServerContext(BaseContext):
     """A context for sockets that bind. They admit only the holders of the keys of clients."""
 
     def __init__(self, cert_dir: str | os.PathLike[str] | None) -> None:
+        keys = load_server_keys(cert_dir) if cert_dir is not None else None
         super().__init__(cert_dir)
         self.auth_thread: ThreadAuthenticator | None = None
-        if cert_dir is not None:
+        if keys is not None:
             from zmq.auth.thread import ThreadAuthenticator
 
-            admitted = load_server_keys(cert_dir).peer_public
             self.auth_thread = ThreadAuthenticator(self._context)
             self.auth_thread.start()
-            self.auth_thread.configure_curve_callback("*", _OneClient(admitted))
+            self.auth_thread.configure_curve_callback("*", _OneClient(keys.peer_public))
 
     def _secure(self, sock: zmq.Socket[bytes], cert_dir: str | os.PathLike[str]) -> None:
         keys = load_server_keys(cert_dir)
