@@ -80,13 +80,13 @@ executors.high_throughput.executor executors.high_throughput.manager_record
 executors.high_throughput.manager_selector executors.high_throughput.mpi_executor
 executors.high_throughput.mpi_prefix_composer executors.status_handling executors.threads jobs
 jobs.error_handlers jobs.errors jobs.job_status_poller jobs.states jobs.strategy launchers launchers.base
-launchers.errors launchers.launchers log_utils logconfigs logconfigs.base logconfigs.file multiprocessing
-process_loggers providers providers.base providers.cluster_provider providers.condor providers.condor.condor
-providers.errors providers.grid_engine providers.grid_engine.grid_engine providers.local
-providers.local.local providers.lsf providers.lsf.lsf providers.pbspro providers.pbspro.pbspro
-providers.slurm providers.slurm.slurm providers.torque providers.torque.torque serialize serialize.base
-serialize.concretes serialize.errors serialize.facade usage_tracking usage_tracking.api
-usage_tracking.levels usage_tracking.usage utils version
+launchers.errors launchers.launchers log_utils logconfigs logconfigs.base logconfigs.file monitoring
+monitoring.message_type monitoring.types multiprocessing process_loggers providers providers.base
+providers.cluster_provider providers.condor providers.condor.condor providers.errors providers.grid_engine
+providers.grid_engine.grid_engine providers.local providers.local.local providers.lsf providers.lsf.lsf
+providers.pbspro providers.pbspro.pbspro providers.slurm providers.slurm.slurm providers.torque
+providers.torque.torque serialize serialize.base serialize.concretes serialize.errors serialize.facade
+usage_tracking usage_tracking.api usage_tracking.levels usage_tracking.usage utils version
 """
 
 

@@ -48,8 +48,8 @@ _METHODS_OF_LOADER = ("clear", "dfk", "load", "wait_for_current_tasks")
 #: Submodules that are attributes after ``import parsl``, without an import of their own.
 _SUBMODULES = frozenset((
     "addresses", "app", "concurrent", "config", "curvezmq", "data_provider", "dataflow", "errors",
-    "executors", "jobs", "launchers", "log_utils", "logconfigs", "multiprocessing", "process_loggers",
-    "providers", "serialize", "usage_tracking", "utils", "version",
+    "executors", "jobs", "launchers", "log_utils", "logconfigs", "monitoring", "multiprocessing",
+    "process_loggers", "providers", "serialize", "usage_tracking", "utils", "version",
 ))  # fmt: skip
 
 

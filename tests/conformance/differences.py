@@ -43,7 +43,11 @@ def _differences(name: Name, module: Any, path: list[str]) -> Iterator[tuple[str
     if owner is _ABSENT:
         yield name.path, "its class is not there"
         return
-    found = getattr(owner, last, _ABSENT)
+    try:
+        found = getattr(owner, last, _ABSENT)
+    except ImportError as error:
+        yield name.path, f"it cannot be imported: {error}"
+        return
     if name.kind == "exported":
         if found is _ABSENT or last not in owner.__all__:
             yield name.path, "it is not exported"

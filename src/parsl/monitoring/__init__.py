@@ -1,7 +1,7 @@
-"""Monitoring is not available yet. Importing it fails with advice, whatever the script's year and options."""
+"""Monitoring: its messages are here; the hub that records them is a later version's."""
 
-raise ModuleNotFoundError(
-    "parsl.monitoring is not available in this version yet. Leave MonitoringHub and Config(monitoring=...) "
-    "out, with all options: parsl.log, `parsl explain RUN` and dfk.task_state_counts show the state of a run",
-    name=__name__,
-)
+from __future__ import annotations
+
+from parsl.common import lazy_names
+
+__getattr__, __dir__ = lazy_names(__name__, {"MonitoringHub": "parsl.monitoring.monitoring"})
