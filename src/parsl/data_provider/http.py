@@ -31,7 +31,7 @@ def http_download(url: str, local_path: str, silence_s: float = SILENCE_S) -> No
             length = response.headers.get("Content-Length") or ""
             transfers.check_length(out, int(length) if length.isdigit() else None)
     except HTTPError as error:
-        error.close()  # it is the response, too, and keeps the connection open as long as somebody keeps it
+        error.close()  # it is the response, too: while the error exists, the connection stays open
         reason = f"the server answered {error.code} ({error.reason})"
         raise TransferError(url, local_path, reason) from error
     except URLError as error:
