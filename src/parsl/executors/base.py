@@ -7,6 +7,7 @@ from abc import ABCMeta, abstractmethod
 
 from parsl import validate
 from parsl.common import pass_on_upstream_names
+from parsl.vocabulary.run_observer import NO_OBSERVER, RunObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class ParslExecutor(metaclass=ABCMeta):
     #: itself when that time is over. For any other executor the kernel wraps the function of a task that
     #: has a walltime.
     enforces_walltime: bool = False
+
+    #: What to notify of managers, blocks and long tasks. The kernel assigns its own before :meth:`start`.
+    observer: RunObserver = NO_OBSERVER
 
     def __init__(
         self, *, monitoring_messages: Any | None = None, run_dir: str = ".", run_id: str | None = None
@@ -93,7 +97,9 @@ class ParslExecutor(metaclass=ABCMeta):
 
         Returns:
             A future of the result or of the exception that ``func`` raises. Its ``cancel()`` cancels the
-            task: a queued one at once, a running one if the executor can end it.
+            task: a queued one at once, a running one if the executor can end it. It may have an attribute
+            ``accounting``, an :class:`~parsl.vocabulary.run_observer.Accounting` or None, which is set before
+            the future is done.
 
         Raises:
             InvalidResourceSpecification: The specification is wrong.

@@ -14,6 +14,7 @@ from parsl.serialize.errors import DeserializationError
 from parsl.serialize.functions import NamedFunction
 from parsl.serialize.payloads import NONE, load_exception, load_value
 from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.run_observer import Accounting
 
 #: How many tasks one message to a replacement of a lost interchange contains.
 _BATCH = 10_000
@@ -30,7 +31,7 @@ class Canceller(Protocol):
 class HTEXFuture(LeanFuture[Any]):
     """The future of one task on the executor. Cancelling it ends the task in any state."""
 
-    __slots__ = ("_canceller", "parsl_executor_task_id", "task")
+    __slots__ = ("_canceller", "accounting", "parsl_executor_task_id", "task")
 
     def __init__(self, task_id: int, canceller: Canceller | None = None) -> None:
         super().__init__()
@@ -38,6 +39,8 @@ class HTEXFuture(LeanFuture[Any]):
         self._canceller = canceller
         #: What was sent, to be sent again to a replacement of a lost interchange; None once it has ended.
         self.task: Task | None = None
+        #: What the attempt has used, set before the future is done; None where nothing was measured.
+        self.accounting: Accounting | None = None
 
     def cancel(self) -> bool:
         """Cancel the task, with all processes of a running one. Return False if the task has ended."""

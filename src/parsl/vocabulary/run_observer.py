@@ -1,0 +1,104 @@
+"""What executors notify the kernel of while a run goes on, and what they measure of each attempt.
+
+The module imports nothing slow: executors that run tasks in threads need it for their first task.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+    from typing import Any
+
+    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+
+
+# Not typing.NamedTuple, because the import of typing takes longer than a first task.
+class Accounting(
+    namedtuple(
+        "Accounting",
+        ("run_s", "cpu_s", "peak_memory", "manager", "worker"),
+        defaults=(-1.0, -1, -1, -1),
+    )
+):
+    """What one attempt has used, measured where it ran. The future of an executor may have it when done.
+
+    The attribute ``accounting`` of such a future is None where nothing was measured: the task has not
+    started, or its worker was lost. The facts of the exception then say what is known.
+    """
+
+    __slots__ = ()
+
+    #: Seconds from the worker's receipt of the task to its outcome.
+    run_s: float
+    #: Seconds of processor time, user and system, of the task and of its processes that were waited for;
+    #: -1 if unknown.
+    cpu_s: float
+    #: Bytes: the largest resident set of the task's processes. For a task in a worker's own process it is the
+    #: worker's largest one so far, as systems keep no mark per task; -1 if unknown.
+    peak_memory: int
+    #: The manager's number, see :class:`ManagerFacts <parsl.vocabulary.run_facts.ManagerFacts>`; -1 if none.
+    manager: int
+    #: The worker's rank at its manager; -1 if none.
+    worker: int
+
+
+class RunObserver:
+    """Receives what happens in the executors of a run. The methods of this class do nothing.
+
+    An executor's attribute ``observer`` is one. The kernel assigns its own before it starts the executor.
+    Executors call the methods from their own threads, and with locks held. A method must return at once: it
+    must not wait, call an executor or raise an exception. Moments are seconds since the epoch, by the
+    driver's clock.
+    """
+
+    def manager_joined(self, label: str, manager: ManagerFacts) -> None:
+        """A manager has connected; called again if it registers again, with the same number.
+
+        Args:
+            label: The executor's label.
+            manager: What is known about the manager and its node.
+        """
+
+    def manager_gone(self, label: str, number: int, reason: str) -> None:
+        """A manager has left or is lost.
+
+        Args:
+            label: The executor's label.
+            number: The manager's number.
+            reason: Why, for people.
+        """
+
+    def node_changed(self, label: str, host: str, text: str) -> None:
+        """The standing of a node has changed: it is set aside because workers keep failing, or trusted again.
+
+        Args:
+            label: The executor's label.
+            host: The node.
+            text: What has changed, for people.
+        """
+
+    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
+        """Tasks have been running for a second or longer. Shorter tasks are never reported.
+
+        A task may be reported again, with about the same moment, after connections were lost.
+
+        Args:
+            label: The executor's label.
+            started: The executor's futures, and the moments when workers began to run their tasks.
+        """
+
+    def block_changed(self, label: str, block: BlockFacts) -> None:
+        """The state, the job id or the scheduler's message of a block has changed.
+
+        Args:
+            label: The executor's label.
+            block: What is known about the block now.
+        """
+
+
+#: The observer of executors that have no other one.
+NO_OBSERVER = RunObserver()
