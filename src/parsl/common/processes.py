@@ -49,6 +49,12 @@ def is_alive(pid: int) -> bool:
     return _entry(pid) is not None
 
 
+def started_at(pid: int) -> float | None:
+    """Return when a process has started, in the system's own unit; None if there is no such process."""
+    entry = _entry(pid)
+    return None if entry is None else entry.started
+
+
 def process_table() -> dict[int, ProcessEntry]:
     """Return all living processes by id, without zombies.
 

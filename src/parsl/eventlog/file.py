@@ -1,0 +1,266 @@
+"""The file of an event log: frames that one process appends, and that any number of processes read meanwhile.
+
+The file begins with :data:`HEADER`. A frame is a head (mark, kind, size of the record in bytes, CRC-32 of the
+record) and an encoded record. A reader that meets damage continues with the next intact frame, and counts the
+bytes in between. An incomplete frame at the end is one that is being written, or the writer's last.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from time import time
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from parsl.errors import ParslError
+from parsl.eventlog import records
+from parsl.eventlog.records import Gap, Record, RunBegan, Summary
+
+HEADER = b"parsl-events-1\n"
+_HEAD = struct.Struct("<3sBII")
+_MARK = b"\xf5EV"
+_SUMMARY = 1
+_OTHER = 0
+_MAX_RECORD_BYTES = 64 * 1024 * 1024
+_READ_BYTES = 4 * 1024 * 1024
+
+
+class EventLogError(ParslError):
+    """An event log cannot be read."""
+
+
+class EventFile:
+    """Appends records to the event log of a run. Not thread-safe.
+
+    Writing never raises. While it is impossible (full disk), records are dropped and counted; the first one
+    that can be written again is a :class:`Gap <parsl.eventlog.records.Gap>`.
+
+    Args:
+        path: The file, which must not exist.
+
+    Raises:
+        OSError: The file cannot be created.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o644)
+        self._size = 0
+        self._gap: Gap | None = None
+        self._append(HEADER)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path} {self._size} bytes>"
+
+    def write(self, record: Record, number: int = 1) -> bool:
+        """Append a record. ``number`` counts as lost if that fails. Returns whether it has succeeded."""
+        frame = _frame(record)
+        if self._gap is not None:
+            self._gap.to_s = time()
+            frame = _frame(self._gap) + frame
+        error = self._append(frame)
+        if error is None:
+            self._gap = None
+            return True
+        if self._gap is None:
+            now_s = time()
+            self._gap = Gap(now_s, now_s, 0, error.strerror or str(error))
+        self._gap.records += number
+        return False
+
+    def _append(self, data: bytes) -> OSError | None:
+        """Append everything or nothing."""
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._fd, data[written:] if written else data)
+        except OSError as error:
+            if written:
+                self._cut()
+            return error
+        self._size += written
+        return None
+
+    def _cut(self) -> None:
+        """Remove a partial frame. If that fails, too, the reader skips it."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+def _frame(record: Record) -> bytes:
+    body = records.encode(record)
+    kind = _SUMMARY if type(record) is Summary else _OTHER
+    return _HEAD.pack(_MARK, kind, len(body), crc32(body)) + body
+
+
+class Found(NamedTuple):
+    """An intact frame within a buffer: where its record begins and ends."""
+
+    kind: int
+    begin: int
+    end: int
+
+
+class EventReader:
+    """Reads a log from its beginning, and what is appended to it later. Owned by one thread.
+
+    Args:
+        path: The file of the log, or the run directory.
+
+    Attributes:
+        offset: How many bytes have been read.
+        size: How many bytes the file had at the last look.
+        damaged_bytes: How many bytes were skipped because they are damaged.
+        unknown_records: How many records of later versions were skipped.
+
+    Raises:
+        EventLogError: There is no such file, it cannot be read, or it is not an event log.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path_of(path)
+        try:
+            self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115
+            start = self._file.read(len(HEADER))
+        except OSError as error:
+            raise EventLogError(_why_unreadable(self.path, error)) from error
+        if start != HEADER:
+            self._file.close()
+            what = f"it begins with {start!r}" if start else "it is empty"
+            raise EventLogError(f"{self.path} is not an event log that this version of Parsl reads: {what}")
+        self.offset = len(start)
+        self.size = self.damaged_bytes = self.unknown_records = 0
+        self._rest = b""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path} at {self.offset} of {self.size}>"
+
+    def __enter__(self) -> EventReader:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def read(self, limit_bytes: int | None = None) -> Iterator[Record]:
+        """Yield the records that have been appended since the last call.
+
+        Args:
+            limit_bytes: Stop after about this many bytes; None for no limit.
+
+        Raises:
+            EventLogError: The file cannot be read, or its format is of a later version.
+        """
+        left = limit_bytes
+        while left is None or left > 0:
+            try:
+                self.size = os.fstat(self._file.fileno()).st_size
+                data = self._file.read(_READ_BYTES)
+            except OSError as error:
+                raise EventLogError(_why_unreadable(self.path, error)) from error
+            if not data:
+                return
+            self.offset += len(data)
+            if left is not None:
+                left -= len(data)
+            yield from self._records(self._rest + data)
+
+    def _records(self, data: bytes) -> Iterator[Record]:
+        at = 0
+        while (found := _next_frame(data, at)) is not None:
+            self.damaged_bytes += found.begin - _HEAD.size - at
+            at = found.end
+            try:
+                record = records.decode(data[found.begin : found.end])
+            except records.DecodeError:
+                self.unknown_records += 1
+                continue
+            if type(record) is RunBegan and record.format_version > records.FORMAT_VERSION:
+                raise EventLogError(
+                    f"{self.path} was written by Parsl {record.parsl_version}, in format "
+                    f"{record.format_version}; this Parsl reads format {records.FORMAT_VERSION}. "
+                    "Use that version or a later one"
+                )
+            yield record
+        mark = data.find(_MARK, at)
+        keep = mark if mark >= 0 else max(at, len(data) - len(_MARK) + 1)  # the mark may be incomplete
+        self.damaged_bytes += keep - at
+        self._rest = data[keep:]
+
+    def last_summary(self) -> Summary | None:
+        """Find the last totals without reading everything in between. Does not move the reader.
+
+        Returns:
+            The summary; None if the log has none yet.
+        """
+        from mmap import ACCESS_READ, mmap
+
+        if os.fstat(self._file.fileno()).st_size == 0:
+            return None
+        with mmap(self._file.fileno(), 0, access=ACCESS_READ) as data:
+            at, last = len(HEADER), None
+            while (found := _skip_frame(data, at)) is not None and found.end <= len(data):
+                at = found.end
+                if found.kind == _SUMMARY:
+                    last = found
+            if last is None:
+                return None
+            try:
+                record = records.decode(data[last.begin : last.end])
+            except records.DecodeError:
+                return None
+        return record if isinstance(record, Summary) else None
+
+
+def path_of(path: str | os.PathLike[str]) -> str:
+    """Return the file of an event log, given it or its run directory."""
+    text = os.fspath(path)
+    return os.path.join(text, records.EVENT_LOG) if os.path.isdir(text) else text
+
+
+def _next_frame(data: bytes, at: int) -> Found | None:
+    """Find the next intact frame; None if the rest may be the beginning of one."""
+    while (at := data.find(_MARK, at)) >= 0:
+        found = _skip_frame(data, at)
+        if found is None:  # the head is incomplete, or its size impossible
+            at += 1
+            continue
+        if found.end > len(data):  # incomplete, or a damaged size: then an intact frame follows
+            return _next_frame(data, at + 1)
+        if crc32(memoryview(data)[found.begin : found.end]) == _HEAD.unpack_from(data, at)[3]:
+            return found
+        at += 1
+    return None
+
+
+def _skip_frame(data: Any, at: int) -> Found | None:
+    """Return the frame at a place, unchecked; None if there is none, or it is incomplete."""
+    if at + _HEAD.size > len(data):
+        return None
+    mark, kind, size, _ = _HEAD.unpack_from(data, at)
+    if mark != _MARK or size > _MAX_RECORD_BYTES:
+        return None
+    begin = at + _HEAD.size
+    return Found(kind, begin, begin + size)
+
+
+def _why_unreadable(path: str, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"There is no event log {path}. Runs have one unless Config(event_log=False) or "
+            "Config(initialize_logging=False) is set, or an earlier version of Parsl has made them"
+        )
+    return f"The event log {path} cannot be read: {error.strerror or error}"

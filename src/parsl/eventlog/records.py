@@ -1,0 +1,273 @@
+"""The records of the event log of a run: facts, with moments (seconds since the epoch).
+
+Moments are on the driver's clock. Records are encoded like the messages between processes: msgpack arrays,
+typed and tagged. New fields go to the end and have a default, so that older logs stay readable. Older readers
+skip what they do not know.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+#: The name of the file in the run directory.
+EVENT_LOG = "events.parsl"
+
+#: The version of the format. A reader refuses a log of a later one.
+FORMAT_VERSION = 1
+
+# AttemptFailed.outcome, as in failures.jsonl
+TRIED_AGAIN = "tried again"
+
+
+class ExecutorFacts(msgspec.Struct, array_like=True):
+    """An executor of the run. Its place in the list of all `Executors` records is its number."""
+
+    label: str
+    #: The name of its class.
+    kind: str
+    #: The name of its provider's class; empty without one.
+    provider: str = ""
+
+
+class RunBegan(msgspec.Struct, tag="run", array_like=True):
+    """The first record."""
+
+    format_version: int
+    run_id: str
+    began_s: float
+    run_dir: str
+    workflow_name: str
+    workflow_version: str
+    host: str
+    user: str
+    #: The driver's process, and when it has started (in the system's own unit): a later process may have the
+    #: same number.
+    pid: int
+    process_started: float
+    python_version: str
+    parsl_version: str
+    #: The driver's command line.
+    command: list[str] = []
+
+
+class Executors(msgspec.Struct, tag="executors", array_like=True):
+    """More executors of the run."""
+
+    executors: list[ExecutorFacts]
+
+
+class Apps(msgspec.Struct, tag="apps", array_like=True):
+    """More names of apps. The place of a name among those of all such records is the app's number."""
+
+    names: list[str]
+
+
+class TaskExtra(msgspec.Struct, omit_defaults=True):
+    """What few tasks have."""
+
+    label: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    #: The arguments and results that are files, as text.
+    inputs: str = ""
+    outputs: str = ""
+    memoize: bool = False
+    hashsum: str = ""
+    fail_count: int = 0
+    fail_cost: float = 0.0
+    #: The numbers of the tasks that a join app has returned.
+    joins: list[int] = []
+
+
+class TaskRow(msgspec.Struct, array_like=True):
+    """The state of a task: what it was at some moment after a change, or how the task has ended.
+
+    A task that ends soon has one row; a task that waits or runs for long has one after each change.
+    """
+
+    id: int
+    app: int
+    executor: int
+    #: A number of :class:`parsl.dataflow.states.States`.
+    state: int
+    #: The number of the present or last attempt, from 0 on.
+    attempt: int
+    invoked_s: float
+    #: When the attempt was submitted to its executor; None if it has not been.
+    launched_s: float | None
+    #: The numbers of the tasks that it waits for, or has waited for.
+    depends: tuple[int, ...] = ()
+    # The following is known of a task that has ended.
+    returned_s: float | None = None
+    #: How long the attempt ran on its worker, and the processor time that it took; None if not known.
+    run_s: float | None = None
+    cpu_s: float | None = None
+    #: The worker's largest resident set, in bytes.
+    peak_memory: int | None = None
+    #: The number of the manager within its executor, and of the worker within its manager; -1 if not known.
+    manager: int = -1
+    worker: int = -1
+    extra: TaskExtra | None = None
+
+
+class Tasks(msgspec.Struct, tag="tasks", array_like=True):
+    """Rows about tasks, in the order in which they apply."""
+
+    rows: list[TaskRow]
+
+
+class TaskStarted(msgspec.Struct, array_like=True):
+    """An attempt that has run for a while and goes on."""
+
+    task: int
+    attempt: int
+    started_s: float
+    manager: int = -1
+    worker: int = -1
+
+
+class TasksStarted(msgspec.Struct, tag="started", array_like=True):
+    """Attempts that are running. Short attempts are never reported; their last row has the times."""
+
+    rows: list[TaskStarted]
+
+
+class AttemptFailed(msgspec.Struct, tag="failed", array_like=True):
+    """An attempt, or a task before its first attempt, has failed. ``failures.jsonl`` has the traceback."""
+
+    task: int
+    attempt: int
+    executor: int
+    time_s: float
+    #: "tried again", "failed", "dependency failed" or "cancelled".
+    outcome: str
+    #: The class of the error with its module; empty for a cancelled task.
+    error: str
+    #: The beginning of its text.
+    message: str
+    launched_s: float | None = None
+    run_s: float | None = None
+    manager: int = -1
+    worker: int = -1
+    host: str = ""
+    #: For a failed dependency: the task that has failed first, if known.
+    root_task: int | None = None
+
+
+class ManagerJoined(msgspec.Struct, tag="manager", array_like=True):
+    """A manager has registered."""
+
+    executor: int
+    #: Its number within the executor, to which tasks refer.
+    number: int
+    time_s: float
+    name: str
+    block: str
+    host: str
+    pid: int
+    workers: int
+    cpu_count: int = 0
+    #: In bytes.
+    total_memory: int = 0
+    python_version: str = ""
+    accelerators: list[str] = []
+
+
+class ManagerGone(msgspec.Struct, tag="manager-gone", array_like=True):
+    """A manager has left or is lost."""
+
+    executor: int
+    number: int
+    time_s: float
+    reason: str
+
+
+class NodeChanged(msgspec.Struct, tag="node", array_like=True):
+    """The standing of a node has changed: it is quarantined, for example."""
+
+    executor: int
+    time_s: float
+    host: str
+    text: str
+
+
+class BlockChanged(msgspec.Struct, tag="block", array_like=True):
+    """A block's state, job or reason has changed."""
+
+    executor: int
+    time_s: float
+    block: str
+    job: str
+    #: The name of a :class:`parsl.jobs.states.JobState`.
+    state: str
+    #: The scheduler's own words, for example why the job waits.
+    reason: str = ""
+
+
+class ResourceSample(msgspec.Struct, array_like=True):
+    """What the processes of an attempt use at a moment."""
+
+    task: int
+    attempt: int
+    time_s: float
+    pid: int
+    #: Memory in bytes, times in seconds, both of the whole process tree.
+    memory_resident: int
+    memory_virtual: int
+    memory_percent: float
+    user_s: float
+    system_s: float
+    children: int
+    disk_read: int = 0
+    disk_write: int = 0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    status: str = ""
+    cpu_number: str = ""
+
+
+class Samples(msgspec.Struct, tag="samples", array_like=True):
+    """Resource samples."""
+
+    rows: list[ResourceSample]
+
+
+class Summary(msgspec.Struct, tag="summary", array_like=True):
+    """Totals up to here, so that a reader has them before it has read the whole log."""
+
+    time_s: float
+    task_count: int
+    #: The numbers of tasks that have ended, by app and by final state: [app, state, number].
+    ended: list[tuple[int, int, int]]
+    #: All names of apps so far.
+    apps: list[str]
+
+
+class Gap(msgspec.Struct, tag="gap", array_like=True):
+    """Records are missing here, because the file could not be written for a time."""
+
+    from_s: float
+    to_s: float
+    records: int
+    reason: str
+
+
+class RunEnded(msgspec.Struct, tag="end", array_like=True):
+    """The last record."""
+
+    time_s: float
+    task_count: int
+    #: The numbers of tasks by the name of their state.
+    states: dict[str, int]
+
+
+Record = (
+    RunBegan | Executors | Apps | Tasks | TasksStarted | AttemptFailed | ManagerJoined | ManagerGone
+    | NodeChanged | BlockChanged | Samples | Summary | Gap | RunEnded
+)  # fmt: skip
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Record).decode
+
+#: What `decode` raises for a record that is damaged, or of a kind that this version does not know.
+DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -1,0 +1,153 @@
+"""The file of an event log: whole records or none, whatever happens to the writer, the disk or the bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from parsl.eventlog import file as event_file
+from parsl.eventlog import records
+from parsl.eventlog.file import EventFile, EventLogError, EventReader
+from tests.support.event_logs import ended_row, records_of_run, run_began, write_event_log
+
+
+def read_all(path) -> list[records.Record]:
+    with EventReader(path) as reader:
+        return list(reader.read())
+
+
+def test_records_come_back_as_they_were(tmp_path):
+    expected = list(records_of_run(5000, fail_every=100, waiting=10))
+    assert read_all(write_event_log(tmp_path, 5000, fail_every=100, waiting=10)) == expected
+
+
+def test_the_run_directory_names_the_log(tmp_path):
+    write_event_log(tmp_path, 1)
+    assert read_all(tmp_path)[0] == run_began()
+
+
+def test_a_task_takes_less_than_200_bytes(tmp_path):
+    path = write_event_log(tmp_path, 10_000)
+    assert path.stat().st_size < 10_000 * 120
+
+
+def test_a_reader_gets_what_is_appended_later(tmp_path):
+    file = EventFile(str(tmp_path / "log"))
+    file.write(run_began())
+    with EventReader(tmp_path / "log") as reader:
+        assert list(reader.read()) == [run_began()]
+        assert list(reader.read()) == []
+        file.write(records.Tasks([ended_row(0)]))
+        assert list(reader.read()) == [records.Tasks([ended_row(0)])]
+        assert reader.offset == reader.size
+    file.close()
+
+
+@pytest.mark.parametrize("cut", [1, 5, 11, 12, 13, 40])
+def test_a_partial_frame_at_the_end_is_read_when_it_is_complete(tmp_path, cut):
+    path = write_event_log(tmp_path, 10)
+    data = path.read_bytes()
+    path.write_bytes(data[:-cut])
+    with EventReader(path) as reader:
+        before = list(reader.read())
+        path.write_bytes(data)
+        assert before + list(reader.read()) == list(records_of_run(10))
+        assert reader.damaged_bytes == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_costs_only_the_damaged_records(tmp_path, seed):
+    path = write_event_log(tmp_path, 1000, batch=10)
+    expected = list(records_of_run(1000, batch=10))
+    data = bytearray(path.read_bytes())
+    choose = random.Random(seed)
+    for _ in range(5):
+        data[choose.randrange(len(event_file.HEADER), len(data))] ^= choose.randrange(1, 256)
+    path.write_bytes(data)
+    with EventReader(path) as reader:
+        found = list(reader.read())
+        assert len(found) >= len(expected) - 6
+        assert all(record in expected for record in found)
+
+
+def test_garbage_does_not_accumulate(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(event_file.HEADER + bytes(100_000))
+    with EventReader(path) as reader:
+        assert list(reader.read()) == []
+        assert reader.damaged_bytes > 99_000
+
+
+def test_records_of_a_later_version_are_skipped_and_counted(tmp_path, monkeypatch):
+    file = EventFile(str(tmp_path / "log"))
+    monkeypatch.setattr(records, "encode", lambda _: b"\x92\xa5later\x01")
+    file.write(run_began())
+    monkeypatch.undo()
+    file.write(run_began())
+    with EventReader(tmp_path / "log") as reader:
+        assert list(reader.read()) == [run_began()]
+        assert reader.unknown_records == 1
+
+
+def test_a_log_of_a_later_format_is_refused(tmp_path):
+    file = EventFile(str(tmp_path / "log"))
+    file.write(run_began(format_version=2, parsl_version="2030.1.1"))
+    with pytest.raises(EventLogError, match=r"Parsl 2030\.1\.1, in format 2"):
+        read_all(tmp_path / "log")
+
+
+def test_a_missing_log_is_explained(tmp_path):
+    with pytest.raises(EventLogError, match=r"There is no event log .*events.parsl.*event_log=False"):
+        EventReader(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"SQLite format 3\0", "begins with")])
+def test_another_file_is_refused(tmp_path, content, reason):
+    (tmp_path / "log").write_bytes(content)
+    with pytest.raises(EventLogError, match=reason):
+        EventReader(tmp_path / "log")
+
+
+def test_an_existing_log_is_not_overwritten(tmp_path):
+    path = write_event_log(tmp_path, 1)
+    with pytest.raises(FileExistsError):
+        EventFile(str(path))
+
+
+def test_a_full_disk_leaves_a_gap_and_whole_records(tmp_path, monkeypatch):
+    file = EventFile(str(tmp_path / "log"))
+    file.write(run_began())
+    real_write = os.write
+
+    def half_write(fd, data):
+        if len(data) > 10:
+            return real_write(fd, data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", half_write)
+    assert not file.write(records.Tasks([ended_row(0)]), 1)
+    assert not file.write(records.Tasks([ended_row(1), ended_row(2)]), 2)
+    monkeypatch.undo()
+    assert file.write(records.Tasks([ended_row(3)]))
+    first, gap, last = read_all(tmp_path / "log")
+    assert (first, last) == (run_began(), records.Tasks([ended_row(3)]))
+    assert isinstance(gap, records.Gap)
+    assert (gap.records, gap.reason) == (3, "No space left on device")
+    assert gap.from_s <= gap.to_s
+
+
+def test_the_last_totals_are_found_without_reading_the_tasks(tmp_path):
+    path = write_event_log(tmp_path, 20_000)
+    with EventReader(path) as reader:
+        summary = reader.last_summary()
+        assert summary is not None
+        assert summary.task_count == 20_000
+        assert sum(number for _, _, number in summary.ended) == 20_000
+        assert next(iter(reader.read())) == run_began()
+
+
+def test_a_log_without_totals_has_none(tmp_path):
+    with EventReader(write_event_log(tmp_path, 0)) as reader:
+        assert reader.last_summary() is None
