@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from parsl.app.app import bash_app, join_app, python_app
     from parsl.app.bounded_map import bounded_map
     from parsl.config import Config
-    from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
+    from parsl.dataflow.dflow import DataFlowKernel
+    from parsl.dataflow.loader import DataFlowKernelLoader
     from parsl.dataflow.special_arguments import AUTO_LOGNAME
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.threads import ThreadPoolExecutor
@@ -34,7 +35,8 @@ __all__ = [
 _HOMES = {
     "AUTO_LOGNAME": "parsl.dataflow.special_arguments",
     "Config": "parsl.config",
-    **dict.fromkeys(("DataFlowKernel", "DataFlowKernelLoader"), "parsl.dataflow.dflow"),
+    "DataFlowKernel": "parsl.dataflow.dflow",
+    "DataFlowKernelLoader": "parsl.dataflow.loader",
     "File": "parsl.vocabulary.files",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",

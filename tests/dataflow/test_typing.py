@@ -16,6 +16,7 @@ pytest.importorskip("mypy")
 SNIPPET = """
 from concurrent.futures import Future, wait
 from parsl.app.futures import DataFuture
+from parsl.dataflow.dflow import DataFlowKernelLoader
 from parsl.dataflow.futures import AppFuture
 from parsl.vocabulary.lean_future import LeanFuture
 import parsl
@@ -34,6 +35,7 @@ def use(app_future: AppFuture[int], data_future: DataFuture, lean: LeanFuture[st
     with parsl.load(parsl.Config(retries=1)) as dfk:
         reveal_type(dfk)
         reveal_type(parsl.dfk().task_count)
+        reveal_type(DataFlowKernelLoader.dfk())
 
 async def await_it(app_future: AppFuture[int]) -> None:
     reveal_type(await app_future)
@@ -79,6 +81,7 @@ def test_futures_have_the_types_of_their_results(tmp_path: Any) -> None:
         "str",
         "parsl.dataflow.dflow.DataFlowKernel",
         "int",
+        "parsl.dataflow.dflow.DataFlowKernel",
         "int",
     ]
     errors = [line for line in checked.stdout.splitlines() if ": error: " in line]

@@ -267,7 +267,7 @@ def _set_app_state(app: Any, state: tuple[dict[str, Any], bool]) -> None:
 def _load_kernel_finder() -> DataFlowKernel:
     """Return the loaded kernel, and replace this function by a direct one."""
     global _current_kernel
-    from parsl.dataflow.dflow import DataFlowKernelLoader
+    from parsl.dataflow.loader import DataFlowKernelLoader
 
     find = DataFlowKernelLoader.dfk
     try:

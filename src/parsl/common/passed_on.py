@@ -25,8 +25,8 @@ _PASSED_ON = {
     ),
     "parsl.data_provider.staging": "DataFuture File",
     "parsl.dataflow.dflow": (
-        "BasicMemoizer BlockProviderExecutor DataFuture DependencyError File FileLogging "
-        "InternalConsistencyError JobStatusPoller JoinError LogConfig Memoizer ParslExecutor "
+        "BasicMemoizer BlockProviderExecutor DataFlowKernelLoader DataFuture DependencyError File "
+        "FileLogging InternalConsistencyError JobStatusPoller JoinError LogConfig Memoizer ParslExecutor "
         "RemoteExceptionWrapper SHALLOW_DEPENDENCY_RESOLVER ThreadPoolExecutor UsageTracker "
         "get_std_fname_mode get_version wrap_with_logs"
     ),
@@ -81,9 +81,10 @@ _HOMES = {
     "parsl.data_provider.staging": "Staging",
     "parsl.data_provider.zip": "ZipFileStaging",
     "parsl.dataflow.dependency_resolvers": "DependencyResolver SHALLOW_DEPENDENCY_RESOLVER",
-    "parsl.dataflow.dflow": "DataFlowKernel DataFlowKernelLoader",
+    "parsl.dataflow.dflow": "DataFlowKernel",
     "parsl.dataflow.errors": "BadCheckpoint DependencyError JoinError",
     "parsl.dataflow.futures": "AppFuture",
+    "parsl.dataflow.loader": "DataFlowKernelLoader",
     "parsl.dataflow.memoization": "BasicMemoizer Memoizer",
     "parsl.dataflow.taskrecord": "TaskRecord",
     "parsl.errors": "ConfigurationError InternalConsistencyError ParslError",

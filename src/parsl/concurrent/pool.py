@@ -11,7 +11,8 @@ from time import monotonic
 from parsl import validate
 from parsl.app.base import AppBase
 from parsl.app.python import PythonApp
-from parsl.dataflow.dflow import DataFlowKernel, DataFlowKernelLoader
+from parsl.dataflow.dflow import DataFlowKernel
+from parsl.dataflow.loader import DataFlowKernelLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from parsl.dataflow.tasks.graph import TaskGraph
 from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
 from parsl.dataflow.tasks.task_log import TaskLog
 from parsl.dataflow.tasks.task_memo import TaskMemo
-from parsl.errors import ConfigurationError, NoDataFlowKernelError
+from parsl.errors import NoDataFlowKernelError
 from parsl.vocabulary import INTERNAL_LABEL, SPECIAL_NAMES, for_function
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, NoReturn
 
+    from parsl.dataflow.loader import DataFlowKernelLoader
     from parsl.dataflow.memoizer import Memoizer
     from parsl.dataflow.work_loop import ConcurrencyLimit
     from parsl.executors.base import ParslExecutor
@@ -70,6 +71,8 @@ class DataFlowKernel:
         self.cleanup_called = False
         self._is_disowned = False
         self.monitoring = None
+        #: Called with the kernel after its ``with`` block.
+        self.when_left: Callable[[DataFlowKernel], object] | None = None
         self._cleanup_lock = threading.Lock()
         self._dependencies = Dependencies(config.dependency_resolver)
         self._workflow = Workflow()
@@ -414,7 +417,8 @@ class DataFlowKernel:
                 self.wait_for_current_tasks()
         finally:
             self.cleanup()
-            DataFlowKernelLoader.forget(self)
+            if self.when_left is not None:
+                self.when_left(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -424,71 +428,6 @@ class DataFlowKernel:
     def __repr__(self) -> str:
         state = "cleaned up" if self.cleanup_called else "running"
         return f"<{type(self).__name__} {state}, {self._graph!r}, {self._executors!r}>"
-
-
-_loader_lock = threading.RLock()
-
-
-class DataFlowKernelLoader:
-    """Keeps the one kernel that ``parsl.load`` has made, for apps without a kernel of their own."""
-
-    _dfk: DataFlowKernel | None = None
-
-    @classmethod
-    def load(cls, config: Config | None = None) -> DataFlowKernel:
-        """Start a kernel and make it the one that apps use.
-
-        Args:
-            config: The configuration; None for a few threads of this process.
-
-        Raises:
-            ConfigurationError: A kernel is loaded already.
-        """
-        with _loader_lock:
-            if cls._dfk is not None and not cls._dfk.cleanup_called:
-                raise ConfigurationError(
-                    f"A configuration has already been loaded ({cls._dfk!r}). To load another one, leave the "
-                    "`with parsl.load(...)` block first, or call parsl.dfk().cleanup() and parsl.clear(). "
-                    "For several at once, make DataFlowKernel(config) objects and pass them to the apps"
-                )
-            cls._dfk = DataFlowKernel(Config() if config is None else config)
-            return cls._dfk
-
-    @classmethod
-    def clear(cls) -> None:
-        """Forget the kernel, without cleaning it up."""
-        cls._dfk = None
-
-    @classmethod
-    def forget(cls, kernel: DataFlowKernel) -> None:
-        """Forget the kernel if it is this one."""
-        with _loader_lock:
-            if cls._dfk is kernel:
-                cls._dfk = None
-
-    @classmethod
-    def dfk(cls) -> DataFlowKernel:
-        """Return the kernel.
-
-        Raises:
-            NoDataFlowKernelError: No kernel is loaded, or it has been cleaned up.
-        """
-        kernel = cls._dfk
-        if kernel is not None and not kernel.cleanup_called:
-            return kernel
-        state = "no configuration is loaded"
-        if kernel is not None:
-            kernel.check_is_here()
-            state = f"the run in {kernel.run_dir} is over, because it has been cleaned up"
-        raise NoDataFlowKernelError(
-            f"Must first load config: {state}. Call parsl.load(config), "
-            "or use `with parsl.load(config):`, before calling an app"
-        )
-
-    @classmethod
-    def wait_for_current_tasks(cls) -> None:
-        """Wait until the present tasks of the kernel are done."""
-        cls.dfk().wait_for_current_tasks()
 
 
 pass_on_upstream_names(__name__)
