@@ -295,7 +295,7 @@ class RunHistory:
         assert returned_s is not None
         tasks.returned_s[number] = returned_s
         run_s = row.run_s
-        if run_s is not None:
+        if run_s >= 0:
             counts.timed += 1
             counts.run_s += run_s
             if run_s > counts.max_run_s:
@@ -304,9 +304,8 @@ class RunHistory:
             tasks.started_s[number] = (
                 launched_s if launched_s is not None and launched_s > started_s else started_s
             )
-        if row.cpu_s is not None:
-            tasks.cpu_s[number] = row.cpu_s
-        if row.peak_memory:
+        tasks.cpu_s[number] = row.cpu_s
+        if row.peak_memory > 0:
             tasks.peak_memory[number] = row.peak_memory
         tasks.manager[number] = row.manager
         tasks.worker[number] = row.worker

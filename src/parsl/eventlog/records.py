@@ -99,11 +99,11 @@ class TaskRow(msgspec.Struct, array_like=True):
     depends: tuple[int, ...] = ()
     # The following is known of a task that has ended.
     returned_s: float | None = None
-    #: How long the attempt ran on its worker, and the processor time that it took; None if not known.
-    run_s: float | None = None
-    cpu_s: float | None = None
-    #: The worker's largest resident set, in bytes.
-    peak_memory: int | None = None
+    #: How long the attempt ran on its worker, and the processor time that it took; -1 if not known.
+    run_s: float = -1.0
+    cpu_s: float = -1.0
+    #: The worker's largest resident set, in bytes; -1 if not known.
+    peak_memory: int = -1
     #: The number of the manager within its executor, and of the worker within its manager; -1 if not known.
     manager: int = -1
     worker: int = -1
@@ -146,7 +146,7 @@ class AttemptFailed(msgspec.Struct, tag="failed", array_like=True):
     #: The beginning of its text.
     message: str
     launched_s: float | None = None
-    run_s: float | None = None
+    run_s: float = -1.0
     manager: int = -1
     worker: int = -1
     host: str = ""
