@@ -116,6 +116,8 @@ class Config(RepresentationMixin, UsageInformation):
         executor_selector: Called with the record of each task whose app allows several executors, and with a
             :class:`~parsl.dataflow.executor_selection.Candidate` for each of them, to return the label of
             one, such as :func:`~parsl.dataflow.executor_selection.least_loaded`; None for a random choice.
+        event_log: Whether to write ``events.parsl`` to the run directory, which ``parsl top``, the dashboard
+            and other commands read. Without ``initialize_logging`` there is none.
 
     Raises:
         ConfigurationError: A parameter is wrong; the message names it and what is allowed.
@@ -144,6 +146,7 @@ class Config(RepresentationMixin, UsageInformation):
     project_name = validate.Text(optional=True)
     initialize_logging: bool | LogConfig = validate.Custom(_check_logging)
     executor_selector: ExecutorSelector | None = validate.Function(optional=True)
+    event_log = validate.Boolean()
 
     @takes_older_arguments
     def __init__(
@@ -167,6 +170,7 @@ class Config(RepresentationMixin, UsageInformation):
         initialize_logging: bool | LogConfig = True,
         *,
         executor_selector: ExecutorSelector | None = None,
+        event_log: bool = True,
     ) -> None:
         self._executors = _check_executors(self, executors)
         validate.assign(self, locals())

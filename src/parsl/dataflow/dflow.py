@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -20,9 +21,10 @@ from parsl.dataflow.dependencies import Dependencies, describe_future
 from parsl.dataflow.futures import AppFuture
 from parsl.dataflow.run import exit_hook
 from parsl.dataflow.run.executor_set import IN_PROCESS, ExecutorSet
-from parsl.dataflow.run.setup import RunRecords, Workflow, new_run_dir, new_run_id
+from parsl.dataflow.run.setup import RunRecords, Workflow, describe_run, new_run_dir, new_run_id
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.completion import Completion
+from parsl.dataflow.tasks.event_feed import EventFeed
 from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.tasks.file_staging import FileStaging, is_inhibited, special_of
 from parsl.dataflow.tasks.graph import TaskGraph
@@ -30,7 +32,9 @@ from parsl.dataflow.tasks.runner import TaskRunner, is_callers_mistake
 from parsl.dataflow.tasks.task_log import TaskLog
 from parsl.dataflow.tasks.task_memo import TaskMemo
 from parsl.errors import NoDataFlowKernelError
+from parsl.eventlog import EVENT_LOG
 from parsl.vocabulary import INTERNAL_LABEL, SPECIAL_NAMES, for_function
+from parsl.vocabulary.run_observer import NO_OBSERVER
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
 TYPE_CHECKING = False
@@ -79,19 +83,30 @@ class DataFlowKernel:
         self.run_id = new_run_id()
         self.run_dir = new_run_dir(config.run_dir, make_rundir)
         self._records = RunRecords(config, self.run_dir)
-        log_config = self._records.log_config
-        self._executors = ExecutorSet(config, run_dir=self.run_dir, run_id=self.run_id, log_config=log_config)
+        self._graph = TaskGraph(keep_finished=not config.garbage_collect)
+        self._events = self._make_event_feed()
+        self._executors = ExecutorSet(
+            config,
+            run_dir=self.run_dir,
+            run_id=self.run_id,
+            log_config=self._records.log_config,
+            observer=self._events or NO_OBSERVER,
+        )
         self.data_manager = DataManager(self)
         self._files = FileStaging(Stager(self.data_manager))
         self._failures: FailureLog | None = None
         if self._records.is_logging:
             executors = self._executors.by_label
             self._failures = FailureLog(self.run_dir, retries=config.retries, executors=executors)
-        self._graph = TaskGraph(keep_finished=not config.garbage_collect)
         self._memo = TaskMemo(config.memoizer, run_dir=self.run_dir, config_run_dir=config.run_dir)
         self._task_log = TaskLog(self.run_id)
         self._completion = Completion(
-            self._graph, self._memo, self._failures, self._task_log, drops_payload=config.garbage_collect
+            self._graph,
+            self._memo,
+            self._failures,
+            self._task_log,
+            self._events,
+            drops_payload=config.garbage_collect,
         )
         self._runner = TaskRunner(
             config, self._graph, self._dependencies, self._executors, self._memo, self._completion
@@ -107,6 +122,18 @@ class DataFlowKernel:
         except BaseException:
             self.cleanup()
             raise
+        if self._events is not None:
+            self._events.wake()
+
+    def _make_event_feed(self) -> EventFeed | None:
+        if not (self._config.event_log and self._records.is_logging):
+            return None
+        return EventFeed(
+            os.path.join(self.run_dir, EVENT_LOG),
+            self._graph,
+            lambda label: self._executors.by_label.get(label),
+            partial(describe_run, self.run_id, self.run_dir, self._workflow, time()),
+        )
 
     @property
     def config(self) -> Config:
@@ -388,11 +415,17 @@ class DataFlowKernel:
             steps.callback(self._end_usage_tracking)
             steps.callback(exit_hook.forget, self.atexit_cleanup)
             steps.callback(self._memo.close)
+            if self._events is not None:
+                steps.callback(self._end_events, self._events)
             if self._failures is not None:
                 steps.callback(self._failures.close, unfinished)
             steps.callback(self._completion.abandon_all)
             steps.callback(self._executors.shut_down)
             steps.callback(self.log_task_states)
+
+    def _end_events(self, events: EventFeed) -> None:
+        counts = self.task_state_counts
+        events.close({state.name: number for state, number in counts.items() if number})
 
     def _end_usage_tracking(self) -> None:
         counts = self.task_state_counts

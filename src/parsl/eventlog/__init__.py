@@ -2,3 +2,8 @@
 
 ``records`` are the facts, ``file`` stores and finds them, ``history`` is what a reader knows of a run.
 """
+
+from __future__ import annotations
+
+#: The name of the log in the run directory.
+EVENT_LOG = "events.parsl"

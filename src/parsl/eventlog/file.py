@@ -104,7 +104,7 @@ def _frame(record: Record) -> bytes:
 
 
 class Found(NamedTuple):
-    """An intact frame within a buffer: where its record begins and ends."""
+    """A frame within a buffer: its kind, and where its record begins and ends."""
 
     kind: int
     begin: int

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-#: The name of the file in the run directory.
-EVENT_LOG = "events.parsl"
+from parsl.eventlog import EVENT_LOG as EVENT_LOG
 
 #: The version of the format. A reader refuses a log of a later one.
 FORMAT_VERSION = 1

@@ -11,7 +11,7 @@ class States(IntEnum):
     """The state of a task. The numbers are stored in databases and never change."""
 
     pending = 0  #: waits for its dependencies
-    running = 2  #: runs on a worker (not entered yet)
+    running = 2  #: has been running on a worker for a second or longer
     exec_done = 3  #: has a result, of its own execution
     failed = 4  #: has failed and is not retried
     dep_fail = 5  #: never ran, because a dependency failed

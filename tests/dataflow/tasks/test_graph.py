@@ -13,8 +13,8 @@ from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.graph import LEGAL_TRANSITIONS, TaskGraph
 from parsl.errors import InternalConsistencyError
 
-#: These are for executors that report when a task starts and ends. No executor does so yet.
-NOT_ENTERED = {States.running, States.running_ended}
+#: An attempt that has ended on its worker is known together with its outcome.
+NOT_ENTERED = {States.running_ended}
 
 
 def test_the_table_has_every_state_that_is_entered() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.executor_selection import ExecutorSelection
     from parsl.dataflow.taskrecord import TaskRecord
     from parsl.jobs.job_status_poller import JobStatusPoller
+    from parsl.vocabulary.run_observer import RunObserver
 
 logger = getLogger(__name__)
 
@@ -67,8 +68,11 @@ class ExecutorsByLabel(dict[str, ParslExecutor]):
 class ExecutorSet:
     """Starts executors, finds one for a task, and shuts them down."""
 
-    def __init__(self, config: Config, *, run_dir: str, run_id: str, log_config: Any | None) -> None:
+    def __init__(
+        self, config: Config, *, run_dir: str, run_id: str, log_config: Any | None, observer: RunObserver
+    ) -> None:
         self._config = config
+        self._observer = observer
         self._run_dir = run_dir
         self._run_id = run_id
         self._log_config = log_config
@@ -180,6 +184,7 @@ class ExecutorSet:
         executor.run_dir = self._run_dir
         executor.run_id = self._run_id
         executor.log_config = self._log_config
+        executor.observer = self._observer
 
     def _start(self, executor: ParslExecutor) -> None:
         is_restart = executor.run_id is not None

@@ -69,3 +69,17 @@ def _at_exit() -> None:
                 cleanup()
         except Exception:
             logger.exception("The cleanup at exit has failed: %r", cleanup)
+    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+        _end_by_interrupt()
+
+
+def _end_by_interrupt() -> None:
+    """Let Python exit by the signal, as it does after Ctrl-C, and as loops of a shell need in order to end.
+
+    Python remembers only whether the code that it evaluated last was interrupted, and modules that are
+    imported during the cleanup may have evaluated other code since.
+    """
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        pass

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from parsl.dataflow.config import Config
+    from parsl.eventlog.records import RunBegan
     from parsl.logconfigs.base import LogConfig
     from parsl.usage_tracking.usage import UsageTracker
 
@@ -67,6 +68,29 @@ class Workflow:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}, {self.version}>"
+
+
+def describe_run(run_id: str, run_dir: str, workflow: Workflow, began_s: float) -> RunBegan:
+    """Return the first record of a run's event log."""
+    from parsl.common.processes import started_at
+    from parsl.eventlog import records
+    from parsl.version import VERSION
+
+    pid = os.getpid()
+    return records.RunBegan(
+        records.FORMAT_VERSION, run_id, began_s, run_dir, workflow.name, workflow.version,
+        os.uname().nodename, _user_name(), pid, started_at(pid) or 0.0, sys.version.split()[0], VERSION,
+        list(sys.orig_argv),
+    )  # fmt: skip
+
+
+def _user_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return str(os.getuid())
 
 
 def _path_of_caller() -> str:

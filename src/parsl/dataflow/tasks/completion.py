@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from parsl.dataflow.tasks.event_feed import EventFeed
     from parsl.dataflow.tasks.graph import TaskGraph
     from parsl.dataflow.tasks.task_log import TaskLog
     from parsl.dataflow.tasks.task_memo import TaskMemo
@@ -43,6 +44,7 @@ class Completion:
         memo: TaskMemo,
         failures: FailureLog | None,
         task_log: TaskLog,
+        events: EventFeed | None,
         *,
         drops_payload: bool,
     ) -> None:
@@ -50,6 +52,7 @@ class Completion:
         self._memo = memo
         self._failures = failures
         self.task_log = task_log
+        self.events = events
         self._drops_payload = drops_payload
         self.is_run_over = False
 
@@ -63,6 +66,8 @@ class Completion:
         app_fu = self._graph.finish(record, status)
         if app_fu is None:
             return False
+        if self.events is not None:
+            self.events.ended(record)
         if self.task_log.is_on:
             self.task_log.state(record)
         if error is CANCELLATION:
@@ -134,8 +139,12 @@ class Completion:
         self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
     ) -> None:
         # Failures due to the end of the run are counted, not listed, because there may be a million.
-        if self._failures is not None and not self.is_run_over:
+        if self.is_run_over:
+            return
+        if self._failures is not None:
             self._failures.add(record, error, outcome, attempt)
+        if self.events is not None:
+            self.events.failed(record, error, outcome, attempt - 1)
 
     def complete_cancelled(self, record: TaskRecord) -> bool:
         """End a task whose attempt was cancelled; False if it has ended already."""

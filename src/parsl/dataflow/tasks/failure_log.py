@@ -123,9 +123,8 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
         "message": text_of(error)[:_MESSAGE_CHARS],
     }
     if isinstance(error, PropagatedException):
-        kind, _, number = error.root_description.partition(" ")
-        if kind == "task" and number.isdecimal():  # otherwise the task is not of this run
-            shown["root_task"] = int(number)
+        if (root := root_task(error)) is not None:
+            shown["root_task"] = root
         return shown
     if getattr(error, "is_job_end", False) is True:
         shown["is_job_end"] = True
@@ -135,6 +134,14 @@ def _of_error(error: BaseException | None) -> dict[str, Any]:
         # Without those of the causes, which may be many.
         shown["traceback"] = "".join(format_tb(error.__traceback__))[-_TRACEBACK_CHARS:]
     return shown
+
+
+def root_task(error: BaseException | None) -> int | None:
+    """Return the number of the task that has failed first; None if it is not a task of this run."""
+    if not isinstance(error, PropagatedException):
+        return None
+    kind, _, number = error.root_description.partition(" ")
+    return int(number) if kind == "task" and number.isdecimal() else None
 
 
 def _path_of(stream: Any) -> str | None:

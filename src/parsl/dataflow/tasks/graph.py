@@ -26,7 +26,10 @@ LEGAL_TRANSITIONS: Mapping[States, frozenset[States]] = {
         # failed: cancelled, or impossible to submit
         {States.launched, States.memo_done, States.dep_fail, States.failed, States.fail_retryable}
     ),
-    States.launched: frozenset({States.exec_done, States.failed, States.fail_retryable, States.joining}),
+    States.launched: frozenset(
+        {States.running, States.exec_done, States.failed, States.fail_retryable, States.joining}
+    ),
+    States.running: frozenset({States.exec_done, States.failed, States.fail_retryable, States.joining}),
     States.fail_retryable: frozenset({States.pending, States.failed}),
     States.joining: frozenset({States.exec_done, States.failed}),
     **{state: frozenset() for state in FINAL_STATES},
@@ -91,6 +94,13 @@ class TaskGraph:
             record.exec_fu = exec_fu
             record.launched_s = now_s
             return True
+
+    def running(self, record: TaskRecord, exec_fu: Future[Any]) -> bool:
+        """Note that a task's attempt runs on a worker. False: it has ended meanwhile, or that was known."""
+        with self._lock:
+            if record.exec_fu is not exec_fu or record.status is not _LAUNCHED:
+                return False
+            return _enter(record, States.running)
 
     def expect(self, record: TaskRecord, number: int) -> None:
         """Make the ``number``-th call of :meth:`count_down` return True."""

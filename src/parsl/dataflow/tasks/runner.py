@@ -65,6 +65,7 @@ class TaskRunner:
         self._completion = completion
         self._complete = completion.complete
         self._task_log = completion.task_log
+        self._events = completion.events
         # Bound once, not for each task.
         self._on_awaited_done = self._awaited_done
         self._on_found = self._memo_done
@@ -72,6 +73,8 @@ class TaskRunner:
     def start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
         """Launch a task when its dependencies are done. Returns the error of an immediate submission."""
         record.depends = depends
+        if (events := self._events) is not None and events.is_asleep:
+            events.wake()
         self._graph.expect(record, len(depends) + 1)
         done = MethodType(self._on_awaited_done, record)
         for future in depends:
@@ -98,7 +101,9 @@ class TaskRunner:
         except Exception as error:  # of a resolver, or of a foreign future
             self._fail(record, error)
             return None
-        return self.launch(record, args, kwargs)
+        refusal = self.launch(record, args, kwargs)
+        self._report_change(record)
+        return refusal
 
     def launch(
         self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any], is_admitted: bool = False
@@ -126,6 +131,8 @@ class TaskRunner:
                 raise
             return error
         if self._graph.launched(record, exec_fu):
+            if (events := self._events) is not None and events.is_asleep:
+                events.wake()
             if self._task_log.is_on:
                 self._task_log.launched(record, getattr(exec_fu, "parsl_executor_task_id", None))
             exec_fu.add_done_callback(record)
@@ -138,6 +145,7 @@ class TaskRunner:
     def _launch_admitted(self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any]) -> None:
         if not IS_FINAL[record.status]:
             self.launch(record, args, kwargs, is_admitted=True)
+            self._report_change(record)
         elif record.special is not None and record.special.concurrency_limit is not None:
             record.special.concurrency_limit.release()
 
@@ -271,8 +279,15 @@ class TaskRunner:
             work_loop.run_soon(self._begin_next_attempt, record)
 
     def _report_state(self, record: TaskRecord) -> None:
+        self._report_change(record)
         if self._task_log.is_on:
             self._task_log.state(record)
+
+    def _report_change(self, record: TaskRecord) -> None:
+        if (events := self._events) is not None:
+            events.changed(record.id)
+            if events.is_asleep:
+                events.wake()
 
     def _begin_next_attempt(self, record: TaskRecord) -> None:
         if self._graph.pending_again(record):

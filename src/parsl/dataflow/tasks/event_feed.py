@@ -1,0 +1,403 @@
+"""What the kernel contributes to the event log of its run.
+
+On the path of a task, the feed only appends to queues: the number of a task that has changed, and a tuple for
+a task that has ended. Its thread wakes up soon after, looks up new and changed tasks, and writes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter, deque
+from logging import getLogger
+from time import time
+
+from parsl.common.threads import disown_in_children, join
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.tasks.failure_log import root_task
+from parsl.dataflow.tasks.graph import IS_FINAL
+from parsl.vocabulary.run_observer import Accounting, RunObserver
+from parsl.vocabulary.task_states import States
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+    from typing import Any
+
+    from parsl.dataflow.tasks.graph import TaskGraph
+    from parsl.eventlog.file import EventFile
+    from parsl.eventlog.records import ExecutorFacts, RunBegan
+    from parsl.executors.base import ParslExecutor
+    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+
+logger = getLogger(__name__)
+
+#: From the first event to the record in the file (seconds).
+FLUSH_S = 0.5
+#: How many tasks a record contains at most: encoding them keeps other threads waiting.
+_ROWS = 1000
+#: How many ended tasks wait for a slow disk at most, before the oldest are dropped.
+_MAX_WAITING = 500_000
+#: The time between records of totals, at least (seconds).
+_SUMMARY_S = 2.0
+_MESSAGE_CHARS = 500
+#: In a row, what follows the moment of the end where it is not known, up to the extra.
+_UNKNOWN = (-1.0, -1.0, -1, -1, -1)
+_FIELDS_BEFORE_UNKNOWN = 9
+_STATE_BITS = 4
+_STATE_MASK = 15
+#: The numbers of states as plain integers, because those of the enumeration are slow to hash.
+_PLAIN = list(range(len(IS_FINAL)))
+#: How long the end of a run waits for the thread, for instance while the disk does not respond (seconds).
+_CLOSE_S = 10.0
+
+
+class EventFeed(RunObserver):
+    """Writes the event log of a run. Any thread may call it; no method waits for the file but :meth:`close`.
+
+    Args:
+        path: The file.
+        graph: The tasks.
+        executor_of: Returns the executor with a label.
+        describe_run: Makes the first record.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        graph: TaskGraph,
+        executor_of: Callable[[str], ParslExecutor | None],
+        describe_run: Callable[[], RunBegan],
+    ) -> None:
+        self._path = path
+        self._graph = graph
+        self._executor_of = executor_of
+        self._describe_run = describe_run
+        self._changed: deque[int] = deque()
+        self._ended: deque[tuple[Any, ...]] = deque(maxlen=_MAX_WAITING)
+        #: Names of record classes, with the fields.
+        self._facts: deque[tuple[str, tuple[Any, ...]]] = deque()
+        #: The numbers of apps and executors by name.
+        self._apps: dict[str, int] = {}
+        self._executors: dict[str, int] = {}
+        self._naming = threading.Lock()
+        self._writer: _Writer | None = None
+        #: The number of tasks at the last look. The thread finds the later ones by their numbers.
+        self._known = 0
+        #: Tasks that were pending at the first look, without dependencies: looked at once more.
+        self._starting: list[int] = []
+        #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
+        self.changed = self._changed.append
+        self.is_asleep = True
+        self._wakeup = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        disown_in_children(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._path}>"
+
+    # On the path of tasks
+
+    def wake(self) -> None:
+        """Make the thread write soon."""
+        self.is_asleep = False
+        self._wakeup.set()
+        if self._thread is None:
+            with self._naming:
+                if self._thread is None and not self._closing.is_set():
+                    self._thread = threading.Thread(target=self._run, name="parsl-events", daemon=True)
+                    self._thread.start()
+
+    def ended(self, record: TaskRecord) -> None:
+        """Note how a task has ended, before its payload is dropped."""
+        try:
+            app = self._apps[record.func.__name__]
+            executor = self._executors[record.executor]
+        except (KeyError, AttributeError):
+            app = self._number(self._apps, record.func_name)
+            executor = self._number(self._executors, record.executor)
+        depends = record.depends
+        row: tuple[Any, ...] = (
+            record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
+            record.launched_s, _numbers_of(depends) if depends else (), record.returned_s,
+        )  # fmt: skip
+        accounting = getattr(record.exec_fu, "accounting", None)
+        if type(accounting) is Accounting:
+            row += accounting
+        if record.special is not None or record.memoize or record.fail_count or record.join:
+            row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], _extra(record))
+        self._ended.append(row)
+        if self.is_asleep:
+            self.wake()
+
+    def _number(self, numbers: dict[str, int], name: str) -> int:
+        with self._naming:
+            return numbers.setdefault(name, len(numbers))
+
+    def failed(self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int) -> None:
+        """Note that an attempt (counted from 0), or a task before its first one, has failed."""
+        executor = self._number(self._executors, record.executor)
+        self._add("AttemptFailed", record.id, attempt, executor, time(), outcome, *_failure(record, error))
+
+    # From the executors
+
+    def manager_joined(self, label: str, manager: ManagerFacts) -> None:
+        """Note a manager."""
+        executor = self._number(self._executors, label)
+        number, name, *rest = manager
+        self._add("ManagerJoined", executor, number, time(), name, *rest)
+
+    def manager_gone(self, label: str, number: int, reason: str) -> None:
+        """Note the end of a manager."""
+        self._add("ManagerGone", self._number(self._executors, label), number, time(), reason)
+
+    def node_changed(self, label: str, host: str, text: str) -> None:
+        """Note the standing of a node."""
+        self._add("NodeChanged", self._number(self._executors, label), time(), host, text)
+
+    def block_changed(self, label: str, block: BlockFacts) -> None:
+        """Note the state of a block."""
+        executor = self._number(self._executors, label)
+        job = block.job_id or ""
+        self._add("BlockChanged", executor, block.moment_s, block.block, job, block.status, block.message)
+
+    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
+        """Note that tasks are running, and make it their state."""
+        rows = [
+            (record.id, record.try_id, started_s)
+            for future, started_s in started
+            for record in _records_of(future)
+            if self._graph.running(record, future)
+        ]
+        if rows:
+            self._add("TasksStarted", rows)
+
+    def _add(self, kind: str, *fields: Any) -> None:
+        self._facts.append((kind, fields))
+        if self.is_asleep:
+            self.wake()
+
+    # The thread
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._wakeup.wait()
+            self._wakeup.clear()
+            self._closing.wait(FLUSH_S)
+            self.is_asleep = True  # first: what happens from now on wakes the thread again
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            if self._writer is None:
+                self._writer = _Writer(self._path, self._describe_run(), self._executor_of)
+            self._write(self._writer)
+        except Exception:  # the run is more important than its log
+            logger.exception("Events are missing in %s", self._path)
+
+    def _write(self, writer: _Writer) -> None:
+        # The changed tasks first: a task that ends meanwhile is among the ended ones, whose rows follow.
+        opened = self._open_rows()
+        facts = _take(self._facts)
+        is_full = len(self._ended) == _MAX_WAITING
+        ended = _take(self._ended)
+        writer.name(self._executors, self._apps)
+        writer.write_rows(opened)
+        for kind, fields in facts:
+            writer.write(kind, *fields)
+        if is_full:
+            now_s = time()
+            writer.write("Gap", now_s, now_s, 1, "rows of tasks were dropped: the disk was too slow")
+        writer.write_ended(ended)
+        writer.sum_up(self._graph.task_count, is_due=False)
+
+    def _open_rows(self) -> list[tuple[Any, ...]]:
+        """Return rows of the new and the changed tasks that have not ended."""
+        known, self._known = self._known, self._graph.task_count
+        numbers = dict.fromkeys(number for number in _take(self._changed) if number < known)
+        numbers.update(dict.fromkeys(self._starting))
+        find = self._graph.tasks.get
+        records = [record for record in map(find, numbers) if record is not None]
+        self._starting = []
+        for record in map(find, range(known, self._known)):
+            if record is None:
+                continue
+            if record.status is States.pending and not record.depends:
+                self._starting.append(record.id)  # its call may not have come to the launch yet
+            else:
+                records.append(record)
+        if self._starting:
+            self.wake()
+        return [self._open_row(record) for record in records if not IS_FINAL[record.status]]
+
+    def _open_row(self, record: TaskRecord) -> tuple[Any, ...]:
+        app = self._number(self._apps, record.func_name)
+        executor = self._number(self._executors, record.executor)
+        return (
+            record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
+            record.launched_s, _numbers_of(record.depends),
+        )  # fmt: skip
+
+    def close(self, states: Mapping[str, int]) -> None:
+        """Write the rest, and the end of the run with the numbers of tasks by the name of their state."""
+        self._closing.set()
+        self._wakeup.set()
+        if not join(self._thread, _CLOSE_S):
+            logger.warning("The event log %s is incomplete: the disk does not respond", self._path)
+            return
+        self._flush()
+        if self._writer is not None:
+            self._writer.end(self._graph.task_count, states)
+
+    def disown(self) -> None:
+        """Write nothing in a forked child: the log is its parent's."""
+        self._closing.set()
+        self.is_asleep = False
+        self._naming = threading.Lock()
+        for waiting in (self._changed, self._ended, self._facts):
+            waiting.clear()
+
+
+class _Writer:
+    """Writes names, rows and totals in the order that a reader needs. Used by one thread at a time."""
+
+    def __init__(self, path: str, run: RunBegan, executor_of: Callable[[str], ParslExecutor | None]) -> None:
+        from parsl.eventlog import records
+
+        self._records = records
+        self._executor_of = executor_of
+        self._file = _create(path)
+        self._executor_count = 0
+        self._app_names: list[str] = []
+        #: The numbers of ended tasks by app and state, both in one number because tuples are slow to hash.
+        self._totals: Counter[int] = Counter()
+        self._summed_s = 0.0
+        self._is_changed = False
+        self._file.write(run)
+
+    def write(self, kind: str, *fields: Any) -> None:
+        """Write a record, given the name of its class."""
+        self._file.write(getattr(self._records, kind)(*fields))
+
+    def write_rows(self, rows: list[tuple[Any, ...]]) -> None:
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            # Tuples are encoded like rows, and are faster to make.
+            self._file.write(self._records.Tasks(part), len(part))  # type: ignore[arg-type]
+
+    def write_ended(self, rows: list[tuple[Any, ...]]) -> None:
+        self.write_rows(rows)
+        self._totals.update([row[1] << _STATE_BITS | row[3] for row in rows])
+        self._is_changed = self._is_changed or bool(rows)
+
+    def name(self, executors: dict[str, int], apps: dict[str, int]) -> None:
+        """Write the names that are new. Both dictionaries are in the order of their numbers."""
+        if len(executors) > self._executor_count:
+            labels = list(executors)[self._executor_count :]
+            self._executor_count += len(labels)
+            self.write("Executors", list(map(self._facts_of, labels)))
+        if len(apps) > len(self._app_names):
+            names = list(apps)[len(self._app_names) :]
+            self._app_names += names
+            self.write("Apps", names)
+
+    def _facts_of(self, label: str) -> ExecutorFacts:
+        executor = self._executor_of(label)
+        provider = getattr(executor, "provider", None)
+        kinds = ["" if each is None else type(each).__name__ for each in (executor, provider)]
+        return self._records.ExecutorFacts(label, *kinds)
+
+    def sum_up(self, task_count: int, *, is_due: bool) -> None:
+        now_s = time()
+        if self._is_changed and (is_due or now_s - self._summed_s >= _SUMMARY_S):
+            self._is_changed = False
+            self._summed_s = now_s
+            ended = [(key >> _STATE_BITS, key & _STATE_MASK, n) for key, n in self._totals.items()]
+            self.write("Summary", now_s, task_count, ended, self._app_names)
+
+    def end(self, task_count: int, states: Mapping[str, int]) -> None:
+        self.sum_up(task_count, is_due=True)
+        self.write("RunEnded", time(), task_count, dict(states))
+        self._file.close()
+
+
+def _take(waiting: deque[Any]) -> list[Any]:
+    """Remove what is in a queue now; other threads may append meanwhile."""
+    return [waiting.popleft() for _ in range(len(waiting))]
+
+
+def _create(path: str) -> EventFile:
+    """Create the file. One of an earlier run in the same directory gets another name."""
+    from parsl.eventlog.file import EventFile
+
+    number = 1
+    while os.path.exists(path):
+        earlier = f"{path}.{number}"
+        number += 1
+        if not os.path.exists(earlier):
+            os.rename(path, earlier)
+    return EventFile(path)
+
+
+def _numbers_of(futures: Sequence[Any]) -> tuple[int, ...]:
+    """Return the numbers of the tasks among futures."""
+    try:
+        return tuple([future.tid for future in futures])
+    except AttributeError:
+        return tuple([future.tid for future in futures if hasattr(future, "tid")])
+
+
+def _records_of(future: Future[Any]) -> list[TaskRecord]:
+    """Return the records among the callbacks of an executor's future."""
+    callbacks = getattr(future, "_done_callbacks", None)
+    listed = callbacks if type(callbacks) is list else [callbacks]
+    return [callback for callback in listed if type(callback) is TaskRecord]
+
+
+def _extra(record: TaskRecord) -> dict[str, Any]:
+    """Return the fields of a `TaskExtra` that are not at their default."""
+    joins = record.joins
+    futures = () if joins is None else joins if isinstance(joins, list) else (joins,)
+    values = {
+        "label": record.label,
+        "stdout": _path_text(record.stdout),
+        "stderr": _path_text(record.stderr),
+        "inputs": _files_text(record.kwargs.get("inputs")),
+        "outputs": _files_text(record.outputs),
+        "memoize": bool(record.memoize),
+        "hashsum": record.hashsum,
+        "fail_count": record.fail_count,
+        "fail_cost": record.fail_cost,
+        "joins": _numbers_of(futures),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _path_text(stream: Any) -> str:
+    path = stream[0] if isinstance(stream, tuple) and stream else stream
+    path = getattr(path, "filepath", path)
+    return "" if path is None else str(path)
+
+
+def _files_text(files: Any) -> str:
+    return str([str(getattr(file, "filepath", file)) for file in files]) if files else ""
+
+
+def _failure(record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
+    """Return the fields of an `AttemptFailed` from its error on."""
+    from parsl.failure_facts import facts_of
+    from parsl.vocabulary.dataflow_errors import text_of
+
+    facts = facts_of(error)
+    return (
+        "" if error is None else f"{type(error).__module__}.{type(error).__qualname__}",
+        "" if error is None else text_of(error)[:_MESSAGE_CHARS],
+        record.launched_s,
+        -1.0 if facts.ran_s is None else facts.ran_s,
+        -1,
+        -1 if facts.worker is None else facts.worker,
+        facts.host or "",
+        root_task(error),
+    )

@@ -1,0 +1,268 @@
+"""The event log of a run: what the kernel and its executors contribute."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from parsl import ThreadPoolExecutor, bash_app, join_app, python_app
+from parsl.config import Config
+from parsl.dataflow.dflow import DataFlowKernel
+from parsl.eventlog import EVENT_LOG, records
+from parsl.eventlog.file import EventFile, EventReader
+from parsl.eventlog.history import Follower, RunHistory, read_history
+from parsl.executors.base import ParslExecutor
+from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+from parsl.vocabulary.run_observer import Accounting
+from parsl.vocabulary.task_states import States
+from tests.support.waiting import wait_until
+
+
+class ByHand(ParslExecutor):
+    """Its tasks end when a test ends them."""
+
+    label = "by_hand"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.futures: list[Any] = []
+
+    def submit(self, func: Any, resource_specification: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def kernel_of(tmp_path):
+    kernels = []
+
+    def make(**options: Any) -> DataFlowKernel:
+        kernels.append(DataFlowKernel(Config(run_dir=str(tmp_path / "runinfo"), **options)))
+        return kernels[-1]
+
+    yield make
+    for kernel in kernels:
+        kernel.cleanup()
+
+
+def history_of(kernel: DataFlowKernel) -> RunHistory:
+    kernel.cleanup()
+    return read_history(kernel.run_dir)
+
+
+def double(x: int) -> int:
+    return 2 * x
+
+
+def fail(*args: Any) -> None:
+    raise ValueError(f"no {args}")
+
+
+def app(kernel: DataFlowKernel, function: Any, **options: Any) -> Any:
+    return python_app(data_flow_kernel=kernel, **options)(function)
+
+
+def test_the_run_is_described(kernel_of):
+    kernel = kernel_of()
+    history = history_of(kernel)
+    run = history.run
+    assert run is not None
+    assert (run.run_id, run.run_dir, run.pid) == (kernel.run_id, kernel.run_dir, os.getpid())
+    assert run.workflow_name == kernel.workflow_name
+    assert run.host == os.uname().nodename
+    assert history.end is not None
+    assert history.end.states == {}
+
+
+def test_each_task_is_there_with_its_app_executor_and_moments(kernel_of):
+    kernel = kernel_of()
+    futures = [app(kernel, double)(number) for number in range(50)]
+    assert [future.result() for future in futures] == [2 * number for number in range(50)]
+    history = history_of(kernel)
+    assert history.state_counts()[States.exec_done] == 50
+    for number in range(50):
+        task = history.task(number)
+        assert (task.app, task.state, task.executor) == ("double", "exec_done", "threads")
+        assert task.launched_s is not None
+        assert task.returned_s is not None
+        assert task.invoked_s <= task.launched_s <= task.returned_s
+    assert history.end is not None
+    assert history.end.states == {"exec_done": 50}
+
+
+def test_dependencies_and_their_failures_are_there(kernel_of):
+    kernel = kernel_of()
+    first = app(kernel, fail)()
+    last = app(kernel, double)(first)
+    assert last.exception() is not None
+    history = history_of(kernel)
+    assert history.task(1).depends == (0,)
+    assert history.task(1).state == "dep_fail"
+    failed, dependent = history.failures
+    assert (failed.task, failed.outcome, failed.error, failed.message) == (
+        0, "failed", "builtins.ValueError", "no ()",
+    )  # fmt: skip
+    assert (dependent.task, dependent.outcome, dependent.root_task) == (1, "dependency failed", 0)
+
+
+def test_each_failed_attempt_is_there(kernel_of):
+    kernel = kernel_of(retries=2)
+    assert app(kernel, fail)().exception() is not None
+    history = history_of(kernel)
+    assert [(each.attempt, each.outcome) for each in history.failures] == [
+        (0, "tried again"), (1, "tried again"), (2, "failed"),
+    ]  # fmt: skip
+    task = history.task(0)
+    assert (task.attempt, task.extra.fail_count, task.extra.fail_cost) == (2, 3, 3.0)
+
+
+def test_what_few_tasks_have_is_there(kernel_of, tmp_path):
+    kernel = kernel_of()
+
+    def echo(stdout: Any = None) -> str:
+        return "echo hello"
+
+    def both() -> Any:
+        return [app(kernel, double)(1), app(kernel, double)(2)]
+
+    bash_app(data_flow_kernel=kernel)(echo)(stdout=str(tmp_path / "out"), label="a label").result()
+    join_app(data_flow_kernel=kernel)(both)().result()
+    cached = app(kernel, double, cache=True)
+    assert [cached(1).result(), cached(1).result()] == [2, 2]
+    history = history_of(kernel)
+    extra = history.task(0).extra
+    assert (extra.stdout, extra.label) == (str(tmp_path / "out"), "a label")
+    assert history.task(1).extra.joins == [2, 3]
+    assert (history.task(4).state, history.task(5).state) == ("exec_done", "memo_done")
+    assert history.task(5).extra.hashsum == history.task(4).extra.hashsum != ""
+
+
+def test_a_live_run_can_be_followed(kernel_of):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    futures = [app(kernel, double)(1)]
+    futures.append(app(kernel, double)(futures[0]))
+    wait_until(lambda: os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG)))
+    with Follower(kernel.run_dir) as follower:
+
+        def is_seen(*states: str) -> bool:
+            follower.advance()
+            history = follower.history
+            try:
+                return tuple(history.task(number).state for number in range(len(states))) == states
+            except KeyError:
+                return False
+
+        wait_until(lambda: is_seen("launched", "pending"))
+        assert follower.is_running()
+        executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0)])
+        assert futures[0].task_status() == "running"
+        wait_until(lambda: is_seen("running", "pending"))
+        executor.futures[0].accounting = Accounting(0.25, 0.125, 1000, 3, 4)
+        executor.futures[0].set_result(2)
+        wait_until(lambda: is_seen("exec_done", "launched"))
+        task = follower.history.task(0)
+        assert (task.cpu_s, task.peak_memory, task.worker) == (0.125, 1000, 4)
+        executor.futures[1].set_result(2)
+        kernel.cleanup()
+        assert is_seen("exec_done", "exec_done")
+        assert follower.is_running() is False
+
+
+def test_a_start_that_is_reported_too_late_changes_nothing(kernel_of):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    future = app(kernel, double)(1)
+    executor.futures[0].set_result(2)
+    executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0)])
+    assert future.result() == 2
+    assert history_of(kernel).task(0).state == "exec_done"
+
+
+def test_what_executors_notice_is_there(kernel_of):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    observer, label = executor.observer, executor.label
+    observer.manager_joined(
+        label, ManagerFacts(0, "m0", "1", "x1", 42, 12, 104, 2**39, "3.11.7", ("0.0", "0.1"))
+    )
+    observer.block_changed(label, BlockFacts("1", None, "PENDING", "no node is free", 5.0))
+    observer.block_changed(label, BlockFacts("1", "4711", "RUNNING", "", 6.0))
+    observer.node_changed(label, "x1", "quarantined")
+    observer.manager_gone(label, 0, "its job has ended")
+    history = history_of(kernel)
+    view = history.managers[0, 0]
+    assert (view.facts.name, view.facts.workers, view.facts.accelerators) == ("m0", 12, ["0.0", "0.1"])
+    assert view.reason == "its job has ended"
+    assert [(each.job, each.state, each.reason) for each in history.blocks[0, "1"]] == [
+        ("", "PENDING", "no node is free"), ("4711", "RUNNING", ""),
+    ]  # fmt: skip
+    assert [node.text for node in history.nodes] == ["quarantined"]
+    assert history.executors[0].kind == "ByHand"
+
+
+def test_tasks_that_the_end_of_the_run_fails_are_counted_not_listed(kernel_of):
+    kernel = kernel_of(executors=[ByHand()])
+    for _ in range(10):
+        app(kernel, double)(1)
+    history = history_of(kernel)
+    assert history.state_counts()[States.failed] == 10
+    assert history.failures == []
+
+
+@pytest.mark.parametrize("options", [{"event_log": False}, {"initialize_logging": False}])
+def test_there_is_no_log_if_none_is_requested(kernel_of, options):
+    kernel = kernel_of(**options)
+    assert app(kernel, double)(1).result() == 2
+    kernel.cleanup()
+    assert not os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG))
+
+
+def test_a_second_run_in_the_same_directory_keeps_the_first_ones_log(tmp_path, monkeypatch):
+    monkeypatch.setattr("parsl.dataflow.dflow.make_rundir", lambda _: str(tmp_path / "same"))
+    identifiers = []
+    for _ in range(3):
+        kernel = DataFlowKernel(Config())
+        identifiers.append(kernel.run_id)
+        kernel.cleanup()
+    names = [f"{EVENT_LOG}.1", f"{EVENT_LOG}.2", EVENT_LOG]
+    found = []
+    for name in names:
+        history = read_history(tmp_path / "same" / name)
+        assert history.run is not None
+        found.append(history.run.run_id)
+    assert found == identifiers
+
+
+def test_a_full_disk_costs_events_but_no_task(kernel_of, monkeypatch):
+    monkeypatch.setattr(EventFile, "_append", lambda self, data: OSError(28, "No space left on device"))
+    kernel = kernel_of()
+    assert [app(kernel, double)(number).result() for number in range(5)] == [0, 2, 4, 6, 8]
+    kernel.cleanup()
+
+
+def test_a_run_without_tasks_leaves_no_thread(kernel_of):
+    before = threading.active_count()
+    kernel = kernel_of()
+    kernel.cleanup()
+    wait_until(lambda: threading.active_count() <= before)
+
+
+def test_many_tasks_take_many_records(kernel_of):
+    kernel = kernel_of(executors=[ThreadPoolExecutor(max_threads=4)])
+    doubled = app(kernel, double)
+    futures = [doubled(number) for number in range(5000)]
+    assert sum(future.result() for future in futures) == 5000 * 4999
+    history = history_of(kernel)
+    assert history.state_counts()[States.exec_done] == 5000
+    with EventReader(kernel.run_dir) as reader:
+        sizes = [len(record.rows) for record in reader.read() if isinstance(record, records.Tasks)]
+        assert max(sizes) <= 1000
+        assert reader.damaged_bytes == reader.unknown_records == 0
