@@ -1,0 +1,90 @@
+"""Everything that a live view of a run needs: its history, what is counted besides, and the answers."""
+
+from __future__ import annotations
+
+import os
+from time import time
+
+from parsl.eventlog import answers
+from parsl.eventlog.failure_groups import FailureGroups
+from parsl.eventlog.history import Follower, RunHistory
+from parsl.eventlog.records import AttemptFailed
+from parsl.eventlog.tally import Tally
+
+
+class RunWatch:
+    """Follows a run, and counts what its history does not keep. Owned by one thread.
+
+    Args:
+        path: The run directory, or the file of the log.
+
+    Attributes:
+        history: The state of the run, as far as it has been read.
+        tally: What happened lately, and run times by app.
+        failures: The failures by their cause.
+
+    Raises:
+        EventLogError: There is no event log.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._follower = Follower(path)
+        self.history: RunHistory = self._follower.history
+        self.tally = Tally()
+        self.failures = FailureGroups()
+        self._early: list[AttemptFailed] = []
+
+    def __enter__(self) -> RunWatch:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._follower.reader.close()
+
+    def advance(self, limit_bytes: int | None = None) -> bool:
+        """Take in what is new, at most about ``limit_bytes``. Returns whether there was anything."""
+        has_changed = False
+        new: list[AttemptFailed] = []
+        for record in self._follower.new_records(limit_bytes):
+            has_changed = True
+            self.tally.take(record)
+            if isinstance(record, AttemptFailed):
+                new.append(record)
+        # The row with the app of a task may follow its failure, perhaps after the next look.
+        for failure in self._early:
+            self.failures.take(failure, self._app_of(failure.task))
+        self._early = []
+        for failure in new:
+            app = self._app_of(failure.task)
+            if app is None:
+                self._early.append(failure)
+            else:
+                self.failures.take(failure, app)
+        return has_changed
+
+    def _app_of(self, task: int) -> int | None:
+        tasks = self.history.tasks
+        is_known = task < len(tasks) and tasks.state[task] != tasks.NO_TASK
+        return tasks.app[task] if is_known else None
+
+    @property
+    def share_read(self) -> float:
+        """Which part of the file has been read, from 0 to 1."""
+        reader = self._follower.reader
+        return min(1.0, reader.offset / reader.size) if reader.size else 1.0
+
+    @property
+    def damaged_bytes(self) -> int:
+        """How many bytes of the log could not be read."""
+        return self._follower.reader.damaged_bytes
+
+    def standing(self) -> str:
+        """Return how the run stands: one of the constants of :mod:`parsl.eventlog.answers`."""
+        return answers.standing(self.history, self._follower.is_running())
+
+    def now_s(self) -> float | None:
+        """Return the present moment for the run's answers (seconds since the epoch); None if it is over."""
+        return time() if self.standing() in (answers.RUNNING, answers.ELSEWHERE) else None
