@@ -10,10 +10,9 @@ from typing import Any
 from parsl import validate
 from parsl.common import descriptors, pass_on_upstream_names
 from parsl.common.representation import RepresentationMixin, UsageInformation
-from parsl.executors.base import check_storage_access, no_radio
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.errors import InvalidResourceSpecification
-from parsl.executors.high_throughput.driver import launch_commands, parameters
+from parsl.executors.high_throughput.driver import launch_commands, parameters, provider_facts
 from parsl.executors.high_throughput.driver.activity import as_dict
 from parsl.executors.high_throughput.driver.engine import Engine
 from parsl.executors.high_throughput.driver.launch import EngineSettings
@@ -25,8 +24,6 @@ from parsl.executors.high_throughput.driver.resource_specification import (
 from parsl.executors.high_throughput.driver.tasks import HTEXFuture
 from parsl.executors.high_throughput.errors import VersionMismatch
 from parsl.executors.high_throughput.manager_selector import ManagerSelector, RandomManagerSelector
-from parsl.executors.high_throughput.node.accelerators import check_accelerators
-from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 from parsl.executors.high_throughput.wire.protocol import ManagerGone, ManagerInfo, ManagerRefused
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.executors.high_throughput.worker.payload_call import call_with_payload, read_task_executor
@@ -47,7 +44,9 @@ ANSWER_TIMEOUT_S = 30.0
 SUBMISSION_PATIENCE_S = 30.0
 
 
-class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageInformation):
+class HighThroughputExecutor(
+    parameters.DeclaredParameters, BlockProviderExecutor, RepresentationMixin, UsageInformation
+):
     """Runs tasks on the workers of blocks, which a provider submits.
 
     Args:
@@ -98,34 +97,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
     enable_mpi_mode = False
     mpi_launcher = "mpiexec"
     _resource_keys = COMMON_KEYS
-
-    label = validate.Custom(parameters.check_label)
-    launch_cmd = validate.Text(allow_empty=False)
-    interchange_launch_cmd: list[str] = validate.ListOf(str, allow_empty=False)
-    address = validate.Text(optional=True, allow_empty=False, one_line=True)
-    loopback_address = validate.Text(allow_empty=False)
-    worker_port = validate.Port(optional=True)
-    worker_port_range = validate.PortRange(optional=True)
-    interchange_port_range = validate.PortRange(optional=True)
-    storage_access = validate.Custom(check_storage_access)
-    working_dir = validate.Text(optional=True, allow_empty=False)
-    worker_debug = validate.Boolean()
-    cores_per_worker = validate.Number(above=0)
-    mem_per_worker = validate.Number(above=0, optional=True)
-    max_workers_per_node = validate.Custom(parameters.check_max_workers)
-    cpu_affinity = validate.Custom(lambda owner, _, value: check_cpu_affinity(value, owner))
-    available_accelerators = validate.Custom(lambda owner, _, value: list(check_accelerators(value, owner)))
-    prefetch_capacity = validate.Integer(low=0, high=parameters.MAX_PREFETCH)
-    heartbeat_threshold = validate.Number(above=0)
-    heartbeat_period = validate.Number(above=0)
-    drain_period = validate.Number(above=0, optional=True)
-    poll_period = validate.Number(above=0)
-    address_probe_timeout = validate.Number(above=0, optional=True)
-    worker_logdir_root = validate.Text(optional=True, allow_empty=False)
-    manager_selector: ManagerSelector = validate.Instance(ManagerSelector)
-    encrypted = validate.Boolean()
-    remote_monitoring_radio = validate.Custom(no_radio)
-    enforce_mem_per_worker = validate.Boolean()
 
     @parameters.accepts_retired_htex_arguments
     def __init__(
@@ -184,7 +155,6 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self._engine: Engine | None = None
         #: How many workers a node will have, once that was needed; 0 if unknown.
         self._expected_workers: int | None = None
-        self._longest_runtime_s = 0.0
 
     @property
     def logdir(self) -> str:
@@ -263,27 +233,15 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
             prefetch=self.prefetch_capacity,
             cpu_affinity=self.cpu_affinity,
             accelerators=self.available_accelerators,
-            node_cpus=parameters.cpus_of_node(self.provider),
-            keeps_binding=self._is_started_directly(),
+            node_cpus=provider_facts.cpus_of_node(self.provider),
+            keeps_binding=provider_facts.starts_managers_directly(self.provider),
             walltime_s=self._walltime_s,
         )
 
     def _is_local(self) -> bool:
         """Return whether managers can only run on this host, and share its file system."""
-        from parsl.providers import LocalProvider
-
-        provider = self.provider
-        if type(provider) is not LocalProvider or provider.nodes_per_block > 1:
-            return False
-        if not launch_commands.is_default(self.launch_cmd):
-            return False
-        return self._is_started_directly()
-
-    def _is_started_directly(self) -> bool:
-        """Return whether the job itself starts managers, without a program that might bind them to CPUs."""
-        from parsl.launchers import SimpleLauncher, SingleNodeLauncher
-
-        return type(getattr(self.provider, "launcher", None)) in (SimpleLauncher, SingleNodeLauncher)
+        is_default = launch_commands.is_default(self.launch_cmd)
+        return is_default and provider_facts.runs_on_this_host(self.provider)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """End everything that was started; tasks that have not ended fail.
@@ -378,7 +336,7 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.validate_resource_spec(specification)
         runtime_s = specification.get("runtime_s")
         if runtime_s is not None:
-            self._longest_runtime_s = max(self._longest_runtime_s, runtime_s)
+            self.engine.warnings.note_runtime(runtime_s)
         return Requirements(specification.get("priority"), specification.get("walltime_s"), runtime_s)
 
     def validate_resource_spec(self, resource_specification: dict[str, Any]) -> None:
@@ -424,9 +382,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         if infos := self._engine.activity.infos():
             return max(info.workers for info in infos)
         if self._expected_workers is None:
-            count = parameters.expected_workers(
-                self._pool_settings(), self.provider, is_local=self._is_local()
-            )
+            settings, is_local = self._pool_settings(), self._is_local()
+            count = provider_facts.expected_workers(settings, self.provider, is_local=is_local)
             self._expected_workers = count or 0
         return self._expected_workers or None
 
@@ -467,15 +424,8 @@ class HighThroughputExecutor(BlockProviderExecutor, RepresentationMixin, UsageIn
         self.blocks.process_lost()
 
     def manager_connected(self, info: ManagerInfo) -> None:
-        """Warn once if tasks take longer than a block has left when its manager connects."""
+        """Record that a block has a manager."""
         self.blocks.manager_connected(info.block)
-        if info.ends_in_s is not None and info.ends_in_s < self._longest_runtime_s:
-            logger.warning(
-                "Executor %s: a manager of block %s has connected with %.0f s left, but a task takes %g s. "
-                "If all blocks take so long to start, the task never runs: set a longer walltime.",
-                self.label, info.block, info.ends_in_s, self._longest_runtime_s,
-            )  # fmt: skip
-            self._longest_runtime_s = 0.0
 
     def manager_refused(self, refused: ManagerRefused) -> None:
         """Warn of a refused manager, or fail for good if no manager is connected: all would be refused."""

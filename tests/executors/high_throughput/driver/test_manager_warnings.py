@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from parsl.executors.high_throughput.driver.manager_warnings import ManagerWarnings
@@ -37,6 +38,19 @@ def test_too_few_workers_are_reported_once_for_each_block(
         (WorkersWarning, f"Executor htex, block {block} on x1c0: 12 workers are requested, but 2 run.")
         for block in ("0", "1")
     ]
+
+
+def test_a_block_with_less_time_than_a_task_needs_is_logged_once(
+    warnings: ManagerWarnings, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = msgspec.structs.replace(info("4"), ends_in_s=50.0)
+    warnings.warn_of_time(late)
+    for runtime_s in (10, 60, 20):
+        warnings.note_runtime(runtime_s)
+    for manager in (info("3"), late, late):
+        warnings.warn_of_time(manager)
+    [record] = caplog.records
+    assert "block 4 has connected with 50 s left, but a task takes 60 s" in record.getMessage()
 
 
 def test_a_refused_manager_is_reported_once(

@@ -172,6 +172,7 @@ class Engine(BlockListener):
         elif isinstance(message, protocol.ManagerJoined):
             self.activity.joined(message.info)
             self._owner.manager_connected(message.info)
+            self.warnings.warn_of_time(message.info)
             if message.notice:
                 self.warnings.warn_of_workers(message.info, message.notice)
         elif isinstance(message, protocol.ManagerGone):

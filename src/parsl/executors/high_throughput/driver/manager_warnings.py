@@ -12,19 +12,35 @@ logger = logging.getLogger(__name__)
 
 
 class ManagerWarnings:
-    """Shows what the interchange reports to the user of an executor. Owned by the I/O thread."""
+    """Warns the user of an executor of what the interchange reports. Owned by the I/O thread."""
 
     def __init__(self, label: str) -> None:
         self._label = label
         self._has_refused = False
         #: The blocks about whose workers the user was warned.
         self._blocks: set[str] = set()
+        #: The longest run time that a task expects, until there was a warning about it.
+        self._longest_runtime_s = 0.0
 
     def __repr__(self) -> str:
         return f"<ManagerWarnings {self._label} blocks={len(self._blocks)}>"
 
+    def note_runtime(self, runtime_s: float) -> None:
+        """Record how long a task expects to run (seconds). Any thread may call this."""
+        self._longest_runtime_s = max(self._longest_runtime_s, runtime_s)
+
+    def warn_of_time(self, info: ManagerInfo) -> None:
+        """Log once if tasks take longer than a block has left when its manager connects."""
+        if info.ends_in_s is not None and info.ends_in_s < self._longest_runtime_s:
+            logger.warning(
+                "Executor %s: a manager of block %s has connected with %.0f s left, but a task takes %g s. "
+                "If all blocks take so long to start, the task never runs: set a longer walltime.",
+                self._label, info.block, info.ends_in_s, self._longest_runtime_s,
+            )  # fmt: skip
+            self._longest_runtime_s = 0.0
+
     def warn_of_workers(self, info: ManagerInfo, notice: str) -> None:
-        """Warn, once for each block, that fewer workers run than requested, for example."""
+        """Show a manager's notice about its workers, once for each block."""
         if info.block in self._blocks:
             return
         self._blocks.add(info.block)

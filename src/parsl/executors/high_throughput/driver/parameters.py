@@ -1,15 +1,17 @@
-"""Parameters of the executors: checks that only these executors need, and arguments of earlier versions."""
+"""Parameters of the executors: what they may be, and arguments of earlier versions."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired, renamed
-from parsl.errors import ConfigurationError
+from parsl.executors.base import check_storage_access, no_radio
+from parsl.executors.high_throughput.manager_selector import ManagerSelector
+from parsl.executors.high_throughput.node.accelerators import check_accelerators
+from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict
 
-    from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
     from parsl.executors.status_handling import BlockProviderExecutor
     from parsl.vocabulary.job_states import JobStatus
 
@@ -58,36 +59,6 @@ def check_provider(owner: object, provider: object) -> None:
         validate.wrong_type(owner, "provider", provider, "a provider, such as LocalProvider()")
 
 
-def cpus_of_node(provider: object) -> int | None:
-    """Return how many CPUs a provider requests on each node; None if it does not state a number.
-
-    A single one is the default of some providers, whose schedulers then decide.
-    """
-    stated = getattr(provider, "cpus_per_node", None) or getattr(provider, "cores_per_node", None)
-    return stated if isinstance(stated, int) and stated > 1 else None
-
-
-def expected_workers(settings: WorkerPoolSettings, provider: object, *, is_local: bool) -> int | None:
-    """Return how many workers a node will have, before there is one, as far as that is determined.
-
-    Args:
-        settings: The settings of the executor.
-        provider: The provider, which may state the CPUs and the memory of a node.
-        is_local: Whether the node is this host.
-    """
-    from parsl.executors.high_throughput.node import facts, worker_count
-
-    request = worker_count.PlacementRequest.of(settings)
-    if not is_local:
-        memory_gb = getattr(provider, "mem_per_node", None)
-        return worker_count.stated_workers(request, memory_gb)
-    try:
-        node = facts.read_node_facts(os.environ, keeps_binding=settings.keeps_binding)
-        return worker_count.count_workers(request, node).workers
-    except ConfigurationError:
-        return None  # the manager fails to start, and reports why
-
-
 def check_label(owner: object, name: str, label: Any) -> str:
     """Refuse a label that cannot be the name of a directory."""
     text = validate.text(owner, name, label, allow_empty=False, one_line=True)
@@ -101,6 +72,38 @@ def check_max_workers(owner: object, name: str, value: Any) -> int | None:
     if value is None or value == float("inf"):
         return None
     return validate.integer(owner, name, value, low=1)
+
+
+class DeclaredParameters:
+    """What each parameter of a HighThroughputExecutor may be."""
+
+    label = validate.Custom(check_label)
+    launch_cmd = validate.Text(allow_empty=False)
+    interchange_launch_cmd: list[str] = validate.ListOf(str, allow_empty=False)
+    address = validate.Text(optional=True, allow_empty=False, one_line=True)
+    loopback_address = validate.Text(allow_empty=False)
+    worker_port = validate.Port(optional=True)
+    worker_port_range = validate.PortRange(optional=True)
+    interchange_port_range = validate.PortRange(optional=True)
+    storage_access = validate.Custom(check_storage_access)
+    working_dir = validate.Text(optional=True, allow_empty=False)
+    worker_debug = validate.Boolean()
+    cores_per_worker = validate.Number(above=0)
+    mem_per_worker = validate.Number(above=0, optional=True)
+    max_workers_per_node = validate.Custom(check_max_workers)
+    cpu_affinity = validate.Custom(lambda owner, _, value: check_cpu_affinity(value, owner))
+    available_accelerators = validate.Custom(lambda owner, _, value: list(check_accelerators(value, owner)))
+    prefetch_capacity = validate.Integer(low=0, high=MAX_PREFETCH)
+    heartbeat_threshold = validate.Number(above=0)
+    heartbeat_period = validate.Number(above=0)
+    drain_period = validate.Number(above=0, optional=True)
+    poll_period = validate.Number(above=0)
+    address_probe_timeout = validate.Number(above=0, optional=True)
+    worker_logdir_root = validate.Text(optional=True, allow_empty=False)
+    manager_selector: ManagerSelector = validate.Instance(ManagerSelector)
+    encrypted = validate.Boolean()
+    remote_monitoring_radio = validate.Custom(no_radio)
+    enforce_mem_per_worker = validate.Boolean()
 
 
 def inherits_parameters(
