@@ -84,7 +84,7 @@ def _check_plan(subject: Subject) -> list[Finding]:
 
 
 def _summary(subject: Subject, placement: Placement, node: NodeFacts) -> Finding:
-    count, cpus = len(placement.workers), node.cores or len(node.cpus)
+    count, cpus = len(placement.workers), node.cores or node.cpu_count
     where = "on this host" if subject.is_local else "on each node"
     accelerators = ", each with an accelerator" if subject.executor.available_accelerators else ""
     return _WORKERS.ok(f"{count} {where}, with {cpus} CPUs{accelerators}")

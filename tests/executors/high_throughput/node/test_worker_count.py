@@ -16,6 +16,10 @@ TWELVE = tuple(map(str, range(12)))
 #: A node of 208 CPUs and 512 GB, of which a control group allows the job 2 CPUs or 8 GB.
 FEW_CPUS = NodeFacts(memory_gb=512, cpus=(0, 1), bindable_cpus=(0, 1), total_cpus=208, total_memory_gb=512)
 LITTLE_MEMORY = NodeFacts(memory_gb=8, cpus=tuple(range(208)), total_cpus=208, total_memory_gb=512)
+#: A node of 64 CPUs, of whose time a container gets that of 2.
+LITTLE_CPU_TIME = NodeFacts(
+    memory_gb=16, cpus=tuple(range(64)), bindable_cpus=tuple(range(64)), cpu_quota=2, total_cpus=64
+)
 #: A node whose manager a launcher has bound to some CPUs, and one whose driver the user has bound.
 BOUND_BY_LAUNCHER = NodeFacts(
     memory_gb=512,
@@ -56,6 +60,37 @@ def test_a_control_group_limits_workers_without_accelerators_and_the_user_hears_
     assert "the system (a cgroup, as schedulers and containers use) allows the job 2 of" in notice
     assert "--cpus-per-task=12" in notice
     assert "write cores_per_worker=0.166." in notice
+
+
+def test_a_quota_of_cpu_time_limits_workers_and_the_user_hears_how_and_why():
+    assert count_workers(PlacementRequest(), LITTLE_CPU_TIME) == (2, "")
+    workers, notice = count_workers(PlacementRequest(max_workers_per_node=12), LITTLE_CPU_TIME)
+    assert workers == 2
+    assert notice == (
+        "12 workers are requested (max_workers_per_node=12), but 2 run: cores_per_worker=1 on 2 cores, "
+        "because the system (a cgroup, as containers use) limits the job's CPU time to that of 2 of the "
+        "node's 64 CPUs. Raise the quota to 12 CPUs (docker run --cpus, or resources.limits.cpu of a "
+        "Kubernetes container); or write cores_per_worker=0.166."
+    )
+
+
+def test_a_quota_that_allows_all_cpus_changes_nothing():
+    request = PlacementRequest(max_workers_per_node=128)
+    without = LITTLE_CPU_TIME._replace(cpu_quota=None)
+    assert count_workers(request, LITTLE_CPU_TIME._replace(cpu_quota=64)) == count_workers(request, without)
+
+
+def test_a_stated_number_of_cores_counts_more_than_a_quota():
+    found = count_workers(PlacementRequest(), LITTLE_CPU_TIME._replace(cores=8))
+    assert found.workers == 8
+    assert found.notice.startswith("8 workers share 2 CPUs, because the system")
+
+
+def test_workers_with_accelerators_that_share_a_small_quota_cause_a_notice():
+    found = count_workers(PlacementRequest(available_accelerators=TWELVE), LITTLE_CPU_TIME)
+    assert found.workers == 12
+    assert "12 workers share 2 CPUs, because the system (a cgroup, as containers use)" in found.notice
+    assert "Raise the quota to 12 CPUs" in found.notice
 
 
 def test_the_users_own_binding_limits_what_fits_but_not_an_explicit_number():
@@ -139,10 +174,10 @@ def test_the_error_for_no_worker_names_the_limit_and_its_reason():
         count_workers(PlacementRequest(mem_per_worker_gb=300), LITTLE_MEMORY)
 
 
-@given(st.integers(1, 300), st.integers(2, 400), st.floats(0.01, 16))
-def test_the_advice_works(cpus, requested, cores_per_worker):
+@given(st.integers(1, 300), st.integers(2, 400), st.floats(0.01, 16), st.none() | st.integers(1, 300))
+def test_the_advice_works(cpus, requested, cores_per_worker, quota):
     request = PlacementRequest(cores_per_worker=cores_per_worker, max_workers_per_node=requested)
-    node = NodeFacts(memory_gb=16, cpus=tuple(range(cpus)))
+    node = NodeFacts(memory_gb=16, cpus=tuple(range(cpus)), cpu_quota=quota)
     try:
         notice = count_workers(request, node).notice
     except ConfigurationError:

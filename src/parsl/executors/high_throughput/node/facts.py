@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from parsl.executors.high_throughput.node.accelerators import are_plain_numbers, are_tiles_flat
-from parsl.executors.high_throughput.node.memory import memory_limit_bytes, total_memory_bytes
+from parsl.executors.high_throughput.node.control_groups import cpu_limit, memory_limit_bytes
 from parsl.validate import wrong_value
 
 #: Set by the job scripts of batch providers: when the job started, in seconds since the epoch, and how long
@@ -37,6 +38,8 @@ class NodeFacts(NamedTuple):
     bindable_cpus: tuple[int, ...] = ()
     #: Whether a launcher has bound the manager to fewer CPUs than `cpus`, which its workers have to undo.
     is_bound_by_launcher: bool = False
+    #: The job's quota of CPU time: that of this many CPUs, rounded up; None without a quota.
+    cpu_quota: int | None = None
     #: Number of CPUs and memory of the node, with all that the system does not allow the job; 0 if unknown.
     total_cpus: int = 0
     total_memory_gb: float = 0.0
@@ -44,6 +47,15 @@ class NodeFacts(NamedTuple):
     cuda_devices: int = 0
     #: Whether Level Zero shows tiles as devices of their own, named 0 to 11 on Aurora.
     flat_tiles: bool = False
+
+    @property
+    def cpu_count(self) -> int:
+        """How many CPUs workers can keep busy."""
+        return self.within_quota(len(self.cpus))
+
+    def within_quota(self, cpus: int) -> int:
+        """Return how many of a number of CPUs the quota allows."""
+        return cpus if self.cpu_quota is None else min(cpus, self.cpu_quota)
 
     @property
     def withholds_cpus(self) -> bool:
@@ -65,13 +77,15 @@ def read_node_facts(
     bindable = _bindable_cpus(bound)
     cpus = cpus_for_workers(bound, bindable, _allocated_cpus(environ), keeps_binding=keeps_binding)
     may_share_devices = len(accelerators) > 1 and are_plain_numbers(accelerators)
-    total_gb, stated_gb = total_memory_bytes() / _BYTES_PER_GB, _memory_override(environ)
+    total_bytes, quota = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), cpu_limit()
+    total_gb, stated_gb = total_bytes / _BYTES_PER_GB, _memory_override(environ)
     return NodeFacts(
         memory_gb=stated_gb or min(total_gb, memory_limit_bytes() / _BYTES_PER_GB),
         cpus=cpus,
         cores=_cores_override(environ),
         bindable_cpus=bindable,
         is_bound_by_launcher=len(bound) < len(cpus),
+        cpu_quota=None if quota == math.inf else math.ceil(quota),
         total_cpus=os.cpu_count() or 0,
         total_memory_gb=0.0 if stated_gb else total_gb,
         cuda_devices=_count_cuda_devices(environ) if may_share_devices else 0,

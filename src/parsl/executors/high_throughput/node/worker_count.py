@@ -18,6 +18,9 @@ _MORE_CPUS = (
     "Request more CPUs for the job: cpus_per_node or cores_per_node of the provider or, if srun starts the "
     "managers, SrunLauncher(overrides='--cpus-per-task={cpus}')"
 )
+_MORE_CPU_TIME = (
+    "Raise the quota to {cpus} CPUs (docker run --cpus, or resources.limits.cpu of a Kubernetes container)"
+)
 _MORE_MEMORY = "Request more memory for the job (mem_per_node, or an option in scheduler_options)"
 
 
@@ -154,14 +157,14 @@ def _limit_of_cores(request: PlacementRequest, node: NodeFacts, requested: int) 
     # The CPUs to which the user has bound the driver are all that fit, but an explicit number comes first.
     is_explicit = request.max_workers_per_node is not None
     cpus = max(node.cpus, node.bindable_cpus, key=len) if is_explicit else node.cpus
-    cores = node.cores or len(cpus)
+    cores = node.cores or node.within_quota(len(cpus))
     text = f"cores_per_worker={request.cores_per_worker:g} on {cores} {'core' if cores == 1 else 'cores'}"
     reason, advice = "", "Write {smaller}"
     if node.cores:
         reason = "the environment variable PARSL_CORES states that number"
-    elif node.withholds_cpus:
+    elif cores < len(cpus) or node.withholds_cpus:
         reason = _withheld_cpus(node)
-        advice = f"{_more_cpus(request, requested)}; or write {{smaller}}"
+        advice = f"{_more_cpus(request, node, requested)}; or write {{smaller}}"
     smaller = _smaller("cores_per_worker", cores, requested)
     return _Limit(_fitting(cores, request.cores_per_worker), text, reason, advice.format(smaller=smaller))
 
@@ -213,11 +216,12 @@ def _too_few(limit: _Limit, requested: int, source: str) -> str:
 def _crowding(request: PlacementRequest, node: NodeFacts, count: int) -> str:
     """Describe workers that share fewer CPUs than they request, if the node has more; else empty."""
     needed = count * request.cores_per_worker
-    is_short = needed > len(node.cpus) * (1 + _ROUNDING)
+    cpus = node.cpu_count
+    is_short = needed > cpus * (1 + _ROUNDING)
     if not is_short or request.cpu_affinity.startswith(LIST_PREFIX):
         return ""
-    shared = f"{count} workers share {len(node.cpus)} {'CPU' if len(node.cpus) == 1 else 'CPUs'}"
-    if len(node.cpus) < len(node.bindable_cpus):
+    shared = f"{count} workers share {cpus} {'CPU' if cpus == 1 else 'CPUs'}"
+    if cpus == len(node.cpus) < len(node.bindable_cpus):
         fitting = max(1, _fitting(len(node.cpus), request.cores_per_worker))
         return (
             f"{shared}, because the manager is bound to {format_cpus(node.cpus)} of the CPUs "
@@ -225,17 +229,28 @@ def _crowding(request: PlacementRequest, node: NodeFacts, count: int) -> str:
             "worker_init. If that is not intended, start it without the binding (srun --cpu-bind=none); "
             f"otherwise write max_workers_per_node={fitting}."
         )
-    if node.withholds_cpus:
-        return f"{shared}, because {_withheld_cpus(node)}. {_more_cpus(request, count)}."
+    if cpus < len(node.cpus) or node.withholds_cpus:
+        return f"{shared}, because {_withheld_cpus(node)}. {_more_cpus(request, node, count)}."
     return ""
 
 
 def _withheld_cpus(node: NodeFacts) -> str:
+    if _is_limited_by_quota(node):
+        return (
+            f"the system (a cgroup, as containers use) limits the job's CPU time to that of {node.cpu_quota} "
+            f"of the node's {node.total_cpus} CPUs"
+        )
     return (
         f"the system (a cgroup, as schedulers and containers use) allows the job {len(node.cpus)} of the "
         f"node's {node.total_cpus} CPUs ({format_cpus(node.cpus)})"
     )
 
 
-def _more_cpus(request: PlacementRequest, workers: int) -> str:
-    return _MORE_CPUS.format(cpus=math.ceil(workers * request.cores_per_worker))
+def _more_cpus(request: PlacementRequest, node: NodeFacts, workers: int) -> str:
+    advice = _MORE_CPU_TIME if _is_limited_by_quota(node) else _MORE_CPUS
+    return advice.format(cpus=math.ceil(workers * request.cores_per_worker))
+
+
+def _is_limited_by_quota(node: NodeFacts) -> bool:
+    cpus = max(len(node.cpus), len(node.bindable_cpus))
+    return node.within_quota(cpus) < cpus

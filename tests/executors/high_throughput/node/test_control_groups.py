@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parsl.executors.high_throughput.node.memory import memory_limit_bytes, total_memory_bytes
+from parsl.executors.high_throughput.node.control_groups import cpu_limit, memory_limit_bytes
 
 GIB = 2**30
 
@@ -16,7 +16,7 @@ def machine(tmp_path):
 
     def make(cgroup: str, mounts: list[tuple[str, str, str]], limits: dict[str, str]) -> Path:
         lines = [
-            f"31 23 0:{number} {root} {tmp_path}/{point} rw,relatime - {kind} none rw,memory"
+            f"31 23 0:{number} {root} {tmp_path}/{point} rw,relatime - {kind} none rw,memory,cpu,cpuacct"
             for number, (kind, root, point) in enumerate(mounts)
         ]
         (tmp_path / "mountinfo").write_text("30 1 0:1 / / rw - ext4 /dev/sda rw\n" + "\n".join(lines) + "\n")
@@ -63,10 +63,38 @@ def test_a_group_without_a_limit_does_not_count(machine, text):
     assert memory_limit_bytes(process) == math.inf
 
 
+def test_version_2_has_quotas_of_cpu_time(machine):
+    limits = {
+        "sys/pod/cpu.max": "400000 100000\n",
+        "sys/pod/box/cpu.max": "75000 50000\n",
+        "sys/cpu.max": "max 1\n",
+    }
+    process = machine("0::/pod/box\n", [("cgroup2", "/", "sys")], limits)
+    assert cpu_limit(process) == 1.5
+    assert memory_limit_bytes(process) == math.inf
+
+
+def test_version_1_has_quotas_of_cpu_time(machine):
+    limits = {"cpu/box/cpu.cfs_quota_us": "200000", "cpu/box/cpu.cfs_period_us": "100000"}
+    process = machine("2:cpu,cpuacct:/box\n", [("cgroup", "/", "cpu")], limits)
+    assert cpu_limit(process) == 2
+
+
+@pytest.mark.parametrize("text", ["max 100000", "max", "", "0 0", "1 2 3", "-1 100000"])
+def test_a_group_without_a_quota_does_not_count(machine, text):
+    process = machine("0::/job\n", [("cgroup2", "/", "sys")], {"sys/job/cpu.max": text})
+    assert cpu_limit(process) == math.inf
+
+
+def test_version_1_marks_a_group_without_a_quota_with_a_negative_number(machine):
+    limits = {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}
+    assert cpu_limit(machine("2:cpu:/\n", [("cgroup", "/", "cpu")], limits)) == math.inf
+
+
 def test_without_control_groups_there_is_no_limit(tmp_path):
-    assert memory_limit_bytes(tmp_path / "nothing") == math.inf
+    assert memory_limit_bytes(tmp_path / "nothing") == cpu_limit(tmp_path / "nothing") == math.inf
 
 
 def test_this_machine_is_read():
     assert memory_limit_bytes() > 0
-    assert total_memory_bytes() > 0
+    assert cpu_limit() > 0
