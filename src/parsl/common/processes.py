@@ -236,14 +236,14 @@ def terminate_tree(pid: int, grace_s: float = TERM_GRACE_S, kill_grace_s: float 
         _signal_all(members.values(), (signal.SIGTERM, signal.SIGCONT))
         _wait_all(members.values(), grace_s)
     for _ in range(_KILL_ROUNDS):
-        members = _left_over(pid, known)
+        members = left_over(pid, known)
         if not members:
             break
         known.update(members)
         _signal_all(members.values(), (signal.SIGKILL,))
         _wait_all(members.values(), kill_grace_s / _KILL_ROUNDS)
     else:
-        members = _left_over(pid, known)
+        members = left_over(pid, known)
     return sorted(members)
 
 
@@ -252,8 +252,11 @@ def kill_tree(pid: int) -> list[int]:
     return terminate_tree(pid, grace_s=0.0)
 
 
-def _left_over(root: int, known: Mapping[int, ProcessEntry]) -> dict[int, ProcessEntry]:
-    """Return the living processes of the tree, including those started since."""
+def left_over(root: int, known: Mapping[int, ProcessEntry]) -> dict[int, ProcessEntry]:
+    """Return the living processes of a tree, including those started since, and those that have left it.
+
+    ``known`` are those that were in the tree before. An id that another process has now is not one of them.
+    """
     table = process_table()
     recycled = {pid for pid, entry in known.items() if pid in table and table[pid].started != entry.started}
     roots = (known.keys() | {root}) - recycled

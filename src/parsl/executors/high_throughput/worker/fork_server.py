@@ -13,11 +13,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import NoReturn
 
-from parsl.common.processes import Processes, signal_processes
+from parsl.common.processes import Processes, family, left_over, process_table, signal_processes
 from parsl.common.system import (
     IS_PORTABLE,
     MAX_RSS_UNIT_BYTES,
@@ -204,27 +203,21 @@ class ForkServer:
         """End all descendants: SIGTERM, a short grace, and SIGKILL until none is left."""
         signal.set_wakeup_fd(-1)
         deadline = time.monotonic() + LAST_GRACE_S
-        processes = Processes()
         # Where there is no subreaper, those that lose their parent are descendants no longer.
-        seen = {pid: processes[pid].started for pid in processes.descendants(self._pid)}
-        signal_processes(seen, signal.SIGTERM)
+        known = family(process_table(), [self._pid])
+        signal_processes(known, signal.SIGTERM)
         while True:
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             except ChildProcessError:
-                if not _remaining(Processes(), seen):
+                if not left_over(self._pid, known):
                     return
             if time.monotonic() >= deadline:
-                processes = Processes()
-                left = _remaining(processes, seen) | processes.descendants(self._pid)
+                left = left_over(self._pid, known)
+                known.update(left)
                 signal_processes(left, signal.SIGKILL)
             time.sleep(0.01)
-
-
-def _remaining(processes: Processes, seen: Mapping[int, float]) -> set[int]:
-    """Return the processes that are left of those seen, by process id with the time of their start."""
-    return {pid for pid in processes.alive(seen) if processes[pid].started == seen[pid]}
 
 
 def start_fork_server() -> tuple[int, socket.socket]:
