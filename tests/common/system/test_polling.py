@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from parsl.common.system.polling import READABLE, WRITABLE, make_poller
+from parsl.common.system.polling import READABLE, WRITABLE, PortablePoller, make_poller
 
 BOTH = [pytest.param(False, id="linux", marks=pytest.mark.linux), pytest.param(True, id="portable")]
 
@@ -44,6 +44,15 @@ def test_an_unregistered_descriptor_is_not_returned(poller, pipe):
     poller.register(read, READABLE)
     poller.unregister(read)
     assert poller.poll(0.01) == []
+
+
+def test_a_closed_descriptor_is_forgotten(poller, pipe):
+    duplicate = os.dup(pipe[1])
+    poller.register(duplicate, READABLE)
+    os.close(duplicate)
+    assert poller.poll(0.01) == []
+    if isinstance(poller, PortablePoller):
+        assert repr(poller) == "<PortablePoller descriptors=0>"
 
 
 def test_an_unknown_descriptor_cannot_be_modified(poller, pipe):

@@ -76,8 +76,10 @@ class PortablePoller:
         found = poller.poll(timeout_ms)
         if any(fd == self._changed.fd for fd, _ in found):
             self._changed.clear()
-        # A descriptor that was closed without a word is none of epoll's either.
-        return [(fd, event) for fd, event in found if fd != self._changed.fd and not event & select.POLLNVAL]
+        for fd, event in found:
+            if event & select.POLLNVAL:  # closed without being unregistered; epoll forgets it, too
+                self._events.pop(fd, None)
+        return [(fd, event) for fd, event in found if fd != self._changed.fd and fd in self._events]
 
     def close(self) -> None:
         """Close the descriptors of the poller itself."""
