@@ -103,6 +103,11 @@ class BlockSet:
         with self._lock:
             return self._table.jobs_to_cancel()
 
+    def uncancelled_jobs(self) -> list[object]:
+        """Return the jobs that are not known to have ended, and whose cancellation was not accepted."""
+        with self._lock:
+            return self._table.uncancelled_jobs()
+
     def views(self) -> tuple[BlockView, ...]:
         """Return every block that is not known to have ended."""
         with self._lock:

@@ -114,6 +114,11 @@ class BlockTable:
         jobs.sort(key=lambda block: block.status.state is JobState.RUNNING)
         return [block.job_id for block in jobs]
 
+    def uncancelled_jobs(self) -> list[object]:
+        """Return the jobs that are not known to have ended, and whose cancellation was not accepted."""
+        jobs = (block.job_id for block in self._live.values() if not block.cancel_is_accepted)
+        return [job_id for job_id in jobs if job_id is not None]
+
     def awaited_jobs(self) -> list[object]:
         """Return the jobs whose first manager may still connect."""
         if not self._activity_is_known:

@@ -42,9 +42,13 @@ class FailingProvider:
 
 class Blocks:
     jobs: Sequence[object] = ()
+    uncancelled: Sequence[object] = ()
 
     def jobs_to_cancel(self) -> list[object]:
         return list(self.jobs)
+
+    def uncancelled_jobs(self) -> list[object]:
+        return list(self.uncancelled)
 
 
 class Clock:
@@ -106,6 +110,21 @@ def test_the_cost_of_many_jobs_does_not_grow_with_their_square() -> None:
         return driver.interchange.words
 
     assert words(4000) < 5 * words(1000)
+
+
+def test_after_the_cancellation_all_commands_are_taken_back(caplog: pytest.LogCaptureFixture) -> None:
+    driver = Driver(Provider())
+    driver.registry.job_submitted("1")
+    driver.registry.jobs_cancelled()
+    assert driver.commands == []
+    assert not caplog.records
+
+
+def test_jobs_that_the_scheduler_did_not_cancel_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    driver = Driver(Provider())
+    driver.blocks.uncancelled = ["7", "8"]
+    driver.registry.jobs_cancelled()
+    assert "has not accepted the cancellation of jobs ['7', '8']. Cancel them yourself." in caplog.text
 
 
 def test_an_error_in_a_provider_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -67,7 +67,12 @@ class CleanupRegistry(BlockListener):
             self._sender.send(CleanupCommands(self.commands))
 
     def jobs_cancelled(self) -> None:
-        """Take all commands back: this process has cancelled its jobs itself."""
+        """Take all commands back: this process has cancelled its jobs itself. Report those that are left."""
+        if left := self._blocks.uncancelled_jobs():
+            logger.error(
+                "Executor %s: the scheduler has not accepted the cancellation of jobs %s. "
+                "Cancel them yourself.", self._label, left,
+            )  # fmt: skip
         with self._lock:
             if self.commands:
                 self.commands = []
