@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from parsl.cli import seconds
 
 _DESCRIPTION = """\
-Check a configuration: import it, and report what would fail, or what the job script would be.
+Check a configuration: import it, and report what would fail. With --script, show the job script, too.
 This runs worker_init on this host, in a shell like that of the job, and lets the scheduler check the job if
 it can. Nothing is submitted or started.
 The exit code is 1 if something would fail.

@@ -38,13 +38,13 @@ _CORES_PER_WORKER = 1e-9
 
 
 class MPIExecutor(HighThroughputExecutor):
-    """Runs tasks of one or more nodes: packs them onto the nodes of blocks, one task at a time on each node
-    unless max_ranks_per_node is given.
+    """Runs tasks of one or more nodes, which it packs onto the nodes of blocks.
 
-    A block has one manager, on its first node. A task runs in one of the manager's workers and starts its
-    program with ``$PARSL_MPI_PREFIX``, which names the task's nodes. The size of a task is in its
-    ``parsl_resource_specification``: num_nodes, ranks_per_node, num_ranks (two of them determine the
-    third) and launcher_options; priority as for a HighThroughputExecutor.
+    A node runs one task at a time, unless max_ranks_per_node is given. A block has one manager, on its first
+    node. A task runs in one of the manager's workers and starts its program with ``$PARSL_MPI_PREFIX``, which
+    names the task's nodes. The size of a task is in its ``parsl_resource_specification``: num_nodes,
+    ranks_per_node, num_ranks (two of them determine the third) and launcher_options; priority as for a
+    HighThroughputExecutor.
 
     Args:
         max_workers_per_block: Maximum number of tasks that run in a block at once.

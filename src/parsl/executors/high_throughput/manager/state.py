@@ -64,8 +64,10 @@ class Worker:
 
 
 class NodePool:
-    """The nodes of a block. Each belongs to at most one task, or is shared by tasks that the interchange has
-    put together under one number. Owned by the manager's loop.
+    """The nodes of a block. Owned by the manager's loop.
+
+    Each belongs to at most one task, or is shared by tasks that the interchange has put together under one
+    number.
     """
 
     def __init__(self, nodes: Sequence[str]) -> None:

@@ -215,7 +215,7 @@ class ManagerJoined(msgspec.Struct, tag=True, array_like=True):
     """A manager has registered."""
 
     info: ManagerInfo
-    #: What the user has to hear about its workers: see `Register.notice`.
+    #: A notice for the user about its workers: see `Register.notice`.
     notice: str = ""
 
 
@@ -278,7 +278,7 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     ends_in_s: float | None = None
     #: Serial number of the last acknowledged results. The manager sends all later ones again.
     acknowledged: int = 0
-    #: For the user: that fewer workers run than requested, for example, why, and what to do; else empty.
+    #: A notice for the user, such as that fewer workers run than requested, why, and what to do; else empty.
     notice: str = ""
 
 
