@@ -40,6 +40,7 @@ _HOMES = {
     "File": "parsl.vocabulary.files",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
+    **dict.fromkeys(("RadicalPilotExecutor", "WorkQueueExecutor"), "parsl.executors"),
     **dict.fromkeys(("bash_app", "join_app", "python_app"), "parsl.app.app"),
     **dict.fromkeys(("set_file_logger", "set_stream_logger"), "parsl.log_utils"),
 }

@@ -167,6 +167,28 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
     assert name not in import_module(path.partition(".ipp")[0]).__all__
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "advice"),
+    [
+        ("parsl", "RadicalPilotExecutor", r"write HighThroughputExecutor\("),
+        ("parsl", "WorkQueueExecutor", r"write HighThroughputExecutor\("),
+        ("parsl.executors", "FluxExecutor", r"MPIExecutor\("),
+        ("parsl.executors", "GlobusComputeExecutor", r"globus_compute_sdk\.Executor"),
+        ("parsl.executors", "WorkQueueExecutor", r"write HighThroughputExecutor\("),
+        ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
+        ("parsl.providers", "AzureProvider", r"LocalProvider\(\)"),
+        ("parsl.providers", "GoogleCloudProvider", r"LocalProvider\(\)"),
+        ("parsl.providers", "KubernetesProvider", r"in a pod, with LocalProvider\(\)"),
+    ],
+)
+def test_classes_of_later_versions_can_be_imported_and_advise(path, name, advice):
+    kind = getattr(import_module(path), name)
+    with pytest.raises(ConfigurationError, match=rf"^{name} is not available .* yet: .*{advice}"):
+        kind(label="x")
+    assert name not in import_module(path).__all__
+    assert type("Mine", (kind,), {}).__mro__[1] is kind, "a script derives from it at import"
+
+
 @pytest.mark.parametrize("path", ["parsl.monitoring", "parsl.monitoring.monitoring"])
 def test_monitoring_hub_of_any_year_is_an_error_with_advice(path):
     with pytest.raises(

@@ -44,10 +44,10 @@ class Executor:
         ),
         (
             InvalidResourceSpecification({"b", "a"}, "Use priority."),
-            "Invalid resource specification: 'a', 'b'. Use priority.",
+            "Invalid Resource Specification Supplied: {'a', 'b'}. Use priority.",
         ),
-        (InvalidResourceSpecification({"a"}), "Invalid resource specification: 'a'."),
-        (InvalidResourceSpecification(()), "Invalid resource specification: it is empty."),
+        (InvalidResourceSpecification({"a"}), "Invalid Resource Specification Supplied: {'a'}."),
+        (InvalidResourceSpecification(()), "Invalid Resource Specification Supplied: {}."),
         (BadMessage("truncated"), "Received an unsupported message: truncated"),
     ],
 )

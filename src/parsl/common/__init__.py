@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 
 def lazy_names(
-    package: str, modules: Mapping[str, str] | None = None, retired: Mapping[str, str] | None = None
+    package: str, modules: Mapping[str, str] | None = None, refused: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package that imports its names when first used (PEP 562).
 
     Its submodules are such names too: with upstream, ``import parsl`` alone loads most of them, and scripts
     use ``parsl.app.app.python_app`` without another import. ``modules`` has the module of each other name,
-    ``retired`` the advice for each class that has been retired.
+    ``refused`` the reason for each class that can be imported, but not used: it has been retired, or is not
+    available yet.
     """
     import sys
 
@@ -21,10 +22,10 @@ def lazy_names(
 
     def get(name: str) -> object:
         value: object
-        if retired is not None and name in retired:
-            from parsl.common.parameter_names import retired_class
+        if refused is not None and name in refused:
+            from parsl.common.parameter_names import refusing_class
 
-            value = namespace[name] = retired_class(name, retired[name])
+            value = namespace[name] = refusing_class(name, refused[name])
             return value
         from importlib import import_module
 

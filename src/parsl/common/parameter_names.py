@@ -1,6 +1,7 @@
 """Keyword arguments that a function does not have: mistyped names are refused, retired ones translated.
 
-Retired classes stay as names that scripts can import, and give their advice when they are called.
+Scripts can import the names of retired classes, and of later ones. Calling such a class is an error with
+advice.
 """
 
 from __future__ import annotations
@@ -128,16 +129,17 @@ def warn_retired(what: str, advice: str, stack_level: int = _STACK_LEVEL - 1) ->
     warnings.warn(f"{what} has been retired: {advice}.", DeprecationWarning, stacklevel=stack_level)
 
 
-def retired_class(name: str, advice: str) -> type:
-    """Return a class in the place of a retired one, whose constructor raises ConfigurationError.
+def refusing_class(name: str, reason: str) -> type:
+    """Return a class in the place of a missing one, whose constructor raises ConfigurationError.
 
-    A script that imports the name, and does not use it, runs. The advice is a sentence without its full stop.
+    A script that imports the name, and does not use it, runs. The reason is a sentence without its subject,
+    the name, and its full stop.
     """
 
     def refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
-        raise ConfigurationError(f"{name} has been retired: {advice}.")
+        raise ConfigurationError(f"{name} {reason}.")
 
-    return type(name, (), {"__init__": refuse, "__doc__": f"Retired: {advice}."})
+    return type(name, (), {"__init__": refuse, "__doc__": f"A name for imports; it {reason}."})
 
 
 def replace_retired(owner: str, retired: Mapping[str, Retired], arguments: dict[str, Any]) -> None:

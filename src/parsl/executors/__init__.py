@@ -17,14 +17,23 @@ _MODULES = {
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
 }
-#: Classes that scripts of earlier years import, with advice.
-_RETIRED = {
-    "Controller": "it belonged to the IPyParallelExecutor. A HighThroughputExecutor, which replaces that, "
-    "starts all that it needs",
-    "ExtremeScaleExecutor": "write HighThroughputExecutor(...), which scales to thousands of nodes, or for "
-    "MPI programs MPIExecutor(...)",
-    "IPyParallelExecutor": "write HighThroughputExecutor(label=..., provider=...), without engine_dir and "
-    "controller; workers_per_node is max_workers_per_node there",
-    "LowLatencyExecutor": "write HighThroughputExecutor(...), or ThreadPoolExecutor(...) for short functions",
+_RETIRED = "has been retired:"
+_NOT_YET = "is not available in this version yet:"
+#: Classes that scripts import, often without using them, and the advice for a script that does.
+_REFUSED = {
+    "Controller": f"{_RETIRED} it belonged to the IPyParallelExecutor. A HighThroughputExecutor, which "
+    "replaces that, starts all that it needs",
+    "ExtremeScaleExecutor": f"{_RETIRED} write HighThroughputExecutor(...), which scales to thousands of "
+    "nodes, or for MPI programs MPIExecutor(...)",
+    "FluxExecutor": f"{_NOT_YET} write HighThroughputExecutor(...), or for MPI programs MPIExecutor(...)",
+    "GlobusComputeExecutor": f"{_NOT_YET} use globus_compute_sdk.Executor, whose futures can be arguments of "
+    "apps",
+    "IPyParallelExecutor": f"{_RETIRED} write HighThroughputExecutor(label=..., provider=...), without "
+    "engine_dir and controller; workers_per_node is max_workers_per_node there",
+    "LowLatencyExecutor": f"{_RETIRED} write HighThroughputExecutor(...), or ThreadPoolExecutor(...) for "
+    "short functions",
+    "RadicalPilotExecutor": f"{_NOT_YET} write HighThroughputExecutor(...), or for MPI programs "
+    "MPIExecutor(...)",
+    "WorkQueueExecutor": f"{_NOT_YET} write HighThroughputExecutor(...)",
 }
-__getattr__, __dir__ = lazy_names(__name__, _MODULES, _RETIRED)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES, _REFUSED)

@@ -105,8 +105,9 @@ class InvalidResourceSpecification(ExecutorError):
         self.message = message
 
     def __str__(self) -> str:
+        # Upstream's words, but sorted: programs compare them.
         keys = ", ".join(repr(key) for key in sorted(self.invalid_keys, key=str))
-        return f"Invalid resource specification: {keys or 'it is empty'}. {self.message}".rstrip()
+        return f"Invalid Resource Specification Supplied: {{{keys}}}. {self.message}".rstrip()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args

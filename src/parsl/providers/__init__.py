@@ -23,13 +23,19 @@ _MODULES = {
     "SlurmProvider": "parsl.providers.slurm.slurm",
     "TorqueProvider": "parsl.providers.torque.torque",
 }
-#: Classes that scripts of earlier years import, with advice.
-_RETIRED = {
-    "AdHocProvider": "it started managers on hosts without a scheduler. Write a HighThroughputExecutor for "
-    "each host, with provider=LocalProvider() and launch_cmd='ssh HOST ' + DEFAULT_LAUNCH_CMD, which is in "
-    "parsl.executors.high_throughput.executor",
-    "CobaltProvider": "ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a function of "
-    "parsl.configs, such as aurora()",
+_NOT_YET = "is not available in this version yet:"
+_IN_THE_CLOUD = f"{_NOT_YET} run the script on an instance in the cloud, with LocalProvider()"
+#: Classes that scripts import, often without using them, and the advice for a script that does.
+_REFUSED = {
+    "AWSProvider": _IN_THE_CLOUD,
+    "AdHocProvider": "has been retired: it started managers on hosts without a scheduler. Write a "
+    "HighThroughputExecutor for each host, with provider=LocalProvider() and launch_cmd='ssh HOST ' + "
+    "DEFAULT_LAUNCH_CMD, which is in parsl.executors.high_throughput.executor",
+    "AzureProvider": _IN_THE_CLOUD,
+    "CobaltProvider": "has been retired: ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a "
+    "function of parsl.configs, such as aurora()",
+    "GoogleCloudProvider": _IN_THE_CLOUD,
+    "KubernetesProvider": f"{_NOT_YET} run the script in a pod, with LocalProvider()",
 }
 __all__ = list(_MODULES)
-__getattr__, __dir__ = lazy_names(__name__, _MODULES, _RETIRED)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES, _REFUSED)

@@ -241,6 +241,13 @@ class TestPayloadsWithAFunction:
         context = {"task_executor": {"f": "operator.add", "a": [b"!"]}}
         assert run.executor.submit_payload(context, large).result(timeout=30) == large + b"!"
 
+    @pytest.mark.parametrize("payload", [3, [1, 2], bytearray(b"xy")])
+    def test_payload_and_result_may_be_other_objects(self, start_run: StartRun, payload: object) -> None:
+        """Bytes of 3 are three zeros, which was the payload that arrived."""
+        future = start_run().executor.submit_payload({"task_executor": {"f": "copy.copy"}}, payload)
+        assert future.result(timeout=30) == payload
+        assert type(future.result()) is type(payload)
+
     @pytest.mark.parametrize(
         ("function", "error"),
         [

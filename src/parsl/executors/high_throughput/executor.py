@@ -310,7 +310,8 @@ class HighThroughputExecutor(
                 `f`, the name of a function, as "module.function", and optionally `a` and `k`, a list and a
                 dictionary of arguments. A worker imports the function and calls it as
                 `function(buffer, *a, **k)`; what it returns is the result.
-            buffer: The result of `parsl.serialize.pack_apply_message`, unless there is a `task_executor`.
+            buffer: The result of `parsl.serialize.pack_apply_message`. With a `task_executor`, what its
+                function takes: bytes, as a rule.
 
         Raises:
             ParameterError: `task_executor` has another form.
@@ -324,7 +325,7 @@ class HighThroughputExecutor(
         if call is None:
             future = engine.sender.send_payload(buffer, requirements)
         else:
-            arguments = (bytes(buffer), *call)
+            arguments = (bytes(buffer) if isinstance(buffer, memoryview) else buffer, *call)
             future = engine.sender.send_call(call_with_payload, arguments, {}, requirements)
         self.blocks.tasks_added(len(engine.tasks.pending))
         return future

@@ -13,9 +13,12 @@ if __name__ == "__main__":
             future = executor.submit_payload(context, b"payload")
             error = future.exception(timeout=100)
             print(type(error).__name__ if error else future.result())
+        doubled = executor.submit_payload({"task_executor": {"f": "operator.mul", "a": [2], "k": {}}}, 21)
+        print(doubled.result(timeout=100))
         print(executor.workers_per_node, executor._task_counter)
 
 # prints:
 # b'payload!'
 # b'payload'
-# 1 2
+# 42
+# 1 3

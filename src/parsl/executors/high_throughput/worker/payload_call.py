@@ -2,7 +2,8 @@
 
 Packages that build on Parsl have their own format of calls. They submit bytes with
 ``submit_payload({"task_executor": {"f": "module.function", "a": [...], "k": {...}}}, payload)``: a worker
-imports the function, calls it with the bytes, and its bytes are the result.
+imports the function and calls it with the bytes; what it returns, mostly bytes again, is the result. The
+payload may also be another object that can be pickled.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def read_task_executor(owner: object, context: dict[str, Any]) -> PayloadCall | 
     return PayloadCall(function, tuple(args), kwargs)  # type: ignore[arg-type]
 
 
-def call_with_payload(payload: bytes, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_with_payload(payload: object, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function by its name with a payload. Runs in the worker.
 
     Args:
