@@ -1,10 +1,9 @@
-"""``parsl explain RUN [TASK]``: what went wrong in a run, and in each attempt of one task."""
+"""``parsl explain [RUN [TASK]]``: what went wrong in a run, and in each attempt of one task."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 
 from parsl.cli import print_error
@@ -15,7 +14,7 @@ from parsl.cli.failures import (
     read_failures,
     task_history,
 )
-from parsl.common.rundirs import numbered_rundirs
+from parsl.cli.run_choice import NoRun, add_run_arguments, find_run
 
 _DESCRIPTION = """\
 Show what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
@@ -24,8 +23,6 @@ directory. Runs append failures immediately, so the command works during a run, 
 The exit code is 2 if the run does not exist, or the task has no failures.
 """
 _NOT_FOUND = 2
-#: The number of runs that an error message lists.
-_MAX_LISTED = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,21 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="parsl explain", description=_DESCRIPTION)
-    parser.add_argument(
-        "run", metavar="RUN", help="a run's directory, or its number in --run-dir, or 'last' for the newest"
-    )
+    add_run_arguments(parser)
     parser.add_argument(
         "task",
         metavar="TASK",
         type=_task_number,
         nargs="?",
         help="the number of a task; by default all tasks with failures",
-    )
-    parser.add_argument(
-        "--run-dir",
-        default="runinfo",
-        metavar="DIRECTORY",
-        help="the directory of the runs, Config.run_dir (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
@@ -81,40 +70,3 @@ def _task_number(text: str) -> int:
             f"{text!r} is not the number of a task; the first task of a run is 0"
         )
     return int(text)
-
-
-class NoRun(Exception):
-    """A run does not exist; the message lists the existing runs."""
-
-
-def find_run(name: str, base: str) -> str:
-    """Return the directory of a run, given as a path, as a number in ``base``, or as 'last'."""
-    runs = numbered_rundirs(base)
-    if name == "last" and runs:
-        return runs[-1]
-    if name.isdigit():
-        for run in runs:
-            if int(os.path.basename(run)) == int(name):
-                return run
-    elif os.path.isdir(name):
-        inner = numbered_rundirs(name)
-        if inner:
-            raise NoRun(
-                f"{name!r} contains the directories of {len(inner)} runs: name one, such as {inner[-1]!r}, "
-                "the newest"
-            )
-        return name
-    raise NoRun(f"there is no run {name!r}: {_existing_runs(base, runs)}")
-
-
-def _existing_runs(base: str, runs: list[str]) -> str:
-    where = os.path.abspath(base)
-    if not os.path.isdir(base):
-        return (
-            f"{where} is not a directory. Change to the directory in which the script was started, or name "
-            "the directory of the runs: --run-dir (Config.run_dir)"
-        )
-    if not runs:
-        return f"{where} has no runs. Name the directory of the runs: --run-dir (Config.run_dir)"
-    names = ", ".join(os.path.basename(run) for run in runs[-_MAX_LISTED:])
-    return f"the {'newest ' if len(runs) > _MAX_LISTED else ''}runs in {where} are {names}"

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 COMMANDS = {
     "doctor": ("doctor", "check a configuration before it costs queue time"),
     "explain": ("explain", "show what went wrong in a run, and in each attempt of a task"),
+    "top": ("top", "watch a run in the terminal"),
+    "runs": ("runs", "list runs, what became of their tasks, and how they ended"),
     "perf": ("perf", "measure how many tasks per second a configuration runs"),
 }
 _USAGE_ERROR = 2

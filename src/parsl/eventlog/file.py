@@ -111,6 +111,14 @@ class Found(NamedTuple):
     end: int
 
 
+class Outline(NamedTuple):
+    """What can be known of a log without reading all of it; None for what is missing or damaged."""
+
+    first: Record | None
+    summary: Summary | None
+    last: Record | None
+
+
 class EventReader:
     """Reads a log from its beginning, and what is appended to it later. Owned by one thread.
 
@@ -206,23 +214,26 @@ class EventReader:
         Returns:
             The summary; None if the log has none yet.
         """
+        return self.outline().summary
+
+    def outline(self) -> Outline:
+        """Read the first, the last, and the last totals. Does not move the reader."""
         from mmap import ACCESS_READ, mmap
 
-        if os.fstat(self._file.fileno()).st_size == 0:
-            return None
+        if os.fstat(self._file.fileno()).st_size <= len(HEADER):
+            return Outline(None, None, None)
         with mmap(self._file.fileno(), 0, access=ACCESS_READ) as data:
-            at, last = len(HEADER), None
-            while (found := _skip_frame(data, at)) is not None and found.end <= len(data):
-                at = found.end
+            first = summary = last = None
+            for found in _skip_through(data):
+                first, last = first or found, found
                 if found.kind == _SUMMARY:
-                    last = found
-            if last is None:
-                return None
-            try:
-                record = records.decode(data[last.begin : last.end])
-            except records.DecodeError:
-                return None
-        return record if isinstance(record, Summary) else None
+                    summary = found
+            totals = _record_in(data, summary)
+            return Outline(
+                _record_in(data, first),
+                totals if isinstance(totals, Summary) else None,
+                _record_in(data, last),
+            )
 
 
 def path_of(path: str | os.PathLike[str]) -> str:
@@ -255,6 +266,28 @@ def _skip_frame(data: Any, at: int) -> Found | None:
         return None
     begin = at + _HEAD.size
     return Found(kind, begin, begin + size)
+
+
+def _skip_through(data: Any) -> Iterator[Found]:
+    """Yield all complete frames, unchecked, without touching what is in them."""
+    at = len(HEADER)
+    while at >= 0:
+        found = _skip_frame(data, at)
+        if found is not None and found.end <= len(data):
+            yield found
+            at = found.end
+        else:
+            at = data.find(_MARK, at + 1)
+
+
+def _record_in(data: Any, found: Found | None) -> Record | None:
+    if found is None:
+        return None
+    try:
+        record: Record = records.decode(data[found.begin : found.end])
+    except records.DecodeError:
+        return None
+    return record
 
 
 def _why_unreadable(path: str, error: OSError) -> str:

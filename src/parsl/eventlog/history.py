@@ -398,14 +398,16 @@ class Follower:
 
     def is_running(self) -> bool | None:
         """Whether the driver runs; None if it is on another host, so that only the log can show it."""
-        run = self.history.run
-        if self.history.end is not None:
-            return False
-        if run is None or run.host != os.uname().nodename:
-            return None
-        from parsl.common.processes import started_at
+        return False if self.history.end is not None else driver_lives(self.history.run)
 
-        return started_at(run.pid) == run.process_started
+
+def driver_lives(run: records.RunBegan | None) -> bool | None:
+    """Return whether the driver of a run lives; None if that cannot be found out on this host."""
+    if run is None or run.host != os.uname().nodename:
+        return None
+    from parsl.common.processes import started_at
+
+    return started_at(run.pid) == run.process_started
 
 
 def read_history(path: str | os.PathLike[str]) -> RunHistory:
