@@ -39,7 +39,7 @@ def row(number: int, state: States = States.launched, app: int = 0) -> records.T
     return records.TaskRow(number, app, 0, int(state), 0, BEGAN_S, launched_s)
 
 
-def ended(*numbers: int, run_s: float | None = 10.0, app: int = 0, ago_s: float = 5.0) -> records.Tasks:
+def ended(*numbers: int, run_s: float = 10.0, app: int = 0, ago_s: float = 5.0) -> records.Tasks:
     return records.Tasks(
         [ended_row(n, app, returned_s=NOW_S - ago_s, launched_s=BEGAN_S, run_s=run_s) for n in numbers]
     )
@@ -77,7 +77,7 @@ def test_tasks_are_counted_by_what_they_do():
 
 
 def test_apps_have_counts_and_run_times():
-    known = Known(ended(0, run_s=1.0), ended(1, run_s=3.0), ended(2, run_s=None, app=1))
+    known = Known(ended(0, run_s=1.0), ended(1, run_s=3.0), ended(2, run_s=-1.0, app=1))
     first, second = answers.apps(known.history, known.tally)
     assert (first.name, first.counts.done, first.max_s) == ("f", 2, 3.0)
     assert first.median_s == pytest.approx(1.0, rel=0.05)
@@ -103,11 +103,11 @@ def test_apps_of_different_length_count_by_their_length():
 @pytest.mark.parametrize(
     ("given", "basis"),
     [
-        ([records.Tasks([row(0, app=1)]), started(0)], "no task of g has ended yet"),
+        ([records.Tasks([row(0, app=1)]), started(0)], "the run time of g is not known yet"),
         ([ended(0), records.Tasks([row(1)]), started(1)], "if the tasks"),
         ([records.Tasks([row(1)])], "nothing runs"),
         ([ended(0)], "all tasks submitted so far have ended"),
-        ([ended(0, 1, 2, run_s=None), records.Tasks([row(9)])], "as long as the latest"),
+        ([ended(0, 1, 2, run_s=-1.0), records.Tasks([row(9)])], "as long as the latest"),
     ],
 )
 def test_an_estimate_has_a_basis_or_a_reason_for_none(given, basis):

@@ -16,7 +16,7 @@ def tally_of(*rows: records.TaskRow) -> Tally:
     return tally
 
 
-def ended_at(number: int, after_s: float, run_s: float | None = 1.0) -> records.TaskRow:
+def ended_at(number: int, after_s: float, run_s: float = 1.0) -> records.TaskRow:
     return ended_row(number, returned_s=BEGAN_S + after_s, run_s=run_s)
 
 
@@ -84,6 +84,6 @@ def test_the_latest_moment_is_known():
 
 
 def test_a_task_without_accounting_counts_for_the_rate_only():
-    tally = tally_of(ended_at(0, 5, run_s=None))
+    tally = tally_of(ended_at(0, 5, run_s=-1.0))
     assert not tally.run_times
     assert tally.rate(BEGAN_S + 10, BEGAN_S) > 0

@@ -156,7 +156,7 @@ def _estimate(
         unfinished = counts_of(app).unfinished
         mean_s = tally.run_times.get(number, _NO_TIMES).mean_s
         if unfinished and mean_s is None:
-            return Estimate(None, f"no task of {history.app_name(number)} has ended yet")
+            return Estimate(None, f"the run time of {history.app_name(number)} is not known yet")
         if unfinished and mean_s is not None:
             work_s += unfinished * mean_s
             longest_s = max(longest_s, mean_s)

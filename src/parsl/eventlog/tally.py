@@ -133,14 +133,14 @@ class Tally:
                 last_s = returned_s
             run_s = row.run_s
             self._count(int(returned_s), run_s)
-            if run_s is not None:
+            if run_s >= 0:
                 times = run_times.get(row.app)
                 if times is None:
                     times = run_times[row.app] = RunTimes()
                 times.add(run_s)
         self.last_s = last_s
 
-    def _count(self, moment: int, run_s: float | None) -> None:
+    def _count(self, moment: int, run_s: float) -> None:
         """Count a task that has ended in a second."""
         second = self._seconds.get(moment)
         if second is None:
@@ -148,7 +148,7 @@ class Tally:
             if len(self._seconds) > 2 * MEMORY_S:
                 self._forget()
         second[0] += 1
-        if run_s is not None and run_s < _REPORTED_S:
+        if 0 <= run_s < _REPORTED_S:
             second[1] += run_s
 
     def _forget(self) -> None:
