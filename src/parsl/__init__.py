@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from parsl.config import Config
     from parsl.dataflow.dflow import DataFlowKernel
     from parsl.dataflow.loader import DataFlowKernelLoader
+    from parsl.dataflow.progress import progress as progress
     from parsl.dataflow.special_arguments import AUTO_LOGNAME
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.threads import ThreadPoolExecutor
@@ -31,7 +32,8 @@ __all__ = [
     "wait_for_current_tasks",
 ]  # fmt: skip
 
-#: The module of each name. ``map`` is not in ``__all__``: ``from parsl import *`` must not hide Python's own.
+#: The module of each name. ``map`` and ``progress`` are not in ``__all__``: ``from
+#: parsl import *`` must not hide Python's own or a script's.
 _HOMES = {
     "AUTO_LOGNAME": "parsl.dataflow.special_arguments",
     "Config": "parsl.config",
@@ -44,8 +46,12 @@ _HOMES = {
     **dict.fromkeys(("bash_app", "join_app", "python_app"), "parsl.app.app"),
     **dict.fromkeys(("set_file_logger", "set_stream_logger"), "parsl.log_utils"),
 }
-#: Names that are something else where they are defined.
-_ALIASES = {"__version__": ("parsl.version", "VERSION"), "map": ("parsl.app.bounded_map", "bounded_map")}
+#: Names that are something else where they are defined, or not in ``__all__``.
+_ALIASES = {
+    "__version__": ("parsl.version", "VERSION"),
+    "map": ("parsl.app.bounded_map", "bounded_map"),
+    "progress": ("parsl.dataflow.progress", "progress"),
+}
 _METHODS_OF_LOADER = ("clear", "dfk", "load", "wait_for_current_tasks")
 
 #: Submodules that are attributes after ``import parsl``, without an import of their own.

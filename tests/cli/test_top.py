@@ -89,7 +89,7 @@ def test_one_picture_has_all_answers(failed_run):
     assert "ValueError: bad input #" in printed
 
 
-def test_the_scheduler_gives_the_reason_why_nothing_runs(live_run):
+def test_the_reason_why_nothing_runs_is_the_schedulers(live_run):
     printed = printed_picture(live_run[0])
     assert "running for" in printed
     assert "no estimate: nothing runs" in printed

@@ -171,6 +171,11 @@ class DataFlowKernel:
         return self._graph.task_count
 
     @property
+    def ended_task_counts(self) -> dict[States, int]:
+        """The number of tasks in each final state."""
+        return self._graph.ended_counts()
+
+    @property
     def task_state_counts(self) -> dict[States, int]:
         """The number of tasks in each state, including those that have ended."""
         return self._graph.state_counts()

@@ -184,6 +184,11 @@ class TaskGraph:
                 counts[record.status] += 1
             return counts
 
+    def ended_counts(self) -> dict[States, int]:
+        """Return the number of tasks in each final state; as quick with a million tasks as with one."""
+        with self._lock:
+            return {state: self._finished_by_state[state] for state in FINAL_STATES}
+
     def validate(self) -> None:
         with self._lock:
             unfinished = self.unfinished()
