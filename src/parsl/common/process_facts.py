@@ -52,6 +52,11 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
+def own_resident_bytes() -> int:
+    """Return the resident set of this process, in bytes; 0 if the system does not show it quickly."""
+    return 0 if IS_PORTABLE else resident_bytes(os.getpid())
+
+
 def _resident_bytes_elsewhere(pid: int) -> int:
     import psutil
 

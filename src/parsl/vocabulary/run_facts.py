@@ -20,7 +20,7 @@ class ManagerFacts(NamedTuple):
     pid: int
     #: How many workers it has.
     workers: int
-    #: How many CPUs its processes may use; 0 if unknown.
+    #: How many CPUs the node has; 0 if unknown.
     cpu_count: int
     #: Bytes of the node's memory; 0 if unknown.
     total_memory: int

@@ -21,7 +21,7 @@ class Accounting(
     namedtuple(
         "Accounting",
         ("run_s", "cpu_s", "peak_memory", "manager", "worker"),
-        defaults=(-1.0, -1, -1, -1),
+        defaults=(-1.0, -1.0, -1, -1, -1),
     )
 ):
     """What one attempt has used, measured where it ran. The future of an executor may have it when done.
@@ -84,7 +84,8 @@ class RunObserver:
     def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
         """Tasks have been running for a second or longer. Shorter tasks are never reported.
 
-        A task may be reported again, with about the same moment, after connections were lost.
+        A task may be reported again after connections were lost. The first report is the most exact: the
+        moment lacks the time that the report has taken.
 
         Args:
             label: The executor's label.

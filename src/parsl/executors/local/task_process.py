@@ -7,9 +7,29 @@ import time
 from threading import Lock, get_ident
 
 from parsl.common.processes import TERM_GRACE_S, is_alive, terminate_tree, wait_for_child, wait_readable
-from parsl.common.system import open_process
+from parsl.common.system import MAX_RSS_UNIT_BYTES, open_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from resource import struct_rusage
 
 _POLL_PERIOD_S = 0.01
+
+
+class ProcessUsage:
+    """What a process that has ended has used, with those of its descendants that were waited for.
+
+    Args:
+        usage: As returned by `os.wait4`.
+    """
+
+    __slots__ = ("cpu_s", "peak_memory")
+
+    def __init__(self, usage: struct_rusage) -> None:
+        #: Processor time, user and system, in seconds.
+        self.cpu_s = usage.ru_utime + usage.ru_stime
+        #: The largest resident set of one of the processes, in bytes.
+        self.peak_memory = usage.ru_maxrss * MAX_RSS_UNIT_BYTES
 
 
 class TaskEnded(Exception):
@@ -24,6 +44,8 @@ class TaskProcess:
         self._pid = 0
         self._is_starting = False
         self._is_ended = False
+        #: What the last process has used; None before one has ended, and once the user of it has reset it.
+        self.usage: ProcessUsage | None = None
 
     def __repr__(self) -> str:
         return f"<TaskProcess pid={self._pid or None} ended={self._is_ended}>"
@@ -54,7 +76,7 @@ class TaskProcess:
         wait_for_child(self._pid)
         with self._lock:
             pid, self._pid = self._pid, 0
-            return os.waitpid(pid, 0)[1]
+            return self._reap(pid)
 
     def terminate(self) -> None:
         """End the process with all its descendants, and wait for it. Only for the thread that owns it."""
@@ -62,7 +84,12 @@ class TaskProcess:
             pid, self._pid = self._pid, 0
             if pid:
                 terminate_tree(pid)
-                os.waitpid(pid, 0)
+                self._reap(pid)
+
+    def _reap(self, pid: int) -> int:
+        _, status, usage = os.wait4(pid, 0)
+        self.usage = ProcessUsage(usage)
+        return status
 
     def end(self, grace_s: float = TERM_GRACE_S) -> bool:
         """End the process with all its descendants, and prevent others. For other threads.

@@ -35,7 +35,7 @@ def finish(driver: FakeDriver, manager: Manager, serial: int, frames: tuple[byte
 
 
 def test_a_manager_is_known_to_the_driver_once_it_is_written(driver: FakeDriver, manager: Manager) -> None:
-    driver.link.announce(manager, manager.info(0.0))
+    driver.link.announce(manager, ManagerJoined(manager.info(0.0)))
     assert driver.link.announced
     assert driver.link.flush(0.0) == [manager]
     assert not driver.link.announced
@@ -80,7 +80,7 @@ def test_a_lost_manager_gets_no_acknowledgement(driver: FakeDriver, manager: Man
 def test_nothing_counts_as_written_before_the_driver_reads(driver: FakeDriver, manager: Manager) -> None:
     driver.link.deliver([Result(1, DONE, b"", (1 << 24,))], [bytes(1 << 24)], sender=manager)
     manager.received = 1
-    driver.link.announce(manager, manager.info(0.0))
+    driver.link.announce(manager, ManagerJoined(manager.info(0.0)))
     assert driver.link.flush(0.0) == []
     assert manager.written == 0
     announced: list[Manager] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from parsl.executors.high_throughput.manager.long_tasks import LongTasks
 from parsl.executors.high_throughput.manager.loop import Manager
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.wire import protocol
@@ -96,11 +97,11 @@ def unchanged_signals() -> Iterator[None]:
 def test_a_registration_after_a_break_includes_the_tasks_that_arrived_before_it() -> None:
     held: list[int] = []
     pool: Any = SimpleNamespace(
-        state=SimpleNamespace(capacity=2, held=held, next_deadline=lambda: None),
+        state=SimpleNamespace(workers=[], capacity=2, held=held, next_deadline=lambda: None),
         results=[], frames=[], deferred=NoDeferred(), memory_limit=None, launches_left=None,
         start=lambda: None, close=lambda: None, refill=lambda: None, enforce_limits=lambda now: None,
         accept=lambda tasks, functions, frames: held.extend(task.id for task in tasks),
-        held_ids=lambda: list(held), running_s=lambda now: {},
+        held_ids=lambda: list(held), running_s=lambda now: {}, long_tasks=LongTasks(),
     )  # fmt: skip
     connection = ScriptedConnection()
     settings = ManagerSettings(addresses=[], port=0, heartbeat_period_s=60.0, heartbeat_threshold_s=120.0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import DecodeError, Failure, Result, Task, Work, encode
+from parsl.vocabulary.run_observer import Accounting
 
 DECODERS = {name: getattr(protocol, name) for name in vars(protocol) if name.startswith("decode_")}
 
@@ -31,7 +32,8 @@ results = st.builds(
     status=st.integers(0, 2),
     payload=st.binary(),
     sizes=st.lists(numbers, max_size=3).map(tuple),
-    run_s=st.floats(0, 1e9),
+    accounting=st.none()
+    | st.builds(Accounting, st.floats(0, 1e9), st.floats(0, 1e9), numbers, numbers, numbers),
 )
 registers = st.builds(
     protocol.Register,

@@ -20,12 +20,14 @@ from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.driver.failures import LostTasks
 from parsl.executors.high_throughput.driver.launch import EngineSettings
 from parsl.executors.high_throughput.driver.manager_warnings import ManagerWarnings
+from parsl.executors.high_throughput.driver.notifications import Notifications
 from parsl.executors.high_throughput.driver.supervisor import InterchangeSupervisor, open_standard_streams
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.errors import CommandClientBadError, CommandClientTimeoutError
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, write_settings
 from parsl.providers.base import ExecutionProvider
+from parsl.vocabulary.run_observer import RunObserver
 
 #: How long the interchange may take to report which blocks are idle, in seconds.
 HOLD_TIMEOUT_S = 5.0
@@ -35,6 +37,7 @@ class EngineOwner(Protocol):
     """What the engine requires of the executor. The I/O thread calls the methods."""
 
     blocks: BlockSet
+    observer: RunObserver
 
     def manager_connected(self, info: protocol.ManagerInfo) -> None: ...
     def manager_gone(self, gone: protocol.ManagerGone) -> None: ...
@@ -82,6 +85,7 @@ class Engine(BlockListener):
             write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings)
             undo.pop_all()
         self.tasks = TaskTable(self.endpoints.spool, self.endpoints.arena)
+        self._notifications = Notifications(settings.label, owner.observer, self.tasks)
         self.connection = Connection(self.supervisor.process.sock, self.tasks, self, settings.label)
         self.sender = TaskSender(self.tasks, self.connection, self.endpoints)
         self._lost_tasks = LostTasks(settings.label, owner.blocks, self.tasks, settings.pool.walltime_s)
@@ -171,17 +175,22 @@ class Engine(BlockListener):
                 self._owner.blocks.changed()
         elif isinstance(message, protocol.ManagerJoined):
             self.activity.joined(message.info)
+            self._notifications.manager_joined(message)
             self._owner.manager_connected(message.info)
             self.warnings.warn_of_time(message.info)
             if message.notice:
                 self.warnings.warn_of_workers(message.info, message.notice)
         elif isinstance(message, protocol.ManagerGone):
             self.activity.gone(message.manager)
+            self._notifications.manager_gone(message)
             self._owner.manager_gone(message)
         elif isinstance(message, protocol.NodeChange):
             if message.standing is not None:
                 self._nodes[message.host] = message.standing, time.monotonic()
             self.warnings.warn_of_node(message)
+            self._notifications.node_changed(message)
+        elif isinstance(message, protocol.Started):
+            self._notifications.tasks_started(message)
         elif isinstance(message, protocol.ManagerRefused):
             self._owner.manager_refused(message)
 
@@ -189,10 +198,10 @@ class Engine(BlockListener):
         """Return the settings of an interchange, and for a replacement what the lost interchange knew."""
         ended = self._ended_blocks.copy()
         managers = {info.manager: info.block for info in self.activity.infos() if info.block not in ended}
-        expected = managers if is_replacement else None
+        expected, number = (managers, self._notifications.next_number) if is_replacement else (None, 0)
         nodes = [_aged(*known) for known in self._nodes.values()]
         settings = launch.interchange_settings(
-            self._settings, self._manager_settings, self.endpoints, expected, nodes
+            self._settings, self._manager_settings, self.endpoints, expected, nodes, number
         )
         if not is_replacement:
             return [settings]

@@ -64,6 +64,7 @@ def interchange_settings(
     endpoints: Endpoints,
     expected: dict[str, str] | None,
     nodes: list[NodeStanding],
+    next_manager: int = 0,
 ) -> bytes:
     """Pack the settings of an interchange; a replacement gets the expected managers and their blocks."""
     selector, pickled = type(settings.selector), b""
@@ -87,5 +88,6 @@ def interchange_settings(
         is_replacement=expected is not None,
         expected=expected or {},
         nodes=nodes,
+        next_manager=next_manager,
     )
     return msgspec.msgpack.encode(record)

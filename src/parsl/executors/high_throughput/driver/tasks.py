@@ -155,6 +155,7 @@ class TaskTable:
                     spool.discard(spool.result_file(self._spool, result.id))
                 continue
             self._release(future)
+            future.accounting = result.accounting
             if result.status == protocol.DONE and payload == NONE:
                 settle(future, None, None)
             else:

@@ -29,7 +29,7 @@ def _make_state(settings: InterchangeSettings) -> InterchangeState:
     if settings.counts_nodes:
         from parsl.executors.high_throughput.interchange.node_queue import NodeMatching
 
-        return InterchangeState(NodeMatching(settings.shared_ranks), restoration)
+        return InterchangeState(NodeMatching(settings.shared_ranks), restoration, settings.next_manager)
     selector: manager_selector.ManagerSelector = manager_selector.RandomManagerSelector()
     if settings.pickled_selector:
         import pickle
@@ -37,7 +37,7 @@ def _make_state(settings: InterchangeSettings) -> InterchangeState:
         selector = pickle.loads(settings.pickled_selector)
     elif settings.selector == "block_id":
         selector = manager_selector.BlockIdManagerSelector()
-    return InterchangeState(WorkerMatching(selector), restoration)
+    return InterchangeState(WorkerMatching(selector), restoration, settings.next_manager)
 
 
 def _first_messages(stream: MessageStream) -> list[list[Any]]:

@@ -14,7 +14,7 @@ from parsl.common.system.polling import READABLE, WRITABLE, Poller
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
-from parsl.executors.high_throughput.wire.protocol import Result, Results, Task, Tasks, encode
+from parsl.executors.high_throughput.wire.protocol import Result, Results, Started, Task, Tasks, encode
 
 #: Results that have reached the driver are acknowledged with the next tasks, or after this time (seconds).
 ACKNOWLEDGE_AFTER_S = 0.2
@@ -38,6 +38,8 @@ class DriverLink:
         self._watches_output = False
         self._results: list[Result] = []
         self._frames: list[Any] = []
+        #: Long tasks of all managers that the next flush reports.
+        self._started: dict[int, float] = {}
         #: Managers that the next flush reports, which get no tasks before that.
         self.announced: list[Manager] = []
         #: Managers whose results wait since the last mark.
@@ -64,8 +66,8 @@ class DriverLink:
     def send(self, message: Any) -> None:
         self._stream.queue([encode(message)])
 
-    def announce(self, manager: Manager, info: protocol.ManagerInfo, notice: str = "") -> None:
-        self.send(protocol.ManagerJoined(info, notice))
+    def announce(self, manager: Manager, joined: protocol.ManagerJoined) -> None:
+        self.send(joined)
         self.announced.append(manager)
 
     def deliver(
@@ -78,6 +80,10 @@ class DriverLink:
             self._senders[sender] = None
             self._is_urgent = self._is_urgent or bool(frames)
 
+    def report_started(self, ran_s: dict[int, float]) -> None:
+        """Report long tasks with the next flush."""
+        self._started |= ran_s
+
     def flush(self, now_s: float) -> list[Manager]:
         """Write as much as the socket takes, and return the managers that the driver knows from now on.
 
@@ -86,6 +92,9 @@ class DriverLink:
         if self._results:
             self._stream.queue([encode(Results(self._results)), *self._frames])
             self._results, self._frames = [], []
+        if self._started:
+            self._stream.queue([encode(Started(self._started))])
+            self._started = {}
         if self._senders or self.announced:
             delivered = [(manager, manager.received) for manager in self._senders]
             self._marks.append(_Mark(self._stream.queued_bytes, self.announced, delivered))

@@ -290,6 +290,8 @@ class Interchange:
         match message:
             case protocol.Results():
                 self._take_results(manager, message, frames)
+            case protocol.Started(ran_s):
+                self._driver.report_started(ran_s)
             case protocol.Draining():
                 manager.draining = True
                 self._send(manager, protocol.Draining())
@@ -322,12 +324,13 @@ class Interchange:
         self._nodes.registered(manager)
         self._payloads.drop(manager.held)
         logger.info("%r on %s registered", manager, manager.host)
-        self._send(manager, protocol.Welcome(self._settings.heartbeat_period_s))
+        self._send(manager, protocol.Welcome(self._settings.heartbeat_period_s, manager.number))
         if unknown:
             self._send(manager, protocol.Cancel(unknown))
         if manager.recount is Recount.NEEDED:
             self._send(manager, protocol.ReportHeldTasks(manager.request_recount()))
-        self._driver.announce(manager, manager.info(now), message.notice)
+        joined = protocol.ManagerJoined(manager.info(now), message.notice, message.pid, message.node)
+        self._driver.announce(manager, joined)
         self._reports.tasks_changed()
         self._end_restoration()
 

@@ -63,6 +63,8 @@ class Manager:
         #: The name as the interchange's tables and ZeroMQ have it.
         self.identity = register.manager.encode()
         self.link = link
+        #: See `Welcome.number`; -1 until the manager has one.
+        self.number = register.number
         self.block = register.block
         self.host = register.host
         self.parsl_version = register.parsl_version
@@ -172,6 +174,7 @@ class Manager:
             python_version=self.python_version,
             nodes=self.nodes,
             ends_in_s=None if self.ends_at_s == float("inf") else self.left_s(now_s),
+            number=self.number,
         )
 
     def hold(self, tasks: Sequence[Task]) -> None:

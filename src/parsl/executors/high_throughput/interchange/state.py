@@ -58,7 +58,9 @@ class Restoration:
 class InterchangeState:
     """Tasks and managers. Owned by the interchange's loop."""
 
-    def __init__(self, matching: Matching, restoration: Restoration | None = None) -> None:
+    def __init__(
+        self, matching: Matching, restoration: Restoration | None = None, next_number: int = 0
+    ) -> None:
         self.matching = matching
         self.restoration = restoration
         self.managers: dict[bytes, Manager] = {}
@@ -69,6 +71,8 @@ class InterchangeState:
         #: Names of managers that were lost. Their tasks have failed, so they must not continue with them.
         self.lost: set[bytes] = set()
         self._held_blocks: set[str] = set()
+        #: The number of the next new manager.
+        self._next_number = next_number
         #: The most time that any manager had when it registered (seconds).
         self._fresh_s = 0.0
 
@@ -98,6 +102,7 @@ class InterchangeState:
     def register(self, register: Register, link: Link, now_s: float) -> tuple[Manager, list[int]]:
         """Add a manager, which gets no tasks before it is announced. Return it, and the ids it must drop."""
         manager = Manager(register, link, now_s)
+        self._number(manager)
         claimed: list[Task] = []
         unknown: list[int] = register.held
         if self.restoration is not None:
@@ -113,6 +118,14 @@ class InterchangeState:
         self._holders.update(dict.fromkeys(manager.held, manager))
         self._fresh_s = max(self._fresh_s, manager.left_s(now_s))
         return manager, unknown
+
+    def _number(self, manager: Manager) -> None:
+        """Give a number to a manager that has none. One that registers again keeps its number."""
+        if (before := self.managers.get(manager.identity)) is not None:
+            manager.number = before.number
+        elif manager.number < 0:
+            manager.number = self._next_number
+        self._next_number = max(self._next_number, manager.number + 1)
 
     def announced(self, manager: Manager) -> None:
         """Record that the driver knows a manager, which gets tasks from now on."""

@@ -123,6 +123,7 @@ class Manager:
             self._heard_at + self._threshold_s,
             self._pool.deferred.until_s,
             self._reconnect_at,
+            self._pool.long_tasks.due_s,
             _NEVER if self._is_draining else self._drain_at,
         )
         if self._pool.memory_limit is not None:
@@ -136,6 +137,8 @@ class Manager:
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self._period_s
             self._send(protocol.Heartbeat())
+        if now >= self._pool.long_tasks.due_s:
+            self._report_started(now)
         if now >= self._reconnect_at:
             self._reconnect_at = _NEVER
             if self._connection.reconnect():
@@ -204,6 +207,7 @@ class Manager:
         """The connection was interrupted: earlier messages about these tasks may be lost."""
         if number:
             self._send_again()
+            self._pool.long_tasks.report_again()
         self._send_results()
         self._send(protocol.HeldTasks(number, self._pool.held_ids()))
         if self._is_draining:
@@ -239,6 +243,7 @@ class Manager:
         self._is_registering = True
         self._send(register)
         self._send_again()
+        self._pool.long_tasks.report_again()
         if self._is_draining:
             self._send(protocol.Draining())
 
@@ -274,6 +279,10 @@ class Manager:
             serial = self._serial = self._serial + 1
             self._unacknowledged.append((serial, results, frames))
         self._send(protocol.Results(results, capacity, serial), frames)
+
+    def _report_started(self, now: float) -> None:
+        if ran_s := self._pool.long_tasks.take(self._pool.state.workers, now):
+            self._send(protocol.Started(ran_s))
 
     def _send_again(self) -> None:
         capacity = self._pool.state.capacity

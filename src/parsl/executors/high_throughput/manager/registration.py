@@ -43,6 +43,7 @@ class RefusedByInterchange(Exception):
 def connect(settings: ManagerSettings, register: Register) -> Connection:
     """Connect and register with the interchange. Return the connection over which it accepted.
 
+    The registration gets the number that the interchange has given to the manager.
     A NoInterchange error has a line for each address; a RefusedByInterchange error has the reason.
     """
     report: list[str] = []
@@ -54,6 +55,7 @@ def connect(settings: ManagerSettings, register: Register) -> Connection:
             report.append(f"{endpoint}: {error}")
         else:
             if isinstance(answer, Welcome):
+                register.number = answer.number
                 return connection
             connection.close(0)
             raise RefusedByInterchange(answer.reason)

@@ -8,6 +8,7 @@ import platform
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from parsl.common import descriptors
@@ -20,11 +21,12 @@ from parsl.executors.high_throughput.manager.registration import NoInterchange, 
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
 from parsl.executors.high_throughput.node.facts import read_node_facts, seconds_left
+from parsl.executors.high_throughput.node.memory import total_memory_bytes
 from parsl.executors.high_throughput.node.placement import Placement, WorkerPlacement, plan_workers
 from parsl.executors.high_throughput.node.worker_count import PlacementRequest
 from parsl.executors.high_throughput.wire import spool
 from parsl.executors.high_throughput.wire.connections import is_abandoned
-from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, Register
+from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION, NodeSize, Register
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 from parsl.logconfigs.roles import start_role_log
 from parsl.version import VERSION
@@ -46,7 +48,7 @@ def run_manager(settings: ManagerSettings, block: str, fork_server: socket.socke
         left_s = seconds_left(os.environ, settings.walltime_s, time.time())
         ends_at_s = None if left_s is None else time.monotonic() + left_s
         register = _registration(settings, identity, len(places), len(nodes), left_s)
-        register.notice = placement.notice
+        register.notice, register.node = placement.notice, _node_size(places)
         connection = connect(settings, register)
     except (ConfigurationError, NoInterchange, RefusedByInterchange) as error:
         logger.error("%s", error)
@@ -55,7 +57,8 @@ def run_manager(settings: ManagerSettings, block: str, fork_server: socket.socke
             _clean_up(settings)
         return 1
     watcher = Watcher()
-    pool = WorkerPool(PoolPlan(identity, places, settings, ends_at_s, nodes), fork_server, watcher)
+    plan = PoolPlan(identity, places, settings, ends_at_s, nodes, register.number)
+    pool = WorkerPool(plan, fork_server, watcher)
     manager = Manager(register, settings, connection, pool, watcher, ends_at_s)
     logger.info("%r starts with %d workers", manager, len(places))
     try:
@@ -138,6 +141,11 @@ def _registration(
         launches=settings.max_launches,
         ends_in_s=left_s,
     )
+
+
+def _node_size(places: Sequence[WorkerPlacement]) -> NodeSize:
+    accelerators = dict.fromkeys(place.accelerator for place in places if place.accelerator is not None)
+    return NodeSize(os.cpu_count() or 0, total_memory_bytes(), list(accelerators))
 
 
 def _clean_up(settings: ManagerSettings) -> None:

@@ -253,7 +253,7 @@ class ManagerState:
         self.running -= 1
         self._timed -= task.walltime_s is not None
         worker.started = now_s
-        self._learn(result.run_s)
+        self._learn(0.0 if result.accounting is None else result.accounting.run_s)
         if self._nodes is not None:
             self._nodes.release(task.id)
         return task

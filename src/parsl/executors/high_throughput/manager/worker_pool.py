@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from parsl.common.system.polling import WRITABLE
 from parsl.executors.high_throughput.manager import lost_workers
+from parsl.executors.high_throughput.manager.long_tasks import LongTasks
 from parsl.executors.high_throughput.manager.memory_limit import GIB, MemoryLimit
 from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.manager.watcher import Watcher
@@ -60,6 +61,8 @@ class PoolPlan(NamedTuple):
     ends_at_s: float | None = None
     #: The names of the block's nodes; empty where tasks do not request nodes.
     nodes: Sequence[str] = ()
+    #: The manager's number in the executor's run.
+    number: int = -1
 
 
 class WorkerPool:
@@ -89,6 +92,7 @@ class WorkerPool:
         self.results: list[Result] = []
         self.frames: list[Any] = []
         self.deferred = lost_workers.DeferredFailures()
+        self.long_tasks = LongTasks()
         self._functions: dict[bytes, bytes] = {}
         self._task_frames: dict[int, list[Any]] = {}
         self._touched: list[Worker] = []
@@ -191,7 +195,11 @@ class WorkerPool:
             self._assign(None)
 
     def _assign(self, workers: list[Worker] | None) -> None:
-        for worker, task in self.state.assign(time.monotonic(), workers):
+        now_s = time.monotonic()
+        assigned = self.state.assign(now_s, workers)
+        if assigned:
+            self.long_tasks.tasks_assigned(now_s)
+        for worker, task in assigned:
             body = None
             if task.function and task.function not in worker.functions:
                 worker.functions.add(task.function)
@@ -318,7 +326,7 @@ class WorkerPool:
         log_file = f"{log_dir}/worker_{worker.rank}.log" if has_log else ""
         order = protocol.Fork(
             worker.rank, place.environment, list(place.cpus or ()), settings.spool, log_file, settings.debug,
-            settings.log_config,
+            settings.log_config, self._plan.number,
         )  # fmt: skip
         try:
             socket.send_fds(self._fork_server, [encode(order)], [link.theirs.fileno()])

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import msgspec
 
+from parsl.vocabulary.run_observer import Accounting
+
 #: Incremented with every change that an older peer cannot read.
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 #: Pickled arguments and results up to this many bytes travel inside the head of their message.
 INLINE_LIMIT = 32 * 1024
@@ -80,8 +82,8 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     status: int
     payload: bytes
     sizes: tuple[int, ...] = ()
-    #: Seconds from the worker's receipt of the task to its result.
-    run_s: float = 0.0
+    #: What the worker has measured; None if the task was not started, or its worker was lost.
+    accounting: Accounting | None = None
     #: Sizes in bytes of its pieces in the spool, if it travels there.
     spooled: tuple[int, ...] = ()
 
@@ -127,6 +129,19 @@ class ManagerInfo(msgspec.Struct):
     nodes: int = 0
     #: Seconds until its job ends; None if unknown.
     ends_in_s: float | None = None
+    #: See `Welcome.number`.
+    number: int = -1
+
+
+class NodeSize(msgspec.Struct, array_like=True):
+    """What a manager's node has."""
+
+    #: CPUs, whether workers may use all of them or not.
+    cpus: int = 0
+    #: Bytes of memory.
+    memory: int = 0
+    #: Names of the accelerators that workers use.
+    accelerators: list[str] = []
 
 
 class Tasks(msgspec.Struct, tag=True, array_like=True):
@@ -148,6 +163,13 @@ class Results(msgspec.Struct, tag=True, array_like=True):
     #: A manager numbers these messages from 1 on, and keeps each until it is acknowledged; 0 for a message
     #: that needs no acknowledgement (to the driver: unused).
     serial: int = 0
+
+
+class Started(msgspec.Struct, tag=True, array_like=True):
+    """Tasks have been running for a while and go on. Short tasks are never reported."""
+
+    #: How long each has been running at the time of sending (seconds), by its number.
+    ran_s: dict[int, float]
 
 
 class Cancel(msgspec.Struct, tag=True, array_like=True):
@@ -217,6 +239,9 @@ class ManagerJoined(msgspec.Struct, tag=True, array_like=True):
     info: ManagerInfo
     #: A notice for the user about its workers: see `Register.notice`.
     notice: str = ""
+    #: Process id of the manager.
+    pid: int = 0
+    node: NodeSize = msgspec.field(default_factory=NodeSize)
 
 
 class ManagerGone(msgspec.Struct, tag=True, array_like=True):
@@ -280,12 +305,17 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     acknowledged: int = 0
     #: A notice for the user, such as that fewer workers run than requested, why, and what to do; else empty.
     notice: str = ""
+    node: NodeSize = msgspec.field(default_factory=NodeSize)
+    #: The number that it has, when it registers again; -1 for none.
+    number: int = -1
 
 
 class Welcome(msgspec.Struct, tag=True, array_like=True):
     """The interchange has accepted a registration."""
 
     heartbeat_period_s: float
+    #: The manager's number in the executor's run, which it keeps when it registers again.
+    number: int = -1
 
 
 class Refused(msgspec.Struct, tag=True, array_like=True):
@@ -376,6 +406,8 @@ class Fork(msgspec.Struct, tag=True, array_like=True):
     debug: bool = False
     #: See :class:`CommonSettings <parsl.executors.high_throughput.wire.settings.CommonSettings>`.
     log_config: bytes = b""
+    #: The manager's number, for the accounting of tasks.
+    manager: int = -1
 
 
 class End(msgspec.Struct, tag=True, array_like=True):
@@ -418,8 +450,10 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
 
 # To and from the interchange
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | CleanupCommands | Stop
-ToDriver = Ready | Results | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeChange
-FromManager = Register | Results | Heartbeat | Draining | Interrupted | HeldTasks | Packages | Goodbye
+ToDriver = Ready | Results | Started | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeChange
+FromManager = (
+    Register | Results | Started | Heartbeat | Draining | Interrupted | HeldTasks | Packages | Goodbye
+)
 ToManager = Welcome | Refused | Reregister | Tasks | Acknowledged | Cancel | Heartbeat | Draining
 ToManager |= ReportHeldTasks | ReportPackages | Stop
 # From and to the manager; a `Work` and a `Result` are one packet each, see worker_channel.

@@ -58,6 +58,8 @@ class InterchangeSettings(CommonSettings, kw_only=True):
     is_replacement: bool = False
     #: The managers of the lost interchange, and their blocks: they hold some of these tasks.
     expected: dict[str, str] = {}
+    #: The number of the next manager that registers for the first time.
+    next_manager: int = 0
     #: The nodes that were quarantined then, or had been.
     nodes: list[NodeStanding] = []
 

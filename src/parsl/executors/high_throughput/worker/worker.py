@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from time import perf_counter
 from typing import Any
 
 from parsl.common.system import MAX_RSS_UNIT_BYTES, bind_to_cpus
@@ -24,6 +23,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, FrameCollector, send_blocking
 from parsl.executors.high_throughput.worker.process_ownership import WORKER_TITLE
+from parsl.executors.high_throughput.worker.usage_meter import UsageMeter
 from parsl.serialize.payloads import NO_ARGUMENTS, Buffer, dump_exception, dump_value, loads
 
 TYPE_CHECKING = False
@@ -53,10 +53,12 @@ class Worker:
         spool_directory: str = "",
         log: Logger | None = None,
         place: dict[str, Any] | None = None,
+        manager: int = -1,
     ) -> None:
         self._sock = sock
         #: Host, block, manager and rank, for the errors of tasks.
         self._place = place or {}
+        self._meter = UsageMeter(manager, self._place.get("worker", -1))
         self._log = log
         self._spool = spool_directory
         self._arena = ArenaReader(spool_directory)
@@ -92,7 +94,7 @@ class Worker:
         task = work.task
         if self._log is not None:
             self._log.debug("task %d starts", task.id)
-        start = perf_counter()
+        self._meter.start()
         out: list[Buffer] = []
         try:
             if work.environment is None:
@@ -107,26 +109,24 @@ class Worker:
             status, payload = protocol.FAILED, self._arguments_gone()
         except BaseException as error:
             status = protocol.RAISED
-            facts = {**self._place, **_usage(), "ran_s": perf_counter() - start}
+            facts = {**self._place, **_usage(), "ran_s": self._meter.elapsed_s()}
             from parsl.vocabulary.app_errors import task_failure
 
             failure = task_failure(error.with_traceback(_user_traceback(error)))
             payload = dump_exception(failure, facts)
         if self._log is not None:
             how = _OUTCOMES[status]
-            self._log.debug("task %d %s after %.6f s", task.id, how, perf_counter() - start)
+            self._log.debug("task %d %s after %.6f s", task.id, how, self._meter.elapsed_s())
         if not out and len(payload) <= INLINE_LIMIT:
-            return encode(Result(task.id, status, payload, (), perf_counter() - start)), []
-        return self._pack_large(task.id, status, [payload, *out], start)
+            return encode(Result(task.id, status, payload, (), self._meter.stop())), []
+        return self._pack_large(task.id, status, [payload, *out])
 
-    def _pack_large(
-        self, task_id: int, status: int, out: list[Buffer], start: float
-    ) -> tuple[bytes, list[Buffer]]:
+    def _pack_large(self, task_id: int, status: int, out: list[Buffer]) -> tuple[bytes, list[Buffer]]:
         sizes = tuple(memoryview(frame).nbytes for frame in out)
         path = spool.result_file(self._spool, task_id)
         if self._spool and sum(sizes) >= spool.SPOOL_LIMIT and spool.write(path, out):
-            return encode(Result(task_id, status, b"", (), perf_counter() - start, sizes)), []
-        return encode(Result(task_id, status, b"", sizes, perf_counter() - start)), out
+            return encode(Result(task_id, status, b"", (), self._meter.stop(), sizes)), []
+        return encode(Result(task_id, status, b"", sizes, self._meter.stop())), out
 
     def _call_in(self, environment: dict[str, str], work: Work, frames: list[bytearray]) -> Any:
         """Call with variables that exist as long as the task runs."""
@@ -249,7 +249,7 @@ def run_worker(sock: socket.socket, order: protocol.Fork) -> None:
     code = 1
     try:
         _prepare(sock, order)
-        Worker(sock, order.spool, _start_log(order), _place_of(order)).serve()
+        Worker(sock, order.spool, _start_log(order), _place_of(order), order.manager).serve()
         code = 0
     except (BrokenPipeError, ConnectionResetError, EOFError):
         code = 0

@@ -1,0 +1,83 @@
+"""What each task of a worker uses: time, processor time and memory."""
+
+from __future__ import annotations
+
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from threading import get_ident
+from time import perf_counter, process_time
+
+from parsl.common.process_facts import own_resident_bytes
+from parsl.common.system import MAX_RSS_UNIT_BYTES
+from parsl.executors.local import task_process
+from parsl.vocabulary.run_observer import Accounting
+
+#: Memory and child processes are measured for tasks that take at least this long, in seconds. In less time,
+#: hardly any process starts and ends, and memory hardly grows.
+MEASURED_S = 0.001
+
+
+class UsageMeter:
+    """Measures one task after the other. Owned by the worker.
+
+    Systems keep the peak memory of a process, not that of a task. It counts for the task in which it has
+    risen. Other tasks have what the process uses at their end, and may have used more. The peak of child
+    processes, too, counts for the task in which it has risen. That of a bash app's command always counts. It
+    is at least what the worker used when it started the command: Linux includes that.
+    """
+
+    def __init__(self, manager: int = -1, worker: int = -1) -> None:
+        #: The manager's number and the worker's rank.
+        self._place = manager, worker
+        #: The process of a bash app, which measures what its command uses.
+        self._command = task_process.by_thread[get_ident()] = task_process.TaskProcess()
+        self._peak = _peak_bytes(RUSAGE_SELF)
+        #: The memory that the worker used when it was last measured, in bytes.
+        self._resident = self._peak
+        self._children_s, self._children_peak = _children()
+        self._start_s = self._start_cpu_s = 0.0
+
+    def __repr__(self) -> str:
+        return f"<UsageMeter place={self._place} peak={self._peak}>"
+
+    def start(self) -> None:
+        """Begin to measure a task."""
+        self._start_cpu_s = process_time()
+        self._start_s = perf_counter()
+
+    def elapsed_s(self) -> float:
+        return perf_counter() - self._start_s
+
+    def stop(self) -> Accounting:
+        """Return what the task has used. A plain tuple is the same on the wire, and quicker to make."""
+        run_s = perf_counter() - self._start_s
+        cpu_s, peak = process_time() - self._start_cpu_s, self._resident
+        if run_s >= MEASURED_S:
+            children_s, peak = self._measure()
+            cpu_s += children_s
+        return run_s, cpu_s, peak, *self._place  # type: ignore[return-value]
+
+    def _measure(self) -> tuple[float, int]:
+        """Return the processor time of child processes, and the task's peak memory."""
+        before, self._peak = self._peak, _peak_bytes(RUSAGE_SELF)
+        self._resident = own_resident_bytes() or self._peak
+        own = self._peak if self._peak > before else self._resident
+        before_s, before = self._children_s, self._children_peak
+        self._children_s, self._children_peak = _children()
+        usage, self._command.usage = self._command.usage, None
+        if usage is not None:
+            peak = usage.peak_memory
+        elif self._children_peak > before:
+            peak = max(own, self._children_peak)
+        else:
+            peak = own
+        return self._children_s - before_s, peak
+
+
+def _peak_bytes(who: int) -> int:
+    return getrusage(who).ru_maxrss * MAX_RSS_UNIT_BYTES
+
+
+def _children() -> tuple[float, int]:
+    """Return processor time and peak memory of all child processes that were waited for."""
+    usage = getrusage(RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAX_RSS_UNIT_BYTES

@@ -1,0 +1,82 @@
+"""What a worker measures of its tasks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from threading import get_ident
+
+import pytest
+
+from parsl.app.bash_task import remote_side_bash_executor
+from parsl.common.system import IS_PORTABLE
+from parsl.executors.high_throughput.worker.usage_meter import MEASURED_S, UsageMeter
+from parsl.executors.local import task_process
+from parsl.vocabulary.run_observer import Accounting
+
+MB = 1_000_000
+
+
+@pytest.fixture
+def meter() -> UsageMeter:
+    yield UsageMeter(manager=4, worker=7)
+    del task_process.by_thread[get_ident()]
+
+
+def measured(meter: UsageMeter, task: Callable[[], object]) -> Accounting:
+    meter.start()
+    task()
+    return Accounting(*meter.stop())
+
+
+def burn(seconds: float) -> None:
+    end = os.times().user + seconds
+    while os.times().user < end:
+        pass
+
+
+def test_a_short_task_has_times_and_the_memory_of_its_worker(meter: UsageMeter) -> None:
+    found = measured(meter, lambda: None)
+    assert 0 <= found.cpu_s < MEASURED_S
+    assert found.run_s > 0
+    assert found.peak_memory > MB
+    assert (found.manager, found.worker) == (4, 7)
+
+
+def test_processor_time_is_that_of_the_task_alone(meter: UsageMeter) -> None:
+    burn(0.2)
+    found = measured(meter, lambda: burn(0.1))
+    assert 0.05 < found.cpu_s < 0.2
+    assert found.run_s >= found.cpu_s * 0.5
+
+
+def test_processor_time_includes_processes_that_were_waited_for(meter: UsageMeter) -> None:
+    code = "import os\nwhile os.times().user < 0.1: pass"
+    found = measured(meter, lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    assert found.cpu_s > 0.09
+
+
+@pytest.mark.skipif(IS_PORTABLE, reason="the memory of the moment is quick to read only on Linux")
+def test_the_peak_counts_for_the_task_that_raised_it(meter: UsageMeter) -> None:
+    below = measured(meter, lambda: burn(0.02)).peak_memory
+    large = measured(meter, lambda: (b"x" * 300 * MB, burn(0.02))).peak_memory
+    after = measured(meter, lambda: burn(0.02)).peak_memory
+    assert large > below + 250 * MB
+    assert after < below + 100 * MB
+
+
+def test_the_peak_of_a_bash_app_is_that_of_its_command(meter: UsageMeter) -> None:
+    large, small = "x=$(printf %0400000000d 0); true ${#x}", "sleep 0.01"
+    first = measured(meter, lambda: remote_side_bash_executor(lambda: large))
+    second = measured(meter, lambda: remote_side_bash_executor(lambda: small))
+    assert first.peak_memory > 350 * MB
+    assert 0 < second.peak_memory < 350 * MB
+
+
+def test_the_peak_of_a_large_child_process_counts(meter: UsageMeter) -> None:
+    code = "x = b'x' * 400_000_000"
+    found = measured(meter, lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    assert found.peak_memory > 350 * MB
+    assert measured(meter, lambda: burn(0.02)).peak_memory < 350 * MB
