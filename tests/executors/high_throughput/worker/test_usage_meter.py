@@ -68,7 +68,7 @@ def test_the_peak_counts_for_the_task_that_raised_it(meter: UsageMeter) -> None:
 
 
 def test_the_peak_of_a_bash_app_is_that_of_its_command(meter: UsageMeter) -> None:
-    large, small = "x=$(printf %0400000000d 0); true ${#x}", "sleep 0.01"
+    large, small = f"{sys.executable} -c 'x = bytes(1) * 400_000_000'", "sleep 0.01"
     first = measured(meter, lambda: remote_side_bash_executor(lambda: large))
     second = measured(meter, lambda: remote_side_bash_executor(lambda: small))
     assert first.peak_memory > 350 * MB
@@ -76,7 +76,7 @@ def test_the_peak_of_a_bash_app_is_that_of_its_command(meter: UsageMeter) -> Non
 
 
 def test_the_peak_of_a_large_child_process_counts(meter: UsageMeter) -> None:
-    code = "x = b'x' * 400_000_000"
+    code = "x = bytes(1) * 400_000_000"
     found = measured(meter, lambda: subprocess.run([sys.executable, "-c", code], check=True))
     assert found.peak_memory > 350 * MB
     assert measured(meter, lambda: burn(0.02)).peak_memory < 350 * MB
