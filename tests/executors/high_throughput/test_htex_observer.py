@@ -43,7 +43,7 @@ def recorder_of(htex: HighThroughputExecutor) -> Recorder:
 
 def fill(size: int) -> int:
     time.sleep(0.01)
-    return len(bytes(1) * size)
+    return len(bytes([1]) * size)
 
 
 def large_result() -> bytes:

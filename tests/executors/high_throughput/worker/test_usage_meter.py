@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from threading import get_ident
 
@@ -32,8 +32,8 @@ def measured(meter: UsageMeter, task: Callable[[], object]) -> Accounting:
 
 
 def burn(seconds: float) -> None:
-    end = os.times().user + seconds
-    while os.times().user < end:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
         pass
 
 
@@ -46,10 +46,9 @@ def test_a_short_task_has_times_and_the_memory_of_its_worker(meter: UsageMeter) 
 
 
 def test_processor_time_is_that_of_the_task_alone(meter: UsageMeter) -> None:
-    burn(0.2)
+    burn(0.5)
     found = measured(meter, lambda: burn(0.1))
-    assert 0.05 < found.cpu_s < 0.2
-    assert found.run_s >= found.cpu_s * 0.5
+    assert 0.1 <= found.cpu_s < 0.5
 
 
 def test_processor_time_includes_processes_that_were_waited_for(meter: UsageMeter) -> None:
@@ -68,7 +67,7 @@ def test_the_peak_counts_for_the_task_that_raised_it(meter: UsageMeter) -> None:
 
 
 def test_the_peak_of_a_bash_app_is_that_of_its_command(meter: UsageMeter) -> None:
-    large, small = f"{sys.executable} -c 'x = bytes(1) * 400_000_000'", "sleep 0.01"
+    large, small = f"{sys.executable} -c 'x = bytes([1]) * 400_000_000'", "sleep 0.01"
     first = measured(meter, lambda: remote_side_bash_executor(lambda: large))
     second = measured(meter, lambda: remote_side_bash_executor(lambda: small))
     assert first.peak_memory > 350 * MB
@@ -76,7 +75,7 @@ def test_the_peak_of_a_bash_app_is_that_of_its_command(meter: UsageMeter) -> Non
 
 
 def test_the_peak_of_a_large_child_process_counts(meter: UsageMeter) -> None:
-    code = "x = bytes(1) * 400_000_000"
+    code = "x = bytes([1]) * 600_000_000"
     found = measured(meter, lambda: subprocess.run([sys.executable, "-c", code], check=True))
-    assert found.peak_memory > 350 * MB
-    assert measured(meter, lambda: burn(0.02)).peak_memory < 350 * MB
+    assert found.peak_memory > 550 * MB
+    assert measured(meter, lambda: burn(0.02)).peak_memory < 550 * MB

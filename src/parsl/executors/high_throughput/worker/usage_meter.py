@@ -20,9 +20,9 @@ class UsageMeter:
     """Measures one task after the other. Owned by the worker.
 
     Systems keep the peak memory of a process, not that of a task. It counts for the task in which it has
-    risen. Other tasks have what the process uses at their end, and may have used more. The peak of child
-    processes, too, counts for the task in which it has risen. That of a bash app's command always counts. It
-    is at least what the worker used when it started the command: Linux includes that.
+    risen. Other tasks have what the process uses at their end, and may have used more. The peak of a child
+    process counts if it is above that of the worker, which Linux includes in it, and either the child is a
+    bash app's command, or the peak of all children has risen.
     """
 
     def __init__(self, manager: int = -1, worker: int = -1) -> None:
@@ -65,12 +65,10 @@ class UsageMeter:
         self._children_s, self._children_peak = _children()
         usage, self._command.usage = self._command.usage, None
         if usage is not None:
-            peak = usage.peak_memory
-        elif self._children_peak > before:
-            peak = max(own, self._children_peak)
+            child = usage.peak_memory
         else:
-            peak = own
-        return self._children_s - before_s, peak
+            child = self._children_peak if self._children_peak > before else 0
+        return self._children_s - before_s, child if child > self._peak else own
 
 
 def _peak_bytes(who: int) -> int:
