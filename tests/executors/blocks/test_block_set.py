@@ -11,7 +11,9 @@ import pytest
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.blocks.views import BlockActivity
 from parsl.jobs.states import JobState, JobStatus
+from parsl.providers.errors import SubmitException
 from tests.executors.fakes import FakeExecutor, FakeProvider
+from tests.support.recorder import Recorder
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -339,3 +341,59 @@ def test_listeners_are_notified_of_each_step_of_a_job(provider: FakeProvider, ex
     executor.blocks.job_ended("j1")
     executor.blocks.poll()
     assert events == ["submitted j1", "ended 0", "ended 0", "queried", "polled"]
+
+
+class Observed:
+    """An executor with blocks, and what its observer was notified of."""
+
+    def __init__(self, provider: FakeProvider) -> None:
+        self.executor = FakeExecutor(provider)
+        self._recorder = Recorder()
+        self.executor.observer = self._recorder
+
+    def take(self) -> list[tuple[str, str | None, str, str]]:
+        found, self._recorder.blocks = self._recorder.blocks, []
+        assert all(block.moment_s > 1e9 for block in found)
+        return [block[:4] for block in found]
+
+
+@pytest.fixture
+def observed(provider: FakeProvider) -> Observed:
+    return Observed(provider)
+
+
+def test_the_observer_is_notified_of_each_change_and_of_nothing_else(
+    provider: FakeProvider, observed: Observed
+) -> None:
+    executor = observed.executor
+    executor.blocks.start()
+    assert observed.take() == [("0", None, "PENDING", "being submitted"), ("0", "j1", "PENDING", "")]
+    for _ in range(3):
+        executor.status()
+    assert observed.take() == []
+    provider.states["j1"] = JobStatus(JobState.PENDING, message="Not enough free nodes")
+    executor.status()
+    executor.status()
+    assert observed.take() == [("0", "j1", "PENDING", "Not enough free nodes")]
+    executor.activity = {"0": BlockActivity(1, 4, 0, 0.0)}
+    executor.poll_facade()
+    assert [block[2] for block in observed.take()] == ["RUNNING"]
+    executor.activity, provider.states["j1"] = {}, JobStatus(JobState.FAILED, message="exit code 9")
+    executor.status()
+    assert observed.take() == [("0", "j1", "FAILED", "exit code 9")]
+
+
+def test_the_observer_is_notified_of_scaled_in_blocks(observed: Observed, provider: FakeProvider) -> None:
+    observed.executor.blocks.start()
+    observed.executor.scale_in(1)
+    provider.states["j1"] = JobStatus(JobState.CANCELLED)
+    observed.executor.status()
+    assert [block[2] for block in observed.take()] == ["PENDING", "PENDING", "SCALED_IN"]
+
+
+def test_the_observer_is_notified_of_failed_submissions(provider: FakeProvider, observed: Observed) -> None:
+    provider.raises = SubmitException("job", "qsub: the server is down")
+    observed.executor.blocks.start()
+    [_, (block, job_id, state, message)] = observed.take()
+    assert (block, job_id, state) == ("0", None, "PENDING")
+    assert "the server is down" in message

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterable
 
+from parsl.executors.blocks.changes import BlockChanges
 from parsl.executors.blocks.notices import BlockNotices
 from parsl.executors.blocks.polling_schedule import PollingSchedule
 from parsl.executors.blocks.provider_calls import NoProvider, ProviderCalls
@@ -64,6 +66,7 @@ class BlockSet:
         self._clock = clock
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
+        self._changes = BlockChanges()
         in_caller = self._provider.submits_at_once
         self._submitter = Submitter(self, owner, self._table, self._lock, self._calls, clock, in_caller)
         if provider is None:
@@ -159,6 +162,7 @@ class BlockSet:
             if self._submitter.is_closed:
                 return []
             block_ids = self._table.reserve(count, self._clock(), max_live)
+        self._report_changes()
         self._submitter.run()
         return block_ids
 
@@ -203,6 +207,7 @@ class BlockSet:
         """Scale in these blocks, whatever they do; return those that had not ended or begun to scale in."""
         with self._lock:
             chosen = self._table.scale_in(block_ids, self._clock())
+        self._report_changes()
         self._cancel([(block_id, job_id) for block_id, job_id in chosen if job_id is not None])
         return [block_id for block_id, _ in chosen]
 
@@ -231,6 +236,7 @@ class BlockSet:
             for (block_id, _), is_accepted in zip(jobs, answers, strict=True):
                 self._table.cancel_answered(block_id, is_accepted, self._clock())
             self._schedule.event()
+        self._report_changes()
 
     def poll(self) -> None:
         """Update what is known: from the managers, and from the scheduler when that is due."""
@@ -271,6 +277,7 @@ class BlockSet:
             observe = self._table.observe_status
             ended = [block_id for block_id, status in answered.items() if observe(block_id, status, now_s)]
             held = self._table.held()
+        self._report_changes()
         self.notices.warn_held(held)
         for listener in self._listeners:
             for block_id in ended:
@@ -282,6 +289,7 @@ class BlockSet:
         with self._lock:
             is_one_back = self._table.observe_activity(activity, self._clock())
             surplus = self._table.surplus(self._provider.max_blocks) if is_one_back else []
+        self._report_changes()
         if surplus:  # a block that counted as lost is back, and has been replaced
             self.scale_in(surplus)
 
@@ -330,8 +338,15 @@ class BlockSet:
             self.changed()
 
     def changed(self) -> None:
+        self._report_changes()
         for listener in self._listeners:
             listener.blocks_changed()
+
+    def _report_changes(self) -> None:
+        """Notify the observer of each block that has changed; under the lock, so in the true order."""
+        with self._lock:
+            for block in self._changes.take(self._table.statuses(), self._table.job_ids(), time.time()):
+                self._owner.observer.block_changed(self._owner.label, block)
 
 
 def _is_idle(view: BlockView, min_idle_s: float) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from parsl.vocabulary.job_states import JobState, JobStatus
+from parsl.vocabulary.run_observer import RunObserver
 
 
 class BlockOwner(Protocol):
@@ -14,6 +15,8 @@ class BlockOwner(Protocol):
 
     #: May not be set yet.
     label: str
+    #: What to notify of changes of blocks.
+    observer: RunObserver
 
     @property
     def keeps_trying(self) -> bool: ...
