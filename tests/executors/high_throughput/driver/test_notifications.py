@@ -48,7 +48,7 @@ def test_a_manager_has_the_same_number_when_it_joins_and_when_it_leaves(scene: S
     assert scene.recorder.labels == {"htex"}
 
 
-def test_a_replacement_gives_numbers_that_no_manager_can_have(scene: Scene) -> None:
+def test_a_replacement_begins_with_unused_numbers(scene: Scene) -> None:
     assert scene.notifications.next_number > 0
     scene.join("a", 41)
     assert scene.notifications.next_number == 41 + NUMBER_GAP
