@@ -20,8 +20,7 @@ from parsl.executors.high_throughput.manager.lost_workers import PoolIdentity
 from parsl.executors.high_throughput.manager.registration import NoInterchange, RefusedByInterchange, connect
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_pool import PoolPlan, WorkerPool
-from parsl.executors.high_throughput.node.facts import read_node_facts, seconds_left
-from parsl.executors.high_throughput.node.memory import total_memory_bytes
+from parsl.executors.high_throughput.node.facts import read_node_facts, seconds_left, total_memory_bytes
 from parsl.executors.high_throughput.node.placement import Placement, WorkerPlacement, plan_workers
 from parsl.executors.high_throughput.node.worker_count import PlacementRequest
 from parsl.executors.high_throughput.wire import spool

@@ -77,8 +77,8 @@ def read_node_facts(
     bindable = _bindable_cpus(bound)
     cpus = cpus_for_workers(bound, bindable, _allocated_cpus(environ), keeps_binding=keeps_binding)
     may_share_devices = len(accelerators) > 1 and are_plain_numbers(accelerators)
-    total_bytes, quota = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), cpu_limit()
-    total_gb, stated_gb = total_bytes / _BYTES_PER_GB, _memory_override(environ)
+    quota = cpu_limit()
+    total_gb, stated_gb = total_memory_bytes() / _BYTES_PER_GB, _memory_override(environ)
     return NodeFacts(
         memory_gb=stated_gb or min(total_gb, memory_limit_bytes() / _BYTES_PER_GB),
         cpus=cpus,
@@ -91,6 +91,11 @@ def read_node_facts(
         cuda_devices=_count_cuda_devices(environ) if may_share_devices else 0,
         flat_tiles=are_tiles_flat(environ),
     )
+
+
+def total_memory_bytes() -> int:
+    """Return the memory of this node, with what the system does not allow the job."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def cpus_for_workers(

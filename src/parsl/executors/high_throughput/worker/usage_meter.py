@@ -14,6 +14,9 @@ from parsl.vocabulary.run_observer import Accounting
 #: Memory and child processes are measured for tasks that take at least this long, in seconds. In less time,
 #: hardly any process starts and ends, and memory hardly grows.
 MEASURED_S = 0.001
+#: After a longer pause between tasks, in seconds, the processor time is read when a task starts. Otherwise it
+#: counts from the end of the task before: reading it takes as long as all the rest.
+PAUSE_S = 0.001
 
 
 class UsageMeter:
@@ -34,23 +37,26 @@ class UsageMeter:
         #: The memory that the worker used when it was last measured, in bytes.
         self._resident = self._peak
         self._children_s, self._children_peak = _children()
-        self._start_s = self._start_cpu_s = 0.0
+        self._start_s = self._stop_s = self._before_s = 0.0
 
     def __repr__(self) -> str:
         return f"<UsageMeter place={self._place} peak={self._peak}>"
 
     def start(self) -> None:
         """Begin to measure a task."""
-        self._start_cpu_s = process_time()
-        self._start_s = perf_counter()
+        self._start_s = start_s = perf_counter()
+        if start_s - self._stop_s > PAUSE_S:
+            self._before_s = process_time()
 
     def elapsed_s(self) -> float:
         return perf_counter() - self._start_s
 
     def stop(self) -> Accounting:
         """Return what the task has used. A plain tuple is the same on the wire, and quicker to make."""
-        run_s = perf_counter() - self._start_s
-        cpu_s, peak = process_time() - self._start_cpu_s, self._resident
+        self._stop_s = stop_s = perf_counter()
+        run_s, peak = stop_s - self._start_s, self._resident
+        before_s, self._before_s = self._before_s, process_time()
+        cpu_s = self._before_s - before_s
         if run_s >= MEASURED_S:
             children_s, peak = self._measure()
             cpu_s += children_s
