@@ -83,7 +83,7 @@ class EventFeed(RunObserver):
         self._executors: dict[str, int] = {}
         self._naming = threading.Lock()
         self._writer: _Writer | None = None
-        #: The number of tasks at the last look. The thread finds the later ones by their numbers.
+        #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
         #: Tasks that were pending at the first look, without dependencies: looked at once more.
         self._starting: list[int] = []
@@ -215,15 +215,13 @@ class EventFeed(RunObserver):
 
     def _open_rows(self) -> list[tuple[Any, ...]]:
         """Return rows of the new and the changed tasks that have not ended."""
-        known, self._known = self._known, self._graph.task_count
+        known = self._known
+        self._known, new = self._graph.added_since(known)
         numbers = dict.fromkeys(number for number in _take(self._changed) if number < known)
         numbers.update(dict.fromkeys(self._starting))
-        find = self._graph.tasks.get
-        records = [record for record in map(find, numbers) if record is not None]
+        records = list(filter(None, map(self._graph.tasks.get, numbers)))
         self._starting = []
-        for record in map(find, range(known, self._known)):
-            if record is None:
-                continue
+        for record in new:
             if record.status is States.pending and not record.depends:
                 self._starting.append(record.id)  # its call may not have come to the launch yet
             else:

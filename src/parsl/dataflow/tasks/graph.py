@@ -56,6 +56,9 @@ class TaskGraph:
     def __init__(self, *, keep_finished: bool) -> None:
         self.tasks: dict[int, TaskRecord] = {}
         self.task_count = 0
+        #: The tasks that got their numbers before they were added, since the last :meth:`added_since`; None
+        #: before the first one.
+        self._added_late: list[int] | None = None
         self.finishing: set[LeanFuture[Any]] = set()
         self._keep_finished = keep_finished
         self._finished_by_state = [0] * len(IS_FINAL)
@@ -75,7 +78,23 @@ class TaskGraph:
             if record.id < 0:
                 record.id = self.task_count
                 self.task_count += 1
+            elif self._added_late is not None:
+                self._added_late.append(record.id)
             self.tasks[record.id] = record
+
+    def added_since(self, known: int) -> tuple[int, list[TaskRecord]]:
+        """Return the number of tasks, and those that are new and kept, given the earlier number.
+
+        Takes no time for tasks that have ended and are forgotten.
+        """
+        new = []
+        with self._lock:
+            late, self._added_late = frozenset(self._added_late or ()), []
+            for record in reversed(self.tasks.values()):
+                if record.id < known and record.id not in late:
+                    break
+                new.append(record)
+            return self.task_count, new[::-1]
 
     def replace_tasks(self, tasks: dict[int, TaskRecord]) -> None:
         """Use another dictionary of tasks, to which the tasks that have not ended are added."""
