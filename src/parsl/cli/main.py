@@ -10,6 +10,7 @@ COMMANDS = {
     "doctor": ("doctor", "check a configuration before it costs queue time"),
     "explain": ("explain", "show what went wrong in a run, and in each attempt of a task"),
     "top": ("top", "watch a run in the terminal"),
+    "trace": ("trace", "write the attempts of a run for Perfetto, or send them as OpenTelemetry spans"),
     "runs": ("runs", "list runs, what became of their tasks, and how they ended"),
     "perf": ("perf", "measure how many tasks per second a configuration runs"),
 }

@@ -1,0 +1,165 @@
+"""The attempts of a run, one after the other as they end, from the records of its event log.
+
+The memory that this takes does not depend on the number of tasks that have ended.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from parsl.eventlog import records
+from parsl.eventlog.records import TRIED_AGAIN
+from parsl.vocabulary.task_states import FINAL_STATES, States
+
+_FINAL = {int(state): state.name for state in FINAL_STATES}
+
+
+class Attempt(NamedTuple):
+    """One execution of a task, or the end of a task that was not executed.
+
+    Moments are seconds since the epoch; ``started_s`` is None if it never ran, or if no one knows when.
+    """
+
+    task: int
+    #: From 0 on.
+    number: int
+    app: str
+    executor: str
+    host: str
+    block: str
+    manager: str
+    #: -1 if not known.
+    worker: int
+    launched_s: float | None
+    started_s: float | None
+    ended_s: float
+    #: The name of the task's state, "running", or "tried again".
+    state: str
+    #: In seconds, -1 if not known.
+    cpu_s: float
+    #: In bytes, -1 if not known.
+    peak_memory: int
+    depends: tuple[int, ...]
+    #: The class of the error, and the beginning of its text.
+    error: str
+    message: str
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended with an error."""
+        return bool(self.error) or self.state in ("failed", "dep_fail", TRIED_AGAIN)
+
+
+class Attempts:
+    """Finds the attempts in the records. Owned by one thread.
+
+    Attributes:
+        run: The first record; None if it is damaged or has not been read.
+        apps: The names of apps by number.
+        last_s: The latest moment (seconds since the epoch).
+    """
+
+    def __init__(self) -> None:
+        self.run: records.RunBegan | None = None
+        self.apps: list[str] = []
+        self.last_s = 0.0
+        self._executors: list[str] = []
+        self._managers: dict[tuple[int, int], records.ManagerJoined] = {}
+        self._unfinished: dict[int, records.TaskRow] = {}
+        self._started: dict[int, records.TaskStarted] = {}
+        #: The failures of tasks whose last row has not been read.
+        self._failures: dict[int, records.AttemptFailed] = {}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self._unfinished)} tasks unfinished>"
+
+    def take(self, record: records.Record) -> list[Attempt]:
+        """Take in the next record; return the attempts that it ends."""
+        if isinstance(record, records.Tasks):
+            found = [self._take_row(row) for row in record.rows]
+            return [attempt for attempt in found if attempt is not None]
+        if isinstance(record, records.AttemptFailed):
+            return self._take_failure(record)
+        if isinstance(record, records.TasksStarted):
+            self._started.update((row.task, row) for row in record.rows)
+        elif isinstance(record, records.RunBegan):
+            self.run = record
+        elif isinstance(record, records.Apps):
+            self.apps.extend(record.names)
+        elif isinstance(record, records.Executors):
+            self._executors.extend(executor.label for executor in record.executors)
+        elif isinstance(record, records.ManagerJoined):
+            self._managers[record.executor, record.number] = record
+        self.last_s = max(self.last_s, getattr(record, "time_s", 0.0))
+        return []
+
+    def _take_row(self, row: records.TaskRow) -> Attempt | None:
+        state = _FINAL.get(row.state)
+        if state is None:
+            self._unfinished[row.id] = row
+            return None
+        self._unfinished.pop(row.id, None)
+        self._started.pop(row.id, None)
+        failure = self._failures.pop(row.id, None)
+        ended_s = row.invoked_s if row.returned_s is None else row.returned_s
+        self.last_s = max(self.last_s, ended_s)
+        return self._attempt(
+            row, row.manager, row.worker, _start(row, row.run_s, ended_s), ended_s, state, failure
+        )
+
+    def _take_failure(self, failure: records.AttemptFailed) -> list[Attempt]:
+        self.last_s = max(self.last_s, failure.time_s)
+        if failure.outcome != TRIED_AGAIN:
+            self._failures[failure.task] = failure
+            return []
+        row = self._unfinished.get(failure.task)
+        if row is None:
+            row = records.TaskRow(
+                failure.task, -1, failure.executor, int(States.launched), failure.attempt, 0.0, None
+            )
+        ended_s = failure.time_s
+        started_s = None if failure.run_s < 0 else ended_s - failure.run_s
+        attempt = self._attempt(
+            row, failure.manager, failure.worker, started_s, ended_s, TRIED_AGAIN, failure
+        )
+        return [attempt._replace(number=failure.attempt, launched_s=failure.launched_s)]
+
+    def _attempt(
+        self,
+        row: records.TaskRow,
+        manager: int,
+        worker: int,
+        started_s: float | None,
+        ended_s: float,
+        state: str,
+        failure: records.AttemptFailed | None = None,
+    ) -> Attempt:
+        facts = self._managers.get((row.executor, manager))
+        app = self.apps[row.app] if 0 <= row.app < len(self.apps) else f"app {row.app}"
+        executor = self._executors[row.executor] if row.executor < len(self._executors) else ""
+        error, message, host = (
+            ("", "", "") if failure is None else (failure.error, failure.message, failure.host)
+        )
+        place = (host, "", "") if facts is None else (facts.host, facts.block, facts.name)
+        return Attempt(
+            row.id, row.attempt, app, executor, *place, worker, row.launched_s, started_s, ended_s, state,
+            row.cpu_s, row.peak_memory, row.depends, error, message,
+        )  # fmt: skip
+
+    def running(self) -> list[Attempt]:
+        """Return the attempts that are known to run, up to the latest moment."""
+        found = []
+        for task, start in self._started.items():
+            row = self._unfinished.get(task)
+            if row is not None and row.attempt == start.attempt:
+                found.append(
+                    self._attempt(row, start.manager, start.worker, start.started_s, self.last_s, "running")
+                )
+        return found
+
+
+def _start(row: records.TaskRow, run_s: float, ended_s: float) -> float | None:
+    """Return when an attempt has started: not before its launch."""
+    if run_s < 0:
+        return None
+    return ended_s - run_s if row.launched_s is None else max(row.launched_s, ended_s - run_s)
