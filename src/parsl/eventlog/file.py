@@ -176,7 +176,7 @@ class EventReader:
         while left is None or left > 0:
             try:
                 self.size = os.fstat(self._file.fileno()).st_size
-                data = self._file.read(_READ_BYTES)
+                data = self._file.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
             except OSError as error:
                 raise EventLogError(_why_unreadable(self.path, error)) from error
             if not data:
