@@ -18,6 +18,8 @@ _RETRY_PERIOD_S = 0.001
 class DatagramSocket(socket.socket):
     """Packets that several processes may read, each packet by one of them. Without an end-of-file."""
 
+    packet_kind = socket.SOCK_DGRAM
+
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send a packet. BSD's kernels report a full queue as ENOBUFS instead of waiting."""
         while True:
@@ -35,6 +37,8 @@ class DatagramSocket(socket.socket):
 
 class FramedSocket(socket.socket):
     """Packets over a stream, each after its length, for one reader. Closing is an end-of-file."""
+
+    packet_kind = socket.SOCK_STREAM
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send a packet; wait until it is accepted."""
@@ -71,40 +75,40 @@ class FramedSocket(socket.socket):
         return bytes(data)
 
 
+_StandIn = type[DatagramSocket] | type[FramedSocket]
+
+
 def make_shared_pair(is_portable: bool = IS_PORTABLE) -> tuple[socket.socket, socket.socket]:
     """Return two ends whose packets each go to exactly one of the processes that hold the end."""
-    if is_portable:
-        return _pair(socket.SOCK_DGRAM, DatagramSocket)
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return _make_pair(DatagramSocket if is_portable else None)
 
 
 def open_shared_end(fd: int, is_portable: bool = IS_PORTABLE) -> socket.socket:
     """Make a socket of the descriptor of such an end."""
-    if is_portable:
-        return DatagramSocket(socket.AF_UNIX, socket.SOCK_DGRAM, fileno=fd)
-    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+    return _open(fd, DatagramSocket if is_portable else None)
 
 
 def make_control_pair(is_portable: bool = IS_PORTABLE) -> tuple[socket.socket, socket.socket]:
     """Return two ends for one process each, which carry descriptors, and where one sees the other's end."""
-    if is_portable:
-        return _pair(socket.SOCK_STREAM, FramedSocket)
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return _make_pair(FramedSocket if is_portable else None)
 
 
 def open_control_end(fd: int, is_portable: bool = IS_PORTABLE) -> socket.socket:
     """Make a socket of the descriptor of such an end."""
-    if is_portable:
-        return FramedSocket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=fd)
-    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+    return _open(fd, FramedSocket if is_portable else None)
 
 
-def _pair(kind: int, wrapper: type[socket.socket]) -> tuple[socket.socket, socket.socket]:
-    one, other = socket.socketpair(socket.AF_UNIX, kind)
-    return (
-        wrapper(socket.AF_UNIX, kind, fileno=one.detach()),
-        wrapper(socket.AF_UNIX, kind, fileno=other.detach()),
-    )
+def _make_pair(stand_in: _StandIn | None) -> tuple[socket.socket, socket.socket]:
+    one, other = socket.socketpair(socket.AF_UNIX, _kind(stand_in))
+    return _open(one.detach(), stand_in), _open(other.detach(), stand_in)
+
+
+def _open(fd: int, stand_in: _StandIn | None) -> socket.socket:
+    return (stand_in or socket.socket)(socket.AF_UNIX, _kind(stand_in), fileno=fd)
+
+
+def _kind(stand_in: _StandIn | None) -> int:
+    return socket.SOCK_SEQPACKET if stand_in is None else stand_in.packet_kind
 
 
 def peer_uid(sock: socket.socket) -> int | None:
