@@ -54,20 +54,26 @@ class Workflow:
 
     Attributes:
         name: The name of the file that has started the run, such as ``"train.py"``.
-        version: When this file was last changed, or, without a file, when the run began.
     """
 
     def __init__(self) -> None:
         path = _path_of_caller()
-        try:
-            changed_s = os.stat(path).st_mtime
-        except OSError:  # typed in, or in a notebook
-            changed_s = time.time()
         self.name = os.path.basename(path)
-        self.version = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed_s))
+        self._path = os.path.abspath(path)  # the script may change the directory
+        self._began_s = time.time()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}, {self.version}>"
+        return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def version(self) -> str:
+        """When the file was last changed, or, without a file, when the run began (local time)."""
+        # Not at the start: most runs do not need it, and file systems may be slow.
+        try:
+            changed_s = os.stat(self._path).st_mtime
+        except OSError:  # typed in, or in a notebook
+            changed_s = self._began_s
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed_s))
 
 
 def describe_run(run_id: str, run_dir: str, workflow: Workflow, began_s: float) -> RunBegan:
