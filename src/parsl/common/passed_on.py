@@ -21,7 +21,8 @@ _PASSED_ON = {
         "TaskRecord ThreadPoolExecutor UsageInformation"
     ),
     "parsl.data_provider.data_manager": (
-        "FTPSeparateTaskStaging File HTTPSeparateTaskStaging NoOpFileStaging Staging ZipFileStaging"
+        "FTPSeparateTaskStaging File HTTPSeparateTaskStaging NoOpFileStaging Staging ZipFileStaging "
+        "default_staging"
     ),
     "parsl.data_provider.staging": "DataFuture File",
     "parsl.dataflow.dflow": (
@@ -78,6 +79,7 @@ _HOMES = {
     "parsl.data_provider.files": "File",
     "parsl.data_provider.ftp": "FTPSeparateTaskStaging",
     "parsl.data_provider.http": "HTTPSeparateTaskStaging",
+    "parsl.data_provider.stager": "default_staging",
     "parsl.data_provider.staging": "Staging",
     "parsl.data_provider.zip": "ZipFileStaging",
     "parsl.dataflow.dependency_resolvers": "DependencyResolver SHALLOW_DEPENDENCY_RESOLVER",

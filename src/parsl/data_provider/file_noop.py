@@ -8,7 +8,7 @@ from parsl.data_provider.transfers import TwoWayStaging, after_making_parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from parsl.data_provider.manager import DataManager
+    from parsl.data_provider.data_manager import DataManager
     from parsl.data_provider.staging import Func
     from parsl.vocabulary.files import File
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from globus_sdk import TransferClient
 
-    from parsl.data_provider.manager import DataManager
+    from parsl.data_provider.data_manager import DataManager
     from parsl.vocabulary.data_future import DataFuture
     from parsl.vocabulary.files import File
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.data_provider.manager import DataManager
+    from parsl.data_provider.data_manager import DataManager
     from parsl.data_provider.staging import Func
     from parsl.vocabulary.files import File
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.data_provider.manager import DataManager
+    from parsl.data_provider.data_manager import DataManager
     from parsl.data_provider.staging import Func, Staging
     from parsl.vocabulary.files import File
 
@@ -87,6 +87,12 @@ class Stager:
 
 
 _defaults: list[Staging] = []
+
+
+def __getattr__(name: str) -> object:
+    if name == "default_staging":
+        return default_providers()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def default_providers() -> list[Staging]:

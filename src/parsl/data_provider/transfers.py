@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import IO, Any
 
-    from parsl.data_provider.manager import DataManager
+    from parsl.data_provider.data_manager import DataManager
     from parsl.data_provider.staging import Func
     from parsl.vocabulary.data_future import DataFuture
     from parsl.vocabulary.files import File

@@ -13,7 +13,7 @@ from parsl import validate
 from parsl.common import pass_on_upstream_names
 from parsl.common.rundirs import make_rundir
 from parsl.common.threads import disown_in_children, not_here
-from parsl.data_provider.manager import DataManager
+from parsl.data_provider.data_manager import DataManager
 from parsl.data_provider.stager import Stager
 from parsl.dataflow import older_spellings, special_arguments
 from parsl.dataflow.config import Config
