@@ -11,6 +11,7 @@ import pytest
 
 from parsl import ThreadPoolExecutor, bash_app, join_app, python_app
 from parsl.config import Config
+from parsl.data_provider.files import File
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.eventlog import EVENT_LOG, records
 from parsl.eventlog.file import EventFile, EventReader
@@ -67,6 +68,28 @@ def fail(*args: Any) -> None:
 
 def app(kernel: DataFlowKernel, function: Any, **options: Any) -> Any:
     return python_app(data_flow_kernel=kernel, **options)(function)
+
+
+class Unprintable:
+    """An argument of the user's that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_files_without_a_path_and_objects_without_a_text_are_described(kernel_of, tmp_path):
+    remote = File(f"zip:{tmp_path}/out.zip/member.txt")
+
+    @python_app(data_flow_kernel=(kernel := kernel_of()))
+    def write(inputs=(), outputs=()):
+        with open(outputs[0], "w") as file:
+            file.write("x")
+
+    future = write(inputs=[Unprintable()], outputs=[remote])
+    assert future.outputs[0].result(timeout=60) is remote
+    extra = history_of(kernel).task(0).extra
+    assert extra.inputs == "['<Unprintable>']"
+    assert extra.outputs == f"['{remote.url}']"
 
 
 def test_the_run_is_described(kernel_of):

@@ -375,12 +375,23 @@ def _extra(record: TaskRecord) -> dict[str, Any]:
 
 def _path_text(stream: Any) -> str:
     path = stream[0] if isinstance(stream, tuple) and stream else stream
-    path = getattr(path, "filepath", path)
-    return "" if path is None else str(path)
+    return "" if path is None else _file_text(path)
 
 
 def _files_text(files: Any) -> str:
-    return str([str(getattr(file, "filepath", file)) for file in files]) if files else ""
+    return str([_file_text(file) for file in files]) if files else ""
+
+
+def _file_text(file: Any) -> str:
+    """Return the path of a file. A remote one has only a URL, and other objects are the user's."""
+    try:
+        return str(getattr(file, "filepath", file))
+    except Exception:
+        from parsl.data_provider.errors import without_password
+
+        file = getattr(file, "file_obj", file)
+        url = getattr(file, "url", None)
+        return without_password(url) if isinstance(url, str) else f"<{type(file).__name__}>"
 
 
 def _failure(record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
