@@ -88,6 +88,7 @@ LONG_CHAIN = Run(
 FAN_IN = Run("fan_in", ("ours", "upstream"))
 DEEP = Run("deep", ("ours", "upstream"), max_rounds=2)
 MEMOIZE = Run("memoize", ("ours",), (), ("--repeats", "3"))
+EVENTS = Run("event_log", ("ours",), (), ("--repeats", "5"), max_rounds=2)
 CHECKPOINT = Run("checkpoint", ("ours",), (), ("--records", "100000"), max_rounds=2)
 SHELL = Run(
     "shell",
@@ -212,6 +213,32 @@ MEASURES: tuple[Measure, ...] = (
         MEMOIZE,
         "hits_per_s",
         target=Target(20_000.0),
+    ),
+    Measure(
+        "events-rate",
+        "no-op rate with the event log / without",
+        "ratio",
+        EVENTS,
+        "rate_share",
+        target=Target(0.97),
+    ),
+    Measure(
+        "events-trip",
+        "round trip with the event log / without",
+        "ratio",
+        EVENTS,
+        "trip_share",
+        more_is_better=False,
+        target=Target(1.03),
+    ),
+    Measure(
+        "events-size",
+        "event log per no-op task",
+        "B",
+        EVENTS,
+        "bytes_per_task",
+        more_is_better=False,
+        target=Target(200.0),
     ),
     Measure(
         "checkpoint",

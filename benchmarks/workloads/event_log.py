@@ -1,0 +1,66 @@
+"""What the event log costs: the rate and the round trip of no-op tasks with it and without, and its size."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import parsl
+from benchmarks import tasks
+from benchmarks.pools import WORKERS
+from benchmarks.pools.parsl_pool import process_config
+from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main
+from parsl.dataflow.dflow import DataFlowKernel
+from parsl.eventlog import EVENT_LOG
+
+TRIPS = 300
+
+
+def rate(app: Callable[[int], Any], count: int) -> float:
+    """Call an app, wait for all; tasks per second."""
+    started = time.perf_counter()
+    futures = [app(number) for number in range(count)]
+    for future in futures:
+        future.result()
+    return count / (time.perf_counter() - started)
+
+
+def round_trip_s(app: Callable[[int], Any]) -> float:
+    """Call an app and wait, in sequence; the median in seconds."""
+    trips = []
+    for number in range(TRIPS):
+        started = time.perf_counter()
+        app(number).result()
+        trips.append(time.perf_counter() - started)
+    return median(trips)
+
+
+def measure(options: Options) -> Values:
+    """Alternate between two kernels, each with its own workers, of which one has an event log."""
+    kernels, apps = [], []
+    for has_log in (False, True):
+        config = process_config(WORKERS)
+        config.event_log = has_log
+        kernels.append(DataFlowKernel(config))
+        apps.append(parsl.python_app(tasks.take, data_flow_kernel=kernels[-1]))
+        rate(apps[-1], WARM_UP_TASKS)
+    rates, trips = [], []
+    for number in range(options.repeats):
+        order = (0, 1) if number % 2 else (1, 0)
+        rates.append({each: rate(apps[each], options.tasks) for each in order})
+        trips.append({each: round_trip_s(apps[each]) for each in order})
+    logged = kernels[1].task_count
+    for kernel in kernels:
+        kernel.cleanup()
+    return {
+        "rate_share": median(each[1] / each[0] for each in rates),
+        "trip_share": median(each[1] / each[0] for each in trips),
+        "bytes_per_task": os.path.getsize(os.path.join(kernels[1].run_dir, EVENT_LOG)) / logged,
+    }
+
+
+if __name__ == "__main__":
+    main(measure, tasks=5000, repeats=15)
