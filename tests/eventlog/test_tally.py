@@ -32,6 +32,14 @@ def test_quantiles_are_right_to_within_five_per_cent(values):
     assert times.mean_s == pytest.approx(sum(values) / len(values))
 
 
+def test_tasks_are_counted_up_to_a_limit():
+    times = RunTimes()
+    for value in (0.01, 1.0, 2.0, 100.0):
+        times.add(value)
+    limits = (0.001, 0.1, 1.1, 50.0, 100.0, float("inf"))
+    assert [times.number_up_to(limit) for limit in limits] == [0, 1, 2, 3, 4, 4]
+
+
 def test_without_tasks_there_are_no_run_times():
     assert RunTimes().quantile(0.5) is None
     assert RunTimes().mean_s is None

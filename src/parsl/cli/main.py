@@ -12,6 +12,7 @@ COMMANDS = {
     "explain": ("explain", "show what went wrong in a run, and in each attempt of a task"),
     "top": ("top", "watch a run in the terminal"),
     "trace": ("trace", "write the attempts of a run for Perfetto, or send them as OpenTelemetry spans"),
+    "metrics": ("metrics", "serve the metrics of a run for Prometheus"),
     "runs": ("runs", "list runs, what became of their tasks, and how they ended"),
     "perf": ("perf", "measure how many tasks per second a configuration runs"),
 }

@@ -82,6 +82,13 @@ class RunTimes:
                 return min(max(middle_s, self.min_s), self.max_s)
         return self.max_s
 
+    def number_up_to(self, limit_s: float) -> int:
+        """Return how many tasks ran for at most so long (s). Limits are rounded to within 5 %."""
+        if limit_s >= self.max_s:
+            return self.number
+        last = log(max(limit_s, _MIN_S)) * _CLASSES_PER_E + _OFFSET - 0.5
+        return sum(number for place, number in self._classes.items() if place <= last)
+
     @property
     def mean_s(self) -> float | None:
         """The mean run time (s); None without tasks."""
