@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import parsl
 from parsl import python_app
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from config import aurora_single_tile_config
@@ -60,11 +58,10 @@ def main() -> None:
         started_s = time.monotonic()
         orbits = [simulate(WEAKEST + step * number) for number in range(options.tasks)]
         gathered = gather(str(picture), inputs=orbits)
-        with progress(console, options.tasks) as advance:
+        with parsl.progress("oscillators", log_percent=25):
             for orbit in as_completed(orbits):
                 orbit.result()
-                advance()
-        findings = gathered.result()
+            findings = gathered.result()
         wall_s = time.monotonic() - started_s
     show(console, findings)
     console.print(
@@ -82,30 +79,6 @@ def parse_arguments() -> argparse.Namespace:
     if options.tasks < 1:
         parser.error("--tasks has to be at least 1")
     return options
-
-
-@contextmanager
-def progress(console: Console, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; in a log, a line for every quarter."""
-    if not console.is_terminal:
-        yield counted_lines(console, total)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("oscillators", total=total)
-        yield lambda: bar.advance(task)
-
-
-def counted_lines(console: Console, total: int) -> Callable[[], None]:
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        if done * 4 // total > (done - 1) * 4 // total:
-            console.print(f"oscillators: {done}/{total} done")
-
-    return advance
 
 
 def show(console: Console, findings: dict[str, Any]) -> None:

@@ -60,6 +60,14 @@ step() {
     exit 1
 }
 
+# watch RUN: explains how to watch a run.
+watch() {
+    local parsl
+    parsl=$(printf '%q' "$(dirname "$python")/parsl")
+    printf 'Watch it from another terminal, also afterwards:\n'
+    printf '  %s %s %q\n' "$parsl" top "$1" "$parsl" dashboard "$1"
+}
+
 # check ARGUMENT...: adds a line to the summary, or ends the demonstration.
 check() {
     local found
@@ -93,6 +101,7 @@ check "Workflow" ensemble log.txt output
 
 headline "A parameter sweep, gathered by a task that depends on all others"
 fresh sweep parameter_sweep.py oscillator.py report.py config.py
+watch "$PWD/runinfo/000"
 step "the parameter sweep" "$python" parameter_sweep.py --tasks "${SWEEP_TASKS:-400}" --output .
 check "Sweep" sweep log.txt .
 

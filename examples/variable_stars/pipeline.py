@@ -16,7 +16,6 @@ import parsl
 from parsl import Config, File, HighThroughputExecutor, bash_app, python_app
 from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
 from parsl.dataflow.memoization import BasicMemoizer
-from rich.progress import track
 
 HERE = Path(__file__).parent
 
@@ -101,8 +100,9 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     with parsl.load(config(folder)):
         tasks, table, plot = build(options.survey.resolve(), folder)
-        for task in track(as_completed(tasks), "variable stars", total=len(tasks)):
-            task.result()
+        with parsl.progress("variable stars"):
+            for task in as_completed(tasks):
+                task.result()
         reused = sum(task.task_status() == "memo_done" for task in tasks)
         print(f"{len(tasks)} tasks, {reused} of them done in an earlier run")
         print(f"{table.result().filepath}\n{plot.result().filepath}")

@@ -139,13 +139,26 @@ def test_an_unknown_task_is_an_error_that_names_those_with_failures(explain, mix
     assert "1 task had not ended" in printed
 
 
+def test_the_newest_run_is_the_default(mixed_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", "--run-dir", "runs"]) == 0
+    assert "task 0 (fail): 2 attempts" in capsys.readouterr().out
+
+
+def test_a_task_without_failures_has_its_state_from_the_event_log(explain, mixed_run):
+    assert "The event log: task 4 (add) is in state " in explain("last", "4")[1]
+
+
 def test_a_run_without_failures_is_reported(explain, tmp_path):
     with kernel(tmp_path, PromptExecutor(), initialize_logging=True) as dfk:
         call(dfk, add, 1, 2).result()
     code, printed = explain("last")
     assert code == 0
     assert "no attempt of a task has failed" in printed
-    assert explain("last", "0")[0] == 2
+    assert explain("last", "--json") == (0, "[]\n")
+    code, printed = explain("last", "0")
+    assert code == 2
+    assert "task 0 (add) is in state exec_done" in printed
 
 
 def test_a_run_without_logs_is_reported(explain, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import islice
 
@@ -64,6 +65,15 @@ def test_the_rate_of_each_batch_is_printed(perf, text):
     assert code == 0
     assert re.findall(r"^ *(\d+) tasks: .* tasks/s$", printed, re.MULTILINE) == ["1", "20"]
     assert re.search(r"tasks/s in the last batch, [\d,]+ in the best\n$", printed)
+
+
+def test_the_rates_are_available_as_json(perf):
+    code, printed, _ = perf(THREADS, "--iterate", "1,20", "--json")
+    assert code == 0
+    data = json.loads(printed)
+    assert [batch["tasks"] for batch in data["batches"]] == [1, 20]
+    rates = [batch["tasks_per_s"] for batch in data["batches"]]
+    assert (data["last"], data["best"]) == (rates[-1], max(rates))
 
 
 def test_a_failed_task_ends_the_measurement(perf):

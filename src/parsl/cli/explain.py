@@ -14,15 +14,15 @@ from parsl.cli.failures import (
     read_failures,
     task_history,
 )
-from parsl.cli.run_choice import NoRun, add_run_arguments, find_run
+from parsl.cli.run_choice import NOT_FOUND, NoRun, add_run_arguments, find_run
 
 _DESCRIPTION = """\
 Show what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
 long, why it failed, what followed, and where the logs are. The command reads failures.jsonl in the run
-directory. Runs append failures immediately, so the command works during a run, and after it was killed.
+directory, and events.parsl for tasks without failures. Runs append failures immediately, so the command works
+during a run, and after it was killed.
 The exit code is 2 if the run does not exist, or the task has no failures.
 """
-_NOT_FOUND = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures = read_failures(run)
     except (NoRun, NoFailureLog) as error:
         if isinstance(error, NoFailureLog) and options.task is None:
-            print(error)
+            print("[]" if options.json else error)
             return 0
-        print_error("explain", error)
-        return _NOT_FOUND
+        hint = ""
+        if isinstance(error, NoFailureLog):
+            hint = _state_of(run, options.task)
+        print_error("explain", f"{error}{hint}")
+        return NOT_FOUND
     if options.task is not None and options.task not in failures.by_task:
-        print_error("explain", nothing_known(failures, options.task))
-        return _NOT_FOUND
+        print_error("explain", nothing_known(failures, options.task) + _state_of(run, options.task))
+        return NOT_FOUND
     if options.json:
         lines = failures.lines if options.task is None else failures.by_task[options.task]
         print(json.dumps(lines, indent=2))
@@ -48,6 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(task_history(failures, options.task))
     return 0
+
+
+def _state_of(run: str, task: int) -> str:
+    """Return what the event log has about a task without failures, as another line; empty if nothing."""
+    from parsl.eventlog.file import EventLogError
+    from parsl.eventlog.history import read_history
+
+    try:
+        found = read_history(run).task(task)
+    except (EventLogError, KeyError):
+        return ""
+    place = f" on {found.host}" if found.host else ""
+    attempt = f"attempt {found.attempt + 1}{place}"
+    return f"\nThe event log: task {task} ({found.app}) is in state {found.state}, {attempt}."
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

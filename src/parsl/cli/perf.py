@@ -7,9 +7,10 @@ import sys
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from parsl.cli import print_error, refuse, seconds
+from parsl.cli.console import print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,20 +39,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = _find_config(options.config)
     if config is None:
         return _USAGE_ERROR
-    rates: list[float] = []
+    batches: list[Batch] = []
     try:
-        code = _measure(config, options, rates)
+        code = _measure(config, options, batches)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         print_error("perf", "interrupted")
         code = _INTERRUPTED
-    if rates and code != _FAILED:
+    rates = [batch.tasks_per_s for batch in batches]
+    if options.json:
+        data = [{**batch._asdict(), "tasks_per_s": batch.tasks_per_s} for batch in batches]
+        print_json({"batches": data, "last": rates[-1] if rates else None, "best": max(rates, default=None)})
+    elif rates and code != _FAILED:
         print(f"{rates[-1]:,.0f} tasks/s in the last batch, {max(rates):,.0f} in the best")
     return code
 
 
-def _measure(config: Config, options: argparse.Namespace, rates: list[float]) -> int:
-    """Measure a configuration, and append the rates of its batches to a list; return the exit code."""
+class Batch(NamedTuple):
+    """A batch of tasks, and how long it took until all were done (s)."""
+
+    tasks: int
+    done_s: float
+
+    @property
+    def tasks_per_s(self) -> float:
+        """The rate of the batch."""
+        return self.tasks / self.done_s
+
+
+def _measure(config: Config, options: argparse.Namespace, batches: list[Batch]) -> int:
+    """Measure a configuration, and append its batches to a list; return the exit code."""
     import parsl
     from parsl.errors import ConfigurationError
 
@@ -62,7 +79,7 @@ def _measure(config: Config, options: argparse.Namespace, rates: list[float]) ->
         return _USAGE_ERROR
     with kernel:
         try:
-            rates.extend(_measure_batches(options))
+            _measure_batches(options, batches)
         except Exception as error:
             print_error("perf", f"a task has failed: {type(error).__name__}: {error}")
             return _FAILED
@@ -92,7 +109,7 @@ def exponential(measure: Measure, target_s: float) -> Iterator[tuple[int, float]
         size *= 2
 
 
-def _measure_batches(options: argparse.Namespace) -> Iterator[float]:
+def _measure_batches(options: argparse.Namespace, batches: list[Batch]) -> None:
     from parsl import python_app
 
     @python_app
@@ -101,18 +118,20 @@ def _measure_batches(options: argparse.Namespace) -> Iterator[float]:
     extra = bytes(options.argsize)
 
     def measure(size: int) -> float:
-        print(f"{size:>9,} tasks: ", end="", flush=True)
+        if not options.json:
+            print(f"{size:>9,} tasks: ", end="", flush=True)
         begin_s = monotonic()
         futures = [nothing(extra, **options.resources) for _ in range(size)]
         submitted_s = monotonic() - begin_s
         for future in futures:
             future.result()
         took_s = monotonic() - begin_s
-        print(f"submitted in {submitted_s:.3f} s, done in {took_s:.3f} s: {size / took_s:,.0f} tasks/s")
+        if not options.json:
+            print(f"submitted in {submitted_s:.3f} s, done in {took_s:.3f} s: {size / took_s:,.0f} tasks/s")
         return took_s
 
     for size, took_s in options.iterate(measure, options.time):
-        yield size / took_s
+        batches.append(Batch(size, took_s))
 
 
 def _find_config(target: str) -> Config | None:
@@ -164,6 +183,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="MODE",
         help="sizes of batches: estimate (from the rate so far), exponential, or such as 10,100,1000",
     )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--version", action="version", version=f"parsl {VERSION}")
     return parser.parse_args(arguments)
 
