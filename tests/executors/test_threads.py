@@ -18,6 +18,7 @@ from parsl.data_provider.file_noop import NoOpFileStaging
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.threads import ThreadPoolExecutor
 from parsl.validate import ParameterError
+from tests.support.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -334,3 +335,17 @@ def test_a_shutdown_with_a_limit_ends_everything(tmp_path: Path, wait_until: Wai
     assert all(future.cancelled() for future in [command, *others])
     assert not is_alive(int(started.read_text()))
     gate.open()
+
+
+def test_the_observer_is_notified_of_long_tasks(wait_until: WaitUntil) -> None:
+    executor = ThreadPoolExecutor(label="few", max_threads=2)
+    recorder = executor.observer = Recorder()
+    executor.start()
+    may_end = threading.Event()
+    long = executor.submit(may_end.wait, None, 60)
+    assert executor.submit(int, None).result(60) == 0
+    wait_until(lambda: bool(recorder.started))
+    may_end.set()
+    executor.shutdown(timeout_s=20)
+    assert [future for future, _ in recorder.started] == [long]
+    assert recorder.labels == {"few"}

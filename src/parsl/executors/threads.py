@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from parsl import validate
 from parsl.common import pass_on_upstream_names
@@ -11,6 +12,7 @@ from parsl.common.representation import RepresentationMixin
 from parsl.executors.base import ParslExecutor, check_storage_access, no_radio
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.local.thread_pool import ThreadPool
+from parsl.vocabulary.run_observer import NO_OBSERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +77,8 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
 
     def start(self) -> None:
         """Prepare for tasks. Threads are started on demand."""
-        self._pool = ThreadPool(self.current_slots(), self.thread_name_prefix)
+        report = None if self.observer is NO_OBSERVER else partial(self.observer.tasks_started, self.label)
+        self._pool = ThreadPool(self.current_slots(), self.thread_name_prefix, report)
 
     def current_slots(self) -> int:
         """Return the number of threads."""

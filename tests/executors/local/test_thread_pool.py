@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parsl.app.bash_task import BashTask
 from parsl.executors.errors import ThreadLost
 from parsl.executors.local.thread_pool import ThreadPool
 
@@ -116,3 +118,25 @@ def test_finished_tasks_leave_no_deadlines_in_memory(pool: ThreadPool) -> None:
     wait([pool.submit(int, (), {}, walltime_s=1000) for _ in range(5000)], timeout=PATIENCE_S)
     assert pool.watch.size < 1000
     assert repr(pool.watch) == "<DeadlineWatch pending=0>"
+
+
+def test_tasks_are_measured_unless_they_are_short(pool: ThreadPool) -> None:
+    long, short = pool.submit(time.sleep, (0.01,), {}), pool.submit(int, (), {})
+    failing = pool.submit(raise_later, (), {})
+    command = pool.submit(BashTask(count), (), {})
+    wait([long, short, failing, command], PATIENCE_S)
+    assert long.accounting is not None
+    assert long.accounting.run_s >= 0.01
+    assert long.accounting[1:] == (-1.0, -1, -1, -1)
+    assert failing.accounting is not None
+    assert command.accounting is not None
+    assert command.accounting.cpu_s > 0
+
+
+def raise_later() -> None:
+    time.sleep(0.01)
+    raise ValueError("on purpose")
+
+
+def count() -> str:
+    return "for i in {1..20000}; do :; done"

@@ -8,30 +8,36 @@ from itertools import count
 from logging import getLogger
 from queue import SimpleQueue
 from threading import Lock, Thread, current_thread, get_ident
-from time import monotonic
+from time import monotonic, perf_counter
 
 from parsl.executors.errors import ThreadLost
 from parsl.executors.local import task_process
 from parsl.executors.local.deadlines import Deadline, DeadlineWatch
 from parsl.executors.local.interrupt import Interruptible, walltime_exceeded
+from parsl.executors.local.running_watch import RunningWatch
 from parsl.vocabulary.app_errors import task_failure
 from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.run_observer import Accounting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from parsl.executors.local.running_watch import Report
+
 logger = getLogger(__name__)
 
 #: How long the shutdown of a pool waits for abandoned threads, in seconds.
 _ABANDONED_GRACE_S = 0.2
+#: Only tasks that take at least this long are measured, in seconds.
+MEASURED_S = 0.001
 
 
 class ThreadTask(LeanFuture["Any"]):
     """A task of a thread pool, which is also the future of its result."""
 
-    __slots__ = ("_pool", "args", "func", "kwargs", "walltime_s")
+    __slots__ = ("_pool", "accounting", "args", "func", "kwargs", "walltime_s")
 
     def __init__(
         self,
@@ -47,6 +53,8 @@ class ThreadTask(LeanFuture["Any"]):
         self.args = args
         self.kwargs = kwargs
         self.walltime_s = walltime_s
+        #: What the task has used, set before it is done; None if it was short, or has not run to its end.
+        self.accounting: Accounting | None = None
 
     def cancel(self) -> bool:
         """Cancel a task that waits for a thread, or a running bash app with its processes.
@@ -86,6 +94,8 @@ class PoolThread:
         self._deadline: Deadline | None = None
         self.process = task_process.TaskProcess()
         self.has_ended = False
+        #: When its task has started.
+        self.start_s = 0.0
         self.thread = Thread(target=self._run, name=name, daemon=True)
 
     def __repr__(self) -> str:
@@ -130,8 +140,12 @@ class PoolThread:
         pool = self._pool
         running = pool.running
         take = pool.take
+        watch = pool.running_watch
         while (task := take()) is not None:
+            self.start_s = perf_counter()
             running[task] = self
+            if watch.is_asleep:
+                watch.wake()
             if not task.set_running_or_notify_cancel():
                 running.pop(task, None)
                 pool.count_finished()
@@ -154,11 +168,21 @@ class PoolThread:
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
+            if (run_s := perf_counter() - self.start_s) >= MEASURED_S:
+                task.accounting = self._accounting(run_s)
             task.release()
             pool.count_finished()
             _settle(task, result, error)
             # Nothing of a task stays in memory while the thread waits for the next one.
             del task, result, error
+
+    def _accounting(self, run_s: float) -> Accounting:
+        """Return what a task has used, as far as it is known: the processor time of its command.
+
+        Measuring that of the thread would cost more than a short task.
+        """
+        usage, self.process.usage = self.process.usage, None
+        return Accounting(run_s) if usage is None else Accounting(run_s, usage.cpu_s)
 
 
 def _settle(task: ThreadTask, result: Any, error: BaseException | None) -> None:
@@ -185,7 +209,7 @@ class ThreadPool:
     one that succeeds in this settles the task.
     """
 
-    def __init__(self, max_threads: int, name: str) -> None:
+    def __init__(self, max_threads: int, name: str, report: Report | None = None) -> None:
         self._max_threads = max_threads
         self._name = name
         self._queue: SimpleQueue[ThreadTask | None] = SimpleQueue()
@@ -199,6 +223,8 @@ class ThreadPool:
         self._is_closed = False
         self.running: dict[ThreadTask, PoolThread] = {}
         self.watch = DeadlineWatch(name)
+        #: Reports the tasks that take long, if they are to be reported.
+        self.running_watch = RunningWatch(name, self.running, report)
 
     def __repr__(self) -> str:
         return (
@@ -291,6 +317,7 @@ class ThreadPool:
             if not has_ended:
                 self._end_all()
             self.watch.close()
+            self.running_watch.close()
             self._join(self._abandoned, _ABANDONED_GRACE_S)
 
     def _join(self, threads: set[PoolThread], timeout_s: float | None) -> bool:
