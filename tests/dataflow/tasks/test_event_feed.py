@@ -289,3 +289,44 @@ def test_many_tasks_take_many_records(kernel_of):
         sizes = [len(record.rows) for record in reader.read() if isinstance(record, records.Tasks)]
         assert max(sizes) <= 1000
         assert reader.damaged_bytes == reader.unknown_records == 0
+
+
+class Odd:
+    """A callable whose name is no text."""
+
+    __name__ = 17
+
+    def __call__(self, x: int) -> int:
+        return x
+
+
+def test_a_row_that_cannot_be_encoded_costs_no_other_row(kernel_of):
+    kernel = kernel_of()
+    futures = [kernel.submit(function, (1,), "all", False, None, {}) for function in (double, Odd(), double)]
+    assert [future.result() for future in futures] == [2, 1, 2]
+    history = history_of(kernel)
+    assert [history.task(number).app for number in range(3)] == ["double", "17", "double"]
+
+
+class Unreadable(Exception):
+    """An exception whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_exception_that_cannot_be_described_fails_its_task_nevertheless(kernel_of):
+    def fail_unreadably() -> None:
+        raise Unreadable
+
+    kernel = kernel_of()
+    assert isinstance(app(kernel, fail_unreadably)().exception(), Unreadable)
+    assert history_of(kernel).task(0).state == "failed"
+
+
+def test_a_cost_of_any_type_of_number_is_recorded(kernel_of):
+    from fractions import Fraction
+
+    kernel = kernel_of(retries=1, retry_handler=lambda error, record: Fraction(3, 4))
+    assert app(kernel, fail)().exception() is not None
+    assert history_of(kernel).task(0).extra.fail_cost == 1.5

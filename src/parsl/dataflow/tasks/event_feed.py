@@ -113,24 +113,27 @@ class EventFeed(RunObserver):
     def ended(self, record: TaskRecord) -> None:
         """Note how a task has ended, before its payload is dropped."""
         try:
-            app = self._apps[record.func.__name__]
-            executor = self._executors[record.executor]
-        except (KeyError, AttributeError):
-            app = self._number(self._apps, record.func_name)
-            executor = self._number(self._executors, record.executor)
-        depends = record.depends
-        row: tuple[Any, ...] = (
-            record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-            record.launched_s, _numbers_of(depends) if depends else (), record.returned_s,
-        )  # fmt: skip
-        accounting = getattr(record.exec_fu, "accounting", None)
-        if type(accounting) is Accounting:
-            row += accounting
-        if record.special is not None or record.memoize or record.fail_count or record.join:
-            row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], _extra(record))
-        self._ended.append(row)
-        if self.is_asleep:
-            self.wake()
+            try:
+                app = self._apps[record.func.__name__]
+                executor = self._executors[record.executor]
+            except (KeyError, AttributeError):
+                app = self._number(self._apps, str(record.func_name))
+                executor = self._number(self._executors, record.executor)
+            depends = record.depends
+            row: tuple[Any, ...] = (
+                record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
+                record.launched_s, _numbers_of(depends) if depends else (), record.returned_s,
+            )  # fmt: skip
+            accounting = getattr(record.exec_fu, "accounting", None)
+            if type(accounting) is Accounting:
+                row += accounting
+            if record.special is not None or record.memoize or record.fail_count or record.join:
+                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], _extra(record))
+            self._ended.append(row)
+            if self.is_asleep:
+                self.wake()
+        except Exception:  # of an object of the user's: the task must end
+            logger.exception("The end of %r is missing in the event log", record)
 
     def _number(self, numbers: dict[str, int], name: str) -> int:
         with self._naming:
@@ -138,8 +141,12 @@ class EventFeed(RunObserver):
 
     def failed(self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int) -> None:
         """Note that an attempt (counted from 0), or a task before its first one, has failed."""
-        executor = self._number(self._executors, record.executor)
-        self._add("AttemptFailed", record.id, attempt, executor, time(), outcome, *_failure(record, error))
+        try:
+            executor = self._number(self._executors, record.executor)
+            facts = _failure(record, error)
+            self._add("AttemptFailed", record.id, attempt, executor, time(), outcome, *facts)
+        except Exception:  # of the user's exception
+            logger.exception("A failure of %r is missing in the event log", record)
 
     # From the executors
 
@@ -231,7 +238,7 @@ class EventFeed(RunObserver):
         return [self._open_row(record) for record in records if not IS_FINAL[record.status]]
 
     def _open_row(self, record: TaskRecord) -> tuple[Any, ...]:
-        app = self._number(self._apps, record.func_name)
+        app = self._number(self._apps, str(record.func_name))
         executor = self._number(self._executors, record.executor)
         return (
             record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
@@ -282,8 +289,21 @@ class _Writer:
     def write_rows(self, rows: list[tuple[Any, ...]]) -> None:
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            # Tuples are encoded like rows, and are faster to make.
-            self._file.write(self._records.Tasks(part), len(part))  # type: ignore[arg-type]
+            try:
+                self._write_part(part)
+            except Exception:  # a value that cannot be encoded costs only its own row
+                for row in part:
+                    self._write_row(row)
+
+    def _write_part(self, rows: list[tuple[Any, ...]]) -> None:
+        # Tuples are encoded like rows, and are faster to make.
+        self._file.write(self._records.Tasks(rows), len(rows))  # type: ignore[arg-type]
+
+    def _write_row(self, row: tuple[Any, ...]) -> None:
+        try:
+            self._write_part([row])
+        except Exception:
+            logger.exception("The row of task %s is missing in the event log: %r", row[0], row)
 
     def write_ended(self, rows: list[tuple[Any, ...]]) -> None:
         self.write_rows(rows)
@@ -359,15 +379,15 @@ def _extra(record: TaskRecord) -> dict[str, Any]:
     joins = record.joins
     futures = () if joins is None else joins if isinstance(joins, list) else (joins,)
     values = {
-        "label": record.label,
+        "label": str(record.label or ""),
         "stdout": _path_text(record.stdout),
         "stderr": _path_text(record.stderr),
         "inputs": _files_text(record.kwargs.get("inputs")),
         "outputs": _files_text(record.outputs),
         "memoize": bool(record.memoize),
-        "hashsum": record.hashsum,
+        "hashsum": str(record.hashsum or ""),
         "fail_count": record.fail_count,
-        "fail_cost": record.fail_cost,
+        "fail_cost": float(record.fail_cost),
         "joins": _numbers_of(futures),
     }
     return {name: value for name, value in values.items() if value}
