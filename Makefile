@@ -9,6 +9,7 @@
 #   make bench   benchmark, next to other libraries    (ARGS="--help" for its options)
 #   make chaos   disturb runs on purpose, for minutes  (chaos/README.md)
 #   make soak    kill at random for a minute             (ARGS="--seconds 3600")
+#   make pictures  take the pictures of the documentation again
 #   make load    simulate the managers of a supercomputer (ARGS="--managers 1000")
 #   make clean   remove everything these created
 
@@ -23,7 +24,7 @@ READY = $(VENV)/.ready
 PORTABLE_TESTS = tests/common/system tests/executors/local tests/executors/test_threads.py \
   $(addprefix tests/executors/high_throughput/,worker/test_fork_server.py test_htex_scheduling.py test_htex_walltime.py)
 
-.PHONY: demo test portable check format compare lowest docs bench chaos soak load clean
+.PHONY: demo test portable check format compare lowest docs bench chaos soak load pictures clean
 .DEFAULT_GOAL = test
 
 demo: $(READY)
@@ -65,6 +66,9 @@ chaos: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m chaos.soak $(ARGS)
+
+pictures: $(READY)
+	PARSL_PICTURES=docs/images $(BIN)/python -m pytest -q tests/dashboard/test_pages.py -m "not slow" $(ARGS)
 
 load: $(READY)
 	$(BIN)/python -m chaos.load $(ARGS)

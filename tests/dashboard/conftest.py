@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 _END_S = 60
+#: The directory for the pictures of the documentation (`make pictures`); none are taken without it.
+_PICTURES = "PARSL_PICTURES"
 _ADDRESS = re.compile(r"http://localhost:\d+/\S*")
 
 
@@ -91,3 +94,16 @@ def page(chromium: Browser) -> Iterator[Page]:
     context.close()
     assert hosts <= {"localhost"}
     assert not [error for error in errors if "ERR_CONNECTION_REFUSED" not in error]
+
+
+@pytest.fixture
+def take_picture() -> Callable[[Page, str], None]:
+    """Take a picture for the documentation, if pictures are requested."""
+    directory = os.environ.get(_PICTURES)
+
+    def take(page: Page, name: str) -> None:
+        if directory:
+            page.mouse.move(0, 0)
+            page.screenshot(path=Path(directory) / f"dashboard-{name}.png", animations="disabled")
+
+    return take

@@ -27,11 +27,11 @@ def failed_run(tmp_path):
 
 @pytest.fixture
 def live_run(tmp_path):
-    """The log of an ensemble that has been running for five minutes, with this process as the driver."""
+    """A directory with the log of an ensemble that has run for five minutes; this process is its driver."""
     now_s = time()
     ensemble = Ensemble(120, now_s - 300)
     file = write_story(tmp_path / "000", ensemble, now_s, is_live=True, has_ended=False)
-    yield tmp_path, file, ensemble
+    yield tmp_path
     file.close()
 
 
@@ -39,9 +39,8 @@ def section(page, name):
     return page.locator(f"section#{name}")
 
 
-def test_a_live_run_shows_that_it_moves_and_why_tasks_wait(serve, page, live_run):
-    directory, _, _ = live_run
-    page.goto(serve(directory).address)
+def test_a_live_run_shows_that_it_moves_and_why_tasks_wait(serve, page, live_run, take_picture):
+    page.goto(serve(live_run).address)
     page.get_by_role("link", name="000").click()
     expect(page.get_by_role("status")).to_have_text("running")
     moving = section(page, "moving")
@@ -53,6 +52,56 @@ def test_a_live_run_shows_that_it_moves_and_why_tasks_wait(serve, page, live_run
     expect(waiting).to_contain_text("would exceed the limit of the queue on nodes in use by ada")
     expect(waiting).to_contain_text("812444.aurora-pbs")
     expect(waiting).to_contain_text("set aside for 60 s")
+    expect(moving.locator(".u-legend")).to_have_count(2)
+    take_picture(page, "moving")
+
+
+def test_a_live_run_shows_how_nodes_are_used_and_what_is_slow(serve, page, live_run, take_picture):
+    page.goto(serve(live_run / "000").address)
+    slow = section(page, "slow")
+    expect(slow.get_by_role("row", name="simulate")).to_contain_text("min")
+    expect(slow).to_contain_text("Stragglers that run now")
+    nodes = section(page, "nodes")
+    expect(nodes.get_by_role("row", name="x4102c3s1b0n0")).to_contain_text("GB")
+    expect(nodes).to_contain_text("of the workers' time used")
+    page.keyboard.press("5")
+    take_picture(page, "nodes")
+    graph = section(page, "graph")
+    expect(graph).to_contain_text("4 levels")
+    expect(graph.get_by_role("link", name="summarize: 10 tasks")).to_be_visible()
+
+
+def test_the_timeline_is_zoomed_with_keys_and_by_dragging(serve, page, live_run, take_picture):
+    page.goto(serve(live_run / "000").address + "#timeline")
+    timeline = section(page, "timeline")
+    expect(timeline).to_contain_text("tasks on the workers shown")
+    picture = timeline.locator("canvas")
+    whole = picture.get_attribute("aria-label")
+    page.keyboard.press("7")
+    take_picture(page, "timeline")
+    picture.focus()
+    page.keyboard.press("+")
+    expect(picture).not_to_have_attribute("aria-label", whole)
+    zoomed = picture.get_attribute("aria-label")
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + 400, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(picture).not_to_have_attribute("aria-label", zoomed)
+
+
+def test_pages_follow_the_dark_mode_and_can_be_printed(serve, page, live_run):
+    page.emulate_media(color_scheme="dark")
+    page.goto(serve(live_run / "000").address)
+    expect(section(page, "moving").locator(".u-legend")).to_have_count(2)
+    red, green, blue = page.evaluate(
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    )
+    assert red + green + blue < 150
+    page.emulate_media(media="print", color_scheme="light")
+    expect(page.locator("#nav")).to_be_hidden()
+    expect(section(page, "moving")).to_be_visible()
 
 
 def test_a_live_run_is_followed_to_its_end(serve, page, tmp_path):
@@ -81,7 +130,7 @@ def test_a_live_run_is_followed_to_its_end(serve, page, tmp_path):
     file.close()
 
 
-def test_a_failed_run_shows_what_failed_with_its_traceback(serve, page, failed_run):
+def test_a_failed_run_shows_what_failed_with_its_traceback(serve, page, failed_run, take_picture):
     page.goto(serve(failed_run).address)
     expect(page.get_by_role("status")).to_have_text("ended")
     failed = section(page, "failed")
@@ -92,6 +141,21 @@ def test_a_failed_run_shows_what_failed_with_its_traceback(serve, page, failed_r
     expect(failed).to_contain_text("state = step(state, dt)")
     expect(failed).to_contain_text("field energy is growing quickly")
     expect(failed).to_contain_text("x410")
+    page.keyboard.press("4")
+    take_picture(page, "failed")
+
+
+def test_the_page_of_a_task_shows_its_life_and_its_neighbours(serve, page, failed_run):
+    page.goto(serve(failed_run).address)
+    expect(page.get_by_role("status")).to_have_text("ended")
+    page.goto(page.url + "#task/13")
+    task = page.locator("#task")
+    expect(task).to_contain_text("Task 13: simulate")
+    expect(task).to_contain_text("waited for a worker")
+    expect(task).to_contain_text("MemoryError")
+    task.get_by_role("link", name="task 14").click()
+    expect(task).to_contain_text("never ran, because a dependency failed")
+    expect(task).to_contain_text("The task that failed first: task 13")
 
 
 def test_a_killed_run_ends_without_a_goodbye(serve, page, tmp_path):
@@ -113,7 +177,7 @@ def test_an_empty_directory_shows_what_to_do(serve, page, tmp_path):
 def test_sections_and_tasks_are_reached_with_the_keyboard(serve, page, failed_run):
     page.goto(serve(failed_run).address)
     expect(section(page, "moving")).to_contain_text("tasks have ended")
-    page.keyboard.press("3")
+    page.keyboard.press("4")
     expect(section(page, "failed")).to_be_focused()
     assert page.url.endswith("#failed")
     page.keyboard.press("/")
@@ -131,10 +195,14 @@ def test_a_million_tasks_are_summed_up_at_once_and_read_meanwhile(serve, page, t
     page.goto(serve(tmp_path).address)
     expect(page.get_by_role("row", name="000")).to_contain_text("1,000,000")
     page.get_by_role("link", name="000").click()
-    moving = section(page, "moving")
+    moving, timeline = section(page, "moving"), section(page, "timeline")
     expect(moving).to_contain_text("1,000,000 of 1,000,000")
     expect(moving).to_contain_text("The log is being read")
     expect(moving).not_to_contain_text("The log is being read", timeout=200_000)
     expect(moving).to_contain_text("999,000 done")
     expect(section(page, "failed")).to_contain_text("1,000 tasks")
+    expect(section(page, "graph")).to_contain_text("333,334 tasks")
+    page.keyboard.press("7")
+    expect(timeline).to_contain_text("zoom in to see the tasks")
+    expect(timeline).to_contain_text("1,000,000 tasks on the workers shown")
     assert page.evaluate("performance.memory.usedJSHeapSize") < 60_000_000

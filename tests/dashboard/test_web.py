@@ -67,10 +67,22 @@ def test_failures_are_grouped_and_have_an_example_with_its_traceback(client):
     assert "field energy" in attempts[-1]["stderr_tail"]
 
 
-def test_blocks_have_the_schedulers_reason(client):
+def test_blocks_and_nodes_have_their_last_state(client):
     answer = read(client, "000", "waiting")
-    assert any("limit of the queue" in block["reason"] for block in answer["blocks"])
-    assert any("set aside" in node["standing"] for node in answer["nodes"])
+    assert {block["state"] for block in answer["blocks"]} == {"SCALED_IN"}
+    assert "set aside" in answer["changes"][0]["text"]
+
+
+def test_a_task_is_found_by_its_number(client):
+    assert read(client, "000", "task/1")["app"] == "simulate"
+    answer = client.get("/api/runs/000/task/9999")
+    assert answer.status_code == 404
+    assert "no task 9999" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("query", ["from=x", "to=nan", "row=1.5", "from=-1", "to=1e300"])
+def test_a_wrong_window_is_refused(client, query):
+    assert client.get(f"/api/runs/000/timeline?{query}").status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/api/runs/999/overview", "/api/runs/../overview", "/api/runs/000/nothing"])
@@ -85,7 +97,7 @@ def test_a_run_without_a_log_has_an_explanation(client):
 
 
 def test_answers_are_json_that_browsers_read(client):
-    for view in ("overview", "rates", "waiting", "failures"):
+    for view in ("overview", "rates", "waiting", "failures", "slow", "nodes", "graph", "timeline", "task/3"):
         text = json.dumps(read(client, "001", view))
         assert "NaN" not in text
         assert "Infinity" not in text

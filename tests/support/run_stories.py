@@ -212,6 +212,12 @@ def write_story(
     for record in ensemble.until(now_s):
         file.write(record)
     if has_ended:
+        for number in range(NODES):
+            file.write(records.ManagerGone(0, number, now_s, "its block was cancelled"))
+        for block in ("0", "1"):
+            file.write(
+                records.BlockChanged(0, now_s, block, f"81244{3 + int(block)}.aurora-pbs", "SCALED_IN")
+            )
         states: dict[str, int] = {}
         for row in ensemble.rows:
             name = States(row.state).name

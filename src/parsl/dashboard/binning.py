@@ -63,7 +63,7 @@ def mean_number(begins_s: Floats, ends_s: Floats, rows: Ints, row_count: int, wi
         whole = places.astype(np.int64)
         flat = rows * (window.bins + 1) + whole
         size = row_count * (window.bins + 1)
-        steps = np.bincount(flat, minlength=size).reshape(row_count, -1)
-        parts = np.bincount(flat, weights=places - whole, minlength=size).reshape(row_count, -1)
+        steps = np.bincount(flat, minlength=size).reshape(total.shape)
+        parts = np.bincount(flat, weights=places - whole, minlength=size).reshape(total.shape)
         total += sign * (np.cumsum(steps, axis=1) - parts)
     return np.maximum(total[:, : window.bins], 0.0)

@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from parsl.dashboard import failed, moving
+from parsl.dashboard import failed, graph, moving, nodes, slow, task, timeline
 from parsl.dashboard.access import Access
 from parsl.dashboard.live import Known
 from parsl.dashboard.runs import Runs
@@ -36,12 +36,18 @@ _CHECK_PERIOD_S = 0.25
 #: refused: a page of another site may have directed its name here.
 _HOSTS = ["localhost", "127.0.0.1"]
 
+#: No later moment can be requested (s since the epoch).
+_MAX_MOMENT_S = 1e11
+
 #: Views without parameters, by name.
 _VIEWS: dict[str, Callable[[Known], Any]] = {
     "overview": moving.overview,
     "rates": moving.rates,
     "waiting": moving.waiting,
     "failures": failed.groups,
+    "slow": slow.slow,
+    "nodes": nodes.nodes,
+    "graph": graph.graph,
 }
 
 
@@ -64,6 +70,8 @@ class Dashboard:
                 Route("/api/runs", self._list),
                 Route("/api/runs/{run}/stream", self._stream),
                 Route("/api/runs/{run}/failures/{task:int}", self._attempts),
+                Route("/api/runs/{run}/task/{task:int}", self._task),
+                Route("/api/runs/{run}/timeline", self._timeline),
                 Route("/api/runs/{run}/{view}", self._view),
                 Mount("/static", StaticFiles(directory=_STATIC)),
             ],
@@ -102,6 +110,26 @@ class Dashboard:
         directory = self._runs.directory(request.path_params["run"])
         return JSONResponse({"attempts": failed.attempts_in_file(directory, task)})
 
+    def _task(self, request: Request) -> Response:
+        number = request.path_params["task"]
+        run = self._runs.live(request.path_params["run"])
+        answer = run.answer(("task", number), partial(task.task, number=number))
+        if answer is None:
+            return JSONResponse({"error": f"The run has no task {number} (yet)."}, status_code=404)
+        return JSONResponse(answer)
+
+    def _timeline(self, request: Request) -> Response:
+        try:
+            part = timeline.Part(
+                _seconds(request.query_params.get("from")),
+                _seconds(request.query_params.get("to")),
+                int(request.query_params.get("row", 0)),
+            )
+        except ValueError as error:
+            return JSONResponse({"error": f"Not a number: {error}"}, status_code=400)
+        run = self._runs.live(request.path_params["run"])
+        return JSONResponse(run.answer(part, partial(timeline.timeline, part=part)))
+
     async def _stream(self, request: Request) -> Response:
         run = await to_thread.run_sync(self._runs.live, request.path_params["run"])
         answer = partial(run.answer, moving.overview, moving.overview, _UPDATE_PERIOD_S)
@@ -124,6 +152,19 @@ class Dashboard:
             while waited_s < _UPDATE_PERIOD_S and not self._is_ending():
                 await anyio.sleep(_CHECK_PERIOD_S)
                 waited_s += _CHECK_PERIOD_S
+
+
+def _seconds(text: str | None) -> float | None:
+    """Read a moment.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    if text is None:
+        return None
+    if not 0 <= (value := float(text)) < _MAX_MOMENT_S:
+        raise ValueError(text)
+    return value
 
 
 def _event(name: str, data: Any) -> str:

@@ -48,7 +48,7 @@ export class TimeChart {
       width: this.root.clientWidth || 600, height: this.options.height,
       series: [{ label: "time", value: "{HH}:{mm}:{ss}" }, ...series],
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-      axes: [{ ...axis, values: TIMES }, { ...axis, size: 60 }],
+      axes: [{ ...axis, values: TIMES, space: 75 }, { ...axis, size: 60 }],
       cursor: { drag: { x: true, y: false } },
     };
     this.plot = new window.uPlot(options, this.data, this.root);

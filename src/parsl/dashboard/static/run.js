@@ -3,11 +3,15 @@ import { fill, h } from "./dom.js";
 import { duration, percent } from "./format.js";
 import { STANDING } from "./standing.js";
 import { Failed } from "./failed.js";
+import { Graph } from "./graph.js";
 import { Moving } from "./moving.js";
+import { Nodes } from "./nodes.js";
+import { Slow } from "./slow.js";
 import { TaskPage } from "./task.js";
+import { Timeline } from "./timeline.js";
 import { Waiting } from "./waiting.js";
 
-const KINDS = [Moving, Waiting, Failed];
+const KINDS = [Moving, Waiting, Slow, Failed, Nodes, Graph, Timeline];
 const RUN = location.pathname.split("/")[2];
 /** A section is fetched again at most this often (ms) if it can be seen, or else; and checked this often. */
 const REFRESH_MS = 2000;
@@ -147,7 +151,7 @@ document.querySelector("#find-task").addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape" && !taskMain.hidden) history.length > 1 ? history.back() : (location.hash = "#failed");
+  if (event.key === "Escape" && !taskMain.hidden) history.length > 1 ? history.back() : (location.hash = "#moving");
   if (/^(input|select|textarea)$/i.test(event.target.tagName)) return;
   const section = sections[Number(event.key) - 1];
   if (section) {
