@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
 
 
 class Recorder(RunObserver):
@@ -22,6 +22,7 @@ class Recorder(RunObserver):
         self.nodes: list[tuple[str, str]] = []
         self.started: list[tuple[Future[Any], float]] = []
         self.blocks: list[BlockFacts] = []
+        self.samples: list[tuple[Future[Any], float, ResourceSample]] = []
         self.labels: set[str] = set()
 
     def manager_joined(self, label: str, manager: ManagerFacts) -> None:
@@ -39,6 +40,12 @@ class Recorder(RunObserver):
     def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
         self.labels.add(label)
         self.started += started
+
+    def resource_samples(
+        self, label: str, samples: Sequence[tuple[Future[Any], float, ResourceSample]]
+    ) -> None:
+        self.labels.add(label)
+        self.samples += samples
 
     def block_changed(self, label: str, block: BlockFacts) -> None:
         self.labels.add(label)

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from parsl.executors.base import ParslExecutor
-from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
 from parsl.vocabulary.run_observer import NO_OBSERVER, Accounting, RunObserver
 
 
@@ -27,6 +27,7 @@ def test_every_notification_has_a_method_that_does_nothing() -> None:
         "node_changed": ("node", "set aside"),
         "tasks_started": ([(Future[Any](), 1.5)],),
         "block_changed": (block,),
+        "resource_samples": ([(Future[Any](), 1.5, ResourceSample(17, 1, 2, 0.1, 0.5, 0.1, 0))],),
     }
     assert calls.keys() == {name for name, _ in inspect.getmembers(RunObserver, inspect.isfunction)}
     for name, arguments in calls.items():

@@ -44,6 +44,10 @@ class ParslExecutor(metaclass=ABCMeta):
     #: What to notify of managers, blocks and long tasks. The kernel assigns its own before :meth:`start`.
     observer: RunObserver = NO_OBSERVER
 
+    #: How often to measure what running tasks use, for the observer, in seconds; None for never. The kernel
+    #: may assign another value before :meth:`start`. Executors that cannot measure single tasks ignore it.
+    resource_interval_s: float | None = None
+
     def __init__(
         self, *, monitoring_messages: Any | None = None, run_dir: str = ".", run_id: str | None = None
     ) -> None:

@@ -1,4 +1,4 @@
-"""What executors report about managers and blocks."""
+"""What executors report about managers, blocks and the use of resources."""
 
 from __future__ import annotations
 
@@ -42,3 +42,30 @@ class BlockFacts(NamedTuple):
     message: str
     #: When this was found out, in seconds since the epoch.
     moment_s: float
+
+
+class ResourceSample(NamedTuple):
+    """What a running task and all of its processes use at one moment."""
+
+    #: Process id of the worker that runs the task.
+    pid: int
+    #: Bytes, summed over the processes.
+    memory_resident: int
+    memory_virtual: int
+    #: Resident memory in percent of the node's memory.
+    memory_percent: float
+    #: Seconds of processor time since the task began, with processes that were waited for.
+    user_s: float
+    system_s: float
+    #: The number of processes that the task has started.
+    children: int
+    #: Bytes since the processes began, those of the worker included.
+    disk_read: int = 0
+    disk_write: int = 0
+    #: Context switches since the processes began.
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    #: The state of the worker's process, such as ``running`` or ``sleeping``; empty if unknown.
+    status: str = ""
+    #: The CPU on which the worker's process has last run; empty if unknown.
+    cpu_number: str = ""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
 
 
 # Not typing.NamedTuple, because the import of typing takes longer than a first task.
@@ -90,6 +90,19 @@ class RunObserver:
         Args:
             label: The executor's label.
             started: The executor's futures, and the moments when workers began to run their tasks.
+        """
+
+    def resource_samples(
+        self, label: str, samples: Sequence[tuple[Future[Any], float, ResourceSample]]
+    ) -> None:
+        """Running tasks were measured. Only executors with a ``resource_interval_s`` do this.
+
+        There is no sample for a task that is shorter than the interval, and none at the end of a task: its
+        accounting has what it has used.
+
+        Args:
+            label: The executor's label.
+            samples: The executor's futures, the moments, and what their tasks used then.
         """
 
     def block_changed(self, label: str, block: BlockFacts) -> None:

@@ -119,3 +119,27 @@ def test_only_long_tasks_are_reported_and_again_after_the_loss_of_the_interchang
     assert all(before <= moment_s <= time.time() - REPORTED_AFTER_S for _, moment_s in recorder.started)
     assert {facts.number for facts in recorder.joined} == {0}, "a manager keeps its number"
     assert long.accounting.manager == 0
+
+
+def test_running_tasks_are_sampled_with_their_processes_on_request(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    htex = executor(max_workers_per_node=1)
+    recorder = htex.observer = Recorder()
+    htex.run_dir, htex.resource_interval_s = str(tmp_path), 0.2
+    htex.start()
+    try:
+        assert htex.submit(os.getpid, {}).result(timeout=60) > 0
+        long: Any = htex.submit(BashTask(sleeping_command), {})
+        wait_until(lambda: any(sample.children for _, _, sample in recorder.samples))
+        long.cancel()
+    finally:
+        htex.shutdown()
+    assert {future for future, _, _ in recorder.samples} == {long}
+    *_, (_, moment_s, sample) = recorder.samples
+    assert sample.memory_resident > MB
+    assert time.time() - 60 < moment_s <= time.time()
+
+
+def sleeping_command() -> str:
+    return "sleep 1000; true"

@@ -226,6 +226,7 @@ class HighThroughputExecutor(
             heartbeat_period_s=self.heartbeat_period,
             heartbeat_threshold_s=self.heartbeat_threshold,
             drain_period_s=self.drain_period,
+            resource_interval_s=self.resource_interval_s,
             cores_per_worker=self.cores_per_worker,
             mem_per_worker_gb=self.mem_per_worker,
             enforces_memory=self.enforce_mem_per_worker,

@@ -101,7 +101,7 @@ def test_a_registration_after_a_break_includes_the_tasks_that_arrived_before_it(
         results=[], frames=[], deferred=NoDeferred(), memory_limit=None, launches_left=None,
         start=lambda: None, close=lambda: None, refill=lambda: None, enforce_limits=lambda now: None,
         accept=lambda tasks, functions, frames: held.extend(task.id for task in tasks),
-        held_ids=lambda: list(held), running_s=lambda now: {}, long_tasks=LongTasks(),
+        held_ids=lambda: list(held), running_s=lambda now: {}, long_tasks=LongTasks(), resource_sampler=None,
     )  # fmt: skip
     connection = ScriptedConnection()
     settings = ManagerSettings(addresses=[], port=0, heartbeat_period_s=60.0, heartbeat_threshold_s=120.0)

@@ -9,6 +9,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     ManagerGone,
     ManagerInfo,
     ManagerJoined,
+    Measured,
     NodeChange,
     Started,
 )
@@ -65,6 +66,14 @@ class Notifications:
         futures = ((pending.get(task_id), now_s - ran_s) for task_id, ran_s in started.ran_s.items())
         if found := [(future, moment_s) for future, moment_s in futures if future is not None]:
             self._observer.tasks_started(self._label, found)
+
+    def resource_samples(self, measured: Measured) -> None:
+        """Notify of samples of running tasks; those that have ended in the meantime are left out."""
+        now_s = time.time()
+        pending = self._tasks.pending
+        futures = ((pending.get(task_id), sample) for task_id, sample in measured.samples.items())
+        if found := [(future, now_s, sample) for future, sample in futures if future is not None]:
+            self._observer.resource_samples(self._label, found)
 
 
 def _facts(info: ManagerInfo, joined: ManagerJoined) -> ManagerFacts:

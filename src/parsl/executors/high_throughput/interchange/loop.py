@@ -292,6 +292,8 @@ class Interchange:
                 self._take_results(manager, message, frames)
             case protocol.Started(ran_s):
                 self._driver.report_started(ran_s)
+            case protocol.Measured():
+                self._driver.send(message)
             case protocol.Draining():
                 manager.draining = True
                 self._send(manager, protocol.Draining())

@@ -20,6 +20,10 @@ from parsl.executors.high_throughput.wire.connections import RECONNECT_AFTER_S, 
 from parsl.executors.high_throughput.wire.protocol import decode_to_manager, encode
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.executors.high_throughput.manager.resource_sampler import ResourceSampler
+
 logger = logging.getLogger("parsl.htex.manager")
 
 #: How long the last message has to leave, in seconds.
@@ -126,6 +130,8 @@ class Manager:
             self._pool.long_tasks.due_s,
             _NEVER if self._is_draining else self._drain_at,
         )
+        if self._pool.resource_sampler is not None:
+            moment = min(moment, self._pool.resource_sampler.due_s)
         if self._pool.memory_limit is not None:
             moment = min(moment, self._pool.memory_limit.due_s)
         if (deadline := self._pool.state.next_deadline()) is not None:
@@ -139,6 +145,8 @@ class Manager:
             self._send(protocol.Heartbeat())
         if now >= self._pool.long_tasks.due_s:
             self._report_started(now)
+        if (sampler := self._pool.resource_sampler) is not None and now >= sampler.due_s:
+            self._report_samples(sampler, now)
         if now >= self._reconnect_at:
             self._reconnect_at = _NEVER
             if self._connection.reconnect():
@@ -283,6 +291,10 @@ class Manager:
     def _report_started(self, now: float) -> None:
         if ran_s := self._pool.long_tasks.take(self._pool.state.workers, now):
             self._send(protocol.Started(ran_s))
+
+    def _report_samples(self, sampler: ResourceSampler, now: float) -> None:
+        if samples := sampler.take(self._pool.state.workers, now):
+            self._send(protocol.Measured(samples))
 
     def _send_again(self) -> None:
         capacity = self._pool.state.capacity

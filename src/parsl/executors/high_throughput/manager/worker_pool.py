@@ -28,6 +28,7 @@ from parsl.executors.high_throughput.wire.worker_channel import PACKET_LIMIT, Fr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.executors.high_throughput.manager.mpi_tasks import MpiTasks
+    from parsl.executors.high_throughput.manager.resource_sampler import ResourceSampler
 
 logger = logging.getLogger("parsl.htex.manager")
 
@@ -75,6 +76,11 @@ class WorkerPool:
         self.memory_limit: MemoryLimit | None = None
         if plan.settings.enforces_memory and plan.settings.mem_per_worker_gb is not None:
             self.memory_limit = MemoryLimit(int(plan.settings.mem_per_worker_gb * GIB))
+        self.resource_sampler: ResourceSampler | None = None
+        if plan.settings.resource_interval_s is not None:
+            from parsl.executors.high_throughput.manager.resource_sampler import ResourceSampler
+
+            self.resource_sampler = ResourceSampler(plan.settings.resource_interval_s)
         self._mpi: MpiTasks | None = None
         if plan.nodes:
             from parsl.executors.high_throughput.manager.mpi_tasks import MpiTasks

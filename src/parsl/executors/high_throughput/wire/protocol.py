@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from parsl.vocabulary.run_facts import ResourceSample
 from parsl.vocabulary.run_observer import Accounting
 
 #: Incremented with every change that an older peer cannot read.
@@ -170,6 +171,12 @@ class Started(msgspec.Struct, tag=True, array_like=True):
 
     #: How long each has been running at the time of sending (seconds), by its number.
     ran_s: dict[int, float]
+
+
+class Measured(msgspec.Struct, tag=True, array_like=True):
+    """What running tasks use, by their numbers."""
+
+    samples: dict[int, ResourceSample]
 
 
 class Cancel(msgspec.Struct, tag=True, array_like=True):
@@ -450,10 +457,10 @@ class Swept(msgspec.Struct, tag=True, array_like=True):
 
 # To and from the interchange
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | CleanupCommands | Stop
-ToDriver = Ready | Results | Started | Answer | ManagerJoined | ManagerGone | ManagerRefused | NodeChange
-FromManager = (
-    Register | Results | Started | Heartbeat | Draining | Interrupted | HeldTasks | Packages | Goodbye
-)
+ToDriver = Ready | Results | Started | Measured | Answer
+ToDriver |= ManagerJoined | ManagerGone | ManagerRefused | NodeChange
+FromManager = Register | Results | Started | Measured | Heartbeat | Draining | Interrupted
+FromManager |= HeldTasks | Packages | Goodbye
 ToManager = Welcome | Refused | Reregister | Tasks | Acknowledged | Cancel | Heartbeat | Draining
 ToManager |= ReportHeldTasks | ReportPackages | Stop
 # From and to the manager; a `Work` and a `Result` are one packet each, see worker_channel.

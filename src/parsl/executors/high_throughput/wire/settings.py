@@ -89,6 +89,8 @@ class WorkerPoolSettings(CommonSettings, kw_only=True):
     shared_ranks: int = 0
     #: Maximum number of tasks that a block starts where tasks request nodes; None for any number.
     max_launches: int | None = None
+    #: How often to measure what running tasks use, in seconds; None for never.
+    resource_interval_s: float | None = None
     #: How long a block may run; None if unknown.
     walltime_s: float | None = None
 
