@@ -217,11 +217,16 @@ def test_q_ends_the_screen(failed_run):
     on_screen(failed_run, scenario)
 
 
-def test_a_small_terminal_has_room_for_a_table(failed_run):
+@pytest.mark.parametrize("size", [(40, 16), (104, 20), (200, 60)])
+def test_the_answers_and_a_table_are_in_sight(failed_run, size):
     async def scenario(screen, pilot):
-        assert screen.query_one("#table-a", DataTable).size.height >= 2
+        header, table = screen.query_one("#header"), screen.query_one("#table-a", DataTable)
+        assert header.region.y == 0
+        assert header.size.height >= 4
+        assert table.size.height >= 2
+        assert table.region.bottom < size[1]
 
-    on_screen(failed_run, scenario, size=(40, 16))
+    on_screen(failed_run, scenario, size=size)
 
 
 def test_details_of_running_tasks_name_their_place(live_run):

@@ -137,9 +137,16 @@ def progress(history: RunHistory, tally: Tally, now_s: float | None) -> Progress
         rate = (counts.done + counts.failed) / elapsed_s if elapsed_s else 0.0
         return Progress(counts, elapsed_s, rate, 0.0, Estimate(None, "the run is over"))
     rate = tally.rate(now_s, began_s)
-    busy = tally.busy_workers(now_s, began_s)
+    busy = _busy_workers(history, tally, now_s, began_s)
     estimate = _estimate(history, tally, counts, rate, busy, now_s)
     return Progress(counts, max(0.0, now_s - began_s), rate, busy, estimate)
+
+
+def _busy_workers(history: RunHistory, tally: Tally, now_s: float, began_s: float) -> float:
+    """Return about how many workers are busy; no more than there are, if that is known."""
+    busy = tally.busy_workers(now_s, began_s)
+    workers = sum(view.facts.workers for view in history.managers.values() if view.gone_s is None)
+    return min(busy, max(workers, len(tally.running))) if workers else busy
 
 
 def _estimate(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from parsl.cli.live.snapshot import Snapshot
 from parsl.eventlog.answers import duration
 from parsl.eventlog.failure_groups import FailureGroup
 
 _GB = 1e9
+#: The headings of columns with numbers or durations.
+_NUMBERS = frozenset((
+    "waiting", "launched", "running", "done", "failed", "median", "max", "for", "nodes", "workers", "memory",
+    "retried", "never run",
+))  # fmt: skip
 
 
 class View(NamedTuple):
@@ -21,9 +26,11 @@ class View(NamedTuple):
     key: str
     title: str
     headings: tuple[str, ...]
-    #: How many columns at the left are text; the others are numbers.
-    texts: int
     rows: Callable[[Snapshot], list[tuple[str, list[str]]]]
+
+    def side_of(self, place: int) -> Literal["left", "right"]:
+        """Return at which side the text of a column is: numbers are at the right."""
+        return "right" if self.headings[place] in _NUMBERS else "left"
 
 
 def _number(value: int) -> str:
@@ -80,12 +87,10 @@ def _listed(names: list[str]) -> str:
 
 
 VIEWS = (
-    View("a", "Apps", ("app", "waiting", "launched", "running", "done", "failed", "median", "max"), 1, _apps),
-    View(
-        "b", "Blocks", ("executor", "block", "job", "state", "for", "nodes", "workers", "reason"), 5, _blocks
-    ),
-    View("n", "Nodes", ("node", "executor", "block", "workers", "running", "memory", "standing"), 3, _nodes),
-    View("f", "Failures", ("failed", "retried", "never run", "app", "host", "cause"), 0, _failures),
+    View("a", "Apps", ("app", "waiting", "launched", "running", "done", "failed", "median", "max"), _apps),
+    View("b", "Blocks", ("executor", "block", "job", "state", "for", "nodes", "workers", "reason"), _blocks),
+    View("n", "Nodes", ("node", "executor", "block", "workers", "running", "memory", "standing"), _nodes),
+    View("f", "Failures", ("failed", "retried", "never run", "app", "host", "cause"), _failures),
 )
 
 

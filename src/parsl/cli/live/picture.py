@@ -30,10 +30,17 @@ def header(seen: Snapshot) -> list[RenderableType]:
     """Return what is above the tables."""
     first, second, *others = header_lines(seen)
     counts = seen.progress.counts
-    bar = Padding(ProgressBar(total=max(1, counts.total), completed=counts.done + counts.failed), 0)
+    bar = ProgressBar(
+        total=max(1, counts.total),
+        completed=counts.done + counts.failed,
+        complete_style="green",
+        finished_style="green",
+    )
     style = "bold red" if seen.standing == LOST else "bold"
-    failed = "red" if counts.failed else ""
-    return [Text(first, style), bar, Text(second, failed), *(Text(line) for line in others)]
+    numbers = Text(second)
+    if counts.failed:
+        numbers.highlight_regex(r"[\d,]+ failed", "red")
+    return [Text(first, style), Padding(bar, 0), numbers, *(Text(line) for line in others)]
 
 
 def table(view: View, rows: list[list[str]]) -> Table:
@@ -41,10 +48,7 @@ def table(view: View, rows: list[list[str]]) -> Table:
     drawn = Table(title=view.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     last = len(view.headings) - 1
     for place, heading in enumerate(view.headings):
-        is_text = place < view.texts or (place == last and view.key != "a") or heading in ("app", "host")
-        drawn.add_column(
-            heading, justify="left" if is_text else "right", overflow="ellipsis", no_wrap=place != last
-        )
+        drawn.add_column(heading, justify=view.side_of(place), overflow="ellipsis", no_wrap=place != last)
     for cells in rows[:_MAX_ROWS]:
         drawn.add_row(*map(Text, cells))
     if len(rows) > _MAX_ROWS:

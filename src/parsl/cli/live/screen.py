@@ -79,6 +79,8 @@ class TopScreen(App[None]):
 
     CSS = """
     #header { padding: 0 1; height: auto; max-height: 40%; overflow-y: auto; }
+    Screen { overflow: hidden; }
+    TabbedContent, ContentSwitcher, TabPane { height: 1fr; }
     TabPane { padding: 0; }
     DataTable { height: 1fr; }
     DetailScreen, TaskNumberScreen { align: center middle; background: $background 60%; }
@@ -112,12 +114,14 @@ class TopScreen(App[None]):
         """Begin to follow the run."""
         for view in VIEWS:
             table = self._table(view.key)
-            for heading in view.headings:
-                table.add_column(heading, key=heading)
+            for place, heading in enumerate(view.headings):
+                table.add_column(Text(heading, justify=view.side_of(place)), key=heading)
         self.action_show("a")
         self._follow()
 
     def _follow(self) -> None:
+        if not (self.is_running and self.screen_stack):  # it is being closed
+            return
         self._watch.advance(_READ_BYTES)
         self._seen = seen = snapshot(self._watch, self._run_dir)
         from rich.console import Group
@@ -172,10 +176,19 @@ def _fill(table: DataTable[Text], view: View, rows: list[tuple[str, list[str]]])
         place = table.cursor_row
         table.clear()
         for key, cells in rows:
-            table.add_row(*map(Text, cells), key=key)
+            table.add_row(*_texts(view, cells), key=key)
         table.move_cursor(row=min(place, max(0, len(rows) - 1)))
         return
     for key, cells in rows:
-        for heading, cell in zip(view.headings, cells, strict=True):
-            if table.get_cell(key, heading).plain != cell:
-                table.update_cell(key, heading, Text(cell), update_width=True)
+        for heading, cell in zip(view.headings, _texts(view, cells), strict=True):
+            if table.get_cell(key, heading) != cell:
+                table.update_cell(key, heading, cell, update_width=True)
+
+
+def _texts(view: View, cells: list[str]) -> list[Text]:
+    """Return cells, numbers at the right, failures in red."""
+    texts = []
+    for place, (heading, cell) in enumerate(zip(view.headings, cells, strict=True)):
+        is_failure = heading in ("failed", "never run") and cell != "-"
+        texts.append(Text(cell, style="red" if is_failure else "", justify=view.side_of(place)))
+    return texts
