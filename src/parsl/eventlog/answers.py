@@ -344,6 +344,8 @@ def duration(seconds: float | None) -> str:
     """Return a duration for people, in at most two units: ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds is None:
         return ""
+    if 0 < seconds < 0.000_995:
+        return f"{seconds * 1e6:.3g} µs"
     if seconds < 0.0995:
         return f"{seconds * 1000:.3g} ms"
     if seconds < 59.95:

@@ -136,7 +136,7 @@ class Attempts:
     ) -> Attempt:
         facts = self._managers.get((row.executor, manager))
         app = self.apps[row.app] if 0 <= row.app < len(self.apps) else f"app {row.app}"
-        executor = self._executors[row.executor] if row.executor < len(self._executors) else ""
+        executor = self.executor_name(row.executor)
         error, message, host = (
             ("", "", "") if failure is None else (failure.error, failure.message, failure.host)
         )
@@ -145,6 +145,10 @@ class Attempts:
             row.id, row.attempt, app, executor, *place, worker, row.launched_s, started_s, ended_s, state,
             row.cpu_s, row.peak_memory, row.depends, error, message,
         )  # fmt: skip
+
+    def executor_name(self, number: int) -> str:
+        """Return the label of an executor; after damage it may be unknown."""
+        return self._executors[number] if number < len(self._executors) else f"executor {number}"
 
     def running(self) -> list[Attempt]:
         """Return the attempts that are known to run, up to the latest moment."""

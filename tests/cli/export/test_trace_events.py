@@ -86,6 +86,7 @@ def test_a_whole_run_follows_the_rules():
     assert processes == {"run of train.py", "htex on x0", "htex on x1"}
     blocks = [event["name"] for event in events if event.get("cat") == "block"]
     assert blocks == ["PENDING", "RUNNING"]
+    assert "block 0 of htex" in {event["args"]["name"] for event in events if event["ph"] == "M"}
     counters = [event["args"] for event in events if event["ph"] == "C"]
     assert counters[-1] == {"waiting": 0, "running": 0}
 

@@ -233,9 +233,8 @@ class TraceEvents:
         known = self._blocks.get(key)
         if known is None:
             track = self._tracks.new(_RUN_PID)
-            yield _named(
-                "thread_name", _RUN_PID, track.tid, f"block {change.block} of executor {change.executor}"
-            )
+            name = f"block {change.block} of {self._attempts.executor_name(change.executor)}"
+            yield _named("thread_name", _RUN_PID, track.tid, name)
         else:
             track = known[0]
             yield from self._block_slice(track, known[1], self._us(change.time_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from parsl.cli import counted
 from parsl.cli.live.snapshot import Snapshot
 from parsl.eventlog.answers import duration
 from parsl.eventlog.failure_groups import FailureGroup
@@ -60,7 +61,7 @@ def _nodes(seen: Snapshot) -> list[tuple[str, list[str]]]:
     rows = []
     for number, node in enumerate(seen.nodes):
         memory = f"{node.total_memory / _GB:.0f} GB" if node.total_memory else ""
-        standing = node.standing or ("connected" if node.is_connected else "gone")
+        standing = node.standing or ("connected" if seen.is_live else "until the end")
         numbers = (_number(node.workers), _number(node.running))
         cells = [node.host, node.executor, node.block, *numbers, memory, standing]
         rows.append((f"{node.executor} {node.manager} {number}", cells))
@@ -132,9 +133,8 @@ def _rate_line(seen: Snapshot) -> str:
         left = basis
     connected = [node for node in seen.nodes if node.is_connected]
     workers = sum(node.workers for node in connected)
-    busy = (
-        f"; {progress.busy_workers:.0f} of {workers:,} workers busy, {len(connected)} nodes"
-        if workers
-        else ""
-    )
+    busy = ""
+    if workers:
+        nodes = counted(len(connected), "node")
+        busy = f"; {progress.busy_workers:.0f} of {workers:,} workers busy, {nodes}"
     return f"{rate_text(progress.rate)}; {left}{busy}"
