@@ -92,6 +92,18 @@ def test_files_without_a_path_and_objects_without_a_text_are_described(kernel_of
     assert extra.outputs == f"['{remote.url}']"
 
 
+def test_the_description_of_futures_among_the_inputs_makes_no_tasks(kernel_of):
+    @python_app(data_flow_kernel=(kernel := kernel_of()))
+    def gather(inputs=()):
+        return sum(inputs)
+
+    parts = [app(kernel, double)(number) for number in range(3)]
+    assert gather(inputs=parts).result(timeout=60) == 6
+    history = history_of(kernel)
+    assert kernel.task_count == 4
+    assert history.state_counts()[States.exec_done] == 4
+
+
 def test_the_run_is_described(kernel_of):
     kernel = kernel_of()
     history = history_of(kernel)

@@ -403,7 +403,16 @@ def _files_text(files: Any) -> str:
 
 
 def _file_text(file: Any) -> str:
-    """Return the path of a file. A remote one has only a URL, and other objects are the user's."""
+    """Return the path of a file. A remote one has only a URL, and other objects are the user's.
+
+    The attributes of an AppFuture are new tasks.
+    """
+    from concurrent.futures import Future
+
+    from parsl.vocabulary.data_future import DataFuture
+
+    if isinstance(file, Future) and not isinstance(file, DataFuture):
+        return f"<{type(file).__name__}>"
     try:
         return str(getattr(file, "filepath", file))
     except Exception:
