@@ -182,7 +182,8 @@ def test_nodes_have_their_load_and_standing():
     ("seconds", "text"),
     [
         (None, ""), (0.0, "0 ms"), (3.28e-6, "3.28 µs"), (0.0012, "1.2 ms"), (0.5, "0.5 s"),
-        (12.34, "12.3 s"), (59.96, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (273_600, "3 d 4 h"),
+        (12.34, "12.3 s"), (59.96, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"),
+        (273_600, "3 d 4 h"),
     ],
 )  # fmt: skip
 def test_durations_are_for_people(seconds, text):
