@@ -22,7 +22,10 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
 PORTABLE_TESTS = tests/common/system tests/executors/local tests/executors/test_threads.py \
-  $(addprefix tests/executors/high_throughput/,worker/test_fork_server.py test_htex_scheduling.py test_htex_walltime.py)
+  $(addprefix tests/dataflow/test_,app_futures.py attempts.py dependencies.py join_apps.py kernel.py memoization.py) \
+  tests/dataflow/checkpoints/test_checkpoints.py $(addprefix tests/app/test_,bash_app.py python_app.py) \
+  $(addprefix tests/executors/high_throughput/test_htex_,environment.py launch.py scheduling.py walltime.py worker_loss.py) \
+  tests/executors/high_throughput/worker/test_fork_server.py
 
 .PHONY: demo test portable check format compare lowest docs bench chaos soak load pictures clean
 .DEFAULT_GOAL = test

@@ -93,6 +93,7 @@ def test_the_number_of_workers_is_known_after_loading_if_parameters_determine_it
         assert executor.workers_per_block == count
 
 
+@pytest.mark.linux
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
 def test_workers_are_bound_to_cpus(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
     first, second, *_ = sorted(os.sched_getaffinity(0))
@@ -100,6 +101,7 @@ def test_workers_are_bound_to_cpus(start_run: StartRun, tmp_path: Path, wait_unt
     assert on_each_worker(run, tmp_path, wait_until, 2, tasks.cpus) == [[second], [first]]
 
 
+@pytest.mark.linux
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
 def test_cpus_can_be_assigned_in_blocks(start_run: StartRun, tmp_path: Path, wait_until: WaitUntil) -> None:
     run = start_run(cpu_affinity="block")
@@ -107,6 +109,7 @@ def test_cpus_can_be_assigned_in_blocks(start_run: StartRun, tmp_path: Path, wai
     assert set(found[0]).isdisjoint(found[1])
 
 
+@pytest.mark.linux
 def test_missing_cpus_are_left_out_with_a_warning(start_run: StartRun, tmp_path: Path) -> None:
     cpu = min(os.sched_getaffinity(0))
     run = start_run(cpu_affinity=f"list:{cpu},4001:{cpu},4002")

@@ -139,6 +139,7 @@ def test_the_replacement_does_not_wait_for_a_manager_that_is_lost_too(
     assert tasks.runs(marks) == {str(i): 1 for i in range(10)}
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("retries", [0, 1])
 def test_arguments_that_were_lost_with_their_manager_are_not_the_tasks_fault(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil, retries: int

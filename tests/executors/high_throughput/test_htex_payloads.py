@@ -52,6 +52,7 @@ def test_large_arguments_and_results(run: Run) -> None:
     assert run.call(tasks.echo, load).result(timeout=60) == load
 
 
+@pytest.mark.linux
 def test_removed_arguments_are_reported_as_gone(start_run: StartRun, tmp_path: Path) -> None:
     run = start_run(max_workers_per_node=1, retries=0)
     running = run.call(tasks.hold, f"{tmp_path}/started", f"{tmp_path}/release")

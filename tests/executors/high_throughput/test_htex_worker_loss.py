@@ -77,6 +77,7 @@ def test_an_idle_worker_that_is_killed_hurts_no_task(start_run: StartRun, wait_u
     wait_until(lambda: len(run.workers()) == 2)
 
 
+@pytest.mark.linux
 def test_processes_of_a_lost_worker_end_with_it(
     start_run: StartRun, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_crash_report_names_the_line_of_python(start_run: StartRun) -> None:
     assert "in crash" in (facts.stderr_tail or "")
 
 
+@pytest.mark.linux
 def test_stderr_of_the_node_is_shown(start_run: StartRun) -> None:
     run = start_run(max_workers_per_node=1)
     error = run.call(tasks.leave, "a last word").exception(timeout=60)

@@ -51,6 +51,7 @@ def test_twelve_accelerators_have_twelve_workers_on_any_number_of_cpus(
     assert messages(recwarn) == []
 
 
+@pytest.mark.linux
 def test_workers_undo_the_binding_of_a_launcher(
     start_run: StartRun, recwarn: pytest.WarningsRecorder
 ) -> None:

@@ -13,6 +13,7 @@
 | PR_SET_CHILD_SUBREAPER | sessions and process groups | a task's daemon in a session of its own survives |
 | SO_PEERCRED | the access rights of the socket's directory | nothing |
 | sched_setaffinity(2) | none | workers are not bound to CPUs |
+| /proc/self/fd | none | the error of a lost worker lacks the output of its node |
 """
 
 from __future__ import annotations
