@@ -68,6 +68,7 @@ def serve() -> Iterator[Callable[..., Served]]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     api = pytest.importorskip("playwright.sync_api", reason="Playwright comes with the extra 'test'")
+    api.expect.set_options(timeout=60_000)
     path = which("chromium") or which("chromium-browser") or which("google-chrome")
     if path is None:
         pytest.skip("there is no chromium on the PATH; .ci/run installs it")

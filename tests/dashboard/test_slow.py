@@ -40,5 +40,12 @@ def test_a_running_task_is_a_straggler_by_the_time_that_it_has_run(tmp_path):
     assert answer["running"][0]["run_s"] == pytest.approx(18.0)
 
 
+def test_without_a_known_start_the_time_in_the_executor_is_the_limit(tmp_path):
+    row = ran(0, 2.0, 5.0, run_s=-1.0, cpu_s=-1.0, peak_memory=-1, manager=-1, worker=-1)
+    (work,) = slow(known_of(tmp_path, records.Tasks([row])))["apps"]
+    assert work["run"] is None
+    assert work["at_most"] == pytest.approx([4.0] * 4)
+
+
 def test_a_run_without_tasks_has_no_rows(tmp_path):
     assert slow(known_of(tmp_path)) == {"apps": [], "running": [], "ended": []}

@@ -33,6 +33,14 @@ def test_many_tasks_are_summed_up(tmp_path):
     assert set(row) <= {49, 50, 51}
 
 
+def test_workers_are_named_with_their_accelerators(tmp_path):
+    joined = records.ManagerJoined(0, 7, BEGAN_S, "m", "0", "g0", 1, 2, 4, 1, "3.11", ["0.0", "0.1"])
+    answer = timeline(
+        known_of(tmp_path, joined, records.Tasks([ran(0, 2.0, 4.0, manager=7, worker=1)])), Part()
+    )
+    assert answer["rows"] == ["g0, worker 1, GPU 0.1"]
+
+
 def test_rows_come_in_pages(tmp_path):
     rows = [ran(n, 2.0, 4.0, worker=n) for n in range(MAX_ROWS + 5)]
     answer = timeline(known_of(tmp_path, records.Tasks(rows)), Part(first_row=MAX_ROWS))

@@ -147,6 +147,8 @@ def test_busy_workers_and_quarantined_nodes_are_reasons():
     assert known.why() == ["htex: all 4 workers are busy."]
     known.take(records.NodeChanged(0, NOW_S, "x0", "quarantined for 60 s"))
     assert known.why()[0] == "htex: node x0: quarantined for 60 s."
+    unplaced = Known(tasks, block("RUNNING"), joined(), started(0, 1, 2, 3, manager=-1))
+    assert unplaced.why() == ["htex: all 4 workers are busy."]
 
 
 def test_other_reasons():

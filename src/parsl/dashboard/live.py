@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 from parsl.dashboard.dependencies import Dependencies
 from parsl.dashboard.task_table import TaskTable
 from parsl.eventlog import answers
-from parsl.eventlog.file import EventLogError
+from parsl.eventlog.file import EventLogError, path_of
 from parsl.eventlog.history import RunHistory
 from parsl.eventlog.overview import overview
 from parsl.eventlog.watch import RunWatch
@@ -33,6 +34,7 @@ class Known:
     """What the answers about a run are computed from. Valid while its lock is held."""
 
     def __init__(self, path: str) -> None:
+        self._file = path_of(path)
         self.watch = RunWatch(path)
         self.dependencies = Dependencies()
         #: Whether the log has been read up to its end at least once.
@@ -73,9 +75,10 @@ class Known:
 
     def until_s(self) -> float:
         """Return the present moment, or the last known one of a run that is over (s since the epoch)."""
-        now_s = self.now_s()
-        if now_s is not None:
-            return now_s
+        if self.standing() == answers.RUNNING:
+            return time()
+        if self.standing() == answers.ELSEWHERE:
+            return max(os.path.getmtime(self._file), self.began_s())
         return max(self.history.last_s, self.watch.tally.last_s, self.began_s())
 
 
@@ -95,6 +98,7 @@ class LiveRun:
     def __init__(self, path: str) -> None:
         self.path = path
         self.version = 0
+        self._file_id = _file_id(path)
         self._known = Known(path)
         self._answers: dict[object, tuple[object, Any]] = {}
         self._lock = threading.Lock()
@@ -115,6 +119,11 @@ class LiveRun:
         self._touch.set()
         self._thread.join()
         self._known.watch.close()
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another run has taken the place of this one."""
+        return _file_id(self.path) not in (None, self._file_id)
 
     @property
     def idle_s(self) -> float:
@@ -183,3 +192,12 @@ class LiveRun:
                 known.is_read = known.is_read or not has_changed
                 self.version += 1
             return has_changed
+
+
+def _file_id(path: str) -> tuple[int, int] | None:
+    """Return what identifies the log in a run directory; None if there is none."""
+    try:
+        status = os.stat(path_of(path))
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

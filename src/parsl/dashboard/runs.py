@@ -87,6 +87,9 @@ class Runs:
         """
         with self._lock:
             run = self._live.get(name)
+            if run is not None and run.is_replaced:
+                self._live.pop(name).close()
+                run = None
             if run is None:
                 directory = self.directory(name)
                 self._forget_idle()

@@ -47,10 +47,13 @@ def _largest_apps(table: TaskTable) -> list[int]:
 
 
 def _row(table: TaskTable, ended: Bools, run_s: Floats) -> dict[str, Any]:
+    run = _quantiles(run_s[ended])
     return {
         "depends": _quantiles(table.launched_s[ended] - table.invoked_s[ended]),
         "queued": _quantiles(table.started_s[ended] - table.launched_s[ended]),
-        "run": _quantiles(run_s[ended]),
+        "run": run,
+        # Some executors do not report when tasks start: threads of the driver, for example.
+        "at_most": _quantiles(table.returned_s[ended] - table.launched_s[ended]) if run is None else None,
         "cpu": _share(table.cpu_s[ended], run_s[ended]),
         "peak_memory": int(table.peak_memory[ended].max(initial=0)),
         "shape": _shape(run_s[ended]),

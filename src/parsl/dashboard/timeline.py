@@ -10,6 +10,7 @@ from parsl.dashboard.binning import Window, mean_number, window_of
 from parsl.dashboard.live import Known
 from parsl.dashboard.task_table import Floats, Ints
 from parsl.eventlog import answers
+from parsl.eventlog.records import ManagerJoined
 
 #: At most this many rows at once, and tasks one by one; more tasks are summed up in bins.
 MAX_ROWS = 48
@@ -72,7 +73,15 @@ def _row_name(known: Known, key: int) -> str:
     name = answers.executor_name(known.history, executor)
     view = known.history.managers.get((executor, manager))
     place = name if view is None else view.facts.host or view.facts.name
-    return f"{place}, worker {worker}" if worker >= 0 else f"{place}: workers not known"
+    if worker < 0:
+        return f"{place}: workers not known"
+    return f"{place}, worker {worker}{'' if view is None else _accelerator_of(view.facts, worker)}"
+
+
+def _accelerator_of(facts: ManagerJoined, worker: int) -> str:
+    """Return the accelerator of a worker, if each worker of its manager has one."""
+    has_one_each = len(facts.accelerators) == facts.workers and worker < facts.workers
+    return f", GPU {facts.accelerators[worker]}" if has_one_each else ""
 
 
 def _tasks(known: Known, found: Ints, rows: Ints, ends_s: Floats) -> list[list[Any]]:

@@ -131,8 +131,12 @@ class Dashboard:
         return JSONResponse(run.answer(part, partial(timeline.timeline, part=part)))
 
     async def _stream(self, request: Request) -> Response:
-        run = await to_thread.run_sync(self._runs.live, request.path_params["run"])
-        answer = partial(run.answer, moving.overview, moving.overview, _UPDATE_PERIOD_S)
+        name = request.path_params["run"]
+        await to_thread.run_sync(self._runs.live, name)  # if there is none, the request fails
+
+        def answer() -> Any:
+            return self._runs.live(name).answer(moving.overview, moving.overview, _UPDATE_PERIOD_S)
+
         headers = {"Cache-Control": "no-store"}
         return StreamingResponse(self._updates(answer), media_type="text/event-stream", headers=headers)
 

@@ -306,7 +306,9 @@ def _limits_of(history: RunHistory, tally: Tally, executor: int, now_s: float) -
         elif history.executors[executor].provider and not own:
             reasons.append(f"{name}: no block has been requested.")
         return reasons
-    workers, running = sum(node.workers for node in found), sum(node.running for node in found)
+    workers = sum(node.workers for node in found)
+    # A start may be reported without the manager, so that the nodes' counts are not enough.
+    running = sum(history.tasks.executor[task] == executor for task in tally.running)
     if running >= workers:
         reasons.append(f"{name}: all {workers} workers are busy.")
     return reasons

@@ -16,6 +16,7 @@ const RUN = location.pathname.split("/")[2];
 /** A section is fetched again at most this often (ms) if it can be seen, or else; and checked this often. */
 const REFRESH_MS = 2000;
 const UNSEEN_REFRESH_MS = 15000;
+const RETRY_MS = 5000;
 const TICK_MS = 400;
 
 async function get(path) {
@@ -42,7 +43,8 @@ class Section {
   }
 
   async tick(now) {
-    if (!this.isStale || this.isBusy || now - this.fetchedAt < (this.isSeen ? REFRESH_MS : UNSEEN_REFRESH_MS)) return;
+    const isUrgent = this.isSeen && overview?.is_read; // a long log is read sooner if it is not looked at
+    if (!this.isStale || this.isBusy || now - this.fetchedAt < (isUrgent ? REFRESH_MS : UNSEEN_REFRESH_MS)) return;
     this.isBusy = true;
     this.isStale = false;
     this.fetchedAt = now;
@@ -55,6 +57,9 @@ class Section {
     this.isBusy = false;
   }
 }
+
+let overview = null;
+let receivedAt = 0;
 
 const sections = KINDS.map((Kind, place) => new Section(Kind, place + 1));
 const main = document.querySelector("#sections");
@@ -71,9 +76,6 @@ setInterval(() => {
   if (document.hidden || main.hidden) return;
   for (const section of sections) section.tick(performance.now());
 }, TICK_MS);
-
-let overview = null;
-let receivedAt = 0;
 
 function showHead() {
   const standing = STANDING[overview.standing];
@@ -112,7 +114,8 @@ stream.addEventListener("error", async () => {
   else {
     stream.close();
     const problem = await get("overview").then(() => "The connection was lost. Reload the page.", (error) => error.message);
-    fill(main, h("section", {}, h("h2", {}, "This run cannot be shown"), h("p", {}, problem)));
+    fill(main, h("section", {}, h("h2", {}, "This run cannot be shown"), h("p", {}, problem), h("p", { class: "quiet" }, "This page tries again every few seconds.")));
+    setTimeout(() => location.reload(), RETRY_MS);
   }
 });
 setInterval(() => overview && stream.readyState === 1 && showHead(), 1000);

@@ -16,6 +16,9 @@ function shape(counts, from, to) {
 
 const quantile = (place) => (values) => duration(values?.[place]);
 
+/** A run time; if only the time from the submission to the end is known, that as its limit. */
+const runTime = (place) => (app) => (app.run ? duration(app.run[place]) : app.at_most ? `≤ ${duration(app.at_most[place])}` : "–");
+
 export class Slow {
   static id = "slow";
   static title = "What is slow?";
@@ -36,9 +39,9 @@ export class Slow {
     const columns = [
       ["app", (app) => app.name, { row: true }],
       ["ended", (app) => count(app.ended), { n: true }],
-      ["run time, median", (app) => median(app.run), { n: true }],
-      ["95 %", (app) => high(app.run), { n: true }],
-      ["longest", (app) => duration(app.run?.[3]), { n: true }],
+      ["run time, median", runTime(1), { n: true }],
+      ["95 %", runTime(2), { n: true }],
+      ["longest", runTime(3), { n: true }],
       ["run times", (app) => (app.shape ? shape(app.shape.counts, app.shape.from_s, app.shape.to_s) : "–")],
       ["waited for a worker, median", (app) => median(app.queued), { n: true }],
       ["95 %", (app) => high(app.queued), { n: true }],
@@ -46,7 +49,7 @@ export class Slow {
       ["CPU", (app) => percent(app.cpu), { n: true }],
       ["peak memory", (app) => bytes(app.peak_memory), { n: true }],
     ];
-    fill(this.root, table(columns, answer.apps, "Of tasks that have ended. 95 % of the tasks took no longer than the column “95 %”. CPU is processor time per run time; more than 100 % means several threads."),
+    fill(this.root, table(columns, answer.apps, "Of tasks that have ended. 95 % of the tasks took no longer than the column “95 %”. CPU is processor time per run time; more than 100 % means several threads. With “≤”, the executor does not report when tasks start."),
       this.stragglers("Stragglers that run now", answer.running, "No running task takes three times as long as the median of its app."),
       this.stragglers("Stragglers that have ended", answer.ended, "No task took three times as long as the median of its app."));
   }
