@@ -71,7 +71,7 @@ soak: $(READY)
 	$(BIN)/python -m chaos.soak $(ARGS)
 
 pictures: $(READY)
-	PARSL_PICTURES=docs/images $(BIN)/python -m pytest -q tests/dashboard/test_pages.py -m "not slow" $(ARGS)
+	PARSL_PICTURES=docs/images $(BIN)/python -m pytest -q tests/cli/test_top_picture.py tests/dashboard/test_pages.py -m "not slow" $(ARGS)
 
 load: $(READY)
 	$(BIN)/python -m chaos.load $(ARGS)

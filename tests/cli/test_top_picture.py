@@ -1,6 +1,6 @@
 """The picture of ``parsl top`` in the documentation.
 
-``PARSL_PICTURES=docs/pictures python -m pytest tests/cli/test_top_picture.py`` draws it again.
+``PARSL_PICTURES=docs/images python -m pytest tests/cli/test_top_picture.py`` draws it again.
 """
 
 from __future__ import annotations
