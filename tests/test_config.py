@@ -94,11 +94,6 @@ def test_an_executor_that_is_not_in_a_list_gets_a_hint() -> None:
         Config(executors=ThreadPoolExecutor())  # type: ignore[arg-type]
 
 
-def test_features_of_later_versions_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="monitoring is not available in this version yet"):
-        Config(monitoring=object())
-
-
 def test_an_unknown_parameter_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument"):
         Config(retrys=3)  # type: ignore[call-arg]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.threads import ThreadPoolExecutor
     from parsl.log_utils import set_file_logger, set_stream_logger
+    from parsl.monitoring.monitoring import MonitoringHub
     from parsl.vocabulary.files import File
 
     __version__: str
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     wait_for_current_tasks = DataFlowKernelLoader.wait_for_current_tasks
 
 __all__ = [
-    "AUTO_LOGNAME", "Config", "DataFlowKernel", "File", "HighThroughputExecutor", "ThreadPoolExecutor",
-    "bash_app", "clear", "dfk", "join_app", "load", "python_app", "set_file_logger", "set_stream_logger",
-    "wait_for_current_tasks",
+    "AUTO_LOGNAME", "Config", "DataFlowKernel", "File", "HighThroughputExecutor", "MonitoringHub",
+    "ThreadPoolExecutor", "bash_app", "clear", "dfk", "join_app", "load", "python_app", "set_file_logger",
+    "set_stream_logger", "wait_for_current_tasks",
 ]  # fmt: skip
 
 #: The module of each name. ``map`` and ``progress`` are not in ``__all__``: ``from
@@ -41,6 +42,7 @@ _HOMES = {
     "DataFlowKernelLoader": "parsl.dataflow.loader",
     "File": "parsl.vocabulary.files",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
+    "MonitoringHub": "parsl.monitoring.monitoring",
     "ThreadPoolExecutor": "parsl.executors.threads",
     **dict.fromkeys(("RadicalPilotExecutor", "WorkQueueExecutor"), "parsl.executors"),
     **dict.fromkeys(("bash_app", "join_app", "python_app"), "parsl.app.app"),

@@ -189,14 +189,6 @@ def test_classes_of_later_versions_can_be_imported_and_advise(path, name, advice
     assert type("Mine", (kind,), {}).__mro__[1] is kind, "a script derives from it at import"
 
 
-@pytest.mark.parametrize("path", ["parsl.monitoring", "parsl.monitoring.monitoring"])
-def test_monitoring_hub_of_any_year_is_an_error_with_advice(path):
-    with pytest.raises(
-        ModuleNotFoundError, match=r"not available in this version yet. Leave MonitoringHub and"
-    ):
-        exec(f"from {path} import MonitoringHub")
-
-
 @pytest.mark.parametrize(
     "arguments", [{"app_cache": False}, {"checkpoint_mode": "task_exit"}, {"checkpoint_files": []}], ids=str
 )

@@ -61,7 +61,7 @@ def test_examples_that_do_not_run_have_a_reason(page):
     assert len(blocks) == page.read_text().count("```") / 2, f"{page}: a block is not found"
     for block in blocks:
         where = f"{page}:{block.line}"
-        assert block.language in {"python", "sh", "text", ""} or block.language.startswith("{"), where
+        assert block.language in {"python", "sh", "sql", "text", ""} or block.language.startswith("{"), where
         assert block.language != "sh" or block.mark, (
             f"{where}: commands run, or a mark gives the reason why not"
         )

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from parsl.executors.high_throughput.driver.launch_commands import python_command
+from parsl.common.commands import python_command
 
 _CHUNK = 64 * 1024
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "trace": ("trace", "write the attempts of a run for Perfetto, or send them as OpenTelemetry spans"),
     "metrics": ("metrics", "serve the metrics of a run for Prometheus"),
     "runs": ("runs", "list runs, what became of their tasks, and how they ended"),
+    "monitoring": ("monitoring", "write a run into a monitoring database, or complete it there"),
     "perf": ("perf", "measure how many tasks per second a configuration runs"),
 }
 _USAGE_ERROR = 2

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from parsl.common.processes import kill_tree
 from parsl.errors import ParslError
 
+#: The package is imported from where this process has it, even if that is not on the default path.
+_START = "import sys; sys.path.append({root!r}); from {module} import main; sys.exit(main())"
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: How long to wait for the rest of the output after all processes have been killed, in seconds.
 _LAST_OUTPUT_S = 0.5
 
@@ -36,6 +40,11 @@ class CommandResult(NamedTuple):
     stdout: str  #: up to the end or the timeout; bytes that are not UTF-8 are replaced
     stderr: str
     timed_out: bool  #: whether the program was killed because it exceeded its time
+
+
+def python_command(module: str) -> list[str]:
+    """Return the command that runs the `main` of a module of this package in this process's own Python."""
+    return [sys.executable, "-c", _START.format(root=_ROOT, module=module)]
 
 
 def run_command(

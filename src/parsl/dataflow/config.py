@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.taskrecord import TaskRecord
     from parsl.executors.base import ParslExecutor
     from parsl.logconfigs.base import LogConfig
+    from parsl.monitoring.monitoring import MonitoringHub
 
 
 def _check_executors(config: Config, executors: object) -> tuple[ParslExecutor, ...]:
@@ -63,14 +64,6 @@ def _check_run_dir(owner: object, name: str, value: object) -> str:
     )
 
 
-def _check_monitoring(owner: object, name: str, value: object) -> None:
-    if value is not None:
-        raise ConfigurationError(
-            f"{type(owner).__name__}: {name} is {value!r}, but {name} is not available in this version yet; "
-            "leave it out, or give None"
-        )
-
-
 def _check_usage_tracking(owner: object, name: str, value: object) -> int:
     if isinstance(value, bool):  # an older spelling of 0 and 1
         return int(value)
@@ -107,7 +100,8 @@ class Config(RepresentationMixin, UsageInformation):
         strategy: How blocks are scaled: ``'simple'``, ``'htex_auto_scale'``, ``'none'`` or None.
         strategy_period: The time between scaling decisions, in seconds.
         max_idletime: How long a block may be idle before it may be cancelled, in seconds.
-        monitoring: Not available in this version yet; must be None.
+        monitoring: A :class:`~parsl.monitoring.monitoring.MonitoringHub`, which records the run in a
+            database; None for no database.
         usage_tracking: The level of usage tracking, from 0 (none) to 3 (see
             :mod:`parsl.usage_tracking.levels`). The data is written to the run directory, and sent only if
             the environment variable ``PARSL_USAGE_TRACKING_ADDRESS`` contains an address.
@@ -117,7 +111,7 @@ class Config(RepresentationMixin, UsageInformation):
             :class:`~parsl.dataflow.executor_selection.Candidate` for each of them, to return the label of
             one, such as :func:`~parsl.dataflow.executor_selection.least_loaded`; None for a random choice.
         event_log: Whether to write ``events.parsl`` to the run directory, which ``parsl top``, the dashboard
-            and other commands read. Without ``initialize_logging`` there is none.
+            and other commands read. Without ``initialize_logging`` there is none, except with ``monitoring``.
 
     Raises:
         ConfigurationError: A parameter is wrong; the message names it and what is allowed.
@@ -141,7 +135,9 @@ class Config(RepresentationMixin, UsageInformation):
     strategy = validate.Choice(("simple", "htex_auto_scale", "none", None))
     strategy_period = validate.Number(above=0)
     max_idletime = validate.Number(low=0, finite=False)
-    monitoring = validate.Custom(_check_monitoring)
+    monitoring: MonitoringHub | None = validate.Custom(
+        _check_plugin, module="parsl.monitoring.monitoring", kind="MonitoringHub"
+    )
     usage_tracking = validate.Custom(_check_usage_tracking)
     project_name = validate.Text(optional=True)
     initialize_logging: bool | LogConfig = validate.Custom(_check_logging)
@@ -164,7 +160,7 @@ class Config(RepresentationMixin, UsageInformation):
         strategy: str | None = "simple",
         strategy_period: float = 5,
         max_idletime: float = 120.0,
-        monitoring: Any | None = None,
+        monitoring: MonitoringHub | None = None,
         usage_tracking: int = 0,
         project_name: str | None = None,
         initialize_logging: bool | LogConfig = True,
@@ -174,6 +170,11 @@ class Config(RepresentationMixin, UsageInformation):
     ) -> None:
         self._executors = _check_executors(self, executors)
         validate.assign(self, locals())
+        if monitoring is not None and not event_log:
+            raise ConfigurationError(
+                "Config: monitoring is given together with event_log=False, but the database is made from "
+                "the event log. Leave event_log out"
+            )
 
     @property
     def executors(self) -> tuple[ParslExecutor, ...]:

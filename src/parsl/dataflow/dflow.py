@@ -74,12 +74,12 @@ class DataFlowKernel:
         self._config: Config = validate.instance(self, "config", config, Config)
         self.cleanup_called = False
         self._is_disowned = False
-        self.monitoring = None
+        self.monitoring = config.monitoring
         #: Called with the kernel after its ``with`` block.
         self.when_left: Callable[[DataFlowKernel], object] | None = None
         self._cleanup_lock = threading.Lock()
         self._dependencies = Dependencies(config.dependency_resolver)
-        self._workflow = Workflow()
+        self._workflow = Workflow(config.monitoring)
         self.run_id = new_run_id()
         self.run_dir = new_run_dir(config.run_dir, make_rundir)
         self._records = RunRecords(config, self.run_dir)
@@ -116,6 +116,9 @@ class DataFlowKernel:
         exit_hook.call_at_exit(self.atexit_cleanup)
         disown_in_children(self)
         try:
+            if self.monitoring is not None:
+                self.monitoring.note = None if self._events is None else self._events.note
+                self.monitoring.start(self.run_dir, config.run_dir, self._records.log_config)
             if config.memoizer is not None:
                 self._memo.start()
             self.add_executors(config.executors)
@@ -126,7 +129,7 @@ class DataFlowKernel:
             self._events.wake()
 
     def _make_event_feed(self) -> EventFeed | None:
-        if not (self._config.event_log and self._records.is_logging):
+        if not self._config.event_log or not (self._records.is_logging or self.monitoring):
             return None
         return EventFeed(
             os.path.join(self.run_dir, EVENT_LOG),
@@ -182,12 +185,12 @@ class DataFlowKernel:
 
     @property
     def workflow_name(self) -> str:
-        """The name of the file that has started the run."""
+        """The name that MonitoringHub gives the workflow; else that of the file that has started the run."""
         return self._workflow.name
 
     @property
     def workflow_version(self) -> str:
-        """When that file was last changed (local time)."""
+        """The version that MonitoringHub gives it; else when that file was last changed (local time)."""
         return self._workflow.version
 
     @property
@@ -420,6 +423,8 @@ class DataFlowKernel:
             steps.callback(self._end_usage_tracking)
             steps.callback(exit_hook.forget, self.atexit_cleanup)
             steps.callback(self._memo.close)
+            if self.monitoring is not None:
+                steps.callback(self.monitoring.close)
             if self._events is not None:
                 steps.callback(self._end_events, self._events)
             if self._failures is not None:
@@ -429,6 +434,8 @@ class DataFlowKernel:
             steps.callback(self.log_task_states)
 
     def _end_events(self, events: EventFeed) -> None:
+        if self.monitoring is not None:
+            self.monitoring.end_messages()
         counts = self.task_state_counts
         events.close({state.name: number for state, number in counts.items() if number})
 

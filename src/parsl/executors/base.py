@@ -159,11 +159,12 @@ def _check_staging(owner: object, name: str, item: object) -> object:
     return item
 
 
-def no_radio(owner: object, name: str, value: Any) -> Any:
-    """Return None; raises ParameterError for a radio, because monitoring would not use it."""
-    if value is not None:
-        expected = "None, as monitoring is not available in this version yet"
-        validate.wrong_value(owner, name, value, expected)
+def check_radio(owner: object, name: str, value: Any) -> Any:
+    """Return a monitoring radio, or None. Raises ParameterError for other objects."""
+    is_radio = callable(getattr(value, "create_sender", None)) and not isinstance(value, type)
+    if value is not None and not is_radio:
+        expected = "None, or a radio such as HTEXRadio() of parsl.monitoring.radios.htex"
+        validate.wrong_type(owner, name, value, expected)
     return value
 
 

@@ -9,7 +9,7 @@ from parsl import validate
 from parsl.common import pass_on_upstream_names
 from parsl.common.parameter_names import Retired, accepts_retired
 from parsl.common.representation import RepresentationMixin
-from parsl.executors.base import ParslExecutor, check_storage_access, no_radio
+from parsl.executors.base import ParslExecutor, check_radio, check_storage_access
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.local.thread_pool import ThreadPool
 from parsl.vocabulary.run_observer import NO_OBSERVER
@@ -49,7 +49,8 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
             label.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
-        remote_monitoring_radio: How tasks send monitoring messages; only None, until there is monitoring.
+        remote_monitoring_radio: How tasks send monitoring messages of their own, such as
+            ``MultiprocessingQueueRadio()``; None if they send none.
     """
 
     enforces_walltime = True
@@ -59,7 +60,7 @@ class ThreadPoolExecutor(ParslExecutor, RepresentationMixin):
     thread_name_prefix = validate.Custom(_check_prefix)
     storage_access = validate.Custom(check_storage_access)
     working_dir = validate.Custom(_check_working_dir)
-    remote_monitoring_radio = validate.Custom(no_radio)
+    remote_monitoring_radio = validate.Custom(check_radio)
 
     @accepts_retired(managed=Retired("leave it out; it has no effect"))
     def __init__(

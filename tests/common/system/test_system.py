@@ -27,7 +27,7 @@ ALLOWED = {
     "common/system": "the place for them",
     "common/processes.py": "the table of processes, with psutil elsewhere",
     "common/process_facts.py": "one process, with psutil elsewhere",
-    "cli/checkup/directories.py": "looks at a cluster's mounts; without the file it looks at none",
+    "common/mounts.py": "the table of mounts; without the file there are none",
     "executors/high_throughput/node": "each is preceded by a check that the system has it",
     "testing": "stand-ins for the schedulers of clusters",
 }

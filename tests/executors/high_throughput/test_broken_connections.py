@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parsl.common.commands import python_command
 from parsl.executors import HighThroughputExecutor
-from parsl.executors.high_throughput.driver.launch_commands import python_command
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.providers import LocalProvider
 

@@ -185,6 +185,8 @@ class ExecutorSet:
         executor.run_id = self._run_id
         executor.log_config = self._log_config
         executor.observer = self._observer
+        if self._config.monitoring is not None:
+            self._config.monitoring.attach(executor)
 
     def _start(self, executor: ParslExecutor) -> None:
         is_restart = executor.run_id is not None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.config import Config
     from parsl.eventlog.records import RunBegan
     from parsl.logconfigs.base import LogConfig
+    from parsl.monitoring.monitoring import MonitoringHub
     from parsl.usage_tracking.usage import UsageTracker
 
 
@@ -53,12 +54,14 @@ class Workflow:
     """What identifies a workflow across many runs.
 
     Attributes:
-        name: The name of the file that has started the run, such as ``"train.py"``.
+        name: The name that a MonitoringHub gives it; else that of the file that has started the run, such as
+            ``"train.py"``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monitoring: MonitoringHub | None = None) -> None:
         path = _path_of_caller()
-        self.name = os.path.basename(path)
+        self._given_version = None if monitoring is None else monitoring.workflow_version
+        self.name = (monitoring and monitoring.workflow_name) or os.path.basename(path)
         self._path = os.path.abspath(path)  # the script may change the directory
         self._began_s = time.time()
 
@@ -67,7 +70,9 @@ class Workflow:
 
     @property
     def version(self) -> str:
-        """When the file was last changed, or, without a file, when the run began (local time)."""
+        """As MonitoringHub has it; else when the file was last changed, or the run began (local time)."""
+        if self._given_version is not None:
+            return self._given_version
         # Not at the start: most runs do not need it, and file systems may be slow.
         try:
             changed_s = os.stat(self._path).st_mtime

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from parsl.eventlog.file import EventFile
     from parsl.eventlog.records import ExecutorFacts, RunBegan
     from parsl.executors.base import ParslExecutor
-    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+    from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
 
 logger = getLogger(__name__)
 
@@ -144,7 +144,7 @@ class EventFeed(RunObserver):
         try:
             executor = self._number(self._executors, record.executor)
             facts = _failure(record, error)
-            self._add("AttemptFailed", record.id, attempt, executor, time(), outcome, *facts)
+            self.note("AttemptFailed", record.id, attempt, executor, time(), outcome, *facts)
         except Exception:  # of the user's exception
             logger.exception("A failure of %r is missing in the event log", record)
 
@@ -154,21 +154,21 @@ class EventFeed(RunObserver):
         """Note a manager."""
         executor = self._number(self._executors, label)
         number, name, *rest = manager
-        self._add("ManagerJoined", executor, number, time(), name, *rest)
+        self.note("ManagerJoined", executor, number, time(), name, *rest)
 
     def manager_gone(self, label: str, number: int, reason: str) -> None:
         """Note the end of a manager."""
-        self._add("ManagerGone", self._number(self._executors, label), number, time(), reason)
+        self.note("ManagerGone", self._number(self._executors, label), number, time(), reason)
 
     def node_changed(self, label: str, host: str, text: str) -> None:
         """Note the standing of a node."""
-        self._add("NodeChanged", self._number(self._executors, label), time(), host, text)
+        self.note("NodeChanged", self._number(self._executors, label), time(), host, text)
 
     def block_changed(self, label: str, block: BlockFacts) -> None:
         """Note the state of a block."""
         executor = self._number(self._executors, label)
         job = block.job_id or ""
-        self._add("BlockChanged", executor, block.moment_s, block.block, job, block.status, block.message)
+        self.note("BlockChanged", executor, block.moment_s, block.block, job, block.status, block.message)
 
     def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
         """Note that tasks are running, and make it their state."""
@@ -179,9 +179,22 @@ class EventFeed(RunObserver):
             if self._graph.running(record, future)
         ]
         if rows:
-            self._add("TasksStarted", rows)
+            self.note("TasksStarted", rows)
 
-    def _add(self, kind: str, *fields: Any) -> None:
+    def resource_samples(
+        self, label: str, samples: Sequence[tuple[Future[Any], float, ResourceSample]]
+    ) -> None:
+        """Note what running tasks use."""
+        rows = [
+            (record.id, record.try_id, moment_s, *sample)
+            for future, moment_s, sample in samples
+            for record in _records_of(future)
+        ]
+        if rows:
+            self.note("Samples", rows)
+
+    def note(self, kind: str, *fields: Any) -> None:
+        """Note a record, given the name of its class and its fields."""
         self._facts.append((kind, fields))
         if self.is_asleep:
             self.wake()

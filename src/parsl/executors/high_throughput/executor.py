@@ -85,7 +85,8 @@ class HighThroughputExecutor(
         manager_selector: Which managers get tasks first.
         block_error_handler: What to do about failing blocks; True for giving up when they all fail.
         encrypted: Encrypt and authenticate the connections of managers (CurveZMQ).
-        remote_monitoring_radio: How resource messages travel; only None until there is monitoring.
+        remote_monitoring_radio: How tasks send monitoring messages of their own, such as ``HTEXRadio()``;
+            None if they send none. What tasks use is recorded without.
         enforce_mem_per_worker: End a worker that uses more than mem_per_worker together with the processes
             that it has started; its task fails with WorkerOverMemory.
 

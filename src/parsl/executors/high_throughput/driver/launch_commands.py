@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parsl import version
+from parsl.common.commands import python_command
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 
@@ -31,8 +31,6 @@ DEFAULT_LAUNCH_CMD = (
 #: The command that starts the interchange; the number of a descriptor is appended.
 DEFAULT_INTERCHANGE_LAUNCH_CMD = ["interchange.py"]
 
-#: The package is imported from where the driver has it, even if that is not on the default path.
-_START = "import sys; sys.path.append({root!r}); from {module} import main; sys.exit(main())"
 #: The name of the program that starts a manager, as a script or a module.
 _POOL_PROGRAM = re.compile(r"process_worker_pool(\.py)?(?![\w.])")
 #: The fields that lead a manager to its settings.
@@ -43,12 +41,6 @@ _BLOCK = re.compile(r"\{block_id\}")
 def is_default(template: str) -> bool:
     """Return whether a template is the default one, for which managers run in the driver's own Python."""
     return template == DEFAULT_LAUNCH_CMD
-
-
-def python_command(module: str) -> list[str]:
-    """Return the command that runs the `main` of a module of this package in the driver's own Python."""
-    package = Path(version.__file__).absolute().parent
-    return [sys.executable, "-c", _START.format(root=str(package.parent), module=module)]
 
 
 def interchange_command(given: Sequence[str]) -> list[str]:

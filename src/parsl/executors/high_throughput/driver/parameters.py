@@ -8,7 +8,7 @@ from typing import Any
 
 from parsl import validate
 from parsl.common.parameter_names import Retired, accepts_retired, renamed
-from parsl.executors.base import check_storage_access, no_radio
+from parsl.executors.base import check_radio, check_storage_access
 from parsl.executors.high_throughput.manager_selector import ManagerSelector
 from parsl.executors.high_throughput.node.accelerators import check_accelerators
 from parsl.executors.high_throughput.node.cpu_list import check_cpu_affinity
@@ -102,7 +102,7 @@ class DeclaredParameters:
     worker_logdir_root = validate.Text(optional=True, allow_empty=False)
     manager_selector: ManagerSelector = validate.Instance(ManagerSelector)
     encrypted = validate.Boolean()
-    remote_monitoring_radio = validate.Custom(no_radio)
+    remote_monitoring_radio = validate.Custom(check_radio)
     enforce_mem_per_worker = validate.Boolean()
 
 

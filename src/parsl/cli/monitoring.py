@@ -1,0 +1,83 @@
+"""``parsl monitoring RUN``: writes a run into a monitoring database, or completes it there."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+from parsl.cli import print_error
+from parsl.cli.run_choice import NoRun, find_run
+
+_DESCRIPTION = """\
+Write a run into a monitoring database, from its event log: the run of a script without MonitoringHub, or what
+is missing because the process that wrote the database was killed. What is there already stays. The exit code
+is 1 if the database cannot be written, and 2 if the run has no event log.
+"""
+#: How long a locked database may stay so, in seconds.
+_PATIENCE_S = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 1 if the database cannot be written, 2 without an event log, otherwise 0."""
+    from parsl.eventlog.file import EventLogError
+    from parsl.monitoring.database.store import StoreError
+
+    options = _parse(arguments)
+    try:
+        print(_fill(find_run(options.run, options.run_dir), options.database, options.run_dir))
+    except (NoRun, EventLogError) as error:
+        print_error("monitoring", error)
+        return 2
+    except StoreError as error:
+        print_error("monitoring", error)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="parsl monitoring", description=_DESCRIPTION)
+    parser.add_argument(
+        "run", metavar="RUN", help="a run's directory, or its number in --run-dir, or 'last' for the newest"
+    )
+    parser.add_argument(
+        "--run-dir",
+        default="runinfo",
+        metavar="DIRECTORY",
+        help="the directory of the runs, Config.run_dir (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="sqlite:///PATH or postgresql://USER@HOST/DATABASE (default: the one of the run's "
+        "MonitoringHub, or monitoring.db in the directory of the runs)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _fill(run: str, endpoint: str | None, base: str) -> str:
+    """Write a run; return what has been done."""
+    from parsl.eventlog.file import EventReader
+    from parsl.monitoring.database.endpoint import default_endpoint, store_for, without_password
+    from parsl.monitoring.database.filling import Filling
+    from parsl.monitoring.settings import read_settings
+
+    settings = read_settings(run)
+    endpoint = endpoint or (default_endpoint(base) if settings is None else settings.endpoint)
+    with EventReader(run) as reader:
+        filling = Filling(
+            reader,
+            store_for(endpoint),
+            resource_interval_s=30.0 if settings is None else settings.resource_interval_s,
+            wait=_pause,
+            warn=lambda text: print_error("monitoring", text),
+            patience_s=_PATIENCE_S,
+        )
+        filling.run()
+    rest = "" if filling.is_complete else "; the run goes on, so that more will follow"
+    return f"{run} is in {without_password(endpoint)}{rest}"
+
+
+def _pause(duration_s: float) -> bool:
+    time.sleep(duration_s)
+    return True

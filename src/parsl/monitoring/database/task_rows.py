@@ -1,0 +1,255 @@
+"""The rows about tasks: ``task``, ``try``, ``status``, and those of attempts and failures.
+
+States get strictly increasing moments, in their true order, so that ``ORDER BY timestamp`` shows it. The same
+records always become the same rows: to store them a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parsl.eventlog import records
+from parsl.monitoring.database import schema
+from parsl.monitoring.database.moments import MomentText, microseconds
+from parsl.monitoring.database.names import RunNames
+from parsl.vocabulary.task_states import FINAL_STATES, States
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+_NO_EXTRA = records.TaskExtra()
+_STATE_NAMES = {int(state): state.name for state in States}
+_FINAL = frozenset(map(int, FINAL_STATES))
+_EXEC_DONE, _MEMO_DONE, _FAILED = int(States.exec_done), int(States.memo_done), int(States.failed)
+_JOINING = int(States.joining)
+_PENDING, _LAUNCHED, _RUNNING = States.pending.name, States.launched.name, States.running.name
+_RUNNING_ENDED, _FAIL_RETRYABLE = States.running_ended.name, States.fail_retryable.name
+
+
+class TaskRows:
+    """Makes rows of the records about the tasks of one run.
+
+    Args:
+        names: What the numbers in the records stand for.
+        rows: Where the rows are appended, by table.
+        text: Writes moments.
+        resource_interval_s: The interval of resource monitoring; None if it is off.
+
+    Attributes:
+        failed_count: How many tasks have failed by themselves.
+        completed_count: How many tasks have been executed with success.
+    """
+
+    def __init__(
+        self, names: RunNames, rows: Rows, text: MomentText, resource_interval_s: float | None
+    ) -> None:
+        self._names = names
+        self._text = text
+        self._interval_s = resource_interval_s
+        self._run_id = names.run.run_id
+        self._tasks, self._tries, self._statuses = (
+            rows[table.name] for table in (schema.TASK, schema.TRY, schema.STATUS)
+        )
+        self._attempts = rows[schema.ATTEMPT.name]
+        self._failures = rows[schema.FAILURE.name]
+        self._resources = rows[schema.RESOURCE.name]
+        #: One byte per task: whether it has ended.
+        self._ended = bytearray()
+        #: Of attempts in progress: the attempt and the moment of its launch, and of its start if reported.
+        self._launched: dict[int, tuple[int, int]] = {}
+        self._started: dict[int, tuple[int, int]] = {}
+        self.failed_count = self.completed_count = 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self._ended)} tasks, {len(self._launched)} attempts in progress>"
+
+    def take(self, record: records.Tasks) -> None:
+        """Take in changes of tasks. What follows the end of a task is ignored."""
+        for row in record.rows:
+            if row.id >= len(self._ended):
+                self._ended.extend(bytes(row.id + 1 - len(self._ended)))
+            elif self._ended[row.id]:
+                continue
+            if row.state in _FINAL:
+                self._end(row)
+            else:
+                self._change(row)
+
+    def _change(self, row: records.TaskRow) -> None:
+        """Store what is known of a task that has not ended."""
+        invoked = microseconds(row.invoked_s)
+        self._add_task(row, invoked, None)
+        self._add_status(row.id, _PENDING, invoked, 0)
+        if row.launched_s is None:
+            return
+        launched = max(microseconds(row.launched_s), invoked + 1)
+        self._launched[row.id] = (row.attempt, launched)
+        self._add_status(row.id, _LAUNCHED, launched, row.attempt)
+        self._add_try(row, launched, None, None, None)
+        if row.state == _JOINING and row.run_s >= 0:
+            self._add_joining(row, launched)
+
+    def _end(self, row: records.TaskRow) -> None:
+        """Store a task that has ended, whole."""
+        number, state, attempt = row.id, row.state, row.attempt
+        self._ended[number] = 1
+        self._launched.pop(number, None)
+        reported = self._started.pop(number, (-1, 0))
+        self.completed_count += state == _EXEC_DONE
+        self.failed_count += state == _FAILED
+        invoked = microseconds(row.invoked_s)
+        returned = invoked if row.returned_s is None else microseconds(row.returned_s)
+        last = invoked
+        self._add_status(number, _PENDING, invoked, 0)
+        launched = started = None
+        if row.launched_s is not None:
+            last = launched = max(microseconds(row.launched_s), last + 1)
+            self._add_status(number, _LAUNCHED, launched, attempt)
+            if row.extra is not None and row.extra.joins:
+                last = started = self._add_joining(row, launched)
+            else:
+                started = _start_of(row, reported, launched, returned)
+                if started is not None:
+                    last = max(returned, started + 1)
+                    self._add_run(number, attempt, started, last)
+        end = max(returned, last + 1)
+        self._add_status(number, _STATE_NAMES[state], end, attempt)
+        self._add_task(row, invoked, end)
+        self._add_try(row, launched, started, end, "" if state in (_EXEC_DONE, _MEMO_DONE) else None)
+        if row.run_s >= 0:
+            self._add_accounting(row, end)
+
+    def start(self, record: records.TasksStarted) -> None:
+        """Take in attempts that are running."""
+        for row in record.rows:
+            attempt, launched = self._launched.get(row.task, (-1, 0))
+            if attempt != row.attempt or self._started.get(row.task, (-1, 0))[0] == attempt:
+                continue
+            started = max(microseconds(row.started_s), launched + 1)
+            self._started[row.task] = (attempt, started)
+            self._add_status(row.task, _RUNNING, started, attempt)
+
+    def fail(self, record: records.AttemptFailed) -> None:
+        """Take in the failure of an attempt, or of a task that was never attempted."""
+        number, attempt = record.task, record.attempt
+        kind = record.error.rpartition(".")[2]
+        history = f"{kind}({record.message!r})" if kind else record.outcome
+        failed = microseconds(record.time_s)
+        root = record.root_task
+        self._failures.append((
+            self._run_id, number, attempt, self._text(failed), record.outcome, record.error, record.message,
+            record.host or None, root,
+        ))  # fmt: skip
+        launched = None if record.launched_s is None else microseconds(record.launched_s)
+        started = returned = None
+        if record.outcome == records.TRIED_AGAIN:
+            started, returned = self._fail_attempt(record, launched, failed)
+        names, executor = self._names, record.executor
+        manager = names.manager(executor, record.manager) or names.manager_on(executor, record.host)
+        self._tries.append((
+            attempt, number, self._run_id, None if manager is None else manager.block, record.host or None,
+            self._names.executor(record.executor), self._moment(launched), self._moment(started),
+            self._moment(returned), history, None,
+        ))  # fmt: skip
+
+    def _fail_attempt(
+        self, record: records.AttemptFailed, launched: int | None, failed: int
+    ) -> tuple[int | None, int]:
+        """Store the states of an attempt that another one follows; return when it has begun and ended."""
+        number, attempt = record.task, record.attempt
+        started, last = None, failed - 1
+        if launched is not None:
+            self._add_status(number, _LAUNCHED, launched, attempt)
+            known_attempt, known = self._started.pop(number, (-1, 0))
+            if known_attempt == attempt:
+                started = known
+            elif record.run_s >= 0:
+                started = max(failed - microseconds(record.run_s), launched + 1)
+            last = launched
+        if started is not None:
+            last = max(failed, started + 1)
+            self._add_run(number, attempt, started, last)
+        end = max(failed, last + 1)
+        self._add_status(number, _FAIL_RETRYABLE, end, attempt)
+        self._add_status(number, _PENDING, end + 1, attempt + 1)
+        return started, end
+
+    def sample(self, record: records.Samples) -> None:
+        """Take in resource samples."""
+        if self._interval_s is None:
+            return
+        for row in record.rows:
+            self._resources.append((
+                row.attempt, row.task, self._run_id, self._text(microseconds(row.time_s)), self._interval_s,
+                row.pid, row.memory_percent, float(row.children), row.user_s, row.system_s,
+                float(row.memory_virtual), float(row.memory_resident), float(row.disk_read),
+                float(row.disk_write), row.status, row.cpu_number, float(row.voluntary_switches),
+                float(row.involuntary_switches),
+            ))  # fmt: skip
+
+    def _add_accounting(self, row: records.TaskRow, end: int) -> None:
+        """Store what the worker has measured; for tasks in a worker's process also as their last sample."""
+        manager = self._names.manager(row.executor, row.manager)
+        cpu_s = None if row.cpu_s < 0 else row.cpu_s
+        memory = None if row.peak_memory < 0 else row.peak_memory
+        self._attempts.append((
+            self._run_id, row.id, row.attempt, None if manager is None else manager.name,
+            None if row.worker < 0 else row.worker, row.run_s, cpu_s, memory,
+        ))  # fmt: skip
+        if self._interval_s is None or manager is None or cpu_s is None:
+            return
+        percent = 100 * memory / manager.total_memory if memory is not None and manager.total_memory else None
+        self._resources.append((
+            row.attempt, row.id, self._run_id, self._text(end), self._interval_s, None, percent, 0.0, cpu_s,
+            0.0, None, None if memory is None else float(memory), None, None, None, None, None, None,
+        ))  # fmt: skip
+
+    def _add_task(self, row: records.TaskRow, invoked: int, end: int | None) -> None:
+        extra = _NO_EXTRA if row.extra is None else row.extra
+        self._tasks.append((
+            row.id, self._run_id, ",".join(map(str, row.depends)), self._names.app(row.app),
+            "1" if extra.memoize else "0", extra.hashsum or None, extra.inputs or "None",
+            extra.outputs or "None", None, extra.stdout, extra.stderr, self._text(invoked),
+            self._moment(end), extra.fail_count, extra.fail_cost,
+        ))  # fmt: skip
+
+    def _add_try(
+        self, row: records.TaskRow, launched: int | None, started: int | None, end: int | None,
+        history: str | None,
+    ) -> None:  # fmt: skip
+        block = host = None
+        manager = self._names.manager(row.executor, row.manager)
+        if manager is not None:
+            block, host = manager.block, manager.host
+        elif started is not None and self._names.is_in_driver(row.executor):
+            host = self._names.run.host
+        joins = None if row.extra is None or not row.extra.joins else ",".join(map(str, row.extra.joins))
+        self._tries.append((
+            row.attempt, row.id, self._run_id, block, host, self._names.executor(row.executor),
+            self._moment(launched), self._moment(started), self._moment(end), history, joins,
+        ))  # fmt: skip
+
+    def _add_joining(self, row: records.TaskRow, launched: int) -> int:
+        """Store the states of a join app that has returned futures; return its start."""
+        started = launched + 1
+        ended = started + max(1, microseconds(max(row.run_s, 0.0)))
+        self._add_run(row.id, row.attempt, started, ended)
+        self._add_status(row.id, States.joining.name, ended + 1, row.attempt)
+        return started
+
+    def _add_run(self, number: int, attempt: int, started: int, ended: int) -> None:
+        self._add_status(number, _RUNNING, started, attempt)
+        self._add_status(number, _RUNNING_ENDED, ended, attempt)
+
+    def _add_status(self, number: int, name: str, moment: int, attempt: int) -> None:
+        self._statuses.append((number, name, self._text(moment), self._run_id, attempt))
+
+    def _moment(self, microseconds_: int | None) -> str | None:
+        return None if microseconds_ is None else self._text(microseconds_)
+
+
+def _start_of(row: records.TaskRow, reported: tuple[int, int], launched: int, returned: int) -> int | None:
+    """Return when the last attempt began to run: as reported then, or computed back from its end."""
+    attempt, started = reported
+    if attempt == row.attempt:
+        return started
+    return None if row.run_s < 0 else max(returned - microseconds(row.run_s), launched + 1)

@@ -1,0 +1,7 @@
+"""Queries of a monitoring database."""
+
+from __future__ import annotations
+
+from parsl.common import lazy_names
+
+__getattr__, __dir__ = lazy_names(__name__)

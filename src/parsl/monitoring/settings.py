@@ -1,0 +1,51 @@
+"""The file in a run directory by which a process that writes the database knows where and what.
+
+It exists as long as rows may be missing, so that another process finds the runs that are not complete. Its
+lock belongs to the process that writes.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+#: The exit code of a process that has reported why it cannot write the database.
+GAVE_UP = 3
+_FILE = "monitoring.json"
+
+
+class Settings(msgspec.Struct):
+    """How a run is recorded.
+
+    Attributes:
+        endpoint: The URL of the database.
+        resource_interval_s: The interval of resource samples in seconds; None if there are none.
+        debug: Whether to log each transaction.
+    """
+
+    endpoint: str
+    resource_interval_s: float | None
+    debug: bool = False
+
+
+def settings_file(run_dir: str) -> str:
+    """Return the path of the settings of a run."""
+    return os.path.join(run_dir, _FILE)
+
+
+def write_settings(run_dir: str, settings: Settings) -> None:
+    """Write the settings of a run, for its user only: an endpoint may contain a password."""
+    data = msgspec.json.encode(settings)
+    fd = os.open(settings_file(run_dir), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+
+
+def read_settings(run_dir: str) -> Settings | None:
+    """Return the settings of a run; None if it has none, or they cannot be read."""
+    try:
+        with open(settings_file(run_dir), "rb") as file:
+            return msgspec.json.decode(file.read(), type=Settings)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,126 @@
+"""Radios: messages arrive in the driver's queue, and samples among them in the database."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from collections.abc import Iterator
+from datetime import datetime
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import parsl
+from parsl import Config, HighThroughputExecutor, ThreadPoolExecutor, python_app
+from parsl.errors import ConfigurationError
+from parsl.monitoring import MonitoringHub
+from parsl.monitoring.errors import RadioRequiredError
+from parsl.monitoring.message_type import MessageType
+from parsl.monitoring.radios.base import MonitoringRadioReceiver, MonitoringRadioSender, RadioConfig
+from parsl.monitoring.radios.filesystem import FilesystemRadio
+from parsl.monitoring.radios.htex import HTEXRadio, HTEXRadioSender
+from parsl.monitoring.radios.multiprocessing import MultiprocessingQueueRadio
+from parsl.monitoring.radios.udp import UDPRadio
+from parsl.monitoring.settings import settings_file
+from parsl.multiprocessing import SpawnQueue
+from tests.conftest import WaitUntil
+from tests.monitoring.database.runs import query
+
+MESSAGE = (MessageType.RESOURCE_INFO, {"task_id": 0, "try_id": 0})
+
+
+class TwiceRadio(RadioConfig):
+    """A radio of another package, which sends each message twice through another one."""
+
+    def __init__(self) -> None:
+        self.inner = FilesystemRadio()
+
+    def create_sender(self) -> MonitoringRadioSender:
+        return TwiceSender(self.inner.create_sender())
+
+    def create_receiver(self, *, run_dir: str, resource_msgs: Any) -> MonitoringRadioReceiver:
+        return self.inner.create_receiver(run_dir=run_dir, resource_msgs=resource_msgs)
+
+
+class TwiceSender(MonitoringRadioSender):
+    def __init__(self, inner: MonitoringRadioSender) -> None:
+        self.inner = inner
+
+    def send(self, message: object) -> None:
+        self.inner.send(message)
+        self.inner.send(message)
+
+
+@pytest.fixture
+def messages() -> Iterator[Queue]:  # type: ignore[type-arg]
+    found = SpawnQueue()
+    yield found
+    found.close()
+    found.join_thread()
+
+
+@pytest.mark.parametrize(
+    "radio",
+    [
+        FilesystemRadio(),
+        HTEXRadio(),
+        MultiprocessingQueueRadio(),
+        TwiceRadio(),
+        UDPRadio(address="127.0.0.1"),
+    ],
+    ids=lambda radio: type(radio).__name__,
+)
+def test_a_message_arrives(radio: RadioConfig, messages: Queue, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    receiver = radio.create_receiver(run_dir=str(tmp_path), resource_msgs=messages)
+    in_task = radio if isinstance(radio, MultiprocessingQueueRadio) else pickle.loads(pickle.dumps(radio))
+    in_task.create_sender().send(MESSAGE)
+    assert messages.get(timeout=60) == MESSAGE
+    receiver.shutdown()
+
+
+def test_packets_with_a_wrong_signature_are_dropped(messages: Queue, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    radio = UDPRadio(address="127.0.0.1", atexit_timeout=1)
+    receiver = radio.create_receiver(str(tmp_path), messages)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.sendto(b"x" * 64 + pickle.dumps("wrong"), ("127.0.0.1", radio.port or 0))
+    radio.create_sender().send(MESSAGE)
+    assert messages.get(timeout=60) == MESSAGE
+    receiver.shutdown()
+
+
+def test_a_sender_without_its_radio_is_an_error() -> None:
+    with pytest.raises(RadioRequiredError, match="remote_monitoring_radio"):
+        HTEXRadioSender().send(MESSAGE)
+
+
+@python_app
+def send_sample(radio: RadioConfig) -> None:
+    content = {
+        "task_id": 0, "try_id": 0, "run_id": "x", "timestamp": datetime.now(), "psutil_process_pid": 77,
+        "psutil_process_memory_resident": 2.0**20, "psutil_process_time_user": 1.5,
+    }  # fmt: skip
+    radio.create_sender().send((MessageType.RESOURCE_INFO, content))
+
+
+def test_a_sample_that_a_task_sends_by_a_radio_of_its_own_is_in_the_database(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    radio = TwiceRadio()
+    executor = ThreadPoolExecutor(remote_monitoring_radio=radio)
+    with parsl.load(Config([executor], run_dir=str(tmp_path), monitoring=MonitoringHub())) as kernel:
+        assert executor.monitoring_messages is not None
+        send_sample(radio).result()
+    wait_until(lambda: not os.path.exists(settings_file(kernel.run_dir)))
+    found = query(
+        tmp_path / "monitoring.db",
+        "SELECT psutil_process_pid, psutil_process_time_user, psutil_process_memory_resident FROM resource",
+    )
+    assert found == [(77, 1.5, 2.0**20)]
+
+
+def test_what_is_no_radio_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"remote_monitoring_radio is 'udp'.*HTEXRadio\(\)"):
+        HighThroughputExecutor(remote_monitoring_radio="udp")
