@@ -72,6 +72,16 @@ def test_damage_costs_only_the_damaged_records(tmp_path, seed):
         assert all(record in expected for record in found)
 
 
+@pytest.mark.parametrize("limit", [1, 100, 10_000])
+def test_each_limited_look_yields_a_record_as_long_as_there_is_one(tmp_path, limit):
+    expected = list(records_of_run(100, batch=50))
+    with EventReader(write_event_log(tmp_path, 100, batch=50)) as reader:
+        found = []
+        while part := list(reader.read(limit)):
+            found += part
+        assert found == expected
+
+
 def test_garbage_does_not_accumulate(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(event_file.HEADER + bytes(100_000))

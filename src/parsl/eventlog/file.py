@@ -167,24 +167,26 @@ class EventReader:
         """Yield the records that have been appended since the last call.
 
         Args:
-            limit_bytes: Stop after about this many bytes; None for no limit.
+            limit_bytes: Stop after about this many bytes, if that is at least one record; None for no limit.
 
         Raises:
             EventLogError: The file cannot be read, or its format is of a later version.
         """
-        left = limit_bytes
-        while left is None or left > 0:
+        size = _READ_BYTES if limit_bytes is None else min(_READ_BYTES, max(1, limit_bytes))
+        end = None if limit_bytes is None else self.offset + limit_bytes
+        has_record = False
+        while end is None or self.offset < end or not has_record:
             try:
                 self.size = os.fstat(self._file.fileno()).st_size
-                data = self._file.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
+                data = self._file.read(size)
             except OSError as error:
                 raise EventLogError(_why_unreadable(self.path, error)) from error
             if not data:
                 return
             self.offset += len(data)
-            if left is not None:
-                left -= len(data)
-            yield from self._records(self._rest + data)
+            for record in self._records(self._rest + data):
+                has_record = True
+                yield record
 
     def _records(self, data: bytes) -> Iterator[Record]:
         at = 0
