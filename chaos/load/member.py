@@ -17,7 +17,6 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION as PROTOCOL
 from parsl.version import VERSION
-from parsl.vocabulary.run_observer import Accounting
 
 
 class Member:
@@ -76,7 +75,7 @@ class Member:
     def finish(self, worker: Worker, run_s: float, now_s: float) -> list[Worker]:
         """Complete a task with its pickled arguments. Returns: the workers in which one begins now."""
         task = worker.given[0]
-        result = Result(task.id, DONE, task.payload, accounting=Accounting(run_s))
+        result = Result(task.id, DONE, task.payload, run_s=run_s)
         self.state.finish(worker, result, now_s)
         self._results.append(result)
         goes_on = [worker] if worker.given else []

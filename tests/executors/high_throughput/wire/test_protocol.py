@@ -32,8 +32,8 @@ results = st.builds(
     status=st.integers(0, 2),
     payload=st.binary(),
     sizes=st.lists(numbers, max_size=3).map(tuple),
-    accounting=st.none()
-    | st.builds(Accounting, st.floats(0, 1e9), st.floats(0, 1e9), numbers, numbers, numbers),
+    run_s=st.floats(0, 1e9),
+    usage=st.binary(max_size=30),
 )
 registers = st.builds(
     protocol.Register,
@@ -130,3 +130,14 @@ def test_a_failure_is_a_result_of_plain_data() -> None:
     result = protocol.failed(7, failure)
     assert (result.id, result.status) == (7, protocol.FAILED)
     assert protocol.decode_failure(result.payload) == failure
+
+
+def test_the_measurements_of_a_worker_arrive() -> None:
+    result = Result(1, protocol.DONE, b"", run_s=1.5, usage=protocol.pack_usage(0.5, 2**40, 7, 3))
+    assert protocol.accounting_of(result) == Accounting(1.5, 0.5, 2**40, 7, 3)
+    assert type(protocol.accounting_of(result)) is Accounting
+
+
+@pytest.mark.parametrize("usage", [b"", b"too short", bytes(25)])
+def test_without_measurements_there_is_no_accounting(usage: bytes) -> None:
+    assert protocol.accounting_of(Result(1, protocol.DONE, b"", run_s=1.5, usage=usage)) is None

@@ -12,6 +12,7 @@ import pytest
 
 from parsl.app.bash_task import remote_side_bash_executor
 from parsl.common.system import IS_PORTABLE
+from parsl.executors.high_throughput.wire.protocol import DONE, Result, accounting_of
 from parsl.executors.high_throughput.worker.usage_meter import MEASURED_S, UsageMeter
 from parsl.executors.local import task_process
 from parsl.vocabulary.run_observer import Accounting
@@ -28,7 +29,10 @@ def meter() -> UsageMeter:
 def measured(meter: UsageMeter, task: Callable[[], object]) -> Accounting:
     meter.start()
     task()
-    return Accounting(*meter.stop())
+    run_s, usage = meter.stop()
+    found = accounting_of(Result(1, DONE, b"", run_s=run_s, usage=usage))
+    assert found is not None
+    return found
 
 
 def burn(seconds: float) -> None:

@@ -155,7 +155,7 @@ class TaskTable:
                     spool.discard(spool.result_file(self._spool, result.id))
                 continue
             self._release(future)
-            future.accounting = result.accounting
+            future.accounting = protocol.accounting_of(result)
             if result.status == protocol.DONE and payload == NONE:
                 settle(future, None, None)
             else:

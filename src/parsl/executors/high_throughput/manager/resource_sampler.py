@@ -9,6 +9,7 @@ from typing import Any
 
 from parsl.common.processes import Processes
 from parsl.executors.high_throughput.manager.state import Worker
+from parsl.executors.high_throughput.wire.protocol import Result, accounting_of
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
 from parsl.vocabulary.run_facts import ResourceSample
 
@@ -30,6 +31,11 @@ class ResourceSampler:
 
     def __repr__(self) -> str:
         return f"<ResourceSampler every {self._interval_s:g} s>"
+
+    def task_ended(self, worker: Worker, result: Result) -> None:
+        """Note the processor time that a task has used."""
+        if (accounting := accounting_of(result)) is not None:
+            worker.used_cpu_s += accounting.cpu_s
 
     def take(self, workers: Iterable[Worker], now_s: float) -> dict[int, ResourceSample]:
         """Return samples of the running tasks, by their numbers."""

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from parsl.executors.high_throughput.wire.protocol import Result, Task
-from parsl.vocabulary.run_observer import Accounting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ MAX_HELD_PER_WORKER = 400
 _NEWEST = 0.1
 #: The cost of handling a task in addition to running it, in seconds: the least duration that is assumed.
 _OVERHEAD_S = 0.000_02
-_UNKNOWN = Accounting(0.0, 0.0)
 
 
 class Worker:
@@ -54,7 +52,7 @@ class Worker:
         self.started = 0.0
         #: The highest measured memory, in bytes, of the worker and its processes.
         self.peak_memory = 0
-        #: The processor time of its ended tasks, in seconds.
+        #: The processor time of its ended tasks, in seconds; only counted where tasks are sampled.
         self.used_cpu_s = 0.0
         #: The channel to it; None before it is opened.
         self.link: WorkerLink | None = None
@@ -257,9 +255,7 @@ class ManagerState:
         self.running -= 1
         self._timed -= task.walltime_s is not None
         worker.started = now_s
-        accounting = result.accounting or _UNKNOWN
-        worker.used_cpu_s += accounting.cpu_s
-        self._learn(accounting.run_s)
+        self._learn(result.run_s)
         if self._nodes is not None:
             self._nodes.release(task.id)
         return task

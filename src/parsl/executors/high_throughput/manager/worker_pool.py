@@ -306,6 +306,8 @@ class WorkerPool:
     def _finish(self, worker: Worker, result: Result, frames: Sequence[Any]) -> None:
         task = self.state.finish(worker, result, time.monotonic())
         self._startup_failures = 0
+        if self.resource_sampler is not None:
+            self.resource_sampler.task_ended(worker, result)
         if task.sizes:
             self._task_frames.pop(task.id, None)
         self.results.append(result)

@@ -8,6 +8,8 @@ the end of this module show which messages travel between which processes.
 
 from __future__ import annotations
 
+import struct
+
 import msgspec
 
 from parsl.vocabulary.run_facts import ResourceSample
@@ -83,10 +85,13 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     status: int
     payload: bytes
     sizes: tuple[int, ...] = ()
-    #: What the worker has measured; None if the task was not started, or its worker was lost.
-    accounting: Accounting | None = None
+    #: Seconds from the worker's receipt of the task to its result.
+    run_s: float = 0.0
     #: Sizes in bytes of its pieces in the spool, if it travels there.
     spooled: tuple[int, ...] = ()
+    #: What else the worker has measured: see `pack_usage`. Empty if the task was not started, or its worker
+    #: was lost. Processes that only pass it on do not decode it.
+    usage: bytes = b""
 
 
 class Failure(msgspec.Struct, omit_defaults=True):
@@ -478,8 +483,20 @@ decode_failure = msgspec.msgpack.Decoder(Failure).decode
 decode_to_fork_server = msgspec.msgpack.Decoder(ToForkServer).decode
 decode_from_fork_server = msgspec.msgpack.Decoder(FromForkServer).decode
 
+_USAGE = struct.Struct("<dqii")
+#: Packs processor time, peak memory, and the numbers of manager and worker, as in an `Accounting`.
+pack_usage = _USAGE.pack
+
 #: The exceptions that decoders raise.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def accounting_of(result: Result) -> Accounting | None:
+    """Return what the worker has measured, if it has."""
+    if len(result.usage) != _USAGE.size:
+        return None
+    # The constructor of a named tuple takes several times as long.
+    return tuple.__new__(Accounting, (result.run_s, *_USAGE.unpack(result.usage)))
 
 
 def failed(task_id: int, failure: Failure) -> Result:

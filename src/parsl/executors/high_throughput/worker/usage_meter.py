@@ -8,15 +8,16 @@ from time import perf_counter, process_time
 
 from parsl.common.process_facts import own_resident_bytes
 from parsl.common.system import MAX_RSS_UNIT_BYTES
+from parsl.executors.high_throughput.wire.protocol import pack_usage
 from parsl.executors.local import task_process
-from parsl.vocabulary.run_observer import Accounting
 
 #: Memory and child processes are measured for tasks that take at least this long, in seconds. In less time,
 #: hardly any process starts and ends, and memory hardly grows.
 MEASURED_S = 0.001
-#: After a longer pause between tasks, in seconds, the processor time is read when a task starts. Otherwise it
-#: counts from the end of the task before: reading it takes as long as all the rest.
-PAUSE_S = 0.001
+#: To read the processor time takes as long as a short task. It is not read for tasks that take less time than
+#: this, in seconds: they count as using a processor throughout. Nor is it read at the start of a task if this
+#: was done less than this time ago.
+SHORT_S = 0.000_1
 
 
 class UsageMeter:
@@ -37,7 +38,9 @@ class UsageMeter:
         #: The memory that the worker used when it was last measured, in bytes.
         self._resident = self._peak
         self._children_s, self._children_peak = _children()
-        self._start_s = self._stop_s = self._before_s = 0.0
+        self._start_s = 0.0
+        #: The processor time when it was last read, and when that was.
+        self._cpu_s = self._read_s = 0.0
 
     def __repr__(self) -> str:
         return f"<UsageMeter place={self._place} peak={self._peak}>"
@@ -45,22 +48,25 @@ class UsageMeter:
     def start(self) -> None:
         """Begin to measure a task."""
         self._start_s = start_s = perf_counter()
-        if start_s - self._stop_s > PAUSE_S:
-            self._before_s = process_time()
+        if start_s - self._read_s > SHORT_S:
+            self._cpu_s = process_time()
+            self._read_s = start_s
 
     def elapsed_s(self) -> float:
         return perf_counter() - self._start_s
 
-    def stop(self) -> Accounting:
-        """Return what the task has used. A plain tuple is the same on the wire, and quicker to make."""
-        self._stop_s = stop_s = perf_counter()
-        run_s, peak = stop_s - self._start_s, self._resident
-        before_s, self._before_s = self._before_s, process_time()
-        cpu_s = self._before_s - before_s
-        if run_s >= MEASURED_S:
-            children_s, peak = self._measure()
-            cpu_s += children_s
-        return run_s, cpu_s, peak, *self._place  # type: ignore[return-value]
+    def stop(self) -> tuple[float, bytes]:
+        """Return how long the task has run, in seconds, and what it has used, packed for its result."""
+        stop_s = perf_counter()
+        cpu_s = run_s = stop_s - self._start_s
+        peak = self._resident
+        if run_s >= SHORT_S:
+            before_s, self._cpu_s, self._read_s = self._cpu_s, process_time(), stop_s
+            cpu_s = self._cpu_s - before_s
+            if run_s >= MEASURED_S:
+                children_s, peak = self._measure()
+                cpu_s += children_s
+        return run_s, pack_usage(cpu_s, peak, *self._place)
 
     def _measure(self) -> tuple[float, int]:
         """Return the processor time of child processes, and the task's peak memory."""
