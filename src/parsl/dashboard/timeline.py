@@ -36,8 +36,7 @@ def timeline(known: Known, part: Part) -> dict[str, Any]:
     keys = np.unique(all_keys[has_started])
     first = min(max(part.first_row, 0), max(0, len(keys) - 1))
     shown = keys[first : first + MAX_ROWS]
-    begin_s = known.began_s() if part.from_s is None else part.from_s
-    window = window_of(begin_s, until_s if part.to_s is None else part.to_s, _BINS)
+    window = _window(part, known.began_s(), until_s)
     ends_s = table.end_s(until_s)
     rows = np.searchsorted(keys, all_keys) - first
     is_shown = has_started & (rows >= 0) & (rows < len(shown))
@@ -56,6 +55,11 @@ def timeline(known: Known, part: Part) -> dict[str, Any]:
     if len(found) <= _MAX_TASKS:
         return answer | {"tasks": _tasks(known, found, rows, ends_s)}
     return answer | {"busy": _busy(known, found, rows, len(shown), ends_s, window)}
+
+
+def _window(part: Part, began_s: float, until_s: float) -> Window:
+    from_s = began_s if part.from_s is None else part.from_s
+    return window_of(from_s, until_s if part.to_s is None else part.to_s, _BINS)
 
 
 def _worker_keys(known: Known) -> Ints:
