@@ -18,8 +18,10 @@ class Executor:
     label = "some"
     bad_state_is_set = False
 
-    def __init__(self, workers_per_node: int | None = 2, tasks: int = 0) -> None:
-        self.provider = SimpleNamespace(min_blocks=0, max_blocks=4, nodes_per_block=1, parallelism=1.0)
+    def __init__(self, workers_per_node: int | None = 2, tasks: int = 0, init_blocks: int = 0) -> None:
+        self.provider = SimpleNamespace(
+            init_blocks=init_blocks, min_blocks=0, max_blocks=4, nodes_per_block=1, parallelism=1.0
+        )
         self.workers_per_node = workers_per_node
         self.tasks = tasks
         self.status_facade: dict[str, JobStatus] = {}
@@ -62,8 +64,9 @@ def test_idle_blocks_are_cancelled(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", [None, "none"])
-def test_without_a_strategy_nothing_changes(strategy: str | None) -> None:
-    assert after_steps(Executor(tasks=10), strategy) == 0
+@pytest.mark.parametrize("first", [0, 2])
+def test_without_a_strategy_there_are_only_the_first_blocks(strategy: str | None, first: int) -> None:
+    assert after_steps(Executor(tasks=10, init_blocks=first), strategy) == first
 
 
 def test_a_failed_executor_stays_as_it_is() -> None:

@@ -32,9 +32,10 @@ class BlockProviderExecutor(ParslExecutor):
     (:attr:`workers_per_node`). It may report what its blocks are doing (:meth:`block_activity`), keep its
     tasks elsewhere than in :attr:`tasks`, and override the methods up to :meth:`prepare_scale_in`.
 
-    It calls ``blocks.start()`` when managers can connect and ``blocks.cancel_all()`` when it shuts down,
+    It calls ``blocks.open()`` when managers can connect and ``blocks.cancel_all()`` when it shuts down,
     begins ``submit`` with :meth:`raise_if_bad` and ends it with ``blocks.tasks_added(outstanding)``, and
-    reports ``blocks.manager_connected(block_id)`` and ``blocks.process_lost()``.
+    reports ``blocks.manager_connected(block_id)`` and ``blocks.process_lost()``. The first blocks are
+    submitted by the kernel's poller, or by a program that has no kernel.
 
     Args:
         provider: Where blocks come from; None if the workers are started by other means.

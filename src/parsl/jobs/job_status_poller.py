@@ -56,7 +56,10 @@ class JobStatusPoller(BlockListener):
         return f"<JobStatusPoller {self._strategy}, {len(self._demands)} executors, {state}>"
 
     def add_executors(self, executors: Iterable[ParslExecutor]) -> None:
-        """Scale the blocks of these started executors too, as far as they have a provider."""
+        """Scale the blocks of these started executors too, as far as they have a provider.
+
+        Their first blocks are submitted, unless the executor has done that.
+        """
         self.watch(executors)
         with self._lock:
             if self._demands and self._thread is None and not self._closed.is_set():
@@ -74,6 +77,7 @@ class JobStatusPoller(BlockListener):
                 with self._lock:
                     self._demands[executor] = Demand()
                 executor.blocks.add_listener(self)
+                executor.blocks.start()
                 if self._strategy == "none" and getattr(executor.provider, "init_blocks", 1) == 0:
                     executor.blocks.notices.warn_no_blocks()
 

@@ -32,6 +32,7 @@ class Strategy:
         )
         self.max_idletime = validate.number(self, "max_idletime", max_idletime, low=0, finite=False)
         self._demands: dict[str, Demand] = {}
+        self._have_first: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Strategy {self._strategy}, {len(self._demands)} executors>"
@@ -44,6 +45,7 @@ class Strategy:
     def strategize(self, executors: Iterable[BlockProviderExecutor]) -> None:
         """Start or cancel blocks of these executors, as the strategy requires now.
 
+        The first call starts the provider's ``init_blocks``, whatever the strategy.
         Executors without a provider, and those that have failed for good, stay as they are.
         """
         for executor in executors:
@@ -51,6 +53,9 @@ class Strategy:
                 self._strategize(executor)
 
     def _strategize(self, executor: BlockProviderExecutor) -> None:
+        if executor.label not in self._have_first and executor.provider is not None:
+            self._have_first.add(executor.label)
+            executor.scale_out_facade(executor.provider.init_blocks)
         demand = self._demands.get(executor.label, Demand())
         decision = decide(_view_of(executor), self._strategy, self.max_idletime, time.monotonic(), demand)
         self._demands[executor.label] = decision.demand

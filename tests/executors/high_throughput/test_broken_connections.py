@@ -98,6 +98,7 @@ def executor(relay: Relay, tmp_path: Path) -> Iterator[HighThroughputExecutor]:
     )
     executor.run_dir = str(tmp_path)
     executor.start()
+    executor.scale_out_facade(1)
     relay.port_behind = executor.engine.endpoints.port
     # Managers try the local socket first; this makes them connect over the network.
     settings = tmp_path / executor.label / "manager-settings.json"

@@ -73,6 +73,7 @@ class BlockSet:
             self._submitter.stop()
         #: Whether blocks have been started, and may still be submitted.
         self.is_running = False
+        self._has_first = False
         self._schedule = PollingSchedule()
         self._next_changes_s = -math.inf
         self._early_ends: set[object] = set()
@@ -146,10 +147,18 @@ class BlockSet:
             self.notices.warn_refused(refusal)
         return None
 
-    def start(self) -> list[str]:
-        """Submit the first blocks, once managers can connect; return their ids, of failed ones too."""
-        self.is_running = True
+    def open(self) -> None:
+        """Accept blocks: managers can connect."""
+        self.is_running = not self._submitter.is_closed
         self._provider.on_job_end = self.job_ended
+
+    def start(self) -> list[str]:
+        """Submit the first blocks, unless that has been done; return their ids, of failed ones too."""
+        with self._lock:
+            if self._has_first:
+                return []
+            self._has_first = True
+        self.open()
         return self.scale_out(self._provider.init_blocks)
 
     def scale_out(self, count: int, max_live: int | None = None) -> list[str]:

@@ -176,7 +176,10 @@ class HighThroughputExecutor(
     # Starting and shutting down
 
     def start(self) -> None:
-        """Start the interchange and submit the first blocks; returns without waiting for either.
+        """Start the interchange; returns without waiting for it.
+
+        A kernel submits the first blocks, or a program that uses the executor without one, by
+        `scale_out_facade` or a `JobStatusPoller`.
 
         Raises:
             ConfigurationError: An address or a port cannot be used.
@@ -191,7 +194,7 @@ class HighThroughputExecutor(
         self.launch_command("0")  # an invalid template is an error here, instead of in every block
         provider.script_dir = os.path.join(self.logdir, "submit_scripts")
         os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
-        self.blocks.start()
+        self.blocks.open()
 
     def prepare_restart(self) -> None:
         """Forget the run that has ended, so that the executor can be started again.
