@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from parsl.cli.live import details
 from parsl.cli.live.cells import header_lines, rate_text
 from parsl.cli.live.picture import picture
-from parsl.cli.live.plain import read_to_end, show_live
+from parsl.cli.live.plain import show_live
 from parsl.cli.live.screen import DetailScreen, TopScreen
 from parsl.cli.live.snapshot import snapshot
 from parsl.cli.main import main
@@ -54,7 +54,7 @@ def live_run(tmp_path):
 
 def printed_picture(run: str, width: int = 120) -> str:
     with RunWatch(run) as watch:
-        read_to_end(watch)
+        watch.read_to_end()
         console = Console(file=io.StringIO(), width=width, record=True)
         console.print(picture(snapshot(watch, run)))
     return console.export_text()
@@ -139,7 +139,7 @@ def test_damage_and_gaps_are_noted(live_run):
     run, file = live_run
     file.write(records.Gap(BEGAN_S, BEGAN_S + 1, 12, "No space left on device"))
     with RunWatch(run) as watch:
-        read_to_end(watch)
+        watch.read_to_end()
         assert header_lines(snapshot(watch, run))[-1] == "12 records are missing: No space left on device."
 
 
@@ -234,7 +234,7 @@ def test_details_of_running_tasks_name_their_place(live_run):
     file.write(records.ManagerJoined(0, 0, BEGAN_S, "m", "0", "x7", 1, 4, 8, 2**30, "3.11", ["0"]))
     file.write(records.TasksStarted([records.TaskStarted(1, 0, BEGAN_S, 0, 3)]))
     with RunWatch(run) as watch:
-        read_to_end(watch)
+        watch.read_to_end()
         assert "task 1 for 10 s on x7, worker 3" in details.app_text(watch, 0, BEGAN_S + 10)
         node = details.node_text(watch, "htex", "m", BEGAN_S + 10)
         assert "accelerators: 0" in node

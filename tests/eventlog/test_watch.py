@@ -13,8 +13,8 @@ from tests.support.event_logs import write_event_log
 def test_a_run_is_watched_to_its_end(tmp_path, limit_bytes):
     write_event_log(tmp_path, 1000, fail_every=10)
     with RunWatch(tmp_path) as watch:
-        while watch.advance(limit_bytes):
-            pass
+        watch.advance(limit_bytes)
+        watch.read_to_end()
         assert (watch.share_read, watch.damaged_bytes) == (1.0, 0)
         assert (watch.standing(), watch.now_s()) == (answers.ENDED, None)
         [group] = watch.failures.largest_first()

@@ -41,16 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(watch: RunWatch, run: str, options: argparse.Namespace) -> None:
-    from parsl.cli.live.plain import read_to_end, show_live
+    from parsl.cli.live.plain import show_live
     from parsl.cli.live.snapshot import as_data, snapshot
 
     if options.json:
-        read_to_end(watch)
+        watch.read_to_end()
         print_json(as_data(snapshot(watch, run)))
     elif options.once or not sys.stdout.isatty():
         from parsl.cli.live.picture import picture
 
-        read_to_end(watch)
+        watch.read_to_end()
         console().print(picture(snapshot(watch, run)))
     elif options.plain or not sys.stdin.isatty() or find_spec("textual") is None:
         show_live(watch, run, console())

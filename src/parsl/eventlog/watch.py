@@ -11,6 +11,8 @@ from parsl.eventlog.history import Follower, RunHistory
 from parsl.eventlog.records import AttemptFailed
 from parsl.eventlog.tally import Tally
 
+_READ_BYTES = 4 * 1024 * 1024
+
 
 class RunWatch:
     """Follows a run, and counts what its history does not keep. Owned by one thread.
@@ -64,6 +66,14 @@ class RunWatch:
             else:
                 self.failures.take(failure, app)
         return has_changed
+
+    def read_to_end(self) -> None:
+        """Take in everything that is in the file now."""
+        while True:
+            offset = self._follower.reader.offset
+            self.advance(_READ_BYTES)
+            if self.share_read >= 1 or self._follower.reader.offset == offset:
+                return
 
     def _app_of(self, task: int) -> int | None:
         tasks = self.history.tasks

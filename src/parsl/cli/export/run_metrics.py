@@ -37,8 +37,7 @@ class RunMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read what is new, and return the metrics."""
         with self._lock:
-            while self._watch.advance() and self._watch.share_read < 1:
-                pass
+            self._watch.read_to_end()
             return iter([*self._run(), *self._tasks(), *self._failures(), *self._resources()])
 
     def _run(self) -> Iterator[Metric]:

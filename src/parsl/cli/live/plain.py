@@ -18,12 +18,6 @@ _PERIOD_S = 0.5
 _READ_BYTES = 4 * 1024 * 1024
 
 
-def read_to_end(watch: RunWatch) -> None:
-    """Read everything that is in the log now."""
-    while watch.advance(_READ_BYTES) and watch.share_read < 1:
-        pass
-
-
 def show_live(watch: RunWatch, run_dir: str, screen: Console) -> None:
     """Redraw the picture until the run is over, or until ``q`` or Ctrl-C."""
     seen = snapshot(watch, run_dir)
