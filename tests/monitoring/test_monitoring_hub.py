@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import parsl
-from parsl import Config, ThreadPoolExecutor, python_app
+from parsl import Config, HighThroughputExecutor, ThreadPoolExecutor, python_app
 from parsl.common.processes import is_alive
 from parsl.errors import ConfigurationError
 from parsl.monitoring import MonitoringHub
@@ -168,6 +168,36 @@ def test_the_next_run_completes_one_whose_writer_was_killed(tmp_path: Path, wait
     for run_dir in (str(tmp_path / "000"), second):
         wait_until(lambda run_dir=run_dir: not os.path.exists(settings_file(run_dir)))
     assert query(tmp_path / "monitoring.db", "SELECT COUNT(*) FROM task") == [(53,)]
+
+
+@python_app
+def wait_for(path: str) -> None:
+    import os
+    import time
+
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
+def test_what_a_running_task_uses_is_sampled(tmp_path: Path, wait_until: WaitUntil) -> None:
+    hub = MonitoringHub(resource_monitoring_interval=0.2, monitoring_debug=True)
+    executor = HighThroughputExecutor(max_workers_per_node=1)
+    database = tmp_path / "monitoring.db"
+    samples = "SELECT psutil_process_memory_resident FROM resource WHERE psutil_process_pid IS NOT NULL"
+    with parsl.load(Config([executor], run_dir=str(tmp_path), monitoring=hub)) as kernel:
+        waiting = wait_for(str(tmp_path / "go"))
+        wait_until(lambda: database.exists() and has_tables(database) and query(database, samples))
+        (tmp_path / "go").touch()
+        waiting.result()
+    wait_until(lambda: not os.path.exists(settings_file(kernel.run_dir)))
+    assert query(database, samples)[0][0] > 1e6
+    last = "SELECT psutil_process_pid, resource_monitoring_interval FROM resource ORDER BY timestamp DESC"
+    assert query(database, last)[0] == (None, 0.2)
+    assert "DEBUG Stored" in Path(kernel.run_dir, "monitoring.log").read_text()
+
+
+def has_tables(database: Path) -> bool:
+    return query(database, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'parsl_event_log'") == [(1,)]
 
 
 def test_a_run_without_logs_is_recorded(tmp_path: Path, wait_until: WaitUntil) -> None:

@@ -66,6 +66,8 @@ def record(run_dir: str, wait: Callable[[float], bool], warn: Callable[[str], No
     settings = read_settings(run_dir)
     if settings is None:  # another process has completed the run
         return 0
+    if settings.debug:
+        logging.getLogger().setLevel(logging.DEBUG)
     with _lock(run_dir) as is_ours:
         if not is_ours:
             return 0

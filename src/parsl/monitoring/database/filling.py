@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from logging import getLogger
 from time import monotonic, time
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ from parsl.monitoring.database.store import Store, StoreBusy, StoreError
 from parsl.monitoring.database.task_rows import Rows
 
 T = TypeVar("T")
+
+logger = getLogger(__name__)
 
 #: About how many rows one transaction stores.
 _ROWS_PER_TRANSACTION = 40_000
@@ -129,6 +132,7 @@ class Filling:
         if self._rows.run is None or self._rows.record_count < (self._stored or 0):
             return
         self._insist(partial(self._store.write, self._with_position(rows)))
+        logger.debug("Stored %d rows: %r", sum(map(len, rows.values())), self)
 
     def _with_position(self, rows: Rows) -> Rows:
         run = self._rows.run
