@@ -33,8 +33,8 @@ def test_what_differs_between_messages_is_left_out(message, pattern):
 def test_failures_with_one_cause_are_one_group():
     groups = FailureGroups()
     for task in range(100):
-        groups.take(failure(task, f"bad input {task}", host=f"x{task % 2}"), app=task % 3)
-    groups.take(failure(100, error="parsl.errors.WorkerLost"), app=0)
+        groups.take(failure(task, f"bad input {task}", host=f"x{task % 2}", app=task % 3))
+    groups.take(failure(100, error="parsl.errors.WorkerLost", app=0))
     first, second = groups.largest_first()
     assert (first.attempts, first.failed, first.short_error) == (100, 100, "OSError")
     assert (first.apps, first.hosts) == ({0: 34, 1: 33, 2: 33}, {"x0": 50, "x1": 50})

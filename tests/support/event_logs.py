@@ -98,7 +98,7 @@ def records_of_run(
 def _failure(row: records.TaskRow) -> records.AttemptFailed:
     return records.AttemptFailed(
         row.id, 0, 0, row.returned_s or 0.0, "failed", "builtins.ValueError", f"bad input {row.id % 3}",
-        row.launched_s, row.run_s, row.manager, row.worker, f"x{row.manager}",
+        row.launched_s, row.run_s, row.manager, row.worker, f"x{row.manager}", None, row.app,
     )  # fmt: skip
 
 

@@ -61,14 +61,14 @@ class FailureGroup:
         module, _, name = self.error.rpartition(".")
         return name if module == "builtins" or module.split(".")[0] == "parsl" else self.error
 
-    def add(self, failure: AttemptFailed, app: int | None) -> None:
+    def add(self, failure: AttemptFailed) -> None:
         """Count a failure."""
         self.attempts += 1
         self.tried_again += failure.outcome == TRIED_AGAIN
         self.first_s = min(self.first_s or failure.time_s, failure.time_s)
         self.last_s = max(self.last_s, failure.time_s)
-        if app is not None:
-            self.apps[app] += 1
+        if failure.app >= 0:
+            self.apps[failure.app] += 1
         if failure.host:
             self.hosts[failure.host] += 1
         if len(self.tasks) < _MAX_TASKS and failure.task not in self.tasks:
@@ -87,13 +87,8 @@ class FailureGroups:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._groups)}>"
 
-    def take(self, failure: AttemptFailed, app: int | None = None) -> None:
-        """Take in the next failure.
-
-        Args:
-            failure: The failure.
-            app: The number of the task's app, if known.
-        """
+    def take(self, failure: AttemptFailed) -> None:
+        """Take in the next failure."""
         if failure.outcome == DEPENDENCY_FAILED and failure.root_task is not None:
             cause = self._place_of(failure.root_task)
             if cause:
@@ -107,7 +102,7 @@ class FailureGroups:
             group = FailureGroup(failure.error, pattern, failure, len(self._in_order) + 1)
             self._groups[key] = group
             self._in_order.append(group)
-        group.add(failure, app)
+        group.add(failure)
         self._remember(failure.task, group.number)
 
     def _place_of(self, task: int) -> int:

@@ -151,6 +151,8 @@ class AttemptFailed(msgspec.Struct, tag="failed", array_like=True):
     host: str = ""
     #: For a failed dependency: the task that has failed first, if known.
     root_task: int | None = None
+    #: The number of the task's app, whose name may follow in a later record; -1 if not known.
+    app: int = -1
 
 
 class ManagerJoined(msgspec.Struct, tag="manager", array_like=True):

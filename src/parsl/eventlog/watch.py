@@ -34,7 +34,6 @@ class RunWatch:
         self.history: RunHistory = self._follower.history
         self.tally = Tally()
         self.failures = FailureGroups()
-        self._early: list[AttemptFailed] = []
 
     def __enter__(self) -> RunWatch:
         return self
@@ -49,22 +48,11 @@ class RunWatch:
     def advance(self, limit_bytes: int | None = None) -> bool:
         """Take in what is new, at most about ``limit_bytes``. Returns whether there was anything."""
         has_changed = False
-        new: list[AttemptFailed] = []
         for record in self._follower.new_records(limit_bytes):
             has_changed = True
             self.tally.take(record)
             if isinstance(record, AttemptFailed):
-                new.append(record)
-        # The row with the app of a task may follow its failure, perhaps after the next look.
-        for failure in self._early:
-            self.failures.take(failure, self._app_of(failure.task))
-        self._early = []
-        for failure in new:
-            app = self._app_of(failure.task)
-            if app is None:
-                self._early.append(failure)
-            else:
-                self.failures.take(failure, app)
+                self.failures.take(record)
         return has_changed
 
     def read_to_end(self) -> None:
@@ -74,11 +62,6 @@ class RunWatch:
             self.advance(_READ_BYTES)
             if self.share_read >= 1 or self._follower.reader.offset == offset:
                 return
-
-    def _app_of(self, task: int) -> int | None:
-        tasks = self.history.tasks
-        is_known = task < len(tasks) and tasks.state[task] != tasks.NO_TASK
-        return tasks.app[task] if is_known else None
 
     @property
     def share_read(self) -> float:

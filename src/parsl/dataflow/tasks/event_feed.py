@@ -143,8 +143,9 @@ class EventFeed(RunObserver):
         """Note that an attempt (counted from 0), or a task before its first one, has failed."""
         try:
             executor = self._number(self._executors, record.executor)
+            app = self._number(self._apps, str(record.func_name))
             facts = _failure(record, error)
-            self.note("AttemptFailed", record.id, attempt, executor, time(), outcome, *facts)
+            self.note("AttemptFailed", record.id, attempt, executor, time(), outcome, *facts, app)
         except Exception:  # of the user's exception
             logger.exception("A failure of %r is missing in the event log", record)
 
@@ -437,7 +438,7 @@ def _file_text(file: Any) -> str:
 
 
 def _failure(record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
-    """Return the fields of an `AttemptFailed` from its error on."""
+    """Return the fields of an `AttemptFailed` from its error on, but the app."""
     from parsl.failure_facts import facts_of
     from parsl.vocabulary.dataflow_errors import text_of
 
