@@ -347,5 +347,5 @@ def test_the_observer_is_notified_of_long_tasks(wait_until: WaitUntil) -> None:
     wait_until(lambda: bool(recorder.started))
     may_end.set()
     executor.shutdown(timeout_s=20)
-    assert [future for future, _ in recorder.started] == [long]
+    assert [future for future, *_ in recorder.started] == [long]
     assert recorder.labels == {"few"}

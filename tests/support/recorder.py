@@ -20,7 +20,7 @@ class Recorder(RunObserver):
         self.joined: list[ManagerFacts] = []
         self.gone: list[tuple[int, str]] = []
         self.nodes: list[tuple[str, str]] = []
-        self.started: list[tuple[Future[Any], float]] = []
+        self.started: list[tuple[Future[Any], float, int, int]] = []
         self.blocks: list[BlockFacts] = []
         self.samples: list[tuple[Future[Any], float, ResourceSample]] = []
         self.labels: set[str] = set()
@@ -37,7 +37,7 @@ class Recorder(RunObserver):
         self.labels.add(label)
         self.nodes.append((host, text))
 
-    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
+    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float, int, int]]) -> None:
         self.labels.add(label)
         self.started += started
 

@@ -81,7 +81,7 @@ class RunObserver:
             text: What has changed, for people.
         """
 
-    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
+    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float, int, int]]) -> None:
         """Tasks have been running for a second or longer. Shorter tasks are never reported.
 
         A task may be reported again after connections were lost. The first report is the most exact: the
@@ -89,7 +89,8 @@ class RunObserver:
 
         Args:
             label: The executor's label.
-            started: The executor's futures, and the moments when workers began to run their tasks.
+            started: The executor's futures, the moments when workers began to run their tasks, and where:
+                the manager's number and the worker's rank, each -1 if there is none.
         """
 
     def resource_samples(

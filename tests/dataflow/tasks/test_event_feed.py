@@ -197,7 +197,7 @@ def test_a_live_run_can_be_followed(kernel_of):
 
         wait_until(lambda: is_seen("launched", "pending"))
         assert follower.is_running()
-        executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0)])
+        executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0, 3, 4)])
         assert futures[0].task_status() == "running"
         wait_until(lambda: is_seen("running", "pending"))
         executor.futures[0].accounting = Accounting(0.25, 0.125, 1000, 3, 4)
@@ -216,7 +216,7 @@ def test_a_start_that_is_reported_too_late_changes_nothing(kernel_of):
     kernel = kernel_of(executors=[executor])
     future = app(kernel, double)(1)
     executor.futures[0].set_result(2)
-    executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0)])
+    executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0, 3, 4)])
     assert future.result() == 2
     assert history_of(kernel).task(0).state == "exec_done"
 

@@ -115,8 +115,8 @@ def test_only_long_tasks_are_reported_and_again_after_the_loss_of_the_interchang
     (tmp_path / "release").touch()
     assert long.result(timeout=60) > 0
     assert all(future.result(timeout=60) > 0 for future in short)
-    assert {future for future, _ in recorder.started} == {long}
-    assert all(before <= moment_s <= time.time() - REPORTED_AFTER_S for _, moment_s in recorder.started)
+    assert {future for future, *_ in recorder.started} == {long}
+    assert all(before <= moment_s <= time.time() - REPORTED_AFTER_S for _, moment_s, *_ in recorder.started)
     assert {facts.number for facts in recorder.joined} == {0}, "a manager keeps its number"
     assert long.accounting.manager == 0
 

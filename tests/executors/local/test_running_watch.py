@@ -35,7 +35,7 @@ def test_long_tasks_are_reported_once(scene: Scene) -> None:
     long, short = scene.start(2 * REPORTED_AFTER_S), scene.start(0.0)
     scene.watch.look(perf_counter())
     scene.watch.look(perf_counter())
-    [[(future, moment_s)]] = scene.reports
+    [[(future, moment_s, *_)]] = scene.reports
     assert future is long
     assert time() - 10 * REPORTED_AFTER_S < moment_s <= time() - 2 * REPORTED_AFTER_S
     assert repr(scene.watch) == "<RunningWatch pool reported=1 asleep=True>"

@@ -171,11 +171,11 @@ class EventFeed(RunObserver):
         job = block.job_id or ""
         self.note("BlockChanged", executor, block.moment_s, block.block, job, block.status, block.message)
 
-    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float]]) -> None:
+    def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float, int, int]]) -> None:
         """Note that tasks are running, and make it their state."""
         rows = [
-            (record.id, record.try_id, started_s)
-            for future, started_s in started
+            (record.id, record.try_id, started_s, manager, worker)
+            for future, started_s, manager, worker in started
             for record in _records_of(future)
             if self._graph.running(record, future)
         ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         #: When its task has started, in seconds of `time.perf_counter`.
         start_s: float
 
-    Report = Callable[[list[tuple[Future[Any], float]]], None]
+    Report = Callable[[list[tuple[Future[Any], float, int, int]]], None]
 
 logger = getLogger(__name__)
 
@@ -36,8 +36,7 @@ class RunningWatch:
     Args:
         name: The beginning of the thread's name.
         running: What runs each task, for as long as it runs; other threads change it.
-        report: Receives the tasks, and the moments when they have started, in seconds since the epoch. None
-            for no reports.
+        report: Receives the tasks as :meth:`RunObserver.tasks_started` does; None for no reports.
     """
 
     def __init__(self, name: str, running: Mapping[Any, Runner], report: Report | None) -> None:
@@ -89,8 +88,8 @@ class RunningWatch:
         """Report the tasks that have been running for long and were not reported before."""
         running = list(self._running.items())
         ages = [(task, now_s - runner.start_s) for task, runner in running if task not in self._reported]
-        found = [(task, time() - age_s) for task, age_s in ages if age_s >= REPORTED_AFTER_S]
+        found = [(task, time() - age_s, -1, -1) for task, age_s in ages if age_s >= REPORTED_AFTER_S]
         self._reported.intersection_update([task for task, _ in running])
-        self._reported.update([task for task, _ in found])
+        self._reported.update([each[0] for each in found])
         if found and self._report is not None:
             self._report(found)

@@ -14,6 +14,7 @@ from parsl.executors.high_throughput.wire.protocol import (
     ManagerJoined,
     NodeChange,
     NodeSize,
+    Running,
     Started,
     Task,
 )
@@ -63,8 +64,8 @@ def test_running_tasks_have_moments_by_the_driver_s_clock(scene: Scene) -> None:
     future = HTEXFuture(1)
     scene.tasks.add(future, Task(1, b"", b""), (), None)
     before = time.time()
-    scene.notifications.tasks_started(Started({1: 2.0, 99: 5.0}))
-    scene.notifications.tasks_started(Started({99: 6.0}))
-    [(found, moment_s)] = scene.recorder.started
-    assert found is future
+    scene.notifications.tasks_started(Started({1: Running(2.0, 5, 3), 99: Running(5.0, 0, 0)}))
+    scene.notifications.tasks_started(Started({99: Running(6.0, 0, 0)}))
+    [(found, moment_s, *place)] = scene.recorder.started
+    assert (found, place) == (future, [3, 5])
     assert before - 2.0 <= moment_s <= time.time() - 2.0

@@ -6,7 +6,7 @@ import pytest
 
 from parsl.executors.high_throughput.manager.long_tasks import LongTasks
 from parsl.executors.high_throughput.manager.state import Worker
-from parsl.executors.high_throughput.wire.protocol import Task
+from parsl.executors.high_throughput.wire.protocol import Running, Task
 
 NEVER = float("inf")
 
@@ -42,13 +42,13 @@ def test_nothing_is_due_without_tasks(long_tasks: LongTasks) -> None:
 
 def test_a_long_task_is_reported_once_with_its_age(long_tasks: LongTasks) -> None:
     workers = [running(0, 7, 10.0), running(1, 8, 10.5)]
-    assert long_tasks.take(workers, 11.0) == {7: 1.0}
+    assert long_tasks.take(workers, 11.0) == {7: Running(1.0, 0)}
     assert long_tasks.due_s == 12.0
-    assert long_tasks.take(workers, 12.0) == {8: 1.5}
+    assert long_tasks.take(workers, 12.0) == {8: Running(1.5, 1)}
     assert long_tasks.due_s == NEVER
     long_tasks.tasks_assigned(20.0)
     workers[0] = running(0, 9, 20.0)
-    assert long_tasks.take(workers, 21.25) == {9: 1.25}
+    assert long_tasks.take(workers, 21.25) == {9: Running(1.25, 0)}
     assert repr(long_tasks) == "<LongTasks reported=2 due_s=inf>"
 
 
@@ -57,5 +57,5 @@ def test_all_are_reported_again_after_a_loss(long_tasks: LongTasks) -> None:
     long_tasks.take(workers, 11.0)
     long_tasks.report_again()
     assert long_tasks.due_s <= 11.5
-    assert long_tasks.take(workers, 11.5) == {7: 1.5}
+    assert long_tasks.take(workers, 11.5) == {7: Running(1.5, 0)}
     assert long_tasks.due_s == NEVER

@@ -63,8 +63,12 @@ class Notifications:
         """Notify of long tasks; those that have ended in the meantime are left out."""
         now_s = time.time()
         pending = self._tasks.pending
-        futures = ((pending.get(task_id), now_s - ran_s) for task_id, ran_s in started.ran_s.items())
-        if found := [(future, moment_s) for future, moment_s in futures if future is not None]:
+        found = [
+            (future, now_s - task.ran_s, task.manager, task.worker)
+            for task_id, task in started.tasks.items()
+            if (future := pending.get(task_id)) is not None
+        ]
+        if found:
             self._observer.tasks_started(self._label, found)
 
     def resource_samples(self, measured: Measured) -> None:

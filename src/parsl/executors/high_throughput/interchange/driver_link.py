@@ -14,7 +14,15 @@ from parsl.common.system.polling import READABLE, WRITABLE, Poller
 from parsl.executors.high_throughput.interchange.manager import Manager
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.message_stream import MessageStream
-from parsl.executors.high_throughput.wire.protocol import Result, Results, Started, Task, Tasks, encode
+from parsl.executors.high_throughput.wire.protocol import (
+    Result,
+    Results,
+    Running,
+    Started,
+    Task,
+    Tasks,
+    encode,
+)
 
 #: Results that have reached the driver are acknowledged with the next tasks, or after this time (seconds).
 ACKNOWLEDGE_AFTER_S = 0.2
@@ -39,7 +47,7 @@ class DriverLink:
         self._results: list[Result] = []
         self._frames: list[Any] = []
         #: Long tasks of all managers that the next flush reports.
-        self._started: dict[int, float] = {}
+        self._started: dict[int, Running] = {}
         #: Managers that the next flush reports, which get no tasks before that.
         self.announced: list[Manager] = []
         #: Managers whose results wait since the last mark.
@@ -80,9 +88,11 @@ class DriverLink:
             self._senders[sender] = None
             self._is_urgent = self._is_urgent or bool(frames)
 
-    def report_started(self, ran_s: dict[int, float]) -> None:
+    def report_started(self, tasks: dict[int, Running], manager: int) -> None:
         """Report long tasks with the next flush."""
-        self._started |= ran_s
+        for task in tasks.values():
+            task.manager = manager
+        self._started |= tasks
 
     def flush(self, now_s: float) -> list[Manager]:
         """Write as much as the socket takes, and return the managers that the driver knows from now on.

@@ -290,8 +290,8 @@ class Interchange:
         match message:
             case protocol.Results():
                 self._take_results(manager, message, frames)
-            case protocol.Started(ran_s):
-                self._driver.report_started(ran_s)
+            case protocol.Started(tasks):
+                self._driver.report_started(tasks, manager.number)
             case protocol.Measured():
                 self._driver.send(message)
             case protocol.Draining():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parsl.executors.high_throughput.manager.state import Worker
+from parsl.executors.high_throughput.wire.protocol import Running
 
 #: A task that has been running for this long is reported, in seconds, and reports are this far apart.
 REPORTED_AFTER_S = 1.0
@@ -36,11 +37,15 @@ class LongTasks:
         self._reported.clear()
         self.due_s = 0.0
 
-    def take(self, workers: Sequence[Worker], now_s: float) -> dict[int, float]:
-        """Return the tasks to report now, by their numbers, and for how long each has been running."""
-        running = {worker.given[0].id: now_s - worker.started for worker in workers if worker.given}
-        new = {task_id: ran_s for task_id, ran_s in running.items() if task_id not in self._reported}
-        found = {task_id: ran_s for task_id, ran_s in new.items() if ran_s >= REPORTED_AFTER_S}
+    def take(self, workers: Sequence[Worker], now_s: float) -> dict[int, Running]:
+        """Return the tasks to report now, by their numbers."""
+        running = {
+            worker.given[0].id: Running(now_s - worker.started, worker.rank)
+            for worker in workers
+            if worker.given
+        }
+        new = {task_id: task for task_id, task in running.items() if task_id not in self._reported}
+        found = {task_id: task for task_id, task in new.items() if task.ran_s >= REPORTED_AFTER_S}
         self._reported.intersection_update(running)
         self._reported.update(found)
         self.due_s = now_s + REPORTED_AFTER_S if len(found) < len(new) else _NEVER

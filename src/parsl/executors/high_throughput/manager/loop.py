@@ -289,8 +289,8 @@ class Manager:
         self._send(protocol.Results(results, capacity, serial), frames)
 
     def _report_started(self, now: float) -> None:
-        if ran_s := self._pool.long_tasks.take(self._pool.state.workers, now):
-            self._send(protocol.Started(ran_s))
+        if tasks := self._pool.long_tasks.take(self._pool.state.workers, now):
+            self._send(protocol.Started(tasks))
 
     def _report_samples(self, sampler: ResourceSampler, now: float) -> None:
         if samples := sampler.take(self._pool.state.workers, now):

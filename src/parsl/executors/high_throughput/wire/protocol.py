@@ -171,11 +171,20 @@ class Results(msgspec.Struct, tag=True, array_like=True):
     serial: int = 0
 
 
+class Running(msgspec.Struct, array_like=True):
+    """A running task: for how long (seconds, at the time of sending), and where."""
+
+    ran_s: float
+    worker: int
+    #: The manager's number, which the interchange knows.
+    manager: int = -1
+
+
 class Started(msgspec.Struct, tag=True, array_like=True):
     """Tasks have been running for a while and go on. Short tasks are never reported."""
 
-    #: How long each has been running at the time of sending (seconds), by its number.
-    ran_s: dict[int, float]
+    #: By the task's number.
+    tasks: dict[int, Running]
 
 
 class Measured(msgspec.Struct, tag=True, array_like=True):
