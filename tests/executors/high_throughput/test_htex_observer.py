@@ -32,6 +32,7 @@ def observed(tmp_path: Path) -> Iterator[HighThroughputExecutor]:
     found = executor(available_accelerators=["0", "1"])
     found.run_dir, found.observer = str(tmp_path), Recorder()
     found.start()
+    found.scale_out_facade(1)
     yield found
     found.shutdown()
 
@@ -128,6 +129,7 @@ def test_running_tasks_are_sampled_with_their_processes_on_request(
     recorder = htex.observer = Recorder()
     htex.run_dir, htex.resource_interval_s = str(tmp_path), 0.2
     htex.start()
+    htex.scale_out_facade(1)
     try:
         assert htex.submit(os.getpid, {}).result(timeout=60) > 0
         long: Any = htex.submit(BashTask(sleeping_command), {})
