@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from errno import EEXIST
 from time import time
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -46,11 +47,17 @@ class EventFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(path, flags, 0o644)
+        if os.path.exists(path):
+            raise FileExistsError(EEXIST, os.strerror(EEXIST), path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        unfinished = f"{path}.new"
+        self._fd = os.open(unfinished, flags, 0o644)
         self._size = 0
         self._gap: Gap | None = None
-        self._append(HEADER)
+        if (error := self._append(HEADER)) is not None:
+            self.close()
+            raise error
+        os.rename(unfinished, path)  # a reader never sees the file without its header
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path} {self._size} bytes>"

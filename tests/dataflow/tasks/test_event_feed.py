@@ -276,11 +276,13 @@ def test_a_second_run_in_the_same_directory_keeps_the_first_ones_log(tmp_path, m
     assert found == identifiers
 
 
-def test_a_full_disk_costs_events_but_no_task(kernel_of, monkeypatch):
+def test_a_full_disk_costs_events_but_no_task(kernel_of, monkeypatch, caplog):
     monkeypatch.setattr(EventFile, "_append", lambda self, data: OSError(28, "No space left on device"))
     kernel = kernel_of()
     assert [app(kernel, double)(number).result() for number in range(5)] == [0, 2, 4, 6, 8]
     kernel.cleanup()
+    assert caplog.text.count("cannot be written: [Errno 28] No space left on device") == 1
+    assert not os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG))
 
 
 def test_a_run_without_tasks_leaves_no_thread(kernel_of):

@@ -37,7 +37,7 @@ logger = getLogger(__name__)
 FLUSH_S = 0.5
 #: How many tasks a record contains at most: encoding them keeps other threads waiting.
 _ROWS = 1000
-#: How many ended tasks wait for a slow disk at most, before the oldest are dropped.
+#: How many ended tasks, and other events, wait for a slow disk at most, before the oldest are dropped.
 _MAX_WAITING = 500_000
 #: The time between records of totals, at least (seconds).
 _SUMMARY_S = 2.0
@@ -74,15 +74,16 @@ class EventFeed(RunObserver):
         self._graph = graph
         self._executor_of = executor_of
         self._describe_run = describe_run
-        self._changed: deque[int] = deque()
+        self._changed: deque[int] = deque(maxlen=_MAX_WAITING)
         self._ended: deque[tuple[Any, ...]] = deque(maxlen=_MAX_WAITING)
         #: Names of record classes, with the fields.
-        self._facts: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._facts: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MAX_WAITING)
         #: The numbers of apps and executors by name.
         self._apps: dict[str, int] = {}
         self._executors: dict[str, int] = {}
         self._naming = threading.Lock()
         self._writer: _Writer | None = None
+        self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
         #: Tasks that were pending at the first look, without dependencies: looked at once more.
@@ -215,6 +216,10 @@ class EventFeed(RunObserver):
             if self._writer is None:
                 self._writer = _Writer(self._path, self._describe_run(), self._executor_of)
             self._write(self._writer)
+        except OSError as error:  # on a full disk, for example: perhaps later
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning("The event log %s cannot be written: %s", self._path, error)
         except Exception:  # the run is more important than its log
             logger.exception("Events are missing in %s", self._path)
 

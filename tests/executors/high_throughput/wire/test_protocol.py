@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from parsl.executors.high_throughput.wire import protocol
 from parsl.executors.high_throughput.wire.protocol import DecodeError, Failure, Result, Task, Work, encode
-from parsl.vocabulary.run_observer import Accounting
 
 DECODERS = {name: getattr(protocol, name) for name in vars(protocol) if name.startswith("decode_")}
 
@@ -130,14 +129,3 @@ def test_a_failure_is_a_result_of_plain_data() -> None:
     result = protocol.failed(7, failure)
     assert (result.id, result.status) == (7, protocol.FAILED)
     assert protocol.decode_failure(result.payload) == failure
-
-
-def test_the_measurements_of_a_worker_arrive() -> None:
-    result = Result(1, protocol.DONE, b"", run_s=1.5, usage=protocol.pack_usage(0.5, 2**40, 7, 3))
-    assert protocol.accounting_of(result) == Accounting(1.5, 0.5, 2**40, 7, 3)
-    assert type(protocol.accounting_of(result)) is Accounting
-
-
-@pytest.mark.parametrize("usage", [b"", b"too short", bytes(25)])
-def test_without_measurements_there_is_no_accounting(usage: bytes) -> None:
-    assert protocol.accounting_of(Result(1, protocol.DONE, b"", run_s=1.5, usage=usage)) is None

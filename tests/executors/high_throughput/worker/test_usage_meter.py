@@ -12,7 +12,8 @@ import pytest
 
 from parsl.app.bash_task import remote_side_bash_executor
 from parsl.common.system import IS_PORTABLE
-from parsl.executors.high_throughput.wire.protocol import DONE, Result, accounting_of
+from parsl.executors.high_throughput.wire.protocol import DONE, Result
+from parsl.executors.high_throughput.wire.usage import accounting_of
 from parsl.executors.high_throughput.worker.usage_meter import MEASURED_S, UsageMeter
 from parsl.executors.local import task_process
 from parsl.vocabulary.run_observer import Accounting

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from parsl.executors.high_throughput.wire import protocol, spool
 from parsl.executors.high_throughput.wire.arena import Arena
 from parsl.executors.high_throughput.wire.protocol import Result, Task
+from parsl.executors.high_throughput.wire.usage import accounting_of
 from parsl.serialize.errors import DeserializationError
 from parsl.serialize.functions import NamedFunction
 from parsl.serialize.payloads import NONE, load_exception, load_value
@@ -155,7 +156,7 @@ class TaskTable:
                     spool.discard(spool.result_file(self._spool, result.id))
                 continue
             self._release(future)
-            future.accounting = protocol.accounting_of(result)
+            future.accounting = accounting_of(result)
             if result.status == protocol.DONE and payload == NONE:
                 settle(future, None, None)
             else:

@@ -9,7 +9,8 @@ from typing import Any
 
 from parsl.common.processes import Processes
 from parsl.executors.high_throughput.manager.state import Worker
-from parsl.executors.high_throughput.wire.protocol import Result, accounting_of
+from parsl.executors.high_throughput.wire.protocol import Result
+from parsl.executors.high_throughput.wire.usage import accounting_of
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
 from parsl.vocabulary.run_facts import ResourceSample
 

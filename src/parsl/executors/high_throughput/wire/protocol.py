@@ -8,12 +8,9 @@ the end of this module show which messages travel between which processes.
 
 from __future__ import annotations
 
-import struct
-
 import msgspec
 
 from parsl.vocabulary.run_facts import ResourceSample
-from parsl.vocabulary.run_observer import Accounting
 
 #: Incremented with every change that an older peer cannot read.
 PROTOCOL_VERSION = 4
@@ -89,7 +86,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     run_s: float = 0.0
     #: Sizes in bytes of its pieces in the spool, if it travels there.
     spooled: tuple[int, ...] = ()
-    #: What else the worker has measured: see `pack_usage`. Empty if the task was not started, or its worker
+    #: What else the worker has measured: see usage.py. Empty if the task was not started, or its worker
     #: was lost. Processes that only pass it on do not decode it.
     usage: bytes = b""
 
@@ -492,20 +489,8 @@ decode_failure = msgspec.msgpack.Decoder(Failure).decode
 decode_to_fork_server = msgspec.msgpack.Decoder(ToForkServer).decode
 decode_from_fork_server = msgspec.msgpack.Decoder(FromForkServer).decode
 
-_USAGE = struct.Struct("<dqii")
-#: Packs processor time, peak memory, and the numbers of manager and worker, as in an `Accounting`.
-pack_usage = _USAGE.pack
-
 #: The exceptions that decoders raise.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def accounting_of(result: Result) -> Accounting | None:
-    """Return what the worker has measured, if it has."""
-    if len(result.usage) != _USAGE.size:
-        return None
-    # The constructor of a named tuple takes several times as long.
-    return tuple.__new__(Accounting, (result.run_s, *_USAGE.unpack(result.usage)))
 
 
 def failed(task_id: int, failure: Failure) -> Result:

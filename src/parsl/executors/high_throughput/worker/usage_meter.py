@@ -8,7 +8,7 @@ from time import perf_counter, process_time
 
 from parsl.common.process_facts import own_resident_bytes
 from parsl.common.system import MAX_RSS_UNIT_BYTES
-from parsl.executors.high_throughput.wire.protocol import pack_usage
+from parsl.executors.high_throughput.wire.usage import pack_usage
 from parsl.executors.local import task_process
 
 #: Memory and child processes are measured for tasks that take at least this long, in seconds. In less time,
