@@ -65,7 +65,9 @@ def serve() -> Iterator[Callable[..., Served]]:
     assert [served.end() for served in started] == [(0, "")] * len(started)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright is open, its thread has a running event loop, and tests of
+# asyncio in the same process would fail.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     api = pytest.importorskip("playwright.sync_api", reason="Playwright comes with the extra 'test'")
     api.expect.set_options(timeout=60_000)
