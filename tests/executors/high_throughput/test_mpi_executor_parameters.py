@@ -101,7 +101,7 @@ def test_a_specification_is_checked_against_the_block() -> None:
         ({}, "has to specify its size"),
         ({"priority": 1}, "has to specify its size"),
         ({"num_nodes": 5}, "5 nodes, but a block has 4"),
-        ({"num_nodes": 1, "nodes": 1}, "'nodes'. MPIExecutor knows only launcher_options, num_nodes"),
+        ({"num_nodes": 1, "nodes": 1}, "{'nodes'}. MPIExecutor knows only launcher_options, num_nodes"),
         ({"num_nodes": 1, "priority": "high"}, "priority must be a number"),
     ):
         with pytest.raises(InvalidResourceSpecification, match=words):
