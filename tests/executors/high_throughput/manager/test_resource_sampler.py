@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from parsl.executors.high_throughput.manager.resource_sampler import ResourceSampler, measure_tree
@@ -27,10 +28,11 @@ time.sleep(1000)
 
 
 @pytest.fixture
-def busy() -> Iterator[int]:
+def busy(wait_until: WaitUntil) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
+    wait_until(lambda: psutil.Process(process.pid).status() == "sleeping")
     yield process.pid
     process.kill()
     process.communicate()
