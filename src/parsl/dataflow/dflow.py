@@ -125,8 +125,8 @@ class DataFlowKernel:
         except BaseException:
             self.cleanup()
             raise
-        if self._events is not None:
-            self._events.wake()
+        if self._events is not None and self.monitoring is not None:
+            self._events.wake()  # the process that fills the database waits for the log
 
     def _make_event_feed(self) -> EventFeed | None:
         if not self._config.event_log or not (self._records.is_logging or self.monitoring):
