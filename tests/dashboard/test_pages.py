@@ -14,6 +14,9 @@ from parsl.vocabulary.task_states import States
 from tests.support.event_logs import run_began, write_event_log
 from tests.support.run_stories import Ensemble, write_story
 
+#: What a browser shows does not depend on Python: .ci/run tests it under one version only.
+pytestmark = pytest.mark.slow
+
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright comes with the extra 'test'").expect
 
 

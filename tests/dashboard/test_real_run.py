@@ -19,6 +19,9 @@ from parsl import Config, HighThroughputExecutor, python_app
 from parsl.executors import ThreadPoolExecutor
 from parsl.providers import LocalProvider
 
+#: What a browser shows does not depend on Python: .ci/run tests it under one version only.
+pytestmark = pytest.mark.slow
+
 @python_app(executors=["workers"])
 def wait_for(path):
     import os, time
