@@ -18,12 +18,9 @@ from parsl.executors.blocks.views import BlockHistory, BlockOwner, BlockView, Kn
 from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import JobsNeverRunError
-from parsl.vocabulary.run_observer import NO_OBSERVER
 
 logger = logging.getLogger(__name__)
 
-#: A look for changes that takes longer than this is not made for each event (seconds).
-_LONG_LOOK_S = 0.005
 #: While no manager of a running job has connected, the scheduler is queried at least this often, in seconds.
 STARTING_INTERVAL_S = 10.0
 
@@ -70,8 +67,6 @@ class BlockSet:
         self._lock = threading.RLock()  # a signal handler may clean up in the middle
         self._table = BlockTable()
         self._changes = BlockChanges()
-        #: When single events may report changes again, by `time.monotonic`.
-        self._report_after_s = 0.0
         in_caller = self._provider.submits_at_once
         self._submitter = Submitter(self, owner, self._table, self._lock, self._calls, clock, in_caller)
         if provider is None:
@@ -352,23 +347,15 @@ class BlockSet:
             self.changed()
 
     def changed(self) -> None:
-        if time.monotonic() >= self._report_after_s:  # else with the next query at the latest
-            self._report_changes()
+        self._report_changes()
         for listener in self._listeners:
             listener.blocks_changed()
 
     def _report_changes(self) -> None:
         """Notify the observer of each block that has changed; under the lock, so in the true order."""
-        observer = self._owner.observer
-        if observer is NO_OBSERVER:
-            return
-        begin_s = time.monotonic()
         with self._lock:
-            for block in self._changes.take(self._table.statuses(), self._table.job_ids(), time.time()):
-                observer.block_changed(self._owner.label, block)
-        end_s = time.monotonic()
-        # With thousands of blocks, a look takes long, and their submissions must not wait for one each.
-        self._report_after_s = end_s + 100 * (end_s - begin_s) if end_s - begin_s > _LONG_LOOK_S else 0.0
+            for block in self._changes.take(self._table.take_touched(), time.time()):
+                self._owner.observer.block_changed(self._owner.label, block)
 
 
 def _is_idle(view: BlockView, min_idle_s: float) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from parsl.vocabulary.job_states import JobState, JobStatus
+from parsl.executors.blocks.table import Block
+from parsl.vocabulary.job_states import JobState
 from parsl.vocabulary.run_facts import BlockFacts
 
 
@@ -24,16 +25,15 @@ class BlockChanges:
     def __repr__(self) -> str:
         return f"<BlockChanges of {len(self._known)} blocks>"
 
-    def take(
-        self, statuses: Mapping[str, JobStatus], jobs: Mapping[str, object], moment_s: float
-    ) -> list[BlockFacts]:
-        """Return the blocks that have changed, given the status and the job of each, by block id."""
+    def take(self, blocks: Iterable[Block], moment_s: float) -> list[BlockFacts]:
+        """Return the facts of those of the blocks that have changed."""
         changed = []
-        for block_id, status in statuses.items():
-            now = _Known(jobs.get(block_id), status.state, status.message)
-            if self._known.get(block_id) != now:
-                self._known[block_id] = now
-                changed.append(_facts(block_id, now, moment_s))
+        for block in blocks:
+            status = block.shown_status
+            now = _Known(block.job_id, status.state, status.message)
+            if self._known.get(block.block_id) != now:
+                self._known[block.block_id] = now
+                changed.append(_facts(block.block_id, now, moment_s))
         return changed
 
 

@@ -53,6 +53,14 @@ class Block:
     def __repr__(self) -> str:
         return f"<Block {self.block_id} job={self.job_id!r} {self.status.state.name}>"
 
+    @property
+    def shown_status(self) -> JobStatus:
+        """The status with SCALED_IN from the moment on at which the scheduler has accepted the cancellation.
+
+        The job may go on for a while; until it ends the block counts as live.
+        """
+        return _with_state(self.status, JobState.SCALED_IN) if self.cancel_is_accepted else self.status
+
     def view(self, now_s: float, activity_is_known: bool) -> BlockView:
         state, age_s = self.status.state, now_s - self.reserved_s
         if not activity_is_known:
@@ -74,6 +82,7 @@ class BlockTable:
     def __init__(self) -> None:
         self._blocks: dict[str, Block] = {}
         self._live: dict[str, Block] = {}
+        self._touched: dict[str, Block] = {}
         self._activity_is_known = False
         self._failures_in_row = 0
         self._last_end_s: float | None = None
@@ -90,17 +99,16 @@ class BlockTable:
         return {block.block_id: block.job_id for block in self._blocks.values() if block.job_id is not None}
 
     def statuses(self) -> dict[str, JobStatus]:
-        """Return the status of every block, ended ones included, oldest first.
+        """Return the status of every block as it is shown, ended ones included, oldest first."""
+        return {block_id: block.shown_status for block_id, block in self._blocks.items()}
 
-        A block is shown as scaled in once the scheduler has accepted its cancellation, though its job may
-        go on for a while; until then the block counts as live.
-        """
-        return {
-            block_id: _with_state(block.status, JobState.SCALED_IN)
-            if block.cancel_is_accepted
-            else block.status
-            for block_id, block in self._blocks.items()
-        }
+    def take_touched(self) -> list[Block]:
+        """Return the blocks whose state, job or message may have changed since the last call."""
+        touched, self._touched = self._touched, {}
+        return list(touched.values())
+
+    def _touch(self, block: Block) -> None:
+        self._touched[block.block_id] = block
 
     def views(self, now_s: float) -> tuple[BlockView, ...]:
         return tuple(block.view(now_s, self._activity_is_known) for block in self._live.values())
@@ -181,6 +189,7 @@ class BlockTable:
         for _ in range(count):
             block = Block(str(len(self._blocks)), now_s)
             self._blocks[block.block_id] = self._live[block.block_id] = block
+            self._touch(block)
             reserved.append(block.block_id)
         return reserved
 
@@ -200,6 +209,7 @@ class BlockTable:
         """Record the job of a block; return whether to cancel it, as the block was scaled in meanwhile."""
         block = self._blocks[block_id]
         block.job_id = job_id
+        self._touch(block)
         if block.status.state is JobState.PENDING:
             block.status = JobStatus(JobState.PENDING)
         return block.is_scaling_in
@@ -213,6 +223,7 @@ class BlockTable:
             self.submission_failed(block_id, _NEVER_SUBMITTED, now_s)
         else:
             block.status = JobStatus(JobState.PENDING, message=message)
+            self._touch(block)
 
     def submission_failed(self, block_id: str, message: str, now_s: float) -> None:
         """Record that a block will not be submitted: it has failed, unless it was scaled in."""
@@ -271,6 +282,7 @@ class BlockTable:
             self._end(block, status, now_s)
             return True
         block.status = _with_paths(status, block.status)
+        self._touch(block)
         if not status.can_never_run:
             block.never_runs_since_s = None
         elif block.never_runs_since_s is None:
@@ -298,6 +310,7 @@ class BlockTable:
     def cancel_answered(self, block_id: str, is_accepted: bool, now_s: float) -> None:
         block = self._blocks[block_id]
         block.cancel_is_accepted = is_accepted
+        self._touch(block)
         block.cancel_again_s = now_s + (RECANCEL_AFTER_S if is_accepted else RECANCEL_REFUSED_AFTER_S)
 
     def overdue_cancels(self, now_s: float) -> list[tuple[str, object]]:
@@ -320,6 +333,7 @@ class BlockTable:
         self._have_connected = True
         block.activity = doing
         block.status = _with_state(block.status, JobState.RUNNING)
+        self._touch(block)
         self._is_up(block, now_s)
 
     def _is_up(self, block: Block, now_s: float) -> None:
@@ -341,6 +355,7 @@ class BlockTable:
             self._failures_in_row = 0 if block.is_proven or was_drained else self._failures_in_row + 1
         block.status = _with_paths(status, block.status)
         block.is_scaling_in = False
+        self._touch(block)
 
 
 def _with_state(status: JobStatus, state: JobState, message: str | None = None) -> JobStatus:
