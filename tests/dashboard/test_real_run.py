@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+#: What a browser shows does not depend on Python: .ci/run tests it under one version only.
+pytestmark = pytest.mark.slow
+
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright comes with the extra 'test'").expect
 
 SCRIPT = """\
@@ -18,9 +21,6 @@ import parsl
 from parsl import Config, HighThroughputExecutor, python_app
 from parsl.executors import ThreadPoolExecutor
 from parsl.providers import LocalProvider
-
-#: What a browser shows does not depend on Python: .ci/run tests it under one version only.
-pytestmark = pytest.mark.slow
 
 @python_app(executors=["workers"])
 def wait_for(path):
