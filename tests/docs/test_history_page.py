@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from parsl.cli.main import main
 from parsl.monitoring.database import schema
 from tests.docs.pages import DOCS, read_blocks
-from tests.support.event_logs import write_event_log
+from tests.support.event_logs import write_database
 
 PAGE = (DOCS / "guide" / "history.md").read_text()
 QUERIES = [block.text for block in read_blocks(PAGE) if block.language == "sql"]
@@ -20,10 +19,7 @@ QUERIES = [block.text for block in read_blocks(PAGE) if block.language == "sql"]
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("runs")
-    write_event_log(directory / "000", 30, fail_every=10)
-    assert main(["monitoring", "0", "--run-dir", str(directory)]) == 0
-    return directory / "monitoring.db"
+    return write_database(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from parsl.eventlog.failure_groups import DEPENDENCY_FAILED, FailureGroups, pattern_of
-from parsl.eventlog.records import TRIED_AGAIN, AttemptFailed
+from parsl.eventlog import DEPENDENCY_FAILED, TRIED_AGAIN
+from parsl.eventlog.failure_groups import FailureGroups, pattern_of
+from parsl.eventlog.records import AttemptFailed
 from tests.support.event_logs import BEGAN_S
 
 

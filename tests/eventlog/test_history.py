@@ -10,6 +10,7 @@ from parsl.common.processes import started_at
 from parsl.eventlog import records
 from parsl.eventlog.file import EventFile
 from parsl.eventlog.history import Follower, RunHistory, read_history
+from parsl.eventlog.tally import Tally
 from parsl.vocabulary.task_states import States
 from tests.support.event_logs import BEGAN_S, ended_row, records_of_run, run_began, write_event_log
 
@@ -90,11 +91,11 @@ def test_tasks_may_arrive_in_any_order():
 
 
 def test_run_times_are_counted_by_app():
-    history = history_of(
-        records.Apps(["f"]), records.Tasks([ended_row(0, run_s=1.0), ended_row(1, run_s=3.0)])
-    )
-    counts = history.counts[0]
-    assert (counts.done, counts.timed, counts.run_s, counts.max_run_s) == (2, 2, 4.0, 3.0)
+    rows = records.Tasks([ended_row(0, run_s=1.0), ended_row(1, run_s=3.0)])
+    counts, tally = history_of(records.Apps(["f"]), rows).counts[0], Tally()
+    tally.take(rows)
+    times = tally.run_times[0]
+    assert (counts.done, times.number, times.total_s, times.max_s) == (2, 2, 4.0, 3.0)
 
 
 def test_an_unknown_app_after_damage_has_a_name():

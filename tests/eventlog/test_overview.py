@@ -9,7 +9,7 @@ import pytest
 from parsl.common.processes import started_at
 from parsl.eventlog import answers, records
 from parsl.eventlog.file import EventFile
-from parsl.eventlog.overview import NO_LOG, all_runs, overview
+from parsl.eventlog.overview import NO_LOG, newest_runs, overview
 from tests.support.event_logs import BEGAN_S, run_began, write_event_log
 
 
@@ -56,8 +56,9 @@ def test_runs_without_a_readable_log_are_listed(tmp_path):
         (tmp_path / f"00{number}").mkdir()
     (tmp_path / "001" / records.EVENT_LOG).write_text("something else")
     write_event_log(tmp_path / "002", 3)
-    newest, damaged, oldest = all_runs(tmp_path)
+    newest, damaged, oldest = newest_runs(tmp_path)
+    assert newest_runs(tmp_path, 2) == [newest, damaged]
     assert (newest.standing, newest.done) == (answers.ENDED, 3)
     assert "is not an event log" in damaged.standing
     assert (oldest.standing, oldest.done) == (NO_LOG, None)
-    assert all_runs(tmp_path / "nothing") == []
+    assert newest_runs(tmp_path / "nothing") == []

@@ -107,6 +107,15 @@ def _summary(now_s: float, count: int, ended: dict[tuple[int, int], int], apps: 
     return records.Summary(now_s, count, counts, [f"app_{number}" for number in range(apps)])
 
 
+def write_database(directory: Path) -> Path:
+    """Record such a run of 30 tasks, of which 3 fail, in a database, and return its path."""
+    from parsl.cli.main import main
+
+    write_event_log(directory / "000", 30, fail_every=10)
+    assert main(["monitoring", "0", "--run-dir", str(directory)]) == 0
+    return directory / "monitoring.db"
+
+
 def write_event_log(directory: Path, tasks: int, **options: Any) -> Path:
     """Write the event log of such a run into a directory, and return its path."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -11,14 +11,8 @@ from typing import Any
 
 from parsl.cli import counted
 from parsl.common.representation import rounded_s
-from parsl.dataflow.tasks.failure_log import (
-    CANCELLED,
-    DEPENDENCY_FAILED,
-    FAILED,
-    FAILURE_LOG,
-    RUN_OVER,
-    TRIED_AGAIN,
-)
+from parsl.dataflow.tasks.failure_log import FAILURE_LOG, RUN_OVER
+from parsl.eventlog import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
 from parsl.failure_facts import FailureFacts
 
 #: A line of the failure log.
@@ -143,7 +137,7 @@ def task_history(failures: Failures, task: int) -> str:
     label = f", labelled {last['label']!r}" if last.get("label") else ""
     parts = [
         f"Task {task} ({last.get('app')}{label}) of run {failures.run}: {end}",
-        f"  called {_moment(first.get('called'))}",
+        f"  called {moment(first.get('called'))}",
     ]
     for line in lines:
         parts += ["", *_attempt(line)]
@@ -169,7 +163,7 @@ def nothing_known(failures: Failures, task: int) -> str:
 def _attempt(line: Line) -> list[str]:
     """Return the lines about one attempt, or about the end of a task that was never attempted."""
     if line["outcome"] not in _ATTEMPTED:
-        return [f"  {_moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
+        return [f"  {moment(line['time'])}: {line['outcome']}", *_indented(_message(line))]
     executor = line.get("executor")
     where = "in the driver" if str(executor).startswith("_parsl") else f"on executor {executor}"
     parts = [f"  attempt {line.get('attempt')} {where}: {_times(line)}"]
@@ -192,10 +186,10 @@ def _attempt(line: Line) -> list[str]:
 def _times(line: Line) -> str:
     launched, ended = line.get("launched"), line["time"]
     if launched is None:
-        return f"{_moment(ended)}, never submitted to its executor"
+        return f"{moment(ended)}, never submitted to its executor"
     took_s = ended - launched
     took = rounded_s(took_s) if took_s >= 0.001 else "less than 1 ms"
-    return f"{_moment(launched)} to {_moment(ended)}, {took} with waiting"
+    return f"{moment(launched)} to {moment(ended)}, {took} with waiting"
 
 
 def _consequence(line: Line) -> str:
@@ -225,5 +219,6 @@ def _short_name(line: Line) -> str:
     return name.rpartition(".")[2] if name.startswith("parsl.") else name
 
 
-def _moment(seconds: float | None) -> str:
+def moment(seconds: float | None) -> str:
+    """Return a moment (seconds since the epoch) as local date and time."""
     return "?" if seconds is None else strftime("%Y-%m-%d %H:%M:%S", localtime(seconds))

@@ -27,10 +27,10 @@ _STYLES = {"running": "green", "driver lost": "red", "no event log": "dim"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 2 if there are no runs, otherwise 0."""
-    from parsl.eventlog.overview import all_runs
+    from parsl.eventlog.overview import newest_runs
 
     options = _parse(arguments)
-    runs = all_runs(options.directory)[: options.number]
+    runs = newest_runs(options.directory, options.number)
     if options.json:
         print_json([{**asdict(run), "duration_s": run.duration_s} for run in runs])
     elif runs:

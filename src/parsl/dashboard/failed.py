@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from parsl.dashboard.live import Known
+from parsl.dataflow.tasks.failure_log import FAILURE_LOG
 from parsl.eventlog.failure_groups import FailureGroup
 from parsl.failure_facts import tail_of
 
@@ -58,7 +59,7 @@ def attempts_in_file(run_dir: str, task: int) -> list[dict[str, Any]]:
         run_dir: The run directory.
         task: The task's number.
     """
-    path = os.path.join(run_dir, "failures.jsonl")
+    path = os.path.join(run_dir, FAILURE_LOG)
     mark = f'"task_id": {task},'.encode()
     found: list[dict[str, Any]] = []
     try:

@@ -7,3 +7,9 @@ from __future__ import annotations
 
 #: The name of the log in the run directory.
 EVENT_LOG = "events.parsl"
+
+# What followed a failed attempt, in failures.jsonl and in the log's `AttemptFailed`.
+TRIED_AGAIN = "tried again"
+FAILED = "failed"
+DEPENDENCY_FAILED = "dependency failed"
+CANCELLED = "cancelled"

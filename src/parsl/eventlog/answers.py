@@ -12,6 +12,7 @@ from typing import NamedTuple
 from parsl.eventlog.history import AppCounts, RunHistory
 from parsl.eventlog.records import BlockChanged
 from parsl.eventlog.tally import RunTimes, Tally
+from parsl.vocabulary import INTERNAL_LABEL
 from parsl.vocabulary.job_states import TERMINAL_STATES
 from parsl.vocabulary.task_states import States
 
@@ -24,8 +25,6 @@ ELSEWHERE = "not ended, or driver lost"
 
 _NO_TIMES = RunTimes()
 _TERMINAL_NAMES = frozenset(state.name for state in TERMINAL_STATES)
-#: The executor of the driver's own tasks has this label.
-_INTERNAL = "_parsl_internal"
 
 
 def standing(history: RunHistory, is_running: bool | None) -> str:
@@ -339,7 +338,7 @@ def executor_name(history: RunHistory, number: int) -> str:
     if number >= len(history.executors):
         return f"executor {number}"
     label = history.executors[number].label
-    return "driver" if label == _INTERNAL else label
+    return "driver" if label == INTERNAL_LABEL else label
 
 
 def duration(seconds: float | None) -> str:

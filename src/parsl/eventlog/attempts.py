@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from parsl.eventlog import records
-from parsl.eventlog.records import TRIED_AGAIN
+from parsl.eventlog import TRIED_AGAIN, records
 from parsl.vocabulary.task_states import FINAL_STATES, States
 
 _FINAL = {int(state): state.name for state in FINAL_STATES}

@@ -7,9 +7,8 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
-from parsl.eventlog.records import TRIED_AGAIN, AttemptFailed
-
-DEPENDENCY_FAILED = "dependency failed"
+from parsl.eventlog import DEPENDENCY_FAILED, TRIED_AGAIN
+from parsl.eventlog.records import AttemptFailed
 
 #: What differs between messages with the same cause: numbers, also hexadecimal ones, with digits in names.
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}(?:-[0-9a-f]{4,}){0,4}\b|\d+(?:\.\d+)?")

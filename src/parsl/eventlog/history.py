@@ -104,15 +104,12 @@ class ManagerView:
 
 
 class AppCounts:
-    """The tasks of one app by state: ``by_state[States.exec_done]``, and the time that attempts ran."""
+    """The tasks of one app by state: ``by_state[States.exec_done]``."""
 
-    __slots__ = ("by_state", "max_run_s", "run_s", "timed")
+    __slots__ = ("by_state",)
 
     def __init__(self) -> None:
         self.by_state = [0] * _STATES
-        #: Of the tasks that have ended: the sum and the maximum of their run times (s), and how many had one.
-        self.run_s = self.max_run_s = 0.0
-        self.timed = 0
 
     @property
     def done(self) -> int:
@@ -284,22 +281,18 @@ class RunHistory:
             if row.extra is not None:
                 self.extras[number] = row.extra
             if row.returned_s is not None:
-                self._take_end(row, counts[app])
+                self._take_end(row)
             elif before == _RUNNING and state == _LAUNCHED:
                 tasks.started_s[number] = UNKNOWN  # another attempt
                 tasks.manager[number] = tasks.worker[number] = -1
 
-    def _take_end(self, row: records.TaskRow, counts: AppCounts) -> None:
+    def _take_end(self, row: records.TaskRow) -> None:
         tasks, number = self.tasks, row.id
         returned_s = row.returned_s
         assert returned_s is not None
         tasks.returned_s[number] = returned_s
         run_s = row.run_s
         if run_s >= 0:
-            counts.timed += 1
-            counts.run_s += run_s
-            if run_s > counts.max_run_s:
-                counts.max_run_s = run_s
             started_s, launched_s = returned_s - run_s, row.launched_s
             tasks.started_s[number] = (
                 launched_s if launched_s is not None and launched_s > started_s else started_s

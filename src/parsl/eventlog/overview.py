@@ -51,9 +51,9 @@ class RunOverview:
         return max(0.0, self.ended_s - self.began_s)
 
 
-def all_runs(base: str | os.PathLike[str]) -> list[RunOverview]:
-    """Return the runs in a directory (``Config.run_dir``), the newest first."""
-    return [overview(run) for run in reversed(numbered_rundirs(base))]
+def newest_runs(base: str | os.PathLike[str], number: int | None = None) -> list[RunOverview]:
+    """Return the runs in a directory (``Config.run_dir``), the newest first, ``number`` of them at most."""
+    return [overview(run) for run in numbered_rundirs(base)[::-1][:number]]
 
 
 def overview(run_dir: str) -> RunOverview:

@@ -14,9 +14,6 @@ from parsl.eventlog import EVENT_LOG as EVENT_LOG
 #: The version of the format. A reader refuses a log of a later one.
 FORMAT_VERSION = 1
 
-# AttemptFailed.outcome, as in failures.jsonl
-TRIED_AGAIN = "tried again"
-
 
 class ExecutorFacts(msgspec.Struct, array_like=True):
     """An executor of the run. Its place in the list of all `Executors` records is its number."""
@@ -138,7 +135,7 @@ class AttemptFailed(msgspec.Struct, tag="failed", array_like=True):
     attempt: int
     executor: int
     time_s: float
-    #: "tried again", "failed", "dependency failed" or "cancelled".
+    #: One of the outcomes in `parsl.eventlog`.
     outcome: str
     #: The class of the error with its module; empty for a cancelled task.
     error: str

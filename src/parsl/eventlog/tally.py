@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import exp, log
 
 from parsl.eventlog import records
+from parsl.vocabulary.run_observer import REPORTED_AFTER_S
 from parsl.vocabulary.task_states import FINAL_STATES, States
 
 #: The rate is known for this long (s).
@@ -22,8 +23,6 @@ _OFFSET = 1000
 #: The rate is that of the shortest of these periods (s) in which enough tasks have ended.
 _PERIODS_S = (10, 60, MEMORY_S)
 _ENOUGH = 10
-#: A task that has run for this long (s) is reported, and known to run.
-_REPORTED_S = 1.0
 #: Events are in the log half a second after they happen, so the last second is not complete.
 _INCOMPLETE_S = 1
 _FINAL = frozenset(map(int, FINAL_STATES))
@@ -155,7 +154,7 @@ class Tally:
             if len(self._seconds) > 2 * MEMORY_S:
                 self._forget()
         second[0] += 1
-        if 0 <= run_s < _REPORTED_S:
+        if 0 <= run_s < REPORTED_AFTER_S:
             second[1] += run_s
 
     def _forget(self) -> None:

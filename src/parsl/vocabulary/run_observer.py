@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
 
 
+#: A task that has been running for this long is reported (seconds); executors look as often.
+REPORTED_AFTER_S = 1.0
+
+
 # Not typing.NamedTuple, because the import of typing takes longer than a first task.
 class Accounting(
     namedtuple(

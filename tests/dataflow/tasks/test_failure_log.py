@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from parsl.dataflow.dflow import DataFlowKernel
-from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, RUN_OVER, TRIED_AGAIN
+from parsl.dataflow.tasks.failure_log import RUN_OVER
 from parsl.errors import ConfigurationError
+from parsl.eventlog import CANCELLED, DEPENDENCY_FAILED, FAILED, TRIED_AGAIN
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.failure_facts import facts_of
 from tests.dataflow.fakes import HoldingExecutor, PromptExecutor, add, call, fail, kernel

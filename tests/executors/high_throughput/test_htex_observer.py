@@ -11,7 +11,7 @@ import pytest
 
 from parsl.app.bash_task import BashTask
 from parsl.executors.high_throughput.errors import WorkerLost
-from parsl.executors.high_throughput.manager.long_tasks import REPORTED_AFTER_S
+from parsl.vocabulary.run_observer import REPORTED_AFTER_S
 from tests.support.recorder import Recorder
 from tests.system import tasks
 from tests.system.run import executor

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from parsl.executors.local.running_watch import REPORTED_AFTER_S, RunningWatch
+from parsl.executors.local.running_watch import RunningWatch
+from parsl.vocabulary.run_observer import REPORTED_AFTER_S
 from tests.conftest import WaitUntil
 
 

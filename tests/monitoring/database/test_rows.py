@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from parsl.eventlog import records
+from parsl.eventlog import TRIED_AGAIN, records
 from parsl.monitoring.database.rows import RunRows
 from parsl.vocabulary.task_states import States
 from tests.monitoring.database.runs import BEGINNING, rows_after, states
@@ -68,7 +68,7 @@ def test_each_attempt_of_a_retried_task_has_its_states_and_reason() -> None:
         0,
         0,
         BEGAN_S + 2,
-        records.TRIED_AGAIN,
+        TRIED_AGAIN,
         "builtins.ValueError",
         "bad input",
         BEGAN_S + 1,

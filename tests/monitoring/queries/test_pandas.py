@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parsl.cli.main import main
-from tests.support.event_logs import run_began, write_event_log
+from tests.support.event_logs import run_began, write_database
 
 pytest.importorskip("pandas")
 RUN = run_began().run_id
@@ -31,10 +30,7 @@ LENGTHS = {
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("runs")
-    write_event_log(directory / "000", 30, fail_every=10)
-    assert main(["monitoring", "0", "--run-dir", str(directory)]) == 0
-    return directory / "monitoring.db"
+    return write_database(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize("name", LENGTHS)

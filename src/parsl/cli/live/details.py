@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from heapq import nlargest
-from time import localtime, strftime
 
-from parsl.cli.failures import NoFailureLog, read_failures, task_history
+from parsl.cli.failures import NoFailureLog, moment, read_failures, task_history
 from parsl.cli.live.cells import cause
 from parsl.eventlog import answers
 from parsl.eventlog.answers import duration
@@ -84,14 +83,14 @@ def block_text(watch: RunWatch, executor: str, block: str) -> str:
         if (answers.executor_name(history, number), name) == (executor, block):
             for change in changes:
                 job = f" job {change.job}" if change.job else ""
-                lines.append(f"  {_moment(change.time_s)}  {change.state}{job}  {change.reason}".rstrip())
+                lines.append(f"  {moment(change.time_s)}  {change.state}{job}  {change.reason}".rstrip())
     lines += ["", "Managers:"]
     for (number, _), view in history.managers.items():
         if (answers.executor_name(history, number), view.facts.block) == (executor, block):
-            gone = "" if view.gone_s is None else f", until {_moment(view.gone_s)}: {view.reason}"
+            gone = "" if view.gone_s is None else f", until {moment(view.gone_s)}: {view.reason}"
             facts = view.facts
             lines.append(
-                f"  {facts.name} on {facts.host}: {facts.workers} workers since {_moment(facts.time_s)}{gone}"
+                f"  {facts.name} on {facts.host}: {facts.workers} workers since {moment(facts.time_s)}{gone}"
             )
     return "\n".join(lines if lines[-1] != "Managers:" else [*lines, "  none has connected"])
 
@@ -106,17 +105,17 @@ def node_text(watch: RunWatch, executor: str, manager: str, now_s: float) -> str
         node = f"{facts.workers} workers, {facts.cpu_count} CPUs, {facts.total_memory / _MB:,.0f} MB"
         lines = [
             f"Node {facts.host}, block {facts.block} of {executor}",
-            f"  manager {facts.name} (process {facts.pid}) since {_moment(facts.time_s)}",
+            f"  manager {facts.name} (process {facts.pid}) since {moment(facts.time_s)}",
             f"  {node}, Python {facts.python_version}",
         ]
         if facts.accelerators:
             lines.append(f"  accelerators: {', '.join(facts.accelerators)}")
         if view.gone_s is not None:
-            lines.append(f"  gone since {_moment(view.gone_s)}: {view.reason}")
+            lines.append(f"  gone since {moment(view.gone_s)}: {view.reason}")
         changes = [
             change for change in history.nodes if (change.executor, change.host) == (key[0], facts.host)
         ]
-        lines += [f"  {_moment(change.time_s)}  {change.text}" for change in changes]
+        lines += [f"  {moment(change.time_s)}  {change.text}" for change in changes]
         own = [history.task(task) for task in sorted(watch.tally.running)]
         here = [task for task in own if (task.executor, task.manager) == (executor, manager)]
         lines += ["", "Running:", *(f"  {task.app}: {_running_line(task, now_s)}" for task in here)]
@@ -133,7 +132,7 @@ def failure_text(watch: RunWatch, group: FailureGroup, run_dir: str) -> str:
     lines = [
         cause(group),
         f"  {group.failed:,} tasks failed, {retried}, {group.followers:,} dependent tasks never ran",
-        f"  from {_moment(group.first_s)} to {_moment(group.last_s)}",
+        f"  from {moment(group.first_s)} to {moment(group.last_s)}",
         f"  apps: {apps}" if apps else "",
         f"  hosts: {hosts}" if hosts else "",
         f"  tasks: {', '.join(map(str, group.tasks))}{', ...' if group.attempts > len(group.tasks) else ''}",
@@ -158,7 +157,7 @@ def task_text(watch: RunWatch, number: int, run_dir: str) -> str:
         f"  {_place(task).strip(' ,')}" if _place(task) else "",
         f"  {', '.join(filter(None, used))}" if any(used) else "",
         f"  depends on {', '.join(map(str, task.depends[:_LISTED]))}" if task.depends else "",
-        *(f"  {what:9} {_moment(when)}" for what, when in _moments(task)),
+        *(f"  {what:9} {moment(when)}" for what, when in _moments(task)),
     ]
     return "\n".join([*filter(None, lines), "", _in_full(run_dir, number)]).rstrip()
 
@@ -178,7 +177,3 @@ def _in_full(run_dir: str, task: int) -> str:
     except NoFailureLog:
         return ""
     return task_history(failures, task) if task in failures.by_task else ""
-
-
-def _moment(moment_s: float) -> str:
-    return strftime("%Y-%m-%d %H:%M:%S", localtime(moment_s))

@@ -8,8 +8,9 @@ from types import MethodType
 
 from parsl.common.threads import at_end
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.failure_log import CANCELLED, DEPENDENCY_FAILED, FAILED, FailureLog
+from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.work_loop import work_loop
+from parsl.eventlog import CANCELLED, DEPENDENCY_FAILED, FAILED
 from parsl.vocabulary.dataflow_errors import DataFlowException
 from parsl.vocabulary.task_states import States
 

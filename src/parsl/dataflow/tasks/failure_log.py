@@ -23,12 +23,8 @@ logger = logging.getLogger(__name__)
 #: The file in the run directory. The first failure creates it.
 FAILURE_LOG = "failures.jsonl"
 
-# The values of a line's "outcome".
-TRIED_AGAIN = "tried again"
-FAILED = "failed"
-DEPENDENCY_FAILED = "dependency failed"
-CANCELLED = "cancelled"
 #: The outcome of the one line without a task. It counts the tasks that had not ended when the run was over.
+#: The other outcomes are those of attempts, in `parsl.eventlog`.
 RUN_OVER = "run over"
 
 _MESSAGE_CHARS = 4000

@@ -10,10 +10,11 @@ from types import MethodType
 
 from parsl.dataflow.dependencies import Dependencies, cycle_error, failures_of, joined_futures
 from parsl.dataflow.tasks import retries
-from parsl.dataflow.tasks.failure_log import TRIED_AGAIN, add_task_facts
+from parsl.dataflow.tasks.failure_log import add_task_facts
 from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
 from parsl.dataflow.tasks.task_memo import TaskMemo, outcome_of
 from parsl.dataflow.work_loop import work_loop
+from parsl.eventlog import TRIED_AGAIN
 from parsl.vocabulary.dataflow_errors import DependencyError, JoinError
 from parsl.vocabulary.packed_errors import RemoteExceptionWrapper
 from parsl.vocabulary.task_states import States

@@ -7,6 +7,7 @@ from threading import Event, Thread
 from time import perf_counter, time
 
 from parsl.common.threads import join
+from parsl.vocabulary.run_observer import REPORTED_AFTER_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 logger = getLogger(__name__)
 
-#: A task that has been running for this long is reported, in seconds, and looks are this far apart.
-REPORTED_AFTER_S = 1.0
 #: How long to wait for the end of the thread, in seconds.
 _CLOSE_S = 1.0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parsl.eventlog import records
+from parsl.eventlog import TRIED_AGAIN, records
 from parsl.monitoring.database import schema
 from parsl.monitoring.database.moments import MomentText, microseconds
 from parsl.monitoring.database.names import RunNames
@@ -141,7 +141,7 @@ class TaskRows:
         ))  # fmt: skip
         launched = None if record.launched_s is None else microseconds(record.launched_s)
         started = returned = None
-        if record.outcome == records.TRIED_AGAIN:
+        if record.outcome == TRIED_AGAIN:
             started, returned = self._fail_attempt(record, launched, failed)
         names, executor = self._names, record.executor
         manager = names.manager(executor, record.manager) or names.manager_on(executor, record.host)

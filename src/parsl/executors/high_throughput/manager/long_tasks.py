@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire.protocol import Running
+from parsl.vocabulary.run_observer import REPORTED_AFTER_S
 
-#: A task that has been running for this long is reported, in seconds, and reports are this far apart.
-REPORTED_AFTER_S = 1.0
 _NEVER = float("inf")
 
 
