@@ -48,10 +48,12 @@ def test_twenty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUnti
     gc.collect()
     descriptors_before, threads_before = descriptors(), threading.active_count()
     memory_before = psutil.Process().memory_info().rss
+    # A helper process of ``multiprocessing``, which another test of this process has needed, stays to the end.
+    children_before = set(psutil.Process().children())
     for number in range(20):
         cycle(number)
     wait_until(lambda: threading.active_count() <= threads_before, 60, f"the end of {threading.enumerate()}")
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= children_before
     gc.collect()
     assert len(descriptors()) <= len(descriptors_before), descriptors()
     assert psutil.Process().memory_info().rss - memory_before < 8_000_000
