@@ -48,7 +48,7 @@ def test_twenty_cycles_leave_nothing_behind(tmp_path: Path, wait_until: WaitUnti
     gc.collect()
     descriptors_before, threads_before = descriptors(), threading.active_count()
     memory_before = psutil.Process().memory_info().rss
-    # A helper process of ``multiprocessing``, which another test of this process has needed, stays to the end.
+    # A helper process of ``multiprocessing``, which another test has needed, stays to the end.
     children_before = set(psutil.Process().children())
     for number in range(20):
         cycle(number)

@@ -6,13 +6,15 @@ from parsl.common import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from parsl.executors.concurrent import ConcurrentExecutor
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
     from parsl.executors.threads import ThreadPoolExecutor
 
-__all__ = ["HighThroughputExecutor", "MPIExecutor", "ThreadPoolExecutor"]
+__all__ = ["ConcurrentExecutor", "HighThroughputExecutor", "MPIExecutor", "ThreadPoolExecutor"]
 
 _MODULES = {
+    "ConcurrentExecutor": "parsl.executors.concurrent",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "ThreadPoolExecutor": "parsl.executors.threads",

@@ -1,0 +1,179 @@
+"""The executor that runs tasks in a pool of ``concurrent.futures``, of the script or another library."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import partial
+from threading import Lock
+from typing import Any, cast
+
+from parsl import validate
+from parsl.common.representation import RepresentationMixin
+from parsl.errors import ConfigurationError
+from parsl.executors.base import check_storage_access
+from parsl.executors.engines.errors import EngineUnreachable
+from parsl.executors.engines.executor import EngineExecutor, EngineTask
+from parsl.executors.engines.remote_call import run_call, run_here
+from parsl.executors.engines.requests import Request
+from parsl.executors.high_throughput.errors import ManagerLost
+
+Pool = Executor | Callable[[], Executor]
+
+
+def _check_pool(executor: object, name: str, value: Any) -> Pool:
+    has_methods = callable(getattr(value, "submit", None)) and callable(getattr(value, "shutdown", None))
+    if isinstance(value, type) or not (has_methods or callable(value)):
+        expected = (
+            "a pool with the interface of concurrent.futures.Executor, such as ProcessPoolExecutor(4), or a "
+            "function that makes one, such as lambda: ProcessPoolExecutor(4)"
+        )
+        validate.wrong_type(executor, name, value, expected)
+    return cast(Pool, value)
+
+
+def _check_in_process(executor: object, name: str, value: object) -> bool | None:
+    return None if value is None else validate.boolean(executor, name, value)
+
+
+class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
+    """Runs tasks in a pool: ``ProcessPoolExecutor``, loky, mpi4py, executorlib, or any other one.
+
+    A pool that is given remains the caller's: it is not shut down with the executor, and when it breaks, all
+    tasks fail. A function that makes a pool is called at the start of each run and again after the pool has
+    broken; these pools are shut down with the executor. Only tasks that still wait in the pool can be
+    cancelled.
+
+    Args:
+        pool: An object with the interface of :class:`concurrent.futures.Executor`, or a function without
+            parameters that returns one.
+        label: The name by which apps choose this executor.
+        in_process: Whether the pool's tasks share the driver's memory, so that nothing is pickled. None for
+            true if the pool is a :class:`concurrent.futures.ThreadPoolExecutor`.
+        storage_access: The staging providers to use; None for the default ones.
+        working_dir: Where files are staged to; None for the current directory.
+
+    Raises:
+        ParameterError: A parameter is not allowed.
+    """
+
+    engine = "the pool"
+
+    label = validate.Text(allow_empty=False, one_line=True)
+    pool: Pool = validate.Custom(_check_pool)
+    in_process = validate.Custom(_check_in_process)
+    storage_access = validate.Custom(check_storage_access)
+    working_dir = validate.Text(allow_empty=False, optional=True)
+
+    def __init__(
+        self,
+        pool: Pool,
+        label: str = "pool",
+        in_process: bool | None = None,
+        storage_access: Sequence[Any] | None = None,
+        working_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        validate.assign(self, locals())
+        self._is_ours = not callable(getattr(pool, "submit", None))
+        self._pool: Executor | None = None
+        self._shares_memory = False
+        self._lock = Lock()
+
+    def connect(self) -> None:
+        """Use the pool, or make one."""
+        pool: Any = self.pool
+        self._use(self._new_pool() if self._is_ours else pool)
+
+    def _use(self, pool: Executor) -> None:
+        self._pool = pool
+        shares = self.in_process
+        self._shares_memory = (
+            isinstance(pool, concurrent.futures.ThreadPoolExecutor) if shares is None else shares
+        )
+
+    def _new_pool(self) -> Executor:
+        try:
+            make: Any = self.pool
+            pool: Executor = make()
+        except Exception as error:
+            raise EngineUnreachable(
+                self, f"the function that makes its pool has raised {type(error).__name__}: {error}"
+            ) from error
+        if not callable(getattr(pool, "submit", None)):
+            raise ConfigurationError(
+                f"ConcurrentExecutor {self.label!r}: the function given as pool has returned {pool!r}, which "
+                "is not a pool: it has no method submit"
+            )
+        return pool
+
+    def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return a call as bytes, or as it is if the pool shares the driver's memory."""
+        if self._shares_memory:
+            return func, args, kwargs
+        return super().pack_call(func, args, kwargs)
+
+    def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
+        """Submit a call to the pool."""
+        pool = cast(Executor, self._pool)
+        try:
+            future = self._submit(pool, call)
+        except BrokenExecutor as error:
+            future = self._submit(self._replacement(pool, error), call)
+        task.handle = future
+        future.add_done_callback(partial(self._ended, task))
+
+    def _submit(self, pool: Executor, call: Any) -> Future[Any]:
+        if self._shares_memory:
+            return pool.submit(run_here, *call)
+        return pool.submit(run_call, call)
+
+    def _replacement(self, broken: Executor, error: BrokenExecutor) -> Executor:
+        """Return a pool in the place of one that has broken. A pool that was given cannot be replaced."""
+        with self._lock:
+            if self._pool is broken:
+                if not self._is_ours:
+                    self.set_bad_state_and_fail_all(self._loss(error))
+                    self.raise_if_bad()
+                broken.shutdown(wait=False)
+                self._use(self._new_pool())
+            return cast(Executor, self._pool)
+
+    def _ended(self, task: EngineTask, future: Future[Any]) -> None:
+        if future.cancelled():
+            if not task.done():
+                task.set_cancelled()  # by the pool's owner
+        elif (error := future.exception()) is not None:
+            self.task_failed(task, error)
+        elif self._shares_memory:
+            task.finish(future.result())
+        else:
+            self.task_done(task, future.result())
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return the error for a task: ManagerLost if the pool is broken."""
+        return self._loss(error) if isinstance(error, BrokenExecutor) else super().explain(error)
+
+    def _loss(self, error: BaseException) -> ManagerLost:
+        advice = (
+            "" if self._is_ours else " Give the executor a function that makes the pool to have it replaced."
+        )
+        loss = ManagerLost("pool", "", f"The pool of executor {self.label!r} is broken: {error}{advice}")
+        loss.__cause__ = error
+        return loss
+
+    def cancel_task(self, task: EngineTask) -> bool:
+        """Cancel a task that waits in the pool; pools cannot end running ones."""
+        return task.handle is not None and task.handle.cancel()
+
+    def current_slots(self) -> int | None:
+        """Return how many tasks the pool runs at once; None if it does not say."""
+        workers = getattr(self._pool, "_max_workers", None)  # of the standard library's pools and of loky
+        return workers if isinstance(workers, int) else None
+
+    def disconnect(self) -> None:
+        """Shut down a pool that the executor has made; the tasks that are running end first."""
+        if self._is_ours and self._pool is not None:
+            self._pool.shutdown(wait=True)
+        self._pool = None

@@ -1,0 +1,50 @@
+"""Errors of executors whose tasks run in another engine.
+
+::
+
+    ExecutorError
+    ├── EngineUnreachable      nothing answers at the engine's address, or it cannot be started
+    ├── EngineMismatch         the engine, or one of its workers, runs versions that do not fit
+    └── EngineTaskError        the engine has failed a task, for a reason that is not the task's own
+"""
+
+from __future__ import annotations
+
+from parsl.errors import OptionalModuleMissing
+from parsl.executors.errors import ExecutorError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+class EngineUnreachable(ExecutorError):
+    """Nothing answers at the engine's address, or the engine cannot be started."""
+
+
+class EngineMismatch(ExecutorError):
+    """The engine, or one of its workers, runs versions that do not fit to those of the driver."""
+
+
+class EngineTaskError(ExecutorError):
+    """The engine has failed a task, for a reason that is not the task's own."""
+
+
+def import_engine(module: str, feature: str, remedy: str) -> ModuleType:
+    """Import an engine's module when it is used for the first time.
+
+    Args:
+        module: The name of the module.
+        feature: What needs it, such as ``"DaskExecutor"``.
+        remedy: The line to type, such as ``"pip install 'parsl[dask]'"``.
+
+    Raises:
+        OptionalModuleMissing: It cannot be imported. The message has the reason and the remedy.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        reason = f"{feature} needs {module} ({error}). Install it: {remedy}"
+        raise OptionalModuleMissing([module], reason) from error

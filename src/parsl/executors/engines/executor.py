@@ -1,0 +1,272 @@
+"""The base of executors whose tasks run in another engine."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from concurrent.futures import InvalidStateError
+from itertools import count
+from typing import Any, ClassVar
+
+from parsl.executors.engines.errors import EngineMismatch, EngineTaskError
+from parsl.executors.engines.remote_call import CallPacker, Outcome, read_outcome
+from parsl.executors.engines.requests import Node, Request, read_request, unsatisfiable
+from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
+from parsl.executors.status_handling import BlockErrorHandler, BlockProviderExecutor
+from parsl.providers.base import ExecutionProvider
+from parsl.version import VERSION
+from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.run_observer import Accounting
+
+#: How long a shutdown waits for a submission in progress, to cancel its job, in seconds.
+SUBMISSION_PATIENCE_S = 30.0
+
+
+class EngineTask(LeanFuture[Any]):
+    """One task in an engine, which is also the future of its result.
+
+    The executor ends it once, with :meth:`finish` or :meth:`fail`. A second end, such as the outcome of a
+    task that was cancelled meanwhile, is ignored.
+    """
+
+    __slots__ = ("_executor", "accounting", "handle", "parsl_executor_task_id")
+
+    def __init__(self, executor: EngineExecutor, number: int) -> None:
+        super().__init__()
+        self._executor = executor
+        #: The number of the task, unique within the executor's run.
+        self.parsl_executor_task_id = number
+        #: What the engine gave for the task, for the subclass to cancel it; None before that.
+        self.handle: Any = None
+        #: What the attempt has used, set before the future is done; None if that is not known.
+        self.accounting: Accounting | None = None
+
+    def cancel(self) -> bool:
+        """Cancel the task in the engine.
+
+        Returns:
+            Whether it is cancelled: not if it has ended, or the engine cannot end it.
+        """
+        if self.done():
+            return self.cancelled()
+        if not self._executor.cancel_task(self):
+            return False
+        try:
+            self.set_cancelled()
+        except InvalidStateError:
+            pass  # it has ended meanwhile
+        return self.cancelled()
+
+    def finish(self, outcome: Outcome) -> None:
+        """End the task with what the call has returned or raised."""
+        self.accounting = outcome.accounting
+        try:
+            if outcome.error is None:
+                self.set_result(outcome.value)
+            else:
+                self.set_exception(outcome.error)
+        except InvalidStateError:
+            pass
+
+    def fail(self, error: BaseException) -> None:
+        """End the task with an error that is not its own."""
+        try:
+            self.set_exception(error)
+        except InvalidStateError:
+            pass
+
+
+class EngineExecutor(BlockProviderExecutor):
+    """An executor whose tasks run in another engine. Extend it to connect one more.
+
+    A subclass overrides :meth:`connect`, :meth:`start_task`, :meth:`cancel_task`, :meth:`disconnect`, and
+    :meth:`nodes` if the engine knows its nodes. It ends each task with :meth:`task_done` or
+    :meth:`task_failed`, and calls ``set_bad_state_and_fail_all`` when the engine is lost for good. Retries
+    are the kernel's: a subclass switches the engine's own off.
+
+    If the executor has a provider, blocks of it run the engine's workers: the subclass defines
+    :meth:`launch_command` and ``workers_per_node``.
+
+    Args:
+        provider: Where the engine's workers come from; None if they are there already.
+        block_error_handler: As for :class:`BlockProviderExecutor`.
+    """
+
+    #: The engine, for messages.
+    engine: ClassVar[str] = "engine"
+    #: The keys of a resource specification that the engine understands, see ``requests.UNITS``.
+    request_keys: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        *,
+        provider: ExecutionProvider | None = None,
+        block_error_handler: bool | BlockErrorHandler = True,
+    ) -> None:
+        super().__init__(provider=provider, block_error_handler=block_error_handler)
+        self._forget_tasks()
+
+    def _forget_tasks(self) -> None:
+        self._packer = CallPacker()
+        self._numbers = count(1)
+        self._is_open = False
+        self._has_ended = False
+
+    def prepare_restart(self) -> None:
+        """Forget the run that has ended."""
+        if self._is_open:
+            self._refuse_restart()
+        super().prepare_restart()
+        self._forget_tasks()
+
+    def start(self) -> None:
+        """Connect to the engine.
+
+        Raises:
+            EngineUnreachable: Nothing answers, or the engine cannot be started.
+            EngineMismatch: The engine's versions do not fit.
+            OptionalModuleMissing: The engine's package is not installed.
+        """
+        self.connect()
+        self._is_open = True
+        if self.provider is not None:
+            self.blocks.open()
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        resource_specification: dict[str, Any] | None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> EngineTask:
+        """Hand a task to the engine.
+
+        Raises:
+            InvalidResourceSpecification: The specification is wrong, or no node of the engine can satisfy it.
+            SerializationError: A part of the call cannot be pickled.
+            BadStateException: The engine is lost.
+            ExecutorError: The executor was not started.
+            RuntimeError: The executor was shut down.
+        """
+        self._raise_if_unusable()
+        request = self.read_request(resource_specification)
+        task = EngineTask(self, next(self._numbers))
+        call = self.pack_call(func, args, kwargs)
+        self._tasks[task.parsl_executor_task_id] = task
+        task.add_done_callback(self._forget)
+        try:
+            self.start_task(task, call, request)
+        except BaseException:
+            self._tasks.pop(task.parsl_executor_task_id, None)
+            raise
+        if self._bad_because is not None:
+            self.set_bad_state_and_fail_all(self._bad_because)  # lost meanwhile, perhaps without this task
+        if self._provider is not None:
+            self.blocks.tasks_added(self.outstanding())
+        return task
+
+    def _raise_if_unusable(self) -> None:
+        self.raise_if_bad()
+        if self._has_ended:
+            raise RuntimeError(f"Executor {self.label!r} was shut down and accepts no more tasks")
+        if not self._is_open:
+            raise ExecutorError(self, "it was not started; parsl.load() or its start() starts it")
+
+    def _forget(self, task: Any) -> None:
+        self._tasks.pop(task.parsl_executor_task_id, None)
+
+    def read_request(self, specification: dict[str, Any] | None) -> Request:
+        """Check what a task requests, and that a node of the engine can satisfy it.
+
+        Raises:
+            InvalidResourceSpecification: The specification is wrong, or cannot be satisfied.
+        """
+        request = read_request(specification, self.request_keys, type(self).__name__)
+        if specification and (reason := unsatisfiable(request, self.nodes())):
+            requested = {key for key, value in specification.items() if value and key != "priority"}
+            raise InvalidResourceSpecification(
+                requested, f"No node of {self.engine} can run the task: {reason}. It would wait for ever."
+            )
+        return request
+
+    def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return a call in the form that :meth:`start_task` expects: bytes for ``remote_call.run_call``."""
+        return self._packer.pack(func, args, kwargs)
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Connect to the engine, or start it. See :meth:`start` for what it raises."""
+
+    @abstractmethod
+    def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
+        """Hand a call to the engine without waiting, and see to it that the task ends with it.
+
+        Args:
+            task: The task. The subclass may keep in ``task.handle`` what it needs to cancel it.
+            call: What :meth:`pack_call` has returned.
+            request: What the task requests.
+        """
+
+    @abstractmethod
+    def cancel_task(self, task: EngineTask) -> bool:
+        """Cancel a task that has not ended, without waiting. Return whether the engine does that."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """Disconnect from the engine, and stop what :meth:`connect` has started. May be called again."""
+
+    def nodes(self) -> Iterable[Node]:
+        """Return what the engine has for tasks; nothing while that is unknown, or when more may come."""
+        return ()
+
+    @property
+    def workers_per_node(self) -> int | float | None:
+        """How many tasks a node runs at once; None while that is unknown."""
+        return None
+
+    def task_done(self, task: EngineTask, packed: bytes) -> None:
+        """End a task with what ``remote_call.run_call`` has returned. Any thread may call this."""
+        task.finish(read_outcome(packed))
+
+    def task_failed(self, task: EngineTask, error: BaseException) -> None:
+        """End a task with an error of the engine. Any thread may call this."""
+        task.fail(self.explain(error))
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return the error for a task that the engine has failed with ``error``.
+
+        Errors of Parsl stay. A subclass extends this with what the engine's own errors mean: WorkerLost for
+        a worker that ended, ManagerLost for a node or a scheduler.
+        """
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "parsl":
+            return EngineMismatch(
+                self,
+                f"a worker of {self.engine} cannot import {error.name}. Install the same version there: "
+                f"pip install parsl=={VERSION}",
+            )
+        if isinstance(error, ExecutorError) or type(error).__module__.startswith("parsl."):
+            return error
+        failure = EngineTaskError(
+            self, f"{self.engine} has failed the task with {type(error).__name__}: {error}"
+        )
+        failure.__cause__ = error
+        return failure
+
+    def shutdown(self) -> None:
+        """Cancel what has not ended, disconnect from the engine, and release its blocks."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if self.provider is not None:
+            self.blocks.cancel_queued()
+            self.blocks.wait_for_submissions(SUBMISSION_PATIENCE_S)
+        for task in list(self._tasks.values()):
+            task.cancel()
+        try:
+            if self._is_open:
+                self.disconnect()
+        finally:
+            self._is_open = False
+            self.fail_outstanding(ExecutorError(self, "it was shut down before the task had ended"))
+            if self.provider is not None:
+                self.blocks.cancel_all()

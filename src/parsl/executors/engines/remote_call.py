@@ -1,0 +1,172 @@
+"""A call as bytes, what runs it inside another engine, and its outcome as bytes.
+
+An engine has to run one function, :func:`run_call`, which takes bytes and returns bytes. The engine
+therefore never meets users' objects, and never their exceptions: these keep their types, tracebacks and
+causes, whatever the engine does with exceptions of its own.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from time import perf_counter, thread_time
+from typing import Any, NamedTuple
+
+from parsl.serialize.functions import FunctionCache
+from parsl.serialize.payloads import (
+    Buffer,
+    dump_arguments,
+    dump_call,
+    dump_exception,
+    dump_value,
+    load_exception,
+    load_value,
+    loads,
+)
+from parsl.version import VERSION
+from parsl.vocabulary.run_observer import Accounting
+
+#: The Python versions whose pickles of functions fit to each other.
+_PYTHON = sys.version_info[:2]
+#: Functions that this process has unpickled, by the name of their content, the last ones.
+_functions: dict[bytes, Callable[..., Any]] = {}
+_MAX_FUNCTIONS = 1000
+
+
+class Outcome(NamedTuple):
+    """How a call has ended: exactly one of ``value`` and ``error`` counts."""
+
+    value: Any
+    error: BaseException | None
+    accounting: Accounting | None
+
+
+class CallPacker:
+    """Turns calls into bytes. Pickles a function once while nothing that its pickle depends on can change.
+
+    Any thread may use it.
+    """
+
+    def __init__(self) -> None:
+        self._functions = FunctionCache()
+
+    def pack(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
+        """Return a call as bytes.
+
+        Raises:
+            SerializationError: A part of the call cannot be pickled. The message names it.
+        """
+        named = self._functions.lookup(function)
+        if named is None:
+            name, body = b"", b""
+            payload, buffers = dump_call(function, tuple(args), kwargs)
+        else:
+            name, body = named.name, named.body
+            payload, buffers = dump_arguments(function, tuple(args), kwargs)
+        call = (VERSION, _PYTHON, name, body, payload, [pickle.PickleBuffer(each) for each in buffers])
+        return pickle.dumps(call, 5)
+
+
+def run_call(packed: bytes) -> bytes:
+    """Run a call of :class:`CallPacker`, and return its outcome as bytes. Runs inside the engine.
+
+    It raises nothing that the call raises: that is an outcome. ``SystemExit`` becomes one as well, because
+    what engines do with it differs.
+    """
+    start_s, start_cpu_s = perf_counter(), thread_time()
+    buffers: list[Buffer] = []
+    try:
+        value = _call(packed)
+        is_error = False
+        payload, buffers = dump_value(value)
+    except BaseException as error:
+        is_error, payload = True, _dump_failure(error)
+    usage = perf_counter() - start_s, thread_time() - start_cpu_s, _peak_memory()
+    return pickle.dumps((is_error, payload, [pickle.PickleBuffer(each) for each in buffers], usage), 5)
+
+
+def read_outcome(packed: Buffer) -> Outcome:
+    """Return the outcome that :func:`run_call` has returned. Runs in the driver; never raises."""
+    try:
+        is_error, payload, buffers, usage = pickle.loads(packed)
+        accounting = Accounting(*usage)
+        if is_error:
+            return Outcome(None, load_exception(payload), accounting)
+        return Outcome(load_value(payload, buffers), None, accounting)
+    except Exception as error:
+        return Outcome(None, error, None)
+
+
+def run_here(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Outcome:
+    """Run a call in this process, for engines whose tasks share the driver's memory."""
+    start_s, start_cpu_s = perf_counter(), thread_time()
+    value, failure = None, None
+    try:
+        value = function(*args, **kwargs)
+    except BaseException as error:
+        from parsl.vocabulary.app_errors import task_failure
+
+        failure = task_failure(error)
+    return Outcome(value, failure, Accounting(perf_counter() - start_s, thread_time() - start_cpu_s))
+
+
+def _call(packed: bytes) -> Any:
+    version, python, name, body, payload, buffers = pickle.loads(packed)
+    try:
+        if not name:
+            function, args, kwargs = loads(payload, buffers)
+        else:
+            function = _function(name, body)
+            args, kwargs = loads(payload, buffers)
+    except Exception as error:
+        from parsl.serialize.errors import DeserializationError
+
+        reason = f"{type(error).__name__}: {error}"
+        text = f"the task's function or arguments cannot be unpickled on the worker: {reason}"
+        raise DeserializationError(text + _version_note(version, python)) from error
+    return function(*args, **kwargs)
+
+
+def _function(name: bytes, body: bytes) -> Callable[..., Any]:
+    function = _functions.get(name)
+    if function is None:
+        function = loads(body)
+        if len(_functions) >= _MAX_FUNCTIONS:
+            _functions.clear()
+        _functions[name] = function
+    return function
+
+
+def _version_note(version: str, python: tuple[int, int]) -> str:
+    """Name the versions of both sides if they differ."""
+    if (version, python) == (VERSION, _PYTHON):
+        return ""
+    there = f"Parsl {VERSION}, Python {_PYTHON[0]}.{_PYTHON[1]}"
+    here = f"Parsl {version}, Python {python[0]}.{python[1]}"
+    return f" (the driver runs {here}, this worker {there}: start both from the same environment)"
+
+
+def _dump_failure(error: BaseException) -> bytes:
+    import os
+
+    from parsl.vocabulary.app_errors import task_failure
+
+    facts = {"host": os.uname().nodename, "pid": os.getpid()}
+    return dump_exception(task_failure(error.with_traceback(_user_traceback(error))), facts)
+
+
+def _user_traceback(error: BaseException) -> Any:
+    """Return the part of the traceback below this module; all of it if there is no such part."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace if trace is not None else error.__traceback__
+
+
+def _peak_memory() -> int:
+    from resource import RUSAGE_SELF, getrusage
+
+    from parsl.common.system import MAX_RSS_UNIT_BYTES
+
+    return getrusage(RUSAGE_SELF).ru_maxrss * MAX_RSS_UNIT_BYTES

@@ -1,0 +1,135 @@
+"""What a task requests of an engine, and whether the engine can ever satisfy it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from math import inf, isfinite
+from typing import Any, NamedTuple
+
+from parsl.executors.errors import InvalidResourceSpecification
+
+#: The keys that requests may have, with the unit of each.
+UNITS = {
+    "cores": "a number of cores",
+    "memory": "MB of memory",
+    "disk": "MB of disk",
+    "gpus": "a number of GPUs",
+    "num_nodes": "a number of nodes",
+    "priority": "a number; tasks with larger ones go first",
+    "resources": 'a dict of further resources and amounts, such as {"licence": 1}',
+}
+
+
+class Request(NamedTuple):
+    """What one task requests. None means that it does not say; the engine's default counts then."""
+
+    cores: float | None = None
+    #: MB.
+    memory: float | None = None
+    #: MB.
+    disk: float | None = None
+    gpus: float | None = None
+    num_nodes: int | None = None
+    priority: float | None = None
+    #: Amounts of resources that only this engine's configuration defines, by name.
+    resources: Mapping[str, float] = {}
+
+
+#: The request of a task without a specification.
+NO_REQUEST = Request()
+
+
+class Node(NamedTuple):
+    """What one worker of an engine has for tasks. Infinity stands for an amount that is not limited."""
+
+    cores: float = inf
+    #: MB.
+    memory: float = inf
+    #: MB.
+    disk: float = inf
+    gpus: float = 0
+    resources: Mapping[str, float] = {}
+
+
+def read_request(specification: Mapping[str, Any] | None, known: Collection[str], executor: str) -> Request:
+    """Check the resource specification of a task.
+
+    Args:
+        specification: As the user has written it; may be empty or None.
+        known: The keys of :data:`UNITS` that the executor understands.
+        executor: The name of the executor's class, for messages.
+
+    Raises:
+        InvalidResourceSpecification: A key is not known, or a value is not possible.
+    """
+    if not specification:
+        return NO_REQUEST
+    if unknown := specification.keys() - set(known):
+        allowed = "; ".join(f"{key}: {UNITS[key]}" for key in sorted(known))
+        nothing = "nothing: omit parsl_resource_specification"
+        raise InvalidResourceSpecification(
+            unknown, f"A task of a {executor} can request {allowed or nothing}."
+        )
+    given = {key: value for key, value in specification.items() if value is not None}
+    return Request(**{key: _checked(key, value) for key, value in given.items()})
+
+
+def unsatisfiable(request: Request, nodes: Iterable[Node]) -> str:
+    """Return why none of an engine's nodes can ever run a task; empty if one can.
+
+    Args:
+        request: What the task requests.
+        nodes: All nodes that the engine has. Without any, nothing is known, and nothing is refused.
+    """
+    candidates = list(nodes)
+    if not candidates:
+        return ""
+    if request.num_nodes is not None and request.num_nodes > len(candidates):
+        return f"the task requests {request.num_nodes} nodes, and the engine has {len(candidates)}"
+    if any(not _shortages(request, node) for node in candidates):
+        return ""
+    best = min(candidates, key=lambda node: len(_shortages(request, node)))
+    return "the task requests " + "; ".join(_shortages(request, best)) + " on the node that suits it best"
+
+
+def _shortages(request: Request, node: Node) -> list[str]:
+    short = []
+    for name, unit in (
+        ("cores", "cores"),
+        ("memory", "MB of memory"),
+        ("disk", "MB of disk"),
+        ("gpus", "GPUs"),
+    ):
+        needed, there = getattr(request, name) or 0, getattr(node, name)
+        if needed > there:
+            short.append(f"{needed:g} {unit}, and there are {there:g}")
+    for name, needed in request.resources.items():
+        there = node.resources.get(name, 0)
+        if needed > there:
+            short.append(f"{needed:g} of {name!r}, and there are {there:g}")
+    return short
+
+
+def _checked(key: str, value: Any) -> Any:
+    if key == "resources":
+        return _checked_resources(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise InvalidResourceSpecification({key}, f"{key} must be {UNITS[key]}, not {value!r}.")
+    if key != "priority" and value < 0:
+        raise InvalidResourceSpecification({key}, f"{key} must not be negative, but is {value!r}.")
+    if key == "num_nodes" and (not isinstance(value, int) or value < 1):
+        raise InvalidResourceSpecification({key}, f"num_nodes must be a whole number from 1, not {value!r}.")
+    return value
+
+
+def _checked_resources(value: Any) -> Mapping[str, float]:
+    is_table = isinstance(value, dict) and all(isinstance(name, str) for name in value)
+    amounts = value.values() if is_table else ()
+    if not is_table or not all(
+        isinstance(each, (int, float)) and not isinstance(each, bool) and isfinite(each) and each >= 0
+        for each in amounts
+    ):
+        raise InvalidResourceSpecification(
+            {"resources"}, f"resources must be {UNITS['resources']}, not {value!r}."
+        )
+    return value  # type: ignore[no-any-return]

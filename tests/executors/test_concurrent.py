@@ -1,0 +1,126 @@
+"""Pools of ``concurrent.futures`` as executors, beyond what the conformance suite tests."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor as StandardThreads
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.executors import ConcurrentExecutor
+from parsl.executors.engines.errors import EngineUnreachable
+from parsl.executors.errors import BadStateException
+from parsl.executors.high_throughput.errors import ManagerLost
+from parsl.validate import ParameterError
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+
+def spawning_pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def test_threads_share_the_objects_of_the_driver() -> None:
+    lock = threading.Lock()
+    with StandardThreads(1) as pool, ConcurrentExecutor(pool) as executor:
+        executor.start()
+        assert executor.submit(id, {}, lock).result(60) == id(lock)
+        assert executor.current_slots() == 1
+
+
+def test_a_pool_that_was_given_stays_open() -> None:
+    with StandardThreads(1) as pool:
+        executor = ConcurrentExecutor(pool)
+        executor.start()
+        executor.shutdown()
+        assert pool.submit(abs, -1).result(60) == 1
+
+
+def test_a_pool_that_was_made_is_shut_down() -> None:
+    made: list[StandardThreads] = []
+
+    def make() -> StandardThreads:
+        made.append(StandardThreads(1))
+        return made[-1]
+
+    executor = ConcurrentExecutor(make)
+    executor.start()
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        made[0].submit(abs, -1)
+
+
+def test_a_broken_pool_that_was_given_fails_the_executor() -> None:
+    with spawning_pool() as pool:
+        executor = ConcurrentExecutor(pool)
+        executor.start()
+        error = executor.submit(os._exit, {}, 3).exception(60)
+        assert isinstance(error, ManagerLost)
+        assert "a function that makes the pool" in str(error)
+        with pytest.raises(BadStateException, match="broken"):
+            executor.submit(abs, {}, -1)
+        executor.shutdown()
+
+
+def test_a_broken_pool_that_was_made_is_replaced() -> None:
+    executor = ConcurrentExecutor(spawning_pool)
+    executor.start()
+    assert isinstance(executor.submit(os._exit, {}, 3).exception(60), ManagerLost)
+    assert executor.submit(abs, {}, -1).result(60) == 1
+    executor.shutdown()
+
+
+def test_a_task_that_the_pool_cancels_is_cancelled(tmp_path: Path, wait_until: WaitUntil) -> None:
+    gate = threading.Event()
+    pool = StandardThreads(1)
+    executor = ConcurrentExecutor(pool)
+    executor.start()
+    running, queued = executor.submit(gate.wait, {}, 60), executor.submit(abs, {}, -1)
+    pool.shutdown(wait=False, cancel_futures=True)
+    gate.set()
+    with pytest.raises(CancelledError):
+        queued.result(60)
+    assert running.result(60) is True
+    executor.shutdown()
+
+
+def test_a_pool_of_another_library_is_used() -> None:
+    class Immediate:
+        def submit(self, function: Any, *args: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_result(function(*args))
+            return future
+
+        def shutdown(self, wait: bool = True) -> None:
+            return None
+
+    executor = ConcurrentExecutor(Immediate())  # type: ignore[arg-type]
+    executor.start()
+    assert executor.submit(abs, {}, -3).result(60) == 3
+    assert executor.current_slots() is None
+    executor.shutdown()
+
+
+@pytest.mark.parametrize("pool", [None, 4, "pool", ProcessPoolExecutor])
+def test_something_that_is_not_a_pool_is_refused(pool: Any) -> None:
+    with pytest.raises(ParameterError, match="a pool with the interface"):
+        ConcurrentExecutor(pool)
+
+
+def test_a_function_that_makes_no_pool_is_named() -> None:
+    executor = ConcurrentExecutor(lambda: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ConfigurationError, match="has returned None"):
+        executor.start()
+
+
+def test_a_function_that_raises_is_an_error_of_the_start() -> None:
+    executor = ConcurrentExecutor(lambda: spawning_pool().no_such_name)  # type: ignore[attr-defined]
+    with pytest.raises(EngineUnreachable, match="no_such_name"):
+        executor.start()
