@@ -21,7 +21,7 @@ from parsl.dataflow.memo.ids import (
     id_for_memo_pickle,
     id_for_memo_tuple,
 )
-from parsl.dataflow.memoizer import Memoizer
+from parsl.dataflow.memoizer import START_OVER, Memoizer
 from parsl.errors import ParslError
 from parsl.vocabulary.app_errors import AppException
 from parsl.vocabulary.lean_future import LeanFuture, done_future
@@ -48,9 +48,6 @@ __all__ = [
 ]
 
 logger = getLogger(__name__)
-
-#: The result of a future from :meth:`MemoTable.claim` if its call ends without an outcome to share.
-START_OVER = object()
 
 _MODES = ("task_exit", "periodic", "dfk_exit", "manual", None)
 

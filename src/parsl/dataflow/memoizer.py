@@ -16,6 +16,10 @@ __all__ = ["Memoizer"]
 
 logger = getLogger(__name__)
 
+#: The result of a future from :meth:`Memoizer.check_memo` if the other call, whose outcome it was to be, has
+#: ended without one.
+START_OVER = object()
+
 
 class Memoizer:
     """Decides whether a task has to run, and receives its outcome. Derive from it to write another one.

@@ -7,6 +7,8 @@ from collections import deque
 from concurrent.futures import CancelledError, Future
 from logging import getLogger
 
+from parsl.dataflow.memoizer import START_OVER
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,8 +99,6 @@ class TaskMemo:
 
 def outcome_of(found: Future[Any]) -> tuple[Any, BaseException | None] | None:
     """Return the result and the exception of the memoizer's future, which is done; None if it has neither."""
-    from parsl.dataflow.memoization import START_OVER
-
     try:
         error = found.exception()
     except CancelledError:
