@@ -89,6 +89,9 @@ FAN_IN = Run("fan_in", ("ours", "upstream"))
 DEEP = Run("deep", ("ours", "upstream"), max_rounds=2)
 MEMOIZE = Run("memoize", ("ours",), (), ("--repeats", "3"))
 EVENTS = Run("event_log", ("ours",), (), ("--repeats", "5"), max_rounds=2)
+RECORDING = Run("recording", ("ours",), (), ("--tasks", "20000"), max_rounds=2)
+MONITORING = Run("monitoring", ("ours",), (), ("--repeats", "2"), max_rounds=1, timeout_s=300.0)
+MONITORED_RUN = Run("monitored_run", PARSL)
 CHECKPOINT = Run("checkpoint", ("ours",), (), ("--records", "100000"), max_rounds=2)
 SHELL = Run(
     "shell",
@@ -239,6 +242,39 @@ MEASURES: tuple[Measure, ...] = (
         "bytes_per_task",
         more_is_better=False,
         target=Target(200.0),
+    ),
+    Measure(
+        "monitoring-writer",
+        "tasks recorded by the monitoring writer",
+        "tasks/s",
+        RECORDING,
+        "tasks_per_s",
+        target=Target(5000.0),
+    ),
+    Measure(
+        "monitoring-rate",
+        "no-op rate with MonitoringHub / without",
+        "ratio",
+        MONITORING,
+        "rate_share",
+        target=Target(0.9),
+    ),
+    Measure(
+        "monitoring-end",
+        "end of that run waits for the writer",
+        "s",
+        MONITORING,
+        "end_s",
+        more_is_better=False,
+        target=Target(1.0),
+    ),
+    Measure(
+        "monitoring-run",
+        "script of 4 tasks with MonitoringHub",
+        "s",
+        MONITORED_RUN,
+        "seconds",
+        more_is_better=False,
     ),
     Measure(
         "checkpoint",

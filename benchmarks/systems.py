@@ -27,7 +27,7 @@ class System:
 
 OURS = System("ours", "ours", distribution="parsl")
 STDLIB = System("stdlib", "stdlib pool")
-UPSTREAM = System("upstream", "upstream", "parsl==2026.10.26", "parsl", is_slow=True)
+UPSTREAM = System("upstream", "upstream", "parsl[monitoring]==2026.10.26", "parsl", is_slow=True)
 LOKY = System("loky", "loky", "loky==3.7.0", "loky")
 DASK = System("dask", "Dask", "distributed==2026.8.0", "distributed", is_slow=True)
 RAY = System("ray", "Ray", "ray==2.60.0", "ray", is_slow=True)

@@ -27,6 +27,12 @@ def test_a_run_is_written_into_the_database_of_its_directory(
     assert task_count(tmp_path / "monitoring.db") == 20
 
 
+def test_the_database_is_next_to_a_run_that_is_named_by_its_path(tmp_path: Path) -> None:
+    write_event_log(tmp_path / "000", 20)
+    assert main(["monitoring", str(tmp_path / "000")]) == 0
+    assert task_count(tmp_path / "monitoring.db") == 20
+
+
 def test_the_database_of_the_run_is_completed(tmp_path: Path) -> None:
     write_event_log(tmp_path / "000", 20)
     write_settings(str(tmp_path / "000"), Settings(f"sqlite:///{tmp_path}/mine.db", 5.0))

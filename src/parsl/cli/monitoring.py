@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options = _parse(arguments)
     try:
-        print(_fill(find_run(options.run, options.run_dir), options.database, options.run_dir))
+        print(_fill(find_run(options.run, options.run_dir), options.database))
     except (NoRun, EventLogError) as error:
         print_error("monitoring", error)
         return 2
@@ -55,7 +56,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _fill(run: str, endpoint: str | None, base: str) -> str:
+def _fill(run: str, endpoint: str | None) -> str:
     """Write a run; return what has been done."""
     from parsl.eventlog.file import EventReader
     from parsl.monitoring.database.endpoint import default_endpoint, store_for, without_password
@@ -63,7 +64,9 @@ def _fill(run: str, endpoint: str | None, base: str) -> str:
     from parsl.monitoring.settings import read_settings
 
     settings = read_settings(run)
-    endpoint = endpoint or (default_endpoint(base) if settings is None else settings.endpoint)
+    if endpoint is None:
+        runs = os.path.dirname(os.path.abspath(run))
+        endpoint = default_endpoint(runs) if settings is None else settings.endpoint
     with EventReader(run) as reader:
         filling = Filling(
             reader,

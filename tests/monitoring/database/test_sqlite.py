@@ -18,7 +18,7 @@ from parsl.monitoring.database import sqlite
 from parsl.monitoring.database.filling import Filling
 from parsl.monitoring.database.sqlite import SqliteStore
 from parsl.monitoring.database.store import Store, StoreBusy, StoreError
-from tests.monitoring.database.runs import query, write_run
+from tests.monitoring.database.runs import content, query, write_run
 from tests.monitoring.database.schema_of import schema_of
 from tests.support.event_logs import BEGAN_S, ended_row, records_of_run, run_began, write_event_log
 
@@ -83,12 +83,6 @@ def test_storing_a_run_again_changes_nothing(tmp_path: Path) -> None:
     connection.close()
     fill(log, SqliteStore(str(database)))
     assert content(database) == before
-
-
-def content(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    names = [name for (name,) in query(database, "SELECT name FROM sqlite_master WHERE type = 'table'")]
-    names = [name for name in names if name not in ("parsl_event_log", "sqlite_sequence")]
-    return {name: sorted(query(database, f'SELECT * FROM "{name}"'), key=str) for name in names}
 
 
 class Flaky(SqliteStore):
