@@ -173,7 +173,6 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
         ("parsl", "RadicalPilotExecutor", r"write HighThroughputExecutor\("),
         ("parsl", "WorkQueueExecutor", r"write HighThroughputExecutor\("),
         ("parsl.executors", "FluxExecutor", r"MPIExecutor\("),
-        ("parsl.executors", "GlobusComputeExecutor", r"globus_compute_sdk\.Executor"),
         ("parsl.executors", "WorkQueueExecutor", r"write HighThroughputExecutor\("),
         ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "AzureProvider", r"LocalProvider\(\)"),

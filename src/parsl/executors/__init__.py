@@ -7,14 +7,22 @@ from parsl.common import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.executors.concurrent import ConcurrentExecutor
+    from parsl.executors.globus_compute import GlobusComputeExecutor
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
     from parsl.executors.threads import ThreadPoolExecutor
 
-__all__ = ["ConcurrentExecutor", "HighThroughputExecutor", "MPIExecutor", "ThreadPoolExecutor"]
+__all__ = [
+    "ConcurrentExecutor",
+    "GlobusComputeExecutor",
+    "HighThroughputExecutor",
+    "MPIExecutor",
+    "ThreadPoolExecutor",
+]
 
 _MODULES = {
     "ConcurrentExecutor": "parsl.executors.concurrent",
+    "GlobusComputeExecutor": "parsl.executors.globus_compute",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
@@ -28,8 +36,6 @@ _REFUSED = {
     "ExtremeScaleExecutor": f"{_RETIRED} write HighThroughputExecutor(...), which scales to thousands of "
     "nodes, or for MPI programs MPIExecutor(...)",
     "FluxExecutor": f"{_NOT_YET} write HighThroughputExecutor(...), or for MPI programs MPIExecutor(...)",
-    "GlobusComputeExecutor": f"{_NOT_YET} use globus_compute_sdk.Executor, whose futures can be arguments of "
-    "apps",
     "IPyParallelExecutor": f"{_RETIRED} write HighThroughputExecutor(label=..., provider=...), without "
     "engine_dir and controller; workers_per_node is max_workers_per_node there",
     "LowLatencyExecutor": f"{_RETIRED} write HighThroughputExecutor(...), or ThreadPoolExecutor(...) for "

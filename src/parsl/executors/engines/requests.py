@@ -33,6 +33,8 @@ class Request(NamedTuple):
     priority: float | None = None
     #: Amounts of resources that only this engine's configuration defines, by name.
     resources: Mapping[str, float] = {}
+    #: What only this engine understands, as the adapter has checked it.
+    options: Mapping[str, Any] = {}
 
 
 #: The request of a task without a specification.
