@@ -135,6 +135,17 @@ def test_without_keys_the_picture_is_drawn_until_the_run_is_over(failed_run):
     assert "900 of 1,000 tasks done" in console.export_text()
 
 
+def test_a_long_log_has_its_totals_before_it_has_been_read(tmp_path):
+    write_event_log(tmp_path / "000", 5000, fail_every=10)
+    with RunWatch(tmp_path / "000") as watch:
+        watch.advance(10_000)
+        lines = header_lines(snapshot(watch, "000"))
+        assert lines[0].startswith("train.py: ended")
+        assert "4,500 of 5,000 tasks done, 500 failed" in lines[1]
+        assert lines[-1].startswith("reading the event log: ")
+        assert [app.counts.total for app in snapshot(watch, "000").apps] == [1667, 1667, 1666]
+
+
 def test_damage_and_gaps_are_noted(live_run):
     run, file = live_run
     file.write(records.Gap(BEGAN_S, BEGAN_S + 1, 12, "No space left on device"))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from parsl.common.processes import started_at
 from parsl.dashboard.live import Known
 from parsl.eventlog import records
 from parsl.eventlog.file import EventFile
 from tests.support.event_logs import BEGAN_S, run_began
 
 
-def known_of(directory: Path, *given: records.Record, apps: tuple[str, ...] = ("work", "other")) -> Known:
-    """Return what is known of a run with one executor, two managers of two workers, and these records."""
+def known_of(
+    directory: Path,
+    *given: records.Record,
+    apps: tuple[str, ...] = ("work", "other"),
+    is_alive: bool = False,
+) -> Known:
+    """Return what is known of a run with one executor, two managers of two workers, and these records.
+
+    Its driver is this process, or was lost.
+    """
     file = EventFile(str(directory / records.EVENT_LOG))
-    file.write(run_began())
+    pid = os.getpid()
+    file.write(run_began(pid=pid, process_started=started_at(pid)) if is_alive else run_began())
     file.write(records.Executors([records.ExecutorFacts("htex", "HighThroughputExecutor", "SlurmProvider")]))
     file.write(records.Apps(list(apps)))
     for node in range(2):
@@ -26,7 +37,6 @@ def known_of(directory: Path, *given: records.Record, apps: tuple[str, ...] = ("
     known = Known(str(directory))
     known.watch.advance()
     known.dependencies.take(known.history)
-    known.is_read = True
     return known
 
 

@@ -25,7 +25,7 @@ def test_the_use_of_a_node_is_the_time_of_its_tasks(tmp_path):
 
 def test_nodes_that_are_gone_come_last(tmp_path):
     gone = records.ManagerGone(0, 0, BEGAN_S + 5, "its block has ended")
-    answer = nodes(known_of(tmp_path, records.Tasks([ran(0, 1.0, 4.0)]), gone))
+    answer = nodes(known_of(tmp_path, records.Tasks([ran(0, 1.0, 4.0)]), gone, is_alive=True))
     assert [(node["host"], node["is_connected"]) for node in answer["nodes"]] == [("n1", True), ("n0", False)]
 
 

@@ -16,9 +16,9 @@ NOW_S = BEGAN_S + 100
 class Known:
     """A history and a tally of the same records."""
 
-    def __init__(self, *given: records.Record, provider: str = "PBSProProvider"):
+    def __init__(self, *given: records.Record, provider: str = "PBSProProvider", max_blocks: int = -1):
         self.history, self.tally = RunHistory(), Tally()
-        executor = records.ExecutorFacts("htex", "HTEX", provider)
+        executor = records.ExecutorFacts("htex", "HTEX", provider, max_blocks)
         self.take(run_began(), records.Executors([executor]), records.Apps(["f", "g"]), *given)
 
     def take(self, *given: records.Record):
@@ -149,6 +149,30 @@ def test_busy_workers_and_quarantined_nodes_are_reasons():
     assert known.why()[0] == "htex: node x0: quarantined for 60 s."
     unplaced = Known(tasks, block("RUNNING"), joined(), started(0, 1, 2, 3, manager=-1))
     assert unplaced.why() == ["htex: all 4 workers are busy."]
+
+
+def test_the_limit_of_blocks_is_a_reason():
+    busy = (records.Tasks([row(n) for n in range(5)]), block("RUNNING"), joined(), started(0, 1, 2, 3))
+    at_the_limit = "htex: all 4 workers are busy, and no further block is started: max_blocks is 1."
+    assert Known(*busy, max_blocks=1).why() == [at_the_limit]
+    assert Known(*busy, max_blocks=2).why() == ["htex: all 4 workers are busy."]
+    none = Known(records.Tasks([row(0)]), max_blocks=0)
+    assert none.why() == ["htex: no block is started, because the provider has max_blocks=0."]
+
+
+def test_blocks_that_have_ended_without_a_reason_are_a_reason():
+    known = Known(records.Tasks([row(0)]), block("COMPLETED"))
+    assert known.why() == ["htex: its block has ended, and no other one has been requested."]
+    known.take(block("SCALED_IN", name="1"))
+    assert known.why() == ["htex: its 2 blocks have ended, and no other one has been requested."]
+
+
+def test_totals_are_known_before_the_log_has_been_read():
+    done, failed = int(States.exec_done), int(States.dep_fail)
+    summary = records.Summary(NOW_S, 10, [(0, done, 4), (1, done, 1), (1, failed, 2)], ["f", "g"])
+    counts, apps = answers.totals(summary)
+    assert counts == answers.TaskCounts(3, 0, 0, 5, 2)
+    assert [(app.name, app.counts.done, app.counts.failed) for app in apps] == [("f", 4, 0), ("g", 1, 2)]
 
 
 def test_other_reasons():

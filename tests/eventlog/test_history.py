@@ -142,3 +142,20 @@ def test_whether_a_driver_on_another_host_lives_is_unknown(tmp_path):
         file.write(records.RunEnded(BEGAN_S, 0, {}))
         follower.advance()
         assert follower.is_running() is False
+
+
+def test_no_manager_is_connected_after_the_end_of_a_run(tmp_path):
+    write_event_log(tmp_path / "ended", 10)
+    write_event_log(tmp_path / "lost", 10, is_over=False)
+    ended, lost = read_history(tmp_path / "ended"), read_history(tmp_path / "lost")
+    assert ended.end is not None
+    assert {view.gone_s for view in ended.managers.values()} == {ended.end.time_s}
+    assert {view.reason for view in ended.managers.values()} == {"the run has ended"}
+    assert {view.reason for view in lost.managers.values()} == {"the driver was lost"}
+
+
+def test_a_manager_that_had_left_before_keeps_its_reason():
+    manager = records.ManagerJoined(0, 0, BEGAN_S, "m", "0", "x0", 1, 4)
+    gone = records.ManagerGone(0, 0, BEGAN_S + 1, "its job has ended")
+    view = history_of(manager, gone, records.RunEnded(BEGAN_S + 9, 0, {})).managers[0, 0]
+    assert (view.gone_s, view.reason) == (BEGAN_S + 1, "its job has ended")

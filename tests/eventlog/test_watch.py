@@ -27,3 +27,13 @@ def test_a_lost_run_is_over(tmp_path):
     with RunWatch(tmp_path) as watch:
         watch.advance()
         assert (watch.standing(), watch.now_s()) == (answers.LOST, None)
+
+
+def test_the_standing_is_known_before_the_log_has_been_read(tmp_path):
+    write_event_log(tmp_path, 10_000)
+    with RunWatch(tmp_path) as watch:
+        assert (watch.standing(), watch.is_read) == (answers.ENDED, False)
+        watch.advance(1000)
+        assert (watch.standing(), watch.is_read) == (answers.ENDED, False)
+        watch.read_to_end()
+        assert (watch.standing(), watch.is_read) == (answers.ENDED, True)

@@ -15,7 +15,6 @@ from parsl.dashboard.task_table import TaskTable
 from parsl.eventlog import answers
 from parsl.eventlog.file import EventLogError, path_of
 from parsl.eventlog.history import RunHistory
-from parsl.eventlog.overview import overview
 from parsl.eventlog.watch import RunWatch
 
 logger = logging.getLogger(__name__)
@@ -37,10 +36,12 @@ class Known:
         self._file = path_of(path)
         self.watch = RunWatch(path)
         self.dependencies = Dependencies()
-        #: Whether the log has been read up to its end at least once.
-        self.is_read = False
-        self._standing_at_first = overview(path).standing
         self._table: TaskTable | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the log has been read up to its end at least once."""
+        return self.watch.is_read
 
     @property
     def history(self) -> RunHistory:
@@ -60,7 +61,7 @@ class Known:
 
     def standing(self) -> str:
         """Return how the run stands; before its log has been read, as its last record shows."""
-        return self.watch.standing() if self.is_read else self._standing_at_first
+        return self.watch.standing()
 
     def now_s(self) -> float | None:
         """Return the present moment (seconds since the epoch); None if the run is over."""
@@ -184,12 +185,12 @@ class LiveRun:
         """Take in the next part of the log. Returns whether there was one."""
         with self._turn():
             known = self._known
+            was_read = known.is_read
             has_changed = known.watch.advance(_SLICE_BYTES)
             if has_changed:
                 known.dependencies.take(known.history)
                 known.forget_table()
-            if has_changed or not known.is_read:
-                known.is_read = known.is_read or not has_changed
+            if has_changed or not was_read:
                 self.version += 1
             return has_changed
 

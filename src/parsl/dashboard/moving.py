@@ -9,7 +9,6 @@ import numpy as np
 from parsl.dashboard.binning import counted, mean_number, window_of
 from parsl.dashboard.live import Known
 from parsl.eventlog import answers, records
-from parsl.vocabulary.task_states import FINAL_FAILURE_STATES
 
 #: How many bins a chart has.
 _BINS = 180
@@ -63,19 +62,12 @@ def _app(app: answers.AppAnswer) -> dict[str, Any]:
 
 
 def _from_summary(summary: records.Summary) -> dict[str, Any]:
-    """Return the totals of a log that has not been read yet: what has not ended counts as waiting."""
-    failed = sum(number for _, state, number in summary.ended if state in FINAL_FAILURE_STATES)
-    done = sum(number for _, _, number in summary.ended) - failed
-    waiting = summary.task_count - done - failed
-    counts = answers.TaskCounts(waiting, 0, 0, done, failed)
-    apps = []
-    for number, name in enumerate(summary.apps[:_MAX_APPS]):
-        own = [(state, count) for app, state, count in summary.ended if app == number]
-        own_failed = sum(count for state, count in own if state in FINAL_FAILURE_STATES)
-        own_done = sum(count for _, count in own) - own_failed
-        each = answers.TaskCounts(0, 0, 0, own_done, own_failed)
-        apps.append(_app(answers.AppAnswer(number, name, each, None, None, None)))
-    return {"counts": counts._asdict(), "apps": apps, "app_count": len(summary.apps)}
+    counts, apps = answers.totals(summary)
+    return {
+        "counts": counts._asdict(),
+        "apps": [_app(app) for app in apps[:_MAX_APPS]],
+        "app_count": len(summary.apps),
+    }
 
 
 def _problems(known: Known) -> list[str]:

@@ -82,7 +82,7 @@ def _node(
 ) -> dict[str, Any]:
     facts = view.facts
     workers = max(facts.workers, 1)
-    end_s = window.to_s if view.gone_s is None else view.gone_s
+    end_s = window.to_s if view.gone_s is None else min(view.gone_s, window.to_s)
     available_s = max(end_s - facts.time_s, 1e-9) * workers
     measured_s = float(totals.measured_s[row])
     return {

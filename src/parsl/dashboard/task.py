@@ -56,6 +56,11 @@ def _failures(known: Known, number: int) -> list[dict[str, Any]]:
     return [
         {"attempt": failure.attempt + 1, "time_s": failure.time_s, "outcome": failure.outcome,
          "error": failure.error, "message": failure.message, "host": failure.host,
-         "root_task": failure.root_task}
+         "root_task": failure.root_task, "run_s": _known(failure.run_s), "cpu_s": _known(failure.cpu_s),
+         "peak_memory": _known(failure.peak_memory), "worker": _known(failure.worker)}
         for failure in found[:_MAX_ATTEMPTS]
     ]  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return None if value < 0 else value

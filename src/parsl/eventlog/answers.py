@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from parsl.eventlog.history import AppCounts, RunHistory
-from parsl.eventlog.records import BlockChanged
+from parsl.eventlog.records import BlockChanged, Summary
 from parsl.eventlog.tally import RunTimes, Tally
 from parsl.vocabulary import INTERNAL_LABEL
 from parsl.vocabulary.job_states import TERMINAL_STATES
-from parsl.vocabulary.task_states import States
+from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
 #: How a run stands.
 RUNNING = "running"
@@ -97,6 +97,24 @@ def apps(history: RunHistory, tally: Tally) -> list[AppAnswer]:
             )
         )
     return found
+
+
+def totals(summary: Summary) -> tuple[TaskCounts, list[AppAnswer]]:
+    """Return the counts of a run whose log has not been read yet. Tasks that have not ended count as waiting.
+
+    Args:
+        summary: The last totals in the log.
+    """
+    ended = [[0, 0] for _ in summary.apps]
+    for app, state, number in summary.ended:
+        if app < len(ended):
+            ended[app][state in FINAL_FAILURE_STATES] += number
+    apps = [
+        AppAnswer(number, name, TaskCounts(0, 0, 0, *ended[number]), None, None, None)
+        for number, name in enumerate(summary.apps)
+    ]
+    done, failed = sum(counts[0] for counts in ended), sum(counts[1] for counts in ended)
+    return TaskCounts(max(0, summary.task_count - done - failed), 0, 0, done, failed), apps
 
 
 class Estimate(NamedTuple):
@@ -302,15 +320,27 @@ def _limits_of(history: RunHistory, tally: Tally, executor: int, now_s: float) -
         if failed and not reasons:
             last = max(failed, key=lambda block: block.since_s)
             reasons.append(f"{name}: block {last.block} ended ({last.state}): {_sentence(last.reason)}")
-        elif history.executors[executor].provider and not own:
-            reasons.append(f"{name}: no block has been requested.")
+        elif history.executors[executor].provider and not reasons:
+            reasons.append(f"{name}: {_no_block(len(own), history.executors[executor].max_blocks)}")
         return reasons
     workers = sum(node.workers for node in found)
     # A start may be reported without the manager, so that the nodes' counts are not enough.
     running = sum(history.tasks.executor[task] == executor for task in tally.running)
     if running >= workers:
-        reasons.append(f"{name}: all {workers} workers are busy.")
+        limit = history.executors[executor].max_blocks
+        active = sum(not block.is_over for block in own)
+        more = f", and no further block is started: max_blocks is {limit}" if 0 <= limit <= active else ""
+        reasons.append(f"{name}: all {workers} workers are busy{more}.")
     return reasons
+
+
+def _no_block(ended: int, max_blocks: int) -> str:
+    if max_blocks == 0:
+        return "no block is started, because the provider has max_blocks=0."
+    if not ended:
+        return "no block has been requested."
+    blocks = "its block has" if ended == 1 else f"its {ended:,} blocks have"
+    return f"{blocks} ended, and no other one has been requested."
 
 
 def _reason_of(block: BlockAnswer, now_s: float) -> str:

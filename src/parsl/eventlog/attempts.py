@@ -121,7 +121,14 @@ class Attempts:
         attempt = self._attempt(
             row, failure.manager, failure.worker, started_s, ended_s, TRIED_AGAIN, failure
         )
-        return [attempt._replace(number=failure.attempt, launched_s=failure.launched_s)]
+        return [
+            attempt._replace(
+                number=failure.attempt,
+                launched_s=failure.launched_s,
+                cpu_s=failure.cpu_s,
+                peak_memory=failure.peak_memory,
+            )
+        ]
 
     def _attempt(
         self,

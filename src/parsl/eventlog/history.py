@@ -245,6 +245,18 @@ class RunHistory:
 
     def _end(self, record: records.RunEnded) -> None:
         self.end = record
+        self.end_managers(record.time_s, "the run has ended")
+
+    def end_managers(self, moment_s: float, reason: str) -> None:
+        """Note that no manager is connected any more.
+
+        Args:
+            moment_s: Since when (seconds since the epoch).
+            reason: Why, for people.
+        """
+        for manager in self.managers.values():
+            if manager.gone_s is None:
+                manager.gone_s, manager.reason = moment_s, reason
 
     def _add_apps(self, record: records.Apps) -> None:
         self.apps.extend(record.names)
@@ -358,6 +370,7 @@ class Follower:
     Attributes:
         history: The state of the run, as far as it has been read.
         reader: Where the reader is in the file.
+        outline: What was first and last in the file at the beginning.
 
     Raises:
         EventLogError: There is no event log.
@@ -366,7 +379,8 @@ class Follower:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.reader = EventReader(path)
         self.history = RunHistory()
-        self.history.summary = self.reader.last_summary()
+        self.outline = self.reader.outline()
+        self.history.summary = self.outline.summary
 
     def __enter__(self) -> Follower:
         return self
@@ -383,6 +397,8 @@ class Follower:
         for record in self.reader.read(limit_bytes):
             self.history.apply(record)
             yield record
+        if self.history.end is None and self.is_running() is False:
+            self.history.end_managers(os.path.getmtime(self.reader.path), "the driver was lost")
 
     @property
     def is_complete(self) -> bool:

@@ -23,6 +23,8 @@ class ExecutorFacts(msgspec.Struct, array_like=True):
     kind: str
     #: The name of its provider's class; empty without one.
     provider: str = ""
+    #: How many blocks it has at a time, at most; -1 if not known.
+    max_blocks: int = -1
 
 
 class RunBegan(msgspec.Struct, tag="run", array_like=True):
@@ -150,6 +152,9 @@ class AttemptFailed(msgspec.Struct, tag="failed", array_like=True):
     root_task: int | None = None
     #: The number of the task's app, whose name may follow in a later record; -1 if not known.
     app: int = -1
+    #: As in a `TaskRow`.
+    cpu_s: float = -1.0
+    peak_memory: int = -1
 
 
 class ManagerJoined(msgspec.Struct, tag="manager", array_like=True):

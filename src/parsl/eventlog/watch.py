@@ -7,8 +7,8 @@ from time import time
 
 from parsl.eventlog import answers
 from parsl.eventlog.failure_groups import FailureGroups
-from parsl.eventlog.history import Follower, RunHistory
-from parsl.eventlog.records import AttemptFailed
+from parsl.eventlog.history import Follower, RunHistory, driver_lives
+from parsl.eventlog.records import AttemptFailed, RunBegan, RunEnded
 from parsl.eventlog.tally import Tally
 
 _READ_BYTES = 4 * 1024 * 1024
@@ -24,6 +24,7 @@ class RunWatch:
         history: The state of the run, as far as it has been read.
         tally: What happened lately, and run times by app.
         failures: The failures by their cause.
+        is_read: Whether everything that was in the log at the beginning has been read.
 
     Raises:
         EventLogError: There is no event log.
@@ -34,6 +35,13 @@ class RunWatch:
         self.history: RunHistory = self._follower.history
         self.tally = Tally()
         self.failures = FailureGroups()
+        self.is_read = False
+        first, _, last = self._follower.outline
+        run = first if isinstance(first, RunBegan) else None
+        is_over = isinstance(last, RunEnded)
+        self._standing_at_first = (
+            answers.ENDED if is_over else answers.standing(self.history, driver_lives(run))
+        )
 
     def __enter__(self) -> RunWatch:
         return self
@@ -53,6 +61,7 @@ class RunWatch:
             self.tally.take(record)
             if isinstance(record, AttemptFailed):
                 self.failures.take(record)
+        self.is_read = self.is_read or not has_changed or self.share_read >= 1
         return has_changed
 
     def read_to_end(self) -> None:
@@ -76,6 +85,8 @@ class RunWatch:
 
     def standing(self) -> str:
         """Return how the run stands: one of the constants of :mod:`parsl.eventlog.answers`."""
+        if not self.is_read:
+            return self._standing_at_first
         return answers.standing(self.history, self._follower.is_running())
 
     def now_s(self) -> float | None:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any, NoReturn
 
 from parsl import validate
@@ -17,8 +18,11 @@ from parsl.executors.blocks.block_set import BlockSet
 from parsl.executors.blocks.error_handlers import noop_error_handler, simple_error_handler
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.errors import BadStateException
+from parsl.executors.monitoring_messages import MessageObserver, block_message
 from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.job_states import JobStatus
+from parsl.vocabulary.message_type import MessageType
+from parsl.vocabulary.run_observer import NO_OBSERVER
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +92,38 @@ class BlockProviderExecutor(ParslExecutor):
             "another one at the same time. End that run first, with parsl.dfk().cleanup() or at the end of a "
             "`with parsl.load(...)` block, or create another executor."
         )
+
+    def observe_for_program(self) -> None:
+        """Send monitoring messages to a program that has assigned ``monitoring_messages``, without a kernel.
+
+        A subclass calls this at the beginning of its start.
+        """
+        if self.observer is NO_OBSERVER or isinstance(self.observer, MessageObserver):
+            messages = self.monitoring_messages
+            self.observer = NO_OBSERVER if messages is None else MessageObserver(messages, self.run_id)
+
+    def create_monitoring_info(self, status: Mapping[str, JobStatus]) -> list[dict[str, Any]]:
+        """Return rows of the table ``block`` of a monitoring database.
+
+        Args:
+            status: The status of blocks, by their ids.
+        """
+        now, jobs = datetime.now(), self.blocks_to_job_id
+        return [
+            block_message(self.run_id, self.label, block, jobs.get(block), each.status_name, now)
+            for block, each in status.items()
+        ]
+
+    def send_monitoring_info(self, status: Mapping[str, JobStatus]) -> None:
+        """Put such rows into the queue of monitoring messages, if there is one.
+
+        Changes of blocks arrive there without this: it is for programs that call it.
+
+        Args:
+            status: The status of blocks, by their ids.
+        """
+        if self.monitoring_messages is not None:
+            self.monitoring_messages.put((MessageType.BLOCK_INFO, self.create_monitoring_info(status)))
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts the managers of a block, and runs as long as they do."""

@@ -59,6 +59,9 @@ class RunObserver:
     driver's clock.
     """
 
+    #: Whether to call :meth:`tasks_dispatched`. This costs a message each time.
+    observes_dispatch: bool = False
+
     def manager_joined(self, label: str, manager: ManagerFacts) -> None:
         """A manager has connected; called again if it registers again, with the same number.
 
@@ -83,6 +86,15 @@ class RunObserver:
             label: The executor's label.
             host: The node.
             text: What has changed, for people.
+        """
+
+    def tasks_dispatched(self, label: str, number: int, held: Sequence[int]) -> None:
+        """A manager has been sent tasks. Only for an observer with ``observes_dispatch``.
+
+        Args:
+            label: The executor's label.
+            number: The manager's number.
+            held: The executor's numbers of all tasks that the manager holds.
         """
 
     def tasks_started(self, label: str, started: Sequence[tuple[Future[Any], float, int, int]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from parsl.cli.main import main
+from parsl.common.processes import started_at
 from parsl.eventlog import records
 from parsl.eventlog.file import EventFile
 from tests.support.event_logs import BEGAN_S, run_began, write_event_log
@@ -41,9 +43,22 @@ def test_the_metrics_are_printed_once(tmp_path, capsys):
     assert samples["parsl_task_run_seconds_sum", "app_0"] == pytest.approx(334 * 0.4)
     assert samples["parsl_attempts_failed_total", "builtins.ValueError", "final"] == 100
     assert samples["parsl_blocks", "htex", "RUNNING"] == 1
-    assert samples["parsl_workers", "htex"] == 8
+    assert samples["parsl_managers", "htex"] == samples["parsl_workers", "htex"] == 0
     assert samples["parsl_run_active",] == 0
     assert samples["parsl_run_start_time_seconds",] == BEGAN_S
+
+
+def test_the_workers_of_connected_managers_are_counted(tmp_path, capsys):
+    file, pid = EventFile(str(tmp_path / records.EVENT_LOG)), os.getpid()
+    began = run_began(pid=pid, process_started=started_at(pid))
+    managers = [records.ManagerJoined(0, n, BEGAN_S, f"m{n}", "0", f"x{n}", 1, 4) for n in range(3)]
+    gone = records.ManagerGone(0, 2, BEGAN_S + 1, "its job has ended")
+    for record in (began, records.Executors([records.ExecutorFacts("htex", "HTEX")]), *managers, gone):
+        file.write(record)
+    file.close()
+    assert main(["metrics", str(tmp_path), "--once"]) == 0
+    samples = samples_of(capsys.readouterr().out)
+    assert (samples["parsl_managers", "htex"], samples["parsl_workers", "htex"]) == (2, 8)
 
 
 def test_the_names_follow_the_conventions(tmp_path, capsys):

@@ -17,6 +17,8 @@ from parsl.eventlog import EVENT_LOG, records
 from parsl.eventlog.file import EventFile, EventReader
 from parsl.eventlog.history import Follower, RunHistory, read_history
 from parsl.executors.base import ParslExecutor
+from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.failure_facts import attach
 from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
 from parsl.vocabulary.run_observer import Accounting
 from parsl.vocabulary.task_states import States
@@ -156,6 +158,37 @@ def test_each_failed_attempt_is_there(kernel_of):
     ]  # fmt: skip
     task = history.task(0)
     assert (task.attempt, task.extra.fail_count, task.extra.fail_cost) == (2, 3, 3.0)
+
+
+def test_a_failed_attempt_has_what_its_worker_has_measured_or_its_error_knows(kernel_of):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor], retries=1)
+    manager = ManagerFacts(5, "m5", "1", "x1", 42, 12, 104, 2**39, "3.11.7")
+    executor.observer.manager_joined(executor.label, manager)
+    future = app(kernel, double)(1)
+    executor.futures[0].accounting = Accounting(0.5, 0.25, 1000, 5, 3)
+    executor.futures[0].set_exception(ValueError("no"))
+    lost = RuntimeError("lost")
+    attach(lost, manager="m5", worker=0, host="x1", peak_memory=2000)
+    executor.futures[1].set_exception(lost)
+    assert future.exception() is lost
+    history = history_of(kernel)
+    used = [(f.run_s, f.cpu_s, f.peak_memory, f.manager, f.worker) for f in history.failures]
+    assert used == [(0.5, 0.25, 1000, 5, 3), (-1.0, -1.0, 2000, 5, 0)]
+    task = history.task(0)
+    assert (task.host, task.worker, task.peak_memory, task.cpu_s) == ("x1", 0, 2000, None)
+
+
+def test_the_last_of_too_many_lost_workers_is_in_the_row_of_its_task(kernel_of):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor], retries=9)
+    future = app(kernel, double)(1)
+    for number in range(3):
+        lost = WorkerLost(number, "x1", "lost", peak_memory=3000)
+        attach(lost, worker=number, peak_memory=3000)
+        executor.futures[number].set_exception(lost)
+    assert "not retried" in str(future.exception())
+    assert (history_of(kernel).task(0).worker, history_of(kernel).task(0).peak_memory) == (2, 3000)
 
 
 def test_what_few_tasks_have_is_there(kernel_of, tmp_path):

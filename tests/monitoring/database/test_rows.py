@@ -76,6 +76,8 @@ def test_each_attempt_of_a_retried_task_has_its_states_and_reason() -> None:
         0,
         1,
         "x0",
+        cpu_s=0.4,
+        peak_memory=2**20,
     )
     last = ended_row(0, attempt=1, invoked_s=BEGAN_S, launched_s=BEGAN_S + 3, returned_s=BEGAN_S + 4)
     rows = rows_after(failed, records.Tasks([last]))
@@ -84,10 +86,20 @@ def test_each_attempt_of_a_retried_task_has_its_states_and_reason() -> None:
         ("pending", 1), ("launched", 1), ("running", 1), ("running_ended", 1), ("exec_done", 1),
     ]  # fmt: skip
     assert [row["task_fail_history"] for row in rows["try"]] == ["ValueError('bad input')", ""]
+    attempts = [(row["try_id"], row["manager"], row["worker"], row["cpu_s"]) for row in rows["parsl_attempt"]]
+    assert attempts[0] == (0, "manager-0", 1, 0.4)
+    samples = [(row["try_id"], row["psutil_process_time_user"]) for row in rows["resource"]]
+    assert samples == [(0, 0.4), (1, 0.3)]
     (failure,) = rows["parsl_failure"]
     assert (failure["error"], failure["message"], failure["hostname"]) == (
         "builtins.ValueError", "bad input", "x0",
     )  # fmt: skip
+
+
+def test_the_last_sample_of_a_lost_worker_has_its_memory() -> None:
+    row = ended_row(0, state=States.failed, run_s=2.0, cpu_s=-1.0, peak_memory=2**20)
+    (sample,) = rows_after(records.Tasks([row]))["resource"]
+    assert (sample["psutil_process_memory_resident"], sample["psutil_process_time_user"]) == (2.0**20, None)
 
 
 def test_a_task_whose_dependency_has_failed_was_never_launched() -> None:

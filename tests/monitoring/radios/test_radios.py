@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import socket
-from collections.abc import Iterator
 from datetime import datetime
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -25,7 +24,6 @@ from parsl.monitoring.radios.htex import HTEXRadio, HTEXRadioSender
 from parsl.monitoring.radios.multiprocessing import MultiprocessingQueueRadio
 from parsl.monitoring.radios.udp import UDPRadio
 from parsl.monitoring.settings import settings_file
-from parsl.multiprocessing import SpawnQueue
 from tests.conftest import WaitUntil
 from tests.monitoring.database.runs import query
 
@@ -52,14 +50,6 @@ class TwiceSender(MonitoringRadioSender):
     def send(self, message: object) -> None:
         self.inner.send(message)
         self.inner.send(message)
-
-
-@pytest.fixture
-def messages() -> Iterator[Queue]:  # type: ignore[type-arg]
-    found = SpawnQueue()
-    yield found
-    found.close()
-    found.join_thread()
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,9 @@ class RunMetrics(Collector):
             blocks.add_metric(list(key), number)
         managers = GaugeMetricFamily("parsl_managers", "Connected managers.", labels=["executor"])
         workers = GaugeMetricFamily("parsl_workers", "Workers of connected managers.", labels=["executor"])
-        nodes = [node for node in answers.nodes(history, tally) if node.is_connected]
+        nodes = answers.nodes(history, tally)
         for executor in sorted({node.executor for node in nodes}):
-            own = [node.workers for node in nodes if node.executor == executor]
+            own = [node.workers for node in nodes if node.executor == executor and node.is_connected]
             managers.add_metric([executor], len(own))
             workers.add_metric([executor], sum(own))
         yield from (blocks, managers, workers)

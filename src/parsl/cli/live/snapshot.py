@@ -49,6 +49,11 @@ def snapshot(watch: RunWatch, run_dir: str) -> Snapshot:
     """Return a run at this moment."""
     history, tally, run = watch.history, watch.tally, watch.history.run
     now_s = watch.now_s()
+    progress, apps = answers.progress(history, tally, now_s), answers.apps(history, tally)
+    reasons = [] if now_s is None else answers.why_waiting(history, tally, now_s)
+    if not watch.is_read and history.summary is not None:  # a long log: its totals are there at once
+        counts, apps = answers.totals(history.summary)
+        progress, reasons = progress._replace(counts=counts), []
     return Snapshot(
         run_dir=run_dir,
         workflow="" if run is None else run.workflow_name,
@@ -56,12 +61,12 @@ def snapshot(watch: RunWatch, run_dir: str) -> Snapshot:
         standing=watch.standing(),
         now_s=time() if now_s is None else now_s,
         share_read=watch.share_read,
-        progress=answers.progress(history, tally, now_s),
-        apps=answers.apps(history, tally),
+        progress=progress,
+        apps=apps,
         blocks=answers.blocks(history),
         nodes=answers.nodes(history, tally),
         failures=watch.failures.largest_first(),
-        reasons=[] if now_s is None else answers.why_waiting(history, tally, now_s),
+        reasons=reasons,
         notes=_notes(watch),
     )
 

@@ -13,6 +13,7 @@ export function attemptParts(line) {
       ["when", clock(line.time)],
       ["host", line.host], ["block", line.block], ["manager", line.manager], ["worker", line.worker],
       ["ran", line.ran_s == null ? null : duration(line.ran_s)],
+      ["CPU time", line.cpu_s == null ? null : duration(line.cpu_s)],
       ["peak memory", line.peak_memory ? bytes(line.peak_memory) : null],
       ["exit code", line.exit_code], ["signal", line.signal],
       ["stderr", line.stderr], ["stdout", line.stdout], ["log of the manager", line.manager_log],

@@ -57,8 +57,8 @@ export class TaskPage {
   }
 
   task(task, attempts) {
-    const failures = attempts.length ? attempts.map((line) => h("div", {}, attemptParts(line)))
-      : task.failures.map((failure) => facts([["attempt", `${failure.attempt}: ${failure.outcome}`], ["error", `${failure.error}: ${failure.message}`], ["when", clock(failure.time_s)], ["host", failure.host]]));
+    const failures = attempts.length ? attempts.map((line) => h("div", {}, attemptParts({ cpu_s: task.failures.find(({ attempt }) => attempt === line.attempt)?.cpu_s, ...line })))
+      : task.failures.map((failure) => facts([["attempt", `${failure.attempt}: ${failure.outcome}`], ["error", `${failure.error}: ${failure.message}`], ["when", clock(failure.time_s)], ["host", failure.host], ["ran for", failure.run_s == null ? null : duration(failure.run_s)], ["CPU time", failure.cpu_s == null ? null : duration(failure.cpu_s)], ["peak memory", failure.peak_memory ? bytes(failure.peak_memory) : null]]));
     const root = task.failures.find((failure) => failure.root_task != null)?.root_task;
     return h("section", { "aria-labelledby": "task-title" },
       h("header", {}, h("h2", { id: "task-title" }, `Task ${task.id}: ${task.app}`)), life(task),

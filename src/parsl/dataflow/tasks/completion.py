@@ -17,6 +17,7 @@ from parsl.vocabulary.task_states import States
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
     from typing import Any
 
     from parsl.dataflow.tasks.event_feed import EventFeed
@@ -68,14 +69,14 @@ class Completion:
         if app_fu is None:
             return False
         if self.events is not None:
-            self.events.ended(record)
+            self.events.ended(record, error)
         if self.task_log.is_on:
             self.task_log.state(record)
         if error is CANCELLATION:
-            self.log_failure(record, None, CANCELLED, record.try_id + 1)
+            self.log_failure(record, None, CANCELLED, record.try_id + 1, record.exec_fu)
         elif error is not None:
             outcome = DEPENDENCY_FAILED if status is States.dep_fail else FAILED
-            self.log_failure(record, error, outcome, record.try_id + 1)
+            self.log_failure(record, error, outcome, record.try_id + 1, record.exec_fu)
         memo = self._memo
         if record.memoize or memo.covers_all:
             work_loop.run_now(self._complete_with_memo, record, app_fu, result, error)
@@ -137,7 +138,12 @@ class Completion:
                 work_loop.run_soon(self._settle_all, left)
 
     def log_failure(
-        self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int
+        self,
+        record: TaskRecord,
+        error: BaseException | None,
+        outcome: str,
+        attempt: int,
+        exec_fu: Future[Any] | None,
     ) -> None:
         # Failures due to the end of the run are counted, not listed, because there may be a million.
         if self.is_run_over:
@@ -145,7 +151,7 @@ class Completion:
         if self._failures is not None:
             self._failures.add(record, error, outcome, attempt)
         if self.events is not None:
-            self.events.failed(record, error, outcome, attempt - 1)
+            self.events.failed(record, error, outcome, attempt - 1, exec_fu)
 
     def complete_cancelled(self, record: TaskRecord) -> bool:
         """End a task whose attempt was cancelled; False if it has ended already."""

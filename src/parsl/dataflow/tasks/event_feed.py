@@ -16,6 +16,7 @@ from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
+from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
 from parsl.vocabulary.run_observer import Accounting, RunObserver
 from parsl.vocabulary.task_states import States
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from parsl.eventlog.file import EventFile
     from parsl.eventlog.records import ExecutorFacts, RunBegan
     from parsl.executors.base import ParslExecutor
+    from parsl.failure_facts import FailureFacts
     from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
 
 logger = getLogger(__name__)
@@ -81,6 +83,8 @@ class EventFeed(RunObserver):
         #: The numbers of apps and executors by name.
         self._apps: dict[str, int] = {}
         self._executors: dict[str, int] = {}
+        #: The numbers of managers by the executor's label and the manager's name.
+        self._managers: dict[tuple[str, str], int] = {}
         self._naming = threading.Lock()
         self._writer: _Writer | None = None
         self._has_warned = False
@@ -111,8 +115,8 @@ class EventFeed(RunObserver):
                     self._thread = threading.Thread(target=self._run, name="parsl-events", daemon=True)
                     self._thread.start()
 
-    def ended(self, record: TaskRecord) -> None:
-        """Note how a task has ended, before its payload is dropped."""
+    def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
+        """Note how a task has ended, and its error if it has failed, before its payload is dropped."""
         try:
             try:
                 app = self._apps[record.func.__name__]
@@ -123,13 +127,15 @@ class EventFeed(RunObserver):
             depends = record.depends
             row: tuple[Any, ...] = (
                 record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-                record.launched_s, _numbers_of(depends) if depends else (), record.returned_s,
+                record.launched_s, numbers_of(depends) if depends else (), record.returned_s,
             )  # fmt: skip
             accounting = getattr(record.exec_fu, "accounting", None)
+            if error is not None:
+                accounting = self._accounting_of(record, error, accounting)
             if type(accounting) is Accounting:
                 row += accounting
             if record.special is not None or record.memoize or record.fail_count or record.join:
-                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], _extra(record))
+                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
             self._ended.append(row)
             if self.is_asleep:
                 self.wake()
@@ -140,13 +146,41 @@ class EventFeed(RunObserver):
         with self._naming:
             return numbers.setdefault(name, len(numbers))
 
-    def failed(self, record: TaskRecord, error: BaseException | None, outcome: str, attempt: int) -> None:
-        """Note that an attempt (counted from 0), or a task before its first one, has failed."""
+    def _accounting_of(
+        self, record: TaskRecord, error: BaseException | None, measured: object
+    ) -> Accounting | None:
+        """Return what a failed attempt has used: as its worker has measured it, or as its error has it."""
+        if type(measured) is Accounting:
+            return measured
+        facts = _facts_of(error)
+        manager = self._managers.get((record.executor, facts.manager or ""))
+        known = (facts.ran_s, None, facts.peak_memory, manager, facts.worker)
+        if all(fact is None for fact in known):
+            return None
+        return Accounting(*(-1 if fact is None else fact for fact in known))
+
+    def failed(
+        self,
+        record: TaskRecord,
+        error: BaseException | None,
+        outcome: str,
+        attempt: int,
+        exec_fu: Future[Any] | None = None,
+    ) -> None:
+        """Note that an attempt (counted from 0), or a task before its first one, has failed.
+
+        ``exec_fu`` is the executor's future of the attempt, if there was one.
+        """
         try:
             executor = self._number(self._executors, record.executor)
             app = self._number(self._apps, str(record.func_name))
-            facts = _failure(record, error)
-            self.note("AttemptFailed", record.id, attempt, executor, time(), outcome, *facts, app)
+            measured = getattr(exec_fu, "accounting", None)
+            used = self._accounting_of(record, error, measured) or Accounting()
+            self.note(
+                "AttemptFailed", record.id, attempt, executor, time(), outcome, *_described(error),
+                record.launched_s, used.run_s, used.manager, used.worker, _facts_of(error).host or "",
+                root_task(error), app, used.cpu_s, used.peak_memory,
+            )  # fmt: skip
         except Exception:  # of the user's exception
             logger.exception("A failure of %r is missing in the event log", record)
 
@@ -156,6 +190,7 @@ class EventFeed(RunObserver):
         """Note a manager."""
         executor = self._number(self._executors, label)
         number, name, *rest = manager
+        self._managers[label, name] = number
         self.note("ManagerJoined", executor, number, time(), name, *rest)
 
     def manager_gone(self, label: str, number: int, reason: str) -> None:
@@ -261,7 +296,7 @@ class EventFeed(RunObserver):
         executor = self._number(self._executors, record.executor)
         return (
             record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-            record.launched_s, _numbers_of(record.depends),
+            record.launched_s, numbers_of(record.depends),
         )  # fmt: skip
 
     def close(self, states: Mapping[str, int]) -> None:
@@ -343,8 +378,10 @@ class _Writer:
     def _facts_of(self, label: str) -> ExecutorFacts:
         executor = self._executor_of(label)
         provider = getattr(executor, "provider", None)
-        kinds = ["" if each is None else type(each).__name__ for each in (executor, provider)]
-        return self._records.ExecutorFacts(label, *kinds)
+        kind, provider_kind = ("" if each is None else type(each).__name__ for each in (executor, provider))
+        limit = getattr(provider, "max_blocks", None)
+        max_blocks = limit if type(limit) is int else -1
+        return self._records.ExecutorFacts(label, kind, provider_kind, max_blocks)
 
     def sum_up(self, task_count: int, *, is_due: bool) -> None:
         now_s = time()
@@ -378,14 +415,6 @@ def _create(path: str) -> EventFile:
     return EventFile(path)
 
 
-def _numbers_of(futures: Sequence[Any]) -> tuple[int, ...]:
-    """Return the numbers of the tasks among futures."""
-    try:
-        return tuple([future.tid for future in futures])
-    except AttributeError:
-        return tuple([future.tid for future in futures if hasattr(future, "tid")])
-
-
 def _records_of(future: Future[Any]) -> list[TaskRecord]:
     """Return the records among the callbacks of an executor's future."""
     callbacks = getattr(future, "_done_callbacks", None)
@@ -393,68 +422,20 @@ def _records_of(future: Future[Any]) -> list[TaskRecord]:
     return [callback for callback in listed if type(callback) is TaskRecord]
 
 
-def _extra(record: TaskRecord) -> dict[str, Any]:
-    """Return the fields of a `TaskExtra` that are not at their default."""
-    joins = record.joins
-    futures = () if joins is None else joins if isinstance(joins, list) else (joins,)
-    values = {
-        "label": str(record.label or ""),
-        "stdout": _path_text(record.stdout),
-        "stderr": _path_text(record.stderr),
-        "inputs": _files_text(record.kwargs.get("inputs")),
-        "outputs": _files_text(record.outputs),
-        "memoize": bool(record.memoize),
-        "hashsum": str(record.hashsum or ""),
-        "fail_count": record.fail_count,
-        "fail_cost": float(record.fail_cost),
-        "joins": _numbers_of(futures),
-    }
-    return {name: value for name, value in values.items() if value}
-
-
-def _path_text(stream: Any) -> str:
-    path = stream[0] if isinstance(stream, tuple) and stream else stream
-    return "" if path is None else _file_text(path)
-
-
-def _files_text(files: Any) -> str:
-    return str([_file_text(file) for file in files]) if files else ""
-
-
-def _file_text(file: Any) -> str:
-    """Return the path of a file. A remote one has only a URL, and other objects are the user's.
-
-    The attributes of an AppFuture are new tasks.
-    """
-    from concurrent.futures import Future
-
-    from parsl.vocabulary.data_future import DataFuture
-
-    if isinstance(file, Future) and not isinstance(file, DataFuture):
-        return f"<{type(file).__name__}>"
-    try:
-        return str(getattr(file, "filepath", file))
-    except Exception:
-        from parsl.data_provider.errors import without_password
-
-        file = getattr(file, "file_obj", file)
-        url = getattr(file, "url", None)
-        return without_password(url) if isinstance(url, str) else f"<{type(file).__name__}>"
-
-
-def _failure(record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
-    """Return the fields of an `AttemptFailed` from its error on, but the app."""
-    from parsl.failure_facts import facts_of
+def _described(error: BaseException | None) -> tuple[str, str]:
+    """Return the class of an error, and the beginning of its text."""
     from parsl.vocabulary.dataflow_errors import text_of
 
-    facts = facts_of(error)
-    return (
-        "" if error is None else f"{type(error).__module__}.{type(error).__qualname__}",
-        "" if error is None else text_of(error)[:_MESSAGE_CHARS],
-        record.launched_s,
-        -1.0 if facts.ran_s is None else facts.ran_s,
-        -1,
-        -1 if facts.worker is None else facts.worker,
-        facts.host or "",
-        root_task(error),
-    )
+    if error is None:
+        return "", ""
+    return f"{type(error).__module__}.{type(error).__qualname__}", text_of(error)[:_MESSAGE_CHARS]
+
+
+def _facts_of(error: BaseException | None) -> FailureFacts:
+    """Return the facts of an error, or of the last attempt's if the kernel's own one explains it."""
+    from parsl.failure_facts import facts_of, has_facts
+    from parsl.vocabulary.dataflow_errors import DataFlowException
+
+    if type(error) is DataFlowException and not has_facts(error):
+        error = error.__cause__
+    return facts_of(error)

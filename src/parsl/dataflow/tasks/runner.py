@@ -270,9 +270,10 @@ class TaskRunner:
             )  # fmt: skip
 
     def _try_again(self, record: TaskRecord, error: BaseException) -> None:
+        exec_fu = record.exec_fu
         if self._graph.attempt_failed(record):
             self._report_state(record)
-            self._completion.log_failure(record, error, TRIED_AGAIN, record.try_id)
+            self._completion.log_failure(record, error, TRIED_AGAIN, record.try_id, exec_fu)
             logger.info(
                 "Task %d (%s) will be retried: attempt %d failed with %r (cost so far %s of %s)",
                 record.id, record.func_name, record.try_id, error, record.fail_cost, self._config.retries,

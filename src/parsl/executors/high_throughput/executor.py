@@ -189,6 +189,7 @@ class HighThroughputExecutor(
         provider = self.provider
         assert provider is not None, "the constructor makes one"
         descriptors.warn_if_few(self.label, provider.max_blocks * provider.nodes_per_block)
+        self.observe_for_program()
         self._engine = engine = Engine(self._engine_settings(), self, provider)
         engine.start()
         self.launch_command("0")  # an invalid template is an error here, instead of in every block
@@ -219,6 +220,7 @@ class HighThroughputExecutor(
             encrypted=self.encrypted,
             interchange_command=self.interchange_launch_cmd,
             selector=self.manager_selector,
+            reports_dispatch=self.observer.observes_dispatch,
             pool=self._pool_settings(),
         )
 

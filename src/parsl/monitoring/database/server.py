@@ -74,10 +74,9 @@ class ServerStore(Store):
         try:
             from sqlalchemy import create_engine
 
-            url = self._url
-            if url.startswith("postgresql://"):
-                url = _with_driver(url)
-            return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_S})
+            return create_engine(
+                with_driver(self._url), pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_S}
+            )
         except ImportError as error:
             raise StoreError(
                 f"{self._shown} needs a package that is missing: {error}. Install it, for example with pip "
@@ -118,8 +117,8 @@ class ServerStore(Store):
             )
 
 
-def _with_driver(url: str) -> str:
-    """Return a URL with the driver that is installed, of the two usual ones."""
+def with_driver(url: str) -> str:
+    """Return a URL of a database, for PostgreSQL with the driver that is installed, of the two usual ones."""
     from importlib.util import find_spec
 
     if find_spec("psycopg2") is None and find_spec("psycopg") is not None:

@@ -116,7 +116,7 @@ class TaskRows:
         self._add_task(row, invoked, end)
         self._add_try(row, launched, started, end, "" if state in (_EXEC_DONE, _MEMO_DONE) else None)
         if row.run_s >= 0:
-            self._add_accounting(row, end)
+            self._add_accounting(row.id, row.attempt, row, end)
 
     def start(self, record: records.TasksStarted) -> None:
         """Take in attempts that are running."""
@@ -141,8 +141,10 @@ class TaskRows:
         ))  # fmt: skip
         launched = None if record.launched_s is None else microseconds(record.launched_s)
         started = returned = None
-        if record.outcome == TRIED_AGAIN:
+        if record.outcome == TRIED_AGAIN:  # of the last attempt, the row of its task has the rest
             started, returned = self._fail_attempt(record, launched, failed)
+            if record.run_s >= 0:
+                self._add_accounting(number, attempt, record, returned)
         names, executor = self._names, record.executor
         manager = names.manager(executor, record.manager) or names.manager_on(executor, record.host)
         self._tries.append((
@@ -186,21 +188,24 @@ class TaskRows:
                 float(row.involuntary_switches),
             ))  # fmt: skip
 
-    def _add_accounting(self, row: records.TaskRow, end: int) -> None:
+    def _add_accounting(
+        self, number: int, attempt: int, row: records.TaskRow | records.AttemptFailed, end: int
+    ) -> None:
         """Store what the worker has measured; for tasks in a worker's process also as their last sample."""
         manager = self._names.manager(row.executor, row.manager)
         cpu_s = None if row.cpu_s < 0 else row.cpu_s
         memory = None if row.peak_memory < 0 else row.peak_memory
         self._attempts.append((
-            self._run_id, row.id, row.attempt, None if manager is None else manager.name,
+            self._run_id, number, attempt, None if manager is None else manager.name,
             None if row.worker < 0 else row.worker, row.run_s, cpu_s, memory,
         ))  # fmt: skip
-        if self._interval_s is None or manager is None or cpu_s is None:
+        if self._interval_s is None or manager is None or (cpu_s is None and memory is None):
             return
         percent = 100 * memory / manager.total_memory if memory is not None and manager.total_memory else None
         self._resources.append((
-            row.attempt, row.id, self._run_id, self._text(end), self._interval_s, None, percent, 0.0, cpu_s,
-            0.0, None, None if memory is None else float(memory), None, None, None, None, None, None,
+            attempt, number, self._run_id, self._text(end), self._interval_s, None, percent, 0.0, cpu_s,
+            None if cpu_s is None else 0.0, None, None if memory is None else float(memory), None, None, None,
+            None, None, None,
         ))  # fmt: skip
 
     def _add_task(self, row: records.TaskRow, invoked: int, end: int | None) -> None:

@@ -13,7 +13,8 @@ from parsl.executors.high_throughput.manager.lost_workers import (
 )
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol
-from parsl.executors.high_throughput.wire.protocol import Exited, Failure, Task
+from parsl.executors.high_throughput.wire.fork_orders import Exited
+from parsl.executors.high_throughput.wire.protocol import Failure, Task
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from parsl.executors.high_throughput.manager.memory_limit import (
 )
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol
-from parsl.executors.high_throughput.wire.protocol import Exited, Task
+from parsl.executors.high_throughput.wire.fork_orders import Exited
+from parsl.executors.high_throughput.wire.protocol import Task
 from parsl.validate import ParameterError
 
 

@@ -18,10 +18,9 @@ from parsl.executors.high_throughput.manager.worker_pool import (
 )
 from parsl.executors.high_throughput.node.placement import WorkerPlacement
 from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire.fork_orders import Exited, Forked
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
-    Exited,
-    Forked,
     Result,
     Task,
     decode_failure,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire import fork_orders, protocol
 from parsl.executors.high_throughput.wire.protocol import DecodeError, Failure, Result, Task, Work, encode
 
 DECODERS = {name: getattr(protocol, name) for name in vars(protocol) if name.startswith("decode_")}
@@ -115,8 +115,8 @@ def test_damaged_messages_are_refused_or_still_well_typed(task: Task, data: Any)
         (protocol.decode_to_driver, protocol.Stop("x")),
         (protocol.decode_from_manager, protocol.Welcome(1.0)),
         (protocol.decode_to_manager, protocol.Goodbye("x")),
-        (protocol.decode_to_fork_server, protocol.Exited(1, 0, 0)),
-        (protocol.decode_from_fork_server, protocol.End(1, 0.0)),
+        (fork_orders.decode_to_fork_server, fork_orders.Exited(1, 0, 0)),
+        (fork_orders.decode_from_fork_server, fork_orders.End(1, 0.0)),
     ],
 )
 def test_messages_for_the_wrong_direction_are_refused(decode: Any, message: Any) -> None:

@@ -19,17 +19,19 @@ import pytest
 
 from parsl.common.processes import Processes, environment_of, process_table
 from parsl.common.system.packets import open_control_end
-from parsl.executors.high_throughput.wire.protocol import (
-    DONE,
-    RAISED,
+from parsl.executors.high_throughput.wire.fork_orders import (
     End,
     Exited,
     Fork,
     Forked,
+    decode_from_fork_server,
+)
+from parsl.executors.high_throughput.wire.protocol import (
+    DONE,
+    RAISED,
     Result,
     Task,
     Work,
-    decode_from_fork_server,
     decode_result,
     encode,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from signal import SIGKILL, SIGTERM
 
-from parsl.executors.high_throughput.wire.protocol import Exited
+from parsl.executors.high_throughput.wire.fork_orders import Exited
 from parsl.executors.high_throughput.worker.process_ownership import ProcessOwnership
 from parsl.executors.high_throughput.worker.reaper import (
     KILL_PERIOD_S,

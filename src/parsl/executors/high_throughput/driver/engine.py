@@ -191,6 +191,8 @@ class Engine(BlockListener):
             self._notifications.node_changed(message)
         elif isinstance(message, protocol.Started):
             self._notifications.tasks_started(message)
+        elif isinstance(message, protocol.Dispatched):
+            self._notifications.tasks_dispatched(message)
         elif isinstance(message, protocol.Measured):
             self._notifications.resource_samples(message)
         elif isinstance(message, protocol.ManagerRefused):

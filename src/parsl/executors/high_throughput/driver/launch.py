@@ -35,6 +35,8 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
     encrypted: bool
     interchange_command: list[str]
     selector: manager_selector.ManagerSelector
+    #: Whether the interchange reports each dispatch.
+    reports_dispatch: bool
     #: What managers need; the fields about connections are filled in once there are sockets.
     pool: WorkerPoolSettings
 
@@ -89,5 +91,6 @@ def interchange_settings(
         expected=expected or {},
         nodes=nodes,
         next_manager=next_manager,
+        reports_dispatch=settings.reports_dispatch,
     )
     return msgspec.msgpack.encode(record)

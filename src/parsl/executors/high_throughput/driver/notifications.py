@@ -6,6 +6,7 @@ import time
 
 from parsl.executors.high_throughput.driver.tasks import TaskTable
 from parsl.executors.high_throughput.wire.protocol import (
+    Dispatched,
     ManagerGone,
     ManagerInfo,
     ManagerJoined,
@@ -58,6 +59,9 @@ class Notifications:
 
     def node_changed(self, change: NodeChange) -> None:
         self._observer.node_changed(self._label, change.host, change.text)
+
+    def tasks_dispatched(self, dispatched: Dispatched) -> None:
+        self._observer.tasks_dispatched(self._label, dispatched.manager, dispatched.held)
 
     def tasks_started(self, started: Started) -> None:
         """Notify of long tasks; those that have ended in the meantime are left out."""

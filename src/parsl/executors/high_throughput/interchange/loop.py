@@ -373,6 +373,8 @@ class Interchange:
             self._reports.changed()
             self._driver.acknowledged(manager)
             self._send_parts(manager, self._payloads.message(manager, tasks))
+            if self._settings.reports_dispatch:
+                self._driver.send(protocol.Dispatched(manager.number, list(manager.held)))
 
     def _send(self, manager: Manager, message: Any) -> None:
         self._send_parts(manager, [encode(message)])

@@ -12,7 +12,8 @@ from parsl.common.process_facts import path_of_descriptor
 from parsl.executors.high_throughput.manager.memory_limit import MemoryLimit
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire import protocol
-from parsl.executors.high_throughput.wire.protocol import Exited, Failure, Task
+from parsl.executors.high_throughput.wire.fork_orders import Exited
+from parsl.executors.high_throughput.wire.protocol import Failure, Task
 from parsl.failure_facts import tail_of
 
 #: The worker may be the first process of its job to get one of these signals. Its failure is therefore

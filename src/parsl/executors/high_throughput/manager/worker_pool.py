@@ -19,7 +19,7 @@ from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.manager.watcher import Watcher
 from parsl.executors.high_throughput.manager.worker_link import WorkerLink
 from parsl.executors.high_throughput.node.placement import WorkerPlacement
-from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire import fork_orders, protocol
 from parsl.executors.high_throughput.wire.protocol import Failure, Result, Task, Work, decode_result, encode
 from parsl.executors.high_throughput.wire.settings import ManagerSettings
 from parsl.executors.high_throughput.wire.spool import discard, result_file
@@ -291,7 +291,7 @@ class WorkerPool:
         assert worker.pid is not None, "only a worker that has been started returns results"
         self._unswept[worker.pid] = (result, frames)
         worker.ending = _SWEEPING
-        self._order(protocol.Sweep(worker.pid, END_GRACE_S))
+        self._order(fork_orders.Sweep(worker.pid, END_GRACE_S))
 
     def _on_swept(self, pid: int) -> None:
         """Finish the task of a worker if its result has waited until the task's processes had ended."""
@@ -332,7 +332,7 @@ class WorkerPool:
         log_dir = self._plan.identity.log_dir(settings.log_dir)
         has_log = settings.debug or settings.log_config
         log_file = f"{log_dir}/worker_{worker.rank}.log" if has_log else ""
-        order = protocol.Fork(
+        order = fork_orders.Fork(
             worker.rank, place.environment, list(place.cpus or ()), settings.spool, log_file, settings.debug,
             settings.log_config, self._plan.number,
         )  # fmt: skip
@@ -344,7 +344,7 @@ class WorkerPool:
         worker.link = link
         self._watcher.add(link.ours.fileno(), partial(self._serve_worker, worker, link))
 
-    def _order(self, message: protocol.End | protocol.Sweep) -> None:
+    def _order(self, message: fork_orders.End | fork_orders.Sweep) -> None:
         with suppress(OSError):  # the fork server is gone, which its channel reports
             self._fork_server.send(encode(message))
 
@@ -370,7 +370,7 @@ class WorkerPool:
             return
         logger.info("ending worker %d (pid %d): %s", worker.rank, worker.pid, kind)
         worker.ending = kind
-        self._order(protocol.End(worker.pid, grace_s))
+        self._order(fork_orders.End(worker.pid, grace_s))
 
     def _enforce_memory(self, limit: MemoryLimit) -> None:
         """Measure, and end workers above the limit at once, before memory runs out for all processes."""
@@ -389,20 +389,20 @@ class WorkerPool:
                 data = b""
             if not data:
                 raise PoolBroken("the manager's fork server has died")
-            message = protocol.decode_from_fork_server(data)
+            message = fork_orders.decode_from_fork_server(data)
             match message:
-                case protocol.Forked():
+                case fork_orders.Forked():
                     worker = self.state.workers[message.rank]
                     worker.pid = message.pid
                     self._touched.append(worker)  # it may relieve others
                     self._start_next()
-                case protocol.Swept():
+                case fork_orders.Swept():
                     self._on_swept(message.pid)
-                case protocol.Exited():
+                case fork_orders.Exited():
                     self._on_swept(message.pid)  # the worker has ended after its task
                     self._on_exited(message)
 
-    def _on_exited(self, message: protocol.Exited) -> None:
+    def _on_exited(self, message: fork_orders.Exited) -> None:
         worker = next((worker for worker in self.state.workers if worker.pid == message.pid), None)
         if worker is None or worker.link is None:
             return
@@ -423,7 +423,7 @@ class WorkerPool:
         self._start_worker(self.state.workers[worker.rank])
         self._assign(None)
 
-    def _lose_task(self, worker: Worker, task: Task, kind: str, exited: protocol.Exited) -> None:
+    def _lose_task(self, worker: Worker, task: Task, kind: str, exited: fork_orders.Exited) -> None:
         logger.warning("worker %d (pid %d) ended in task %d: %s", worker.rank, exited.pid, task.id, kind)
         now_s = time.monotonic()
         tail = lost_workers.own_output_tail() if kind == protocol.WORKER_LOST else ""

@@ -1,4 +1,5 @@
-"""The wire format: every message that crosses a process boundary, and nothing else.
+"""The wire format: every message that crosses a process boundary, and nothing else; for those between a
+manager and its fork server see fork_orders.py.
 
 A message is one msgpack record (its *head*) followed by any number of raw frames. Users' objects travel as
 opaque bytes: small ones inside the head, large ones as frames of their own. No process between driver and
@@ -182,6 +183,14 @@ class Started(msgspec.Struct, tag=True, array_like=True):
 
     #: By the task's number.
     tasks: dict[int, Running]
+
+
+class Dispatched(msgspec.Struct, tag=True, array_like=True):
+    """A manager has been sent tasks. Reported only where the executor's observer observes this."""
+
+    manager: int
+    #: All tasks that it holds.
+    held: list[int]
 
 
 class Measured(msgspec.Struct, tag=True, array_like=True):
@@ -410,73 +419,15 @@ class Work(msgspec.Struct, array_like=True):
     environment: dict[str, str] | None = None
 
 
-class Fork(msgspec.Struct, tag=True, array_like=True):
-    """Start a worker; the message carries the descriptor of its socket."""
-
-    rank: int
-    environment: dict[str, str]
-    cpus: list[int]
-    #: Directory for large payloads; empty if there is none.
-    spool: str = ""
-    #: The worker's own log file; empty if it has none.
-    log_file: str = ""
-    #: Whether the log has a line for each task.
-    debug: bool = False
-    #: See :class:`CommonSettings <parsl.executors.high_throughput.wire.settings.CommonSettings>`.
-    log_config: bytes = b""
-    #: The manager's number, for the accounting of tasks.
-    manager: int = -1
-
-
-class End(msgspec.Struct, tag=True, array_like=True):
-    """End a worker and every process that it started."""
-
-    pid: int
-    grace_s: float
-
-
-class Sweep(msgspec.Struct, tag=True, array_like=True):
-    """End the processes that a finished task has left behind, but not its worker, and reply with `Swept`."""
-
-    pid: int
-    grace_s: float
-
-
-class Forked(msgspec.Struct, tag=True, array_like=True):
-    """A worker process has started."""
-
-    rank: int
-    pid: int
-
-
-class Exited(msgspec.Struct, tag=True, array_like=True):
-    """A worker and every process that it had started have ended."""
-
-    pid: int
-    #: As returned by `os.waitstatus_to_exitcode`: negative for a signal.
-    exit_code: int
-    peak_memory: int
-    #: The worker's Python stack at the time of a crash.
-    crash_report: str = ""
-
-
-class Swept(msgspec.Struct, tag=True, array_like=True):
-    """All processes of the task that a worker has finished are gone."""
-
-    pid: int
-
-
 # To and from the interchange
 FromDriver = Tasks | Cancel | Query | BlockEnded | HoldBlock | Restored | CleanupCommands | Stop
-ToDriver = Ready | Results | Started | Measured | Answer
+ToDriver = Ready | Results | Dispatched | Started | Measured | Answer
 ToDriver |= ManagerJoined | ManagerGone | ManagerRefused | NodeChange
 FromManager = Register | Results | Started | Measured | Heartbeat | Draining | Interrupted
 FromManager |= HeldTasks | Packages | Goodbye
 ToManager = Welcome | Refused | Reregister | Tasks | Acknowledged | Cancel | Heartbeat | Draining
 ToManager |= ReportHeldTasks | ReportPackages | Stop
-# From and to the manager; a `Work` and a `Result` are one packet each, see worker_channel.
-ToForkServer = Fork | End | Sweep
-FromForkServer = Forked | Exited | Swept
+# A `Work` and a `Result` are one packet each between manager and worker, see worker_channel.
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_driver = msgspec.msgpack.Decoder(FromDriver).decode
@@ -486,8 +437,6 @@ decode_to_manager = msgspec.msgpack.Decoder(ToManager).decode
 decode_work = msgspec.msgpack.Decoder(Work).decode
 decode_result = msgspec.msgpack.Decoder(Result).decode
 decode_failure = msgspec.msgpack.Decoder(Failure).decode
-decode_to_fork_server = msgspec.msgpack.Decoder(ToForkServer).decode
-decode_from_fork_server = msgspec.msgpack.Decoder(FromForkServer).decode
 
 #: The exceptions that decoders raise.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -62,6 +62,8 @@ class InterchangeSettings(CommonSettings, kw_only=True):
     next_manager: int = 0
     #: The nodes that were quarantined then, or had been.
     nodes: list[NodeStanding] = []
+    #: Whether to report each dispatch to the driver.
+    reports_dispatch: bool = False
 
 
 class WorkerPoolSettings(CommonSettings, kw_only=True):

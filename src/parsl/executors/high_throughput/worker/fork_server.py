@@ -26,7 +26,7 @@ from parsl.common.system import (
     nonblocking_pipe,
 )
 from parsl.common.system.packets import make_control_pair, open_shared_end
-from parsl.executors.high_throughput.wire import protocol
+from parsl.executors.high_throughput.wire import fork_orders, protocol
 from parsl.executors.high_throughput.worker.reaper import Reaper
 
 _PACKET = 64 * 1024
@@ -143,16 +143,16 @@ class ForkServer:
                 return False
             if not data:
                 return False
-            match message := protocol.decode_to_fork_server(data):
-                case protocol.Fork():
+            match message := fork_orders.decode_to_fork_server(data):
+                case fork_orders.Fork():
                     self._fork(message, int.from_bytes(rights[0][2], sys.byteorder))
-                case protocol.Sweep():
+                case fork_orders.Sweep():
                     self._reaper.sweep(message.pid, message.grace_s)
-                case protocol.End():
+                case fork_orders.End():
                     self._reaper.end(message.pid, message.grace_s)
         return True
 
-    def _fork(self, message: protocol.Fork, fd: int) -> None:
+    def _fork(self, message: fork_orders.Fork, fd: int) -> None:
         report = self._crash_reports.create()
         pid = os.fork()
         if pid == 0:
@@ -161,9 +161,9 @@ class ForkServer:
         os.close(fd)
         self._reaper.add(pid, message.rank)
         self._crash_reports.keep(pid, report)
-        self._send(protocol.Forked(message.rank, pid))
+        self._send(fork_orders.Forked(message.rank, pid))
 
-    def _become_worker(self, message: protocol.Fork, fd: int) -> NoReturn:
+    def _become_worker(self, message: fork_orders.Fork, fd: int) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
             os.setsid()
@@ -193,9 +193,9 @@ class ForkServer:
                 code = os.waitstatus_to_exitcode(status)
                 report = self._crash_reports.take(pid, code)
                 peak_bytes = usage.ru_maxrss * MAX_RSS_UNIT_BYTES
-                self._reaper.note_exit(protocol.Exited(pid, code, peak_bytes, report))
+                self._reaper.note_exit(fork_orders.Exited(pid, code, peak_bytes, report))
 
-    def _send(self, message: protocol.Forked | protocol.Exited | protocol.Swept) -> None:
+    def _send(self, message: fork_orders.Forked | fork_orders.Exited | fork_orders.Swept) -> None:
         with suppress(OSError):  # the manager is gone, which the next turn of the loop notices
             self._manager.send(protocol.encode(message))
 

@@ -7,7 +7,7 @@ import time
 
 from parsl.common.process_facts import children_of, command_line_of
 from parsl.common.processes import signal_processes
-from parsl.executors.high_throughput.wire.protocol import Exited, Swept
+from parsl.executors.high_throughput.wire.fork_orders import Exited, Swept
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker, ProcessOwnership
 
 #: How long to wait for orphans whose owner is unknown when no other processes are left, in seconds.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from parsl.common.system import MAX_RSS_UNIT_BYTES, bind_to_cpus
-from parsl.executors.high_throughput.wire import protocol, spool
+from parsl.executors.high_throughput.wire import fork_orders, protocol, spool
 from parsl.executors.high_throughput.wire.arena import ArenaReader
 from parsl.executors.high_throughput.wire.protocol import (
     DONE,
@@ -213,7 +213,7 @@ def _usage() -> dict[str, Any]:
     return {"pid": os.getpid(), "peak_memory": peak * MAX_RSS_UNIT_BYTES}
 
 
-def _place_of(order: protocol.Fork) -> dict[str, Any]:
+def _place_of(order: fork_orders.Fork) -> dict[str, Any]:
     environment = order.environment
     return {
         "host": os.uname().nodename,
@@ -247,7 +247,7 @@ def _flush() -> None:
             stream.flush()
 
 
-def run_worker(sock: socket.socket, order: protocol.Fork) -> None:
+def run_worker(sock: socket.socket, order: fork_orders.Fork) -> None:
     """Run a worker process, from just after the fork. Never returns."""
     code = 1
     try:
@@ -265,7 +265,7 @@ def run_worker(sock: socket.socket, order: protocol.Fork) -> None:
         os._exit(code)
 
 
-def _start_log(order: protocol.Fork) -> Logger | None:
+def _start_log(order: fork_orders.Fork) -> Logger | None:
     """Open the worker's own log, and return its logger if every task is to have lines in it."""
     if not order.log_file:
         return None
@@ -280,7 +280,7 @@ def _start_log(order: protocol.Fork) -> Logger | None:
     return log if order.debug else None
 
 
-def _prepare(sock: socket.socket, order: protocol.Fork) -> None:
+def _prepare(sock: socket.socket, order: fork_orders.Fork) -> None:
     """Set signals, affinity and environment before any of the user's modules is imported."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
