@@ -18,8 +18,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, wait
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -112,12 +113,6 @@ def exit_with(code: int) -> None:
     os._exit(code)
 
 
-def _app(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an app whose calls may have Parsl's own parameters, which type checkers do not know."""
-    app: Callable[..., Any] = python_app(function)
-    return app
-
-
 class ExecutorConformance:
     """The suite. A subclass implements :meth:`make_executor`, and may change the attributes below."""
 
@@ -132,9 +127,12 @@ class ExecutorConformance:
     #: Whether the same object can be loaded again.
     restarts = True
     #: A resource specification of which no worker has enough; None if the executor has none.
-    unsatisfiable: dict[str, Any] | None = None
+    unsatisfiable: ClassVar[dict[str, Any] | None] = None
     #: How many workers the executor has.
     workers = 2
+
+    #: The resource specification of tasks that need none; None if the executor requires none.
+    specification: ClassVar[dict[str, Any] | None] = None
 
     def make_executor(self, directory: Path) -> ParslExecutor:
         """Return a new executor.
@@ -143,6 +141,18 @@ class ExecutorConformance:
             directory: A temporary directory of the test.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define make_executor")
+
+    def app(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """Return a Python app whose calls have the specification of the suite, unless they have their own."""
+        return self._specified(python_app(function, **options))
+
+    def bash_app(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a bash app, likewise."""
+        return self._specified(bash_app(function))
+
+    def _specified(self, app: Callable[..., Any]) -> Callable[..., Any]:
+        given = self.specification
+        return app if given is None else partial(app, parsl_resource_specification=given)
 
     @pytest.fixture
     def executor(self, tmp_path: Path) -> ParslExecutor:
@@ -166,25 +176,25 @@ class ExecutorConformance:
 
     def test_results_and_arguments(self, load: Callable[..., Any]) -> None:
         load()
-        app = python_app(add)
+        app = self.app(add)
         assert app(1, b=2).result(LIMIT_S) == 3
         assert app(a=3).result(LIMIT_S) == 3
 
     def test_functions_of_a_script(self, load: Callable[..., Any]) -> None:
         load()
         offset = 5
-        app = python_app(lambda value: value + offset)
+        app = self.app(lambda value: value + offset)
         assert [app(number).result(LIMIT_S) for number in range(3)] == [5, 6, 7]
 
     def test_many_tasks(self, load: Callable[..., Any]) -> None:
         load()
-        app = python_app(add)
+        app = self.app(add)
         futures = [app(number, b=1) for number in range(200)]
         assert [future.result(LIMIT_S) for future in futures] == list(range(1, 201))
 
     def test_equal_calls_all_run(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load()
-        app = python_app(fail_until)
+        app = self.app(fail_until)
         path = str(tmp_path / "calls")
         for future in [app(path, attempts=0) for _ in range(5)]:
             future.result(LIMIT_S)
@@ -192,7 +202,7 @@ class ExecutorConformance:
 
     def test_dependencies(self, load: Callable[..., Any]) -> None:
         load()
-        app = python_app(add)
+        app = self.app(add)
         future = app(1)
         for _ in range(10):
             future = app(future, b=1)
@@ -200,7 +210,7 @@ class ExecutorConformance:
 
     def test_an_error_keeps_its_type_traceback_and_cause(self, load: Callable[..., Any]) -> None:
         load()
-        error = python_app(fail_with_cause)().exception(LIMIT_S)
+        error = self.app(fail_with_cause)().exception(LIMIT_S)
         assert type(error) is CustomError
         assert (error.first, error.second) == (7, "seven")
         assert isinstance(error.__cause__, KeyError)
@@ -213,73 +223,73 @@ class ExecutorConformance:
 
     def test_a_dependent_task_fails_with_the_cause(self, load: Callable[..., Any]) -> None:
         load()
-        error = python_app(add)(python_app(fail_with_cause)()).exception(LIMIT_S)
+        error = self.app(add)(self.app(fail_with_cause)()).exception(LIMIT_S)
         assert isinstance(error, DependencyError)
         assert isinstance(error.__cause__, CustomError)
 
     def test_large_arguments_and_results(self, load: Callable[..., Any]) -> None:
         load()
         size = 5_000_000
-        assert python_app(length)(b"x" * size).result(LIMIT_S) == size
-        assert len(python_app(repeat)(size).result(LIMIT_S)) == size
+        assert self.app(length)(b"x" * size).result(LIMIT_S) == size
+        assert len(self.app(repeat)(size).result(LIMIT_S)) == size
 
     def test_an_argument_that_cannot_be_sent(self, load: Callable[..., Any]) -> None:
         load()
         held = __import__("threading").Lock()
         held.acquire()
-        future = python_app(add)(held, b=1)
+        future = self.app(add)(held, b=1)
         error = future.exception(LIMIT_S)
         if self.pickles:
             assert isinstance(error, SerializationError)
-        assert python_app(add)(1, b=1).result(LIMIT_S) == 2
+        assert self.app(add)(1, b=1).result(LIMIT_S) == 2
 
     def test_retries_are_counted_by_the_kernel(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load(retries=2)
         path = str(tmp_path / "attempts")
-        assert python_app(fail_until)(path, attempts=3).result(LIMIT_S) == 3
+        assert self.app(fail_until)(path, attempts=3).result(LIMIT_S) == 3
         other = str(tmp_path / "others")
-        assert isinstance(python_app(fail_until)(other, attempts=9).exception(LIMIT_S), ValueError)
+        assert isinstance(self.app(fail_until)(other, attempts=9).exception(LIMIT_S), ValueError)
         assert len(Path(other).read_text().splitlines()) == 3
 
     def test_bash_apps(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load()
         out = str(tmp_path / "out.txt")
-        assert bash_app(echo)("hello", stdout=out).result(LIMIT_S) == 0
+        assert self.bash_app(echo)("hello", stdout=out).result(LIMIT_S) == 0
         assert Path(out).read_text() == "hello\n"
-        error = bash_app(end_with)(3, stderr=str(tmp_path / "err.txt")).exception(LIMIT_S)
+        error = self.bash_app(end_with)(3, stderr=str(tmp_path / "err.txt")).exception(LIMIT_S)
         assert isinstance(error, BashExitFailure)
         assert error.exitcode == 3
 
     def test_output_files(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load()
         path = tmp_path / "line.txt"
-        future = python_app(write_line)("text", outputs=[File(str(path))])
+        future = self.app(write_line)("text", outputs=[File(str(path))])
         assert future.outputs[0].result(LIMIT_S).filepath == str(path)
         assert path.read_text() == "text\n"
 
     def test_memoization(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load()
-        app = python_app(fail_until, cache=True)
+        app = self.app(fail_until, cache=True)
         path = str(tmp_path / "memo")
         assert [app(path, attempts=0).result(LIMIT_S) for _ in range(3)] == [1, 1, 1]
 
     def test_a_walltime_ends_a_task(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load()
-        error = _app(wait_for)(str(tmp_path / "never"), walltime=1).exception(LIMIT_S)
+        error = self.app(wait_for)(str(tmp_path / "never"), walltime=1).exception(LIMIT_S)
         assert isinstance(error, AppTimeout)
 
     def test_a_key_that_is_not_known(self, load: Callable[..., Any]) -> None:
         load()
         with pytest.raises(InvalidResourceSpecification, match="no_such_key"):
-            _app(add)(1, parsl_resource_specification={"no_such_key": 1}).result(LIMIT_S)
+            self.app(add)(1, parsl_resource_specification={"no_such_key": 1}).result(LIMIT_S)
 
     def test_a_request_that_nothing_satisfies(self, load: Callable[..., Any]) -> None:
         if self.unsatisfiable is None:
             pytest.skip("this executor has no request that no worker can satisfy")
         load()
-        python_app(add)(1).result(LIMIT_S)  # the workers are known now
-        error = _app(add)(1, parsl_resource_specification=self.unsatisfiable).exception(LIMIT_S)
-        assert isinstance(error, InvalidResourceSpecification)
+        self.app(add)(1).result(LIMIT_S)  # the workers are known now
+        with pytest.raises(InvalidResourceSpecification):
+            self.app(add)(1, parsl_resource_specification=self.unsatisfiable).result(LIMIT_S)
 
     def test_a_queued_task_is_cancelled(self, load: Callable[..., Any], tmp_path: Path) -> None:
         if not self.cancels_queued:
@@ -287,9 +297,9 @@ class ExecutorConformance:
         load()
         gate = str(tmp_path / "gate")
         # More than the engine keeps ready for its workers.
-        running = [python_app(wait_for)(gate) for _ in range(self.workers * 3)]
+        running = [self.app(wait_for)(gate) for _ in range(self.workers * 3)]
         marker = tmp_path / "ran"
-        last = python_app(fail_until)(str(marker), attempts=0)
+        last = self.app(fail_until)(str(marker), attempts=0)
         assert last.cancel()
         Path(gate).touch()
         wait(running, LIMIT_S)
@@ -302,25 +312,25 @@ class ExecutorConformance:
             pytest.skip("this executor cannot cancel running tasks, see its documentation")
         load()
         started = tmp_path / "started"
-        future = python_app(_start_and_wait)(str(started), str(tmp_path / "never"))
+        future = self.app(_start_and_wait)(str(started), str(tmp_path / "never"))
         _wait_until(started.exists)
         assert future.cancel()
         with pytest.raises(CancelledError):
             future.result(LIMIT_S)
-        assert python_app(add)(1).result(LIMIT_S) == 1
+        assert self.app(add)(1).result(LIMIT_S) == 1
 
     def test_a_lost_worker(self, load: Callable[..., Any]) -> None:
         if not self.survives_lost_workers:
             pytest.skip("the tasks of this executor run in the driver's process")
         load()
-        error = python_app(exit_with)(9).exception(LIMIT_S)
+        error = self.app(exit_with)(9).exception(LIMIT_S)
         assert error is not None
         assert not isinstance(error, AppException)
-        assert python_app(add)(1, b=1).result(LIMIT_S) == 2
+        assert self.app(add)(1, b=1).result(LIMIT_S) == 2
 
     def test_failures_name_the_place(self, load: Callable[..., Any]) -> None:
         load()
-        error = python_app(fail_with_cause)().exception(LIMIT_S)
+        error = self.app(fail_with_cause)().exception(LIMIT_S)
         assert error is not None
         assert facts_of(error).app == "fail_with_cause"
         assert facts_of(error).host or not self.pickles
@@ -330,12 +340,12 @@ class ExecutorConformance:
     ) -> None:
         kernel = load()
         gate = tmp_path / "gate"
-        futures = [python_app(wait_for)(str(gate)) for _ in range(self.workers * 2)]
+        futures = [self.app(wait_for)(str(gate)) for _ in range(self.workers * 2)]
         gate.touch()
         kernel.cleanup()
         assert all(future.done() for future in futures)
         with pytest.raises(Exception, match=r"(?i)shut|closed|ended|end"):
-            executor.submit(add, {}, 1)
+            executor.submit(add, dict(self.specification or {}), 1)
 
     def test_the_executor_can_be_loaded_again(self, load: Callable[..., Any]) -> None:
         if not self.restarts:
@@ -343,7 +353,7 @@ class ExecutorConformance:
         load().cleanup()
         parsl.clear()
         load()
-        assert python_app(add)(1, b=1).result(LIMIT_S) == 2
+        assert self.app(add)(1, b=1).result(LIMIT_S) == 2
 
 
 def _start_and_wait(started: str, gate: str) -> None:

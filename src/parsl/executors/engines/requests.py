@@ -15,7 +15,7 @@ UNITS = {
     "disk": "MB of disk",
     "gpus": "a number of GPUs",
     "num_nodes": "a number of nodes",
-    "priority": "a number; tasks with larger ones go first",
+    "priority": "a number; tasks with smaller ones run first, as with HighThroughputExecutor",
     "resources": 'a dict of further resources and amounts, such as {"licence": 1}',
 }
 
