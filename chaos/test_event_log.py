@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from parsl.eventlog.file import EventLogError
+from chaos.watched import ended_tasks, follow
 from parsl.eventlog.history import Follower
-from parsl.vocabulary.task_states import FINAL_STATES, States
-from tests.support.waiting import wait_until
+from parsl.vocabulary.task_states import States
 
 DRIVER = """
 import itertools, parsl
@@ -32,25 +31,6 @@ for number in itertools.count():
         future.result()
 """
 KILLS = 50
-
-
-def ended_tasks(follower: Follower) -> set[int]:
-    final = {int(state) for state in FINAL_STATES}
-    return {number for number, state in enumerate(follower.history.tasks.state) if state in final}
-
-
-def follow(run_dir: Path, deadline_s: float = 60.0) -> Follower:
-    found: list[Follower] = []
-
-    def is_there() -> bool:
-        try:
-            found.append(Follower(run_dir))
-        except EventLogError:
-            return False
-        return True
-
-    wait_until(is_there, deadline_s)
-    return found[0]
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
