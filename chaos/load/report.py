@@ -89,10 +89,15 @@ def figures(facts: Facts) -> Figures:
     return found
 
 
-def table(figures: Figures) -> str:
-    """Format the figures as a table."""
-    width = max(map(len, figures))
-    return "\n".join(
-        f"{name:{width}}  {'-' if value is None else format(value, ',.2f'):>12}"
-        for name, value in figures.items()
-    )
+def table(columns: Mapping[str, Figures]) -> str:
+    """Format the figures of one or several runs as a table."""
+    names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
+    width = max(map(len, names), default=0)
+    rows = [("", list(columns))] + [
+        (name, [_cell(figures.get(name)) for figures in columns.values()]) for name in names
+    ]
+    return "\n".join(f"{name:{width}}  " + "  ".join(f"{cell:>12}" for cell in cells) for name, cells in rows)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else format(value, ",.2f")

@@ -59,7 +59,16 @@ def test_the_figures_include_the_detection_time() -> None:
     assert found["closed deaths reported to the driver after s, longest"] == 3.0
     assert found["silent deaths noticed after s, longest"] is None
     assert found["steady, cores, driver"] == 0.5
-    assert table({"a": None, "long name": 1234.5}) == ("a                     -\nlong name      1,234.50")
+
+
+def test_the_figures_of_several_runs_are_in_one_table() -> None:
+    columns = {"without": {"a": None, "long name": 1234.5}, "event log": {"a": 1.0, "b": 2.0}}
+    assert table(columns).splitlines() == [
+        "                without     event log",
+        "a                     -          1.00",
+        "long name      1,234.50             -",
+        "b                     -          2.00",
+    ]
 
 
 def test_a_simulated_manager_runs_one_task_per_worker_and_queues_the_others() -> None:
@@ -77,10 +86,14 @@ def test_a_simulated_manager_runs_one_task_per_worker_and_queues_the_others() ->
 @pytest.mark.slow
 def test_a_small_machine_loses_a_node_and_no_task() -> None:
     options = (
-        "--managers 10 --workers 2 --tasks 400 --task-s 0.02 --deaths 0.1 --idle-s 0 --fleets 2 --seed 3"
+        "--managers 10 --workers 2 --tasks 400 --task-s 0.02 --deaths 0.1 --idle-s 0 --fleets 2 --seed 3 "
+        "--event-log both"
     )
     run = run_module("chaos.load", *options.split())
     assert run.returncode == 0, run.stdout
     assert "WRONG" not in run.stdout
     [line] = [line for line in run.stdout.splitlines() if line.startswith("closed deaths  ")]
-    assert line.split()[-1] == "1.00"
+    assert line.split()[-2:] == ["1.00", "1.00"]
+    [line] = [line for line in run.stdout.splitlines() if line.startswith("event log, bytes")]
+    assert line.split()[-2] == "-"
+    assert 0 < float(line.split()[-1]) < 1000
