@@ -77,7 +77,7 @@ load: $(READY)
 	$(BIN)/python -m chaos.load $(ARGS)
 
 clean:
-	rm -rf .venv .venv-* .bench .demo build dist runinfo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* .bench .engines .demo build dist runinfo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache src/*.egg-info
 	find src tests benchmarks chaos examples -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -213,8 +213,10 @@ class GlobusComputeExecutor(EngineExecutor, RepresentationMixin):
         self.executor.shutdown(wait=False, cancel_futures=True)
         watchers = getattr(sys.modules.get("globus_compute_sdk.sdk.executor"), "_RESULT_WATCHERS", {})
         watcher = watchers.get(getattr(self.executor, "task_group_id", None))
-        # It would wait for results when Python exits. Executors of the same task group share it.
-        if watcher is not None and len(watcher.get_open_futures()) == len(
-            watcher.get_open_futures(self.executor)
-        ):
-            watcher.shutdown(wait=False, cancel_futures=True)
+        if watcher is None:
+            return
+        # Python would wait at its exit for results that may never come. The executors of a task group share
+        # a watcher: one with results of others stays, and so does an idle one, which the next executor uses.
+        ours, all_open = watcher.get_open_futures(self.executor), watcher.get_open_futures()
+        if ours and len(ours) == len(all_open):
+            watcher.shutdown(wait=True, cancel_futures=True)  # a second one would get results of this one
