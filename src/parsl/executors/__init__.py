@@ -7,6 +7,7 @@ from parsl.common import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.executors.concurrent import ConcurrentExecutor
+    from parsl.executors.dask.executor import DaskExecutor
     from parsl.executors.globus_compute import GlobusComputeExecutor
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConcurrentExecutor",
+    "DaskExecutor",
     "GlobusComputeExecutor",
     "HighThroughputExecutor",
     "MPIExecutor",
@@ -22,6 +24,7 @@ __all__ = [
 
 _MODULES = {
     "ConcurrentExecutor": "parsl.executors.concurrent",
+    "DaskExecutor": "parsl.executors.dask.executor",
     "GlobusComputeExecutor": "parsl.executors.globus_compute",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",

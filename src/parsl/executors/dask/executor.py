@@ -1,0 +1,329 @@
+"""The executor that runs tasks in a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from parsl import validate
+from parsl.common.representation import RepresentationMixin
+from parsl.errors import ConfigurationError
+from parsl.executors.base import check_storage_access
+from parsl.executors.blocks.views import BlockActivity
+from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic, packed_for_dask
+from parsl.executors.dask.workers import GPU, MB, WorkerTable
+from parsl.executors.engines.errors import import_engine
+from parsl.executors.engines.executor import EngineExecutor, EngineTask
+from parsl.executors.engines.requests import NO_REQUEST, Node, Request
+from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.executors.status_handling import BlockErrorHandler
+from parsl.providers.base import ExecutionProvider
+
+#: The abstract resource by which workers may declare memory, in bytes, as Dask's documentation has it.
+MEMORY = "MEMORY"
+#: How long ``cancel`` waits for the scheduler's answer, in seconds.
+ANSWER_S = 10.0
+
+
+def _check_cluster(executor: object, name: str, value: Any) -> Any:
+    has_address = hasattr(value, "scheduler_address") or hasattr(value, "scheduler_info")
+    if value is not None and not isinstance(value, str) and (isinstance(value, type) or not has_address):
+        expected = (
+            "the address of a scheduler, such as 'tcp://10.0.0.1:8786', a distributed.Client, or a cluster "
+            "object, such as LocalCluster(); or None for a cluster that the provider's blocks make"
+        )
+        validate.wrong_type(executor, name, value, expected)
+    return value
+
+
+def _check_resources(executor: object, name: str, value: Any) -> dict[str, float]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) and isinstance(amount, (int, float)) for key, amount in value.items()
+    ):
+        validate.wrong_type(executor, name, value, 'a dict of names and amounts, such as {"GPU": 1}')
+    return dict(value)
+
+
+class DaskExecutor(EngineExecutor, RepresentationMixin):
+    """Runs tasks in a Dask cluster: one that is there, or one that the blocks of a provider make.
+
+    A client or a cluster that is given remains the caller's, and stays open. Tasks that wait for a worker
+    can be cancelled. Dask cannot end a task that runs.
+
+    Args:
+        cluster: The address of a scheduler, a ``distributed.Client``, or a cluster object (``LocalCluster``,
+            those of dask-jobqueue and dask-kubernetes). None for a cluster of the executor's own: a scheduler
+            next to the driver, and workers in the provider's blocks.
+        label: The name by which apps choose this executor.
+        provider: Where the blocks of the executor's own cluster come from; a LocalProvider if not given.
+        security: As ``distributed.Client`` takes it: a ``distributed.Security``, or a dict of its parameters.
+            None for that of the cluster, or of Dask's configuration.
+        connect_timeout: How long to wait for the scheduler (seconds).
+        encrypted: Whether the executor's own cluster uses TLS, with a certificate made for each run.
+        address: The address of this host that the scheduler of the own cluster listens on; the loopback if
+            workers can only run on this host, otherwise the one of the default route.
+        max_workers_per_node: The number of worker processes on a node of the own cluster; None for as many
+            as the node has CPUs for.
+        threads_per_worker: How many tasks a worker of the own cluster runs at once, in threads.
+        mem_per_worker: Memory for each worker of the own cluster (GB); None for an equal share of the node's.
+        worker_resources: Abstract resources of each worker of the own cluster, such as ``{"GPU": 1}``.
+        worker_options: Further words for ``dask worker``, such as ``["--preload", "site_setup"]``.
+        block_error_handler: As for HighThroughputExecutor.
+        storage_access: The staging providers to use; None for the default ones.
+        working_dir: Where files are staged to; None for the current directory.
+
+    Raises:
+        ParameterError: A parameter is not allowed.
+        ConfigurationError: Parameters contradict each other.
+    """
+
+    engine = "Dask"
+    request_keys = frozenset({"memory", "gpus", "resources", "priority"})
+
+    cluster = validate.Custom(_check_cluster)
+    label = validate.Text(allow_empty=False, one_line=True)
+    connect_timeout = validate.Number(above=0)
+    encrypted = validate.Boolean()
+    address = validate.Text(optional=True, allow_empty=False, one_line=True)
+    max_workers_per_node = validate.Integer(low=1, optional=True)
+    threads_per_worker = validate.Integer(low=1)
+    mem_per_worker = validate.Number(above=0, optional=True)
+    worker_resources = validate.Custom(_check_resources)
+    worker_options = validate.ListOf(str)
+    storage_access = validate.Custom(check_storage_access)
+    working_dir = validate.Text(allow_empty=False, optional=True)
+
+    def __init__(
+        self,
+        cluster: Any = None,
+        label: str = "dask",
+        provider: ExecutionProvider | None = None,
+        security: Any = None,
+        connect_timeout: float = 30,
+        encrypted: bool = True,
+        address: str | None = None,
+        max_workers_per_node: int | None = None,
+        threads_per_worker: int = 1,
+        mem_per_worker: float | None = None,
+        worker_resources: Mapping[str, float] | None = None,
+        worker_options: Sequence[str] = (),
+        block_error_handler: bool | BlockErrorHandler = True,
+        storage_access: Sequence[Any] | None = None,
+        working_dir: str | None = None,
+    ) -> None:
+        if cluster is not None and provider is not None:
+            raise ConfigurationError(
+                f"DaskExecutor {label!r} has both a cluster and a provider, which would start another one. "
+                "Leave out one of them"
+            )
+        if cluster is None and provider is None:
+            from parsl.providers import LocalProvider
+
+            provider = LocalProvider()
+        super().__init__(provider=provider, block_error_handler=block_error_handler)
+        worker_options = list(worker_options) if isinstance(worker_options, tuple) else worker_options
+        validate.assign(self, locals())
+        self.security = security
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._own: Any = None
+        self._client: Any = None
+        self._traffic: Traffic | None = None
+        self._table: WorkerTable | None = None
+        self._watch: Any = None
+
+    def prepare_restart(self) -> None:
+        """Forget the run that has ended."""
+        super().prepare_restart()
+        self._begin_anew()
+
+    # The connection
+
+    def connect(self) -> None:
+        """Connect to the cluster, or start its scheduler."""
+        import_engine("distributed", type(self).__name__, "pip install 'parsl[dask]'")
+        from parsl.executors.dask import connection
+
+        try:
+            target, security = (
+                (self.cluster, self.security) if self.cluster is not None else self._start_own()
+            )
+            self._client = client = connection.connect(self, target, security, self.connect_timeout)
+            traffic = Traffic(
+                client, f"parsl-dask-{self.label}", self.task_done, self.task_failed, self._scheduler_lost
+            )
+            self._traffic = traffic
+            self._table = WorkerTable(client, self._workers_changed)
+            self._table.follow()
+            self._watch = connection.LossWatch(client, traffic.lost)
+            self._watch.start()
+        except BaseException:
+            self.disconnect()
+            raise
+
+    def _start_own(self) -> tuple[str, Any]:
+        from parsl.executors.dask.own_cluster import OwnCluster, WorkerSettings
+
+        is_local = runs_on_this_host(self.provider)
+        host = self.address or ("127.0.0.1" if is_local else _default_address())
+        directory = os.path.join(self.run_dir, self.label)
+        self._own = OwnCluster(self, directory, host, encrypted=self.encrypted)
+        memory_bytes = None if self.mem_per_worker is None else int(self.mem_per_worker * 1e9)
+        self._own.start(
+            WorkerSettings(
+                max_workers=self.max_workers_per_node,
+                threads=self.threads_per_worker,
+                memory_bytes=memory_bytes,
+                resources=self.worker_resources,
+                options=self.worker_options,
+                host=host if is_local else None,
+            )
+        )
+        if self.provider is not None:
+            self.provider.script_dir = os.path.join(directory, "submit_scripts")
+            os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
+        return self._own.address, self._own.security
+
+    def disconnect(self) -> None:
+        """Close what the executor has opened; a client or a cluster that was given stays open."""
+        if self._watch is not None:
+            self._watch.stop()
+        if self._client is not None:
+            from parsl.executors.dask import connection
+
+            connection.close(self._client)
+        if self._traffic is not None:
+            self._traffic.close()
+        if self._own is not None:
+            self._own.close()
+        self._watch = self._table = self._client = self._traffic = self._own = None
+
+    def _scheduler_lost(self, reason: str) -> None:
+        self.set_bad_state_and_fail_all(
+            ManagerLost("scheduler", "", f"The Dask cluster of executor {self.label!r} is lost: {reason}")
+        )
+
+    # Tasks
+
+    def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the function's name, by which Dask groups tasks, and the call as bytes."""
+        return getattr(func, "__name__", "task"), packed_for_dask(super().pack_call(func, args, kwargs))
+
+    def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
+        """Hand a call to the thread that sends them."""
+        name, payload = call
+        assert self._traffic is not None
+        task.handle = Call(task, name, payload, self._options(request))
+        self._traffic.send(task.handle)
+
+    def _options(self, request: Request) -> Options:
+        if request is NO_REQUEST:
+            return NO_OPTIONS
+        amounts = dict(request.resources)
+        if request.gpus:
+            amounts[GPU] = request.gpus
+        if request.memory and self._declares_memory():
+            amounts[MEMORY] = request.memory * MB
+        return Options(request.priority or 0, tuple(sorted(amounts.items())))
+
+    def _declares_memory(self) -> bool:
+        table = self._table
+        return table is not None and any(MEMORY in worker.resources for worker in table.workers.values())
+
+    def cancel_task(self, task: EngineTask) -> bool:
+        """Cancel a task that has not begun to run, which the scheduler knows."""
+        traffic = self._traffic
+        if traffic is None or task.handle is None:
+            return False
+        if self._has_ended:
+            traffic.abandon(task.handle)
+            return True
+        return traffic.cancel(task.handle, ANSWER_S)
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return WorkerLost for the task of a worker that has ended."""
+        kind = type(error).__name__
+        if kind == "KilledWorker":
+            return _worker_loss(error.last_worker)  # type: ignore[attr-defined]
+        if kind in ("FutureCancelledError", "CancelledError"):
+            return self._loss_of(error)
+        return super().explain(error)
+
+    def _loss_of(self, error: BaseException) -> BaseException:
+        reason = str(getattr(error, "reason", None) or "unknown")
+        if reason == "scheduler-restart":
+            return ManagerLost("scheduler", "", "The Dask cluster was restarted while it had the task")
+        if reason not in ("unknown", "scheduler-connection-lost"):
+            return super().explain(error)
+        return WorkerLost(
+            "unknown", "", "The Dask worker that had the result of the task has ended before it was fetched"
+        )
+
+    # What the cluster has
+
+    def nodes(self) -> Iterable[Node]:
+        """Return what the workers have; before the first of the own cluster has come, what it will have."""
+        table = self._table
+        if table is None or not table.workers:
+            return ()
+        return [worker.node for worker in table.workers.values()]
+
+    def current_slots(self) -> int | None:
+        """Return how many tasks the workers run at once."""
+        table = self._table
+        return None if table is None else sum(worker.threads for worker in table.workers.values())
+
+    def _workers_changed(self, new_blocks: set[str], lost: int) -> None:
+        if self.provider is None:
+            return
+        for block_id in new_blocks:
+            self.blocks.manager_connected(block_id)
+        if lost:
+            self.blocks.process_lost()
+
+    # Blocks of the own cluster
+
+    def launch_command(self, block_id: str) -> str:
+        """Return the shell command that starts the workers of a block."""
+        assert self._own is not None, "only an executor with a provider has blocks"
+        command: str = self._own.worker_command(block_id)
+        return command
+
+    @property
+    def workers_per_node(self) -> int | None:
+        """How many tasks a node runs at once; None if each node decides."""
+        if self.max_workers_per_node is None:
+            return None
+        return self.max_workers_per_node * self.threads_per_worker
+
+    def block_activity(self) -> Mapping[str, BlockActivity] | None:
+        """Return what the blocks did when the scheduler was last asked, and ask it again."""
+        table, client = self._table, self._client
+        if table is None or client is None:
+            return None
+        client.loop.add_callback(table.refresh_soon)
+        return table.by_block()
+
+
+def _worker_loss(worker: Any) -> WorkerLost:
+    from distributed.comm import get_address_host
+
+    address = worker.address
+    host = get_address_host(address)
+    return WorkerLost(
+        address,
+        host,
+        f"The Dask worker {worker.name} at {address} has ended while it had the task",
+        worker=address,
+    )
+
+
+def _default_address() -> str:
+    from parsl.addresses import get_any_address
+
+    return get_any_address()

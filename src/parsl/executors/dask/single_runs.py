@@ -1,0 +1,49 @@
+"""What runs inside the scheduler of Dask: it sees to it that the cluster runs each task of Parsl once.
+
+Dask starts the tasks of a lost worker again, three times by default, and computes lost results again. With
+Parsl, retries are the kernel's, which counts them. The plugin changes that for its own client's tasks only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+
+class SingleRuns(SchedulerPlugin):  # type: ignore[misc]
+    """Fails the tasks of one client with the first worker that is lost with them.
+
+    Args:
+        client: The id of the client.
+    """
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.name = f"parsl-single-runs-{client}"
+        self._scheduler: Any = None
+
+    async def start(self, scheduler: Any) -> None:
+        """Keep the scheduler, which the later calls do not all pass."""
+        self._scheduler = scheduler
+
+    def update_graph(self, scheduler: Any, *, client: str, keys: Any, **_: Any) -> None:
+        """Count earlier losses for new tasks, so that the next one is one too many."""
+        if client == self.client:
+            for key in keys:
+                if (state := scheduler.tasks.get(key)) is not None and _is_ours(key):
+                    state.suspicious = scheduler.allowed_failures
+
+    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
+        """Make a result plain data, which the scheduler cannot compute again."""
+        if finish == "memory" and _is_ours(key):
+            self._scheduler.tasks[key].run_spec = None
+
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """Leave the scheduler together with the client."""
+        if client == self.client:
+            scheduler.remove_plugin(self.name)
+
+
+def _is_ours(key: Any) -> bool:
+    return type(key) is tuple and len(key) == 3 and key[1] == "parsl"

@@ -1,0 +1,275 @@
+"""Tasks on their way to a Dask cluster, and their outcomes on the way back.
+
+Everything travels in batches: what has queued up while the last batch was being sent, or fetched, goes
+together. When idle, a task leaves at once. Nothing polls, and there are no timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from itertools import count
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from parsl.common.threads import join, together
+from parsl.executors.engines.remote_call import run_call
+
+#: A batch ends with the call that exceeds this number of bytes.
+MAX_BATCH_BYTES = 4_000_000
+
+_numbers = count()
+
+
+class Options(NamedTuple):
+    """What Dask needs to know about a task. Tasks with equal options travel together."""
+
+    priority: float = 0
+    #: Amounts of the workers' abstract resources, sorted by name.
+    resources: tuple[tuple[str, float], ...] = ()
+
+
+NO_OPTIONS = Options()
+
+
+class Call:
+    """One task on its way: the executor's task, and Dask's future for it once it was sent."""
+
+    __slots__ = ("future", "is_cancelled", "options", "payload", "prefix", "task", "watch")
+
+    def __init__(self, task: Any, prefix: str, payload: Any, options: Options) -> None:
+        self.task = task
+        #: The name of the function, by which Dask groups tasks and estimates their duration.
+        self.prefix = prefix
+        #: What ``packed_for_dask`` has returned; None once it was sent.
+        self.payload = payload
+        self.options = options
+        self.future: Any = None
+        self.watch: Any = None
+        self.is_cancelled = False
+
+
+class _RunCall:
+    """Unpickling it runs a call, and gives the bytes of its outcome."""
+
+    def __init__(self, packed: bytes) -> None:
+        self.packed = packed
+
+    def __reduce__(self) -> tuple[Callable[[bytes], bytes], tuple[bytes]]:
+        return run_call, (self.packed,)
+
+
+def packed_for_dask(packed: bytes) -> bytes:
+    """Return a call as bytes for which Dask runs ``pickle.loads``.
+
+    Messages to a worker therefore name no module of Parsl: a worker that cannot read a message closes its
+    connection, and the reason is lost. Like this, a worker without Parsl fails the task, with the reason.
+    """
+    return pickle.dumps(_RunCall(packed), 5)
+
+
+class Traffic:
+    """Sends calls, and delivers their outcomes. Its coroutines run in the loop of Dask's client.
+
+    Outcomes are delivered by a thread of its own: a callback of a user may wait for a result, or take long,
+    and the loop is that of the client and often of the scheduler.
+
+    Args:
+        client: The ``distributed.Client``.
+        name: The name of the thread.
+        on_done: Called by the thread with the task and the bytes of its outcome.
+        on_failed: Called by the thread with the task and the error of Dask.
+        on_lost: Called by the thread, once, with the reason, when the scheduler is lost.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        name: str,
+        on_done: Callable[[Any, Any], object],
+        on_failed: Callable[[Any, BaseException], object],
+        on_lost: Callable[[str], object],
+    ) -> None:
+        self._client = client
+        self._on_done = on_done
+        self._on_failed = on_failed
+        self._on_lost = on_lost
+        self._outbox: deque[Call] = deque()
+        self._is_woken = False
+        self._abandoned: list[Call] = []
+        self._ended: list[Call] = []
+        self._is_fetching = False
+        self._is_lost = False
+        self._deliveries: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._deliver, name=name, daemon=True)
+        self._thread.start()
+
+    # Any thread
+
+    def send(self, call: Call) -> None:
+        """Send a call, at once if nothing else is being sent."""
+        self._outbox.append(call)
+        if not self._is_woken:
+            self._is_woken = True
+            self._client.loop.add_callback(self._send_queued)
+
+    def cancel(self, call: Call, timeout_s: float) -> bool:
+        """Cancel a call unless it runs; return whether it is cancelled. Waits for the scheduler's answer."""
+        answer: Future[bool] = Future()
+        self._client.loop.add_callback(self._cancel, call, answer)
+        try:
+            return answer.result(timeout_s)
+        except TimeoutError:
+            return False
+
+    def abandon(self, call: Call) -> None:
+        """Drop a call, without waiting: its outcome is not needed, whether it runs or not."""
+        call.is_cancelled = True
+        self._abandoned.append(call)
+        if len(self._abandoned) == 1:
+            self._client.loop.add_callback(self._cancel_abandoned)
+
+    def close(self) -> None:
+        """Deliver what has arrived, and end the thread."""
+        self._deliveries.put(None)
+        join(self._thread)
+
+    # The client's loop
+
+    def _send_queued(self) -> None:
+        self._is_woken = False  # before the queue is read, so that later calls wake the loop again
+        while self._outbox:
+            for options, calls in _batches(self._take()):
+                try:
+                    self._send_batch(options, calls)
+                except Exception as error:
+                    self._fail([call for call in calls if call.future is None], error)
+
+    def _take(self) -> list[Call]:
+        taken, size = [], 0
+        while self._outbox and size < MAX_BATCH_BYTES:
+            call = self._outbox.popleft()
+            if not call.is_cancelled:
+                taken.append(call)
+                size += len(call.payload)
+        return taken
+
+    def _send_batch(self, options: Options, calls: list[Call]) -> None:
+        futures = self._client.map(
+            pickle.loads,  # see packed_for_dask
+            [call.payload for call in calls],
+            key=[(call.prefix, "parsl", next(_numbers)) for call in calls],
+            pure=False,
+            retries=0,
+            priority=options.priority,
+            resources=dict(options.resources) or None,
+        )
+        for call, future in zip(calls, futures, strict=True):
+            call.future, call.payload = future, None
+            call.watch = asyncio.ensure_future(self._follow(call))
+
+    async def _follow(self, call: Call) -> None:
+        # The futures' own callbacks run in yet another thread, and cost more than the whole rest.
+        await call.future._state.wait()
+        self._ended.append(call)
+        if not self._is_fetching:
+            self._is_fetching = True
+            await self._fetch()
+
+    async def _fetch(self) -> None:
+        """Fetch the outcomes of all tasks that have ended, and then of those that have ended meanwhile."""
+        try:
+            while self._ended:
+                calls, self._ended = self._ended, []
+                await self._fetch_batch([call for call in calls if not call.is_cancelled])
+        finally:
+            self._is_fetching = False
+
+    async def _fetch_batch(self, calls: list[Call]) -> None:
+        finished = [call for call in calls if call.future.status == "finished"]
+        try:
+            by_number = {number: call.future for number, call in enumerate(finished)}
+            outcomes = (
+                await self._client.gather(by_number, errors="skip", asynchronous=True) if finished else {}
+            )
+        except Exception as error:
+            self._fail(calls, error)
+            return
+        found = [(finished[number], outcome) for number, outcome in outcomes.items() if outcome is not None]
+        if found:
+            self._deliveries.put(lambda: self._done(found))
+        if len(found) < len(calls):
+            self._fail_ended(call for call in calls if call.future.status != "finished")
+
+    def _fail_ended(self, calls: Iterable[Call]) -> None:
+        for call in calls:
+            if not call.is_cancelled:
+                error = call.future._state.exception or RuntimeError(f"its future is {call.future.status}")
+                self._fail([call], error)
+
+    def _fail(self, calls: list[Call], error: BaseException) -> None:
+        if calls:
+            self._deliveries.put(lambda: self._failed(calls, error))
+
+    async def _cancel(self, call: Call, answer: Future[bool]) -> None:
+        try:
+            answer.set_result(await self._is_cancelled(call))
+        except Exception as error:
+            answer.set_exception(error)
+
+    async def _is_cancelled(self, call: Call) -> bool:
+        if call.payload is not None:
+            call.is_cancelled = True  # it is still in the outbox
+            return True
+        future = call.future
+        while future is not None and future.status == "pending":
+            try:
+                runs = await self._client.call_stack(keys=[future.key])
+            except KeyError:
+                continue  # the scheduler has not read the task yet
+            if runs:
+                return False
+            if future.status == "pending":
+                call.is_cancelled = True
+                await self._client.cancel([future], asynchronous=True)
+                return True
+        return False
+
+    async def _cancel_abandoned(self) -> None:
+        calls, self._abandoned = self._abandoned, []
+        futures = [call.future for call in calls if call.future is not None]
+        if futures and self._client.status == "running":
+            await self._client.cancel(futures, asynchronous=True)
+
+    def lost(self, reason: str) -> None:
+        """Report that the scheduler is lost; only the first report counts."""
+        if not self._is_lost:
+            self._is_lost = True
+            self._deliveries.put(lambda: self._on_lost(reason))
+
+    # The thread of deliveries
+
+    def _deliver(self) -> None:
+        while (delivery := self._deliveries.get()) is not None:
+            together(delivery)
+
+    def _done(self, outcomes: list[tuple[Call, Any]]) -> None:
+        for call, outcome in outcomes:
+            call.future = None  # releases the result in the cluster
+            self._on_done(call.task, outcome)
+
+    def _failed(self, calls: list[Call], error: BaseException) -> None:
+        for call in calls:
+            call.future = None
+            self._on_failed(call.task, error)
+
+
+def _batches(calls: list[Call]) -> Iterable[tuple[Options, list[Call]]]:
+    by_options: dict[Options, list[Call]] = {}
+    for call in calls:
+        by_options.setdefault(call.options, []).append(call)
+    return by_options.items()

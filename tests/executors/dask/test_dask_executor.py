@@ -1,0 +1,219 @@
+"""DaskExecutor beyond the suite for all executors: addresses, versions, losses, clusters of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.executors import DaskExecutor
+from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
+from parsl.executors.errors import BadStateException, InvalidResourceSpecification
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.providers import LocalProvider
+from parsl.validate import ParameterError
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'parsl[dask]'")
+
+LIMIT_S = 60
+
+#: A scheduler that runs until it is killed. The first word of its argument is a statement to run before.
+SCHEDULER = """
+import asyncio, sys
+exec(sys.argv[1])
+from distributed import Scheduler
+async def serve():
+    pages = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    async with Scheduler(host="127.0.0.1", port=0, **pages) as scheduler:
+        print(scheduler.address, flush=True)
+        await scheduler.finished()
+asyncio.run(serve())
+"""
+
+OTHER_VERSIONS = """
+from distributed import versions
+real = versions.get_package_info
+versions.get_package_info = lambda names: {**real(names), "distributed": "2020.1.0"}
+"""
+
+#: A worker in whose environment Parsl cannot be imported.
+WORKER_WITHOUT_PARSL = """
+import sys
+sys.modules["parsl"] = None
+from distributed.cli.dask_worker import main
+main()
+"""
+
+
+@contextmanager
+def scheduler_process(prepare: str = "") -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run a scheduler. Gives its address, and what kills it."""
+    process = subprocess.Popen([sys.executable, "-c", SCHEDULER, prepare], stdout=subprocess.PIPE, text=True)
+
+    def kill() -> None:
+        process.kill()
+        process.wait()
+
+    with process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip(), kill
+        finally:
+            kill()
+
+
+@contextmanager
+def started(executor: DaskExecutor, directory: Path) -> Iterator[DaskExecutor]:
+    """Start an executor with its blocks, and shut it down."""
+    executor.run_dir = str(directory)
+    executor.start()
+    try:
+        executor.blocks.start()
+        yield executor
+    finally:
+        executor.shutdown()
+
+
+def wait_for(path: str) -> str:
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return path
+
+
+def end_worker(path: str) -> None:
+    with open(path, "a") as file:
+        file.write("started\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_parameter_that_is_no_cluster() -> None:
+    with pytest.raises(ParameterError, match="LocalCluster"):
+        DaskExecutor(5)
+
+
+def test_a_cluster_and_a_provider_exclude_each_other() -> None:
+    with pytest.raises(ConfigurationError, match="both a cluster and a provider"):
+        DaskExecutor("tcp://127.0.0.1:8786", provider=LocalProvider())
+
+
+def test_an_address_where_nothing_answers(tmp_path: Path) -> None:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
+        executor = DaskExecutor(address, connect_timeout=0.5)
+        with pytest.raises(EngineUnreachable, match=address):
+            executor.start()
+    executor.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore:Mismatched versions")
+def test_another_version_of_the_scheduler_is_named() -> None:
+    with scheduler_process(OTHER_VERSIONS) as (address, _):
+        executor = DaskExecutor(address)
+        with pytest.raises(EngineMismatch, match=rf"{distributed.__version__}.* 2020\.1\.0"):
+            executor.start()
+
+
+def test_a_scheduler_that_is_killed_fails_all_tasks(tmp_path: Path) -> None:
+    with scheduler_process() as (address, kill), started(DaskExecutor(address), tmp_path) as executor:
+        futures = [executor.submit(abs, {}, number) for number in range(1000)]
+        kill()
+        errors = [future.exception(LIMIT_S) for future in futures]
+        assert all(isinstance(error, BadStateException) for error in errors)
+        assert isinstance(errors[0].__cause__, ManagerLost)
+        assert address in str(errors[0])
+        with pytest.raises(BadStateException):
+            executor.submit(abs, {}, 1)
+
+
+def test_the_loss_of_an_idle_scheduler_is_noticed(tmp_path: Path) -> None:
+    with scheduler_process() as (address, kill), started(DaskExecutor(address), tmp_path) as executor:
+        kill()
+        wait_until(lambda: executor.bad_state_is_set)
+
+
+def test_a_worker_without_parsl(tmp_path: Path) -> None:
+    with scheduler_process() as (address, _), started(DaskExecutor(address), tmp_path) as executor:
+        words = [sys.executable, "-c", WORKER_WITHOUT_PARSL, address, "--no-nanny", "--no-dashboard"]
+        words += ["--local-directory", str(tmp_path)]
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as worker:
+            try:
+                error = executor.submit(abs, {}, -1).exception(LIMIT_S)
+            finally:
+                worker.kill()
+        assert isinstance(error, EngineMismatch)
+        assert "pip install parsl==" in str(error)
+
+
+def test_two_executors_share_a_client(cluster: Any, tmp_path: Path) -> None:
+    with distributed.Client(cluster, set_as_default=False) as client:
+        first, second = DaskExecutor(client, label="first"), DaskExecutor(client, label="second")
+        with started(first, tmp_path), started(second, tmp_path):
+            assert first.submit(abs, {}, -1).result(LIMIT_S) == 1
+            assert second.submit(abs, {}, -2).result(LIMIT_S) == 2
+        assert client.submit(abs, -3).result(LIMIT_S) == 3  # it stays open
+
+
+def test_a_task_that_runs_cannot_be_cancelled(cluster: Any, tmp_path: Path) -> None:
+    started_file, gate = tmp_path / "started", tmp_path / "gate"
+
+    def run(started_path: str, gate_path: str) -> str:
+        Path(started_path).touch()
+        return wait_for(gate_path)
+
+    with started(DaskExecutor(cluster), tmp_path) as executor:
+        future = executor.submit(run, {}, str(started_file), str(gate))
+        wait_until(started_file.exists)
+        assert not future.cancel()
+        gate.touch()
+        assert future.result(LIMIT_S) == str(gate)
+
+
+def test_the_tasks_of_a_lost_worker_run_once(cluster: Any, tmp_path: Path) -> None:
+    path = tmp_path / "runs"
+    with started(DaskExecutor(cluster), tmp_path) as executor:
+        error = executor.submit(end_worker, {}, str(path)).exception(LIMIT_S)
+        assert isinstance(error, WorkerLost)
+        assert error.hostname == "127.0.0.1"
+        assert str(error.worker_id).startswith("tcp://127.0.0.1:")
+        assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
+    assert path.read_text() == "started\n"
+
+
+def test_a_cluster_of_its_own(tmp_path: Path) -> None:
+    executor = DaskExecutor(max_workers_per_node=1, worker_resources={"licence": 1}, mem_per_worker=1)
+    with started(executor, tmp_path):
+        private = list((tmp_path / "dask").rglob("*.pem"))
+        assert private
+        assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in private)
+        pid = executor.submit(os.getpid, {"resources": {"licence": 1}, "memory": 500}).result(LIMIT_S)
+        assert pid != os.getpid()
+        with pytest.raises(InvalidResourceSpecification, match="licence"):
+            executor.submit(os.getpid, {"resources": {"licence": 2}})
+        with pytest.raises(InvalidResourceSpecification, match="memory"):
+            executor.submit(os.getpid, {"memory": 5000})
+        activity = wait_until(executor.block_activity)
+        assert activity["0"].workers == 1
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid))
+    assert not any(path.exists() for path in private)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
