@@ -1,10 +1,12 @@
 """The attempts of a run, one after the other as they end, from the records of its event log.
 
-The memory that this takes does not depend on the number of tasks that have ended.
+The memory that this takes does not depend on the number of tasks that have ended: 16 bytes are kept of a task
+that waits, and more of one that runs or has dependencies.
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import NamedTuple
 
 from parsl.eventlog import TRIED_AGAIN, records
@@ -49,6 +51,50 @@ class Attempt(NamedTuple):
         return bool(self.error) or self.state in ("failed", "dep_fail", TRIED_AGAIN)
 
 
+class Unfinished:
+    """The tasks that have not ended: what is needed if they fail or run, in arrays by their numbers."""
+
+    _NO_TASK = -1
+
+    def __init__(self) -> None:
+        self._app = array("i")
+        self._executor = array("H")
+        self._attempt = array("H")
+        self._launched_s = array("d")
+        self._depends: dict[int, tuple[int, ...]] = {}
+
+    def put(self, row: records.TaskRow) -> None:
+        """Keep the present state of a task."""
+        number = row.id
+        missing = number + 1 - len(self._app)
+        if missing > 0:
+            more = missing + len(self._app) // 4
+            self._app.extend(array("i", [self._NO_TASK]) * more)
+            for zeros in (self._executor, self._attempt, self._launched_s):
+                zeros.frombytes(bytes(zeros.itemsize * more))
+        self._app[number] = row.app
+        self._executor[number] = row.executor
+        self._attempt[number] = row.attempt
+        self._launched_s[number] = row.launched_s or 0.0
+        if row.depends:
+            self._depends[number] = row.depends
+
+    def remove(self, number: int) -> None:
+        """Forget a task, which has ended."""
+        if number < len(self._app):
+            self._app[number] = self._NO_TASK
+            self._depends.pop(number, None)
+
+    def get(self, number: int) -> records.TaskRow | None:
+        """Return what is kept of a task; None if it has ended or is not known."""
+        if not 0 <= number < len(self._app) or self._app[number] == self._NO_TASK:
+            return None
+        return records.TaskRow(
+            number, self._app[number], self._executor[number], int(States.launched), self._attempt[number],
+            0.0, self._launched_s[number] or None, self._depends.get(number, ()),
+        )  # fmt: skip
+
+
 class Attempts:
     """Finds the attempts in the records. Owned by one thread.
 
@@ -64,13 +110,13 @@ class Attempts:
         self.last_s = 0.0
         self._executors: list[str] = []
         self._managers: dict[tuple[int, int], records.ManagerJoined] = {}
-        self._unfinished: dict[int, records.TaskRow] = {}
+        self._unfinished = Unfinished()
         self._started: dict[int, records.TaskStarted] = {}
         #: The failures of tasks whose last row has not been read.
         self._failures: dict[int, records.AttemptFailed] = {}
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {len(self._unfinished)} tasks unfinished>"
+        return f"<{type(self).__name__} {len(self._started)} tasks run>"
 
     def take(self, record: records.Record) -> list[Attempt]:
         """Take in the next record; return the attempts that it ends."""
@@ -95,9 +141,9 @@ class Attempts:
     def _take_row(self, row: records.TaskRow) -> Attempt | None:
         state = _FINAL.get(row.state)
         if state is None:
-            self._unfinished[row.id] = row
+            self._unfinished.put(row)
             return None
-        self._unfinished.pop(row.id, None)
+        self._unfinished.remove(row.id)
         self._started.pop(row.id, None)
         failure = self._failures.pop(row.id, None)
         ended_s = row.invoked_s if row.returned_s is None else row.returned_s
