@@ -78,5 +78,13 @@ def test_further_resources_and_nodes_are_compared() -> None:
     assert "requests 3 nodes" in unsatisfiable(Request(num_nodes=3), [Node(), Node()])
 
 
+def test_each_of_several_nodes_needs_all_of_it() -> None:
+    nodes = [Node(gpus=1), Node(), Node(gpus=1)]
+    assert unsatisfiable(Request(num_nodes=2, gpus=1), nodes) == ""
+    assert unsatisfiable(Request(num_nodes=3, gpus=1), nodes) == (
+        "the task requests 3 such nodes, and the engine has 2"
+    )
+
+
 def test_without_known_nodes_nothing_is_refused() -> None:
     assert unsatisfiable(Request(cores=10**6), []) == ""

@@ -182,12 +182,21 @@ class EngineExecutor(BlockProviderExecutor):
             InvalidResourceSpecification: The specification is wrong, or cannot be satisfied.
         """
         request = read_request(specification, self.request_keys, type(self).__name__)
-        if specification and (reason := unsatisfiable(request, self.nodes())):
+        if specification:
+            self.check_capacity(request, specification)
+        return request
+
+    def check_capacity(self, request: Request, specification: dict[str, Any]) -> None:
+        """Refuse a request that no node of the engine can ever satisfy.
+
+        Raises:
+            InvalidResourceSpecification: No node can.
+        """
+        if reason := unsatisfiable(request, self.nodes()):
             requested = {key for key, value in specification.items() if value and key != "priority"}
             raise InvalidResourceSpecification(
                 requested, f"No node of {self.engine} can run the task: {reason}. It would wait for ever."
             )
-        return request
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return a call in the form that :meth:`start_task` expects: bytes for ``remote_call.run_call``."""

@@ -88,8 +88,11 @@ def unsatisfiable(request: Request, nodes: Iterable[Node]) -> str:
         return ""
     if request.num_nodes is not None and request.num_nodes > len(candidates):
         return f"the task requests {request.num_nodes} nodes, and the engine has {len(candidates)}"
-    if any(not _shortages(request, node) for node in candidates):
+    fitting = sum(not _shortages(request, node) for node in candidates)
+    if fitting >= (request.num_nodes or 1):
         return ""
+    if fitting:
+        return f"the task requests {request.num_nodes} such nodes, and the engine has {fitting}"
     best = min(candidates, key=lambda node: len(_shortages(request, node)))
     return "the task requests " + "; ".join(_shortages(request, best)) + " on the node that suits it best"
 
