@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from parsl.executors.globus_compute import GlobusComputeExecutor
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
+    from parsl.executors.ray.executor import RayExecutor
     from parsl.executors.threads import ThreadPoolExecutor
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "GlobusComputeExecutor",
     "HighThroughputExecutor",
     "MPIExecutor",
+    "RayExecutor",
     "ThreadPoolExecutor",
 ]
 
@@ -28,6 +30,7 @@ _MODULES = {
     "GlobusComputeExecutor": "parsl.executors.globus_compute",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
+    "RayExecutor": "parsl.executors.ray.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
 }
 _RETIRED = "has been retired:"

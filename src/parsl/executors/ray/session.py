@@ -1,0 +1,190 @@
+"""Calls ``ray.init`` and ``ray.shutdown`` so that the process of the script stays as it is.
+
+Ray replaces the handler of SIGTERM, prints what happens in the cluster, lets its servers listen on all
+networks, and keeps a token in the home directory. A session undoes or prevents that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
+from parsl.executors.ray.target import Target
+
+#: How long a server at the address may take to accept a connection, in seconds.
+PROBE_TIMEOUT_S = 10.0
+#: Sockets in this directory have short enough paths (107 bytes at most); that of TMPDIR may be too long.
+SHORT_DIRECTORY = "/tmp"
+LOOPBACK = "127.0.0.1"
+#: What Ray's messages about other versions contain.
+_MISMATCH = ("Version mismatch", "The cluster was started with", "versions do not match")
+
+
+class Session:
+    """What ``ray.init`` has started or connected to, until :meth:`close`.
+
+    Args:
+        owner: The executor, for messages.
+        ray: The module.
+        target: What to connect to.
+
+    Raises:
+        EngineUnreachable: Nothing answers, or the cluster cannot be started.
+        EngineMismatch: The cluster runs other versions.
+    """
+
+    def __init__(self, owner: object, ray: ModuleType, target: Target) -> None:
+        self._ray = ray
+        self._variables: dict[str, str | None] = {}
+        #: Where the cluster has its sockets and logs, if this session has started it.
+        self.directory: str | None = None
+        #: The file with the token that nodes need to join that cluster.
+        self.token_file: str | None = None
+        if target.endpoint is not None:
+            _probe(owner, target, target.endpoint)
+        try:
+            self._open(target)
+        except Exception as error:
+            self.close()
+            raise _opening_error(owner, target, error) from error
+
+    def _open(self, target: Target) -> None:
+        arguments: dict[str, Any] = {"address": target.address, "logging_level": logging.ERROR}
+        variables = {"RAY_USAGE_STATS_ENABLED": "0"}
+        is_loopback = target.address is None and target.host is None
+        if target.address is None:
+            self.directory = tempfile.mkdtemp(prefix="ray-", dir=_directory_for_sockets())
+            self.token_file = target.token_file or os.path.join(self.directory, "token")
+            variables.update(_protection(self.token_file, is_loopback=is_loopback))
+            arguments.update(_cluster_arguments(target, self.directory))
+        self._set_variables(variables)
+        _listen_on_loopback_only(is_loopback)
+        _show_worker_logs(False)
+        with _kept_signal_handler():
+            self._ray.init(**{"log_to_driver": False, **arguments, **target.options})
+
+    def _set_variables(self, variables: Mapping[str, str]) -> None:
+        self._variables = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        _read_variables_again()
+
+    def close(self) -> None:
+        """Disconnect, and end what was started. May be called again."""
+        with suppress(Exception):  # of a cluster that is gone
+            self._ray.shutdown()
+        _show_worker_logs(True)
+        for name, value in self._variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if self._variables:
+            _read_variables_again()
+            self._variables = {}
+        if self.token_file is not None:
+            with suppress(OSError):
+                os.unlink(self.token_file)
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _directory_for_sockets() -> str | None:
+    return SHORT_DIRECTORY if os.access(SHORT_DIRECTORY, os.W_OK) else None
+
+
+def _protection(token_file: str, *, is_loopback: bool) -> dict[str, str]:
+    """Write a token that only this user can read, and return the variables that make Ray require it."""
+    with open(os.open(token_file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": token_file,
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0" if is_loopback else "1",
+    }
+
+
+def _cluster_arguments(target: Target, directory: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "address": "local",  # RAY_ADDRESS must not lead to another cluster
+        "include_dashboard": False,
+        "_node_ip_address": target.host or LOOPBACK,
+        "_temp_dir": directory,
+    }
+    if target.num_cpus is not None:
+        arguments["num_cpus"] = target.num_cpus
+    if target.num_gpus is not None:
+        arguments["num_gpus"] = target.num_gpus
+    if target.resources:
+        arguments["resources"] = dict(target.resources)
+    return arguments
+
+
+def _probe(owner: object, target: Target, endpoint: tuple[str, int]) -> None:
+    try:
+        socket.create_connection(endpoint, PROBE_TIMEOUT_S).close()
+    except OSError as error:
+        raise EngineUnreachable(
+            owner,
+            f"nothing answers at {target.address} ({error}). Check the address, and that the cluster runs: "
+            "`ray status`",
+        ) from error
+
+
+def _opening_error(owner: object, target: Target, error: Exception) -> Exception:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    if any(sign in reason for sign in _MISMATCH):
+        return EngineMismatch(owner, f"{target} runs other versions than the driver. Ray reports: {reason}")
+    if target.address is None:
+        return EngineUnreachable(owner, f"Ray cannot be started on this machine: {reason}")
+    advice = (
+        "A driver on a machine that is not part of the cluster needs the address of a Ray Client server: "
+        "ray://host:10001"
+    )
+    return EngineUnreachable(owner, f"{target} cannot be used: {reason}. {advice}")
+
+
+@contextmanager
+def _kept_signal_handler() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
+
+
+# Ray has no public way for the following three. A version without these names does without.
+
+
+def _listen_on_loopback_only(is_loopback: bool) -> None:
+    """Ray reads its variable once, when it is imported; a script may have imported it before."""
+    constants = import_module("ray._private.ray_constants")
+    if "ENABLE_RAY_CLUSTER" in vars(constants):
+        vars(constants)["ENABLE_RAY_CLUSTER"] = not is_loopback
+
+
+def _show_worker_logs(is_shown: bool) -> None:
+    worker = import_module("ray._private.worker")
+    if "_worker_logs_enabled" in vars(worker):
+        vars(worker)["_worker_logs_enabled"] = is_shown
+
+
+def _read_variables_again() -> None:
+    with suppress(ImportError, AttributeError):
+        raylet = import_module("ray._raylet")
+        raylet.Config.initialize("")
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
