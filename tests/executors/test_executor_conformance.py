@@ -27,6 +27,7 @@ class TestThreads(ExecutorConformance):
 @pytest.mark.slow
 class TestHighThroughput(ExecutorConformance):
     cancels_running = True
+    prioritizes = True
 
     def make_executor(self, directory: Path) -> ParslExecutor:
         return HighThroughputExecutor(max_workers_per_node=self.workers, cores_per_worker=0.1)
@@ -45,6 +46,7 @@ class TestProcessPool(ExecutorConformance):
 @pytest.mark.mpi
 class TestMPI(ExecutorConformance):
     cancels_running = True
+    prioritizes = True
     specification: ClassVar[dict[str, Any] | None] = {"num_nodes": 1, "ranks_per_node": 1}
     unsatisfiable: ClassVar[dict[str, Any] | None] = {"num_nodes": 100, "ranks_per_node": 1}
     workers = 1

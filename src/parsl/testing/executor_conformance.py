@@ -93,6 +93,12 @@ def fail_until(path: str, attempts: int) -> int:
     return count
 
 
+def write_number(path: str, number: int) -> None:
+    """Append a line with a number to a file."""
+    with open(path, "a") as file:
+        file.write(f"{number}\n")
+
+
 def write_line(text: str, outputs: Any = ()) -> None:
     """Write a line into the output file."""
     Path(outputs[0].filepath).write_text(f"{text}\n")
@@ -120,6 +126,8 @@ class ExecutorConformance:
     cancels_running = False
     #: Whether a task that waits for a free worker can be cancelled.
     cancels_queued = True
+    #: Whether waiting tasks with a smaller ``priority`` in their specification run before others.
+    prioritizes = False
     #: Whether calls must be picklable, because workers are other processes.
     pickles = True
     #: Whether a task that ends its worker process fails, and later tasks run.
@@ -290,6 +298,23 @@ class ExecutorConformance:
         self.app(add)(1).result(LIMIT_S)  # the workers are known now
         with pytest.raises(InvalidResourceSpecification):
             self.app(add)(1, parsl_resource_specification=self.unsatisfiable).result(LIMIT_S)
+
+    def test_smaller_priorities_run_first(self, load: Callable[..., Any], tmp_path: Path) -> None:
+        if not self.prioritizes:
+            pytest.skip("this executor has no priorities, see its documentation")
+        load()
+        gate, log = tmp_path / "gate", tmp_path / "log"
+        running = [self.app(wait_for)(str(gate)) for _ in range(self.workers * 3)]
+        given = self.specification or {}
+        late, urgent = ({**given, "priority": number} for number in (9, -9))
+        write = self.app(write_number)
+        running += [write(str(log), number, parsl_resource_specification=late) for number in range(8)]
+        running.append(write(str(log), 99, parsl_resource_specification=urgent))
+        gate.touch()
+        for future in running:
+            future.result(LIMIT_S)
+        # Several workers may change the order of tasks that start at the same time.
+        assert log.read_text().split().index("99") < self.workers + 1
 
     def test_a_queued_task_is_cancelled(self, load: Callable[..., Any], tmp_path: Path) -> None:
         if not self.cancels_queued:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 class TestDask(ExecutorConformance):
+    prioritizes = True
     unsatisfiable: ClassVar = {"gpus": 99}
 
     @pytest.fixture

@@ -229,7 +229,8 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
             amounts[GPU] = request.gpus
         if request.memory and self._declares_memory():
             amounts[MEMORY] = request.memory * MB
-        return Options(request.priority or 0, tuple(sorted(amounts.items())))
+        # Dask runs tasks with larger numbers first.
+        return Options(-(request.priority or 0), tuple(sorted(amounts.items())))
 
     def _declares_memory(self) -> bool:
         table = self._table
