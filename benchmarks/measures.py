@@ -112,7 +112,47 @@ MILLION = Run(
     timeout_s=600.0,
 )
 
+#: The engines with executors of ours, by name and title.
+ENGINES = (("pool", "process pool"), ("dask", "Dask"), ("ray", "Ray"))
+ENGINE_RUNS = {
+    name: Run(
+        "engines",
+        ("ours",),
+        ("--engine", name),
+        ("--engine", name, "--tasks", "500", "--trips", "50", "--repeats", "1"),
+        max_rounds=2,
+    )
+    for name, _ in ENGINES
+}
+
 AS_STDLIB = Target(1.0, "stdlib")
+
+
+def _engine_measures(name: str, title: str) -> tuple[Measure, ...]:
+    """The rows that compare an engine's executor with the engine used directly."""
+    run = ENGINE_RUNS[name]
+    least = 1.0 if name == "dask" else 0.8
+    return (
+        Measure(
+            f"engine-{name}",
+            f"{title}: rate / engine directly",
+            "ratio",
+            run,
+            "rate_share",
+            target=Target(least),
+        ),
+        Measure(f"engine-{name}-rate", f"{title}: no-op tasks", "tasks/s", run, "tasks_per_s"),
+        Measure(
+            f"engine-{name}-trip",
+            f"{title}: added to a round trip",
+            "ms",
+            run,
+            "added_ms",
+            more_is_better=False,
+            target=Target(1.0),
+        ),
+    )
+
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
@@ -395,6 +435,7 @@ MEASURES: tuple[Measure, ...] = (
         "growth_mb",
         more_is_better=False,
     ),
+    *(measure for engine in ENGINES for measure in _engine_measures(*engine)),
 )
 
 

@@ -193,6 +193,8 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         """Close what the executor has opened; a client or a cluster that was given stays open."""
         if self._watch is not None:
             self._watch.stop()
+        if self._table is not None:
+            self._table.stop()
         if self._client is not None:
             from parsl.executors.dask import connection
 

@@ -178,6 +178,7 @@ class Traffic:
         self._ended.append(call)
         if not self._is_fetching:
             self._is_fetching = True
+            await asyncio.sleep(0)  # those whose end was in the same message go together
             await self._fetch()
 
     async def _fetch(self) -> None:

@@ -68,6 +68,11 @@ class WorkerTable:
         self._client.subscribe_topic("all", self._event)
         self._client.sync(self._update)
 
+    def stop(self) -> None:
+        """Follow changes no longer; a scheduler that is lost needs no farewell."""
+        if self._client.status == "running":
+            self._client.loop.add_callback(self._client.unsubscribe_topic, "all")
+
     def _event(self, event: tuple[float, Any]) -> None:
         message = event[1]
         if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
