@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import json
 import os
+import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
@@ -226,6 +233,38 @@ def test_q_ends_the_screen(failed_run):
         assert not screen.is_running
 
     on_screen(failed_run, scenario)
+
+
+def test_no_color_is_honoured(failed_run, wait_until):
+    ours, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
+    os.set_blocking(ours, False)
+    shown = bytearray()
+
+    def has_all() -> bool:
+        with suppress(BlockingIOError):
+            shown.extend(os.read(ours, 65536))
+        return b"app_2" in shown and b"Quit" in shown
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parsl", "top", failed_run],
+        stdin=terminal, stdout=terminal, stderr=terminal,
+        env={**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+    )  # fmt: skip
+    try:
+        wait_until(has_all, what="the screen")
+        os.write(ours, b"q")
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(terminal)
+    styles = set(re.findall(rb"\x1b\[([0-9;:]*)m", shown))
+    codes = {int(code) for style in styles for code in re.split(rb"[;:]", style) if code}
+    assert 7 in codes, "the row of the cursor is visible"
+    colours = {*range(30, 39), *range(40, 49), *range(90, 108)}
+    assert not codes & colours
 
 
 @pytest.mark.parametrize("size", [(40, 16), (104, 20), (200, 60)])

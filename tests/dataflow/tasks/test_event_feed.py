@@ -75,7 +75,7 @@ def app(kernel: DataFlowKernel, function: Any, **options: Any) -> Any:
 class Unprintable:
     """An argument of the user's that cannot be shown."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         raise RuntimeError("no text")
 
 
@@ -90,8 +90,22 @@ def test_files_without_a_path_and_objects_without_a_text_are_described(kernel_of
     future = write(inputs=[Unprintable()], outputs=[remote])
     assert future.outputs[0].result(timeout=60) is remote
     extra = history_of(kernel).task(0).extra
-    assert extra.inputs == "['<Unprintable>']"
+    assert extra.inputs.startswith("[<Unprintable instance")
     assert extra.outputs == f"['{remote.url}']"
+
+
+def test_inputs_that_are_no_files_are_shown_as_upstream_shows_them(kernel_of, tmp_path):
+    @python_app(data_flow_kernel=(kernel := kernel_of()))
+    def take(inputs=()):
+        return "x" * 1000
+
+    (tmp_path / "a").touch()
+    first = take(inputs=[2, "a", 2.5, None, [1], File(str(tmp_path / "a"))])
+    second = take(inputs=[first])
+    assert len(second.result(timeout=60)) == 1000
+    history = history_of(kernel)
+    assert history.task(0).extra.inputs == f"[2, 'a', 2.5, None, [1], '{tmp_path}/a']"
+    assert len(history.task(1).extra.inputs) < 300
 
 
 def test_the_description_of_futures_among_the_inputs_makes_no_tasks(kernel_of):

@@ -26,8 +26,8 @@ def picture(seen: Snapshot) -> RenderableType:
     return Group(*parts)
 
 
-def header(seen: Snapshot) -> list[RenderableType]:
-    """Return what is above the tables."""
+def header(seen: Snapshot, *, with_bar: bool = True) -> list[RenderableType]:
+    """Return what is above the tables. The bar needs colours, or a console of rich's without any."""
     first, second, *others = header_lines(seen)
     counts = seen.progress.counts
     bar = ProgressBar(
@@ -40,7 +40,8 @@ def header(seen: Snapshot) -> list[RenderableType]:
     numbers = Text(second)
     if counts.failed:
         numbers.highlight_regex(r"[\d,]+ failed", "red")
-    return [Text(first, style), Padding(bar, 0), numbers, *(Text(line) for line in others)]
+    bars = [Padding(bar, 0)] if with_bar else []
+    return [Text(first, style), *bars, numbers, *(Text(line) for line in others)]
 
 
 def table(view: View, rows: list[list[str]]) -> Table:

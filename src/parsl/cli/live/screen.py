@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -83,6 +84,8 @@ class TopScreen(App[None]):
     TabbedContent, ContentSwitcher, TabPane { height: 1fr; }
     TabPane { padding: 0; }
     DataTable { height: 1fr; }
+    DataTable:nocolor > .datatable--cursor { text-style: reverse; }
+    Tab.-active:nocolor { text-style: bold reverse; }
     DetailScreen, TaskNumberScreen { align: center middle; background: $background 60%; }
     DetailScreen VerticalScroll { background: $surface; padding: 1 2; margin: 2 4; }
     TaskNumberScreen Input { width: 40; max-width: 90%; }
@@ -96,7 +99,9 @@ class TopScreen(App[None]):
     ]
 
     def __init__(self, watch: RunWatch, run_dir: str) -> None:
-        super().__init__()
+        # With colours of its own, textual turns to shades of grey instead of none.
+        self._has_colours = not os.environ.get("NO_COLOR")
+        super().__init__(ansi_color=not self._has_colours)
         self._watch = watch
         self._run_dir = run_dir
         self._seen: Snapshot = snapshot(watch, run_dir)
@@ -127,7 +132,7 @@ class TopScreen(App[None]):
         from rich.console import Group
 
         main = self.screen_stack[0]
-        main.query_one("#header", Static).update(Group(*header(seen)))
+        main.query_one("#header", Static).update(Group(*header(seen, with_bar=self._has_colours)))
         for view in VIEWS:
             _fill(self._table(view.key), view, view.rows(seen))
         if seen.is_live or seen.share_read < 1:

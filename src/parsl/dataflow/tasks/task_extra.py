@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.taskrecord import TaskRecord
 
+#: How much of an input that is no file is shown.
+_MAX_ITEMS = 20
+_MAX_CHARS = 200
+
 
 def numbers_of(futures: Sequence[Any]) -> tuple[int, ...]:
     """Return the numbers of the tasks among futures."""
@@ -26,8 +30,8 @@ def extra_of(record: TaskRecord) -> dict[str, Any]:
         "label": str(record.label or ""),
         "stdout": _path_text(record.stdout),
         "stderr": _path_text(record.stderr),
-        "inputs": _files_text(record.kwargs.get("inputs")),
-        "outputs": _files_text(record.outputs),
+        "inputs": _inputs_text(record.kwargs.get("inputs")),
+        "outputs": _inputs_text(record.outputs),
         "memoize": bool(record.memoize),
         "hashsum": str(record.hashsum or ""),
         "fail_count": record.fail_count,
@@ -42,21 +46,42 @@ def _path_text(stream: Any) -> str:
     return "" if path is None else _file_text(path)
 
 
-def _files_text(files: Any) -> str:
-    return str([_file_text(file) for file in files]) if files else ""
+def _inputs_text(values: Any) -> str:
+    return f"[{', '.join(map(_value_text, values))}]" if values else ""
 
 
-def _file_text(file: Any) -> str:
-    """Return the path of a file. A remote one has only a URL, and other objects are the user's.
+def _value_text(value: Any) -> str:
+    """Return the path of a file in quotes; other objects as `repr` shows them, and futures as their results.
 
     The attributes of an AppFuture are new tasks.
     """
     from concurrent.futures import Future
 
     from parsl.vocabulary.data_future import DataFuture
+    from parsl.vocabulary.files import File
 
-    if isinstance(file, Future) and not isinstance(file, DataFuture):
-        return f"<{type(file).__name__}>"
+    kind = type(value)  # a lazy object fetches its target if isinstance looks at it
+    if issubclass(kind, (File, DataFuture)):
+        return repr(_file_text(value))
+    if not issubclass(kind, Future):
+        return _short_repr(value)
+    if value.done() and not value.cancelled() and value.exception() is None:
+        return _short_repr(value.result())
+    return f"<{kind.__name__}>"
+
+
+def _short_repr(value: Any) -> str:
+    from reprlib import Repr
+
+    short = Repr()
+    short.maxlevel = 3
+    short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = _MAX_ITEMS
+    short.maxstring = short.maxlong = short.maxother = _MAX_CHARS
+    return short.repr(value)
+
+
+def _file_text(file: Any) -> str:
+    """Return the path of a file, or the URL of a remote one; a file of the user's own kind as text."""
     try:
         return str(getattr(file, "filepath", file))
     except Exception:
