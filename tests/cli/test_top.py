@@ -82,7 +82,8 @@ def on_screen(
 
 def text_of(screen: TopScreen, selector: str) -> str:
     console = Console(file=io.StringIO(), width=300, record=True)
-    console.print(screen.screen.query_one(selector, Static).content)
+    widget = screen.screen.query_one(selector, Static)
+    console.print(widget.content if hasattr(Static, "content") else widget.renderable)  # of older versions
     return console.export_text()
 
 
