@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO_LOGNAME", "Config", "DataFlowKernel", "File", "HighThroughputExecutor", "MonitoringHub",
-    "ThreadPoolExecutor", "bash_app", "clear", "dfk", "join_app", "load", "python_app", "set_file_logger",
-    "set_stream_logger", "wait_for_current_tasks",
+    "ThreadPoolExecutor", "WorkQueueExecutor", "bash_app", "clear", "dfk", "join_app", "load", "python_app",
+    "set_file_logger", "set_stream_logger", "wait_for_current_tasks",
 ]  # fmt: skip
 
 #: The module of each name. ``map`` and ``progress`` are not in ``__all__``: ``from
@@ -44,7 +44,8 @@ _HOMES = {
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MonitoringHub": "parsl.monitoring.monitoring",
     "ThreadPoolExecutor": "parsl.executors.threads",
-    **dict.fromkeys(("RadicalPilotExecutor", "WorkQueueExecutor"), "parsl.executors"),
+    "RadicalPilotExecutor": "parsl.executors",
+    "WorkQueueExecutor": "parsl.executors.workqueue.executor",
     **dict.fromkeys(("bash_app", "join_app", "python_app"), "parsl.app.app"),
     **dict.fromkeys(("set_file_logger", "set_stream_logger"), "parsl.log_utils"),
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
     from parsl.executors.ray.executor import RayExecutor
     from parsl.executors.threads import ThreadPoolExecutor
+    from parsl.executors.workqueue.executor import WorkQueueExecutor
 
 __all__ = [
     "ConcurrentExecutor",
@@ -22,6 +23,7 @@ __all__ = [
     "MPIExecutor",
     "RayExecutor",
     "ThreadPoolExecutor",
+    "WorkQueueExecutor",
 ]
 
 _MODULES = {
@@ -32,6 +34,7 @@ _MODULES = {
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "RayExecutor": "parsl.executors.ray.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
+    "WorkQueueExecutor": "parsl.executors.workqueue.executor",
 }
 _RETIRED = "has been retired:"
 _NOT_YET = "is not available in this version yet:"
@@ -48,6 +51,5 @@ _REFUSED = {
     "short functions",
     "RadicalPilotExecutor": f"{_NOT_YET} write HighThroughputExecutor(...), or for MPI programs "
     "MPIExecutor(...)",
-    "WorkQueueExecutor": f"{_NOT_YET} write HighThroughputExecutor(...)",
 }
 __getattr__, __dir__ = lazy_names(__name__, _MODULES, _REFUSED)

@@ -138,6 +138,8 @@ class ExecutorConformance:
     unsatisfiable: ClassVar[dict[str, Any] | None] = None
     #: How many workers the executor has.
     workers = 2
+    #: How many tasks are many; fewer for an engine that starts a process for each of them.
+    many = 200
 
     #: The resource specification of tasks that need none; None if the executor requires none.
     specification: ClassVar[dict[str, Any] | None] = None
@@ -197,8 +199,8 @@ class ExecutorConformance:
     def test_many_tasks(self, load: Callable[..., Any]) -> None:
         load()
         app = self.app(add)
-        futures = [app(number, b=1) for number in range(200)]
-        assert [future.result(LIMIT_S) for future in futures] == list(range(1, 201))
+        futures = [app(number, b=1) for number in range(self.many)]
+        assert [future.result(LIMIT_S) for future in futures] == list(range(1, self.many + 1))
 
     def test_equal_calls_all_run(self, load: Callable[..., Any], tmp_path: Path) -> None:
         load()

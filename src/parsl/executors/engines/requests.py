@@ -15,7 +15,13 @@ UNITS = {
     "disk": "MB of disk",
     "gpus": "a number of GPUs",
     "num_nodes": "a number of nodes",
+<<<<<<< HEAD
     "priority": "a number; tasks with smaller ones run first, as with HighThroughputExecutor",
+=======
+    "priority": "a number; tasks with larger ones go first",
+    "category": "the name of a group of tasks with similar needs",
+    "running_time_min": "a number of seconds; the task starts only where so many are left",
+>>>>>>> 35b7681 (Add WorkQueueExecutor: Work Queue's library runs in a process of its own, and no task waits for a poll)
     "resources": 'a dict of further resources and amounts, such as {"licence": 1}',
 }
 
@@ -31,6 +37,10 @@ class Request(NamedTuple):
     gpus: float | None = None
     num_nodes: int | None = None
     priority: float | None = None
+    #: The group of tasks with similar needs that this task belongs to.
+    category: str | None = None
+    #: Seconds that the worker must still have.
+    running_time_min: float | None = None
     #: Amounts of resources that only this engine's configuration defines, by name.
     resources: Mapping[str, float] = {}
     #: What only this engine understands, as the adapter has checked it.
@@ -118,6 +128,10 @@ def _shortages(request: Request, node: Node) -> list[str]:
 def _checked(key: str, value: Any) -> Any:
     if key == "resources":
         return _checked_resources(value)
+    if key == "category":
+        if not isinstance(value, str) or not value:
+            raise InvalidResourceSpecification({key}, f"{key} must be {UNITS[key]}, not {value!r}.")
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
         raise InvalidResourceSpecification({key}, f"{key} must be {UNITS[key]}, not {value!r}.")
     if key != "priority" and value < 0:

@@ -1,0 +1,1 @@
+"""The executor that runs tasks with Work Queue."""
