@@ -171,9 +171,7 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
     ("path", "name", "advice"),
     [
         ("parsl", "RadicalPilotExecutor", r"write HighThroughputExecutor\("),
-        ("parsl", "WorkQueueExecutor", r"write HighThroughputExecutor\("),
         ("parsl.executors", "FluxExecutor", r"MPIExecutor\("),
-        ("parsl.executors", "WorkQueueExecutor", r"write HighThroughputExecutor\("),
         ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "AzureProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "GoogleCloudProvider", r"LocalProvider\(\)"),

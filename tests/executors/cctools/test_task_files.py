@@ -44,7 +44,7 @@ def test_streams_are_fetched_and_sent_if_the_command_appends(tmp_path: Path) -> 
     assert files.outputs == files.inputs == [Transfer(str(log), "log")]
 
 
-def test_files_that_staging_brings_to_the_worker_stay_as_they_are() -> None:
+def test_files_that_are_staged_on_the_worker_stay_as_they_are() -> None:
     file = File("http://somewhere/data")
     file.local_path = "/scratch/data"
     files = TaskFiles()

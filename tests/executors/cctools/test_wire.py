@@ -4,7 +4,10 @@ from parsl.executors.cctools.wire import Decoder, encode
 
 
 def test_records_survive_any_division_of_the_stream() -> None:
-    batches = [[["submit", {"number": 1, "command": "true é"}]], [["cancel", 1], ["ended", 2, {"result": []}]]]
+    batches = [
+        [["submit", {"number": 1, "command": "true é"}]],
+        [["cancel", 1], ["ended", 2, {"result": []}]],
+    ]
     stream = b"".join(encode(batch) for batch in batches)
     for size in (1, 3, len(stream)):
         decoder = Decoder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.linux, needs_work_queue]
 class TestWorkQueue(ExecutorConformance):
     cancels_running = True
     many = 30
-    unsatisfiable = {"cores": 100_000, "memory": 1, "disk": 1}
+    unsatisfiable: ClassVar = {"cores": 100_000, "memory": 1, "disk": 1}
 
     def make_executor(self, directory: Path) -> WorkQueueExecutor:
         return WorkQueueExecutor(

@@ -29,7 +29,7 @@ def packed_environment(owner: object, parameter: str, archive: str) -> Environme
     """Return an environment that was packed already.
 
     Args:
-        owner: The object whose parameter says so, for messages.
+        owner: The object that has the parameter, for messages.
         parameter: The name of that parameter.
         archive: A ``tar.gz`` file that ``conda-pack`` has made.
 
@@ -54,7 +54,7 @@ def pack_environment(
     """Pack a conda environment with conda-pack, and return it.
 
     Args:
-        owner: The object whose parameter says so, for messages.
+        owner: The object that has the parameter, for messages.
         directory: Where the archive is written.
         parameter: The name of that parameter.
         prefix: The directory of the environment; None for the active one.

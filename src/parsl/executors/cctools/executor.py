@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -87,6 +87,7 @@ class CCToolsExecutor(EngineExecutor):
 
     _manager: ManagerProcess | None = None
     _environment: Environment | None = None
+    _nodes: Sequence[Node] = ()
     #: The port at which workers reach the manager process, once that has started.
     bound_port = 0
 
@@ -120,7 +121,8 @@ class CCToolsExecutor(EngineExecutor):
             self.provider.script_dir = os.path.join(self.log_dir, "submit_scripts")
             os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
         self._environment = self.make_environment()
-        self._nodes: list[Node] = []
+        self._nodes = []
+        self._path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
         self._manager = ManagerProcess(
             python.run(self.manager_module), f"{self.log_dir}/manager.log", self._receive, self._lost
         )
@@ -129,6 +131,11 @@ class CCToolsExecutor(EngineExecutor):
         except ManagerFailed as error:
             raise self.manager_failure(f"{self.engine} could not start: {error}") from None
         logger.info("The manager process of %s listens on port %d", self.label, self.bound_port)
+
+    @property
+    def manager_pid(self) -> int | None:
+        """The process id of the manager process; None before the start."""
+        return None if self._manager is None else self._manager.pid
 
     def own_directory(self, parent: str) -> str:
         """Make a directory of the executor's own, and return it."""
@@ -214,7 +221,7 @@ class CCToolsExecutor(EngineExecutor):
         is_here = self.shared_fs and self._environment is None
         place = f"cd {shlex.quote(os.path.abspath(self.working_dir or '.'))}" if is_here else ""
         prefix = self._environment.prefix if self._environment is not None else ""
-        run = f'{prefix}"$P" {shlex.join(files)} {python}'
+        run = f'{prefix}"$P" {shlex.join(files)} {python} {shlex.quote(self._path)}'
         return "; ".join(part for part in (place, self.init_command.rstrip("; \n"), choice, run) if part)
 
     def cancel_task(self, task: EngineTask) -> bool:

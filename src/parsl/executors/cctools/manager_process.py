@@ -24,7 +24,7 @@ _SHOWN_LOG_BYTES = 2000
 
 
 class ManagerFailed(Exception):
-    """The manager process could not start, or has ended. The text says why."""
+    """The manager process could not start, or has ended. The text is the reason."""
 
 
 class ManagerProcess:

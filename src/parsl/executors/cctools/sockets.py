@@ -1,7 +1,7 @@
 """The sockets that an engine's library has opened in this process, to wait for all of them at once.
 
-The libraries offer one way to wait, a call that also waits for their tasks, and nothing ends it early. A
-process has all of its sockets, though, whoever has opened them: the manager process waits for those of the
+The libraries offer one way to wait, a call that also waits for their tasks, and nothing ends it early. All
+sockets of a process belong to it, though, also those that a library has opened: the manager process waits for those of the
 library and for the driver's, and calls the library only when there is something to do. Standard library
 only.
 """
@@ -97,13 +97,20 @@ class DebugLog:
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self._is_kept = is_kept
         self._read_bytes = 0
+        #: Whether a worker was lost.
+        self.has_loss = False
 
     def has_received(self) -> bool:
-        """Return whether the library has read a message since the last call."""
+        """Return whether the library has read a message, or lost a worker, since the last call.
+
+        The loss of a worker also sets :attr:`has_loss`, which the caller resets.
+        """
         size = os.fstat(self._descriptor).st_size
         news = os.pread(self._descriptor, size - self._read_bytes, self._read_bytes)
         if self._is_kept:
             self._read_bytes = size
         elif size:
             os.ftruncate(self._descriptor, 0)
-        return b": rx from " in news
+        is_loss = b" removed" in news
+        self.has_loss |= is_loss
+        return is_loss or b": rx from " in news

@@ -15,13 +15,9 @@ UNITS = {
     "disk": "MB of disk",
     "gpus": "a number of GPUs",
     "num_nodes": "a number of nodes",
-<<<<<<< HEAD
-    "priority": "a number; tasks with smaller ones run first, as with HighThroughputExecutor",
-=======
-    "priority": "a number; tasks with larger ones go first",
+    "priority": "a number by which waiting tasks are ordered",
     "category": "the name of a group of tasks with similar needs",
     "running_time_min": "a number of seconds; the task starts only where so many are left",
->>>>>>> 35b7681 (Add WorkQueueExecutor: Work Queue's library runs in a process of its own, and no task waits for a poll)
     "resources": 'a dict of further resources and amounts, such as {"licence": 1}',
 }
 

@@ -43,8 +43,8 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
             other means.
         working_dir: Where files are staged to, and with ``shared_fs`` where tasks run.
         project_name: The name by which workers find the executor in the catalog; None for none.
-        project_password_file: The file with the password that workers must know. Without one, anybody who can
-            reach the port can connect.
+        project_password_file: The file with the password that workers must know. Without one, any program
+            that reaches the port can connect.
         address: Where workers reach this machine; by default its host name. Ignored with a project name.
         port: The port for workers; 0 for one that the library chooses.
         env: Environment variables of tasks.
@@ -155,14 +155,14 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
         """
         if self.project_name and not self.project_password_file:
             warnings.warn(
-                f"The Work Queue project {self.project_name!r} is public: anybody finds it in the catalog, "
-                "and can connect workers, which get its tasks. Set project_password_file to prevent that.",
+                f"The Work Queue project {self.project_name!r} is public: every worker finds it in the catalog, "
+                "and can connect to get its tasks. Set project_password_file to prevent that.",
                 stacklevel=2,
             )
         super().connect()
 
     def make_environment(self) -> Environment | None:
-        """Pack the conda environment of this Python, if the configuration says so."""
+        """Pack the conda environment of this Python, if ``pack`` is true."""
         return pack_environment(self, self.log_dir) if self.pack else None
 
     def library_settings(self) -> dict[str, Any]:

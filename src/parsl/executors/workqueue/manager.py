@@ -14,6 +14,9 @@ _RESULT = "WORK_QUEUE_RESULT_"
 #: The bits of a result that stand for a missing input, output and standard output.
 _MISSING_BITS = (1, 2, 4)
 _SHOWN_CHARS = 4000
+#: After this time without a message the library asks whether a worker is there, and waits that long for the
+#: answer, in seconds. A worker that is killed can leave its task behind, which keeps the connection open.
+_KEEPALIVE_S = 30
 #: By how much the priority of each task is below that of the one before: nothing that a user's numbers show.
 _NEXT_TASK = 1e-9
 #: How long the library waits at most if it cannot return at once, in seconds. It knows whole seconds only.
@@ -31,7 +34,8 @@ class WorkQueueEngine:
         self._library = importlib.import_module(module)
         self.log: DebugLog | None = None
         self._settings: dict[str, Any] = {}
-        self._task_ids: dict[int, int] = {}
+        self._tasks: dict[int, Any] = {}
+        self._abandoned: list[int] = []
         self._categories: set[str] = set()
         names = [name for name in dir(self._library) if name.startswith(_RESULT)]
         self._results = {getattr(self._library, name): name.removeprefix(_RESULT) for name in names}
@@ -47,6 +51,8 @@ class WorkQueueEngine:
         queue = self._queue = library.WorkQueue(port=settings["port"], name=settings["project_name"])
         if make_wait_return(_extension(library), "work_queue_enable_process_module", queue._work_queue):
             self.log = log
+        queue.specify_keepalive_interval(_KEEPALIVE_S)
+        queue.specify_keepalive_timeout(_KEEPALIVE_S)
         if settings["password_file"] and not queue.specify_password_file(settings["password_file"]):
             raise ValueError(f"cannot read the password file {settings['password_file']}")
         if settings["transactions_log"]:
@@ -77,7 +83,8 @@ class WorkQueueEngine:
         for name, value in self._settings["env"].items():
             task.specify_environment_variable(name, value)
         self._add_files(task, order)
-        self._task_ids[order["number"]] = self._queue.submit(task)
+        self._queue.submit(task)
+        self._tasks[order["number"]] = task
 
     def _classify(self, task: Any, category: str) -> None:
         task.specify_category(category)
@@ -98,25 +105,48 @@ class WorkQueueEngine:
 
     def cancel(self, number: int) -> None:
         """Cancel a task: remove it from the queue, or end it on its worker."""
-        task_id = self._task_ids.pop(number, None)
-        if task_id is not None:
-            self._queue.cancel_by_taskid(task_id)
-            self._queue._task_table.pop(task_id, None)  # some versions of the library forget this
+        task = self._tasks.pop(number, None)
+        if task is not None:
+            self._queue.cancel_by_taskid(task.id)
+            self._queue._task_table.pop(task.id, None)  # some versions of the library forget this
 
     def wait(self) -> tuple[int, dict[str, Any]] | None:
-        """Let the library work."""
+        """Let the library work. Return a task that has ended, by its number, and how; None if none has."""
+        if self.log is not None and self.log.has_loss:
+            self.log.has_loss = False
+            self._abandoned += self._find_abandoned()
+        if self._abandoned:
+            number = self._abandoned.pop()
+            self.cancel(number)
+            return number, {"result": ["MAX_RETRIES"]}
         limit = self._library.WORK_QUEUE_WAITFORTASK if self.log is not None else _SHORT_WAIT_S
         task = self._queue.wait(limit)
         if task is None:
             return None
         number = int(task.tag)
-        self._task_ids.pop(number, None)
+        self._tasks.pop(number, None)
         return number, {
             "result": self._names(task.result),
             "status": task.return_status,
             "host": task.hostname,
             "output": (task.output or "")[-_SHOWN_CHARS:],
         }
+
+    def _find_abandoned(self) -> list[int]:
+        """Return the tasks whose worker was lost, and that were started often enough.
+
+        The library itself would start each once more than it should.
+        """
+        limit = self._settings["max_retries"]
+        if limit is None:
+            return []
+        waiting = self._library.WORK_QUEUE_TASK_READY
+        tries = {number: task._task.try_count for number, task in self._tasks.items()}
+        return [
+            number
+            for number, count in tries.items()
+            if count > limit or (count == limit and self._queue.task_state(self._tasks[number].id) == waiting)
+        ]
 
     def _names(self, result: int) -> list[str]:
         """Return the names of a result; none for success. What is missing are bits next to a reason."""
