@@ -1,9 +1,9 @@
 """The sockets that an engine's library has opened in this process, to wait for all of them at once.
 
 The libraries offer one way to wait, a call that also waits for their tasks, and nothing ends it early. All
-sockets of a process belong to it, though, also those that a library has opened: the manager process waits for those of the
-library and for the driver's, and calls the library only when there is something to do. Standard library
-only.
+sockets of a process belong to it, though, also those that a library has opened: the manager process waits
+for those of the library and for the driver's, and calls the library only when there is something to do.
+Standard library only.
 """
 
 from __future__ import annotations

@@ -155,8 +155,8 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
         """
         if self.project_name and not self.project_password_file:
             warnings.warn(
-                f"The Work Queue project {self.project_name!r} is public: every worker finds it in the catalog, "
-                "and can connect to get its tasks. Set project_password_file to prevent that.",
+                f"The Work Queue project {self.project_name!r} is public: workers find it in the catalog, "
+                "and any of them gets tasks. Set project_password_file to prevent that.",
                 stacklevel=2,
             )
         super().connect()
