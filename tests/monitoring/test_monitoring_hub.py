@@ -8,13 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 import parsl
 from parsl import Config, HighThroughputExecutor, ThreadPoolExecutor, python_app
-from parsl.common.processes import is_alive
 from parsl.errors import ConfigurationError
 from parsl.monitoring import MonitoringHub
 from parsl.monitoring.errors import MonitoringWarning
@@ -130,8 +131,8 @@ def test_a_database_of_another_schema_is_one_warning(tmp_path: Path, wait_until:
     connection.close()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with parsl.load(recorded(tmp_path)):
-            wait_until(lambda: caught)
+        with parsl.load(recorded(tmp_path)) as kernel:
+            wait_until(lambda: caught and not writers_of(kernel.run_dir))
             assert double(4).result() == 8
     (warning,) = caught
     assert warning.category is MonitoringWarning
@@ -142,19 +143,33 @@ def test_a_killed_writer_is_replaced(tmp_path: Path, wait_until: WaitUntil) -> N
     with parsl.load(recorded(tmp_path)) as kernel:
         double(1).result()
         log = Path(kernel.run_dir, "monitoring.log")
-        writers = writers_of(kernel.run_dir)
-        assert len(writers) == 1
-        os.kill(writers[0], signal.SIGKILL)
-        wait_until(lambda: set(writers_of(kernel.run_dir)) - set(writers))
+        [first] = writers_of(kernel.run_dir)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: writers_of(kernel.run_dir) - {first})
         double(2).result()
     wait_until(lambda: not os.path.exists(settings_file(kernel.run_dir)), what=f"the end of {log}")
     assert query(tmp_path / "monitoring.db", "SELECT COUNT(*) FROM task") == [(2,)]
 
 
-def writers_of(run_dir: str) -> list[int]:
-    """Return the processes that write a run."""
-    found = subprocess.run(["pgrep", "-f", f"monitoring.writer.*{run_dir}"], capture_output=True, text=True)
-    return [int(word) for word in found.stdout.split() if is_alive(int(word))]
+@pytest.mark.linux
+def test_tasks_have_precedence_over_the_writer(tmp_path: Path, wait_until: WaitUntil) -> None:
+    with parsl.load(recorded(tmp_path)) as kernel:
+        wait_until(lambda: has_tables(tmp_path / "monitoring.db"))
+        [writer] = writers_of(kernel.run_dir)
+        niceness = psutil.Process(writer).nice()
+        assert niceness > psutil.Process().nice()
+        session = Path(f"/proc/{writer}/autogroup")  # where Linux divides the processor among sessions
+        assert not session.exists() or session.read_text().endswith(f" nice {niceness}\n")
+
+
+def writers_of(run_dir: str) -> set[int]:
+    """Return the processes that write a run of this process: those whose stderr is its log."""
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(OSError):
+            if os.readlink(f"/proc/{child.pid}/fd/2") == os.path.join(run_dir, "monitoring.log"):
+                found.add(child.pid)
+    return found
 
 
 def test_the_next_run_completes_one_whose_writer_was_killed(tmp_path: Path, wait_until: WaitUntil) -> None:
