@@ -1,0 +1,138 @@
+"""Clusters that RayExecutor starts: what they listen on, their loss, and that nothing of them is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
+
+#: What the scripts below begin with.
+PRELUDE = """
+import json, os, signal, sys, time
+import psutil
+import parsl
+from parsl import Config, python_app
+from parsl.executors import RayExecutor
+from parsl.providers import LocalProvider
+
+
+@python_app
+def double(x):
+    return 2 * x
+
+
+@python_app
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.05)
+
+
+def descendants():
+    return psutil.Process().children(recursive=True)
+
+
+def listening():
+    ours = {process.pid for process in [psutil.Process(), *descendants()]}
+    connections = psutil.net_connections("tcp")
+    return {c.laddr.ip.removeprefix("::ffff:") for c in connections if c.status == "LISTEN" and c.pid in ours}
+"""
+
+ON_THIS_MACHINE = """
+if __name__ == "__main__":
+    handler = signal.getsignal(signal.SIGTERM)
+    with parsl.load(Config(executors=[RayExecutor(num_cpus=2)])):
+        results = [double(number).result() for number in range(3)]
+        facts = {"results": results, "listening": sorted(listening())}
+    facts["left"] = [process.name() for process in descendants()]
+    facts["keeps handler"] = signal.getsignal(signal.SIGTERM) is handler
+    facts["variables"] = [name for name in os.environ if name.startswith("RAY_AUTH")]
+    print(json.dumps(facts))
+"""
+
+KILLED = """
+if __name__ == "__main__":
+    victim = sys.argv[1]
+    with parsl.load(Config(executors=[RayExecutor(num_cpus=2)], retries=1)):
+        double(1).result()
+        futures = [wait_for("never") for _ in range(1000)]
+        for process in descendants():
+            if process.name() == victim:
+                process.kill()
+        errors = {f"{type(future.exception()).__name__}: {future.exception()}" for future in futures}
+        try:
+            double(1).result()
+        except Exception as error:
+            later = type(error).__name__
+    left = [process.name() for process in descendants()]
+    print(json.dumps({"errors": sorted(errors), "later": later, "left": left}))
+"""
+
+IN_BLOCKS = """
+if __name__ == "__main__":
+    executor = RayExecutor(num_cpus=2, provider=LocalProvider(init_blocks=1, max_blocks=1))
+    with parsl.load(Config(executors=[executor])):
+        results = [double(number).result() for number in range(3)]
+        executor.poll_facade()
+        activity = executor.block_activity()
+        facts = {"results": results, "blocks": {block: each.workers for block, each in activity.items()}}
+        try:
+            double(1, parsl_resource_specification={"cores": 3})
+        except Exception as error:
+            facts["refusal"] = str(error)
+    facts["left"] = [process.name() for process in descendants()]
+    print(json.dumps(facts))
+"""
+
+
+def run(directory: Path, script: str, *arguments: str) -> tuple[dict[str, Any], str]:
+    """Run a script in a directory; return what it has printed last, and its standard error."""
+    (directory / "script.py").write_text(PRELUDE + script)
+    (directory / "home").mkdir()
+    done = subprocess.run(
+        [sys.executable, "script.py", *arguments],
+        cwd=directory,
+        env={**os.environ, "HOME": str(directory / "home"), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_a_cluster_on_this_machine(tmp_path: Path) -> None:
+    facts, errors = run(tmp_path, ON_THIS_MACHINE)
+    assert facts == {
+        "results": [0, 2, 4],
+        "listening": ["127.0.0.1"],
+        "left": [],
+        "keeps handler": True,
+        "variables": [],
+    }
+    assert errors == ""
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("victim", ["gcs_server", "raylet"])
+def test_a_cluster_that_is_killed_while_tasks_are_out(tmp_path: Path, victim: str) -> None:
+    facts, _ = run(tmp_path, KILLED, victim)
+    (error,) = facts["errors"]
+    assert error.startswith("BadStateException")
+    assert "Ray is lost" in error
+    assert facts["later"] == "BadStateException"
+    assert facts["left"] == []
+
+
+def test_a_cluster_in_blocks(tmp_path: Path) -> None:
+    facts, _ = run(tmp_path, IN_BLOCKS)
+    assert facts["results"] == [0, 2, 4]
+    assert facts["blocks"] == {"0": 2}
+    assert "3 cores, and there are 2" in facts["refusal"]
+    assert facts["left"] == []

@@ -1,0 +1,147 @@
+"""RayExecutor with a real Ray: what it refuses, what it loses, and what it leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.executors import RayExecutor
+from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
+from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.executors.ray.session import Session
+from parsl.executors.ray.target import Target
+from parsl.providers import LocalProvider
+from tests.support.waiting import wait_until
+
+LIMIT_S = 120.0
+
+
+def nodes_of_task() -> tuple[str, str]:
+    return os.environ["PARSL_NUM_NODES"], os.environ["PARSL_MPI_NODELIST"]
+
+
+def kill_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_child_and_wait(path: str) -> None:
+    import subprocess
+
+    child = subprocess.Popen(["sleep", "600"])
+    Path(path).write_text(str(child.pid))
+    child.wait()
+
+
+@pytest.fixture
+def executor(cluster: str, tmp_path: Path) -> Iterator[RayExecutor]:
+    executor = RayExecutor()
+    executor.run_dir = str(tmp_path)
+    executor.start()
+    yield executor
+    executor.shutdown()
+
+
+def test_amounts_of_an_existing_cluster_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="num_cpus cannot have an effect"):
+        RayExecutor(address="auto", num_cpus=2)
+    with pytest.raises(ConfigurationError, match="provider"):
+        RayExecutor(address="auto", provider=LocalProvider())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}"])
+def test_an_address_where_nothing_answers(ray: Any, address: str) -> None:
+    executor = RayExecutor(address=address.format(port=1))
+    with pytest.raises(EngineUnreachable, match=r"nothing answers at .*:1.*ray status"):
+        executor.start()
+
+
+def test_other_versions_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = (
+        "Version mismatch: The cluster was started with:\n    Ray: 2.40.0\n    Python: 3.12.1\n"
+        "This process on node 192.0.2.1 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7"
+    )
+
+    class FakeRay(ModuleType):
+        def init(self, **arguments: Any) -> None:
+            raise RuntimeError(report)
+
+        def shutdown(self) -> None:
+            pass
+
+    for name in ("ray._private.ray_constants", "ray._private.worker", "ray._raylet"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    with pytest.raises(EngineMismatch, match=r"Ray: 2\.40\.0 Python: 3\.12\.1.*Ray: 2\.60\.0 Python: 3\.11"):
+        Session("the executor", FakeRay("ray"), Target("auto"))
+
+
+@pytest.mark.slow
+class TestRunningRay:
+    """One cluster, which this process has initialised like a script."""
+
+    def test_it_is_used_and_not_shut_down(self, executor: RayExecutor, ray: Any, cluster: str) -> None:
+        assert executor.submit(abs, None, -2).result(LIMIT_S) == 2
+        executor.shutdown()
+        assert ray.is_initialized()
+        assert ray.get_runtime_context().gcs_address == cluster
+
+    @pytest.mark.parametrize("given", [{"num_cpus": 1}, {"address": "192.0.2.9:6379"}])
+    def test_it_cannot_be_changed(self, cluster: str, given: dict[str, Any]) -> None:
+        with pytest.raises(ConfigurationError, match=r"(num_cpus|192\.0\.2\.9).* cannot have an effect"):
+            RayExecutor(**given).start()
+
+    def test_two_executors_share_it(self, executor: RayExecutor, tmp_path: Path) -> None:
+        with RayExecutor("second") as second:
+            second.run_dir = str(tmp_path)
+            second.start()
+            assert second.submit(abs, None, -1).result(LIMIT_S) == 1
+        assert executor.submit(abs, None, -2).result(LIMIT_S) == 2
+
+    def test_a_task_learns_its_nodes(self, executor: RayExecutor) -> None:
+        count, names = executor.submit(nodes_of_task, {"num_nodes": 1}).result(LIMIT_S)
+        assert (count, names) == ("1", os.uname().nodename)
+
+    def test_nodes_are_free_again_after_a_task(self, executor: RayExecutor) -> None:
+        tasks = [executor.submit(nodes_of_task, {"num_nodes": 1, "cores": 2}) for _ in range(3)]
+        assert [task.result(LIMIT_S)[0] for task in tasks] == ["1", "1", "1"]
+
+    @pytest.mark.parametrize(
+        ("specification", "reason"),
+        [
+            ({"num_nodes": 2}, "requests 2 nodes, and the engine has 1"),
+            ({"gpus": 1}, "1 GPUs, and there are 0"),
+            ({"memory": 10**9}, "MB of memory"),
+            ({"resources": {"licence": 1}}, "1 of 'licence', and there are 0"),
+        ],
+    )
+    def test_what_no_node_has_is_refused(
+        self, executor: RayExecutor, specification: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(InvalidResourceSpecification, match=reason):
+            executor.submit(abs, specification, -1)
+
+    def test_a_fraction_above_one_is_refused_by_ray(self, executor: RayExecutor) -> None:
+        executor.can_grow = True
+        with pytest.raises(InvalidResourceSpecification, match="Ray refuses"):
+            executor.submit(abs, {"gpus": 1.5}, -1)
+
+    def test_a_killed_worker_is_lost(self, executor: RayExecutor) -> None:
+        task = executor.submit(kill_this_process, None)
+        assert isinstance(task.exception(LIMIT_S), WorkerLost)
+        assert executor.submit(abs, None, -2).result(LIMIT_S) == 2
+
+    def test_a_cancelled_task_ends_with_its_child(self, executor: RayExecutor, tmp_path: Path) -> None:
+        note = tmp_path / "pid"
+        task = executor.submit(run_child_and_wait, None, str(note))
+        pid = int(wait_until(lambda: note.exists() and note.read_text()))
+        assert task.cancel()
+        assert task.cancelled()
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), what="the end of the task's child")
