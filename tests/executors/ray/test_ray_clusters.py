@@ -76,7 +76,9 @@ if __name__ == "__main__":
 
 IN_BLOCKS = """
 if __name__ == "__main__":
-    executor = RayExecutor(num_cpus=2, provider=LocalProvider(init_blocks=1, max_blocks=1))
+    # On a busy machine a node may take longer to start than Ray allows; another block replaces it then.
+    provider = LocalProvider(init_blocks=1, max_blocks=1)
+    executor = RayExecutor(num_cpus=2, provider=provider, block_error_handler=False)
     with parsl.load(Config(executors=[executor])):
         results = [double(number).result() for number in range(3)]
         executor.poll_facade()
@@ -133,6 +135,6 @@ def test_a_cluster_that_is_killed_while_tasks_are_out(tmp_path: Path, victim: st
 def test_a_cluster_in_blocks(tmp_path: Path) -> None:
     facts, _ = run(tmp_path, IN_BLOCKS)
     assert facts["results"] == [0, 2, 4]
-    assert facts["blocks"] == {"0": 2}
+    assert list(facts["blocks"].values()) == [2]
     assert "3 cores, and there are 2" in facts["refusal"]
     assert facts["left"] == []
