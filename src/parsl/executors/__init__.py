@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.executors.concurrent import ConcurrentExecutor
     from parsl.executors.dask.executor import DaskExecutor
+    from parsl.executors.flux.executor import FluxExecutor
     from parsl.executors.globus_compute import GlobusComputeExecutor
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConcurrentExecutor",
     "DaskExecutor",
+    "FluxExecutor",
     "GlobusComputeExecutor",
     "HighThroughputExecutor",
     "MPIExecutor",
@@ -29,6 +31,7 @@ __all__ = [
 _MODULES = {
     "ConcurrentExecutor": "parsl.executors.concurrent",
     "DaskExecutor": "parsl.executors.dask.executor",
+    "FluxExecutor": "parsl.executors.flux.executor",
     "GlobusComputeExecutor": "parsl.executors.globus_compute",
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
@@ -44,7 +47,6 @@ _REFUSED = {
     "replaces that, starts all that it needs",
     "ExtremeScaleExecutor": f"{_RETIRED} write HighThroughputExecutor(...), which scales to thousands of "
     "nodes, or for MPI programs MPIExecutor(...)",
-    "FluxExecutor": f"{_NOT_YET} write HighThroughputExecutor(...), or for MPI programs MPIExecutor(...)",
     "IPyParallelExecutor": f"{_RETIRED} write HighThroughputExecutor(label=..., provider=...), without "
     "engine_dir and controller; workers_per_node is max_workers_per_node there",
     "LowLatencyExecutor": f"{_RETIRED} write HighThroughputExecutor(...), or ThreadPoolExecutor(...) for "

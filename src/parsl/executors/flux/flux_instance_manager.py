@@ -1,0 +1,244 @@
+"""The first program of a Flux instance: submits tasks of the executor as jobs, and sends back their outcomes.
+
+``flux start python -m parsl.executors.flux.flux_instance_manager SETTINGS BLOCK``; it ignores more arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from parsl.curvezmq import ClientContext
+from parsl.executors.flux.protocol import (
+    HEARTBEAT_PERIOD_S,
+    SILENCE_LIMIT_S,
+    Cancel,
+    Done,
+    Failed,
+    FromBlock,
+    Heartbeat,
+    Register,
+    Run,
+    Settings,
+    Stop,
+    decode_to_block,
+    encode,
+)
+from parsl.version import VERSION
+
+#: Variables that bind jobs to another resource manager, whose job this block is.
+_FOREIGN_VARIABLES = ("I_MPI_PMI_LIBRARY",)
+#: How much of the error output of a lost job is reported, in characters.
+_MAX_TAIL = 2000
+
+
+class Jobs:
+    """The jobs of one Flux instance. The main thread owns it; Flux's threads only append to ``ended``."""
+
+    def __init__(self, directory: Path, executor_kwargs: dict[str, Any], wake: int) -> None:
+        flux, self._flux_job = import_module("flux"), import_module("flux.job")
+        self._handle = flux.Flux()
+        self._executor = self._flux_job.FluxExecutor(**executor_kwargs)
+        self._directory = directory
+        self._wake = wake
+        self._futures: dict[int, Any] = {}
+        #: The numbers of tasks whose jobs have ended.
+        self.ended: deque[int] = deque()
+        self._environment = {k: v for k, v in os.environ.items() if k not in _FOREIGN_VARIABLES}
+
+    def size(self) -> tuple[int, int, int]:
+        """Return the nodes, cores and GPUs of the instance; zeros if it does not report them."""
+        try:
+            up = import_module("flux.resource").resource_list(self._handle).get().up
+            return up.nnodes, up.ncores, up.ngpus
+        except Exception:
+            return 0, 0, 0
+
+    def submit(self, run: Run, call: bytes) -> None:
+        """Submit a task as a job."""
+        self._path(run.number, "call").write_bytes(call)
+        shape = run.shape
+        command = [
+            sys.executable,
+            "-m",
+            "parsl.executors.engines.call_file",
+            str(self._path(run.number, "call")),
+            str(self._path(run.number, "outcome")),
+        ]
+        spec = self._flux_job.JobspecV1.from_command(
+            command,
+            num_tasks=shape.num_tasks,
+            cores_per_task=shape.cores_per_task,
+            gpus_per_task=shape.gpus_per_task or None,
+            num_nodes=shape.num_nodes or None,
+        )
+        spec.cwd = os.getcwd()
+        spec.environment = self._environment
+        spec.stdout = spec.stderr = str(self._path(run.number, "output"))
+        future = self._executor.submit(spec)
+        self._futures[run.number] = future
+        future.add_done_callback(partial(self._job_ended, run.number))
+
+    def _job_ended(self, number: int, future: Any) -> None:
+        self.ended.append(number)
+        os.write(self._wake, b"w")
+
+    def _path(self, number: int, kind: str) -> Path:
+        return self._directory / f"{number}.{kind}"
+
+    def cancel(self, number: int) -> None:
+        """Cancel a job, whether it waits or runs."""
+        future = self._futures.get(number)
+        if future is None or future.done() or future.cancel():
+            return
+        try:
+            self._flux_job.cancel(self._handle, future.jobid(timeout=10))
+        except Exception as error:
+            _note(f"the job of task {number} was not cancelled: {error}")
+
+    def take_outcome(self, number: int) -> tuple[FromBlock, bytes]:
+        """Return how a job has ended, and remove its files."""
+        future = self._futures.pop(number)
+        try:
+            return Done(number), self._path(number, "outcome").read_bytes()
+        except OSError:
+            return self._failure(number, future), b""
+        finally:
+            for kind in ("call", "outcome", "outcome.unfinished", "output"):
+                self._path(number, kind).unlink(missing_ok=True)
+
+    def _failure(self, number: int, future: Any) -> Failed:
+        if future.cancelled():
+            return Failed(number, False, "the job was cancelled")
+        if (error := future.exception()) is not None:
+            return Failed(number, False, f"{type(error).__name__}: {error}")
+        try:
+            output = self._path(number, "output").read_text(errors="replace")[-_MAX_TAIL:].strip()
+        except OSError:
+            output = ""
+        ending = f" Its output ended with:\n{output}" if output else ""
+        return Failed(number, True, f"the process of the job ended with exit code {future.result()}.{ending}")
+
+    def close(self) -> None:
+        """Cancel all jobs and remove all files."""
+        for number in list(self._futures):
+            self.cancel(number)
+        self._executor.shutdown(wait=False)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class Manager:
+    """Connects to the executor, and passes tasks and outcomes on until that has ended."""
+
+    def __init__(self, settings: Settings, block_id: str) -> None:
+        self._block_id = block_id
+        directory = Path(settings.working_dir, f"block-{block_id}-{socket.gethostname()}-{os.getpid()}")
+        directory.mkdir(mode=0o700, parents=True)
+        self._wake_out, wake_in = os.pipe()
+        self.jobs = Jobs(directory, json.loads(settings.flux_executor_kwargs), wake_in)
+        self._context = ClientContext(settings.cert_dir)
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.linger = 1000
+        self._socket.connect(_answering(settings.endpoints))
+        self._heard_s = time.monotonic()
+
+    def run(self) -> str:
+        """Serve, and return why that has ended."""
+        nodes, cores, gpus = self.jobs.size()
+        host, version = socket.gethostname(), platform.python_version()
+        self._send(Register(self._block_id, host, os.getpid(), version, VERSION, nodes, cores, gpus))
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wake_out, zmq.POLLIN)
+        while time.monotonic() - self._heard_s < SILENCE_LIMIT_S:
+            ready = dict(poller.poll(int(HEARTBEAT_PERIOD_S * 1000)))
+            if self._wake_out in ready:
+                os.read(self._wake_out, 4096)
+            while self.jobs.ended:
+                self._send(*self.jobs.take_outcome(self.jobs.ended.popleft()))
+            if self._socket in ready and self._receive():
+                return "the executor has ended"
+        return f"nothing was heard of the executor for {SILENCE_LIMIT_S:g} s"
+
+    def _send(self, message: FromBlock, payload: bytes = b"") -> None:
+        self._socket.send_multipart([encode(message), payload])
+
+    def _receive(self) -> bool:
+        """Handle the messages that have arrived; return whether to stop."""
+        while True:
+            try:
+                head, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return False
+            self._heard_s = time.monotonic()
+            match decode_to_block(head):
+                case Run() as run:
+                    self._start(run, payload)
+                case Cancel(number):
+                    self.jobs.cancel(number)
+                case Stop():
+                    return True
+                case Heartbeat():
+                    self._send(Heartbeat())
+
+    def _start(self, run: Run, call: bytes) -> None:
+        try:
+            self.jobs.submit(run, call)
+        except Exception as error:
+            self._send(Failed(run.number, False, f"{type(error).__name__}: {error}"))
+
+    def close(self) -> None:
+        """Cancel all jobs and disconnect."""
+        self.jobs.close()
+        self._context.destroy()
+
+
+def _note(text: str) -> None:
+    """Write a line to the output of the block's job, which errors of blocks quote."""
+    sys.stderr.write(f"{text}\n")
+
+
+def _answering(endpoints: Sequence[str], limit_s: float = 5.0) -> str:
+    """Return the first endpoint that accepts a connection, else the first one: it may answer later."""
+    for endpoint in endpoints:
+        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=limit_s).close()
+        except OSError:
+            continue
+        return endpoint
+    return endpoints[0]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program of a block."""
+    path, block_id = (sys.argv[1:] if arguments is None else arguments)[:2]
+    settings = msgspec.json.decode(Path(path).read_bytes(), type=Settings)
+    try:
+        manager = Manager(settings, block_id)
+    except ImportError as error:
+        _note(f"Flux's Python module cannot be imported by {sys.executable}: {error}")
+        return 1
+    try:
+        _note(f"block {block_id} ends: {manager.run()}")
+    finally:
+        manager.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

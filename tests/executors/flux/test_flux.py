@@ -1,0 +1,145 @@
+"""FluxExecutor with a stand-in for Flux, whose jobs are processes: no broker can be installed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import parsl
+from parsl import Config, python_app
+from parsl.executors import FluxExecutor
+from parsl.executors.base import ParslExecutor
+from parsl.executors.engines.errors import EngineUnreachable
+from parsl.executors.errors import BadStateException, InvalidResourceSpecification
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.providers import LocalProvider
+from parsl.testing.executor_conformance import ExecutorConformance
+from parsl.validate import ParameterError
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+pytestmark = [pytest.mark.slow]
+
+STAND_IN = str(Path(__file__).parents[2] / "support" / "flux_stand_in" / "bin" / "flux")
+
+
+def make_executor(**options: Any) -> FluxExecutor:
+    return FluxExecutor(provider=LocalProvider(max_blocks=1), flux_path=STAND_IN, **options)
+
+
+class TestConformance(ExecutorConformance):
+    cancels_running = True
+    many = 40
+    unsatisfiable = {"num_tasks": 3}  # noqa: RUF012
+
+    def make_executor(self, directory: Path) -> ParslExecutor:
+        return make_executor()
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[FluxExecutor]:
+    executor = make_executor(flux_executor_kwargs={"threads": 2})
+    with parsl.load(Config(executors=[executor], run_dir=str(tmp_path), strategy="none")):
+        yield executor
+    parsl.clear()
+
+
+def test_the_processes_of_a_job_are_those_requested(executor: FluxExecutor, tmp_path: Path) -> None:
+    @python_app
+    def record(directory: str) -> int:
+        import os
+        from pathlib import Path
+
+        rank, size = (int(os.environ[f"FLUX_{name}"]) for name in ("TASK_RANK", "JOB_SIZE"))
+        Path(directory, f"rank-{rank}").write_text(str(size))
+        while len(list(Path(directory).glob("rank-*"))) < size:
+            pass
+        return rank
+
+    specification = {"num_tasks": 2, "cores_per_task": 1, "num_nodes": 1}
+    assert record(str(tmp_path), parsl_resource_specification=specification).result(60) == 0
+    assert [(tmp_path / f"rank-{rank}").read_text() for rank in range(2)] == ["2", "2"]
+
+
+def test_keys_and_files_are_open_to_the_owner_only(executor: FluxExecutor) -> None:
+    assert executor.submit(abs, {}, -1).result(60) == 1
+    directory = Path(executor.run_dir, executor.label)
+    for path in [directory, directory / "certificates", *(directory / "jobs").iterdir()]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    assert [list(path.iterdir()) for path in (directory / "jobs").iterdir()] == [[]]
+
+
+def test_a_lost_job_is_reported_with_its_output(executor: FluxExecutor) -> None:
+    error = executor.submit(_complain_and_exit, {}).exception(60)
+    assert isinstance(error, WorkerLost)
+    assert "exit code 9" in str(error)
+    assert "no more paper" in str(error)
+
+
+def _complain_and_exit() -> None:
+    os.write(2, b"no more paper\n")
+    os._exit(9)
+
+
+@pytest.mark.parametrize(
+    ("specification", "words"),
+    [
+        ({"cores": 1}, "num_tasks, cores_per_task, gpus_per_task, num_nodes"),
+        ({"num_tasks": 0}, "from 1, not 0"),
+        ({"num_tasks": True}, "not True"),
+        ({"gpus_per_task": -1}, "from 0, not -1"),
+    ],
+)
+def test_a_wrong_specification_is_refused(executor: FluxExecutor, specification: Any, words: str) -> None:
+    with pytest.raises(InvalidResourceSpecification, match=words):
+        executor.submit(abs, specification, -1)
+
+
+def test_the_end_of_a_block_fails_its_tasks(
+    executor: FluxExecutor, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    started = tmp_path / "started"
+    tasks = [executor.submit(_block, {}, str(started)) for _ in range(30)]
+    wait_until(started.exists)
+    executor.scale_in_facade(1)
+    assert isinstance(tasks[0].exception(60), (ManagerLost, BadStateException))
+    assert executor.block_activity() == {}
+
+
+def _block(started: str) -> None:
+    import time
+
+    Path(started).touch()
+    time.sleep(100)
+
+
+def test_a_block_without_flux_fails_the_executor_with_its_output(tmp_path: Path) -> None:
+    executor = FluxExecutor(
+        provider=LocalProvider(max_blocks=1), launch_cmd="echo no such broker >&2; exit 3 # {port}"
+    )
+    with parsl.load(Config(executors=[executor], run_dir=str(tmp_path), strategy="simple")):
+        error = python_app(abs)(-1).exception(60)
+    assert isinstance(error, BadStateException)
+    assert "no such broker" in str(error)
+
+
+def test_a_missing_flux_is_an_error_of_the_start(tmp_path: Path) -> None:
+    executor = FluxExecutor(flux_path=str(tmp_path / "flux"))
+    executor.run_dir = str(tmp_path)
+    with pytest.raises(EngineUnreachable, match="flux_path"):
+        executor.start()
+    executor.shutdown()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"flux_executor_kwargs": {"x": object()}}, {"flux_path": 3}, {"launch_cmd": ""}]
+)
+def test_wrong_parameters_are_refused(arguments: Any) -> None:
+    with pytest.raises(ParameterError):
+        FluxExecutor(**arguments)
