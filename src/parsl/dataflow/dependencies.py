@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
 
-from parsl.dataflow.dependency_resolvers import SHALLOW_DEPENDENCY_RESOLVER, DependencyResolver
+from parsl.dataflow.dependency_resolvers import (
+    DEEP_DEPENDENCY_RESOLVER,
+    SHALLOW_DEPENDENCY_RESOLVER,
+    DependencyResolver,
+)
 from parsl.dataflow.futures import AppFuture
 from parsl.vocabulary.data_future import DataFuture
 from parsl.vocabulary.dataflow_errors import DataFlowException, shortened
@@ -30,6 +34,8 @@ class Dependencies:
     def __init__(self, resolver: DependencyResolver | None) -> None:
         self.resolver = resolver or SHALLOW_DEPENDENCY_RESOLVER
         self._is_shallow = self.resolver is SHALLOW_DEPENDENCY_RESOLVER
+        #: Whether results that are kept elsewhere can be in the place of their futures, unopened.
+        self.hands_on_kept = self._is_shallow or self.resolver is DEEP_DEPENDENCY_RESOLVER
 
     def gather(
         self, args: Sequence[Any], kwargs: dict[str, Any]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from parsl.dataflow.kept_future import KeptAppFuture, unopened
 from parsl.vocabulary.dataflow_errors import DataFlowException
 
 TYPE_CHECKING = False
@@ -114,7 +115,7 @@ def _result_of(future: Future[Any]) -> Any:
             f"An argument was changed after the call: it contains {future!r}, which is not a dependency. "
             "Give each call a container of its own, such as list(futures)"
         )
-    return future.result()
+    return unopened(future) if type(future) is KeptAppFuture else future.result()
 
 
 def _is_future(o: object) -> TypeGuard[Future[Any]]:

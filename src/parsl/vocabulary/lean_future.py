@@ -12,6 +12,8 @@ import threading
 from concurrent.futures import Future, InvalidStateError
 from logging import getLogger
 
+from parsl.vocabulary.kept_value import KeptValue
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -98,7 +100,9 @@ class LeanFuture(Future["R"]):
         if self._state == _FINISHED and self._exception is None:
             return self._result  # type: ignore[return-value]
         self._check_wait()
-        return super().result(timeout)
+        result = super().result(timeout)
+        # Meanwhile the future has become one whose result is elsewhere.
+        return result if type(result) is not KeptValue else self.result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the exception that the call raised, or None; waits and raises like :meth:`result`."""

@@ -9,6 +9,7 @@ from time import time
 from types import MethodType
 
 from parsl.dataflow.dependencies import Dependencies, cycle_error, failures_of, joined_futures
+from parsl.dataflow.kept_future import KeptAppFuture, kept_among, unopened
 from parsl.dataflow.tasks import retries
 from parsl.dataflow.tasks.failure_log import add_task_facts
 from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
@@ -16,6 +17,7 @@ from parsl.dataflow.tasks.task_memo import TaskMemo, outcome_of
 from parsl.dataflow.work_loop import work_loop
 from parsl.eventlog import TRIED_AGAIN
 from parsl.vocabulary.dataflow_errors import DependencyError, JoinError
+from parsl.vocabulary.kept_value import KeptValue
 from parsl.vocabulary.packed_errors import RemoteExceptionWrapper
 from parsl.vocabulary.task_states import States
 
@@ -70,6 +72,7 @@ class TaskRunner:
         # Bound once, not for each task.
         self._on_awaited_done = self._awaited_done
         self._on_found = self._memo_done
+        self._on_fetched = self.attempt_ended
 
     def start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
         """Launch a task when its dependencies are done. Returns the error of an immediate submission."""
@@ -83,7 +86,7 @@ class TaskRunner:
         # One more than there are futures is expected, so that this thread knows whether it continues.
         return self._advance(record) if self._graph.count_down(record) else None
 
-    def _awaited_done(self, record: TaskRecord, _: Future[Any]) -> None:
+    def _awaited_done(self, record: TaskRecord, _: Future[Any] | None) -> None:
         """Continue with a task if no other dependency, or future that it joins, is left."""
         if self._graph.count_down(record):
             work_loop.run_soon(self._advance if record.joins is None else self._finish_joining, record)
@@ -98,6 +101,9 @@ class TaskRunner:
             if failures:
                 self._fail(record, DependencyError(failures, record.id), States.dep_fail)
                 return None
+            if (kept := kept_among(depends)) and not self._can_hand_on(record, kept):
+                self._open(record, kept)
+                return None
             args, kwargs = self._dependencies.unwrap(record.args, record.kwargs)
         except Exception as error:  # of a resolver, or of a foreign future
             self._fail(record, error)
@@ -105,6 +111,24 @@ class TaskRunner:
         refusal = self.launch(record, args, kwargs)
         self._report_change(record)
         return refusal
+
+    def _can_hand_on(self, record: TaskRecord, kept: list[KeptAppFuture[Any]]) -> bool:
+        """Return whether a task needs results that are kept elsewhere only where it runs."""
+        memo = self._memo
+        if record.memoize or memo.covers_all or self._config.retry_handler is not None:
+            return False  # the memoizer and the handler read arguments
+        owner = self._executors.find(record.executor)
+        values = [unopened(future) for future in kept]
+        are_its_own = all(type(value) is KeptValue and value.owner is owner for value in values)
+        return are_its_own and self._dependencies.hands_on_kept
+
+    def _open(self, record: TaskRecord, kept: list[KeptAppFuture[Any]]) -> None:
+        """Fetch results that are kept elsewhere, and continue with the task when they are here."""
+        self._graph.expect(record, len(kept) + 1)
+        done = MethodType(self._on_awaited_done, record)
+        for future in kept:
+            KeptAppFuture.open_then(future, done)
+        done(None)
 
     def launch(
         self, record: TaskRecord, args: Iterable[Any], kwargs: dict[str, Any], is_admitted: bool = False
@@ -226,11 +250,22 @@ class TaskRunner:
                 work_loop.run_now(self._attempt_failed, record, error)
             elif record.join:
                 work_loop.run_now(self._join, record, result)
+            elif type(result) is KeptValue:
+                self._keep(record, result)
             else:
                 self._complete(record, _EXEC_DONE, result)
         except Exception as unexpected:  # of a foreign future: its task must end, too
             logger.exception("The outcome of %r could not be processed: %r", record, exec_fu)
             self._complete(record, _FAILED, error=unexpected)
+
+    def _keep(self, record: TaskRecord, kept: KeptValue) -> None:
+        """Complete a task whose result has stayed in its executor's engine, unless it is needed now."""
+        if record.memoize or self._memo.covers_all:
+            kept.fetch().add_done_callback(MethodType(self._on_fetched, record))
+        else:
+            assert record.app_fu is not None
+            record.app_fu.__class__ = KeptAppFuture
+            self._complete(record, _EXEC_DONE, kept)
 
     def _resolve_arguments(self, record: TaskRecord) -> None:
         """Put results in the place of futures, for a retry_handler to read and change the arguments."""
@@ -324,6 +359,9 @@ class TaskRunner:
             failures = failures_of([joins] if isinstance(joins, Future) else joins, record)
             if failures:
                 self._fail(record, JoinError(failures, record.id))
+                return
+            if kept := kept_among([joins] if isinstance(joins, Future) else joins):
+                self._open(record, kept)
                 return
             result = joins.result() if isinstance(joins, Future) else [future.result() for future in joins]
         except Exception as error:  # of a foreign future

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from typing import Any
+from weakref import WeakSet
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
@@ -15,16 +17,22 @@ from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic, pac
 from parsl.executors.dask.workers import GPU, MB, WorkerTable
 from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
+from parsl.executors.engines.remote_call import Outcome, read_outcome
 from parsl.executors.engines.requests import NO_REQUEST, Node, Request
+from parsl.executors.errors import ExecutorError
 from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.status_handling import BlockErrorHandler
 from parsl.providers.base import ExecutionProvider
+from parsl.vocabulary.kept_value import KeptValue, take_collected
+from parsl.vocabulary.lean_future import LeanFuture
 
 #: The abstract resource by which workers may declare memory, in bytes, as Dask's documentation has it.
 MEMORY = "MEMORY"
 #: How long ``cancel`` waits for the scheduler's answer, in seconds.
 ANSWER_S = 10.0
+#: How long the end of a run waits for results that are still in the cluster, in seconds.
+KEPT_S = 300.0
 
 
 def _check_cluster(executor: object, name: str, value: Any) -> Any:
@@ -136,6 +144,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         self._traffic: Traffic | None = None
         self._table: WorkerTable | None = None
         self._watch: Any = None
+        self._kept_values: WeakSet[KeptValue] = WeakSet()
 
     def prepare_restart(self) -> None:
         """Forget the run that has ended."""
@@ -155,7 +164,12 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
             )
             self._client = client = connection.connect(self, target, security, self.connect_timeout)
             traffic = Traffic(
-                client, f"parsl-dask-{self.label}", self.task_done, self.task_failed, self._scheduler_lost
+                client,
+                f"parsl-dask-{self.label}",
+                on_done=self.task_done,
+                on_kept=self._task_kept,
+                on_failed=self.task_failed,
+                on_lost=self._scheduler_lost,
             )
             self._traffic = traffic
             self._table = WorkerTable(client, self._workers_changed)
@@ -214,14 +228,50 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the function's name, by which Dask groups tasks, and the call as bytes."""
-        return getattr(func, "__name__", "task"), packed_for_dask(super().pack_call(func, args, kwargs))
+        try:
+            packed = super().pack_call(func, args, kwargs)
+        finally:
+            kept = take_collected()
+        name = getattr(func, "__name__", "task")
+        if kept:
+            return name, packed, [value.handle for value in kept]
+        return name, packed_for_dask(packed), ()
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Hand a call to the thread that sends them."""
-        name, payload = call
+        name, payload, kept = call
         assert self._traffic is not None
-        task.handle = Call(task, name, payload, self._options(request))
+        task.handle = Call(task, name, payload, self._options(request), kept)
         self._traffic.send(task.handle)
+
+    def _task_kept(self, task: EngineTask, future: Any) -> None:
+        """End a task whose result stays in the cluster until it is needed elsewhere."""
+        value = KeptValue(self, future, self._fetch_kept)
+        self._kept_values.add(value)
+        task.finish(Outcome(value, None, None))
+
+    def _fetch_kept(self, value: KeptValue) -> LeanFuture[Any]:
+        fetched: LeanFuture[Any] = LeanFuture()
+
+        def settle(outcome: Any, error: BaseException | None) -> None:
+            if error is None:
+                error, result = (found := read_outcome(outcome)).error, found.value
+            if error is not None:
+                fetched.set_exception(self.explain(error))
+            else:
+                fetched.set_result(result)
+
+        if self._traffic is None:
+            fetched.set_exception(ExecutorError(self, "it was shut down before the result was fetched"))
+        else:
+            self._traffic.fetch_kept(value.handle, settle)
+        return fetched
+
+    def shutdown(self) -> None:
+        """Fetch the results that are still in the cluster and that the script can still ask for; then end."""
+        if self._traffic is not None and not self.bad_state_is_set:
+            wait([value.fetch() for value in list(self._kept_values)], KEPT_S)
+        super().shutdown()
 
     def _options(self, request: Request) -> Options:
         if request is NO_REQUEST:

@@ -10,19 +10,22 @@ import asyncio
 import pickle
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from itertools import count
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from parsl.common.threads import join, together
-from parsl.executors.engines.remote_call import run_call
+from parsl.executors.dask.remote_values import KeptOutcome, run_and_keep, run_with_kept
 
 #: A batch ends with the call that exceeds this number of bytes.
 MAX_BATCH_BYTES = 4_000_000
 
 _numbers = count()
+
+#: Called with the bytes of an outcome, or with None and an error.
+OnFetched = Callable[[Any, BaseException | None], object]
 
 
 class Options(NamedTuple):
@@ -39,28 +42,32 @@ NO_OPTIONS = Options()
 class Call:
     """One task on its way: the executor's task, and Dask's future for it once it was sent."""
 
-    __slots__ = ("future", "is_cancelled", "options", "payload", "prefix", "task", "watch")
+    __slots__ = ("future", "is_cancelled", "kept", "options", "payload", "prefix", "task", "watch")
 
-    def __init__(self, task: Any, prefix: str, payload: Any, options: Options) -> None:
+    def __init__(
+        self, task: Any, prefix: str, payload: Any, options: Options, kept: Sequence[Any] = ()
+    ) -> None:
         self.task = task
         #: The name of the function, by which Dask groups tasks and estimates their duration.
         self.prefix = prefix
         #: What ``packed_for_dask`` has returned; None once it was sent.
         self.payload = payload
         self.options = options
+        #: Dask's futures of the arguments that have stayed in the cluster.
+        self.kept = kept
         self.future: Any = None
         self.watch: Any = None
         self.is_cancelled = False
 
 
 class _RunCall:
-    """Unpickling it runs a call, and gives the bytes of its outcome."""
+    """Unpickling it runs a call, and gives its outcome."""
 
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
 
-    def __reduce__(self) -> tuple[Callable[[bytes], bytes], tuple[bytes]]:
-        return run_call, (self.packed,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return run_and_keep, (self.packed,)
 
 
 def packed_for_dask(packed: bytes) -> bytes:
@@ -82,6 +89,7 @@ class Traffic:
         client: The ``distributed.Client``.
         name: The name of the thread.
         on_done: Called by the thread with the task and the bytes of its outcome.
+        on_kept: Called by the thread with the task and Dask's future of a large result.
         on_failed: Called by the thread with the task and the error of Dask.
         on_lost: Called by the thread, once, with the reason, when the scheduler is lost.
     """
@@ -91,11 +99,13 @@ class Traffic:
         client: Any,
         name: str,
         on_done: Callable[[Any, Any], object],
+        on_kept: Callable[[Any, Any], object],
         on_failed: Callable[[Any, BaseException], object],
         on_lost: Callable[[str], object],
     ) -> None:
         self._client = client
         self._on_done = on_done
+        self._on_kept = on_kept
         self._on_failed = on_failed
         self._on_lost = on_lost
         self._outbox: deque[Call] = deque()
@@ -116,6 +126,10 @@ class Traffic:
         if not self._is_woken:
             self._is_woken = True
             self._client.loop.add_callback(self._send_queued)
+
+    def fetch_kept(self, future: Any, on_fetched: OnFetched) -> None:
+        """Fetch an outcome that has stayed in the cluster; calls ``on_fetched(outcome, error)`` then."""
+        self._client.loop.add_callback(self._fetch_kept, future, on_fetched)
 
     def cancel(self, call: Call, timeout_s: float) -> bool:
         """Cancel a call unless it runs; return whether it is cancelled. Waits for the scheduler's answer."""
@@ -159,9 +173,14 @@ class Traffic:
         return taken
 
     def _send_batch(self, options: Options, calls: list[Call]) -> None:
+        function: Callable[..., Any] = pickle.loads  # see packed_for_dask
+        arguments: list[list[Any]] = [[call.payload for call in calls]]
+        if calls[0].kept:
+            function = run_with_kept
+            arguments.append([list(call.kept) for call in calls])
         futures = self._client.map(
-            pickle.loads,  # see packed_for_dask
-            [call.payload for call in calls],
+            function,
+            *arguments,
             key=[(call.prefix, "parsl", next(_numbers)) for call in calls],
             pure=False,
             retries=0,
@@ -169,7 +188,7 @@ class Traffic:
             resources=dict(options.resources) or None,
         )
         for call, future in zip(calls, futures, strict=True):
-            call.future, call.payload = future, None
+            call.future, call.payload, call.kept = future, None, ()
             call.watch = asyncio.ensure_future(self._follow(call))
 
     async def _follow(self, call: Call) -> None:
@@ -192,19 +211,39 @@ class Traffic:
 
     async def _fetch_batch(self, calls: list[Call]) -> None:
         finished = [call for call in calls if call.future.status == "finished"]
+        failed = [call for call in calls if call.future.status != "finished"]
+        kept = [call for call in finished if call.future.type is KeptOutcome]
+        small = [call for call in finished if call.future.type is not KeptOutcome]
+        self._keep(kept)
+        if small:
+            failed += await self._fetch_outcomes(small)
+        self._fail_ended(failed)
+
+    async def _fetch_outcomes(self, calls: list[Call]) -> list[Call]:
+        """Fetch and deliver outcomes; return the calls whose outcomes were lost with their workers."""
+        futures = {number: call.future for number, call in enumerate(calls)}
         try:
-            by_number = {number: call.future for number, call in enumerate(finished)}
-            outcomes = (
-                await self._client.gather(by_number, errors="skip", asynchronous=True) if finished else {}
-            )
+            outcomes = await self._client.gather(futures, errors="skip", asynchronous=True)
         except Exception as error:
             self._fail(calls, error)
-            return
-        found = [(finished[number], outcome) for number, outcome in outcomes.items() if outcome is not None]
+            return []
+        found = [(calls[number], outcome) for number, outcome in outcomes.items() if outcome is not None]
+        lost = [calls[number] for number, outcome in outcomes.items() if outcome is None]
         if found:
             self._deliveries.put(lambda: self._done(found))
-        if len(found) < len(calls):
-            self._fail_ended(call for call in calls if call.future.status != "finished")
+        return lost
+
+    def _keep(self, calls: list[Call]) -> None:
+        if calls:
+            self._deliveries.put(lambda: self._kept(calls))
+
+    async def _fetch_kept(self, future: Any, on_fetched: OnFetched) -> None:
+        outcome, error = None, None
+        try:
+            outcome = (await self._client.gather([future], asynchronous=True))[0].data
+        except BaseException as failure:
+            error = failure
+        self._deliveries.put(lambda: on_fetched(outcome, error))
 
     def _fail_ended(self, calls: Iterable[Call]) -> None:
         for call in calls:
@@ -263,6 +302,11 @@ class Traffic:
             call.future = None  # releases the result in the cluster
             self._on_done(call.task, outcome)
 
+    def _kept(self, calls: list[Call]) -> None:
+        for call in calls:
+            future, call.future = call.future, None
+            self._on_kept(call.task, future)
+
     def _failed(self, calls: list[Call], error: BaseException) -> None:
         for call in calls:
             call.future = None
@@ -270,7 +314,8 @@ class Traffic:
 
 
 def _batches(calls: list[Call]) -> Iterable[tuple[Options, list[Call]]]:
-    by_options: dict[Options, list[Call]] = {}
+    """Group calls that travel together: with equal options, and with or without arguments in the cluster."""
+    groups: dict[tuple[Options, bool], list[Call]] = {}
     for call in calls:
-        by_options.setdefault(call.options, []).append(call)
-    return by_options.items()
+        groups.setdefault((call.options, bool(call.kept)), []).append(call)
+    return [(options, members) for (options, _), members in groups.items()]

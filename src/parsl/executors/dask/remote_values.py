@@ -1,0 +1,47 @@
+"""What runs on Dask's workers: calls, whose large results stay there until they are needed."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+from parsl.executors.engines.remote_call import read_outcome, run_call
+from parsl.vocabulary.kept_value import values_in_place
+
+#: The outcome of a call stays on its worker if it has at least this many bytes. To fetch a smaller one costs
+#: less than to ask for it later.
+MIN_KEPT_BYTES = 1_000_000
+
+
+class KeptOutcome:
+    """The bytes of a large result. Dask names the class of a result when the task has ended.
+
+    Args:
+        data: What ``run_call`` has returned.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return KeptOutcome, (pickle.PickleBuffer(self.data) if protocol >= 5 else bytes(self.data),)
+
+    def __sizeof__(self) -> int:
+        return len(self.data)  # by which Dask decides what to spill, and where tasks run
+
+
+def run_and_keep(packed: bytes) -> bytes | KeptOutcome:
+    """Run a call. Errors never stay."""
+    outcome = run_call(packed)
+    if len(outcome) < MIN_KEPT_BYTES or pickle.loads(outcome)[0]:
+        return outcome
+    return KeptOutcome(outcome)
+
+
+def run_with_kept(packed: bytes, kept: Sequence[KeptOutcome]) -> bytes | KeptOutcome:
+    """Run a call some of whose arguments are results that have stayed in the cluster."""
+    with values_in_place([read_outcome(outcome.data).value for outcome in kept]):
+        return run_and_keep(packed)
