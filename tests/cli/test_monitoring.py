@@ -52,6 +52,8 @@ def test_another_database_can_be_named(tmp_path: Path) -> None:
         (["12"], 2, "there is no run '12'"),
         (["{path}/empty"], 2, "There is no event log"),
         (["{path}/000", "--database", "mysql://host/x"], 1, "'mysql://host/x' names no database"),
+        (["{path}/000", "--database", "x.db"], 1, "for a file, write sqlite:///x.db"),
+        (["{path}/000", "--database", "sqlite:////dev/null/x.db"], 1, "--database of `parsl monitoring`"),
         (["{path}/000", "--database", "sqlite:////proc/x/y.db"], 1, "its directory cannot be made"),
     ],
 )

@@ -54,6 +54,16 @@ def test_a_directory_without_runs_is_an_error(runs, tmp_path):
     assert "parsl runs DIRECTORY" in printed
 
 
+def test_a_directory_that_cannot_be_read_is_an_error_that_names_the_reason(runs):
+    code, printed = runs("x" * 1000)
+    assert code == 2
+    assert "cannot be read: File name too long" in printed
+
+
+def test_the_directory_is_also_named_as_for_other_commands(runs):
+    assert runs("--run-dir", "runinfo") == runs("runinfo")
+
+
 def test_a_number_of_runs_is_at_least_one(runs, capsys):
     with pytest.raises(SystemExit):
         runs("-n", "0")

@@ -154,6 +154,19 @@ def test_a_long_log_has_its_totals_before_it_has_been_read(tmp_path):
         assert [app.counts.total for app in snapshot(watch, "000").apps] == [1667, 1667, 1666]
 
 
+def test_tasks_that_the_end_of_the_run_cut_off_are_noted(tmp_path):
+    file = EventFile(str(tmp_path / records.EVENT_LOG))
+    rows = [ended_row(n, state=States.failed) for n in range(3)]
+    ended = records.RunEnded(BEGAN_S + 1, 3, {"failed": 3})
+    for record in (run_began(), records.Apps(["f"]), records.Tasks(rows), ended):
+        file.write(record)
+    file.close()
+    with RunWatch(tmp_path) as watch:
+        watch.read_to_end()
+        note = header_lines(snapshot(watch, str(tmp_path)))[-1]
+        assert note == "3 of the failed tasks had not ended when the run was over."
+
+
 def test_damage_and_gaps_are_noted(live_run):
     run, file = live_run
     file.write(records.Gap(BEGAN_S, BEGAN_S + 1, 12, "No space left on device"))

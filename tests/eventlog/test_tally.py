@@ -58,6 +58,11 @@ def test_busy_workers_are_known_for_short_tasks_and_long_ones():
     assert tally.busy_workers(BEGAN_S + 100, BEGAN_S) == pytest.approx(5)
 
 
+def test_workers_are_busy_with_tasks_that_have_ended_before_they_could_be_reported():
+    tally = tally_of(*(ended_at(n, n / 2, run_s=1.4) for n in range(200)))
+    assert tally.busy_workers(BEGAN_S + 100, BEGAN_S) == pytest.approx(2.8)
+
+
 def test_if_few_tasks_end_the_rate_is_that_of_a_longer_time():
     tally = tally_of(*(ended_at(n, n * 20) for n in range(30)))
     assert tally.rate(BEGAN_S + 600, BEGAN_S) == pytest.approx(0.05, rel=0.05)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from parsl.cli import print_error
-from parsl.cli.run_choice import NOT_FOUND, NoRun, find_run
+from parsl.cli.run_choice import NOT_FOUND, NoRun, find_run, runs_in
 
 _DESCRIPTION = """\
 Show runs in a browser: what they do, why they wait, and what failed. Pages are served on loopback by this
@@ -87,8 +87,10 @@ def _path(run: str | None, run_dir: str) -> str:
     if run is None:
         if not os.path.isdir(run_dir):
             find_run("last", run_dir)  # its error explains what to do
+        runs_in(run_dir)
         return run_dir
     if os.path.isdir(run) and not run.isdigit():
+        runs_in(run)
         return run
     return find_run(run, run_dir)
 

@@ -32,7 +32,23 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class NoRun(Exception):
-    """A run does not exist; the message lists the existing runs."""
+    """A run does not exist, or may not be read; the message lists the existing runs, or names the remedy."""
+
+
+def runs_in(directory: str) -> list[str]:
+    """Return the directories of the runs in a directory, the newest last.
+
+    Raises:
+        NoRun: The directory cannot be read.
+    """
+    try:
+        return numbered_rundirs(directory)
+    except OSError as error:
+        where = os.path.abspath(directory)
+        raise NoRun(
+            f"{where} cannot be read: {error.strerror or error}. Its owner can let others read it: "
+            f"chmod -R a+rX {where}"
+        ) from None
 
 
 def find_run(name: str, base: str) -> str:
@@ -41,7 +57,7 @@ def find_run(name: str, base: str) -> str:
     Raises:
         NoRun: There is no such run.
     """
-    runs = numbered_rundirs(base)
+    runs = runs_in(base)
     if name == NEWEST and runs:
         return runs[-1]
     if name.isdigit():
@@ -49,7 +65,7 @@ def find_run(name: str, base: str) -> str:
             if int(os.path.basename(run)) == int(name):
                 return run
     elif os.path.isdir(name):
-        inner = numbered_rundirs(name)
+        inner = runs_in(name)
         if inner:
             raise NoRun(
                 f"{name!r} contains the directories of {len(inner)} runs: name one, such as {inner[-1]!r}, "

@@ -10,7 +10,7 @@ from time import localtime, strftime, time
 
 from parsl.cli import print_error
 from parsl.cli.console import console, print_json
-from parsl.cli.run_choice import NOT_FOUND
+from parsl.cli.run_choice import NOT_FOUND, NoRun, runs_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from parsl.eventlog.overview import newest_runs
 
     options = _parse(arguments)
-    runs = newest_runs(options.directory, options.number)
+    directory = options.directory or options.run_dir
+    try:
+        runs_in(directory)
+    except NoRun as error:
+        print_error("runs", error)
+        return NOT_FOUND
+    runs = newest_runs(directory, options.number)
     if options.json:
         print_json([{**asdict(run), "duration_s": run.duration_s} for run in runs])
     elif runs:
         console().print(as_table(runs, time()))
     if not runs:
-        where = os.path.abspath(options.directory)
+        where = os.path.abspath(directory)
         problem = "has no runs" if os.path.isdir(where) else "is not a directory"
         print_error(
             "runs",
@@ -51,8 +57,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "directory",
         metavar="DIRECTORY",
         nargs="?",
-        default="runinfo",
-        help="the directory of the runs, Config.run_dir (default: %(default)s)",
+        help="the directory of the runs, Config.run_dir (default: runinfo)",
+    )
+    parser.add_argument(
+        "--run-dir", default="runinfo", metavar="DIRECTORY", help="the same, as for other commands"
     )
     parser.add_argument(
         "-n", dest="number", type=_number, metavar="NUMBER", help="list the newest NUMBER runs only"

@@ -93,6 +93,12 @@ def _send(reader: EventReader, endpoint: str) -> int:
     return 0
 
 
+def _endpoint(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL, such as http://localhost:4318/v1/traces")
+    return text
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="parsl trace", description=_DESCRIPTION)
     add_run_arguments(parser)
@@ -101,6 +107,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--otlp",
         metavar="ENDPOINT",
+        type=_endpoint,
         help="send the attempts as spans by OTLP over HTTP, such as to http://localhost:4318/v1/traces",
     )
     parser.add_argument("--json", action="store_true", help="does nothing: a trace is JSON")

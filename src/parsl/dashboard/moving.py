@@ -78,6 +78,8 @@ def _problems(known: Known) -> list[str]:
     ]
     if known.watch.damaged_bytes:
         problems.append(f"{known.watch.damaged_bytes:,} bytes of the log are damaged, and were skipped")
+    if not problems and known.is_read and (number := answers.cut_off(known.history, known.watch.failures)):
+        problems.append(f"{number:,} of the failed tasks had not ended when the run was over")
     return problems
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from parsl.eventlog.failure_groups import FailureGroups
 from parsl.eventlog.history import AppCounts, RunHistory
 from parsl.eventlog.records import BlockChanged, Summary
 from parsl.eventlog.tally import RunTimes, Tally
@@ -115,6 +116,19 @@ def totals(summary: Summary) -> tuple[TaskCounts, list[AppAnswer]]:
     ]
     done, failed = sum(counts[0] for counts in ended), sum(counts[1] for counts in ended)
     return TaskCounts(max(0, summary.task_count - done - failed), 0, 0, done, failed), apps
+
+
+def cut_off(history: RunHistory, failures: FailureGroups) -> int:
+    """Return how many tasks had not ended when the run was over: they count as failed, without a cause.
+
+    Args:
+        history: All records of a run, without gaps.
+        failures: The failures of the same records.
+    """
+    if history.end is None:
+        return 0
+    failed = sum(app.failed for app in history.counts)
+    return failed - sum(group.failed + group.followers for group in failures.largest_first())
 
 
 class Estimate(NamedTuple):

@@ -152,7 +152,11 @@ class EventReader:
         if start != HEADER:
             self._file.close()
             what = f"it begins with {start!r}" if start else "it is empty"
-            raise EventLogError(f"{self.path} is not an event log that this version of Parsl reads: {what}")
+            raise EventLogError(
+                f"{self.path} is not an event log that this version of Parsl reads: {what}. If another "
+                "version has written it, use that one; if it is damaged, `parsl explain` may still show "
+                "what has failed"
+            )
         self.offset = len(start)
         self.size = self.damaged_bytes = self.unknown_records = 0
         self._rest = b""

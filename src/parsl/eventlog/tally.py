@@ -25,6 +25,8 @@ _PERIODS_S = (10, 60, MEMORY_S)
 _ENOUGH = 10
 #: Events are in the log half a second after they happen, so the last second is not complete.
 _INCOMPLETE_S = 1
+#: For how long a task is not known to run, on average (s): executors look once per REPORTED_AFTER_S.
+_UNREPORTED_S = 1.5 * REPORTED_AFTER_S
 _FINAL = frozenset(map(int, FINAL_STATES))
 _RUNNING = int(States.running)
 
@@ -107,7 +109,7 @@ class Tally:
         self.running: set[int] = set()
         self.run_times: dict[int, RunTimes] = {}
         self.last_s = 0.0
-        #: By second: how many tasks ended in it, and for how many seconds the short ones had run.
+        #: By second: how many tasks ended in it, and for how many seconds they had run unreported.
         self._seconds: dict[int, list[float]] = {}
 
     def __repr__(self) -> str:
@@ -154,8 +156,7 @@ class Tally:
             if len(self._seconds) > 2 * MEMORY_S:
                 self._forget()
         second[0] += 1
-        if 0 <= run_s < REPORTED_AFTER_S:
-            second[1] += run_s
+        second[1] += min(max(run_s, 0.0), _UNREPORTED_S)
 
     def _forget(self) -> None:
         """Keep the latest seconds."""

@@ -25,7 +25,8 @@ def check_endpoint(endpoint: str) -> str:
         return ""
     found = _SQLITE.match(endpoint)
     if found is None:
-        return (
+        is_file = "://" not in endpoint and not endpoint.startswith("sqlite:")
+        return (f"for a file, write sqlite:///{endpoint}; " if is_file else "") + (
             "expected sqlite:///PATH (four slashes for an absolute path) or postgresql://USER@HOST/DATABASE"
         )
     path = found["path"]

@@ -155,12 +155,10 @@ class Filling:
                     over_s = over_s or now_s
                     if now_s > over_s + self._patience_s:
                         raise StoreError(
-                            f"{error}. Later, `parsl monitoring RUN_DIR` adds the rest"
+                            f"{str(error).rstrip('.')}. Later, `parsl monitoring RUN_DIR` adds the rest"
                         ) from error
                 if now_s > began_s + _WARN_AFTER_S and not self._has_warned:
                     self._has_warned = True
-                    self._warn(
-                        f"{error}. Rows are stored when that is over; the event log keeps them meanwhile"
-                    )
+                    self._warn(f"{error} -- rows are stored when that is over; the event log keeps them")
                 self._is_over = self._wait(pause_s) or self._is_over
                 pause_s = min(2 * pause_s, _MAX_PAUSE_S)

@@ -19,6 +19,10 @@ from parsl.monitoring.database.task_rows import Rows
 
 #: How long SQLite itself waits for a lock, in seconds. The caller tries again.
 _BUSY_S = 5.0
+_ANOTHER_FILE = (
+    "Name another file: MonitoringHub(logging_endpoint='sqlite:////absolute/path/monitoring.db'), or "
+    "--database of `parsl monitoring`"
+)
 #: Parts of SQLite's messages about what may be better later.
 _MAY_PASS = ("locked", "busy", "disk is full", "disk i/o error")
 
@@ -52,8 +56,7 @@ class SqliteStore(Store):
             make_directory(os.path.dirname(os.path.abspath(self._path)))
         except OSError as error:
             raise StoreError(
-                f"{self._path}: its directory cannot be made: {error.strerror or error}. Name another file, "
-                "MonitoringHub(logging_endpoint='sqlite:////absolute/path/monitoring.db')"
+                f"{self._path}: its directory cannot be made: {error.strerror or error}. {_ANOTHER_FILE}"
             ) from error
         try:
             self._connection = connection = sqlite3.connect(
@@ -119,14 +122,18 @@ class SqliteStore(Store):
         if wrong:
             raise StoreError(
                 f"{self._path} has another schema, of another version or program: it has "
-                f"{schema.listed(wrong)}. Rename it, or name another file, "
-                "MonitoringHub(logging_endpoint='sqlite:////absolute/path/monitoring.db')"
+                f"{schema.listed(wrong)}. Rename it, or use another one. {_ANOTHER_FILE}"
             )
 
     def _explained(self, error: sqlite3.Error) -> StoreError | StoreBusy:
         text = str(error)
         if isinstance(error, sqlite3.OperationalError) and any(part in text.lower() for part in _MAY_PASS):
             return StoreBusy(f"{self._path}: {text}")
+        if "unable to open" in text or "readonly" in text:
+            return StoreError(
+                f"{self._path} cannot be written: {text}. Is it yours, and may you write to its directory? "
+                f"{_ANOTHER_FILE}"
+            )
         return StoreError(
             f"{self._path} cannot be used: {text}. Rename it, and let `parsl monitoring RUN_DIR` write the "
             "runs that are needed into a new one"
