@@ -309,4 +309,7 @@ def _why_unreadable(path: str, error: OSError) -> str:
             f"There is no event log {path}. Runs have one unless Config(event_log=False) or "
             "Config(initialize_logging=False) is set, or an earlier version of Parsl has made them"
         )
-    return f"The event log {path} cannot be read: {error.strerror or error}"
+    why = f"The event log {path} cannot be read: {error.strerror or error}"
+    if isinstance(error, PermissionError):
+        return f"{why}. Its owner can let others read it: chmod a+r {path}"
+    return why

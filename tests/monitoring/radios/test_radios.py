@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+from concurrent.futures import Future
 from datetime import datetime
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -15,17 +16,22 @@ import pytest
 import parsl
 from parsl import Config, HighThroughputExecutor, ThreadPoolExecutor, python_app
 from parsl.errors import ConfigurationError
+from parsl.executors.base import ParslExecutor
 from parsl.monitoring import MonitoringHub
 from parsl.monitoring.errors import RadioRequiredError
 from parsl.monitoring.message_type import MessageType
 from parsl.monitoring.radios.base import MonitoringRadioReceiver, MonitoringRadioSender, RadioConfig
 from parsl.monitoring.radios.filesystem import FilesystemRadio
 from parsl.monitoring.radios.htex import HTEXRadio, HTEXRadioSender
-from parsl.monitoring.radios.multiprocessing import MultiprocessingQueueRadio
+from parsl.monitoring.radios.multiprocessing import (
+    MultiprocessingQueueRadio,
+    MultiprocessingQueueRadioSender,
+)
 from parsl.monitoring.radios.udp import UDPRadio
 from parsl.monitoring.settings import settings_file
 from tests.conftest import WaitUntil
 from tests.monitoring.database.runs import query
+from tests.system.run import executor as make_executor
 
 MESSAGE = (MessageType.RESOURCE_INFO, {"task_id": 0, "try_id": 0})
 
@@ -109,6 +115,67 @@ def test_a_sample_that_a_task_sends_by_a_radio_of_its_own_is_in_the_database(
         "SELECT psutil_process_pid, psutil_process_time_user, psutil_process_memory_resident FROM resource",
     )
     assert found == [(77, 1.5, 2.0**20)]
+
+
+def pids_of_samples(run_dir: str, database: Path, wait_until: WaitUntil) -> set[Any]:
+    """Return the process ids of the samples of a run that has ended."""
+    wait_until(lambda: not os.path.exists(settings_file(run_dir)))
+    return {pid for (pid,) in query(database, "SELECT psutil_process_pid FROM resource")}
+
+
+def test_a_radio_of_another_package_works_in_the_workers_of_an_executor(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    radio = TwiceRadio()
+    executor = make_executor(remote_monitoring_radio=radio)
+    with parsl.load(Config([executor], run_dir=str(tmp_path), monitoring=MonitoringHub())) as kernel:
+        send_sample(radio).result(timeout=60)
+    assert 77 in pids_of_samples(kernel.run_dir, tmp_path / "monitoring.db", wait_until)
+
+
+class OwnSender(MonitoringRadioSender):
+    """A sender of another package: it counts what it sends."""
+
+    def __init__(self, queue: Any) -> None:
+        self.inner = MultiprocessingQueueRadioSender(queue)
+        self.count = 0
+
+    def send(self, message: object) -> None:
+        self.inner.send(message)
+        self.count += 1
+
+
+class OwnExecutor(ParslExecutor):
+    """An executor of another package, which reports what its tasks use by a sender of its own."""
+
+    label = "own"
+    sender: OwnSender
+
+    def start(self) -> None:
+        self.sender = OwnSender(self.monitoring_messages)
+
+    def submit(self, func: Any, resource_specification: Any, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(func(*args, **kwargs))
+        content = {"task_id": 0, "try_id": 0, "timestamp": datetime.now(), "psutil_process_pid": 88}
+        self.sender.send((MessageType.RESOURCE_INFO, content))
+        return future
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+
+@python_app
+def nothing() -> None:
+    return None
+
+
+def test_a_sender_of_another_package_works(tmp_path: Path, wait_until: WaitUntil) -> None:
+    executor = OwnExecutor()
+    with parsl.load(Config([executor], run_dir=str(tmp_path), monitoring=MonitoringHub())) as kernel:
+        nothing().result(timeout=60)
+    assert executor.sender.count == 1
+    assert pids_of_samples(kernel.run_dir, tmp_path / "monitoring.db", wait_until) == {88}
 
 
 def test_what_is_no_radio_is_refused() -> None:
