@@ -26,6 +26,8 @@ from parsl.executors.cctools.wire import (
 #: with tasks and without. Tasks do not wait for this: their events end the wait.
 BUSY_PERIOD_S = 1.0
 IDLE_PERIOD_S = 5.0
+#: The same without tasks, for a library that cannot return at once: a task that arrives waits meanwhile.
+RESTING_PERIOD_S = 30.0
 #: How long outcomes are collected before the driver's records have their turn, in seconds.
 COLLECT_LIMIT_S = 0.05
 #: The least time between two looks at the workers, in seconds; the library goes through all tasks for one.
@@ -123,8 +125,10 @@ class EngineLoop:
         return True
 
     def _patience_s(self) -> float:
-        if self._has_more or (self._engine.log is None and self._tasks):
+        if self._has_more:
             return 0.0
+        if self._engine.log is None:  # the library itself waits
+            return 0.0 if self._tasks else RESTING_PERIOD_S
         return BUSY_PERIOD_S if self._tasks else IDLE_PERIOD_S
 
     def _carry_out(self, record: Record) -> None:
@@ -152,6 +156,9 @@ class EngineLoop:
                 number, facts = ended
                 self._tasks.discard(number)
                 self._send([ENDED, number, facts])
+                if self._engine.log is None and not self._tasks:
+                    self._has_more = False  # it would wait for nothing
+                    return
             elif self._engine.log is None or not self._engine.log.has_received():
                 self._has_more = False
                 return

@@ -1,0 +1,137 @@
+"""TaskVineExecutor: the conformance suite, losses and bad input, with Debian 13's packages in a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parsl import File
+from parsl.errors import ConfigurationError
+from parsl.executors.errors import BadStateException
+from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.executors.taskvine import TaskVineExecutor, TaskVineFactoryConfig, TaskVineManagerConfig
+from parsl.executors.taskvine.errors import TaskVineFactoryFailure, TaskVineManagerFailure
+from parsl.executors.taskvine.factory import factory_command
+from parsl.providers import LocalProvider
+from parsl.testing.executor_conformance import ExecutorConformance
+from parsl.validate import ParameterError
+from tests.support.cctools import use_task_vine
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+LIMIT_S = 100.0
+
+pytestmark = [pytest.mark.linux]
+
+
+@pytest.fixture
+def task_vine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this test find TaskVine; skip it where that is not possible."""
+    use_task_vine(tmp_path_factory, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("task_vine")
+class TestTaskVine(ExecutorConformance):
+    cancels_running = True
+    many = 20
+
+    def make_executor(self, directory: Path) -> TaskVineExecutor:
+        return TaskVineExecutor(
+            worker_launch_method="provider",
+            manager_config=TaskVineManagerConfig(address="127.0.0.1"),
+            factory_config=TaskVineFactoryConfig(worker_options="--cores=1"),
+            provider=LocalProvider(init_blocks=self.workers, max_blocks=self.workers),
+        )
+
+
+@pytest.fixture
+def executor(task_vine: None, tmp_path: Path) -> Iterator[TaskVineExecutor]:
+    """An executor with a factory of one worker."""
+    executor = TaskVineExecutor(
+        manager_config=TaskVineManagerConfig(address="127.0.0.1"),
+        factory_config=TaskVineFactoryConfig(worker_options="--cores=1"),
+    )
+    executor.run_dir = str(tmp_path / "run")
+    executor.start()
+    yield executor
+    executor.shutdown()
+
+
+def copy(source: File, outputs: Any = ()) -> None:
+    shutil.copyfile(source.filepath, outputs[0].filepath)
+
+
+@pytest.mark.slow
+class TestWithFactory:
+    def test_files_travel(self, executor: TaskVineExecutor, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.txt", tmp_path / "deep" / "out.txt"
+        source.write_text("content")
+        executor.submit(copy, {}, File(str(source)), outputs=[File(str(target))]).result(LIMIT_S)
+        assert target.read_text() == "content"
+
+    def test_a_task_process_that_ends_is_a_lost_worker(self, executor: TaskVineExecutor) -> None:
+        error = executor.submit(os._exit, {}, 7).exception(LIMIT_S)
+        assert isinstance(error, WorkerLost)
+        assert error.details["exit_code"] == 7
+
+    def test_the_loss_of_the_manager_process_fails_all_tasks(self, executor: TaskVineExecutor) -> None:
+        tasks = [executor.submit(abs, {"cores": 9999, "memory": 1, "disk": 1}, -1) for _ in range(1000)]
+        assert executor.manager_pid is not None
+        os.kill(executor.manager_pid, signal.SIGKILL)
+        for task in tasks:
+            assert isinstance(task.exception(LIMIT_S), TaskVineManagerFailure)
+        with pytest.raises(BadStateException, match="manager process"):
+            executor.submit(abs, {}, -1)
+
+    def test_the_loss_of_the_factory_fails_all_tasks(self, executor: TaskVineExecutor) -> None:
+        task = executor.submit(abs, {"cores": 9999, "memory": 1, "disk": 1}, -1)
+        assert executor.factory_pid is not None
+        os.kill(executor.factory_pid, signal.SIGKILL)
+        assert isinstance(task.exception(LIMIT_S), TaskVineFactoryFailure)
+
+    def test_nothing_is_left_behind(self, executor: TaskVineExecutor, wait_until: WaitUntil) -> None:
+        assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
+        pids = [executor.manager_pid, executor.factory_pid]
+        executor.shutdown()
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"worker_launch_method": "magic"}, {"manager_config": 3}, {"factory_config": {}}, {"label": ""}],
+        ids=str,
+    )
+    def test_wrong_values_are_refused(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ParameterError, match=next(iter(wrong))):
+            TaskVineExecutor(**wrong)
+
+    def test_a_password_file_must_exist(self) -> None:
+        with pytest.raises(TaskVineManagerFailure, match="Could not find password file: /none"):
+            TaskVineExecutor(manager_config=TaskVineManagerConfig(project_password_file="/none"))
+
+    def test_serverless_functions_are_refused_with_advice(self) -> None:
+        with pytest.raises(ConfigurationError, match="HighThroughputExecutor"):
+            TaskVineExecutor(function_exec_mode="serverless")
+
+    def test_an_algorithm_must_be_known(self) -> None:
+        with pytest.raises(ParameterError, match="autolabel_algorithm"):
+            TaskVineExecutor(manager_config=TaskVineManagerConfig(autolabel_algorithm="magic"))
+
+
+def test_the_command_of_a_factory() -> None:
+    config = TaskVineFactoryConfig(cores=4, batch_type="slurm", _project_address="head", _project_port=9)
+    command = factory_command(config, "/scratch")
+    assert command[0] == "vine_factory"
+    assert {"--cores=4", "--batch-type=slurm", "--scratch-dir=/scratch"} < set(command)
+    assert command[-2:] == ["head", "9"]
+    named = factory_command(TaskVineFactoryConfig(_project_name="mine"), "/scratch")
+    assert named[-1] == "--manager-name=mine"
