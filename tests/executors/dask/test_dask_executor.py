@@ -217,3 +217,20 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+@pytest.mark.filterwarnings("error:Sending large graph")
+def test_a_large_call_is_no_part_of_a_graph(cluster: Any, tmp_path: Path) -> None:
+    with started(DaskExecutor(cluster), tmp_path) as executor:
+        assert executor.submit(len, {}, b"x" * 12_000_000).result(LIMIT_S) == 12_000_000
+
+
+def test_workers_that_join_later_are_known(tmp_path: Path) -> None:
+    with scheduler_process() as (address, _), started(DaskExecutor(address), tmp_path) as executor:
+        assert executor.current_slots() == 0
+        words = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
+        words += ["--nthreads", "3", "--local-directory", str(tmp_path)]
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as worker:
+            wait_until(lambda: executor.current_slots() == 3)
+            worker.kill()
+        wait_until(lambda: executor.current_slots() == 0)

@@ -1,4 +1,4 @@
-"""What runs inside the scheduler of Dask: it sees to it that the cluster runs each task of Parsl once.
+"""What runs inside the scheduler of Dask: the cluster runs each task of Parsl once, and reports its workers.
 
 Dask starts the tasks of a lost worker again, three times by default, and computes lost results again. With
 Parsl, retries are the kernel's, which counts them. The plugin changes that for its own client's tasks only.
@@ -10,9 +10,11 @@ from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
+from parsl.executors.dask.topics import worker_topic
+
 
 class SingleRuns(SchedulerPlugin):  # type: ignore[misc]
-    """Fails the tasks of one client with the first worker that is lost with them.
+    """Fails the tasks of one client with the first worker that is lost with them, and reports workers to it.
 
     Args:
         client: The id of the client.
@@ -38,6 +40,14 @@ class SingleRuns(SchedulerPlugin):  # type: ignore[misc]
         """Make a result plain data, which the scheduler cannot compute again."""
         if finish == "memory" and _is_ours(key):
             self._scheduler.tasks[key].run_spec = None
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        """Report a new worker."""
+        scheduler.log_event(worker_topic(self.client), worker)
+
+    def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+        """Report that a worker has left."""
+        scheduler.log_event(worker_topic(self.client), worker)
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         """Leave the scheduler together with the client."""

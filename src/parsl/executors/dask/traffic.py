@@ -21,6 +21,8 @@ from parsl.executors.dask.remote_values import KeptOutcome, run_and_keep, run_wi
 
 #: A batch ends with the call that exceeds this number of bytes.
 MAX_BATCH_BYTES = 4_000_000
+#: A call of this size goes to a worker as data. Within a graph, the scheduler would unpickle and pickle it.
+MIN_SCATTERED_BYTES = 2_000_000
 
 _numbers = count()
 
@@ -167,10 +169,22 @@ class Traffic:
         taken, size = [], 0
         while self._outbox and size < MAX_BATCH_BYTES:
             call = self._outbox.popleft()
-            if not call.is_cancelled:
-                taken.append(call)
-                size += len(call.payload)
+            if call.is_cancelled:
+                continue
+            if len(call.payload) >= MIN_SCATTERED_BYTES:
+                call.watch = asyncio.ensure_future(self._send_large(call))
+                continue
+            taken.append(call)
+            size += len(call.payload)
         return taken
+
+    async def _send_large(self, call: Call) -> None:
+        try:
+            [call.payload] = await self._client.scatter([call.payload], hash=False, asynchronous=True)
+            if not call.is_cancelled:
+                self._send_batch(call.options, [call])
+        except Exception as error:
+            self._fail([call], error)
 
     def _send_batch(self, options: Options, calls: list[Call]) -> None:
         function: Callable[..., Any] = pickle.loads  # see packed_for_dask

@@ -1,4 +1,4 @@
-"""What is known about the workers of a Dask cluster, kept up to date by the scheduler's own events."""
+"""What is known about the workers of a Dask cluster, updated by events of the plugin in its scheduler."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from parsl.executors.blocks.views import BlockActivity
+from parsl.executors.dask.topics import worker_topic
 from parsl.executors.engines.requests import Node
 
 MB = 1_000_000
@@ -65,18 +66,16 @@ class WorkerTable:
 
     def follow(self) -> None:
         """Read which workers there are, and follow changes from now on."""
-        self._client.subscribe_topic("all", self._event)
+        self._client.subscribe_topic(worker_topic(self._client.id), self._event)
         self._client.sync(self._update)
 
     def stop(self) -> None:
         """Follow changes no longer; a scheduler that is lost needs no farewell."""
         if self._client.status == "running":
-            self._client.loop.add_callback(self._client.unsubscribe_topic, "all")
+            self._client.loop.add_callback(self._client.unsubscribe_topic, worker_topic(self._client.id))
 
     def _event(self, event: tuple[float, Any]) -> None:
-        message = event[1]
-        if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
-            self.refresh_soon()
+        self.refresh_soon()
 
     def refresh_soon(self) -> None:
         """Look again, without waiting; called in the loop."""
