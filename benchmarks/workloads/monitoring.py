@@ -18,7 +18,7 @@ from parsl.monitoring import MonitoringHub
 
 DATABASE = "monitoring.db"
 #: How long the writer may take to catch up (s).
-CATCH_UP_S = 60.0
+CATCH_UP_S = 120.0
 RECORDED = "SELECT COUNT(*) FROM task WHERE task_time_returned IS NOT NULL"
 
 

@@ -26,8 +26,9 @@ from parsl.monitoring.settings import GAVE_UP, Settings, read_settings, settings
 
 logger = logging.getLogger(__name__)
 
-#: Tasks have precedence over the database: next to a busy process, the writer gets a tenth of its core.
-_NICENESS = 10
+#: Tasks have precedence over the database: next to a busy process, the writer gets a quarter of its core.
+#: More niceness would stop it for minutes where many processes are busy.
+_NICENESS = 5
 #: How often to look for an event log that does not exist yet, in seconds.
 _PERIOD_S = 0.2
 #: A driver on another host whose log has not grown for this long counts as lost, in seconds.
