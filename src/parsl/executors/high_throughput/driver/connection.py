@@ -121,7 +121,7 @@ class Connection:
 
     def close(self, because: BaseException, timeout_s: float) -> None:
         """Send no more messages, end the I/O thread, and fail all remaining tasks with the reason."""
-        self._tasks.refuse(because)
+        self._tasks.shut_down(because)
         if self._thread.ident is None:
             self._close_descriptors()
         self._wake()

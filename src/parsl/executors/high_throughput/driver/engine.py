@@ -113,9 +113,6 @@ class Engine(BlockListener):
         disown_in_children(self)
 
     def stop(self) -> None:
-        self.tasks.refuse(
-            RuntimeError(f"Executor {self._settings.label} was shut down: no more tasks can run.")
-        )
         self.supervisor.stop()
         self.connection.send(_STOP)
 

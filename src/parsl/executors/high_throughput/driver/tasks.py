@@ -193,6 +193,11 @@ class TaskTable:
             self.refusal = self.refusal or because
         return was_open
 
+    def shut_down(self, because: BaseException) -> None:
+        """Accept no more tasks for this reason, and no longer for another one, such as a lost interchange."""
+        with self._lock:
+            self.refusal = because
+
     def disown(self, because: BaseException) -> None:
         """Accept no tasks in a forked child, where a thread that does not exist may hold the lock."""
         self._lock = threading.Lock()
