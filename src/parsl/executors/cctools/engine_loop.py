@@ -107,6 +107,8 @@ class EngineLoop:
             return False
         self._watch.find()
         self._send([READY, {**facts, "pid": os.getpid()}])
+        for record in records[1:]:
+            self._carry_out(record)
         return True
 
     def _step(self) -> bool:

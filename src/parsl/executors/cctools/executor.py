@@ -7,7 +7,6 @@ import math
 import os
 import shlex
 import shutil
-import socket
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from parsl import validate
+from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment
 from parsl.executors.cctools.interpreters import find_interpreter
 from parsl.executors.cctools.manager_process import ManagerFailed, ManagerProcess
@@ -84,6 +84,7 @@ class CCToolsExecutor(EngineExecutor):
     autolabel: bool
     autocategory: bool
     working_dir: str | None
+    contact: Contact
 
     _manager: ManagerProcess | None = None
     _environment: Environment | None = None
@@ -113,6 +114,7 @@ class CCToolsExecutor(EngineExecutor):
         Raises:
             OptionalModuleMissing: No Python has the engine's module.
         """
+        self.contact.warn_if_public(self.engine)
         python = find_interpreter(self.modules, self.tool, type(self).__name__, self.remedy)
         self.log_dir = self.own_directory(self.run_dir)
         self._function_dir = self.function_directory()
@@ -335,16 +337,6 @@ _WORDS = {
 def check_provider(executor: object, provider: object) -> ExecutionProvider:
     """Return a provider. Raises ParameterError for other objects."""
     return validate.instance(executor, "provider", provider, ExecutionProvider)  # type: ignore[no-any-return]
-
-
-def host_name() -> str:
-    """Return the name of this host, or the loopback address if the name is not known to itself."""
-    name = socket.gethostname()
-    try:
-        socket.getaddrinfo(name, None)
-    except OSError:
-        return "127.0.0.1"
-    return name
 
 
 def _is_signal(status: int, results: list[str]) -> bool:

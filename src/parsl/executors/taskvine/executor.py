@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -14,8 +12,9 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_radio, check_storage_access
+from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment, pack_environment, packed_environment
-from parsl.executors.cctools.executor import CCToolsExecutor, check_provider, host_name
+from parsl.executors.cctools.executor import CCToolsExecutor, check_provider
 from parsl.executors.taskvine.errors import (
     TaskVineFactoryFailure,
     TaskVineManagerFailure,
@@ -100,9 +99,8 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         validate.choice(
             self, "autolabel_algorithm", config.autolabel_algorithm, ("max-xput", "bucketing", "max")
         )
-        password_file = config.project_password_file
-        if password_file is not None and not os.path.exists(password_file):
-            raise TaskVineManagerFailure(f"Could not find password file: {password_file}")
+        self.contact = Contact(config.project_name, config.project_password_file, config.address)
+        self.contact.check_password_file(TaskVineManagerFailure)
         self.init_command = config.init_command
         self.shared_fs = config.shared_fs
         self.autolabel = config.autolabel
@@ -116,13 +114,6 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
             TaskVineFactoryFailure: The factory could not start.
             ConfigurationError: An environment is to be packed, and there is nothing to pack with.
         """
-        config = self.manager_config
-        if config.project_name and not config.project_password_file:
-            warnings.warn(
-                f"The TaskVine project {config.project_name!r} is public: workers find it in the catalog, "
-                "and any of them gets tasks. Set project_password_file to prevent that.",
-                stacklevel=2,
-            )
         super().connect()
         if self.worker_launch_method == "factory":
             try:
@@ -135,7 +126,7 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         config = replace(
             self.factory_config,
             _project_port=self.bound_port,
-            _project_address=self._address(),
+            _project_address=self.contact.host,
             _project_name=self.manager_config.project_name,
             _project_password_file=self.manager_config.project_password_file,
         )
@@ -155,9 +146,6 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         failure = TaskVineFactoryFailure(reason)
         self.fail_outstanding(failure)
         self.set_bad_state_and_fail_all(failure)
-
-    def _address(self) -> str:
-        return self.manager_config.address or host_name()
 
     def make_environment(self) -> Environment | None:
         """Return the environment that the configuration names, packed."""
@@ -193,16 +181,8 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts a worker."""
-        config = self.manager_config
-        options = ["--single-shot"]  # a worker that loses the executor ends, and so does its block
-        if config.project_password_file:
-            options += ["--password", os.path.abspath(config.project_password_file)]
-        if config.project_name:
-            options += ["-M", config.project_name]
-        else:
-            options += [self._address(), str(self.bound_port)]
         worker = self.factory_config
-        return f"{worker.worker_executable} {worker.worker_options or ''} {shlex.join(options)}"
+        return self.contact.worker_command(worker.worker_executable, worker.worker_options, self.bound_port)
 
     @property
     def workers_per_node(self) -> int:

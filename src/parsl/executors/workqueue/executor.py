@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +10,9 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_radio, check_storage_access
+from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment, pack_environment
-from parsl.executors.cctools.executor import CCToolsExecutor, check_provider, host_name
+from parsl.executors.cctools.executor import CCToolsExecutor, check_provider
 from parsl.executors.workqueue.errors import WorkQueueFailure, WorkQueueTaskFailure
 from parsl.providers import LocalProvider
 from parsl.providers.base import ExecutionProvider
@@ -138,28 +137,13 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
     ) -> None:
         super().__init__(provider=LocalProvider() if provider is None else check_provider(self, provider))
         validate.assign(self, locals())
-        if project_password_file is not None and not os.path.exists(project_password_file):
-            raise WorkQueueFailure(f"Could not find password file: {project_password_file}")
+        self.contact = Contact(project_name, project_password_file, address)
+        self.contact.check_password_file(WorkQueueFailure)
         if coprocess:
             raise ConfigurationError(
                 "WorkQueueExecutor: coprocess is not available. To start no Python for each task, use a "
                 "HighThroughputExecutor, or a TaskVineExecutor(function_exec_mode='serverless')."
             )
-
-    def connect(self) -> None:
-        """Start Work Queue's manager process.
-
-        Raises:
-            WorkQueueFailure: It could not start.
-            ConfigurationError: ``pack`` is true, and there is nothing to pack with.
-        """
-        if self.project_name and not self.project_password_file:
-            warnings.warn(
-                f"The Work Queue project {self.project_name!r} is public: workers find it in the catalog, "
-                "and any of them gets tasks. Set project_password_file to prevent that.",
-                stacklevel=2,
-            )
-        super().connect()
 
     def make_environment(self) -> Environment | None:
         """Pack the conda environment of this Python, if ``pack`` is true."""
@@ -194,14 +178,7 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts a worker."""
-        options = ["--single-shot"]  # a worker that loses the executor ends, and so does its block
-        if self.project_password_file:
-            options += ["--password", os.path.abspath(self.project_password_file)]
-        if self.project_name:
-            options += ["-M", self.project_name]
-        else:
-            options += [self.address or host_name(), str(self.bound_port)]
-        return f"{self.worker_executable} {self.worker_options} {shlex.join(options)}"
+        return self.contact.worker_command(self.worker_executable, self.worker_options, self.bound_port)
 
     @property
     def workers_per_node(self) -> int:
