@@ -13,7 +13,7 @@ from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic, packed_for_dask
+from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic
 from parsl.executors.dask.workers import GPU, MB, WorkerTable
 from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
@@ -209,6 +209,8 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
             self._watch.stop()
         if self._table is not None:
             self._table.stop()
+        if self._traffic is not None:
+            self._traffic.stop()
         if self._client is not None:
             from parsl.executors.dask import connection
 
@@ -233,16 +235,15 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         finally:
             kept = take_collected()
         name = getattr(func, "__name__", "task")
-        if kept:
-            return name, packed, [value.handle for value in kept]
-        return name, packed_for_dask(packed), ()
+        return name, packed, [value.handle for value in kept]
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Hand a call to the thread that sends them."""
-        name, payload, kept = call
-        assert self._traffic is not None
-        task.handle = Call(task, name, payload, self._options(request), kept)
-        self._traffic.send(task.handle)
+        name, packed, kept = call
+        traffic = self._traffic
+        assert traffic is not None
+        task.handle = Call(task, name, packed, self._options(request), traffic.topic, kept)
+        traffic.send(task.handle)
 
     def _task_kept(self, task: EngineTask, future: Any) -> None:
         """End a task whose result stays in the cluster until it is needed elsewhere."""

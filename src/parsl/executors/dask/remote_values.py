@@ -14,6 +14,10 @@ from parsl.vocabulary.kept_value import values_in_place
 MIN_KEPT_BYTES = 1_000_000
 
 
+#: An outcome of at most this many bytes travels as an event, together with the news that the task has ended.
+MAX_REPORTED_BYTES = 16_000
+
+
 class KeptOutcome:
     """The bytes of a large result. Dask names the class of a result when the task has ended.
 
@@ -39,6 +43,22 @@ def run_and_keep(packed: bytes) -> bytes | KeptOutcome:
     if len(outcome) < MIN_KEPT_BYTES or pickle.loads(outcome)[0]:
         return outcome
     return KeptOutcome(outcome)
+
+
+def run_and_report(packed: bytes, topic: str, number: int) -> bytes | KeptOutcome:
+    """Run a call, and send a small outcome at once: to fetch it would cost several messages.
+
+    Args:
+        packed: The call.
+        topic: The topic of outcomes of the client.
+        number: The number of the call.
+    """
+    from distributed import get_worker
+
+    outcome = run_and_keep(packed)
+    if type(outcome) is bytes and len(outcome) <= MAX_REPORTED_BYTES:
+        get_worker().log_event(topic, (number, outcome))
+    return outcome
 
 
 def run_with_kept(packed: bytes, kept: Sequence[KeptOutcome]) -> bytes | KeptOutcome:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def outcome_topic(client: str) -> str:
+    """Return the topic of outcomes of tasks, see :func:`worker_topic`."""
+    return f"parsl-outcomes-{client}"
+
+
 def worker_topic(client: str) -> str:
     """Return the topic of changes of workers.
 

@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from parsl.common.threads import join, together
-from parsl.executors.dask.remote_values import KeptOutcome, run_and_keep, run_with_kept
+from parsl.executors.dask.remote_values import KeptOutcome, run_and_report, run_with_kept
+from parsl.executors.dask.topics import outcome_topic
 
 #: A batch ends with the call that exceeds this number of bytes.
 MAX_BATCH_BYTES = 4_000_000
@@ -44,41 +45,47 @@ NO_OPTIONS = Options()
 class Call:
     """One task on its way: the executor's task, and Dask's future for it once it was sent."""
 
-    __slots__ = ("future", "is_cancelled", "kept", "options", "payload", "prefix", "task", "watch")
+    __slots__ = (
+        "future", "has_arrived", "is_cancelled", "kept", "number", "options", "payload", "prefix", "task",
+        "watch",
+    )  # fmt: skip
 
     def __init__(
-        self, task: Any, prefix: str, payload: Any, options: Options, kept: Sequence[Any] = ()
+        self, task: Any, prefix: str, packed: bytes, options: Options, topic: str, kept: Sequence[Any] = ()
     ) -> None:
         self.task = task
+        self.number = next(_numbers)
         #: The name of the function, by which Dask groups tasks and estimates their duration.
         self.prefix = prefix
-        #: What ``packed_for_dask`` has returned; None once it was sent.
-        self.payload = payload
+        #: The bytes to send; None once they were sent.
+        self.payload: Any = packed if kept else packed_for_dask(packed, topic, self.number)
         self.options = options
         #: Dask's futures of the arguments that have stayed in the cluster.
         self.kept = kept
         self.future: Any = None
         self.watch: Any = None
         self.is_cancelled = False
+        #: Whether the outcome has arrived as an event.
+        self.has_arrived = False
 
 
 class _RunCall:
     """Unpickling it runs a call, and gives its outcome."""
 
-    def __init__(self, packed: bytes) -> None:
-        self.packed = packed
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return run_and_keep, (self.packed,)
+        return run_and_report, self.arguments
 
 
-def packed_for_dask(packed: bytes) -> bytes:
+def packed_for_dask(packed: bytes, topic: str, number: int) -> bytes:
     """Return a call as bytes for which Dask runs ``pickle.loads``.
 
     Messages to a worker therefore name no module of Parsl: a worker that cannot read a message closes its
     connection, and the reason is lost. Like this, a worker without Parsl fails the task, with the reason.
     """
-    return pickle.dumps(_RunCall(packed), 5)
+    return pickle.dumps(_RunCall(packed, topic, number), 5)
 
 
 class Traffic:
@@ -114,6 +121,11 @@ class Traffic:
         self._is_woken = False
         self._abandoned: list[Call] = []
         self._ended: list[Call] = []
+        #: The calls whose outcomes may arrive as events, by number.
+        self._by_number: dict[int, Call] = {}
+        self._arrivals: list[tuple[Call, bytes]] = []
+        self.topic = outcome_topic(client.id)
+        client.subscribe_topic(self.topic, self._arrived)
         self._is_fetching = False
         self._is_lost = False
         self._deliveries: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
@@ -148,6 +160,11 @@ class Traffic:
         self._abandoned.append(call)
         if len(self._abandoned) == 1:
             self._client.loop.add_callback(self._cancel_abandoned)
+
+    def stop(self) -> None:
+        """Accept no more outcomes; a scheduler that is lost needs no farewell."""
+        if self._client.status == "running":
+            self._client.loop.add_callback(self._client.unsubscribe_topic, self.topic)
 
     def close(self) -> None:
         """Deliver what has arrived, and end the thread."""
@@ -192,10 +209,11 @@ class Traffic:
         if calls[0].kept:
             function = run_with_kept
             arguments.append([list(call.kept) for call in calls])
+        self._by_number.update((call.number, call) for call in calls)
         futures = self._client.map(
             function,
             *arguments,
-            key=[(call.prefix, "parsl", next(_numbers)) for call in calls],
+            key=[(call.prefix, "parsl", call.number) for call in calls],
             pure=False,
             retries=0,
             priority=options.priority,
@@ -207,12 +225,30 @@ class Traffic:
 
     async def _follow(self, call: Call) -> None:
         # The futures' own callbacks run in yet another thread, and cost more than the whole rest.
-        await call.future._state.wait()
+        future = call.future
+        await future._state.wait()
+        self._by_number.pop(call.number, None)
+        if call.has_arrived:
+            return
         self._ended.append(call)
         if not self._is_fetching:
             self._is_fetching = True
             await asyncio.sleep(0)  # those whose end was in the same message go together
             await self._fetch()
+
+    def _arrived(self, event: tuple[float, tuple[int, bytes]]) -> None:
+        """Take an outcome. All that are in one message of the scheduler are delivered together."""
+        number, outcome = event[1]
+        call = self._by_number.pop(number, None)
+        if call is not None and not call.is_cancelled:
+            call.has_arrived = True
+            self._arrivals.append((call, outcome))
+            if len(self._arrivals) == 1:
+                asyncio.get_running_loop().call_soon(self._deliver_arrivals)
+
+    def _deliver_arrivals(self) -> None:
+        arrivals, self._arrivals = self._arrivals, []
+        self._deliveries.put(lambda: self._done(arrivals))
 
     async def _fetch(self) -> None:
         """Fetch the outcomes of all tasks that have ended, and then of those that have ended meanwhile."""
@@ -280,14 +316,14 @@ class Traffic:
             call.is_cancelled = True  # it is still in the outbox
             return True
         future = call.future
-        while future is not None and future.status == "pending":
+        while future is not None and not call.has_arrived and future.status == "pending":
             try:
                 runs = await self._client.call_stack(keys=[future.key])
             except KeyError:
                 continue  # the scheduler has not read the task yet
             if runs:
                 return False
-            if future.status == "pending":
+            if future.status == "pending" and not call.has_arrived:
                 call.is_cancelled = True
                 await self._client.cancel([future], asynchronous=True)
                 return True
