@@ -25,6 +25,7 @@ def test_every_notification_has_a_method_that_does_nothing() -> None:
         "manager_joined": (manager,),
         "manager_gone": (1, "lost"),
         "node_changed": ("node", "set aside"),
+        "tasks_dispatched": (1, [4, 5]),
         "tasks_started": ([(Future[Any](), 1.5, 0, 3)],),
         "block_changed": (block,),
         "resource_samples": ([(Future[Any](), 1.5, ResourceSample(17, 1, 2, 0.1, 0.5, 0.1, 0))],),
