@@ -1,0 +1,159 @@
+"""A cluster that runs already: its use by address, its end, and workers without Parsl."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import parsl
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
+
+#: What the scripts below begin with.
+PRELUDE = """
+import os, sys, time
+import parsl
+from parsl import Config, python_app
+from parsl.executors import RayExecutor
+
+address = sys.argv[1]
+
+
+@python_app
+def double(x):
+    return 2 * x
+
+
+@python_app
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.05)
+
+
+def load(*executors):
+    return parsl.load(Config(executors=executors))
+"""
+
+USED = """
+if __name__ == "__main__":
+    with load(RayExecutor(address=address), RayExecutor("second", address=address)):
+        print([double(number).result() for number in range(3)])
+        tasks = [wait_for("never") for _ in range(8)]
+        print(all([task.cancel() for task in tasks]))
+        print(double(4).result())
+"""
+
+ENDS = """
+if __name__ == "__main__":
+    with load(RayExecutor(address=address)):
+        double(1).result()
+        tasks = [wait_for("never") for _ in range(100)]
+        os.kill(int(sys.argv[2]), 9)
+        print({type(task.exception()).__name__ for task in tasks}, "Ray is lost" in str(tasks[0].exception()))
+"""
+
+WITHOUT_PARSL = """
+if __name__ == "__main__":
+    options = {"runtime_env": {"py_executable": sys.argv[2]}}
+    with load(RayExecutor(address=address, init_options=options)):
+        print(type(double(1).exception()).__name__, double(1).exception())
+"""
+
+
+class Head(NamedTuple):
+    process: subprocess.Popen[bytes]
+    address: str
+
+
+#: On a busy machine a node may take longer to start than Ray allows, which is half a minute.
+START_ATTEMPTS = 3
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    """A cluster that ``ray start`` has started."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="ray-test-") as parent:
+        for attempt in range(START_ATTEMPTS):
+            head = start_head(Path(parent, str(attempt)))
+            if head.process.poll() is None:
+                break
+        try:
+            yield head
+        finally:
+            head.process.terminate()
+            head.process.wait(60)
+
+
+def start_head(directory: Path) -> Head:
+    """Start a cluster, and wait until it accepts connections or has ended."""
+    directory.mkdir()
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port=0"]
+    command += ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    command += [f"--temp-dir={directory}"]
+    with (directory / "head.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
+    note = directory / "ray_current_cluster"
+    wait_until(
+        lambda: process.poll() is not None or note.exists(),
+        timeout_s=120,
+        what="the start of the cluster",
+    )
+    return Head(process, note.read_text() if note.exists() else "")
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join(sys.path)
+    return {**os.environ, "PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def run(directory: Path, script: str, *arguments: str) -> str:
+    """Run a script in a directory, and return what it prints."""
+    (directory / "script.py").write_text(PRELUDE + script)
+    done = subprocess.run(
+        [sys.executable, "script.py", *arguments],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_two_executors_use_it_and_leave_it(tmp_path: Path, head: Head) -> None:
+    assert run(tmp_path, USED, head.address) == "[0, 2, 4]\nTrue\n8\n"
+    assert head.process.poll() is None
+
+
+@pytest.mark.skipif(
+    Path(parsl.__file__).is_relative_to(sysconfig.get_path("purelib")),
+    reason="workers find Parsl next to Ray, unless it is installed in editable form",
+)
+def test_a_worker_without_parsl(tmp_path: Path, head: Head) -> None:
+    import ray
+
+    python = getattr(sys, "_base_executable", sys.executable)
+    bare = f"env PYTHONPATH={Path(ray.__file__).parents[1]} {python}"
+    printed = run(tmp_path, WITHOUT_PARSL, head.address, bare)
+    assert printed.startswith("EngineMismatch")
+    assert "pip install parsl==" in printed
+
+
+def test_it_ends_while_tasks_are_out(tmp_path: Path, head: Head) -> None:
+    import psutil
+
+    children = psutil.Process(head.process.pid).children()
+    (gcs,) = [child.pid for child in children if child.name() == "gcs_server"]
+    printed = run(tmp_path, ENDS, head.address, str(gcs))
+    assert printed == "{'BadStateException'} True\n"
+    wait_until(lambda: head.process.poll() is not None, what="the end of the cluster")
