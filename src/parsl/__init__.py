@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from parsl.dataflow.progress import progress as progress
     from parsl.dataflow.special_arguments import AUTO_LOGNAME
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
+    from parsl.executors.radical.executor import RadicalPilotExecutor
     from parsl.executors.threads import ThreadPoolExecutor
     from parsl.log_utils import set_file_logger, set_stream_logger
     from parsl.monitoring.monitoring import MonitoringHub
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO_LOGNAME", "Config", "DataFlowKernel", "File", "HighThroughputExecutor", "MonitoringHub",
-    "ThreadPoolExecutor", "WorkQueueExecutor", "bash_app", "clear", "dfk", "join_app", "load", "python_app",
-    "set_file_logger", "set_stream_logger", "wait_for_current_tasks",
+    "RadicalPilotExecutor", "ThreadPoolExecutor", "WorkQueueExecutor", "bash_app", "clear", "dfk", "join_app",
+    "load", "python_app", "set_file_logger", "set_stream_logger", "wait_for_current_tasks",
 ]  # fmt: skip
 
 #: The module of each name. ``map`` and ``progress`` are not in ``__all__``: ``from
@@ -44,7 +45,7 @@ _HOMES = {
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MonitoringHub": "parsl.monitoring.monitoring",
     "ThreadPoolExecutor": "parsl.executors.threads",
-    "RadicalPilotExecutor": "parsl.executors",
+    "RadicalPilotExecutor": "parsl.executors.radical.executor",
     "WorkQueueExecutor": "parsl.executors.workqueue.executor",
     **dict.fromkeys(("bash_app", "join_app", "python_app"), "parsl.app.app"),
     **dict.fromkeys(("set_file_logger", "set_stream_logger"), "parsl.log_utils"),

@@ -170,7 +170,6 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
 @pytest.mark.parametrize(
     ("path", "name", "advice"),
     [
-        ("parsl", "RadicalPilotExecutor", r"write HighThroughputExecutor\("),
         ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "AzureProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "GoogleCloudProvider", r"LocalProvider\(\)"),

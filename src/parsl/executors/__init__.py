@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from parsl.executors.globus_compute import GlobusComputeExecutor
     from parsl.executors.high_throughput.executor import HighThroughputExecutor
     from parsl.executors.high_throughput.mpi_executor import MPIExecutor
+    from parsl.executors.radical.executor import RadicalPilotExecutor
     from parsl.executors.ray.executor import RayExecutor
     from parsl.executors.threads import ThreadPoolExecutor
     from parsl.executors.workqueue.executor import WorkQueueExecutor
@@ -24,6 +25,7 @@ __all__ = [
     "HighThroughputExecutor",
     "MPIExecutor",
     "RayExecutor",
+    "RadicalPilotExecutor",
     "ThreadPoolExecutor",
     "WorkQueueExecutor",
 ]
@@ -36,6 +38,7 @@ _MODULES = {
     "HighThroughputExecutor": "parsl.executors.high_throughput.executor",
     "MPIExecutor": "parsl.executors.high_throughput.mpi_executor",
     "RayExecutor": "parsl.executors.ray.executor",
+    "RadicalPilotExecutor": "parsl.executors.radical.executor",
     "ThreadPoolExecutor": "parsl.executors.threads",
     "WorkQueueExecutor": "parsl.executors.workqueue.executor",
 }
@@ -51,7 +54,5 @@ _REFUSED = {
     "engine_dir and controller; workers_per_node is max_workers_per_node there",
     "LowLatencyExecutor": f"{_RETIRED} write HighThroughputExecutor(...), or ThreadPoolExecutor(...) for "
     "short functions",
-    "RadicalPilotExecutor": f"{_NOT_YET} write HighThroughputExecutor(...), or for MPI programs "
-    "MPIExecutor(...)",
 }
 __getattr__, __dir__ = lazy_names(__name__, _MODULES, _REFUSED)

@@ -1,0 +1,65 @@
+"""The messages between the executor and the process with its session, one line of JSON each."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+
+class Submit(msgspec.Struct, tag=True):
+    """Submit a task. The description is that of ``radical.pilot.TaskDescription``."""
+
+    number: int
+    description: dict[str, Any]
+
+
+class Cancel(msgspec.Struct, tag=True):
+    """Cancel a task, whether it waits or runs."""
+
+    number: int
+
+
+class Opened(msgspec.Struct, tag=True):
+    """The session is there, and the pilot is submitted."""
+
+    session: str
+
+
+class Ended(msgspec.Struct, tag=True):
+    """A task has ended."""
+
+    number: int
+    #: DONE, FAILED or CANCELED.
+    state: str
+    detail: str
+
+
+class PilotEnded(msgspec.Struct, tag=True):
+    """The pilot has ended, and with it every task."""
+
+    state: str
+    detail: str
+
+
+ToSession: TypeAlias = Submit | Cancel
+FromSession: TypeAlias = Opened | Ended | PilotEnded
+
+
+class Settings(msgspec.Struct):
+    """What the process with the session needs: the arguments of its command."""
+
+    #: The description of the pilot.
+    pilot: dict[str, Any]
+    #: How long to collect tasks before they are submitted together, in seconds.
+    bulk_wait_s: float
+
+
+_encode = msgspec.json.Encoder().encode
+decode_to_session = msgspec.json.Decoder(ToSession).decode
+decode_from_session = msgspec.json.Decoder(FromSession).decode
+
+
+def line(message: ToSession | FromSession) -> bytes:
+    """Return a message as a line."""
+    return _encode(message) + b"\n"

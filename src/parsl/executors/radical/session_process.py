@@ -1,0 +1,128 @@
+"""The process with a session of RADICAL-Pilot.
+
+``python -m parsl.executors.radical.session_process SETTINGS FD``. RADICAL-Pilot starts many threads and
+processes, handles signals, and may hang. It has a process of its own, so that the driver stays as it is, and
+can end all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from parsl.executors.radical.messages import (
+    Cancel,
+    Ended,
+    FromSession,
+    Opened,
+    PilotEnded,
+    Settings,
+    Submit,
+    ToSession,
+    decode_to_session,
+    line,
+)
+
+_FINAL = frozenset({"DONE", "FAILED", "CANCELED"})
+_MAX_BULK = 1024
+_MAX_DETAIL = 2000
+
+
+class Session:
+    """A session with one pilot. The main thread submits, and RADICAL-Pilot's threads report ends."""
+
+    def __init__(self, settings: Settings, connection: socket.socket) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._rp: Any = import_module("radical.pilot")
+        self._numbers: dict[str, int] = {}
+        self._uids: dict[int, str] = {}
+        self._session = self._rp.Session()
+        pilots = self._rp.PilotManager(session=self._session)
+        pilots.register_callback(self._pilot_changed)
+        self._tasks = self._rp.TaskManager(session=self._session)
+        self._tasks.register_callback(self._task_changed)
+        pilot = pilots.submit_pilots(self._rp.PilotDescription(settings.pilot))
+        self._tasks.add_pilots(pilot)
+        self._send(Opened(self._session.uid))
+
+    def _send(self, message: FromSession) -> None:
+        with self._lock:
+            self._connection.sendall(line(message))
+
+    def _pilot_changed(self, pilot: Any, state: str, *more: Any) -> None:
+        if state in _FINAL:
+            self._send(PilotEnded(state, str(getattr(pilot, "stderr", None) or "")[-_MAX_DETAIL:]))
+
+    def _task_changed(self, task: Any, state: str, *more: Any) -> None:
+        if state in _FINAL and (number := self._numbers.pop(task.uid, None)) is not None:
+            self._uids.pop(number, None)
+            code = "" if task.exit_code is None else f"exit code {task.exit_code}"
+            facts = [code, str(task.exception or ""), (task.stderr or "").strip()]
+            detail = "; ".join(fact for fact in facts if fact)[-_MAX_DETAIL:]
+            self._send(Ended(number, state, detail))
+
+    def handle(self, messages: list[ToSession]) -> None:
+        """Submit the tasks among the messages together, then cancel others."""
+        descriptions = []
+        for message in messages:
+            if isinstance(message, Submit):
+                uid = f"parsl.{os.getpid()}.{message.number}"
+                self._numbers[uid], self._uids[message.number] = message.number, uid
+                descriptions.append(self._rp.TaskDescription({**message.description, "uid": uid}))
+        if descriptions:
+            self._tasks.submit_tasks(descriptions)
+        uids = [self._uids.get(message.number) for message in messages if isinstance(message, Cancel)]
+        if known := [uid for uid in uids if uid is not None]:
+            self._tasks.cancel_tasks(uids=known)
+
+    def serve(self) -> None:
+        """Handle messages until the driver closes the connection."""
+        rest = b""
+        while data := self._connection.recv(1 << 16):
+            data += self._collect()
+            *lines, rest = (rest + data).split(b"\n")
+            messages = [decode_to_session(each) for each in lines]
+            for start in range(0, len(messages), _MAX_BULK):
+                self.handle(messages[start : start + _MAX_BULK])
+
+    def _collect(self) -> bytes:
+        """Return what arrives within the time in which tasks are collected."""
+        found, end_s = b"", time.monotonic() + self._settings.bulk_wait_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
+            while (left_s := end_s - time.monotonic()) > 0 and selector.select(left_s):
+                data = self._connection.recv(1 << 16)
+                if not data:
+                    break
+                found += data
+        return found
+
+    def close(self) -> None:
+        """End the pilot and the session."""
+        self._session.close(download=False)
+
+
+def main() -> int:
+    """Open a session, serve, and close it."""
+    settings = msgspec.json.decode(sys.argv[1], type=Settings)
+    connection = socket.socket(fileno=int(sys.argv[2]))
+    session = Session(settings, connection)
+    try:
+        session.serve()
+    finally:
+        session.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

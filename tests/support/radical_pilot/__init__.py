@@ -1,0 +1,1 @@
+"""Tests of RadicalPilotExecutor that pytest runs in the environment of RADICAL-Pilot."""
