@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from parsl.common.system import IS_PORTABLE, open_process
 
@@ -395,3 +395,16 @@ def setproctitle(title: str) -> None:
         return
     package.setproctitle(title)
     package.setthreadtitle(title.replace(": ", ":").replace(" ", "-"))
+
+
+def lower_priority(niceness: int) -> None:
+    """Let other processes have precedence over this one: those of its session, and those of others.
+
+    Args:
+        niceness: How much to add to this process's niceness; see nice(2).
+    """
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        # Linux first divides the processor among sessions, whose niceness is in this file (sched(7)).
+        with suppress(OSError), open("/proc/self/autogroup", "w") as file:
+            file.write(str(niceness))

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from parsl.common.commands import python_command
-from parsl.common.processes import setproctitle, wait_readable
+from parsl.common.processes import lower_priority, setproctitle, wait_readable
 from parsl.common.rundirs import numbered_rundirs
 from parsl.eventlog.file import EventLogError, EventReader, path_of
 from parsl.monitoring.database.endpoint import store_for
@@ -45,21 +45,12 @@ def main() -> int:
         format="%(asctime)s.%(msecs)03d %(levelname)s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
-    _lower_priority()
+    lower_priority(_NICENESS)
     code = 0
     end = EndOfInput(0)
     for run_dir in sys.argv[1:]:
         code = record(run_dir, end.wait, report) or code
     return code
-
-
-def _lower_priority() -> None:
-    """Let other processes have precedence: those of this session, and those of others."""
-    os.nice(_NICENESS)
-    if os.getsid(0) == os.getpid():
-        # Linux first divides the processor among sessions, whose niceness is in this file.
-        with suppress(OSError), open("/proc/self/autogroup", "w") as file:
-            file.write(str(_NICENESS))
 
 
 def record(run_dir: str, wait: Callable[[float], bool], warn: Callable[[str], None]) -> int:
