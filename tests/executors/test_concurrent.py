@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor as StandardThreads
 from multiprocessing import get_context
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import parsl
+from parsl import Config, python_app
 from parsl.errors import ConfigurationError
 from parsl.executors import ConcurrentExecutor
 from parsl.executors.engines.errors import EngineUnreachable
@@ -124,3 +127,32 @@ def test_a_function_that_raises_is_an_error_of_the_start() -> None:
     executor = ConcurrentExecutor(lambda: spawning_pool().no_such_name)  # type: ignore[attr-defined]
     with pytest.raises(EngineUnreachable, match="no_such_name"):
         executor.start()
+
+
+def test_a_task_is_tried_again_in_the_pool_that_replaces_a_broken_one(tmp_path: Path) -> None:
+    config = Config(executors=[ConcurrentExecutor(spawning_pool)], retries=2, run_dir=str(tmp_path))
+    with parsl.load(config):
+        first = tmp_path / "first"
+        assert python_app(end_process_once)(str(first)).result(60) == "second"
+
+
+def test_a_script_that_fails_does_not_wait_for_running_tasks(tmp_path: Path, wait_until: WaitUntil) -> None:
+    executor = ConcurrentExecutor(spawning_pool)
+    executor.start()
+    started = tmp_path / "started"
+    task = executor.submit(run_for_long, {}, str(started))
+    wait_until(started.exists)
+    executor.shutdown_within(0)
+    assert task.done()
+
+
+def end_process_once(path: str) -> str:
+    if not os.path.exists(path):
+        Path(path).touch()
+        os._exit(3)
+    return "second"
+
+
+def run_for_long(path: str) -> None:
+    Path(path).touch()
+    time.sleep(600)

@@ -17,6 +17,7 @@ from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import run_call, run_here
 from parsl.executors.engines.requests import Request
+from parsl.executors.engines.settling import SettlingThread
 from parsl.executors.high_throughput.errors import ManagerLost
 
 Pool = Executor | Callable[[], Executor]
@@ -80,11 +81,14 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         self._pool: Executor | None = None
         self._shares_memory = False
         self._lock = Lock()
+        #: How long a shutdown waits for running tasks, in seconds; None for no limit.
+        self._limit_s: float | None = None
 
     def connect(self) -> None:
         """Use the pool, or make one."""
         pool: Any = self.pool
         self._use(self._new_pool() if self._is_ours else pool)
+        self._settling = SettlingThread(f"parsl-{self.label}-settling")
 
     def _use(self, pool: Executor) -> None:
         self._pool = pool
@@ -122,7 +126,8 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         except BrokenExecutor as error:
             future = self._submit(self._replacement(pool, error), call)
         task.handle = future
-        future.add_done_callback(partial(self._ended, task))
+        # Pools call back with their locks held, and the next attempt needs these locks.
+        future.add_done_callback(partial(self._settling.call, self._ended, task))
 
     def _submit(self, pool: Executor, call: Any) -> Future[Any]:
         if self._shares_memory:
@@ -172,8 +177,29 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         workers = getattr(self._pool, "_max_workers", None)  # of the standard library's pools and of loky
         return workers if isinstance(workers, int) else None
 
+    def shutdown_within(self, limit_s: float) -> None:
+        """Shut down, and end the workers of a pool that the executor has made after ``limit_s`` seconds."""
+        self._limit_s = limit_s
+        self.shutdown()
+
     def disconnect(self) -> None:
         """Shut down a pool that the executor has made; the tasks that are running end first."""
-        if self._is_ours and self._pool is not None:
-            self._pool.shutdown(wait=True)
-        self._pool = None
+        pool, self._pool = self._pool, None
+        if self._is_ours and pool is not None:
+            if self._limit_s is not None:
+                running = [task.handle for task in self._tasks.values() if isinstance(task, EngineTask)]
+                concurrent.futures.wait([future for future in running if future is not None], self._limit_s)
+                _end_workers(pool)
+            pool.shutdown(wait=self._limit_s is None)
+        self._settling.close()
+
+
+def _end_workers(pool: Executor) -> None:
+    """End the processes of a pool, which would otherwise keep Python from ending while they run a task."""
+    end = getattr(pool, "kill_workers", None)  # of Python 3.14
+    if end is not None:
+        end()
+        return
+    processes: Any = getattr(pool, "_processes", None) or {}  # of the standard library and of loky
+    for process in list(processes.values()):
+        process.kill()

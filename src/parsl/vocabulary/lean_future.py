@@ -98,11 +98,14 @@ class LeanFuture(Future["R"]):
     def result(self, timeout: float | None = None) -> R:
         """Return the result, and wait for it if necessary; ``timeout`` is in seconds, None for no limit."""
         if self._state == _FINISHED and self._exception is None:
-            return self._result  # type: ignore[return-value]
-        self._check_wait()
-        result = super().result(timeout)
-        # Meanwhile the future has become one whose result is elsewhere.
-        return result if type(result) is not KeptValue else self.result(timeout)
+            result: Any = self._result
+        else:
+            self._check_wait()
+            result = super().result(timeout)
+        if type(result) is KeptValue and type(self).result is not LeanFuture.result:
+            # Since this call began, the future has become one whose result is elsewhere.
+            result = self.result(timeout)
+        return result  # type: ignore[no-any-return]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the exception that the call raised, or None; waits and raises like :meth:`result`."""

@@ -156,9 +156,13 @@ class EngineExecutor(BlockProviderExecutor):
         task.add_done_callback(self._forget)
         try:
             self.start_task(task, call, request)
-        except BaseException:
+        except BaseException as error:
             self._tasks.pop(task.parsl_executor_task_id, None)
+            if self._has_ended:
+                raise self._after_shutdown() from error
             raise
+        if self._has_ended and not self._is_open:
+            task.fail(self._after_shutdown())  # the end of all tasks may have come before this one
         if self._bad_because is not None:
             self.set_bad_state_and_fail_all(self._bad_because)  # lost meanwhile, perhaps without this task
         if self._provider is not None:
@@ -168,9 +172,12 @@ class EngineExecutor(BlockProviderExecutor):
     def _raise_if_unusable(self) -> None:
         self.raise_if_bad()
         if self._has_ended:
-            raise RuntimeError(f"Executor {self.label!r} was shut down and accepts no more tasks")
+            raise self._after_shutdown()
         if not self._is_open:
             raise ExecutorError(self, "it was not started; parsl.load() or its start() starts it")
+
+    def _after_shutdown(self) -> RuntimeError:
+        return RuntimeError(f"Executor {self.label!r} was shut down and accepts no more tasks")
 
     def _forget(self, task: Any) -> None:
         self._tasks.pop(task.parsl_executor_task_id, None)

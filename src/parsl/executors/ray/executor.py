@@ -21,6 +21,7 @@ from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import run_call
 from parsl.executors.engines.requests import Node, Request
+from parsl.executors.engines.settling import SettlingThread
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.ray import multi_node
 from parsl.executors.ray.blocks import BlockNodes, node_command, node_name
@@ -28,7 +29,6 @@ from parsl.executors.ray.connection import Connection, join
 from parsl.executors.ray.failures import translate
 from parsl.executors.ray.nodes import NodeTable
 from parsl.executors.ray.requests import NO_RETRIES, options_key, task_options
-from parsl.executors.ray.settling import SettlingThread
 from parsl.executors.ray.target import Target
 from parsl.executors.status_handling import BlockErrorHandler
 from parsl.providers.base import ExecutionProvider

@@ -1,4 +1,7 @@
-"""The thread that settles tasks: Ray's own threads must not wait, and must not call Ray."""
+"""The thread that settles tasks: an engine's own threads must not wait, and must not call the engine.
+
+What follows the end of a task may do both: callbacks of users, and the kernel's next attempt.
+"""
 
 from __future__ import annotations
 
