@@ -10,11 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from parsl.executors.cctools.interpreters import VARIABLE
+from parsl.errors import OptionalModuleMissing
+from parsl.executors import WorkQueueExecutor
+from parsl.executors.cctools.executor import CCToolsExecutor
+from parsl.executors.cctools.interpreters import VARIABLE, find_interpreter
+from parsl.executors.taskvine import TaskVineExecutor
+
+
+def _is_missing(executor: type[CCToolsExecutor]) -> bool:
+    """Return whether an engine's worker is not on the PATH, or no Python has its library."""
+    if shutil.which(executor.tool) is None:
+        return True
+    try:
+        find_interpreter(executor.modules, executor.tool, "a test", executor.remedy)
+    except OptionalModuleMissing:
+        return True
+    return False
+
 
 #: A test with this mark needs Work Queue.
 needs_work_queue = pytest.mark.skipif(
-    shutil.which("work_queue_worker") is None,
+    _is_missing(WorkQueueExecutor),
     reason="Work Queue is missing: apt-get install coop-computing-tools python3-workqueue",
 )
 
@@ -44,7 +60,7 @@ def use_task_vine(factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
     Skips the test, with the reason, where that is not possible.
     """
-    if shutil.which("vine_worker") is not None:
+    if not _is_missing(TaskVineExecutor):
         return
     root = _root(factory)
     with open(f"{root}.lock", "w") as lock:

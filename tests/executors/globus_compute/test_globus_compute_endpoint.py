@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine_environments import GLOBUS_COMPUTE, ROOT, Unavailable, python_of, variables
+from tests.support.engine_environments import (
+    GLOBUS_COMPUTE,
+    ROOT,
+    TEST_LIMIT_S,
+    Unavailable,
+    python_of,
+    variables,
+)
 from tests.support.simulated_hosts import NAMESPACES, why_not
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.linux, pytest.mark.timeout(TEST_LIMIT_S)]
 
 _MODULES = ROOT / "tests" / "support" / "globus_compute"
 

@@ -11,7 +11,14 @@ from parsl.errors import OptionalModuleMissing
 from parsl.executors import RadicalPilotExecutor
 from parsl.executors.radical import ResourceConfig
 from parsl.validate import ParameterError
-from tests.support.engine_environments import RADICAL_PILOT, ROOT, Unavailable, python_of, variables
+from tests.support.engine_environments import (
+    RADICAL_PILOT,
+    ROOT,
+    TEST_LIMIT_S,
+    Unavailable,
+    python_of,
+    variables,
+)
 from tests.support.simulated_hosts import NAMESPACES, why_not
 
 
@@ -35,6 +42,7 @@ def test_a_missing_package_is_named_with_the_line_to_type(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(TEST_LIMIT_S)
 @pytest.mark.linux
 def test_a_real_pilot(tmp_path: Path) -> None:
     if reason := why_not():

@@ -298,7 +298,10 @@ class TestLosses:
         assert task.result(LIMIT_S) == 1
         assert executor.current_slots() == 1
 
-    def test_a_public_project_is_warned_about(self, workers: Workers) -> None:
+    def test_a_public_project_is_warned_about(
+        self, workers: Workers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CATALOG_HOST", "127.0.0.1")  # the library registers projects
         with pytest.warns(UserWarning, match="'mine' is public.*project_password_file"):
             workers.executor(project_name="mine")
 
