@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -287,7 +288,7 @@ class TestLosses:
         assert second.submit(abs, {}, -2).result(LIMIT_S) == 2
         assert waiting.cancel()
 
-    def test_workers_need_the_password(self, workers: Workers, tmp_path: Path) -> None:
+    def test_workers_need_the_password(self, workers: Workers, tmp_path: Path, wait_until: WaitUntil) -> None:
         secret, other = tmp_path / "secret", tmp_path / "other"
         secret.write_text("right")
         other.write_text("wrong")
@@ -296,7 +297,21 @@ class TestLosses:
         task = executor.submit(abs, {}, -1)
         workers.worker(executor)
         assert task.result(LIMIT_S) == 1
-        assert executor.current_slots() == 1
+        wait_until(lambda: executor.current_slots() == 1)
+
+    def test_workers_of_blocks_need_a_password_of_the_run(self, workers: Workers) -> None:
+        executor = workers.executor(provider=LocalProvider(init_blocks=0, max_blocks=1))
+        password_file = executor.contact.password_file
+        assert password_file is not None
+        assert stat.S_IMODE(os.stat(password_file).st_mode) == 0o600
+        command = ["work_queue_worker", "127.0.0.1", str(executor.bound_port), "--single-shot", "-t", "5"]
+        unknown = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        assert "password" in unknown.stdout + unknown.stderr
+        workers.worker(executor)
+        assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
+
+    def test_workers_by_hand_need_no_password(self, workers: Workers) -> None:
+        assert workers.executor().contact.password_file is None
 
     def test_a_public_project_is_warned_about(
         self, workers: Workers, monkeypatch: pytest.MonkeyPatch

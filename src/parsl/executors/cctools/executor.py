@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
+import secrets
 import shlex
 import shutil
 import sys
+import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -41,6 +43,7 @@ _REMOTE_SCRIPT, _REMOTE_CALL, _REMOTE_OUTCOME = "parsl_task.py", "parsl_call", "
 _TOGETHER = ("cores", "memory", "disk")
 _WORKER_GONE = ("MAX_RETRIES", "FORSAKEN")
 _MESSAGE_CHARS = 2000
+_PASSWORD_BYTES = 32
 
 
 class PackedCall(NamedTuple):
@@ -119,6 +122,7 @@ class CCToolsExecutor(EngineExecutor):
         self.log_dir = self.own_directory(self.run_dir)
         self._function_dir = self.function_directory()
         os.makedirs(self._function_dir, exist_ok=True)
+        self._protect_workers()
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.log_dir, "submit_scripts")
             os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
@@ -133,6 +137,20 @@ class CCToolsExecutor(EngineExecutor):
         except ManagerFailed as error:
             raise self.manager_failure(f"{self.engine} could not start: {error}") from None
         logger.info("The manager process of %s listens on port %d", self.label, self.bound_port)
+
+    def _protect_workers(self) -> None:
+        """Make a password for the workers, if the executor starts all of them and there is none."""
+        contact = self.contact
+        if self.starts_all_workers() and not contact.project_name and not contact.password_file:
+            # mkstemp creates a new file that only its owner can read.
+            descriptor, path = tempfile.mkstemp(prefix="password-", dir=os.path.abspath(self.log_dir))
+            with open(descriptor, "w") as file:
+                file.write(secrets.token_hex(_PASSWORD_BYTES))
+            self.contact = contact._replace(password_file=path)
+
+    def starts_all_workers(self) -> bool:
+        """Return whether no worker is started by hand."""
+        return self._has_blocks_only()
 
     @property
     def manager_pid(self) -> int | None:

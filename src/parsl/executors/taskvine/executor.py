@@ -128,7 +128,7 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
             _project_port=self.bound_port,
             _project_address=self.contact.host,
             _project_name=self.manager_config.project_name,
-            _project_password_file=self.manager_config.project_password_file,
+            _project_password_file=self.contact.password_file,
         )
         scratch_dir = config.scratch_dir or os.path.join(self.log_dir, "factory")
         os.makedirs(scratch_dir, exist_ok=True)
@@ -136,6 +136,10 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
             raise TaskVineFactoryFailure(f"there is no vine_factory on the PATH. {self.remedy}")
         command = factory_command(config, scratch_dir)
         self._factory = Factory(command, os.path.join(self.log_dir, "factory.log"), self._lost_factory)
+
+    def starts_all_workers(self) -> bool:
+        """Return whether no worker is started by hand."""
+        return self.worker_launch_method == "factory" or super().starts_all_workers()
 
     @property
     def factory_pid(self) -> int | None:
@@ -169,7 +173,7 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         return {
             "port": config.port,
             "project_name": config.project_name,
-            "password_file": config.project_password_file,
+            "password_file": self.contact.password_file,
             "log_dir": config.vine_log_dir or os.path.join(self.log_dir, "vine"),
             "enable_peer_transfers": config.enable_peer_transfers,
             "autolabel": config.autolabel,

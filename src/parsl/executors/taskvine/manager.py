@@ -43,8 +43,9 @@ class TaskVineEngine:
         )
         manager.set_keepalive_interval(_KEEPALIVE_S)
         manager.set_keepalive_timeout(_KEEPALIVE_S)
-        if settings["password_file"]:
-            manager.set_password_file(settings["password_file"])
+        # Returns a false value, and needs no password, if the file cannot be read.
+        if settings["password_file"] and not manager.set_password_file(settings["password_file"]):
+            raise ValueError(f"cannot read the password file {settings['password_file']}")
         if not settings["enable_peer_transfers"]:
             manager.disable_peer_transfers()
         if settings["autolabel"] and not manager.enable_monitoring():

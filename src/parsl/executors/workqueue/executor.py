@@ -154,7 +154,7 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
         return {
             "port": self.port,
             "project_name": self.project_name,
-            "password_file": self.project_password_file,
+            "password_file": self.contact.password_file,
             "full_debug": self.full_debug,
             "debug_log": os.path.join(self.log_dir, "debug_log"),
             "transactions_log": os.path.join(self.log_dir, "transaction_log") if self.full_debug else None,
