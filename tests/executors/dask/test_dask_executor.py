@@ -18,7 +18,7 @@ import pytest
 
 from parsl.errors import ConfigurationError
 from parsl.executors import DaskExecutor
-from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
+from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, EngineUnreachable
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers import LocalProvider
@@ -58,6 +58,24 @@ from distributed.cli.dask_worker import main
 main()
 """
 
+#: A driver whose only task ends when that of the other driver runs, too. Prints what the task has returned.
+DRIVER = """
+import pathlib, sys
+from parsl.executors import DaskExecutor
+address, directory, name = sys.argv[1:]
+def work(directory, name):
+    import pathlib
+    pathlib.Path(directory, name).touch()
+    while len(list(pathlib.Path(directory).iterdir())) < 2:
+        pass
+    return name
+executor = DaskExecutor(address)
+executor.run_dir = directory
+executor.start()
+print(executor.submit(work, {}, directory, name).result(20))
+executor.shutdown()
+"""
+
 
 @contextmanager
 def scheduler_process(prepare: str = "") -> Iterator[tuple[str, Callable[[], None]]]:
@@ -74,6 +92,18 @@ def scheduler_process(prepare: str = "") -> Iterator[tuple[str, Callable[[], Non
             yield process.stdout.readline().strip(), kill
         finally:
             kill()
+
+
+@contextmanager
+def worker_process(address: str, directory: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker for a scheduler."""
+    words = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
+    words += ["--local-directory", str(directory), *options]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
 
 
 @contextmanager
@@ -228,9 +258,68 @@ def test_a_large_call_is_no_part_of_a_graph(cluster: Any, tmp_path: Path) -> Non
 def test_workers_that_join_later_are_known(tmp_path: Path) -> None:
     with scheduler_process() as (address, _), started(DaskExecutor(address), tmp_path) as executor:
         assert executor.current_slots() == 0
-        words = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
-        words += ["--nthreads", "3", "--local-directory", str(tmp_path)]
-        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as worker:
+        with worker_process(address, tmp_path, "--nthreads", "3") as worker:
             wait_until(lambda: executor.current_slots() == 3)
             worker.kill()
         wait_until(lambda: executor.current_slots() == 0)
+
+
+def test_two_drivers_share_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", DRIVER, cluster.scheduler_address, str(tmp_path)]
+    drivers = [subprocess.Popen([*words, name], stdout=subprocess.PIPE, text=True) for name in ("a", "b")]
+    assert [driver.communicate(timeout=LIMIT_S)[0] for driver in drivers] == ["a\n", "b\n"]
+
+
+def test_a_cancellation_without_an_answer_has_no_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parsl.executors.dask.executor.ANSWER_S", 0.1)
+    with scheduler_process() as (address, _), started(DaskExecutor(address), tmp_path) as executor:
+        with distributed.Client(address, set_as_default=False) as client:
+            pid = client.run_on_scheduler(os.getpid)
+        future = executor.submit(abs, {}, -1)
+        os.kill(pid, signal.SIGSTOP)
+        assert not future.cancel()
+        os.kill(pid, signal.SIGCONT)
+        with worker_process(address, tmp_path):
+            assert future.result(LIMIT_S) == 1
+
+
+class EndsItsReader:
+    """Unpickling it in the process that has made it ends the thread that does it."""
+
+    def __init__(self, pid: int, data: bytes = b"") -> None:
+        self.arguments = pid, data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _exit_in, self.arguments
+
+
+def _exit_in(pid: int, data: bytes) -> EndsItsReader:
+    if os.getpid() == pid:
+        sys.exit()
+    return EndsItsReader(pid, data)
+
+
+def test_a_result_that_ends_its_reader(cluster: Any, tmp_path: Path) -> None:
+    with started(DaskExecutor(cluster), tmp_path) as executor:
+        error = executor.submit(EndsItsReader, {}, os.getpid()).exception(LIMIT_S)
+        assert isinstance(error, EngineTaskError)
+        assert isinstance(error.__cause__, SystemExit)
+        kept = executor.submit(EndsItsReader, {}, os.getpid(), b"x" * 2_000_000).result(LIMIT_S)
+        assert isinstance(kept.fetch().exception(LIMIT_S), EngineTaskError)
+        assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
+
+
+def test_a_client_that_cannot_be_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close = distributed.Client.close
+
+    def close_late(client: Any, **options: Any) -> None:
+        close(client, **options)
+        raise TimeoutError
+
+    with started(DaskExecutor(max_workers_per_node=1), tmp_path):
+        private = list((tmp_path / "dask").rglob("*.pem"))
+        monkeypatch.setattr(distributed.Client, "close", close_late)
+    assert private
+    assert not any(path.exists() for path in private)

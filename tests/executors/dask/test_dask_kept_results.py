@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,12 @@ def test_a_result_can_be_read_after_the_run(cluster: Any, tmp_path: Path) -> Non
     with parsl.load(Config(executors=[DaskExecutor(cluster)], run_dir=str(tmp_path), exit_mode="wait")):
         future = python_app(make)(str(tmp_path / "opened"))
     assert len(future.result(LIMIT_S).data) == SIZE
+
+
+def test_a_callback_reads_another_result(apps: Any, tmp_path: Path) -> None:
+    make_app, _, _ = apps
+    first, second = make_app(str(tmp_path / "opened")), make_app(str(tmp_path / "opened"))
+    assert first.exception(LIMIT_S) is second.exception(LIMIT_S) is None  # does not fetch
+    size: Future[int] = Future()
+    first.add_done_callback(lambda _: size.set_result(len(second.result(LIMIT_S).data)))
+    assert size.result(LIMIT_S) == SIZE

@@ -58,7 +58,10 @@ def connect(executor: Any, target: Any, security: Any, timeout_s: float) -> Any:
 
 def close(client: Any) -> None:
     """Close a client, also if its scheduler is lost."""
-    client.close(timeout=CLOSE_S)
+    try:
+        client.close(timeout=CLOSE_S)
+    except Exception as error:
+        logger.info("The client of the scheduler was not closed: %s: %s", type(error).__name__, error)
 
 
 def _new_client(executor: Any, target: Any, security: Any, timeout_s: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
+from contextlib import ExitStack
 from typing import Any
 from weakref import WeakSet
 
@@ -13,7 +14,7 @@ from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic
+from parsl.executors.dask.traffic import NO_OPTIONS, Call, Lane, Options, Traffic
 from parsl.executors.dask.workers import GPU, MB, WorkerTable
 from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
@@ -25,7 +26,11 @@ from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.status_handling import BlockErrorHandler
 from parsl.providers.base import ExecutionProvider
 from parsl.vocabulary.kept_value import KeptValue, take_collected
-from parsl.vocabulary.lean_future import LeanFuture
+from parsl.vocabulary.lean_future import LeanFuture, done_future
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parsl.vocabulary.lean_future import Callbacks
 
 #: The abstract resource by which workers may declare memory, in bytes, as Dask's documentation has it.
 MEMORY = "MEMORY"
@@ -33,6 +38,25 @@ MEMORY = "MEMORY"
 ANSWER_S = 10.0
 #: How long the end of a run waits for results that are still in the cluster, in seconds.
 KEPT_S = 300.0
+
+
+class _FetchedValue(LeanFuture[Any]):
+    """The future of a result that is being fetched.
+
+    Those who wait for it continue at once. Callbacks run where they may wait for another one of its kind.
+
+    Args:
+        deliveries: Runs callbacks.
+    """
+
+    __slots__ = ("_deliveries",)
+
+    def __init__(self, deliveries: Lane) -> None:
+        super().__init__()
+        self._deliveries = deliveries
+
+    def _run_callbacks(self, callbacks: Callbacks) -> None:
+        self._deliveries.put(lambda: LeanFuture._run_callbacks(self, callbacks))
 
 
 def _check_cluster(executor: object, name: str, value: Any) -> Any:
@@ -205,20 +229,19 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
 
     def disconnect(self) -> None:
         """Close what the executor has opened; a client or a cluster that was given stays open."""
-        if self._watch is not None:
-            self._watch.stop()
-        if self._table is not None:
-            self._table.stop()
-        if self._traffic is not None:
-            self._traffic.stop()
-        if self._client is not None:
-            from parsl.executors.dask import connection
+        watch, table, client, traffic, own = self._watch, self._table, self._client, self._traffic, self._own
+        with ExitStack() as last_first:
+            if own is not None:
+                last_first.callback(own.close)
+            if traffic is not None:
+                last_first.callback(traffic.close)
+            if client is not None:
+                from parsl.executors.dask import connection
 
-            connection.close(self._client)
-        if self._traffic is not None:
-            self._traffic.close()
-        if self._own is not None:
-            self._own.close()
+                last_first.callback(connection.close, client)
+            for part in (traffic, table, watch):
+                if part is not None:
+                    last_first.callback(part.stop)
         self._watch = self._table = self._client = self._traffic = self._own = None
 
     def _scheduler_lost(self, reason: str) -> None:
@@ -252,20 +275,24 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         task.finish(Outcome(value, None, None))
 
     def _fetch_kept(self, value: KeptValue) -> LeanFuture[Any]:
-        fetched: LeanFuture[Any] = LeanFuture()
+        traffic = self._traffic
+        if traffic is None:
+            error = ExecutorError(self, "it was shut down before the result was fetched")
+            return done_future(None, error)
+        fetched = _FetchedValue(traffic.deliveries)
 
         def settle(outcome: Any, error: BaseException | None) -> None:
             if error is None:
-                error, result = (found := read_outcome(outcome)).error, found.value
+                try:
+                    error, result = (found := read_outcome(outcome)).error, found.value
+                except BaseException as failure:  # such as SystemExit, when the result is unpickled
+                    error = failure
             if error is not None:
                 fetched.set_exception(self.explain(error))
             else:
                 fetched.set_result(result)
 
-        if self._traffic is None:
-            fetched.set_exception(ExecutorError(self, "it was shut down before the result was fetched"))
-        else:
-            self._traffic.fetch_kept(value.handle, settle)
+        traffic.fetch_kept(value.handle, settle)
         return fetched
 
     def shutdown(self) -> None:
@@ -302,8 +329,8 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
     def explain(self, error: BaseException) -> BaseException:
         """Return WorkerLost for the task of a worker that has ended."""
         kind = type(error).__name__
-        if kind == "KilledWorker":
-            return _worker_loss(error.last_worker)  # type: ignore[attr-defined]
+        if kind == "KilledWorker" and (worker := getattr(error, "last_worker", None)) is not None:
+            return _worker_loss(worker)
         if kind in ("FutureCancelledError", "CancelledError"):
             return self._loss_of(error)
         return super().explain(error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
-from parsl.executors.dask.topics import worker_topic
+from parsl.executors.dask.topics import is_task_key, worker_topic
 
 
 class SingleRuns(SchedulerPlugin):  # type: ignore[misc]
@@ -33,12 +33,12 @@ class SingleRuns(SchedulerPlugin):  # type: ignore[misc]
         """Count earlier losses for new tasks, so that the next one is one too many."""
         if client == self.client:
             for key in keys:
-                if (state := scheduler.tasks.get(key)) is not None and _is_ours(key):
+                if (state := scheduler.tasks.get(key)) is not None and is_task_key(key):
                     state.suspicious = scheduler.allowed_failures
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         """Make a result plain data, which the scheduler cannot compute again."""
-        if finish == "memory" and _is_ours(key):
+        if finish == "memory" and is_task_key(key):
             self._scheduler.tasks[key].run_spec = None
 
     def add_worker(self, scheduler: Any, worker: str) -> None:
@@ -53,7 +53,3 @@ class SingleRuns(SchedulerPlugin):  # type: ignore[misc]
         """Leave the scheduler together with the client."""
         if client == self.client:
             scheduler.remove_plugin(self.name)
-
-
-def _is_ours(key: Any) -> bool:
-    return type(key) is tuple and len(key) == 3 and key[1] == "parsl"

@@ -7,18 +7,23 @@ together. When idle, a task leaves at once. Nothing polls, and there are no time
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import logging
 import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from itertools import count
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from parsl.common.threads import join, together
 from parsl.executors.dask.remote_values import KeptOutcome, run_and_report, run_with_kept
-from parsl.executors.dask.topics import outcome_topic
+from parsl.executors.dask.topics import outcome_topic, task_key
+
+logger = logging.getLogger(__name__)
 
 #: A batch ends with the call that exceeds this number of bytes.
 MAX_BATCH_BYTES = 4_000_000
@@ -88,15 +93,60 @@ def packed_for_dask(packed: bytes, topic: str, number: int) -> bytes:
     return pickle.dumps(_RunCall(packed, topic, number), 5)
 
 
+class Lane:
+    """A thread that does what is put into its queue, in that order. After its end, that is done at once.
+
+    Args:
+        name: The name of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, work: Callable[[], object]) -> None:
+        """Let the thread do something."""
+        self._queue.put(work)
+        if self._has_ended:
+            self._do_rest()
+
+    def end(self) -> None:
+        """Do what is in the queue, and end the thread."""
+        self._queue.put(None)
+        join(self._thread)
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            _do(work)
+        self._has_ended = True
+        self._do_rest()
+
+    def _do_rest(self) -> None:
+        with suppress(Empty):
+            while True:
+                if (work := self._queue.get_nowait()) is not None:
+                    _do(work)
+
+
+def _do(work: Callable[[], object]) -> None:
+    try:
+        together(work)
+    except BaseException:  # sys.exit() in what a user has defined must not end the thread
+        logger.exception("Results of tasks in Dask could not be delivered")
+
+
 class Traffic:
     """Sends calls, and delivers their outcomes. Its coroutines run in the loop of Dask's client.
 
-    Outcomes are delivered by a thread of its own: a callback of a user may wait for a result, or take long,
-    and the loop is that of the client and often of the scheduler.
+    A thread delivers outcomes, and runs the callbacks of users. The loop cannot do that: callbacks may take
+    long, and the loop is that of the client and often of the scheduler. Another thread completes what was
+    fetched from the cluster, because callbacks may wait for that.
 
     Args:
         client: The ``distributed.Client``.
-        name: The name of the thread.
+        name: The beginning of the names of the threads.
         on_done: Called by the thread with the task and the bytes of its outcome.
         on_kept: Called by the thread with the task and Dask's future of a large result.
         on_failed: Called by the thread with the task and the error of Dask.
@@ -128,9 +178,9 @@ class Traffic:
         client.subscribe_topic(self.topic, self._arrived)
         self._is_fetching = False
         self._is_lost = False
-        self._deliveries: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._deliver, name=name, daemon=True)
-        self._thread.start()
+        #: Delivers outcomes, and runs callbacks.
+        self.deliveries = Lane(name)
+        self._fetches = Lane(f"{name}-fetches")
 
     # Any thread
 
@@ -142,7 +192,12 @@ class Traffic:
             self._client.loop.add_callback(self._send_queued)
 
     def fetch_kept(self, future: Any, on_fetched: OnFetched) -> None:
-        """Fetch an outcome that has stayed in the cluster; calls ``on_fetched(outcome, error)`` then."""
+        """Fetch an outcome that has stayed in the cluster.
+
+        Args:
+            future: Dask's future of the outcome.
+            on_fetched: Called with the outcome or an error, in a thread in which nothing else may wait.
+        """
         self._client.loop.add_callback(self._fetch_kept, future, on_fetched)
 
     def cancel(self, call: Call, timeout_s: float) -> bool:
@@ -151,8 +206,9 @@ class Traffic:
         self._client.loop.add_callback(self._cancel, call, answer)
         try:
             return answer.result(timeout_s)
-        except TimeoutError:
-            return False
+        except concurrent.futures.TimeoutError:
+            # Once it runs, the cancellation is decided.
+            return not answer.cancel() and (answer.running() or answer.result())
 
     def abandon(self, call: Call) -> None:
         """Drop a call, without waiting: its outcome is not needed, whether it runs or not."""
@@ -167,9 +223,9 @@ class Traffic:
             self._client.loop.add_callback(self._client.unsubscribe_topic, self.topic)
 
     def close(self) -> None:
-        """Deliver what has arrived, and end the thread."""
-        self._deliveries.put(None)
-        join(self._thread)
+        """Deliver what has arrived, and end the threads."""
+        self._fetches.end()
+        self.deliveries.end()
 
     # The client's loop
 
@@ -213,7 +269,7 @@ class Traffic:
         futures = self._client.map(
             function,
             *arguments,
-            key=[(call.prefix, "parsl", call.number) for call in calls],
+            key=[task_key(call.prefix, self._client.id, call.number) for call in calls],
             pure=False,
             retries=0,
             priority=options.priority,
@@ -248,7 +304,7 @@ class Traffic:
 
     def _deliver_arrivals(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
-        self._deliveries.put(lambda: self._done(arrivals))
+        self.deliveries.put(lambda: self._done(arrivals))
 
     async def _fetch(self) -> None:
         """Fetch the outcomes of all tasks that have ended, and then of those that have ended meanwhile."""
@@ -280,12 +336,12 @@ class Traffic:
         found = [(calls[number], outcome) for number, outcome in outcomes.items() if outcome is not None]
         lost = [calls[number] for number, outcome in outcomes.items() if outcome is None]
         if found:
-            self._deliveries.put(lambda: self._done(found))
+            self.deliveries.put(lambda: self._done(found))
         return lost
 
     def _keep(self, calls: list[Call]) -> None:
         if calls:
-            self._deliveries.put(lambda: self._kept(calls))
+            self.deliveries.put(lambda: self._kept(calls))
 
     async def _fetch_kept(self, future: Any, on_fetched: OnFetched) -> None:
         outcome, error = None, None
@@ -293,7 +349,7 @@ class Traffic:
             outcome = (await self._client.gather([future], asynchronous=True))[0].data
         except BaseException as failure:
             error = failure
-        self._deliveries.put(lambda: on_fetched(outcome, error))
+        self._fetches.put(lambda: on_fetched(outcome, error))
 
     def _fail_ended(self, calls: Iterable[Call]) -> None:
         for call in calls:
@@ -303,20 +359,29 @@ class Traffic:
 
     def _fail(self, calls: list[Call], error: BaseException) -> None:
         if calls:
-            self._deliveries.put(lambda: self._failed(calls, error))
+            self.deliveries.put(lambda: self._failed(calls, error))
 
     async def _cancel(self, call: Call, answer: Future[bool]) -> None:
         try:
-            answer.set_result(await self._is_cancelled(call))
+            is_waiting = await self._is_waiting(call, answer)
         except Exception as error:
-            answer.set_exception(error)
+            logger.info("The scheduler has not reported whether a task runs: %s", error)
+            is_waiting = False
+        if not is_waiting:
+            with suppress(InvalidStateError):
+                answer.set_result(False)
+        elif answer.set_running_or_notify_cancel():  # otherwise, False was returned meanwhile
+            call.is_cancelled = True
+            await self._cancel_in_cluster([call])
+            answer.set_result(True)
 
-    async def _is_cancelled(self, call: Call) -> bool:
+    async def _is_waiting(self, call: Call, answer: Future[bool]) -> bool:
         if call.payload is not None:
-            call.is_cancelled = True  # it is still in the outbox
-            return True
+            return True  # it is still in the outbox
         future = call.future
         while future is not None and not call.has_arrived and future.status == "pending":
+            if answer.cancelled():
+                return False
             try:
                 runs = await self._client.call_stack(keys=[future.key])
             except KeyError:
@@ -324,33 +389,36 @@ class Traffic:
             if runs:
                 return False
             if future.status == "pending" and not call.has_arrived:
-                call.is_cancelled = True
-                await self._client.cancel([future], asynchronous=True)
                 return True
         return False
 
     async def _cancel_abandoned(self) -> None:
         calls, self._abandoned = self._abandoned, []
+        await self._cancel_in_cluster(calls)
+
+    async def _cancel_in_cluster(self, calls: Iterable[Call]) -> None:
         futures = [call.future for call in calls if call.future is not None]
         if futures and self._client.status == "running":
-            await self._client.cancel(futures, asynchronous=True)
+            try:
+                await self._client.cancel(futures, asynchronous=True)
+            except Exception as error:
+                logger.info("The scheduler did not receive the cancellation of tasks: %s", error)
 
     def lost(self, reason: str) -> None:
         """Report that the scheduler is lost; only the first report counts."""
         if not self._is_lost:
             self._is_lost = True
-            self._deliveries.put(lambda: self._on_lost(reason))
+            self.deliveries.put(lambda: self._on_lost(reason))
 
     # The thread of deliveries
-
-    def _deliver(self) -> None:
-        while (delivery := self._deliveries.get()) is not None:
-            together(delivery)
 
     def _done(self, outcomes: list[tuple[Call, Any]]) -> None:
         for call, outcome in outcomes:
             call.future = None  # releases the result in the cluster
-            self._on_done(call.task, outcome)
+            try:
+                self._on_done(call.task, outcome)
+            except BaseException as error:  # such as SystemExit, when a result is unpickled
+                self._failed([call], error)
 
     def _kept(self, calls: list[Call]) -> None:
         for call in calls:
@@ -360,7 +428,10 @@ class Traffic:
     def _failed(self, calls: list[Call], error: BaseException) -> None:
         for call in calls:
             call.future = None
-            self._on_failed(call.task, error)
+            try:
+                self._on_failed(call.task, error)
+            except BaseException:
+                logger.exception("A task that Dask has failed could not be ended: %r", error)
 
 
 def _batches(calls: list[Call]) -> Iterable[tuple[Options, list[Call]]]:
