@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from math import inf, nan
 from typing import Any
 
@@ -69,6 +70,12 @@ def test_a_request_needs_one_node_that_has_all_of_it() -> None:
     assert unsatisfiable(Request(cores=2, gpus=1), nodes) == (
         "the task requests 1 GPUs, and there are 0 on the node that suits it best"
     )
+
+
+def test_no_more_nodes_are_compared_than_a_task_needs() -> None:
+    nodes = repeat(Node(cores=4))
+    assert unsatisfiable(Request(cores=4), nodes) == ""
+    assert unsatisfiable(Request(cores=4, num_nodes=3), nodes) == ""
 
 
 def test_further_resources_and_nodes_are_compared() -> None:

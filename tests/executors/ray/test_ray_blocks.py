@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
+
 from parsl.executors.engines.requests import Node
-from parsl.executors.ray.blocks import BlockNodes, node_command
+from parsl.executors.ray.blocks import BlockNodes, node_command, node_name
 from parsl.executors.ray.nodes import RayNode
 from parsl.executors.ray.target import Target
 
 
 def node(block: str, number: int = 0, cores: float = 4, gpus: float = 0) -> RayNode:
-    return RayNode(f"{block}-{number}", "host", f"parsl-ray-{block}", Node(cores=cores, gpus=gpus))
+    return RayNode(f"{block}-{number}", "host", node_name("ray", block), Node(cores=cores, gpus=gpus))
 
 
 def test_the_command_joins_the_cluster_with_its_token() -> None:
@@ -42,7 +44,7 @@ def test_blocks_are_seen_by_the_names_of_their_nodes() -> None:
     now_s = [0.0]
     blocks = BlockNodes("ray", lambda: now_s[0])
     head = RayNode("head", "host", "127.0.0.1", Node())
-    other = RayNode("other", "host", "parsl-gpu-0", Node())
+    other = RayNode("other", "host", node_name("gpu", "0"), Node())
     free = {"0-0": {"CPU": 4.0}, "0-1": {"CPU": 1.0}, "1-0": {"CPU": 4.0}}
     assert blocks.is_old()
     blocks.see([head, other, node("0"), node("0", 1), node("1")], free)
@@ -57,6 +59,13 @@ def test_blocks_are_seen_by_the_names_of_their_nodes() -> None:
     assert blocks.activity["1"].idle_s == 7.0
     assert blocks.activity["0"].managers == 1
     assert repr(blocks) == "<BlockNodes, 2 blocks>"
+
+
+@pytest.mark.parametrize("label", ["ray-2", "ray:", "ray:0", "ra"])
+def test_a_node_belongs_to_one_label_only(label: str) -> None:
+    other = RayNode("other", "host", node_name(label, "0"), Node())
+    assert not BlockNodes("ray").belongs(other)
+    assert BlockNodes(label).belongs(other)
 
 
 def test_a_block_is_busy_when_tasks_hold_fractions_or_gpus() -> None:

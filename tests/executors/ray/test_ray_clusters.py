@@ -23,7 +23,7 @@ from parsl.executors import RayExecutor
 from parsl.providers import LocalProvider
 
 
-@python_app
+@python_app(executors=["ray"])
 def double(x):
     return 2 * x
 
@@ -77,13 +77,16 @@ if __name__ == "__main__":
 IN_BLOCKS = """
 if __name__ == "__main__":
     # On a busy machine a node may take longer to start than Ray allows; another block replaces it then.
-    provider = LocalProvider(init_blocks=1, max_blocks=1)
+    provider = LocalProvider(init_blocks=1, max_blocks=2)
     executor = RayExecutor(num_cpus=2, provider=provider, block_error_handler=False)
-    with parsl.load(Config(executors=[executor])):
+    other = RayExecutor("ray-2", num_cpus=2, provider=LocalProvider(init_blocks=0, max_blocks=1))
+    with parsl.load(Config(executors=[executor, other])):
         results = [double(number).result() for number in range(3)]
         executor.poll_facade()
         activity = executor.block_activity()
         facts = {"results": results, "blocks": {block: each.workers for block, each in activity.items()}}
+        facts["others"] = other.block_activity()
+        facts["slots"] = [each.current_slots() for each in (executor, other)]
         try:
             double(1, parsl_resource_specification={"cores": 3})
         except Exception as error:
@@ -136,5 +139,7 @@ def test_a_cluster_in_blocks(tmp_path: Path) -> None:
     facts, _ = run(tmp_path, IN_BLOCKS)
     assert facts["results"] == [0, 2, 4]
     assert list(facts["blocks"].values()) == [2]
+    assert facts["others"] == {}
+    assert facts["slots"] == [2, 0]
     assert "3 cores, and there are 2" in facts["refusal"]
     assert facts["left"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from parsl.executors import RayExecutor
 from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.executors.ray.connection import join
 from parsl.executors.ray.session import Session
 from parsl.executors.ray.target import Target
 from parsl.providers import LocalProvider
@@ -39,6 +41,30 @@ def run_child_and_wait(path: str) -> None:
     child = subprocess.Popen(["sleep", "600"])
     Path(path).write_text(str(child.pid))
     child.wait()
+
+
+class FakeRay(ModuleType):
+    """A Ray that runs nothing."""
+
+    __version__ = "2.51.0"
+
+    def __init__(
+        self, patch: pytest.MonkeyPatch, error: Exception | None = None, is_initialized: bool = False
+    ) -> None:
+        super().__init__("ray")
+        self.error = error
+        self.is_initialized = lambda: is_initialized
+        self.arguments: dict[str, Any] = {}
+        for name in ("ray._private.ray_constants", "ray._private.worker", "ray._raylet"):
+            patch.setitem(sys.modules, name, ModuleType(name))
+
+    def init(self, **arguments: Any) -> None:
+        self.arguments = arguments
+        if self.error is not None:
+            raise self.error
+
+    def shutdown(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -70,17 +96,39 @@ def test_other_versions_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         "This process on node 192.0.2.1 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7"
     )
 
-    class FakeRay(ModuleType):
-        def init(self, **arguments: Any) -> None:
-            raise RuntimeError(report)
-
-        def shutdown(self) -> None:
-            pass
-
-    for name in ("ray._private.ray_constants", "ray._private.worker", "ray._raylet"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    fake_ray = FakeRay(monkeypatch, RuntimeError(report))
     with pytest.raises(EngineMismatch, match=r"Ray: 2\.40\.0 Python: 3\.12\.1.*Ray: 2\.60\.0 Python: 3\.11"):
-        Session("the executor", FakeRay("ray"), Target("auto"))
+        Session("the executor", fake_ray, Target("auto"))
+
+
+def test_a_ray_without_tokens_starts_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ray = FakeRay(monkeypatch)
+    with pytest.raises(EngineMismatch, match=r"Ray 2\.51\.0 cannot require a token.*pip install --upgrade"):
+        Session("the executor", fake_ray, Target())
+    assert fake_ray.arguments == {}
+    Session("the executor", fake_ray, Target("auto")).close()
+    assert fake_ray.arguments["address"] == "auto"
+
+
+def test_only_this_user_reaches_the_files_of_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ray = FakeRay(monkeypatch)
+    sys.modules["ray._raylet"].AuthenticationTokenLoader = object  # type: ignore[attr-defined]
+    session = Session("the executor", fake_ray, Target())
+    directory, token_file = session.directory, session.token_file
+    assert directory is not None
+    assert token_file is not None
+    assert os.path.dirname(fake_ray.arguments["_temp_dir"]) == directory  # Ray changes the mode of this one
+    assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(token_file).st_mode) == 0o600
+    session.close()
+    assert not os.path.exists(directory)
+
+
+def test_a_provider_is_refused_if_the_script_has_initialised_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = RayExecutor(provider=LocalProvider())
+    fake_ray = FakeRay(monkeypatch, is_initialized=True)
+    with pytest.raises(ConfigurationError, match=r"initialised Ray already.*provider cannot have an effect"):
+        join(executor, fake_ray, Target(host="192.0.2.1"), lambda loss: None)
 
 
 @pytest.mark.slow

@@ -87,16 +87,20 @@ def unsatisfiable(request: Request, nodes: Iterable[Node]) -> str:
 
     Args:
         request: What the task requests.
-        nodes: All nodes that the engine has. Without any, nothing is known, and nothing is refused.
+        nodes: All nodes that the engine has; only as many are looked at as the task needs. Without any,
+            nothing is known, and nothing is refused.
     """
-    candidates = list(nodes)
+    candidates: list[Node] = []
+    fitting = 0
+    for node in nodes:
+        candidates.append(node)
+        fitting += not _shortages(request, node)
+        if fitting == (request.num_nodes or 1):
+            return ""
     if not candidates:
         return ""
     if request.num_nodes is not None and request.num_nodes > len(candidates):
         return f"the task requests {request.num_nodes} nodes, and the engine has {len(candidates)}"
-    fitting = sum(not _shortages(request, node) for node in candidates)
-    if fitting >= (request.num_nodes or 1):
-        return ""
     if fitting:
         return f"the task requests {request.num_nodes} such nodes, and the engine has {fitting}"
     best = min(candidates, key=lambda node: len(_shortages(request, node)))

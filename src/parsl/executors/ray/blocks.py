@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import quote
 
 from parsl.common.commands import python_command
 from parsl.executors.blocks.views import BlockActivity
@@ -16,8 +17,8 @@ MAX_AGE_S = 1.0
 
 
 def node_name(label: str, block_id: str) -> str:
-    """Return the name of the nodes of a block."""
-    return f"parsl-{label}-{block_id}"
+    """Return the name of the nodes of a block. No label contains the ":" at its end, once it is quoted."""
+    return f"parsl-{quote(label, safe='')}:{block_id}"
 
 
 def node_command(target: Target, gcs_address: str, name: str, token_file: str | None, options: str) -> str:

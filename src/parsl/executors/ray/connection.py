@@ -146,6 +146,7 @@ def _contradictions(ray: ModuleType, target: Target) -> Iterable[str]:
         "num_gpus": target.num_gpus,
         "resources": target.resources,
         "init_options": target.options,
+        "provider": target.host,  # its nodes would join a cluster that may require no token, and runs tasks
     }
     names = [name for name, value in given.items() if value]
     if target.address not in (None, "auto") and not target.is_client:

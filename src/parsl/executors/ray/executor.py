@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from importlib import import_module
+from itertools import chain, repeat
 from math import inf
 from types import ModuleType
 from typing import Any
@@ -172,7 +173,7 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
         os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
         return Target(
             host=self._host(),
-            token_file=os.path.join(directory, "ray-token"),
+            token_file=os.path.join(self.run_dir, "ray-token"),  # the same for all executors of the run
             num_cpus=0,
             num_gpus=0,
             options=self.init_options,
@@ -229,11 +230,11 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
             return ()
         nodes = self._nodes.get()
         if self.provider is None:
-            return [node.capacity for node in nodes]
+            return (node.capacity for node in nodes)
         here = [node.capacity for node in nodes if self._block_nodes.belongs(node)]
-        more = here[:1] or self._stated_node()
+        further = here[:1] or self._stated_node()
         most = int(min(self.provider.max_blocks * self.provider.nodes_per_block, MAX_NODES))
-        return [*here, *more * max(0, most - len(here))]
+        return chain(here, *(repeat(node, max(0, most - len(here))) for node in further))
 
     def _stated_node(self) -> list[Node]:
         """Return what each node of a block will have, if the parameters say so."""
@@ -302,8 +303,12 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
         return True
 
     def current_slots(self) -> int | None:
-        """Return how many tasks of one core the cluster runs at once."""
-        return None if self._connection is None else int(sum(node.cores for node in self.nodes()))
+        """Return how many tasks of one core the cluster, or its nodes in blocks, run at once."""
+        if self._connection is None:
+            return None
+        if self.provider is not None:
+            return sum(block.workers for block in self._block_nodes.activity.values())
+        return int(sum(node.capacity.cores for node in self._nodes.get()))
 
     # Blocks
 

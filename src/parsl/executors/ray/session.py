@@ -42,18 +42,21 @@ class Session:
 
     Raises:
         EngineUnreachable: Nothing answers, or the cluster cannot be started.
-        EngineMismatch: The cluster runs other versions.
+        EngineMismatch: The cluster runs other versions, or a cluster to start would require no token.
     """
 
     def __init__(self, owner: object, ray: ModuleType, target: Target) -> None:
         self._ray = ray
         self._variables: dict[str, str | None] = {}
-        #: Where the cluster has its sockets and logs, if this session has started it.
+        #: Only this user can enter it. The cluster's sockets and logs are in it, if this session has started
+        #: the cluster.
         self.directory: str | None = None
         #: The file with the token that nodes need to join that cluster.
         self.token_file: str | None = None
         if target.endpoint is not None:
             _probe(owner, target, target.endpoint)
+        if target.address is None:
+            _require_tokens(owner, ray)
         try:
             self._open(target)
         except Exception as error:
@@ -104,6 +107,17 @@ def _directory_for_sockets() -> str | None:
     return SHORT_DIRECTORY if os.access(SHORT_DIRECTORY, os.W_OK) else None
 
 
+def _require_tokens(owner: object, ray: ModuleType) -> None:
+    """Refuse a Ray that ignores the variables of :func:`_protection`: its cluster is open to other users."""
+    if not hasattr(import_module("ray._raylet"), "AuthenticationTokenLoader"):
+        version = getattr(ray, "__version__", "unknown")
+        raise EngineMismatch(
+            owner,
+            f"Ray {version} cannot require a token, so other users could run code in a cluster that it "
+            "starts. Install Ray 2.52 or later: pip install --upgrade 'parsl[ray]'",
+        )
+
+
 def _protection(token_file: str, *, is_loopback: bool) -> dict[str, str]:
     """Write a token that only this user can read, and return the variables that make Ray require it."""
     with open(os.open(token_file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
@@ -120,7 +134,7 @@ def _cluster_arguments(target: Target, directory: str) -> dict[str, Any]:
         "address": "local",  # RAY_ADDRESS must not lead to another cluster
         "include_dashboard": False,
         "_node_ip_address": target.host or LOOPBACK,
-        "_temp_dir": directory,
+        "_temp_dir": os.path.join(directory, "r"),  # Ray lets all users write there
     }
     if target.num_cpus is not None:
         arguments["num_cpus"] = target.num_cpus
