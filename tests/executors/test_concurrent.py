@@ -38,6 +38,16 @@ def test_threads_share_the_objects_of_the_driver() -> None:
         assert executor.current_slots() == 1
 
 
+def test_a_pool_of_loky() -> None:
+    loky = pytest.importorskip("loky", reason="loky is not installed: pip install loky")
+    with ConcurrentExecutor(lambda: loky.ProcessPoolExecutor(1)) as executor:
+        executor.start()
+        assert executor.current_slots() == 1
+        assert executor.submit(os.getpid, {}).result(60) != os.getpid()
+        assert isinstance(executor.submit(os._exit, {}, 1).exception(60), ManagerLost)
+        assert executor.submit(abs, {}, -2).result(60) == 2
+
+
 def test_a_pool_that_was_given_stays_open() -> None:
     with StandardThreads(1) as pool:
         executor = ConcurrentExecutor(pool)
