@@ -27,6 +27,12 @@ def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
     assert [file.filepath for file in kwargs["inputs"]] == ["data", "1-data"]
 
 
+def test_no_two_files_get_one_name(tmp_path: Path) -> None:
+    paths = ["a/data", "x/2-data", "b/data", "c/parsl_call"]
+    _, kwargs = TaskFiles().replace((), {"inputs": [File(str(tmp_path / path)) for path in paths]})
+    assert [file.filepath for file in kwargs["inputs"]] == ["data", "2-data", "3-data", "3-parsl_call"]
+
+
 def test_a_file_that_is_input_and_output_travels_both_ways_under_one_name(tmp_path: Path) -> None:
     file = File(str(tmp_path / "data"))
     files = TaskFiles()

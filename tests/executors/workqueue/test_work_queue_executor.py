@@ -19,7 +19,7 @@ from parsl.common.processes import kill_tree
 from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.executors import WorkQueueExecutor
 from parsl.executors.cctools import interpreters
-from parsl.executors.engines.errors import EngineMismatch
+from parsl.executors.engines.errors import EngineMismatch, EngineTaskError
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.workqueue.errors import WorkQueueFailure, WorkQueueTaskFailure
@@ -287,6 +287,38 @@ class TestLosses:
         waiting = first.submit(abs, {}, -1)
         assert second.submit(abs, {}, -2).result(LIMIT_S) == 2
         assert waiting.cancel()
+
+    def test_executors_that_share_a_function_dir_leave_its_files_alone(
+        self, workers: Workers, tmp_path: Path
+    ) -> None:
+        shared = tmp_path / "functions"
+        kept = shared / "WorkQueueExecutor" / "kept"
+        kept.parent.mkdir(parents=True)
+        kept.touch()
+        first, second = (workers.executor(function_dir=str(shared)) for _ in range(2))
+        first.shutdown()
+        workers.worker(second)
+        assert second.submit(abs, {}, -1).result(LIMIT_S) == 1
+        second.shutdown()
+        assert [path.name for path in shared.iterdir()] == ["WorkQueueExecutor"]
+        assert kept.exists()
+
+    def test_an_outcome_that_cannot_be_read_fails_its_task_alone(
+        self, workers: Workers, tmp_path: Path
+    ) -> None:
+        shared = tmp_path / "functions"
+        executor = workers.executor(function_dir=str(shared), shared_fs=True)
+        task = executor.submit(abs, {}, -1)
+        (call,) = shared.glob("*/*.call")
+        call.with_suffix(".outcome").mkdir()
+        workers.worker(executor)
+        assert isinstance(task.exception(LIMIT_S), EngineTaskError)
+        assert executor.submit(abs, {}, -2).result(LIMIT_S) == 2
+
+    def test_a_comment_of_init_command_ends_with_its_line(self, workers: Workers) -> None:
+        executor = workers.executor(init_command="export GREETING=hello  # for the tasks", autolabel=True)
+        workers.worker(executor)
+        assert executor.submit(variable, {}, "GREETING").result(LIMIT_S) == "hello"
 
     def test_workers_need_the_password(self, workers: Workers, tmp_path: Path, wait_until: WaitUntil) -> None:
         secret, other = tmp_path / "secret", tmp_path / "other"

@@ -18,9 +18,9 @@ from typing import Any, ClassVar, NamedTuple
 from parsl import validate
 from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment
-from parsl.executors.cctools.interpreters import find_interpreter
+from parsl.executors.cctools.interpreters import Interpreter, find_interpreter
 from parsl.executors.cctools.manager_process import ManagerFailed, ManagerProcess
-from parsl.executors.cctools.task_files import TaskFiles, Transfer
+from parsl.executors.cctools.task_files import REMOTE_CALL, REMOTE_OUTCOME, REMOTE_SCRIPT, TaskFiles, Transfer
 from parsl.executors.cctools.task_script import NO_PARSL
 from parsl.executors.cctools.wire import CANCEL, ENDED, SUBMIT, Record
 from parsl.executors.engines.errors import EngineMismatch
@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 TASK_SCRIPT = str(Path(__file__).with_name("task_script.py"))
 #: The category of tasks that have none of their own.
 DEFAULT_CATEGORY = "parsl-default"
-#: The names of a task's files on the worker.
-_REMOTE_SCRIPT, _REMOTE_CALL, _REMOTE_OUTCOME = "parsl_task.py", "parsl_call", "parsl_outcome"
 #: The resources that a request names all or none of.
 _TOGETHER = ("cores", "memory", "disk")
 _WORKER_GONE = ("MAX_RETRIES", "FORSAKEN")
@@ -119,9 +117,16 @@ class CCToolsExecutor(EngineExecutor):
         """
         self.contact.warn_if_public(self.engine)
         python = find_interpreter(self.modules, self.tool, type(self).__name__, self.remedy)
-        self.log_dir = self.own_directory(self.run_dir)
-        self._function_dir = self.function_directory()
-        os.makedirs(self._function_dir, exist_ok=True)
+        self.log_dir = os.path.join(self.run_dir, self.label)
+        os.makedirs(self.log_dir, exist_ok=True)
+        self._function_dir = self.make_function_directory()
+        try:
+            self._start_manager(python)
+        except BaseException:
+            shutil.rmtree(self._function_dir, ignore_errors=True)
+            raise
+
+    def _start_manager(self, python: Interpreter) -> None:
         self._protect_workers()
         if self.provider is not None:
             self.provider.script_dir = os.path.join(self.log_dir, "submit_scripts")
@@ -157,15 +162,11 @@ class CCToolsExecutor(EngineExecutor):
         """The process id of the manager process; None before the start."""
         return None if self._manager is None else self._manager.pid
 
-    def own_directory(self, parent: str) -> str:
-        """Make a directory of the executor's own, and return it."""
-        path = os.path.join(parent, self.label)
+    def make_function_directory(self) -> str:
+        """Make the directory of the files of calls and outcomes, and return it. It is removed at the end."""
+        path = os.path.join(self.log_dir, "functions")
         os.makedirs(path, exist_ok=True)
         return path
-
-    def function_directory(self) -> str:
-        """Return the directory of the files of calls and outcomes."""
-        return os.path.join(self.log_dir, "functions")
 
     def read_request(self, specification: dict[str, Any] | None) -> Request:
         """Check what a task requests: of cores, memory and disk all or none, unless labels are automatic.
@@ -211,10 +212,10 @@ class CCToolsExecutor(EngineExecutor):
         if self.shared_fs:
             files = (TASK_SCRIPT, paths.call, paths.outcome)
         else:
-            files = (_REMOTE_SCRIPT, _REMOTE_CALL, _REMOTE_OUTCOME)
-            inputs = [(TASK_SCRIPT, _REMOTE_SCRIPT, True), (paths.call, _REMOTE_CALL, False)]
+            files = (REMOTE_SCRIPT, REMOTE_CALL, REMOTE_OUTCOME)
+            inputs = [(TASK_SCRIPT, REMOTE_SCRIPT, True), (paths.call, REMOTE_CALL, False)]
             inputs += [(*transfer, self.caches_inputs) for transfer in call.inputs]
-            outputs = [(paths.outcome, _REMOTE_OUTCOME), *call.outputs]
+            outputs = [(paths.outcome, REMOTE_OUTCOME), *call.outputs]
         if self._environment is not None:
             inputs += self._environment.inputs
         return {
@@ -239,10 +240,11 @@ class CCToolsExecutor(EngineExecutor):
         has_own = self.init_command or self._environment is not None
         choice = "P=python3" if has_own else f'P={python}; [ -x "$P" ] || P=python3'
         is_here = self.shared_fs and self._environment is None
-        place = f"cd {shlex.quote(os.path.abspath(self.working_dir or '.'))}" if is_here else ""
+        place = f"cd {shlex.quote(os.path.abspath(self.working_dir or '.'))} || exit 1" if is_here else ""
         prefix = self._environment.prefix if self._environment is not None else ""
         run = f'{prefix}"$P" {shlex.join(files)} {python} {shlex.quote(self._path)}'
-        return "; ".join(part for part in (place, self.init_command.rstrip("; \n"), choice, run) if part)
+        # On lines of their own, because init_command may end with a comment.
+        return "\n".join(part for part in (place, self.init_command.strip(), choice, run) if part)
 
     def cancel_task(self, task: EngineTask) -> bool:
         """Cancel a task. The engine ends a running one."""
@@ -258,7 +260,10 @@ class CCToolsExecutor(EngineExecutor):
             _, number, facts = record
             task = self._tasks.get(number)
             if isinstance(task, EngineTask):
-                self._ended(task, facts)
+                try:
+                    self._ended(task, facts)
+                except Exception as error:  # the outcome cannot be read; the thread serves other tasks too
+                    self.task_failed(task, error)
         else:
             self._nodes = [
                 Node(group["cores"], group["memory"], group["disk"], group["gpus"])
@@ -315,7 +320,7 @@ class CCToolsExecutor(EngineExecutor):
 
     def nodes(self) -> Iterable[Node]:
         """Return the workers of the executor's blocks, which are all alike; others may still connect."""
-        return self._nodes if self._has_blocks_only() else ()
+        return self._nodes if self._has_blocks_only() and not self.contact.project_name else ()
 
     def _has_blocks_only(self) -> bool:
         return self._provider is not None and self._provider.max_blocks > 0

@@ -18,6 +18,8 @@ from parsl.errors import OptionalModuleMissing
 VARIABLE = "PARSL_CCTOOLS_PYTHON"
 _PROBE = """
 import importlib, sys
+if sys.path[0] == "":
+    del sys.path[0]
 if sys.version_info < (3, 10):
     sys.exit("Python " + sys.version.split()[0] + " is too old: at least 3.10 is needed")
 errors = []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from parsl.vocabulary.files import File
 
+#: The names of a task's own files on the worker, which no file of the user gets.
+REMOTE_SCRIPT, REMOTE_CALL, REMOTE_OUTCOME = "parsl_task.py", "parsl_call", "parsl_outcome"
 _STREAMS = ("stdout", "stderr")
 
 
@@ -88,8 +91,9 @@ class TaskFiles:
         """Return the name of a file in the task's directory: its own, unless another file has that."""
         if local not in self._names:
             name = os.path.basename(local)
-            taken = set(self._names.values())
-            self._names[local] = f"{len(taken)}-{name}" if name in taken else name
+            taken = {REMOTE_SCRIPT, REMOTE_CALL, REMOTE_OUTCOME, *self._names.values()}
+            numbered = (f"{number}-{name}" for number in count(len(self._names)))
+            self._names[local] = next(new for new in chain([name], numbered) if new not in taken)
         return self._names[local]
 
 

@@ -135,4 +135,5 @@ class TaskVineEngine:
 def main(module: str, descriptor: str) -> None:
     """Run the manager process: the library of this name, and the socket of this descriptor."""
     with socket.socket(fileno=int(descriptor)) as driver:
+        driver.set_inheritable(False)  # what the library starts would keep the connection open
         EngineLoop(TaskVineEngine(module), driver).run()

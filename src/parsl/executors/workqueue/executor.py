@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -165,11 +166,13 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
             "env": self.env,
         }
 
-    def function_directory(self) -> str:
-        """Return the directory of the files of calls and outcomes."""
+    def make_function_directory(self) -> str:
+        """Make the directory of the files of calls and outcomes: a new one, for runs may share its parent."""
         if self.function_dir is None:
-            return super().function_directory()
-        return self.own_directory(os.path.abspath(self.function_dir))
+            return super().make_function_directory()
+        parent = os.path.abspath(self.function_dir)
+        os.makedirs(parent, exist_ok=True)
+        return tempfile.mkdtemp(prefix=f"{self.label}-", dir=parent)
 
     @property
     def caches_inputs(self) -> bool:

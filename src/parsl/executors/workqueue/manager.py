@@ -182,4 +182,5 @@ def _whole(amount: float) -> int:
 def main(module: str, descriptor: str) -> None:
     """Run the manager process: the library of this name, and the socket of this descriptor."""
     with socket.socket(fileno=int(descriptor)) as driver:
+        driver.set_inheritable(False)  # what the library starts would keep the connection open
         EngineLoop(WorkQueueEngine(module), driver).run()
