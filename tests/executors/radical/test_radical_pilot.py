@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from parsl.errors import OptionalModuleMissing
 from parsl.executors import RadicalPilotExecutor
+from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.radical import ResourceConfig
+from parsl.executors.radical.messages import REFUSED, Ended, Settings, Submit, decode_from_session
+from parsl.executors.radical.session import SessionProcess
+from parsl.executors.radical.session_process import Session
 from parsl.validate import ParameterError
 from tests.support.engine_environments import (
     RADICAL_PILOT,
@@ -39,6 +47,58 @@ def test_a_missing_package_is_named_with_the_line_to_type(tmp_path: Path) -> Non
     with pytest.raises(OptionalModuleMissing, match=r"pip install 'parsl\[radical\]'"):
         executor.start()
     executor.shutdown()
+
+
+class FakePilot:
+    """Takes the place of RADICAL-Pilot's session and managers."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.uid = "session"
+        self.submitted: list[Any] = []
+
+    def ignore(self, *arguments: Any) -> None:
+        pass
+
+    register_callback = submit_pilots = add_pilots = ignore
+
+    def submit_tasks(self, descriptions: list[Any]) -> None:
+        self.submitted += descriptions
+
+
+class FakeDescription(SimpleNamespace):
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        super().__init__(**attributes)
+
+    def verify(self) -> None:
+        if not isinstance(self.ranks, int):
+            raise TypeError(f"ranks is {self.ranks!r}")
+
+
+def test_one_wrong_value_refuses_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = FakePilot()
+    package = SimpleNamespace(
+        Session=FakePilot,
+        PilotManager=FakePilot,
+        TaskManager=lambda session: tasks,
+        PilotDescription=dict,
+        TaskDescription=FakeDescription,
+    )
+    monkeypatch.setitem(sys.modules, "radical", SimpleNamespace(pilot=package))
+    monkeypatch.setitem(sys.modules, "radical.pilot", package)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        session = Session(Settings({}, 0.0), theirs)
+        session.handle([Submit(1, {"ranks": "four"}), Submit(2, {"ranks": 4})])
+        theirs.close()
+        with ours.makefile("rb") as stream:
+            _, refused = [decode_from_session(each) for each in stream]
+    assert refused == Ended(1, REFUSED, "TypeError: ranks is 'four'")
+    assert [task.ranks for task in tasks.submitted] == [4]
+
+
+def test_a_session_whose_process_ends_is_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnreachable, match="exit code 1"):  # this Python has no RADICAL-Pilot
+        SessionProcess(None, Settings({}, 0.0), tmp_path, lambda message: None, lambda reason: None)
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def test_a_process_that_ends_is_a_lost_worker(executor: RadicalPilotExecutor) ->
     assert "exit code 9" in str(error)
 
 
-@pytest.mark.parametrize("specification", [{"no_such_key": 1}, {"ranks": 99}])
+@pytest.mark.parametrize("specification", [{"no_such_key": 1}, {"ranks": 99}, {"ranks": "four"}])
 def test_what_the_pilot_cannot_do_is_an_error(
     executor: RadicalPilotExecutor, specification: dict[str, Any]
 ) -> None:

@@ -18,7 +18,7 @@ from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.requests import Request
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
-from parsl.executors.radical.messages import Cancel, Ended, FromSession, PilotEnded, Settings, Submit
+from parsl.executors.radical.messages import REFUSED, Cancel, Ended, FromSession, PilotEnded, Settings, Submit
 from parsl.executors.radical.rpex_resources import ResourceConfig
 from parsl.executors.radical.session import SessionProcess
 
@@ -175,6 +175,8 @@ class RadicalPilotExecutor(EngineExecutor, RepresentationMixin):
             return InvalidResourceSpecification(
                 ("ranks", "cores_per_rank", "gpus_per_rank"), f"The pilot is too small: {message.detail}"
             )
+        if message.state == REFUSED:
+            return InvalidResourceSpecification((), f"RADICAL-Pilot has refused the task: {message.detail}")
         if message.state == "CANCELED":
             return EngineTaskError(self, f"RADICAL-Pilot has cancelled the task: {message.detail}")
         reason = f"A task of RADICAL-Pilot has ended without a result: {message.detail or message.state}"

@@ -6,6 +6,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+#: The state of a task whose description RADICAL-Pilot has refused.
+REFUSED = "REFUSED"
+
 
 class Submit(msgspec.Struct, tag=True):
     """Submit a task. The description is that of ``radical.pilot.TaskDescription``."""
@@ -30,7 +33,7 @@ class Ended(msgspec.Struct, tag=True):
     """A task has ended."""
 
     number: int
-    #: DONE, FAILED or CANCELED.
+    #: DONE, FAILED or CANCELED, or REFUSED.
     state: str
     detail: str
 

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 #: How long a session may take to open and to close, in seconds.
 START_LIMIT_S = 180.0
 STOP_LIMIT_S = 60.0
+#: How long its process may take to exit once its connection is closed, in seconds.
+_EXIT_LIMIT_S = 10.0
 _MAX_TAIL = 2000
 _KILL_ROUNDS = 5
 
@@ -84,15 +86,30 @@ class SessionProcess:
         self._thread = threading.Thread(target=self._run, name="radical-session", daemon=True)
         self._thread.start()
         threading.Thread(target=self._watch, name="radical-watch", daemon=True).start()
-        if not self._opened.wait(START_LIMIT_S) or not self._uid:
+        try:
+            reason = self._wait_until_open()
+        except BaseException:
+            self._is_closing = True
+            self._kill()
+            raise
+        if reason:
             self._is_closing = True
             self._kill()
             self._thread.join()
-            reason = f"RADICAL-Pilot has not opened a session within {START_LIMIT_S:g} s. {self._tail()}"
-            raise EngineUnreachable(owner, reason)
+            raise EngineUnreachable(owner, f"RADICAL-Pilot {reason}. {self._tail()}")
 
     def __repr__(self) -> str:
         return f"<SessionProcess {self._uid or 'not open'} pid={self._process.pid}>"
+
+    def _wait_until_open(self) -> str:
+        """Return why there is no session; empty if there is one."""
+        if not self._opened.wait(START_LIMIT_S):
+            return f"has not opened a session within {START_LIMIT_S:g} s"
+        if self._uid:
+            return ""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_LIMIT_S)
+        return f"has opened no session: its process has ended with exit code {self._process.returncode}"
 
     def send(self, message: ToSession) -> None:
         """Send a message; a process that is gone loses it, which is noticed elsewhere."""
@@ -186,13 +203,18 @@ def _end_processes_with(text: str) -> None:
 
 
 def processes_with(text: str) -> list[Any]:
-    """Return the running processes of this user that have a text in their command or their directory."""
+    """Return the running processes of this user that have a text in their command or their directory.
+
+    Those with a terminal are not among them: the user may follow a log, or have a shell in the directory.
+    """
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
             if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
+                continue
+            if process.terminal() is not None:
                 continue
             if text in " ".join(process.cmdline()) or text in process.cwd():
                 found.append(process)

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from parsl.executors.radical.messages import (
+    REFUSED,
     Cancel,
     Ended,
     FromSession,
@@ -78,12 +79,29 @@ class Session:
             if isinstance(message, Submit):
                 uid = f"parsl.{os.getpid()}.{message.number}"
                 self._numbers[uid], self._uids[message.number] = message.number, uid
-                descriptions.append(self._rp.TaskDescription({**message.description, "uid": uid}))
+                try:
+                    description = self._rp.TaskDescription({**message.description, "uid": uid})
+                    description.verify()
+                    descriptions.append(description)
+                except Exception as error:
+                    self._refuse(uid, error)
         if descriptions:
-            self._tasks.submit_tasks(descriptions)
+            self._submit(descriptions)
         uids = [self._uids.get(message.number) for message in messages if isinstance(message, Cancel)]
         if known := [uid for uid in uids if uid is not None]:
             self._tasks.cancel_tasks(uids=known)
+
+    def _submit(self, descriptions: list[Any]) -> None:
+        try:
+            self._tasks.submit_tasks(descriptions)
+        except Exception as error:
+            for description in descriptions:
+                self._refuse(description.uid, error)
+
+    def _refuse(self, uid: str, error: Exception) -> None:
+        if (number := self._numbers.pop(uid, None)) is not None:
+            self._uids.pop(number, None)
+            self._send(Ended(number, REFUSED, f"{type(error).__name__}: {error}"[-_MAX_DETAIL:]))
 
     def serve(self) -> None:
         """Handle messages until the driver closes the connection."""
