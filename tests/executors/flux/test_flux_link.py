@@ -75,6 +75,25 @@ def test_a_peer_without_the_keys_is_not_heard(
         context.destroy(linger=0)
 
 
+def test_a_receiver_that_fails_does_not_end_the_link(tmp_path: Path, wait_until: WaitUntil) -> None:
+    received: list[bytes] = []
+
+    def receive(identity: bytes, message: FromBlock, payload: bytes) -> None:
+        received.append(payload)
+        raise OSError("this message cannot be handled")
+
+    link = Link(tmp_path, "127.0.0.1", receive, lambda: None)
+    link.start()
+    context = ClientContext(link.cert_dir)
+    with context.socket(zmq.DEALER) as sock:
+        sock.connect(f"tcp://127.0.0.1:{link.port}")
+        for payload in (b"first", b"second"):
+            sock.send_multipart([encode(Heartbeat()), payload])
+        wait_until(lambda: received == [b"first", b"second"])
+    context.destroy()
+    link.close()
+
+
 def test_garbage_is_dropped(link: Link, received: Received, wait_until: WaitUntil) -> None:
     context = ClientContext(link.cert_dir)
     sock = context.socket(zmq.DEALER)

@@ -44,6 +44,8 @@ from parsl.version import VERSION
 _FOREIGN_VARIABLES = ("I_MPI_PMI_LIBRARY",)
 #: How much of the error output of a lost job is reported, in characters.
 _MAX_TAIL = 2000
+#: How many messages are handled at once: heartbeats and outcomes are sent in between.
+_MAX_MESSAGES = 100
 
 
 class Jobs:
@@ -125,7 +127,8 @@ class Jobs:
         if future.cancelled():
             return Failed(number, False, "the job was cancelled")
         if (error := future.exception()) is not None:
-            return Failed(number, False, f"{type(error).__name__}: {error}")
+            had_started = self._path(number, "output").exists()
+            return Failed(number, had_started, f"{type(error).__name__}: {error}")
         try:
             output = self._path(number, "output").read_text(errors="replace")[-_MAX_TAIL:].strip()
         except OSError:
@@ -164,7 +167,11 @@ class Manager:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._wake_out, zmq.POLLIN)
+        next_beat_s = time.monotonic()
         while time.monotonic() - self._heard_s < SILENCE_LIMIT_S:
+            if time.monotonic() >= next_beat_s:
+                next_beat_s = time.monotonic() + HEARTBEAT_PERIOD_S
+                self._send(Heartbeat())
             ready = dict(poller.poll(int(HEARTBEAT_PERIOD_S * 1000)))
             if self._wake_out in ready:
                 os.read(self._wake_out, 4096)
@@ -178,8 +185,8 @@ class Manager:
         self._socket.send_multipart([encode(message), payload])
 
     def _receive(self) -> bool:
-        """Handle the messages that have arrived; return whether to stop."""
-        while True:
+        """Handle messages that have arrived, some at a time; return whether to stop."""
+        for _ in range(_MAX_MESSAGES):
             try:
                 head, payload = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
@@ -192,8 +199,7 @@ class Manager:
                     self.jobs.cancel(number)
                 case Stop():
                     return True
-                case Heartbeat():
-                    self._send(Heartbeat())
+        return False
 
     def _start(self, run: Run, call: bytes) -> None:
         try:

@@ -48,6 +48,7 @@ class Link:
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 1000
         self._socket.router_mandatory = True
+        self._socket.sndhwm = 0  # else the thread would wait for a block that is slow to receive
         self.port = self._socket.bind_to_random_port(f"tcp://{address}")
         self._outgoing: deque[Sequence[bytes]] = deque()
         self._wake_out, self._wake_in = os.pipe()
@@ -100,7 +101,10 @@ class Link:
                 self._receive_all()
             if time.monotonic() >= next_beat_s:
                 next_beat_s = time.monotonic() + HEARTBEAT_PERIOD_S
-                self._beat()
+                try:
+                    self._beat()
+                except Exception:
+                    logger.exception("The heartbeat of the blocks has failed")
         self._socket.close()
 
     def _send_queued(self) -> None:
@@ -119,3 +123,5 @@ class Link:
                 return
             except (ValueError, msgspec.DecodeError) as error:
                 logger.warning("A message of a block was dropped: %s", error)
+            except Exception:
+                logger.exception("A message of a block was not handled")
