@@ -22,9 +22,10 @@ from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.version import VERSION
 
-#: The largest call, in bytes. The service accepts 10 MiB, and the SDK encodes three bytes as four. A larger
-#: one would not only fail: the SDK's executor stops for good when the service refuses a batch.
-MAX_CALL_BYTES = 10 * 1024 * 1024 * 3 // 4
+#: The largest call, in bytes. The service accepts 10 MiB of JSON. The SDK encodes three bytes as four, in
+#: lines of 76, whose ends take two characters each; the rest is for what surrounds a call. A larger one would
+#: not only fail: the SDK's executor stops for good when the service refuses a batch.
+MAX_CALL_BYTES = 10 * 1024 * 1024 * 3 // 4 * 76 // 78 - 64 * 1024
 
 #: The last line of a traceback that an endpoint sends, if the error is one of Parsl's executors there.
 _ENGINE_ERROR = re.compile(

@@ -123,7 +123,7 @@ def test_a_wrong_specification_is_refused_at_once(
 def test_a_call_that_the_service_would_refuse_is_refused_before(
     executor: GlobusComputeExecutor, sdk: Held
 ) -> None:
-    with pytest.raises(EngineTaskError, match="accepts 7864320"):
+    with pytest.raises(EngineTaskError, match="accepts 7597134"):
         executor.submit(len, {}, bytes(MAX_CALL_BYTES))
     assert sdk.submitted == []
 
