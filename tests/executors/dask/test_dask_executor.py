@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -323,3 +325,63 @@ def test_a_client_that_cannot_be_closed(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(distributed.Client, "close", close_late)
     assert private
     assert not any(path.exists() for path in private)
+
+
+def test_requests_before_the_first_worker(tmp_path: Path) -> None:
+    provider = LocalProvider(init_blocks=0, max_blocks=0)
+    executor = DaskExecutor(provider=provider, worker_resources={"MEMORY": 1e9, "licence": 1})
+    with started(executor, tmp_path):
+        for request in ({"gpus": 1}, {"memory": 2000}, {"resources": {"licence": 2}}):
+            with pytest.raises(InvalidResourceSpecification, match="No node"):
+                executor.submit(abs, request, -1)
+        assert not executor.submit(abs, {"memory": 500, "resources": {"licence": 1}}, -1).done()
+
+
+def test_a_large_call_waits_for_the_first_worker(tmp_path: Path) -> None:
+    with scheduler_process() as (address, _):
+        executor = DaskExecutor(address, connect_timeout=1)
+        with started(executor, tmp_path):
+            future = executor.submit(len, {}, b"x" * 2_000_000)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                future.exception(1.5)
+            with worker_process(address, tmp_path):
+                assert future.result(LIMIT_S) == 2_000_000
+
+
+def test_a_block_with_results_is_not_idle(tmp_path: Path) -> None:
+    executor = DaskExecutor(max_workers_per_node=1)
+    with started(executor, tmp_path):
+        wait_until(executor.current_slots)
+        kept = executor.submit(bytes, {}, 2_000_000).result(LIMIT_S)
+        wait_until(lambda: held_tasks(executor) == 1, LIMIT_S)
+        assert len(kept.fetch().result(LIMIT_S)) == 2_000_000
+        del kept
+        wait_until(lambda: held_tasks(executor) == 0, LIMIT_S)
+
+
+def held_tasks(executor: DaskExecutor) -> int | None:
+    activity = executor.block_activity()
+    return activity["0"].tasks if activity else None
+
+
+def test_results_that_are_not_kept(cluster: Any, tmp_path: Path) -> None:
+    with started(DaskExecutor(cluster, keep_results=False), tmp_path) as executor:
+        assert executor.submit(bytes, {}, 2_000_000).result(LIMIT_S) == bytes(2_000_000)
+
+
+def test_an_urgent_end_does_not_wait_for_results(cluster: Any, tmp_path: Path) -> None:
+    with distributed.Client(cluster, set_as_default=False) as client:
+        pids = client.run(os.getpid).values()
+    with started(DaskExecutor(cluster), tmp_path) as executor:
+        kept = executor.submit(bytes, {}, 2_000_000).result(LIMIT_S)
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            end = threading.Thread(target=executor.shutdown_within, args=[0.1])
+            end.start()
+            end.join(LIMIT_S)
+            assert not end.is_alive()
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        assert kept.fetch().exception(LIMIT_S) is not None

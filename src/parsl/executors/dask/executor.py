@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.dask.traffic import NO_OPTIONS, Call, Lane, Options, Traffic
-from parsl.executors.dask.workers import GPU, MB, WorkerTable
+from parsl.executors.dask.workers import GPU, MB, MEMORY, WorkerTable, node_with
 from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import Outcome, read_outcome
@@ -32,8 +33,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.vocabulary.lean_future import Callbacks
 
-#: The abstract resource by which workers may declare memory, in bytes, as Dask's documentation has it.
-MEMORY = "MEMORY"
 #: How long ``cancel`` waits for the scheduler's answer, in seconds.
 ANSWER_S = 10.0
 #: How long the end of a run waits for results that are still in the cluster, in seconds.
@@ -104,6 +103,8 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         mem_per_worker: Memory for each worker of the own cluster (GB); None for an equal share of the node's.
         worker_resources: Abstract resources of each worker of the own cluster, such as ``{"GPU": 1}``.
         worker_options: Further words for ``dask worker``, such as ``["--preload", "site_setup"]``.
+        keep_results: Whether results of 1 MB or more stay on the workers of the cluster until they are needed
+            elsewhere. They are lost with these workers.
         block_error_handler: As for HighThroughputExecutor.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
@@ -126,6 +127,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
     mem_per_worker = validate.Number(above=0, optional=True)
     worker_resources = validate.Custom(_check_resources)
     worker_options = validate.ListOf(str)
+    keep_results = validate.Boolean()
     storage_access = validate.Custom(check_storage_access)
     working_dir = validate.Text(allow_empty=False, optional=True)
 
@@ -146,6 +148,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         block_error_handler: bool | BlockErrorHandler = True,
         storage_access: Sequence[Any] | None = None,
         working_dir: str | None = None,
+        keep_results: bool = True,
     ) -> None:
         if cluster is not None and provider is not None:
             raise ConfigurationError(
@@ -169,6 +172,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         self._table: WorkerTable | None = None
         self._watch: Any = None
         self._kept_values: WeakSet[KeptValue] = WeakSet()
+        self._kept_lock = threading.Lock()
 
     def prepare_restart(self) -> None:
         """Forget the run that has ended."""
@@ -194,6 +198,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
                 on_kept=self._task_kept,
                 on_failed=self.task_failed,
                 on_lost=self._scheduler_lost,
+                keeps_results=self.keep_results,
             )
             self._traffic = traffic
             self._table = WorkerTable(client, self._workers_changed)
@@ -270,8 +275,10 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
 
     def _task_kept(self, task: EngineTask, future: Any) -> None:
         """End a task whose result stays in the cluster until it is needed elsewhere."""
+        task.handle = None  # refers to the task, and such a cycle would keep the result in the cluster
         value = KeptValue(self, future, self._fetch_kept)
-        self._kept_values.add(value)
+        with self._kept_lock:
+            self._kept_values.add(value)
         task.finish(Outcome(value, None, None))
 
     def _fetch_kept(self, value: KeptValue) -> LeanFuture[Any]:
@@ -297,8 +304,14 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
 
     def shutdown(self) -> None:
         """Fetch the results that are still in the cluster and that the script can still ask for; then end."""
+        self.shutdown_within(KEPT_S)
+
+    def shutdown_within(self, limit_s: float) -> None:
+        """Do the same, but wait for these results no longer than ``limit_s`` seconds."""
         if self._traffic is not None and not self.bad_state_is_set:
-            wait([value.fetch() for value in list(self._kept_values)], KEPT_S)
+            with self._kept_lock:
+                values = list(self._kept_values)
+            wait([value.fetch() for value in values], limit_s)
         super().shutdown()
 
     def _options(self, request: Request) -> Options:
@@ -313,8 +326,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         return Options(-(request.priority or 0), tuple(sorted(amounts.items())))
 
     def _declares_memory(self) -> bool:
-        table = self._table
-        return table is not None and any(MEMORY in worker.resources for worker in table.workers.values())
+        return any(MEMORY in node.resources for node in self.nodes())
 
     def cancel_task(self, task: EngineTask) -> bool:
         """Cancel a task that has not begun to run, which the scheduler knows."""
@@ -350,9 +362,14 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
     def nodes(self) -> Iterable[Node]:
         """Return what the workers have; before the first of the own cluster has come, what it will have."""
         table = self._table
-        if table is None or not table.workers:
+        if table is not None and table.workers:
+            return [worker.node for worker in table.workers.values()]
+        changes_amounts = any(
+            word.startswith(("--resources", "--memory-limit")) for word in self.worker_options
+        )
+        if self._own is None or changes_amounts:
             return ()
-        return [worker.node for worker in table.workers.values()]
+        return [node_with((self.mem_per_worker or 0) * 1e9, self.worker_resources)]
 
     def current_slots(self) -> int | None:
         """Return how many tasks the workers run at once."""

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 MAX_BATCH_BYTES = 4_000_000
 #: A call of this size goes to a worker as data. Within a graph, the scheduler would unpickle and pickle it.
 MIN_SCATTERED_BYTES = 2_000_000
+#: How many such calls are on their way at once. The scheduler holds them until there is a worker.
+MAX_SCATTERS = 4
 
 _numbers = count()
 
@@ -120,6 +122,7 @@ class Lane:
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
             _do(work)
+            del work  # until the next one comes, it would keep results in the cluster
         self._has_ended = True
         self._do_rest()
 
@@ -151,6 +154,7 @@ class Traffic:
         on_kept: Called by the thread with the task and Dask's future of a large result.
         on_failed: Called by the thread with the task and the error of Dask.
         on_lost: Called by the thread, once, with the reason, when the scheduler is lost.
+        keeps_results: Whether large results stay in the cluster.
     """
 
     def __init__(
@@ -161,6 +165,8 @@ class Traffic:
         on_kept: Callable[[Any, Any], object],
         on_failed: Callable[[Any, BaseException], object],
         on_lost: Callable[[str], object],
+        *,
+        keeps_results: bool,
     ) -> None:
         self._client = client
         self._on_done = on_done
@@ -178,6 +184,8 @@ class Traffic:
         client.subscribe_topic(self.topic, self._arrived)
         self._is_fetching = False
         self._is_lost = False
+        self._keeps_results = keeps_results
+        self._scatters = asyncio.Semaphore(MAX_SCATTERS)
         #: Delivers outcomes, and runs callbacks.
         self.deliveries = Lane(name)
         self._fetches = Lane(f"{name}-fetches")
@@ -253,11 +261,21 @@ class Traffic:
 
     async def _send_large(self, call: Call) -> None:
         try:
-            [call.payload] = await self._client.scatter([call.payload], hash=False, asynchronous=True)
-            if not call.is_cancelled:
+            async with self._scatters:
+                data = await self._scatter(call)
+            if data is not None and not call.is_cancelled:
+                call.payload = data
                 self._send_batch(call.options, [call])
         except Exception as error:
             self._fail([call], error)
+
+    async def _scatter(self, call: Call) -> Any:
+        while not call.is_cancelled and not self._is_lost:
+            try:
+                return (await self._client.scatter([call.payload], hash=False, asynchronous=True))[0]
+            except (TimeoutError, asyncio.TimeoutError):
+                continue  # there is no worker yet
+        return None
 
     def _send_batch(self, options: Options, calls: list[Call]) -> None:
         function: Callable[..., Any] = pickle.loads  # see packed_for_dask
@@ -318,12 +336,15 @@ class Traffic:
     async def _fetch_batch(self, calls: list[Call]) -> None:
         finished = [call for call in calls if call.future.status == "finished"]
         failed = [call for call in calls if call.future.status != "finished"]
-        kept = [call for call in finished if call.future.type is KeptOutcome]
-        small = [call for call in finished if call.future.type is not KeptOutcome]
+        kept = [call for call in finished if self._stays(call)]
+        needed = [call for call in finished if not self._stays(call)]
         self._keep(kept)
-        if small:
-            failed += await self._fetch_outcomes(small)
+        if needed:
+            failed += await self._fetch_outcomes(needed)
         self._fail_ended(failed)
+
+    def _stays(self, call: Call) -> bool:
+        return self._keeps_results and call.future.type is KeptOutcome
 
     async def _fetch_outcomes(self, calls: list[Call]) -> list[Call]:
         """Fetch and deliver outcomes; return the calls whose outcomes were lost with their workers."""
@@ -333,7 +354,11 @@ class Traffic:
         except Exception as error:
             self._fail(calls, error)
             return []
-        found = [(calls[number], outcome) for number, outcome in outcomes.items() if outcome is not None]
+        found = [
+            (calls[number], outcome.data if type(outcome) is KeptOutcome else outcome)
+            for number, outcome in outcomes.items()
+            if outcome is not None
+        ]
         lost = [calls[number] for number, outcome in outcomes.items() if outcome is None]
         if found:
             self.deliveries.put(lambda: self._done(found))

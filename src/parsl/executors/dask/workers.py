@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.dask.topics import worker_topic
+from parsl.executors.dask.topics import is_task_key, worker_topic
 from parsl.executors.engines.requests import Node
 
 MB = 1_000_000
 #: The abstract resource that stands for GPUs by Dask's convention.
 GPU = "GPU"
+#: The abstract resource by which workers may declare memory, in bytes, as Dask's documentation has it.
+MEMORY = "MEMORY"
 #: The names of workers of our blocks begin with this, the block's id, and a hyphen.
 NAME_PREFIX = "parsl-block-"
 
@@ -40,8 +43,18 @@ class Worker(NamedTuple):
     @property
     def node(self) -> Node:
         """What it has for a task."""
-        memory = self.memory_limit / MB if self.memory_limit else float("inf")
-        return Node(memory=memory, gpus=self.resources.get(GPU, 0), resources=self.resources)
+        return node_with(self.memory_limit, self.resources)
+
+
+def node_with(memory_limit: float, resources: Mapping[str, float]) -> Node:
+    """Return what a worker has for a task.
+
+    Args:
+        memory_limit: Bytes; 0 if not limited.
+        resources: The abstract resources that the worker declares.
+    """
+    memory_bytes = min(memory_limit or math.inf, resources.get(MEMORY, math.inf))
+    return Node(memory=memory_bytes / MB, gpus=resources.get(GPU, 0), resources=resources)
 
 
 class WorkerTable:
@@ -58,7 +71,7 @@ class WorkerTable:
         self._on_change = on_change
         #: By address. The table is replaced, never changed.
         self.workers: Mapping[str, Worker] = {}
-        #: The number of tasks that each worker holds, by address, as of the last look.
+        #: The number of tasks, and of their results, that each worker holds, by address, as of the last look.
         self._held: Mapping[str, int] = {}
         self._idle_since_s: dict[str, float] = {}
         self._is_updating = False
@@ -101,7 +114,11 @@ class WorkerTable:
         workers = {address: read_worker(address, facts) for address, facts in identity["workers"].items()}
         if any(worker.block is not None for worker in workers.values()):
             processing = await scheduler.processing(workers=list(workers))
-            self._held = {address: len(keys) for address, keys in processing.items()}
+            results = await scheduler.has_what(workers=list(workers))
+            self._held = {
+                address: len(keys) + sum(is_task_key(key) for key in results.get(address, ()))
+                for address, keys in processing.items()
+            }
         self.workers = workers
         self._note_idle(time.monotonic())
         joined = {worker.block for worker in workers.values()} - {worker.block for worker in before.values()}
