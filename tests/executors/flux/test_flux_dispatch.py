@@ -55,6 +55,18 @@ def test_a_task_goes_to_a_block_that_has_enough_and_blocks_no_others() -> None:
     assert [(to, task.number) for to, task in made.assign()] == [(large, 0)]
 
 
+def test_tasks_that_no_block_can_run_do_not_wait() -> None:
+    made = dispatch(tasks=1, shape=Shape(num_tasks=4))
+    made.waiting.append(Waiting(9, Shape(), b""))
+    assert made.take_impossible() == []
+    small = block("0", cores=2)
+    made.blocks[small.identity] = small
+    (impossible,) = made.take_impossible()
+    assert impossible[0].number == 0
+    assert "4 cores" in impossible[1]
+    assert [task.number for task in made.waiting] == [9]
+
+
 def test_a_shortage_is_explained() -> None:
     made = dispatch(block("0", cores=8, nodes=2))
     assert made.shortage(Shape(num_tasks=8)) == ""

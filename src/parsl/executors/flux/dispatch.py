@@ -112,6 +112,13 @@ class Dispatch:
         """Return the blocks that were last heard of longer ago than the limit."""
         return [block for block in self.blocks.values() if now_s - block.heard_s > limit_s]
 
+    def take_impossible(self) -> list[tuple[Waiting, str]]:
+        """Forget waiting tasks that no connected block can ever run; return them with the reasons."""
+        impossible = [(task, reason) for task in self.waiting if (reason := self.shortage(task.shape))]
+        numbers = {task.number for task, _ in impossible}
+        self.waiting = deque(task for task in self.waiting if task.number not in numbers)
+        return impossible
+
     def shortage(self, shape: Shape) -> str:
         """Return why no connected block can ever run a job of this shape; empty if one can."""
         if not self.blocks or any(block.has_enough(shape) for block in self.blocks.values()):

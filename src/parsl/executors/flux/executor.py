@@ -58,6 +58,11 @@ def _check_executor_kwargs(owner: object, name: str, value: Any) -> dict[str, An
     return cast("dict[str, Any]", validate.wrong_type(owner, name, value, shown))
 
 
+def _impossible(shape: Shape, reason: str) -> InvalidResourceSpecification:
+    requested = [key for key, lowest in _LOWEST.items() if getattr(shape, key) != lowest]
+    return InvalidResourceSpecification(requested, f"No block can run the task: {reason}.")
+
+
 class FluxExecutor(EngineExecutor, RepresentationMixin):
     """Runs each task as a job of Flux.
 
@@ -195,7 +200,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         with self._lock:
             reason = self._dispatch.shortage(shape) if given else ""
         if reason:
-            raise InvalidResourceSpecification(given, f"No block can run the task: {reason}.")
+            raise _impossible(shape, reason)
         return Request(options={"shape": shape})
 
     def start_task(self, task: EngineTask, call: bytes, request: Request) -> None:
@@ -224,8 +229,13 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
     def _registered(self, identity: bytes, facts: Register) -> None:
         with self._lock:
             self._dispatch.blocks[identity] = Block(identity, facts, time.monotonic())
+            impossible = self._dispatch.take_impossible()
             self._send_assigned()
         self.blocks.manager_connected(facts.block_id)
+        for waiting, reason in impossible:
+            task = cast("EngineTask | None", self._tasks.get(waiting.number))
+            if task is not None:
+                self.task_failed(task, _impossible(waiting.shape, reason))
 
     def _job_ended(self, message: Done | Failed, payload: bytes) -> None:
         with self._lock:
