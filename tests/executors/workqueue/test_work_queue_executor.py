@@ -342,6 +342,15 @@ class TestLosses:
         workers.worker(executor)
         assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
 
+    def test_a_request_that_no_worker_can_satisfy_does_not_wait(self, workers: Workers) -> None:
+        executor = workers.executor(provider=LocalProvider(init_blocks=0, max_blocks=1))
+        one = {"cores": 1, "memory": 1, "disk": 1}
+        impossible = executor.submit(abs, {**one, "cores": 99}, -1)
+        possible = executor.submit(abs, one, -2)
+        workers.worker(executor)
+        assert possible.result(LIMIT_S) == 2
+        assert isinstance(impossible.exception(LIMIT_S), InvalidResourceSpecification)
+
     def test_workers_by_hand_need_no_password(self, workers: Workers) -> None:
         assert workers.executor().contact.password_file is None
 

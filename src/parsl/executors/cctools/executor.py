@@ -60,6 +60,7 @@ class TaskPaths(NamedTuple):
     outcome: str
     #: Whether the function is to create files that the engine fetches.
     has_outputs: bool
+    request: Request
 
 
 class CCToolsExecutor(EngineExecutor):
@@ -199,7 +200,7 @@ class CCToolsExecutor(EngineExecutor):
         """Write the call into a file, and have the manager process submit a task for it."""
         number = task.parsl_executor_task_id
         stem = os.path.join(self._function_dir, str(number))
-        paths = TaskPaths(f"{stem}.call", f"{stem}.outcome", bool(call.outputs))
+        paths = TaskPaths(f"{stem}.call", f"{stem}.outcome", bool(call.outputs), request)
         with open(paths.call, "wb") as file:
             file.write(call.packed)
         task.handle = paths
@@ -265,11 +266,26 @@ class CCToolsExecutor(EngineExecutor):
                 except Exception as error:  # the outcome cannot be read; the thread serves other tasks too
                     self.task_failed(task, error)
         else:
+            is_first = not self._nodes
             self._nodes = [
                 Node(group["cores"], group["memory"], group["disk"], group["gpus"])
                 for group in record[1]
                 for _ in range(group["workers"])
             ]
+            if is_first:
+                self._fail_impossible()
+
+    def _fail_impossible(self) -> None:
+        """Fail the tasks that were submitted before a worker was known, and that none can ever run."""
+        for task in list(self._tasks.values()):
+            if isinstance(task, EngineTask) and task.handle is not None:
+                request: Request = task.handle.request
+                requested = {name for name in (*_TOGETHER, "gpus") if getattr(request, name)}
+                try:
+                    self.check_capacity(request, dict.fromkeys(requested, True))
+                except InvalidResourceSpecification as error:
+                    self.cancel_task(task)
+                    self.task_failed(task, error)
 
     def _ended(self, task: EngineTask, facts: dict[str, Any]) -> None:
         paths: TaskPaths = task.handle
