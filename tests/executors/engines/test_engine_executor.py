@@ -116,6 +116,18 @@ def test_a_cancelled_task_ignores_its_outcome(engine: FakeEngine) -> None:
     assert task.cancel()
 
 
+def test_the_loss_of_the_worker_of_a_task_that_is_cancelled_is_its_cancellation(engine: FakeEngine) -> None:
+    task = engine.submit(abs, {}, -1)
+
+    def end_worker(task: EngineTask) -> bool:
+        engine.task_failed(task, WorkerLost(1, "n1"))
+        return True
+
+    engine.cancel_task = end_worker  # type: ignore[method-assign]
+    assert task.cancel()
+    assert task.cancelled()
+
+
 def test_an_engine_may_refuse_to_cancel(engine: FakeEngine) -> None:
     engine.refuses_cancel = True
     task = engine.submit(abs, {}, -1)

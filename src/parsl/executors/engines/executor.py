@@ -29,11 +29,13 @@ class EngineTask(LeanFuture[Any]):
     task that was cancelled meanwhile, is ignored.
     """
 
-    __slots__ = ("_executor", "accounting", "handle", "parsl_executor_task_id")
+    __slots__ = ("_executor", "_is_cancelling", "accounting", "handle", "parsl_executor_task_id")
 
     def __init__(self, executor: EngineExecutor, number: int) -> None:
         super().__init__()
         self._executor = executor
+        #: Whether the engine is ending the task, or has been, because of :meth:`cancel`.
+        self._is_cancelling = False
         #: The number of the task, unique within the executor's run.
         self.parsl_executor_task_id = number
         #: What the engine gave for the task, for the subclass to cancel it; None before that.
@@ -49,10 +51,12 @@ class EngineTask(LeanFuture[Any]):
         """
         if self.done():
             return self.cancelled()
-        if not self._executor.cancel_task(self):
-            return False
+        self._is_cancelling = True
         try:
-            self.set_cancelled()
+            if self._executor.cancel_task(self):
+                self.set_cancelled()
+            else:
+                self._is_cancelling = False
         except InvalidStateError:
             pass  # it has ended meanwhile
         return self.cancelled()
@@ -69,9 +73,15 @@ class EngineTask(LeanFuture[Any]):
             pass
 
     def fail(self, error: BaseException) -> None:
-        """End the task with an error that is not its own."""
+        """End the task with an error that is not its own: as cancelled, if this is how it was cancelled.
+
+        An engine may end the worker of a task to cancel it, and report that before its answer arrives.
+        """
         try:
-            self.set_exception(error)
+            if self._is_cancelling:
+                self.set_cancelled()
+            else:
+                self.set_exception(error)
         except InvalidStateError:
             pass
 

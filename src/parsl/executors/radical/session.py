@@ -176,9 +176,13 @@ class SessionProcess:
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    """Return the variables of the process: RADICAL-Pilot finds an environment only if it is activated."""
+    """Return the variables of the process: RADICAL-Pilot finds an environment only if it is activated.
+
+    RADICAL-Pilot writes them into a shell script that expands their values. Values that the shell cannot
+    expand, such as those that ``make`` exports, would end the pilot.
+    """
     variables = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if "${" not in value},
         "RADICAL_BASE": str(directory),
         "RADICAL_REPORT": "FALSE",
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
