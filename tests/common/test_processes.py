@@ -320,8 +320,9 @@ def test_a_tree_of_any_shape_is_ended(bash: Bash, script: str, count: int, is_de
 
 def test_processes_that_handle_sigterm_may_clean_up(bash: Bash, tmp_path: Path) -> None:
     tidied = tmp_path / "tidied"
-    # Without a process of its own for that: what is started during the end is ended too.
-    root, _ = bash.start(f"trap ': > {tidied}; exit' TERM; echo $$ >> $PIDS; sleep 1000 & wait", 1)
+    # Without a process of its own for that: what is started during the end is ended too. And without wait,
+    # which does not return for a signal that arrives just before it.
+    root, _ = bash.start(f"trap ': > {tidied}; exit' TERM; echo $$ >> $PIDS; while :; do sleep 0.1; done", 1)
     assert terminate_tree(root, grace_s=20) == []
     assert tidied.exists()
 
