@@ -12,6 +12,8 @@ import pytest
 
 from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER, DependencyResolver
 from parsl.dataflow.errors import DependencyError
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.tasks.task_extra import extra_of
 from parsl.executors.base import ParslExecutor
 from parsl.vocabulary.kept_value import KeptValue
 from tests.dataflow.fakes import PromptExecutor, call, kernel
@@ -73,6 +75,15 @@ def test_in_containers_too(tmp_path: Path) -> None:
     with kernel(tmp_path, executor, dependency_resolver=DEEP_DEPENDENCY_RESOLVER) as dfk:
         call(dfk, len, [call(dfk, double, 2)])
         assert isinstance(executor.seen[1][0][0], KeptValue)
+        assert executor.fetches == []
+
+
+def test_the_event_log_does_not_fetch_inputs(tmp_path: Path) -> None:
+    executor = KeepingExecutor()
+    with kernel(tmp_path, executor) as dfk:
+        first = call(dfk, double, 2)
+        record = TaskRecord(dfk, double, (), {"inputs": [first]}, executor.label, 0)
+        assert extra_of(record)["inputs"] == "[<KeptValue of 'keeping'>]"
         assert executor.fetches == []
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from parsl.dataflow.kept_future import KeptAppFuture, unopened
+from parsl.dataflow.kept_future import unopened
 from parsl.vocabulary.dataflow_errors import DataFlowException
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ def _result_of(future: Future[Any]) -> Any:
             f"An argument was changed after the call: it contains {future!r}, which is not a dependency. "
             "Give each call a container of its own, such as list(futures)"
         )
-    return unopened(future) if type(future) is KeptAppFuture else future.result()
+    return unopened(future)
 
 
 def _is_future(o: object) -> TypeGuard[Future[Any]]:

@@ -77,8 +77,8 @@ def _owner(callback: Any) -> object:
 
 
 def unopened(future: Future[Any]) -> Any:
-    """Return the result of such a future, fetched or not, without waiting."""
-    return future._result
+    """Return the result of a future that is done, without fetching one that is kept elsewhere."""
+    return future._result if type(future) is KeptAppFuture else future.result()
 
 
 def kept_among(futures: Iterable[Future[Any]]) -> list[KeptAppFuture[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from parsl.dataflow.kept_future import unopened
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +68,7 @@ def _value_text(value: Any) -> str:
     if not issubclass(kind, Future):
         return _short_repr(value)
     if value.done() and not value.cancelled() and value.exception() is None:
-        return _short_repr(value.result())
+        return _short_repr(unopened(value))
     return f"<{kind.__name__}>"
 
 
