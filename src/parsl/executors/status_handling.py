@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -128,6 +129,12 @@ class BlockProviderExecutor(ParslExecutor):
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts the managers of a block, and runs as long as they do."""
         raise NotImplementedError(f"{type(self).__name__} does not define how its blocks are launched")
+
+    def keep_scripts_in(self, directory: str) -> None:
+        """Let the provider, if there is one, write the scripts of blocks into a folder of this directory."""
+        if self._provider is not None:
+            self._provider.script_dir = os.path.join(directory, "submit_scripts")
+            os.makedirs(self._provider.script_dir, mode=0o700, exist_ok=True)
 
     @property
     def workers_per_node(self) -> int | float | None:

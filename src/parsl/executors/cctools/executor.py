@@ -129,9 +129,7 @@ class CCToolsExecutor(EngineExecutor):
 
     def _start_manager(self, python: Interpreter) -> None:
         self._protect_workers()
-        if self.provider is not None:
-            self.provider.script_dir = os.path.join(self.log_dir, "submit_scripts")
-            os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
+        self.keep_scripts_in(self.log_dir)
         self._environment = self.make_environment()
         self._nodes = []
         self._path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)

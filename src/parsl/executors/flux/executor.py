@@ -152,14 +152,9 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             json.dumps(self.flux_executor_kwargs),
         )
         (directory / SETTINGS_FILE).write_bytes(msgspec.json.encode(settings))
-        self._configure_provider(directory)
-        link.start()
-
-    def _configure_provider(self, directory: Path) -> None:
-        provider = cast(ExecutionProvider, self.provider)
-        provider.script_dir = str(directory / "submit_scripts")
-        os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
+        self.keep_scripts_in(str(directory))
         self.blocks.add_listener(_JobEnds(self))
+        link.start()
 
     def _addresses(self) -> list[str]:
         if self._is_local:

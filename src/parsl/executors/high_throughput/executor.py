@@ -193,8 +193,7 @@ class HighThroughputExecutor(
         self._engine = engine = Engine(self._engine_settings(), self, provider)
         engine.start()
         self.launch_command("0")  # an invalid template is an error here, instead of in every block
-        provider.script_dir = os.path.join(self.logdir, "submit_scripts")
-        os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
+        self.keep_scripts_in(self.logdir)
         self.blocks.open()
 
     def prepare_restart(self) -> None:
