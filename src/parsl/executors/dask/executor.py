@@ -15,12 +15,13 @@ from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.dask.traffic import NO_OPTIONS, Call, Lane, Options, Traffic
+from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic
 from parsl.executors.dask.workers import GPU, MB, MEMORY, WorkerTable, node_with
 from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import Outcome, read_outcome
 from parsl.executors.engines.requests import NO_REQUEST, Node, Request
+from parsl.executors.engines.settling import SettlingThread
 from parsl.executors.errors import ExecutorError
 from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
@@ -50,12 +51,12 @@ class _FetchedValue(LeanFuture[Any]):
 
     __slots__ = ("_deliveries",)
 
-    def __init__(self, deliveries: Lane) -> None:
+    def __init__(self, deliveries: SettlingThread) -> None:
         super().__init__()
         self._deliveries = deliveries
 
     def _run_callbacks(self, callbacks: Callbacks) -> None:
-        self._deliveries.put(lambda: LeanFuture._run_callbacks(self, callbacks))
+        self._deliveries.call(LeanFuture._run_callbacks, self, callbacks)
 
 
 def _check_cluster(executor: object, name: str, value: Any) -> Any:
@@ -227,9 +228,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
                 host=host if is_local else None,
             )
         )
-        if self.provider is not None:
-            self.provider.script_dir = os.path.join(directory, "submit_scripts")
-            os.makedirs(self.provider.script_dir, mode=0o700, exist_ok=True)
+        self.keep_scripts_in(directory)
         return self._own.address, self._own.security
 
     def disconnect(self) -> None:

@@ -10,18 +10,16 @@ import asyncio
 import concurrent.futures
 import logging
 import pickle
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from itertools import count
-from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from parsl.common.threads import join, together
 from parsl.executors.dask.remote_values import KeptOutcome, run_and_report, run_with_kept
 from parsl.executors.dask.topics import outcome_topic, task_key
+from parsl.executors.engines.settling import LastingThread
 
 logger = logging.getLogger(__name__)
 
@@ -95,51 +93,6 @@ def packed_for_dask(packed: bytes, topic: str, number: int) -> bytes:
     return pickle.dumps(_RunCall(packed, topic, number), 5)
 
 
-class Lane:
-    """A thread that does what is put into its queue, in that order. After its end, that is done at once.
-
-    Args:
-        name: The name of the thread.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._has_ended = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def put(self, work: Callable[[], object]) -> None:
-        """Let the thread do something."""
-        self._queue.put(work)
-        if self._has_ended:
-            self._do_rest()
-
-    def end(self) -> None:
-        """Do what is in the queue, and end the thread."""
-        self._queue.put(None)
-        join(self._thread)
-
-    def _run(self) -> None:
-        while (work := self._queue.get()) is not None:
-            _do(work)
-            del work  # until the next one comes, it would keep results in the cluster
-        self._has_ended = True
-        self._do_rest()
-
-    def _do_rest(self) -> None:
-        with suppress(Empty):
-            while True:
-                if (work := self._queue.get_nowait()) is not None:
-                    _do(work)
-
-
-def _do(work: Callable[[], object]) -> None:
-    try:
-        together(work)
-    except BaseException:  # sys.exit() in what a user has defined must not end the thread
-        logger.exception("Results of tasks in Dask could not be delivered")
-
-
 class Traffic:
     """Sends calls, and delivers their outcomes. Its coroutines run in the loop of Dask's client.
 
@@ -187,8 +140,8 @@ class Traffic:
         self._keeps_results = keeps_results
         self._scatters = asyncio.Semaphore(MAX_SCATTERS)
         #: Delivers outcomes, and runs callbacks.
-        self.deliveries = Lane(name)
-        self._fetches = Lane(f"{name}-fetches")
+        self.deliveries = LastingThread(name)
+        self._fetches = LastingThread(f"{name}-fetches")
 
     # Any thread
 
@@ -232,8 +185,8 @@ class Traffic:
 
     def close(self) -> None:
         """Deliver what has arrived, and end the threads."""
-        self._fetches.end()
-        self.deliveries.end()
+        self._fetches.close()
+        self.deliveries.close()
 
     # The client's loop
 
@@ -322,7 +275,7 @@ class Traffic:
 
     def _deliver_arrivals(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
-        self.deliveries.put(lambda: self._done(arrivals))
+        self.deliveries.call(self._done, arrivals)
 
     async def _fetch(self) -> None:
         """Fetch the outcomes of all tasks that have ended, and then of those that have ended meanwhile."""
@@ -361,12 +314,12 @@ class Traffic:
         ]
         lost = [calls[number] for number, outcome in outcomes.items() if outcome is None]
         if found:
-            self.deliveries.put(lambda: self._done(found))
+            self.deliveries.call(self._done, found)
         return lost
 
     def _keep(self, calls: list[Call]) -> None:
         if calls:
-            self.deliveries.put(lambda: self._kept(calls))
+            self.deliveries.call(self._kept, calls)
 
     async def _fetch_kept(self, future: Any, on_fetched: OnFetched) -> None:
         outcome, error = None, None
@@ -374,7 +327,7 @@ class Traffic:
             outcome = (await self._client.gather([future], asynchronous=True))[0].data
         except BaseException as failure:
             error = failure
-        self._fetches.put(lambda: on_fetched(outcome, error))
+        self._fetches.call(on_fetched, outcome, error)
 
     def _fail_ended(self, calls: Iterable[Call]) -> None:
         for call in calls:
@@ -384,7 +337,7 @@ class Traffic:
 
     def _fail(self, calls: list[Call], error: BaseException) -> None:
         if calls:
-            self.deliveries.put(lambda: self._failed(calls, error))
+            self.deliveries.call(self._failed, calls, error)
 
     async def _cancel(self, call: Call, answer: Future[bool]) -> None:
         try:
@@ -433,7 +386,7 @@ class Traffic:
         """Report that the scheduler is lost; only the first report counts."""
         if not self._is_lost:
             self._is_lost = True
-            self.deliveries.put(lambda: self._on_lost(reason))
+            self.deliveries.call(self._on_lost, reason)
 
     # The thread of deliveries
 

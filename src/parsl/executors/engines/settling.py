@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
+
+from parsl.common.threads import join, together
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +34,39 @@ class SettlingThread:
     def close(self) -> None:
         """Call what was added, and end the thread."""
         self._jobs.put(None)
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        join(self._thread)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            function, args = job
-            try:
-                function(*args)
-            except Exception:
-                logger.exception("%s has failed", function)
+            _do(*job)
+            del job  # until the next one comes, it would keep results in the engine
+
+
+class LastingThread(SettlingThread):
+    """A thread that settles tasks after its end, too: each function is then called where it is added."""
+
+    _has_ended = False
+
+    def call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call a function in the thread, soon; at once after the thread's end."""
+        super().call(function, *args)
+        if self._has_ended:
+            self._call_rest()
+
+    def _run(self) -> None:
+        super()._run()
+        self._has_ended = True
+        self._call_rest()
+
+    def _call_rest(self) -> None:
+        with suppress(Empty):
+            while True:
+                if (job := self._jobs.get_nowait()) is not None:
+                    _do(*job)
+
+
+def _do(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        together(function, *args)
+    except BaseException:  # sys.exit() in what a user has defined must not end the thread
+        logger.exception("%s has failed", function)
