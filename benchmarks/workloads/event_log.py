@@ -12,20 +12,11 @@ import parsl
 from benchmarks import tasks
 from benchmarks.pools import WORKERS
 from benchmarks.pools.parsl_pool import process_config
-from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main
+from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main, rate
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.eventlog import EVENT_LOG
 
 TRIPS = 300
-
-
-def rate(app: Callable[[int], Any], count: int) -> float:
-    """Call an app, wait for all; tasks per second."""
-    started = time.perf_counter()
-    futures = [app(number) for number in range(count)]
-    for future in futures:
-        future.result()
-    return count / (time.perf_counter() - started)
 
 
 def round_trip_s(app: Callable[[int], Any]) -> float:

@@ -56,6 +56,15 @@ def open_warm(options: Options, executor: str = "processes") -> Pool:
     return pool
 
 
+def rate(app: Callable[[int], Any], count: int) -> float:
+    """Call an app, wait for all; tasks per second."""
+    started = time.perf_counter()
+    futures = [app(number) for number in range(count)]
+    for future in futures:
+        future.result()
+    return count / (time.perf_counter() - started)
+
+
 def run_noops(pool: Pool, count: int) -> float:
     """Submit `count` no-op tasks, wait for all.
 

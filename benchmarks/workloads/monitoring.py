@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from statistics import median
-from typing import Any
 
 import parsl
 from benchmarks import tasks
 from benchmarks.pools import WORKERS
 from benchmarks.pools.parsl_pool import process_config
-from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main
+from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main, rate
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.monitoring import MonitoringHub
 
@@ -31,15 +29,6 @@ class TimedHub(MonitoringHub):
         started = time.perf_counter()
         super().close()
         self.close_s = time.perf_counter() - started
-
-
-def rate(app: Callable[[int], Any], count: int) -> float:
-    """Call an app, wait for all; tasks per second."""
-    started = time.perf_counter()
-    futures = [app(number) for number in range(count)]
-    for future in futures:
-        future.result()
-    return count / (time.perf_counter() - started)
 
 
 def wait_until_recorded(count: int) -> None:

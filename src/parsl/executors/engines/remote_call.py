@@ -10,9 +10,11 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Sequence
+from resource import RUSAGE_SELF, getrusage
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
 
+from parsl.common.system import MAX_RSS_UNIT_BYTES
 from parsl.serialize.functions import FunctionCache
 from parsl.serialize.payloads import (
     Buffer,
@@ -165,8 +167,4 @@ def _user_traceback(error: BaseException) -> Any:
 
 
 def _peak_memory() -> int:
-    from resource import RUSAGE_SELF, getrusage
-
-    from parsl.common.system import MAX_RSS_UNIT_BYTES
-
     return getrusage(RUSAGE_SELF).ru_maxrss * MAX_RSS_UNIT_BYTES
