@@ -37,11 +37,11 @@ def measure(options: Options) -> Values:
         config.event_log = has_log
         kernels.append(DataFlowKernel(config))
         apps.append(parsl.python_app(tasks.take, data_flow_kernel=kernels[-1]))
-        rate(apps[-1], WARM_UP_TASKS)
+        rate(apps[-1], range(WARM_UP_TASKS))
     rates, trips = [], []
     for number in range(options.repeats):
         order = (0, 1) if number % 2 else (1, 0)
-        rates.append({each: rate(apps[each], options.tasks) for each in order})
+        rates.append({each: rate(apps[each], range(options.tasks)) for each in order})
         trips.append({each: round_trip_s(apps[each]) for each in order})
     logged = kernels[1].task_count
     for kernel in kernels:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
 from statistics import median
-from typing import Any
 
 import parsl
 from benchmarks import tasks
 from benchmarks.pools import WORKERS
 from benchmarks.pools.parsl_pool import process_config
-from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main
-
-
-def rate(app: Callable[[int], Any], numbers: Iterable[int]) -> float:
-    """Call an app with each number, wait for all; tasks per second."""
-    started = time.perf_counter()
-    futures = [app(number) for number in numbers]
-    for future in futures:
-        future.result()
-    return len(futures) / (time.perf_counter() - started)
+from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main, rate
 
 
 def measure(options: Options) -> Values:

@@ -54,15 +54,15 @@ def measure(options: Options) -> Values:
         config.monitoring = monitoring
         kernels.append(DataFlowKernel(config))
         apps.append(parsl.python_app(tasks.take, data_flow_kernel=kernels[-1]))
-        rate(apps[-1], WARM_UP_TASKS)
+        rate(apps[-1], range(WARM_UP_TASKS))
     shares = []
     for number in range(options.repeats):
         rates = {}
         for each in (0, 1) if number % 2 else (1, 0):
-            rates[each] = rate(apps[each], options.tasks)
+            rates[each] = rate(apps[each], range(options.tasks))
             wait_until_recorded(kernels[1].task_count)
         shares.append(rates[1] / rates[0])
-    rate(apps[1], options.tasks)
+    rate(apps[1], range(options.tasks))
     for kernel in reversed(kernels):
         kernel.cleanup()
     return {"rate_share": median(shares), "end_s": hub.close_s}
