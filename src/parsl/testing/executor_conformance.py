@@ -339,8 +339,8 @@ class ExecutorConformance:
             pytest.skip("this executor cannot cancel running tasks, see its documentation")
         load()
         started = tmp_path / "started"
-        future = self.app(_start_and_wait)(str(started), str(tmp_path / "never"))
-        _wait_until(started.exists)
+        future = self.app(start_and_wait)(str(started), str(tmp_path / "never"))
+        wait_until(started.exists)
         assert future.cancel()
         with pytest.raises(CancelledError):
             future.result(LIMIT_S)
@@ -383,12 +383,14 @@ class ExecutorConformance:
         assert self.app(add)(1, b=1).result(LIMIT_S) == 2
 
 
-def _start_and_wait(started: str, gate: str) -> None:
+def start_and_wait(started: str, gate: str) -> str:
+    """Make a file, and return when another one exists."""
     Path(started).touch()
-    wait_for(gate)
+    return wait_for(gate)
 
 
-def _wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return when the condition holds, or raise AssertionError at the deadline."""
     end_s = time.monotonic() + LIMIT_S
     while not condition():
         if time.monotonic() > end_s:
