@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from parsl.errors import ConfigurationError
 from parsl.executors.errors import BadStateException
 from parsl.jobs.error_handlers import noop_error_handler, simple_error_handler
 from parsl.validate import ParameterError
@@ -68,3 +72,50 @@ def test_an_executor_that_has_failed_is_not_judged_again(executor: FakeExecutor)
     executor.set_bad_state_and_fail_all(ValueError())
     executor.handle_errors(executor.status_facade)
     assert judged == [1]
+
+
+def test_the_provider_is_prepared_with_a_name_for_the_tags_of_this_executor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(provider, "prepare", names.append)
+    executor.label = "Fast_Queue of the 2nd cluster"
+    executor.run_id = "0a1b2c3d-4e5f"
+    executor.prepare_provider(str(tmp_path))
+    executor.prepare_provider(str(tmp_path))
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"parsl-0a1b2c3d-fast-queue-of-th-[0-9a-f]{6}", name) for name in names)
+    assert provider.script_dir == str(tmp_path / "submit_scripts")
+
+
+def test_workers_that_need_the_files_of_the_driver_are_not_started_where_nodes_do_not_see_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    monkeypatch.setattr(provider, "shares_files", False)
+    with pytest.raises(ConfigurationError, match="nodes of FakeProvider do not see these"):
+        executor.prepare_provider(str(tmp_path))
+
+
+def test_the_provider_is_closed_after_the_blocks_are_cancelled(
+    monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, executor: FakeExecutor
+) -> None:
+    cancelled_before: list[object] = []
+    monkeypatch.setattr(provider, "close", lambda: cancelled_before.extend(provider.cancelled))
+    executor.blocks.start()
+    executor.blocks.cancel_all()
+    assert cancelled_before == ["j1"]
+
+
+def test_a_provider_that_cannot_be_closed_ends_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: FakeProvider,
+    executor: FakeExecutor,
+) -> None:
+    def fail() -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(provider, "close", fail)
+    executor.blocks.start()
+    assert executor.blocks.cancel_all() == ["0"]
+    assert "FakeProvider.close failed" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -28,6 +29,12 @@ from parsl.vocabulary.run_observer import NO_OBSERVER
 logger = logging.getLogger(__name__)
 
 BlockErrorHandler = Callable[["BlockProviderExecutor", dict[str, JobStatus]], None]
+
+
+def _unique_name(run_id: str | None, label: str) -> str:
+    """Return a name for the resources of one executor of one run, which services accept as a tag."""
+    plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:16].rstrip("-")
+    return "-".join(("parsl", (run_id or "alone")[:8], *([plain] if plain else []), os.urandom(3).hex()))
 
 
 class BlockProviderExecutor(ParslExecutor):
@@ -54,6 +61,9 @@ class BlockProviderExecutor(ParslExecutor):
     Raises:
         ParameterError: ``block_error_handler`` is neither a bool nor callable.
     """
+
+    #: Whether workers read files of the driver, such as keys, under the driver's paths.
+    needs_shared_files: bool = True
 
     def __init__(
         self,
@@ -130,11 +140,26 @@ class BlockProviderExecutor(ParslExecutor):
         """Return the shell command that starts the managers of a block, and runs as long as they do."""
         raise NotImplementedError(f"{type(self).__name__} does not define how its blocks are launched")
 
-    def keep_scripts_in(self, directory: str) -> None:
-        """Let the provider, if there is one, write the scripts of blocks into a folder of this directory."""
-        if self._provider is not None:
-            self._provider.script_dir = os.path.join(directory, "submit_scripts")
-            os.makedirs(self._provider.script_dir, mode=0o700, exist_ok=True)
+    def prepare_provider(self, directory: str) -> None:
+        """Prepare the provider, if there is one, for blocks whose scripts are in a folder of this directory.
+
+        A subclass calls this in its start, before anything else is left running if it fails.
+
+        Raises:
+            ConfigurationError: The provider cannot submit blocks, or not for this executor.
+        """
+        provider = self._provider
+        if provider is None:
+            return
+        if self.needs_shared_files and not provider.shares_files:
+            raise ConfigurationError(
+                f"{type(self).__name__} {self.label!r}: its workers read files of the driver, and nodes of "
+                f"{type(provider).__name__} do not see these. Use a HighThroughputExecutor with this "
+                "provider, or this executor where nodes share a file system with the driver"
+            )
+        provider.script_dir = os.path.join(directory, "submit_scripts")
+        os.makedirs(provider.script_dir, mode=0o700, exist_ok=True)
+        provider.prepare(_unique_name(self.run_id, self.label))
 
     @property
     def workers_per_node(self) -> int | float | None:

@@ -46,11 +46,34 @@ class ExecutionProvider(metaclass=ABCMeta):
     #: Cores and memory (GB) to request on each node. The executor sets them if it knows them.
     cores_per_node: int | None = None
     mem_per_node: float | None = None
+    #: Whether nodes see the driver's files under the same paths. Where they do not, the command of a block
+    #: carries all that a manager needs, keys included: the provider keeps it from others.
+    shares_files: bool = True
     #: Whether ``submit`` takes negligible time. Otherwise the executor calls it in the background.
     submits_at_once: bool = False
     #: Called with the id of a job when the job has ended, by providers that notice it themselves, from a
     #: thread of their own. The call can precede the return of ``submit``. The executor sets it.
     on_job_end: Callable[[str], None] | None = None
+
+    def prepare(self, run: str) -> None:  # noqa: B027 - most providers have nothing to prepare
+        """Prepare for blocks; called at the start of an executor, before its first block.
+
+        A provider whose service can refuse it checks here that it can submit: credentials, images, quotas.
+        A program that uses a provider without an executor may leave this call out.
+
+        Args:
+            run: A name that no other executor of any run has, for the tags by which its resources are
+                found: at most 40 small letters, digits and hyphens, the first one a letter.
+
+        Raises:
+            ConfigurationError: No block can be submitted; the message has the service's own words.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most providers leave nothing behind
+        """Give back whatever the executor's blocks have left behind; called at its end, perhaps twice.
+
+        All blocks have been cancelled. One that was just being submitted may be cancelled later.
+        """
 
     @abstractmethod
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> object:

@@ -233,8 +233,13 @@ class BlockSet:
         return self.scale_in([view.block_id for view in self.views() if view.state is not JobState.RUNNING])
 
     def cancel_all(self) -> list[str]:
-        """Submit no more blocks, and scale in all, queued ones first; returns them."""
-        return [*self.cancel_queued(), *self.scale_in([view.block_id for view in self.views()])]
+        """Submit no more blocks, and scale in all, queued ones first; returns them.
+
+        The provider then gives back what they have left behind.
+        """
+        cancelled = [*self.cancel_queued(), *self.scale_in([view.block_id for view in self.views()])]
+        self._calls.close()
+        return cancelled
 
     def _cancel(self, jobs: list[tuple[str, object]]) -> None:
         if not jobs:

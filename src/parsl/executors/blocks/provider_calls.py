@@ -46,6 +46,14 @@ class ProviderCalls:
     def __repr__(self) -> str:
         return f"<ProviderCalls {self._name}, {len(self._logged)} kinds of failures>"
 
+    def close(self) -> None:
+        """Let the provider give back what blocks have left behind; a failure is logged."""
+        try:
+            with self._one_at_a_time:
+                self._provider.close()
+        except Exception:
+            logger.exception("%s.close failed: look whether something is left, and remove it", self._name)
+
     def submit(self, command: str, job_name: str) -> object:
         """Submit a block, one copy of ``command`` per node; return the id of the job."""
         with self._one_at_a_time:

@@ -129,7 +129,7 @@ class CCToolsExecutor(EngineExecutor):
 
     def _start_manager(self, python: Interpreter) -> None:
         self._protect_workers()
-        self.keep_scripts_in(self.log_dir)
+        self.prepare_provider(self.log_dir)
         self._environment = self.make_environment()
         self._nodes = []
         self._path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)

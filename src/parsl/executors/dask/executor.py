@@ -216,6 +216,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         is_local = runs_on_this_host(self.provider)
         host = self.address or ("127.0.0.1" if is_local else _default_address())
         directory = os.path.join(self.run_dir, self.label)
+        self.prepare_provider(directory)
         self._own = OwnCluster(self, directory, host, encrypted=self.encrypted)
         memory_bytes = None if self.mem_per_worker is None else int(self.mem_per_worker * 1e9)
         self._own.start(
@@ -228,7 +229,6 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
                 host=host if is_local else None,
             )
         )
-        self.keep_scripts_in(directory)
         return self._own.address, self._own.security
 
     def disconnect(self) -> None:

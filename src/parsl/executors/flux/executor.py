@@ -143,6 +143,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             )
         directory = self._directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.prepare_provider(str(directory))
         address = "127.0.0.1" if self._is_local else "*"
         self._link = link = Link(directory, address, self._received, self._beat)
         settings = Settings(
@@ -152,7 +153,6 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             json.dumps(self.flux_executor_kwargs),
         )
         (directory / SETTINGS_FILE).write_bytes(msgspec.json.encode(settings))
-        self.keep_scripts_in(str(directory))
         self.blocks.add_listener(_JobEnds(self))
         link.start()
 

@@ -95,6 +95,7 @@ class HighThroughputExecutor(
     """
 
     enforces_walltime = True
+    needs_shared_files = False
     enable_mpi_mode = False
     mpi_launcher = "mpiexec"
     _resource_keys = COMMON_KEYS
@@ -182,7 +183,7 @@ class HighThroughputExecutor(
         `scale_out_facade` or a `JobStatusPoller`.
 
         Raises:
-            ConfigurationError: An address or a port cannot be used.
+            ConfigurationError: An address or a port cannot be used, or the provider cannot submit blocks.
         """
         if self._engine is not None:
             self.prepare_restart()
@@ -190,10 +191,10 @@ class HighThroughputExecutor(
         assert provider is not None, "the constructor makes one"
         descriptors.warn_if_few(self.label, provider.max_blocks * provider.nodes_per_block)
         self.observe_for_program()
+        self.prepare_provider(self.logdir)
         self._engine = engine = Engine(self._engine_settings(), self, provider)
         engine.start()
         self.launch_command("0")  # an invalid template is an error here, instead of in every block
-        self.keep_scripts_in(self.logdir)
         self.blocks.open()
 
     def prepare_restart(self) -> None:
@@ -214,6 +215,7 @@ class HighThroughputExecutor(
             log_dir=self.logdir,
             address=self.address,
             is_local=self._is_local(),
+            shares_files=self.provider is None or self.provider.shares_files,
             worker_port=self.worker_port,
             worker_port_range=self.worker_port_range,
             encrypted=self.encrypted,

@@ -9,9 +9,15 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
-from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings, read_settings
+from parsl.executors.high_throughput.wire.settings import (
+    SETTINGS_FILE,
+    ManagerSettings,
+    from_line,
+    read_settings,
+)
 from parsl.executors.high_throughput.worker.fork_server import start_fork_server
 
 TYPE_CHECKING = False
@@ -37,6 +43,10 @@ _IGNORED = (
     "--poll", "-u", "--uid", "-L", "--logconf", "--address_probe_timeout", "--mpi-launcher", "-r",
     "--result_port", "--task_url", "--result_url",
 )  # fmt: skip
+
+
+#: Stands for standard input as the file of the settings.
+_STANDARD_INPUT = Path("-")
 
 
 class CommandLine(NamedTuple):
@@ -75,7 +85,9 @@ def _make_parser() -> ArgumentParser:
         description="Start the manager of one node. Run by HighThroughputExecutor.",
         argument_default=SUPPRESS,
     )
-    parser.add_argument("--settings", type=Path, help="file of the executor's settings")
+    parser.add_argument(
+        "--settings", type=Path, help="file of the executor's settings, or - for standard input"
+    )
     parser.add_argument(
         "-l", "--logdir", type=Path, help="log directory; contains the settings, unless they are given"
     )
@@ -109,11 +121,20 @@ def parse_arguments(arguments: list[str]) -> CommandLine:
     return CommandLine(file, found["block_id"], flags)
 
 
+def _read(file: Path) -> ManagerSettings:
+    """Read the settings: from the file, or for ``-`` from standard input, with logs in a new folder."""
+    if file != _STANDARD_INPUT:
+        return read_settings(file)
+    settings = from_line(sys.stdin.buffer.readline())
+    settings.log_dir = mkdtemp(prefix="parsl-logs-")
+    return settings
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a manager with its fork server. Return the exit code of the process."""
     try:
         command_line = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-        settings = command_line.override(read_settings(command_line.file))
+        settings = command_line.override(_read(command_line.file))
     except OSError as error:
         sys.stderr.write(
             f"Cannot read the settings of this worker pool, {error.filename}: {error.strerror}. They are in "

@@ -169,7 +169,7 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
             return self._target()
         directory = os.path.join(self.run_dir, self.label)
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        self.keep_scripts_in(directory)
+        self.prepare_provider(directory)
         return Target(
             host=self._host(),
             token_file=os.path.join(self.run_dir, "ray-token"),  # the same for all executors of the run

@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsl.curvezmq import CurveKeys
 from parsl.executors.high_throughput.driver.launch_commands import DEFAULT_LAUNCH_CMD, launch_command
 from parsl.executors.high_throughput.process_worker_pool import parse_arguments
 from parsl.executors.high_throughput.wire.settings import (
     SETTINGS_FILE,
     ManagerSettings,
+    from_line,
     read_settings,
+    to_line,
     write_settings,
 )
 
@@ -50,6 +53,34 @@ settings_records = st.builds(
     cpu_affinity=st.sampled_from(["none", "block", "list:0-7,104-111:8-15"]),
     accelerators=st.lists(st.sampled_from(["0", "0.1", "0,1"]), max_size=3),
 )
+
+
+@given(settings_records, st.none() | st.builds(CurveKeys, *[st.binary(min_size=40, max_size=40)] * 3))
+def test_settings_travel_in_a_line_that_no_shell_interprets(
+    settings: ManagerSettings, keys: CurveKeys | None
+) -> None:
+    settings = msgspec.structs.replace(settings, keys=keys)
+    line = to_line(settings)
+    assert shlex.split(line, comments=True) == [line]
+    assert from_line(line.encode() + b"\n") == settings
+
+
+@pytest.mark.parametrize("line", [b"", b"certainly not", b"bm90IEpTT04="])
+def test_another_line_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - base64 and msgspec word it
+        from_line(line)
+
+
+@pytest.mark.parametrize("template", [DEFAULT_LAUNCH_CMD, OLD_TEMPLATE.replace("{block_id}", "{{block_id}}")])
+def test_a_command_for_nodes_without_the_files_of_the_driver_names_none(template: str) -> None:
+    command = launch_command("executor", template, None, "3", PLAIN)
+    program, line = command.split(" <<< ")
+    assert from_line(line.encode()) == PLAIN
+    words = shlex.split(program)
+    assert words[0] == "process_worker_pool.py"
+    assert not [word for word in words if "/" in word]
+    assert parse_arguments(words[1:]).file == Path("-")
+    assert parse_arguments(words[1:]).block == "3"
 
 
 @given(settings_records)

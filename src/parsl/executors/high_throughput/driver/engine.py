@@ -137,8 +137,10 @@ class Engine(BlockListener):
         self.connection.disown()
 
     def launch_command(self, template: str, block_id: str) -> str:
-        file = str(self._log_dir / SETTINGS_FILE)
+        file: str | None = str(self._log_dir / SETTINGS_FILE)
         owner, settings = self._settings.owner, self._manager_settings
+        if not self._settings.shares_files:
+            file, settings = None, launch.without_files(settings)
         return launch_commands.launch_command(owner, template, file, block_id, settings)
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:

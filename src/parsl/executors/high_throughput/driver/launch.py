@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from parsl import version
+from parsl.curvezmq import load_client_keys
 from parsl.executors.high_throughput import manager_selector
 from parsl.executors.high_throughput.driver.endpoints import Endpoints
 from parsl.executors.high_throughput.wire.protocol import NodeStanding
@@ -30,6 +31,8 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
     address: str | None
     #: Whether workers can only run on this host.
     is_local: bool
+    #: Whether nodes see the files of the driver.
+    shares_files: bool
     worker_port: int | None
     worker_port_range: tuple[int, int] | None
     encrypted: bool
@@ -42,7 +45,7 @@ class EngineSettings(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def manager_settings(settings: EngineSettings, endpoints: Endpoints, cert_dir: str) -> ManagerSettings:
-    """Return everything a manager needs."""
+    """Return everything a manager needs that sees the files of the driver."""
     local = endpoints.local
     pool = msgspec.structs.replace(
         settings.pool,
@@ -57,6 +60,21 @@ def manager_settings(settings: EngineSettings, endpoints: Endpoints, cert_dir: s
         addresses=endpoints.addresses(),
         port=endpoints.port,
         local_host=platform.node(),
+    )
+
+
+def without_files(settings: ManagerSettings) -> ManagerSettings:
+    """Return the same settings for a manager that sees no file of the driver: with the keys themselves."""
+    keys = load_client_keys(settings.cert_dir) if settings.cert_dir else None
+    return msgspec.structs.replace(
+        settings,
+        keys=keys,
+        cert_dir="",
+        local_socket="",
+        socket_directory="",
+        spool="",
+        path=[],
+        local_host="",
     )
 
 

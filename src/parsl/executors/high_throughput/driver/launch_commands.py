@@ -16,7 +16,7 @@ from pathlib import Path
 
 from parsl.common.commands import python_command
 from parsl.errors import ConfigurationError
-from parsl.executors.high_throughput.wire.settings import ManagerSettings
+from parsl.executors.high_throughput.wire.settings import ManagerSettings, to_line
 
 #: The template of the command that starts a manager, with a field for each flag. It contains no quotes, since
 #: some packages split it into words and join these again. The block is filled in last: {{block_id}}.
@@ -57,14 +57,28 @@ def interchange_path() -> str:
 
 
 def launch_command(
+    owner: str, template: str, settings_file: str | None, block_id: str, settings: ManagerSettings
+) -> str:
+    """Return the shell command that starts a manager: the template filled in, or the driver's own Python.
+
+    Without a file of settings, nodes do not see the driver's files: the command starts the program that is on
+    the node's PATH, and gives it the settings as its standard input. No other user sees them there.
+    """
+    if settings_file is None:
+        command = _program_command(owner, template, "-", block_id, settings)
+        return f"{command} <<< {to_line(settings)}"
+    return _program_command(owner, template, settings_file, block_id, settings)
+
+
+def _program_command(
     owner: str, template: str, settings_file: str, block_id: str, settings: ManagerSettings
 ) -> str:
-    """Return the shell command that starts a manager: the template filled in, or the driver's own Python."""
     file, block = shlex.quote(settings_file), shlex.quote(block_id)
     if is_default(template):
-        command = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))
+        own = shlex.join(python_command("parsl.executors.high_throughput.process_worker_pool"))
+        command = "process_worker_pool.py" if settings_file == "-" else own
         return f"{command} --settings {file} --block_id {block}"
-    template = _completed(template)
+    template = _completed(template, has_file=settings_file != "-")
     logdir = shlex.quote(str(Path(settings_file).parent))
     fields = {"settings": file, "block_id": block, "logdir": logdir, **_upstream_fields(settings)}
     try:
@@ -78,10 +92,11 @@ def launch_command(
         ) from error
 
 
-def _completed(template: str) -> str:
+def _completed(template: str, *, has_file: bool) -> str:
     """Return the template with what a manager needs: a user's does not always have it."""
     # With a --logdir of the user's own, for example, a manager does not find its settings.
-    settings = "" if _PLACES.search(template) else " --settings {settings}"
+    leads = _PLACES.search(template) if has_file else "{settings}" in template
+    settings = "" if leads else " --settings {settings}"
     block = "" if _BLOCK.search(template) else " --block_id {block_id}"
     return _POOL_PROGRAM.sub(rf"\g<0>{settings}{block}", template)
 

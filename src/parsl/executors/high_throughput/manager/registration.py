@@ -101,10 +101,12 @@ def make_dealer(context: Any, settings: ManagerSettings, name: str) -> Any:
         (zmq.LINGER, 0),  # otherwise messages for a connection that ZeroMQ gave up stay: see `reconnect`
     ):
         sock.setsockopt(option, value)
-    if settings.cert_dir:
+    keys = settings.keys
+    if keys is None and settings.cert_dir:
         from parsl.curvezmq import load_client_keys
 
         keys = load_client_keys(settings.cert_dir)
+    if keys is not None:
         sock.curve_publickey = keys.public
         sock.curve_secretkey = keys.secret
         sock.curve_serverkey = keys.peer_public

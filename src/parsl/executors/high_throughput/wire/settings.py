@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
 import msgspec
 
+from parsl.curvezmq import CurveKeys
 from parsl.executors.high_throughput.wire.protocol import NodeStanding
 
 #: Name of the settings file in the executor's log directory.
@@ -98,7 +100,10 @@ class WorkerPoolSettings(CommonSettings, kw_only=True):
 
 
 class ManagerSettings(WorkerPoolSettings, kw_only=True):
-    """Everything a manager needs, from a file in the run directory that only the user can read."""
+    """Everything a manager needs, from a file in the run directory that only the user can read.
+
+    Where nodes do not see the driver's files, it travels in the command of the block instead.
+    """
 
     #: Addresses of the interchange, in the order in which to try them.
     addresses: list[str]
@@ -106,6 +111,8 @@ class ManagerSettings(WorkerPoolSettings, kw_only=True):
     port: int
     #: Name of the host of the local socket.
     local_host: str = ""
+    #: The CurveZMQ keys themselves, where nodes do not see the driver's files.
+    keys: CurveKeys | None = None
 
 
 def write_settings(file: Path, settings: ManagerSettings) -> None:
@@ -118,3 +125,13 @@ def write_settings(file: Path, settings: ManagerSettings) -> None:
 def read_settings(file: Path) -> ManagerSettings:
     """Read what `write_settings` wrote."""
     return msgspec.json.decode(file.read_bytes(), type=ManagerSettings)
+
+
+def to_line(settings: ManagerSettings) -> str:
+    """Return the settings as characters that no shell interprets."""
+    return base64.b64encode(msgspec.json.encode(settings)).decode()
+
+
+def from_line(line: bytes) -> ManagerSettings:
+    """Read what `to_line` wrote; ValueError if it is something else."""
+    return msgspec.json.decode(base64.b64decode(line.strip(), validate=True), type=ManagerSettings)
