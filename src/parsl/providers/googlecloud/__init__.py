@@ -1,0 +1,1 @@
+"""Machines of Google's Compute Engine."""
