@@ -1,4 +1,8 @@
-"""The engines of the CCTools on this machine: Work Queue of its own Debian, TaskVine of a newer one."""
+"""The engines of the CCTools on this machine: Work Queue of its own Debian, TaskVine of a newer one.
+
+Run this module to download TaskVine into ``.engines/``, as continuous integration does: the tests then find
+it there.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from parsl.executors import WorkQueueExecutor
 from parsl.executors.cctools.executor import CCToolsExecutor
 from parsl.executors.cctools.interpreters import VARIABLE, find_interpreter
 from parsl.executors.taskvine import TaskVineExecutor
+from tests.support.engine_environments import DIRECTORY, Unavailable
 
 
 def _is_missing(executor: type[CCToolsExecutor]) -> bool:
@@ -62,30 +67,46 @@ def use_task_vine(factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """
     if not _is_missing(TaskVineExecutor):
         return
-    root = _root(factory)
+    note = _directory_of_run(factory) / "no-task-vine"
+    try:
+        if note.exists():
+            raise Unavailable(note.read_text())
+        programs = task_vine_programs()
+    except Unavailable as error:
+        note.write_text(str(error))
+        pytest.skip(str(error))
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv(VARIABLE, f"{programs}/python3 -W ignore")
+
+
+def _directory_of_run(factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of all processes of this test run."""
+    base = factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+def task_vine_programs() -> Path:
+    """Return the directory with the programs of Debian 13's TaskVine, which is made if it is not there.
+
+    Raises:
+        Unavailable: It cannot be made; the message has the reason.
+    """
+    DIRECTORY.mkdir(exist_ok=True)
+    root = DIRECTORY / "task-vine"
     with open(f"{root}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # workers of pytest-xdist start at the same time
         if not (root / "bin").exists():
             _install(root)
-    monkeypatch.setenv("PATH", f"{root}/bin{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv(VARIABLE, f"{root}/bin/python3 -W ignore")
-
-
-def _root(factory: pytest.TempPathFactory) -> Path:
-    """Return a directory for all processes of this test run."""
-    base = factory.getbasetemp()
-    return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "debian-13"
+    return root / "bin"
 
 
 def _install(root: Path) -> None:
     if shutil.which("apt-get") is None or os.uname().machine != "x86_64":
-        pytest.skip("TaskVine comes from Debian's packages for x86_64, and there is no apt-get here")
-    reason = (root / "reason").read_text() if (root / "reason").exists() else _unpack(root)
-    if reason:
-        (root / "reason").write_text(reason)
-        pytest.skip(f"Debian 13's packages of TaskVine cannot be obtained: {reason}")
+        raise Unavailable("TaskVine comes from Debian's packages for x86_64, and there is no apt-get here")
+    if reason := _unpack(root):
+        raise Unavailable(f"Debian 13's packages of TaskVine cannot be obtained: {reason}")
     programs = {"python3": "python3.13", "vine_worker": "vine_worker", "vine_factory": "vine_factory"}
-    (root / "new").mkdir()
+    (root / "new").mkdir(exist_ok=True)
     for program, name in programs.items():
         before = f"PYTHONHOME={root}/files/usr " if program == "python3" else ""
         (root / "new" / program).write_text(_PROGRAM.format(root=root, name=name, before=before))
@@ -118,3 +139,10 @@ def _unpack(root: Path) -> str:
         if done.returncode:
             return f"{' '.join(command[:2])}: {done.stderr.strip()[-300:]}"
     return ""
+
+
+if __name__ == "__main__":
+    try:
+        print(task_vine_programs())
+    except Unavailable as error:  # the tests that need it are skipped
+        print(error)

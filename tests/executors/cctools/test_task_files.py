@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from parsl import File
@@ -12,9 +13,9 @@ def test_files_become_names_in_the_directory_of_the_task(tmp_path: Path) -> None
     here, there = tmp_path / "a.txt", tmp_path / "b.txt"
     files = TaskFiles()
     args, kwargs = files.replace((File(str(here)), 1), {"outputs": [File(str(there))], "x": 2})
-    assert args[0].filepath == "a.txt"
+    assert args[0].filepath == "./a.txt"
     assert args[1] == 1
-    assert kwargs["outputs"][0].filepath == "b.txt"
+    assert os.path.dirname(kwargs["outputs"][0].filepath) == "."
     assert kwargs["x"] == 2
     assert files.inputs == [Transfer(str(here), "a.txt")]
     assert files.outputs == [Transfer(str(there), "b.txt")]
@@ -24,20 +25,21 @@ def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
     first, second = tmp_path / "1" / "data", tmp_path / "2" / "data"
     files = TaskFiles()
     _, kwargs = files.replace((), {"inputs": [File(str(first)), File(str(second))]})
-    assert [file.filepath for file in kwargs["inputs"]] == ["data", "1-data"]
+    assert [file.filepath for file in kwargs["inputs"]] == ["./data", "./1-data"]
 
 
 def test_no_two_files_get_one_name(tmp_path: Path) -> None:
     paths = ["a/data", "x/2-data", "b/data", "c/parsl_call"]
     _, kwargs = TaskFiles().replace((), {"inputs": [File(str(tmp_path / path)) for path in paths]})
-    assert [file.filepath for file in kwargs["inputs"]] == ["data", "2-data", "3-data", "3-parsl_call"]
+    names = [os.path.basename(file.filepath) for file in kwargs["inputs"]]
+    assert names == ["data", "2-data", "3-data", "3-parsl_call"]
 
 
 def test_a_file_that_is_input_and_output_travels_both_ways_under_one_name(tmp_path: Path) -> None:
     file = File(str(tmp_path / "data"))
     files = TaskFiles()
     args, kwargs = files.replace((file,), {"outputs": [file]})
-    assert args[0].filepath == kwargs["outputs"][0].filepath == "data"
+    assert args[0].filepath == kwargs["outputs"][0].filepath == "./data"
     assert files.inputs == files.outputs == [Transfer(str(tmp_path / "data"), "data")]
 
 

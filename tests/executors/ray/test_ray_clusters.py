@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.scripts import run_script
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
 
@@ -98,18 +97,9 @@ if __name__ == "__main__":
 
 def run(directory: Path, script: str, *arguments: str) -> tuple[dict[str, Any], str]:
     """Run a script in a directory; return what it has printed last, and its standard error."""
-    (directory / "script.py").write_text(PRELUDE + script)
     (directory / "home").mkdir()
-    done = subprocess.run(
-        [sys.executable, "script.py", *arguments],
-        cwd=directory,
-        env={**os.environ, "HOME": str(directory / "home"), "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+    printed = run_script(directory, PRELUDE + script, *arguments, HOME=str(directory / "home"))
+    return json.loads(printed.output.splitlines()[-1]), printed.errors
 
 
 def test_a_cluster_on_this_machine(tmp_path: Path) -> None:

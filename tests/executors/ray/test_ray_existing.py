@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import parsl
+from tests.support.scripts import run_script, script_environment
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
@@ -78,6 +78,7 @@ class Head(NamedTuple):
 
 #: On a busy machine a node may take longer to start than Ray allows, which is half a minute.
 START_ATTEMPTS = 3
+VARIABLES = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,9 @@ def start_head(directory: Path) -> Head:
     command += ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     command += [f"--temp-dir={directory}"]
     with (directory / "head.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=script_environment(**VARIABLES), stdout=log, stderr=log, start_new_session=True
+        )
     note = directory / "ray_current_cluster"
     wait_until(
         lambda: process.poll() is not None or note.exists(),
@@ -112,24 +115,9 @@ def start_head(directory: Path) -> Head:
     return Head(process, note.read_text() if note.exists() else "")
 
 
-def environment() -> dict[str, str]:
-    path = os.pathsep.join(sys.path)
-    return {**os.environ, "PYTHONPATH": path, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-
-
 def run(directory: Path, script: str, *arguments: str) -> str:
     """Run a script in a directory, and return what it prints."""
-    (directory / "script.py").write_text(PRELUDE + script)
-    done = subprocess.run(
-        [sys.executable, "script.py", *arguments],
-        cwd=directory,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_script(directory, PRELUDE + script, *arguments, **VARIABLES).output
 
 
 def test_two_executors_use_it_and_leave_it(tmp_path: Path, head: Head) -> None:

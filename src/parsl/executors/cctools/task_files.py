@@ -99,5 +99,5 @@ class TaskFiles:
 
 def _renamed(file: File, remote: str) -> File:
     copy = file.cleancopy()
-    copy.local_path = remote
+    copy.local_path = os.path.join(os.curdir, remote)  # apps may build other paths from its directory
     return copy
