@@ -56,9 +56,9 @@ class CheckpointFile:
         """Write all queued records at once. After an error, warn and keep the records for the next call."""
         with self._write_lock:  # also without own records: another thread may be writing them just now
             waiting = self._waiting
-            records = [waiting.popleft() for _ in range(len(waiting))]  # other threads only append
-            if not records:
+            if not waiting:
                 return
+            records = [waiting.popleft() for _ in range(len(waiting))]  # other threads only append
             try:
                 self._append(records)
             except OSError as error:

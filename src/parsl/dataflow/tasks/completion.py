@@ -88,12 +88,16 @@ class Completion:
         self, record: TaskRecord, app_fu: LeanFuture[Any], result: Any, error: BaseException | None
     ) -> None:
         memo = self._memo
-        if memo.commits and error is None:
+        if record.from_memo:
+            if memo.commits:
+                memo.commit([])  # the result may just have been found, and not be permanent yet
+        elif memo.commits and error is None:
             memo.uncommitted.append((record, result))
             if not at_end(self._run_commit):
                 work_loop.run_soon(self._commit)
             return
-        memo.report(record, result, CancelledError() if error is CANCELLATION else error)
+        else:
+            memo.report(record, result, CancelledError() if error is CANCELLATION else error)
         self._settle(record, app_fu, result, error)
 
     def _settle(

@@ -134,8 +134,11 @@ class EventFeed(RunObserver):
                 accounting = self._accounting_of(record, error, accounting)
             if type(accounting) is Accounting:
                 row += accounting
-            if record.special is not None or record.memoize or record.fail_count or record.join:
+            if record.special is not None or record.fail_count or record.join:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
+            elif record.memoize:  # the same fields, for a call whose result may be known: these are fast
+                extra = {"memoize": True, "hashsum": str(record.hashsum or "")}
+                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra)
             self._ended.append(row)
             if self.is_asleep:
                 self.wake()

@@ -82,10 +82,12 @@ class TaskMemo:
             return [self.uncommitted.popleft() for _ in range(len(self.uncommitted))]
 
     def commit(self, ended: Results) -> None:
-        """Make results permanent, unless they came from the memoizer. An error of the memoizer is logged."""
+        """Make new results permanent, and what the memoizer has found. An error of the memoizer is logged."""
         try:
-            self.start().update_memo_results([each for each in ended if not each[0].from_memo])
-            self.start().commit()
+            memoizer = self.start()
+            if ended:
+                memoizer.update_memo_results(ended)
+            memoizer.commit()
         except Exception:
             logger.exception("The memoizer %r could not commit its updates", self._started)
 
