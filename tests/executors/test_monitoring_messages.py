@@ -17,6 +17,8 @@ from parsl.executors.monitoring_messages import MessageObserver
 from parsl.jobs.states import JobState, JobStatus
 from parsl.monitoring.message_type import MessageType
 from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts
+from tests.support.waiting import wait_until
+from tests.system import tasks
 from tests.system.run import executor as make_executor
 
 MANAGER = ManagerFacts(3, "m3", "b7", "x0", 100, 4, 104, 2**39, "3.11.7")
@@ -78,7 +80,7 @@ def messages() -> Messages:
 @pytest.fixture
 def monitored(tmp_path: Path, messages: Messages) -> Iterator[HighThroughputExecutor]:
     """A started executor without a kernel, whose program has provided a queue."""
-    found = make_executor()
+    found = make_executor(heartbeat_period=0.5, heartbeat_threshold=20)
     found.run_dir, found.monitoring_messages = str(tmp_path), messages
     found.start()
     found.scale_out_facade(1)
@@ -98,6 +100,25 @@ def test_a_program_learns_where_each_task_is_before_its_result(
     assert placed == {future.parsl_executor_task_id for future in futures}
     blocks = [row for kind, rows in found if kind is MessageType.BLOCK_INFO for row in rows]
     assert blocks[-1]["job_id"] == monitored.blocks_to_job_id["0"]
+
+
+def test_a_program_learns_again_where_a_long_task_is(
+    monitored: HighThroughputExecutor, messages: Messages, tmp_path: Path
+) -> None:
+    """It may look for the number of a task only after the first message about it."""
+    gate = tmp_path / "gate"
+    future = monitored.submit(tasks.hold, {}, str(tmp_path / "started"), str(gate))
+    places: list[str] = []
+
+    def is_placed_twice() -> bool:
+        nodes = [content for kind, content in taken(messages) if kind is MessageType.NODE_INFO]
+        places.extend(each["block_id"] for each in nodes if future.parsl_executor_task_id in each["tasks"])
+        return len(places) > 1
+
+    wait_until(is_placed_twice, 60)
+    gate.touch()
+    assert future.result(timeout=60) > 0
+    assert set(places) == {"0"}
 
 
 def test_rows_of_blocks_can_be_sent_on_request(

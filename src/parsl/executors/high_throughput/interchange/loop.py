@@ -165,6 +165,10 @@ class Interchange:
         disconnected = [manager for manager in self._state.managers.values() if not manager.is_connected]
         for manager in disconnected:
             self._send(manager, protocol.ReportHeldTasks(0))  # the manager replies if it is back
+        if self._settings.reports_dispatch:  # again: who watches may learn of a task after its dispatch
+            for manager in self._state.managers.values():
+                if manager.held:
+                    self._report_dispatch(manager)
         is_waiting = disconnected or self._reports.surveys or self._state.restoration
         period_s = WAITING_CHECK_PERIOD_S if is_waiting else min(threshold_s / 4, CHECK_PERIOD_S)
         self._next_check_s = now + period_s
@@ -374,7 +378,10 @@ class Interchange:
             self._driver.acknowledged(manager)
             self._send_parts(manager, self._payloads.message(manager, tasks))
             if self._settings.reports_dispatch:
-                self._driver.send(protocol.Dispatched(manager.number, list(manager.held)))
+                self._report_dispatch(manager)
+
+    def _report_dispatch(self, manager: Manager) -> None:
+        self._driver.send(protocol.Dispatched(manager.number, list(manager.held)))
 
     def _send(self, manager: Manager, message: Any) -> None:
         self._send_parts(manager, [encode(message)])

@@ -186,7 +186,7 @@ class Started(msgspec.Struct, tag=True, array_like=True):
 
 
 class Dispatched(msgspec.Struct, tag=True, array_like=True):
-    """A manager has been sent tasks. Reported only where the executor's observer observes this."""
+    """A manager has been sent tasks, or still holds some. Reported only where the observer observes this."""
 
     manager: int
     #: All tasks that it holds.
