@@ -70,5 +70,5 @@ def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
 def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Return the rows of all tables in an order, without how far each run is stored."""
     names = [name for (name,) in query(path, "SELECT name FROM sqlite_master WHERE type = 'table'")]
-    names = [name for name in names if name not in ("parsl_event_log", "sqlite_sequence")]
+    names = [name for name in names if name != "parsl_event_log" and not name.startswith("sqlite_")]
     return {name: sorted(query(path, f'SELECT * FROM "{name}"'), key=str) for name in names}

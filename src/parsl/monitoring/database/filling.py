@@ -25,7 +25,7 @@ T = TypeVar("T")
 logger = getLogger(__name__)
 
 #: About how many rows one transaction stores.
-_ROWS_PER_TRANSACTION = 40_000
+_ROWS_PER_TRANSACTION = 100_000
 #: How often to look for new records, in seconds.
 _PERIOD_S = 0.5
 #: Pauses between attempts to use a busy database, in seconds.

@@ -54,7 +54,8 @@ class RunRows:
     @property
     def row_count(self) -> int:
         """How many rows are waiting to be stored."""
-        return sum(map(len, self._rows.values()))
+        waiting = 0 if self._tasks is None else self._tasks.waiting_count
+        return waiting + sum(map(len, self._rows.values()))
 
     def take(self, record: records.Record) -> None:
         """Take in the next record."""
@@ -65,10 +66,10 @@ class RunRows:
 
     def collect(self) -> Rows:
         """Return the rows since the last call, by the name of their table."""
-        tasks = self._tasks
-        if tasks is not None and (counts := (tasks.failed_count, tasks.completed_count)) != self._counts:
-            self._counts = counts
-            self._add_workflow()
+        if self._tasks is not None:
+            self._tasks.complete()
+            if (self._tasks.failed_count, self._tasks.completed_count) != self._counts:
+                self._add_workflow()
         collected = {name: rows[:] for name, rows in self._rows.items() if rows}
         for rows in self._rows.values():
             rows.clear()

@@ -2,6 +2,9 @@
 
 Queries and programs that were written for upstream's tables find what they expect there. What upstream has no
 place for (why an attempt failed, why a block waits, which worker ran a task) is in tables next to them.
+
+Keys have upstream's columns, but the run is the first one: rows of a run are next to each other, so that new
+ones are appended, and a query about a run needs no further index.
 """
 
 from __future__ import annotations
@@ -73,8 +76,8 @@ TASK = Table(
         task_stderr TEXT, task_time_invoked DATETIME, task_time_returned DATETIME,
         task_fail_count! INTEGER, task_fail_cost! FLOAT
     """),
-    ("task_id", "run_id"),
-    {"ix_task_task_hashsum": ("task_hashsum",), "ix_parsl_task_run": ("run_id", "task_func_name")},
+    ("run_id", "task_id"),
+    {"ix_task_task_hashsum": ("task_hashsum",)},
 )
 TRY = Table(
     "try",
@@ -83,16 +86,16 @@ TRY = Table(
         task_executor! TEXT, task_try_time_launched DATETIME, task_try_time_running DATETIME,
         task_try_time_returned DATETIME, task_fail_history TEXT, task_joins TEXT
     """),
-    ("try_id", "task_id", "run_id"),
-    {"ix_parsl_try_run": ("run_id", "task_id")},
+    ("run_id", "task_id", "try_id"),
+    {},
 )
 STATUS = Table(
     "status",
     _columns("""
         task_id! INTEGER, task_status_name! TEXT, timestamp! DATETIME, run_id! TEXT, try_id! INTEGER
     """),
-    ("task_id", "run_id", "task_status_name", "timestamp"),
-    {"ix_parsl_status_run": ("run_id",)},
+    ("run_id", "task_id", "timestamp", "task_status_name"),
+    {},
     has_run=True,
     is_log=True,
 )
@@ -129,8 +132,8 @@ RESOURCE = Table(
         psutil_cpu_num TEXT, psutil_process_num_ctx_switches_voluntary FLOAT,
         psutil_process_num_ctx_switches_involuntary FLOAT
     """),
-    ("try_id", "task_id", "run_id", "timestamp"),
-    {"ix_parsl_resource_run": ("run_id", "task_id")},
+    ("run_id", "task_id", "try_id", "timestamp"),
+    {},
     has_run=True,
     is_log=True,
 )

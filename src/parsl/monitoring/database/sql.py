@@ -14,14 +14,14 @@ class Dialect(NamedTuple):
         mark: Stands for a value in a statement.
         types: Their names of types.
         key_type: The type of a key that the database counts itself.
-        own_suffix: What follows the definition of a table that upstream does not have.
+        keyed_suffix: What follows the definition of a table whose key the rows contain.
         casts_values: Whether a value in a SELECT needs its type.
     """
 
     mark: str
     types: dict[str, str]
     key_type: str
-    own_suffix: str
+    keyed_suffix: str
     casts_values: bool
 
 
@@ -29,14 +29,18 @@ def creating_statements(dialect: Dialect) -> list[str]:
     """Return the statements that create all tables and indexes, where they do not exist."""
     statements = []
     for table in schema.TABLES:
-        suffix = dialect.own_suffix if table in schema.OWN_TABLES else ""
+        suffix = "" if table is schema.NODE else dialect.keyed_suffix
         body = ", ".join(_definitions(table, dialect))
         statements.append(f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({body}){suffix}")
-        statements += [
-            f"CREATE INDEX IF NOT EXISTS {name} ON {quoted(table.name)} ({', '.join(columns)})"
-            for name, columns in table.indexes.items()
-        ]
+        statements += [_index(table, name, columns) for name, columns in table.indexes.items()]
     return statements
+
+
+def _index(table: schema.Table, name: str, columns: tuple[str, ...]) -> str:
+    """An index lacks the rows that have nothing in its first column, which no query looks for."""
+    statement = f"CREATE INDEX IF NOT EXISTS {name} ON {quoted(table.name)} ({', '.join(columns)})"
+    is_required = next(column.is_required for column in table.columns if column.name == columns[0])
+    return statement if is_required else f"{statement} WHERE {columns[0]} IS NOT NULL"
 
 
 def _definitions(table: schema.Table, dialect: Dialect) -> list[str]:

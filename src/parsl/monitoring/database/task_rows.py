@@ -17,6 +17,9 @@ from parsl.vocabulary.task_states import FINAL_STATES, States
 Rows = dict[str, list[tuple[Any, ...]]]
 
 _NO_EXTRA = records.TaskExtra()
+_NOT_REPORTED = (-1, 0)
+#: A row of ``task``, one of ``try``, and two states.
+_ROWS_PER_OPEN_TASK = 4
 _STATE_NAMES = {int(state): state.name for state in States}
 _FINAL = frozenset(map(int, FINAL_STATES))
 _EXEC_DONE, _MEMO_DONE, _FAILED = int(States.exec_done), int(States.memo_done), int(States.failed)
@@ -54,6 +57,8 @@ class TaskRows:
         self._resources = rows[schema.RESOURCE.name]
         #: One byte per task: whether it has ended.
         self._ended = bytearray()
+        #: The latest records of tasks that have not ended, without rows so far.
+        self._open: dict[int, records.TaskRow] = {}
         #: Of attempts in progress: the attempt and the moment of its launch, and of its start if reported.
         self._launched: dict[int, tuple[int, int]] = {}
         self._started: dict[int, tuple[int, int]] = {}
@@ -61,6 +66,17 @@ class TaskRows:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._ended)} tasks, {len(self._launched)} attempts in progress>"
+
+    @property
+    def waiting_count(self) -> int:
+        """About how many rows :meth:`complete` would append."""
+        return _ROWS_PER_OPEN_TASK * len(self._open)
+
+    def complete(self) -> None:
+        """Append the rows of tasks that have not ended. What ends soon never needs them."""
+        for row in self._open.values():
+            self._add_open(row)
+        self._open.clear()
 
     def take(self, record: records.Tasks) -> None:
         """Take in changes of tasks. What follows the end of a task is ignored."""
@@ -75,16 +91,23 @@ class TaskRows:
                 self._change(row)
 
     def _change(self, row: records.TaskRow) -> None:
-        """Store what is known of a task that has not ended."""
-        invoked = microseconds(row.invoked_s)
+        """Take in the state of a task that has not ended."""
+        if row.launched_s is not None:
+            self._launched[row.id] = (row.attempt, _launch_of(row, row.launched_s))
+        self._open[row.id] = row
+        if row.state == _JOINING:  # the last one of its attempt
+            self._add_open(self._open.pop(row.id))
+
+    def _add_open(self, row: records.TaskRow) -> None:
+        invoked = self._text(microseconds(row.invoked_s))
         self._add_task(row, invoked, None)
         self._add_status(row.id, _PENDING, invoked, 0)
         if row.launched_s is None:
             return
-        launched = max(microseconds(row.launched_s), invoked + 1)
-        self._launched[row.id] = (row.attempt, launched)
-        self._add_status(row.id, _LAUNCHED, launched, row.attempt)
-        self._add_try(row, launched, None, None, None)
+        launched = _launch_of(row, row.launched_s)
+        launched_text = self._text(launched)
+        self._add_status(row.id, _LAUNCHED, launched_text, row.attempt)
+        self._add_try(row, self._manager_of(row), launched_text, None, None, None)
         if row.state == _JOINING and row.run_s >= 0:
             self._add_joining(row, launched)
 
@@ -92,41 +115,49 @@ class TaskRows:
         """Store a task that has ended, whole."""
         number, state, attempt = row.id, row.state, row.attempt
         self._ended[number] = 1
+        self._open.pop(number, None)
         self._launched.pop(number, None)
-        reported = self._started.pop(number, (-1, 0))
         self.completed_count += state == _EXEC_DONE
         self.failed_count += state == _FAILED
-        invoked = microseconds(row.invoked_s)
-        returned = invoked if row.returned_s is None else microseconds(row.returned_s)
-        last = invoked
+        last = microseconds(row.invoked_s)
+        returned = last if row.returned_s is None else microseconds(row.returned_s)
+        invoked = self._text(last)
         self._add_status(number, _PENDING, invoked, 0)
         launched = started = None
         if row.launched_s is not None:
-            last = launched = max(microseconds(row.launched_s), last + 1)
+            last = _launch_of(row, row.launched_s)
+            launched = self._text(last)
             self._add_status(number, _LAUNCHED, launched, attempt)
-            if row.extra is not None and row.extra.joins:
-                last = started = self._add_joining(row, launched)
-            else:
-                started = _start_of(row, reported, launched, returned)
-                if started is not None:
-                    last = max(returned, started + 1)
-                    self._add_run(number, attempt, started, last)
-        end = max(returned, last + 1)
+            started, last = self._add_progress(row, last, returned)
+        end = self._text(max(returned, last + 1))
+        manager = self._manager_of(row)
         self._add_status(number, _STATE_NAMES[state], end, attempt)
         self._add_task(row, invoked, end)
-        self._add_try(row, launched, started, end, "" if state in (_EXEC_DONE, _MEMO_DONE) else None)
+        history = "" if state in (_EXEC_DONE, _MEMO_DONE) else None
+        self._add_try(row, manager, launched, started, end, history)
         if row.run_s >= 0:
-            self._add_accounting(row.id, row.attempt, row, end)
+            self._add_accounting(number, attempt, row, manager, end)
+
+    def _add_progress(self, row: records.TaskRow, launched: int, returned: int) -> tuple[str | None, int]:
+        """Store that the last attempt ran; return the text of its start, if known, and its last moment."""
+        reported = self._started.pop(row.id, _NOT_REPORTED)
+        if row.extra is not None and row.extra.joins:
+            return self._add_joining(row, launched)
+        started = _start_of(row, reported, launched, returned)
+        if started is None:
+            return None, launched
+        ended = max(returned, started + 1)
+        return self._add_run(row.id, row.attempt, started, ended), ended
 
     def start(self, record: records.TasksStarted) -> None:
         """Take in attempts that are running."""
         for row in record.rows:
-            attempt, launched = self._launched.get(row.task, (-1, 0))
-            if attempt != row.attempt or self._started.get(row.task, (-1, 0))[0] == attempt:
+            attempt, launched = self._launched.get(row.task, _NOT_REPORTED)
+            if attempt != row.attempt or self._started.get(row.task, _NOT_REPORTED)[0] == attempt:
                 continue
             started = max(microseconds(row.started_s), launched + 1)
             self._started[row.task] = (attempt, started)
-            self._add_status(row.task, _RUNNING, started, attempt)
+            self._add_status(row.task, _RUNNING, self._text(started), attempt)
 
     def fail(self, record: records.AttemptFailed) -> None:
         """Take in the failure of an attempt, or of a task that was never attempted."""
@@ -144,9 +175,8 @@ class TaskRows:
         if record.outcome == TRIED_AGAIN:  # of the last attempt, the row of its task has the rest
             started, returned = self._fail_attempt(record, launched, failed)
             if record.run_s >= 0:
-                self._add_accounting(number, attempt, record, returned)
-        names, executor = self._names, record.executor
-        manager = names.manager(executor, record.manager) or names.manager_on(executor, record.host)
+                self._add_accounting(number, attempt, record, self._manager_of(record), self._text(returned))
+        manager = self._manager_of(record) or self._names.manager_on(record.executor, record.host)
         self._tries.append((
             attempt, number, self._run_id, None if manager is None else manager.block, record.host or None,
             self._names.executor(record.executor), self._moment(launched), self._moment(started),
@@ -160,8 +190,8 @@ class TaskRows:
         number, attempt = record.task, record.attempt
         started, last = None, failed - 1
         if launched is not None:
-            self._add_status(number, _LAUNCHED, launched, attempt)
-            known_attempt, known = self._started.pop(number, (-1, 0))
+            self._add_status(number, _LAUNCHED, self._text(launched), attempt)
+            known_attempt, known = self._started.pop(number, _NOT_REPORTED)
             if known_attempt == attempt:
                 started = known
             elif record.run_s >= 0:
@@ -171,8 +201,8 @@ class TaskRows:
             last = max(failed, started + 1)
             self._add_run(number, attempt, started, last)
         end = max(failed, last + 1)
-        self._add_status(number, _FAIL_RETRYABLE, end, attempt)
-        self._add_status(number, _PENDING, end + 1, attempt + 1)
+        self._add_status(number, _FAIL_RETRYABLE, self._text(end), attempt)
+        self._add_status(number, _PENDING, self._text(end + 1), attempt + 1)
         return started, end
 
     def sample(self, record: records.Samples) -> None:
@@ -189,10 +219,14 @@ class TaskRows:
             ))  # fmt: skip
 
     def _add_accounting(
-        self, number: int, attempt: int, row: records.TaskRow | records.AttemptFailed, end: int
+        self,
+        number: int,
+        attempt: int,
+        row: records.TaskRow | records.AttemptFailed,
+        manager: records.ManagerJoined | None,
+        end: str,
     ) -> None:
         """Store what the worker has measured; for tasks in a worker's process also as their last sample."""
-        manager = self._names.manager(row.executor, row.manager)
         cpu_s = None if row.cpu_s < 0 else row.cpu_s
         memory = None if row.peak_memory < 0 else row.peak_memory
         self._attempts.append((
@@ -203,53 +237,68 @@ class TaskRows:
             return
         percent = 100 * memory / manager.total_memory if memory is not None and manager.total_memory else None
         self._resources.append((
-            attempt, number, self._run_id, self._text(end), self._interval_s, None, percent, 0.0, cpu_s,
+            attempt, number, self._run_id, end, self._interval_s, None, percent, 0.0, cpu_s,
             None if cpu_s is None else 0.0, None, None if memory is None else float(memory), None, None, None,
             None, None, None,
         ))  # fmt: skip
 
-    def _add_task(self, row: records.TaskRow, invoked: int, end: int | None) -> None:
+    def _add_task(self, row: records.TaskRow, invoked: str, end: str | None) -> None:
         extra = _NO_EXTRA if row.extra is None else row.extra
         self._tasks.append((
             row.id, self._run_id, ",".join(map(str, row.depends)), self._names.app(row.app),
             "1" if extra.memoize else "0", extra.hashsum or None, extra.inputs or "None",
-            extra.outputs or "None", None, extra.stdout, extra.stderr, self._text(invoked),
-            self._moment(end), extra.fail_count, extra.fail_cost,
+            extra.outputs or "None", None, extra.stdout, extra.stderr, invoked, end, extra.fail_count,
+            extra.fail_cost,
         ))  # fmt: skip
 
     def _add_try(
-        self, row: records.TaskRow, launched: int | None, started: int | None, end: int | None,
+        self,
+        row: records.TaskRow,
+        manager: records.ManagerJoined | None,
+        launched: str | None,
+        started: str | None,
+        end: str | None,
         history: str | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         block = host = None
-        manager = self._names.manager(row.executor, row.manager)
         if manager is not None:
             block, host = manager.block, manager.host
         elif started is not None and self._names.is_in_driver(row.executor):
             host = self._names.run.host
         joins = None if row.extra is None or not row.extra.joins else ",".join(map(str, row.extra.joins))
         self._tries.append((
-            row.attempt, row.id, self._run_id, block, host, self._names.executor(row.executor),
-            self._moment(launched), self._moment(started), self._moment(end), history, joins,
+            row.attempt, row.id, self._run_id, block, host, self._names.executor(row.executor), launched,
+            started, end, history, joins,
         ))  # fmt: skip
 
-    def _add_joining(self, row: records.TaskRow, launched: int) -> int:
-        """Store the states of a join app that has returned futures; return its start."""
+    def _manager_of(self, row: records.TaskRow | records.AttemptFailed) -> records.ManagerJoined | None:
+        return self._names.manager(row.executor, row.manager)
+
+    def _add_joining(self, row: records.TaskRow, launched: int) -> tuple[str, int]:
+        """Store the states of a join app that has returned futures; return its start and its last moment."""
         started = launched + 1
         ended = started + max(1, microseconds(max(row.run_s, 0.0)))
-        self._add_run(row.id, row.attempt, started, ended)
-        self._add_status(row.id, States.joining.name, ended + 1, row.attempt)
-        return started
+        text = self._add_run(row.id, row.attempt, started, ended)
+        self._add_status(row.id, States.joining.name, self._text(ended + 1), row.attempt)
+        return text, ended + 1
 
-    def _add_run(self, number: int, attempt: int, started: int, ended: int) -> None:
-        self._add_status(number, _RUNNING, started, attempt)
-        self._add_status(number, _RUNNING_ENDED, ended, attempt)
+    def _add_run(self, number: int, attempt: int, started: int, ended: int) -> str:
+        """Store that an attempt has begun and ended to run; return the text of its start."""
+        text = self._text(started)
+        self._add_status(number, _RUNNING, text, attempt)
+        self._add_status(number, _RUNNING_ENDED, self._text(ended), attempt)
+        return text
 
-    def _add_status(self, number: int, name: str, moment: int, attempt: int) -> None:
-        self._statuses.append((number, name, self._text(moment), self._run_id, attempt))
+    def _add_status(self, number: int, name: str, moment: str, attempt: int) -> None:
+        self._statuses.append((number, name, moment, self._run_id, attempt))
 
     def _moment(self, microseconds_: int | None) -> str | None:
         return None if microseconds_ is None else self._text(microseconds_)
+
+
+def _launch_of(row: records.TaskRow, launched_s: float) -> int:
+    """Return when the last attempt was launched, which is after the call."""
+    return max(microseconds(launched_s), microseconds(row.invoked_s) + 1)
 
 
 def _start_of(row: records.TaskRow, reported: tuple[int, int], launched: int, returned: int) -> int | None:
