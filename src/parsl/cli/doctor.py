@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The checks import most of Parsl.
     from parsl.cli.checkup.config_loading import load_configs
     from parsl.cli.checkup.report import Report, as_data, as_text, examine
-    from parsl.cli.checkup.subject import ERROR, CheckOptions
+    from parsl.cli.checkup.subject import CheckOptions
+    from parsl.vocabulary.findings import ERROR
 
     loaded = load_configs(options.config)
     checks = CheckOptions(not options.no_dry_run, not options.no_worker_init, options.timeout)

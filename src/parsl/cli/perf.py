@@ -137,7 +137,7 @@ def _measure_batches(options: argparse.Namespace, batches: list[Batch]) -> None:
 def _find_config(target: str) -> Config | None:
     """Return the only configuration, or print an error and return None."""
     from parsl.cli.checkup.config_loading import load_configs, split_target
-    from parsl.cli.checkup.subject import ERROR
+    from parsl.vocabulary.findings import ERROR
 
     loaded = load_configs(target)
     if not loaded.configs and not split_target(target)[1]:

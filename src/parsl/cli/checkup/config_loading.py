@@ -14,9 +14,9 @@ from traceback import extract_tb
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from parsl.cli.checkup.subject import Finding, Topic
 from parsl.config import Config
 from parsl.dataflow.dflow import DataFlowKernel
+from parsl.vocabulary.findings import Finding, Topic
 
 _IMPORT = Topic("import")
 _NODE_FILE = "PBS_NODEFILE"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from parsl.cli.checkup.subject import Finding, Subject, Topic
+from parsl.cli.checkup.subject import Subject
 from parsl.common.mounts import Mount, find_mount, read_mounts
+from parsl.vocabulary.findings import Finding, Topic
 
 _DIRECTORY = Topic("directory")
 _MIN_FREE_BYTES = 200 * 2**20

@@ -6,11 +6,12 @@ import shutil
 import socket
 
 from parsl.addresses import get_all_addresses
-from parsl.cli.checkup.subject import ERROR, NOTE, WARNING, Finding, Subject, Topic
+from parsl.cli.checkup.subject import Subject
 from parsl.common.commands import CommandNotStarted, run_command
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.driver.endpoints import is_local_address, listen_tcp
 from parsl.providers import PBSProProvider
+from parsl.vocabulary.findings import ERROR, NOTE, WARNING, Finding, Topic
 
 _SCHEDULER, _ADDRESS, _BLOCKS = Topic("scheduler"), Topic("address"), Topic("blocks")
 _VERSION_TIMEOUT_S = 10

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
-from parsl.cli.checkup.subject import Finding, Subject, Topic
+from parsl.cli.checkup.subject import Subject
 from parsl.common.commands import CommandNotStarted, run_command
 from parsl.executors.high_throughput.driver.launch_commands import launch_command
 from parsl.executors.high_throughput.wire.settings import SETTINGS_FILE, ManagerSettings
 from parsl.providers import GridEngineProvider, PBSProProvider, SlurmProvider, TorqueProvider
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.torque.torque import number_of_chunks
+from parsl.vocabulary.findings import Finding, Topic
 
 _DRY_RUN, _JOB_SCRIPT = Topic("dry run"), Topic("job script")
 #: The prefixes of the lines for the scheduler, by the labels of the providers.

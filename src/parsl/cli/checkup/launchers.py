@@ -8,13 +8,14 @@ import shlex
 import shutil
 from itertools import pairwise
 
-from parsl.cli.checkup.subject import Finding, Subject, Topic
+from parsl.cli.checkup.subject import Subject
 from parsl.executors.high_throughput.node.node_list import (
     NODE_FILE_VARIABLE,
     SLURM_VARIABLES,
     NoNodes,
     read_nodes,
 )
+from parsl.vocabulary.findings import Finding, Topic
 
 _LAUNCHER = Topic("launcher")
 #: The program that a launcher starts.

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from parsl.cli.checkup.subject import ERROR, OK, Finding, Subject, Topic
+from parsl.cli.checkup.subject import Subject
 from parsl.common import commands
 from parsl.providers import SlurmProvider, TorqueProvider
 from parsl.providers.batch.parameters import format_walltime, parse_walltime
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.validate import ParameterError
+from parsl.vocabulary.findings import ERROR, OK, Finding, Topic
 
 _QUEUE = Topic("queue")
 _TIMEOUT_S = 15

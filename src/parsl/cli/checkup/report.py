@@ -13,10 +13,11 @@ from parsl.cli.checkup.host import check_addresses, check_blocks, check_commands
 from parsl.cli.checkup.job_script import check_directives, check_dry_run, job_files
 from parsl.cli.checkup.launchers import check_launcher
 from parsl.cli.checkup.queue_limits import check_queue
-from parsl.cli.checkup.subject import ERROR, WARNING, CheckOptions, Finding, Subject, Topic
+from parsl.cli.checkup.subject import CheckOptions, Subject
 from parsl.cli.checkup.worker_init import check_worker_init, probe_subject
 from parsl.cli.checkup.workers import check_workers
 from parsl.config import Config
+from parsl.vocabulary.findings import ERROR, WARNING, Finding, Topic
 
 _DOCTOR, _JOB_SCRIPT = Topic("doctor"), Topic("job script")
 #: Each returns no findings about subjects to which it does not apply.

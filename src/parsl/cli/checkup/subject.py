@@ -1,4 +1,4 @@
-"""What the checks take and return: an executor of a configuration with its provider, and findings."""
+"""What the checks take: an executor of a configuration with its provider."""
 
 from __future__ import annotations
 
@@ -10,43 +10,6 @@ from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import LocalProvider, TorqueProvider
 from parsl.providers.cluster_provider import ClusterProvider
-
-#: The levels: all is well; worth knowing; may fail, or wastes something; would fail.
-OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
-
-
-class Finding(NamedTuple):
-    """One sentence about a configuration."""
-
-    #: OK, NOTE, WARNING or ERROR.
-    level: str
-    #: The subject of the sentence in a word or two.
-    topic: str
-    text: str
-    #: What the user can do; empty if nothing, or if the text contains it.
-    advice: str = ""
-
-
-class Topic:
-    """Makes the findings about one topic."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def finding(self, level: str, text: str, advice: str = "") -> Finding:
-        return Finding(level, self.name, text, advice)
-
-    def ok(self, text: str) -> Finding:
-        return Finding(OK, self.name, text)
-
-    def note(self, text: str, advice: str = "") -> Finding:
-        return Finding(NOTE, self.name, text, advice)
-
-    def warning(self, text: str, advice: str = "") -> Finding:
-        return Finding(WARNING, self.name, text, advice)
-
-    def error(self, text: str, advice: str = "") -> Finding:
-        return Finding(ERROR, self.name, text, advice)
 
 
 class FailedCommand(NamedTuple):

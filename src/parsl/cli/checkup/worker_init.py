@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 
 import parsl.version
 from parsl.cli.checkup.launchers import launcher_program
-from parsl.cli.checkup.subject import FailedCommand, Finding, Probe, PythonFacts, Subject, Topic
+from parsl.cli.checkup.subject import FailedCommand, Probe, PythonFacts, Subject
 from parsl.common.commands import CommandResult, run_command
 from parsl.executors.high_throughput.driver.launch_commands import is_default
 from parsl.providers import GridEngineProvider
 from parsl.version import VERSION
+from parsl.vocabulary.findings import Finding, Topic
 
 _WORKER_INIT, _PYTHON = Topic("worker_init"), Topic("python")
 _SCRIPT = os.path.join(os.path.dirname(__file__), "probe.sh")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from parsl.cli.checkup.subject import NOTE, WARNING, Finding, Subject, Topic
+from parsl.cli.checkup.subject import Subject
 from parsl.configs.alcf import AURORA_CPUS, AURORA_GPUS, AURORA_TILES
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.node.accelerators import (
@@ -20,6 +20,7 @@ from parsl.executors.high_throughput.node.placement import Placement, plan_worke
 from parsl.executors.high_throughput.node.worker_count import PlacementRequest, count_workers
 from parsl.executors.high_throughput.wire.settings import WorkerPoolSettings
 from parsl.providers import SlurmProvider
+from parsl.vocabulary.findings import NOTE, WARNING, Finding, Topic
 
 _WORKERS, _TILES = Topic("workers"), Topic("tiles")
 _FLAT_IN_TEXT = re.compile(

@@ -1,0 +1,256 @@
+"""MachineProvider on a cloud in memory, whose machines run their user data as processes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.providers.api.failure import FailureKind
+from parsl.providers.machines.cloud import End, Refused, checked_ids
+from parsl.vocabulary.findings import Topic
+from parsl.vocabulary.job_states import JobState
+from parsl.vocabulary.provider_errors import SubmitException
+from tests.support.clouds.memory_cloud import MemoryCloud, MemoryProvider
+
+
+@pytest.fixture
+def memory(tmp_path):
+    memory = MemoryCloud(tmp_path / "machines")
+    yield memory
+    memory.host.close()
+
+
+@pytest.fixture
+def make(memory):
+    def make(**parameters):
+        provider = MemoryProvider(memory, **parameters)
+        provider.prepare("Some Run")
+        return provider
+
+    return make
+
+
+def state_of(provider, job_id):
+    (status,) = provider.status([job_id])
+    return status.state
+
+
+def test_a_block_has_a_machine_for_each_node(make, memory):
+    provider = make(nodes_per_block=3)
+    job = provider.submit("sleep 1000", 1)
+    assert [spec.node for spec in memory.specs] == [0, 1, 2]
+    assert {spec.block for spec in memory.specs} == {job}
+    assert memory.specs[0].name == f"{job}-0"
+    assert memory.specs[0].all_tags() == {
+        "parsl-run": provider.run, "parsl-block": job, "parsl-node": "0"
+    }  # fmt: skip
+    assert provider.run.startswith("some-run-")
+    assert state_of(provider, job) is JobState.RUNNING
+
+
+def test_two_providers_of_a_run_have_different_tags(make):
+    assert make().run != make().run
+
+
+def test_one_refused_machine_ends_the_whole_block(make, memory):
+    provider = make(nodes_per_block=3)
+    memory.quota = 2
+    with pytest.raises(SubmitException, match="Memory: you have no quota left") as caught:
+        provider.submit("sleep 1000", 1)
+    assert caught.value.is_permanent
+    assert not provider.machines()
+
+
+def test_a_quota_may_become_free_while_machines_run(make, memory):
+    provider = make()
+    provider.submit("sleep 1000", 1)
+    memory.quota = 0
+    with pytest.raises(SubmitException) as caught:
+        provider.submit("sleep 1000", 1)
+    assert not caught.value.is_permanent
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_permanent"),
+    [(FailureKind.DENIED, True), (FailureKind.CAPACITY, False), (FailureKind.TRANSIENT, False)],
+)
+def test_refusals(make, memory, kind, is_permanent):
+    memory.quota, memory.refusal = 0, Refused(kind, "no")
+    with pytest.raises(SubmitException) as caught:
+        make().submit("true", 1)
+    assert caught.value.is_permanent is is_permanent
+
+
+def test_a_request_that_fails(make, memory):
+    memory.failing["create"] = FailureKind.DENIED
+    with pytest.raises(SubmitException, match="the test refuses this") as caught:
+        make().submit("true", 1)
+    assert caught.value.is_permanent
+
+
+def test_errors_of_the_check_are_raised_at_load(make, memory):
+    memory.findings = [Topic("image").error("there is no image ami-1.", "Name another one.")]
+    with pytest.raises(ConfigurationError, match=r"MemoryProvider: there is no image ami-1\. Name"):
+        make()
+
+
+def test_warnings_of_the_check_are_logged(make, memory, caplog):
+    memory.findings = [Topic("quota").warning("max_blocks exceeds the quota.")]
+    make()
+    assert "max_blocks exceeds the quota." in caplog.text
+
+
+def test_a_reclaimed_machine(make, memory):
+    provider = make()
+    job = provider.submit("sleep 1000", 1)
+    memory.end("m-0", End.RECLAIMED, "no capacity")
+    (status,) = provider.status([job])
+    assert status.state is JobState.CANCELLED
+    assert "reclaimed the machine (no capacity)" in status.message
+
+
+def test_a_failed_job_shows_the_end_of_the_console(make, wait_until):
+    provider = make(worker_init="no-such-command || exit 7")
+    job = provider.submit("true", 1)
+    wait_until(lambda: provider.status([job])[0].terminal)
+    (status,) = provider.status([job])
+    assert (status.state, status.exit_code) == (JobState.FAILED, 7)
+    assert "no-such-command" in status.message
+
+
+def test_a_service_that_does_not_answer_ends_no_block(make, memory, caplog):
+    provider = make()
+    job = provider.submit("sleep 1000", 1)
+    memory.failing["list"] = FailureKind.TRANSIENT
+    assert [state_of(provider, job) for _ in range(3)] == [JobState.UNKNOWN] * 3
+    assert caplog.text.count("the status of blocks is unknown") == 1
+    del memory.failing["list"]
+    assert state_of(provider, job) is JobState.RUNNING
+
+
+def test_a_cancellation_that_fails_is_not_accepted(make, memory):
+    provider = make()
+    job = provider.submit("sleep 1000", 1)
+    memory.failing["terminate"] = FailureKind.TRANSIENT
+    assert provider.cancel([job, "unknown"]) == [False, False]
+    del memory.failing["terminate"]
+    assert provider.cancel([job, "unknown"]) == [True, False]
+    assert state_of(provider, job) is JobState.CANCELLED
+
+
+def test_machines_of_a_lost_answer_are_terminated(make, memory, caplog):
+    provider = make()
+    job = provider.submit("sleep 1000", 1)
+    memory.create(list(memory.specs))
+    assert len(provider.machines(provider.run)) == 2
+    assert state_of(provider, job) is JobState.RUNNING
+    assert [machine.machine_id for machine in provider.machines(provider.run)] == ["m-0"]
+    assert "Terminating ['m-1']" in caplog.text
+
+
+def test_nothing_is_left_at_the_end_but_machines_of_others(make, memory):
+    provider, other = make(), make()
+    provider.submit("sleep 1000", 1)
+    other.submit("sleep 1000", 1)
+    provider.close()
+    assert [machine.run for machine in provider.machines()] == [other.run]
+
+
+def test_a_sweep_that_fails_names_the_command(make, memory, caplog):
+    provider = make()
+    memory.failing["list"] = FailureKind.TRANSIENT
+    provider.close()
+    assert f"parsl clouds sweep CONFIG.py {provider.run}" in caplog.text
+
+
+def test_machines_that_linger(make, memory):
+    provider = make(linger=True)
+    job = provider.submit("true", 1)
+    assert provider.cancel_commands([job]) == []
+    assert provider.cancel([job]) == [True]
+    assert state_of(provider, job) is JobState.CANCELLED
+    provider.close()
+    assert memory.host.running() == ["m-0"]
+    assert provider.sweep(provider.run) == (["m-0"], [])
+
+
+def test_hours_are_limited(make, memory):
+    provider = make(max_machine_hours=2.5)
+    first = provider.submit("sleep 1000", 1)
+    provider.submit("sleep 1000", 1)
+    with pytest.raises(SubmitException, match=r"max_machine_hours is 2\.5") as caught:
+        provider.submit("sleep 1000", 1)
+    assert not caught.value.is_permanent
+    provider.cancel([first])
+    provider.status([first])
+    provider.submit("sleep 1000", 1)
+
+
+def test_a_limit_below_one_block_is_permanent(make):
+    with pytest.raises(SubmitException, match=r"another block needs 1\.00") as caught:
+        make(max_machine_hours=0.5).submit("true", 1)
+    assert caught.value.is_permanent
+
+
+def test_a_restarted_driver_terminates_what_the_earlier_one_has_left(make, memory, tmp_path, caplog):
+    path = str(tmp_path / "state")
+    dead = make(state_file=path, max_machine_hours=10.0)
+    dead.clock = lambda: 0.0
+    dead.submit("sleep 1000", 1)
+    dead._file.close()  # as if the process were dead
+    later = make(state_file=path, max_machine_hours=10.0)
+    assert not memory.host.running()
+    assert f"an earlier run, {dead.run}, had left machines" in caplog.text
+    later.close()
+    caplog.clear()
+    make(state_file=path).close()
+    assert not caplog.records
+
+
+def test_the_hours_of_earlier_runs_count(make, tmp_path):
+    path = str(tmp_path / "state")
+    times = iter((0.0,))
+    first = make(state_file=path)
+    first.clock = lambda: next(times, 1800.0)
+    first.submit("sleep 1000", 1)
+    first.close()
+    second = make(state_file=path, max_machine_hours=1.25)
+    with pytest.raises(SubmitException, match=r"0\.50 hours are used"):
+        second.submit("true", 1)
+    second.close()
+
+
+def test_too_long_a_script_is_refused(make):
+    with pytest.raises(SubmitException, match="accepts at most 16384: shorten worker_init"):
+        make(worker_init="#" * 16384).submit("true", 1)
+
+
+def test_the_cost(make, memory):
+    assert make(max_blocks=4, nodes_per_block=2).hourly_cost() == 4.0
+    assert make(max_blocks=4, price_per_hour=2.0).hourly_cost() == 8.0
+    memory.price = None
+    assert make().hourly_cost() is None
+
+
+def test_the_command_for_a_killed_driver_contains_no_secrets(make):
+    provider = make()
+    (command,) = provider.cancel_commands(["any"])
+    assert command[0] == sys.executable
+    assert command[-3:] == ["tests.support.clouds.memory_cloud", '{"region": "here"}', provider.run]
+
+
+@pytest.mark.parametrize("wrong", [[], [""], "i-1"])
+def test_an_empty_list_of_ids_is_refused(wrong):
+    with pytest.raises(ValueError, match="expected a list of at least one id"):
+        checked_ids(wrong)
+
+
+def test_nothing_is_logged_for_a_normal_block(make, caplog):
+    with caplog.at_level(logging.INFO):
+        provider = make()
+        provider.cancel([provider.submit("sleep 1000", 1)])
+        provider.close()
+    assert not caplog.records
