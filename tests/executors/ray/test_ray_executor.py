@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,29 @@ def test_only_this_user_reaches_the_files_of_a_cluster(monkeypatch: pytest.Monke
     assert stat.S_IMODE(os.stat(token_file).st_mode) == 0o600
     session.close()
     assert not os.path.exists(directory)
+
+
+def test_the_files_of_a_killed_driver_are_removed_at_the_next_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake_ray = FakeRay(monkeypatch)
+    sys.modules["ray._raylet"].AuthenticationTokenLoader = object  # type: ignore[attr-defined]
+    monkeypatch.setattr("parsl.executors.ray.session.SHORT_DIRECTORY", str(tmp_path))
+    program = (
+        "import os, sys; from parsl.executors.high_throughput.wire.spool import claim_directory; "
+        "print(claim_directory(sys.argv[1], 'ray-').directory, flush=True); os._exit(9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
+    left = killed.stdout.strip()
+    assert os.path.isdir(left)
+    session = Session("the executor", fake_ray, Target())
+    other = Session("another executor", fake_ray, Target())
+    assert not os.path.exists(left)
+    assert session.directory is not None
+    assert os.path.isdir(session.directory)  # its driver lives
+    for each in (session, other):
+        each.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_provider_is_refused_if_the_script_has_initialised_ray(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -50,6 +51,30 @@ if __name__ == "__main__":
         tasks = [wait_for("never") for _ in range(8)]
         print(all([task.cancel() for task in tasks]))
         print(double(4).result())
+"""
+
+BY_CLIENT = """
+@python_app
+def make(size):
+    return b"x" * size
+
+
+@python_app
+def size_of(value):
+    return len(value)
+
+
+if __name__ == "__main__":
+    with load(RayExecutor(address=address)):
+        print([double(number).result() for number in range(3)])
+        large = make(2_000_000)
+        print(size_of(large).result(), len(large.result()))
+        tasks = [wait_for("never") for _ in range(4)]
+        print(all([task.cancel() for task in tasks]))
+        try:
+            double(1, parsl_resource_specification={"cores": 99})
+        except Exception as error:
+            print(type(error).__name__)
 """
 
 ENDS = """
@@ -120,9 +145,37 @@ def run(directory: Path, script: str, *arguments: str) -> str:
     return run_script(directory, PRELUDE + script, *arguments, **VARIABLES).output
 
 
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_two_executors_use_it_and_leave_it(tmp_path: Path, head: Head) -> None:
     assert run(tmp_path, USED, head.address) == "[0, 2, 4]\nTrue\n8\n"
     assert head.process.poll() is None
+
+
+def test_a_ray_client(tmp_path: Path, head: Head) -> None:
+    port = free_port()
+    # Without Ray's proxy, which starts a server for each client, and often fails on a busy machine.
+    command = [sys.executable, "-m", "ray.util.client.server", "--mode=specific-server"]
+    command += ["--host=127.0.0.1", f"--port={port}", f"--address={head.address}"]
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, env=script_environment(**VARIABLES), stdout=log, stderr=log)
+    try:
+        wait_until(lambda: is_listening(port), timeout_s=120, what="the start of the server")
+        printed = run(tmp_path, BY_CLIENT, f"ray://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert printed == "[0, 2, 4]\n2000000 2000000\nTrue\nInvalidResourceSpecification\n"
 
 
 @pytest.mark.skipif(

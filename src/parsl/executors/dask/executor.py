@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import wait
 from contextlib import ExitStack
 from typing import Any
-from weakref import WeakSet
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
@@ -18,45 +15,16 @@ from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic
 from parsl.executors.dask.workers import GPU, MB, MEMORY, WorkerTable, node_with
 from parsl.executors.engines.errors import import_engine
-from parsl.executors.engines.executor import EngineExecutor, EngineTask
-from parsl.executors.engines.remote_call import Outcome, read_outcome
+from parsl.executors.engines.executor import EngineTask
+from parsl.executors.engines.kept_results import KeepingExecutor, KeptResults, OnFetched
 from parsl.executors.engines.requests import NO_REQUEST, Node, Request
-from parsl.executors.engines.settling import SettlingThread
-from parsl.executors.errors import ExecutorError
 from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.status_handling import BlockErrorHandler
 from parsl.providers.base import ExecutionProvider
-from parsl.vocabulary.kept_value import KeptValue, take_collected
-from parsl.vocabulary.lean_future import LeanFuture, done_future
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from parsl.vocabulary.lean_future import Callbacks
 
 #: How long ``cancel`` waits for the scheduler's answer, in seconds.
 ANSWER_S = 10.0
-#: How long the end of a run waits for results that are still in the cluster, in seconds.
-KEPT_S = 300.0
-
-
-class _FetchedValue(LeanFuture[Any]):
-    """The future of a result that is being fetched.
-
-    Those who wait for it continue at once. Callbacks run where they may wait for another one of its kind.
-
-    Args:
-        deliveries: Runs callbacks.
-    """
-
-    __slots__ = ("_deliveries",)
-
-    def __init__(self, deliveries: SettlingThread) -> None:
-        super().__init__()
-        self._deliveries = deliveries
-
-    def _run_callbacks(self, callbacks: Callbacks) -> None:
-        self._deliveries.call(LeanFuture._run_callbacks, self, callbacks)
 
 
 def _check_cluster(executor: object, name: str, value: Any) -> Any:
@@ -80,7 +48,7 @@ def _check_resources(executor: object, name: str, value: Any) -> dict[str, float
     return dict(value)
 
 
-class DaskExecutor(EngineExecutor, RepresentationMixin):
+class DaskExecutor(KeepingExecutor, RepresentationMixin):
     """Runs tasks in a Dask cluster: one that is there, or one that the blocks of a provider make.
 
     A client or a cluster that is given remains the caller's, and stays open. Tasks that wait for a worker
@@ -128,7 +96,6 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
     mem_per_worker = validate.Number(above=0, optional=True)
     worker_resources = validate.Custom(_check_resources)
     worker_options = validate.ListOf(str)
-    keep_results = validate.Boolean()
     storage_access = validate.Custom(check_storage_access)
     working_dir = validate.Text(allow_empty=False, optional=True)
 
@@ -172,8 +139,7 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         self._traffic: Traffic | None = None
         self._table: WorkerTable | None = None
         self._watch: Any = None
-        self._kept_values: WeakSet[KeptValue] = WeakSet()
-        self._kept_lock = threading.Lock()
+        self._kept = None
 
     def prepare_restart(self) -> None:
         """Forget the run that has ended."""
@@ -192,11 +158,12 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
                 (self.cluster, self.security) if self.cluster is not None else self._start_own()
             )
             self._client = client = connection.connect(self, target, security, self.connect_timeout)
+            self._kept = kept = KeptResults(self)
             traffic = Traffic(
                 client,
-                f"parsl-dask-{self.label}",
+                kept.deliveries,
                 on_done=self.task_done,
-                on_kept=self._task_kept,
+                on_kept=kept.keep,
                 on_failed=self.task_failed,
                 on_lost=self._scheduler_lost,
                 keeps_results=self.keep_results,
@@ -234,11 +201,12 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
     def disconnect(self) -> None:
         """Close what the executor has opened; a client or a cluster that was given stays open."""
         watch, table, client, traffic, own = self._watch, self._table, self._client, self._traffic, self._own
+        kept = self._kept
         with ExitStack() as last_first:
             if own is not None:
                 last_first.callback(own.close)
-            if traffic is not None:
-                last_first.callback(traffic.close)
+            if kept is not None:
+                last_first.callback(kept.close)
             if client is not None:
                 from parsl.executors.dask import connection
 
@@ -256,13 +224,8 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
     # Tasks
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the function's name, by which Dask groups tasks, and the call as bytes."""
-        try:
-            packed = super().pack_call(func, args, kwargs)
-        finally:
-            kept = take_collected()
-        name = getattr(func, "__name__", "task")
-        return name, packed, [value.handle for value in kept]
+        """Return the function's name, by which Dask groups tasks, before what the base class returns."""
+        return getattr(func, "__name__", "task"), *super().pack_call(func, args, kwargs)
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Hand a call to the thread that sends them."""
@@ -272,46 +235,12 @@ class DaskExecutor(EngineExecutor, RepresentationMixin):
         task.handle = Call(task, name, packed, self._options(request), traffic.topic, kept)
         traffic.send(task.handle)
 
-    def _task_kept(self, task: EngineTask, future: Any) -> None:
-        """End a task whose result stays in the cluster until it is needed elsewhere."""
-        task.handle = None  # refers to the task, and such a cycle would keep the result in the cluster
-        value = KeptValue(self, future, self._fetch_kept)
-        with self._kept_lock:
-            self._kept_values.add(value)
-        task.finish(Outcome(value, None, None))
-
-    def _fetch_kept(self, value: KeptValue) -> LeanFuture[Any]:
+    def fetch_kept(self, handle: Any, on_fetched: OnFetched) -> None:
+        """Begin to fetch a result from the cluster, by Dask's future of it."""
         traffic = self._traffic
         if traffic is None:
-            error = ExecutorError(self, "it was shut down before the result was fetched")
-            return done_future(None, error)
-        fetched = _FetchedValue(traffic.deliveries)
-
-        def settle(outcome: Any, error: BaseException | None) -> None:
-            if error is None:
-                try:
-                    error, result = (found := read_outcome(outcome)).error, found.value
-                except BaseException as failure:  # such as SystemExit, when the result is unpickled
-                    error = failure
-            if error is not None:
-                fetched.set_exception(self.explain(error))
-            else:
-                fetched.set_result(result)
-
-        traffic.fetch_kept(value.handle, settle)
-        return fetched
-
-    def shutdown(self) -> None:
-        """Fetch the results that are still in the cluster and that the script can still ask for; then end."""
-        self.shutdown_within(KEPT_S)
-
-    def shutdown_within(self, limit_s: float) -> None:
-        """Do the same, but wait for these results no longer than ``limit_s`` seconds."""
-        if self._traffic is not None and not self.bad_state_is_set:
-            with self._kept_lock:
-                values = list(self._kept_values)
-            wait([value.fetch() for value in values], limit_s)
-        super().shutdown()
+            raise self._after_shutdown()
+        traffic.fetch_kept(handle, on_fetched)
 
     def _options(self, request: Request) -> Options:
         if request is NO_REQUEST:

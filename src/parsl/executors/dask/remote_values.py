@@ -6,13 +6,8 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from parsl.executors.engines.remote_call import read_outcome, run_call
-from parsl.vocabulary.kept_value import values_in_place
-
-#: The outcome of a call stays on its worker if it has at least this many bytes. To fetch a smaller one costs
-#: less than to ask for it later.
-MIN_KEPT_BYTES = 1_000_000
-
+from parsl.executors.engines import remote_call
+from parsl.executors.engines.remote_call import Ran, run_packed
 
 #: An outcome of at most this many bytes travels as an event, together with the news that the task has ended.
 MAX_REPORTED_BYTES = 16_000
@@ -37,12 +32,8 @@ class KeptOutcome:
         return len(self.data)  # by which Dask decides what to spill, and where tasks run
 
 
-def run_and_keep(packed: bytes) -> bytes | KeptOutcome:
-    """Run a call. Errors never stay."""
-    outcome = run_call(packed)
-    if len(outcome) < MIN_KEPT_BYTES or pickle.loads(outcome)[0]:
-        return outcome
-    return KeptOutcome(outcome)
+def _kept_if_large(ran: Ran) -> bytes | KeptOutcome:
+    return KeptOutcome(ran.packed) if ran.stays else ran.packed
 
 
 def run_and_report(packed: bytes, topic: str, number: int) -> bytes | KeptOutcome:
@@ -55,7 +46,7 @@ def run_and_report(packed: bytes, topic: str, number: int) -> bytes | KeptOutcom
     """
     from distributed import get_worker
 
-    outcome = run_and_keep(packed)
+    outcome = _kept_if_large(run_packed(packed))
     if type(outcome) is bytes and len(outcome) <= MAX_REPORTED_BYTES:
         get_worker().log_event(topic, (number, outcome))
     return outcome
@@ -63,5 +54,4 @@ def run_and_report(packed: bytes, topic: str, number: int) -> bytes | KeptOutcom
 
 def run_with_kept(packed: bytes, kept: Sequence[KeptOutcome]) -> bytes | KeptOutcome:
     """Run a call some of whose arguments are results that have stayed in the cluster."""
-    with values_in_place([read_outcome(outcome.data).value for outcome in kept]):
-        return run_and_keep(packed)
+    return _kept_if_large(remote_call.run_with_kept(packed, [outcome.data for outcome in kept]))

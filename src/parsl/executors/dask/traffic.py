@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from parsl.executors.dask.remote_values import KeptOutcome, run_and_report, run_with_kept
 from parsl.executors.dask.topics import outcome_topic, task_key
-from parsl.executors.engines.settling import LastingThread
+from parsl.executors.engines.kept_results import OnFetched
+from parsl.executors.engines.settling import SettlingThread
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +32,6 @@ MIN_SCATTERED_BYTES = 2_000_000
 MAX_SCATTERS = 4
 
 _numbers = count()
-
-#: Called with the bytes of an outcome, or with None and an error.
-OnFetched = Callable[[Any, BaseException | None], object]
 
 
 class Options(NamedTuple):
@@ -97,12 +95,11 @@ class Traffic:
     """Sends calls, and delivers their outcomes. Its coroutines run in the loop of Dask's client.
 
     A thread delivers outcomes, and runs the callbacks of users. The loop cannot do that: callbacks may take
-    long, and the loop is that of the client and often of the scheduler. Another thread completes what was
-    fetched from the cluster, because callbacks may wait for that.
+    long, and the loop is that of the client and often of the scheduler.
 
     Args:
         client: The ``distributed.Client``.
-        name: The beginning of the names of the threads.
+        deliveries: The thread.
         on_done: Called by the thread with the task and the bytes of its outcome.
         on_kept: Called by the thread with the task and Dask's future of a large result.
         on_failed: Called by the thread with the task and the error of Dask.
@@ -113,7 +110,7 @@ class Traffic:
     def __init__(
         self,
         client: Any,
-        name: str,
+        deliveries: SettlingThread,
         on_done: Callable[[Any, Any], object],
         on_kept: Callable[[Any, Any], object],
         on_failed: Callable[[Any, BaseException], object],
@@ -139,9 +136,7 @@ class Traffic:
         self._is_lost = False
         self._keeps_results = keeps_results
         self._scatters = asyncio.Semaphore(MAX_SCATTERS)
-        #: Delivers outcomes, and runs callbacks.
-        self.deliveries = LastingThread(name)
-        self._fetches = LastingThread(f"{name}-fetches")
+        self._deliveries = deliveries
 
     # Any thread
 
@@ -157,7 +152,7 @@ class Traffic:
 
         Args:
             future: Dask's future of the outcome.
-            on_fetched: Called with the outcome or an error, in a thread in which nothing else may wait.
+            on_fetched: Called in the loop, with the outcome or an error.
         """
         self._client.loop.add_callback(self._fetch_kept, future, on_fetched)
 
@@ -182,11 +177,6 @@ class Traffic:
         """Accept no more outcomes; a scheduler that is lost needs no farewell."""
         if self._client.status == "running":
             self._client.loop.add_callback(self._client.unsubscribe_topic, self.topic)
-
-    def close(self) -> None:
-        """Deliver what has arrived, and end the threads."""
-        self._fetches.close()
-        self.deliveries.close()
 
     # The client's loop
 
@@ -275,7 +265,7 @@ class Traffic:
 
     def _deliver_arrivals(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
-        self.deliveries.call(self._done, arrivals)
+        self._deliveries.call(self._done, arrivals)
 
     async def _fetch(self) -> None:
         """Fetch the outcomes of all tasks that have ended, and then of those that have ended meanwhile."""
@@ -314,12 +304,12 @@ class Traffic:
         ]
         lost = [calls[number] for number, outcome in outcomes.items() if outcome is None]
         if found:
-            self.deliveries.call(self._done, found)
+            self._deliveries.call(self._done, found)
         return lost
 
     def _keep(self, calls: list[Call]) -> None:
         if calls:
-            self.deliveries.call(self._kept, calls)
+            self._deliveries.call(self._kept, calls)
 
     async def _fetch_kept(self, future: Any, on_fetched: OnFetched) -> None:
         outcome, error = None, None
@@ -327,7 +317,7 @@ class Traffic:
             outcome = (await self._client.gather([future], asynchronous=True))[0].data
         except BaseException as failure:
             error = failure
-        self._fetches.call(on_fetched, outcome, error)
+        on_fetched(outcome, error)
 
     def _fail_ended(self, calls: Iterable[Call]) -> None:
         for call in calls:
@@ -337,7 +327,7 @@ class Traffic:
 
     def _fail(self, calls: list[Call], error: BaseException) -> None:
         if calls:
-            self.deliveries.call(self._failed, calls, error)
+            self._deliveries.call(self._failed, calls, error)
 
     async def _cancel(self, call: Call, answer: Future[bool]) -> None:
         try:
@@ -386,7 +376,7 @@ class Traffic:
         """Report that the scheduler is lost; only the first report counts."""
         if not self._is_lost:
             self._is_lost = True
-            self.deliveries.call(self._on_lost, reason)
+            self._deliveries.call(self._on_lost, reason)
 
     # The thread of deliveries
 

@@ -27,6 +27,7 @@ from parsl.serialize.payloads import (
     loads,
 )
 from parsl.version import VERSION
+from parsl.vocabulary.kept_value import values_in_place
 from parsl.vocabulary.run_observer import Accounting
 
 #: The Python versions whose pickles of functions fit to each other.
@@ -34,6 +35,9 @@ _PYTHON = sys.version_info[:2]
 #: Functions that this process has unpickled, by the name of their content, the last ones.
 _functions: dict[bytes, Callable[..., Any]] = {}
 _MAX_FUNCTIONS = 1000
+#: Where results can stay in an engine, those of at least this many bytes do. To fetch a smaller one costs
+#: less than to ask for it later.
+MIN_KEPT_BYTES = 1_000_000
 
 
 class Outcome(NamedTuple):
@@ -42,6 +46,21 @@ class Outcome(NamedTuple):
     value: Any
     error: BaseException | None
     accounting: Accounting | None
+
+
+class Ran(NamedTuple):
+    """How a call has ended, on the side where it has run."""
+
+    #: What :func:`read_outcome` reads.
+    packed: bytes
+    is_error: bool
+    #: The fields of an Accounting.
+    usage: tuple[float, float, int]
+
+    @property
+    def stays(self) -> bool:
+        """Whether the outcome is a result that should stay where it is until it is needed. Errors do not."""
+        return len(self.packed) >= MIN_KEPT_BYTES and not self.is_error
 
 
 class CallPacker:
@@ -76,6 +95,17 @@ def run_call(packed: bytes) -> bytes:
     It raises nothing that the call raises: that is an outcome. ``SystemExit`` becomes one as well, because
     what engines do with it differs.
     """
+    return run_packed(packed).packed
+
+
+def run_with_kept(packed: bytes, kept: Sequence[Buffer]) -> Ran:
+    """Run a call some of whose arguments are results that have stayed in the engine: what it has kept."""
+    with values_in_place([read_outcome(outcome).value for outcome in kept]):
+        return run_packed(packed)
+
+
+def run_packed(packed: bytes) -> Ran:
+    """Run a call as :func:`run_call` does, and return more about it."""
     start_s, start_cpu_s = perf_counter(), thread_time()
     buffers: list[Buffer] = []
     try:
@@ -85,7 +115,8 @@ def run_call(packed: bytes) -> bytes:
     except BaseException as error:
         is_error, payload = True, _dump_failure(error)
     usage = perf_counter() - start_s, thread_time() - start_cpu_s, _peak_memory()
-    return pickle.dumps((is_error, payload, [pickle.PickleBuffer(each) for each in buffers], usage), 5)
+    outcome = is_error, payload, [pickle.PickleBuffer(each) for each in buffers], usage
+    return Ran(pickle.dumps(outcome, 5), is_error, usage)
 
 
 def read_outcome(packed: Buffer) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import quote
 
 from parsl.common.commands import python_command
@@ -79,29 +79,41 @@ class BlockNodes:
         """Return whether the nodes were last seen some time ago."""
         return self._seen_s is None or self._clock() - self._seen_s > MAX_AGE_S
 
-    def see(self, nodes: Iterable[RayNode], free: Mapping[str, Mapping[str, float]]) -> None:
+    def see(
+        self,
+        nodes: Iterable[RayNode],
+        free: Mapping[str, Mapping[str, float]],
+        holders: Collection[str] = (),
+    ) -> None:
         """Take note of what the nodes are doing.
 
         Args:
             nodes: The living nodes of the cluster.
             free: What each has free, by its id.
+            holders: The ids of those that hold results of tasks. They are not idle.
         """
         self._seen_s = self._clock()
         by_block: dict[str, list[RayNode]] = {}
         for node in filter(self.belongs, nodes):
             by_block.setdefault(node.name.removeprefix(self._prefix), []).append(node)
-        self.activity = {block: self._activity_of(block, each, free) for block, each in by_block.items()}
+        self.activity = {
+            block: self._activity_of(
+                block, each, sum(_tasks_on(node, free.get(node.node_id), holders) for node in each)
+            )
+            for block, each in by_block.items()
+        }
 
-    def _activity_of(
-        self, block: str, nodes: list[RayNode], free: Mapping[str, Mapping[str, float]]
-    ) -> BlockActivity:
+    def _activity_of(self, block: str, nodes: list[RayNode], used: int) -> BlockActivity:
         now_s = self._clock()
-        used = sum(_used_cores(node, free.get(node.node_id)) for node in nodes)
         since_s = self._idle_since.setdefault(block, now_s)
         if used:
             self._idle_since[block] = since_s = now_s
         workers = sum(int(node.capacity.cores) for node in nodes)
         return BlockActivity(len(nodes), workers, used, 0.0 if used else now_s - since_s)
+
+
+def _tasks_on(node: RayNode, free: Mapping[str, float] | None, holders: Collection[str]) -> int:
+    return max(_used_cores(node, free), int(node.node_id in holders))
 
 
 def _used_cores(node: RayNode, free: Mapping[str, float] | None) -> int:

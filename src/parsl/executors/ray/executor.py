@@ -19,20 +19,22 @@ from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.engines.errors import import_engine
-from parsl.executors.engines.executor import EngineExecutor, EngineTask
+from parsl.executors.engines.executor import EngineTask
+from parsl.executors.engines.kept_results import KeepingExecutor, KeptResults, OnFetched
 from parsl.executors.engines.remote_call import run_call
 from parsl.executors.engines.requests import Node, Request
-from parsl.executors.engines.settling import SettlingThread
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.ray import multi_node
 from parsl.executors.ray.blocks import BlockNodes, node_command, node_name
 from parsl.executors.ray.connection import Connection, join
 from parsl.executors.ray.failures import translate
 from parsl.executors.ray.nodes import NodeTable
+from parsl.executors.ray.remote_values import TWO_RESULTS, run_and_keep, run_and_keep_bytes
 from parsl.executors.ray.requests import NO_RETRIES, options_key, task_options
 from parsl.executors.ray.target import Target
 from parsl.executors.status_handling import BlockErrorHandler
 from parsl.providers.base import ExecutionProvider
+from parsl.vocabulary.run_observer import Accounting
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ def _check_options(executor: object, name: str, value: Any) -> Mapping[str, Any]
     return value
 
 
-class RayExecutor(EngineExecutor, RepresentationMixin):
+class RayExecutor(KeepingExecutor, RepresentationMixin):
     """Runs tasks in a Ray cluster: an existing one, one on this machine, or one in blocks of a provider.
 
     A Ray that the script has initialised before is used, and not shut down. Tasks may request ``cores``,
@@ -87,6 +89,8 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
         block_error_handler: What to do about failing blocks; True for giving up when they all fail.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
+        keep_results: Whether results of 1 MB or more stay in Ray's object store until they are needed
+            elsewhere. They are lost with their nodes.
 
     Raises:
         ParameterError: A parameter is not allowed.
@@ -125,6 +129,7 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
         block_error_handler: bool | BlockErrorHandler = True,
         storage_access: Sequence[Any] | None = None,
         working_dir: str | None = None,
+        keep_results: bool = True,
     ) -> None:
         super().__init__(provider=provider, block_error_handler=block_error_handler)
         validate.assign(self, locals())
@@ -143,6 +148,7 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
 
     def _forget_connection(self) -> None:
         self._connection: Connection | None = None
+        self._kept = None
         self._remotes: dict[object, Any] = {}
         self._has_cores = False
 
@@ -157,11 +163,15 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
         """Connect to the cluster, or start one. See the base class for errors."""
         self._ray: ModuleType = import_engine("ray", type(self).__name__, REMEDY)
         self._connection = connection = join(self, self._ray, self._head(), self.set_bad_state_and_fail_all)
-        self._settling = SettlingThread(f"parsl-{self.label}-settling")
+        self._kept = KeptResults(self)
         self._nodes = NodeTable(self._ray.nodes)
         self._block_nodes = BlockNodes(self.label)
         self._options = {**NO_RETRIES, "enable_task_events": self.task_events}
-        self._run_call = connection.ray.remote(**self._options)(run_call)
+        self._run: Callable[..., Any] = run_call
+        if self.keep_results:
+            self._run = run_and_keep_bytes if connection.target.is_client else run_and_keep
+            self._options.update(TWO_RESULTS)
+        self._run_remotely = connection.ray.remote(**self._options)(self._run)
 
     def _head(self) -> Target:
         """Return what to connect to; with a provider, a head that runs no tasks."""
@@ -196,10 +206,13 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
 
     def disconnect(self) -> None:
         """Disconnect, and end a cluster that was started."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._settling.close()
-            connection.leave(self)
+        connection = self._connection
+        if connection is None:
+            return
+        if self._kept is not None:
+            self._kept.close()
+        self._connection = None
+        connection.leave(self)
 
     # Tasks
 
@@ -244,47 +257,83 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Hand a call to Ray."""
-        connection = self._connection
+        connection, kept = self._connection, self._kept
         assert connection is not None, "the base class refuses tasks before the start"
+        assert kept is not None
+        packed, handles = call
         with connection.calls:
             self.raise_if_bad()
             try:
                 if request.num_nodes is None:
-                    reference = self._remote_for(request).remote(call)
+                    references = self._remote_for(request).remote(packed, *handles)
                 else:
-                    reference = self._start_on_nodes(task, call, request)
+                    references = self._start_on_nodes(task, packed, handles, request)
             except ValueError as error:  # such as 1.5 GPUs
                 keys = {name for name, value in request._asdict().items() if value}
                 raise InvalidResourceSpecification(keys, f"Ray refuses it: {error}") from error
+        reference, large = references if self.keep_results else (references, None)
         task.handle = reference
-        _call_when_done(reference, partial(self._settling.call, self._settle, task))
+        _call_when_done(reference, partial(kept.deliveries.call, self._settle, task, large))
 
     def _remote_for(self, request: Request) -> Any:
         key = options_key(request)
         remote = self._remotes.get(key)
         if remote is None:
-            remote = self._remotes[key] = self._run_call.options(**task_options(request))
+            remote = self._remotes[key] = self._run_remotely.options(**task_options(request))
         return remote
 
-    def _start_on_nodes(self, task: EngineTask, call: Any, request: Request) -> Any:
+    def _start_on_nodes(
+        self, task: EngineTask, packed: bytes, handles: Sequence[Any], request: Request
+    ) -> Any:
         group = multi_node.new_group(self._ray, request)
-        remote = self._ray.remote(**self._options)(multi_node.run_call_on_nodes)
+        remote = self._ray.remote(**self._options)(multi_node.run_on_nodes)
         strategy = multi_node.strategy_of(group)
-        reference = remote.options(scheduling_strategy=strategy, **task_options(request)).remote(call)
-        task.add_done_callback(lambda _: self._settling.call(self._release, group))
-        return reference
+        started = remote.options(scheduling_strategy=strategy, **task_options(request))
+        references = started.remote(self._run, packed, *handles)
+        task.add_done_callback(partial(self._release, group))
+        return references
 
-    def _release(self, group: Any) -> None:
-        if not self.bad_state_is_set:
+    def _release(self, group: Any, _: Future[Any]) -> None:
+        """Release the nodes of a task, in a thread in which calls of Ray may wait."""
+        if self._kept is not None:
+            self._kept.deliveries.call(self._remove, group)
+
+    def _remove(self, group: Any) -> None:
+        if self._connection is not None and not self.bad_state_is_set:
             multi_node.remove_group(group)
 
-    def _settle(self, task: EngineTask, outcome: Any) -> None:
-        if not isinstance(outcome, BaseException):
+    def _settle(self, task: EngineTask, large: Any, outcome: Any) -> None:
+        """End a task.
+
+        Args:
+            task: The task.
+            large: The reference to its result, if that has stayed in the object store.
+            outcome: The bytes of the outcome, or what the attempt has used if the result has stayed, or an
+                error of Ray.
+        """
+        if isinstance(outcome, bytes):
             self.task_done(task, outcome)
+        elif isinstance(outcome, tuple):
+            if self._kept is not None:
+                self._kept.keep(task, large, Accounting(*outcome))
         elif not isinstance(outcome, self._ray.exceptions.TaskCancelledError):
             self.task_failed(task, outcome)
         elif not task.done():
             task.set_cancelled()  # by a user of Ray
+
+    def fetch_kept(self, handle: Any, on_fetched: OnFetched) -> None:
+        """Begin to fetch a result from the object store."""
+
+        def pass_on(outcome: Any) -> None:
+            is_error = isinstance(outcome, BaseException)
+            on_fetched(*((None, outcome) if is_error else (outcome, None)))
+
+        connection = self._connection
+        if connection is None:
+            raise self._after_shutdown()
+        with connection.calls:
+            self.raise_if_bad()
+            _call_when_done(handle, pass_on)
 
     def explain(self, error: BaseException) -> BaseException:
         """Return the error for a task: WorkerLost or ManagerLost if Ray has lost one."""
@@ -334,7 +383,7 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
             return None
         if not connection.is_closed and self._block_nodes.is_old():
             try:
-                self._block_nodes.see(self._nodes.fetch(), self._free())
+                self._block_nodes.see(self._nodes.fetch(), self._free(), self._holders())
             except Exception as error:  # the cluster is being lost or shut down, which others handle
                 logger.debug("Executor %s cannot fetch its nodes: %s", self.label, error)
         return self._block_nodes.activity
@@ -343,8 +392,16 @@ class RayExecutor(EngineExecutor, RepresentationMixin):
         state = import_module("ray._private.state")
         return state.available_resources_per_node()  # type: ignore[no-any-return]
 
+    def _holders(self) -> set[str]:
+        """Return the ids of the nodes that hold results."""
+        kept = [] if self._kept is None else self._kept.handles()
+        if not kept:
+            return set()
+        found = import_module("ray.experimental.locations").get_local_object_locations(kept)
+        return {node for facts in found.values() for node in facts["node_ids"]}
+
     def prepare_scale_in(self, block_ids: list[str]) -> list[str]:
-        """Return those of these blocks that still run nothing."""
+        """Return those of these blocks that still run nothing and hold no results."""
         seen = self._block_nodes.activity
         return [block for block in block_ids if block not in seen or not seen[block].tasks]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from parsl.executors.engines.remote_call import run_call
 from parsl.executors.engines.requests import Request
 from parsl.executors.ray.requests import bundle
 
@@ -33,13 +33,19 @@ def remove_group(group: Any) -> None:
     import_module("ray.util.placement_group").remove_placement_group(group)
 
 
-def run_call_on_nodes(packed: bytes) -> bytes:
-    """Run a call with the names of the task's nodes in the environment. Runs inside Ray."""
+def run_on_nodes(function: Callable[..., Any], packed: bytes, *kept: Any) -> Any:
+    """Run a call with the names of the task's nodes in the environment. Runs inside Ray.
+
+    Args:
+        function: What runs a call on one node: ``run_call`` or ``run_and_keep``.
+        packed: The call.
+        kept: Further arguments of ``function``.
+    """
     hosts = _hosts_of_this_group()
     variables = {COUNT_VARIABLE: str(len(hosts)), NAMES_VARIABLE: ",".join(hosts)}
     os.environ.update(variables)
     try:
-        return run_call(packed)
+        return function(packed, *kept)
     finally:
         for name in variables:
             os.environ.pop(name, None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import tempfile
@@ -21,12 +20,14 @@ from types import ModuleType
 from typing import Any
 
 from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
+from parsl.executors.high_throughput.wire.spool import Spool, claim_directory, remove_orphans
 from parsl.executors.ray.target import Target
 
 #: How long a server at the address may take to accept a connection, in seconds.
 PROBE_TIMEOUT_S = 10.0
 #: Sockets in this directory have short enough paths (107 bytes at most); that of TMPDIR may be too long.
 SHORT_DIRECTORY = "/tmp"
+DIRECTORY_PREFIX = "ray-"
 LOOPBACK = "127.0.0.1"
 #: What Ray's messages about other versions contain.
 _MISMATCH = ("Version mismatch", "The cluster was started with", "versions do not match")
@@ -48,8 +49,9 @@ class Session:
     def __init__(self, owner: object, ray: ModuleType, target: Target) -> None:
         self._ray = ray
         self._variables: dict[str, str | None] = {}
+        self._claimed: Spool | None = None
         #: Only this user can enter it. The cluster's sockets and logs are in it, if this session has started
-        #: the cluster.
+        #: the cluster. The next start of this user's removes it if this process is killed.
         self.directory: str | None = None
         #: The file with the token that nodes need to join that cluster.
         self.token_file: str | None = None
@@ -68,7 +70,10 @@ class Session:
         variables = {"RAY_USAGE_STATS_ENABLED": "0"}
         is_loopback = target.address is None and target.host is None
         if target.address is None:
-            self.directory = tempfile.mkdtemp(prefix="ray-", dir=_directory_for_sockets())
+            parent = _directory_for_sockets()
+            remove_orphans(parent, DIRECTORY_PREFIX)
+            self._claimed = claim_directory(parent, DIRECTORY_PREFIX)
+            self.directory = self._claimed.directory
             self.token_file = target.token_file or os.path.join(self.directory, "token")
             variables.update(_protection(self.token_file, is_loopback=is_loopback))
             arguments.update(_cluster_arguments(target, self.directory))
@@ -99,12 +104,13 @@ class Session:
         if self.token_file is not None:
             with suppress(OSError):
                 os.unlink(self.token_file)
-        if self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        if self._claimed is not None:
+            self._claimed.remove()
+            self._claimed = None
 
 
-def _directory_for_sockets() -> str | None:
-    return SHORT_DIRECTORY if os.access(SHORT_DIRECTORY, os.W_OK) else None
+def _directory_for_sockets() -> str:
+    return SHORT_DIRECTORY if os.access(SHORT_DIRECTORY, os.W_OK) else tempfile.gettempdir()
 
 
 def _require_tokens(owner: object, ray: ModuleType) -> None:

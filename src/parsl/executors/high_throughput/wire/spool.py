@@ -64,20 +64,29 @@ def make_spool() -> Spool | None:
         return None
     _remove_orphans()
     try:
-        made = tempfile.mkdtemp(prefix=_HIDDEN_PREFIX, dir=SHARED_MEMORY)
+        return claim_directory(SHARED_MEMORY, _PREFIX)
     except OSError:
         return None
+
+
+def claim_directory(parent: str, prefix: str) -> Spool:
+    """Create a directory that :func:`remove_if_orphaned` removes once this process has been killed.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    made = tempfile.mkdtemp(prefix=f".{prefix}", dir=parent)
     fd = -1
     try:
         fd = os.open(f"{made}/{_OWNER}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory = f"{SHARED_MEMORY}/{os.path.basename(made)[1:]}"
+        directory = f"{parent}/{os.path.basename(made)[1:]}"
         os.rename(made, directory)  # other processes may find it now that it is locked
     except OSError:
         if fd >= 0:
             os.close(fd)
         remove_directory(made)
-        return None
+        raise
     return Spool(directory, fd)
 
 
@@ -109,16 +118,27 @@ def _is_dead(owner_fd: int) -> bool:
 
 
 def _remove_orphans() -> None:
+    remove_orphans(SHARED_MEMORY, _PREFIX)
+    for directory in (
+        *_our_directories(SHARED_MEMORY, _PREFIX),
+        *_our_directories(SHARED_MEMORY, _HIDDEN_PREFIX),
+    ):
+        if _is_unfinished(directory):
+            remove_directory(directory)
+
+
+def remove_orphans(parent: str, prefix: str) -> None:
+    """Remove the directories of :func:`claim_directory` that processes of this user have left."""
+    for directory in _our_directories(parent, prefix):
+        remove_if_orphaned(directory)
+
+
+def _our_directories(parent: str, prefix: str) -> list[str]:
     try:
-        with os.scandir(SHARED_MEMORY) as entries:
-            ours = [e for e in entries if e.name.startswith((_PREFIX, _HIDDEN_PREFIX)) and _is_ours(e)]
+        with os.scandir(parent) as entries:
+            return [entry.path for entry in entries if entry.name.startswith(prefix) and _is_ours(entry)]
     except OSError:
-        return
-    for entry in ours:
-        if entry.name.startswith(_PREFIX):
-            remove_if_orphaned(entry.path)
-        if _is_unfinished(entry.path):
-            remove_directory(entry.path)
+        return []
 
 
 def _is_unfinished(directory: str) -> bool:
