@@ -14,7 +14,7 @@ import pytest
 import parsl
 from parsl.data_provider.files import File
 from parsl.data_provider.staging import Staging
-from parsl.dataflow.declared_outputs import SharedOutputWarning
+from parsl.dataflow.tasks.declared_outputs import SharedOutputWarning
 from parsl.validate import ParameterError
 from tests.data_provider.apps import app, write
 

@@ -65,7 +65,7 @@ def shelf(tmp_path: Path) -> Path:
 
 
 # Two tasks have the same file without a warning: a plug-in writes it.
-@pytest.mark.filterwarnings("error::parsl.dataflow.declared_outputs.SharedOutputWarning")
+@pytest.mark.filterwarnings("error::parsl.dataflow.tasks.declared_outputs.SharedOutputWarning")
 def test_files_are_staged_in_and_out_by_internal_apps(threads: Any, shelf: Path, working_dir: Path) -> None:
     kernel = threads(storage_access=[Remote(shelf)])
     readers = [app(kernel, read)(File("remote:/x")) for _ in range(2)]

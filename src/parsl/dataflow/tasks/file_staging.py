@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parsl.dataflow.declared_outputs import DeclaredOutputs
 from parsl.dataflow.special_arguments import STREAMS, SpecialArguments
+from parsl.dataflow.tasks.declared_outputs import DeclaredOutputs
 from parsl.vocabulary.data_future import DataFuture
 from parsl.vocabulary.files import File
 
