@@ -173,7 +173,6 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
         ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "AzureProvider", r"LocalProvider\(\)"),
         ("parsl.providers", "GoogleCloudProvider", r"LocalProvider\(\)"),
-        ("parsl.providers", "KubernetesProvider", r"in a pod, with LocalProvider\(\)"),
     ],
 )
 def test_classes_of_later_versions_can_be_imported_and_advise(path, name, advice):

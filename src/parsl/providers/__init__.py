@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.providers.condor.condor import CondorProvider as CondorProvider
     from parsl.providers.grid_engine.grid_engine import GridEngineProvider as GridEngineProvider
+    from parsl.providers.kubernetes.kube import KubernetesProvider as KubernetesProvider
     from parsl.providers.local.local import LocalProvider as LocalProvider
     from parsl.providers.lsf.lsf import LSFProvider as LSFProvider
     from parsl.providers.pbspro.pbspro import PBSProProvider as PBSProProvider
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "CondorProvider": "parsl.providers.condor.condor",
     "GridEngineProvider": "parsl.providers.grid_engine.grid_engine",
+    "KubernetesProvider": "parsl.providers.kubernetes.kube",
     "LSFProvider": "parsl.providers.lsf.lsf",
     "LocalProvider": "parsl.providers.local.local",
     "PBSProProvider": "parsl.providers.pbspro.pbspro",
@@ -35,7 +37,6 @@ _REFUSED = {
     "CobaltProvider": "has been retired: ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a "
     "function of parsl.configs, such as aurora()",
     "GoogleCloudProvider": _IN_THE_CLOUD,
-    "KubernetesProvider": f"{_NOT_YET} run the script in a pod, with LocalProvider()",
 }
 __all__ = list(_MODULES)
 __getattr__, __dir__ = lazy_names(__name__, _MODULES, _REFUSED)

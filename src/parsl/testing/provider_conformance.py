@@ -128,10 +128,10 @@ class ProviderConformance:
         """The provider of the test, ready for ``submit``; the test ends with nothing left."""
         provider = self.make_provider(tmp_path)
         provider.script_dir = str(tmp_path / "scripts")
-        getattr(provider, "prepare", str)("conformance")
+        provider.prepare("conformance")
         yield provider
         provider.cancel(list(provider.resources))
-        getattr(provider, "close", str)()
+        provider.close()
         wait_until(lambda: not self.remaining(tmp_path))
 
     @pytest.fixture

@@ -152,7 +152,10 @@ class _Member:
 
     def report_end(self) -> None:
         """Wait for the end of the command."""
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        try:
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            return  # it was killed, and is reported as that
         self._write(b"end")
 
     def _write(self, word: bytes) -> None:

@@ -1,0 +1,90 @@
+"""What the exceptions of the Kubernetes client mean, with the API server's own words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from parsl.providers.api.failure import Failure, FailureKind, ServiceError
+
+_KINDS = {
+    401: FailureKind.DENIED,
+    403: FailureKind.DENIED,
+    404: FailureKind.NOT_FOUND,
+    410: FailureKind.TRANSIENT,
+    429: FailureKind.THROTTLED,
+}
+_QUOTA = "exceeded quota"
+_ADVICE = {
+    "Unauthorized": "The credentials are missing or have expired: log in again; `kubectl auth whoami` "
+    "names the user.",
+    "Forbidden": "The rights that Parsl needs are in examples/kubernetes/rights.yaml; `kubectl auth can-i "
+    "--list` shows yours.",
+}
+
+
+def classify(error: Exception) -> Failure | None:
+    """Return what an exception of the client means; None if it is not about the service."""
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError, SSLError
+
+    if isinstance(error, ApiException):
+        return _of_answer(error.status or 0, error.reason, error.body, error.headers)
+    cause = getattr(error, "reason", None)
+    if isinstance(error, SSLError) or isinstance(cause, SSLError):
+        return Failure(FailureKind.DENIED, str(error), "CertificateError")
+    if isinstance(error, (HTTPError, OSError)):
+        return Failure(FailureKind.TRANSIENT, str(error), type(error).__name__)
+    return None
+
+
+def _of_answer(status: int, reason: Any, body: Any, headers: Any) -> Failure:
+    answer = _parsed(body)
+    message = str(answer.get("message") or body or reason or f"HTTP status {status}")
+    code = str(answer.get("reason") or reason or status)
+    headers = {str(name).lower(): value for name, value in dict(headers or {}).items()}
+    kind = _kind(status, message, code)
+    retry_after_s = (answer.get("details") or {}).get("retryAfterSeconds") or headers.get("retry-after")
+    return Failure(kind, message, code, _seconds(retry_after_s), headers.get("date"))
+
+
+def _kind(status: int, message: str, code: str) -> FailureKind:
+    if status == 403 and _QUOTA in message:
+        return FailureKind.QUOTA
+    if status == 0 or status >= 500 or (status == 409 and code == "Conflict"):
+        return FailureKind.TRANSIENT
+    return _KINDS.get(status, FailureKind.PERMANENT)
+
+
+def _parsed(body: Any) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (TypeError, ValueError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+def is_existing(error: ServiceError) -> bool:
+    """Return whether a request failed because the object exists already."""
+    return error.failure.code == "AlreadyExists"
+
+
+def is_missing(error: ServiceError) -> bool:
+    """Return whether a request failed because the object does not exist."""
+    return error.kind is FailureKind.NOT_FOUND
+
+
+def advice_about(error: ServiceError, namespace: str) -> str:
+    """Return what a user can do about a failure; empty if the message suffices."""
+    if is_missing(error) and "namespaces" in error.failure.message:
+        return f"Create it with `kubectl create namespace {namespace}`, or write namespace=..."
+    if error.kind is FailureKind.TRANSIENT:
+        return "Is the cluster reachable from here? `kubectl cluster-info` shows that."
+    return _ADVICE.get(error.failure.code, "")

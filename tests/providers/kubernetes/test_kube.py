@@ -1,0 +1,271 @@
+"""The provider with a stand-in for a cluster: what is created, what is reported, and what is left."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.jobs.states import JobState
+from parsl.providers.errors import SubmitException
+from parsl.providers.kubernetes.kube import QuotaWarning
+from parsl.testing.provider_conformance import status_of
+from tests.support.kubernetes_cluster.objects import Refusal
+from tests.support.kubernetes_cluster.server import Request
+
+SECRET = "a-key-that-nobody-may-see"
+
+
+def test_wrong_credentials(cluster, make_provider, tmp_path):
+    cluster.write_kubeconfig(tmp_path / "expired", token="expired")
+    with pytest.raises(ConfigurationError, match=r"Unauthorized.*kubectl auth whoami"):
+        make_provider(kubeconfig=str(tmp_path / "expired")).prepare("run")
+
+
+def test_no_credentials(make_provider, tmp_path, monkeypatch):
+    with pytest.raises(ConfigurationError, match="no-such-file"):
+        make_provider(kubeconfig=str(tmp_path / "no-such-file")).prepare("run")
+    with pytest.raises(ConfigurationError, match="other"):
+        make_provider(context="other").prepare("run")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
+    with pytest.raises(ConfigurationError, match="there are no credentials"):
+        make_provider(kubeconfig=None).prepare("run")
+
+
+def test_the_kubeconfig_of_kubectl(cluster, make_provider, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    make_provider(kubeconfig=None).prepare("run")
+
+
+def test_a_namespace_that_does_not_exist(make_provider):
+    text = r'namespaces "elsewhere" not found.*kubectl create namespace elsewhere'
+    with pytest.raises(ConfigurationError, match=text):
+        make_provider(namespace="elsewhere").prepare("run")
+
+
+def test_missing_rights_are_named(cluster, make_provider):
+    cluster.denied = {"delete jobs", "get pods/log"}
+    with pytest.raises(ConfigurationError, match=r"delete jobs, get pods/log.*rights\.yaml"):
+        make_provider().prepare("run")
+
+
+def test_rights_that_cannot_be_reviewed_show_in_the_job(cluster, make_provider):
+    def intrude(request: Request):
+        if request.resource == "selfsubjectaccessreviews":
+            raise Refusal(403, "Forbidden", "cannot create selfsubjectaccessreviews")
+
+    cluster.intrude = intrude
+    make_provider().prepare("run")
+    cluster.denied = {"create jobs"}
+    with pytest.raises(ConfigurationError, match=r"cannot create resource \"jobs\""):
+        make_provider().prepare("run")
+
+
+def test_pods_that_the_cluster_refuses(cluster, make_provider):
+    def intrude(request: Request):
+        if request.query.get("dryRun"):
+            raise Refusal(422, "Invalid", 'spec.template.spec.containers[0].resources.requests: "3" > "2"')
+
+    cluster.intrude = intrude
+    with pytest.raises(ConfigurationError, match=r"Invalid: spec\.template.*resources"):
+        make_provider(init_cpu=3).prepare("run")
+
+
+def test_nothing_is_created_by_the_checks(cluster, make_provider):
+    provider = make_provider()
+    provider.prepare("run")
+    assert cluster.remaining() == []
+    levels = [finding.level for finding in provider.check()]
+    assert levels == ["ok", "note"]
+    cluster.denied = {"create jobs"}
+    (finding,) = provider.check()
+    assert (finding.level, "create jobs" in finding.text) == ("error", True)
+
+
+def test_a_quota(cluster, make_provider):
+    cluster.max_jobs = 1
+    provider = make_provider()
+    provider.prepare("run")
+    provider.submit("sleep 1000", 1)
+    with pytest.raises(SubmitException, match="exceeded quota") as caught:
+        provider.submit("sleep 1000", 1)
+    assert not caught.value.is_permanent
+    with pytest.warns(QuotaWarning, match="exceeded quota"):
+        make_provider().prepare("other")
+
+
+def test_a_refusal_for_good(cluster, make_provider):
+    provider = make_provider()
+    provider.prepare("run")
+    cluster.denied = {"create secrets"}
+    with pytest.raises(SubmitException, match=r"cannot create resource .secrets.*rights\.yaml") as caught:
+        provider.submit("true", 1)
+    assert caught.value.is_permanent
+    assert cluster.remaining() == [], "the Job is deleted again"
+
+
+def test_keys_are_in_a_secret_alone(cluster, make_provider):
+    provider = make_provider(worker_init="export B=2")
+    job = provider.submit(f"echo {SECRET} | wc -c; env", 1)
+    documents = cluster.objects.find("jobs") + cluster.objects.find("pods")
+    assert SECRET not in str(documents)
+    (secret,) = cluster.objects.find("secrets")
+    script = base64.b64decode(secret["data"]["block.sh"]).decode()
+    assert SECRET in script
+    assert secret["metadata"]["ownerReferences"][0]["name"] == job
+
+
+def test_a_block_finds_its_environment(make_provider, wait_until):
+    provider = make_provider(worker_init="export B=2", environment={"A": "1"}, walltime="00:10:00")
+    job = provider.submit("env", 1)
+    wait_until(lambda: status_of(provider, job).terminal)
+    lines = (status_of(provider, job).stdout or "").splitlines()
+    assert {"A=1", "B=2", "PARSL_BLOCK_WALLTIME_S=600", f"JOBNAME={job}"} <= set(lines)
+
+
+def test_several_nodes_know_each_other(cluster, make_provider, wait_until):
+    provider = make_provider(nodes_per_block=2)
+    job = provider.submit('echo "node $PARSL_NODE_RANK of $PARSL_NODE_NAMES"', 1)
+    (service,) = cluster.objects.find("services")
+    assert service["spec"]["selector"] == {"parsl-block": job}
+    wait_until(lambda: status_of(provider, job).terminal)
+    output = status_of(provider, job).stdout or ""
+    names = f"{job}-0.{job} {job}-1.{job}"
+    assert re.findall("node .*", output) == [f"node 0 of {names}", f"node 1 of {names}"]
+    assert output.count("==> ") == 2
+
+
+def test_labels_name_the_run(cluster, make_provider):
+    provider = make_provider(labels={"team": "a"}, pod_name="My Work")
+    provider.prepare("parsl-12345678-htex-abcdef")
+    job = provider.submit("sleep 1000", 1)
+    assert job == "my-work-abcdef-0"
+    (pod,) = cluster.pods_of(job)
+    labels = pod["metadata"]["labels"]
+    assert (labels["parsl-run"], labels["team"]) == ("parsl-12345678-htex-abcdef", "a")
+
+
+def test_an_unschedulable_pod(make_provider, wait_until):
+    provider = make_provider(node_selector={"gpu": "h100"})
+    job = provider.submit("true", 1)
+    status = status_of(provider, job)
+    assert status.state is JobState.HELD
+    assert "0/1 nodes are available: 1 node(s) didn't match" in status.message
+
+
+def test_an_image_that_does_not_exist(cluster, make_provider, wait_until):
+    cluster.nodes.images = {"python:3.12"}
+    provider = make_provider(image="pythn:3.12")
+    ended = []
+    provider.on_job_end = ended.append
+    job = provider.submit("true", 1)
+    wait_until(lambda: ended == [job])
+    status = status_of(provider, job)
+    assert status.state is JobState.FAILED
+    assert re.search("ErrImagePull: .*pythn:3.12.*not found", status.message)
+    wait_until(lambda: not cluster.remaining(), what="the end of the Job, which would wait for ever")
+
+
+def test_a_pod_that_the_cluster_does_not_create(cluster, make_provider, wait_until):
+    cluster.max_pods = 0
+    provider = make_provider()
+    job = provider.submit("true", 1)
+    wait_until(lambda: status_of(provider, job).state is JobState.HELD)
+    assert "exceeded quota" in status_of(provider, job).message
+
+
+def test_a_pod_deleted_by_others_is_noticed(cluster, make_provider, wait_until):
+    provider = make_provider()
+    ended = []
+    provider.on_job_end = ended.append
+    job = provider.submit("sleep 1000", 1)
+    wait_until(lambda: status_of(provider, job).state is JobState.RUNNING)
+    cluster.delete_pods_of(job)
+    wait_until(lambda: ended == [job])
+    status = status_of(provider, job)
+    assert status.state is JobState.CANCELLED
+    assert "not by this run" in status.message
+
+
+def test_a_pod_that_was_preempted(cluster, make_provider, wait_until):
+    provider = make_provider()
+    job = provider.submit("sleep 1000", 1)
+    wait_until(lambda: status_of(provider, job).state is JobState.RUNNING)
+    (pod,) = cluster.pods_of(job)
+    words = {"reason": "PreemptionByScheduler", "message": "preempting to accommodate a higher priority pod"}
+    target = {"type": "DisruptionTarget", "status": "True", **words}
+    cluster.set_status(pod, phase="Failed", conditions=[target])
+    status = status_of(provider, job)
+    assert status.state is JobState.CANCELLED
+    assert "preempting to accommodate" in status.message
+
+
+def test_a_cluster_that_does_not_answer_leaves_the_state_unknown(cluster, make_provider):
+    provider = make_provider()
+    job = provider.submit("sleep 1000", 1)
+    cluster.denied = {"list jobs"}
+    status = status_of(provider, job)
+    assert status.state is JobState.UNKNOWN
+    assert "cannot list resource" in status.message
+    cluster.denied = {"delete jobs"}
+    assert provider.cancel([job]) == [False]
+    cluster.denied = set()
+    assert provider.cancel([job]) == [True]
+
+
+def test_the_output_of_a_cancelled_block_is_kept(make_provider, wait_until, tmp_path):
+    provider = make_provider()
+    job = provider.submit(f"echo some output; touch {tmp_path}/written; sleep 1000", 1)
+    wait_until((tmp_path / "written").exists)
+    provider.cancel([job])
+    assert "some output" in (status_of(provider, job).stdout or "")
+
+
+def test_another_process_can_clean_up(cluster, make_provider, wait_until):
+    provider = make_provider()
+    jobs = [provider.submit("sleep 1000", 1) for _ in range(5)]
+    (command,) = provider.cancel_commands(jobs)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert all(job in result.stdout for job in jobs)
+    wait_until(lambda: not cluster.remaining())
+
+
+def test_a_job_whose_creation_seemed_to_fail_is_no_orphan(cluster, make_provider):
+    provider = make_provider()
+    provider.prepare("run")
+    created = []
+
+    def intrude(request: Request):
+        if request.verb == "create" and request.resource == "jobs" and not created:
+            created.append(cluster.objects.create("jobs", "default", request.body))
+            cluster._start_job(created[0])
+            raise Refusal(500, "InternalError", "etcdserver: request timed out")
+
+    cluster.intrude = intrude
+    job = provider.submit("sleep 1000", 1)
+    assert [item["metadata"]["name"] for item in cluster.objects.find("jobs")] == [job]
+    provider.close()
+    assert cluster.remaining() == []
+    provider.close()
+
+
+def test_a_driver_in_the_cluster_owns_its_blocks(cluster, make_provider, monkeypatch):
+    body = {"metadata": {"name": "driver-x"}, "spec": {}, "status": {"phase": "Running"}}
+    driver = cluster.objects.create("pods", "default", body)
+    monkeypatch.setattr("parsl.providers.kubernetes.access.is_inside", lambda: True)
+    monkeypatch.setattr("parsl.providers.kubernetes.access.own_namespace", lambda: "default")
+    monkeypatch.setenv("POD_NAME", "driver-x")
+    provider = make_provider()
+    provider.submit("sleep 1000", 1)
+    (job,) = cluster.objects.find("jobs")
+    (owner,) = job["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Pod", driver["metadata"]["uid"])
+
+
+def test_the_cost(make_provider):
+    assert make_provider().hourly_cost() is None
+    assert make_provider(price_per_hour=0.5, max_blocks=4, nodes_per_block=2).hourly_cost() == 4.0
