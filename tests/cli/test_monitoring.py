@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parsl.cli.main import main
-from parsl.monitoring.settings import Settings, write_settings
+from parsl.monitoring.settings import Settings, complete_settings, known_settings, write_settings
 from tests.support.event_logs import write_event_log
 
 
@@ -38,6 +38,26 @@ def test_the_database_of_the_run_is_completed(tmp_path: Path) -> None:
     write_settings(str(tmp_path / "000"), Settings(f"sqlite:///{tmp_path}/mine.db", 5.0))
     assert main(["monitoring", str(tmp_path / "000")]) == 0
     assert task_count(tmp_path / "mine.db") == 20
+
+
+def test_a_run_that_is_complete_stays_with_its_database(tmp_path: Path) -> None:
+    write_event_log(tmp_path / "000", 20)
+    settings = Settings(f"sqlite:///{tmp_path}/mine.db", 5.0)
+    write_settings(str(tmp_path / "000"), settings)
+    complete_settings(str(tmp_path / "000"), settings)
+    assert main(["monitoring", str(tmp_path / "000")]) == 0
+    assert task_count(tmp_path / "mine.db") == 20
+    assert not (tmp_path / "monitoring.db").exists()
+
+
+def test_a_password_is_forgotten_with_the_last_row(tmp_path: Path) -> None:
+    settings = Settings("postgresql://me:secret@host/runs", None)
+    write_settings(str(tmp_path), settings)
+    complete_settings(str(tmp_path), settings)
+    assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
+    known = known_settings(str(tmp_path))
+    assert known is not None
+    assert known.endpoint == "postgresql://me@host/runs"
 
 
 def test_another_database_can_be_named(tmp_path: Path) -> None:

@@ -215,6 +215,21 @@ def test_nodes_have_their_load_and_standing():
 
 
 @pytest.mark.parametrize(
+    ("state", "after_s", "standing"),
+    [
+        ("SCALED_IN", 9, "its block was scaled in"),
+        ("SCALED_IN", 500, "its process got SIGTERM"),
+        ("COMPLETED", 9, "its process got SIGTERM"),
+    ],
+)
+def test_a_node_of_a_block_that_was_scaled_in_does_not_look_like_a_failure(state, after_s, standing):
+    gone = records.ManagerGone(0, 0, BEGAN_S + 8, "its process got SIGTERM")
+    known = Known(block("RUNNING", name="0"), joined(0), gone, block(state, after_s=after_s, name="0"))
+    (node,) = answers.nodes(known.history, known.tally)
+    assert node.standing == standing
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (None, ""), (0.0, "0 ms"), (3.28e-6, "3.28 µs"), (0.0012, "1.2 ms"), (0.5, "0.5 s"),

@@ -112,6 +112,17 @@ def run_of(directory: Path, tasks: int, **parameters: object) -> str:
     return kernel.run_dir
 
 
+def test_a_hub_knows_where_its_runs_are(tmp_path: Path) -> None:
+    config = recorded(tmp_path / "first")
+    hub = config.monitoring
+    assert hub is not None
+    with parsl.load(config):
+        pass
+    assert hub.logging_endpoint == f"sqlite:///{tmp_path}/first/monitoring.db"
+    with parsl.load(Config([ThreadPoolExecutor()], run_dir=str(tmp_path / "second"), monitoring=hub)):
+        assert hub.logging_endpoint == f"sqlite:///{tmp_path}/second/monitoring.db"
+
+
 def test_the_end_of_a_run_does_not_wait_for_a_locked_database(tmp_path: Path, wait_until: WaitUntil) -> None:
     database = tmp_path / "mine.db"
     other = sqlite3.connect(database, isolation_level=None)

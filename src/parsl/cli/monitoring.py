@@ -61,9 +61,9 @@ def _fill(run: str, endpoint: str | None) -> str:
     from parsl.eventlog.file import EventReader
     from parsl.monitoring.database.endpoint import default_endpoint, store_for, without_password
     from parsl.monitoring.database.filling import Filling
-    from parsl.monitoring.settings import read_settings
+    from parsl.monitoring.settings import known_settings
 
-    settings = read_settings(run)
+    settings = known_settings(run)
     if endpoint is None:
         runs = os.path.dirname(os.path.abspath(run))
         endpoint = default_endpoint(runs) if settings is None else settings.endpoint

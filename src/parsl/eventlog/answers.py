@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from parsl.eventlog.failure_groups import FailureGroups
-from parsl.eventlog.history import AppCounts, RunHistory
+from parsl.eventlog.history import AppCounts, ManagerView, RunHistory
 from parsl.eventlog.records import BlockChanged, Summary
 from parsl.eventlog.tally import RunTimes, Tally
 from parsl.vocabulary import INTERNAL_LABEL
-from parsl.vocabulary.job_states import TERMINAL_STATES
+from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
 #: How a run stands.
@@ -25,6 +25,10 @@ LOST = "driver lost"
 ELSEWHERE = "not ended, or driver lost"
 
 _NO_TIMES = RunTimes()
+#: The reason of managers whose job was cancelled, or has used up its time.
+_ENDED_BY_JOB = "its process got SIGTERM"
+#: How long the end of a manager and that of its block may be apart, in seconds.
+_SCALE_IN_S = 10.0
 _TERMINAL_NAMES = frozenset(state.name for state in TERMINAL_STATES)
 
 
@@ -287,7 +291,7 @@ def nodes(history: RunHistory, tally: Tally) -> list[NodeAnswer]:
     found = []
     for key, view in history.managers.items():
         facts = view.facts
-        text = standings.get((key[0], facts.host), "") if view.gone_s is None else view.reason or "gone"
+        text = _why_gone(history, key[0], view) or standings.get((key[0], facts.host), "")
         found.append(
             NodeAnswer(
                 executor_name(history, key[0]), facts.host, facts.block, facts.name, facts.workers,
@@ -295,6 +299,17 @@ def nodes(history: RunHistory, tally: Tally) -> list[NodeAnswer]:
             )
         )  # fmt: skip
     return sorted(found, key=lambda node: not node.is_connected)
+
+
+def _why_gone(history: RunHistory, executor: int, view: ManagerView) -> str:
+    """Return why a manager has gone; empty if it has not. The signal that ends an idle block is no news."""
+    if view.gone_s is None:
+        return ""
+    is_planned = view.reason == _ENDED_BY_JOB and any(
+        change.state == JobState.SCALED_IN.name and abs(change.time_s - view.gone_s) <= _SCALE_IN_S
+        for change in history.blocks.get((executor, view.facts.block), ())
+    )
+    return "its block was scaled in" if is_planned else view.reason or "gone"
 
 
 def why_waiting(history: RunHistory, tally: Tally, now_s: float) -> list[str]:

@@ -48,6 +48,10 @@ class ParslExecutor(metaclass=ABCMeta):
     #: may assign another value before :meth:`start`. Executors that cannot measure single tasks ignore it.
     resource_interval_s: float | None = None
 
+    #: What the kernel submits in place of a task's function: called with it, the number of the task and that
+    #: of the attempt. None for the function itself. MonitoringHub assigns it for a radio of another package.
+    wrap_function: Callable[[Callable[..., Any], int, int], Callable[..., Any]] | None = None
+
     def __init__(
         self, *, monitoring_messages: Any | None = None, run_dir: str = ".", run_id: str | None = None
     ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from parsl.eventlog.records import ResourceSample
 from parsl.monitoring.message_type import MessageType
 from parsl.monitoring.radios.base import MonitoringRadioReceiver
+from parsl.vocabulary.run_facts import ResourceSample as UsedResources
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 _END = None
 _JOIN_S = 1.0
 #: The fields of a sample, and those of upstream's messages that they come from.
-_SAMPLE = {
+_SAMPLE: dict[str, tuple[str, Any]] = {
     "pid": ("psutil_process_pid", int),
     "memory_resident": ("psutil_process_memory_resident", int),
     "memory_virtual": ("psutil_process_memory_virtual", int),
@@ -96,7 +97,7 @@ class MessageIntake:
     def _take(self, kind: MessageType, content: dict[str, Any]) -> None:
         if kind is MessageType.RESOURCE_INFO and "psutil_process_pid" in content:
             self._note("Samples", [sample_of(content)])
-        else:
+        elif kind is not MessageType.WORKER_TASK_INFO:
             logger.info("Not recorded, because executors report it themselves: %s %.500r", kind, content)
 
 
@@ -114,3 +115,9 @@ def sample_of(content: dict[str, Any]) -> ResourceSample:
         cpu_number=str(content.get("psutil_cpu_num") or ""),
         **values,
     )
+
+
+def content_of(sample: UsedResources) -> dict[str, Any]:
+    """Return what a sample is in the content of a message of the kind RESOURCE_INFO."""
+    values = {key: kind(getattr(sample, name)) for name, (key, kind) in _SAMPLE.items()}
+    return {**values, "psutil_process_status": sample.status, "psutil_cpu_num": sample.cpu_number}

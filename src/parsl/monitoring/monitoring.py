@@ -50,6 +50,7 @@ class MonitoringHub(RepresentationMixin):
         workflow_version: Its version; None for the time when the script was changed.
         logging_endpoint: The database, ``sqlite:///PATH`` (four slashes for an absolute path) or
             ``postgresql://USER@HOST/DATABASE``; None for ``monitoring.db`` in the directory of the runs.
+            From the start of a run on, the attribute is the URL of the database.
         monitoring_debug: Whether to log each transaction in ``monitoring.log`` of the run.
         resource_monitoring_enabled: Whether to record what the processes of each task use.
         resource_monitoring_interval: The time between two samples of that, in seconds. Each task has a last
@@ -93,6 +94,7 @@ class MonitoringHub(RepresentationMixin):
         self._writer: WriterProcess | None = None
         self._intake: MessageIntake | None = None
         self._run_dir = ""
+        self._default_endpoint: str | None = None
         #: Appends a record to the event log of the run: the name of its class, and its fields.
         self.note: Callable[..., None] | None = None
 
@@ -119,8 +121,9 @@ class MonitoringHub(RepresentationMixin):
         from parsl.monitoring.writer_process import WriterProcess
 
         self._run_dir = dfk_run_dir
-        endpoint = self.logging_endpoint
-        where = default_endpoint(config_run_dir) if endpoint is None else absolute_endpoint(endpoint)
+        if self.logging_endpoint in (None, self._default_endpoint):  # of an earlier run, perhaps elsewhere
+            self.logging_endpoint = self._default_endpoint = default_endpoint(config_run_dir)
+        where = absolute_endpoint(self.logging_endpoint)
         try:
             write_settings(dfk_run_dir, Settings(where, self.sample_interval_s, self.monitoring_debug))
         except OSError as error:
@@ -135,13 +138,16 @@ class MonitoringHub(RepresentationMixin):
     def attach(self, executor: ParslExecutor) -> None:
         """Request resource samples, and receive the messages of an executor with a radio or of its own kind.
 
+        With a radio of another package, tasks send their samples by it.
+
         Args:
             executor: The executor, which has not started yet.
         """
-        if self.sample_interval_s is not None:
-            executor.resource_interval_s = self.sample_interval_s
+        executor.wrap_function = None
+        executor.resource_interval_s = self.sample_interval_s
         radio = executor.remote_monitoring_radio
-        if self.note is None or (radio is None and type(executor).__module__.startswith("parsl.")):
+        is_own = type(executor).__module__.startswith("parsl.")
+        if self.note is None or (radio is None and is_own):
             return
         from parsl.monitoring.intake import MessageIntake
 
@@ -150,6 +156,16 @@ class MonitoringHub(RepresentationMixin):
         executor.monitoring_messages = self._intake.messages
         if radio is not None:
             executor.monitoring_receiver = self._intake.receive(radio, self._run_dir)
+            if not type(radio).__module__.startswith("parsl."):
+                self._report_by(radio, executor)
+
+    def _report_by(self, radio: Any, executor: ParslExecutor) -> None:
+        """Let tasks send their samples by a radio of another package, instead of with their results."""
+        from parsl.monitoring.remote import Reporting
+
+        executor.resource_interval_s = None
+        interval_s = self.sample_interval_s if executor.monitor_resources() else None
+        executor.wrap_function = Reporting(radio, executor.run_id, interval_s).wrap
 
     def end_messages(self) -> None:
         """Take the last messages of radios, before the event log of the run ends."""

@@ -7,12 +7,16 @@ lock belongs to the process that writes.
 from __future__ import annotations
 
 import os
+import re
 
 import msgspec
 
 #: The exit code of a process that has reported why it cannot write the database.
 GAVE_UP = 3
 _FILE = "monitoring.json"
+#: The same for a run whose rows are all there.
+_COMPLETE_FILE = "monitoring-complete.json"
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 
 
 class Settings(msgspec.Struct):
@@ -36,16 +40,38 @@ def settings_file(run_dir: str) -> str:
 
 def write_settings(run_dir: str, settings: Settings) -> None:
     """Write the settings of a run, for its user only: an endpoint may contain a password."""
+    _write(settings_file(run_dir), settings)
+
+
+def complete_settings(run_dir: str, settings: Settings) -> None:
+    """Note that no rows are missing. Where they are stays known, without a password."""
+    where = msgspec.structs.replace(settings, endpoint=_PASSWORD.sub(r"\1@", settings.endpoint))
+    try:
+        _write(os.path.join(run_dir, _COMPLETE_FILE), where)
+    finally:
+        os.unlink(settings_file(run_dir))
+
+
+def read_settings(run_dir: str) -> Settings | None:
+    """Return the settings of a run of which rows may be missing; None for others."""
+    return _read(settings_file(run_dir))
+
+
+def known_settings(run_dir: str) -> Settings | None:
+    """Return how a run is or was recorded; None if that is not known."""
+    return read_settings(run_dir) or _read(os.path.join(run_dir, _COMPLETE_FILE))
+
+
+def _write(path: str, settings: Settings) -> None:
     data = msgspec.json.encode(settings)
-    fd = os.open(settings_file(run_dir), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(fd, "wb") as file:
         file.write(data)
 
 
-def read_settings(run_dir: str) -> Settings | None:
-    """Return the settings of a run; None if it has none, or they cannot be read."""
+def _read(path: str) -> Settings | None:
     try:
-        with open(settings_file(run_dir), "rb") as file:
+        with open(path, "rb") as file:
             return msgspec.json.decode(file.read(), type=Settings)
     except (OSError, msgspec.DecodeError):
         return None

@@ -22,7 +22,7 @@ from parsl.eventlog.file import EventLogError, EventReader, path_of
 from parsl.monitoring.database.endpoint import store_for
 from parsl.monitoring.database.filling import Filling
 from parsl.monitoring.database.store import StoreError
-from parsl.monitoring.settings import GAVE_UP, Settings, read_settings, settings_file
+from parsl.monitoring.settings import GAVE_UP, Settings, complete_settings, read_settings, settings_file
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def record(run_dir: str, wait: Callable[[float], bool], warn: Callable[[str], No
             return GAVE_UP
         logger.info("Written: %r", filling)
         if filling.is_complete or _is_forgotten(run_dir):
-            os.unlink(settings_file(run_dir))
+            complete_settings(run_dir, settings)
     return 0
 
 

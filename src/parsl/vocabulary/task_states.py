@@ -19,7 +19,7 @@ class States(IntEnum):
     fail_retryable = 8  #: an attempt has failed, and another one follows
     memo_done = 9  #: has a result, from memoization
     joining = 10  #: a join app waits for the futures that it has returned
-    running_ended = 11  #: has run on a worker (not entered yet)
+    running_ended = 11  #: has run on a worker: only in the database, as in upstream
 
 
 #: The states of tasks that have ended.

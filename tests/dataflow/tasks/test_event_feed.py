@@ -108,6 +108,21 @@ def test_inputs_that_are_no_files_are_shown_as_upstream_shows_them(kernel_of, tm
     assert len(history.task(1).extra.inputs) < 300
 
 
+def test_empty_inputs_and_outputs_are_shown_as_upstream_shows_them(kernel_of):
+    kernel = kernel_of()
+
+    def take(x, inputs=(), outputs=()):
+        return x
+
+    take_app = app(kernel, take)
+    futures = [take_app(1), take_app(1, inputs=[], outputs=[]), app(kernel, double)(1)]
+    for future in futures:
+        future.result(timeout=60)
+    known = history_of(kernel)
+    extras = [known.extras.get(future.tid, records.TaskExtra()) for future in futures]
+    assert [(extra.inputs, extra.outputs) for extra in extras] == [("()", "()"), ("[]", "[]"), ("", "")]
+
+
 def test_the_description_of_futures_among_the_inputs_makes_no_tasks(kernel_of):
     @python_app(data_flow_kernel=(kernel := kernel_of()))
     def gather(inputs=()):

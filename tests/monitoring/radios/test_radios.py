@@ -58,6 +58,28 @@ class TwiceSender(MonitoringRadioSender):
         self.inner.send(message)
 
 
+class MarkingRadio(TwiceRadio):
+    """A radio that leaves a file for each sample."""
+
+    def __init__(self, marks: Path) -> None:
+        super().__init__()
+        self.marks = marks
+
+    def create_sender(self) -> MonitoringRadioSender:
+        return MarkingSender(self.inner.create_sender(), self.marks)
+
+
+class MarkingSender(TwiceSender):
+    def __init__(self, inner: MonitoringRadioSender, marks: Path) -> None:
+        super().__init__(inner)
+        self.marks = marks
+
+    def send(self, message: object) -> None:
+        super().send(message)
+        kind, content = message  # type: ignore[misc]
+        (self.marks / f"{kind.name} {content['timestamp']}").touch()
+
+
 @pytest.mark.parametrize(
     "radio",
     [
@@ -131,6 +153,48 @@ def test_a_radio_of_another_package_works_in_the_workers_of_an_executor(
     with parsl.load(Config([executor], run_dir=str(tmp_path), monitoring=MonitoringHub())) as kernel:
         send_sample(radio).result(timeout=60)
     assert 77 in pids_of_samples(kernel.run_dir, tmp_path / "monitoring.db", wait_until)
+
+
+@python_app
+def wait_for(path: str) -> None:
+    import os
+    import time
+
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
+def test_the_samples_of_tasks_travel_by_a_radio_of_another_package(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    executor = make_executor(remote_monitoring_radio=MarkingRadio(tmp_path))
+    hub = MonitoringHub(resource_monitoring_interval=0.1)
+    with parsl.load(Config([executor], run_dir=str(tmp_path / "runs"), monitoring=hub)) as kernel:
+        task = wait_for(str(tmp_path / "go"))
+        wait_until(lambda: len(list(tmp_path.glob("RESOURCE_INFO *"))) > 1)
+        (tmp_path / "go").touch()
+        task.result(timeout=60)
+    wait_until(lambda: not os.path.exists(settings_file(kernel.run_dir)))
+    found = query(
+        tmp_path / "runs" / "monitoring.db",
+        "SELECT psutil_process_pid, psutil_process_memory_resident > 0 FROM resource WHERE task_id = 0 "
+        "AND psutil_process_pid IS NOT NULL",
+    )
+    assert len(found) > 1
+    assert len(list(tmp_path.glob("WORKER_TASK_INFO *"))) == 2  # its start and its end
+
+
+class SilentRadio(TwiceRadio):
+    """A radio whose senders cannot be made."""
+
+    def create_sender(self) -> MonitoringRadioSender:
+        raise OSError("no way to the driver")
+
+
+def test_a_radio_that_does_not_work_fails_no_task(tmp_path: Path) -> None:
+    executor = ThreadPoolExecutor(remote_monitoring_radio=SilentRadio())
+    with parsl.load(Config([executor], run_dir=str(tmp_path), monitoring=MonitoringHub())):
+        assert nothing().result(timeout=60) is None
 
 
 class OwnSender(MonitoringRadioSender):

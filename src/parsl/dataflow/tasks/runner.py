@@ -190,6 +190,8 @@ class TaskRunner:
                     from parsl.executors.local.interrupt import limit_walltime
 
                     func = limit_walltime(func, special.walltime_s)
+        if (wrap := getattr(executor, "wrap_function", None)) is not None:
+            func = wrap(func, record.id, record.try_id)
         if kwargs and not _TAKEN_NAMES.isdisjoint(kwargs):
             func, kwargs = partial(func, **kwargs), {}
         return executor.submit(func, specification, *args, **kwargs)

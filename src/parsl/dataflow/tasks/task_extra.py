@@ -33,7 +33,7 @@ def extra_of(record: TaskRecord) -> dict[str, Any]:
         "stdout": _path_text(record.stdout),
         "stderr": _path_text(record.stderr),
         "inputs": _inputs_text(record.kwargs.get("inputs")),
-        "outputs": _inputs_text(record.outputs),
+        "outputs": _inputs_text(record.outputs or record.kwargs.get("outputs")),
         "memoize": bool(record.memoize),
         "hashsum": str(record.hashsum or ""),
         "fail_count": record.fail_count,
@@ -49,7 +49,12 @@ def _path_text(stream: Any) -> str:
 
 
 def _inputs_text(values: Any) -> str:
-    return f"[{', '.join(map(_value_text, values))}]" if values else ""
+    """Return files and other objects as text; nothing for an app without such an argument."""
+    if values is None:
+        return ""
+    if isinstance(values, tuple) and not values:
+        return "()"
+    return f"[{', '.join(map(_value_text, values))}]"
 
 
 def _value_text(value: Any) -> str:
