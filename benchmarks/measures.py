@@ -88,7 +88,7 @@ LONG_CHAIN = Run(
 FAN_IN = Run("fan_in", ("ours", "upstream"))
 DEEP = Run("deep", ("ours", "upstream"), max_rounds=2)
 MEMOIZE = Run("memoize", ("ours",), (), ("--repeats", "3"))
-EVENTS = Run("event_log", ("ours",), (), ("--repeats", "5"), max_rounds=2)
+EVENTS = Run("event_log", ("ours",), (), ("--repeats", "2"), max_rounds=1, timeout_s=300.0)
 RECORDING = Run("recording", ("ours",), (), ("--tasks", "20000"), max_rounds=2)
 MONITORING = Run("monitoring", ("ours",), (), ("--repeats", "2"), max_rounds=1, timeout_s=300.0)
 MONITORED_RUN = Run("monitored_run", PARSL)
@@ -290,6 +290,14 @@ MEASURES: tuple[Measure, ...] = (
         RECORDING,
         "tasks_per_s",
         target=Target(5000.0),
+    ),
+    Measure(
+        "monitoring-processor",
+        "processor time of that writer per task",
+        "µs",
+        RECORDING,
+        "processor_us",
+        more_is_better=False,
     ),
     Measure(
         "monitoring-rate",

@@ -1,4 +1,8 @@
-"""What the event log costs: the rate and the round trip of no-op tasks with it and without, and its size."""
+"""What the event log costs: the rate and the round trip of no-op tasks with it and without, and its size.
+
+The log is written twice per second. A measurement takes several seconds, so that it contains the writing, and
+begins when that of the one before is over.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,9 @@ from benchmarks.workloads.harness import WARM_UP_TASKS, Options, Values, main, r
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.eventlog import EVENT_LOG
 
-TRIPS = 300
+TRIPS = 4000
+#: The log is complete when it has not grown for this long (s): twice the time between two writes.
+SETTLED_S = 1.0
 
 
 def round_trip_s(app: Callable[[int], Any]) -> float:
@@ -27,6 +33,23 @@ def round_trip_s(app: Callable[[int], Any]) -> float:
         app(number).result()
         trips.append(time.perf_counter() - started)
     return median(trips)
+
+
+def wait_until_written(kernel: DataFlowKernel) -> None:
+    """Wait until the event log of a kernel has stopped growing."""
+    path = os.path.join(kernel.run_dir, EVENT_LOG)
+    size = -1
+    while size != (size := os.path.getsize(path)):
+        time.sleep(SETTLED_S)
+
+
+def in_turn(order: tuple[int, ...], take: Callable[[int], float], logged: DataFlowKernel) -> dict[int, float]:
+    """Take measurements one after the other, each without the writing of the one before."""
+    found = {}
+    for each in order:
+        found[each] = take(each)
+        wait_until_written(logged)
+    return found
 
 
 def measure(options: Options) -> Values:
@@ -41,8 +64,8 @@ def measure(options: Options) -> Values:
     rates, trips = [], []
     for number in range(options.repeats):
         order = (0, 1) if number % 2 else (1, 0)
-        rates.append({each: rate(apps[each], range(options.tasks)) for each in order})
-        trips.append({each: round_trip_s(apps[each]) for each in order})
+        rates.append(in_turn(order, lambda each: rate(apps[each], range(options.tasks)), kernels[1]))
+        trips.append(in_turn(order, lambda each: round_trip_s(apps[each]), kernels[1]))
     logged = kernels[1].task_count
     for kernel in kernels:
         kernel.cleanup()
@@ -54,4 +77,4 @@ def measure(options: Options) -> Values:
 
 
 if __name__ == "__main__":
-    main(measure, tasks=5000, repeats=15)
+    main(measure, tasks=40_000, repeats=7)

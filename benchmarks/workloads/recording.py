@@ -34,11 +34,15 @@ def has_ended(duration_s: float) -> bool:
 def measure(options: Options) -> Values:
     """Record a run that is over, with the interval that resource monitoring has by default."""
     run_dir = run_tasks(options.tasks)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     with EventReader(run_dir) as reader:
         store = SqliteStore(DATABASE)
         Filling(reader, store, resource_interval_s=30.0, wait=has_ended, warn=print).run()
-    return {"tasks_per_s": options.tasks / (time.perf_counter() - started), "tasks": options.tasks}
+    return {
+        "tasks_per_s": options.tasks / (time.perf_counter() - started),
+        "processor_us": (time.process_time() - used) / options.tasks * 1e6,
+        "tasks": options.tasks,
+    }
 
 
 if __name__ == "__main__":
