@@ -48,6 +48,20 @@ def test_a_pool_of_loky() -> None:
         assert executor.submit(abs, {}, -2).result(60) == 2
 
 
+@pytest.mark.slow
+def test_a_pool_of_executorlib() -> None:
+    executorlib = pytest.importorskip("executorlib", reason="pip install executorlib")
+
+    def make() -> Any:
+        return executorlib.SingleNodeExecutor(max_workers=1, block_allocation=True)
+
+    with ConcurrentExecutor(make) as executor:
+        executor.start()
+        assert executor.submit(os.getpid, {}).result(60) != os.getpid()
+        assert isinstance(executor.submit(os._exit, {}, 1).exception(60), ManagerLost)
+        assert executor.submit(abs, {}, -2).result(60) == 2
+
+
 def test_a_pool_that_was_given_stays_open() -> None:
     with StandardThreads(1) as pool:
         executor = ConcurrentExecutor(pool)

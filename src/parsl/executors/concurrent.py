@@ -22,6 +22,10 @@ from parsl.executors.high_throughput.errors import ManagerLost
 
 Pool = Executor | Callable[[], Executor]
 
+#: What pools of other libraries fail tasks with once they can run no more, where that is no BrokenExecutor.
+#: That of executorlib accepts further tasks then, and fails each.
+_BREAKAGES = frozenset({"ExecutorlibSocketError"})
+
 
 def _check_pool(executor: object, name: str, value: Any) -> Pool:
     has_methods = callable(getattr(value, "submit", None)) and callable(getattr(value, "shutdown", None))
@@ -79,6 +83,8 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         validate.assign(self, locals())
         self._is_ours = not callable(getattr(pool, "submit", None))
         self._pool: Executor | None = None
+        #: The last pool that has failed a task because it can run no more.
+        self._broken: Executor | None = None
         self._shares_memory = False
         self._lock = Lock()
         #: How long a shutdown waits for running tasks, in seconds; None for no limit.
@@ -124,12 +130,15 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         try:
             future = self._submit(pool, call)
         except BrokenExecutor as error:
-            future = self._submit(self._replacement(pool, error), call)
+            pool = self._replacement(pool, error)
+            future = self._submit(pool, call)
         task.handle = future
         # Pools call back with their locks held, and the next attempt needs these locks.
-        future.add_done_callback(partial(self._settling.call, self._ended, task))
+        future.add_done_callback(partial(self._settling.call, self._ended, task, pool))
 
     def _submit(self, pool: Executor, call: Any) -> Future[Any]:
+        if pool is self._broken:
+            raise BrokenExecutor("a worker process has ended")
         if self._shares_memory:
             return pool.submit(run_here, *call)
         return pool.submit(run_call, call)
@@ -143,13 +152,16 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
                     self.raise_if_bad()
                 broken.shutdown(wait=False)
                 self._use(self._new_pool())
+                self._broken = None
             return cast(Executor, self._pool)
 
-    def _ended(self, task: EngineTask, future: Future[Any]) -> None:
+    def _ended(self, task: EngineTask, pool: Executor, future: Future[Any]) -> None:
         if future.cancelled():
             if not task.done():
                 task.set_cancelled()  # by the pool's owner
         elif (error := future.exception()) is not None:
+            if _is_breakage(error):
+                self._broken = pool
             self.task_failed(task, error)
         elif self._shares_memory:
             task.finish(future.result())
@@ -158,7 +170,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
 
     def explain(self, error: BaseException) -> BaseException:
         """Return the error for a task: ManagerLost if the pool is broken."""
-        return self._loss(error) if isinstance(error, BrokenExecutor) else super().explain(error)
+        return self._loss(error) if _is_breakage(error) else super().explain(error)
 
     def _loss(self, error: BaseException) -> ManagerLost:
         advice = (
@@ -192,6 +204,10 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
                 _end_workers(pool)
             pool.shutdown(wait=self._limit_s is None)
         self._settling.close()
+
+
+def _is_breakage(error: BaseException) -> bool:
+    return isinstance(error, BrokenExecutor) or type(error).__name__ in _BREAKAGES
 
 
 def _end_workers(pool: Executor) -> None:
