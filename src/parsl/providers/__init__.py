@@ -6,6 +6,7 @@ from parsl.common import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from parsl.providers.azure.azure import AzureProvider as AzureProvider
     from parsl.providers.condor.condor import CondorProvider as CondorProvider
     from parsl.providers.grid_engine.grid_engine import GridEngineProvider as GridEngineProvider
     from parsl.providers.kubernetes.kube import KubernetesProvider as KubernetesProvider
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from parsl.providers.torque.torque import TorqueProvider as TorqueProvider
 
 _MODULES = {
+    "AzureProvider": "parsl.providers.azure.azure",
     "CondorProvider": "parsl.providers.condor.condor",
     "GridEngineProvider": "parsl.providers.grid_engine.grid_engine",
     "KubernetesProvider": "parsl.providers.kubernetes.kube",
@@ -33,7 +35,6 @@ _REFUSED = {
     "AdHocProvider": "has been retired: it started managers on hosts without a scheduler. Write a "
     "HighThroughputExecutor for each host, with provider=LocalProvider() and launch_cmd='ssh HOST ' + "
     "DEFAULT_LAUNCH_CMD, which is in parsl.executors.high_throughput.executor",
-    "AzureProvider": _IN_THE_CLOUD,
     "CobaltProvider": "has been retired: ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a "
     "function of parsl.configs, such as aurora()",
     "GoogleCloudProvider": _IN_THE_CLOUD,

@@ -1,0 +1,108 @@
+"""What the exceptions of Azure's client libraries mean, and what the user can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parsl.providers.api.failure import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+
+_THROTTLED = 429
+_TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
+_TRANSIENT_CODES = frozenset(
+    {
+        "AnotherOperationInProgress",
+        "OperationPreempted",
+        "ReferencedResourceNotProvisioned",
+        "RetryableError",
+    }
+)
+#: Codes of quotas that are used up, and of machines for which there is no room.
+_LIMITED_CODES = frozenset(
+    {
+        "AllocationFailed",
+        "OverconstrainedAllocationRequest",
+        "OverconstrainedZonalAllocationRequest",
+        "QuotaExceeded",
+        "SkuNotAvailable",
+        "ZonalAllocationFailed",
+    }
+)
+#: What to do about an error, by a part of its code or message.
+_ADVICE = {
+    "AADSTS7000215": "Write the value of a valid client secret into the key file.",
+    "AADSTS7000222": "The client secret has expired: make a new one with 'az ad app credential reset'.",
+    "AADSTS700016": "Check AZURE_CLIENT_ID and AZURE_TENANT_ID.",
+    "AADSTS90002": "Check AZURE_TENANT_ID: 'az account show --query tenantId'.",
+    "Unable to get authority configuration": "Check AZURE_TENANT_ID: 'az account show --query tenantId'.",
+    "DefaultAzureCredential failed": "Log in with 'az login', or pass key_file.",
+    "SubscriptionNotFound": "Check the subscription and its tenant: 'az account list --output table'.",
+    "InvalidSubscriptionId": "Check AZURE_SUBSCRIPTION_ID: 'az account list --output table'.",
+    "AuthorizationFailed": "Request a role such as 'Virtual Machine Contributor' for the resource group.",
+    "PlatformImageNotFound": "List the images of the location with 'az vm image list --all --publisher ...'.",
+    "VMImage was not found": "List the images of the location with 'az vm image list --all --publisher ...'.",
+    "LocationNotAvailable": "List the locations with 'az account list-locations --query [].name'.",
+    "NoRegisteredProviderFound": "List the locations with 'az account list-locations --query [].name'.",
+    "quota": "Request a higher quota in the portal under 'Quotas', or lower max_blocks.",
+    "SkuNotAvailable": "Choose another vm_size or location: 'az vm list-skus --location ... --size ...'.",
+    "MarketplacePurchaseEligibilityFailed": "Accept the terms of the image: 'az vm image terms accept'.",
+    "VMMarketplaceInvalidInput": "The image has a purchase plan: pass it as vm_reference['plan'].",
+}
+
+
+def classify(error: Exception) -> Failure | None:
+    """Return what an exception means; None if the service has not raised it."""
+    from azure.core import exceptions
+
+    if isinstance(error, (exceptions.ServiceRequestError, exceptions.ServiceResponseError)):
+        return Failure(FailureKind.TRANSIENT, str(error), type(error).__name__)
+    if isinstance(error, exceptions.HttpResponseError):
+        return _of_response(error)
+    return None
+
+
+def advice(text: str) -> str:
+    """Return what the user can do about an error; nothing if that is unknown.
+
+    Args:
+        text: The code of the error, or its code and message.
+    """
+    return next((words for mark, words in _ADVICE.items() if mark in text), "")
+
+
+def _of_response(error: HttpResponseError) -> Failure:
+    code = (error.error.code if error.error is not None else None) or ""
+    message = (error.error.message if error.error is not None else None) or error.message
+    headers = error.response.headers if error.response is not None else {}
+    kind = kind_of(error.status_code, code, message)
+    return Failure(kind, message, code, _seconds(headers.get("Retry-After")), headers.get("Date"))
+
+
+def kind_of(status: int | None, code: str, message: str) -> FailureKind:
+    """Classify an answer of the service.
+
+    Args:
+        status: The status of HTTP; None if no credential was found, so that there was no request.
+        code: The service's name of the error.
+        message: The service's words.
+    """
+    if status is None:
+        return FailureKind.DENIED
+    if status == _THROTTLED:
+        return FailureKind.THROTTLED
+    if status in _TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
+        return FailureKind.TRANSIENT
+    if code in _LIMITED_CODES or (code == "OperationNotAllowed" and "quota" in message):
+        return FailureKind.QUOTA
+    if status in (401, 403) or "AADSTS" in message:
+        return FailureKind.DENIED
+    return FailureKind.NOT_FOUND if status == 404 else FailureKind.PERMANENT
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return None if header is None else max(0.0, float(header))
+    except ValueError:
+        return None

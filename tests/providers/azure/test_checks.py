@@ -1,0 +1,160 @@
+"""What `parsl.load` and `parsl doctor` report about a configuration, in the words of the service."""
+
+from __future__ import annotations
+
+import pytest
+
+from parsl.errors import ConfigurationError
+from parsl.providers.azure.azure import AzureProvider
+from parsl.vocabulary.findings import ERROR, NOTE, OK, WARNING
+from tests.providers.azure.conftest import VM_REFERENCE
+
+GROUP = "parsl.group"
+
+
+def findings_of(provider, level: str) -> dict[str, str]:
+    return {one.topic: f"{one.text} {one.advice}" for one in provider.check() if one.level == level}
+
+
+def refusal(provider) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        provider.prepare("run")
+    return str(caught.value)
+
+
+def test_all_is_well_and_nothing_is_made(stand_in, make_provider):
+    provider = make_provider()
+    assert {finding.level for finding in provider.check()} == {OK}
+    assert findings_of(provider, OK)["vm_size"].startswith("Standard_D2s_v5 has 2 cores")
+    assert {method for method, _ in stand_in.requests} == {"GET"}
+    provider.prepare("run")
+    provider.close()
+    assert stand_in.account.groups == {}
+
+
+def test_a_wrong_secret(stand_in, make_provider):
+    stand_in.write_keys(AZURE_CLIENT_SECRET="wrong")
+    message = refusal(make_provider())
+    assert "AADSTS7000215: Invalid client secret provided" in message
+    assert "key file" in message
+
+
+def test_a_wrong_client(stand_in, make_provider):
+    stand_in.write_keys(AZURE_CLIENT_ID="44444444-aaaa-4bbb-8ccc-000000000004")
+    assert "AADSTS700016" in refusal(make_provider())
+
+
+def test_a_wrong_tenant(stand_in, make_provider):
+    stand_in.write_keys(AZURE_TENANT_ID="44444444-aaaa-4bbb-8ccc-000000000004")
+    assert "AZURE_TENANT_ID" in refusal(make_provider())
+
+
+def test_a_wrong_subscription(stand_in, make_provider):
+    message = refusal(make_provider(subscription_id="44444444-aaaa-4bbb-8ccc-000000000004"))
+    assert "The subscription '44444444-aaaa-4bbb-8ccc-000000000004' could not be found." in message
+    assert "az account list" in message
+
+
+def test_a_wrong_location(make_provider):
+    message = refusal(make_provider(location="atlantis"))
+    assert "The provided location 'atlantis' is not available" in message
+
+
+def test_a_location_by_its_title(stand_in, make_provider):
+    assert findings_of(make_provider(location="West US"), ERROR) == {}
+
+
+@pytest.mark.parametrize("version", ["latest", "1.2.3"])
+def test_a_wrong_image(make_provider, version):
+    message = refusal(make_provider(vm_reference={**VM_REFERENCE, "offer": "beos", "version": version}))
+    assert "Canonical:beos:server" in message
+    assert "VMImage was not found" in message
+
+
+def test_a_wrong_version_of_an_image(make_provider):
+    assert "VMImage was not found" in refusal(
+        make_provider(vm_reference={**VM_REFERENCE, "version": "1.2.3"})
+    )
+
+
+def test_an_image_of_the_user_is_seen_later(make_provider):
+    image = {"image_id": "/subscriptions/s/images/mine", "vm_size": "Standard_D2s_v5"}
+    assert "mine" in findings_of(make_provider(vm_reference=image), NOTE)["image"]
+
+
+def test_a_wrong_size(make_provider):
+    message = refusal(make_provider(vm_reference={**VM_REFERENCE, "vm_size": "Standard_X1"}))
+    assert "Azure has no vm_size 'Standard_X1' in westus." in message
+
+
+def test_a_size_that_the_subscription_may_not_use(stand_in, make_provider):
+    stand_in.account.restricted["Standard_D2s_v5"] = "NotAvailableForSubscription"
+    assert "NotAvailableForSubscription" in refusal(make_provider())
+
+
+def test_no_quota_for_one_block(stand_in, make_provider):
+    stand_in.account.limits["standardDSv5Family"] = 3
+    message = refusal(make_provider(nodes_per_block=2))
+    assert "2 machines of Standard_D2s_v5 need 4 cores, but 0 of 3 cores of the quota" in message
+
+
+def test_no_quota_for_all_blocks_is_a_warning(stand_in, make_provider):
+    stand_in.account.limits["cores"] = 4
+    provider = make_provider(max_blocks=5)
+    assert "5 machines of Standard_D2s_v5 need 10 cores" in findings_of(provider, WARNING)["quota"]
+
+
+def test_the_quota_of_spot_machines_is_another_one(stand_in, make_provider):
+    stand_in.account.limits["lowPriorityCores"] = 0
+    assert findings_of(make_provider(), ERROR) == {}
+    assert "lowPriorityCores" in refusal(make_provider(spot=True))
+
+
+def test_no_permission_to_create_machines(stand_in, make_provider):
+    stand_in.account.denied.add("Microsoft.Compute/virtualMachines/write")
+    message = refusal(make_provider())
+    assert "lacks permissions" in message
+    assert "Microsoft.Compute/virtualMachines/write" in message
+    assert "Virtual Machine Contributor" in message
+
+
+def test_no_permission_to_read(stand_in, make_provider):
+    stand_in.account.denied.add("Microsoft.Resources/subscriptions/resourceGroups/read")
+    message = refusal(make_provider())
+    assert "does not have authorization to perform action" in message
+
+
+def test_a_missing_public_key(stand_in, make_provider):
+    assert "sshPublicKeys/mine' under resource group" in refusal(make_provider(key_name="mine"))
+    stand_in.account.public_keys["mine"] = "ssh-ed25519 AAAA"
+    assert findings_of(make_provider(key_name="mine"), OK)["key_name"].startswith("mine exists")
+
+
+def test_credentials_from_the_environment(stand_in, make_provider, monkeypatch):
+    from tests.support.clouds.azure_account import CLIENT, SECRET, SUBSCRIPTION, TENANT
+
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION)
+    assert findings_of(make_provider(key_file=None), ERROR) == {}
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
+    assert "no subscription is named" in refusal(make_provider(key_file=None))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{}", "has no AZURE_CLIENT_ID and no AZURE_CLIENT_SECRET"), ("[]", "no JSON object"), ("no", "read")],
+)
+def test_key_files_that_cannot_be_used(stand_in, make_provider, content, words):
+    stand_in.key_file.write_text(content)
+    assert words in refusal(make_provider())
+
+
+def test_a_missing_key_file(tmp_path):
+    provider = AzureProvider(VM_REFERENCE, key_file=str(tmp_path / "missing.json"))
+    assert "missing.json" in refusal(provider)
+
+
+def test_cost_of_all_blocks(make_provider):
+    assert make_provider(max_blocks=3, nodes_per_block=2, price_per_hour=0.5).hourly_cost() == 3
