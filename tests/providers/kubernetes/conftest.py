@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest.importorskip("kubernetes", reason="the extra kubernetes is not installed")
+
 from parsl.providers import KubernetesProvider
 from tests.support.kubernetes_cluster.cluster import KubernetesCluster
 

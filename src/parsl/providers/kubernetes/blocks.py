@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from parsl.providers.api.failure import ServiceError
+from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.job_files import JobFiles
 from parsl.providers.kubernetes.block_state import (
     Known,
@@ -59,6 +59,7 @@ class Blocks:
         self.run = run
         self._clock = clock
         self._blocks: dict[object, Block] = {}
+        self._have_changed = False
         self._one_at_a_time = threading.RLock()  # a signal handler may clean up in the middle
 
     def __repr__(self) -> str:
@@ -90,6 +91,11 @@ class Blocks:
                 block.is_notified = True
         return ended
 
+    def take_change(self) -> bool:
+        """Return whether the state of a block has changed since the last call."""
+        has_changed, self._have_changed = self._have_changed, False
+        return has_changed
+
     def observe(self) -> None:
         """Query the cluster about all blocks that are not known to have ended.
 
@@ -108,10 +114,12 @@ class Blocks:
         """Delete the Jobs of blocks; return, by their ids, whether the cluster has accepted that."""
         with self._one_at_a_time:
             waiting = [block for block in blocks if not block.verdict.is_end]
-            if not waiting:
-                return {}
-            self._save_outputs(waiting)
-            return {block.names.job: self._cancel(block) for block in waiting}
+            is_reachable = self._save_outputs(waiting)
+            answers: dict[object, bool] = {}
+            for block in waiting:
+                # One request shows that a cluster does not answer; the others would wait as long.
+                answers[block.names.job] = is_reachable and self._cancel(block)
+            return answers
 
     def delete_all(self) -> list[str]:
         """Delete every Job with the labels of these blocks, also unknown ones; return their names."""
@@ -140,8 +148,9 @@ class Blocks:
         block.known = block.known._replace(pods_seen=max(block.known.pods_seen, len(pods)))
         if needs_explanation(verdict):
             verdict = self._explained(block, pods, verdict)
-        if verdict != block.verdict:
+        if verdict.state is not block.verdict.state:
             logger.debug("Block %s: %s", block.names.job, verdict)
+            self._have_changed = True
         if verdict.is_end:
             self._save_output(block, pods)
             if not has_finished(job):
@@ -165,14 +174,18 @@ class Blocks:
         text = f"{events[-1].get('reason')}: {events[-1].get('message')}"
         return Verdict(JobState.PENDING, text) if pods else failed_creation(text)
 
-    def _save_outputs(self, blocks: Sequence[Block]) -> None:
+    def _save_outputs(self, blocks: Sequence[Block]) -> bool:
+        """Save what blocks have written so far; return whether the cluster answers at all."""
+        if not blocks:
+            return True
         try:
             pods = self._pods()
         except ServiceError as error:
             logger.warning("The output of blocks is not saved: %s", error)
-            return
+            return error.kind is not FailureKind.TRANSIENT
         for block in blocks:
             self._save_output(block, pods[block.names.job])
+        return True
 
     def _save_output(self, block: Block, pods: Sequence[dict[str, Any]]) -> None:
         """Write the output of the pods of a block to its stdout file, with titles if there are several."""

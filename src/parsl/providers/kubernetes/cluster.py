@@ -13,8 +13,8 @@ from parsl.providers.kubernetes.failures import classify, is_existing, is_missin
 from parsl.providers.kubernetes.manifests import CONTAINER
 
 #: How long one attempt may take to connect, and to answer, in seconds.
-_ATTEMPT_S = (5.0, 30.0)
-_DEADLINE_S = 30.0
+_ATTEMPT_S = (5.0, 20.0)
+_DEADLINE_S = 20.0
 #: The maximum rate of requests, per second, and how many may be sent at once.
 _RATE, _BURST = 20.0, 40
 _PAGE = 500

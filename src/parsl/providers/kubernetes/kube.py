@@ -216,6 +216,10 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     def label(self) -> str:
         return "kubernetes"
 
+    def has_changed(self, job_ids: Sequence[object]) -> bool:
+        """Return whether the thread that watches the blocks has seen a change since the last call."""
+        return self._blocks is not None and self._blocks.take_change()
+
     @property
     def status_polling_interval(self) -> int:
         return 60

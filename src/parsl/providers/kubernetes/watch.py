@@ -28,14 +28,16 @@ class Watch:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._has_more = False
         self._problem = ""
 
     def __repr__(self) -> str:
         return f"<Watch every {self._interval_s:g} s, running={self._thread is not None}>"
 
     def begin(self) -> None:
-        """Start the thread, unless it is running or was stopped."""
+        """Start the thread, or let the running one go on; without effect after :meth:`stop`."""
         with self._lock:
+            self._has_more = True
             if self._thread is not None or self._stopped.is_set():
                 return
             thread = threading.Thread(target=self._run, name="parsl-kubernetes-watch", daemon=True)
@@ -55,12 +57,14 @@ class Watch:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_s):
             with self._lock:
-                # Decided under the lock: a block that is added now either is seen, or starts another thread.
-                if not self._has_more():
+                self._has_more = False
+            more = self._look_once()
+            with self._lock:
+                if not more and not self._has_more:  # nothing has been added meanwhile
                     self._thread = None
                     return
 
-    def _has_more(self) -> bool:
+    def _look_once(self) -> bool:
         try:
             more = self._look()
         except ServiceError as error:
