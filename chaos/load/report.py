@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -10,6 +11,9 @@ from chaos.load.meter import Phase
 from chaos.load.orders import Died, Refused
 
 Figures = dict[str, float | None]
+
+#: The phases in which tasks run.
+WITH_TASKS = ("filling", "steady", "emptying")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def figures(facts: Facts) -> Figures:
     for phase in facts.phases:
         for role, cores in phase.cpu.items():
             found[f"{phase.name}, cores, {role}"] = cores
+    for role, used_s in _used_s(facts.phases).items():
+        found[f"processor time per task µs, {role}"] = used_s / len(facts.seen) * 1e6 if facts.seen else None
     for role, memory in facts.peak_memory.items():
         found[f"peak memory MB, {role}"] = memory / 2**20
     for name, is_silent in (("closed", False), ("silent", True)):
@@ -87,6 +93,16 @@ def figures(facts: Facts) -> Figures:
             found[f"{name} deaths {what} after s, longest"] = times[-1] if times else None
     found["longest silence s, living managers"] = facts.longest_silence_s
     return found
+
+
+def _used_s(phases: Sequence[Phase]) -> dict[str, float]:
+    """Return the processor time of each role while there were tasks (seconds)."""
+    used_s: dict[str, float] = defaultdict(float)
+    for phase in phases:
+        if phase.name in WITH_TASKS:
+            for role, cores in phase.cpu.items():
+                used_s[role] += phase.seconds * cores
+    return used_s
 
 
 def table(columns: Mapping[str, Figures]) -> str:

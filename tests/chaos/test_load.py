@@ -61,6 +61,11 @@ def test_the_figures_include_the_detection_time() -> None:
     assert found["steady, cores, driver"] == 0.5
 
 
+def test_the_processor_time_per_task_is_that_of_the_phases_with_tasks() -> None:
+    phases = [Phase(name, 3.0, {"driver": 0.5}) for name in ("idle", "filling", "steady")]
+    assert figures(facts(phases=phases))["processor time per task µs, driver"] == 1_000_000
+
+
 def test_the_figures_of_several_runs_are_in_one_table() -> None:
     columns = {"without": {"a": None, "long name": 1234.5}, "event log": {"a": 1.0, "b": 2.0}}
     assert table(columns).splitlines() == [

@@ -94,6 +94,9 @@ def test_a_script_of_upstream_is_recorded(kind: str, tmp_path: Path, wait_until:
     assert query(database, "SELECT DISTINCT task_fail_history FROM try WHERE task_id = 6") == [
         ("ValueError('bad input')",)
     ]
+    ran = "SELECT * FROM try WHERE task_try_time_launched IS NOT NULL"
+    unknown = f"{ran} AND (task_try_time_running IS NULL OR hostname IS NULL)"
+    assert query(database, unknown) == []  # also of tasks that took microseconds
     if kind == "htex":
         assert query(database, "SELECT executor_label, block_id FROM block LIMIT 1") == [("here", "0")]
         assert query(database, "SELECT block_id, worker_count FROM node WHERE active LIMIT 1") == [("0", 2)]

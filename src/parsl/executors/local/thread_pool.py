@@ -30,7 +30,7 @@ logger = getLogger(__name__)
 
 #: How long the shutdown of a pool waits for abandoned threads, in seconds.
 _ABANDONED_GRACE_S = 0.2
-#: Only tasks that take at least this long are measured, in seconds.
+#: What a task's command has used is looked at only for tasks that take at least this long, in seconds.
 MEASURED_S = 0.001
 
 
@@ -168,8 +168,8 @@ class PoolThread:
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
-            if (run_s := perf_counter() - self.start_s) >= MEASURED_S:
-                task.accounting = self._accounting(run_s)
+            run_s = perf_counter() - self.start_s
+            task.accounting = Accounting(run_s) if run_s < MEASURED_S else self._accounting(run_s)
             task.release()
             pool.count_finished()
             _settle(task, result, error)

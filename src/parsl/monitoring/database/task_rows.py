@@ -177,8 +177,9 @@ class TaskRows:
             if record.run_s >= 0:
                 self._add_accounting(number, attempt, record, self._manager_of(record), self._text(returned))
         manager = self._manager_of(record) or self._names.manager_on(record.executor, record.host)
+        block, host = self._place_of(manager, started, record.executor)
         self._tries.append((
-            attempt, number, self._run_id, None if manager is None else manager.block, record.host or None,
+            attempt, number, self._run_id, block, record.host or host,
             self._names.executor(record.executor), self._moment(launched), self._moment(started),
             self._moment(returned), history, None,
         ))  # fmt: skip
@@ -260,16 +261,21 @@ class TaskRows:
         end: str | None,
         history: str | None,
     ) -> None:
-        block = host = None
-        if manager is not None:
-            block, host = manager.block, manager.host
-        elif started is not None and self._names.is_in_driver(row.executor):
-            host = self._names.run.host
+        block, host = self._place_of(manager, started, row.executor)
         joins = None if row.extra is None or not row.extra.joins else ",".join(map(str, row.extra.joins))
         self._tries.append((
             row.attempt, row.id, self._run_id, block, host, self._names.executor(row.executor), launched,
             started, end, history, joins,
         ))  # fmt: skip
+
+    def _place_of(
+        self, manager: records.ManagerJoined | None, started: object, executor: int
+    ) -> tuple[str | None, str | None]:
+        """Return the block and the host of an attempt, as far as they are known."""
+        if manager is not None:
+            return manager.block, manager.host
+        is_here = started is not None and self._names.is_in_driver(executor)
+        return None, self._names.run.host if is_here else None
 
     def _manager_of(self, row: records.TaskRow | records.AttemptFailed) -> records.ManagerJoined | None:
         return self._names.manager(row.executor, row.manager)
