@@ -20,6 +20,7 @@ from parsl.executors.radical.session import SessionProcess
 from parsl.executors.radical.session_process import Session
 from parsl.validate import ParameterError
 from tests.support.engine_environments import (
+    INSTALL_LIMIT_S,
     RADICAL_PILOT,
     ROOT,
     TEST_LIMIT_S,
@@ -125,7 +126,7 @@ def test_a_real_pilot(tmp_path: Path) -> None:
         env={**variables(python), "HOME": str(home)},  # RADICAL-Pilot writes there
         capture_output=True,
         text=True,
-        timeout=290,
+        timeout=TEST_LIMIT_S - INSTALL_LIMIT_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]

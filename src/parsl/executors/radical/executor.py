@@ -114,6 +114,7 @@ class RadicalPilotExecutor(EngineExecutor, RepresentationMixin):
                 ["radical.pilot"], f"RadicalPilotExecutor needs radical.pilot. Install it: {line}"
             )
         directory = Path(self.run_dir, self.label)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files = Path(self.working_dir or directory).absolute() / f"tasks-{os.getpid()}"
         self._files.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings = Settings(self._pilot(), BULK_WAIT_S if self.bulk_mode else 0.0)
