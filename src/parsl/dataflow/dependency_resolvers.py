@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from parsl.dataflow.kept_future import unopened
+from parsl.dataflow.futures import unopened
 from parsl.vocabulary.dataflow_errors import DataFlowException
 
 TYPE_CHECKING = False

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from types import MethodType
+
 from parsl.common import pass_on_upstream_names
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.vocabulary.kept_value import KeptValue
 from parsl.vocabulary.lean_future import LeanFuture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
     from typing import Any, NoReturn, TypeVar
 
-    from parsl.dataflow.taskrecord import TaskRecord
     from parsl.vocabulary.data_future import DataFuture
+    from parsl.vocabulary.lean_future import Callbacks
 
     R = TypeVar("R")
 
@@ -21,6 +26,11 @@ class AppFuture(LeanFuture["R"]):
 
     ``future[key]`` and ``future.attribute`` are futures of a part of the result, unless the name begins with
     an underscore. All of them can be arguments of further app calls, and be awaited in asyncio.
+
+    A result may have stayed in the engine of its executor: as a KeptValue, until it is fetched. ``result()``
+    fetches it. So do callbacks, which run when it is there; those of the kernel run at once, because
+    a dependent task may not need the value here. ``exception()`` does not fetch: it is None for a task that
+    has succeeded.
 
     Args:
         task_record: The task that produces the result.
@@ -84,6 +94,45 @@ class AppFuture(LeanFuture["R"]):
         if not self.done():
             self.task_record.dfk.check_is_here()
 
+    def _open(self, kept: KeptValue, timeout: float | None) -> Any:
+        fetched = kept.fetch()
+        fetched.exception(timeout)
+        self._take_fetched(fetched)
+        return fetched.result()
+
+    def _take_fetched(self, fetched: Future[Any]) -> None:
+        # Another thread may do the same at the same time. A result that cannot be fetched stays a KeptValue,
+        # so that a reader that has seen no exception meets the one of the fetch.
+        error = fetched.exception()
+        if error is None:
+            self._result = fetched.result()
+        else:
+            self._exception = error
+
+    def open_then(self, function: Callable[[Future[Any]], object]) -> None:
+        """Call ``function(self)`` when a result that has stayed elsewhere is here, without waiting for it."""
+        kept: object = self._result
+        if type(kept) is not KeptValue:
+            function(self)
+            return
+
+        def opened(fetched: Future[Any]) -> None:
+            self._take_fetched(fetched)
+            function(self)
+
+        kept.fetch().add_done_callback(opened)
+
+    def _run_callbacks(self, callbacks: Callbacks) -> None:
+        if type(self._result) is not KeptValue:
+            LeanFuture._run_callbacks(self, callbacks)
+        elif type(callbacks) is list:
+            for callback in callbacks:
+                self._run_callbacks(callback)
+        elif type(_owner(callbacks)) is TaskRecord:
+            LeanFuture._run_callbacks(self, callbacks)
+        else:
+            self.open_then(lambda _: LeanFuture._run_callbacks(self, callbacks))
+
     def __getitem__(self, key: Any) -> AppFuture[Any]:
         part: AppFuture[Any] = self.task_record.dfk.submit_part(deferred_getitem, self, key)
         return part
@@ -118,6 +167,28 @@ class AppFuture(LeanFuture["R"]):
     def __repr__(self) -> str:
         record = self.task_record
         return f"<{type(self).__name__} task {record.id} {record.func_name} {self._outcome()}>"
+
+
+def unopened(future: Future[Any]) -> Any:
+    """Return the result of a future that is done, without fetching one that has stayed elsewhere."""
+    kept = _kept_by(future)
+    return future.result() if kept is None else kept
+
+
+def kept_among(futures: Iterable[Future[Any]]) -> list[AppFuture[Any]]:
+    """Return those futures, all of which are done, whose results are not here."""
+    return [future for future in futures if _kept_by(future) is not None]  # type: ignore[misc]
+
+
+def _kept_by(future: Future[Any]) -> KeptValue | None:
+    if not issubclass(type(future), AppFuture) or future._exception is not None:
+        return None
+    result: object = future._result
+    return result if type(result) is KeptValue else None
+
+
+def _owner(callback: Any) -> object:
+    return callback.__self__ if type(callback) is MethodType else callback
 
 
 #: The operators of numbers, strings and sets, except those that test for equality.

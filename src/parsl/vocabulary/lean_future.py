@@ -102,10 +102,13 @@ class LeanFuture(Future["R"]):
         else:
             self._check_wait()
             result = super().result(timeout)
-        if type(result) is KeptValue and type(self).result is not LeanFuture.result:
-            # Since this call began, the future has become one whose result is elsewhere.
-            result = self.result(timeout)
+        if type(result) is KeptValue:
+            result = self._open(result, timeout)
         return result  # type: ignore[no-any-return]
+
+    def _open(self, kept: KeptValue, timeout: float | None) -> Any:
+        """Return what :meth:`result` returns for a result that has stayed elsewhere."""
+        return kept
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the exception that the call raised, or None; waits and raises like :meth:`result`."""

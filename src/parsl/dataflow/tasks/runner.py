@@ -9,7 +9,7 @@ from time import time
 from types import MethodType
 
 from parsl.dataflow.dependencies import Dependencies, cycle_error, failures_of, joined_futures
-from parsl.dataflow.kept_future import KeptAppFuture, kept_among, unopened
+from parsl.dataflow.futures import AppFuture, kept_among, unopened
 from parsl.dataflow.tasks import retries
 from parsl.dataflow.tasks.failure_log import add_task_facts
 from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
@@ -112,7 +112,7 @@ class TaskRunner:
         self._report_change(record)
         return refusal
 
-    def _can_hand_on(self, record: TaskRecord, kept: list[KeptAppFuture[Any]]) -> bool:
+    def _can_hand_on(self, record: TaskRecord, kept: list[AppFuture[Any]]) -> bool:
         """Return whether a task needs results that are kept elsewhere only where it runs."""
         memo = self._memo
         if record.memoize or memo.covers_all or self._config.retry_handler is not None:
@@ -122,12 +122,12 @@ class TaskRunner:
         are_its_own = all(type(value) is KeptValue and value.owner is owner for value in values)
         return are_its_own and self._dependencies.hands_on_kept
 
-    def _open(self, record: TaskRecord, kept: list[KeptAppFuture[Any]]) -> None:
+    def _open(self, record: TaskRecord, kept: list[AppFuture[Any]]) -> None:
         """Fetch results that are kept elsewhere, and continue with the task when they are here."""
         self._graph.expect(record, len(kept) + 1)
         done = MethodType(self._on_awaited_done, record)
         for future in kept:
-            KeptAppFuture.open_then(future, done)
+            future.open_then(done)
         done(None)
 
     def launch(
@@ -265,8 +265,6 @@ class TaskRunner:
         if record.memoize or self._memo.covers_all:
             kept.fetch().add_done_callback(MethodType(self._on_fetched, record))
         else:
-            assert record.app_fu is not None
-            record.app_fu.__class__ = KeptAppFuture
             self._complete(record, _EXEC_DONE, kept)
 
     def _resolve_arguments(self, record: TaskRecord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parsl.dataflow.kept_future import unopened
+from parsl.dataflow.futures import unopened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
