@@ -8,8 +8,13 @@ from parsl.errors import ConfigurationError
 from parsl.providers.azure.azure import AzureProvider
 from parsl.vocabulary.findings import ERROR, NOTE, OK, WARNING
 from tests.providers.azure.conftest import VM_REFERENCE
+from tests.support.clouds.azure_account import CLIENT, SECRET, SUBSCRIPTION, TENANT
 
 GROUP = "parsl.group"
+NETWORK = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+    "/providers/Microsoft.Network/virtualNetworks/parsl.vnet"
+)
 
 
 def findings_of(provider, level: str) -> dict[str, str]:
@@ -118,6 +123,32 @@ def test_no_permission_to_create_machines(stand_in, make_provider):
     assert "Virtual Machine Contributor" in message
 
 
+def test_no_permission_to_make_a_network_matters_only_without_one(stand_in, make_provider):
+    stand_in.account.denied.add("Microsoft.Network/virtualNetworks/write")
+    assert "Microsoft.Network/virtualNetworks/write" in refusal(make_provider())
+    stand_in.account.groups[GROUP] = {"name": GROUP, "location": "westus"}
+    subnets = {"subnets": [{"name": "mine"}]}
+    stand_in.account.networks[NETWORK.lower()] = {"location": "westus", "properties": subnets}
+    for subnet in (None, "mine", f"{NETWORK}/subnets/mine"):
+        assert findings_of(make_provider(subnet=subnet), ERROR) == {}
+
+
+def test_a_missing_subnet(make_provider):
+    message = refusal(make_provider(subnet=f"{NETWORK}/subnets/other"))
+    assert "ResourceNotFound" in message
+
+
+def test_a_network_in_another_location(stand_in, make_provider):
+    stand_in.account.groups[GROUP] = {"name": GROUP, "location": "westus"}
+    stand_in.account.networks[NETWORK.lower()] = {"location": "westeurope", "properties": {}}
+    assert "is in westeurope, not in westus" in refusal(make_provider())
+
+
+def test_others_can_read_the_key_file(stand_in, make_provider):
+    stand_in.key_file.chmod(0o644)
+    assert "chmod 600" in findings_of(make_provider(), WARNING)["credentials"]
+
+
 def test_no_permission_to_read(stand_in, make_provider):
     stand_in.account.denied.add("Microsoft.Resources/subscriptions/resourceGroups/read")
     message = refusal(make_provider())
@@ -131,8 +162,6 @@ def test_a_missing_public_key(stand_in, make_provider):
 
 
 def test_credentials_from_the_environment(stand_in, make_provider, monkeypatch):
-    from tests.support.clouds.azure_account import CLIENT, SECRET, SUBSCRIPTION, TENANT
-
     monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
     monkeypatch.setenv("AZURE_TENANT_ID", TENANT)

@@ -197,7 +197,11 @@ class Account:
             raise ServiceError(400, "InvalidParameter", message)
         self._check_image(properties["storageProfile"].get("imageReference", {}))
         _check_os_profile(properties["osProfile"])
-        for interface in properties["networkProfile"]["networkInterfaceConfigurations"]:
+        network = properties["networkProfile"]
+        if network.get("networkApiVersion") not in ("2020-11-01", "2022-11-01"):
+            message = "The value of parameter networkProfile.networkApiVersion is invalid."
+            raise ServiceError(400, "InvalidParameter", message)
+        for interface in network["networkInterfaceConfigurations"]:
             self._check_subnet(interface["properties"]["ipConfigurations"][0]["properties"]["subnet"]["id"])
 
     def _check_image(self, image: Json) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,17 @@ from parsl.providers.azure.failures import advice
 from parsl.providers.azure.machine_request import Plan
 from parsl.providers.azure.network import Network
 from parsl.providers.azure.public_keys import fetch_public_key
-from parsl.providers.azure.quotas import Permission, Quota, Size, lacking_quotas, missing_actions
-from parsl.vocabulary.findings import Finding, Topic
+from parsl.providers.azure.quotas import (
+    MAKE_GROUP,
+    MAKE_NETWORK,
+    NEEDED_ACTIONS,
+    Permission,
+    Quota,
+    Size,
+    lacking_quotas,
+    missing_actions,
+)
+from parsl.vocabulary.findings import ERROR, Finding, Topic
 
 _CREDENTIALS, _NETWORK, _IMAGE = Topic("credentials"), Topic("network"), Topic("image")
 _SIZE, _QUOTA, _PERMISSIONS, _KEY = Topic("vm_size"), Topic("quota"), Topic("permissions"), Topic("key_name")
@@ -30,11 +40,12 @@ class Checks:
     plan: Plan
     network: Network
     has_group: bool = False
+    has_subnet: bool = False
 
     def run(self) -> list[Finding]:
         """Check everything; without access to the subscription, or in an unknown location, nothing more."""
-        findings = [self._group()]
-        if findings[-1].level == "error":
+        findings = [*self._key_file(), self._group()]
+        if findings[-1].level == ERROR:
             return findings
         quotas = self._quotas()
         if isinstance(quotas, Finding):
@@ -44,6 +55,13 @@ class Checks:
         if self.plan.key_name is not None:
             findings.append(self._key(self.plan.key_name))
         return findings
+
+    def _key_file(self) -> list[Finding]:
+        path = self.access.address.key_file
+        if path is None or not os.stat(path).st_mode & 0o077:
+            return []
+        text = f"other users of this host can read the secrets in {path!r}."
+        return [_CREDENTIALS.warning(text, f"Run 'chmod 600 {path}'.")]
 
     def _group(self) -> Finding:
         name, subscription = self.access.address.group_name, self.access.subscription_id
@@ -119,11 +137,15 @@ class Checks:
             subnet = self.network.find_subnet()
         except ServiceError as error:
             return _error(_NETWORK, error)
+        self.has_subnet = subnet is not None
         return _NETWORK.ok(subnet or f"Parsl will make the network {self.plan.vnet_name!r}")
 
     def _permissions(self) -> Finding:
+        needed = [*NEEDED_ACTIONS]
+        needed += [] if self.has_subnet else [MAKE_NETWORK]
+        needed += [] if self.has_group else [MAKE_GROUP]
         try:
-            missing = missing_actions(self.calls.run("permissions/list", self._fetch_permissions))
+            missing = missing_actions(self.calls.run("permissions/list", self._fetch_permissions), needed)
         except ServiceError as error:  # reading them needs a permission, too
             return _PERMISSIONS.note(f"permissions cannot be checked: {error}")
         if missing:

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 #: Requests at the same time, per second, and at once after a pause.
 _THREADS = 8
-_RATE, _BURST = 10.0, 40
+_RATE, _BURST = 10.0, 100
 _CONSOLE_TIMEOUT_S = 20.0
 _MAX_CONSOLE_BYTES = 65536
 

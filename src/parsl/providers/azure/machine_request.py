@@ -11,8 +11,8 @@ from parsl.providers.azure.vm_reference import Image, VmReference
 
 Json = dict[str, Any]
 
-#: The version of the network service that makes a machine's interface.
-_NETWORK_API_VERSION = "2024-05-01"
+#: The version of the network service that makes a machine's interface; Azure accepts two.
+_NETWORK_API_VERSION = "2022-11-01"
 #: The maximum size of a machine's script, in bytes.
 MAX_SCRIPT_BYTES = 65535
 

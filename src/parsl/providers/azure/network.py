@@ -52,10 +52,9 @@ class Network:
         Raises:
             ServiceError: The network cannot be read, or is in another location.
         """
-        path = self._given_path()
-        if path is not None:
-            self._get(path)
-            return path
+        if self.subnet is not None and self.subnet.startswith("/"):
+            self._check_readable(self.subnet)
+            return self.subnet
         network = self._get_network()
         name = None if network is None else choose_subnet(network.properties or {}, self.subnet)
         return None if name is None else self._path(name)
@@ -67,8 +66,13 @@ class Network:
         found = self.find_subnet()
         return found or self._make_subnet()
 
-    def _given_path(self) -> str | None:
-        return self.subnet if self.subnet is not None and self.subnet.startswith("/") else None
+    def _check_readable(self, path: str) -> None:
+        """Raise ServiceError if a subnet does not exist; one that may only be joined is all right."""
+        try:
+            self._get(path)
+        except ServiceError as error:
+            if error.kind is not FailureKind.DENIED:
+                raise
 
     def _path(self, subnet: str | None = None) -> str:
         network = self.access.resource_id(f"Microsoft.Network/virtualNetworks/{self.vnet_name}")

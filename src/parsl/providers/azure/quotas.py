@@ -21,6 +21,9 @@ NEEDED_ACTIONS = (
     "Microsoft.Network/virtualNetworks/read",
     "Microsoft.Network/virtualNetworks/subnets/join/action",
 )
+#: What it does if there is no network, or no resource group.
+MAKE_NETWORK = "Microsoft.Network/virtualNetworks/write"
+MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
 
 
 @dataclass(frozen=True)
