@@ -171,7 +171,6 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
     ("path", "name", "advice"),
     [
         ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
-        ("parsl.providers", "GoogleCloudProvider", r"LocalProvider\(\)"),
     ],
 )
 def test_classes_of_later_versions_can_be_imported_and_advise(path, name, advice):

@@ -60,6 +60,7 @@ _PASSED_ON = {
     "parsl.providers.cluster_provider": "BadLauncher SchedulerMissingArgs execute_wait",
     "parsl.providers.condor.condor": "JobStatus ScaleOutFailed",
     "parsl.providers.errors": "ParslError",
+    "parsl.providers.googlecloud.googlecloud": "JobState JobStatus",
     "parsl.providers.grid_engine.grid_engine": "JobStatus",
     "parsl.providers.local.local": "SchedulerMissingArgs ScriptPathError execute_wait",
     "parsl.providers.lsf.lsf": "JobStatus wtime_to_minutes",

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from parsl.providers.azure.azure import AzureProvider as AzureProvider
     from parsl.providers.condor.condor import CondorProvider as CondorProvider
+    from parsl.providers.googlecloud.googlecloud import GoogleCloudProvider as GoogleCloudProvider
     from parsl.providers.grid_engine.grid_engine import GridEngineProvider as GridEngineProvider
     from parsl.providers.kubernetes.kube import KubernetesProvider as KubernetesProvider
     from parsl.providers.local.local import LocalProvider as LocalProvider
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "AzureProvider": "parsl.providers.azure.azure",
     "CondorProvider": "parsl.providers.condor.condor",
+    "GoogleCloudProvider": "parsl.providers.googlecloud.googlecloud",
     "GridEngineProvider": "parsl.providers.grid_engine.grid_engine",
     "KubernetesProvider": "parsl.providers.kubernetes.kube",
     "LSFProvider": "parsl.providers.lsf.lsf",
@@ -37,7 +39,6 @@ _REFUSED = {
     "DEFAULT_LAUNCH_CMD, which is in parsl.executors.high_throughput.executor",
     "CobaltProvider": "has been retired: ALCF's machines have PBS Pro now. Write PBSProProvider(...), or a "
     "function of parsl.configs, such as aurora()",
-    "GoogleCloudProvider": _IN_THE_CLOUD,
 }
 __all__ = list(_MODULES)
 __getattr__, __dir__ = lazy_names(__name__, _MODULES, _REFUSED)

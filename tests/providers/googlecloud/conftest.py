@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 pytest.importorskip("googleapiclient", reason="the extra google_cloud is not installed")
+pytest.importorskip("cryptography", reason="the stand-in for Google's services makes keys with it")
 
 from tests.support.clouds.google_compute import GoogleCompute
 

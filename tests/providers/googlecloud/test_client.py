@@ -34,11 +34,13 @@ def insert(client, name, settings=SETTINGS, zone=ZONE, **more):
         startup_script="true",
         walltime_s=60,
     )
-    return client.execute(client.compute.instances().insert(project=PROJECT, zone=zone, body=body, **more))
+    return client.execute(
+        client.collection("instances").insert(project=PROJECT, zone=zone, body=body, **more)
+    )
 
 
 def list_all(client, filter_text):
-    instances = client.compute.instances()
+    instances = client.collection("instances")
     request, found = instances.aggregatedList(project=PROJECT, filter=filter_text), []
     while request is not None:
         page = client.execute(request)
@@ -48,26 +50,26 @@ def list_all(client, filter_text):
 
 
 def test_a_key_file_is_signed_with_and_exchanged_for_a_token(client):
-    zones = client.execute(client.compute.zones().list(project=PROJECT))["items"]
+    zones = client.execute(client.collection("zones").list(project=PROJECT))["items"]
     assert [zone["name"] for zone in zones][:3] == list(ZONES)
 
 
 def test_application_default_credentials_are_used_without_a_key_file(google, key_file, monkeypatch):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", key_file)
     client = Client(Access(None, api_endpoint=google.server.address))
-    assert client.execute(client.compute.zones().list(project=PROJECT))["items"]
+    assert client.execute(client.collection("zones").list(project=PROJECT))["items"]
 
 
 def test_a_key_that_the_service_does_not_know_is_refused(google, tmp_path):
     path = google.server.write_key_file(tmp_path / "other.json", is_known=False)
     client = Client(Access(path, api_endpoint=google.server.address))
     with pytest.raises(RefreshError, match="Invalid JWT Signature"):
-        client.execute(client.compute.zones().list(project=PROJECT))
+        client.execute(client.collection("zones").list(project=PROJECT))
 
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [(None, "No such file"), ("{}", "missing fields client_email"), ("no JSON", "Expecting value")],
+    [(None, "No such file"), ("{}", "missing fields"), ("no JSON", "Expecting value")],
 )
 def test_a_wrong_key_file_is_an_error_that_names_it(tmp_path, content, found):
     path = tmp_path / "key.json"
@@ -92,9 +94,9 @@ def test_a_machine_is_created_listed_and_deleted(google, client):
     assert operation["operationType"] == "insert"
     assert list_all(client, "labels.parsl-run=r1") == ["m1"]
     assert list_all(client, "labels.parsl-run=r2") == []
-    instance = client.execute(client.compute.instances().get(project=PROJECT, zone=ZONE, instance="m1"))
+    instance = client.execute(client.collection("instances").get(project=PROJECT, zone=ZONE, instance="m1"))
     assert instance["status"] == "RUNNING"
-    client.execute(client.compute.instances().delete(project=PROJECT, zone=ZONE, instance="m1"))
+    client.execute(client.collection("instances").delete(project=PROJECT, zone=ZONE, instance="m1"))
     assert google.running() == []
 
 
@@ -121,7 +123,7 @@ def test_a_quota_and_a_full_zone_are_errors_of_the_operation(google, client):
         google.quotas["CPUS"] = 0 if code == "QUOTA_EXCEEDED" else 1
         name = insert(client, "m1", zone=zone)["name"]
         operation = client.execute(
-            client.compute.zoneOperations().get(project=PROJECT, zone=zone, operation=name)
+            client.collection("zoneOperations").get(project=PROJECT, zone=zone, operation=name)
         )
         assert operation["error"]["errors"][0]["code"] == code
         assert google.running() == []
@@ -131,7 +133,7 @@ def test_a_reclaimed_machine_is_gone_and_an_operation_has_the_reason(google, cli
     insert(client, "m1")
     google.preempt("m1")
     operations = client.execute(
-        client.compute.zoneOperations().list(project=PROJECT, zone=ZONE, filter="operationType!=insert")
+        client.collection("zoneOperations").list(project=PROJECT, zone=ZONE, filter="operationType!=insert")
     )["items"]
     assert [(one["operationType"], one["statusMessage"]) for one in operations] == [
         ("compute.instances.preempted", "Instance was preempted.")
@@ -142,16 +144,16 @@ def test_a_reclaimed_machine_is_gone_and_an_operation_has_the_reason(google, cli
 def test_faults_are_answered_as_often_as_requested(google, client):
     google.server.fail(rate_limit(), "GET .*/zones$", times=1)
     with pytest.raises(HttpError) as caught:
-        client.execute(client.compute.zones().list(project=PROJECT))
+        client.execute(client.collection("zones").list(project=PROJECT))
     assert json.loads(caught.value.content)["error"]["errors"][0]["reason"] == "rateLimitExceeded"
-    assert client.execute(client.compute.zones().list(project=PROJECT))["items"]
+    assert client.execute(client.collection("zones").list(project=PROJECT))["items"]
 
 
 def test_threads_have_connections_of_their_own(client):
     answers: list[object] = []
 
     def list_zones():
-        answers.append(client.execute(client.compute.zones().list(project=PROJECT)))
+        answers.append(client.execute(client.collection("zones").list(project=PROJECT)))
 
     threads = [threading.Thread(target=list_zones) for _ in range(4)]
     for thread in threads:

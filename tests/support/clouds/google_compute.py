@@ -1,18 +1,19 @@
 """A stand-in for Compute Engine: the few calls that a provider needs, through the real client library.
 
-Messages of errors are those that the service sends. The machines themselves run elsewhere: see `Machines`.
+Messages of errors are those that the service sends. Machines run as processes of this machine, or not at all.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 from tests.support.clouds.google_server import GoogleServer, Json, Problem, Router
+from tests.support.clouds.processes import Ended, ProcessHost
 
 PROJECT = "my-project"
 REGION = "us-central1"
@@ -23,31 +24,26 @@ IMAGE_PROJECT, IMAGE_FAMILY = "debian-cloud", "debian-12"
 MACHINE_TYPES = {"n1-standard-1": 1, "n1-standard-4": 4}
 #: What Resource Manager reports as granted.
 PERMISSIONS = frozenset(
-    {"compute.instances." + name for name in ("create", "delete", "get", "list", "setMetadata", "setLabels")}
-    | {"compute.disks.create", "compute.subnetworks.use", "compute.subnetworks.useExternalIp"}
-)
+    "compute.instances." + name
+    for name in (
+        "create",
+        "delete",
+        "get",
+        "getSerialPortOutput",
+        "list",
+        "setLabels",
+        "setMetadata",
+        "setServiceAccount",
+    )
+) | {
+    "compute.disks.create",
+    "compute.subnetworks.use",
+    "compute.subnetworks.useExternalIp",
+    "compute.zoneOperations.get",
+    "compute.zoneOperations.list",
+}
 _PAGE_SIZE = 500
 _MIN_RUN_DURATION_S, _MAX_RUN_DURATION_S = 30, 120 * 24 * 3600
-
-
-class Machines(Protocol):
-    """Runs what a machine would run."""
-
-    def start(self, name: str, script: str, on_end: Callable[[], None]) -> None:
-        """Run a startup script; call ``on_end`` when it has powered the machine off."""
-
-    def stop(self, name: str) -> None:
-        """End everything that the machine runs; does nothing if there is no such machine."""
-
-
-class IdleMachines:
-    """Machines that run nothing, for tests of the calls alone."""
-
-    def start(self, name: str, script: str, on_end: Callable[[], None]) -> None:
-        pass
-
-    def stop(self, name: str) -> None:
-        pass
 
 
 @dataclass
@@ -73,6 +69,7 @@ class Operation:
             "targetId": self.target_id,
             "targetLink": f"projects/{PROJECT}/zones/{self.zone}/instances/{self.target}",
             "user": self.user,
+            "insertTime": f"2026-11-29T12:00:00.{int(self.name.rpartition('-')[2]):09d}-08:00",
             "status": "DONE" if self.is_done else "RUNNING",
         }
         if self.message:
@@ -86,10 +83,14 @@ class GoogleCompute:
     """The service, with one project; every method may be called from any thread.
 
     A test sets its attributes to make requests fail: quotas, zones without capacity, missing permissions.
+
+    Args:
+        directory: A directory for machines, which run their startup scripts; None for idle machines.
     """
 
-    def __init__(self, machines: Machines | None = None) -> None:
-        self._machines: Machines = machines or IdleMachines()
+    def __init__(self, directory: Path | None = None) -> None:
+        self.host = None if directory is None else ProcessHost(directory, self._machine_ended)
+        self._removals: list[threading.Thread] = []
         self._lock = threading.RLock()
         self._numbers = count(1000)
         self._request_ids: dict[str, Operation] = {}
@@ -113,8 +114,10 @@ class GoogleCompute:
     def close(self) -> None:
         """End the server and all machines."""
         self.server.close()
-        for name in list(self.instances):
-            self._machines.stop(name)
+        for thread in self._removals:
+            thread.join()
+        if self.host is not None:
+            self.host.close()
 
     def running(self) -> list[str]:
         """Return the names of instances that have not been deleted."""
@@ -139,8 +142,12 @@ class GoogleCompute:
     def power_off(self, name: str) -> None:
         """Let a machine shut itself down: it is kept, stopped, until it is deleted."""
         with self._lock:
-            if name in self.instances:
-                self.instances[name]["status"] = "TERMINATED"
+            if (instance := self.instances.get(name)) is not None:
+                instance["status"] = "TERMINATED"
+                kind, zone = "compute.instances.guestTerminate", _last(instance["zone"])
+                self._note_operation(
+                    zone, kind, instance["id"], name, "system", "Instance terminated by guest OS shutdown."
+                )
 
     def finish_operations(self) -> None:
         """Complete all operations that are in progress."""
@@ -162,6 +169,8 @@ class GoogleCompute:
         router.add("POST", zone + "/instances", self._insert)
         router.add("GET", zone + "/instances/{name}", self._get)
         router.add("DELETE", zone + "/instances/{name}", self._delete)
+        router.add("GET", zone + "/instances/{name}/serialPort", self._get_console)
+        router.add("GET", zone + "/acceleratorTypes/{type}", self._get_accelerator_type)
         router.add("GET", zone + "/operations", self._list_operations)
         router.add("GET", zone + "/operations/{name}", self._get_operation)
         router.add("POST", "/v3/projects/{project}:testIamPermissions", self._test_permissions)
@@ -198,6 +207,19 @@ class GoogleCompute:
             where = f"projects/{path['project']}/zones/{path['zone']}/machineTypes/{path['type']}"
             raise Problem(404, "notFound", f"The resource '{where}' was not found")
         return {"name": path["type"], "guestCpus": cpus, "memoryMb": 3840 * cpus}
+
+    def _get_accelerator_type(self, path: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        if path["type"] != "nvidia-tesla-t4" or path["zone"] == ZONES[0]:
+            where = f"projects/{path['project']}/zones/{path['zone']}/acceleratorTypes/{path['type']}"
+            raise Problem(404, "notFound", f"The resource '{where}' was not found")
+        return {"name": path["type"], "maximumCardsPerInstance": 4}
+
+    def _get_console(self, path: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        self._require("compute.instances.getSerialPortOutput", path)
+        self._get(path, query, body)
+        text = "" if self.host is None else self.host.console(path["name"])
+        prefix = "google_metadata_script_runner[99]: startup-script: "
+        return {"contents": "".join(prefix + line for line in text.splitlines(keepends=True)), "start": "0"}
 
     def _list_all(self, path: dict[str, str], query: dict[str, str], body: Json) -> Json:
         self._require("compute.instances.list", path)
@@ -264,19 +286,16 @@ class GoogleCompute:
         if instance is None:
             return
         if operation.kind == "delete":
-            self._machines.stop(operation.target)
-            del self.instances[operation.target]
+            self._remove(operation.target)
         elif operation.kind == "insert":
             operation.errors = self._refusal(instance, operation.zone)
             if operation.errors:
                 del self.instances[operation.target]
                 return
             instance["status"] = "RUNNING"
-            scripts = [
-                item["value"] for item in instance["metadata"]["items"] if item["key"] == "startup-script"
-            ]
-            name = operation.target
-            self._machines.start(name, scripts[0], lambda: self.power_off(name))
+            metadata = {item["key"]: item["value"] for item in instance["metadata"]["items"]}
+            if self.host is not None:
+                self.host.start_machine(operation.target, metadata["startup-script"])
 
     def _refusal(self, instance: Json, zone: str) -> list[Json]:
         if zone in self.full_zones:
@@ -327,11 +346,35 @@ class GoogleCompute:
 
     def _end_by_itself(self, name: str, kind: str, message: str, user: str = "system") -> None:
         with self._lock:
-            instance = self.instances.pop(name)
-            number, zone = next(self._numbers), _last(instance["zone"])
-            operation = Operation(f"systemevent-{number}", zone, kind, instance["id"], name, user, message)
-            self.operations.append(operation)
-        self._machines.stop(name)
+            instance = self.instances[name]
+            instance["status"] = "STOPPING"
+            self._note_operation(_last(instance["zone"]), kind, instance["id"], name, user, message)
+            self._remove(name)
+
+    def _note_operation(
+        self, zone: str, kind: str, target_id: str, target: str, user: str, message: str
+    ) -> None:
+        number = next(self._numbers)
+        operation = Operation(f"systemevent-{number}", zone, kind, target_id, target, user, message)
+        self.operations.append(operation)
+
+    def _remove(self, name: str) -> None:
+        """Remove an instance: at once if it is idle, otherwise when its processes are gone."""
+        if self.host is None:
+            del self.instances[name]
+            return
+        thread = threading.Thread(target=self._kill_and_remove, args=(self.host, name))
+        self._removals.append(thread)
+        thread.start()
+
+    def _kill_and_remove(self, host: ProcessHost, name: str) -> None:
+        host.kill(name)
+        with self._lock:
+            self.instances.pop(name, None)
+
+    def _machine_ended(self, ended: Ended) -> None:
+        if ended.by_itself:
+            self.power_off(ended.name)
 
 
 def matches(expression: str, item: Json) -> bool:

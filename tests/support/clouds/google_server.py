@@ -89,6 +89,8 @@ class GoogleServer:
         self._router = router
         self._lock = lock
         self._faults: list[Fault] = []
+        self._lost_answers: list[str] = []
+        self._regular: tuple[int, Problem] | None = None
         #: Method and path of each request, and whether it was answered without an error.
         self.requests: list[tuple[str, str, bool]] = []
         handler = type("Handler", (_Handler,), {"google": self})
@@ -107,6 +109,25 @@ class GoogleServer:
         """Answer the next requests that match a regular expression, such as ``"POST .*/instances"``."""
         with self._lock:
             self._faults.append(Fault(problem, pattern, times))
+
+    def fail_every(self, number: int, problem: Problem) -> None:
+        """Answer one of so many requests with an error; 0 to stop that."""
+        with self._lock:
+            self._regular = (number, problem) if number else None
+
+    def lose_answer(self, pattern: str) -> None:
+        """Do what the next request that matches requests, and close the connection without an answer."""
+        with self._lock:
+            self._lost_answers.append(pattern)
+
+    def loses_answer(self, request: str) -> bool:
+        """Return whether the answer to a request is to be lost; each time is for one request."""
+        with self._lock:
+            for pattern in self._lost_answers:
+                if re.search(pattern, request):
+                    self._lost_answers.remove(pattern)
+                    return True
+        return False
 
     def write_key_file(self, path: Path, *, is_known: bool = True) -> str:
         """Write a service account's key, which the token service knows or not; return its path."""
@@ -157,6 +178,8 @@ class GoogleServer:
         return {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
 
     def _apply_faults(self, request: str) -> None:
+        if self._regular is not None and len(self.requests) % self._regular[0] == 0:
+            raise self._regular[1]
         for fault in self._faults:
             if fault.remaining and re.search(fault.pattern, request):
                 fault.remaining -= 1
@@ -181,6 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
         except Problem as problem:
             code, headers, content = problem.code, problem.headers, problem.body
         self.google.requests.append((self.command, urlsplit(self.path).path, code == 200))
+        if self.google.loses_answer(f"{self.command} {urlsplit(self.path).path}"):
+            self.close_connection = True
+            return
         body = json.dumps(content).encode()
         self.send_response(code)
         for name, value in {**headers, "Content-Type": "application/json"}.items():

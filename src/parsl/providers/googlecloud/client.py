@@ -37,11 +37,21 @@ class Client:
         self._credentials = _credentials(access.key_file)
         self._connections = threading.local()
         root = None if access.api_endpoint is None else access.api_endpoint.rstrip("/")
-        self.compute = self._service("compute", access.version, root and f"{root}/compute/{access.version}/")
+        self._compute = self._service("compute", access.version, root and f"{root}/compute/{access.version}/")
+        self._collections: dict[str, Any] = {}
         self._root = root
 
     def __repr__(self) -> str:
         return f"<Client of {self._access.api_endpoint or 'Google'}, {_described(self._access.key_file)}>"
+
+    def collection(self, name: str) -> Any:
+        """Return the methods for a kind of resource of Compute Engine, such as ``instances``.
+
+        They are kept, because the library takes tens of milliseconds to make them.
+        """
+        if name not in self._collections:
+            self._collections[name] = getattr(self._compute, name)()
+        return self._collections[name]
 
     def execute(self, request: Any) -> dict[str, Any]:
         """Send a request of one of the services, once; return the answer, or raise the library's error."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from parsl.providers.machines.cloud import BLOCK_TAG, NODE_TAG, RUN_TAG
+
 Json = dict[str, Any]
 
-#: Labels of every machine, so that what is left of a run can be found without its driver.
-RUN_LABEL, BLOCK_LABEL, NODE_LABEL = "parsl-run", "parsl-block", "parsl-node"
 
 #: The shortest and the longest time limit that the service enforces, in seconds.
 MIN_RUN_DURATION_S, MAX_RUN_DURATION_S = 30, 120 * 24 * 3600
@@ -43,6 +43,21 @@ class InstanceSettings:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Fleet:
+    """Which machines, where, and how many at most."""
+
+    project: str
+    region: str
+    image_project: str
+    image_family: str
+    machines: InstanceSettings
+    #: The zones to use, in the order of preference; None for all of the region.
+    zones: Sequence[str] | None = None
+    nodes_per_block: int = 1
+    max_blocks: int = 1
+
+
 def label_value(text: str) -> str:
     """Return a text as the value of a label: lower case, digits, ``-`` and ``_``, at most 63 characters."""
     return _NOT_IN_LABEL.sub("-", text.lower())[:63]
@@ -51,7 +66,7 @@ def label_value(text: str) -> str:
 def wrong_label(labels: Mapping[str, str]) -> str | None:
     """Return what is wrong with labels of the user's, or None."""
     for key, value in labels.items():
-        if key in (RUN_LABEL, BLOCK_LABEL, NODE_LABEL):
+        if key in (RUN_TAG, BLOCK_TAG, NODE_TAG):
             return f"{key!r} is a label that Parsl sets itself"
         if not isinstance(key, str) or not _LABEL_KEY.fullmatch(key):
             return f"the key {key!r} is not a letter followed by at most 62 of a-z, 0-9, - and _"

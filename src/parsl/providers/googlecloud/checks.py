@@ -1,0 +1,148 @@
+"""Checks of a configuration for Compute Engine; nothing is created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+
+from parsl.providers.api.failure import FailureKind, ServiceError
+from parsl.providers.googlecloud.instance import Fleet, Json
+from parsl.providers.googlecloud.quotas import Demand, quota_finding
+from parsl.providers.googlecloud.requests import Requests
+from parsl.providers.googlecloud.zones import zones_of, zones_offering
+from parsl.vocabulary.findings import ERROR, Finding, Topic
+
+ACCOUNT, REGION, IMAGE = Topic("Google account"), Topic("Google region"), Topic("Google image")
+MACHINE, PERMISSION = Topic("Google machine"), Topic("Google permission")
+
+#: Permissions without which no machine can be created, found or deleted.
+_REQUIRED = [
+    "compute.disks.create",
+    "compute.instances.create",
+    "compute.instances.delete",
+    "compute.instances.list",
+    "compute.instances.setLabels",
+    "compute.instances.setMetadata",
+    "compute.subnetworks.use",
+    "compute.zoneOperations.get",
+]
+#: Permissions without which the reason for the end of a machine remains unknown.
+_USEFUL = ["compute.instances.getSerialPortOutput", "compute.zoneOperations.list"]
+_ADVICE_ROLE = (
+    "The role roles/compute.instanceAdmin.v1 has them: `gcloud projects add-iam-policy-binding PROJECT "
+    "--member=serviceAccount:ACCOUNT --role=roles/compute.instanceAdmin.v1`."
+)
+
+
+def check(requests: Requests, fleet: Fleet) -> list[Finding]:
+    """Check credentials, project, region, zones, image, machine type, quota and permissions, in this order.
+
+    Without access to the project or the region, the rest is not checked.
+    """
+    try:
+        all_zones = requests.zones()
+    except ServiceError as error:
+        return [ACCOUNT.error(str(error), _access_advice(error, fleet))]
+    findings = [ACCOUNT.ok(f"The project {fleet.project} can be used.")]
+    zones = zones_of(fleet.region, all_zones)
+    findings += _region_findings(requests, fleet, zones, all_zones)
+    if any(finding.level == ERROR for finding in findings):
+        return findings
+    findings += _image_findings(requests, fleet)
+    findings += _machine_findings(requests, fleet, list(fleet.zones or zones))
+    return [*findings, *_permission_findings(requests, fleet)]
+
+
+def _access_advice(error: ServiceError, fleet: Fleet) -> str:
+    if error.failure.code == "invalid credentials":
+        return "Make a new key, or run `gcloud auth application-default login` again; see key_file."
+    if error.kind in (FailureKind.DENIED, FailureKind.NOT_FOUND):
+        return (
+            f"project_id is {fleet.project!r}: is it the id of the project, not its name or number, and "
+            "has the account of key_file access to it?"
+        )
+    return ""
+
+
+def _region_findings(
+    requests: Requests, fleet: Fleet, zones: list[str], all_zones: list[Json]
+) -> Iterator[Finding]:
+    if not zones:
+        regions = sorted({str(zone["region"]).rpartition("/")[2] for zone in all_zones})
+        close = get_close_matches(fleet.region, regions, n=3, cutoff=0.4) or regions[:3]
+        yield REGION.error(
+            _refusal_of(lambda: requests.region(fleet.region))
+            or f"The region {fleet.region!r} has no zones.",
+            f"region is {fleet.region!r}; similar ones are {', '.join(close)}.",
+        )
+    elif unknown := sorted(set(fleet.zones or ()) - set(zones)):
+        yield REGION.error(
+            f"zones has {', '.join(unknown)}, but {fleet.region} has {', '.join(zones)}.",
+            "Name zones of the region, or leave zones out.",
+        )
+    else:
+        yield REGION.ok(f"The region {fleet.region} has the zones {', '.join(zones)}.")
+
+
+def _image_findings(requests: Requests, fleet: Fleet) -> Iterator[Finding]:
+    family = f"{fleet.image_project}/{fleet.image_family}"
+    try:
+        image = requests.image(fleet.image_project, fleet.image_family)
+    except ServiceError as error:
+        yield IMAGE.error(
+            str(error),
+            f"os_project and os_family are {family}; `gcloud compute images list` shows those that exist.",
+        )
+        return
+    yield IMAGE.ok(f"The newest image of {family} is {image['name']}.")
+
+
+def _machine_findings(requests: Requests, fleet: Fleet, zones: list[str]) -> Iterator[Finding]:
+    kind = fleet.machines.machine_type
+    offering, refusal = zones_offering(requests, zones, fleet.machines)
+    if not offering:
+        yield MACHINE.error(
+            str(refusal),
+            f"instance_type is {kind!r}; `gcloud compute machine-types list --zones={zones[0]}` shows those "
+            "that exist, `gcloud compute accelerator-types list` the accelerators.",
+        )
+        return
+    cpus = int(requests.machine_type(offering[0], kind)["guestCpus"])
+    yield MACHINE.ok(f"{kind} has {cpus} CPUs, and exists in {', '.join(offering)}.")
+    try:
+        quotas = requests.region(fleet.region).get("quotas", [])
+    except ServiceError as error:
+        yield MACHINE.note(f"The quota could not be checked: {error}")
+        return
+    yield quota_finding(Demand.of(fleet, cpus), quotas)
+
+
+def _permission_findings(requests: Requests, fleet: Fleet) -> Iterator[Finding]:
+    required = list(_REQUIRED)
+    if fleet.machines.has_external_address:
+        required.append("compute.subnetworks.useExternalIp")
+    if fleet.machines.service_account is not None:
+        required.append("compute.instances.setServiceAccount")
+    try:
+        granted = requests.granted([*required, *_USEFUL])
+    except ServiceError as error:
+        yield PERMISSION.note(f"Permissions to create machines could not be checked: {error}")
+        return
+    if missing := sorted(set(required) - granted):
+        yield PERMISSION.error(f"The account lacks {', '.join(missing)} in {fleet.project}.", _ADVICE_ROLE)
+    elif useless := sorted(set(_USEFUL) - granted):
+        yield PERMISSION.note(
+            f"The account lacks {', '.join(useless)}: the reasons for ends of machines remain unknown.",
+            _ADVICE_ROLE,
+        )
+    else:
+        yield PERMISSION.ok("The account may create, list and delete machines.")
+
+
+def _refusal_of(request: Callable[[], object]) -> str | None:
+    """Send a request; return the service's words if it is refused."""
+    try:
+        request()
+    except ServiceError as error:
+        return str(error)
+    return None
