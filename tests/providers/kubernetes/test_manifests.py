@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from parsl.errors import ConfigurationError
+from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.providers import KubernetesProvider
 from parsl.providers.kubernetes.manifests import (
     BlockNames,
@@ -110,6 +110,12 @@ def test_names():
 def test_wrong_parameters(settings, text):
     with pytest.raises(ParameterError, match=text):
         KubernetesProvider("image", **settings)
+
+
+def test_without_the_client_library_the_error_has_the_line_to_type(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(OptionalModuleMissing, match=r"pip install 'parsl\[kubernetes\]'"):
+        KubernetesProvider("image")
 
 
 def test_overrides_are_checked_at_once():

@@ -10,13 +10,13 @@ from parsl.providers.api.calls import Calls, pages
 from parsl.providers.api.failure import ServiceError
 from parsl.providers.api.rate_limit import TokenBucket
 from parsl.providers.kubernetes.failures import classify, is_existing, is_missing
-from parsl.providers.kubernetes.manifests import CONTAINER
+from parsl.providers.kubernetes.manifests import BLOCK_LABEL, CONTAINER
 
 #: How long one attempt may take to connect, and to answer, in seconds.
 _ATTEMPT_S = (5.0, 20.0)
 _DEADLINE_S = 20.0
 #: The maximum rate of requests, per second, and how many may be sent at once.
-_RATE, _BURST = 20.0, 40
+_RATE, _BURST = 50.0, 100
 _PAGE = 500
 _MAX_LOG_LINES = 5000
 
@@ -87,10 +87,10 @@ class Cluster:
         try:
             return self._json("create Job", create, self.namespace, manifest, **options)
         except ServiceError as error:
-            if not is_existing(error):
+            found = self.jobs(f"{BLOCK_LABEL}={manifest['metadata']['name']}") if is_existing(error) else []
+            if not found:
                 raise
-        (job,) = self.jobs(f"parsl-block={manifest['metadata']['name']}")
-        return job
+        return found[0]
 
     def create_secret(self, manifest: dict[str, Any]) -> None:
         self._create("create Secret", self._core.create_namespaced_secret, manifest)

@@ -15,6 +15,7 @@ _KINDS = {
     429: FailureKind.THROTTLED,
 }
 _QUOTA = "exceeded quota"
+_MAX_SHOWN_CHARS = 200
 _ADVICE = {
     "Unauthorized": "The credentials are missing or have expired: log in again; `kubectl auth whoami` "
     "names the user.",
@@ -40,7 +41,7 @@ def classify(error: Exception) -> Failure | None:
 
 def _of_answer(status: int, reason: Any, body: Any, headers: Any) -> Failure:
     answer = _parsed(body)
-    message = str(answer.get("message") or body or reason or f"HTTP status {status}")
+    message = str(answer.get("message") or _shown(body) or reason or f"HTTP status {status}")
     code = str(answer.get("reason") or reason or status)
     headers = {str(name).lower(): value for name, value in dict(headers or {}).items()}
     kind = _kind(status, message, code)
@@ -62,6 +63,13 @@ def _parsed(body: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _shown(body: Any) -> str:
+    """Return the beginning of an answer that is not the API server's: a page of a proxy, for example."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
 
 
 def _seconds(value: object) -> float | None:
