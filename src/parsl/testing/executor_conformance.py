@@ -26,10 +26,11 @@ import pytest
 
 import parsl
 from parsl import Config, File, bash_app, python_app
-from parsl.app.errors import AppException, AppTimeout, BashExitFailure
+from parsl.app.errors import AppTimeout, BashExitFailure
 from parsl.dataflow.errors import DependencyError
 from parsl.executors.base import ParslExecutor
 from parsl.executors.errors import InvalidResourceSpecification
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.failure_facts import facts_of
 from parsl.serialize.errors import SerializationError
 
@@ -352,8 +353,7 @@ class ExecutorConformance:
             pytest.skip("the tasks of this executor run in the driver's process")
         load()
         error = self.app(exit_with)(9).exception(LIMIT_S)
-        assert error is not None
-        assert not isinstance(error, AppException)
+        assert isinstance(error, (WorkerLost, ManagerLost))
         assert self.app(add)(1, b=1).result(LIMIT_S) == 2
 
     def test_failures_name_the_place(self, load: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parsl import File
-from parsl.errors import ConfigurationError
-from parsl.executors.errors import BadStateException
-from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.executors.engines.errors import EngineMismatch
+from parsl.executors.errors import BadStateException, InvalidResourceSpecification
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.taskvine import TaskVineExecutor, TaskVineFactoryConfig, TaskVineManagerConfig
 from parsl.executors.taskvine.errors import TaskVineFactoryFailure, TaskVineManagerFailure
 from parsl.executors.taskvine.factory import factory_command
@@ -50,6 +51,74 @@ class TestTaskVine(ExecutorConformance):
             factory_config=TaskVineFactoryConfig(worker_options="--cores=1"),
             provider=LocalProvider(init_blocks=self.workers, max_blocks=self.workers),
         )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("task_vine")
+class TestServerless(ExecutorConformance):
+    cancels_running = True
+    many = 30
+
+    def make_executor(self, directory: Path) -> TaskVineExecutor:
+        return make_serverless()
+
+
+def make_serverless(**manager: Any) -> TaskVineExecutor:
+    return TaskVineExecutor(
+        function_exec_mode="serverless",
+        manager_config=TaskVineManagerConfig(address="127.0.0.1", **manager),
+        factory_config=TaskVineFactoryConfig(worker_options="--cores=2"),
+    )
+
+
+@pytest.fixture
+def serverless(task_vine: None, tmp_path: Path) -> Iterator[TaskVineExecutor]:
+    """An executor of serverless functions with one worker."""
+    executor = make_serverless(library_config={"cores": 2, "function_slots": 2}, env_vars={"COLOUR": "red"})
+    executor.run_dir = str(tmp_path / "run")
+    executor.start()
+    yield executor
+    executor.shutdown()
+
+
+@pytest.mark.slow
+class TestFunctionServers:
+    def test_one_server_forks_for_all_functions(self, serverless: TaskVineExecutor) -> None:
+        tasks = [serverless.submit(os.getppid, {}) for _ in range(10)]
+        assert len({task.result(LIMIT_S) for task in tasks}) == 1
+        assert serverless.submit(os.getenv, {}, "COLOUR").result(LIMIT_S) == "red"
+
+    def test_the_loss_of_a_server_fails_its_tasks_alone(
+        self, serverless: TaskVineExecutor, tmp_path: Path, wait_until: WaitUntil
+    ) -> None:
+        started = tmp_path / "started"
+        task = serverless.submit(start_and_sleep, {}, str(started))
+        wait_until(lambda: started.exists() and started.read_text())
+        os.kill(int(started.read_text()), signal.SIGKILL)
+        assert isinstance(task.exception(LIMIT_S), ManagerLost)
+        assert serverless.submit(abs, {}, -1).result(LIMIT_S) == 1
+
+    def test_a_worker_without_parsl_is_named(
+        self, task_vine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The worker's Python is another one, and the driver's does not exist there.
+        monkeypatch.setattr(sys, "executable", "/no/such/python")
+        executor = make_serverless(init_command="PATH=/usr/bin:/bin; unset PYTHONPATH")
+        executor.run_dir = str(tmp_path / "run")
+        executor.start()
+        try:
+            error = executor.submit(abs, {}, -1).exception(LIMIT_S)
+        finally:
+            executor.shutdown()
+        assert isinstance(error, EngineMismatch)
+        assert "No module named 'parsl'" in str(error)
+
+
+def start_and_sleep(started: str) -> None:
+    import time
+
+    Path(started).write_text(str(os.getppid()))
+    time.sleep(600)
 
 
 @pytest.fixture
@@ -118,9 +187,16 @@ class TestParameters:
         with pytest.raises(TaskVineManagerFailure, match="Could not find password file: /none"):
             TaskVineExecutor(manager_config=TaskVineManagerConfig(project_password_file="/none"))
 
-    def test_serverless_functions_are_refused_with_advice(self) -> None:
-        with pytest.raises(ConfigurationError, match="HighThroughputExecutor"):
-            TaskVineExecutor(function_exec_mode="serverless")
+    @pytest.mark.parametrize("config", [{"colour": 1}, {"cores": 0}, {"function_slots": "two"}, 3], ids=str)
+    def test_a_library_config_has_whole_numbers(self, config: Any) -> None:
+        with pytest.raises(ParameterError, match="library_config"):
+            TaskVineExecutor(manager_config=TaskVineManagerConfig(library_config=config))
+
+    def test_serverless_functions_have_no_resources_of_their_own(self) -> None:
+        executor = TaskVineExecutor(function_exec_mode="serverless")
+        with pytest.raises(InvalidResourceSpecification, match="library_config"):
+            executor.read_request({"cores": 1, "memory": 1, "disk": 1})
+        assert executor.read_request({"priority": 2}).priority == 2
 
     def test_an_algorithm_must_be_known(self) -> None:
         with pytest.raises(ParameterError, match="autolabel_algorithm"):

@@ -19,10 +19,12 @@ from parsl import validate
 from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment
 from parsl.executors.cctools.interpreters import Interpreter, find_interpreter
-from parsl.executors.cctools.manager_process import ManagerFailed, ManagerProcess
+from parsl.executors.cctools.manager_process import ManagerProcess
 from parsl.executors.cctools.task_files import REMOTE_CALL, REMOTE_OUTCOME, REMOTE_SCRIPT, TaskFiles, Transfer
 from parsl.executors.cctools.task_script import NO_PARSL
 from parsl.executors.cctools.wire import CANCEL, ENDED, SUBMIT, Record
+from parsl.executors.engines.call_file import run_call_file
+from parsl.executors.engines.engine_process import EngineProcessFailed
 from parsl.executors.engines.errors import EngineMismatch
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import read_outcome
@@ -138,7 +140,7 @@ class CCToolsExecutor(EngineExecutor):
         )
         try:
             self.bound_port = self._manager.start(self.library_settings())["port"]
-        except ManagerFailed as error:
+        except EngineProcessFailed as error:
             raise self.manager_failure(f"{self.engine} could not start: {error}") from None
         logger.info("The manager process of %s listens on port %d", self.label, self.bound_port)
 
@@ -206,21 +208,19 @@ class CCToolsExecutor(EngineExecutor):
         self._manager.send([SUBMIT, self._order(number, paths, call, request)])
 
     def _order(self, number: int, paths: TaskPaths, call: PackedCall, request: Request) -> dict[str, Any]:
+        names = (paths.call, paths.outcome)
         inputs: list[tuple[str, str, bool]] = []
         outputs: list[tuple[str, str]] = []
-        if self.shared_fs:
-            files = (TASK_SCRIPT, paths.call, paths.outcome)
-        else:
-            files = (REMOTE_SCRIPT, REMOTE_CALL, REMOTE_OUTCOME)
-            inputs = [(TASK_SCRIPT, REMOTE_SCRIPT, True), (paths.call, REMOTE_CALL, False)]
+        if not self.shared_fs:
+            names = (REMOTE_CALL, REMOTE_OUTCOME)
+            inputs = [(paths.call, REMOTE_CALL, False)]
             inputs += [(*transfer, self.caches_inputs) for transfer in call.inputs]
             outputs = [(paths.outcome, REMOTE_OUTCOME), *call.outputs]
-        if self._environment is not None:
-            inputs += self._environment.inputs
+        command, own_inputs = self.task_program(*names)
         return {
             "number": number,
-            "command": self._command(files),
-            "inputs": inputs,
+            "command": command,
+            "inputs": inputs + own_inputs,
             "outputs": outputs,
             "category": request.category or call.category,
             "resources": {name: getattr(request, name) for name in (*_TOGETHER, "gpus")},
@@ -233,15 +233,33 @@ class CCToolsExecutor(EngineExecutor):
         """Whether workers keep input files for later tasks."""
         return False
 
-    def _command(self, files: Iterable[str]) -> str:
-        """Return the shell command of a task. The driver's Python runs it, where that exists."""
-        python = shlex.quote(sys.executable)
+    def task_program(self, call: str, outcome: str) -> tuple[str, list[tuple[str, str, bool]]]:
+        """Return the command of a task, and what it needs: local and remote paths, and whether they are kept.
+
+        Args:
+            call: The file of the call, as the task finds it.
+            outcome: The file of the outcome, likewise.
+        """
+        return self.program(run_call_file, call, outcome)
+
+    def program(
+        self, function: Callable[..., object], *arguments: str
+    ) -> tuple[str, list[tuple[str, str, bool]]]:
+        """Return the shell command that calls one of Parsl's functions on a worker, and its files."""
+        inputs = [] if self.shared_fs else [(TASK_SCRIPT, REMOTE_SCRIPT, True)]
+        if self._environment is not None:
+            inputs += self._environment.inputs
+        return self._command(function.__module__, function.__name__, *arguments), inputs
+
+    def _command(self, *words: str) -> str:
+        """Return the shell command of the script. The driver's Python runs it, where that exists."""
         has_own = self.init_command or self._environment is not None
-        choice = "P=python3" if has_own else f'P={python}; [ -x "$P" ] || P=python3'
+        choice = "P=python3" if has_own else f'P={shlex.quote(sys.executable)}; [ -x "$P" ] || P=python3'
         is_here = self.shared_fs and self._environment is None
         place = f"cd {shlex.quote(os.path.abspath(self.working_dir or '.'))} || exit 1" if is_here else ""
         prefix = self._environment.prefix if self._environment is not None else ""
-        run = f'{prefix}"$P" {shlex.join(files)} {python} {shlex.quote(self._path)}'
+        script = TASK_SCRIPT if self.shared_fs else REMOTE_SCRIPT
+        run = f'{prefix}"$P" {shlex.join([script, sys.executable, self._path, *words])}'
         # On lines of their own, because init_command may end with a comment.
         return "\n".join(part for part in (place, self.init_command.strip(), choice, run) if part)
 
@@ -310,8 +328,9 @@ class CCToolsExecutor(EngineExecutor):
         if status == NO_PARSL:
             return EngineMismatch(
                 self,
-                f"a worker of {self.engine} on {host} cannot import Parsl. Install the same version there: "
-                f"pip install parsl=={VERSION}, or activate its environment with init_command.{output}",
+                f"a worker of {self.engine}{f' on {host}' if host else ''} cannot import Parsl. Install the "
+                f"same version there: pip install parsl=={VERSION}, or activate its environment with "
+                f"init_command.{output}",
             )
         if status and not set(results) - {"OUTPUT_MISSING", "SIGNAL"}:
             how = f"signal {status - 128 if status > 128 else status}" if _is_signal(status, results) else ""
@@ -328,7 +347,7 @@ class CCToolsExecutor(EngineExecutor):
 
     def _lost(self, reason: str) -> None:
         """Fail everything: the manager process has ended. Runs in its receiving thread."""
-        failure = self.manager_failure(f"the manager process of {self.engine} was lost: {reason}")
+        failure = self.manager_failure(f"the manager process of {self.engine} was lost: it {reason}")
         self.fail_outstanding(failure)
         self.set_bad_state_and_fail_all(failure)
 

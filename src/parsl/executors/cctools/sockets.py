@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import select
 import socket
 from typing import Any
@@ -82,6 +83,17 @@ def make_wait_return(library: str, function: str, queue: Any) -> bool:
     return True
 
 
+def keep_one_log(library: str) -> None:
+    """Let the library never start another debug log, however long this one is.
+
+    Args:
+        library: The path of the library's extension module.
+    """
+    set_size = ctypes.PyDLL(library).cctools_debug_config_file_size
+    set_size.argtypes, set_size.restype = [ctypes.c_size_t], None
+    set_size(0)
+
+
 class DebugLog:
     """The library's debug log, by which this process knows whether the library has read anything.
 
@@ -91,14 +103,18 @@ class DebugLog:
     Args:
         path: The file that the library appends to.
         is_kept: Whether it is for the user; if not, it is emptied again and again.
+        alarm: A regular expression with a group, for :attr:`alarms`.
     """
 
-    def __init__(self, path: str, is_kept: bool) -> None:
+    def __init__(self, path: str, is_kept: bool, alarm: str = "") -> None:
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self._is_kept = is_kept
         self._read_bytes = 0
         #: Whether a worker was lost.
         self.has_loss = False
+        self._alarm = re.compile(alarm.encode()) if alarm else None
+        #: What the group of ``alarm`` has matched; the caller empties it.
+        self.alarms: list[str] = []
 
     def has_received(self) -> bool:
         """Return whether the library has read a message, or lost a worker, since the last call.
@@ -111,6 +127,8 @@ class DebugLog:
             self._read_bytes = size
         elif size:
             os.ftruncate(self._descriptor, 0)
+        if self._alarm is not None:
+            self.alarms += [match.decode() for match in self._alarm.findall(news)]
         is_loss = b" removed" in news
         self.has_loss |= is_loss
         return is_loss or b": rx from " in news

@@ -48,3 +48,11 @@ class Decoder:
             records += json.loads(self._rest[_LENGTH_BYTES:end])
             del self._rest[:end]
         return records
+
+
+class Wire(Decoder):
+    """Both directions of a stream."""
+
+    def encode(self, messages: list[Record]) -> bytes:
+        """Return a batch as bytes."""
+        return encode(messages)

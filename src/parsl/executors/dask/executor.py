@@ -17,7 +17,7 @@ from parsl.executors.dask.workers import GPU, MB, MEMORY, WorkerTable, node_with
 from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineTask
 from parsl.executors.engines.kept_results import KeepingExecutor, KeptResults, OnFetched
-from parsl.executors.engines.requests import NO_REQUEST, Node, Request
+from parsl.executors.engines.requests import NO_REQUEST, Node, Request, check_amounts
 from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.status_handling import BlockErrorHandler
@@ -36,16 +36,6 @@ def _check_cluster(executor: object, name: str, value: Any) -> Any:
         )
         validate.wrong_type(executor, name, value, expected)
     return value
-
-
-def _check_resources(executor: object, name: str, value: Any) -> dict[str, float]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(
-        isinstance(key, str) and isinstance(amount, (int, float)) for key, amount in value.items()
-    ):
-        validate.wrong_type(executor, name, value, 'a dict of names and amounts, such as {"GPU": 1}')
-    return dict(value)
 
 
 class DaskExecutor(KeepingExecutor, RepresentationMixin):
@@ -94,7 +84,7 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
     max_workers_per_node = validate.Integer(low=1, optional=True)
     threads_per_worker = validate.Integer(low=1)
     mem_per_worker = validate.Number(above=0, optional=True)
-    worker_resources = validate.Custom(_check_resources)
+    worker_resources = validate.Custom(check_amounts)
     worker_options = validate.ListOf(str)
     storage_access = validate.Custom(check_storage_access)
     working_dir = validate.Text(allow_empty=False, optional=True)

@@ -14,16 +14,27 @@ from pathlib import Path
 RANK_VARIABLES = ("FLUX_TASK_RANK", "RP_RANK")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the call in a file; the first process of a job writes its outcome into another one."""
+def run_call_file(call: str, outcome: str, writes_outcome: bool = True) -> None:
+    """Run the call in a file.
+
+    Args:
+        call: The path of the call.
+        outcome: The path for its outcome, which is complete as soon as it exists.
+        writes_outcome: Whether to write the outcome.
+    """
     from parsl.executors.engines.remote_call import run_call
 
-    call, outcome = sys.argv[1:] if arguments is None else arguments
     packed = run_call(Path(call).read_bytes())
-    if all(os.environ.get(name, "0") == "0" for name in RANK_VARIABLES):
+    if writes_outcome:
         unfinished = Path(f"{outcome}.unfinished")
         unfinished.write_bytes(packed)
         unfinished.rename(outcome)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the call in a file; the first process of a job writes its outcome into another one."""
+    call, outcome = sys.argv[1:] if arguments is None else arguments
+    run_call_file(call, outcome, all(os.environ.get(name, "0") == "0" for name in RANK_VARIABLES))
     return 0
 
 

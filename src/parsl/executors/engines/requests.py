@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
+from parsl import validate
 from parsl.executors.errors import InvalidResourceSpecification
 
 #: The keys that requests may have, with the unit of each.
@@ -142,13 +143,33 @@ def _checked(key: str, value: Any) -> Any:
 
 
 def _checked_resources(value: Any) -> Mapping[str, float]:
-    is_table = isinstance(value, dict) and all(isinstance(name, str) for name in value)
-    amounts = value.values() if is_table else ()
-    if not is_table or not all(
-        isinstance(each, (int, float)) and not isinstance(each, bool) and isfinite(each) and each >= 0
-        for each in amounts
-    ):
+    amounts = _amounts(value)
+    if amounts is None:
         raise InvalidResourceSpecification(
             {"resources"}, f"resources must be {UNITS['resources']}, not {value!r}."
         )
-    return value  # type: ignore[no-any-return]
+    return amounts
+
+
+def check_amounts(owner: object, name: str, value: Any) -> dict[str, float]:
+    """Check a parameter with resources and their amounts: a mapping, or None for none. Return a copy.
+
+    Raises:
+        ParameterError: It is something else.
+    """
+    amounts = _amounts({} if value is None else value)
+    if amounts is None:
+        validate.wrong_type(owner, name, value, 'a dict of names and amounts, such as {"licence": 1}')
+    return amounts
+
+
+def _amounts(value: Any) -> dict[str, float] | None:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str) and _is_amount(each) for name, each in value.items()
+    ):
+        return None
+    return dict(value)
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and value >= 0

@@ -201,7 +201,7 @@ class RadicalPilotExecutor(EngineExecutor, RepresentationMixin):
         """Close the session, by force if it takes too long, and remove the files of tasks."""
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            session.stop()
             shutil.rmtree(self._files, ignore_errors=True)
 
     def shutdown(self, hub: bool = True, targets: str = "all", block: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -61,6 +62,27 @@ class Settings(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 decode_to_session = msgspec.json.Decoder(ToSession).decode
 decode_from_session = msgspec.json.Decoder(FromSession).decode
+
+
+class Lines:
+    """Messages as lines. It keeps what has arrived of an incomplete one.
+
+    Args:
+        decode: Reads a line.
+    """
+
+    def __init__(self, decode: Callable[[bytes], Any]) -> None:
+        self._decode = decode
+        self._rest = b""
+
+    def encode(self, messages: Sequence[ToSession | FromSession]) -> bytes:
+        """Return messages as bytes."""
+        return b"".join(line(message) for message in messages)
+
+    def feed(self, received: bytes) -> list[Any]:
+        """Return the messages that the bytes complete."""
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        return [self._decode(each) for each in lines]
 
 
 def line(message: ToSession | FromSession) -> bytes:

@@ -23,6 +23,7 @@ from parsl.executors.radical.messages import (
     Cancel,
     Ended,
     FromSession,
+    Lines,
     Opened,
     PilotEnded,
     Settings,
@@ -105,11 +106,9 @@ class Session:
 
     def serve(self) -> None:
         """Handle messages until the driver closes the connection."""
-        rest = b""
+        lines = Lines(decode_to_session)
         while data := self._connection.recv(1 << 16):
-            data += self._collect()
-            *lines, rest = (rest + data).split(b"\n")
-            messages = [decode_to_session(each) for each in lines]
+            messages = lines.feed(data + self._collect())
             for start in range(0, len(messages), _MAX_BULK):
                 self.handle(messages[start : start + _MAX_BULK])
 

@@ -22,7 +22,7 @@ from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineTask
 from parsl.executors.engines.kept_results import KeepingExecutor, KeptResults, OnFetched
 from parsl.executors.engines.remote_call import run_call
-from parsl.executors.engines.requests import Node, Request
+from parsl.executors.engines.requests import Node, Request, check_amounts
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.ray import multi_node
 from parsl.executors.ray.blocks import BlockNodes, node_command, node_name
@@ -43,14 +43,6 @@ MAX_NODES = 10_000
 #: What a task requests without a specification.
 ONE_CORE = Request(cores=1)
 REMEDY = "pip install 'parsl[ray]'"
-
-
-def _check_amounts(executor: object, name: str, value: Any) -> Mapping[str, float]:
-    value = {} if value is None else value
-    is_table = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-    if not is_table or not all(isinstance(each, (int, float)) and each >= 0 for each in value.values()):
-        validate.wrong_type(executor, name, value, 'a dict of names and amounts, such as {"licence": 1}')
-    return value  # type: ignore[no-any-return]
 
 
 def _check_options(executor: object, name: str, value: Any) -> Mapping[str, Any]:
@@ -104,7 +96,7 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
     address = validate.Text(allow_empty=False, one_line=True, optional=True)
     num_cpus = validate.Integer(low=0, optional=True)
     num_gpus = validate.Integer(low=0, optional=True)
-    resources = validate.Custom(_check_amounts)
+    resources = validate.Custom(check_amounts)
     head_address = validate.Text(allow_empty=False, one_line=True, optional=True)
     can_grow = validate.Boolean()
     task_events = validate.Boolean()

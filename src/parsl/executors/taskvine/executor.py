@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
-from parsl.errors import ConfigurationError
 from parsl.executors.base import check_radio, check_storage_access
 from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment, pack_environment, packed_environment
 from parsl.executors.cctools.executor import CCToolsExecutor, check_provider
+from parsl.executors.engines.requests import Request
+from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.taskvine.errors import (
     TaskVineFactoryFailure,
     TaskVineManagerFailure,
@@ -22,12 +23,28 @@ from parsl.executors.taskvine.errors import (
 )
 from parsl.executors.taskvine.factory import Factory, factory_command
 from parsl.executors.taskvine.factory_config import TaskVineFactoryConfig
+from parsl.executors.taskvine.function_server import serve, word_of_call
 from parsl.executors.taskvine.manager_config import TaskVineManagerConfig
 from parsl.providers import LocalProvider
 from parsl.providers.base import ExecutionProvider
 
+#: What a function server may request, and a task of its own.
+_RESOURCES = frozenset({"cores", "memory", "disk", "gpus"})
 _DEFAULT_MANAGER = TaskVineManagerConfig()
 _DEFAULT_FACTORY = TaskVineFactoryConfig()
+
+
+def _check_library(executor: object, config: object) -> None:
+    known = _RESOURCES | {"function_slots"}
+    if config is None or (
+        isinstance(config, dict)
+        and config.keys() <= known
+        and all(isinstance(value, int) and value > 0 for value in config.values())
+    ):
+        return
+    validate.wrong_type(
+        executor, "library_config", config, f"None, or a dict of {', '.join(sorted(known))} as whole numbers"
+    )
 
 
 class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
@@ -40,7 +57,8 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         label: The name by which apps choose this executor.
         worker_launch_method: Where workers come from: ``"factory"`` for a ``vine_factory`` that the executor
             starts, ``"provider"`` for blocks, ``"manual"`` for workers that are started by hand.
-        function_exec_mode: ``"regular"`` for a Python process for each task; ``"serverless"`` is refused.
+        function_exec_mode: ``"regular"`` for a Python process for each task; ``"serverless"`` for one on each
+            worker, with Parsl imported, which forks for each task. Tasks then have no resources of their own.
         manager_config: How TaskVine's manager works.
         factory_config: How its factory works.
         provider: Where blocks come from, with ``worker_launch_method="provider"``; None for this machine.
@@ -50,7 +68,6 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
     Raises:
         ParameterError: A parameter is not allowed.
         TaskVineManagerFailure: The password file does not exist.
-        ConfigurationError: ``function_exec_mode`` is ``"serverless"``.
     """
 
     engine = "TaskVine"
@@ -87,11 +104,6 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
             blocks = LocalProvider() if provider is None else check_provider(self, provider)
         super().__init__(provider=blocks)
         validate.assign(self, locals())
-        if function_exec_mode == "serverless":
-            raise ConfigurationError(
-                "TaskVineExecutor: function_exec_mode='serverless' is not available in this version yet. To "
-                "start no Python for each task, use a HighThroughputExecutor."
-            )
         self._take(manager_config)
         self._factory: Factory | None = None
 
@@ -99,6 +111,7 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         validate.choice(
             self, "autolabel_algorithm", config.autolabel_algorithm, ("max-xput", "bucketing", "max")
         )
+        _check_library(self, config.library_config)
         self.contact = Contact(config.project_name, config.project_password_file, config.address)
         self.contact.check_password_file(TaskVineManagerFailure)
         self.init_command = config.init_command
@@ -181,7 +194,39 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
             "max_retries": config.max_retries,
             "env": config.env_vars or {},
             "tune": tune,
+            "function_server": self._function_server() if self._is_serverless else None,
         }
+
+    @property
+    def _is_serverless(self) -> bool:
+        return self.function_exec_mode == "serverless"
+
+    def _function_server(self) -> dict[str, Any]:
+        """Return what TaskVine starts on each worker for serverless functions."""
+        command, inputs = self.program(serve)
+        return {"command": command, "inputs": inputs, "resources": self.manager_config.library_config or {}}
+
+    def task_program(self, call: str, outcome: str) -> tuple[str, list[tuple[str, str, bool]]]:
+        """Return the command of a task, and what it needs; the files alone for a function server."""
+        if not self._is_serverless:
+            return super().task_program(call, outcome)
+        return word_of_call(call, outcome, os.getcwd() if self.shared_fs else ""), []
+
+    def read_request(self, specification: dict[str, Any] | None) -> Request:
+        """Check what a task requests: no resources of its own, if functions are serverless.
+
+        Raises:
+            InvalidResourceSpecification: The specification is wrong, or cannot be satisfied.
+        """
+        given = {key for key in _RESOURCES if (specification or {}).get(key) is not None}
+        if given and self._is_serverless:
+            raise InvalidResourceSpecification(
+                given,
+                "A serverless function has a share of its function server's resources, which library_config "
+                "of the TaskVineManagerConfig sets. For resources of each task, use "
+                "function_exec_mode='regular'.",
+            )
+        return super().read_request(specification)
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts a worker."""

@@ -5,17 +5,27 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+from collections import deque
 from typing import Any
 
 from parsl.executors.cctools.engine_loop import EngineLoop
-from parsl.executors.cctools.sockets import DebugLog
+from parsl.executors.cctools.sockets import DebugLog, keep_one_log, make_wait_return
+from parsl.executors.cctools.task_script import NO_PARSL
 
 _SHOWN_CHARS = 4000
-#: How long the library waits at most while tasks are out, in seconds. It knows whole seconds only.
+#: How long the library waits at most if it cannot return at once, in seconds. It knows whole seconds only.
 _SHORT_WAIT_S = 1
 #: The modes of the library for each algorithm of labels.
 _MODES = {"max-xput": "max throughput", "bucketing": "greedy bucketing", "max": "max"}
 _KEEPALIVE_S = 30
+#: The library's name for function servers: function_server.NAME, a module that this Python may not import.
+_SERVER = "parsl"
+#: What a function server prints when it is ready.
+READY_LINE = "The function server of Parsl is ready."
+#: What the library logs when one has ended, with the address of its worker.
+_SERVER_FAILED = rf"Library {_SERVER} failed on worker \S+ \(([^)]+)\)"
+#: The state of a task that a worker runs.
+_RUNNING = "RUNNING"
 
 
 class TaskVineEngine:
@@ -25,15 +35,16 @@ class TaskVineEngine:
         module: The name of the library's module.
     """
 
-    #: The library has no way to return at once: it waits for up to a second.
-    log: DebugLog | None = None
-
     def __init__(self, module: str) -> None:
         self._library = importlib.import_module(module)
+        self.log: DebugLog | None = None
         self._settings: dict[str, Any] = {}
         self._tasks: dict[int, tuple[Any, list[Any]]] = {}
         self._shared: dict[str, Any] = {}
         self._categories: set[str] = set()
+        self._failed: deque[tuple[int, dict[str, Any]]] = deque()
+        #: Whether a call has ended since the start, or since a function server has failed.
+        self._has_served = False
 
     def open(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Create the manager."""
@@ -41,6 +52,7 @@ class TaskVineEngine:
         manager = self._manager = self._library.Manager(
             port=settings["port"], name=settings["project_name"], run_info_path=settings["log_dir"]
         )
+        self._watch_log()
         manager.set_keepalive_interval(_KEEPALIVE_S)
         manager.set_keepalive_timeout(_KEEPALIVE_S)
         # Returns a false value, and needs no password, if the file cannot be read.
@@ -53,7 +65,31 @@ class TaskVineEngine:
         for name, value in settings["tune"].items():
             if manager.tune(name, value) < 0:
                 raise ValueError(f"the library has no parameter {name!r} to tune")
+        if settings["function_server"] is not None:
+            self._install_server(settings["function_server"])
         return {"port": manager.port}
+
+    def _install_server(self, server: dict[str, Any]) -> None:
+        """Have each worker start a function server."""
+        if self.log is None:
+            raise ValueError("serverless functions need a library with vine_manager_enable_process_shortcut")
+        self._manager.tune("watch-library-logfiles", 1)  # what a server prints explains its failure
+        task = self._library.LibraryTask(server["command"], _SERVER)
+        for name, amount in server["resources"].items():
+            getattr(task, f"set_{name}")(amount)
+        for name, value in self._settings["env"].items():
+            task.set_env_var(name, value)
+        self._add_inputs(task, server["inputs"])
+        task.set_function_exec_mode_from_string("fork")
+        self._manager.install_library(task)
+
+    def _watch_log(self) -> None:
+        """Let the library return at once, and read its debug log, which it always writes."""
+        path = str(importlib.import_module(f"{self._library.__name__}._cvine").__file__)
+        if make_wait_return(path, "vine_manager_enable_process_shortcut", self._manager._taskvine):
+            keep_one_log(path)
+            log = os.path.join(self._manager.logging_directory, "debug")
+            self.log = DebugLog(log, is_kept=True, alarm=_SERVER_FAILED)
 
     def submit(self, order: dict[str, Any]) -> None:
         """Submit a task."""
@@ -71,8 +107,11 @@ class TaskVineEngine:
             task.set_retries(self._settings["max_retries"])
             # How often it may be returned to the manager because its worker was lost.
             task.set_max_forsaken(self._settings["max_retries"] - 1)
-        for name, value in self._settings["env"].items():
-            task.set_env_var(name, value)
+        if self._settings["function_server"] is not None:
+            task.set_library_required(_SERVER)
+        else:
+            for name, value in self._settings["env"].items():
+                task.set_env_var(name, value)
         files = self._add_files(task, order)
         self._manager.submit(task)
         self._tasks[order["number"]] = task, files
@@ -85,8 +124,16 @@ class TaskVineEngine:
 
     def _add_files(self, task: Any, order: dict[str, Any]) -> list[Any]:
         """Add the task's files; return those that are of no use after it."""
+        own = self._add_inputs(task, order["inputs"])
+        for local, remote in order["outputs"]:
+            os.makedirs(os.path.dirname(local), exist_ok=True)
+            own.append(self._manager.declare_file(local))
+            task.add_output(own[-1], remote)
+        return own
+
+    def _add_inputs(self, task: Any, inputs: list[tuple[str, str, bool]]) -> list[Any]:
         own = []
-        for local, remote, is_cached in order["inputs"]:
+        for local, remote, is_cached in inputs:
             if is_cached:
                 file = self._shared.get(local)
                 if file is None:
@@ -95,10 +142,6 @@ class TaskVineEngine:
                 file = self._manager.declare_file(local)
                 own.append(file)
             task.add_input(file, remote)
-        for local, remote in order["outputs"]:
-            os.makedirs(os.path.dirname(local), exist_ok=True)
-            own.append(self._manager.declare_file(local))
-            task.add_output(own[-1], remote)
         return own
 
     def cancel(self, number: int) -> None:
@@ -108,10 +151,19 @@ class TaskVineEngine:
 
     def wait(self) -> tuple[int, dict[str, Any]] | None:
         """Let the library work. Return a task that has ended, by its number, and how; None if none has."""
-        task = self._manager.wait(_SHORT_WAIT_S)
+        if self._settings["function_server"] is not None:
+            self._check_servers()
+            if self._failed:
+                number, facts = self._failed.popleft()
+                self.cancel(number)
+                return number, facts
+        task = self._manager.wait(_SHORT_WAIT_S if self.log is None else "wait_forever")
         if task is None:
             return None
         number, result = int(task.tag), task.result.upper().replace(" ", "_")
+        self._has_served |= result == "SUCCESS"
+        if result == "FORSAKEN" and self._settings["function_server"] is not None and not self._has_served:
+            return number, self._facts_of_server()  # it has never begun
         _, files = self._tasks.pop(number, (None, []))
         for file in files:
             self._manager.undeclare_file(file)
@@ -121,6 +173,40 @@ class TaskVineEngine:
             "host": task.hostname,
             "output": (task.output or "")[-_SHOWN_CHARS:],
         }
+
+    def _check_servers(self) -> None:
+        """Find calls that would wait for ever, or run once more, because function servers have failed."""
+        log = self.log
+        assert log is not None
+        if log.alarms:
+            workers, log.alarms = log.alarms, []
+            if self._has_served or READY_LINE in self._end_of_server_log():
+                facts: dict[str, Any] = {"result": ["FORSAKEN"]}
+                lost = [
+                    number
+                    for number, (task, _) in self._tasks.items()
+                    if task.state == _RUNNING and task.addrport in workers
+                ]
+            else:
+                facts, lost = self._facts_of_server(), list(self._tasks)
+            self._failed += [(number, facts) for number in lost]
+            self._has_served = False
+            if not self._manager.check_library_exists(_SERVER):
+                self._install_server(self._settings["function_server"])
+
+    def _facts_of_server(self) -> dict[str, Any]:
+        output = self._end_of_server_log()
+        has_no_parsl = "No module named" in output and "parsl" in output
+        return {"result": ["LIBRARY_EXIT"], "status": NO_PARSL if has_no_parsl else 1, "output": output}
+
+    def _end_of_server_log(self) -> str:
+        """Return what the function server that was started last has printed."""
+        directory = self._manager.library_logging_directory
+        paths = [os.path.join(directory, name) for name in os.listdir(directory)]
+        if not paths:
+            return ""
+        with open(max(paths, key=os.path.getmtime), errors="replace") as file:
+            return file.read()[-_SHOWN_CHARS:]
 
     def workers(self) -> list[dict[str, int]]:
         """Return what the connected workers have."""

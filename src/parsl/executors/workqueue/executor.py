@@ -63,7 +63,7 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
         full_debug: Whether the library writes a full debug log into the run directory.
         worker_executable: The command that starts a worker.
         function_dir: The directory for calls and outcomes; by default one in the run directory.
-        coprocess: Must be false: there are no processes that stay for further tasks.
+        coprocess: Must be false: there are no processes that stay for further tasks. TaskVine has them.
         scaling_cores_per_worker: How many cores a worker has, for decisions about blocks.
         remote_monitoring_radio: How tasks send monitoring messages of their own; None if they send none.
 
