@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import zmq
 
 import parsl
 from parsl import Config, python_app
+from parsl.curvezmq import ClientContext
 from parsl.executors import FluxExecutor
 from parsl.executors.base import ParslExecutor
 from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
+from parsl.executors.flux.protocol import SETTINGS_FILE, Register, Stop, decode_to_block, encode
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers import LocalProvider
 from parsl.testing.executor_conformance import ExecutorConformance
 from parsl.validate import ParameterError
+from parsl.version import VERSION
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -112,10 +119,40 @@ def test_the_end_of_a_block_fails_its_tasks(
     assert executor.block_activity() == {}
 
 
+def test_the_program_of_a_block_is_killed_while_1000_tasks_are_out(
+    executor: FluxExecutor, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    started = tmp_path / "started"
+    tasks = [executor.submit(_block, {}, str(started)) for _ in range(1000)]
+    wait_until(lambda: started.exists() and started.read_text())
+    os.kill(int(started.read_text()), signal.SIGKILL)
+    assert isinstance(tasks[0].exception(60), ManagerLost)
+    lost = [task.exception(60) for task in tasks if not task.cancel()]  # the others wait for another block
+    assert {type(error) for error in lost} == {ManagerLost}
+    assert all(task.done() for task in tasks)
+
+
+@pytest.mark.parametrize("other", [{"parsl_version": "2001.1.1"}, {"python_version": "3.1.4"}], ids=str)
+def test_a_block_of_another_version_fails_the_executor(executor: FluxExecutor, other: dict[str, str]) -> None:
+    settings = json.loads(Path(executor.run_dir, executor.label, SETTINGS_FILE).read_bytes())
+    context = ClientContext(settings["cert_dir"])
+    try:
+        block = context.socket(zmq.DEALER)
+        block.connect(settings["endpoints"][0])
+        facts = {"python_version": platform.python_version(), "parsl_version": VERSION, **other}
+        block.send_multipart([encode(Register("7", "elsewhere", 1, **facts)), b""])
+        head, _ = block.recv_multipart()
+        assert isinstance(decode_to_block(head), Stop)
+    finally:
+        context.destroy()
+    with pytest.raises(BadStateException, match=f"{next(iter(other.values()))}.*{VERSION} on Python"):
+        executor.submit(abs, {}, -1)
+
+
 def _block(started: str) -> None:
     import time
 
-    Path(started).touch()
+    Path(started).write_text(str(os.getppid()))
     time.sleep(100)
 
 

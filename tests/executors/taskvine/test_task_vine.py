@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,8 +116,6 @@ class TestFunctionServers:
 
 
 def start_and_sleep(started: str) -> None:
-    import time
-
     Path(started).write_text(str(os.getppid()))
     time.sleep(600)
 
@@ -152,7 +151,7 @@ class TestWithFactory:
         assert error.details["exit_code"] == 7
 
     def test_the_loss_of_the_manager_process_fails_all_tasks(self, executor: TaskVineExecutor) -> None:
-        tasks = [executor.submit(abs, {"cores": 9999, "memory": 1, "disk": 1}, -1) for _ in range(1000)]
+        tasks = [executor.submit(time.sleep, {}, 600) for _ in range(1000)]
         assert executor.manager_pid is not None
         os.kill(executor.manager_pid, signal.SIGKILL)
         for task in tasks:
@@ -161,10 +160,19 @@ class TestWithFactory:
             executor.submit(abs, {}, -1)
 
     def test_the_loss_of_the_factory_fails_all_tasks(self, executor: TaskVineExecutor) -> None:
-        task = executor.submit(abs, {"cores": 9999, "memory": 1, "disk": 1}, -1)
+        task = executor.submit(time.sleep, {}, 600)
         assert executor.factory_pid is not None
         os.kill(executor.factory_pid, signal.SIGKILL)
         assert isinstance(task.exception(LIMIT_S), TaskVineFactoryFailure)
+
+    def test_a_request_that_no_worker_of_the_factory_can_satisfy_is_an_error(
+        self, executor: TaskVineExecutor
+    ) -> None:
+        request = {"cores": 99, "memory": 1, "disk": 1}
+        task = executor.submit(abs, request, -1)  # before a worker is known
+        assert isinstance(task.exception(LIMIT_S), InvalidResourceSpecification)
+        with pytest.raises(InvalidResourceSpecification, match="99 cores, and there are 1"):
+            executor.submit(abs, request, -1)
 
     def test_nothing_is_left_behind(self, executor: TaskVineExecutor, wait_until: WaitUntil) -> None:
         assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
@@ -191,6 +199,12 @@ class TestParameters:
     def test_a_library_config_has_whole_numbers(self, config: Any) -> None:
         with pytest.raises(ParameterError, match="library_config"):
             TaskVineExecutor(manager_config=TaskVineManagerConfig(library_config=config))
+
+    def test_what_the_factory_gives_its_workers_limits_requests(self) -> None:
+        executor = TaskVineExecutor(factory_config=TaskVineFactoryConfig(cores=4, batch_type="slurm"))
+        with pytest.raises(InvalidResourceSpecification, match="5 cores, and there are 4"):
+            executor.read_request({"cores": 5, "memory": 1, "disk": 1})
+        assert executor.read_request({"cores": 4, "memory": 9**9, "disk": 1}).cores == 4
 
     def test_serverless_functions_have_no_resources_of_their_own(self) -> None:
         executor = TaskVineExecutor(function_exec_mode="serverless")

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from parsl.common.processes import kill_tree
 from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.executors import WorkQueueExecutor
 from parsl.executors.cctools import interpreters
-from parsl.executors.engines.errors import EngineMismatch, EngineTaskError
+from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, WaitingTaskWarning
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.workqueue.errors import WorkQueueFailure, WorkQueueTaskFailure
@@ -350,6 +351,21 @@ class TestLosses:
         workers.worker(executor)
         assert possible.result(LIMIT_S) == 2
         assert isinstance(impossible.exception(LIMIT_S), InvalidResourceSpecification)
+
+    def test_a_request_that_waits_for_a_larger_worker_is_warned_about(
+        self, workers: Workers, wait_until: WaitUntil
+    ) -> None:
+        executor = workers.executor()
+        waiting = executor.submit(abs, {"cores": 99, "memory": 1, "disk": 1}, -1)
+        with warnings.catch_warnings(record=True) as shown:
+            workers.worker(executor)
+            wait_until(lambda: shown)
+            later = executor.submit(abs, {"cores": 99, "memory": 1, "disk": 1}, -1)
+        (warning,) = shown
+        assert warning.category is WaitingTaskWarning
+        assert "99 cores, and there are 1" in str(warning.message)
+        assert waiting.cancel()
+        assert later.cancel()
 
     def test_workers_by_hand_need_no_password(self, workers: Workers) -> None:
         assert workers.executor().contact.password_file is None

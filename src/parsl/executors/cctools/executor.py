@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from parsl import validate
+from parsl.common.notices import warn_user
 from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment
 from parsl.executors.cctools.interpreters import Interpreter, find_interpreter
@@ -25,10 +26,10 @@ from parsl.executors.cctools.task_script import NO_PARSL
 from parsl.executors.cctools.wire import CANCEL, ENDED, SUBMIT, Record
 from parsl.executors.engines.call_file import run_call_file
 from parsl.executors.engines.engine_process import EngineProcessFailed
-from parsl.executors.engines.errors import EngineMismatch
+from parsl.executors.engines.errors import EngineMismatch, WaitingTaskWarning
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import read_outcome
-from parsl.executors.engines.requests import Node, Request
+from parsl.executors.engines.requests import Node, Request, unsatisfiable
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers.base import ExecutionProvider
@@ -41,6 +42,7 @@ TASK_SCRIPT = str(Path(__file__).with_name("task_script.py"))
 DEFAULT_CATEGORY = "parsl-default"
 #: The resources that a request names all or none of.
 _TOGETHER = ("cores", "memory", "disk")
+_AMOUNTS = (*_TOGETHER, "gpus")
 _WORKER_GONE = ("MAX_RETRIES", "FORSAKEN")
 _MESSAGE_CHARS = 2000
 _PASSWORD_BYTES = 32
@@ -93,6 +95,8 @@ class CCToolsExecutor(EngineExecutor):
     _manager: ManagerProcess | None = None
     _environment: Environment | None = None
     _nodes: Sequence[Node] = ()
+    #: The amounts of requests about which the user was warned.
+    _warned: set[tuple[float | None, ...]]
     #: The port at which workers reach the manager process, once that has started.
     bound_port = 0
 
@@ -134,6 +138,7 @@ class CCToolsExecutor(EngineExecutor):
         self.prepare_provider(self.log_dir)
         self._environment = self.make_environment()
         self._nodes = []
+        self._warned = set()
         self._path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
         self._manager = ManagerProcess(
             python.run(self.manager_module), f"{self.log_dir}/manager.log", self._receive, self._lost
@@ -205,6 +210,7 @@ class CCToolsExecutor(EngineExecutor):
             file.write(call.packed)
         task.handle = paths
         assert self._manager is not None
+        self._warn_of_waiting([request])
         self._manager.send([SUBMIT, self._order(number, paths, call, request)])
 
     def _order(self, number: int, paths: TaskPaths, call: PackedCall, request: Request) -> dict[str, Any]:
@@ -223,7 +229,7 @@ class CCToolsExecutor(EngineExecutor):
             "inputs": inputs + own_inputs,
             "outputs": outputs,
             "category": request.category or call.category,
-            "resources": {name: getattr(request, name) for name in (*_TOGETHER, "gpus")},
+            "resources": {name: getattr(request, name) for name in _AMOUNTS},
             "priority": request.priority,
             "running_time_min": request.running_time_min,
         }
@@ -290,18 +296,40 @@ class CCToolsExecutor(EngineExecutor):
             ]
             if is_first:
                 self._fail_impossible()
+            self._warn_of_waiting(self._requests())
 
     def _fail_impossible(self) -> None:
         """Fail the tasks that were submitted before a worker was known, and that none can ever run."""
         for task in list(self._tasks.values()):
             if isinstance(task, EngineTask) and task.handle is not None:
                 request: Request = task.handle.request
-                requested = {name for name in (*_TOGETHER, "gpus") if getattr(request, name)}
+                requested = {name for name in _AMOUNTS if getattr(request, name)}
                 try:
                     self.check_capacity(request, dict.fromkeys(requested, True))
                 except InvalidResourceSpecification as error:
                     self.cancel_task(task)
                     self.task_failed(task, error)
+
+    def _requests(self) -> list[Request]:
+        """Return what the tasks request that have not ended."""
+        handles = [getattr(task, "handle", None) for task in list(self._tasks.values())]
+        return [handle.request for handle in handles if handle is not None]
+
+    def _warn_of_waiting(self, requests: Iterable[Request]) -> None:
+        """Warn once of each request that no connected worker can satisfy: others may still connect."""
+        nodes = self._nodes
+        for request in requests:
+            amounts = tuple(getattr(request, name) for name in _AMOUNTS)
+            if not any(amounts) or amounts in self._warned or not (reason := unsatisfiable(request, nodes)):
+                continue
+            self._warned.add(amounts)
+            text = (
+                f"Executor {self.label}: a task waits for a worker of {self.engine} that can run it. None of "
+                f"the {len(nodes)} that are connected can: {reason}. Start one that has enough, or cancel "
+                "the task. (This warning is shown once for each request.)"
+            )
+            logger.warning("%s", text)
+            warn_user(text, WaitingTaskWarning)
 
     def _ended(self, task: EngineTask, facts: dict[str, Any]) -> None:
         paths: TaskPaths = task.handle

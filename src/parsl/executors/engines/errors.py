@@ -6,6 +6,9 @@
     ├── EngineUnreachable      nothing answers at the engine's address, or it cannot be started
     ├── EngineMismatch         the engine, or one of its workers, runs versions that do not fit
     └── EngineTaskError        the engine has failed a task, for a reason that is not the task's own
+
+    UserWarning
+    └── WaitingTaskWarning     a task waits for a worker that can run it, and none of the known ones can
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ class EngineMismatch(ExecutorError):
 
 class EngineTaskError(ExecutorError):
     """The engine has failed a task, for a reason that is not the task's own."""
+
+
+class WaitingTaskWarning(UserWarning):
+    """A task waits for a worker that can run it, and none of the known ones can."""
 
 
 def import_engine(module: str, feature: str, remedy: str) -> ModuleType:

@@ -20,7 +20,7 @@ from parsl.common.representation import RepresentationMixin
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.blocks.views import BlockActivity
-from parsl.executors.engines.errors import EngineTaskError, EngineUnreachable
+from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, EngineUnreachable
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.requests import Request
 from parsl.executors.errors import InvalidResourceSpecification
@@ -39,6 +39,7 @@ from parsl.executors.flux.protocol import (
     Settings,
     Shape,
     Stop,
+    mismatch,
 )
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers.base import ExecutionProvider
@@ -222,6 +223,10 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             self._job_ended(message, payload)
 
     def _registered(self, identity: bytes, facts: Register) -> None:
+        if reason := mismatch(facts):
+            cast(Link, self._link).send(identity, Stop())
+            self.set_bad_state_and_fail_all(EngineMismatch(self, reason))
+            return
         with self._lock:
             self._dispatch.blocks[identity] = Block(identity, facts, time.monotonic())
             impossible = self._dispatch.take_impossible()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TypeAlias
 
 import msgspec
+
+from parsl.version import VERSION
 
 #: How often each side sends a message, at least, in seconds.
 HEARTBEAT_PERIOD_S = 5.0
@@ -59,6 +62,21 @@ class Register(msgspec.Struct, tag=True, array_like=True):
     nodes: int = 0
     cores: int = 0
     gpus: int = 0
+
+
+def mismatch(facts: Register) -> str:
+    """Return why a block's program does not fit to this process; empty if it does.
+
+    The versions of Parsl have to be the same, and those of Python but for the patch release.
+    """
+    python = platform.python_version()
+    if facts.parsl_version == VERSION and facts.python_version.split(".")[:2] == python.split(".")[:2]:
+        return ""
+    return (
+        f"block {facts.block_id} on {facts.host} runs Parsl {facts.parsl_version} on Python "
+        f"{facts.python_version}, the driver Parsl {VERSION} on Python {python}. Start both from the same "
+        "environment: check launch_cmd and the provider's worker_init"
+    )
 
 
 class Heartbeat(msgspec.Struct, tag=True, array_like=True):

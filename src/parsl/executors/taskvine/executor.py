@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from parsl.executors.base import check_radio, check_storage_access
 from parsl.executors.cctools.contact import Contact
 from parsl.executors.cctools.environments import Environment, pack_environment, packed_environment
 from parsl.executors.cctools.executor import CCToolsExecutor, check_provider
-from parsl.executors.engines.requests import Request
+from parsl.executors.engines.requests import Node, Request
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.taskvine.errors import (
     TaskVineFactoryFailure,
@@ -153,6 +154,16 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
     def starts_all_workers(self) -> bool:
         """Return whether no worker is started by hand."""
         return self.worker_launch_method == "factory" or super().starts_all_workers()
+
+    def nodes(self) -> Iterable[Node]:
+        """Return the workers that are there, or that the factory starts, if all of them are alike."""
+        if self.worker_launch_method != "factory" or self.contact.project_name:
+            return super().nodes()
+        config = self.factory_config
+        if self._nodes and config.batch_type == "local":
+            return self._nodes
+        limits = [math.inf if each is None else each for each in (config.cores, config.memory, config.disk)]
+        return [Node(*limits, math.inf if config.gpus is None else config.gpus)]
 
     @property
     def factory_pid(self) -> int | None:

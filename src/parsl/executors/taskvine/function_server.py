@@ -154,6 +154,6 @@ def serve(*options: str) -> None:
         parser.add_argument(f"--{name}", type=int, required=True)
     known, _ = parser.parse_known_args(options)
     server = FunctionServer(known.in_pipe_fd, known.out_pipe_fd, known.worker_pid)
-    print(READY_LINE, flush=True)
+    os.write(1, f"{READY_LINE}\n".encode())
     server.introduce(known.task_id)
     server.run()
