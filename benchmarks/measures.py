@@ -113,17 +113,29 @@ MILLION = Run(
 )
 
 #: The engines with executors of ours, by name and title.
-ENGINES = (("pool", "process pool"), ("dask", "Dask"), ("ray", "Ray"))
-ENGINE_RUNS = {
-    name: Run(
-        "engines",
-        ("ours",),
-        ("--engine", name),
-        ("--engine", name, "--tasks", "500", "--trips", "50", "--repeats", "1"),
-        max_rounds=2,
-    )
-    for name, _ in ENGINES
-}
+ENGINES = (
+    ("pool", "process pool"),
+    ("dask", "Dask"),
+    ("ray", "Ray"),
+    ("work-queue", "Work Queue"),
+    ("taskvine", "TaskVine"),
+    ("taskvine-serverless", "TaskVine serverless"),
+    ("flux", "stand-in for Flux"),
+    ("globus-compute", "Globus Compute"),
+)
+#: Those that start a process for each task, or collect tasks for half a second.
+SLOW_ENGINES = frozenset({"work-queue", "taskvine", "taskvine-serverless", "flux", "globus-compute"})
+
+
+def _engine_run(name: str) -> Run:
+    sizes = ("--tasks", "500", "--trips", "50", "--repeats", "1")
+    slow_sizes = ("--tasks", "40", "--trips", "8", "--repeats", "1")
+    if name in SLOW_ENGINES:
+        return Run("engines", ("ours",), ("--engine", name, *slow_sizes), (), max_rounds=1)
+    return Run("engines", ("ours",), ("--engine", name), ("--engine", name, *sizes), max_rounds=2)
+
+
+ENGINE_RUNS = {name: _engine_run(name) for name, _ in ENGINES}
 
 AS_STDLIB = Target(1.0, "stdlib")
 

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib import import_module
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import parsl
 from benchmarks import tasks
+from benchmarks.environments import ROOT
 from benchmarks.pools import WORKERS
+from benchmarks.workloads import cctools_direct
 from benchmarks.workloads.harness import Options, Values, main
 from parsl.config import Config
-from parsl.executors import ConcurrentExecutor, DaskExecutor, RayExecutor
+from parsl.executors import (
+    ConcurrentExecutor,
+    DaskExecutor,
+    FluxExecutor,
+    GlobusComputeExecutor,
+    RayExecutor,
+    WorkQueueExecutor,
+)
+from parsl.executors.cctools.executor import CCToolsExecutor
+from parsl.executors.cctools.interpreters import VARIABLE, find_interpreter
+from parsl.providers import LocalProvider
 
 WARM_UP_TASKS = 200
+FLUX_STAND_IN = ROOT / "tests" / "support" / "flux_stand_in"
 
 
 class Engine:
@@ -96,7 +116,152 @@ class RayEngine(Engine):
         self._ray.shutdown()
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"pool": PoolEngine, "dask": DaskEngine, "ray": RayEngine}
+class CCToolsEngine(Engine):
+    """Work Queue or TaskVine, whose library is in a process of its own, with workers of one core.
+
+    Its PythonTask is the engine used directly. The executor has as many workers of its own, because a worker
+    serves one manager.
+
+    Args:
+        executor: The executor, without workers.
+        library_path: Where this Python finds the library, if the one that has it cannot run a PythonTask.
+    """
+
+    def __init__(self, executor: CCToolsExecutor, library_path: str = "") -> None:
+        self.executor = executor
+        name = type(executor).__name__
+        python = find_interpreter(executor.modules, executor.tool, name, executor.remedy)
+        command = [sys.executable] if library_path else python.command
+        self._manager = subprocess.Popen(
+            [*command, cctools_direct.__file__, python.module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": library_path},
+        )
+        self._workers = [self._start_worker(self._read().strip())]
+        self._workers += [self._start_worker(self._workers[0].args[2]) for _ in range(WORKERS - 1)]
+
+    def _start_worker(self, port: str) -> subprocess.Popen[bytes]:
+        command = [self.executor.tool, "127.0.0.1", port, "--cores=1", "--single-shot"]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _read(self) -> str:
+        line = self._manager.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.executor.engine} used directly has failed; see the standard error")
+        return line
+
+    def _send(self, count: int) -> None:
+        self._manager.stdin.write(f"{count}\n")
+        self._manager.stdin.flush()
+
+    def submit(self, number: int) -> Callable[[], Any]:
+        self._send(1)
+        return self._read
+
+    def run(self, count: int) -> None:
+        self._send(count)
+        self._read()
+
+    def close(self) -> None:
+        self._manager.stdin.close()
+        for process in (self._manager, *self._workers):
+            process.terminate()
+            process.wait()
+
+
+def work_queue() -> Engine:
+    """Work Queue; a Debian package has it for Debian's own Python."""
+    provider = LocalProvider(init_blocks=WORKERS, max_blocks=WORKERS)
+    executor = WorkQueueExecutor(address="127.0.0.1", worker_options="--cores=1", provider=provider)
+    return CCToolsEngine(executor, library_path="/usr/lib/python3/dist-packages")
+
+
+def task_vine(mode: Literal["regular", "serverless"] = "regular") -> Engine:
+    """TaskVine; that of Debian 13 in the directory of the tests if this machine has none."""
+    if shutil.which("vine_worker") is None:
+        from tests.support.cctools import task_vine_programs
+
+        programs = task_vine_programs()
+        os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        os.environ[VARIABLE] = f"{programs}/python3 -W ignore"
+    from parsl.executors import taskvine
+
+    executor = taskvine.TaskVineExecutor(
+        worker_launch_method="provider",
+        function_exec_mode=mode,
+        manager_config=taskvine.TaskVineManagerConfig(address="127.0.0.1"),
+        factory_config=taskvine.TaskVineFactoryConfig(worker_options="--cores=1"),
+        provider=LocalProvider(init_blocks=WORKERS, max_blocks=WORKERS),
+    )
+    return CCToolsEngine(executor)
+
+
+class FluxEngine(Engine):
+    """The tests' stand-in for Flux, whose jobs are processes: one that starts Python, used directly."""
+
+    def __init__(self) -> None:
+        sys.path.append(str(FLUX_STAND_IN / "modules"))
+        os.environ["FLUX_STAND_IN_CORES"] = str(WORKERS)
+        self._job = import_module("flux.job")
+        self._direct = self._job.FluxExecutor()
+        self.executor = FluxExecutor(
+            provider=LocalProvider(init_blocks=1, max_blocks=1), flux_path=str(FLUX_STAND_IN / "bin" / "flux")
+        )
+
+    def submit(self, number: int) -> Callable[[], Any]:
+        command = [sys.executable, "-c", f"from benchmarks.tasks import take; take({number})"]
+        spec = self._job.JobspecV1.from_command(command)
+        spec.environment = dict(os.environ)
+        return self._direct.submit(spec).result
+
+    def close(self) -> None:
+        self._direct.shutdown()
+
+
+class GlobusComputeEngine(Engine):
+    """The SDK's executor, with an endpoint on our workers and the tests' stand-in for the web service."""
+
+    def __init__(self) -> None:
+        from tests.support.globus_compute.conformance import make_executor
+
+        self._direct = make_executor()
+        self.executor = GlobusComputeExecutor(make_executor())
+
+    def submit(self, number: int) -> Callable[[], Any]:
+        return self._direct.submit(tasks.take, number).result
+
+    def close(self) -> None:
+        self._direct.shutdown()
+
+
+#: Each has packages of its own, and needs an environment and namespaces.
+NEXT_TO_ENDPOINT = "globus-compute"
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "pool": PoolEngine,
+    "dask": DaskEngine,
+    "ray": RayEngine,
+    "work-queue": work_queue,
+    "taskvine": task_vine,
+    "taskvine-serverless": partial(task_vine, "serverless"),
+    "flux": FluxEngine,
+    NEXT_TO_ENDPOINT: GlobusComputeEngine,
+}
+
+
+def measure_anywhere(options: Options) -> Values:
+    """Measure here, or in the environment that the engine needs. See :func:`measure`."""
+    if options.engine != NEXT_TO_ENDPOINT or os.environ.get("GLOBUS_SDK_ENVIRONMENT") == "local":
+        return measure(options)
+    from tests.support.engine_environments import GLOBUS_COMPUTE, python_of, variables
+    from tests.support.simulated_hosts import NAMESPACES
+
+    python = str(python_of(GLOBUS_COMPUTE))
+    command = ["unshare", *NAMESPACES, python, "-m", "tests.support.globus_compute.endpoint", "endpoint"]
+    command += [python, "-m", "benchmarks.workloads.engines", *sys.argv[1:]]
+    done = subprocess.run(command, env=variables(Path(python)), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])["values"]
 
 
 def measure(options: Options) -> Values:
@@ -120,7 +285,7 @@ def _compare(app: Callable[[int], Any], engine: Engine, options: Options) -> Val
             future.result()
 
     for each in (run, engine.run):
-        each(WARM_UP_TASKS)
+        each(min(WARM_UP_TASKS, options.tasks))
     rates, ratios, trips, direct_trips = [], [], [], []
     for _ in range(options.repeats):
         rates.append(options.tasks / _seconds(run, options.tasks))
@@ -143,4 +308,4 @@ def _seconds(function: Callable[..., object], *arguments: Iterable[Any] | Any) -
 
 
 if __name__ == "__main__":
-    main(measure, engine="pool", tasks=2000, trips=200, repeats=3)
+    main(measure_anywhere, engine="pool", tasks=2000, trips=200, repeats=3)

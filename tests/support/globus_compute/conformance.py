@@ -13,14 +13,18 @@ from parsl.testing.executor_conformance import ExecutorConformance
 from tests.support.globus_compute.endpoint import ENDPOINT_ID
 
 
+def make_executor() -> globus_compute_sdk.Executor:
+    """Return the SDK's executor for the endpoint."""
+    client = globus_compute_sdk.Client(authorizer=AccessTokenAuthorizer("token"))
+    # The SDK delays submissions after four within 16 s, for the sake of the service.
+    return globus_compute_sdk.Executor(
+        endpoint_id=ENDPOINT_ID, client=client, api_burst_limit=8, api_burst_window_s=1
+    )
+
+
 class TestGlobusCompute(ExecutorConformance):
     cancels_queued = False
     restarts = False
 
     def make_executor(self, directory: Path) -> ParslExecutor:
-        client = globus_compute_sdk.Client(authorizer=AccessTokenAuthorizer("token"))
-        # The SDK delays submissions after four within 16 s, for the sake of the service.
-        executor = globus_compute_sdk.Executor(
-            endpoint_id=ENDPOINT_ID, client=client, api_burst_limit=8, api_burst_window_s=1
-        )
-        return GlobusComputeExecutor(executor)
+        return GlobusComputeExecutor(make_executor())

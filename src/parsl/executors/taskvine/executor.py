@@ -162,8 +162,9 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         config = self.factory_config
         if self._nodes and config.batch_type == "local":
             return self._nodes
-        limits = [math.inf if each is None else each for each in (config.cores, config.memory, config.disk)]
-        return [Node(*limits, math.inf if config.gpus is None else config.gpus)]
+        amounts = (config.cores, config.memory, config.disk, config.gpus)
+        cores, memory, disk, gpus = (math.inf if amount is None else amount for amount in amounts)
+        return [Node(cores, memory, disk, gpus)]
 
     @property
     def factory_pid(self) -> int | None:
