@@ -200,7 +200,7 @@ class TestParameters:
         with pytest.raises(ParameterError, match="library_config"):
             TaskVineExecutor(manager_config=TaskVineManagerConfig(library_config=config))
 
-    def test_what_the_factory_gives_its_workers_limits_requests(self) -> None:
+    def test_the_configured_size_of_workers_limits_requests(self) -> None:
         executor = TaskVineExecutor(factory_config=TaskVineFactoryConfig(cores=4, batch_type="slurm"))
         with pytest.raises(InvalidResourceSpecification, match="5 cores, and there are 4"):
             executor.read_request({"cores": 5, "memory": 1, "disk": 1})

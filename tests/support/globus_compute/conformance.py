@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import globus_compute_sdk
+import pytest
+from globus_compute_sdk.sdk import executor as sdk_executor
 from globus_sdk import AccessTokenAuthorizer
 
 from parsl.executors import GlobusComputeExecutor
@@ -20,6 +24,15 @@ def make_executor() -> globus_compute_sdk.Executor:
     return globus_compute_sdk.Executor(
         endpoint_id=ENDPOINT_ID, client=client, api_burst_limit=8, api_burst_window_s=1
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prompt_results() -> Iterator[None]:
+    """Let the SDK look for results at once: it does so twice per second, for the sake of the service."""
+    watcher = partial(sdk_executor._ResultWatcher, poll_period_s=0.02)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sdk_executor, "_ResultWatcher", watcher)
+        yield
 
 
 class TestGlobusCompute(ExecutorConformance):
