@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from parsl.providers.api.failure import FailureKind
@@ -158,6 +162,23 @@ def test_another_process_reaches_the_same_machines_without_secrets(stand_in, clo
     other = reach(address)
     assert len(other.list_run(RUN)) == 1
     other.terminate(["parsl-run-1-0-0"])
+    assert stand_in.machine_names() == []
+
+
+_AT_EXIT = """
+import atexit
+from parsl.providers.azure.cloud import reach
+cloud = reach({address!r})
+atexit.register(cloud.terminate, {names!r})
+"""
+
+
+def test_several_machines_are_deleted_while_the_interpreter_exits(stand_in, cloud):
+    cloud.create([spec(0), spec(1), spec(2)])
+    script = _AT_EXIT.format(address=cloud.address(), names=stand_in.machine_names())
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
     assert stand_in.machine_names() == []
 
 

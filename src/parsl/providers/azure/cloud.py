@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -272,8 +272,13 @@ class AzureCloud:
     def _at_once(self, call: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:
         if len(items) <= 1:
             return [call(item) for item in items]
+        started: list[Future[ResultT]] = []
         with ThreadPoolExecutor(min(_THREADS, len(items)), "parsl-azure") as threads:
-            return list(threads.map(call, items))
+            try:
+                started.extend(threads.submit(call, item) for item in items)
+            except RuntimeError:  # an interpreter that is exiting starts no threads
+                logger.debug("%d of %d requests are sent one by one", len(items) - len(started), len(items))
+            return [*(one.result() for one in started), *map(call, items[len(started) :])]
 
 
 def reach(address: Mapping[str, str]) -> AzureCloud:
