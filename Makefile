@@ -1,6 +1,7 @@
 # The whole ritual, on a fresh clone, with Python (3.10 or newer) and make:
 #   make demo    run the Aurora ensemble on this machine
-#   make test    run the tests                       (ARGS="-k addresses" for some of them)
+#   make test    run the tests, in about six minutes (ARGS="-k addresses" for some of them)
+#   make test SLOW=1  run the slow ones, too: real schedulers, other engines, a browser, clouds' stand-ins
 #   make portable  run core tests with the portable stand-ins for what only Linux has
 #   make check   run linter, formatter, types, layers, words of the glossary
 #   make compare  run scripts here and on upstream  (UPSTREAM=/path/to/venv/bin/python)
@@ -17,6 +18,9 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev
 ARGS ?=
+SLOW ?=
+# Many tests wait for processes that they have started: one more at a time than there are cores.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
@@ -34,10 +38,10 @@ demo: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" PYTHON="$(abspath $(BIN))/python" examples/aurora/run_demo.sh $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(if $(SLOW),,-m "not slow") $(ARGS)
 
 portable: $(READY)
-	PARSL_PORTABLE=1 $(BIN)/python -m pytest -n auto $(PORTABLE_TESTS) $(ARGS)
+	PARSL_PORTABLE=1 $(BIN)/python -m pytest -n $(JOBS) $(PORTABLE_TESTS) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
