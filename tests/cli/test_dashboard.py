@@ -38,6 +38,7 @@ def test_missing_packages_are_an_error_with_the_command_that_installs_them(tmp_p
 
 
 def test_a_monitoring_database_stands_for_the_runs_next_to_it(tmp_path):
+    (tmp_path / "000").mkdir()
     assert dashboard.directory_of(f"sqlite:///{tmp_path}/monitoring.db") == str(tmp_path)
 
 
@@ -46,6 +47,7 @@ def test_a_monitoring_database_stands_for_the_runs_next_to_it(tmp_path):
     [
         ("postgresql://host/db", "not the URI of an SQLite file"),
         ("sqlite:////nowhere/m.db", "does not exist"),
+        ("sqlite:////etc/m.db", "no database /etc/m.db, and no run in its directory"),
     ],
 )
 def test_another_database_is_an_error(uri, problem, capsys):

@@ -27,6 +27,13 @@ def test_a_run_is_written_into_the_database_of_its_directory(
     assert task_count(tmp_path / "monitoring.db") == 20
 
 
+def test_the_newest_run_is_the_default(tmp_path: Path) -> None:
+    write_event_log(tmp_path / "000", 3)
+    write_event_log(tmp_path / "001", 20)
+    assert main(["monitoring", "--run-dir", str(tmp_path)]) == 0
+    assert task_count(tmp_path / "monitoring.db") == 20
+
+
 def test_the_database_is_next_to_a_run_that_is_named_by_its_path(tmp_path: Path) -> None:
     write_event_log(tmp_path / "000", 20)
     assert main(["monitoring", str(tmp_path / "000")]) == 0

@@ -108,6 +108,14 @@ def test_a_log_of_a_later_format_is_refused(tmp_path):
         read_all(tmp_path / "log")
 
 
+def test_a_directory_of_runs_is_no_run(tmp_path):
+    (tmp_path / "004").mkdir()
+    with pytest.raises(EventLogError, match=r"is a directory of runs\. Name one of them, such as .*/004"):
+        EventReader(tmp_path)
+    with pytest.raises(EventLogError, match="no run directory of that name"):
+        EventReader(tmp_path / "nowhere")
+
+
 def test_a_missing_log_is_explained(tmp_path):
     with pytest.raises(EventLogError, match=r"There is no event log .*events.parsl.*event_log=False"):
         EventReader(tmp_path)

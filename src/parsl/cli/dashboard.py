@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from parsl.cli import print_error
 from parsl.cli.run_choice import NOT_FOUND, NoRun, find_run, runs_in
+from parsl.common.rundirs import numbered_rundirs
 
 _DESCRIPTION = """\
 Show runs in a browser: what they do, why they wait, and what failed. Pages are served on loopback by this
@@ -99,7 +100,7 @@ def directory_of(database: str) -> str:
     """Return the directory of the runs that a monitoring database is about.
 
     Raises:
-        ValueError: It is not the URI of an SQLite file, or there is no such directory.
+        ValueError: It is not the URI of an SQLite file, or there is neither such a file nor a run.
     """
     scheme = "sqlite:///"
     if not database.startswith(scheme):
@@ -107,9 +108,15 @@ def directory_of(database: str) -> str:
             f"{database!r} is not the URI of an SQLite file, such as {_DEFAULT_DATABASE}. Runs of other "
             "databases are shown from their directories: parsl dashboard DIRECTORY"
         )
-    directory = os.path.dirname(os.path.abspath(database.removeprefix(scheme)))
+    path = os.path.abspath(database.removeprefix(scheme))
+    directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         raise ValueError(f"{directory}, the directory of {database!r}, does not exist")
+    if not os.path.exists(path) and not numbered_rundirs(directory):
+        raise ValueError(
+            f"there is no database {path}, and no run in its directory. Name the database of your runs, or "
+            "show a directory of runs: parsl dashboard DIRECTORY"
+        )
     return directory
 
 

@@ -1,4 +1,4 @@
-"""``parsl monitoring RUN``: writes a run into a monitoring database, or completes it there."""
+"""``parsl monitoring [RUN]``: writes a run into a monitoring database, or completes it there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from parsl.cli import print_error
-from parsl.cli.run_choice import NoRun, find_run
+from parsl.cli.run_choice import NoRun, add_run_arguments, find_run
 
 _DESCRIPTION = """\
 Write a run into a monitoring database, from its event log: the run of a script without MonitoringHub, or what
@@ -38,15 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="parsl monitoring", description=_DESCRIPTION)
-    parser.add_argument(
-        "run", metavar="RUN", help="a run's directory, or its number in --run-dir, or 'last' for the newest"
-    )
-    parser.add_argument(
-        "--run-dir",
-        default="runinfo",
-        metavar="DIRECTORY",
-        help="the directory of the runs, Config.run_dir (default: %(default)s)",
-    )
+    add_run_arguments(parser)
     parser.add_argument(
         "--database",
         metavar="URL",

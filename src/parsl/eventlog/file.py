@@ -15,6 +15,7 @@ from time import time
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from parsl.common.rundirs import numbered_rundirs
 from parsl.errors import ParslError
 from parsl.eventlog import records
 from parsl.eventlog.records import Gap, Record, RunBegan, Summary
@@ -305,6 +306,11 @@ def _record_in(data: Any, found: Found | None) -> Record | None:
 
 def _why_unreadable(path: str, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
+        directory = os.path.dirname(path) if os.path.basename(path) == records.EVENT_LOG else path
+        if not os.path.isdir(directory or "."):
+            return f"There is no event log {path}, and no run directory of that name"
+        if runs := numbered_rundirs(directory):
+            return f"{directory} is a directory of runs. Name one of them, such as {runs[-1]}"
         return (
             f"There is no event log {path}. Runs have one unless Config(event_log=False) or "
             "Config(initialize_logging=False) is set, or an earlier version of Parsl has made them"

@@ -60,3 +60,10 @@ def test_a_database_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no database"):
         tasks_for_workflow(RUN, tmp_path / "nothing.db")
     assert not (tmp_path / "nothing.db").exists()
+
+
+def test_what_is_no_database_is_refused() -> None:
+    from parsl.monitoring.queries.pandas import tasks_for_workflow
+
+    with pytest.raises(TypeError, match=r"db is None; expected a connection"):
+        tasks_for_workflow("x", None)

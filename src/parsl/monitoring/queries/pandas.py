@@ -100,6 +100,11 @@ def _read(query: str, db: Any, *values: Any) -> DataFrame:
         return _read_file(query, os.fspath(db), *values)
     if isinstance(db, sqlite3.Connection):
         return pandas.read_sql_query(query.format(*"?" * len(values)), db, params=values)
+    if not (hasattr(db, "connect") or hasattr(db, "execute")):
+        raise TypeError(
+            f"db is {db!r}; expected a connection of sqlite3 or SQLAlchemy, an engine, or the path of an "
+            "SQLite file, such as 'runinfo/monitoring.db'"
+        )
     from sqlalchemy import text
 
     names = [f"value_{place}" for place in range(len(values))]
