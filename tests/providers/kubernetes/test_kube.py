@@ -177,6 +177,17 @@ def test_a_pod_that_the_cluster_does_not_create(cluster, make_provider, wait_unt
     assert "exceeded quota" in status_of(provider, job).message
 
 
+def test_a_pod_whose_volume_cannot_be_mounted(cluster, make_provider, wait_until):
+    mount = {"name": "parsl", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    volume = {"name": "data", "secret": {"secretName": "no-such-secret"}}
+    provider = make_provider(pod_overrides={"spec": {"volumes": [volume], "containers": [mount]}})
+    job = provider.submit("true", 1)
+    (pod,) = cluster.pods_of(job)
+    cluster.warn(pod, "FailedMount", 'MountVolume.SetUp failed: secret "no-such-secret" not found')
+    wait_until(lambda: "FailedMount" in str(status_of(provider, job).message))
+    assert status_of(provider, job).state is JobState.PENDING
+
+
 def test_a_pod_deleted_by_others_is_noticed(cluster, make_provider, wait_until):
     provider = make_provider()
     ended = []
@@ -242,7 +253,7 @@ def test_a_job_whose_creation_seemed_to_fail_is_no_orphan(cluster, make_provider
     def intrude(request: Request):
         if request.verb == "create" and request.resource == "jobs" and not created:
             created.append(cluster.objects.create("jobs", "default", request.body))
-            cluster._start_job(created[0])
+            cluster.start_job(created[0])
             raise Refusal(500, "InternalError", "etcdserver: request timed out")
 
     cluster.intrude = intrude

@@ -123,7 +123,7 @@ class KubernetesCluster:
             raise Refusal(403, "Forbidden", message)
         created = self.objects.create(request.resource, request.namespace, request.body, store=is_real)
         if is_real and request.resource == "jobs":
-            self._start_job(created)
+            self.start_job(created)
         if is_real and request.resource == "secrets":
             for pod in self.objects.find("pods", request.namespace):
                 if "ContainerCreating" in json.dumps(pod["status"]):
@@ -168,12 +168,13 @@ class KubernetesCluster:
             self._pod_changed(found)
         return found
 
-    def _start_job(self, job: Json) -> None:
+    def start_job(self, job: Json) -> None:
+        """Create the pods of a Job, as the Job controller does."""
         spec, name = job["spec"], job["metadata"]["name"]
         job["status"] = {}
         for index in range(spec["completions"]):
             if len(self.objects.find("pods")) >= self.max_pods:
-                self._warn(job, "FailedCreate", f'pods "{name}" is forbidden: exceeded quota: pods')
+                self.warn(job, "FailedCreate", f'pods "{name}" is forbidden: exceeded quota: pods')
                 return
             metadata = json.loads(json.dumps(spec["template"].get("metadata", {})))
             metadata.setdefault("labels", {})["job-name"] = name
@@ -211,7 +212,8 @@ class KubernetesCluster:
                 if each["status"]["phase"] in ("Running", "Pending"):
                     self._delete("pods", namespace, each["metadata"]["name"])
 
-    def _warn(self, about: Json, reason: str, message: str) -> None:
+    def warn(self, about: Json, reason: str, message: str) -> None:
+        """Record an event about an object, as controllers and kubelets do."""
         name, namespace = about["metadata"]["name"], about["metadata"]["namespace"]
         body = {
             "metadata": {"name": f"{name}.{next(self._numbers)}"},

@@ -40,6 +40,8 @@ class Block:
     explain_s: float  #: when to look at its events next
     known: Known
     verdict: Verdict = field(default_factory=lambda: Verdict(JobState.PENDING))
+    #: The newest warning about what it waits for.
+    explanation: str | None = None
     is_notified: bool = False
 
     def status(self) -> JobStatus:
@@ -148,6 +150,8 @@ class Blocks:
         block.known = block.known._replace(pods_seen=max(block.known.pods_seen, len(pods)))
         if needs_explanation(verdict):
             verdict = self._explained(block, pods, verdict)
+        else:
+            block.explanation = None
         if verdict.state is not block.verdict.state:
             logger.debug("Block %s: %s", block.names.job, verdict)
             self._have_changed = True
@@ -158,21 +162,24 @@ class Blocks:
         block.verdict = verdict
 
     def _explained(self, block: Block, pods: Sequence[dict[str, Any]], verdict: Verdict) -> Verdict:
-        """Return why a block waits: by the newest warning about its pod or, without a pod, about its Job."""
-        if self._clock() < block.explain_s:
-            is_known = block.verdict.message is not None and not pods
-            return block.verdict if is_known else verdict
-        block.explain_s = self._clock() + EXPLAIN_AFTER_S
-        name = pods[0]["metadata"]["name"] if pods else block.names.job
+        """Return why a block waits, as far as events show that."""
+        if self._clock() >= block.explain_s:
+            block.explain_s = self._clock() + EXPLAIN_AFTER_S
+            block.explanation = self._look_up(pods[0]["metadata"]["name"] if pods else block.names.job)
+        if block.explanation is None:
+            return verdict
+        if pods:
+            return verdict._replace(message=block.explanation)
+        return failed_creation(block.explanation)
+
+    def _look_up(self, name: str) -> str | None:
+        """Return the newest warning about an object; None without one."""
         try:
             events = self.cluster.warnings(name)
         except ServiceError as error:
             logger.debug("%s", error)
-            return verdict
-        if not events:
-            return verdict
-        text = f"{events[-1].get('reason')}: {events[-1].get('message')}"
-        return Verdict(JobState.PENDING, text) if pods else failed_creation(text)
+            return None
+        return f"{events[-1].get('reason')}: {events[-1].get('message')}" if events else None
 
     def _save_outputs(self, blocks: Sequence[Block]) -> bool:
         """Save what blocks have written so far; return whether the cluster answers at all."""
