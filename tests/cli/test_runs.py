@@ -60,6 +60,19 @@ def test_a_directory_that_cannot_be_read_is_an_error_that_names_the_reason(runs)
     assert "cannot be read: File name too long" in printed
 
 
+def test_a_log_that_cannot_be_read_does_not_disturb_the_table(tmp_path, capsys):
+    write_event_log(tmp_path / "000", 3)
+    (tmp_path / "001").mkdir()
+    (tmp_path / "001" / "events.parsl").write_text("garbage\n")
+    assert main(["runs", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    heading, damaged, whole = printed.out.splitlines()
+    assert heading.split()[-3:] == ["unfinished", "ended", "workflow"]
+    assert damaged.split() == ["001", "log", "unreadable"]
+    assert whole.split()[-2:] == ["ended", "train.py"]
+    assert "is not an event log" in printed.err
+
+
 def test_the_directory_is_also_named_as_for_other_commands(runs):
     assert runs("--run-dir", "runinfo") == runs("runinfo")
 

@@ -22,6 +22,7 @@ _DESCRIPTION = """\
 List the runs in a directory, the newest first: when they began, how long they took, what became of their
 tasks, and how they ended. The exit code is 2 if there are no runs.
 """
+_UNREADABLE = "log unreadable"
 _STYLES = {"running": "green", "driver lost": "red", "no event log": "dim"}
 
 
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_json([{**asdict(run), "duration_s": run.duration_s} for run in runs])
     elif runs:
         console().print(as_table(runs, time()))
+        for run in runs:
+            if _is_unreadable(run):
+                print_error("runs", run.standing)
     if not runs:
         where = os.path.abspath(directory)
         problem = "has no runs" if os.path.isdir(where) else "is not a directory"
@@ -89,6 +93,14 @@ def as_table(runs: Sequence[RunOverview], now_s: float) -> Table:
     return table
 
 
+def _is_unreadable(run: RunOverview) -> bool:
+    """Whether the standing of a run is the reason why its log cannot be read."""
+    from parsl.eventlog.answers import ELSEWHERE, ENDED, LOST, RUNNING
+    from parsl.eventlog.overview import NO_LOG
+
+    return run.standing not in (ELSEWHERE, ENDED, LOST, RUNNING, NO_LOG)
+
+
 def _cells(run: RunOverview, now_s: float) -> list[str]:
     from parsl.eventlog.answers import ENDED, RUNNING, duration
 
@@ -97,5 +109,7 @@ def _cells(run: RunOverview, now_s: float) -> list[str]:
         took_s = now_s - run.began_s
     counts = ["" if number is None else f"{number:,}" for number in (run.done, run.failed, run.unfinished)]
     how = "with failures" if run.standing == ENDED and run.failed else run.standing
+    if _is_unreadable(run):
+        how = _UNREADABLE
     began = "" if run.began_s is None else strftime("%Y-%m-%d %H:%M:%S", localtime(run.began_s))
     return [os.path.basename(run.run_dir), began, duration(took_s), *counts, how, run.workflow or ""]
