@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from parsl.errors import ConfigurationError
+import parsl
+from parsl import Config
+from parsl.errors import ConfigurationError, NoDataFlowKernelError
+from parsl.executors import HighThroughputExecutor
 from parsl.providers import GoogleCloudProvider
 from parsl.vocabulary.findings import ERROR, NOTE, OK, WARNING
 from tests.support.clouds.google_compute import IMAGE_FAMILY, IMAGE_PROJECT, PROJECT, REGION, ZONES
@@ -66,6 +69,15 @@ def test_mistakes_are_errors_at_load(google, make, changes, words, advice):
     with pytest.raises(ConfigurationError) as caught:
         make(**changes).prepare("run")
     assert words in str(caught.value)
+    assert google.inserted == []
+
+
+def test_load_fails_with_the_services_words_and_leaves_nothing(google, make, tmp_path):
+    executor = HighThroughputExecutor(provider=make(os_family="debian-99"), address="127.0.0.1")
+    with pytest.raises(ConfigurationError, match=r"images/family/debian-99' was not found"):
+        parsl.load(Config(executors=[executor], run_dir=str(tmp_path)))
+    with pytest.raises(NoDataFlowKernelError):
+        parsl.dfk()
     assert google.inserted == []
 
 

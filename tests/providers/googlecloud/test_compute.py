@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from parsl.providers.api.failure import FailureKind, ServiceError
@@ -239,6 +242,22 @@ def test_another_process_sweeps_a_run_with_the_address_alone(google, engine):
     assert (len(terminated), left) == (5, [])
     assert google.running() == ["parsl-r2-0-0"]
     reach(engine.address()).terminate(["parsl-r2-0-0"])
+    assert google.running() == []
+
+
+_AT_EXIT = """
+import atexit
+from parsl.providers.googlecloud.compute import reach
+cloud = reach({address!r})
+atexit.register(cloud.terminate, {names!r})
+"""
+
+
+def test_several_machines_are_deleted_while_the_interpreter_exits(google, engine):
+    engine.create([spec(node=number) for number in range(3)])
+    script = _AT_EXIT.format(address=engine.address(), names=google.running())
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
     assert google.running() == []
 
 

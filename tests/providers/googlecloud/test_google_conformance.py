@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from parsl import python_app
 from parsl.providers import GoogleCloudProvider
+from parsl.testing.executor_conformance import add, wait_until
 from parsl.testing.provider_conformance import ProviderConformance
 from tests.support.clouds.google_compute import IMAGE_FAMILY, IMAGE_PROJECT, PROJECT, REGION, GoogleCompute
 from tests.support.clouds.google_server import rate_limit, server_error
@@ -59,6 +61,15 @@ class TestGoogleCloudProvider(ProviderConformance):
         self.service.server.fail_every(3, problem)
         yield
         self.service.server.fail_every(0, problem)
+
+    def test_a_block_of_two_machines(self, load, tmp_path, monkeypatch):
+        monkeypatch.setattr(self, "limits", {**self.limits, "nodes_per_block": 2})
+        executor = load(strategy="none")
+        wait_until(lambda: len(executor.connected_managers()) == 2)
+        app = python_app(add)
+        assert [app(number, b=1).result() for number in range(4)] == [1, 2, 3, 4]
+        first, second = sorted(self.service.running())
+        assert (first[-2:], second[-2:]) == ("-0", "-1")
 
     def driver_code(self, directory):
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments(directory).items())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from parsl.providers.api.at_once import at_once
 from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.googlecloud.checks import check
 from parsl.providers.googlecloud.client import Access
@@ -36,7 +36,6 @@ _UNLISTED_S = 60.0
 #: The service ends machines up to this long before or after their time is up here, in seconds.
 _DEADLINE_MARGIN_S = 30.0
 _MAX_CONSOLE_CHARS = 20_000
-_PARALLEL_REQUESTS = 8
 
 
 class ComputeEngine:
@@ -108,7 +107,7 @@ class ComputeEngine:
 
     def list_run(self, run: str) -> list[Machine]:
         """Return the machines of a run, also those that have ended since they were first listed."""
-        instances = {str(one["name"]): one for one in self._requests.instances(f"labels.{RUN_TAG}={run}")}
+        instances = {str(one["name"]): one for one in self._requests.instances(f'labels.{RUN_TAG}="{run}"')}
         for name, instance in instances.items():
             self._observe(name, instance)
         for name in dict.fromkeys([*self._creations, *self._listed]):
@@ -132,12 +131,7 @@ class ComputeEngine:
         names = checked_ids(machine_ids)
         self._terminated.update(names)
         self._find([name for name in names if name not in self._places])
-        if len(names) == 1:
-            self._delete(names[0])
-            return
-        with ThreadPoolExecutor(min(_PARALLEL_REQUESTS, len(names))) as pool:
-            for _ in pool.map(self._delete, names):
-                pass
+        at_once(self._delete, names)
 
     def price_per_hour(self) -> float | None:
         """Return the list price of a machine for an hour, on demand (US dollars); None if it is unknown."""
@@ -246,7 +240,7 @@ class ComputeEngine:
     def _find(self, names: list[str]) -> None:
         """Find the zones of machines that other processes have created."""
         for name in names:
-            for instance in self._requests.instances(f"name={name}"):
+            for instance in self._requests.instances(f'name="{name}"'):
                 self._places[name] = (_last(instance["zone"]), str(instance["id"]))
 
     def _delete(self, name: str) -> None:

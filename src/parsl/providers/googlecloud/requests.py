@@ -102,7 +102,7 @@ class Requests:
         """Return the instances of all zones that satisfy a filter.
 
         Args:
-            filter_text: Such as ``labels.parsl-run=abc``; an empty one is refused, as it means all.
+            filter_text: Such as ``labels.parsl-run="abc"``; an empty one is refused, as it means all.
         """
         if not filter_text:
             raise ValueError("the filter of instances is empty, which would mean all of the project")
@@ -123,7 +123,7 @@ class Requests:
     def endings(self, zone: str) -> list[Json]:
         """Return the latest operations of a zone that have not created instances."""
         service = self._client.collection("zoneOperations")
-        options = {"filter": "operationType!=insert", "orderBy": "creationTimestamp desc"}
+        options = {"filter": 'operationType!="insert"', "orderBy": "creationTimestamp desc"}
         answer = self._run(
             "zoneOperations.list", lambda: service.list(project=self.project, zone=zone, **options)
         )
