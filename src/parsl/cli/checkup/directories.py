@@ -63,6 +63,8 @@ def _check_space(name: str, path: str) -> list[Finding]:
 def _check_sharing(name: str, path: str, existing: str, subject: Subject) -> list[Finding]:
     if subject.provider is None or (subject.is_local and subject.nodes_per_block == 1):
         return []
+    if not getattr(subject.provider, "shares_files", True):
+        return []  # its nodes get everything with the command of their block
     real = os.path.realpath(existing)
     reason = why_private(real, find_mount(real, read_mounts()))
     if not reason:

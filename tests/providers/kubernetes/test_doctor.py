@@ -1,0 +1,43 @@
+"""What ``parsl doctor`` reports about a cluster, without starting anything."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from parsl.cli.doctor import main
+
+pytest.importorskip("parsl.cli.checkup.service", reason="the doctor does not check services yet")
+
+
+@pytest.fixture
+def report(cluster, tmp_path, capsys):
+    """Return what the doctor prints about a configuration with these parameters of the provider."""
+
+    def report(parameters):
+        text = f"""
+            from parsl import Config, HighThroughputExecutor
+            from parsl.providers import KubernetesProvider
+            provider = KubernetesProvider("python:3.12", kubeconfig={str(cluster.kubeconfig)!r}, {parameters})
+            config = Config(executors=[HighThroughputExecutor(label="pods", provider=provider)])
+        """
+        (tmp_path / "config.py").write_text(textwrap.dedent(text))
+        main([str(tmp_path / "config.py")])
+        return " ".join(capsys.readouterr().out.split())
+
+    return report
+
+
+def test_a_good_configuration(cluster, report):
+    text = report("price_per_hour=0.25, max_blocks=8")
+    assert "Blocks would be accepted in namespace default" in text
+    assert "max_blocks=8 costs at most about 2.00 dollars an hour" in text
+    assert "that every node has its own copy of" not in text
+    assert cluster.remaining() == []
+
+
+def test_a_bad_one(cluster, report):
+    assert 'namespaces "elsewhere" not found' in report("namespace='elsewhere'")
+    cluster.denied = {"create secrets"}
+    assert "lack rights in namespace default: create secrets" in report("")
