@@ -31,6 +31,7 @@ from parsl.executors.ray.failures import translate
 from parsl.executors.ray.nodes import NodeTable
 from parsl.executors.ray.remote_values import TWO_RESULTS, run_and_keep, run_and_keep_bytes
 from parsl.executors.ray.requests import NO_RETRIES, options_key, task_options
+from parsl.executors.ray.submission import Submission
 from parsl.executors.ray.target import Target
 from parsl.executors.status_handling import BlockErrorHandler
 from parsl.providers.base import ExecutionProvider
@@ -141,7 +142,7 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
     def _forget_connection(self) -> None:
         self._connection: Connection | None = None
         self._kept = None
-        self._remotes: dict[object, Any] = {}
+        self._submissions: dict[object, Submission] = {}
         self._has_cores = False
 
     def prepare_restart(self) -> None:
@@ -163,7 +164,6 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
         if self.keep_results:
             self._run = run_and_keep_bytes if connection.target.is_client else run_and_keep
             self._options.update(TWO_RESULTS)
-        self._run_remotely = connection.ray.remote(**self._options)(self._run)
 
     def _head(self) -> Target:
         """Return what to connect to; with a provider, a head that runs no tasks."""
@@ -257,7 +257,7 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
             self.raise_if_bad()
             try:
                 if request.num_nodes is None:
-                    references = self._remote_for(request).remote(packed, *handles)
+                    references = self._submission_for(request)(packed, *handles)
                 else:
                     references = self._start_on_nodes(task, packed, handles, request)
             except ValueError as error:  # such as 1.5 GPUs
@@ -267,12 +267,13 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
         task.handle = reference
         _call_when_done(reference, partial(kept.deliveries.call, self._settle, task, large))
 
-    def _remote_for(self, request: Request) -> Any:
+    def _submission_for(self, request: Request) -> Submission:
         key = options_key(request)
-        remote = self._remotes.get(key)
-        if remote is None:
-            remote = self._remotes[key] = self._run_remotely.options(**task_options(request))
-        return remote
+        submission = self._submissions.get(key)
+        if submission is None:
+            remote = self._ray.remote(**self._options, **task_options(request))
+            submission = self._submissions[key] = Submission(self._run, remote)
+        return submission
 
     def _start_on_nodes(
         self, task: EngineTask, packed: bytes, handles: Sequence[Any], request: Request
