@@ -168,20 +168,6 @@ def test_retired_classes_can_be_imported_and_advise(path, name, advice):
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "advice"),
-    [
-        ("parsl.providers", "AWSProvider", r"LocalProvider\(\)"),
-    ],
-)
-def test_classes_of_later_versions_can_be_imported_and_advise(path, name, advice):
-    kind = getattr(import_module(path), name)
-    with pytest.raises(ConfigurationError, match=rf"^{name} is not available .* yet: .*{advice}"):
-        kind(label="x")
-    assert name not in import_module(path).__all__
-    assert type("Mine", (kind,), {}).__mro__[1] is kind, "a script derives from it at import"
-
-
-@pytest.mark.parametrize(
     "arguments", [{"app_cache": False}, {"checkpoint_mode": "task_exit"}, {"checkpoint_files": []}], ids=str
 )
 def test_memoization_in_the_configuration_is_translated(arguments):

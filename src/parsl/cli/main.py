@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 #: The module in this package with ``main(arguments) -> exit code``, and the purpose, of each command.
 COMMANDS = {
+    "clouds": ("clouds", "list the machines that Parsl has created in a cloud, or terminate them"),
     "dashboard": ("dashboard", "show runs in a browser, live and finished ones"),
     "doctor": ("doctor", "check a configuration before it costs queue time"),
     "explain": ("explain", "show what went wrong in a run, and in each attempt of a task"),

@@ -6,6 +6,7 @@ from parsl.common import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from parsl.providers.aws.aws import AWSProvider as AWSProvider
     from parsl.providers.azure.azure import AzureProvider as AzureProvider
     from parsl.providers.condor.condor import CondorProvider as CondorProvider
     from parsl.providers.googlecloud.googlecloud import GoogleCloudProvider as GoogleCloudProvider
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from parsl.providers.torque.torque import TorqueProvider as TorqueProvider
 
 _MODULES = {
+    "AWSProvider": "parsl.providers.aws.aws",
     "AzureProvider": "parsl.providers.azure.azure",
     "CondorProvider": "parsl.providers.condor.condor",
     "GoogleCloudProvider": "parsl.providers.googlecloud.googlecloud",
@@ -29,11 +31,8 @@ _MODULES = {
     "SlurmProvider": "parsl.providers.slurm.slurm",
     "TorqueProvider": "parsl.providers.torque.torque",
 }
-_NOT_YET = "is not available in this version yet:"
-_IN_THE_CLOUD = f"{_NOT_YET} run the script on an instance in the cloud, with LocalProvider()"
 #: Classes that scripts import, often without using them, and the advice for a script that does.
 _REFUSED = {
-    "AWSProvider": _IN_THE_CLOUD,
     "AdHocProvider": "has been retired: it started managers on hosts without a scheduler. Write a "
     "HighThroughputExecutor for each host, with provider=LocalProvider() and launch_cmd='ssh HOST ' + "
     "DEFAULT_LAUNCH_CMD, which is in parsl.executors.high_throughput.executor",

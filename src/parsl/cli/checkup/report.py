@@ -13,6 +13,7 @@ from parsl.cli.checkup.host import check_addresses, check_blocks, check_commands
 from parsl.cli.checkup.job_script import check_directives, check_dry_run, job_files
 from parsl.cli.checkup.launchers import check_launcher
 from parsl.cli.checkup.queue_limits import check_queue
+from parsl.cli.checkup.service import check_service
 from parsl.cli.checkup.subject import CheckOptions, Subject
 from parsl.cli.checkup.worker_init import check_worker_init, probe_subject
 from parsl.cli.checkup.workers import check_workers
@@ -26,6 +27,7 @@ _CHECKS = (
     check_queue,
     check_directives,
     check_dry_run,
+    check_service,
     check_launcher,
     check_worker_init,
     check_workers,

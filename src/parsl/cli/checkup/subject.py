@@ -89,6 +89,11 @@ class Subject(NamedTuple):
         return isinstance(self.provider, LocalProvider)
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether blocks run on machines that have files of their own, such as those of a cloud."""
+        return not getattr(self.provider, "shares_files", True)
+
+    @property
     def is_pbs(self) -> bool:
         """Whether the scheduler is PBS Pro or Torque."""
         return isinstance(self.provider, TorqueProvider)

@@ -37,8 +37,8 @@ _BASH_PREFIX = re.compile(r"^\S*worker_init\.sh: line \d+: ")
 
 
 def probe_subject(subject: Subject) -> Probe | None:
-    """Run worker_init; None if the provider has none."""
-    if subject.provider is None or not hasattr(subject.provider, "worker_init"):
+    """Run worker_init; None if the provider has none, or if it is for machines with other files."""
+    if subject.provider is None or not hasattr(subject.provider, "worker_init") or subject.is_elsewhere:
         return None
     is_clean = subject.is_pbs or isinstance(subject.provider, GridEngineProvider)
     return run_probe(
@@ -128,6 +128,8 @@ def _read_python(record: tuple[str, str]) -> PythonFacts:
 def check_worker_init(subject: Subject) -> list[Finding]:
     """Check what worker_init does; if it was not run, what its text shows."""
     probe = subject.probe
+    if subject.is_elsewhere:
+        return [_WORKER_INIT.note("it was not checked, as it runs on machines with files of their own.")]
     if probe is None:
         return check_sources(subject.worker_init)
     if probe.timed_out:

@@ -43,7 +43,7 @@ def block_status(
     """
     known = [listed[machine_id] for machine_id in machine_ids if machine_id in listed]
     states = {machine.state for machine in known}
-    ended = [machine for machine in known if machine.state is MachineState.ENDED]
+    ended = [machine for machine in known if machine.state in (MachineState.STOPPED, MachineState.ENDED)]
     if MachineState.RUNNING in states:
         return JobStatus(JobState.RUNNING, _lost(ended, len(machine_ids)))
     if MachineState.STARTING in states or (len(known) < len(machine_ids) and age_s < FRESH_S):

@@ -20,6 +20,7 @@ class MachineState(Enum):
 
     STARTING = "starting"
     RUNNING = "running"
+    STOPPED = "stopped"  #: it runs nothing, but still exists, and costs money
     ENDED = "ended"  #: ended, or ending, which cannot be stopped
 
 
