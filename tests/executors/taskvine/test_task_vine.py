@@ -75,7 +75,13 @@ def make_serverless(**manager: Any) -> TaskVineExecutor:
 @pytest.fixture
 def serverless(task_vine: None, tmp_path: Path) -> Iterator[TaskVineExecutor]:
     """An executor of serverless functions with one worker."""
-    executor = make_serverless(library_config={"cores": 2, "function_slots": 2}, env_vars={"COLOUR": "red"})
+    executor = make_serverless(
+        library_config={"cores": 2, "function_slots": 2},
+        env_vars={"COLOUR": "red"},
+        tune_parameters={
+            "transient-error-interval": 1
+        },  # how long a worker that lost its server gets no task
+    )
     executor.run_dir = str(tmp_path / "run")
     executor.start()
     yield executor
@@ -98,6 +104,16 @@ class TestFunctionServers:
         os.kill(int(started.read_text()), signal.SIGKILL)
         assert isinstance(task.exception(LIMIT_S), ManagerLost)
         assert serverless.submit(abs, {}, -1).result(LIMIT_S) == 1
+
+    def test_the_loss_of_a_worker_before_any_call_has_ended(
+        self, serverless: TaskVineExecutor, tmp_path: Path, wait_until: WaitUntil
+    ) -> None:
+        started = tmp_path / "started"
+        task = serverless.submit(start_and_sleep, {}, str(started))
+        wait_until(lambda: started.exists() and started.read_text())
+        worker = int(Path(f"/proc/{started.read_text()}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(worker, signal.SIGKILL)
+        assert isinstance(task.exception(LIMIT_S), ManagerLost)
 
     def test_a_worker_without_parsl_is_named(
         self, task_vine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

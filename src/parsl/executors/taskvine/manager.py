@@ -161,12 +161,12 @@ class TaskVineEngine:
         if task is None:
             return None
         number, result = int(task.tag), task.result.upper().replace(" ", "_")
-        self._has_served |= result == "SUCCESS"
-        if result == "FORSAKEN" and self._settings["function_server"] is not None and not self._has_served:
-            return number, self._facts_of_server()  # it has never begun
         _, files = self._tasks.pop(number, (None, []))
         for file in files:
             self._manager.undeclare_file(file)
+        if result == "FORSAKEN" and self._has_failed_server():
+            return number, self._facts_of_server()
+        self._has_served |= result == "SUCCESS"
         return number, {
             "result": [] if result == "SUCCESS" else [result],
             "status": task.exit_code,
@@ -193,6 +193,13 @@ class TaskVineEngine:
             self._has_served = False
             if not self._manager.check_library_exists(_SERVER):
                 self._install_server(self._settings["function_server"])
+
+    def _has_failed_server(self) -> bool:
+        """Return whether a function server has ended before it was ready, and no call has ended yet."""
+        if self._settings["function_server"] is None or self._has_served:
+            return False
+        output = self._end_of_server_log()
+        return bool(output) and READY_LINE not in output
 
     def _facts_of_server(self) -> dict[str, Any]:
         output = self._end_of_server_log()
