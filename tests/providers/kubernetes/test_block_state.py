@@ -88,6 +88,10 @@ def test_a_job_without_pods():
 def test_a_cancelled_block_ends_with_its_pods():
     known = KNOWN._replace(is_cancelled=True)
     assert judge(JOB, [pod()], known).state is JobState.RUNNING
+    assert judge(JOB, [], known).message == "cancelled by this run"
+    assert judge(job("Failed"), [], known).state is JobState.CANCELLED
+    refused = Known(is_cancelled=True)
+    assert judge(JOB, [], refused).state is JobState.PENDING, "its Job is still there, and may start pods"
     assert judge(None, [pod("Failed", terminated={"exitCode": 143})], known).state is JobState.CANCELLED
 
 

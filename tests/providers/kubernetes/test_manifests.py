@@ -103,6 +103,7 @@ def test_names():
         ({"secret_environment": {"A": "secret"}}, "a key in it"),
         ({"image_pull_policy": "Sometimes"}, "IfNotPresent"),
         ({"tolerations": {"key": "x"}}, "a list of Mapping"),
+        ({"ttl_s": 0}, "ttl_s is 0"),
         ({"walltime": "soon"}, "walltime is 'soon'"),
         ({"min_blocks": 3, "max_blocks": 2}, "min_blocks is 3"),
     ],

@@ -53,8 +53,13 @@ def judge(job: Answer | None, pods: Sequence[Answer], known: Known) -> Verdict:
         known: What was known before.
     """
     unfinished = [pod for pod in pods if _phase(pod) not in ("Succeeded", "Failed")]
-    if known.is_cancelled or job is None:
-        return _judge_removed(unfinished, known.is_cancelled)
+    verdict = _judge_job(job, pods, unfinished, known) if job is not None else _judge_removed(unfinished)
+    if known.is_cancelled and verdict.is_end:
+        return Verdict(JobState.CANCELLED, "cancelled by this run")
+    return verdict
+
+
+def _judge_job(job: Answer, pods: Sequence[Answer], unfinished: Sequence[Answer], known: Known) -> Verdict:
     if failed := [pod for pod in pods if _phase(pod) == "Failed"]:
         return min((_how_failed(pod) for pod in failed), key=_severity)
     succeeded = len(pods) - len(unfinished)
@@ -83,11 +88,9 @@ def needs_explanation(verdict: Verdict) -> bool:
     return verdict.state is JobState.PENDING and verdict.message is None
 
 
-def _judge_removed(unfinished: Sequence[Answer], is_cancelled: bool) -> Verdict:
+def _judge_removed(unfinished: Sequence[Answer]) -> Verdict:
     if unfinished:
         return Verdict(JobState.RUNNING, "the Job was deleted, and its pods are ending")
-    if is_cancelled:
-        return Verdict(JobState.CANCELLED, "cancelled by this run")
     return Verdict(JobState.CANCELLED, "the Job was deleted, and not by this run")
 
 

@@ -104,7 +104,8 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         pod_overrides: Changes to the template of the pods, as a mapping with ``metadata`` and ``spec``, which
             are merged as by ``kubectl patch``. They come last; Parsl's own container is named "parsl".
         walltime: The time limit of a pod, as HH:MM:SS; None for no limit.
-        ttl_s: How long a Job that has ended is kept, in seconds, unless the run ends before.
+        ttl_s: How long a Job that has ended is kept, in seconds, unless the run ends before; at least 30, so
+            that its end is seen.
         termination_grace_s: How long a pod may take to end, in seconds.
         kubeconfig: The file with the credentials; None for those of kubectl or of the driver's pod.
         context: The context in that file.
@@ -142,7 +143,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     secret_environment = validate.Custom(parameters.secret_keys)
     environment_secrets = validate.Custom(parameters.names)
     pod_overrides = validate.Custom(parameters.mapping)
-    ttl_s = validate.Integer(low=0)
+    ttl_s = validate.Integer(low=30)
     termination_grace_s = validate.Integer(low=0)
     kubeconfig = validate.Text(optional=True, allow_empty=False, one_line=True)
     context = validate.Text(optional=True, allow_empty=False, one_line=True)
