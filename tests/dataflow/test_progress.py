@@ -131,7 +131,10 @@ def test_without_a_run_there_is_no_progress():
         parsl.progress().start()
 
 
-@pytest.mark.parametrize("options", [{"total": -1}, {"log_percent": 0}, {"log_percent": 101}])
+@pytest.mark.parametrize(
+    "options",
+    [{"total": -1}, {"total": "all"}, {"log_percent": 0}, {"log_percent": 101}, {"description": 100}],
+)
 def test_wrong_parameters_are_refused(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         progress(**options)

@@ -7,10 +7,10 @@ import threading
 from time import monotonic
 from types import TracebackType
 
+from parsl import validate
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.dataflow.loader import DataFlowKernelLoader
 from parsl.dataflow.progress_displays import Bar, Counts, Display, Lines, NotebookBar
-from parsl.errors import ConfigurationError
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES
 
 _PERIOD_S = 0.25
@@ -49,15 +49,11 @@ class progress:
         log_percent: float | None = None,
         dfk: DataFlowKernel | None = None,
     ) -> None:
-        if total is not None and total < 0:
-            raise ConfigurationError(f"progress(total={total!r}): expected a number of tasks, 0 or more")
-        if log_percent is not None and not 0 < log_percent <= 100:
-            raise ConfigurationError(
-                f"progress(log_percent={log_percent!r}): expected a number above 0, up to 100"
-            )
-        self._description = description
-        self._total = total
-        self._log_percent = log_percent
+        self._description = validate.text("progress", "description", description)
+        self._total = validate.integer("progress", "total", total, low=0, optional=True)
+        self._log_percent = validate.number(
+            "progress", "log_percent", log_percent, above=0, high=100, optional=True
+        )
         self._kernel = dfk
         self._display: Display | None = None
         self._thread: threading.Thread | None = None
