@@ -74,3 +74,11 @@ def test_a_block_is_busy_when_tasks_hold_fractions_or_gpus() -> None:
     blocks.see([node("0"), node("1", gpus=1)], free)
     assert [blocks.activity[block].tasks for block in "01"] == [1, 1]
     assert blocks.activity["0"].idle_s == 0
+
+
+def test_a_block_that_holds_results_is_not_idle() -> None:
+    blocks = BlockNodes("ray")
+    free = {"0-0": {"CPU": 4.0}, "1-0": {"CPU": 4.0}}
+    blocks.see([node("0"), node("1")], free, {"1-0"})
+    assert [blocks.activity[block].tasks for block in "01"] == [0, 1]
+    assert blocks.activity["1"].idle_s == 0
