@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import parsl
+from parsl import Config
 from parsl.errors import ConfigurationError
 from parsl.providers.azure.azure import AzureProvider
+from parsl.testing.provider_conformance import block_executor
 from parsl.vocabulary.findings import ERROR, NOTE, OK, WARNING
 from tests.providers.azure.conftest import VM_REFERENCE
 from tests.support.clouds.azure_account import CLIENT, SECRET, SUBSCRIPTION, TENANT
@@ -187,3 +190,11 @@ def test_a_missing_key_file(tmp_path):
 
 def test_cost_of_all_blocks(make_provider):
     assert make_provider(max_blocks=3, nodes_per_block=2, price_per_hour=0.5).hourly_cost() == 3
+
+
+def test_parsl_load_fails_with_the_words_of_the_service(stand_in, make_provider, tmp_path):
+    stand_in.write_keys(AZURE_CLIENT_SECRET="wrong")
+    config = Config(executors=[block_executor(make_provider())], run_dir=str(tmp_path / "runinfo"))
+    with pytest.raises(ConfigurationError, match="AADSTS7000215: Invalid client secret provided"):
+        parsl.load(config)
+    assert stand_in.machine_names() == []

@@ -1,0 +1,52 @@
+"""``parsl doctor`` and ``parsl clouds`` with a configuration for Azure."""
+
+from __future__ import annotations
+
+import pytest
+
+from parsl.cli.main import main
+from parsl.providers.machines import sweep
+from parsl.providers.machines.cloud import MachineSpec
+from tests.providers.azure.conftest import VM_REFERENCE
+
+CONFIG = """
+from parsl import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers import AzureProvider
+
+provider = AzureProvider(
+    {vm_reference!r}, key_file={key_file!r}, endpoint={endpoint!r}, max_blocks=5, price_per_hour=0.1
+)
+config = Config(executors=[HighThroughputExecutor(label="cloud", provider=provider)])
+"""
+
+
+@pytest.fixture
+def config(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "PAUSE_S", 0.01)
+    path = tmp_path / "config.py"
+    values = {"key_file": str(stand_in.key_file), "endpoint": stand_in.url}
+    path.write_text(CONFIG.format(vm_reference=VM_REFERENCE, **values))
+    return str(path)
+
+
+def test_clouds(stand_in, host, make_provider, config, capsys):
+    stand_in.account.boot_reads = 0
+    specs = [MachineSpec(run, f"parsl-{run}-0", 0, "#!/bin/bash\n", 60) for run in ("one", "two")]
+    make_provider().make_cloud().create(specs)
+    host.shut_down("parsl-one-0-0")
+    assert main(["clouds", "list", config]) == 0
+    assert "2 machines of 2 runs" in capsys.readouterr().out
+    assert main(["clouds", "sweep", config, "one", "--yes"]) == 0
+    assert stand_in.machine_names() == ["parsl-two-0-0"]
+    assert main(["clouds", "sweep", config, "--all", "--yes"]) == 0
+    assert stand_in.machine_names() == []
+
+
+def test_doctor(stand_in, config, capsys):
+    stand_in.account.limits["standardDSv5Family"] = 1
+    assert main(["doctor", config]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "need 2 cores, but 0 of 1 cores of the quota 'standardDSv5Family'" in out
+    assert "0.50 dollars an hour" in out
+    assert {method for method, _ in stand_in.requests} == {"GET"}
