@@ -39,8 +39,8 @@ ENGINES = {
     "taskvine": Engine(
         "",
         "taskvine",
-        "taskvine.TaskVineExecutor(manager_config=taskvine.TaskVineManagerConfig(address='127.0.0.1', "
-        "shared_fs=False), "
+        "taskvine.TaskVineExecutor(function_exec_mode='regular', "
+        "manager_config=taskvine.TaskVineManagerConfig(address='127.0.0.1', shared_fs=False), "
         f"factory_config=taskvine.TaskVineFactoryConfig(worker_options='--cores=1', min_workers={WORKERS}, "
         f"max_workers={WORKERS}, workers_per_cycle={WORKERS}))",
     ),
@@ -103,6 +103,7 @@ def test_the_tutorial(engine: Engine, tmp_path: Path) -> None:
     here = f"config = this_machine(workers={WORKERS}, retries=1)"
     imports = f"from parsl.executors import {engine.imports}"
     executor = engine.executor.replace("shared_fs=False", "shared_fs=True")  # its apps open paths
+    executor = executor.replace("'regular'", "'serverless'")  # it has many short tasks
     there = f"{imports}\nconfig = parsl.Config(executors=[{executor}], retries=1)"
     program = make_program(blocks)
     assert here in program
