@@ -6,11 +6,17 @@ import pytest
 
 pytest.importorskip("moto", reason="the extra dev is not installed")
 
+import botocore.loaders
+
 from tests.support.clouds.ec2 import StandInEc2
+
+#: Reading botocore's description of EC2 takes most of the time of a test.
+_LOADER = botocore.loaders.create_loader()
 
 
 @pytest.fixture
 def ec2(tmp_path, monkeypatch):
+    monkeypatch.setattr("botocore.loaders.create_loader", lambda search_path=None: _LOADER)
     stand_in = StandInEc2(tmp_path / "machines")
     for name, value in stand_in.environment.items():
         monkeypatch.setenv(name, value)
