@@ -223,6 +223,37 @@ def test_the_hours_of_earlier_runs_count(make, tmp_path):
     second.close()
 
 
+def test_a_driver_that_has_died_has_used_the_hours_up_to_the_walltime(make, tmp_path):
+    path = str(tmp_path / "state")
+    dead = make(state_file=path)
+    dead.submit("sleep 1000", 1)
+    dead._file.close()  # as if the process were dead
+    later = make(state_file=path, max_machine_hours=1.5)
+    with pytest.raises(SubmitException, match=r"1\.00 hours are used"):
+        later.submit("true", 1)
+    later.close()
+
+
+def test_a_later_driver_leaves_machines_that_linger(make, memory, tmp_path):
+    path = str(tmp_path / "state")
+    first = make(state_file=path, linger=True)
+    first.cancel([first.submit("true", 1)])
+    first.close()
+    make(state_file=path, linger=True).close()
+    assert memory.host.running() == ["m-0"]
+
+
+def test_a_later_driver_terminates_what_could_not_be_terminated(make, memory, tmp_path):
+    path = str(tmp_path / "state")
+    first = make(state_file=path)
+    first.submit("sleep 1000", 1)
+    memory.failing["list"] = FailureKind.TRANSIENT
+    first.close()
+    memory.failing.clear()
+    make(state_file=path).close()
+    assert memory.host.running() == []
+
+
 def test_too_long_a_script_is_refused(make):
     with pytest.raises(SubmitException, match="accepts at most 16384: shorten worker_init"):
         make(worker_init="#" * 16384).submit("true", 1)

@@ -156,7 +156,11 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             return
         run = "" if has_ended else self.run
         blocks = {} if has_ended else self._blocks.saved()
-        state = SavedState(self.cloud.service, run, blocks, self._hours.used_h(self.clock()))
+        # Machines of a driver that has died may run until their walltime, and so may those that linger.
+        hours = (
+            self._hours.used_h(self.clock()) if has_ended and not self.linger else self._hours.reserved_h()
+        )
+        state = SavedState(self.cloud.service, run, blocks, hours)
         try:
             self._file.write(state)
         except OSError as error:
@@ -300,25 +304,25 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
 
     def close(self) -> None:
         """Terminate what is left of the run, which is normally nothing; with ``linger``, leave it up."""
-        try:
-            if not self.linger:
-                self._sweep_at_the_end()
-        finally:
+        is_clean = self.linger or self._sweep_at_the_end()
+        if not self.linger:
             self._hours.ended([id_ for block in self._blocks.saved().values() for id_ in block], self.clock())
-            if self._file is not None:
-                self._save(has_ended=not self.linger)
-                self._file.close()
-                self._file = None
+        if self._file is not None:
+            self._save(has_ended=is_clean)
+            self._file.close()
+            self._file = None
 
-    def _sweep_at_the_end(self) -> None:
+    def _sweep_at_the_end(self) -> bool:
+        """Terminate what is left; return whether nothing is."""
         command = f"parsl clouds sweep CONFIG.py {self.run}"
         try:
             _, left = sweep(self.cloud, self.run)
         except ServiceError as error:
             logger.error("Machines may be left, which cost money. Run: %s. The reason: %s", command, error)
-            return
+            return False
         if left:
             logger.error("These machines are still running, and cost money: %s. Run: %s", left, command)
+        return not left
 
     def machines(self, run: str | None = None) -> list[Machine]:
         """Return the machines in the account that Parsl has created and that have not ended.
