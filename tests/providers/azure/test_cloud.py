@@ -13,6 +13,7 @@ from parsl.providers.azure.cloud import reach
 from parsl.providers.azure.prices import fetch_price
 from parsl.providers.machines.cloud import Created, End, MachineSpec, MachineState, Refused
 from parsl.providers.machines.sweep import sweep
+from tests.support.clouds.azure_account import ServiceError
 
 RUN = "run-1"
 
@@ -105,6 +106,19 @@ def test_a_stopped_machine_is_billed_and_so_counts_as_existing(stand_in, cloud, 
     (machine,) = cloud.list_all_runs()
     assert machine.state is MachineState.RUNNING
     assert "shut down" in machine.reason
+
+
+def test_a_deallocated_machine_has_ended_and_is_deleted_as_its_disk_is_billed(stand_in, cloud, host):
+    stand_in.account.boot_reads = 0
+    cloud.create([spec()])
+    host.kill("parsl-run-1-0-0")
+    stand_in.account.virtual_machines["parsl-run-1-0-0"].is_deallocated = True
+    (listed,) = cloud.list_all_runs()
+    assert "deallocated: delete it" in listed.reason
+    (machine,) = cloud.list_run(RUN)
+    assert (machine.state, machine.end) == (MachineState.ENDED, End.REQUESTED)
+    assert "deallocated" in machine.reason
+    assert stand_in.machine_names() == []
 
 
 def test_an_evicted_spot_machine_is_reclaimed(stand_in, make_provider):
@@ -227,3 +241,12 @@ def test_a_subnet_is_added_to_a_network_of_the_user(stand_in, make_provider):
     make_provider(subnet="second").make_cloud().create([spec(1)])
     (network,) = stand_in.account.networks.values()
     assert [subnet["name"] for subnet in network["properties"]["subnets"]] == ["parsl", "second"]
+
+
+def test_a_creation_and_its_undoing_that_both_fail_are_a_refusal(stand_in, cloud):
+    words = "The service is unavailable."
+    stand_in.faults.extend(ServiceError(503, "Unavailable", words, retry_after_s=1000) for _ in range(2))
+    (refused,) = cloud.create([spec()])
+    assert (refused.kind, words in refused.message) == (FailureKind.TRANSIENT, True)
+    # It counts as one that may exist until a listing shows that it does not.
+    assert states(cloud) == {"parsl-run-1-0-0": (MachineState.ENDED, End.REQUESTED)}

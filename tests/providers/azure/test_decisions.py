@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
 
 from parsl.errors import ConfigurationError
 from parsl.providers.api.failure import FailureKind
 from parsl.providers.azure.access import read_key_file
-from parsl.providers.azure.failures import advice, kind_of
+from parsl.providers.azure.failures import advice, classify, concise, kind_of
 from parsl.providers.azure.machine_request import Ground, Plan, machine_request
 from parsl.providers.azure.machine_states import Status, gone, needs_view, observe
 from parsl.providers.azure.network import choose_subnet
@@ -31,7 +32,7 @@ FAILED = Status("ProvisioningState/failed/OSProvisioningTimedOut", "OS provision
         ([READY, Status("PowerState/starting")], MachineState.STARTING, None),
         ([READY, Status("PowerState/running")], MachineState.RUNNING, None),
         ([READY, Status("PowerState/stopped")], MachineState.ENDED, End.ITSELF),
-        ([READY, Status("PowerState/deallocated")], MachineState.ENDED, End.REQUESTED),
+        ([READY, Status("PowerState/deallocated")], MachineState.STOPPED, End.REQUESTED),
         ([FAILED], MachineState.ENDED, End.FAULT),
         # Azure has not noticed that the machine has booted, but the machine works.
         ([FAILED, Status("PowerState/running")], MachineState.RUNNING, None),
@@ -40,6 +41,20 @@ FAILED = Status("ProvisioningState/failed/OSProvisioningTimedOut", "OS provision
 def test_states(statuses, state, end):
     observed = observe("Succeeded", statuses)
     assert (observed.state, observed.end) == (state, end)
+
+
+NO_HOST = """\
+DefaultAzureCredential failed to retrieve a token from the included credentials.
+Attempted credentials:
+\tEnvironmentCredential: Authentication failed: HTTPSConnection(host='login'): Failed to resolve 'login'
+To mitigate this issue, please refer to the troubleshooting guidelines here at https://aka.ms/azsdk."""
+NO_CREDENTIAL = """\
+DefaultAzureCredential failed to retrieve a token from the included credentials.
+Attempted credentials:
+\tEnvironmentCredential: EnvironmentCredential authentication unavailable. Variables are not configured.
+\tManagedIdentityCredential: ManagedIdentityCredential authentication unavailable: Connection refused
+\tAzureCliCredential: Azure CLI not found on path
+To mitigate this issue, please refer to the troubleshooting guidelines here at https://aka.ms/azsdk."""
 
 
 def test_states_without_a_view():
@@ -59,13 +74,23 @@ def test_ends_of_machines_that_are_gone():
     [
         (429, "OperationNotAllowed", "throttled", FailureKind.THROTTLED),
         (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", FailureKind.QUOTA),
-        (409, "SkuNotAvailable", "not available", FailureKind.QUOTA),
+        (409, "SkuNotAvailable", "not available", FailureKind.CAPACITY),
+        (409, "AllocationFailed", "no room", FailureKind.CAPACITY),
+        (409, "QuotaExceeded", "", FailureKind.QUOTA),
         (409, "OperationNotAllowed", "the machine is being deleted", FailureKind.PERMANENT),
         (409, "RetryableError", "", FailureKind.TRANSIENT),
         (503, "", "", FailureKind.TRANSIENT),
         (403, "AuthorizationFailed", "", FailureKind.DENIED),
         (400, "", "AADSTS90002: Tenant not found", FailureKind.DENIED),
         (None, "", "DefaultAzureCredential failed", FailureKind.DENIED),
+        (
+            None,
+            "",
+            "Authentication failed: AADSTS90033: A transient error has occurred.",
+            FailureKind.TRANSIENT,
+        ),
+        (None, "", NO_HOST, FailureKind.TRANSIENT),
+        (None, "", NO_CREDENTIAL, FailureKind.DENIED),
         (404, "ResourceNotFound", "", FailureKind.NOT_FOUND),
         (400, "InvalidParameter", "", FailureKind.PERMANENT),
     ],
@@ -74,8 +99,25 @@ def test_kinds_of_failures(status, code, message, kind):
     assert kind_of(status, code, message) is kind
 
 
+def test_login_trouble_is_one_sentence_with_the_attempt_that_failed():
+    first = "DefaultAzureCredential failed to retrieve a token from the included credentials."
+    assert concise(NO_CREDENTIAL) == first
+    assert concise(NO_HOST).startswith(
+        f"{first} EnvironmentCredential: Authentication failed: HTTPSConnection"
+    )
+    assert concise("AADSTS1: a\nb") == "AADSTS1: a\nb"
+
+
+def test_a_login_without_an_answer_may_work_later():
+    refused = ClientAuthenticationError("Authentication failed")
+    assert classify(refused).kind is FailureKind.DENIED
+    refused.__cause__ = ServiceResponseError("no answer")
+    assert classify(refused).kind is FailureKind.TRANSIENT
+
+
 def test_advice():
-    assert "az login" in advice("DefaultAzureCredential failed to retrieve a token")
+    assert "az login" in advice(NO_CREDENTIAL)
+    assert "name service" in advice(NO_HOST)
     assert advice("something else") == ""
 
 

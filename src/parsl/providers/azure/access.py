@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -83,6 +84,9 @@ class Access:
     def _credential(self) -> TokenCredential:
         from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
+        identity = logging.getLogger("azure.identity")
+        if identity.level == logging.NOTSET:  # it logs a page about each error that is raised as well
+            identity.setLevel(logging.ERROR)
         options: dict[str, Any] = {"retry_total": 0}
         if self.address.endpoint not in _KNOWN_ENDPOINTS:
             options["disable_instance_discovery"] = True

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 #: Requests at the same time, per second, and at once after a pause.
 _THREADS = 8
 _RATE, _BURST = 10.0, 100
+#: How long a request of a check may take with its repetitions, in seconds: a user waits for the answer.
+_CHECK_DEADLINE_S = 15.0
 _CONSOLE_TIMEOUT_S = 20.0
 _MAX_CONSOLE_BYTES = 65536
 
@@ -87,15 +89,14 @@ class AzureCloud:
             raise RuntimeError("this process only deletes machines: it has no plan for new ones")
         return self._given_plan
 
-    @cached_property
-    def _network(self) -> Network:
+    def _network(self, calls: Calls) -> Network:
         plan = self._plan
-        return Network(self._access, self._calls, plan.location, plan.vnet_name, plan.subnet)
+        return Network(self._access, calls, plan.location, plan.vnet_name, plan.subnet)
 
     @cached_property
     def _ground(self) -> Ground:
         """What machines need, made when the first one is created."""
-        subnet_id, name = self._network.ensure_subnet(), self._plan.key_name
+        subnet_id, name = self._network(self._calls).ensure_subnet(), self._plan.key_name
         if name is not None:
             return Ground(subnet_id, fetch_public_key(self._access, self._calls, name))
         return Ground(subnet_id, None if self._plan.vm.password else throwaway_public_key())
@@ -106,7 +107,8 @@ class AzureCloud:
 
     def check(self) -> list[Finding]:
         """Check the subscription, network, image, size, permissions and quota; nothing is made."""
-        return Checks(self._access, self._calls, self._plan, self._network).run()
+        calls = Calls(self.service, classify, deadline_s=_CHECK_DEADLINE_S)
+        return Checks(self._access, calls, self._plan, self._network(calls)).run()
 
     def create(self, specs: Sequence[MachineSpec]) -> list[Created | Refused]:
         """Request machines, several at the same time; return one answer for each, in their order."""
@@ -126,11 +128,16 @@ class AzureCloud:
                 lambda: machines.begin_create_or_update(group, spec.name, body, polling=False),
             )
         except ServiceError as error:
-            if error.kind is FailureKind.TRANSIENT:  # a machine may have been made all the same
-                self.terminate([spec.name])
-            del self._seen[spec.name]
+            self._forget_refused(spec.name, error)
             return Refused(error.kind, str(error))
         return Created(spec.name)
+
+    def _forget_refused(self, name: str, refusal: ServiceError) -> None:
+        """Forget a machine that was not created, unless it may have been: then later listings include it."""
+        if refusal.kind is FailureKind.TRANSIENT and (error := self._delete(name)):
+            logger.error("%s may have been created, and could not be deleted: %s", name, error)
+        else:
+            del self._seen[name]
 
     def list_run(self, run: str) -> list[Machine]:
         """Return the machines of a run, those included that this process has seen and that are gone.
@@ -140,7 +147,7 @@ class AzureCloud:
         found = self._find(lambda tags: tags.get(RUN_TAG) == run)
         self._remember_gone(run, found)
         self._remember(found)
-        ended = [one for one in found.values() if one.end in (End.ITSELF, End.FAULT)]
+        ended = [one for one in found.values() if _is_kept(one)]
         if ended:
             self._delete_ended(ended)
         return [machine for machine in self._seen.values() if machine.run == run]
@@ -148,7 +155,7 @@ class AzureCloud:
     def list_all_runs(self) -> list[Machine]:
         """Return the machines of any run that exist; each is billed, also one that has shut itself down."""
         found = self._find(lambda tags: RUN_TAG in tags)
-        return [_existing(machine) for machine in found.values() if machine.end is not End.REQUESTED]
+        return [_existing(machine) for machine in found.values() if _is_kept(machine) or machine.end is None]
 
     def terminate(self, machine_ids: Sequence[str]) -> None:
         """Delete machines with their disks and interfaces; those that do not exist are no error.
@@ -250,7 +257,9 @@ class AzureCloud:
             if error.kind is not FailureKind.NOT_FOUND:
                 return error
         machine = self._seen.get(name)
-        if machine is not None and machine.state is not MachineState.ENDED:
+        if machine is not None and machine.state is MachineState.STOPPED:
+            self._seen[name] = replace(machine, state=MachineState.ENDED)
+        elif machine is not None and machine.state is not MachineState.ENDED:
             self._seen[name] = _ended(machine, DELETED)
         return None
 
@@ -303,8 +312,13 @@ def _ended(machine: Machine, how: Observation) -> Machine:
     return replace(machine, state=how.state, end=how.end, reason=how.reason)
 
 
+def _is_kept(machine: Machine) -> bool:
+    """Return whether Azure keeps, and bills, a listed machine that does not run."""
+    return machine.state is MachineState.STOPPED or machine.end in (End.ITSELF, End.FAULT)
+
+
 def _existing(machine: Machine) -> Machine:
     """Return a machine that exists as one that has not ended."""
-    if machine.state is not MachineState.ENDED:
+    if not _is_kept(machine):
         return machine
     return replace(machine, state=MachineState.RUNNING, end=None, reason=f"{machine.reason}: delete it")

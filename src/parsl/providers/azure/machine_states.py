@@ -35,8 +35,9 @@ DELETED = Observation(MachineState.ENDED, End.REQUESTED, "the machine is being d
 _ENDED_POWER = {
     "stopping": Observation(MachineState.ENDED, End.ITSELF, "the machine is shutting down"),
     "stopped": Observation(MachineState.ENDED, End.ITSELF, "the machine has shut down"),
-    "deallocating": Observation(MachineState.ENDED, End.REQUESTED, "the machine is being deallocated"),
-    "deallocated": Observation(MachineState.ENDED, End.REQUESTED, "the machine was deallocated"),
+    # Azure keeps such a machine, and bills its disk, until it is deleted.
+    "deallocating": Observation(MachineState.STOPPED, End.REQUESTED, "the machine is being deallocated"),
+    "deallocated": Observation(MachineState.STOPPED, End.REQUESTED, "the machine was deallocated"),
 }
 
 
