@@ -245,6 +245,36 @@ def test_another_process_can_clean_up(cluster, make_provider, wait_until):
     wait_until(lambda: not cluster.remaining())
 
 
+def refuse_to_delete(*jobs):
+    def intrude(request: Request):
+        if request.verb == "delete" and request.name in jobs:
+            raise Refusal(403, "Forbidden", f"a webhook protects {request.name}")
+
+    return intrude
+
+
+def test_a_refused_deletion_does_not_hide_other_blocks(cluster, make_provider, wait_until):
+    cluster.nodes.images = {"python:3.12"}
+    stuck = make_provider(image="pythn:3.12")
+    waiting = [stuck.submit("true", 1) for _ in range(2)]
+    cluster.intrude = refuse_to_delete(waiting[0])
+    wait_until(lambda: {status.state for status in stuck.status(waiting)} == {JobState.FAILED})
+    assert [job["metadata"]["name"] for job in cluster.objects.find("jobs")] == waiting[:1]
+    cluster.intrude = refuse_to_delete()
+    stuck.status(waiting)
+    assert cluster.remaining() == [], "the deletion is requested again"
+
+
+def test_a_refused_deletion_leaves_only_that_job(cluster, make_provider, caplog):
+    provider = make_provider()
+    jobs = [provider.submit("sleep 1000", 1) for _ in range(3)]
+    cluster.intrude = refuse_to_delete(jobs[1])
+    provider.close()
+    assert [job["metadata"]["name"] for job in cluster.objects.find("jobs")] == [jobs[1]]
+    assert f"a webhook protects {jobs[1]}" in caplog.text
+    cluster.intrude = refuse_to_delete()
+
+
 def test_a_job_whose_creation_seemed_to_fail_is_no_orphan(cluster, make_provider):
     provider = make_provider()
     provider.prepare("run")

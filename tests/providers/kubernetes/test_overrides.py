@@ -64,6 +64,16 @@ def test_lists_without_keys_are_replaced():
         ),
         ({"spec": {"containers": {"name": "parsl"}}}, "has to be a list"),
         ({"spec": []}, "has to be a mapping"),
+        ({"metadata": None}, "how Parsl finds"),
+        ({"metadata": {"labels": None}}, "how Parsl finds"),
+        ({"spec": None}, "has to be Never"),
+        ({"spec": {"containers": None}}, "starts the script"),
+        ({"spec": {"containers": [{"name": "parsl", "$patch": "delete"}]}}, "starts the script"),
+        ({"spec": {"containers": [{"name": "parsl", "volumeMounts": None}]}}, "contains the script"),
+        ({"spec": {"containers": [{"name": "parsl", "args": ["x"]}]}}, "starts the script"),
+        ({"spec": {"volumes": None}}, "contains the script"),
+        ({"spec": {"subdomain": "x"}}, "block's Service"),
+        ({"spec": {"activeDeadlineSeconds": 60}}, "use walltime="),
     ],
 )
 def test_conflicts_name_the_place_and_the_reason(overrides, text):

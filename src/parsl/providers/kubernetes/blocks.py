@@ -20,6 +20,7 @@ from parsl.providers.kubernetes.block_state import (
     needs_explanation,
 )
 from parsl.providers.kubernetes.cluster import Cluster
+from parsl.providers.kubernetes.deletion import Deletion, delete_run
 from parsl.providers.kubernetes.manifests import BLOCK_LABEL, BlockNames, selector
 from parsl.vocabulary.job_states import JobState, JobStatus
 
@@ -43,6 +44,8 @@ class Block:
     #: The newest warning about what it waits for.
     explanation: str | None = None
     is_notified: bool = False
+    #: Whether its Job has to be deleted, although it has ended.
+    is_left: bool = False
 
     def status(self) -> JobStatus:
         state, message, exit_code, can_never_run = self.verdict
@@ -105,6 +108,7 @@ class Blocks:
             ServiceError: The cluster gave no usable answer.
         """
         with self._one_at_a_time:
+            self._delete_left()
             if not (live := self.live()):
                 return
             jobs = {job["metadata"]["name"]: job for job in self.cluster.jobs(self.selector)}
@@ -123,21 +127,25 @@ class Blocks:
                 answers[block.names.job] = is_reachable and self._cancel(block)
             return answers
 
-    def delete_all(self) -> list[str]:
-        """Delete every Job with the labels of these blocks, also unknown ones; return their names."""
-        names = [str(job["metadata"]["name"]) for job in self.cluster.jobs(self.selector)]
-        for name in names:
-            self.cluster.delete_job(name)
-        return names
+    def delete_all(self) -> Deletion:
+        """Delete every Job with the labels of these blocks, also unknown ones."""
+        return delete_run(self.cluster, self.run)
 
     def _cancel(self, block: Block) -> bool:
         block.known = block.known._replace(is_cancelled=True)
+        problem = self._delete(block)
+        if problem is not None:
+            logger.warning("%s", problem)
+        return problem is None
+
+    def _delete(self, block: Block) -> ServiceError | None:
+        """Request that the Job of a block is deleted; return why it is not."""
         try:
             self.cluster.delete_job(block.names.job)
         except ServiceError as error:
-            logger.warning("%s", error)
-            return False
-        return True
+            return error
+        block.is_left = False
+        return None
 
     def _pods(self) -> defaultdict[str, list[dict[str, Any]]]:
         pods = defaultdict(list)
@@ -157,9 +165,15 @@ class Blocks:
             self._have_changed = True
         if verdict.is_end:
             self._save_output(block, pods)
-            if not has_finished(job):
-                self.cluster.delete_job(block.names.job)
+            block.is_left = not has_finished(job)
         block.verdict = verdict
+        if block.is_left and (problem := self._delete(block)) is not None:
+            logger.warning("Parsl will try again to delete Job %s: %s", block.names.job, problem)
+
+    def _delete_left(self) -> None:
+        for block in list(self._blocks.values()):
+            if block.is_left:
+                self._delete(block)
 
     def _explained(self, block: Block, pods: Sequence[dict[str, Any]], verdict: Verdict) -> Verdict:
         """Return why a block waits, as far as events show that."""

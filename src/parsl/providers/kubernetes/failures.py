@@ -21,7 +21,12 @@ _ADVICE = {
     "names the user.",
     "Forbidden": "The rights that Parsl needs are in examples/kubernetes/rights.yaml; `kubectl auth can-i "
     "--list` shows yours.",
+    "CertificateError": "Is the server of the kubeconfig the right one, and is its `certificate-authority` "
+    "that of the cluster? `kubectl cluster-info` shows whether kubectl trusts it.",
+    "SSLError": "Does the server of the kubeconfig speak TLS? Its URL may have to begin with http://.",
 }
+#: What is wrong with a connection that works at the next attempt.
+_ABORTED = ("EOF occurred", "UNEXPECTED_EOF")
 
 
 def classify(error: Exception) -> Failure | None:
@@ -30,13 +35,30 @@ def classify(error: Exception) -> Failure | None:
     from urllib3.exceptions import HTTPError, SSLError
 
     if isinstance(error, ApiException):
-        return _of_answer(error.status or 0, error.reason, error.body, error.headers)
+        if not error.status:
+            return _of_connection(str(error.reason))
+        return _of_answer(error.status, error.reason, error.body, error.headers)
     cause = getattr(error, "reason", None)
     if isinstance(error, SSLError) or isinstance(cause, SSLError):
-        return Failure(FailureKind.DENIED, str(error), "CertificateError")
+        return _of_tls(str(error))
     if isinstance(error, (HTTPError, OSError)):
         return Failure(FailureKind.TRANSIENT, str(error), type(error).__name__)
     return None
+
+
+def _of_connection(reason: str) -> Failure:
+    """Return what it means that there is no answer; the first line of the reason is the name of the error."""
+    name, _, text = reason.partition("\n")
+    if name == "SSLError":
+        return _of_tls(text)
+    return Failure(FailureKind.TRANSIENT, text or name, name)
+
+
+def _of_tls(message: str) -> Failure:
+    if any(text in message for text in _ABORTED):
+        return Failure(FailureKind.TRANSIENT, message, "SSLError")
+    is_untrusted = "CERTIFICATE" in message.upper()
+    return Failure(FailureKind.DENIED, message, "CertificateError" if is_untrusted else "SSLError")
 
 
 def _of_answer(status: int, reason: Any, body: Any, headers: Any) -> Failure:
@@ -52,7 +74,7 @@ def _of_answer(status: int, reason: Any, body: Any, headers: Any) -> Failure:
 def _kind(status: int, message: str, code: str) -> FailureKind:
     if status == 403 and _QUOTA in message:
         return FailureKind.QUOTA
-    if status == 0 or status >= 500 or (status == 409 and code == "Conflict"):
+    if status >= 500 or (status == 409 and code == "Conflict"):
         return FailureKind.TRANSIENT
     return _KINDS.get(status, FailureKind.PERMANENT)
 

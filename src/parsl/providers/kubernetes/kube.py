@@ -321,12 +321,10 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
             return
         if self._watch is not None:
             self._watch.stop()
-        try:
-            names = blocks.delete_all()
-        except ServiceError as error:
-            logger.error("Jobs with the label parsl-run=%s may be left: %s", blocks.run, error)
-            return
-        logger.debug("Deleted Jobs %s", names)
+        deleted, problems = blocks.delete_all()
+        for problem in problems:
+            logger.error("Jobs with the label parsl-run=%s may be left: %s", blocks.run, problem)
+        logger.debug("Deleted Jobs %s", deleted)
 
     def check(self) -> list[Finding]:
         """Check credentials, rights, namespace and pods, without creating anything."""

@@ -27,6 +27,9 @@ RESERVED = (
     Reserved(("spec", "containers", CONTAINER, "args"), _ITS_SCRIPT),
     Reserved(("spec", "volumes", LAUNCH_VOLUME), _ITS_VOLUME),
     Reserved(("spec", "containers", CONTAINER, "volumeMounts", LAUNCH_DIRECTORY), _ITS_VOLUME),
+    Reserved(
+        ("spec", "activeDeadlineSeconds"), "is the walltime; use walltime=..., which Parsl reckons with"
+    ),
     Reserved(("spec", "subdomain"), "is the name of the block's Service"),
     Reserved(("metadata", "labels", RUN_LABEL), _ITS_LABEL),
     Reserved(("metadata", "labels", BLOCK_LABEL), _ITS_LABEL),

@@ -52,32 +52,28 @@ def merged(base: Mapping[str, Any], patch: Mapping[str, Any], reserved: Sequence
     Args:
         base: The template.
         patch: What to change.
-        reserved: The fields that the patch may not change.
+        reserved: The fields that have to be the same afterwards.
 
     Raises:
-        Conflict: The patch changes a reserved field, or has a value of a wrong kind.
+        Conflict: The patch changes or removes a reserved field, or has a value of a wrong kind.
     """
+    result = _merged_mapping(base, patch, "")
     for field in reserved:
-        _refuse(base, patch, field)
-    return _merged_mapping(base, patch, "")
-
-
-def _refuse(base: Any, patch: Any, field: Reserved, index: int = 0) -> None:
-    """Refuse a patch that changes a field; an item of a list is named by its key."""
-    if index == len(field.path):
-        if patch != base:
+        if _at(result, field.path) != _at(base, field.path):
             raise Conflict(".".join(field.path), field.reason)
-        return
-    step = field.path[index]
-    if isinstance(patch, Mapping) and step in patch:
-        _refuse(base.get(step) if isinstance(base, Mapping) else None, patch[step], field, index + 1)
-    elif isinstance(patch, Sequence) and not isinstance(patch, str) and index:
-        key = _KEYS.get(field.path[index - 1], "name")
-        _refuse(dict(_by_key(base or (), key)), dict(_by_key(patch, key)), field, index)
+    return result
 
 
-def _by_key(items: Sequence[Any], key: str) -> list[tuple[Any, Any]]:
-    return [(item[key], item) for item in items if isinstance(item, Mapping) and key in item]
+def _at(template: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path, on which an item of a list is named by its key; None if there is none."""
+    value, name = template, ""
+    for step in path:
+        if isinstance(value, list):
+            key = _KEYS.get(name, "name")
+            value = {item[key]: item for item in value if isinstance(item, Mapping) and key in item}
+        value = value.get(step) if isinstance(value, Mapping) else None
+        name = step
+    return value
 
 
 def _merged(base: Any, patch: Any, name: str, path: str) -> Any:

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from parsl.errors import ConfigurationError
-from parsl.providers.api.failure import ServiceError
 from parsl.providers.kubernetes.cluster import Cluster
 from parsl.providers.kubernetes.credentials import make_client
-from parsl.providers.kubernetes.manifests import selector
+from parsl.providers.kubernetes.deletion import sweep
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,14 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         cluster = Cluster(make_client(options.kubeconfig, options.context), options.namespace)
-        names = [str(job["metadata"]["name"]) for job in cluster.jobs(selector(options.run))]
-        for name in names:
-            cluster.delete_job(name)
-    except (ConfigurationError, ServiceError) as error:
+    except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    print(f"Deleted {len(names)} Jobs of run {options.run}: {', '.join(names)}")  # noqa: T201
-    return 0
+    deleted, problems = sweep(cluster, options.run)
+    print(f"Deleted {len(deleted)} Jobs of run {options.run}: {', '.join(deleted)}")  # noqa: T201
+    for problem in problems:
+        print(f"Jobs may be left: {problem}", file=sys.stderr)  # noqa: T201
+    return 1 if problems else 0
 
 
 def _parser() -> argparse.ArgumentParser:
