@@ -132,6 +132,19 @@ def test_an_evicted_spot_machine_is_reclaimed(stand_in, make_provider):
     assert states(cloud) == {"parsl-run-1-0-0": (MachineState.ENDED, End.RECLAIMED)}
 
 
+def test_a_spot_machine_that_can_delete_itself_has_done_so_at_its_walltime(stand_in, make_provider):
+    provider = make_provider(spot=True, identity="/identity")
+    provider.clock = lambda: now_s
+    cloud, now_s = provider.make_cloud(), 100.0
+    cloud.create([spec(0), spec(1)])
+    stand_in.account.evict("parsl-run-1-0-0")
+    cloud.list_run(RUN)
+    now_s += 3599
+    stand_in.account.evict("parsl-run-1-1-0")
+    ends = [end for _, end in states(cloud).values()]
+    assert ends == [End.RECLAIMED, End.ITSELF]
+
+
 def test_a_machine_deleted_by_others_is_gone(stand_in, cloud):
     cloud.create([spec()])
     stand_in.account.delete("parsl-run-1-0-0")

@@ -65,6 +65,8 @@ def test_states_without_a_view():
 
 def test_ends_of_machines_that_are_gone():
     assert gone(is_spot=True, deletes_itself=True).end is End.RECLAIMED
+    assert gone(is_spot=True, deletes_itself=True, is_walltime=True).end is End.ITSELF
+    assert gone(is_spot=True, deletes_itself=False, is_walltime=True).end is End.RECLAIMED
     assert gone(is_spot=False, deletes_itself=True).end is End.ITSELF
     assert gone(is_spot=False, deletes_itself=False).end is End.REQUESTED
 

@@ -9,6 +9,8 @@ from parsl import Config
 from parsl.errors import ConfigurationError, NoDataFlowKernelError
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import GoogleCloudProvider
+from parsl.providers.api.failure import Failure, FailureKind, ServiceError
+from parsl.providers.googlecloud.checks import access_advice
 from parsl.vocabulary.findings import ERROR, NOTE, OK, WARNING
 from tests.support.clouds.google_compute import IMAGE_FAMILY, IMAGE_PROJECT, PROJECT, REGION, ZONES
 from tests.support.clouds.google_server import Problem, server_error
@@ -70,6 +72,27 @@ def test_mistakes_are_errors_at_load(google, make, changes, words, advice):
         make(**changes).prepare("run")
     assert words in str(caught.value)
     assert google.inserted == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "message", "advice"),
+    [
+        (
+            FailureKind.DENIED,
+            "invalid credentials",
+            "invalid_grant: Invalid JWT: Token must be short-lived and in a reasonable timeframe.",
+            "clock of this host",
+        ),
+        (FailureKind.DENIED, "invalid credentials", "invalid_grant: Invalid JWT Signature.", "new key"),
+        (FailureKind.TRANSIENT, "", "ServerNotFoundError: Unable to find the server", "HTTPS_PROXY"),
+        (FailureKind.NOT_FOUND, "404 notFound", "The resource was not found", "'my-project'"),
+        (FailureKind.PERMANENT, "400 invalid", "Invalid value", ""),
+    ],
+)
+def test_advice_about_access(kind, code, message, advice):
+    error = ServiceError("Google", "zones.list", Failure(kind, message, code))
+    assert advice in access_advice(error, "my-project")
+    assert bool(access_advice(error, "my-project")) == bool(advice)
 
 
 def test_load_fails_with_the_services_words_and_leaves_nothing(google, make, tmp_path):

@@ -163,6 +163,16 @@ def test_a_reclaimed_machine(google, engine):
     assert machine.reason == "compute.instances.preempted: Instance was preempted."
 
 
+def test_the_reason_of_an_end_is_found_among_many_operations_of_others(google, engine):
+    google.page_size = 1
+    engine.create([spec(node=node) for node in range(4)])
+    engine.list_run("r1")
+    google.preempt("parsl-r1-0-0")
+    engine.terminate([f"parsl-r1-0-{node}" for node in range(1, 4)])
+    ends = {machine.machine_id: machine.end for machine in engine.list_run("r1")}
+    assert ends["parsl-r1-0-0"] is End.RECLAIMED
+
+
 def test_a_machine_that_is_reclaimed_before_it_was_ever_listed(google, engine):
     engine.create([spec()])
     google.preempt("parsl-r1-0-0")

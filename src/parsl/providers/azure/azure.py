@@ -154,7 +154,7 @@ class AzureProvider(MachineProvider):
         """Return the calls of Azure."""
         key_file = None if self.key_file is None else os.path.abspath(os.path.expanduser(self.key_file))
         address = Address(self.group_name, key_file, self.subscription_id, self.endpoint)
-        return AzureCloud(address, self._plan())
+        return AzureCloud(address, self._plan(), lambda: self.clock())
 
     def _plan(self) -> Plan:
         return Plan(

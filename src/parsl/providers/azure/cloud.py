@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import urlopen
 
@@ -22,6 +24,7 @@ from parsl.providers.azure.network import Network
 from parsl.providers.azure.prices import fetch_price
 from parsl.providers.azure.public_keys import fetch_public_key, throwaway_public_key
 from parsl.providers.azure.self_deletion import with_self_deletion
+from parsl.providers.machines.block_status import WALLTIME_MARGIN_S
 from parsl.providers.machines.cloud import (
     BLOCK_TAG,
     NODE_TAG,
@@ -63,6 +66,7 @@ class AzureCloud:
     Args:
         address: Where the machines are.
         plan: What machines to create; None for a process that only deletes them.
+        clock: Returns seconds on a monotonic clock.
 
     Raises:
         ConfigurationError: The key file cannot be used, or no subscription is named.
@@ -70,13 +74,18 @@ class AzureCloud:
 
     service = "Azure"
 
-    def __init__(self, address: Address, plan: Plan | None = None) -> None:
+    def __init__(
+        self, address: Address, plan: Plan | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._address = address
         self._given_plan = plan
+        self._clock = clock
         self._access = Access(address)
         self._calls = Calls(self.service, classify, limit=TokenBucket(_RATE, _BURST))
         #: The machines that this process has created or seen, as they were last.
         self._seen: dict[str, Machine] = {}
+        #: When the walltime of each machine that was created here is up.
+        self._deadlines_s: dict[str, float] = {}
         #: The consoles of machines that have ended, read before the machines were deleted.
         self._consoles: dict[str, str] = {}
 
@@ -121,6 +130,7 @@ class AzureCloud:
             script = with_self_deletion(script, identity, self._address.endpoint)
         body: Any = machine_request(self._plan, ground, spec.name, script, spec.all_tags())
         machines, group = self._access.compute.virtual_machines, self._address.group_name
+        self._deadlines_s[spec.name] = self._clock() + spec.walltime_s
         self._seen[spec.name] = Machine(spec.name, MachineState.STARTING, spec.run, spec.block, spec.node)
         try:
             self._calls.run(
@@ -228,13 +238,18 @@ class AzureCloud:
                 self._seen[name] = machine
 
     def _remember_gone(self, run: str, found: Mapping[str, Machine]) -> None:
-        plan = self._given_plan
-        how = gone(plan is not None and plan.is_spot, plan is not None and plan.identity is not None)
         for name, machine in list(self._seen.items()):
             if machine.run != run or name in found or machine.state is MachineState.ENDED:
                 continue
             if self._view(name) is None:  # a list may lack a machine that was created a moment ago
-                self._seen[name] = _ended(machine, how)
+                self._seen[name] = _ended(machine, self._how_gone(name))
+
+    def _how_gone(self, name: str) -> Observation:
+        plan = self._given_plan
+        is_walltime = self._clock() >= self._deadlines_s.get(name, inf) - WALLTIME_MARGIN_S
+        return gone(
+            plan is not None and plan.is_spot, plan is not None and plan.identity is not None, is_walltime
+        )
 
     def _delete_ended(self, ended: Sequence[Machine]) -> None:
         for machine in ended:

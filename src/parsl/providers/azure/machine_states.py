@@ -63,11 +63,19 @@ def observe(provisioning_state: str, statuses: Sequence[Status] = ()) -> Observa
     return _ENDED_POWER.get(powers[-1], STARTING) if powers else STARTING
 
 
-def gone(is_spot: bool, deletes_itself: bool) -> Observation:
-    """Return the state of a machine that no longer exists, though Parsl has not deleted it."""
-    if is_spot:
-        reason = "Azure has evicted the spot machine, or another program has deleted it"
-        return Observation(MachineState.ENDED, End.RECLAIMED, reason)
+def gone(is_spot: bool, deletes_itself: bool, is_walltime: bool = False) -> Observation:
+    """Return the state of a machine that no longer exists, though Parsl has not deleted it.
+
+    Args:
+        is_spot: Whether Azure may have evicted the machine.
+        deletes_itself: Whether the machine may have deleted itself.
+        is_walltime: Whether its walltime was up, or nearly.
+    """
+    if is_spot and not (deletes_itself and is_walltime):
+        other = "it has deleted itself" if deletes_itself else "another program has deleted it"
+        return Observation(
+            MachineState.ENDED, End.RECLAIMED, f"Azure has evicted the spot machine, or {other}"
+        )
     if deletes_itself:
         return Observation(MachineState.ENDED, End.ITSELF, "the machine has deleted itself")
     return Observation(MachineState.ENDED, End.REQUESTED, "another program has deleted the machine")

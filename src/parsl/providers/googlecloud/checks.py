@@ -42,7 +42,7 @@ def check(requests: Requests, fleet: Fleet) -> list[Finding]:
     try:
         all_zones = requests.zones()
     except ServiceError as error:
-        return [ACCOUNT.error(str(error), _access_advice(error, fleet))]
+        return [ACCOUNT.error(str(error), access_advice(error, fleet.project))]
     findings = [ACCOUNT.ok(f"The project {fleet.project} can be used.")]
     zones = zones_of(fleet.region, all_zones)
     findings += _region_findings(requests, fleet, zones, all_zones)
@@ -53,12 +53,17 @@ def check(requests: Requests, fleet: Fleet) -> list[Finding]:
     return [*findings, *_permission_findings(requests, fleet)]
 
 
-def _access_advice(error: ServiceError, fleet: Fleet) -> str:
+def access_advice(error: ServiceError, project: str) -> str:
+    """Return what the user can do if the project cannot be used."""
+    if "Invalid JWT" in error.failure.message and "timeframe" in error.failure.message:
+        return "The clock of this host is probably wrong, as the request for a token is signed with its time."
+    if error.kind is FailureKind.TRANSIENT:
+        return "Check the network of this host, its name service, and its proxy (HTTPS_PROXY)."
     if error.failure.code == "invalid credentials":
         return "Make a new key, or run `gcloud auth application-default login` again; see key_file."
     if error.kind in (FailureKind.DENIED, FailureKind.NOT_FOUND):
         return (
-            f"project_id is {fleet.project!r}: is it the id of the project, not its name or number, and "
+            f"project_id is {project!r}: is it the id of the project, not its name or number, and "
             "has the account of key_file access to it?"
         )
     return ""

@@ -36,6 +36,8 @@ _UNLISTED_S = 60.0
 #: The service ends machines up to this long before or after their time is up here, in seconds.
 _DEADLINE_MARGIN_S = 30.0
 _MAX_CONSOLE_CHARS = 20_000
+#: How long a request of a check may take with its repetitions, in seconds: a user waits for the answer.
+_CHECK_DEADLINE_S = 15.0
 
 
 class ComputeEngine:
@@ -91,7 +93,7 @@ class ComputeEngine:
 
     def check(self) -> list[Finding]:
         """Check credentials, project, region, image, machine type, quota and permissions."""
-        return check(self._requests, self._fleet)
+        return check(self._requests.within(_CHECK_DEADLINE_S), self._fleet)
 
     def create(self, specs: Sequence[MachineSpec]) -> list[Created | Refused]:
         """Create machines; return one answer for each, in their order."""
@@ -232,7 +234,7 @@ class ComputeEngine:
         """Return how a machine has ended; nothing is known if the service does not answer."""
         zone, number = self._places[name]
         try:
-            return end_of(number, self._requests.endings(zone))
+            return end_of(number, self._requests.endings(zone, number))
         except ServiceError as error:
             logger.debug("No answer about the end of %s: %s", name, error)
             return None, ""

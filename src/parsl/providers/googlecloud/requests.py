@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 from parsl.providers.api.calls import Calls, pages
@@ -37,6 +38,12 @@ class Requests:
 
     def __repr__(self) -> str:
         return f"<Requests about {self.project}>"
+
+    def within(self, deadline_s: float) -> Requests:
+        """Return the same requests, each of which may take a time with its repetitions (seconds)."""
+        hasty = copy(self)
+        hasty._calls = Calls(SERVICE, failure_of, deadline_s=deadline_s)
+        return hasty
 
     def zones(self) -> list[Json]:
         """Return all zones of the project, of all regions."""
@@ -120,15 +127,22 @@ class Requests:
             "zoneOperations.get", lambda: service.get(project=self.project, zone=zone, operation=name)
         )
 
-    def endings(self, zone: str) -> list[Json]:
-        """Return the latest operations of a zone that have not created instances."""
+    def endings(self, zone: str, instance_id: str) -> list[Json]:
+        """Return the operations on an instance, without that which has created it.
+
+        Args:
+            zone: The zone.
+            instance_id: The number of the instance; an empty one is that of none.
+        """
+        if not instance_id:
+            return []
         service = self._client.collection("zoneOperations")
-        options = {"filter": 'operationType!="insert"', "orderBy": "creationTimestamp desc"}
-        answer = self._run(
-            "zoneOperations.list", lambda: service.list(project=self.project, zone=zone, **options)
-        )
-        found: list[Json] = answer.get("items", [])
-        return found
+        chosen = f'(operationType!="insert") (targetId={instance_id})'
+
+        def request(page: str | None) -> Any:
+            return service.list(project=self.project, zone=zone, filter=chosen, pageToken=page)
+
+        return self._all("zoneOperations.list", request, _items)
 
     def console(self, zone: str, name: str) -> str:
         """Return what an instance has written to its serial console."""
