@@ -126,6 +126,18 @@ def test_no_permission_to_create_machines(stand_in, make_provider):
     assert "Virtual Machine Contributor" in message
 
 
+def test_no_permission_for_public_addresses_matters_only_for_them(stand_in, make_provider):
+    stand_in.account.denied.add("Microsoft.Network/publicIPAddresses/write")
+    assert findings_of(make_provider(), ERROR) == {}
+    assert "publicIPAddresses/write" in findings_of(make_provider(public_address=True), ERROR)["permissions"]
+
+
+def test_no_permission_to_read_consoles_is_a_note(stand_in, make_provider):
+    stand_in.account.denied.add("Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action")
+    assert findings_of(make_provider(), ERROR) == {}
+    assert "consoles of machines" in findings_of(make_provider(), NOTE)["permissions"]
+
+
 def test_no_permission_to_make_a_network_matters_only_without_one(stand_in, make_provider):
     stand_in.account.denied.add("Microsoft.Network/virtualNetworks/write")
     assert "Microsoft.Network/virtualNetworks/write" in refusal(make_provider())

@@ -15,7 +15,14 @@ from parsl.providers.azure.machine_request import Ground, Plan, machine_request
 from parsl.providers.azure.machine_states import Status, gone, needs_view, observe
 from parsl.providers.azure.network import choose_subnet
 from parsl.providers.azure.prices import choose_price
-from parsl.providers.azure.quotas import Permission, Quota, Size, lacking_quotas, missing_actions
+from parsl.providers.azure.quotas import (
+    Permission,
+    Quota,
+    Size,
+    lacking_quotas,
+    missing_actions,
+    needed_actions,
+)
 from parsl.providers.azure.self_deletion import with_self_deletion
 from parsl.providers.azure.vm_reference import read_vm_reference
 from parsl.providers.machines.cloud import End, MachineState
@@ -156,6 +163,23 @@ def test_permissions():
     assert missing_actions([Permission(["*"], ["*/delete"])], needed) == needed[1:]
     assert missing_actions([Permission(["*"], ["*/delete"]), Permission(["*/delete"])], needed) == []
     assert missing_actions([], needed) == needed
+
+
+GROUP = "/subscriptions/s/resourceGroups/g"
+
+
+def test_needed_permissions_depend_on_what_is_there_and_what_is_requested():
+    machines = needed_actions(GROUP, "/subscriptions/s/resourceGroups/other/subnet")
+    assert "Microsoft.Compute/virtualMachines/delete" in machines
+    assert not [action for action in machines if "virtualNetworks" in action]
+    inside = needed_actions(GROUP, f"{GROUP.upper()}/providers/subnet")
+    assert "Microsoft.Network/virtualNetworks/subnets/join/action" in inside
+    assert "Microsoft.Network/virtualNetworks/write" in needed_actions(GROUP, None)
+    assert "Microsoft.Resources/subscriptions/resourceGroups/write" in needed_actions(None, None)
+    public = set(needed_actions(GROUP, None, has_public_address=True)) - set(needed_actions(GROUP, None))
+    assert {action.split("/")[1] for action in public} == {"publicIPAddresses"}
+    assert "userAssignedIdentities/assign/action" in needed_actions(GROUP, None, identity=f"{GROUP}/i")[-1]
+    assert needed_actions(GROUP, None, identity="/elsewhere/i") == needed_actions(GROUP, None)
 
 
 def test_prices():

@@ -15,14 +15,13 @@ from parsl.providers.azure.machine_request import Plan
 from parsl.providers.azure.network import Network
 from parsl.providers.azure.public_keys import fetch_public_key
 from parsl.providers.azure.quotas import (
-    MAKE_GROUP,
-    MAKE_NETWORK,
-    NEEDED_ACTIONS,
+    USEFUL_ACTIONS,
     Permission,
     Quota,
     Size,
     lacking_quotas,
     missing_actions,
+    needed_actions,
 )
 from parsl.vocabulary.findings import ERROR, Finding, Topic
 
@@ -40,7 +39,7 @@ class Checks:
     plan: Plan
     network: Network
     has_group: bool = False
-    has_subnet: bool = False
+    subnet: str | None = None
 
     def run(self) -> list[Finding]:
         """Check everything; without access to the subscription, or in an unknown location, nothing more."""
@@ -134,23 +133,28 @@ class Checks:
 
     def _subnet(self) -> Finding:
         try:
-            subnet = self.network.find_subnet()
+            self.subnet = self.network.find_subnet()
         except ServiceError as error:
             return _error(_NETWORK, error)
-        self.has_subnet = subnet is not None
-        return _NETWORK.ok(subnet or f"Parsl will make the network {self.plan.vnet_name!r}")
+        return _NETWORK.ok(self.subnet or f"Parsl will make the network {self.plan.vnet_name!r}")
 
     def _permissions(self) -> Finding:
-        needed = [*NEEDED_ACTIONS]
-        needed += [] if self.has_subnet else [MAKE_NETWORK]
-        needed += [] if self.has_group else [MAKE_GROUP]
+        needed = needed_actions(
+            self.scope if self.has_group else None,
+            self.subnet,
+            has_public_address=self.plan.has_public_address,
+            identity=self.plan.identity,
+        )
         try:
-            missing = missing_actions(self.calls.run("permissions/list", self._fetch_permissions), needed)
+            permissions = self.calls.run("permissions/list", self._fetch_permissions)
         except ServiceError as error:  # reading them needs a permission, too
             return _PERMISSIONS.note(f"permissions cannot be checked: {error}")
-        if missing:
+        if missing := missing_actions(permissions, needed):
             text = f"The account lacks permissions for {self.scope}: {', '.join(missing)}."
             return _PERMISSIONS.error(text, advice("AuthorizationFailed"))
+        if useless := missing_actions(permissions, USEFUL_ACTIONS):
+            text = f"the account lacks {', '.join(useless)}: consoles of machines cannot be read"
+            return _PERMISSIONS.note(text)
         return _PERMISSIONS.ok(f"the account may create and delete machines in {self.scope}")
 
     @property

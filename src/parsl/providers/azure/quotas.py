@@ -10,20 +10,28 @@ from fnmatch import fnmatchcase
 _SPOT_QUOTA = "lowPriorityCores"
 _TOTAL_QUOTA = "cores"
 
-#: What the provider does, as Azure names it.
-NEEDED_ACTIONS = (
+#: What the provider does with machines, as Azure names it.
+_MACHINES = (
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.Compute/virtualMachines/write",
     "Microsoft.Compute/virtualMachines/delete",
     "Microsoft.Compute/virtualMachines/instanceView/read",
     "Microsoft.Network/networkInterfaces/write",
     "Microsoft.Network/networkInterfaces/join/action",
+)
+_USE_NETWORK = (
     "Microsoft.Network/virtualNetworks/read",
     "Microsoft.Network/virtualNetworks/subnets/join/action",
 )
-#: What it does if there is no network, or no resource group.
-MAKE_NETWORK = "Microsoft.Network/virtualNetworks/write"
-MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+_MAKE_NETWORK = "Microsoft.Network/virtualNetworks/write"
+_MAKE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+_PUBLIC_ADDRESS = (
+    "Microsoft.Network/publicIPAddresses/write",
+    "Microsoft.Network/publicIPAddresses/join/action",
+)
+_USE_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+#: Actions without which the console of a machine, with the reason of a failure, cannot be read.
+USEFUL_ACTIONS = ("Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action",)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,33 @@ def lacking_quotas(quotas: Mapping[str, Quota], size: Size, machines: int, is_sp
     return [quota for quota in found if quota.free < machines * size.cores]
 
 
-def missing_actions(permissions: Iterable[Permission], needed: Sequence[str] = NEEDED_ACTIONS) -> list[str]:
+def needed_actions(
+    group: str | None, subnet: str | None, *, has_public_address: bool = False, identity: str | None = None
+) -> list[str]:
+    """Return what a provider does in its resource group, as Azure names it.
+
+    A subnet or an identity of another group needs permissions for that group, which are not included.
+
+    Args:
+        group: The resource id of the group; None if it has to be made.
+        subnet: The resource id of the subnet; None if it has to be made.
+        has_public_address: Whether machines have public addresses.
+        identity: The resource id of a managed identity of the machines.
+    """
+    needed = [*_MACHINES]
+    needed += [] if group else [_MAKE_GROUP]
+    needed += [] if subnet else [_MAKE_NETWORK]
+    needed += _USE_NETWORK if subnet is None or _is_inside(subnet, group) else ()
+    needed += _PUBLIC_ADDRESS if has_public_address else ()
+    needed += [_USE_IDENTITY] if identity is not None and _is_inside(identity, group) else []
+    return needed
+
+
+def _is_inside(resource: str, group: str | None) -> bool:
+    return group is not None and resource.lower().startswith(f"{group.lower()}/")
+
+
+def missing_actions(permissions: Iterable[Permission], needed: Sequence[str]) -> list[str]:
     """Return the actions that no role of the caller permits."""
     permissions = list(permissions)
     return [action for action in needed if not any(each.includes(action) for each in permissions)]
