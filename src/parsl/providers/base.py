@@ -126,6 +126,22 @@ class ExecutionProvider(metaclass=ABCMeta):
         """
         return []
 
+    def cleanup_commands(self) -> list[list[str]]:
+        """Return commands that end everything of the run, for another process to run if this one is killed.
+
+        Called after :meth:`prepare`, before the first block, so that a block is also ended if this process
+        is killed while it is being submitted.
+
+        Returns:
+            Programs with their arguments, without a shell; an empty list if jobs are only known by their ids.
+        """
+        return []
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether to call ``status`` from time to time though no job lives: something has to be ended."""
+        return False
+
     def has_changed(self, job_ids: Sequence[object]) -> bool:
         """Return whether jobs have started or ended since the last call, without querying the scheduler.
 

@@ -88,6 +88,20 @@ def test_the_scheduler_is_queried_once_per_interval(provider: FakeProvider, exec
     assert queried_at_s == [2, 12, 32, 62, 92, 122, 152, 182]
 
 
+def test_a_provider_with_leftovers_is_queried_without_jobs() -> None:
+    class Provider(FakeProvider):
+        has_leftovers = True
+
+    provider = Provider(init_blocks=0)
+    executor = FakeExecutor(provider)
+    executor.blocks.start()
+    for second in range(60):
+        executor.now_s = second
+        executor.poll_facade()
+    assert provider.queries
+    assert not any(provider.queries)
+
+
 def test_the_end_of_a_job_causes_a_query_at_once(provider: FakeProvider, executor: FakeExecutor) -> None:
     executor.blocks.start()
     executor.poll_facade()

@@ -117,3 +117,19 @@ def test_all_pages_are_read():
 def test_a_listing_without_end_is_an_error():
     with pytest.raises(RuntimeError, match="does not end"):
         list(pages(lambda token: ([1], "again")))
+
+
+def test_a_pause_that_the_service_requests_may_exceed_the_deadline_once():
+    time = Time()
+    calls = make_calls(time, FailureKind.THROTTLED, retry_after_s=90.0, deadline_s=60.0)
+    assert calls.run("Create", failing(1)) == "answer"
+    with pytest.raises(ServiceError, match="2 attempts"):
+        calls.run("Create", failing(2))
+    assert time.slept == [90.0, 90.0]
+
+
+def test_a_very_long_pause_is_not_made():
+    time = Time()
+    with pytest.raises(ServiceError):
+        make_calls(time, FailureKind.THROTTLED, retry_after_s=3600.0).run("Create", failing(1))
+    assert time.slept == []

@@ -84,6 +84,12 @@ def test_refusals(make, memory, kind, is_permanent):
     assert caught.value.is_permanent is is_permanent
 
 
+def test_the_command_for_a_killed_driver_is_known_before_the_first_block(make):
+    provider = make()
+    assert provider.cleanup_commands() == provider.cancel_commands(["any"])
+    assert make(linger=True).cleanup_commands() == []
+
+
 def test_a_request_that_fails(make, memory):
     memory.failing["create"] = FailureKind.DENIED
     with pytest.raises(SubmitException, match="the test refuses this") as caught:
@@ -149,6 +155,34 @@ def test_machines_of_a_lost_answer_are_terminated(make, memory, caplog):
     assert state_of(provider, job) is JobState.RUNNING
     assert [machine.machine_id for machine in provider.machines(provider.run)] == ["m-0"]
     assert "Terminating ['m-1']" in caplog.text
+
+
+def test_an_incomplete_block_that_cannot_be_terminated_is_terminated_later(make, memory):
+    provider = make(nodes_per_block=2)
+    memory.quota, memory.failing["terminate"] = 1, FailureKind.TRANSIENT
+    with pytest.raises(SubmitException):
+        provider.submit("sleep 1000", 1)
+    assert provider.has_leftovers
+    del memory.failing["terminate"]
+    assert provider.status([]) == []
+    assert not provider.machines()
+    provider.status([])
+    assert not provider.has_leftovers
+
+
+def test_machines_whose_creation_got_no_answer_count_until_they_are_certainly_gone(make, memory):
+    provider = make(max_machine_hours=1.5)
+    provider.clock = lambda: 0.0
+    memory.failing["create"] = FailureKind.TRANSIENT
+    with pytest.raises(SubmitException):
+        provider.submit("true", 1)
+    del memory.failing["create"]
+    provider.status([])
+    with pytest.raises(SubmitException, match="max_machine_hours"):
+        provider.submit("true", 1)
+    provider.clock = lambda: 60.0
+    provider.status([])
+    provider.submit("true", 1)
 
 
 def test_nothing_is_left_at_the_end_but_machines_of_others(make, memory):

@@ -106,6 +106,7 @@ class MemoryProvider(MachineProvider):
     """A provider of machines of a MemoryCloud."""
 
     label = "memory"
+    sleep = staticmethod(lambda seconds: None)
 
     def __init__(
         self,

@@ -257,6 +257,8 @@ class BlockSet:
         self._submitter.run()
         self._check_for_changes()
         with self._lock:
+            if self._provider.has_leftovers:
+                self._schedule.request_query(self._clock(), self._interval_s())
             is_due = self._schedule.take_due(self._clock(), self._interval_s())
         if is_due:
             self.query()
@@ -273,7 +275,7 @@ class BlockSet:
         with self._lock:
             now_s = self._clock()
             due_in_s = self._submitter.due_in_s(now_s)
-            if self._table.live_jobs():
+            if self._table.live_jobs() or self._provider.has_leftovers:
                 due_in_s = min(due_in_s, self._schedule.due_in_s(now_s))
             if self._table.awaited_jobs():
                 due_in_s = min(due_in_s, max(0.0, self._next_changes_s - now_s))
@@ -283,7 +285,8 @@ class BlockSet:
         """Query the scheduler now about all jobs that are not known to have ended."""
         with self._lock:
             jobs = self._table.live_jobs()
-        answers = self._calls.status([job_id for _, job_id in jobs]) if jobs else ()
+        is_needed = bool(jobs) or self._provider.has_leftovers
+        answers = self._calls.status([job_id for _, job_id in jobs]) if is_needed else ()
         self._observe_activity()
         with self._lock:
             now_s = self._clock()

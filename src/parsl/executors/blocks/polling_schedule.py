@@ -39,6 +39,10 @@ class PollingSchedule:
         self._next_s = min(self._next_s, now_s + first)
         self._gaps_s = deque(others)
 
+    def request_query(self, now_s: float, interval_s: float) -> None:
+        """Schedule a query at the latest after the interval, even if there was never a job."""
+        self._next_s = min(self._next_s, now_s + interval_s)
+
     def job_ended(self) -> None:
         """Schedule a query at once: a job is known to have ended."""
         self._has_known_end = True

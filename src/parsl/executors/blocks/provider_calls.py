@@ -42,22 +42,44 @@ class ProviderCalls:
         self._name = type(provider).__name__
         self._one_at_a_time = threading.RLock()  # a signal handler may clean up in the middle of a call
         self._logged: set[tuple[str, str]] = set()
+        self._is_submitting = False
+        self._is_close_due = False
 
     def __repr__(self) -> str:
         return f"<ProviderCalls {self._name}, {len(self._logged)} kinds of failures>"
 
     def close(self) -> None:
-        """Let the provider give back what blocks have left behind; a failure is logged."""
+        """Let the provider give back what blocks have left behind; a failure is logged.
+
+        If a submission is in progress, which may take long, this happens after it, in its thread.
+        """
+        self._is_close_due = True
+        while not self._one_at_a_time.acquire(timeout=0.1):
+            if self._is_submitting:
+                return
         try:
-            with self._one_at_a_time:
-                self._provider.close()
+            self._close_if_due()
+        finally:
+            self._one_at_a_time.release()
+
+    def _close_if_due(self) -> None:
+        if not self._is_close_due:
+            return
+        self._is_close_due = False
+        try:
+            self._provider.close()
         except Exception:
             logger.exception("%s.close failed: look whether something is left, and remove it", self._name)
 
     def submit(self, command: str, job_name: str) -> object:
         """Submit a block, one copy of ``command`` per node; return the id of the job."""
         with self._one_at_a_time:
-            job_id = self._provider.submit(command, 1, job_name)
+            self._is_submitting = True
+            try:
+                job_id = self._provider.submit(command, 1, job_name)
+            finally:
+                self._is_submitting = False
+                self._close_if_due()
         if job_id is None:
             raise RuntimeError(f"{self._name}.submit returned no job id")
         return job_id

@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 AnswerT = TypeVar("AnswerT")
 ItemT = TypeVar("ItemT")
 
+#: A pause that the service requests is made if it is no longer than this, even if the time is up after it;
+#: then one more attempt follows (seconds).
+MAX_REQUESTED_PAUSE_S = 120.0
+
 
 class Calls:
     """Runs requests to one service, in the caller's thread. May be used from any thread.
@@ -28,7 +32,8 @@ class Calls:
         service: The name of the service, for messages.
         classify: Returns what an exception of the SDK means.
         limit: Limits the rate of requests; None for no limit.
-        deadline_s: How long a request may take with all its attempts, in seconds.
+        deadline_s: How long a request may take with all its attempts, in seconds. A pause that the service
+            requests may take longer.
         clock: Returns seconds on a monotonic clock.
         sleep: Waits for a number of seconds.
         rng: Returns a random number from 0 to 1.
@@ -90,11 +95,17 @@ class Calls:
         if failure is None:
             raise error
         delay_s = next_delay(attempt, failure.kind, failure.retry_after_s, self._rng())
-        if delay_s is None or self._clock() + delay_s > end_s:
+        if delay_s is None or self._is_too_long(delay_s, failure.retry_after_s, end_s):
             advice = skew_advice(failure, self._now())
             raise ServiceError(self.service, name, failure, advice, attempt) from error
         logger.debug("%s: %s: attempt %d in %.1f s: %s", self.service, name, attempt + 1, delay_s, failure)
         return delay_s
+
+    def _is_too_long(self, delay_s: float, requested_s: float | None, end_s: float) -> bool:
+        now_s = self._clock()
+        if requested_s is not None and now_s <= end_s:
+            return delay_s > max(MAX_REQUESTED_PAUSE_S, end_s - now_s)
+        return now_s + delay_s > end_s
 
     def _wait_for_turn(self) -> None:
         if self._limit is None:

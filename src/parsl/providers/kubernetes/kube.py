@@ -306,7 +306,10 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         return [accepted.get(job_id, known[job_id] is not None) for job_id in job_ids]
 
     def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
-        if not job_ids or self._blocks is None:
+        return self.cleanup_commands() if job_ids else []
+
+    def cleanup_commands(self) -> list[list[str]]:
+        if self._blocks is None:
             return []
         command = [*python_command("parsl.providers.kubernetes.sweep"), "--namespace", self.namespace]
         command += ["--run", self._blocks.run]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from parsl.providers.machines.block_status import block_status
-from parsl.providers.machines.cloud import Machine, MachineState
+from parsl.providers.machines.cloud import Machine, MachineState, machine_name
 from parsl.vocabulary.job_states import JobState, JobStatus
 
 _LINGERS = "cancelled; its machines linger until their walltime"
@@ -72,11 +72,11 @@ class MachineBlocks:
         """Return the machines of the live blocks, for the state file."""
         return {block.name: block.machine_ids for block in self.live()}
 
-    def ended_ids(self, listed: Mapping[str, Machine]) -> list[str]:
-        """Return the machines that are known to have ended."""
-        ended = [id_ for id_, machine in listed.items() if machine.state is MachineState.ENDED]
-        gone = [b.machine_ids for b in self._blocks.values() if b.final is not None and not _lingers(b)]
-        return [*ended, *(machine_id for machine_ids in gone for machine_id in machine_ids)]
+    def ended_names(self, listed: Mapping[str, Machine]) -> list[str]:
+        """Return the names of the machines that are known to have ended."""
+        ended = [machine.name for machine in listed.values() if machine.state is MachineState.ENDED]
+        gone = [block for block in self._blocks.values() if block.final is not None and not _lingers(block)]
+        return [*ended, *(machine_name(b.name, node) for b in gone for node in range(len(b.machine_ids)))]
 
     def orphans(self, listed: Mapping[str, Machine]) -> list[str]:
         """Return machines that run, and that no block knows: the answer to a request was lost."""

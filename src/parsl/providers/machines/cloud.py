@@ -15,6 +15,11 @@ from parsl.vocabulary.findings import Finding
 RUN_TAG, BLOCK_TAG, NODE_TAG = "parsl-run", "parsl-block", "parsl-node"
 
 
+def machine_name(block: str, node: int) -> str:
+    """Return the name of a block's machine."""
+    return f"{block}-{node}"
+
+
 class MachineState(Enum):
     """The state of a machine, in terms that all clouds share."""
 
@@ -45,6 +50,11 @@ class Machine:
     end: End | None = None  #: how it has ended; None before that, or if the service does not report it
     reason: str = ""  #: the service's words about the state
 
+    @property
+    def name(self) -> str:
+        """The name with which it was requested."""
+        return machine_name(self.block, self.node)
+
 
 @dataclass(frozen=True)
 class MachineSpec:
@@ -63,7 +73,7 @@ class MachineSpec:
 
         It also identifies the request: the service creates no second machine if the request is repeated.
         """
-        return f"{self.block}-{self.node}"
+        return machine_name(self.block, self.node)
 
     def all_tags(self) -> dict[str, str]:
         """Return the tags of the user and those by which Parsl finds the machine."""

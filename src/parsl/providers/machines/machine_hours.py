@@ -10,7 +10,7 @@ _HOUR_S = 3600.0
 class MachineHours:
     """Counts the hours of machines, and reserves those that machines may still use. Not thread-safe.
 
-    A machine may run until its walltime, so the hours up to there are reserved when it is created. Thus the
+    A machine may run until its walltime, so the hours up to there are reserved when it is requested. Thus the
     sum never exceeds the limit, even if the driver dies. Times are seconds on any one monotonic clock.
 
     Args:
@@ -31,15 +31,20 @@ class MachineHours:
     def running(self) -> int:
         return len(self._running)
 
-    def created(self, machine_ids: Iterable[str], now_s: float, walltime_s: float) -> None:
-        for machine_id in machine_ids:
-            self._running[machine_id] = (now_s, walltime_s)
+    def requested(self, names: Iterable[str], now_s: float, walltime_s: float) -> None:
+        """Reserve hours for machines, before they are created: the answer to that request may be lost."""
+        for name in names:
+            self._running[name] = (now_s, walltime_s)
 
-    def ended(self, machine_ids: Iterable[str], now_s: float) -> None:
+    def ended(self, names: Iterable[str], now_s: float) -> None:
         """Record the end of machines, as soon as it is known; has no effect on those that had ended."""
-        for machine_id in machine_ids:
-            created_s, walltime_s = self._running.pop(machine_id, (now_s, 0.0))
+        for name in names:
+            created_s, walltime_s = self._running.pop(name, (now_s, 0.0))
             self._used_h += min(now_s - created_s, walltime_s) / _HOUR_S
+
+    def all_ended(self, now_s: float) -> None:
+        """Record the end of all machines."""
+        self.ended(list(self._running), now_s)
 
     def used_h(self, now_s: float) -> float:
         """Return the hours that were used up to now."""

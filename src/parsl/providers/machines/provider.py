@@ -20,9 +20,10 @@ from parsl.providers.base import ExecutionProvider
 from parsl.providers.batch.parameters import parse_walltime
 from parsl.providers.machines.blocks import MachineBlock, MachineBlocks
 from parsl.providers.machines.cloud import Cloud, Created, Machine, MachineSpec, Refused
+from parsl.providers.machines.leftovers import Leftovers
 from parsl.providers.machines.machine_hours import MachineHours
 from parsl.providers.machines.state_file import SavedState, StateFile
-from parsl.providers.machines.sweep import live_machines, sweep, sweep_command
+from parsl.providers.machines.sweep import CERTAIN_LOOKS, live_machines, sweep, sweep_command
 from parsl.providers.machines.user_data import exit_code_on, user_data_script
 from parsl.vocabulary.findings import WARNING, Finding, errors_of
 from parsl.vocabulary.job_states import JobState, JobStatus
@@ -66,6 +67,8 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     max_user_data_bytes = 16384
     #: Returns seconds on a monotonic clock. Tests set another one on an instance.
     clock: Callable[[], float] = staticmethod(time.monotonic)
+    #: Waits for a number of seconds.
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
 
     def configure(self, parameters: Mapping[str, object]) -> None:
         """Check the parameters of the constructor, and keep them as attributes; call this first.
@@ -99,12 +102,17 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     def status_polling_interval(self) -> int:
         return 30
 
+    @property
+    def has_leftovers(self) -> bool:
+        return bool(self._leftovers)
+
     def _begin(self, run: str) -> None:
         plain = _NOT_PLAIN.sub("-", run.lower()).strip("-")[:_MAX_RUN_CHARS]
         #: The tag of the machines; two providers of one run have different ones.
         self.run = f"{plain or 'run'}-{os.urandom(3).hex()}"
         self._numbers = count()
         self._blocks = MachineBlocks()
+        self._leftovers = Leftovers()
 
     def prepare(self, run: str) -> None:
         """Check the configuration with the service, and terminate what an earlier driver has left.
@@ -172,14 +180,10 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         block = f"parsl-{self.run}-{next(self._numbers)}"
         specs = self._specs(block, command, tasks_per_node, job_name)
         now_s = self.clock()
-        try:
-            answers = self.cloud.create(specs)
-        except ServiceError as error:
-            raise SubmitException(job_name, str(error), is_permanent=self._is_lasting(error.kind)) from error
-        machine_ids = [answer.machine_id for answer in answers if isinstance(answer, Created)]
-        self._refuse_incomplete(job_name, machine_ids, answers)
+        self._hours.requested([spec.name for spec in specs], now_s, self._walltime_s)
+        self._save()
+        machine_ids = self._create(job_name, specs, now_s)
         self._blocks.add(block, machine_ids, now_s, self._walltime_s)
-        self._hours.created(machine_ids, now_s, self._walltime_s)
         self.resources[block] = {
             "job_id": block,
             "status": JobStatus(JobState.PENDING),
@@ -216,15 +220,27 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
 
     def _is_lasting(self, kind: FailureKind) -> bool:
         """Return whether a refusal is final: without running machines, waiting frees no quota of ours."""
-        return kind.is_lasting or (kind is FailureKind.QUOTA and not self._hours.running)
+        is_alone = self._hours.running <= len(self._leftovers)
+        return kind.is_lasting or (kind is FailureKind.QUOTA and is_alone)
 
-    def _refuse_incomplete(
-        self, job_name: str, machine_ids: list[str], answers: Sequence[Created | Refused]
-    ) -> None:
-        """Terminate what was created if not all machines of a block were."""
+    def _create(self, job_name: str, specs: Sequence[MachineSpec], now_s: float) -> list[str]:
+        """Create all machines of a block, or give up those that may have been created."""
+        try:
+            answers = self.cloud.create(specs)
+        except BaseException as error:
+            self._leftovers.add([spec.name for spec in specs], now_s)
+            if not isinstance(error, ServiceError):
+                raise
+            raise SubmitException(job_name, str(error), is_permanent=self._is_lasting(error.kind)) from error
+        machine_ids = [answer.machine_id for answer in answers if isinstance(answer, Created)]
         refusals = [answer for answer in answers if isinstance(answer, Refused)]
         if not refusals:
-            return
+            return machine_ids
+        for spec, answer in zip(specs, answers, strict=True):
+            if isinstance(answer, Refused) and not answer.kind.is_retried:
+                self._hours.ended([spec.name], now_s)
+            else:
+                self._leftovers.add([spec.name], now_s)
         if machine_ids:
             self._terminate(machine_ids)
         message = f"{self.cloud.service}: {refusals[0].message}"
@@ -233,7 +249,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
         """Return the status of blocks, with one listing of the run's machines."""
         live = self._blocks.live(job_ids)
-        answers = self._survey(live) if live else {}
+        answers = self._survey(live) if live or self.has_leftovers else {}
         statuses = [self._blocks.final(job_id) or answers[job_id] for job_id in job_ids]
         self._note_statuses(job_ids, statuses)
         return statuses
@@ -248,9 +264,11 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             return {block.name: JobStatus(JobState.UNKNOWN, str(error)) for block in live}
         self._last_problem = ""
         answers: dict[object, JobStatus] = {block.name: self._observe(block, listed) for block in live}
-        self._hours.ended(self._blocks.ended_ids(listed), self.clock())
+        now_s = self.clock()
+        gone = self._leftovers.take_gone(listed.values(), now_s)
+        self._hours.ended([*self._blocks.ended_names(listed), *gone], now_s)
         if orphans := self._blocks.orphans(listed):
-            logger.warning("Terminating %s: the answer that named these machines was lost", orphans)
+            logger.warning("Terminating %s: the creation of their block has failed", orphans)
             self._terminate(orphans)
         if any(status.terminal for status in answers.values()):
             self._save()
@@ -300,13 +318,17 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
 
     def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
         """Return the command that terminates the run's machines; none without jobs or with ``linger``."""
-        return [] if self.linger or not job_ids else [sweep_command(self.cloud, self.run)]
+        return self.cleanup_commands() if job_ids else []
+
+    def cleanup_commands(self) -> list[list[str]]:
+        """Return the command that terminates the run's machines; none with ``linger``."""
+        return [] if self.linger else [sweep_command(self.cloud, self.run)]
 
     def close(self) -> None:
         """Terminate what is left of the run, which is normally nothing; with ``linger``, leave it up."""
         is_clean = self.linger or self._sweep_at_the_end()
-        if not self.linger:
-            self._hours.ended([id_ for block in self._blocks.saved().values() for id_ in block], self.clock())
+        if is_clean and not self.linger:
+            self._hours.all_ended(self.clock())
         if self._file is not None:
             self._save(has_ended=is_clean)
             self._file.close()
@@ -316,7 +338,8 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         """Terminate what is left; return whether nothing is."""
         command = f"parsl clouds sweep CONFIG.py {self.run}"
         try:
-            _, left = sweep(self.cloud, self.run)
+            looks = CERTAIN_LOOKS if self._leftovers.has_fresh(self.clock()) else 1
+            _, left = sweep(self.cloud, self.run, quiet_looks=looks, sleep=self.sleep)
         except ServiceError as error:
             logger.error("Machines may be left, which cost money. Run: %s. The reason: %s", command, error)
             return False
@@ -348,4 +371,4 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         Raises:
             ServiceError: The service does not answer.
         """
-        return sweep(self.cloud, run, quiet_looks=2)
+        return sweep(self.cloud, run, quiet_looks=2, sleep=self.sleep)

@@ -35,6 +35,19 @@ class Provider:
         return [["qdel", *map(str, job_ids[at : at + 500])] for at in range(0, len(job_ids), 500)]
 
 
+class RunProvider(Provider):
+    """Cancels everything of the run with one command, and jobs with the same one or with others."""
+
+    def __init__(self, *, has_jobs: bool) -> None:
+        self.has_jobs = has_jobs
+
+    def cleanup_commands(self) -> list[list[str]]:
+        return [["sweep", "run"]]
+
+    def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
+        return super().cancel_commands(job_ids) if self.has_jobs else self.cleanup_commands()
+
+
 class FailingProvider:
     def cancel_commands(self, job_ids: Sequence[object]) -> list[list[str]]:
         raise KeyError(job_ids[0])
@@ -132,3 +145,25 @@ def test_an_error_in_a_provider_is_logged(caplog: pytest.LogCaptureFixture) -> N
     driver.registry.job_submitted("1")
     assert driver.commands == []
     assert "Executor htex: if this process dies, its jobs will not be cancelled" in caplog.text
+
+
+def test_the_commands_of_the_run_are_known_before_the_first_job_and_sent_once() -> None:
+    driver = Driver(RunProvider(has_jobs=False))
+    driver.registry.start()
+    assert driver.commands == [["sweep", "run"]]
+    driver.registry.job_submitted("1")
+    driver.poll("1")
+    assert driver.commands == [["sweep", "run"]]
+    assert driver.interchange.wholes == 1
+    driver.registry.jobs_cancelled()
+    assert driver.commands == []
+
+
+def test_the_commands_of_the_run_come_last() -> None:
+    driver = Driver(RunProvider(has_jobs=True))
+    driver.registry.start()
+    driver.poll("1")
+    assert driver.commands == [["qdel", "1"], ["sweep", "run"]]
+    driver.clock.now_s = 1.0
+    driver.poll()
+    assert driver.commands == [["sweep", "run"]]

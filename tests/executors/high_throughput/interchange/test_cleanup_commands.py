@@ -88,3 +88,14 @@ def test_without_jobs_nothing_happens() -> None:
     runner.begin()
     runner.finish()
     assert repr(runner) == "<CleanupRunner commands=0 running=False>"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_last_command_may_take_the_time_that_is_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = CleanupRunner()
+    runner.commands = [["sh", "-c", f"sleep 0.3; touch {tmp_path}/swept"]]
+    runner.finish()
+    assert (tmp_path / "swept").exists()
+    assert not caplog.records[1:]

@@ -23,7 +23,8 @@ class CleanupRegistry(BlockListener):
     """Keeps the interchange's cleanup commands up to date. May be called from any thread.
 
     The command for a new job is sent immediately, by itself. From time to time all commands are sent, which
-    omits jobs that have ended, and moves those that have begun after those that are queued.
+    omits jobs that have ended, and moves those that have begun after those that are queued. The commands for
+    the whole run are sent before there is a job, and are always the last ones. No command is sent twice.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class CleanupRegistry(BlockListener):
         self._sender = sender
         self._clock = clock
         self._lock = threading.Lock()
+        self._run_commands: list[list[str]] = []
         #: The current commands, the most urgent first.
         self.commands: list[list[str]] = []
         #: The jobs for which all commands were sent last; None if there have been others since.
@@ -49,10 +51,18 @@ class CleanupRegistry(BlockListener):
     def __repr__(self) -> str:
         return f"<CleanupRegistry {self._label} commands={len(self.commands)}>"
 
+    def start(self) -> None:
+        """Send the commands for the whole run; call this once the provider is prepared."""
+        with self._lock:
+            if commands := self._from_provider(self._provider.cleanup_commands):
+                self.commands = self._run_commands = commands
+                self._sender.send(CleanupCommands(commands))
+
     def job_submitted(self, job_id: object) -> None:
         with self._lock:
             self._sent_jobs = None
-            if commands := self._commands([job_id]):
+            known = self.commands
+            if commands := [one for one in self._commands([job_id]) if one not in known]:
                 self.commands = commands + self.commands
                 self._sender.send(CleanupCommands(commands, is_addition=True))
 
@@ -63,8 +73,11 @@ class CleanupRegistry(BlockListener):
                 return
             self._due_s = self._clock() + len(jobs) * _PAUSE_FOR_EACH_JOB_S
             self._sent_jobs = jobs
-            self.commands = self._commands(jobs)
-            self._sender.send(CleanupCommands(self.commands))
+            commands = [one for one in self._commands(jobs) if one not in self._run_commands]
+            commands += self._run_commands
+            if commands != self.commands:
+                self.commands = commands
+                self._sender.send(CleanupCommands(commands))
 
     def jobs_cancelled(self) -> None:
         """Take all commands back: this process has cancelled its jobs itself. Report those that are left."""
@@ -79,8 +92,11 @@ class CleanupRegistry(BlockListener):
                 self._sender.send(CleanupCommands([]))
 
     def _commands(self, jobs: list[object]) -> list[list[str]]:
+        return self._from_provider(lambda: self._provider.cancel_commands(jobs))
+
+    def _from_provider(self, commands: Callable[[], list[list[str]]]) -> list[list[str]]:
         try:
-            return self._provider.cancel_commands(jobs)
+            return commands()
         except Exception:  # in the provider of a user
             logger.exception("Executor %s: if this process dies, its jobs will not be cancelled", self._label)
             return []

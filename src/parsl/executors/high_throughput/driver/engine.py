@@ -110,6 +110,7 @@ class Engine(BlockListener):
             raise
         for listener in (self, self._lost_tasks, self._cleanup):
             self._owner.blocks.add_listener(listener)
+        self._cleanup.start()
         disown_in_children(self)
 
     def stop(self) -> None:

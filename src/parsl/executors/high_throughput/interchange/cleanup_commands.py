@@ -20,7 +20,8 @@ logger = logging.getLogger("parsl.htex.interchange")
 #: How long the commands run before managers are stopped (seconds): when managers exit, nodes become free, on
 #: which jobs start that are still in the queue.
 HEAD_START_S = 5.0
-#: How long each command, and all of them, may take (seconds).
+#: How long each command, and all of them, may take (seconds). The last one may take the time that is left: a
+#: command that terminates the machines of a run looks for them several times.
 PATIENCE_S = 60.0
 PATIENCE_IN_ALL_S = 600.0
 #: How long to wait for a killed command (seconds). One that waits for a dead file system cannot be killed.
@@ -53,7 +54,8 @@ class CleanupRunner:
         """Run the remaining commands, and kill those that take too long."""
         deadline_s = time.monotonic() + PATIENCE_IN_ALL_S
         while self._start_next():
-            if not self._has_ended(min(self._began_s + PATIENCE_S, deadline_s)):
+            until_s = self._began_s + PATIENCE_S if self.commands else deadline_s
+            if not self._has_ended(min(until_s, deadline_s)):
                 self._kill()
             if self.commands and time.monotonic() >= deadline_s:
                 logger.error("no time left for these commands, run them yourself: %s", self.commands)
