@@ -245,6 +245,22 @@ def test_another_process_can_clean_up(cluster, make_provider, wait_until):
     wait_until(lambda: not cluster.remaining())
 
 
+@pytest.mark.parametrize("variable", [False, True])
+def test_a_relative_kubeconfig_is_found_from_other_directories(
+    cluster, make_provider, monkeypatch, tmp_path, variable
+):
+    monkeypatch.chdir(tmp_path)
+    relative = str(cluster.kubeconfig.relative_to(tmp_path))
+    if variable:
+        monkeypatch.setenv("KUBECONFIG", relative)
+    provider = make_provider(kubeconfig=None if variable else relative)
+    if not variable:
+        monkeypatch.chdir("/")
+    job = provider.submit("sleep 1000", 1)
+    (command,) = provider.cancel_commands([job])
+    assert command[command.index("--kubeconfig") + 1] == str(cluster.kubeconfig)
+
+
 def refuse_to_delete(*jobs):
     def intrude(request: Request):
         if request.verb == "delete" and request.name in jobs:

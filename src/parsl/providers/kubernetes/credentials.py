@@ -44,6 +44,18 @@ def make_client(kubeconfig: str | None, context: str | None) -> Any:
     return client.ApiClient(configuration)
 
 
+def absolute_files(kubeconfig: str | None) -> str | None:
+    """Return the kubeconfig files for a process in another directory; None if the pod has the credentials.
+
+    Args:
+        kubeconfig: The file of the user, or several; None for those of ``kubectl``.
+    """
+    if kubeconfig is None and not _has_kubeconfig():
+        return None
+    paths = (kubeconfig or _kubeconfig()).split(os.pathsep)
+    return os.pathsep.join(os.path.abspath(os.path.expanduser(path)) for path in paths if path)
+
+
 def is_inside() -> bool:
     """Return whether this process runs in a pod that has a service account."""
     return "KUBERNETES_SERVICE_HOST" in os.environ and os.path.exists(f"{_SERVICE_ACCOUNT}/token")

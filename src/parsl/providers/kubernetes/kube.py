@@ -29,7 +29,7 @@ from parsl.providers.kubernetes import parameters
 from parsl.providers.kubernetes.access import check_access, driver_reference, findings
 from parsl.providers.kubernetes.blocks import Blocks
 from parsl.providers.kubernetes.cluster import Cluster
-from parsl.providers.kubernetes.credentials import make_client
+from parsl.providers.kubernetes.credentials import absolute_files, make_client
 from parsl.providers.kubernetes.failures import advice_about
 from parsl.providers.kubernetes.manifests import (
     BlockNames,
@@ -210,6 +210,8 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         self._blocks: Blocks | None = None
         self._watch: Watch | None = None
         self._parent: dict[str, Any] | None = None
+        #: The user's kubeconfig, also after a change of the directory.
+        self._own_files = None if self.kubeconfig is None else absolute_files(self.kubeconfig)
         self.resources = {}
         self._manifest(BlockNames("parsl-check", "check", self.nodes_per_block))
 
@@ -313,7 +315,8 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
             return []
         command = [*python_command("parsl.providers.kubernetes.sweep"), "--namespace", self.namespace]
         command += ["--run", self._blocks.run]
-        for name, value in (("--kubeconfig", self.kubeconfig), ("--context", self.context)):
+        files = absolute_files(self._own_files)
+        for name, value in (("--kubeconfig", files), ("--context", self.context)):
             command += [name, value] if value is not None else []
         return [command]
 
@@ -341,7 +344,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         return self.price_per_hour * self.max_blocks * self.nodes_per_block
 
     def _cluster(self) -> Cluster:
-        return Cluster(make_client(self.kubeconfig, self.context), self.namespace)
+        return Cluster(make_client(self._own_files, self.context), self.namespace)
 
     def _ready(self) -> Blocks:
         if self._blocks is None:  # a program without an executor
