@@ -31,28 +31,36 @@ import pytest
 
 import parsl
 from parsl import Config, python_app
+from parsl.common.processes import family, process_table
 from parsl.executors import HighThroughputExecutor
 from parsl.providers.base import ExecutionProvider
-from parsl.testing.executor_conformance import LIMIT_S, add, start_and_wait, wait_until
+from parsl.testing.executor_conformance import LIMIT_S, add, start_and_wait, wait_for, wait_until
 from parsl.vocabulary.job_states import JobState, JobStatus
 
 #: The kinds of faults that a service can be made to answer with; see :meth:`ProviderConformance.faults`.
 FAULTS = ("throttling", "errors")
 
 _DRIVER = """
+from pathlib import Path
+
 import parsl
 from parsl import Config, python_app
-from parsl.testing.executor_conformance import start_and_wait
-from parsl.testing.provider_conformance import block_executor
+from parsl.testing.provider_conformance import block_executor, note_and_return
 
 {provider_code}
 
 if __name__ == "__main__":
-    config = Config(executors=[block_executor(provider)], run_dir={run_dir!r}, usage_tracking=0)
-    with parsl.load(config):
-        app = python_app(start_and_wait)
-        for future in [app({started!r}, {gate!r}) for _ in range(3)]:
-            future.result()
+    directory, many = Path({directory!r}), {many}
+    options = {{"run_dir": str(directory / "runinfo"), "checkpoint_mode": "task_exit", "usage_tracking": 0}}
+    with parsl.load(Config(executors=[block_executor(provider)], **options)):
+        app = python_app(note_and_return, cache=True)
+        noted, gate = str(directory / "noted"), str(directory / "gate")
+        quick = [app(number, noted) for number in range(many // 2)]
+        waiting = [app(number, noted, gate) for number in range(many // 2, many)]
+        total = sum(future.result() for future in quick)
+        (directory / "half").touch()
+        total += sum(future.result() for future in waiting)
+        (directory / "total").write_text(str(total))
 """
 
 
@@ -247,8 +255,8 @@ class ProviderConformance:
         with self.faults(kind):
             load(retries=1)
             app = python_app(add)
-            futures = [app(number) for number in range(20)]
-            assert [future.result(LIMIT_S) for future in futures] == list(range(20))
+            futures = [app(number) for number in range(self.many)]
+            assert [future.result(LIMIT_S) for future in futures] == list(range(self.many))
             parsl.dfk().cleanup()
             wait_until(lambda: not self.remaining(tmp_path))
 
@@ -256,18 +264,37 @@ class ProviderConformance:
         provider_code = self.driver_code(tmp_path)
         if provider_code is None:
             pytest.skip("this suite starts no driver of its own")
-        started, gate = tmp_path / "started", tmp_path / "gate"
-        names = {"run_dir": str(tmp_path / "runinfo"), "started": str(started), "gate": str(gate)}
-        script = tmp_path / "driver.py"
-        script.write_text(_DRIVER.format(provider_code=provider_code, **names))
-        with (tmp_path / "driver.out").open("w") as out, _driver(script, out) as process:
+        noted = tmp_path / "noted"
+        noted.mkdir()
+        script, half = tmp_path / "driver.py", self.many // 2
+        names = {"provider_code": provider_code, "directory": str(tmp_path), "many": self.many}
+        script.write_text(_DRIVER.format(**names))
+        with _driver(script) as process:
             try:
-                wait_until(lambda: started.exists() or process.poll() is not None)
-                assert process.poll() is None, (tmp_path / "driver.out").read_text()
+                is_waiting = [tmp_path / "half", noted / str(half)]
+                wait_until(lambda: process.poll() is not None or all(path.exists() for path in is_waiting))
+                assert process.poll() is None, script.with_suffix(".out").read_text()
                 assert self.remaining(tmp_path)
+                started = family(process_table(), [process.pid])
             finally:
                 process.kill()
         wait_until(lambda: not self.remaining(tmp_path))
+        self._restart(script)
+        counts = [len((noted / str(number)).read_text()) for number in range(self.many)]
+        assert counts[:half] == [1] * half, "the checkpoint has their results"
+        wait_until(lambda: started.keys().isdisjoint(process_table()))
+        wait_until(lambda: not self.remaining(tmp_path))
+
+    def _restart(self, script: Path) -> None:
+        """Run the driver again, and let its tasks end."""
+        (script.parent / "gate").touch()
+        with _driver(script) as process:
+            try:
+                wait_until(lambda: process.poll() is not None)
+            finally:
+                process.kill()
+        assert process.returncode == 0, script.with_suffix(".out").read_text()
+        assert (script.parent / "total").read_text() == str(sum(range(self.many)))
 
     def _start_tasks(self, directory: Path, gate: Path, count: int) -> list[Future[str]]:
         app = python_app(start_and_wait)
@@ -280,8 +307,19 @@ def status_of(provider: ExecutionProvider, job_id: object) -> JobStatus:
     return status
 
 
-def _driver(script: Path, out: Any) -> subprocess.Popen[bytes]:
+def note_and_return(number: int, directory: str, gate: str | None = None) -> int:
+    """Note in a directory that a task runs, and return its number; if there is a gate, when that exists."""
+    with open(Path(directory) / str(number), "a") as file:
+        file.write("x")
+    if gate is not None:
+        wait_for(gate)
+    return number
+
+
+def _driver(script: Path) -> subprocess.Popen[bytes]:
+    """Start a driver whose output is added to a file next to its script."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen(
-        [sys.executable, str(script)], stdout=out, stderr=subprocess.STDOUT, env=environment
-    )
+    with script.with_suffix(".out").open("a") as out:
+        return subprocess.Popen(
+            [sys.executable, str(script)], stdout=out, stderr=subprocess.STDOUT, env=environment
+        )
