@@ -7,11 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
+AnswerT = TypeVar("AnswerT")
 
 _MAX_THREADS = 8
 
 
-def at_once(request: Callable[[ItemT], object], items: Sequence[ItemT]) -> None:
+def at_once(request: Callable[[ItemT], AnswerT], items: Sequence[ItemT]) -> list[AnswerT]:
     """Call a function for each item, several at a time, and return when all calls have returned.
 
     An interpreter that is exiting starts no threads; the rest is then called here, one after the other.
@@ -20,23 +21,28 @@ def at_once(request: Callable[[ItemT], object], items: Sequence[ItemT]) -> None:
         request: Called once for each item, from any thread.
         items: The items.
 
+    Returns:
+        What the calls have returned, in the order of the items.
+
     Raises:
         Exception: What the first call that failed has raised; all others were made as well.
     """
-    started: list[Future[object]] = []
-    errors: list[BaseException | None] = []
+    calls: list[Future[AnswerT]] = []
     if len(items) > 1:
         with ThreadPoolExecutor(min(_MAX_THREADS, len(items))) as threads:
             try:
-                started.extend(threads.submit(request, item) for item in items)
+                calls.extend(threads.submit(request, item) for item in items)
             except RuntimeError:
                 pass
-        errors = [future.exception() for future in started]
-    for item in items[len(started) :]:
-        try:
-            request(item)
-        except Exception as error:
-            errors.append(error)
-    for raised in errors:
-        if raised is not None:
-            raise raised
+    calls += [_called(request, item) for item in items[len(calls) :]]
+    return [call.result() for call in calls]
+
+
+def _called(request: Callable[[ItemT], AnswerT], item: ItemT) -> Future[AnswerT]:
+    """Call a function; return its answer, or its error, as that of a thread."""
+    call: Future[AnswerT] = Future()
+    try:
+        call.set_result(request(item))
+    except Exception as error:
+        call.set_exception(error)
+    return call

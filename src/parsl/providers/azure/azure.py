@@ -14,22 +14,10 @@ from parsl.providers.azure.cloud import AzureCloud
 from parsl.providers.azure.machine_request import MAX_SCRIPT_BYTES, Plan
 from parsl.providers.azure.vm_reference import check_vm_reference, read_vm_reference
 from parsl.providers.machines.provider import MachineProvider
+from parsl.providers.machines.tags import check_tags
 
 #: Room for what lets a machine delete itself, in bytes.
 _SELF_DELETION_BYTES = 4096
-
-
-def _check_tags(owner: object, name: str, value: object) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(
-        isinstance(one, str) for pair in value.items() for one in pair
-    ):
-        validate.wrong_type(owner, name, value, "a dict of texts, or None")
-    reserved = [tag for tag in value if tag.lower().startswith("parsl-")]
-    if reserved:
-        validate.wrong_value(owner, name, value, f"no tag {reserved[0]!r}: Parsl's own begin with 'parsl-'")
-    return dict(value)
 
 
 def _check_endpoint(owner: object, name: str, value: object) -> str:
@@ -100,7 +88,7 @@ class AzureProvider(MachineProvider):
     subnet: str | None = validate.Text(optional=True, allow_empty=False)
     public_address: bool = validate.Boolean()
     identity: str | None = validate.Text(optional=True, allow_empty=False)
-    tags: Mapping[str, str] = validate.Custom(_check_tags)
+    tags: Mapping[str, str] = validate.Custom(check_tags)
     subscription_id: str | None = validate.Text(optional=True, allow_empty=False)
     endpoint: str = validate.Custom(_check_endpoint)
 

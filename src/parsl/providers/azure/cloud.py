@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
+from parsl.providers.api.at_once import at_once
 from parsl.providers.api.calls import Calls, pages
 from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.api.rate_limit import TokenBucket
@@ -26,8 +26,6 @@ from parsl.providers.azure.public_keys import fetch_public_key, throwaway_public
 from parsl.providers.azure.self_deletion import with_self_deletion
 from parsl.providers.machines.block_status import WALLTIME_MARGIN_S
 from parsl.providers.machines.cloud import (
-    BLOCK_TAG,
-    NODE_TAG,
     RUN_TAG,
     Created,
     End,
@@ -37,6 +35,7 @@ from parsl.providers.machines.cloud import (
     Refused,
     checked_ids,
 )
+from parsl.providers.machines.tags import tagged_machine
 from parsl.vocabulary.findings import Finding
 
 if TYPE_CHECKING:
@@ -44,16 +43,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Requests at the same time, per second, and at once after a pause.
-_THREADS = 8
+#: Requests per second, and at once after a pause.
 _RATE, _BURST = 10.0, 100
 #: How long a request of a check may take with its repetitions, in seconds: a user waits for the answer.
 _CHECK_DEADLINE_S = 15.0
 _CONSOLE_TIMEOUT_S = 20.0
 _MAX_CONSOLE_BYTES = 65536
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
 
 
 class AzureCloud:
@@ -122,7 +117,7 @@ class AzureCloud:
     def create(self, specs: Sequence[MachineSpec]) -> list[Created | Refused]:
         """Request machines, several at the same time; return one answer for each, in their order."""
         ground = self._ground
-        return self._at_once(lambda spec: self._create(spec, ground), specs)
+        return at_once(lambda spec: self._create(spec, ground), specs)
 
     def _create(self, spec: MachineSpec, ground: Ground) -> Created | Refused:
         script, identity = spec.user_data, self._plan.identity
@@ -174,7 +169,7 @@ class AzureCloud:
             ValueError: The list is empty, or an id is.
             ServiceError: A request failed; the others were sent.
         """
-        errors = [error for error in self._at_once(self._delete, checked_ids(machine_ids)) if error]
+        errors = [error for error in at_once(self._delete, checked_ids(machine_ids)) if error]
         if errors:
             raise errors[0]
 
@@ -189,9 +184,15 @@ class AzureCloud:
 
     def _find(self, is_chosen: Callable[[Mapping[str, str]], bool]) -> dict[str, Machine]:
         chosen = [machine for machine in self._list() if is_chosen(machine.tags or {})]
-        observed = self._at_once(self._observe, chosen)
+        observed = at_once(self._observe, chosen)
         return {
-            str(machine.name): _machine(str(machine.name), machine.tags or {}, observation)
+            str(machine.name): tagged_machine(
+                str(machine.name),
+                observation.state,
+                machine.tags or {},
+                end=observation.end,
+                reason=observation.reason,
+            )
             for machine, observation in zip(chosen, observed, strict=True)
             if observation is not None
         }
@@ -257,7 +258,7 @@ class AzureCloud:
                 self._consoles[machine.machine_id] = self._read_console(machine.machine_id)
         names = [machine.machine_id for machine in ended]
         logger.info("Deleting machines that have ended, but exist: %s", ", ".join(names))
-        for machine, error in zip(ended, self._at_once(self._delete, names), strict=True):
+        for machine, error in zip(ended, at_once(self._delete, names), strict=True):
             if error is not None:
                 logger.warning("%s has ended, but could not be deleted yet: %s", machine.machine_id, error)
 
@@ -293,34 +294,10 @@ class AzureCloud:
             logger.info("The console of %s cannot be read: %s", name, error)
             return ""
 
-    def _at_once(self, call: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:
-        if len(items) <= 1:
-            return [call(item) for item in items]
-        started: list[Future[ResultT]] = []
-        with ThreadPoolExecutor(min(_THREADS, len(items)), "parsl-azure") as threads:
-            try:
-                started.extend(threads.submit(call, item) for item in items)
-            except RuntimeError:  # an interpreter that is exiting starts no threads
-                logger.debug("%d of %d requests are sent one by one", len(items) - len(started), len(items))
-            return [*(one.result() for one in started), *map(call, items[len(started) :])]
-
 
 def reach(address: Mapping[str, str]) -> AzureCloud:
     """Return the machines at an address that :meth:`AzureCloud.address` has returned."""
     return AzureCloud(Address(**address))
-
-
-def _machine(name: str, tags: Mapping[str, str], observed: Observation) -> Machine:
-    node = tags.get(NODE_TAG, "0")
-    return Machine(
-        machine_id=name,
-        state=observed.state,
-        run=tags.get(RUN_TAG, ""),
-        block=tags.get(BLOCK_TAG, ""),
-        node=int(node) if node.isdigit() else 0,
-        end=observed.end,
-        reason=observed.reason,
-    )
 
 
 def _ended(machine: Machine, how: Observation) -> Machine:

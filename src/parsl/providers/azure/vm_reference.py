@@ -11,6 +11,7 @@ from parsl import validate
 
 _IMAGE_KEYS = ("publisher", "offer", "sku", "version")
 _TEXT_KEYS = (*_IMAGE_KEYS, "image_id", "vm_size", "admin_username", "password")
+_PLAN_KEYS = ("name", "publisher", "product")
 _KEYS = (*_TEXT_KEYS, "disk_size_gb", "plan")
 #: Names that Azure refuses for the account of an administrator; the most usual ones.
 _REFUSED_USERS = frozenset({"admin", "administrator", "guest", "root", "test", "user"})
@@ -62,6 +63,7 @@ def check_vm_reference(owner: object, name: str, value: object) -> ShownWithoutP
         if not isinstance(value.get(key, ""), str | None):
             validate.wrong_type(owner, f"{name}[{key!r}]", value[key], "text")
     _check_image(owner, name, shown)
+    _check_plan(owner, f"{name}['plan']", shown.get("plan"))
     _check_account(owner, name, shown)
     size = shown.get("disk_size_gb")
     validate.integer(owner, f"{name}['disk_size_gb']", size, low=1, high=4095, optional=True)
@@ -88,6 +90,16 @@ def _check_image(owner: object, name: str, value: ShownWithoutPassword) -> None:
     if missing and not value.get("image_id"):
         parts = " and ".join(missing)
         expected = f"{parts} of an image (list them with 'az vm image list --output table'), or image_id"
+        validate.wrong_value(owner, name, value, expected)
+
+
+def _check_plan(owner: object, name: str, value: object) -> None:
+    if value is None:
+        return
+    expected = f"a dict of {', '.join(_PLAN_KEYS)}, as 'az vm image show' prints it"
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for part in value.values()):
+        validate.wrong_type(owner, name, value, expected)
+    if set(value) != set(_PLAN_KEYS) or not all(value.values()):
         validate.wrong_value(owner, name, value, expected)
 
 

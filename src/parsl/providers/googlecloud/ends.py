@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from parsl.providers.googlecloud.instance import Json
-from parsl.providers.machines.cloud import BLOCK_TAG, NODE_TAG, RUN_TAG, End, Machine, MachineState
+from parsl.providers.machines.cloud import End, Machine, MachineState
+from parsl.providers.machines.tags import tagged_machine
 
 #: The states of an instance. One that is STOPPED or TERMINATED still exists, with its disk.
 _STATES = {
@@ -44,14 +45,9 @@ def machine_of(instance: Json) -> Machine:
     """Return an instance as a machine; how it has ended is not in it."""
     labels = instance.get("labels", {})
     status = str(instance["status"])
-    node = labels.get(NODE_TAG, "0")
-    return Machine(
-        machine_id=str(instance["name"]),
-        state=_STATES.get(status, MachineState.RUNNING),
-        run=labels.get(RUN_TAG, ""),
-        block=labels.get(BLOCK_TAG, ""),
-        node=int(node) if node.isdecimal() else 0,
-        reason=str(instance.get("statusMessage") or status),
+    reason = str(instance.get("statusMessage") or status)
+    return tagged_machine(
+        str(instance["name"]), _STATES.get(status, MachineState.RUNNING), labels, reason=reason
     )
 
 

@@ -8,17 +8,31 @@ from parsl import validate
 from parsl.common import pass_on_upstream_names
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
+from parsl.providers.batch.parameters import parse_walltime
 from parsl.providers.googlecloud.client import VERSIONS, Access
 from parsl.providers.googlecloud.compute import ComputeEngine
-from parsl.providers.googlecloud.instance import Fleet, InstanceSettings, wrong_label
+from parsl.providers.googlecloud.instance import (
+    MAX_WALLTIME_S,
+    MIN_WALLTIME_S,
+    Fleet,
+    InstanceSettings,
+    wrong_label,
+)
 from parsl.providers.machines.provider import MachineProvider
+from parsl.providers.machines.tags import check_tags
 
 
 def _check_labels(owner: object, name: str, value: object) -> dict[str, str]:
-    labels: dict[str, str] = dict(validate.instance(owner, name, value, Mapping, optional=True) or {})
+    labels = check_tags(owner, name, value)
     if problem := wrong_label(labels):
         validate.wrong_value(owner, name, value, f"labels that Google accepts: {problem}")
     return labels
+
+
+def _check_walltime(owner: object, _name: str, value: object) -> str:
+    if not MIN_WALLTIME_S <= parse_walltime(owner, value) <= MAX_WALLTIME_S:
+        validate.wrong_value(owner, "walltime", value, "from 30 seconds to 120 days, which Google accepts")
+    return str(value)
 
 
 def _check_accelerators(owner: object, name: str, value: object) -> dict[str, int]:
@@ -76,6 +90,7 @@ class GoogleCloudProvider(MachineProvider):
         api_endpoint: The address of Compute Engine, for private access; None for the public one.
     """
 
+    walltime: str = validate.Custom(_check_walltime)
     project_id = validate.Text(allow_empty=False, one_line=True)
     key_file = validate.Text(optional=True, allow_empty=False)
     region = validate.Text(allow_empty=False, one_line=True)

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from parsl.providers.machines.cloud import BLOCK_TAG, NODE_TAG, RUN_TAG
-
 Json = dict[str, Any]
 
 
-#: The shortest and the longest time limit that the service enforces, in seconds.
-MIN_RUN_DURATION_S, MAX_RUN_DURATION_S = 30, 120 * 24 * 3600
+#: The shortest and the longest time limit that the service accepts, in seconds.
+MIN_WALLTIME_S, MAX_WALLTIME_S = 30, 120 * 24 * 3600
 
 _LABEL_KEY = re.compile(r"[a-z][-_a-z0-9]{0,62}")
 _LABEL_VALUE = re.compile(r"[-_a-z0-9]{0,63}")
@@ -40,7 +38,6 @@ class InstanceSettings:
     disk_type: str | None = None
     service_account: str | None = None
     network_tags: Sequence[str] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,9 @@ def label_value(text: str) -> str:
 def wrong_label(labels: Mapping[str, str]) -> str | None:
     """Return what is wrong with labels of the user's, or None."""
     for key, value in labels.items():
-        if key in (RUN_TAG, BLOCK_TAG, NODE_TAG):
-            return f"{key!r} is a label that Parsl sets itself"
-        if not isinstance(key, str) or not _LABEL_KEY.fullmatch(key):
+        if not _LABEL_KEY.fullmatch(key):
             return f"the key {key!r} is not a letter followed by at most 62 of a-z, 0-9, - and _"
-        if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
+        if not _LABEL_VALUE.fullmatch(value):
             return f"the value {value!r} of {key!r} is not at most 63 of a-z, 0-9, - and _"
     return None
 
@@ -92,14 +87,15 @@ def instance_body(
         name: The machine's name, unique in the project.
         zone: The zone, such as ``us-central1-a``.
         image: The link of the image for the boot disk.
-        labels: Labels besides those of the settings.
+        labels: The labels.
         startup_script: What the machine runs as root when it has booted.
-        walltime_s: When the service deletes the machine, in seconds after its start.
+        walltime_s: When the service deletes the machine, in seconds after its start; see
+            :data:`MIN_WALLTIME_S` and :data:`MAX_WALLTIME_S`.
     """
     body: Json = {
         "name": name,
         "machineType": f"zones/{zone}/machineTypes/{settings.machine_type}",
-        "labels": {**settings.labels, **labels},
+        "labels": dict(labels),
         "metadata": {"items": [{"key": "startup-script", "value": startup_script}]},
         "disks": [{"boot": True, "autoDelete": True, "initializeParams": _disk(settings, zone, image)}],
         "networkInterfaces": [_network(settings)],
@@ -145,7 +141,7 @@ def _scheduling(settings: InstanceSettings, walltime_s: int) -> Json:
     # A machine that starts again would run its startup script a second time.
     scheduling: Json = {
         "automaticRestart": False,
-        "maxRunDuration": {"seconds": str(min(max(walltime_s, MIN_RUN_DURATION_S), MAX_RUN_DURATION_S))},
+        "maxRunDuration": {"seconds": str(walltime_s)},
         "instanceTerminationAction": "DELETE",
     }
     if settings.is_spot:
