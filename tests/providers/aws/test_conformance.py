@@ -21,6 +21,7 @@ import os
 os.environ.update({environment!r})
 from parsl.providers import AWSProvider
 provider = AWSProvider({image!r}, None, region={region!r}, max_blocks=1)
+provider.certain_looks = 2
 """
 
 

@@ -18,6 +18,7 @@ from parsl.providers import AzureProvider
 provider = AzureProvider(
     {vm_reference!r}, key_file={key_file!r}, endpoint={endpoint!r}, max_blocks=1, price_per_hour=1
 )
+provider.certain_looks = 2
 """
 
 

@@ -73,4 +73,7 @@ class TestGoogleCloudProvider(ProviderConformance):
 
     def driver_code(self, directory):
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments(directory).items())
-        return f"from parsl.providers import GoogleCloudProvider\nprovider = GoogleCloudProvider({arguments})"
+        return (
+            f"from parsl.providers import GoogleCloudProvider\nprovider = GoogleCloudProvider({arguments})\n"
+            "provider.certain_looks = 2"
+        )

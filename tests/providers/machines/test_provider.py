@@ -10,9 +10,11 @@ import pytest
 from parsl.errors import ConfigurationError
 from parsl.providers.api.failure import FailureKind
 from parsl.providers.machines.cloud import End, Refused, checked_ids
+from parsl.providers.machines.state_file import StateFile
 from parsl.vocabulary.findings import Topic
 from parsl.vocabulary.job_states import JobState
 from parsl.vocabulary.provider_errors import SubmitException
+from tests.support.clouds import memory_cloud
 from tests.support.clouds.memory_cloud import MemoryCloud, MemoryProvider
 
 
@@ -47,12 +49,19 @@ def test_a_block_has_a_machine_for_each_node(make, memory):
     assert memory.specs[0].all_tags() == {
         "parsl-run": provider.run, "parsl-block": job, "parsl-node": "0"
     }  # fmt: skip
-    assert provider.run.startswith("some-run-")
+    assert provider.run.startswith("parsl-some-run-")
+    assert job == f"{provider.run}-0"
     assert state_of(provider, job) is JobState.RUNNING
 
 
 def test_two_providers_of_a_run_have_different_tags(make):
     assert make().run != make().run
+
+
+def test_the_name_of_an_executor_is_the_tag(memory):
+    provider = MemoryProvider(memory)
+    provider.prepare("parsl-0f3a9c21-google-compute-e-1f75b6")
+    assert provider.run == "parsl-0f3a9c21-google-compute-e-1f75b6"
 
 
 def test_one_refused_machine_ends_the_whole_block(make, memory):
@@ -286,6 +295,23 @@ def test_a_later_driver_terminates_what_could_not_be_terminated(make, memory, tm
     memory.failing.clear()
     make(state_file=path).close()
     assert memory.host.running() == []
+
+
+def test_a_later_driver_terminates_where_the_earlier_one_was(make, memory, tmp_path, monkeypatch, caplog):
+    path, elsewhere = str(tmp_path / "state"), {"region": "elsewhere"}
+    dead = make(state_file=path)
+    memory.address = lambda: elsewhere
+    dead.submit("sleep 1000", 1)
+    dead._file.close()  # as if the process were dead
+    there, memory.address = [], lambda: {"region": "here"}
+    monkeypatch.setattr(memory_cloud, "reach", there.append, raising=False)  # None is no cloud
+    make(state_file=path).close()
+    assert there == [elsewhere, elsewhere]
+    assert f"run {dead.run} in tests.support.clouds.memory_cloud" in caplog.text
+    monkeypatch.setattr(memory_cloud, "reach", lambda address: memory)
+    make(state_file=path).close()
+    assert memory.host.running() == []
+    assert StateFile(path).read().runs == []
 
 
 def test_too_long_a_script_is_refused(make):

@@ -7,9 +7,9 @@ import os
 import pytest
 
 from parsl.errors import ConfigurationError
-from parsl.providers.machines.state_file import SavedState, StateFile
+from parsl.providers.machines.state_file import SavedRun, SavedState, StateFile
 
-STATE = SavedState("EC2", "run-1", {"b": ["i-1", "i-2"]}, 2.5)
+STATE = SavedState([SavedRun("run-1", "a.module", {"region": "here"}, {"b": ["i-1", "i-2"]})], 2.5)
 
 
 @pytest.fixture

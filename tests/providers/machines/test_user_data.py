@@ -80,3 +80,19 @@ def test_a_killed_machine_leaves_no_process(host, ends, tmp_path, wait_until):
     assert not os.path.exists(f"/proc/{pid_file.read_text().strip()}/environ") or ends
     assert not ends[0].by_itself
     assert not host.kill("m")
+
+
+def test_a_second_boot_ends_the_machine(tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "shutdown").write_text(f"#!/bin/sh\necho $* >>{tmp_path}/shutdowns\n")
+    (programs / "shutdown").chmod(0o700)
+    user_data = tmp_path / "cloud" / "instances" / "i-1" / "scripts" / "part-001"
+    user_data.parent.mkdir(parents=True)
+    # The limit is one of a background process, which this script does not wait for.
+    user_data.write_text(script(launch="true", walltime_s=0))
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    subprocess.run(["bash", user_data], env=environment, check=True, capture_output=True)
+    (tmp_path / "shutdowns").unlink()
+    subprocess.run([tmp_path / "cloud" / "scripts" / "per-boot" / "parsl"], check=True)
+    assert (tmp_path / "shutdowns").read_text() == "-h now\n"

@@ -38,6 +38,8 @@ class InstanceOptions:
             "MaxCount": 1,
             "InstanceInitiatedShutdownBehavior": "terminate",
             "MetadataOptions": {"HttpTokens": "required"},
+            # A machine that EC2 has started again would run nothing, and cost money.
+            "MaintenanceOptions": {"AutoRecovery": "disabled"},
         }
         optional = {
             "KeyName": self.key_name,

@@ -22,8 +22,8 @@ from parsl.providers.machines.blocks import MachineBlock, MachineBlocks
 from parsl.providers.machines.cloud import Cloud, Created, Machine, MachineSpec, Refused
 from parsl.providers.machines.leftovers import Leftovers
 from parsl.providers.machines.machine_hours import MachineHours
-from parsl.providers.machines.state_file import SavedState, StateFile
-from parsl.providers.machines.sweep import CERTAIN_LOOKS, live_machines, sweep, sweep_command
+from parsl.providers.machines.state_file import SavedRun, SavedState, StateFile
+from parsl.providers.machines.sweep import CERTAIN_LOOKS, cloud_at, live_machines, sweep, sweep_command
 from parsl.providers.machines.user_data import exit_code_on, user_data_script
 from parsl.vocabulary.findings import WARNING, Finding, errors_of
 from parsl.vocabulary.job_states import JobState, JobStatus
@@ -32,13 +32,22 @@ from parsl.vocabulary.provider_errors import SubmitException
 logger = logging.getLogger(__name__)
 
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
-_MAX_RUN_CHARS = 30
+_UNIQUE = re.compile(r"parsl-[a-z0-9-]{0,27}-[0-9a-f]{6}")
+_MAX_RUN_CHARS = 33
 _MAX_CONSOLE_CHARS = 2000
 
 
 def _check_walltime(owner: object, name: str, value: object) -> str:
     parse_walltime(owner, value)
     return value  # type: ignore[return-value]
+
+
+def _tag_value(run: str) -> str:
+    """Return the name of a run as a tag that no other run has; executors give names of this kind."""
+    if _UNIQUE.fullmatch(run):
+        return run
+    plain = _NOT_PLAIN.sub("-", f"parsl-{run}".lower())[:_MAX_RUN_CHARS].strip("-")
+    return f"{plain}-{os.urandom(3).hex()}"
 
 
 class MachineProvider(ExecutionProvider, RepresentationMixin):
@@ -67,6 +76,8 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     max_user_data_bytes = 16384
     #: Returns seconds on a monotonic clock. Tests set another one on an instance.
     clock: Callable[[], float] = staticmethod(time.monotonic)
+    #: So many looks in a row without any machine show that none is left, even if some were just created.
+    certain_looks: int = CERTAIN_LOOKS
     #: Waits for a number of seconds.
     sleep: Callable[[float], None] = staticmethod(time.sleep)
 
@@ -82,6 +93,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         self._walltime_s = parse_walltime(self, self.walltime)
         self._hours = MachineHours(self.max_machine_hours)
         self._file: StateFile | None = None
+        self._earlier: list[SavedRun] = []
         self._last_problem = ""
         self._begin("manual")
 
@@ -107,9 +119,8 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         return bool(self._leftovers)
 
     def _begin(self, run: str) -> None:
-        plain = _NOT_PLAIN.sub("-", run.lower()).strip("-")[:_MAX_RUN_CHARS]
         #: The tag of the machines; two providers of one run have different ones.
-        self.run = f"{plain or 'run'}-{os.urandom(3).hex()}"
+        self.run = _tag_value(run)
         self._numbers = count()
         self._blocks = MachineBlocks()
         self._leftovers = Leftovers()
@@ -149,26 +160,42 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     def _open_state_file(self, path: str) -> None:
         self._file = self._file or StateFile(path)
         saved = self._file.read()
-        if saved.run and saved.service == self.cloud.service:
-            terminated, left = sweep(self.cloud, saved.run, quiet_looks=2)
-            if terminated or left:
-                logger.warning(
-                    "%s: an earlier run, %s, had left machines. Terminated: %s. Still running: %s",
-                    path, saved.run, terminated, left,
-                )  # fmt: skip
+        # They are swept again at the end: a machine that was created just before may not be listed yet.
+        self._earlier = saved.runs
+        for earlier in saved.runs:
+            self._sweep_earlier(earlier, quiet_looks=2)
         self._hours = MachineHours(self.max_machine_hours, saved.machine_hours)
         self._save()
+
+    def _sweep_earlier(self, earlier: SavedRun, quiet_looks: int) -> bool:
+        """Terminate what a run of the state file has left, where it was; return whether nothing is left."""
+        is_same = (earlier.module, earlier.address) == (type(self.cloud).__module__, self.cloud.address())
+        try:
+            cloud = self.cloud if is_same else cloud_at(earlier.module, earlier.address)
+            terminated, left = sweep(cloud, earlier.name, quiet_looks=quiet_looks, sleep=self.sleep)
+        except Exception as error:  # also of an SDK or of credentials that are no longer there
+            logger.error(
+                "%s: run %s in %s %s may have machines, which cost money. Parsl could not look: %s",
+                self.state_file, earlier.name, earlier.module, earlier.address, error,
+            )  # fmt: skip
+            return False
+        if terminated or left:
+            logger.warning(
+                "%s: an earlier run, %s, had left machines. Terminated: %s. Still running: %s",
+                self.state_file, earlier.name, terminated, left,
+            )  # fmt: skip
+        return not left
 
     def _save(self, *, has_ended: bool = False) -> None:
         if self._file is None:
             return
-        run = "" if has_ended else self.run
-        blocks = {} if has_ended else self._blocks.saved()
+        address, module = self.cloud.address(), type(self.cloud).__module__
+        own = [] if has_ended else [SavedRun(self.run, module, address, self._blocks.saved())]
         # Machines of a driver that has died may run until their walltime, and so may those that linger.
         hours = (
             self._hours.used_h(self.clock()) if has_ended and not self.linger else self._hours.reserved_h()
         )
-        state = SavedState(self.cloud.service, run, blocks, hours)
+        state = SavedState([*self._earlier, *own], hours)
         try:
             self._file.write(state)
         except OSError as error:
@@ -177,7 +204,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.machines") -> str:
         """Create the machines of a block; return the name of the block, with which their names begin."""
         self._check_hours(job_name)
-        block = f"parsl-{self.run}-{next(self._numbers)}"
+        block = f"{self.run}-{next(self._numbers)}"
         specs = self._specs(block, command, tasks_per_node, job_name)
         now_s = self.clock()
         self._hours.requested([spec.name for spec in specs], now_s, self._walltime_s)
@@ -322,7 +349,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
 
     def cleanup_commands(self) -> list[list[str]]:
         """Return the command that terminates the run's machines; none with ``linger``."""
-        return [] if self.linger else [sweep_command(self.cloud, self.run)]
+        return [] if self.linger else [sweep_command(self.cloud, self.run, self.certain_looks)]
 
     def close(self) -> None:
         """Terminate what is left of the run, which is normally nothing; with ``linger``, leave it up."""
@@ -330,6 +357,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         if is_clean and not self.linger:
             self._hours.all_ended(self.clock())
         if self._file is not None:
+            self._earlier = [run for run in self._earlier if not self._sweep_earlier(run, quiet_looks=1)]
             self._save(has_ended=is_clean)
             self._file.close()
             self._file = None
@@ -338,7 +366,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         """Terminate what is left; return whether nothing is."""
         command = f"parsl clouds sweep CONFIG.py {self.run}"
         try:
-            looks = CERTAIN_LOOKS if self._leftovers.has_fresh(self.clock()) else 1
+            looks = self.certain_looks if self._leftovers.has_fresh(self.clock()) else 1
             _, left = sweep(self.cloud, self.run, quiet_looks=looks, sleep=self.sleep)
         except ServiceError as error:
             logger.error("Machines may be left, which cost money. Run: %s. The reason: %s", command, error)

@@ -11,13 +11,21 @@ from parsl.errors import ConfigurationError
 _FORMAT = 1
 
 
+@dataclass(frozen=True)
+class SavedRun:
+    """A run that may have machines, and where."""
+
+    name: str
+    module: str  #: the module of the cloud
+    address: dict[str, str]  #: see :meth:`parsl.providers.machines.cloud.Cloud.address`
+    blocks: dict[str, list[str]] = field(default_factory=dict)  #: the machines of each block
+
+
 @dataclass
 class SavedState:
     """The contents of a state file."""
 
-    service: str = ""
-    run: str = ""  #: the run that may have machines; empty if it has ended properly
-    blocks: dict[str, list[str]] = field(default_factory=dict)  #: the machines of each block
+    runs: list[SavedRun] = field(default_factory=list)  #: those that have not ended properly, oldest first
     machine_hours: float = 0.0  #: used by all runs with this file
 
 
@@ -51,7 +59,7 @@ class StateFile:
                 data = json.load(file)
             if data.pop("format") != _FORMAT:
                 raise ValueError("its format is that of another version")
-            return SavedState(**data)
+            return SavedState([SavedRun(**run) for run in data.pop("runs")], **data)
         except FileNotFoundError:
             return SavedState()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -74,10 +74,11 @@ def sweep(
         sleep(pause_s)
 
 
-def sweep_command(cloud: Cloud, run: str) -> list[str]:
+def sweep_command(cloud: Cloud, run: str, quiet_looks: int) -> list[str]:
     """Return the command with which another process terminates the machines of a run."""
     module = type(cloud).__module__
-    return [*python_command(__name__), module, json.dumps(cloud.address()), run]
+    looks = ["--looks", str(quiet_looks)]
+    return [*python_command(__name__), *looks, module, json.dumps(cloud.address()), run]
 
 
 def cloud_at(module: str, address: Mapping[str, str]) -> Cloud:
@@ -92,10 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("module", help="the module of the cloud, such as parsl.providers.aws.ec2")
     parser.add_argument("address", type=json.loads, help="where the cloud is, as JSON")
     parser.add_argument("run", help="the value of the tag parsl-run")
+    parser.add_argument("--looks", type=int, default=CERTAIN_LOOKS, help="how many find none in a row")
     options = parser.parse_args(arguments)
     cloud = cloud_at(options.module, options.address)
     try:
-        terminated, left = sweep(cloud, options.run, quiet_looks=CERTAIN_LOOKS, failures=MAX_FAILURES)
+        terminated, left = sweep(cloud, options.run, quiet_looks=options.looks, failures=MAX_FAILURES)
     except ServiceError as error:
         print(f"machines of run {options.run} may be running, and cost money: {error}", file=sys.stderr)  # noqa: T201
         return 1
