@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from inspect import Parameter, signature
@@ -87,6 +88,14 @@ def test_without_the_client_library_the_error_has_the_line_to_type(monkeypatch):
         (ConfigurationError, OptionalModuleMissing), match=r"pip install 'parsl\[google_cloud\]'"
     ):
         GoogleCloudProvider(*REQUIRED).prepare("run")
+
+
+def test_other_processes_find_the_key_file_from_their_directories(google, key_file, monkeypatch):
+    directory, name = os.path.split(key_file)
+    monkeypatch.chdir(directory)
+    assert GoogleCloudProvider(PROJECT, name, *REQUIRED[2:]).cloud.address()["key_file"] == key_file
+    monkeypatch.setenv("HOME", directory)
+    assert GoogleCloudProvider(PROJECT, f"~/{name}", *REQUIRED[2:]).cloud.address()["key_file"] == key_file
 
 
 def test_all_settings_reach_the_service(google, key_file):

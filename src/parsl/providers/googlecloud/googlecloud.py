@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
@@ -172,7 +173,9 @@ class GoogleCloudProvider(MachineProvider):
             nodes_per_block=self.nodes_per_block,
             max_blocks=self.max_blocks,
         )
-        access = Access(self.key_file, self.google_version, self.api_endpoint)
+        # Absolute: other processes get the path, too, and run in other directories.
+        key_file = None if self.key_file is None else os.path.abspath(os.path.expanduser(self.key_file))
+        access = Access(key_file, self.google_version, self.api_endpoint)
         return ComputeEngine(access, fleet, lambda: self.clock())
 
     def _machine_settings(self) -> InstanceSettings:
