@@ -1,4 +1,4 @@
-"""``parsl clouds list|sweep CONFIG.py``: the machines that Parsl has created, and an end to them."""
+"""``parsl clouds list|sweep CONFIG.py``: the machines and pods that Parsl has created, and an end to them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from parsl.errors import ParslError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from parsl.providers.kubernetes.kube import KubernetesProvider
     from parsl.providers.machines.cloud import Machine
     from parsl.providers.machines.provider import MachineProvider
 
+    Renting = MachineProvider | KubernetesProvider
+
 _DESCRIPTION = """\
-List or terminate the machines that Parsl has created in the account of a configuration.
+List or terminate the machines that Parsl has created in the account of a configuration, and for Kubernetes
+the pods and Jobs in its namespace.
     parsl clouds list CONFIG.py            list the machines of all runs that have not ended
     parsl clouds sweep CONFIG.py RUN       terminate the machines of a run, after a question
     parsl clouds sweep CONFIG.py --all     terminate those of all runs, of other users of the account, too
@@ -56,8 +60,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _providers(target: str) -> list[MachineProvider]:
+def _providers(target: str) -> list[Renting]:
     from parsl.cli.checkup.config_loading import load_configs
+    from parsl.providers.kubernetes.kube import KubernetesProvider
     from parsl.providers.machines.provider import MachineProvider
     from parsl.vocabulary.findings import errors_of
 
@@ -67,16 +72,16 @@ def _providers(target: str) -> list[MachineProvider]:
     executors = [executor for config in loaded.configs.values() for executor in config.executors]
     providers = [getattr(executor, "provider", None) for executor in executors]
     found = {
-        (type(provider), tuple(provider.cloud.address().items())): provider
+        (type(provider), _where(provider)): provider
         for provider in providers
-        if isinstance(provider, MachineProvider)
+        if isinstance(provider, (MachineProvider, KubernetesProvider))
     }
     if not found:
-        print_error("clouds", f"{target} has no provider that rents machines.")
+        print_error("clouds", f"{target} has no provider that rents machines or creates pods.")
     return list(found.values())
 
 
-def _list(providers: Iterable[MachineProvider]) -> int:
+def _list(providers: Iterable[Renting]) -> int:
     for provider in providers:
         machines = provider.machines()
         runs = counted(len({one.run for one in machines}), "run")
@@ -86,7 +91,7 @@ def _list(providers: Iterable[MachineProvider]) -> int:
     return 0
 
 
-def _sweep(providers: Iterable[MachineProvider], run: str | None, *, is_sure: bool, takes_all: bool) -> int:
+def _sweep(providers: Iterable[Renting], run: str | None, *, is_sure: bool, takes_all: bool) -> int:
     is_clean = True
     for provider in providers:
         runs = _by_run(provider.machines(None if takes_all else run))
@@ -106,7 +111,7 @@ def _by_run(machines: Iterable[Machine]) -> Mapping[str, list[str]]:
     return runs
 
 
-def _confirm(provider: MachineProvider, runs: Mapping[str, list[str]]) -> bool:
+def _confirm(provider: Renting, runs: Mapping[str, list[str]]) -> bool:
     for run, machine_ids in runs.items():
         print(f"{_where(provider)}: run {run}: {', '.join(machine_ids)}")
     try:
@@ -117,7 +122,7 @@ def _confirm(provider: MachineProvider, runs: Mapping[str, list[str]]) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _sweep_run(provider: MachineProvider, run: str) -> bool:
+def _sweep_run(provider: Renting, run: str) -> bool:
     terminated, left = provider.sweep(run)
     print(f"{_where(provider)}: run {run}: terminated {', '.join(terminated) or 'nothing'}")
     if left:
@@ -125,6 +130,10 @@ def _sweep_run(provider: MachineProvider, run: str) -> bool:
     return not left
 
 
-def _where(provider: MachineProvider) -> str:
+def _where(provider: Renting) -> str:
+    from parsl.providers.kubernetes.kube import KubernetesProvider
+
+    if isinstance(provider, KubernetesProvider):
+        return provider.place
     cloud = provider.cloud
     return " ".join((cloud.service, *cloud.address().values()))

@@ -87,6 +87,11 @@ class Blocks:
         """Return the blocks that are not known to have ended."""
         return [block for block in list(self._blocks.values()) if not block.verdict.is_end]
 
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether there are Jobs of ended blocks that the cluster has refused to delete."""
+        return any(block.is_left for block in list(self._blocks.values()))
+
     def take_ended(self) -> list[Block]:
         """Return the blocks that have ended since the last call."""
         with self._one_at_a_time:

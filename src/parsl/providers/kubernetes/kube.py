@@ -40,7 +40,9 @@ from parsl.providers.kubernetes.manifests import (
     service_manifest,
 )
 from parsl.providers.kubernetes.overrides import Conflict
+from parsl.providers.kubernetes.runs import listed, sweep_run
 from parsl.providers.kubernetes.watch import Watch
+from parsl.providers.machines.cloud import Machine
 from parsl.vocabulary.findings import Finding
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import SubmitException
@@ -227,6 +229,10 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     def status_polling_interval(self) -> int:
         return 60
 
+    @property
+    def has_leftovers(self) -> bool:
+        return self._blocks is not None and self._blocks.has_leftovers
+
     def prepare(self, run: str) -> None:
         """Connect to the cluster, and check that it would accept a block.
 
@@ -290,7 +296,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         image cannot be pulled, is HELD or FAILED, with the reason of the scheduler or of the node.
         """
         problem = None
-        if job_ids and self._blocks is not None:
+        if self._blocks is not None and (job_ids or self.has_leftovers):
             try:
                 self._blocks.observe()
             except ServiceError as error:
@@ -331,6 +337,32 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         for problem in problems:
             logger.error("Jobs with the label parsl-run=%s may be left: %s", blocks.run, problem)
         logger.debug("Deleted Jobs %s", deleted)
+
+    @property
+    def place(self) -> str:
+        """Where the blocks are, for messages."""
+        return f"Kubernetes {self.context or 'current context'} {self.namespace}"
+
+    def machines(self, run: str | None = None) -> list[Machine]:
+        """Return the pods, and the Jobs without pods, that Parsl has created and that have not ended.
+
+        Args:
+            run: The value of their label ``parsl-run``; None for those of all runs in the namespace.
+
+        Raises:
+            ConfigurationError: The credentials cannot be used.
+            ServiceError: The cluster does not answer.
+        """
+        return listed(self._cluster(), run)
+
+    def sweep(self, run: str) -> tuple[list[str], list[str]]:
+        """Delete the Jobs of a run; return their names, and what is still there.
+
+        Raises:
+            ConfigurationError: The credentials cannot be used.
+            ServiceError: The cluster does not answer, or refuses.
+        """
+        return sweep_run(self._cluster(), run)
 
     def check(self) -> list[Finding]:
         """Check credentials, rights, namespace and pods, without creating anything."""

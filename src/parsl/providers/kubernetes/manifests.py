@@ -11,6 +11,8 @@ from parsl.providers.kubernetes.overrides import Reserved, merged
 
 #: The labels by which Parsl finds its objects.
 RUN_LABEL, BLOCK_LABEL = "parsl-run", "parsl-block"
+#: The label of all objects of Parsl.
+MANAGER_LABEL = "app.kubernetes.io/managed-by"
 CONTAINER = "parsl"
 #: Where a pod finds the script that it runs. The script contains keys, so it is no argument of the command.
 LAUNCH_VOLUME, LAUNCH_DIRECTORY, SCRIPT = "parsl-launch", "/var/run/parsl", "block.sh"
@@ -83,7 +85,7 @@ class BlockNames:
     @property
     def labels(self) -> dict[str, str]:
         return {
-            "app.kubernetes.io/managed-by": "parsl",
+            MANAGER_LABEL: "parsl",
             RUN_LABEL: self.run,
             BLOCK_LABEL: self.job,
         }
