@@ -186,6 +186,16 @@ def test_credentials_from_the_environment(stand_in, make_provider, monkeypatch):
     assert "no subscription is named" in refusal(make_provider(key_file=None))
 
 
+def test_missing_credentials_are_one_sentence_and_not_logged_as_well(make_provider, monkeypatch, caplog):
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    monkeypatch.delenv("AZURE_CLIENT_ID", raising=False)
+    (text,) = findings_of(make_provider(key_file=None), ERROR).values()
+    assert "\n" not in text
+    assert "az login" in text
+    assert not [record for record in caplog.records if record.name.startswith("azure.identity")]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [("{}", "has no AZURE_CLIENT_ID and no AZURE_CLIENT_SECRET"), ("[]", "no JSON object"), ("no", "read")],
