@@ -276,9 +276,11 @@ def test_a_refused_deletion_does_not_hide_other_blocks(cluster, make_provider, w
     cluster.intrude = refuse_to_delete(waiting[0])
     wait_until(lambda: {status.state for status in stuck.status(waiting)} == {JobState.FAILED})
     assert [job["metadata"]["name"] for job in cluster.objects.find("jobs")] == waiting[:1]
+    assert stuck.has_leftovers
     cluster.intrude = refuse_to_delete()
-    stuck.status(waiting)
+    stuck.status([])
     assert cluster.remaining() == [], "the deletion is requested again"
+    assert not stuck.has_leftovers
 
 
 def test_a_refused_deletion_leaves_only_that_job(cluster, make_provider, caplog):
