@@ -35,12 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         providers = _providers(options.config)
         if not providers:
             return _USAGE_ERROR
-        if options.action == "list":
-            return _list(providers)
-        return _sweep(providers, options.run, is_sure=options.yes, takes_all=options.all)
+        answers = [_act(options, provider) for provider in providers]
+        return 0 if all(answers) else _FAILED
     except ParslError as error:
         print_error("clouds", error)
         return _FAILED
+
+
+def _act(options: argparse.Namespace, provider: Renting) -> bool:
+    """List or sweep one cloud; return whether that worked. The others follow if it has not."""
+    try:
+        if options.action == "list":
+            _list(provider)
+            return True
+        return _sweep(provider, options.run, is_sure=options.yes, takes_all=options.all)
+    except ParslError as error:
+        print_error("clouds", error)
+        return False
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -81,27 +92,23 @@ def _providers(target: str) -> list[Renting]:
     return list(found.values())
 
 
-def _list(providers: Iterable[Renting]) -> int:
-    for provider in providers:
-        machines = provider.machines()
-        runs = counted(len({one.run for one in machines}), "run")
-        print(f"{_where(provider)}: {counted(len(machines), 'machine')} of {runs}")
-        for one in sorted(machines, key=lambda one: (one.run, one.block, one.node)):
-            print(f"  {one.run}  {one.block}  {one.machine_id}  {one.state.value}")
-    return 0
+def _list(provider: Renting) -> None:
+    machines = provider.machines()
+    runs = counted(len({one.run for one in machines}), "run")
+    print(f"{_where(provider)}: {counted(len(machines), 'machine')} of {runs}")
+    for one in sorted(machines, key=lambda one: (one.run, one.block, one.node)):
+        print(f"  {one.run}  {one.block}  {one.machine_id}  {one.state.value}")
 
 
-def _sweep(providers: Iterable[Renting], run: str | None, *, is_sure: bool, takes_all: bool) -> int:
-    is_clean = True
-    for provider in providers:
-        runs = _by_run(provider.machines(None if takes_all else run))
-        if not runs:
-            print(f"{_where(provider)}: there are no such machines")
-            continue
-        if is_sure or _confirm(provider, runs):
-            for name in runs:
-                is_clean = _sweep_run(provider, name) and is_clean
-    return 0 if is_clean else _FAILED
+def _sweep(provider: Renting, run: str | None, *, is_sure: bool, takes_all: bool) -> bool:
+    runs = _by_run(provider.machines(None if takes_all else run))
+    if not runs:
+        print(f"{_where(provider)}: there are no such machines")
+        return True
+    if not (is_sure or _confirm(provider, runs)):
+        return False
+    answers = [_sweep_run(provider, name) for name in runs]
+    return all(answers)
 
 
 def _by_run(machines: Iterable[Machine]) -> Mapping[str, list[str]]:

@@ -14,6 +14,7 @@ from parsl.providers import AWSProvider
 from parsl.providers.aws.checks import quota_code
 from parsl.providers.aws.prices import read_price
 from parsl.validate import ParameterError
+from parsl.vocabulary.findings import errors_of
 from tests.support.clouds.ec2 import IMAGE, REGION
 
 
@@ -168,10 +169,34 @@ def test_a_price_list_without_prices():
         ("p4d.24xlarge", False, "L-417A185B"),
         ("vt1.3xlarge", True, "L-3819A6DF"),
         ("u-6tb1.metal", False, None),
+        ("inf2.xlarge", False, None),
+        ("trn1n.32xlarge", True, None),
+        ("hpc7a.12xlarge", False, None),
+        ("mac2-m2.metal", False, None),
+        ("dl1.24xlarge", False, None),
+        ("c7gn.large", False, "L-1216C47A"),
+        ("gr6.4xlarge", False, "L-DB2E81BA"),
     ],
 )
 def test_quotas(name, is_spot, code):
     assert quota_code(name, is_spot=is_spot) == code
+
+
+def test_a_quota_that_is_enough_for_a_machine_but_not_for_a_block(ec2):
+    ec2.vcpu_quota = 3.0
+    (error,) = errors_of(make(nodes_per_block=4).check())
+    assert "a t2.small has 1, and a block needs 4" in error
+
+
+@pytest.mark.parametrize(
+    ("action", "level"),
+    [("RunInstances", "error"), ("DescribeInstances", "error"), ("TerminateInstances", "warning")],
+)
+def test_a_missing_permission(ec2, action, level):
+    denial = (403, "UnauthorizedOperation", "You are not authorized to perform this operation.")
+    ec2.fault = lambda requested: denial if requested == action else None
+    found = [one for one in make().check() if action in one.text]
+    assert [one.level for one in found] == [level]
 
 
 def test_a_wrong_configuration_is_an_error_at_load(ec2, tmp_path):

@@ -16,7 +16,8 @@ from parsl import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import AWSProvider
 
-provider = AWSProvider({image!r}, None, region={region!r}, max_blocks=5, worker_init="no-such-command")
+provider = AWSProvider({image!r}, None, region={region!r}, max_blocks=5, worker_init="no-such-command",
+    max_machine_hours=7)
 config = Config(executors=[HighThroughputExecutor(label="cloud", provider=provider)])
 """
 
@@ -59,7 +60,7 @@ def test_sweep_all_runs_but_not_the_machines_of_others(config, machines, ec2):
 @pytest.mark.parametrize(("answer", "left"), [("y", 1), ("", 2), ("no", 2)])
 def test_sweep_waits_for_an_answer(config, machines, ec2, monkeypatch, answer, left):
     monkeypatch.setattr("builtins.input", lambda prompt: answer)
-    assert main(["clouds", "sweep", config, "one"]) == 0
+    assert main(["clouds", "sweep", config, "one"]) == left - 1
     assert len(ec2.instances()) == left
 
 
@@ -80,6 +81,20 @@ def test_a_service_that_refuses(config, ec2, capsys):
     assert "AuthFailure: AWS was not able" in capsys.readouterr().err
 
 
+def test_the_other_clouds_are_listed_if_one_does_not_answer(config, ec2, capsys):
+    with open(config, "a") as file:
+        file.write(
+            f"other = Config(executors=[HighThroughputExecutor(provider=AWSProvider({IMAGE!r}, None, "
+            "region='us-west-2'), address='127.0.0.1')])\n"
+        )
+    left = [(401, "AuthFailure", "AWS was not able to validate the credentials")]
+    ec2.fault = lambda action: left.pop() if left else None
+    assert main(["clouds", "list", config]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("0 machines") == 1
+    assert "AuthFailure" in err
+
+
 def test_credentials_that_cannot_be_read(config, monkeypatch, capsys):
     monkeypatch.setenv("AWS_PROFILE", "missing")
     assert main(["clouds", "list", config]) == 1
@@ -93,12 +108,15 @@ def test_a_configuration_without_a_cloud(tmp_path, capsys):
     assert "no provider that rents machines" in capsys.readouterr().err
 
 
-def test_the_doctor_checks_without_starting_anything(config, ec2, capsys):
+def test_the_doctor_checks_without_starting_anything(config, ec2, monkeypatch, capsys):
+    monkeypatch.setattr("parsl.cli.checkup.host.get_all_addresses", lambda: {"127.0.0.1", "10.0.0.7"})
     assert main(["doctor", config]) == 0
     out = capsys.readouterr().out
     assert "EC2 would start this machine" in out
     assert "max_blocks=5 costs at most about 0.10 dollars an hour." in out
     assert "no-such-command" not in out
+    assert "Each run is limited to 7 machine-hours" in " ".join(out.split())
+    assert "the nodes have to reach 10.0.0.7" in " ".join(out.split())
     assert ec2.instances() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 import socket
 
@@ -73,7 +74,8 @@ def _check_own_addresses(subject: Subject) -> list[Finding]:
     addresses = sorted(get_all_addresses())
     outside = [address for address in addresses if not address.startswith(("127.", "::1"))]
     if outside:
-        return [_ADDRESS.ok(f"managers try all addresses of this host: {', '.join(outside)}")]
+        found = _ADDRESS.ok(f"managers try all addresses of this host: {', '.join(outside)}")
+        return [found, *_check_reach(subject, outside)]
     text = f"other nodes cannot reach this host: its only addresses are {', '.join(addresses) or 'none'}."
     return [_ADDRESS.finding(WARNING if subject.is_local else ERROR, text)]
 
@@ -91,7 +93,27 @@ def _check_named(subject: Subject, address: str) -> list[Finding]:
         text = f"address is {address!r}, that is {resolved}, which is not an address of this host."
         advice = "That works only if connections are forwarded, or if the script runs on another host."
         return [_ADDRESS.warning(text, advice)]
-    return [_ADDRESS.ok(f"{address} is an address of this host")]
+    found = _ADDRESS.ok(f"{address} is an address of this host")
+    return [found, *_check_reach(subject, [resolved])]
+
+
+def _check_reach(subject: Subject, addresses: list[str]) -> list[Finding]:
+    """Point out private addresses if nodes are not in this host's network, or need not be."""
+    if getattr(subject.provider, "shares_files", True) or not all(map(_is_private, addresses)):
+        return []
+    text = f"the nodes have to reach {' or '.join(addresses)}: of this host's network only."
+    advice = (
+        "Run the script in the network of the nodes. Otherwise set address, and open the executor's port "
+        "(worker_port) for them."
+    )
+    return [_ADDRESS.note(text, advice)]
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_private
+    except ValueError:
+        return False
 
 
 def _check_port(subject: Subject) -> Finding:

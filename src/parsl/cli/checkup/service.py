@@ -33,5 +33,10 @@ def _cost(provider: Any) -> list[Finding]:
         return [_COST.note("it is unknown, as there is no price.", advice)]
     blocks = f"max_blocks={provider.max_blocks}"
     limit = getattr(provider, "max_machine_hours", None)
-    bound = "" if limit is None else f" All runs together are limited to {limit:g} machine-hours."
+    who = (
+        "All runs with its state_file together are"
+        if getattr(provider, "state_file", None)
+        else "Each run is"
+    )
+    bound = "" if limit is None else f" {who} limited to {limit:g} machine-hours."
     return [_COST.note(f"{blocks} costs at most about {dollars:.2f} dollars an hour.{bound}")]

@@ -126,7 +126,8 @@ class AWSProvider(MachineProvider):
             tuple(self.security_group_ids or ()),
             self.spot or self.spot_max_bid > 0,
             self.spot_max_bid,
+            self.tags,
         )
         machines = self.max_blocks * self.nodes_per_block
         key_file = os.path.abspath(self.key_file) if self.key_file else None
-        return Ec2(self.region, self.profile, key_file, options, machines)
+        return Ec2(self.region, self.profile, key_file, options, machines, self.nodes_per_block)

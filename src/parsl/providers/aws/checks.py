@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from parsl.providers.api.failure import FailureKind, ServiceError
-from parsl.providers.aws.service import Service
+from parsl.providers.aws.service import Service, tag_specifications
+from parsl.providers.machines.cloud import BLOCK_TAG, RUN_TAG
 from parsl.vocabulary.findings import Finding, Topic
 
 #: How long a check waits for an answer, with all attempts (seconds).
@@ -16,14 +18,18 @@ _ADVICE = {
     FailureKind.DENIED: "Check the credentials (`aws sts get-caller-identity`) and the policies of the user.",
     FailureKind.TRANSIENT: "Is this host connected to the internet, or to the VPC's endpoints?",
 }
-#: The answer to a request of which EC2 only checks whether it is allowed.
-_ALLOWED = "DryRunOperation"
-#: The quotas of vCPUs by the first letters of the instance type: on demand, and spot.
+#: The answers to a request of which EC2 only checks whether it is allowed.
+_ALLOWED = ("DryRunOperation", "InvalidInstanceID.NotFound")
+#: An instance that does not exist.
+_NO_INSTANCE = "i-00000000000000000"
+#: The quotas of vCPUs by the letters before the first digit of the type: on demand, and spot. Other families
+#: (inf, trn, hpc, dl, mac and so on) have quotas of their own, which are not checked.
 _QUOTAS = {
     "p": ("L-417A185B", "L-7212CCBC"),
     "g": ("L-DB2E81BA", "L-3819A6DF"),
     "vt": ("L-DB2E81BA", "L-3819A6DF"),
-    **dict.fromkeys("acdhimrtz", ("L-1216C47A", "L-34B43A08")),
+    "gr": ("L-DB2E81BA", "L-3819A6DF"),
+    **dict.fromkeys((*"acdhimrtz", "im", "is"), ("L-1216C47A", "L-34B43A08")),
 }
 _REGION, _ACCOUNT, _IMAGE, _TYPE = Topic("region"), Topic("account"), Topic("image"), Topic("instance type")
 _KEY, _NETWORK, _PERMISSION, _QUOTA = Topic("key pair"), Topic("network"), Topic("permission"), Topic("quota")
@@ -51,7 +57,7 @@ def check(service: Service) -> list[Finding]:
     findings += [*_check_key(service), *_check_network(service), *_check_quota(service, machine)]
     # With an error so far, the request would only be refused for the same reason.
     has_error = any(finding.level == "error" for finding in findings)
-    return findings if has_error else [*findings, _check_permission(service)]
+    return findings if has_error else [*findings, *_check_permissions(service)]
 
 
 def _describe(service: Service, topic: Topic, name: str, **parameters: Any) -> Mapping[str, Any] | Finding:
@@ -142,19 +148,27 @@ def _check_network(service: Service) -> list[Finding]:
     return [_NETWORK.ok("machines start in the default VPC")]
 
 
-def _check_permission(service: Service) -> Finding:
-    """Let EC2 check the request for a machine without making one."""
-    answer = _describe(service, _PERMISSION, "RunInstances", **service.options.request(), DryRun=True)
-    if not isinstance(answer, Finding) or f"{_ALLOWED}:" in answer.text:
-        return _PERMISSION.ok("EC2 would start this machine (RunInstances with DryRun)")
-    return answer
+def _check_permissions(service: Service) -> list[Finding]:
+    """Let EC2 check the requests for a machine, without making one."""
+    tags = tag_specifications({**dict.fromkeys((RUN_TAG, BLOCK_TAG), "check"), **service.options.tags})
+    request = {**service.options.request(), "TagSpecifications": tags}
+    created = _describe(service, _PERMISSION, "RunInstances", **request, DryRun=True)
+    own = [{"Name": "tag-key", "Values": [RUN_TAG]}]
+    listed = _describe(service, _PERMISSION, "DescribeInstances", Filters=own, MaxResults=5)
+    ended = _describe(service, _PERMISSION, "TerminateInstances", InstanceIds=[_NO_INSTANCE], DryRun=True)
+    if isinstance(ended, Finding):  # a policy may allow it for machines with the tag only
+        ended = _PERMISSION.warning(
+            ended.text, f"Allow it for all machines, or those with the tag {RUN_TAG}."
+        )
+    refusals = [answer for answer in (created, listed, ended) if isinstance(answer, Finding)]
+    found = [answer for answer in refusals if not any(f"{code}:" in answer.text for code in _ALLOWED)]
+    return found or [_PERMISSION.ok("EC2 would start this machine (RunInstances with DryRun) and end it")]
 
 
 def quota_code(name: str, *, is_spot: bool) -> str | None:
     """Return the code of the quota that counts the vCPUs of an instance type; None if it is not known."""
-    family = name.partition(".")[0].rstrip("0123456789").lower()
-    letters = next((char for char in ("vt", family[:1]) if family.startswith(char)), "")
-    codes = _QUOTAS.get(letters)
+    letters = re.match("[a-z]*", name.partition(".")[0].lower())
+    codes = _QUOTAS.get(letters[0] if letters else "")
     return codes[is_spot] if codes else None
 
 
@@ -177,8 +191,11 @@ def quota_finding(name: str, cpus_allowed: float, cpus: int, service: Service) -
     """Compare the vCPUs of the machines with a quota."""
     allows = f"the quota {name!r} allows {cpus_allowed:g} vCPUs"
     each = f"a {service.options.instance_type} has {cpus}"
-    if cpus_allowed < cpus:
-        return _QUOTA.error(f"{allows}, but {each}.", "Request more in the console, under Service Quotas.")
+    needed = cpus * service.nodes_per_block
+    if cpus_allowed < needed:
+        block = "" if service.nodes_per_block == 1 else f", and a block needs {needed}"
+        advice = "Request more in the console, under Service Quotas."
+        return _QUOTA.error(f"{allows}, but {each}{block}.", advice)
     if cpus_allowed < cpus * service.max_machines:
         return _QUOTA.warning(f"{allows}, and {each}: max_blocks needs {cpus * service.max_machines}.")
-    return _QUOTA.ok(f"{allows}: enough for max_blocks")
+    return _QUOTA.ok(f"{allows}: enough for max_blocks, not counting what already runs in the account")

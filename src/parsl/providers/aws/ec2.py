@@ -8,7 +8,7 @@ from typing import Any
 from parsl.providers.api.calls import pages
 from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.aws import checks, prices
-from parsl.providers.aws.service import Service
+from parsl.providers.aws.service import Service, tag_specifications
 from parsl.providers.machines.cloud import (
     BLOCK_TAG,
     NODE_TAG,
@@ -66,15 +66,13 @@ class Ec2(Service):
         return answers
 
     def _create_one(self, spec: MachineSpec) -> Created:
-        tags = as_tags({"Name": spec.name, **spec.all_tags()})
-        kinds = ("instance", "volume")
         answer = self.request(
             "RunInstances",
             self.client.run_instances,
             **self.options.request(),
             UserData=spec.user_data,
             ClientToken=spec.name,
-            TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in kinds],
+            TagSpecifications=tag_specifications({"Name": spec.name, **spec.all_tags()}),
         )
         return Created(answer["Instances"][0]["InstanceId"])
 
@@ -124,11 +122,6 @@ class Ec2(Service):
 def reach(address: Mapping[str, str]) -> Ec2:
     """Return EC2 at an address: region, and profile or key_file."""
     return Ec2(**address)  # type: ignore[arg-type]
-
-
-def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags in EC2's form."""
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def as_machine(instance: Mapping[str, Any]) -> Machine:

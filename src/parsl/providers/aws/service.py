@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,12 @@ from parsl.providers.aws.session import make_client, make_session
 
 #: EC2 refills two requests per second to create instances, and more for others.
 _RATE, _BURST = 5.0, 20
+
+
+def tag_specifications(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return tags of an instance and its volumes in EC2's form."""
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": kind, "Tags": pairs} for kind in ("instance", "volume")]
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class InstanceOptions:
     security_group_ids: Sequence[str] = ()
     is_spot: bool = False
     spot_max_bid: float = 0.0
+    tags: Mapping[str, str] = field(default_factory=dict)  #: those of the user, for the check of permissions
 
     def request(self) -> dict[str, Any]:
         """Return the parameters of RunInstances, without those of one machine."""
@@ -69,6 +76,7 @@ class Service:
     options: InstanceOptions = field(default_factory=InstanceOptions)
     #: How many instances ``max_blocks`` blocks have, for the check of the quota.
     max_machines: int = 1
+    nodes_per_block: int = 1
     service = "EC2"
 
     @cached_property
