@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
@@ -10,6 +9,7 @@ from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.aws.ec2 import Ec2
 from parsl.providers.aws.service import InstanceOptions
+from parsl.providers.machines.key_file import full_path
 from parsl.providers.machines.provider import MachineProvider
 
 _RESERVED_PREFIXES = ("parsl-", "aws:")
@@ -129,5 +129,5 @@ class AWSProvider(MachineProvider):
             self.tags,
         )
         machines = self.max_blocks * self.nodes_per_block
-        key_file = os.path.abspath(self.key_file) if self.key_file else None
+        key_file = full_path(self.key_file)
         return Ec2(self.region, self.profile, key_file, options, machines, self.nodes_per_block)

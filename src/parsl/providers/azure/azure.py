@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from parsl.providers.azure.access import PUBLIC_ENDPOINT, Address
 from parsl.providers.azure.cloud import AzureCloud
 from parsl.providers.azure.machine_request import MAX_SCRIPT_BYTES, Plan
 from parsl.providers.azure.vm_reference import check_vm_reference, read_vm_reference
+from parsl.providers.machines.key_file import full_path
 from parsl.providers.machines.provider import MachineProvider
 from parsl.providers.machines.tags import check_tags
 
@@ -140,7 +140,7 @@ class AzureProvider(MachineProvider):
 
     def make_cloud(self) -> AzureCloud:
         """Return the calls of Azure."""
-        key_file = None if self.key_file is None else os.path.abspath(os.path.expanduser(self.key_file))
+        key_file = full_path(self.key_file)
         address = Address(self.group_name, key_file, self.subscription_id, self.endpoint)
         return AzureCloud(address, self._plan(), lambda: self.clock())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +42,7 @@ class Checks:
 
     def run(self) -> list[Finding]:
         """Check everything; without access to the subscription, or in an unknown location, nothing more."""
-        findings = [*self._key_file(), self._group()]
+        findings = [self._group()]
         if findings[-1].level == ERROR:
             return findings
         quotas = self._quotas()
@@ -54,13 +53,6 @@ class Checks:
         if self.plan.key_name is not None:
             findings.append(self._key(self.plan.key_name))
         return findings
-
-    def _key_file(self) -> list[Finding]:
-        path = self.access.address.key_file
-        if path is None or not os.stat(path).st_mode & 0o077:
-            return []
-        text = f"other users of this host can read the secrets in {path!r}."
-        return [_CREDENTIALS.warning(text, f"Run 'chmod 600 {path}'.")]
 
     def _group(self) -> Finding:
         name, subscription = self.access.address.group_name, self.access.subscription_id

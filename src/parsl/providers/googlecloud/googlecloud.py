@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
@@ -19,6 +18,7 @@ from parsl.providers.googlecloud.instance import (
     InstanceSettings,
     wrong_label,
 )
+from parsl.providers.machines.key_file import full_path
 from parsl.providers.machines.provider import MachineProvider
 from parsl.providers.machines.tags import check_tags
 
@@ -174,7 +174,7 @@ class GoogleCloudProvider(MachineProvider):
             max_blocks=self.max_blocks,
         )
         # Absolute: other processes get the path, too, and run in other directories.
-        key_file = None if self.key_file is None else os.path.abspath(os.path.expanduser(self.key_file))
+        key_file = full_path(self.key_file)
         access = Access(key_file, self.google_version, self.api_endpoint)
         return ComputeEngine(access, fleet, lambda: self.clock())
 

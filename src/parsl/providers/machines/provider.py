@@ -20,6 +20,7 @@ from parsl.providers.base import ExecutionProvider
 from parsl.providers.batch.parameters import parse_walltime
 from parsl.providers.machines.blocks import MachineBlock, MachineBlocks
 from parsl.providers.machines.cloud import Cloud, Created, Machine, MachineSpec, Refused
+from parsl.providers.machines.key_file import full_path, key_file_findings
 from parsl.providers.machines.leftovers import Leftovers
 from parsl.providers.machines.machine_hours import MachineHours
 from parsl.providers.machines.state_file import SavedRun, SavedState, StateFile
@@ -150,7 +151,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         Returns:
             Findings, of which errors mean that no block could start.
         """
-        return self.cloud.check()
+        return [*key_file_findings(full_path(getattr(self, "key_file", None))), *self.cloud.check()]
 
     def hourly_cost(self) -> float | None:
         """Return what ``max_blocks`` blocks cost per hour, in US dollars; None if the price is unknown."""
