@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import parsl
@@ -137,6 +139,12 @@ def test_permissions_that_cannot_be_checked_are_a_note(google, make):
     assert findings[-1].level == NOTE
     assert "is disabled" in findings[-1].text
     assert errors(make()) == []
+
+
+def test_others_can_read_the_key_file(make, key_file):
+    Path(key_file).chmod(0o644)
+    (found,) = [finding for finding in make().check() if finding.level == WARNING]
+    assert "chmod 600" in found.advice
 
 
 def test_a_quota_below_one_block_is_an_error_at_load(google, make):

@@ -148,6 +148,7 @@ class GoogleServer:
             "token_uri": f"{self.address}/token",
         }
         path.write_text(json.dumps(content))
+        path.chmod(0o600)
         return str(path)
 
     def answer(self, method: str, target: str, headers: Any, raw: bytes) -> Json:
