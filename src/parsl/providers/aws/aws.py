@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
+from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.aws.ec2 import Ec2
@@ -76,6 +77,7 @@ class AWSProvider(MachineProvider):
     spot = validate.Boolean()
     tags: dict[str, str] = validate.Custom(_check_tags)
 
+    @refuses_unknown_names
     def __init__(
         self,
         image_id: str,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parsl import validate
+from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.azure.access import PUBLIC_ENDPOINT, Address
@@ -94,6 +95,7 @@ class AzureProvider(MachineProvider):
 
     max_user_data_bytes = MAX_SCRIPT_BYTES - _SELF_DELETION_BYTES
 
+    @refuses_unknown_names
     def __init__(
         self,
         vm_reference: dict[str, Any],

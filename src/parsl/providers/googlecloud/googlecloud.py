@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from parsl import validate
 from parsl.common import pass_on_upstream_names
+from parsl.common.parameter_names import refuses_unknown_names
 from parsl.launchers.base import Launcher
 from parsl.launchers.launchers import SingleNodeLauncher
 from parsl.providers.batch.parameters import parse_walltime
@@ -115,6 +116,7 @@ class GoogleCloudProvider(MachineProvider):
     #: The limit of a value in an instance's metadata.
     max_user_data_bytes = 262144
 
+    @refuses_unknown_names
     def __init__(
         self,
         project_id: str,

@@ -16,6 +16,7 @@ from parsl import validate
 from parsl.common import pass_on_upstream_names
 from parsl.common.commands import python_command
 from parsl.common.notices import warn_user
+from parsl.common.parameter_names import refuses_unknown_names
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.launchers.base import Launcher
@@ -155,6 +156,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     #: What starts the managers in each pod.
     launcher: Launcher = SingleNodeLauncher()
 
+    @refuses_unknown_names
     def __init__(
         self,
         image: str,
