@@ -141,8 +141,8 @@ def test_a_spot_machine_that_can_delete_itself_has_done_so_at_its_walltime(stand
     cloud.list_run(RUN)
     now_s += 3599
     stand_in.account.evict("parsl-run-1-1-0")
-    ends = [end for _, end in states(cloud).values()]
-    assert ends == [End.RECLAIMED, End.ITSELF]
+    ends = {name: end for name, (_, end) in states(cloud).items()}
+    assert ends == {"parsl-run-1-0-0": End.RECLAIMED, "parsl-run-1-1-0": End.ITSELF}
 
 
 def test_a_machine_deleted_by_others_is_gone(stand_in, cloud):
