@@ -18,6 +18,26 @@ from parsl.launchers.errors import BadLauncher
 #: A required or related parameter.
 NEEDED: dict[str, dict[str, Any]] = {
     "WrappedLauncher": {"prepend": "env"},
+    "AWSProvider": {"image_id": "ami-1", "key_name": "k"},
+    "AzureProvider": {
+        "vm_reference": {
+            "publisher": "p",
+            "offer": "o",
+            "sku": "s",
+            "version": "latest",
+            "vm_size": "Standard_D2s_v3",
+            "disk_size_gb": 10,
+            "admin_username": "a",
+        }
+    },
+    "GoogleCloudProvider": {
+        "project_id": "p",
+        "key_file": None,
+        "region": "us-central1",
+        "os_project": "o",
+        "os_family": "f",
+    },
+    "KubernetesProvider": {"image": "i"},
     "MPIExecutor": {"provider": providers.LocalProvider(launcher=launchers.SimpleLauncher())},
 }
 KINDS = [
