@@ -64,6 +64,12 @@ def made_with(kind: Any, name: str, value: object) -> Exception | None:
     return None
 
 
+@pytest.fixture(autouse=True)
+def client_library(kind: Any) -> None:
+    if kind is providers.KubernetesProvider:
+        pytest.importorskip("kubernetes", reason="the provider needs it: pip install 'parsl[kubernetes]'")
+
+
 @pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__)
 def test_the_error_names_the_refused_parameter(kind: Any) -> None:
     for name in inspect.signature(kind).parameters:
