@@ -10,8 +10,6 @@ from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.aws import checks, prices
 from parsl.providers.aws.service import Service, tag_specifications
 from parsl.providers.machines.cloud import (
-    BLOCK_TAG,
-    NODE_TAG,
     RUN_TAG,
     Created,
     End,
@@ -21,6 +19,7 @@ from parsl.providers.machines.cloud import (
     Refused,
     checked_ids,
 )
+from parsl.providers.machines.tags import tagged_machine
 from parsl.vocabulary.findings import Finding
 
 _PAGE_SIZE = 1000
@@ -129,15 +128,13 @@ def as_machine(instance: Mapping[str, Any]) -> Machine:
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
     state = STATES.get(instance["State"]["Name"], MachineState.STARTING)
     reason = instance.get("StateReason") or {}
-    node = tags.get(NODE_TAG, "0")
-    return Machine(
+    has_ended = state in (MachineState.ENDED, MachineState.STOPPED)
+    return tagged_machine(
         instance["InstanceId"],
         state,
-        tags.get(RUN_TAG, ""),
-        tags.get(BLOCK_TAG, ""),
-        int(node) if node.isdecimal() else 0,
-        end_of(str(reason.get("Code", ""))) if state in (MachineState.ENDED, MachineState.STOPPED) else None,
-        str(reason.get("Message", "")),
+        tags,
+        end=end_of(str(reason.get("Code", ""))) if has_ended else None,
+        reason=str(reason.get("Message", "")),
     )
 
 
