@@ -83,6 +83,10 @@ class Engine(BlockListener):
             undo.callback(self.supervisor.process.discard)
             self._manager_settings = launch.manager_settings(settings, self.endpoints, self._cert_dir())
             write_settings(self._log_dir / SETTINGS_FILE, self._manager_settings)
+            #: What the command of a block carries; the file has it where nodes see the driver's files.
+            self._carried_settings = (
+                None if settings.shares_files else launch.without_files(self._manager_settings)
+            )
             undo.pop_all()
         self.tasks = TaskTable(self.endpoints.spool, self.endpoints.arena)
         self._notifications = Notifications(settings.label, owner.observer, self.tasks)
@@ -138,10 +142,9 @@ class Engine(BlockListener):
         self.connection.disown()
 
     def launch_command(self, template: str, block_id: str) -> str:
-        file: str | None = str(self._log_dir / SETTINGS_FILE)
-        owner, settings = self._settings.owner, self._manager_settings
-        if not self._settings.shares_files:
-            file, settings = None, launch.without_files(settings)
+        owner, carried = self._settings.owner, self._carried_settings
+        file = str(self._log_dir / SETTINGS_FILE) if carried is None else None
+        settings = carried or self._manager_settings
         return launch_commands.launch_command(owner, template, file, block_id, settings)
 
     def hold_idle_blocks(self, blocks: list[str]) -> list[str]:
