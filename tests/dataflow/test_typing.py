@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import parsl
+from tests.support.types_config import write_config
 
 pytest.importorskip("mypy")
 
@@ -47,10 +48,7 @@ Config = parsl.Config(retries="3")
 def test_futures_have_the_types_of_their_results(tmp_path: Any) -> None:
     script = tmp_path / "snippet.py"
     script.write_text(SNIPPET)
-    # Not what the SDKs of clouds are made of, which takes a minute.
-    (tmp_path / "mypy.ini").write_text(
-        "[mypy]\n[mypy-azure.*,kubernetes.*,dask.*,distributed.*]\nfollow_imports = skip\n"
-    )
+    write_config(tmp_path)
     source = os.path.dirname(os.path.dirname(parsl.__file__))
     checked = subprocess.run(
         [

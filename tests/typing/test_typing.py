@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.types_config import write_config
+
 SCRIPTS = Path(__file__).parent / "scripts"
 _MARK = re.compile(r"# error: \[(?P<code>[a-z-]+)\]")
 
@@ -26,10 +28,6 @@ def expected_errors() -> set[tuple[str, int, str]]:
 def mypy_output(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("mypy")
     directory = tmp_path_factory.mktemp("mypy")
-    # Not what the SDKs of clouds are made of, which takes a minute.
-    (directory / "mypy.ini").write_text(
-        "[mypy]\n[mypy-azure.*,kubernetes.*,dask.*,distributed.*]\nfollow_imports = skip\n"
-    )
     command = [
         *(
             sys.executable,
@@ -46,7 +44,7 @@ def mypy_output(tmp_path_factory: pytest.TempPathFactory) -> str:
             "--python-version",
             "3.10",
             "--config-file",
-            str(directory / "mypy.ini"),
+            str(write_config(directory)),
         ),
         *("--cache-dir", str(directory / "cache")),
         *map(str, sorted(SCRIPTS.glob("*.py"))),
