@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -75,6 +76,14 @@ def _no_processes_left() -> Iterator[None]:
         found = "\n".join(leftovers.describe(process) for process in left)
         leftovers.kill(left)
         pytest.fail(f"Tests left processes behind (killed now):\n{found}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name each failure at once in CI, since a run that is stopped for its time would otherwise name none."""
+    if report.failed and "CI" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = str(crash.message if crash else report.longrepr).strip().partition("\n")[0]
+        print(f"\nFAILED {report.nodeid} ({report.when}, {report.duration:.0f} s): {reason}", flush=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
