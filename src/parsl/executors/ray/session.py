@@ -29,6 +29,7 @@ PROBE_TIMEOUT_S = 10.0
 SHORT_DIRECTORY = "/tmp"
 DIRECTORY_PREFIX = "ray-"
 LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = frozenset({LOOPBACK, "localhost", "::1"})
 #: What Ray's messages about other versions contain.
 _MISMATCH = ("Version mismatch", "The cluster was started with", "versions do not match")
 
@@ -68,7 +69,7 @@ class Session:
     def _open(self, target: Target) -> None:
         arguments: dict[str, Any] = {"address": target.address, "logging_level": logging.ERROR}
         variables = {"RAY_USAGE_STATS_ENABLED": "0"}
-        is_loopback = target.address is None and target.host is None
+        is_loopback = _is_on_loopback_only(self._ray, target)
         if target.address is None:
             parent = _directory_for_sockets()
             remove_orphans(parent, DIRECTORY_PREFIX)
@@ -151,9 +152,30 @@ def _cluster_arguments(target: Target, directory: str) -> dict[str, Any]:
     return arguments
 
 
+def _is_on_loopback_only(ray: ModuleType, target: Target) -> bool:
+    """Return whether other hosts cannot reach the cluster.
+
+    Ray replaces an address of loopback by this host's address, unless it knows this. Where the cluster does
+    not listen on that one, Ray would wait for minutes.
+    """
+    if target.address is None:
+        return target.host is None
+    if target.is_client or target.endpoint is None or target.endpoint[0] not in LOOPBACK_NAMES:
+        return False
+    try:
+        _connect((ray.util.get_node_ip_address(), target.endpoint[1]))
+    except OSError:
+        return True
+    return False
+
+
+def _connect(endpoint: tuple[str, int]) -> None:
+    socket.create_connection(endpoint, PROBE_TIMEOUT_S).close()
+
+
 def _probe(owner: object, target: Target, endpoint: tuple[str, int]) -> None:
     try:
-        socket.create_connection(endpoint, PROBE_TIMEOUT_S).close()
+        _connect(endpoint)
     except OSError as error:
         raise EngineUnreachable(
             owner,
