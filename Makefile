@@ -38,10 +38,10 @@ demo: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" PYTHON="$(abspath $(BIN))/python" examples/aurora/run_demo.sh $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS) $(if $(SLOW),,-m "not slow") $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(if $(SLOW),,-m "not slow") $(ARGS)
 
 portable: $(READY)
-	PARSL_PORTABLE=1 $(BIN)/python -m pytest -n $(JOBS) $(PORTABLE_TESTS) $(ARGS)
+	PARSL_PORTABLE=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PORTABLE_TESTS) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
