@@ -61,6 +61,10 @@ def engine() -> Iterator[FakeEngine]:
     executor.shutdown()
 
 
+def interrupted() -> None:
+    raise SystemExit(15)
+
+
 def test_a_task_ends_with_its_outcome(engine: FakeEngine) -> None:
     good, bad = engine.submit(pow, {}, 2, 3), engine.submit(pow, {}, 2, "x")
     assert engine.outstanding() == 2
@@ -124,6 +128,18 @@ def test_the_loss_of_the_worker_of_a_task_that_is_cancelled_is_its_cancellation(
         return True
 
     engine.cancel_task = end_worker  # type: ignore[method-assign]
+    assert task.cancel()
+    assert task.cancelled()
+
+
+def test_a_call_that_is_interrupted_to_cancel_it_is_cancelled(engine: FakeEngine) -> None:
+    task = engine.submit(interrupted, {})
+
+    def interrupt(task: EngineTask) -> bool:
+        engine.run_all()
+        return True
+
+    engine.cancel_task = interrupt  # type: ignore[method-assign]
     assert task.cancel()
     assert task.cancelled()
 

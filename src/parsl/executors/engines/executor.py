@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from itertools import count
 from typing import Any, ClassVar
 
@@ -64,26 +65,23 @@ class EngineTask(LeanFuture[Any]):
     def finish(self, outcome: Outcome) -> None:
         """End the task with what the call has returned or raised."""
         self.accounting = outcome.accounting
-        try:
-            if outcome.error is None:
-                self.set_result(outcome.value)
-            else:
-                self.set_exception(outcome.error)
-        except InvalidStateError:
-            pass
+        if outcome.error is not None:
+            self.fail(outcome.error)
+            return
+        with suppress(InvalidStateError):
+            self.set_result(outcome.value)
 
     def fail(self, error: BaseException) -> None:
-        """End the task with an error that is not its own: as cancelled, if this is how it was cancelled.
+        """End the task with an error: as cancelled, if this is how it was cancelled.
 
-        An engine may end the worker of a task to cancel it, and report that before its answer arrives.
+        An engine may end the worker of a task to cancel it, or interrupt the call, and report that before its
+        answer arrives.
         """
-        try:
+        with suppress(InvalidStateError):
             if self._is_cancelling:
                 self.set_cancelled()
             else:
                 self.set_exception(error)
-        except InvalidStateError:
-            pass
 
 
 class EngineExecutor(BlockProviderExecutor):
