@@ -308,7 +308,9 @@ class ExecutorConformance:
             pytest.skip("this executor has no priorities, see its documentation")
         load()
         gate, log = tmp_path / "gate", tmp_path / "log"
-        running = [self.app(wait_for)(str(gate)) for _ in range(self.workers * 3)]
+        started = [tmp_path / f"started-{number}" for number in range(self.workers)]
+        running = [self.app(start_and_wait)(str(path), str(gate)) for path in started]
+        wait_until(lambda: all(path.exists() for path in started))
         given = self.specification or {}
         late, urgent = ({**given, "priority": number} for number in (9, -9))
         write = self.app(write_number)

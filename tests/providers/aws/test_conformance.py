@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -13,6 +14,7 @@ from parsl.common.processes import environment_of, process_table
 from parsl.providers import AWSProvider
 from parsl.providers.aws.ec2 import Ec2
 from parsl.testing.provider_conformance import ProviderConformance
+from tests.providers.tasks_in_blocks import TasksInBlocks
 from tests.support.clouds.ec2 import IMAGE, REGION, StandInEc2
 from tests.support.waiting import wait_until
 
@@ -25,12 +27,10 @@ provider.certain_looks = 2
 """
 
 
-@pytest.mark.slow
-class TestAWSProvider(ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
+class OnEc2:
+    """Makes the provider."""
+
+    limits: ClassVar[dict[str, int]]
 
     @pytest.fixture(autouse=True)
     def _service(self, ec2: StandInEc2) -> None:
@@ -38,6 +38,19 @@ class TestAWSProvider(ProviderConformance):
 
     def make_provider(self, directory: Path) -> AWSProvider:
         return AWSProvider(IMAGE, None, region=REGION, spot=True, **self.limits)
+
+
+@pytest.mark.slow
+class TestTasks(OnEc2, TasksInBlocks):
+    pass
+
+
+@pytest.mark.slow
+class TestAWSProvider(OnEc2, ProviderConformance):
+    keeps_output = False
+    notices_ends = False
+    retries_of_lost_tasks = 0
+    injectable = ("throttling", "errors")
 
     def remaining(self, directory: Path) -> Collection[object]:
         return [*self.ec2.instances(), *self.ec2.host.running()]

@@ -9,6 +9,7 @@ import pytest
 from parsl.providers import AzureProvider
 from parsl.testing.provider_conformance import ProviderConformance
 from tests.providers.azure.conftest import VM_REFERENCE
+from tests.providers.tasks_in_blocks import TasksInBlocks
 from tests.support.clouds.processes import ProcessHost
 
 _DRIVER = """
@@ -33,13 +34,8 @@ def host(tmp_path):
     return ProcessHost(tmp_path / "machines")
 
 
-@pytest.mark.slow
-class TestAzureProvider(ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    # An evicted machine is no fault of the task.
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
+class OnAzure:
+    """Makes the provider."""
 
     @pytest.fixture(autouse=True)
     def service(self, stand_in):
@@ -56,6 +52,20 @@ class TestAzureProvider(ProviderConformance):
             spot=True,
             walltime="00:10:00",
         )
+
+
+@pytest.mark.slow
+class TestTasks(OnAzure, TasksInBlocks):
+    pass
+
+
+@pytest.mark.slow
+class TestAzureProvider(OnAzure, ProviderConformance):
+    keeps_output = False
+    notices_ends = False
+    # An evicted machine is no fault of the task.
+    retries_of_lost_tasks = 0
+    injectable = ("throttling", "errors")
 
     def remaining(self, directory):
         return [*self.stand_in.machine_names(), *self.stand_in.account.host.running()]

@@ -10,6 +10,7 @@ from parsl import python_app
 from parsl.providers import GoogleCloudProvider
 from parsl.testing.executor_conformance import add, wait_until
 from parsl.testing.provider_conformance import ProviderConformance
+from tests.providers.tasks_in_blocks import TasksInBlocks
 from tests.support.clouds.google_compute import IMAGE_FAMILY, IMAGE_PROJECT, PROJECT, REGION, GoogleCompute
 from tests.support.clouds.google_server import rate_limit, server_error
 
@@ -18,12 +19,8 @@ class _ImpatientProvider(GoogleCloudProvider):
     status_polling_interval = 1
 
 
-@pytest.mark.slow
-class TestGoogleCloudProvider(ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
+class OnComputeEngine:
+    """Makes the provider."""
 
     @pytest.fixture(autouse=True)
     def google(self, tmp_path):
@@ -48,6 +45,19 @@ class TestGoogleCloudProvider(ProviderConformance):
 
     def make_provider(self, directory):
         return _ImpatientProvider(**self.arguments(directory))
+
+
+@pytest.mark.slow
+class TestTasks(OnComputeEngine, TasksInBlocks):
+    pass
+
+
+@pytest.mark.slow
+class TestGoogleCloudProvider(OnComputeEngine, ProviderConformance):
+    keeps_output = False
+    notices_ends = False
+    retries_of_lost_tasks = 0
+    injectable = ("throttling", "errors")
 
     def remaining(self, directory):
         return [*self.service.running(), *self.service.host.running()]

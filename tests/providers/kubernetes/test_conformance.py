@@ -6,13 +6,12 @@ import pytest
 
 from parsl.providers import KubernetesProvider
 from parsl.testing.provider_conformance import ProviderConformance
+from tests.providers.tasks_in_blocks import TasksInBlocks
 from tests.support.kubernetes_cluster.objects import Refusal
 
 
-@pytest.mark.slow
-class TestKubernetes(ProviderConformance):
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
+class OnKubernetes:
+    """Makes the provider."""
 
     @pytest.fixture(autouse=True)
     def _use_cluster(self, cluster):
@@ -20,6 +19,17 @@ class TestKubernetes(ProviderConformance):
 
     def make_provider(self, directory):
         return KubernetesProvider("python:3.12", kubeconfig=str(self.cluster.kubeconfig), **self.limits)
+
+
+@pytest.mark.slow
+class TestTasks(OnKubernetes, TasksInBlocks):
+    pass
+
+
+@pytest.mark.slow
+class TestKubernetes(OnKubernetes, ProviderConformance):
+    retries_of_lost_tasks = 0
+    injectable = ("throttling", "errors")
 
     def remaining(self, directory):
         return self.cluster.remaining()
