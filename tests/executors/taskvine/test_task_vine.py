@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from parsl import File
@@ -111,8 +112,7 @@ class TestFunctionServers:
         started = tmp_path / "started"
         task = serverless.submit(start_and_sleep, {}, str(started))
         wait_until(lambda: started.exists() and started.read_text())
-        worker = int(Path(f"/proc/{started.read_text()}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill(worker, signal.SIGKILL)
+        kill_worker_of(int(started.read_text()))
         assert isinstance(task.exception(LIMIT_S), ManagerLost)
 
     def test_a_worker_without_parsl_is_named(
@@ -129,6 +129,16 @@ class TestFunctionServers:
             executor.shutdown()
         assert isinstance(error, EngineMismatch)
         assert "No module named 'parsl'" in str(error)
+
+
+def kill_worker_of(pid: int) -> None:
+    """Kill the worker above a process and all below it, as the loss of its node would."""
+    workers = [
+        each for each in psutil.Process(pid).parents() if "vine_worker" in "".join(each.cmdline()[-20:])
+    ]
+    worker = next(each for each in workers if each.name() != "sh")
+    for process in [worker, *worker.children(recursive=True)]:
+        process.kill()
 
 
 def start_and_sleep(started: str) -> None:
@@ -165,6 +175,16 @@ class TestWithFactory:
         error = executor.submit(os._exit, {}, 7).exception(LIMIT_S)
         assert isinstance(error, WorkerLost)
         assert error.details["exit_code"] == 7
+
+    def test_the_loss_of_a_worker_fails_its_task_and_no_other(
+        self, executor: TaskVineExecutor, tmp_path: Path, wait_until: WaitUntil
+    ) -> None:
+        started = tmp_path / "started"
+        task, later = executor.submit(start_and_sleep, {}, str(started)), executor.submit(abs, {}, -1)
+        wait_until(lambda: started.exists() and started.read_text())
+        kill_worker_of(int(started.read_text()))
+        assert isinstance(task.exception(LIMIT_S), ManagerLost)
+        assert not later.done()
 
     def test_the_loss_of_the_manager_process_fails_all_tasks(self, executor: TaskVineExecutor) -> None:
         tasks = [executor.submit(time.sleep, {}, 600) for _ in range(1000)]

@@ -265,7 +265,10 @@ class CCToolsExecutor(EngineExecutor):
         place = f"cd {shlex.quote(os.path.abspath(self.working_dir or '.'))} || exit 1" if is_here else ""
         prefix = self._environment.prefix if self._environment is not None else ""
         script = TASK_SCRIPT if self.shared_fs else REMOTE_SCRIPT
-        run = f'{prefix}"$P" {shlex.join([script, sys.executable, self._path, *words])}'
+        # A trap of init_command needs the shell until the end.
+        start = "" if "trap" in self.init_command.split() else "exec "
+        call = shlex.join([sys.executable, self._path, *words])
+        run = f'{start}{prefix}"$P" {shlex.quote(script)} $$ {call}'
         # On lines of their own, because init_command may end with a comment.
         return "\n".join(part for part in (place, self.init_command.strip(), choice, run) if part)
 

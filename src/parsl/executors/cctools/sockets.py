@@ -103,7 +103,7 @@ class DebugLog:
     Args:
         path: The file that the library appends to.
         is_kept: Whether it is for the user; if not, it is emptied again and again.
-        alarm: A regular expression with a group, for :attr:`alarms`.
+        alarm: A regular expression of alternatives, each with one named group, for :attr:`alarms`.
     """
 
     def __init__(self, path: str, is_kept: bool, alarm: str = "") -> None:
@@ -113,8 +113,8 @@ class DebugLog:
         #: Whether a worker was lost.
         self.has_loss = False
         self._alarm = re.compile(alarm.encode()) if alarm else None
-        #: What the group of ``alarm`` has matched; the caller empties it.
-        self.alarms: list[str] = []
+        #: The groups of ``alarm`` that have matched, and the texts; the caller empties it.
+        self.alarms: list[tuple[str, str]] = []
 
     def has_received(self) -> bool:
         """Return whether the library has read a message, or lost a worker, since the last call.
@@ -128,7 +128,9 @@ class DebugLog:
         elif size:
             os.ftruncate(self._descriptor, 0)
         if self._alarm is not None:
-            self.alarms += [match.decode() for match in self._alarm.findall(news)]
+            for match in self._alarm.finditer(news):
+                group = str(match.lastgroup)
+                self.alarms.append((group, match[group].decode()))
         is_loss = b" removed" in news
         self.has_loss |= is_loss
         return is_loss or b": rx from " in news

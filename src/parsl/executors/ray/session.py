@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
 
@@ -69,7 +70,7 @@ class Session:
     def _open(self, target: Target) -> None:
         arguments: dict[str, Any] = {"address": target.address, "logging_level": logging.ERROR}
         variables = {"RAY_USAGE_STATS_ENABLED": "0"}
-        is_loopback = _is_on_loopback_only(self._ray, target)
+        is_loopback = _is_on_loopback_only(target)
         if target.address is None:
             parent = _directory_for_sockets()
             remove_orphans(parent, DIRECTORY_PREFIX)
@@ -152,21 +153,31 @@ def _cluster_arguments(target: Target, directory: str) -> dict[str, Any]:
     return arguments
 
 
-def _is_on_loopback_only(ray: ModuleType, target: Target) -> bool:
+def _is_on_loopback_only(target: Target) -> bool:
     """Return whether other hosts cannot reach the cluster.
 
-    Ray replaces an address of loopback by this host's address, unless it knows this. Where the cluster does
-    not listen on that one, Ray would wait for minutes.
+    Ray replaces an address of loopback by another one of this host, unless it knows this. Where the cluster
+    does not listen on that one, Ray would wait for minutes.
     """
     if target.address is None:
         return target.host is None
     if target.is_client or target.endpoint is None or target.endpoint[0] not in LOOPBACK_NAMES:
         return False
+    return not any(_answers((address, target.endpoint[1])) for address in _other_addresses())
+
+
+def _other_addresses() -> list[str]:
+    from parsl.addresses import get_all_addresses
+
+    return [address for address in get_all_addresses() if not ip_address(address).is_loopback]
+
+
+def _answers(endpoint: tuple[str, int]) -> bool:
     try:
-        _connect((ray.util.get_node_ip_address(), target.endpoint[1]))
+        _connect(endpoint)
     except OSError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _connect(endpoint: tuple[str, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import socket
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from parsl.executors.cctools.engine_loop import EngineLoop
@@ -23,7 +23,8 @@ _SERVER = "parsl"
 #: What a function server prints when it is ready.
 READY_LINE = "The function server of Parsl is ready."
 #: What the library logs when one has ended, with the address of its worker.
-_SERVER_FAILED = rf"Library {_SERVER} failed on worker \S+ \(([^)]+)\)"
+_SERVER_FAILED = rf"Library {_SERVER} failed on worker \S+ \((?P<worker>[^)]+)\)"
+_WORKER_LOST = r"Task (?P<task>\d+) state change: RUNNING \(\d+\) to READY"
 #: The state of a task that a worker runs.
 _RUNNING = "RUNNING"
 
@@ -43,6 +44,8 @@ class TaskVineEngine:
         self._shared: dict[str, Any] = {}
         self._categories: set[str] = set()
         self._failed: deque[tuple[int, dict[str, Any]]] = deque()
+        #: How many workers each task has lost.
+        self._losses: Counter[int] = Counter()
         #: Whether a call has ended since the start, or since a function server has failed.
         self._has_served = False
 
@@ -89,7 +92,7 @@ class TaskVineEngine:
         if make_wait_return(path, "vine_manager_enable_process_shortcut", self._manager._taskvine):
             keep_one_log(path)
             log = os.path.join(self._manager.logging_directory, "debug")
-            self.log = DebugLog(log, is_kept=True, alarm=_SERVER_FAILED)
+            self.log = DebugLog(log, is_kept=True, alarm=f"{_SERVER_FAILED}|{_WORKER_LOST}")
 
     def submit(self, order: dict[str, Any]) -> None:
         """Submit a task."""
@@ -146,22 +149,27 @@ class TaskVineEngine:
 
     def cancel(self, number: int) -> None:
         """Cancel a task: remove it from the queue, or end it on its worker. It is returned later."""
+        self._losses.pop(number, None)
         if number in self._tasks:
             self._manager.cancel_by_task_id(self._tasks[number][0].id)
 
     def wait(self) -> tuple[int, dict[str, Any]] | None:
         """Let the library work. Return a task that has ended, by its number, and how; None if none has."""
-        if self._settings["function_server"] is not None:
-            self._check_servers()
-            if self._failed:
-                number, facts = self._failed.popleft()
-                self.cancel(number)
-                return number, facts
+        if self.log is not None and self.log.alarms:
+            alarms, self.log.alarms = self.log.alarms, []
+            self._count_losses({int(text) for kind, text in alarms if kind == "task"})
+            if workers := [text for kind, text in alarms if kind == "worker"]:
+                self._handle_failed_servers(workers)
+        if self._failed:
+            number, facts = self._failed.popleft()
+            self.cancel(number)
+            return number, facts
         task = self._manager.wait(_SHORT_WAIT_S if self.log is None else "wait_forever")
         if task is None:
             return None
         number, result = int(task.tag), task.result.upper().replace(" ", "_")
         _, files = self._tasks.pop(number, (None, []))
+        self._losses.pop(number, None)
         for file in files:
             self._manager.undeclare_file(file)
         if result == "FORSAKEN" and self._has_failed_server():
@@ -174,25 +182,32 @@ class TaskVineEngine:
             "output": (task.output or "")[-_SHOWN_CHARS:],
         }
 
-    def _check_servers(self) -> None:
+    def _count_losses(self, ids: set[int]) -> None:
+        """Count the loss of the workers of these tasks; fail those that were started often enough.
+
+        The library itself would start each once more than it should.
+        """
+        limit = self._settings["max_retries"]
+        for number in [number for number, (task, _) in self._tasks.items() if task.id in ids]:
+            self._losses[number] += 1
+            if limit is not None and self._losses[number] >= limit:
+                self._failed.append((number, {"result": ["MAX_RETRIES"]}))
+
+    def _handle_failed_servers(self, workers: list[str]) -> None:
         """Find calls that would wait for ever, or run once more, because function servers have failed."""
-        log = self.log
-        assert log is not None
-        if log.alarms:
-            workers, log.alarms = log.alarms, []
-            if self._has_served or READY_LINE in self._end_of_server_log():
-                facts: dict[str, Any] = {"result": ["FORSAKEN"]}
-                lost = [
-                    number
-                    for number, (task, _) in self._tasks.items()
-                    if task.state == _RUNNING and task.addrport in workers
-                ]
-            else:
-                facts, lost = self._facts_of_server(), list(self._tasks)
-            self._failed += [(number, facts) for number in lost]
-            self._has_served = False
-            if not self._manager.check_library_exists(_SERVER):
-                self._install_server(self._settings["function_server"])
+        if self._has_served or READY_LINE in self._end_of_server_log():
+            facts: dict[str, Any] = {"result": ["FORSAKEN"]}
+            lost = [
+                number
+                for number, (task, _) in self._tasks.items()
+                if task.state == _RUNNING and task.addrport in workers
+            ]
+        else:
+            facts, lost = self._facts_of_server(), list(self._tasks)
+        self._failed += [(number, facts) for number in lost]
+        self._has_served = False
+        if not self._manager.check_library_exists(_SERVER):
+            self._install_server(self._settings["function_server"])
 
     def _has_failed_server(self) -> bool:
         """Return whether a function server has ended before it was ready, and no call has ended yet."""
