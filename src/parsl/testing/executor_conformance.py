@@ -95,7 +95,8 @@ def fail_until(path: str, attempts: int) -> int:
 
 
 def write_number(path: str, number: int) -> None:
-    """Append a line with a number to a file."""
+    """Append a line with a number to a file, after a tenth of a second."""
+    time.sleep(0.1)
     with open(path, "a") as file:
         file.write(f"{number}\n")
 
@@ -319,8 +320,8 @@ class ExecutorConformance:
         gate.touch()
         for future in running:
             future.result(LIMIT_S)
-        # Several workers may change the order of tasks that start at the same time.
-        assert log.read_text().split().index("99") < self.workers + 1
+        # An engine may have started some when the urgent one arrives.
+        assert log.read_text().split().index("99") <= 4
 
     def test_a_queued_task_is_cancelled(self, load: Callable[..., Any], tmp_path: Path) -> None:
         if not self.cancels_queued:
