@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ class Remote(Staging):
             raise OSError(f"attempt {self.attempts} has failed")
         text = (self.directory / outputs[0].filename).read_text()
         os.makedirs(os.path.dirname(outputs[0]), exist_ok=True)
-        Path(outputs[0]).write_text(text)
+        part = Path(f"{outputs[0].filepath}.{threading.get_ident()}")
+        part.write_text(text)
+        part.replace(outputs[0])  # another task may read the file
 
     def store(self, app_fu: Any = None, inputs: Any = (), _parsl_staging_inhibit: bool = True) -> None:
         (self.directory / inputs[0].filename).write_text(Path(inputs[0]).read_text())
