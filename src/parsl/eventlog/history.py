@@ -290,8 +290,8 @@ class RunHistory:
             tasks.launched_s[number] = UNKNOWN if row.launched_s is None else row.launched_s
             if row.depends:
                 self.depends[number] = row.depends
-            if row.extra is not None:
-                self.extras[number] = row.extra
+            if (extra := row.whole_extra()) is not None:
+                self.extras[number] = extra
             if row.returned_s is not None:
                 self._take_end(row)
             elif before == _RUNNING and state == _LAUNCHED:

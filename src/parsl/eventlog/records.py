@@ -106,6 +106,14 @@ class TaskRow(msgspec.Struct, array_like=True):
     manager: int = -1
     worker: int = -1
     extra: TaskExtra | None = None
+    #: The hash of a call of an app with a cache, if it has no extra: all of these have one, and it is short.
+    hashsum: str | None = None
+
+    def whole_extra(self) -> TaskExtra | None:
+        """Return the extra, with the hash."""
+        if self.hashsum is None:
+            return self.extra
+        return TaskExtra(memoize=True, hashsum=self.hashsum)
 
 
 class Tasks(msgspec.Struct, tag="tasks", array_like=True):

@@ -136,9 +136,8 @@ class EventFeed(RunObserver):
                 row += accounting
             if record.special is not None or record.fail_count or record.join:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
-            elif record.memoize:  # the same fields, for a call whose result may be known: these are fast
-                extra = {"memoize": True, "hashsum": str(record.hashsum or "")}
-                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra)
+            elif record.memoize:
+                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
             self._ended.append(row)
             if self.is_asleep:
                 self.wake()

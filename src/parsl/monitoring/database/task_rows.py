@@ -244,7 +244,7 @@ class TaskRows:
         ))  # fmt: skip
 
     def _add_task(self, row: records.TaskRow, invoked: str, end: str | None) -> None:
-        extra = _NO_EXTRA if row.extra is None else row.extra
+        extra = row.whole_extra() or _NO_EXTRA
         self._tasks.append((
             row.id, self._run_id, ",".join(map(str, row.depends)), self._names.app(row.app),
             "1" if extra.memoize else "0", extra.hashsum or None, extra.inputs or "None",
