@@ -30,7 +30,7 @@ def start_run(tmp_path: Path, wait_until: WaitUntil) -> Iterator[StartRun]:
     """Start a :class:`Run` with options; check afterwards that it has left nothing behind."""
     runs: list[Run] = []
     mark = resource.getrlimit(psutil.RLIMIT_MSGQUEUE)[0]
-    others = leftovers.find(mark)  # of another test, which fails the session
+    others = leftovers.find(mark)  # left by another test: the end of the session reports them
 
     def left() -> list[psutil.Process]:
         return [process for process in leftovers.find(mark) if process not in others]

@@ -106,7 +106,7 @@ class TaskRow(msgspec.Struct, array_like=True):
     manager: int = -1
     worker: int = -1
     extra: TaskExtra | None = None
-    #: The hash of a call of an app with a cache, if it has no extra: all of these have one, and it is short.
+    #: The hash of a call of an app with a cache, if the task has no extra. As a field, it takes little space.
     hashsum: str | None = None
 
     def whole_extra(self) -> TaskExtra | None:

@@ -144,6 +144,18 @@ def test_a_call_that_is_interrupted_to_cancel_it_is_cancelled(engine: FakeEngine
     assert task.cancelled()
 
 
+def test_a_call_that_fails_while_the_engine_refuses_to_cancel_it_has_failed(engine: FakeEngine) -> None:
+    task = engine.submit(pow, {}, 2, "x")
+
+    def refuse(task: EngineTask) -> bool:
+        engine.run_all()
+        return False
+
+    engine.cancel_task = refuse  # type: ignore[method-assign]
+    assert not task.cancel()
+    assert isinstance(task.exception(0), TypeError)
+
+
 def test_an_engine_may_refuse_to_cancel(engine: FakeEngine) -> None:
     engine.refuses_cancel = True
     task = engine.submit(abs, {}, -1)

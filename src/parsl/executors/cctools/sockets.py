@@ -103,7 +103,8 @@ class DebugLog:
     Args:
         path: The file that the library appends to.
         is_kept: Whether it is for the user; if not, it is emptied again and again.
-        alarm: A regular expression of alternatives, each with one named group, for :attr:`alarms`.
+        alarm: What :meth:`find_alarms` finds: a regular expression of alternatives, each with one named
+            group. Only for a log that is kept.
     """
 
     def __init__(self, path: str, is_kept: bool, alarm: str = "") -> None:
@@ -113,8 +114,7 @@ class DebugLog:
         #: Whether a worker was lost.
         self.has_loss = False
         self._alarm = re.compile(alarm.encode()) if alarm else None
-        #: The groups of ``alarm`` that have matched, and the texts; the caller empties it.
-        self.alarms: list[tuple[str, str]] = []
+        self._searched_bytes = 0
 
     def has_received(self) -> bool:
         """Return whether the library has read a message, or lost a worker, since the last call.
@@ -127,10 +127,17 @@ class DebugLog:
             self._read_bytes = size
         elif size:
             os.ftruncate(self._descriptor, 0)
-        if self._alarm is not None:
-            for match in self._alarm.finditer(news):
-                group = str(match.lastgroup)
-                self.alarms.append((group, match[group].decode()))
         is_loss = b" removed" in news
         self.has_loss |= is_loss
         return is_loss or b": rx from " in news
+
+    def find_alarms(self) -> list[tuple[str, str]]:
+        """Return the names of the groups that match what was added since the last call, and their texts."""
+        if self._alarm is None:
+            return []
+        size = os.fstat(self._descriptor).st_size
+        news = os.pread(self._descriptor, size - self._searched_bytes, self._searched_bytes)
+        end = news.rfind(b"\n") + 1  # the last line may be incomplete
+        self._searched_bytes += end
+        found = self._alarm.finditer(news[:end])
+        return [(str(match.lastgroup), match[str(match.lastgroup)].decode()) for match in found]

@@ -30,13 +30,22 @@ class EngineTask(LeanFuture[Any]):
     task that was cancelled meanwhile, is ignored.
     """
 
-    __slots__ = ("_executor", "_is_cancelling", "accounting", "handle", "parsl_executor_task_id")
+    __slots__ = (
+        "_executor",
+        "_held_error",
+        "_is_cancelling",
+        "accounting",
+        "handle",
+        "parsl_executor_task_id",
+    )
 
     def __init__(self, executor: EngineExecutor, number: int) -> None:
         super().__init__()
         self._executor = executor
         #: Whether the engine is ending the task, or has been, because of :meth:`cancel`.
         self._is_cancelling = False
+        #: How the task has failed while it was being cancelled.
+        self._held_error: BaseException | None = None
         #: The number of the task, unique within the executor's run.
         self.parsl_executor_task_id = number
         #: What the engine gave for the task, for the subclass to cancel it; None before that.
@@ -53,13 +62,17 @@ class EngineTask(LeanFuture[Any]):
         if self.done():
             return self.cancelled()
         self._is_cancelling = True
+        is_cancelled = False
         try:
-            if self._executor.cancel_task(self):
-                self.set_cancelled()
-            else:
-                self._is_cancelling = False
-        except InvalidStateError:
-            pass  # it has ended meanwhile
+            is_cancelled = self._executor.cancel_task(self)
+        finally:
+            with suppress(InvalidStateError):  # it has ended meanwhile
+                if is_cancelled:
+                    self.set_cancelled()
+                else:
+                    self._is_cancelling = False
+                    if self._held_error is not None:
+                        self.set_exception(self._held_error)
         return self.cancelled()
 
     def finish(self, outcome: Outcome) -> None:
@@ -72,16 +85,17 @@ class EngineTask(LeanFuture[Any]):
             self.set_result(outcome.value)
 
     def fail(self, error: BaseException) -> None:
-        """End the task with an error: as cancelled, if this is how it was cancelled.
+        """End the task with an error, unless it is being cancelled.
 
         An engine may end the worker of a task to cancel it, or interrupt the call, and report that before its
-        answer arrives.
+        answer arrives: then :meth:`cancel` ends the task.
         """
+        if self._is_cancelling:
+            self._held_error = error
+            if self._is_cancelling:  # still: cancel() finds the error
+                return
         with suppress(InvalidStateError):
-            if self._is_cancelling:
-                self.set_cancelled()
-            else:
-                self.set_exception(error)
+            self.set_exception(error)
 
 
 class EngineExecutor(BlockProviderExecutor):

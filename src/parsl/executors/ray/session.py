@@ -30,7 +30,6 @@ PROBE_TIMEOUT_S = 10.0
 SHORT_DIRECTORY = "/tmp"
 DIRECTORY_PREFIX = "ray-"
 LOOPBACK = "127.0.0.1"
-LOOPBACK_NAMES = frozenset({LOOPBACK, "localhost", "::1"})
 #: What Ray's messages about other versions contain.
 _MISMATCH = ("Version mismatch", "The cluster was started with", "versions do not match")
 
@@ -156,14 +155,21 @@ def _cluster_arguments(target: Target, directory: str) -> dict[str, Any]:
 def _is_on_loopback_only(target: Target) -> bool:
     """Return whether other hosts cannot reach the cluster.
 
-    Ray replaces an address of loopback by another one of this host, unless it knows this. Where the cluster
-    does not listen on that one, Ray would wait for minutes.
+    Ray replaces an address of loopback by another one of this host. If the cluster does not listen on that
+    one, Ray waits for minutes; a setting of Ray's prevents the replacement.
     """
     if target.address is None:
         return target.host is None
-    if target.is_client or target.endpoint is None or target.endpoint[0] not in LOOPBACK_NAMES:
+    if target.is_client or target.endpoint is None or not _is_loopback(target.endpoint[0]):
         return False
     return not any(_answers((address, target.endpoint[1])) for address in _other_addresses())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _other_addresses() -> list[str]:

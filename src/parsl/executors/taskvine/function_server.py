@@ -23,8 +23,8 @@ from parsl.executors.taskvine.manager import READY_LINE
 #: The name of function servers for TaskVine.
 NAME = "parsl"
 _OPTIONS = ("in-pipe-fd", "out-pipe-fd", "task-id", "worker-pid")
-#: How often the server looks whether calls were cancelled, and without calls whether its worker is there, in
-#: seconds.
+#: How often the server looks whether calls were cancelled, and whether its parent is there, in seconds: with
+#: calls, and without. The loss of the worker closes its pipe.
 _BUSY_S, _IDLE_S = 1.0, 30.0
 _READ_BYTES = 1 << 16
 

@@ -155,11 +155,7 @@ class TaskVineEngine:
 
     def wait(self) -> tuple[int, dict[str, Any]] | None:
         """Let the library work. Return a task that has ended, by its number, and how; None if none has."""
-        if self.log is not None and self.log.alarms:
-            alarms, self.log.alarms = self.log.alarms, []
-            self._count_losses({int(text) for kind, text in alarms if kind == "task"})
-            if workers := [text for kind, text in alarms if kind == "worker"]:
-                self._handle_failed_servers(workers)
+        self._look_for_losses()
         if self._failed:
             number, facts = self._failed.popleft()
             self.cancel(number)
@@ -182,16 +178,28 @@ class TaskVineEngine:
             "output": (task.output or "")[-_SHOWN_CHARS:],
         }
 
-    def _count_losses(self, ids: set[int]) -> None:
-        """Count the loss of the workers of these tasks; fail those that were started often enough.
+    def _look_for_losses(self) -> None:
+        """Read the log, and note the tasks that fail because workers or function servers were lost."""
+        alarms = [] if self.log is None else self.log.find_alarms()
+        if not alarms:
+            return
+        self._fail_abandoned(Counter(int(text) for kind, text in alarms if kind == "task"))
+        if workers := [text for kind, text in alarms if kind == "worker"]:
+            self._handle_failed_servers(workers)
+
+    def _fail_abandoned(self, lost: Counter[int]) -> None:
+        """Count the lost workers of tasks, by the library's ids; fail those that have reached `max_retries`.
 
         The library itself would start each once more than it should.
         """
         limit = self._settings["max_retries"]
-        for number in [number for number, (task, _) in self._tasks.items() if task.id in ids]:
-            self._losses[number] += 1
-            if limit is not None and self._losses[number] >= limit:
-                self._failed.append((number, {"result": ["MAX_RETRIES"]}))
+        if not lost or limit is None:
+            return
+        for number, (task, _) in self._tasks.items():
+            if (losses := lost[task.id]) > 0:
+                self._losses[number] += losses
+                if self._losses[number] >= limit:
+                    self._failed.append((number, {"result": ["MAX_RETRIES"]}))
 
     def _handle_failed_servers(self, workers: list[str]) -> None:
         """Find calls that would wait for ever, or run once more, because function servers have failed."""

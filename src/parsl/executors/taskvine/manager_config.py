@@ -16,12 +16,14 @@ class TaskVineManagerConfig:
         project_name: The name by which workers find the manager in the catalog; None for none.
         project_password_file: The file with the password that workers must know; None for none.
         env_vars: Environment variables of tasks.
-        init_command: Shell text in front of each task. The ``python3`` found after it runs the task.
+        init_command: Shell text in front of each task. The ``python3`` found after it runs the task, in the
+            place of the shell unless the text has a ``trap``.
         env_pack: An environment to send to workers: a ``tar.gz`` of conda-pack, or the directory or name of
             a conda environment, which is packed.
         app_pack: Whether to send the active conda environment instead.
         extra_pkgs: Further packages for ``app_pack``; they must be installed in that environment.
-        max_retries: How often TaskVine may start a task whose worker is lost; None for any number.
+        max_retries: How often TaskVine may start a task whose workers are lost; None for any number. With 1,
+            the task fails with its first lost worker, and Parsl retries it.
         library_config: The resources of serverless functions.
         shared_fs: Whether workers see the driver's files under the same paths, so that none are transferred.
         autolabel: Whether TaskVine measures tasks, and chooses their resources by what it has seen.

@@ -58,7 +58,8 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
         autolabel_window: How many similar tasks come before such a choice.
         autocategory: Whether each app is a category of its own for such choices.
         max_retries: How often Work Queue may start a task whose worker is lost; None for any number.
-        init_command: Shell text in front of each task. The ``python3`` that is found after it runs the task.
+        init_command: Shell text in front of each task. The ``python3`` that is found after it runs the task,
+            in the place of the shell unless the text has a ``trap``.
         worker_options: Further options of ``work_queue_worker``.
         full_debug: Whether the library writes a full debug log into the run directory.
         worker_executable: The command that starts a worker.
