@@ -12,6 +12,8 @@ import pytest
 import parsl
 from tests.support.types_config import write_config
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("mypy")
 
 SNIPPET = """

@@ -10,6 +10,8 @@ from parsl.jobs.errors import TooManyJobFailuresError
 from parsl.jobs.states import JobState
 from tests.jobs.simulator import JobPlan, Simulation
 
+pytestmark = pytest.mark.slow
+
 HOUR_S = 3600
 SCALING = ["simple", "htex_auto_scale"]
 

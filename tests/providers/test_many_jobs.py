@@ -28,6 +28,8 @@ from parsl.providers.cluster_provider import MAX_STATUS_TIMEOUTS, ClusterProvide
 from tests.executors.fakes import FakeExecutor
 from tests.providers.fake_commands import FakeCommands, ManualClockRunner
 
+pytestmark = pytest.mark.slow
+
 JOBS = 5000
 TIMEOUT_S = 10.0
 #: The seconds that each command of the slow scheduler takes: just below the timeout.

@@ -18,6 +18,8 @@ from parsl.testing.schedulers.records import FINISHED, QUEUED, RUNNING
 from tests.providers.pbs_jobs import DEADLINE_S, config, wait_for_lines
 from tests.providers.pbs_tasks import kill_manager, run_until, wait_for, where
 
+pytestmark = pytest.mark.slow
+
 
 def wait_for_job(wait_until, cluster, number, *states):
     """Wait until a job has been submitted, and then until it has one of these states or is finished."""

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[1] / "support" / "jumping_clock.c"
 COMPILER = shutil.which("cc")
-pytestmark = pytest.mark.skipif(
-    COMPILER is None, reason="the library that fakes the clock needs a C compiler (cc)"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(COMPILER is None, reason="the library that fakes the clock needs a C compiler (cc)"),
+]
 
 SCRIPT = """
     from parsl.app.errors import AppTimeout

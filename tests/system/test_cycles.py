@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 import parsl
 from parsl import Config, python_app
@@ -16,9 +17,9 @@ from tests.system import tasks
 from tests.system.run import executor
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.conftest import WaitUntil
+
+pytestmark = pytest.mark.slow
 
 
 def config(tmp_path: Path, **options: object) -> Config:

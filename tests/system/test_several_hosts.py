@@ -7,6 +7,7 @@ import pytest
 from tests.support.simulated_hosts import run_among_hosts, why_not
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.mpi,
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "hosts can be simulated"),
     pytest.mark.skipif(shutil.which("mpiexec") is None, reason="mpiexec is not installed (Debian: mpich)"),

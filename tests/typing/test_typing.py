@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.types_config import write_config
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parent / "scripts"
 _MARK = re.compile(r"# error: \[(?P<code>[a-z-]+)\]")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.system.fixtures import StartRun
     from tests.system.run import Run
 
+pytestmark = pytest.mark.slow
+
 #: Idle connections are dropped after this time.
 SILENT_AFTER_S = 1.5
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
     from tests.system.fixtures import StartDriver, StartRun
 
+pytestmark = pytest.mark.slow
+
 THRESHOLD_S = 1.0
 TASKS = 300
 RETRIES = 3
