@@ -87,7 +87,7 @@ def get_all_addresses() -> set[str]:
     addresses = {address for found in _addresses_by_interface(socket.AF_INET).values() for address in found}
     for source in (address_by_hostname, address_by_route):
         addresses.update(_tried(source))
-    if all(map(_is_loopback, addresses)):
+    if all(map(is_loopback, addresses)):
         for found in _addresses_by_interface(socket.AF_INET6).values():
             # Addresses with this prefix are valid on one link only.
             addresses.update(address for address in found if not address.lower().startswith("fe80"))
@@ -102,7 +102,7 @@ def get_any_address() -> str:
     """
     candidates = [*_tried(address_by_route), *_tried(address_by_hostname), *sorted(get_all_addresses())]
     if candidates:
-        return min(candidates, key=_is_loopback)  # the first of the others, if there is one
+        return min(candidates, key=is_loopback)  # the first of the others, if there is one
     raise OSError("This host has no network address; give the executor one with its address parameter.")
 
 
@@ -149,7 +149,8 @@ def _tried(source: Callable[[], str]) -> list[str]:
         return []
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Return whether only processes of this host reach an address."""
     return address.startswith("127.") or address == "::1"
 
 

@@ -13,8 +13,8 @@ import pytest
 from parsl.common.processes import environment_of, process_table
 from parsl.providers import AWSProvider
 from parsl.providers.aws.ec2 import Ec2
-from parsl.testing.provider_conformance import ProviderConformance
 from tests.providers.tasks_in_blocks import TasksInBlocks
+from tests.support.clouds.conformance import MachineConformance
 from tests.support.clouds.ec2 import IMAGE, REGION, StandInEc2
 from tests.support.waiting import wait_until
 
@@ -46,12 +46,7 @@ class TestTasks(OnEc2, TasksInBlocks):
 
 
 @pytest.mark.slow
-class TestAWSProvider(OnEc2, ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
-
+class TestAWSProvider(OnEc2, MachineConformance):
     def remaining(self, directory: Path) -> Collection[object]:
         return [*self.ec2.instances(), *self.ec2.host.running()]
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 
 from parsl.providers import AzureProvider
-from parsl.testing.provider_conformance import ProviderConformance
 from tests.providers.azure.conftest import VM_REFERENCE
 from tests.providers.tasks_in_blocks import TasksInBlocks
+from tests.support.clouds.conformance import MachineConformance
 from tests.support.clouds.processes import ProcessHost
 
 _DRIVER = """
@@ -60,13 +60,7 @@ class TestTasks(OnAzure, TasksInBlocks):
 
 
 @pytest.mark.slow
-class TestAzureProvider(OnAzure, ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    # An evicted machine is no fault of the task.
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
-
+class TestAzureProvider(OnAzure, MachineConformance):
     def remaining(self, directory):
         return [*self.stand_in.machine_names(), *self.stand_in.account.host.running()]
 

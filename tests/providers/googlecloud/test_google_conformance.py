@@ -9,8 +9,8 @@ import pytest
 from parsl import python_app
 from parsl.providers import GoogleCloudProvider
 from parsl.testing.executor_conformance import add, wait_until
-from parsl.testing.provider_conformance import ProviderConformance
 from tests.providers.tasks_in_blocks import TasksInBlocks
+from tests.support.clouds.conformance import MachineConformance
 from tests.support.clouds.google_compute import IMAGE_FAMILY, IMAGE_PROJECT, PROJECT, REGION, GoogleCompute
 from tests.support.clouds.google_server import rate_limit, server_error
 
@@ -53,12 +53,7 @@ class TestTasks(OnComputeEngine, TasksInBlocks):
 
 
 @pytest.mark.slow
-class TestGoogleCloudProvider(OnComputeEngine, ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    retries_of_lost_tasks = 0
-    injectable = ("throttling", "errors")
-
+class TestGoogleCloudProvider(OnComputeEngine, MachineConformance):
     def remaining(self, directory):
         return [*self.service.running(), *self.service.host.running()]
 

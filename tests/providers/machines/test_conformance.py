@@ -10,15 +10,12 @@ import pytest
 
 from parsl.providers.api.failure import FailureKind
 from parsl.providers.machines.cloud import End
-from parsl.testing.provider_conformance import ProviderConformance
+from tests.support.clouds.conformance import MachineConformance
 from tests.support.clouds.memory_cloud import MemoryCloud, MemoryProvider
 
 
 @pytest.mark.slow
-class TestMachineProvider(ProviderConformance):
-    keeps_output = False
-    notices_ends = False
-    retries_of_lost_tasks = 0
+class TestMachineProvider(MachineConformance):
     injectable = ("errors",)
 
     @pytest.fixture(autouse=True)

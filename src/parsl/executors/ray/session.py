@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
 
@@ -160,22 +159,15 @@ def _is_on_loopback_only(target: Target) -> bool:
     """
     if target.address is None:
         return target.host is None
-    if target.is_client or target.endpoint is None or not _is_loopback(target.endpoint[0]):
+    if target.is_client or target.endpoint is None:
         return False
-    return not any(_answers((address, target.endpoint[1])) for address in _other_addresses())
+    from parsl.addresses import get_all_addresses, is_loopback
 
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
+    host, port = target.endpoint
+    if host != "localhost" and not is_loopback(host):
         return False
-
-
-def _other_addresses() -> list[str]:
-    from parsl.addresses import get_all_addresses
-
-    return [address for address in get_all_addresses() if not ip_address(address).is_loopback]
+    others = [address for address in get_all_addresses() if not is_loopback(address)]
+    return not any(_answers((address, port)) for address in others)
 
 
 def _answers(endpoint: tuple[str, int]) -> bool:
