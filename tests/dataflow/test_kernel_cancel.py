@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from parsl.dataflow.errors import DependencyError
+from parsl.dataflow.memoization import Memoizer
 from parsl.dataflow.states import States
 from tests.dataflow.fakes import HoldingExecutor, add, call, kernel
+
+LIMIT_S = 30
 
 
 def test_a_waiting_task(tmp_path: Any) -> None:
@@ -78,6 +81,34 @@ def test_while_it_is_being_submitted(tmp_path: Any) -> None:
         root.set_result(1)
         assert future.cancelled()
         assert executor.held[0].future.cancelled()
+
+
+def test_while_another_thread_notes_that_it_is_cancelled(tmp_path: Any) -> None:
+    """As with an engine that reports the cancellation before its answer to the request arrives."""
+    noting, goes_on = threading.Event(), threading.Event()
+
+    class SlowMemoizer(Memoizer):
+        def update_memo_exception(self, task: Any, e: BaseException) -> None:
+            noting.set()
+            assert goes_on.wait(LIMIT_S)
+
+    class ReportedFirst(Future[Any]):
+        def cancel(self) -> bool:
+            reporter.start()
+            assert noting.wait(LIMIT_S)
+            return self.cancelled()
+
+    attempt = ReportedFirst()
+    reporter = threading.Thread(target=super(ReportedFirst, attempt).cancel)
+    executor = HoldingExecutor()
+    executor.submit = lambda *args, **kwargs: attempt  # type: ignore[method-assign]
+    with kernel(tmp_path, executor, memoizer=SlowMemoizer()) as dfk:
+        future = call(dfk, add)
+        assert future.cancel()
+        goes_on.set()
+        with pytest.raises(CancelledError):
+            future.result(LIMIT_S)
+        reporter.join()
 
 
 def test_against_completion(tmp_path: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,14 @@ from parsl.errors import OptionalModuleMissing
 from parsl.executors import RadicalPilotExecutor
 from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.radical import ResourceConfig
-from parsl.executors.radical.messages import REFUSED, Ended, Settings, Submit, decode_from_session
+from parsl.executors.radical.messages import (
+    REFUSED,
+    Ended,
+    FromSession,
+    Settings,
+    Submit,
+    decode_from_session,
+)
 from parsl.executors.radical.session import SessionProcess
 from parsl.executors.radical.session_process import Session
 from parsl.validate import ParameterError
@@ -56,45 +64,104 @@ class FakePilot:
     def __init__(self, **arguments: Any) -> None:
         self.uid = "session"
         self.submitted: list[Any] = []
+        self.cancelled: list[str] = []
+        self.changed: Any = None
 
     def ignore(self, *arguments: Any) -> None:
         pass
 
-    register_callback = submit_pilots = add_pilots = ignore
+    submit_pilots = add_pilots = ignore
+
+    def register_callback(self, changed: Any) -> None:
+        self.changed = changed
 
     def submit_tasks(self, descriptions: list[Any]) -> None:
         self.submitted += descriptions
 
+    def cancel_tasks(self, uids: list[str]) -> None:
+        self.cancelled += uids
+
 
 class FakeDescription(SimpleNamespace):
     def __init__(self, attributes: dict[str, Any]) -> None:
-        super().__init__(**attributes)
+        super().__init__(**{"ranks": 1, "cores_per_rank": 1, "gpus_per_rank": 0.0, **attributes})
 
     def verify(self) -> None:
         if not isinstance(self.ranks, int):
             raise TypeError(f"ranks is {self.ranks!r}")
 
 
-def test_one_wrong_value_refuses_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def pilots() -> FakePilot:
+    """The pilot manager of a session."""
+    return FakePilot()
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch, pilots: FakePilot) -> FakePilot:
+    """The task manager of a session."""
     tasks = FakePilot()
     package = SimpleNamespace(
         Session=FakePilot,
-        PilotManager=FakePilot,
+        PilotManager=lambda session: pilots,
         TaskManager=lambda session: tasks,
         PilotDescription=dict,
         TaskDescription=FakeDescription,
     )
     monkeypatch.setitem(sys.modules, "radical", SimpleNamespace(pilot=package))
     monkeypatch.setitem(sys.modules, "radical.pilot", package)
+    return tasks
+
+
+def sent_after(use: Callable[[Session], None]) -> list[FromSession]:
+    """Return what a session sends, after the message that it is open."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        session = Session(Settings({}, 0.0), theirs)
-        session.handle([Submit(1, {"ranks": "four"}), Submit(2, {"ranks": 4})])
+        use(Session(Settings({}, 0.0), theirs))
         theirs.close()
         with ours.makefile("rb") as stream:
-            _, refused = [decode_from_session(each) for each in stream]
-    assert refused == Ended(1, REFUSED, "TypeError: ranks is 'four'")
+            return [decode_from_session(each) for each in stream][1:]
+
+
+def test_one_wrong_value_refuses_one_task(tasks: FakePilot) -> None:
+    wrong, right = Submit(1, {"ranks": "four"}), Submit(2, {"ranks": 4})
+    sent = sent_after(lambda session: session.handle([wrong, right]))
+    assert sent == [Ended(1, REFUSED, "TypeError: ranks is 'four'")]
     assert [task.ranks for task in tasks.submitted] == [4]
+
+
+def test_the_reason_of_a_task_that_has_waited_is_sent(tasks: FakePilot) -> None:
+    def use(session: Session) -> None:
+        session.handle([Submit(1, {"ranks": 99})])
+        (submitted,) = tasks.submitted
+        facts = {"exit_code": None, "exception": "RuntimeError('bisect failed')", "stderr": None}
+        detail = "task can never be scheduled"
+        tasks.changed(SimpleNamespace(uid=submitted.uid, exception_detail=detail, **facts), "FAILED")
+
+    assert sent_after(use) == [
+        Ended(1, "FAILED", "RuntimeError('bisect failed'); task can never be scheduled")
+    ]
+
+
+def test_what_the_pilot_can_never_run_is_refused_before_and_after_its_size_is_known(
+    tasks: FakePilot, pilots: FakePilot
+) -> None:
+    def use(session: Session) -> None:
+        session.handle([Submit(1, {"ranks": 9}), Submit(2, {"ranks": 8})])
+        node = {"cores": [0.0] * 4, "gpus": [0.0]}
+        pilots.changed(SimpleNamespace(resource_details={"node_list": [node, node]}), "PMGR_ACTIVE")
+        session.handle([Submit(3, {"ranks": 3, "gpus_per_rank": 1.0}), Submit(4, {"cores_per_rank": 5})])
+        session.handle([Submit(5, {"ranks": 4, "gpus_per_rank": 0.5})])
+
+    room = "and the pilot has room for"
+    assert sent_after(use) == [
+        Ended(1, REFUSED, f"the task requests 9 ranks of 1 cores and 0 GPUs, {room} 8 at once"),
+        Ended(3, REFUSED, f"the task requests 3 ranks of 1 cores and 1 GPUs, {room} 2 at once"),
+        Ended(4, REFUSED, f"the task requests 1 ranks of 5 cores and 0 GPUs, {room} 0 at once"),
+    ]
+    first = tasks.submitted[0].uid
+    assert tasks.cancelled == [first]
+    assert [task.ranks for task in tasks.submitted] == [9, 8, 4]
 
 
 def test_a_session_whose_process_ends_is_not_waited_for(tmp_path: Path) -> None:

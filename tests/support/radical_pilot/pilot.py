@@ -17,7 +17,7 @@ from parsl.executors.errors import BadStateException, InvalidResourceSpecificati
 from parsl.executors.high_throughput.errors import WorkerLost
 from parsl.executors.radical import RadicalPilotExecutor, ResourceConfig
 from parsl.executors.radical.session import SessionProcess, processes_with
-from parsl.testing.executor_conformance import ExecutorConformance, add, exit_with
+from parsl.testing.executor_conformance import ExecutorConformance, add, exit_with, start_and_wait
 from tests.support.waiting import wait_until
 
 LIMIT_S = 200
@@ -102,6 +102,18 @@ class TestRadicalPilot(ExecutorConformance):
         error = self.app(exit_with)(9).exception(LIMIT_S)
         assert isinstance(error, WorkerLost)
         assert "exit code 9" in str(error)
+
+    def test_a_request_that_nothing_satisfies_does_not_wait_for_tasks_that_run(
+        self, load: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        load()
+        started, gate = tmp_path / "started", tmp_path / "gate"
+        running = self.app(start_and_wait)(str(started), str(gate))
+        wait_until(started.exists)
+        with pytest.raises(InvalidResourceSpecification):
+            self.app(add)(1, parsl_resource_specification=self.unsatisfiable).result(LIMIT_S)
+        gate.touch()
+        running.result(LIMIT_S)
 
     def test_a_wrong_value_is_an_error(self, load: Callable[..., Any]) -> None:
         load()

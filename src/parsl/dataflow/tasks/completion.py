@@ -166,9 +166,11 @@ class Completion:
         exec_fu = self._graph.in_flight(record)
         if exec_fu is not None and not exec_fu.cancel():
             return app_fu.cancelled()
-        # The callback of the executor's future may have ended the task already.
+        # The callback of the executor's future may have ended the task already, or end it just now in
+        # another thread.
         self.complete_cancelled(record)
-        return app_fu.cancelled()
+        is_being_cancelled = exec_fu is not None and not app_fu.done() and not self.is_run_over
+        return is_being_cancelled or app_fu.cancelled()
 
     def abandon(self, record: TaskRecord) -> None:
         """Fail a task because the run is over."""

@@ -172,7 +172,7 @@ class RadicalPilotExecutor(EngineExecutor, RepresentationMixin):
             self.task_failed(task, self._failure(message))
 
     def _failure(self, message: Ended) -> BaseException:
-        if "can never be scheduled" in message.detail:
+        if "can never be scheduled" in message.detail:  # for a reason that the session does not check
             return InvalidResourceSpecification(
                 ("ranks", "cores_per_rank", "gpus_per_rank"), f"The pilot is too small: {message.detail}"
             )

@@ -33,9 +33,28 @@ from parsl.executors.radical.messages import (
     line,
 )
 
+_ACTIVE = "PMGR_ACTIVE"
 _FINAL = frozenset({"DONE", "FAILED", "CANCELED"})
 _MAX_BULK = 1024
 _MAX_DETAIL = 2000
+
+
+def never_runs(task: Any, nodes: list[tuple[int, int]]) -> str:
+    """Return why a pilot can never run a task; empty if it can.
+
+    Args:
+        task: A task description of RADICAL-Pilot.
+        nodes: The cores and GPUs of each node of the pilot.
+    """
+    cores_each, gpus_each = task.cores_per_rank, task.gpus_per_rank
+    room = 0
+    for cores, gpus in nodes:
+        ranks = cores // max(1, cores_each)
+        room += ranks if not gpus_each else min(ranks, int(gpus / gpus_each))
+    if task.ranks <= room:
+        return ""
+    needs = f"{task.ranks} ranks of {cores_each} cores and {gpus_each:g} GPUs"
+    return f"the task requests {needs}, and the pilot has room for {room} at once"
 
 
 class Session:
@@ -48,6 +67,10 @@ class Session:
         self._rp: Any = import_module("radical.pilot")
         self._numbers: dict[str, int] = {}
         self._uids: dict[int, str] = {}
+        #: The cores and GPUs of each node of the pilot; None before it runs.
+        self._nodes: list[tuple[int, int]] | None = None
+        #: The tasks that were submitted before the nodes were known.
+        self._unchecked: list[Any] = []
         self._session = self._rp.Session()
         pilots = self._rp.PilotManager(session=self._session)
         pilots.register_callback(self._pilot_changed)
@@ -62,15 +85,47 @@ class Session:
             self._connection.sendall(line(message))
 
     def _pilot_changed(self, pilot: Any, state: str, *more: Any) -> None:
+        details = getattr(pilot, "resource_details", None) or {}
+        if state == _ACTIVE and (nodes := details.get("node_list")):
+            self._nodes_known([(len(node["cores"]), len(node["gpus"])) for node in nodes])
         if state in _FINAL:
             self._send(PilotEnded(state, str(getattr(pilot, "stderr", None) or "")[-_MAX_DETAIL:]))
+
+    def _nodes_known(self, nodes: list[tuple[int, int]]) -> None:
+        """Refuse the tasks that these nodes can never run, which RADICAL-Pilot may let wait for ever."""
+        with self._lock:
+            self._nodes = nodes
+            unchecked, self._unchecked = self._unchecked, []
+        refused = {task.uid: reason for task in unchecked if (reason := never_runs(task, nodes))}
+        for uid, reason in refused.items():
+            self._refuse(uid, reason)
+        if refused:
+            self._tasks.cancel_tasks(uids=list(refused))
+
+    def _accept(self, uid: str, attributes: dict[str, Any]) -> Any:
+        """Return the description of a task; None if it is refused."""
+        try:
+            description = self._rp.TaskDescription({**attributes, "uid": uid})
+            description.verify()
+        except Exception as error:
+            self._refuse(uid, f"{type(error).__name__}: {error}")
+            return None
+        with self._lock:
+            nodes = self._nodes
+            if nodes is None:
+                self._unchecked.append(description)
+        if nodes is not None and (reason := never_runs(description, nodes)):
+            self._refuse(uid, reason)
+            return None
+        return description
 
     def _task_changed(self, task: Any, state: str, *more: Any) -> None:
         if state in _FINAL and (number := self._numbers.pop(task.uid, None)) is not None:
             self._uids.pop(number, None)
             code = "" if task.exit_code is None else f"exit code {task.exit_code}"
-            facts = [code, str(task.exception or ""), (task.stderr or "").strip()]
-            detail = "; ".join(fact for fact in facts if fact)[-_MAX_DETAIL:]
+            # Of a task that has waited, the scheduler's reason is only in the detail of the exception.
+            facts = [code, task.exception, task.exception_detail, task.stderr]
+            detail = "; ".join(text for fact in facts if (text := str(fact or "").strip()))[-_MAX_DETAIL:]
             self._send(Ended(number, state, detail))
 
     def handle(self, messages: list[ToSession]) -> None:
@@ -80,12 +135,8 @@ class Session:
             if isinstance(message, Submit):
                 uid = f"parsl.{os.getpid()}.{message.number}"
                 self._numbers[uid], self._uids[message.number] = message.number, uid
-                try:
-                    description = self._rp.TaskDescription({**message.description, "uid": uid})
-                    description.verify()
+                if (description := self._accept(uid, message.description)) is not None:
                     descriptions.append(description)
-                except Exception as error:
-                    self._refuse(uid, error)
         if descriptions:
             self._submit(descriptions)
         uids = [self._uids.get(message.number) for message in messages if isinstance(message, Cancel)]
@@ -97,12 +148,12 @@ class Session:
             self._tasks.submit_tasks(descriptions)
         except Exception as error:
             for description in descriptions:
-                self._refuse(description.uid, error)
+                self._refuse(description.uid, f"{type(error).__name__}: {error}")
 
-    def _refuse(self, uid: str, error: Exception) -> None:
+    def _refuse(self, uid: str, reason: str) -> None:
         if (number := self._numbers.pop(uid, None)) is not None:
             self._uids.pop(number, None)
-            self._send(Ended(number, REFUSED, f"{type(error).__name__}: {error}"[-_MAX_DETAIL:]))
+            self._send(Ended(number, REFUSED, reason[-_MAX_DETAIL:]))
 
     def serve(self) -> None:
         """Handle messages until the driver closes the connection."""
