@@ -7,6 +7,9 @@ skip what they do not know.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import msgspec
 
 from parsl.eventlog import EVENT_LOG as EVENT_LOG
@@ -277,8 +280,16 @@ Record = (
     | NodeChanged | BlockChanged | Samples | Summary | Gap | RunEnded
 )  # fmt: skip
 
-encode = msgspec.msgpack.Encoder().encode
+encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Record).decode
 
 #: What `decode` raises for a record that is damaged, or of a kind that this version does not know.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def tasks_of(rows: Iterable[bytes]) -> Tasks:
+    """Return a record, for :data:`encode`, with rows that are encoded already.
+
+    A tuple that begins with the fields of a `TaskRow` is encoded like one, and is faster to make.
+    """
+    return Tasks(list(map(msgspec.Raw, rows)))  # type: ignore[arg-type]

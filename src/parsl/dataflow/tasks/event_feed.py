@@ -1,7 +1,8 @@
 """What the kernel contributes to the event log of its run.
 
-On the path of a task, the feed only appends to queues: the number of a task that has changed, and a tuple for
-a task that has ended. Its thread wakes up soon after, looks up new and changed tasks, and writes.
+On the path of a task, the feed only appends to queues: the number of a task that has changed, and the encoded
+row of a task that has ended. Its thread wakes up soon after, looks up new and changed tasks, and writes. Rows
+wait as bytes, because Python's garbage collector would visit a tuple for each of them again and again.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ class EventFeed(RunObserver):
         self._executor_of = executor_of
         self._describe_run = describe_run
         self._changed: deque[int] = deque(maxlen=_MAX_WAITING)
-        self._ended: deque[tuple[Any, ...]] = deque(maxlen=_MAX_WAITING)
+        #: Encoded rows; tuples before the writer is there, which has imported what encodes them.
+        self._ended: deque[bytes | tuple[Any, ...]] = deque(maxlen=_MAX_WAITING)
+        self._pack: Callable[[tuple[Any, ...]], bytes | tuple[Any, ...]] = tuple
+        #: The app and the state of each ended task, in one number because tuples are slow to hash.
+        self._ended_kinds: deque[int] = deque(maxlen=_MAX_WAITING)
         #: Names of record classes, with the fields.
         self._facts: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MAX_WAITING)
         #: The numbers of apps and executors by name.
@@ -122,8 +127,7 @@ class EventFeed(RunObserver):
                 app = self._apps[record.func.__name__]
                 executor = self._executors[record.executor]
             except (KeyError, AttributeError):
-                app = self._number(self._apps, str(record.func_name))
-                executor = self._number(self._executors, record.executor)
+                app, executor = self._new_names(record)
             depends = record.depends
             row: tuple[Any, ...] = (
                 record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
@@ -138,11 +142,17 @@ class EventFeed(RunObserver):
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
             elif record.memoize:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
-            self._ended.append(row)
+            self._ended.append(self._pack(row))
+            self._ended_kinds.append(app << _STATE_BITS | row[3])
             if self.is_asleep:
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
+
+    def _new_names(self, record: TaskRecord) -> tuple[int, int]:
+        """Return the numbers of a task's app and executor, which may be new."""
+        app = self._number(self._apps, str(record.func_name))
+        return app, self._number(self._executors, record.executor)
 
     def _number(self, numbers: dict[str, int], name: str) -> int:
         with self._naming:
@@ -174,8 +184,7 @@ class EventFeed(RunObserver):
         ``exec_fu`` is the executor's future of the attempt, if there was one.
         """
         try:
-            executor = self._number(self._executors, record.executor)
-            app = self._number(self._apps, str(record.func_name))
+            app, executor = self._new_names(record)
             measured = getattr(exec_fu, "accounting", None)
             used = self._accounting_of(record, error, measured) or Accounting()
             self.note(
@@ -252,6 +261,7 @@ class EventFeed(RunObserver):
         try:
             if self._writer is None:
                 self._writer = _Writer(self._path, self._describe_run(), self._executor_of)
+                self._pack = self._writer.pack
             self._write(self._writer)
         except OSError as error:  # on a full disk, for example: perhaps later
             if not self._has_warned:
@@ -262,10 +272,11 @@ class EventFeed(RunObserver):
 
     def _write(self, writer: _Writer) -> None:
         # The changed tasks first: a task that ends meanwhile is among the ended ones, whose rows follow.
-        opened = self._open_rows()
+        opened = self._open_rows(writer.pack)
         facts = _take(self._facts)
         is_full = len(self._ended) == _MAX_WAITING
-        ended = _take(self._ended)
+        ended = [row if type(row) is bytes else writer.pack(row) for row in _take(self._ended)]
+        kinds = _take(self._ended_kinds)
         writer.name(self._executors, self._apps)
         writer.write_rows(opened)
         for kind, fields in facts:
@@ -273,11 +284,12 @@ class EventFeed(RunObserver):
         if is_full:
             now_s = time()
             writer.write("Gap", now_s, now_s, 1, "rows of tasks were dropped: the disk was too slow")
-        writer.write_ended(ended)
+        writer.write_rows(ended)
+        writer.count(kinds)
         writer.sum_up(self._graph.task_count, is_due=False)
 
-    def _open_rows(self) -> list[tuple[Any, ...]]:
-        """Return rows of the new and the changed tasks that have not ended."""
+    def _open_rows(self, pack: Callable[[tuple[Any, ...]], bytes]) -> list[bytes]:
+        """Return encoded rows of the new and the changed tasks that have not ended."""
         known = self._known
         self._known, new = self._graph.added_since(known)
         numbers = dict.fromkeys(number for number in _take(self._changed) if number < known)
@@ -291,14 +303,18 @@ class EventFeed(RunObserver):
                 records.append(record)
         if self._starting:
             self.wake()
-        return [self._open_row(record) for record in records if not IS_FINAL[record.status]]
+        return [pack(self._open_row(record)) for record in records if not IS_FINAL[record.status]]
 
     def _open_row(self, record: TaskRecord) -> tuple[Any, ...]:
-        app = self._number(self._apps, str(record.func_name))
-        executor = self._number(self._executors, record.executor)
+        try:
+            app = self._apps[record.func.__name__]
+            executor = self._executors[record.executor]
+        except (KeyError, AttributeError):
+            app, executor = self._new_names(record)
+        depends = record.depends
         return (
             record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-            record.launched_s, numbers_of(record.depends),
+            record.launched_s, numbers_of(depends) if depends else (),
         )  # fmt: skip
 
     def close(self, states: Mapping[str, int]) -> None:
@@ -317,7 +333,7 @@ class EventFeed(RunObserver):
         self._closing.set()
         self.is_asleep = False
         self._naming = threading.Lock()
-        for waiting in (self._changed, self._ended, self._facts):
+        for waiting in (self._changed, self._ended, self._ended_kinds, self._facts):
             waiting.clear()
 
 
@@ -332,7 +348,9 @@ class _Writer:
         self._file = _create(path)
         self._executor_count = 0
         self._app_names: list[str] = []
-        #: The numbers of ended tasks by app and state, both in one number because tuples are slow to hash.
+        #: Encodes a row, given as a tuple, which is faster to make than a `TaskRow`.
+        self.pack = records.encode
+        #: The numbers of ended tasks by app and state, likewise.
         self._totals: Counter[int] = Counter()
         self._summed_s = 0.0
         self._is_changed = False
@@ -342,29 +360,16 @@ class _Writer:
         """Write a record, given the name of its class."""
         self._file.write(getattr(self._records, kind)(*fields))
 
-    def write_rows(self, rows: list[tuple[Any, ...]]) -> None:
+    def write_rows(self, rows: list[bytes]) -> None:
+        """Write encoded rows."""
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            try:
-                self._write_part(part)
-            except Exception:  # a value that cannot be encoded costs only its own row
-                for row in part:
-                    self._write_row(row)
+            self._file.write(self._records.tasks_of(part), len(part))
 
-    def _write_part(self, rows: list[tuple[Any, ...]]) -> None:
-        # Tuples are encoded like rows, and are faster to make.
-        self._file.write(self._records.Tasks(rows), len(rows))  # type: ignore[arg-type]
-
-    def _write_row(self, row: tuple[Any, ...]) -> None:
-        try:
-            self._write_part([row])
-        except Exception:
-            logger.exception("The row of task %s is missing in the event log: %r", row[0], row)
-
-    def write_ended(self, rows: list[tuple[Any, ...]]) -> None:
-        self.write_rows(rows)
-        self._totals.update([row[1] << _STATE_BITS | row[3] for row in rows])
-        self._is_changed = self._is_changed or bool(rows)
+    def count(self, kinds: list[int]) -> None:
+        """Count tasks that have ended, given the app and the state of each."""
+        self._totals.update(kinds)
+        self._is_changed = self._is_changed or bool(kinds)
 
     def name(self, executors: dict[str, int], apps: dict[str, int]) -> None:
         """Write the names that are new. Both dictionaries are in the order of their numbers."""
