@@ -144,7 +144,7 @@ def _find_config(target: str) -> Config | None:
         by_function = load_configs(f"{target}:fresh_config")  # the name in upstream's files
         loaded = by_function if by_function.configs else loaded
     names = ", ".join(f"{target}:{name}" for name in loaded.configs)
-    errors = [f"{one.text} {one.advice}" for one in loaded.findings if one.level == ERROR]
+    errors = [str(one) for one in loaded.findings if one.level == ERROR]
     if len(loaded.configs) != 1:
         errors.append(f"choose one of several configurations: {names}")
     if errors:

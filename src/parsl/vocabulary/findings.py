@@ -8,6 +8,13 @@ from typing import NamedTuple
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
 
 
+def with_advice(text: str, advice: str) -> str:
+    """Return what has happened, and what the user can do, as sentences."""
+    if not advice:
+        return text
+    return f"{text if text.endswith(('.', '!', '?', ')')) else text + '.'} {advice}"
+
+
 class Finding(NamedTuple):
     """One sentence about a configuration."""
 
@@ -18,6 +25,9 @@ class Finding(NamedTuple):
     text: str
     #: What the user can do; empty if nothing, or if the text contains it.
     advice: str = ""
+
+    def __str__(self) -> str:
+        return with_advice(self.text, self.advice)
 
 
 class Topic:
@@ -44,4 +54,4 @@ class Topic:
 
 def errors_of(findings: list[Finding]) -> list[str]:
     """Return the texts of the errors among findings, each with its advice."""
-    return [f"{one.text} {one.advice}".strip() for one in findings if one.level == ERROR]
+    return [str(one) for one in findings if one.level == ERROR]

@@ -52,6 +52,14 @@ def failing(times, error=SdkError):
     return request
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"), [("No route", "No route. Wait."), ("No route.", "No route. Wait.")]
+)
+def test_the_advice_is_a_sentence_of_its_own(message, shown):
+    error = ServiceError("Service", "List", Failure(FailureKind.TRANSIENT, message), "Wait.")
+    assert str(error) == f"Service: List failed: {shown}"
+
+
 def test_a_transient_failure_is_retried():
     time = Time()
     assert make_calls(time).run("Describe", failing(3)) == "answer"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+from parsl.vocabulary.findings import with_advice
 from parsl.vocabulary.provider_errors import ExecutionProviderException
 
 #: Services refuse signed requests when clocks differ by more than some minutes; see :func:`skew_advice`.
@@ -77,7 +78,7 @@ class ServiceError(ExecutionProviderException):
         code = f"{self.failure.code}: " if self.failure.code else ""
         times = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
         text = f"{self.service}: {self.request} failed{times}: {code}{self.failure.message}"
-        return f"{text} {self.advice}" if self.advice else text
+        return with_advice(text, self.advice)
 
 
 def skew_advice(failure: Failure, now_s: float) -> str:

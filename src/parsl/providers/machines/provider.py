@@ -141,7 +141,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             raise ConfigurationError(f"{type(self).__name__}: " + "\n".join(errors))
         for finding in findings:
             if finding.level == WARNING:
-                logger.warning("%s: %s %s", type(self).__name__, finding.text, finding.advice)
+                logger.warning("%s: %s", type(self).__name__, finding)
         if self.state_file is not None:
             self._open_state_file(self.state_file)
 
