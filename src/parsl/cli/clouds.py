@@ -130,7 +130,12 @@ def _confirm(provider: Renting, runs: Mapping[str, list[str]]) -> bool:
 
 
 def _sweep_run(provider: Renting, run: str) -> bool:
-    terminated, left = provider.sweep(run)
+    """Sweep one run; return whether that worked. The others follow if it has not."""
+    try:
+        terminated, left = provider.sweep(run)
+    except ParslError as error:
+        print_error("clouds", f"machines of run {run} may be running, and cost money: {error}")
+        return False
     print(f"{_where(provider)}: run {run}: terminated {', '.join(terminated) or 'nothing'}")
     if left:
         print_error("clouds", f"these machines are still running, and cost money: {', '.join(left)}")

@@ -130,3 +130,17 @@ def test_the_doctor_without_an_answer(config, ec2, monkeypatch, capsys):
     monkeypatch.setenv("AWS_PROFILE", "missing")
     assert main(["doctor", config]) == 1
     assert "missing" in capsys.readouterr().out
+
+
+def test_the_other_runs_are_swept_if_one_cannot_be(config, machines, ec2, capsys):
+    refusals = [(403, "UnauthorizedOperation", "You are not authorized to perform this operation.")]
+
+    def refuse_first(action):
+        return refusals.pop() if refusals and action == "TerminateInstances" else None
+
+    ec2.fault = refuse_first
+    assert main(["clouds", "sweep", config, "--all", "--yes"]) == 1
+    out, err = capsys.readouterr()
+    assert "machines of run one may be running, and cost money" in err
+    assert f"run two: terminated {machines[1]}" in out
+    assert ec2.instances() == [machines[0]]
