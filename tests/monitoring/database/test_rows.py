@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import pytest
 
 from parsl.eventlog import TRIED_AGAIN, records
 from parsl.monitoring.database.rows import RunRows
@@ -130,9 +133,11 @@ def test_a_join_app_names_the_tasks_that_it_waits_for() -> None:
     assert names == ["pending", "launched", "running", "running_ended", "joining", "exec_done"]
 
 
-def test_a_memoized_task_never_ran() -> None:
-    extra = records.TaskExtra(memoize=True, hashsum="abc")
-    row = ended_row(0, state=States.memo_done, launched_s=None, run_s=-1.0, manager=-1, extra=extra)
+@pytest.mark.parametrize(
+    "memoized", [{"extra": records.TaskExtra(memoize=True, hashsum="abc")}, {"hashsum": "abc"}]
+)
+def test_a_memoized_task_never_ran(memoized: dict[str, Any]) -> None:
+    row = ended_row(0, state=States.memo_done, launched_s=None, run_s=-1.0, manager=-1, **memoized)
     rows = rows_after(records.Tasks([row]))
     assert states(rows) == [("pending", 0), ("memo_done", 0)]
     assert (rows["task"][0]["task_memoize"], rows["task"][0]["task_hashsum"]) == ("1", "abc")
