@@ -1,8 +1,8 @@
 """What the event log costs: the rate and the round trip of no-op tasks with it and without, and its size.
 
 The speed of a shared machine changes from second to second. So two kernels take turns with short bursts of
-tasks. The log is written half a second after the first event, which is after a burst: the processor time
-that the driver uses then is added to the time of the burst.
+tasks. The log is written half a second after the first event, which is usually after a burst: the processor
+time that the driver uses then is added to the time of the burst.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def round_trip_s(app: Callable[[int], Any]) -> float:
         started = time.perf_counter()
         app(number).result()
         trips.append(time.perf_counter() - started)
+    time.sleep(SETTLED_S)
     return median(trips)
 
 

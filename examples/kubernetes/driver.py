@@ -32,7 +32,14 @@ def make_config() -> Config:
         max_mem="1Gi",
         walltime="00:30:00",
     )
-    executor = HighThroughputExecutor(label="pods", provider=provider, max_workers_per_node=2)
+    port = os.environ.get("PARSL_PORT")
+    executor = HighThroughputExecutor(
+        label="pods",
+        provider=provider,
+        max_workers_per_node=2,
+        address=os.environ.get("PARSL_ADDRESS"),  # only with a Service, see service.yaml
+        worker_port=None if port is None else int(port),
+    )
     return Config(executors=[executor], retries=2)
 
 

@@ -105,6 +105,7 @@ def test_while_another_thread_notes_that_it_is_cancelled(tmp_path: Any) -> None:
     with kernel(tmp_path, executor, memoizer=SlowMemoizer()) as dfk:
         future = call(dfk, add)
         assert future.cancel()
+        assert future.cancel()  # the task has ended, and its future is not done
         goes_on.set()
         with pytest.raises(CancelledError):
             future.result(LIMIT_S)

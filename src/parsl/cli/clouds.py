@@ -130,7 +130,7 @@ def _confirm(provider: Renting, runs: Mapping[str, list[str]]) -> bool:
 
 
 def _sweep_run(provider: Renting, run: str) -> bool:
-    """Sweep one run; return whether that worked. The others follow if it has not."""
+    """Sweep one run, and print an error, so that the other runs follow. Return whether that worked."""
     try:
         terminated, left = provider.sweep(run)
     except ParslError as error:

@@ -85,8 +85,8 @@ class AppFuture(LeanFuture["R"]):
         a DependencyError.
 
         Returns:
-            Whether the task is cancelled, by this call or an earlier one; its future may be done a moment
-            later, in another thread. False if it is done, or its executor can no longer cancel it.
+            Whether the task is cancelled, by this call or an earlier one; another thread may still be
+            completing its future. False if it is done, or its executor can no longer cancel it.
         """
         return self.task_record.dfk.cancel_task(self.task_record, self)
 

@@ -10,9 +10,10 @@ OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
 
 def with_advice(text: str, advice: str) -> str:
     """Return what has happened, and what the user can do, as sentences."""
+    text = text.rstrip()
     if not advice:
         return text
-    return f"{text if text.endswith(('.', '!', '?', ')')) else text + '.'} {advice}"
+    return f"{text if text.endswith(('.', '!', '?', '.)')) else text + '.'} {advice}"
 
 
 class Finding(NamedTuple):

@@ -376,12 +376,39 @@ class Odd:
         return x
 
 
-def test_a_row_that_cannot_be_encoded_costs_no_other_row(kernel_of):
+def test_an_app_whose_name_is_no_text(kernel_of):
     kernel = kernel_of()
     futures = [kernel.submit(function, (1,), "all", False, None, {}) for function in (double, Odd(), double)]
     assert [future.result() for future in futures] == [2, 1, 2]
     history = history_of(kernel)
     assert [history.task(number).app for number in range(3)] == ["double", "17", "double"]
+
+
+def write_to(stdout: str) -> str:
+    return stdout
+
+
+def test_a_row_that_cannot_be_encoded_costs_no_other_row(kernel_of):
+    kernel = kernel_of()
+    write = app(kernel, write_to)
+    paths = ["a", "\udcff", "b"]  # as os.fsdecode() returns a name that is not UTF-8
+    assert [write(stdout=path).result() for path in paths] == paths
+    wait_until(lambda: os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG)))
+    with Follower(kernel.run_dir) as follower:
+
+        def are_written() -> bool:
+            follower.advance()
+            return follower.history.state_counts()[States.exec_done] >= 2
+
+        wait_until(are_written)
+    assert [write(stdout=path).result() for path in paths] == paths  # from now on they are encoded at once
+    kernel.cleanup()
+    with EventReader(kernel.run_dir) as reader:
+        read = list(reader.read())
+    rows = [row for record in read if isinstance(record, records.Tasks) for row in record.rows]
+    assert {row.id for row in rows if row.state == States.exec_done} == {0, 2, 3, 5}
+    summary = [record for record in read if isinstance(record, records.Summary)][-1]
+    assert sum(number for *_, number in summary.ended) == 6
 
 
 class Unreadable(Exception):

@@ -18,6 +18,7 @@ from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.radical import ResourceConfig
 from parsl.executors.radical.messages import (
     REFUSED,
+    TOO_LARGE,
     Ended,
     FromSession,
     Settings,
@@ -87,7 +88,7 @@ class FakeDescription(SimpleNamespace):
         super().__init__(**{"ranks": 1, "cores_per_rank": 1, "gpus_per_rank": 0.0, **attributes})
 
     def verify(self) -> None:
-        if not isinstance(self.ranks, int):
+        if not isinstance(self.ranks, int | None):  # RADICAL-Pilot permits None
             raise TypeError(f"ranks is {self.ranks!r}")
 
 
@@ -148,20 +149,21 @@ def test_what_the_pilot_can_never_run_is_refused_before_and_after_its_size_is_kn
 ) -> None:
     def use(session: Session) -> None:
         session.handle([Submit(1, {"ranks": 9}), Submit(2, {"ranks": 8})])
-        node = {"cores": [0.0] * 4, "gpus": [0.0]}
+        node = {"cores": [0.0] * 4 + [None], "gpus": [0.0]}  # one core is blocked
         pilots.changed(SimpleNamespace(resource_details={"node_list": [node, node]}), "PMGR_ACTIVE")
         session.handle([Submit(3, {"ranks": 3, "gpus_per_rank": 1.0}), Submit(4, {"cores_per_rank": 5})])
         session.handle([Submit(5, {"ranks": 4, "gpus_per_rank": 0.5})])
+        session.handle([Submit(6, dict.fromkeys(("ranks", "cores_per_rank", "gpus_per_rank")))])
 
     room = "and the pilot has room for"
     assert sent_after(use) == [
-        Ended(1, REFUSED, f"the task requests 9 ranks of 1 cores and 0 GPUs, {room} 8 at once"),
-        Ended(3, REFUSED, f"the task requests 3 ranks of 1 cores and 1 GPUs, {room} 2 at once"),
-        Ended(4, REFUSED, f"the task requests 1 ranks of 5 cores and 0 GPUs, {room} 0 at once"),
+        Ended(1, TOO_LARGE, f"it requests 9 rank(s) of 1 core(s), {room} 8 such ranks"),
+        Ended(3, TOO_LARGE, f"it requests 3 rank(s) of 1 core(s) and 1 GPU(s), {room} 2 such ranks"),
+        Ended(4, TOO_LARGE, f"it requests 1 rank(s) of 5 core(s), {room} 0 such ranks"),
     ]
     first = tasks.submitted[0].uid
     assert tasks.cancelled == [first]
-    assert [task.ranks for task in tasks.submitted] == [9, 8, 4]
+    assert [task.ranks for task in tasks.submitted] == [9, 8, 4, None]
 
 
 def test_a_session_whose_process_ends_is_not_waited_for(tmp_path: Path) -> None:

@@ -53,7 +53,12 @@ def failing(times, error=SdkError):
 
 
 @pytest.mark.parametrize(
-    ("message", "shown"), [("No route", "No route. Wait."), ("No route.", "No route. Wait.")]
+    ("message", "shown"),
+    [
+        ("No route", "No route. Wait."),
+        ("No route.\n", "No route. Wait."),
+        ("No route (because)", "No route (because). Wait."),
+    ],
 )
 def test_the_advice_is_a_sentence_of_its_own(message, shown):
     error = ServiceError("Service", "List", Failure(FailureKind.TRANSIENT, message), "Wait.")

@@ -10,7 +10,7 @@ from tests.support.simulated_hosts import run_among_hosts, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.linux]
 
-#: The name of the Service, and of the simulated host that stands for it: only it leads to the driver.
+#: The name of the Service, which is all that pods know, and of the simulated host that stands for it.
 SERVICE = "parsl-driver.parsl.svc"
 TIMEOUT_S = 200
 
@@ -45,6 +45,7 @@ asyncio.run(main())
 DRIVER = f"""
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import parsl
@@ -60,9 +61,11 @@ def double(x):
 
 if __name__ == "__main__":
     proxy = ["enter", "{SERVICE}", f"{{sys.executable}} proxy.py"]
-    with subprocess.Popen(proxy, stdout=subprocess.PIPE) as service:
+    with subprocess.Popen(proxy, stdout=subprocess.PIPE) as service, ExitStack() as stack:
+        stack.callback(service.kill)
         service.stdout.readline()
         cluster = KubernetesCluster(Path("cluster").absolute())
+        stack.callback(cluster.close)
         executor = HighThroughputExecutor(
             provider=KubernetesProvider(
                 "python:3.12", kubeconfig=str(cluster.kubeconfig), init_blocks=1, max_blocks=2
@@ -75,8 +78,6 @@ if __name__ == "__main__":
         with parsl.load(Config(executors=[executor], usage_tracking=0)):
             print(sum(future.result(100) for future in [double(number) for number in range(200)]))
         print(cluster.remaining())
-        cluster.close()
-        service.kill()
 """
 
 

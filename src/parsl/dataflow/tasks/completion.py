@@ -65,7 +65,7 @@ class Completion:
 
         The counts and the memoizer are up to date when the task's future is done.
         """
-        app_fu = self._graph.finish(record, status)
+        app_fu = self._graph.finish(record, status, error is CANCELLATION)
         if app_fu is None:
             return False
         if self.events is not None:
@@ -113,7 +113,7 @@ class Completion:
         except InvalidStateError:
             logger.error("The result of task %d was set by other code: %r", record.id, app_fu)
             callbacks = None
-        self._graph.finishing.discard(app_fu)
+        self._graph.finishing.pop(app_fu, None)
         if callbacks is not None:
             work_loop.run_now(_run_callbacks, app_fu, callbacks)
 
@@ -166,11 +166,10 @@ class Completion:
         exec_fu = self._graph.in_flight(record)
         if exec_fu is not None and not exec_fu.cancel():
             return app_fu.cancelled()
-        # The callback of the executor's future may have ended the task already, or end it just now in
-        # another thread.
+        # The callback of the executor's future may have ended the task already.
         self.complete_cancelled(record)
-        is_being_cancelled = exec_fu is not None and not app_fu.done() and not self.is_run_over
-        return is_being_cancelled or app_fu.cancelled()
+        # First whether another thread is about to complete the future: it does that before it forgets it.
+        return self._graph.finishing.get(app_fu, False) or app_fu.cancelled()
 
     def abandon(self, record: TaskRecord) -> None:
         """Fail a task because the run is over."""

@@ -23,7 +23,7 @@ from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any
 
@@ -142,8 +142,8 @@ class EventFeed(RunObserver):
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
             elif record.memoize:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
-            self._ended.append(self._pack(row))
             self._ended_kinds.append(app << _STATE_BITS | row[3])
+            self._ended.append(self._pack(row))
             if self.is_asleep:
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
@@ -275,7 +275,7 @@ class EventFeed(RunObserver):
         opened = self._open_rows(writer.pack)
         facts = _take(self._facts)
         is_full = len(self._ended) == _MAX_WAITING
-        ended = [row if type(row) is bytes else writer.pack(row) for row in _take(self._ended)]
+        ended = _encoded(_take(self._ended), writer.pack)
         kinds = _take(self._ended_kinds)
         writer.name(self._executors, self._apps)
         writer.write_rows(opened)
@@ -303,7 +303,8 @@ class EventFeed(RunObserver):
                 records.append(record)
         if self._starting:
             self.wake()
-        return [pack(self._open_row(record)) for record in records if not IS_FINAL[record.status]]
+        rows = (self._open_row(record) for record in records if not IS_FINAL[record.status])
+        return _encoded(rows, pack)
 
     def _open_row(self, record: TaskRecord) -> tuple[Any, ...]:
         try:
@@ -407,6 +408,19 @@ class _Writer:
 def _take(waiting: deque[Any]) -> list[Any]:
     """Remove what is in a queue now; other threads may append meanwhile."""
     return [waiting.popleft() for _ in range(len(waiting))]
+
+
+def _encoded(
+    rows: Iterable[bytes | tuple[Any, ...]], pack: Callable[[tuple[Any, ...]], bytes]
+) -> list[bytes]:
+    """Encode the rows that are tuples. One that cannot be encoded costs no other."""
+    encoded = []
+    for row in rows:
+        try:
+            encoded.append(row if type(row) is bytes else pack(row))  # type: ignore[arg-type]
+        except Exception:
+            logger.exception("The row of task %s is missing in the event log: %r", row[0], row)
+    return encoded
 
 
 def _create(path: str) -> EventFile:

@@ -59,7 +59,8 @@ class TaskGraph:
         #: The tasks that got their numbers before they were added, since the last :meth:`added_since`; None
         #: before the first one.
         self._added_late: list[int] | None = None
-        self.finishing: set[LeanFuture[Any]] = set()
+        #: The futures of tasks that have ended, until they are done, and whether they will be cancelled.
+        self.finishing: dict[LeanFuture[Any], bool] = {}
         self._keep_finished = keep_finished
         self._finished_by_state = [0] * len(IS_FINAL)
         # Reentrant, because a signal handler or a finalizer may call an app in between.
@@ -155,7 +156,9 @@ class TaskGraph:
         with self._lock:
             return _enter(record, _PENDING)
 
-    def finish(self, record: TaskRecord, status: States) -> LeanFuture[Any] | None:
+    def finish(
+        self, record: TaskRecord, status: States, is_cancelled: bool = False
+    ) -> LeanFuture[Any] | None:
         """End a task, and return its future; None if the task has ended already.
 
         The caller completes the future and then takes it out of :attr:`finishing`.
@@ -169,7 +172,7 @@ class TaskGraph:
             record.status = status
             record.returned_s = now_s
             self._finished_by_state[status] += 1
-            self.finishing.add(app_fu)
+            self.finishing[app_fu] = is_cancelled
             if not self._keep_finished:
                 self.tasks.pop(record.id, None)
             return app_fu

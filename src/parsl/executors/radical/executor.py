@@ -18,7 +18,16 @@ from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.requests import Request
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
-from parsl.executors.radical.messages import REFUSED, Cancel, Ended, FromSession, PilotEnded, Settings, Submit
+from parsl.executors.radical.messages import (
+    REFUSED,
+    TOO_LARGE,
+    Cancel,
+    Ended,
+    FromSession,
+    PilotEnded,
+    Settings,
+    Submit,
+)
 from parsl.executors.radical.rpex_resources import ResourceConfig
 from parsl.executors.radical.session import SessionProcess
 
@@ -172,9 +181,11 @@ class RadicalPilotExecutor(EngineExecutor, RepresentationMixin):
             self.task_failed(task, self._failure(message))
 
     def _failure(self, message: Ended) -> BaseException:
-        if "can never be scheduled" in message.detail:  # for a reason that the session does not check
+        # RADICAL-Pilot finds reasons that the session does not check, such as memory.
+        if message.state == TOO_LARGE or "can never be scheduled" in message.detail:
             return InvalidResourceSpecification(
-                ("ranks", "cores_per_rank", "gpus_per_rank"), f"The pilot is too small: {message.detail}"
+                ("ranks", "cores_per_rank", "gpus_per_rank"),
+                f"The pilot can never run the task: {message.detail}. Request less, or a larger pilot.",
             )
         if message.state == REFUSED:
             return InvalidResourceSpecification((), f"RADICAL-Pilot has refused the task: {message.detail}")

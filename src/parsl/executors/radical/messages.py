@@ -9,6 +9,8 @@ import msgspec
 
 #: The state of a task whose description RADICAL-Pilot has refused.
 REFUSED = "REFUSED"
+#: The state of a task that the pilot can never run.
+TOO_LARGE = "TOO_LARGE"
 
 
 class Submit(msgspec.Struct, tag=True):
@@ -34,7 +36,7 @@ class Ended(msgspec.Struct, tag=True):
     """A task has ended."""
 
     number: int
-    #: DONE, FAILED or CANCELED, or REFUSED.
+    #: DONE, FAILED or CANCELED, or REFUSED or TOO_LARGE.
     state: str
     detail: str
 

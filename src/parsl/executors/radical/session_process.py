@@ -20,6 +20,7 @@ import msgspec
 
 from parsl.executors.radical.messages import (
     REFUSED,
+    TOO_LARGE,
     Cancel,
     Ended,
     FromSession,
@@ -39,22 +40,27 @@ _MAX_BULK = 1024
 _MAX_DETAIL = 2000
 
 
-def never_runs(task: Any, nodes: list[tuple[int, int]]) -> str:
+def why_too_large(task: Any, nodes: list[tuple[int, int]]) -> str:
     """Return why a pilot can never run a task; empty if it can.
 
     Args:
-        task: A task description of RADICAL-Pilot.
+        task: A task description of RADICAL-Pilot, whose attributes may be None.
         nodes: The cores and GPUs of each node of the pilot.
     """
-    cores_each, gpus_each = task.cores_per_rank, task.gpus_per_rank
+    ranks, cores_each, gpus_each = task.ranks or 1, task.cores_per_rank or 1, task.gpus_per_rank or 0.0
     room = 0
     for cores, gpus in nodes:
-        ranks = cores // max(1, cores_each)
-        room += ranks if not gpus_each else min(ranks, int(gpus / gpus_each))
-    if task.ranks <= room:
+        fitting = cores // cores_each
+        room += fitting if not gpus_each else min(fitting, int(gpus / gpus_each))
+    if ranks <= room:
         return ""
-    needs = f"{task.ranks} ranks of {cores_each} cores and {gpus_each:g} GPUs"
-    return f"the task requests {needs}, and the pilot has room for {room} at once"
+    each = f"{cores_each} core(s)" + (f" and {gpus_each:g} GPU(s)" if gpus_each else "")
+    return f"it requests {ranks} rank(s) of {each}, and the pilot has room for {room} such ranks"
+
+
+def _usable(amounts: list[Any]) -> int:
+    """Return how many cores or GPUs of a node tasks can use; those that are blocked are None."""
+    return sum(amount is not None for amount in amounts)
 
 
 class Session:
@@ -70,7 +76,9 @@ class Session:
         #: The cores and GPUs of each node of the pilot; None before it runs.
         self._nodes: list[tuple[int, int]] | None = None
         #: The tasks that were submitted before the nodes were known.
-        self._unchecked: list[Any] = []
+        self._unchecked: dict[str, Any] = {}
+        #: Two threads cancel tasks, through one socket of RADICAL-Pilot.
+        self._cancelling = threading.Lock()
         self._session = self._rp.Session()
         pilots = self._rp.PilotManager(session=self._session)
         pilots.register_callback(self._pilot_changed)
@@ -87,7 +95,7 @@ class Session:
     def _pilot_changed(self, pilot: Any, state: str, *more: Any) -> None:
         details = getattr(pilot, "resource_details", None) or {}
         if state == _ACTIVE and (nodes := details.get("node_list")):
-            self._nodes_known([(len(node["cores"]), len(node["gpus"])) for node in nodes])
+            self._nodes_known([(_usable(node["cores"]), _usable(node["gpus"])) for node in nodes])
         if state in _FINAL:
             self._send(PilotEnded(state, str(getattr(pilot, "stderr", None) or "")[-_MAX_DETAIL:]))
 
@@ -95,12 +103,17 @@ class Session:
         """Refuse the tasks that these nodes can never run, which RADICAL-Pilot may let wait for ever."""
         with self._lock:
             self._nodes = nodes
-            unchecked, self._unchecked = self._unchecked, []
-        refused = {task.uid: reason for task in unchecked if (reason := never_runs(task, nodes))}
-        for uid, reason in refused.items():
-            self._refuse(uid, reason)
-        if refused:
-            self._tasks.cancel_tasks(uids=list(refused))
+            unchecked, self._unchecked = self._unchecked, {}
+        reasons = {uid: why_too_large(task, nodes) for uid, task in unchecked.items() if uid in self._numbers}
+        refused = [uid for uid, reason in reasons.items() if reason]
+        for uid in refused:
+            self._refuse(uid, TOO_LARGE, reasons[uid])
+        self._cancel(refused)
+
+    def _cancel(self, uids: list[str]) -> None:
+        if uids:
+            with self._cancelling:
+                self._tasks.cancel_tasks(uids=uids)
 
     def _accept(self, uid: str, attributes: dict[str, Any]) -> Any:
         """Return the description of a task; None if it is refused."""
@@ -108,20 +121,22 @@ class Session:
             description = self._rp.TaskDescription({**attributes, "uid": uid})
             description.verify()
         except Exception as error:
-            self._refuse(uid, f"{type(error).__name__}: {error}")
+            self._refuse(uid, REFUSED, f"{type(error).__name__}: {error}")
             return None
         with self._lock:
             nodes = self._nodes
             if nodes is None:
-                self._unchecked.append(description)
-        if nodes is not None and (reason := never_runs(description, nodes)):
-            self._refuse(uid, reason)
+                self._unchecked[uid] = description
+        if nodes is not None and (reason := why_too_large(description, nodes)):
+            self._refuse(uid, TOO_LARGE, reason)
             return None
         return description
 
     def _task_changed(self, task: Any, state: str, *more: Any) -> None:
         if state in _FINAL and (number := self._numbers.pop(task.uid, None)) is not None:
             self._uids.pop(number, None)
+            with self._lock:
+                self._unchecked.pop(task.uid, None)
             code = "" if task.exit_code is None else f"exit code {task.exit_code}"
             # Of a task that has waited, the scheduler's reason is only in the detail of the exception.
             facts = [code, task.exception, task.exception_detail, task.stderr]
@@ -140,20 +155,19 @@ class Session:
         if descriptions:
             self._submit(descriptions)
         uids = [self._uids.get(message.number) for message in messages if isinstance(message, Cancel)]
-        if known := [uid for uid in uids if uid is not None]:
-            self._tasks.cancel_tasks(uids=known)
+        self._cancel([uid for uid in uids if uid is not None])
 
     def _submit(self, descriptions: list[Any]) -> None:
         try:
             self._tasks.submit_tasks(descriptions)
         except Exception as error:
             for description in descriptions:
-                self._refuse(description.uid, f"{type(error).__name__}: {error}")
+                self._refuse(description.uid, REFUSED, f"{type(error).__name__}: {error}")
 
-    def _refuse(self, uid: str, reason: str) -> None:
+    def _refuse(self, uid: str, state: str, reason: str) -> None:
         if (number := self._numbers.pop(uid, None)) is not None:
             self._uids.pop(number, None)
-            self._send(Ended(number, REFUSED, reason[-_MAX_DETAIL:]))
+            self._send(Ended(number, state, reason[-_MAX_DETAIL:]))
 
     def serve(self) -> None:
         """Handle messages until the driver closes the connection."""

@@ -12,7 +12,7 @@ from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.kubernetes.cluster import RIGHTS, SERVICE_RIGHT, Cluster
 from parsl.providers.kubernetes.credentials import is_inside, own_namespace
 from parsl.providers.kubernetes.failures import advice_about
-from parsl.vocabulary.findings import Finding, Topic
+from parsl.vocabulary.findings import Finding, Topic, with_advice
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def check_access(cluster: Cluster, manifest: dict[str, Any]) -> str:
         if error.kind is FailureKind.PERMANENT and _NO_DRY_RUN in error.failure.message:
             return ""
         advice = advice_about(error, cluster.namespace)
-        raise ConfigurationError(f"KubernetesProvider: {error} {advice}".strip()) from error
+        raise ConfigurationError(f"KubernetesProvider: {with_advice(str(error), advice)}") from error
     return ""
 
 

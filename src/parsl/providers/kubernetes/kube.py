@@ -44,7 +44,7 @@ from parsl.providers.kubernetes.overrides import Conflict
 from parsl.providers.kubernetes.runs import listed, sweep_run
 from parsl.providers.kubernetes.watch import Watch
 from parsl.providers.machines.cloud import Machine
-from parsl.vocabulary.findings import Finding
+from parsl.vocabulary.findings import Finding, with_advice
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import SubmitException
 
@@ -414,7 +414,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         except ServiceError as error:
             self._undo(cluster, names, error)
             advice = advice_about(error, self.namespace)
-            message = f"{error} {advice}".strip()
+            message = with_advice(str(error), advice)
             raise SubmitException(names.job, message, is_permanent=error.kind.is_lasting) from error
 
     def _undo(self, cluster: Cluster, names: BlockNames, error: ServiceError) -> None:
