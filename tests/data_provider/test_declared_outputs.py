@@ -51,12 +51,14 @@ def test_the_same_file_of_two_unfinished_tasks_causes_a_warning(
     kernel = threads()
     first = app(kernel, write)(held, outputs=[File(tmp_path / "x")])
     with pytest.warns(SharedOutputWarning, match=f"unfinished task {first.tid} writes") as caught:
-        app(kernel, write)("x", outputs=[File(tmp_path / "x")])
+        second = app(kernel, write)(held, outputs=[File(tmp_path / "x")])
     assert f"declares the output {tmp_path}/x" in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        app(kernel, write)("x", outputs=[File(f"file:{tmp_path}/./x")])
+        third = app(kernel, write)(held, outputs=[File(f"file:{tmp_path}/./x")])
     release(kernel, held)
+    second.result()
+    third.result()
     app(kernel, write)("x", outputs=[File(tmp_path / "x")]).result()
     logged = [record.message for record in caplog.records if "declares the output" in record.message]
     assert len(logged) == 2, "each time in the log, once on stderr, and not when it is done"
