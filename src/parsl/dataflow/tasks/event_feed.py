@@ -123,16 +123,8 @@ class EventFeed(RunObserver):
     def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
         """Note how a task has ended, and its error if it has failed, before its payload is dropped."""
         try:
-            try:
-                app = self._apps[record.func.__name__]
-                executor = self._executors[record.executor]
-            except (KeyError, AttributeError):
-                app, executor = self._new_names(record)
-            depends = record.depends
-            row: tuple[Any, ...] = (
-                record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-                record.launched_s, numbers_of(depends) if depends else (), record.returned_s,
-            )  # fmt: skip
+            row = self._row(record)
+            row += (record.returned_s,)
             accounting = getattr(record.exec_fu, "accounting", None)
             if error is not None:
                 accounting = self._accounting_of(record, error, accounting)
@@ -142,12 +134,25 @@ class EventFeed(RunObserver):
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
             elif record.memoize:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
-            self._ended_kinds.append(app << _STATE_BITS | row[3])
+            self._ended_kinds.append(row[1] << _STATE_BITS | row[3])
             self._ended.append(self._pack(row))
             if self.is_asleep:
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
+
+    def _row(self, record: TaskRecord) -> tuple[Any, ...]:
+        """Return the fields of a `TaskRow` up to the dependencies."""
+        try:
+            app = self._apps[record.func.__name__]
+            executor = self._executors[record.executor]
+        except (KeyError, AttributeError):
+            app, executor = self._new_names(record)
+        depends = record.depends
+        return (
+            record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
+            record.launched_s, numbers_of(depends) if depends else (),
+        )  # fmt: skip
 
     def _new_names(self, record: TaskRecord) -> tuple[int, int]:
         """Return the numbers of a task's app and executor, which may be new."""
@@ -303,20 +308,8 @@ class EventFeed(RunObserver):
                 records.append(record)
         if self._starting:
             self.wake()
-        rows = (self._open_row(record) for record in records if not IS_FINAL[record.status])
+        rows = (self._row(record) for record in records if not IS_FINAL[record.status])
         return _encoded(rows, pack)
-
-    def _open_row(self, record: TaskRecord) -> tuple[Any, ...]:
-        try:
-            app = self._apps[record.func.__name__]
-            executor = self._executors[record.executor]
-        except (KeyError, AttributeError):
-            app, executor = self._new_names(record)
-        depends = record.depends
-        return (
-            record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-            record.launched_s, numbers_of(depends) if depends else (),
-        )  # fmt: skip
 
     def close(self, states: Mapping[str, int]) -> None:
         """Write the rest, and the end of the run with the numbers of tasks by the name of their state."""
