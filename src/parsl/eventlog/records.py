@@ -290,8 +290,8 @@ DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def tasks_of(rows: Sequence[bytes]) -> Tasks:
     """Return a record, for :data:`encode`, with rows that are encoded already.
 
-    A tuple that begins with the fields of a `TaskRow` is encoded like one, and is faster to make. The rows are
-    joined to an array of msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md, "array 32").
+    A tuple that begins with the fields of a `TaskRow` is encoded like one, and is faster to make. The rows
+    are joined to an array of msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md, "array 32").
     """
     array = b"".join((b"\xdd", len(rows).to_bytes(4, "big"), *rows))
     return Tasks(msgspec.Raw(array))  # type: ignore[arg-type]

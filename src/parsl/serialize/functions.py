@@ -6,7 +6,6 @@ users expect of a call, and travels with the task.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import types
 import weakref
@@ -184,6 +183,8 @@ class NamedFunction:
     __slots__ = ("body", "name")
 
     def __init__(self, body: bytes) -> None:
+        import hashlib  # slow, and no process that only runs calls needs it
+
         self.body = body
         self.name = hashlib.blake2b(body, digest_size=16).digest()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 #: Where engines pass the rank of a process in its job.
 RANK_VARIABLES = ("FLUX_TASK_RANK", "RP_RANK")
@@ -24,11 +23,13 @@ def run_call_file(call: str, outcome: str, writes_outcome: bool = True) -> None:
     """
     from parsl.executors.engines.remote_call import run_call
 
-    packed = run_call(Path(call).read_bytes())
+    with open(call, "rb") as file:  # pathlib takes longer to import than Python to start
+        packed = run_call(file.read())
     if writes_outcome:
-        unfinished = Path(f"{outcome}.unfinished")
-        unfinished.write_bytes(packed)
-        unfinished.rename(outcome)
+        unfinished = f"{outcome}.unfinished"
+        with open(unfinished, "wb") as file:
+            file.write(packed)
+        os.rename(unfinished, outcome)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
