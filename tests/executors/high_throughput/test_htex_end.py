@@ -46,6 +46,8 @@ def test_the_jobs_of_a_driver_that_is_killed_while_it_cancels_them_are_cancelled
             def cancel_commands(self, job_ids):
                 return [["touch", os.path.abspath("note")]] if job_ids else []
             def cancel(self, job_ids):
+                while "stopping: the executor is shut down" not in open("r/000/htex/interchange.log").read():
+                    time.sleep(0.01)
                 os.kill(os.getpid(), signal.SIGKILL)
         with parsl.load(make_config(provider=Provider())):
             python_app(os.getpid)().result()
