@@ -170,6 +170,111 @@ def test_a_script_that_fails_does_not_wait_for_running_tasks(tmp_path: Path, wai
     assert task.done()
 
 
+class CountingPool(ProcessPoolExecutor):
+    """Counts its calls."""
+
+    number = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.number += 1
+        return super().submit(*args, **kwargs)
+
+
+def make_short(executor: ConcurrentExecutor) -> None:
+    """Run calls of `note` until the executor has seen that they are short, if they are on this machine."""
+    for _ in range(150):
+        executor.submit(note, {}, os.devnull, 0).result(60)
+
+
+def test_short_tasks_go_to_the_pool_together(wait_until: WaitUntil) -> None:
+    with CountingPool(2) as pool, ConcurrentExecutor(pool) as executor:
+        executor.start()
+
+        def has_less_calls_than_tasks() -> bool:
+            before = pool.number
+            tasks = [executor.submit(note, {}, os.devnull, number) for number in range(200)]
+            assert [task.result(60) for task in tasks] == [*range(200)]
+            return pool.number - before < 200
+
+        wait_until(has_less_calls_than_tasks, what="a call of the pool with several tasks")
+
+
+def test_each_task_is_a_call_with_one_task_per_call() -> None:
+    with CountingPool(2) as pool, ConcurrentExecutor(pool, max_tasks_per_call=1) as executor:
+        executor.start()
+        make_short(executor)
+        tasks = [executor.submit(note, {}, os.devnull, number) for number in range(200)]
+        assert [task.result(60) for task in tasks] == [*range(200)]
+        assert pool.number == 350
+
+
+def test_a_long_task_of_a_short_function_keeps_few_others_waiting(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    log, gate = str(tmp_path / "log"), tmp_path / "gate"
+    with ProcessPoolExecutor(2) as pool, ConcurrentExecutor(pool) as executor:
+        executor.start()
+        make_short(executor)
+        gates = [str(gate) if number == 50 else "" for number in range(100)]
+        tasks = [executor.submit(note, {}, log, number, path) for number, path in enumerate(gates)]
+        wait_until(lambda: sum(task.done() for task in tasks) >= 92)
+        assert not tasks[50].done()
+        gate.touch()
+        assert [task.result(60) for task in tasks] == [*range(100)]
+    assert sorted(map(int, Path(log).read_text().split())) == [*range(100)]
+
+
+def test_a_short_task_that_waits_can_be_cancelled(tmp_path: Path) -> None:
+    log, gate = str(tmp_path / "log"), tmp_path / "gate"
+    with ProcessPoolExecutor(1) as pool, ConcurrentExecutor(pool) as executor:
+        executor.start()
+        make_short(executor)
+        tasks = [executor.submit(note, {}, log, 0, str(gate))]
+        tasks += [executor.submit(note, {}, log, number) for number in range(1, 50)]
+        assert tasks[49].cancel()
+        assert tasks[49].cancelled()
+        gate.touch()
+        assert [task.result(60) for task in tasks[:49]] == [*range(49)]
+    assert "49" not in Path(log).read_text().split()
+
+
+def test_no_short_task_is_lost_with_a_pool(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    executor = ConcurrentExecutor(lambda: ProcessPoolExecutor(1))
+    with parsl.load(Config(executors=[executor], retries=1, run_dir=str(tmp_path), strategy="none")):
+        make_short(executor)
+        once = str(tmp_path / "once")
+        tasks = [python_app(note)(log, number, "", once if number == 50 else "") for number in range(100)]
+        assert [task.result(60) for task in tasks] == [*range(100)]
+    assert {*map(int, Path(log).read_text().split())} == {*range(100)}
+
+
+def test_short_tasks_that_wait_end_with_the_executor(tmp_path: Path) -> None:
+    log, gate = str(tmp_path / "log"), tmp_path / "gate"
+    with ProcessPoolExecutor(1) as pool:
+        executor = ConcurrentExecutor(pool)
+        executor.start()
+        make_short(executor)
+        first = executor.submit(note, {}, log, 0, str(gate))
+        tasks = [executor.submit(note, {}, log, number) for number in range(1, 50)]
+        executor.shutdown()
+        gate.touch()
+        assert all(task.done() for task in [first, *tasks])
+        assert tasks[48].cancelled()
+
+
+def note(path: str, number: int, gate: str = "", once: str = "") -> int:
+    """Append the number to a file, and return it; wait for a gate, or end the process once."""
+    with open(path, "a") as file:
+        file.write(f"{number}\n")
+    end_s = time.monotonic() + 60
+    while gate and not os.path.exists(gate) and time.monotonic() < end_s:
+        time.sleep(0.01)
+    if once:
+        end_process_once(once)
+    return number
+
+
 def end_process_once(path: str) -> str:
     if not os.path.exists(path):
         Path(path).touch()

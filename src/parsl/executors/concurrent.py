@@ -7,17 +7,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from threading import Lock
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
+from parsl.executors.engines.call_queue import CallQueue, QueuedCall
 from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
-from parsl.executors.engines.remote_call import run_call, run_here
+from parsl.executors.engines.remote_call import Outcome, read_outcome, run_call, run_calls, run_here
 from parsl.executors.engines.requests import Request
 from parsl.executors.engines.settling import SettlingThread
+from parsl.executors.errors import ExecutorError
 from parsl.executors.high_throughput.errors import ManagerLost
 
 Pool = Executor | Callable[[], Executor]
@@ -25,6 +27,14 @@ Pool = Executor | Callable[[], Executor]
 #: What pools of other libraries fail tasks with once they can run no more, where that is no BrokenExecutor.
 #: That of executorlib accepts further tasks then, and fails each.
 _BREAKAGES = frozenset({"ExecutorlibSocketError"})
+
+
+class _PoolCall(NamedTuple):
+    """A call of the pool."""
+
+    future: Future[Any]
+    #: Whether several tasks end with it.
+    is_shared: bool
 
 
 def _check_pool(executor: object, name: str, value: Any) -> Pool:
@@ -47,8 +57,11 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
 
     A pool that is given remains the caller's: it is not shut down with the executor, and when it breaks, all
     tasks fail. A function that makes a pool is called at the start of each run and again after the pool has
-    broken; these pools are shut down with the executor. Only tasks that still wait in the pool can be
-    cancelled.
+    broken; these pools are shut down with the executor. Only tasks that still wait can be cancelled.
+
+    While a pool of processes has enough to do, it gets short tasks together, as one call: those of functions
+    whose last 100 tasks have each taken less than a millisecond. Should one of them take longer, the tasks
+    behind it wait until it ends, and then go to the next free worker.
 
     Args:
         pool: An object with the interface of :class:`concurrent.futures.Executor`, or a function without
@@ -58,6 +71,8 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
             true if the pool is a :class:`concurrent.futures.ThreadPoolExecutor`.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
+        max_tasks_per_call: How many short tasks go to the pool together, at most. With 1, no task waits for
+            another one while a worker is free.
 
     Raises:
         ParameterError: A parameter is not allowed.
@@ -70,6 +85,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
     in_process = validate.Custom(_check_in_process)
     storage_access = validate.Custom(check_storage_access)
     working_dir = validate.Text(allow_empty=False, optional=True)
+    max_tasks_per_call = validate.Integer(low=1)
 
     def __init__(
         self,
@@ -78,6 +94,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         in_process: bool | None = None,
         storage_access: Sequence[Any] | None = None,
         working_dir: str | None = None,
+        max_tasks_per_call: int = 8,
     ) -> None:
         super().__init__()
         validate.assign(self, locals())
@@ -94,6 +111,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         """Use the pool, or make one."""
         pool: Any = self.pool
         self._use(self._new_pool() if self._is_ours else pool)
+        self._queue = CallQueue(self.current_slots(), self.max_tasks_per_call)
         self._settling = SettlingThread(f"parsl-{self.label}-settling")
 
     def _use(self, pool: Executor) -> None:
@@ -119,29 +137,54 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         return pool
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return a call as bytes, or as it is if the pool shares the driver's memory."""
+        """Return the function's code, and the call: as bytes, or as it is if the pool shares our memory."""
         if self._shares_memory:
-            return func, args, kwargs
-        return super().pack_call(func, args, kwargs)
+            return None, (func, args, kwargs)
+        return getattr(func, "__code__", None), super().pack_call(func, args, kwargs)
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
-        """Submit a call to the pool."""
-        pool = cast(Executor, self._pool)
+        """Submit a call to the pool, now or when it has room for another short one."""
+        queued = QueuedCall(task, *call)
+        if not self._queue.admit(queued):
+            return
         try:
-            future = self._submit(pool, call)
+            self._send([queued])
+        except BaseException:
+            self._queue.ended()
+            self._send_waiting()
+            raise
+
+    def _send(self, calls: list[QueuedCall]) -> None:
+        pool = self._pool
+        if pool is None:
+            raise ExecutorError(self, "it was shut down before the task had ended")
+        try:
+            future = self._submit(pool, calls)
         except BrokenExecutor as error:
             pool = self._replacement(pool, error)
-            future = self._submit(pool, call)
-        task.handle = future
+            future = self._submit(pool, calls)
+        for call in calls:
+            call.task.handle = _PoolCall(future, len(calls) > 1)
         # Pools call back with their locks held, and the next attempt needs these locks.
-        future.add_done_callback(partial(self._settling.call, self._ended, task, pool))
+        future.add_done_callback(partial(self._settling.call, self._ended, calls, pool))
 
-    def _submit(self, pool: Executor, call: Any) -> Future[Any]:
+    def _submit(self, pool: Executor, calls: list[QueuedCall]) -> Future[Any]:
         if pool is self._broken:
             raise BrokenExecutor("a worker process has ended")
-        if self._shares_memory:
-            return pool.submit(run_here, *call)
-        return pool.submit(run_call, call)
+        if len(calls) > 1:
+            return pool.submit(run_calls, [call.work for call in calls])
+        work = calls[0].work
+        return pool.submit(run_here, *work) if self._shares_memory else pool.submit(run_call, work)
+
+    def _send_waiting(self) -> None:
+        """Give the pool what has waited, as far as it has room."""
+        while calls := self._queue.take():
+            try:
+                self._send(calls)
+            except Exception as error:
+                self._queue.ended()
+                for call in calls:
+                    self.task_failed(call.task, error)
 
     def _replacement(self, broken: Executor, error: BrokenExecutor) -> Executor:
         """Return a pool in the place of one that has broken. A pool that was given cannot be replaced."""
@@ -155,18 +198,39 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
                 self._broken = None
             return cast(Executor, self._pool)
 
-    def _ended(self, task: EngineTask, pool: Executor, future: Future[Any]) -> None:
-        if future.cancelled():
-            if not task.done():
-                task.set_cancelled()  # by the pool's owner
-        elif (error := future.exception()) is not None:
-            if _is_breakage(error):
+    def _ended(self, calls: list[QueuedCall], pool: Executor, future: Future[Any]) -> None:
+        self._queue.ended()
+        error, outcomes = None, []
+        if not future.cancelled():
+            error = future.exception()
+            if error is None:
+                outcomes = self._outcomes_of(calls, future.result())
+            elif _is_breakage(error):
                 self._broken = pool
+        self._send_waiting()
+        for call, outcome in zip(calls, outcomes, strict=False):
+            call.task.finish(outcome)
+        if future.cancelled() or error is not None:
+            for call in calls:
+                self._not_run(call.task, error)
+
+    def _outcomes_of(self, calls: list[QueuedCall], result: Any) -> list[Outcome]:
+        """Return how the calls have ended; those that were not started wait again."""
+        if self._shares_memory:
+            return [result]
+        results = result if len(calls) > 1 else [result]
+        outcomes = [read_outcome(packed) for packed in results]
+        for call, packed, outcome in zip(calls, results, outcomes, strict=False):
+            if outcome.accounting is not None:
+                self._queue.ran(call.code, outcome.accounting.run_s, len(call.work) + len(packed))
+        self._queue.put_back(calls[len(results) :])
+        return outcomes
+
+    def _not_run(self, task: EngineTask, error: BaseException | None) -> None:
+        if error is not None:
             self.task_failed(task, error)
-        elif self._shares_memory:
-            task.finish(future.result())
-        else:
-            self.task_done(task, future.result())
+        elif not task.done():
+            task.set_cancelled()  # by the pool's owner
 
     def explain(self, error: BaseException) -> BaseException:
         """Return the error for a task: ManagerLost if the pool is broken."""
@@ -182,7 +246,10 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
 
     def cancel_task(self, task: EngineTask) -> bool:
         """Cancel a task that waits in the pool; pools cannot end running ones."""
-        return task.handle is not None and task.handle.cancel()
+        if self._queue.remove(task):
+            return True
+        handle: _PoolCall | None = task.handle
+        return handle is not None and not handle.is_shared and handle.future.cancel()
 
     def current_slots(self) -> int | None:
         """Return how many tasks the pool runs at once; None if it does not say."""
@@ -199,8 +266,9 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         pool, self._pool = self._pool, None
         if self._is_ours and pool is not None:
             if self._limit_s is not None:
-                running = [task.handle for task in self._tasks.values() if isinstance(task, EngineTask)]
-                concurrent.futures.wait([future for future in running if future is not None], self._limit_s)
+                handles = [task.handle for task in self._tasks.values() if isinstance(task, EngineTask)]
+                running = {handle.future for handle in handles if handle is not None}
+                concurrent.futures.wait(running, self._limit_s)
                 _end_workers(pool)
             pool.shutdown(wait=self._limit_s is None)
         self._settling.close()

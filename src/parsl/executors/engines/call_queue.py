@@ -1,0 +1,122 @@
+"""Which calls a pool gets now, which wait until it has room, and which it gets as one.
+
+A call of a pool of processes takes longer than many a function. So calls of functions that have been short
+so far go to the pool together, while it has enough to do.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import RLock
+from types import CodeType
+from typing import Any, NamedTuple
+
+from parsl.executors.engines.executor import EngineTask
+
+#: For each worker, one call runs, and another one is ready when that ends. Further short ones wait.
+_CALLS_PER_WORKER = 2
+#: A call is short if it takes no longer than this (seconds), and if it and its outcome are no larger (bytes).
+_SHORT_S = 0.001
+_SMALL_BYTES = 64 * 1024
+#: A function is short after this many short calls in a row.
+_SHORT_CALLS = 100
+#: How many functions are remembered.
+_MAX_FUNCTIONS = 1000
+
+
+class QueuedCall(NamedTuple):
+    """A call, and the task that ends with it."""
+
+    task: EngineTask
+    #: That of its function; None if it has none, or if its calls are not measured.
+    code: CodeType | None
+    #: What the pool's worker needs.
+    work: Any
+
+
+class CallQueue:
+    """The calls that wait for a pool, in the order of their arrival. Any thread may use it.
+
+    Args:
+        slots: How many calls the pool runs at a time; None if that is not known: then no call waits.
+        max_together: How many calls the pool gets as one, at most.
+    """
+
+    def __init__(self, slots: int | None, max_together: int) -> None:
+        self._max_together = max_together
+        #: How many calls of the pool are in progress before short ones wait; None if none ever waits.
+        self._limit = None if slots is None or max_together == 1 else _CALLS_PER_WORKER * slots
+        self._waiting: OrderedDict[int, QueuedCall] = OrderedDict()
+        #: How many calls of the pool are in progress, each with one of ours or more.
+        self._running = 0
+        #: How many calls of a function were short, since the last one that was not.
+        self._short_calls: dict[CodeType | None, int] = {}
+        self._lock = RLock()  # reentrant, because a signal handler may call an app in between
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self._waiting)} waiting, {self._running} in the pool>"
+
+    def admit(self, call: QueuedCall) -> bool:
+        """Return whether the pool gets a call now; otherwise it waits for :meth:`take`."""
+        with self._lock:
+            if self._limit is None or not (self._waiting or (self._is_busy() and self._is_short(call))):
+                self._running += 1
+                return True
+            self._waiting[call.task.parsl_executor_task_id] = call
+            return False
+
+    def take(self) -> list[QueuedCall]:
+        """Remove the calls that the pool gets next, as one; none if it has enough, or if none waits."""
+        with self._lock:
+            if self._limit is None or self._is_busy():
+                return []
+            number = min(self._max_together, -(-len(self._waiting) // self._limit))
+            calls: list[QueuedCall] = []
+            while self._waiting and len(calls) < number:
+                call = next(iter(self._waiting.values()))
+                if calls and not self._is_short(call):
+                    break
+                self._waiting.popitem(last=False)
+                if call.task.done():  # all tasks have been failed
+                    continue
+                calls.append(call)
+                if not self._is_short(call):
+                    break
+            self._running += bool(calls)
+            return calls
+
+    def put_back(self, calls: Sequence[QueuedCall]) -> None:
+        """Let calls that a worker has returned be the first ones to be taken."""
+        with self._lock:
+            for call in reversed(calls):
+                number = call.task.parsl_executor_task_id
+                self._waiting[number] = call
+                self._waiting.move_to_end(number, last=False)
+
+    def remove(self, task: EngineTask) -> bool:
+        """Remove a call that waits. Returns whether it did."""
+        with self._lock:
+            return self._waiting.pop(task.parsl_executor_task_id, None) is not None
+
+    def ended(self) -> None:
+        """Note that a call of the pool has ended, or was refused."""
+        with self._lock:
+            self._running -= 1
+
+    def ran(self, code: CodeType | None, run_s: float, size: int) -> None:
+        """Note how long a call has taken, and how many bytes the call and its outcome had."""
+        if code is None:
+            return
+        is_short = run_s <= _SHORT_S and size <= _SMALL_BYTES
+        with self._lock:
+            known = self._short_calls
+            if len(known) >= _MAX_FUNCTIONS and code not in known:
+                known.clear()
+            known[code] = known.get(code, 0) + 1 if is_short else 0
+
+    def _is_busy(self) -> bool:
+        return self._limit is not None and self._running >= self._limit
+
+    def _is_short(self, call: QueuedCall) -> bool:
+        return self._short_calls.get(call.code, 0) >= _SHORT_CALLS
