@@ -137,7 +137,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         return pool
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the function's code, and the call: as bytes, or as it is if the pool shares our memory."""
+        """Return the code of the function, and the call: as bytes, or as it is for a pool in the driver."""
         if self._shares_memory:
             return None, (func, args, kwargs)
         return getattr(func, "__code__", None), super().pack_call(func, args, kwargs)
