@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from parsl.serialize.base import PICKLE, methods_for_data
@@ -146,19 +146,20 @@ def is_pickle(payload: Buffer) -> bool:
     return payload[0] == _PICKLE
 
 
-def is_plain(obj: object) -> bool:
+def is_plain(obj: Any) -> bool:
     """Whether `obj` is a plain value or a small flat container of plain values."""
     kind = type(obj)
     if kind in _PLAIN:
         return True
     if kind is tuple or kind is list:
-        return len(obj) <= _PLAIN_ITEMS and all(type(item) in _PLAIN for item in obj)  # type: ignore[arg-type, attr-defined]
+        return len(obj) <= _PLAIN_ITEMS and _are_plain(obj)
     if kind is dict:
-        return len(obj) <= _PLAIN_ITEMS and all(  # type: ignore[arg-type]
-            type(key) in _PLAIN and type(value) in _PLAIN
-            for key, value in obj.items()  # type: ignore[attr-defined]
-        )
+        return not obj or (len(obj) <= _PLAIN_ITEMS and _are_plain(obj) and _are_plain(obj.values()))
     return False
+
+
+def _are_plain(values: Iterable[object]) -> bool:
+    return _PLAIN.issuperset(map(type, values))
 
 
 def _pack_differently(
