@@ -42,6 +42,7 @@ def test_the_jobs_of_a_driver_that_is_killed_while_it_cancels_them_are_cancelled
     start_driver: StartDriver, wait_until: WaitUntil
 ) -> None:
     driver = start_driver("""
+        from parsl.jobs.states import JobState
         class Provider(LocalProvider):
             def cancel_commands(self, job_ids):
                 return [["touch", os.path.abspath("note")]] if job_ids else []
@@ -49,8 +50,11 @@ def test_the_jobs_of_a_driver_that_is_killed_while_it_cancels_them_are_cancelled
                 while "stopping: the executor is shut down" not in open("r/000/htex/interchange.log").read():
                     time.sleep(0.01)
                 os.kill(os.getpid(), signal.SIGKILL)
-        with parsl.load(make_config(provider=Provider())):
+        with parsl.load(make_config(provider=Provider())) as kernel:
             python_app(os.getpid)().result()
+            # A job that is queued, as far as the driver knows, is cancelled before the interchange stops.
+            while kernel.executors["htex"].status()["0"].state is not JobState.RUNNING:
+                time.sleep(0.01)
     """)
     assert driver.wait(60) == -9
     wait_until((driver.directory / "note").exists, 30)
