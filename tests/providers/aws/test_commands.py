@@ -113,7 +113,7 @@ def test_the_doctor_checks_without_starting_anything(config, ec2, monkeypatch, c
     assert main(["doctor", config]) == 0
     out = capsys.readouterr().out
     assert "EC2 would start this machine" in out
-    assert "max_blocks=5 costs at most about 0.10 dollars an hour." in out
+    assert "max_blocks=5 costs about 0.10 dollars an hour (an estimate)." in out
     assert "no-such-command" not in out
     assert "Each run is limited to 7 machine-hours" in " ".join(out.split())
     assert "the nodes have to reach 10.0.0.7" in " ".join(out.split())

@@ -8,8 +8,6 @@ import pytest
 
 from parsl.cli.doctor import main
 
-pytest.importorskip("parsl.cli.checkup.service", reason="the doctor does not check services yet")
-
 
 @pytest.fixture
 def report(cluster, tmp_path, capsys):
@@ -32,9 +30,19 @@ def report(cluster, tmp_path, capsys):
 def test_a_good_configuration(cluster, report):
     text = report("price_per_hour=0.25, max_blocks=8")
     assert "Blocks would be accepted in namespace default" in text
-    assert "max_blocks=8 costs at most about 2.00 dollars an hour" in text
+    assert "max_blocks=8 costs about 2.00 dollars an hour (an estimate)" in text
     assert "that every node has its own copy of" not in text
     assert cluster.remaining() == []
+
+
+def test_the_cost_of_more_blocks_at_the_start_than_max_blocks(report):
+    text = report("price_per_hour=0.1, max_blocks=2")
+    assert "init_blocks=4 costs about 0.40 dollars an hour" in text
+
+
+def test_a_cost_that_is_not_known(report):
+    text = report("max_blocks=8")
+    assert "no price for a pod. -> Set price_per_hour in the provider, in dollars for a pod." in text
 
 
 def test_a_bad_one(cluster, report):

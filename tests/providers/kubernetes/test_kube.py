@@ -328,3 +328,4 @@ def test_a_driver_in_the_cluster_owns_its_blocks(cluster, make_provider, monkeyp
 def test_the_cost(make_provider):
     assert make_provider().hourly_cost() is None
     assert make_provider(price_per_hour=0.5, max_blocks=4, nodes_per_block=2).hourly_cost() == 4.0
+    assert make_provider(price_per_hour=0.1, init_blocks=4, max_blocks=2).hourly_cost() == 0.4

@@ -11,6 +11,7 @@ from parsl.errors import ConfigurationError
 from parsl.providers.api.failure import FailureKind
 from parsl.providers.machines.cloud import End, Refused, checked_ids
 from parsl.providers.machines.state_file import StateFile
+from parsl.validate import ParameterError
 from parsl.vocabulary.findings import Topic
 from parsl.vocabulary.job_states import JobState
 from parsl.vocabulary.provider_errors import SubmitException
@@ -317,6 +318,12 @@ def test_a_later_driver_terminates_where_the_earlier_one_was(make, memory, tmp_p
 def test_too_long_a_script_is_refused(make):
     with pytest.raises(SubmitException, match="accepts at most 16384: shorten worker_init"):
         make(worker_init="#" * 16384).submit("true", 1)
+
+
+def test_max_blocks_limits_the_machines_at_the_start(memory):
+    with pytest.raises(ParameterError, match=r"init_blocks is 5.*at most max_blocks, which is 2"):
+        MemoryProvider(memory, init_blocks=5, max_blocks=2)
+    MemoryProvider(memory, init_blocks=0, max_blocks=0)
 
 
 def test_the_cost(make, memory):

@@ -12,7 +12,7 @@ _SERVICE, _COST = Topic("service"), Topic("cost")
 
 
 def check_service(subject: Subject) -> list[Finding]:
-    """Let a provider that can check its service do so, and estimate the cost per hour of ``max_blocks``."""
+    """Let a provider that can check its service do so, and estimate the cost per hour of all blocks."""
     check = getattr(subject.provider, "check", None)
     if not callable(check):
         return []
@@ -29,9 +29,12 @@ def _cost(provider: Any) -> list[Finding]:
         return []
     dollars = estimate()
     if dollars is None:
-        advice = "Set price_per_hour in the provider, in dollars for a machine."
-        return [_COST.note("it is unknown, as there is no price.", advice)]
+        unit = getattr(provider, "billed_unit", "machine")
+        advice = f"Set price_per_hour in the provider, in dollars for a {unit}."
+        return [_COST.note(f"it is unknown: Parsl has found no price for a {unit}.", advice)]
     blocks = f"max_blocks={provider.max_blocks}"
+    if provider.init_blocks > provider.max_blocks:  # then none are added to those of the start
+        blocks = f"init_blocks={provider.init_blocks}"
     limit = getattr(provider, "max_machine_hours", None)
     who = (
         "All runs with its state_file together are"
@@ -39,4 +42,4 @@ def _cost(provider: Any) -> list[Finding]:
         else "Each run is"
     )
     bound = "" if limit is None else f" {who} limited to {limit:g} machine-hours."
-    return [_COST.note(f"{blocks} costs at most about {dollars:.2f} dollars an hour.{bound}")]
+    return [_COST.note(f"{blocks} costs about {dollars:.2f} dollars an hour (an estimate).{bound}")]

@@ -18,9 +18,10 @@ _DEADLINE_S = 15.0
 
 
 def price_per_hour(service: Service) -> float | None:
-    """Return the price of one machine for an hour, in US dollars: of spot machines, the maximum price.
+    """Return the price of one machine for an hour, in US dollars.
 
-    None if AWS does not answer: the price list needs the permission ``pricing:GetProducts``.
+    For spot machines, this is the bid or, without one, the highest of the recent prices. They may rise up to
+    the price on demand. None if AWS does not answer: the list needs the permission ``pricing:GetProducts``.
     """
     options = service.options
     if options.is_spot and options.spot_max_bid:

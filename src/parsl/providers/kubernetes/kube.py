@@ -153,6 +153,8 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     shares_files = validate.Boolean()
     price_per_hour = validate.Number(low=0, optional=True)
 
+    #: What the price is the price of, for messages.
+    billed_unit = "pod"
     #: What starts the managers in each pod.
     launcher: Launcher = SingleNodeLauncher()
 
@@ -372,10 +374,10 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         return findings(self._cluster, self._manifest(names))
 
     def hourly_cost(self) -> float | None:
-        """Return what ``max_blocks`` cost in an hour; None without a price."""
+        """Return what ``max_blocks``, or ``init_blocks`` if more, cost in an hour; None without a price."""
         if self.price_per_hour is None:
             return None
-        return self.price_per_hour * self.max_blocks * self.nodes_per_block
+        return self.price_per_hour * max(self.init_blocks, self.max_blocks) * self.nodes_per_block
 
     def _cluster(self) -> Cluster:
         return Cluster(make_client(self._own_files, self.context), self.namespace)

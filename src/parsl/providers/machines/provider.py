@@ -71,6 +71,8 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
     #: The price of one machine for an hour (US dollars), instead of the service's own list.
     price_per_hour: float | None = validate.Number(low=0, optional=True)
 
+    #: What the price is the price of, for messages.
+    billed_unit = "machine"
     #: The nodes have no shared file system with the driver.
     shares_files = False
     #: The maximum size of user data in bytes.
@@ -89,6 +91,9 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             parameters: The values by name: ``locals()``.
         """
         validate.assign(self, parameters)
+        if self.init_blocks > self.max_blocks:
+            expected = f"at most max_blocks, which is {self.max_blocks}, as it limits the cost"
+            validate.wrong_value(self, "init_blocks", self.init_blocks, expected)
         self._check_block_limits()
         self.resources = {}
         self._walltime_s = parse_walltime(self, self.walltime)
