@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from parsl.providers.kubernetes.cluster import Cluster
@@ -69,6 +71,12 @@ def test_a_right_that_is_missing_is_reported_at_once(cluster, add_job, capsys):
 def test_no_run_is_not_all_runs(capsys):
     assert main(["--namespace", "default", "--run", ""]) == 2
     assert "all runs" in capsys.readouterr().err
+
+
+def test_without_the_client_library_the_program_names_the_line_to_type(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    assert main(["--namespace", "default", "--run", "run"]) == 1
+    assert "pip install 'parsl[kubernetes]'" in capsys.readouterr().err
 
 
 def refuse_all(code, reason):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
+import sys
 
 import pytest
 
-from parsl.errors import ConfigurationError
+from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
+from parsl.providers.kubernetes import credentials
 from parsl.providers.kubernetes.kube import QuotaWarning
 from parsl.testing.provider_conformance import status_of
 from tests.support.kubernetes_cluster.objects import Refusal
-from tests.support.kubernetes_cluster.server import Request
+from tests.support.kubernetes_cluster.server import TOKEN, Request
 
 SECRET = "a-key-that-nobody-may-see"
 
@@ -33,6 +35,54 @@ def test_no_credentials(make_provider, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
     with pytest.raises(ConfigurationError, match="there are no credentials"):
         make_provider(kubeconfig=None).prepare("run")
+
+
+@pytest.mark.parametrize("content", ["a: [b\n: :", "[1, 2]", "- a\n- b", "current-context: 7", "\0"])
+def test_a_damaged_kubeconfig(make_provider, tmp_path, content):
+    path = tmp_path / "damaged"
+    path.write_text(content)
+    provider = make_provider(kubeconfig=str(path))
+    with pytest.raises(ConfigurationError, match=f"credentials of {path} cannot be used"):
+        provider.prepare("run")
+    (finding,) = provider.check()
+    assert finding.level == "error"
+
+
+def test_a_file_in_the_place_of_the_client_library(make_provider, tmp_path, monkeypatch):
+    (tmp_path / "kubernetes.py").write_text("")
+    provider = make_provider()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "kubernetes"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = r"parsl\[kubernetes\].*cannot import name 'client'.*/kubernetes\.py"
+    with pytest.raises(OptionalModuleMissing, match=text):
+        provider.prepare("run")
+
+
+def test_the_credentials_of_the_pod_that_the_driver_runs_in(tmp_path, monkeypatch):
+    import kubernetes.config.incluster_config as library
+
+    account = tmp_path / "serviceaccount"
+    account.mkdir()
+    (account / "token").write_text(TOKEN)
+    (account / "namespace").write_text("default")
+    (account / "ca.crt").write_text("a certificate")
+    monkeypatch.setattr(credentials, "_SERVICE_ACCOUNT", str(account))
+    monkeypatch.setattr(library, "SERVICE_TOKEN_FILENAME", str(account / "token"))
+    monkeypatch.setattr(library, "SERVICE_CERT_FILENAME", str(account / "ca.crt"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    client = credentials.make_client(None, None)
+    assert client.configuration.host == "https://10.0.0.1:443"
+    assert client.configuration.ssl_ca_cert == str(account / "ca.crt")
+    assert client.configuration.auth_settings()["BearerToken"]["value"] == f"bearer {TOKEN}"
+    assert credentials.own_namespace() == "default"
+    assert credentials.absolute_files(None) is None, "a process that cleans up finds them by itself"
+    (account / "token").unlink()
+    with pytest.raises(ConfigurationError, match="there are no credentials"):
+        credentials.make_client(None, None)
 
 
 def test_the_kubeconfig_of_kubectl(cluster, make_provider, monkeypatch):
@@ -74,6 +124,40 @@ def test_pods_that_the_cluster_refuses(cluster, make_provider):
         make_provider(init_cpu=3).prepare("run")
 
 
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"tolerations": [{"key": "gpu", "efect": "NoSchedule"}]}, "efect"),
+        ({"affinity": {"nodeAfinity": {}}}, "nodeAfinity"),
+        ({"pod_overrides": {"spec": {"runtimeClass": "gvisor"}}}, "runtimeClass"),
+    ],
+)
+def test_misspelt_fields_are_refused(cluster, make_provider, settings, field):
+    """Some versions of the client library refuse them; the others leave that to the cluster."""
+
+    def intrude(request: Request):
+        if request.query.get("fieldValidation") == "Strict" and field in str(request.body):
+            raise Refusal(400, "BadRequest", f'strict decoding error: unknown field "{field}"')
+
+    cluster.intrude = intrude
+    with pytest.raises(ConfigurationError, match=f"KubernetesProvider: Kubernetes: create Job .*{field}"):
+        make_provider(**settings).prepare("run")
+
+
+def test_the_cluster_refuses_fields_that_it_does_not_know(cluster, make_provider):
+    queries = []
+
+    def intrude(request: Request):
+        if request.verb == "create" and request.resource == "jobs":
+            queries.append(request.query)
+
+    cluster.intrude = intrude
+    make_provider().submit("true", 1)
+    checked, created = queries
+    assert checked == {"dryRun": "All", "fieldValidation": "Strict"}
+    assert created == {"fieldValidation": "Strict"}
+
+
 def test_nothing_is_created_by_the_checks(cluster, make_provider):
     provider = make_provider()
     provider.prepare("run")
@@ -85,15 +169,26 @@ def test_nothing_is_created_by_the_checks(cluster, make_provider):
     assert (finding.level, "create jobs" in finding.text) == ("error", True)
 
 
+def test_findings_name_kubernetes_once(cluster, make_provider):
+    def intrude(request: Request):
+        raise Refusal(401, "Unauthorized", "Unauthorized")
+
+    cluster.intrude = intrude
+    (finding,) = make_provider().check()
+    assert f"{finding.topic}: {finding.text}".startswith("Kubernetes: review rights failed: Unauthorized")
+
+
 def test_a_quota(cluster, make_provider):
     cluster.max_jobs = 1
     provider = make_provider()
     provider.prepare("run")
     provider.submit("sleep 1000", 1)
-    with pytest.raises(SubmitException, match="exceeded quota") as caught:
+    text = r"exceeded quota.*`kubectl -n default describe quota` shows the limit.*lower max_blocks"
+    with pytest.raises(SubmitException, match=text) as caught:
         provider.submit("sleep 1000", 1)
     assert not caught.value.is_permanent
-    with pytest.warns(QuotaWarning, match="exceeded quota"):
+    assert "rights.yaml" not in str(caught.value)
+    with pytest.warns(QuotaWarning, match=text):
         make_provider().prepare("other")
 
 

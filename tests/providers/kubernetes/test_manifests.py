@@ -44,6 +44,12 @@ def test_upstream_s_parameters():
     }
 
 
+def test_secrets_for_registries():
+    pod = pod_of(secret="one", image_pull_secrets=["two", "three"])
+    assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}, {"name": "three"}]
+    assert "imagePullSecrets" not in pod_of()
+
+
 def test_where_pods_run():
     toleration = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
     affinity = {"nodeAffinity": {}}
@@ -105,6 +111,12 @@ def test_names():
         ({"tolerations": {"key": "x"}}, "a list of Mapping"),
         ({"ttl_s": 0}, "ttl_s is 0"),
         ({"walltime": "soon"}, "walltime is 'soon'"),
+        (
+            {"labels": {"parsl-run": "x"}},
+            "a key of labels is 'parsl-run'.*one other than parsl-run",
+        ),
+        ({"labels": {"app.kubernetes.io/managed-by": "helm"}}, "managed-by"),
+        ({"pod_overrides": {"containers": []}}, "a key of pod_overrides is 'containers'.*metadata or spec"),
         ({"min_blocks": 3, "max_blocks": 2}, "min_blocks is 3"),
     ],
 )

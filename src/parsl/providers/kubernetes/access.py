@@ -16,6 +16,7 @@ from parsl.vocabulary.findings import Finding, Topic, with_advice
 
 logger = logging.getLogger(__name__)
 
+_PREFIX = "KubernetesProvider: "
 _GRANT = "An administrator can grant them: they are in examples/kubernetes/rights.yaml."
 #: What an admission webhook answers that cannot check without creating.
 _NO_DRY_RUN = "dry run"
@@ -38,12 +39,12 @@ def check_access(cluster: Cluster, manifest: dict[str, Any]) -> str:
         _check_rights(cluster, manifest)
         cluster.create_job(manifest, dry_run=True)
     except ServiceError as error:
-        if error.kind is FailureKind.QUOTA:
-            return str(error)
         if error.kind is FailureKind.PERMANENT and _NO_DRY_RUN in error.failure.message:
             return ""
-        advice = advice_about(error, cluster.namespace)
-        raise ConfigurationError(f"KubernetesProvider: {with_advice(str(error), advice)}") from error
+        text = with_advice(str(error), advice_about(error, cluster.namespace))
+        if error.kind is FailureKind.QUOTA:
+            return text
+        raise ConfigurationError(f"{_PREFIX}{text}") from error
     return ""
 
 
@@ -54,7 +55,7 @@ def findings(connect: Callable[[], Cluster], manifest: dict[str, Any]) -> list[F
         cluster = connect()
         problem = check_access(cluster, manifest)
     except ConfigurationError as error:
-        return [topic.error(str(error))]
+        return [topic.error(str(error).removeprefix(_PREFIX).removeprefix(f"{topic.name}: "))]
     where = f"namespace {cluster.namespace} of {cluster.host}"
     if problem:
         return [topic.warning(f"Blocks wait in {where}. {problem}")]
@@ -93,6 +94,5 @@ def _check_rights(cluster: Cluster, manifest: dict[str, Any]) -> None:
     if missing:
         listed = ", ".join(map(str, missing))
         raise ConfigurationError(
-            f"KubernetesProvider: the credentials lack rights in namespace {cluster.namespace}: {listed}. "
-            f"{_GRANT}"
+            f"{_PREFIX}the credentials lack rights in namespace {cluster.namespace}: {listed}. {_GRANT}"
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from parsl.errors import ConfigurationError
+from parsl.errors import ConfigurationError, OptionalModuleMissing
 
+#: How to install the client library.
+INSTALL = "KubernetesProvider needs it: pip install 'parsl[kubernetes]'."
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -20,10 +22,12 @@ def make_client(kubeconfig: str | None, context: str | None) -> Any:
 
     Raises:
         ConfigurationError: There are no credentials, or they cannot be used.
+        OptionalModuleMissing: The client library is not installed.
     """
-    from kubernetes import client, config
-    from kubernetes.config import ConfigException
-
+    try:
+        from kubernetes import client, config
+    except ImportError as error:
+        raise OptionalModuleMissing(["kubernetes"], f"{INSTALL} The import failed: {error}.") from error
     configuration = client.Configuration()
     try:
         if kubeconfig is not None or context is not None or _has_kubeconfig():
@@ -33,11 +37,12 @@ def make_client(kubeconfig: str | None, context: str | None) -> Any:
             config.load_incluster_config(client_configuration=configuration)
         else:
             raise ConfigurationError(_nothing_found())
-    except (ConfigException, OSError, ValueError) as error:
-        if isinstance(error, ConfigurationError):
-            raise
+    except ConfigurationError:
+        raise
+    except Exception as error:  # the library does not check what a file contains, so any error may come
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigurationError(
-            f"KubernetesProvider: the credentials of {_source(kubeconfig)} cannot be used: {error}. "
+            f"KubernetesProvider: the credentials of {_source(kubeconfig)} cannot be used: {reason}. "
             "`kubectl config get-contexts` lists the contexts that there are."
         ) from error
     configuration.retries = False  # each attempt is counted, and logged, by parsl.providers.api

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from parsl.providers.api.failure import Failure, FailureKind, ServiceError
@@ -38,12 +39,24 @@ def classify(error: Exception) -> Failure | None:
         if not error.status:
             return _of_connection(str(error.reason))
         return _of_answer(error.status, error.reason, error.body, error.headers)
+    if failure := _of_model(error):
+        return failure
     cause = getattr(error, "reason", None)
     if isinstance(error, SSLError) or isinstance(cause, SSLError):
         return _of_tls(str(error))
     if isinstance(error, (HTTPError, OSError)):
         return Failure(FailureKind.TRANSIENT, str(error), type(error).__name__)
     return None
+
+
+def _of_model(error: Exception) -> Failure | None:
+    """Return what it means that the client library itself refuses an object; older versions check none."""
+    library = sys.modules.get("pydantic_core")
+    if library is None or not isinstance(error, library.ValidationError):
+        return None
+    listed = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()]
+    words = "the client library, of which a newer version may know more fields, does not accept "
+    return Failure(FailureKind.PERMANENT, words + "; ".join(listed), "Invalid")
 
 
 def _of_connection(reason: str) -> Failure:
@@ -113,6 +126,9 @@ def is_missing(error: ServiceError) -> bool:
 
 def advice_about(error: ServiceError, namespace: str) -> str:
     """Return what a user can do about a failure; empty if the message suffices."""
+    if error.kind is FailureKind.QUOTA:
+        shows = f"`kubectl -n {namespace} describe quota` shows the limit"
+        return f"{shows}: ask an administrator for more, or lower max_blocks."
     if is_missing(error) and "namespaces" in error.failure.message:
         return f"Create it with `kubectl create namespace {namespace}`, or write namespace=..."
     if error.kind is FailureKind.TRANSIENT:

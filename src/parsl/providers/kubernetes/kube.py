@@ -30,7 +30,7 @@ from parsl.providers.kubernetes import parameters
 from parsl.providers.kubernetes.access import check_access, driver_reference, findings
 from parsl.providers.kubernetes.blocks import Blocks
 from parsl.providers.kubernetes.cluster import Cluster
-from parsl.providers.kubernetes.credentials import absolute_files, make_client
+from parsl.providers.kubernetes.credentials import INSTALL, absolute_files, make_client
 from parsl.providers.kubernetes.failures import advice_about
 from parsl.providers.kubernetes.manifests import (
     BlockNames,
@@ -133,7 +133,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     persistent_volumes = validate.Custom(parameters.volumes)
     service_account_name = validate.Text(optional=True, allow_empty=False, one_line=True)
     annotations = validate.Custom(parameters.texts)
-    labels = validate.Custom(parameters.texts)
+    labels = validate.Custom(parameters.labels)
     node_selector = validate.Custom(parameters.texts)
     tolerations = validate.Custom(parameters.mappings)
     affinity = validate.Custom(parameters.mapping)
@@ -145,7 +145,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
     environment = validate.Custom(parameters.texts)
     secret_environment = validate.Custom(parameters.secret_keys)
     environment_secrets = validate.Custom(parameters.names)
-    pod_overrides = validate.Custom(parameters.mapping)
+    pod_overrides = validate.Custom(parameters.template)
     ttl_s = validate.Integer(low=30)
     termination_grace_s = validate.Integer(low=0)
     kubeconfig = validate.Text(optional=True, allow_empty=False, one_line=True)
@@ -205,8 +205,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         price_per_hour: float | None = None,
     ) -> None:
         if importlib.util.find_spec("kubernetes") is None:
-            reason = "KubernetesProvider needs it: pip install 'parsl[kubernetes]'"
-            raise OptionalModuleMissing(["kubernetes"], reason)
+            raise OptionalModuleMissing(["kubernetes"], INSTALL)
         validate.assign(self, locals())
         self._check_block_limits()
         self.walltime = walltime

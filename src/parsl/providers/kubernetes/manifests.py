@@ -13,6 +13,7 @@ from parsl.providers.kubernetes.overrides import Reserved, merged
 RUN_LABEL, BLOCK_LABEL = "parsl-run", "parsl-block"
 #: The label of all objects of Parsl.
 MANAGER_LABEL = "app.kubernetes.io/managed-by"
+OWN_LABELS = (RUN_LABEL, BLOCK_LABEL, MANAGER_LABEL)
 CONTAINER = "parsl"
 #: Where a pod finds the script that it runs. The script contains keys, so it is no argument of the command.
 LAUNCH_VOLUME, LAUNCH_DIRECTORY, SCRIPT = "parsl-launch", "/var/run/parsl", "block.sh"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parsl import validate
+from parsl.providers.kubernetes.manifests import OWN_LABELS
 
 _QUANTITY = re.compile(r"\d+(\.\d*)?([eE]\d+|m|k|Ki|[MGTPE]i?)?", re.ASCII)
 
@@ -44,6 +45,25 @@ def texts(owner: object, name: str, value: object) -> dict[str, str]:
         if not isinstance(item, str):
             hint = "a string; in quotes if it looks like a number or a truth value"
             validate.wrong_type(owner, f"{name}[{key!r}]", item, hint)
+    return items
+
+
+def labels(owner: object, name: str, value: object) -> dict[str, str]:
+    """Check labels of the user, or None for none: those by which Parsl finds its objects are its own."""
+    items = texts(owner, name, value)
+    for key in items:
+        if key in OWN_LABELS:
+            validate.wrong_value(owner, f"a key of {name}", key, f"one other than {', '.join(OWN_LABELS)}")
+    return items
+
+
+def template(owner: object, name: str, value: object) -> dict[str, Any]:
+    """Check changes to the template of the pods, or None for none."""
+    items = mapping(owner, name, value)
+    for key in items:
+        if key not in ("metadata", "spec"):
+            expected = "metadata or spec: fields of a pod, such as containers, are in spec"
+            validate.wrong_value(owner, f"a key of {name}", key, expected)
     return items
 
 

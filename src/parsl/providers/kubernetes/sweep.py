@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from parsl.errors import ConfigurationError
+from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.providers.kubernetes.cluster import Cluster
 from parsl.providers.kubernetes.credentials import make_client
 from parsl.providers.kubernetes.deletion import sweep
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         cluster = Cluster(make_client(options.kubeconfig, options.context), options.namespace)
-    except ConfigurationError as error:
+    except (ConfigurationError, OptionalModuleMissing) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     deleted, problems = sweep(cluster, options.run)
