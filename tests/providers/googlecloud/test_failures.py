@@ -50,9 +50,9 @@ def test_the_service_can_request_a_pause_and_shows_its_clock():
 
 @pytest.mark.parametrize(
     ("body", "message"),
-    [(b"<html>Bad Gateway</html>", "<html>Bad Gateway</html>"), (b"", "an empty answer"), (b"[1]", "[1]")],
+    [(b"<html>Bad Gateway</html>", "a page of HTML: Bad Gateway"), (b"", "an empty answer"), (b"[1]", "[1]")],
 )
-def test_an_answer_that_is_not_of_the_service_is_shown_as_it_is(body, message):
+def test_an_answer_that_is_not_of_the_service_is_shown(body, message):
     failure = answer_failure(502, body, {})
     assert (failure.kind, failure.message, failure.code) == (FailureKind.TRANSIENT, message, "502")
 

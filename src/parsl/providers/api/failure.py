@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,10 @@ from parsl.vocabulary.provider_errors import ExecutionProviderException
 
 #: Services refuse signed requests when clocks differ by more than some minutes; see :func:`skew_advice`.
 MAX_SKEW_S = 120.0
+_PAGE = re.compile(r"<!doctype html|<html\b", re.IGNORECASE)
+#: Scripts, style sheets, tags, and line breaks as ``repr`` shows them.
+_NOT_WORDS = re.compile(r"<(script|style)\b.*?(</\1>|$)|<[^>]*(>|$)|\\[rnt]", re.IGNORECASE | re.DOTALL)
+_MAX_PAGE_CHARS = 200
 
 
 class FailureKind(Enum):
@@ -36,15 +41,34 @@ class FailureKind(Enum):
         return self in (FailureKind.NOT_FOUND, FailureKind.DENIED, FailureKind.PERMANENT)
 
 
+def without_page(text: str) -> str:
+    """Return a message with the words of a page of HTML, which a proxy may answer, instead of the page.
+
+    Args:
+        text: A message, which may contain a page, also as ``bytes`` are shown.
+    """
+    start = _PAGE.search(text)
+    if start is None:
+        return text
+    page = _NOT_WORDS.sub(" ", text[start.start() :]).rstrip("'\" ")
+    words = " ".join(page.split())
+    shown = words if len(words) <= _MAX_PAGE_CHARS else f"{words[:_MAX_PAGE_CHARS]}..."
+    before = text[: start.start()].rstrip().removesuffix("b'").removesuffix('b"').rstrip()
+    return f"{before} a page of HTML: {shown}".lstrip()
+
+
 @dataclass(frozen=True)
 class Failure:
     """A failed request: an adapter makes one of an exception of its SDK."""
 
     kind: FailureKind
-    message: str  #: in the service's own words
+    message: str  #: in the service's own words, without pages of HTML
     code: str = ""  #: the service's name of the error, such as ``UnauthorizedOperation``
     retry_after_s: float | None = None  #: how long the service requests to wait
     server_date: str | None = None  #: the header ``Date`` of the answer
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", without_page(self.message))
 
 
 #: Returns what an exception of an SDK means; None if it is not one of the service.

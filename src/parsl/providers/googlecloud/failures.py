@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from parsl.providers.api.failure import Failure, FailureKind
+from parsl.providers.api.failure import Failure, FailureKind, without_page
 
 #: What errors mean by their name: the reason in an answer, or the code in an operation.
 _KINDS = {
@@ -93,7 +93,7 @@ def _read(content: bytes) -> tuple[str, str]:
         details = error.get("errors") or [{}]
         return str(details[0].get("reason", error.get("status", ""))), str(error["message"])
     except (ValueError, LookupError, TypeError, AttributeError):
-        return "", content.decode(errors="replace").strip()[:500] or "an empty answer"
+        return "", without_page(content.decode(errors="replace").strip())[:500] or "an empty answer"
 
 
 def _words(error: Exception) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from parsl.providers.api.failure import Failure, FailureKind, ServiceError
+from parsl.providers.api.failure import Failure, FailureKind, ServiceError, without_page
 
 _KINDS = {
     401: FailureKind.DENIED,
@@ -103,7 +103,7 @@ def _parsed(body: Any) -> dict[str, Any]:
 def _shown(body: Any) -> str:
     """Return the beginning of an answer that is not the API server's: a page of a proxy, for example."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
-    text = " ".join(text.split())
+    text = " ".join(without_page(text).split())
     return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
 
 
