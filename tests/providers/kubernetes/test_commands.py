@@ -40,7 +40,7 @@ def jobs(cluster, make_provider):
 def test_list(config, cluster, jobs, capsys):
     assert main(["clouds", "list", config]) == 0
     title, first, second = capsys.readouterr().out.splitlines()
-    assert title == "Kubernetes current context default: 2 machines of 2 runs"
+    assert title == f"Kubernetes {cluster.url} default: 2 machines of 2 runs"
     (pod,) = cluster.pods_of(jobs[0])
     assert first.split()[:3] == ["one", jobs[0], f"pod/{pod['metadata']['name']}"]
     assert second.split() == ["two", jobs[1], f"job/{jobs[1]}", "starting"]

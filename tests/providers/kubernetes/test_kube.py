@@ -420,6 +420,20 @@ def test_a_driver_in_the_cluster_owns_its_blocks(cluster, make_provider, monkeyp
     assert (owner["kind"], owner["uid"]) == ("Pod", driver["metadata"]["uid"])
 
 
+def test_an_empty_run_is_not_all_runs(cluster, make_provider):
+    provider = make_provider()
+    job = provider.submit("sleep 1000", 1)
+    for request in (provider.machines, provider.sweep):
+        with pytest.raises(ValueError, match="that could stand for all runs"):
+            request("")
+    assert [item["metadata"]["name"] for item in cluster.objects.find("jobs")] == [job]
+
+
+def test_its_place(cluster, make_provider, tmp_path):
+    assert make_provider(namespace="lab").place == f"Kubernetes {cluster.url} lab"
+    assert make_provider(kubeconfig=str(tmp_path / "missing"), context="c").place == "Kubernetes c default"
+
+
 def test_the_cost(make_provider):
     assert make_provider().hourly_cost() is None
     assert make_provider(price_per_hour=0.5, max_blocks=4, nodes_per_block=2).hourly_cost() == 4.0

@@ -53,6 +53,10 @@ class KubernetesCluster:
         }
         path.write_text(json.dumps(content))
 
+    @property
+    def url(self) -> str:
+        return self._server.url
+
     def close(self) -> None:
         self._server.close()
         self.nodes.host.close()

@@ -9,6 +9,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -341,10 +342,14 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
             logger.error("Jobs with the label parsl-run=%s may be left: %s", blocks.run, problem)
         logger.debug("Deleted Jobs %s", deleted)
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Where the blocks are, for messages."""
-        return f"Kubernetes {self.context or 'current context'} {self.namespace}"
+        try:
+            where = self._cluster().host
+        except ConfigurationError:
+            where = self.context or "current context"
+        return f"Kubernetes {where} {self.namespace}"
 
     def machines(self, run: str | None = None) -> list[Machine]:
         """Return the pods, and the Jobs without pods, that Parsl has created and that have not ended.
@@ -355,6 +360,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         Raises:
             ConfigurationError: The credentials cannot be used.
             ServiceError: The cluster does not answer.
+            ValueError: The name of the run is empty.
         """
         return listed(self._cluster(), run)
 
@@ -364,6 +370,7 @@ class KubernetesProvider(ExecutionProvider, RepresentationMixin):
         Raises:
             ConfigurationError: The credentials cannot be used.
             ServiceError: The cluster does not answer, or refuses.
+            ValueError: The name of the run is empty.
         """
         return sweep_run(self._cluster(), run)
 
