@@ -27,13 +27,13 @@ class BlockNotices:
         return f"<BlockNotices {self._owner.label}, {len(self._shown)} shown>"
 
     def warn_held(self, held: Sequence[tuple[object, JobStatus]]) -> None:
-        """Warn about jobs, given by id and status, that do not start until they are released."""
+        """Warn about jobs, given by id and status, that do not start until their reason has changed."""
         reasons: dict[tuple[str, bool], list[str]] = {}
         for job_id, status in held:
             reason = status.message or "no reason is given"
             reasons.setdefault((reason, status.can_never_run), []).append(str(job_id))
         for (reason, can_never_run), job_ids in reasons.items():
-            what = "can never run" if can_never_run else "will not start until it is released"
+            what = "can never run" if can_never_run else "will not start until this changes"
             jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
             self._warn(
                 reason, f"Executor {self._owner.label}: job {jobs} {what}. The scheduler reports: {reason}"
