@@ -12,6 +12,7 @@ import pytest
 import parsl.providers
 from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.providers.azure.azure import AzureProvider
+from parsl.validate import ParameterError
 from tests.providers.azure.conftest import VM_REFERENCE
 
 
@@ -39,6 +40,9 @@ def test_repr_hides_the_password():
     provider = AzureProvider({**VM_REFERENCE, "password": "secret-secret"})
     assert "secret-secret" not in repr(provider)
     assert "'password': '***'" in repr(provider)
+    with pytest.raises(ParameterError) as caught:
+        AzureProvider({"vm_size": "x", "password": "secret-secret"})
+    assert "vm_reference is {'vm_size': 'x', 'password': '***'} (dict)" in str(caught.value)
     assert "<unrecorded>" not in repr(provider)
     assert provider.vm_reference["password"] == "secret-secret"
     assert provider.label == "azure"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import parsl
 from parsl import Config
-from parsl.errors import ConfigurationError
+from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.providers.azure.azure import AzureProvider
 from parsl.testing.provider_conformance import block_executor
 from parsl.vocabulary.findings import ERROR, NOTE, OK, WARNING
@@ -33,6 +35,7 @@ def refusal(provider) -> str:
 def test_all_is_well_and_nothing_is_made(stand_in, make_provider):
     provider = make_provider()
     assert {finding.level for finding in provider.check()} == {OK}
+    assert findings_of(provider, OK)["quota"] == "the quotas of westus allow the 4 cores of max_blocks "
     assert findings_of(provider, OK)["vm_size"].startswith("Standard_D2s_v5 has 2 cores")
     assert {method for method, _ in stand_in.requests} == {"GET"}
     provider.prepare("run")
@@ -103,7 +106,10 @@ def test_a_size_that_the_subscription_may_not_use(stand_in, make_provider):
 def test_no_quota_for_one_block(stand_in, make_provider):
     stand_in.account.limits["standardDSv5Family"] = 3
     message = refusal(make_provider(nodes_per_block=2))
-    assert "2 machines of Standard_D2s_v5 need 4 cores, but 0 of 3 cores of the quota" in message
+    assert "2 machines of Standard_D2s_v5 need 4 cores, but the quota 'standardDSv5Family' in" in message
+    assert "westus allows 3." in message
+    stand_in.account.limits["standardDSv5Family"] = 0
+    assert "1 machine of Standard_D2s_v5 needs 2 cores" in refusal(make_provider())
 
 
 def test_no_quota_for_all_blocks_is_a_warning(stand_in, make_provider):
@@ -116,6 +122,28 @@ def test_the_quota_of_spot_machines_is_another_one(stand_in, make_provider):
     stand_in.account.limits["lowPriorityCores"] = 0
     assert findings_of(make_provider(), ERROR) == {}
     assert "lowPriorityCores" in refusal(make_provider(spot=True))
+    assert "lowPriorityCores" in refusal(make_provider(spot_max_price=0.05))
+
+
+def test_a_size_with_gpus(stand_in, make_provider):
+    provider = make_provider(vm_reference={**VM_REFERENCE, "vm_size": "Standard_NC4as_T4_v3"})
+    assert findings_of(provider, ERROR) == {}
+    assert "has 1 GPU. Set available_accelerators=1" in findings_of(provider, NOTE)["vm_size"]
+    stand_in.account.limits["Standard NCASv3_T4 Family"] = 3
+    message = refusal(provider)
+    assert "1 machine of Standard_NC4as_T4_v3 needs 4 cores" in message
+    assert "the quota 'Standard NCASv3_T4 Family' in westus allows 3." in message
+
+
+def test_the_client_libraries_come_before_the_subscription(make_provider, monkeypatch, tmp_path):
+    provider = make_provider(key_file=None)
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID", raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "azure"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "azure.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OptionalModuleMissing, match=r"parsl\[azure\].*The import failed: .*/azure\.py"):
+        provider.prepare("run")
 
 
 def test_no_permission_to_create_machines(stand_in, make_provider):

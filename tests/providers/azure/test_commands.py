@@ -47,6 +47,6 @@ def test_doctor(stand_in, config, capsys):
     stand_in.account.limits["standardDSv5Family"] = 1
     assert main(["doctor", config]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "need 2 cores, but 0 of 1 cores of the quota 'standardDSv5Family'" in out
+    assert "needs 2 cores, but the quota 'standardDSv5Family' in westus allows 1." in out
     assert "0.50 dollars an hour" in out
     assert {method for method, _ in stand_in.requests} == {"GET"}

@@ -187,6 +187,7 @@ def _sku(account: Account, size: str, location: str) -> Json:
         "capabilities": [
             {"name": "vCPUs", "value": str(cores)},
             {"name": "LowPriorityCapable", "value": "True"},
+            *([{"name": "GPUs", "value": "1"}] if size.startswith("Standard_N") else []),
         ],
         "restrictions": [restriction] if reason else [],
     }

@@ -56,18 +56,17 @@ class Access:
     """
 
     def __init__(self, address: Address) -> None:
+        try:
+            from azure import identity  # noqa: F401
+            from azure.mgmt.compute import ComputeManagementClient
+            from azure.mgmt.resource.resources import ResourceManagementClient
+        except ImportError as error:
+            reason = "AzureProvider uses Azure's client libraries: pip install 'parsl[azure]'."
+            raise OptionalModuleMissing(_MODULES, f"{reason} The import failed: {error}.") from error
         self.address = address
         self._keys = None if address.key_file is None else read_key_file(address.key_file)
         self.subscription_id = address.subscription_id or self._default_subscription()
-        try:
-            from azure.mgmt.compute import ComputeManagementClient
-            from azure.mgmt.resource.resources import ResourceManagementClient
-
-            credential = self._credential()
-        except ImportError as error:
-            reason = "AzureProvider uses Azure's client libraries: pip install 'parsl[azure]'."
-            raise OptionalModuleMissing(_MODULES, reason) from error
-        options = self._options()
+        credential, options = self._credential(), self._options()
         #: The client for machines.
         self.compute = ComputeManagementClient(credential, self.subscription_id, **options)
         #: The client for groups, and for resources of any kind.

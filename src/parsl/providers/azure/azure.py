@@ -62,8 +62,9 @@ class AzureProvider(MachineProvider):
         nodes_per_block: Machines of one block.
         walltime: When machines end by themselves, as HH:MM:SS; also after the driver has died.
         spot: Whether to rent spot machines, which are cheaper and may be evicted at any time.
-        spot_max_price: The maximum price of a spot machine in US dollars per hour; None for the price of
-            other machines.
+        spot_max_price: The maximum price of a spot machine in US dollars per hour, also without ``spot``;
+            None for machines that are no spot machines or, with ``spot``, for the price of these as the
+            maximum.
         subnet: The name of a subnet of the virtual network, or the resource id of any subnet; None for the
             first.
         public_address: Whether machines have a public address, from which they can reach other networks.
@@ -153,7 +154,7 @@ class AzureProvider(MachineProvider):
             vnet_name=self.vnet_name,
             subnet=self.subnet,
             key_name=self.key_name,
-            is_spot=self.spot,
+            is_spot=self.spot or self.spot_max_price is not None,
             spot_max_price=self.spot_max_price,
             identity=self.identity,
             has_public_address=self.public_address,

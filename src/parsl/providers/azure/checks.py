@@ -54,6 +54,10 @@ class Checks:
             findings.append(self._key(self.plan.key_name))
         return findings
 
+    def check_access(self) -> list[Finding]:
+        """Check whether the subscription can be used."""
+        return [self._group()]
+
     def _group(self) -> Finding:
         name, subscription = self.access.address.group_name, self.access.subscription_id
         try:
@@ -89,7 +93,11 @@ class Checks:
         if size.restriction is not None:
             text = f"The subscription may not use vm_size {name!r} in {location}: {size.restriction}."
             return [_SIZE.error(text, advice("SkuNotAvailable"))]
-        return [_SIZE.ok(f"{name} has {size.cores} cores"), self._quota(quotas, size)]
+        found = [_SIZE.ok(f"{name} has {size.cores} cores"), self._quota(quotas, size)]
+        if size.gpus:
+            advice_gpus = f"Set available_accelerators={size.gpus} in the executor, for one worker on each."
+            found.append(_SIZE.note(f"{name} has {size.gpus} GPU{'s' * (size.gpus > 1)}.", advice_gpus))
+        return found
 
     def _quota(self, quotas: Mapping[str, Quota], size: Size) -> Finding:
         plan = self.plan
@@ -97,12 +105,16 @@ class Checks:
         one_block = lacking_quotas(quotas, size, plan.machines_per_block, plan.is_spot)
         all_blocks = lacking_quotas(quotas, size, most, plan.is_spot)
         if not all_blocks:
-            return _QUOTA.ok(f"the quotas of {plan.location} allow {most * size.cores} more cores")
+            return _QUOTA.ok(
+                f"the quotas of {plan.location} allow the {most * size.cores} cores of max_blocks"
+            )
         lacking = (one_block or all_blocks)[0]
         machines = plan.machines_per_block if one_block else most
+        need = "1 machine of {} needs" if machines == 1 else f"{machines} machines of {{}} need"
+        used = f", of which {lacking.used} are used" if lacking.used else ""
         text = (
-            f"{machines} machines of {size.name} need {machines * size.cores} cores, but {lacking.used} of "
-            f"{lacking.limit} cores of the quota {lacking.name!r} in {plan.location} are already used."
+            f"{need.format(size.name)} {machines * size.cores} cores, but the quota {lacking.name!r} in "
+            f"{plan.location} allows {lacking.limit}{used}."
         )
         return _QUOTA.error(text, advice("quota")) if one_block else _QUOTA.warning(text, advice("quota"))
 
@@ -184,7 +196,8 @@ def find_size(skus: Iterable[Any], name: str) -> Size | None:
             capabilities = {one.name: one.value for one in sku.capabilities or ()}
             reasons = [one.reason_code for one in sku.restrictions or () if one.type == "Location"]
             reason = str(getattr(reasons[0], "value", reasons[0])) if reasons else None
-            return Size(sku.name, sku.family or "", int(capabilities.get("vCPUs") or 1), reason)
+            cores, gpus = (int(capabilities.get(kind) or 0) for kind in ("vCPUs", "GPUs"))
+            return Size(sku.name, sku.family or "", cores or 1, reason, gpus)
     return None
 
 

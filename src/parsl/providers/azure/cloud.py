@@ -109,10 +109,17 @@ class AzureCloud:
         """Return what another process needs to reach the machines, without secrets."""
         return {**self._address.as_text(), "subscription_id": self._access.subscription_id}
 
+    def check_access(self) -> list[Finding]:
+        """Check whether the subscription can be used; the finding shows whether the group exists."""
+        return self._checks().check_access()
+
     def check(self) -> list[Finding]:
         """Check the subscription, network, image, size, permissions and quota; nothing is made."""
+        return self._checks().run()
+
+    def _checks(self) -> Checks:
         calls = Calls(self.service, classify, deadline_s=_CHECK_DEADLINE_S)
-        return Checks(self._access, calls, self._plan, self._network(calls)).run()
+        return Checks(self._access, calls, self._plan, self._network(calls))
 
     def create(self, specs: Sequence[MachineSpec]) -> list[Created | Refused]:
         """Request machines, several at the same time; return one answer for each, in their order."""

@@ -43,6 +43,7 @@ class Size:
     cores: int
     #: Why the subscription may not use the size there, in Azure's words.
     restriction: str | None = None
+    gpus: int = 0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,12 @@ class ShownWithoutPassword(dict[str, Any]):
     """A dictionary whose ``repr``, which logs and error messages contain, hides the password."""
 
     def __repr__(self) -> str:
-        return repr({key: "***" if key == "password" and self[key] else self[key] for key in self})
+        return repr(self.masked)
+
+    @property
+    def masked(self) -> dict[str, Any]:
+        """A plain dictionary without the password, for messages, which contain the type."""
+        return {key: "***" if key == "password" and self[key] else self[key] for key in self}
 
 
 def check_vm_reference(owner: object, name: str, value: object) -> ShownWithoutPassword:
@@ -58,7 +63,7 @@ def check_vm_reference(owner: object, name: str, value: object) -> ShownWithoutP
     shown = ShownWithoutPassword(value)
     unknown = [key for key in value if key not in _KEYS]
     if unknown:
-        validate.wrong_value(owner, name, shown, f"no {unknown[0]!r}; the keys are {', '.join(_KEYS)}")
+        validate.wrong_value(owner, name, shown.masked, f"no {unknown[0]!r}; the keys are {', '.join(_KEYS)}")
     for key in _TEXT_KEYS:
         if not isinstance(value.get(key, ""), str | None):
             validate.wrong_type(owner, f"{name}[{key!r}]", value[key], "text")
@@ -85,12 +90,12 @@ def read_vm_reference(value: Mapping[str, Any]) -> VmReference:
 
 def _check_image(owner: object, name: str, value: ShownWithoutPassword) -> None:
     if not value.get("vm_size"):
-        validate.wrong_value(owner, name, value, "a vm_size, such as 'Standard_D4s_v5'")
+        validate.wrong_value(owner, name, value.masked, "a vm_size, such as 'Standard_D4s_v5'")
     missing = [key for key in ("publisher", "offer", "sku") if not value.get(key)]
     if missing and not value.get("image_id"):
         parts = " and ".join(missing)
         expected = f"{parts} of an image (list them with 'az vm image list --output table'), or image_id"
-        validate.wrong_value(owner, name, value, expected)
+        validate.wrong_value(owner, name, value.masked, expected)
 
 
 def _check_plan(owner: object, name: str, value: object) -> None:
