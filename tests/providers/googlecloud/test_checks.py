@@ -63,7 +63,11 @@ def test_a_right_configuration_has_only_good_findings(google, make):
             "gcloud compute images list",
         ),
         ({"instance_type": "n1-huge"}, "machineTypes/n1-huge' was not found", "machine-types list"),
-        ({"accelerators": {"nvidia-x": 1}}, "acceleratorTypes/nvidia-x' was not found", "accelerator-types"),
+        (
+            {"accelerators": {"nvidia-x": 1}},
+            "acceleratorTypes/nvidia-x' was not found",
+            "accelerators is 'nvidia-x'; `gcloud compute accelerator-types list` shows",
+        ),
     ],
 )
 def test_mistakes_are_errors_at_load(google, make, changes, words, advice):

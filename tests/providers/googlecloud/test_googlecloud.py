@@ -65,6 +65,9 @@ def test_its_repr_is_complete():
         ({"walltime": "tomorrow"}, "walltime is 'tomorrow'"),
         ({"walltime": "00:00:29"}, "from 30 seconds to 120 days"),
         ({"walltime": "121-00:00:00"}, "from 30 seconds to 120 days"),
+        ({"api_endpoint": "foo"}, "api_endpoint is 'foo'.*https://"),
+        ({"api_endpoint": "https://"}, "api_endpoint is 'https://'"),
+        ({"api_endpoint": ""}, "api_endpoint is ''"),
         ({"zones": []}, "zones is .*non-empty list"),
         ({"zones": "us-central1-a"}, "zones is 'us-central1-a'"),
         ({"accelerators": {"nvidia-tesla-t4": 0}}, r"accelerators\['nvidia-tesla-t4'\] is 0"),
@@ -88,6 +91,15 @@ def test_without_the_client_library_the_error_has_the_line_to_type(monkeypatch):
         (ConfigurationError, OptionalModuleMissing), match=r"pip install 'parsl\[google_cloud\]'"
     ):
         GoogleCloudProvider(*REQUIRED).prepare("run")
+
+
+def test_a_file_in_the_place_of_the_client_library_is_named(tmp_path):
+    (tmp_path / "google.py").write_text("")
+    program = f"from parsl.providers import GoogleCloudProvider as G; G(*{REQUIRED!r}).check()"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {program}"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert "pip install 'parsl[google_cloud]'. The import failed: " in run.stderr
+    assert "'google' is not a package" in run.stderr
 
 
 def test_other_processes_find_the_key_file_from_their_directories(google, key_file, monkeypatch):

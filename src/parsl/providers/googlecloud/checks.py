@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.googlecloud.instance import Fleet, Json
 from parsl.providers.googlecloud.quotas import Demand, quota_finding
-from parsl.providers.googlecloud.requests import Requests
+from parsl.providers.googlecloud.requests import ACCELERATOR_REQUEST, Requests
 from parsl.providers.googlecloud.zones import zones_of, zones_offering
 from parsl.vocabulary.findings import ERROR, Finding, Topic
 
@@ -39,10 +39,9 @@ def check(requests: Requests, fleet: Fleet) -> list[Finding]:
 
     Without access to the project or the region, the rest is not checked.
     """
-    try:
-        all_zones = requests.zones()
-    except ServiceError as error:
-        return [ACCOUNT.error(str(error), access_advice(error, fleet.project))]
+    all_zones = _zones(requests, fleet)
+    if isinstance(all_zones, Finding):
+        return [all_zones]
     findings = [ACCOUNT.ok(f"The project {fleet.project} can be used.")]
     zones = zones_of(fleet.region, all_zones)
     findings += _region_findings(requests, fleet, zones, all_zones)
@@ -51,6 +50,19 @@ def check(requests: Requests, fleet: Fleet) -> list[Finding]:
     findings += _image_findings(requests, fleet)
     findings += _machine_findings(requests, fleet, list(fleet.zones or zones))
     return [*findings, *_permission_findings(requests, fleet)]
+
+
+def check_access(requests: Requests, fleet: Fleet) -> list[Finding]:
+    """Check whether the project can be used."""
+    answer = _zones(requests, fleet)
+    return [answer] if isinstance(answer, Finding) else []
+
+
+def _zones(requests: Requests, fleet: Fleet) -> list[Json] | Finding:
+    try:
+        return requests.zones()
+    except ServiceError as error:
+        return ACCOUNT.error(str(error), access_advice(error, fleet.project))
 
 
 def access_advice(error: ServiceError, project: str) -> str:
@@ -106,11 +118,12 @@ def _machine_findings(requests: Requests, fleet: Fleet, zones: list[str]) -> Ite
     kind = fleet.machines.machine_type
     offering, refusal = zones_offering(requests, zones, fleet.machines)
     if not offering:
-        yield MACHINE.error(
-            str(refusal),
-            f"instance_type is {kind!r}; `gcloud compute machine-types list --zones={zones[0]}` shows those "
-            "that exist, `gcloud compute accelerator-types list` the accelerators.",
-        )
+        name, value, listing = "instance_type", repr(kind), f"machine-types list --zones={zones[0]}"
+        if refusal is not None and refusal.request == ACCELERATOR_REQUEST:
+            added = ", ".join(map(repr, fleet.machines.accelerators))
+            name, value, listing = "accelerators", added, "accelerator-types list"
+        advice = f"{name} is {value}; `gcloud compute {listing}` shows those that exist."
+        yield MACHINE.error(str(refusal), advice)
         return
     cpus = int(requests.machine_type(offering[0], kind)["guestCpus"])
     yield MACHINE.ok(f"{kind} has {cpus} CPUs, and exists in {', '.join(offering)}.")

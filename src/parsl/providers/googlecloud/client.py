@@ -106,7 +106,8 @@ def _require_library() -> None:
         import googleapiclient  # noqa: F401
     except ImportError as error:
         modules = ["googleapiclient", "google_auth_httplib2"]
-        remedy = "Machines of Google's cloud: pip install 'parsl[google_cloud]'"
+        install = "GoogleCloudProvider uses them: pip install 'parsl[google_cloud]'."
+        remedy = f"{install} The import failed: {error}."
         raise OptionalModuleMissing(modules, remedy) from error
 
 

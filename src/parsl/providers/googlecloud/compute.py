@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from parsl.providers.api.at_once import at_once
 from parsl.providers.api.failure import FailureKind, ServiceError
-from parsl.providers.googlecloud.checks import check
+from parsl.providers.googlecloud.checks import check, check_access
 from parsl.providers.googlecloud.client import Access
 from parsl.providers.googlecloud.creation import Creation, Creator
 from parsl.providers.googlecloud.ends import STOPPED_STATES, end_of, machine_of
@@ -90,6 +90,10 @@ class ComputeEngine:
         if access.api_endpoint is not None:
             address["api_endpoint"] = access.api_endpoint
         return address
+
+    def check_access(self) -> list[Finding]:
+        """Check whether the project can be used."""
+        return check_access(self._requests.within(_CHECK_DEADLINE_S), self._fleet)
 
     def check(self) -> list[Finding]:
         """Check credentials, project, region, image, machine type, quota and permissions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from parsl import validate
@@ -43,6 +44,14 @@ def _check_accelerators(owner: object, name: str, value: object) -> dict[str, in
         validate.text(owner, f"{name}: a type", kind, allow_empty=False, one_line=True)
         accelerators[kind] = validate.integer(owner, f"{name}[{kind!r}]", number, low=1)
     return accelerators
+
+
+def _check_endpoint(owner: object, name: str, value: object) -> str | None:
+    endpoint = validate.text(owner, name, value, optional=True, one_line=True)
+    if endpoint is not None and not re.match("https?://[^/]", endpoint):
+        expected = "an address that begins with https:// or http://, as 'https://compute.googleapis.com'"
+        validate.wrong_value(owner, name, value, expected)
+    return endpoint
 
 
 class GoogleCloudProvider(MachineProvider):
@@ -111,7 +120,7 @@ class GoogleCloudProvider(MachineProvider):
     disk_type = validate.Text(optional=True, allow_empty=False, one_line=True)
     service_account = validate.Text(optional=True, allow_empty=False, one_line=True)
     labels = validate.Custom(_check_labels)
-    api_endpoint = validate.Text(optional=True, allow_empty=False, one_line=True)
+    api_endpoint = validate.Custom(_check_endpoint)
 
     #: The limit of a value in an instance's metadata.
     max_user_data_bytes = 262144

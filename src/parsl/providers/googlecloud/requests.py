@@ -14,6 +14,8 @@ from parsl.providers.googlecloud.failures import failure_of, is_conflict
 from parsl.providers.googlecloud.instance import Json
 
 SERVICE = "Google Compute Engine"
+#: The name of the request about a type of accelerators, for messages.
+ACCELERATOR_REQUEST = "acceleratorTypes.get"
 #: The service allows 25 requests per second and project for each of a few groups of methods.
 _REQUESTS_PER_S, _BURST = 15.0, 30
 
@@ -77,7 +79,7 @@ class Requests:
         """Return a type of accelerators as a zone has it."""
         service = self._client.collection("acceleratorTypes")
         return self._run(
-            "acceleratorTypes.get",
+            ACCELERATOR_REQUEST,
             lambda: service.get(project=self.project, zone=zone, acceleratorType=name),
         )
 
