@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 import parsl
 from parsl import Config
-from parsl.errors import ConfigurationError
+from parsl.errors import ConfigurationError, OptionalModuleMissing
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import AWSProvider
 from parsl.providers.aws.checks import quota_code
@@ -42,6 +43,13 @@ def topics(findings, level):
 def test_wrong_parameters(parameter, value):
     with pytest.raises(ParameterError, match=f"AWSProvider: .*{parameter}"):
         make(**{parameter: value})
+
+
+def test_without_the_library_the_error_has_the_line_to_type_and_the_reason(monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    text = r"pip install 'parsl\[aws\]'\. The import failed: .*boto3"
+    with pytest.raises(OptionalModuleMissing, match=text):
+        make().check()
 
 
 def test_a_configuration_that_works(ec2):
@@ -145,7 +153,7 @@ def test_an_unknown_quota_is_no_error(ec2):
 
 
 def test_gpus_are_mentioned(ec2):
-    assert "has 1 GPUs" in topics(make(instance_type="g4dn.xlarge").check(), "note")["instance type"]
+    assert "has 1 GPU." in topics(make(instance_type="g4dn.xlarge").check(), "note")["instance type"]
 
 
 def test_the_cost(ec2):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from parsl.cli.main import main
+from parsl.providers.aws import checks
 from parsl.providers.aws.ec2 import Ec2
 from parsl.providers.aws.service import InstanceOptions
 from parsl.providers.machines import sweep
 from parsl.providers.machines.cloud import MachineSpec
+from tests.support.clouds import ec2 as ec2_stand_in
 from tests.support.clouds.ec2 import IMAGE, REGION
 
 CONFIG = """
@@ -99,6 +101,35 @@ def test_credentials_that_cannot_be_read(config, monkeypatch, capsys):
     monkeypatch.setenv("AWS_PROFILE", "missing")
     assert main(["clouds", "list", config]) == 1
     assert "missing" in capsys.readouterr().err
+
+
+def test_a_wrong_region_is_found_without_a_request(config, ec2, tmp_path, capsys):
+    path = tmp_path / "config.py"
+    path.write_text(CONFIG.format(image=IMAGE, region="us-est-2"))
+    assert main(["clouds", "list", str(path)]) == 1
+    assert "boto3 knows no region 'us-est-2'. Close names: " in capsys.readouterr().err
+    assert ec2.requests == []
+
+
+def test_no_credentials(config, monkeypatch, tmp_path, capsys):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "missing"))
+    assert main(["clouds", "list", config]) == 1
+    advice = "Unable to locate credentials. Run `aws configure`, or pass profile."
+    assert advice in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_page_of_a_proxy_is_not_shown_as_a_whole(config, ec2, monkeypatch, capsys):
+    page = "<html><head><title>403 Forbidden</title><body>" + "<p>Nothing here.</p>" * 100
+    monkeypatch.setattr(ec2_stand_in, "_error", lambda *_: page.encode())
+    monkeypatch.setattr(checks, "DEADLINE_S", 0.0)
+    ec2.fault = lambda action: (403, "", "")
+    assert main(["clouds", "list", config]) == 1
+    err = capsys.readouterr().err
+    assert "a page of HTML: 403 Forbidden Nothing here." in " ".join(err.split())
+    assert "<p>" not in err
 
 
 def test_a_configuration_without_a_cloud(tmp_path, capsys):

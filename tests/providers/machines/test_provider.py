@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import pytest
@@ -233,10 +234,48 @@ def test_hours_are_limited(make, memory):
     provider.submit("sleep 1000", 1)
 
 
-def test_a_limit_below_one_block_is_permanent(make):
+def test_a_limit_that_earlier_runs_have_used_up_is_permanent(make, memory):
+    provider = make(max_machine_hours=1.5)
+    provider.clock = lambda: 0.0
+    job = provider.submit("sleep 1000", 1)
+    provider.clock = lambda: 3600.0
+    memory.end("m-0", End.REQUESTED)
+    provider.status([job])
     with pytest.raises(SubmitException, match=r"another block needs 1\.00") as caught:
-        make(max_machine_hours=0.5).submit("true", 1)
+        provider.submit("true", 1)
     assert caught.value.is_permanent
+
+
+def test_a_limit_below_one_block_is_an_error_at_load(memory):
+    provider = MemoryProvider(memory, max_machine_hours=1, walltime="02:00:00", nodes_per_block=2)
+    text = r"max_machine_hours is 1, but a block may need 4\.00.*Raise max_machine_hours"
+    assert re.match(text, str(*provider.check()))
+    with pytest.raises(ConfigurationError, match=text):
+        provider.prepare("run")
+    assert MemoryProvider(memory, max_machine_hours=4, walltime="02:00:00", nodes_per_block=2).check() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "missing' is no directory"), ("{}", "cannot be read.*parsl clouds list")]
+)
+def test_a_state_file_that_cannot_be_used_is_found_by_the_check(memory, tmp_path, content, words):
+    path = tmp_path / "missing" / "state.json"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_text(content)
+    provider = MemoryProvider(memory, state_file=str(path))
+    (finding,) = provider.check()
+    assert (finding.level, finding.topic) == ("error", "state_file")
+    assert re.search(words, str(finding))
+    with pytest.raises(ConfigurationError, match=words):
+        provider.prepare("run")
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_state_file_that_can_be_used(memory, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert MemoryProvider(memory, state_file="state.json").check() == []
+    assert list(tmp_path.glob("state*")) == []
 
 
 def test_a_restarted_driver_terminates_what_the_earlier_one_has_left(make, memory, tmp_path, caplog):
@@ -315,9 +354,31 @@ def test_a_later_driver_terminates_where_the_earlier_one_was(make, memory, tmp_p
     assert StateFile(path).read().runs == []
 
 
-def test_too_long_a_script_is_refused(make):
-    with pytest.raises(SubmitException, match="accepts at most 16384: shorten worker_init"):
-        make(worker_init="#" * 16384).submit("true", 1)
+def test_too_long_a_script_is_refused(make, memory):
+    text = "accepts at most 16384: shorten worker_init"
+    with pytest.raises(SubmitException, match=text):
+        make().submit("#" * 16384, 1)
+    (finding,) = MemoryProvider(memory, worker_init="#" * 16384).check()
+    assert (finding.level, text in finding.text) == ("error", True)
+    with pytest.raises(ConfigurationError, match=text):
+        make(worker_init="#" * 16384)
+
+
+def test_an_empty_run_is_not_all_runs(make, memory):
+    provider = make()
+    provider.submit("sleep 1000", 1)
+    for request in (provider.machines, provider.sweep):
+        with pytest.raises(ValueError, match="the name of the run is empty"):
+            request("")
+    assert memory.host.running() == ["m-0"]
+
+
+def test_no_machines_are_listed_of_a_service_that_cannot_be_reached(make, memory):
+    provider = make()
+    memory.access_findings = [Topic("region").error("there is no region 'moon'.", "Name another one.")]
+    memory.failing["list"] = FailureKind.TRANSIENT
+    with pytest.raises(ConfigurationError, match=r"MemoryProvider: there is no region 'moon'\. Name another"):
+        provider.machines()
 
 
 def test_max_blocks_limits_the_machines_at_the_start(memory):

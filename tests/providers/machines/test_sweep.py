@@ -75,6 +75,15 @@ def test_the_program_looks_until_new_machines_are_listed(monkeypatch, capsys):
     assert sum(cloud.slept) >= 120
 
 
+def test_no_run_is_not_all_runs(capsys):
+    cloud = Cloud(["m-1"])
+    with pytest.raises(ValueError, match="that could stand for all runs"):
+        sweep(cloud, "", sleep=cloud.slept.append)
+    assert cloud.terminated == []
+    assert main(["module", "{}", ""]) == 2
+    assert "all runs" in capsys.readouterr().err
+
+
 def test_the_program_reports_a_service_that_does_not_answer(monkeypatch, capsys):
     cloud = Cloud(*[FAULT] * (MAX_FAILURES + 1))
     monkeypatch.setattr(module, "cloud_at", lambda name, address: cloud)

@@ -39,6 +39,7 @@ class MemoryCloud:
         #: Raised by the requests of this name.
         self.failing: dict[str, FailureKind] = {}
         self.findings: list[Finding] = []
+        self.access_findings: list[Finding] = []
         self.price: float | None = 0.5
         self._numbers = itertools.count()
 
@@ -48,6 +49,9 @@ class MemoryCloud:
 
     def address(self) -> dict[str, str]:
         return {"region": "here"}
+
+    def check_access(self) -> list[Finding]:
+        return self.access_findings
 
     def check(self) -> list[Finding]:
         return self.findings

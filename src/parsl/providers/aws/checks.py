@@ -60,6 +60,18 @@ def check(service: Service) -> list[Finding]:
     return findings if has_error else [*findings, *_check_permissions(service)]
 
 
+def check_access(service: Service) -> list[Finding]:
+    """Check region and credentials with the request that lists machines."""
+    return _check_region(service) or [
+        answer for answer in [_describe_own(service)] if isinstance(answer, Finding)
+    ]
+
+
+def _describe_own(service: Service) -> Mapping[str, Any] | Finding:
+    own = [{"Name": "tag-key", "Values": [RUN_TAG]}]
+    return _describe(service, _PERMISSION, "DescribeInstances", Filters=own, MaxResults=5)
+
+
 def _describe(service: Service, topic: Topic, name: str, **parameters: Any) -> Mapping[str, Any] | Finding:
     """Return an answer of EC2, or the finding that there is none."""
     words = "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
@@ -68,8 +80,14 @@ def _describe(service: Service, topic: Topic, name: str, **parameters: Any) -> M
         answer: Mapping[str, Any] = service.request(name, method, deadline_s=DEADLINE_S, **parameters)
     except ServiceError as error:
         is_general = error.kind in _ADVICE and error.failure.code != "UnauthorizedOperation"
-        return (_ACCOUNT if is_general else topic).error(f"{error}", _ADVICE.get(error.kind, ""))
+        return (_ACCOUNT if is_general else topic).error(f"{error}", _advice(error))
     return answer
+
+
+def _advice(error: ServiceError) -> str:
+    if error.failure.code == "NoCredentialsError":
+        return "Run `aws configure`, or pass profile."
+    return _ADVICE.get(error.kind, "")
 
 
 def _check_region(service: Service) -> list[Finding]:
@@ -119,7 +137,7 @@ def _type_findings(
     found = [_TYPE.ok(f"{name} has {machine.cpus} vCPUs")]
     if machine.gpus:
         advice = f"Set available_accelerators={machine.gpus} in the executor, for one worker on each."
-        found.append(_TYPE.note(f"{name} has {machine.gpus} GPUs.", advice))
+        found.append(_TYPE.note(f"{name} has {machine.gpus} GPU{'s' * (machine.gpus > 1)}.", advice))
     return found
 
 
@@ -153,8 +171,7 @@ def _check_permissions(service: Service) -> list[Finding]:
     tags = tag_specifications({**dict.fromkeys((RUN_TAG, BLOCK_TAG), "check"), **service.options.tags})
     request = {**service.options.request(), "TagSpecifications": tags}
     created = _describe(service, _PERMISSION, "RunInstances", **request, DryRun=True)
-    own = [{"Name": "tag-key", "Values": [RUN_TAG]}]
-    listed = _describe(service, _PERMISSION, "DescribeInstances", Filters=own, MaxResults=5)
+    listed = _describe_own(service)
     ended = _describe(service, _PERMISSION, "TerminateInstances", InstanceIds=[_NO_INSTANCE], DryRun=True)
     if isinstance(ended, Finding):  # a policy may allow it for machines with the tag only
         ended = _PERMISSION.warning(

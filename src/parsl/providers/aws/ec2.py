@@ -48,6 +48,9 @@ ENDS = {
 class Ec2(Service):
     """EC2 in one region, with the credentials of one account. Implements ``Cloud``."""
 
+    def check_access(self) -> list[Finding]:
+        return checks.check_access(self)
+
     def check(self) -> list[Finding]:
         return checks.check(self)
 

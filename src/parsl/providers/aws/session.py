@@ -9,7 +9,7 @@ from parsl.errors import ConfigurationError, OptionalModuleMissing
 
 #: The limits of a connection and of an answer, in seconds.
 _CONNECT_S, _ANSWER_S = 10, 30
-_INSTALL = "AWSProvider uses the AWS SDK: pip install 'parsl[aws]'"
+_INSTALL = "AWSProvider uses the AWS SDK: pip install 'parsl[aws]'."
 
 
 def make_session(region: str, profile: str | None, key_file: str | None) -> Any:
@@ -31,7 +31,7 @@ def make_session(region: str, profile: str | None, key_file: str | None) -> Any:
         import boto3
         from botocore.exceptions import ProfileNotFound
     except ImportError as error:
-        raise OptionalModuleMissing(["boto3"], _INSTALL) from error
+        raise OptionalModuleMissing(["boto3"], f"{_INSTALL} The import failed: {error}.") from error
     keys: dict[str, Any] = {} if key_file is None else _read_keys(key_file)
     try:
         return boto3.session.Session(region_name=region, profile_name=profile, **keys)

@@ -113,6 +113,12 @@ class Cloud(Protocol):
         The module of the class has a function ``reach(address) -> Cloud``.
         """
 
+    def check_access(self) -> list[Finding]:
+        """Check within seconds whether the service answers, with these credentials and in this region.
+
+        The findings with errors are the same as those of :meth:`check` about this.
+        """
+
     def check(self) -> list[Finding]:
         """Check credentials, region, image, machine type, network, permissions and quota.
 

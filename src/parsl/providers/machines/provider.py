@@ -23,10 +23,17 @@ from parsl.providers.machines.cloud import Cloud, Created, Machine, MachineSpec,
 from parsl.providers.machines.key_file import full_path, key_file_findings
 from parsl.providers.machines.leftovers import Leftovers
 from parsl.providers.machines.machine_hours import MachineHours
-from parsl.providers.machines.state_file import SavedRun, SavedState, StateFile
-from parsl.providers.machines.sweep import CERTAIN_LOOKS, cloud_at, live_machines, sweep, sweep_command
+from parsl.providers.machines.state_file import SavedRun, SavedState, StateFile, state_file_findings
+from parsl.providers.machines.sweep import (
+    CERTAIN_LOOKS,
+    check_run,
+    cloud_at,
+    live_machines,
+    sweep,
+    sweep_command,
+)
 from parsl.providers.machines.user_data import exit_code_on, user_data_script
-from parsl.vocabulary.findings import WARNING, Finding, errors_of
+from parsl.vocabulary.findings import WARNING, Finding, Topic, errors_of
 from parsl.vocabulary.job_states import JobState, JobStatus
 from parsl.vocabulary.provider_errors import SubmitException
 
@@ -36,6 +43,7 @@ _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 _UNIQUE = re.compile(r"parsl-[a-z0-9-]{0,27}-[0-9a-f]{6}")
 _MAX_RUN_CHARS = 33
 _MAX_CONSOLE_CHARS = 2000
+_LIMITS, _WORKER_INIT = Topic("limits"), Topic("worker_init")
 
 
 def _check_walltime(owner: object, name: str, value: object) -> str:
@@ -156,7 +164,38 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         Returns:
             Findings, of which errors mean that no block could start.
         """
-        return [*key_file_findings(full_path(getattr(self, "key_file", None))), *self.cloud.check()]
+        return [
+            *self._limit_findings(),
+            *state_file_findings(self.state_file),
+            *key_file_findings(full_path(getattr(self, "key_file", None))),
+            *self.cloud.check(),
+        ]
+
+    def _limit_findings(self) -> list[Finding]:
+        """Return why no block could ever start: by the limit of hours, and by the size of its script."""
+        found = []
+        walltime_s, machines = self._walltime_s, self.nodes_per_block
+        if MachineHours(self.max_machine_hours).refusal(machines, walltime_s):
+            text = (
+                f"max_machine_hours is {self.max_machine_hours:g}, but a block may need "
+                f"{machines * walltime_s / 3600:.2f}: its machines ({machines}) until their walltime."
+            )
+            found.append(
+                _LIMITS.error(text, "Raise max_machine_hours, or lower walltime or nodes_per_block.")
+            )
+        # Without the command of the managers, so what is too long here is too long for certain.
+        script = user_data_script("", self.worker_init, "", walltime_s, lingers=self.linger)
+        if problem := self._size_problem(script):
+            found.append(_WORKER_INIT.error(problem))
+        return found
+
+    def _size_problem(self, script: str) -> str:
+        if (size := len(script.encode(errors="surrogateescape"))) <= self.max_user_data_bytes:
+            return ""
+        return (
+            f"the user data has {size} bytes, but {self.cloud.service} accepts at most "
+            f"{self.max_user_data_bytes}: shorten worker_init, or put its steps into the image"
+        )
 
     def hourly_cost(self) -> float | None:
         """Return what ``max_blocks`` blocks cost per hour, in US dollars; None if the price is unknown."""
@@ -238,12 +277,8 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             text = user_data_script(
                 f"{block}-{node}", self.worker_init, launch, self._walltime_s, lingers=self.linger
             )
-            if (size := len(text.encode(errors="surrogateescape"))) > self.max_user_data_bytes:
-                message = (
-                    f"the user data has {size} bytes, but {self.cloud.service} accepts at most "
-                    f"{self.max_user_data_bytes}: shorten worker_init, or put its steps into the image"
-                )
-                raise SubmitException(job_name, message, is_permanent=True)
+            if problem := self._size_problem(text):
+                raise SubmitException(job_name, problem, is_permanent=True)
             specs.append(MachineSpec(self.run, block, node, text, self._walltime_s, self.machine_tags()))
         return specs
 
@@ -388,8 +423,14 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             run: The value of their tag ``parsl-run``; None for those of all runs.
 
         Raises:
+            ConfigurationError: The service cannot be reached, or the credentials or the region are wrong.
             ServiceError: The service does not answer.
+            ValueError: The name of the run is empty.
         """
+        if run is not None:
+            check_run(run)
+        if errors := errors_of(self.cloud.check_access()):
+            raise ConfigurationError(f"{type(self).__name__}: " + "\n".join(errors))
         listed = self.cloud.list_all_runs() if run is None else self.cloud.list_run(run)
         return live_machines(listed)
 
@@ -404,5 +445,6 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
 
         Raises:
             ServiceError: The service does not answer.
+            ValueError: The name of the run is empty.
         """
         return sweep(self.cloud, run, quiet_looks=2, sleep=self.sleep)

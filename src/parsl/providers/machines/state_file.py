@@ -7,8 +7,10 @@ import os
 from dataclasses import asdict, dataclass, field
 
 from parsl.errors import ConfigurationError
+from parsl.vocabulary.findings import Finding, Topic
 
 _FORMAT = 1
+_TOPIC = Topic("state_file")
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,7 @@ class StateFile:
         Raises:
             ConfigurationError: The file is not a state file.
         """
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                data = json.load(file)
-            if data.pop("format") != _FORMAT:
-                raise ValueError("its format is that of another version")
-            return SavedState([SavedRun(**run) for run in data.pop("runs")], **data)
-        except FileNotFoundError:
-            return SavedState()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ConfigurationError(
-                f"state_file {self.path!r} cannot be read: {error}. Name a file that Parsl has written, or "
-                "one that does not exist. If this one is damaged, look for forgotten machines with "
-                "`parsl clouds list`, and remove the file."
-            ) from error
+        return _read(self.path)
 
     def write(self, state: SavedState) -> None:
         """Replace the contents, so that a reader sees the earlier or the new ones.
@@ -88,6 +77,43 @@ class StateFile:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def state_file_findings(path: str | None) -> list[Finding]:
+    """Return an error if a state file cannot be used; it is neither written nor locked.
+
+    Args:
+        path: The state file; None if there is none.
+    """
+    if path is None:
+        return []
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        return [_TOPIC.error(f"{directory!r} is no directory.", "Create it, or name another state_file.")]
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return [_TOPIC.error(f"no file can be written in {directory!r}.", "Name another state_file.")]
+    try:
+        _read(path)
+    except ConfigurationError as error:
+        return [_TOPIC.error(str(error))]
+    return []
+
+
+def _read(path: str) -> SavedState:
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        if data.pop("format") != _FORMAT:
+            raise ValueError("its format is that of another version")
+        return SavedState([SavedRun(**run) for run in data.pop("runs")], **data)
+    except FileNotFoundError:
+        return SavedState()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(
+            f"state_file {path!r} cannot be read: {error}. Name a file that Parsl has written, or "
+            "one that does not exist. If this one is damaged, look for forgotten machines with "
+            "`parsl clouds list`, and remove the file."
+        ) from error
 
 
 def _lock(path: str) -> int:

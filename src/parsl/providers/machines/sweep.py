@@ -30,6 +30,16 @@ def live_machines(machines: Sequence[Machine]) -> list[Machine]:
     return [machine for machine in machines if machine.state is not MachineState.ENDED]
 
 
+def check_run(run: str) -> None:
+    """Refuse an empty name of a run.
+
+    Raises:
+        ValueError: The name is empty: a service might take that as all runs.
+    """
+    if not run:
+        raise ValueError("the name of the run is empty: that could stand for all runs")
+
+
 def sweep(
     cloud: Cloud,
     run: str,
@@ -53,7 +63,9 @@ def sweep(
 
     Raises:
         ServiceError: The service has failed too often, or denies the requests.
+        ValueError: The name of the run is empty.
     """
+    check_run(run)
     terminated: dict[str, None] = {}
     quiet, looks = 0, 0
     while True:
@@ -88,13 +100,16 @@ def cloud_at(module: str, address: Mapping[str, str]) -> Cloud:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 1 if machines are left, otherwise 0."""
+    """Run the command; return 1 if machines are left, 2 without the name of a run, otherwise 0."""
     parser = argparse.ArgumentParser(prog="python -m parsl.providers.machines.sweep", description=__doc__)
     parser.add_argument("module", help="the module of the cloud, such as parsl.providers.aws.ec2")
     parser.add_argument("address", type=json.loads, help="where the cloud is, as JSON")
     parser.add_argument("run", help="the value of the tag parsl-run")
     parser.add_argument("--looks", type=int, default=CERTAIN_LOOKS, help="how many find none in a row")
     options = parser.parse_args(arguments)
+    if not options.run:
+        print("The name of the run is empty: that would be all runs.", file=sys.stderr)  # noqa: T201
+        return 2
     cloud = cloud_at(options.module, options.address)
     try:
         terminated, left = sweep(cloud, options.run, quiet_looks=options.looks, failures=MAX_FAILURES)
