@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +52,28 @@ def test_the_driver_uses_the_account_that_has_the_rights():
     variables = {item["name"]: item for item in container["env"]}
     assert {"PARSL_NAMESPACE", "POD_NAME"} < set(variables)
     assert variables["PARSL_IMAGE"]["value"] == container["image"]
+
+
+def test_the_image_has_the_parsl_of_this_clone(tmp_path):
+    """Under the name ``parsl``, the index of packages has another one, whose workers do not fit."""
+    lines = (EXAMPLE / "Dockerfile").read_text().splitlines()
+    (install,) = [line.removeprefix("RUN ") for line in lines if "pip install" in line]
+    _, pattern, directory = next(line for line in lines if line.startswith("COPY")).split()
+    wheel = tmp_path / "parsl-1.2-py3-none-any.whl"
+    assert wheel.match(pattern)
+    wheel.touch()
+    script = f"pip() {{ printf '%s\\n' \"$@\"; }}; {install.replace(directory, f'{tmp_path}/')}"
+    run = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == f"{wheel}[kubernetes]"
+    assert [word for word in run.stdout.split() if "parsl" in word] == [f"{wheel}[kubernetes]"]
+
+
+def test_the_readme_makes_the_wheel_before_the_image():
+    (commands,) = re.findall(r"```bash\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.DOTALL)
+    first, second = (shlex.split(line, comments=True) for line in commands.splitlines()[:2])
+    assert first[:3] == ["pip", "wheel", "--no-deps"]
+    assert (EXAMPLE / first[-1] / "pyproject.toml").is_file()
+    assert second[:2] == ["docker", "build"]
 
 
 @pytest.mark.slow
