@@ -1,5 +1,6 @@
 """The command ``parsl``."""
 
+import os
 import subprocess
 import sys
 
@@ -57,3 +58,36 @@ def test_every_command_has_help(capsys):
             main([name, "--help"])
         assert ended.value.code == 0
         assert f"parsl {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("words", [["--help"], ["doctor", "no_such_file.py"], ["no-such-command"]])
+def test_a_reader_that_has_gone_is_no_error(words, stream, unbuffered, tmp_path):
+    """``parsl doctor config.py | head -1``"""
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from parsl.cli.main import main; sys.exit(main({words!r}))"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    other = {"stdout": "stderr", "stderr": "stdout"}[stream]
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        text=True,
+        **{stream: writer, other: subprocess.PIPE},
+    )
+    os.close(writer)
+    is_written = stream == ("stderr" if words == ["no-such-command"] else "stdout")
+    assert (run.returncode == 141) is is_written
+    assert "Error" not in (run.stderr or "")
+
+
+def test_another_broken_connection_is_an_error(monkeypatch):
+    def fail(words):
+        raise BrokenPipeError("of a socket")
+
+    monkeypatch.setattr("parsl.cli.runs.main", fail)
+    with pytest.raises(BrokenPipeError, match="of a socket"):
+        main(["runs"])

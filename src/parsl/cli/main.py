@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 #: The module in this package with ``main(arguments) -> exit code``, and the purpose, of each command.
 COMMANDS = {
@@ -19,11 +24,40 @@ COMMANDS = {
     "perf": ("perf", "measure how many tasks per second a configuration runs"),
 }
 _USAGE_ERROR = 2
+#: What a shell reports about a program that the signal SIGPIPE has ended.
+_READER_GONE = 128 + 13
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; return its exit code, or 2 for an unknown command."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Run a subcommand; return its exit code, 2 for an unknown command, or 141 if no one reads the output."""
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_reader_gone():
+            raise  # of another connection
+        return _READER_GONE
+    return code
+
+
+def _is_reader_gone() -> bool:
+    """Return whether the reader of stdout or stderr has gone, as `head` does; later output is dropped."""
+    gone = [stream for stream in (sys.stdout, sys.stderr) if _has_no_reader(stream)]
+    for stream in gone:
+        # Python writes what is left when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return bool(gone)
+
+
+def _has_no_reader(stream: TextIO) -> bool:
+    from select import POLLERR, POLLHUP, poll
+
+    connection = poll()
+    connection.register(stream, 0)
+    return any(events & (POLLERR | POLLHUP) for _, events in connection.poll(0))
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0 if words else _USAGE_ERROR
