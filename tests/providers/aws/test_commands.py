@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from parsl.cli.main import main
@@ -43,7 +45,7 @@ def test_list(config, machines, capsys):
     assert main(["clouds", "list", config]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0] == f"EC2 {REGION}: 2 machines of 2 runs"
-    assert f"one  parsl-one-0  {machines[0]}  running" in out
+    assert re.search(rf"one  parsl-one-0  {machines[0]}  running  .* s old\n", out)
 
 
 def test_sweep_one_run(config, machines, ec2, capsys):

@@ -36,7 +36,9 @@ def test_clouds(stand_in, host, make_provider, config, capsys):
     make_provider().make_cloud().create(specs)
     host.shut_down("parsl-one-0-0")
     assert main(["clouds", "list", config]) == 0
-    assert "2 machines of 2 runs" in capsys.readouterr().out
+    title, *machines = capsys.readouterr().out.splitlines()
+    assert title == "Azure parsl.group: 2 machines of 2 runs"
+    assert all(machine.endswith(" s old") for machine in machines)
     assert main(["clouds", "sweep", config, "one", "--yes"]) == 0
     assert stand_in.machine_names() == ["parsl-two-0-0"]
     assert main(["clouds", "sweep", config, "--all", "--yes"]) == 0

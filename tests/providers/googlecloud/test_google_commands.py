@@ -67,7 +67,9 @@ def test_list_and_sweep_with_stopped_machines(google, config, key_file, capsys):
     engine.create([MachineSpec(run, f"parsl-{run}-0", 0, "true", 60) for run in ("one", "two")])
     google.power_off("parsl-one-0-0")
     assert main(["clouds", "list", config()]) == 0
-    assert "2 machines of 2 runs" in capsys.readouterr().out
+    title, *machines = capsys.readouterr().out.splitlines()
+    assert title == f"Google Compute Engine {PROJECT}: 2 machines of 2 runs"
+    assert all(machine.endswith(" s old") for machine in machines)
     assert main(["clouds", "sweep", config(), "one", "--yes"]) == 0
     assert "run one: terminated parsl-one-0-0" in capsys.readouterr().out
     assert google.running() == ["parsl-two-0-0"]

@@ -43,7 +43,9 @@ def test_list(config, cluster, jobs, capsys):
     assert title == f"Kubernetes {cluster.url} default: 2 machines of 2 runs"
     (pod,) = cluster.pods_of(jobs[0])
     assert first.split()[:3] == ["one", jobs[0], f"pod/{pod['metadata']['name']}"]
-    assert second.split() == ["two", jobs[1], f"job/{jobs[1]}", "starting"]
+    assert second.split()[:4] == ["two", jobs[1], f"job/{jobs[1]}", "starting"]
+    assert first.endswith(" s old")
+    assert second.endswith(" s old")
 
 
 def test_sweep_one_run(config, cluster, jobs, capsys):
@@ -61,7 +63,9 @@ def test_sweep_all_runs_but_not_the_jobs_of_others(config, cluster, jobs):
 def test_a_cluster_that_refuses(config, cluster, jobs, capsys):
     cluster.denied = {"delete jobs"}
     assert main(["clouds", "sweep", config, "one", "--yes"]) == 1
-    assert "cannot delete resource" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "cannot delete resource" in err
+    assert "`kubectl auth can-i --list` shows yours" in err
     cluster.denied = set()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from parsl.providers.machines.cloud import End, Machine, MachineState
@@ -34,6 +36,21 @@ def test_a_machine_is_read_from_its_tags():
     tags = {"parsl-run": "r", "parsl-block": "b", "parsl-node": "3", "team": "blue"}
     ended = tagged_machine("m", MachineState.ENDED, tags, end=End.FAULT, reason="broken")
     assert ended == Machine("m", MachineState.ENDED, "r", "b", 3, End.FAULT, "broken")
+
+
+@pytest.mark.parametrize(
+    ("created", "created_s"),
+    [
+        ("2026-11-30T10:00:00Z", 1796032800.0),
+        ("2026-11-30T02:00:00.500-08:00", 1796032800.5),
+        (datetime(2026, 11, 30, 10, tzinfo=timezone.utc), 1796032800.0),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+    ],
+)
+def test_the_time_of_creation_is_read_as_services_write_it(created, created_s):
+    assert tagged_machine("m", MachineState.RUNNING, {}, created=created).created_s == created_s
 
 
 @pytest.mark.parametrize("node", ["²", "-1", "x", ""])

@@ -6,6 +6,7 @@ import base64
 import binascii
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from tests.support.clouds.idle_host import IdleHost
@@ -43,6 +44,7 @@ class VirtualMachine:
     #: Why it could not be placed on a host; a code and a message.
     failure: tuple[str, str] | None = None
     is_deallocated: bool = False
+    created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat())
 
     def provisioning_state(self) -> str:
         if self.boot_reads > 0:

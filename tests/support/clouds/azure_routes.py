@@ -136,6 +136,7 @@ def _list_machines(stand_in: Service, path: str, found: re.Match[str], query: Js
 def _machine(machine: VirtualMachine, path: str) -> Json:
     body = json.loads(json.dumps(machine.body))
     body["properties"]["provisioningState"] = machine.provisioning_state()
+    body["properties"]["timeCreated"] = machine.created
     body["properties"]["osProfile"].pop("customData", None)
     body["properties"]["osProfile"].pop("adminPassword", None)
     return {**body, "id": path, "name": machine.name, "type": "Microsoft.Compute/virtualMachines"}

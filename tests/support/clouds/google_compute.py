@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,7 @@ class GoogleCompute:
             "labels": labels,
             "id": instance_id,
             "status": "PROVISIONING",
+            "creationTimestamp": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "zone": f"projects/{PROJECT}/zones/{path['zone']}",
         }
         operation = self._operation(path["zone"], "insert", instance_id, body["name"])

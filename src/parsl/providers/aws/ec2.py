@@ -138,6 +138,7 @@ def as_machine(instance: Mapping[str, Any]) -> Machine:
         tags,
         end=end_of(str(reason.get("Code", ""))) if has_ended else None,
         reason=str(reason.get("Message", "")),
+        created=instance.get("LaunchTime"),
     )
 
 

@@ -199,6 +199,7 @@ class AzureCloud:
                 machine.tags or {},
                 end=observation.end,
                 reason=observation.reason,
+                created=machine.time_created,
             )
             for machine, observation in zip(chosen, observed, strict=True)
             if observation is not None

@@ -46,9 +46,8 @@ def machine_of(instance: Json) -> Machine:
     labels = instance.get("labels", {})
     status = str(instance["status"])
     reason = str(instance.get("statusMessage") or status)
-    return tagged_machine(
-        str(instance["name"]), _STATES.get(status, MachineState.RUNNING), labels, reason=reason
-    )
+    state, created = _STATES.get(status, MachineState.RUNNING), instance.get("creationTimestamp")
+    return tagged_machine(str(instance["name"]), state, labels, reason=reason, created=created)
 
 
 def end_of(instance_id: str, operations: Iterable[Mapping[str, Any]]) -> tuple[End | None, str]:

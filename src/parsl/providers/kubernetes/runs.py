@@ -9,6 +9,7 @@ from parsl.providers.kubernetes.cluster import Cluster
 from parsl.providers.kubernetes.deletion import sweep
 from parsl.providers.kubernetes.manifests import BLOCK_LABEL, MANAGER_LABEL, RUN_LABEL, selector
 from parsl.providers.machines.cloud import Machine, MachineState
+from parsl.providers.machines.tags import epoch_s
 
 _STATES = {"Pending": MachineState.STARTING, "Running": MachineState.RUNNING}
 
@@ -49,7 +50,8 @@ def sweep_run(cluster: Cluster, run: str) -> tuple[list[str], list[str]]:
 def _machine(kind: str, item: dict[str, Any]) -> Machine:
     state = _STATES.get(item.get("status", {}).get("phase", ""), MachineState.STARTING)
     name, run = item["metadata"]["name"], _label(item, RUN_LABEL)
-    return Machine(f"{kind}/{name}", state, run, _label(item, BLOCK_LABEL))
+    created_s = epoch_s(item["metadata"].get("creationTimestamp"))
+    return Machine(f"{kind}/{name}", state, run, _label(item, BLOCK_LABEL), created_s=created_s)
 
 
 def _label(item: dict[str, Any], name: str) -> str:

@@ -49,6 +49,8 @@ class Machine:
     node: int = 0
     end: End | None = None  #: how it has ended; None before that, or if the service does not report it
     reason: str = ""  #: the service's words about the state
+    #: When it was created, in seconds since the epoch; None if the service does not report it.
+    created_s: float | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from parsl import validate
 from parsl.providers.machines.cloud import BLOCK_TAG, NODE_TAG, RUN_TAG, End, Machine, MachineState
@@ -40,6 +41,7 @@ def tagged_machine(
     *,
     end: End | None = None,
     reason: str = "",
+    created: datetime | str | None = None,
 ) -> Machine:
     """Return a machine with what its tags contain; one without Parsl's tags is of no run.
 
@@ -49,7 +51,20 @@ def tagged_machine(
         tags: All of its tags.
         end: How it has ended.
         reason: The service's words about the state.
+        created: When it was created, as a time or in the format of ISO 8601.
     """
     node = tags.get(NODE_TAG, "")
     number = int(node) if node.isdecimal() else 0
-    return Machine(machine_id, state, tags.get(RUN_TAG, ""), tags.get(BLOCK_TAG, ""), number, end, reason)
+    run, block, created_s = tags.get(RUN_TAG, ""), tags.get(BLOCK_TAG, ""), epoch_s(created)
+    return Machine(machine_id, state, run, block, number, end, reason, created_s)
+
+
+def epoch_s(time: datetime | str | None) -> float | None:
+    """Return a time of a service in seconds since the epoch; None if there is none."""
+    if isinstance(time, datetime):
+        return time.timestamp()
+    try:
+        # Python 3.10 reads no "Z".
+        return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() if time else None
+    except ValueError:
+        return None
