@@ -1,4 +1,4 @@
-"""``parsl doctor CONFIG.py``: reports what would fail before it costs queue time."""
+"""``parsl doctor config.py``: reports what would fail before it costs queue time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="parsl doctor", description=_DESCRIPTION)
     parser.add_argument(
         "config",
-        metavar="CONFIG.py[:NAME]",
+        metavar="config.py[:NAME]",
         help="a file or module with a Config; NAME is one of several, or a function that makes one",
     )
     parser.add_argument(
