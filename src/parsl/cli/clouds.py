@@ -25,7 +25,7 @@ and Jobs in the namespace.
     parsl clouds list config.py            list the machines of all runs that have not ended
     parsl clouds list config.py RUN        list those of one run
     parsl clouds sweep config.py RUN       terminate the machines of a run, after confirmation
-    parsl clouds sweep config.py --all     terminate those of all runs, of other users of the account, too
+    parsl clouds sweep config.py --all     terminate those of all runs, also of other users of the account
 The exit code is 1 if machines are left or the service does not answer, and 2 if there is nothing to ask.
 """
 _FAILED, _USAGE_ERROR = 1, 2
