@@ -118,6 +118,8 @@ class _Command:
         machines = sorted(provider.machines(run), key=lambda one: (one.run, one.block, one.node))
         of = f"run {run}" if run else counted(len({one.run for one in machines}), "run")
         self._print(f"{place}: {counted(len(machines), 'machine')} of {of}")
+        if not machines:
+            self._explain_absence(provider)
         now_s = time.time()
         for one in machines:
             age_s = None if one.created_s is None else max(1, round(now_s - one.created_s))
@@ -127,6 +129,14 @@ class _Command:
             )
             row = {"place": place, "run": one.run, "block": one.block, "id": one.machine_id}
             self._rows.append({**row, "state": one.state.value, "age_s": age_s})
+
+    def _explain_absence(self, provider: Renting) -> None:
+        """Print what is known about a place without machines, such as a missing resource group."""
+        from parsl.providers.machines.provider import MachineProvider
+
+        if isinstance(provider, MachineProvider):
+            for finding in provider.cloud.check_access():
+                self._print(f"  {finding}")
 
     def _sweep(self, place: str, provider: Renting) -> None:
         runs = _by_run(provider.machines(None if self._options.all else self._options.run))

@@ -45,6 +45,22 @@ def test_clouds(stand_in, host, make_provider, config, capsys):
     assert stand_in.machine_names() == []
 
 
+def test_clouds_needs_no_right_to_look_at_the_group(stand_in, make_provider, config, capsys):
+    make_provider().make_cloud().create([MachineSpec("one", "parsl-one-0", 0, "#!/bin/bash\n", 60)])
+    stand_in.account.denied.add("Microsoft.Resources/subscriptions/resourceGroups/read")
+    assert main(["clouds", "list", config]) == 0
+    assert capsys.readouterr().out.startswith("Azure parsl.group: 1 machine of 1 run")
+
+
+def test_a_group_that_does_not_exist_is_named(stand_in, config, capsys):
+    with open(config, "a") as file:
+        file.write("provider.group_name = 'typo'\n")
+    assert main(["clouds", "list", config]) == 0
+    title, reason = capsys.readouterr().out.splitlines()
+    assert title == "Azure typo: 0 machines of 0 runs"
+    assert "has no resource group yet; Parsl will make 'typo'" in reason
+
+
 def test_doctor(stand_in, config, capsys):
     stand_in.account.limits["standardDSv5Family"] = 1
     assert main(["doctor", config]) == 1

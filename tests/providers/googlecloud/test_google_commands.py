@@ -11,6 +11,7 @@ from parsl.providers.googlecloud.instance import Fleet, InstanceSettings
 from parsl.providers.machines import sweep
 from parsl.providers.machines.cloud import MachineSpec
 from tests.support.clouds.google_compute import IMAGE_FAMILY, IMAGE_PROJECT, PROJECT, REGION
+from tests.support.clouds.google_server import Problem
 
 CONFIG = """
 from parsl import Config
@@ -73,3 +74,10 @@ def test_list_and_sweep_with_stopped_machines(google, config, key_file, capsys):
     assert main(["clouds", "sweep", config(), "one", "--yes"]) == 0
     assert "run one: terminated parsl-one-0-0" in capsys.readouterr().out
     assert google.running() == ["parsl-two-0-0"]
+
+
+def test_clouds_needs_no_right_to_list_zones(google, config, capsys):
+    problem = Problem(403, "forbidden", "Required 'compute.zones.list' permission for 'projects/lab-1'")
+    google.server.fail(problem, "GET .*/zones$")
+    assert main(["clouds", "list", config()]) == 0
+    assert ": 0 machines of 0 runs" in capsys.readouterr().out

@@ -22,7 +22,7 @@ from parsl.providers.azure.quotas import (
     missing_actions,
     needed_actions,
 )
-from parsl.vocabulary.findings import ERROR, Finding, Topic
+from parsl.vocabulary.findings import Finding, Topic
 
 _CREDENTIALS, _NETWORK, _IMAGE = Topic("credentials"), Topic("network"), Topic("image")
 _SIZE, _QUOTA, _PERMISSIONS, _KEY = Topic("vm_size"), Topic("quota"), Topic("permissions"), Topic("key_name")
@@ -42,9 +42,10 @@ class Checks:
 
     def run(self) -> list[Finding]:
         """Check everything; without access to the subscription, or in an unknown location, nothing more."""
-        findings = [self._group()]
-        if findings[-1].level == ERROR:
-            return findings
+        try:
+            findings = [self._group()]
+        except ServiceError as error:
+            return [_error(_CREDENTIALS, error)]
         quotas = self._quotas()
         if isinstance(quotas, Finding):
             return [*findings, quotas]
@@ -55,15 +56,18 @@ class Checks:
         return findings
 
     def check_access(self) -> list[Finding]:
-        """Check whether the subscription can be used."""
-        return [self._group()]
+        """Check whether the subscription can be used.
+
+        An account that may not look at the group may still list its machines: a missing right is no error.
+        """
+        try:
+            return [self._group()]
+        except ServiceError as error:
+            return [] if error.failure.code == "AuthorizationFailed" else [_error(_CREDENTIALS, error)]
 
     def _group(self) -> Finding:
         name, subscription = self.access.address.group_name, self.access.subscription_id
-        try:
-            self.has_group = self.network.group_exists()
-        except ServiceError as error:
-            return _error(_CREDENTIALS, error)
+        self.has_group = self.network.group_exists()
         state = "has the resource group" if self.has_group else "has no resource group yet; Parsl will make"
         return _CREDENTIALS.ok(f"subscription {subscription} {state} {name!r}")
 

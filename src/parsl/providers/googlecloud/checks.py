@@ -53,16 +53,26 @@ def check(requests: Requests, fleet: Fleet) -> list[Finding]:
 
 
 def check_access(requests: Requests, fleet: Fleet) -> list[Finding]:
-    """Check whether the project can be used."""
-    answer = _zones(requests, fleet)
-    return [answer] if isinstance(answer, Finding) else []
+    """Check whether the project can be used.
+
+    An account that may not list zones may still list machines: a missing right is no error.
+    """
+    try:
+        requests.zones()
+    except ServiceError as error:
+        return [] if error.failure.code == "403 forbidden" else [_access_error(error, fleet)]
+    return []
 
 
 def _zones(requests: Requests, fleet: Fleet) -> list[Json] | Finding:
     try:
         return requests.zones()
     except ServiceError as error:
-        return ACCOUNT.error(str(error), access_advice(error, fleet.project))
+        return _access_error(error, fleet)
+
+
+def _access_error(error: ServiceError, fleet: Fleet) -> Finding:
+    return ACCOUNT.error(str(error), access_advice(error, fleet.project))
 
 
 def access_advice(error: ServiceError, project: str) -> str:
