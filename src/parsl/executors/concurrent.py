@@ -24,8 +24,8 @@ from parsl.executors.high_throughput.errors import ManagerLost
 
 Pool = Executor | Callable[[], Executor]
 
-#: What pools of other libraries fail tasks with once they can run no more, where that is no BrokenExecutor.
-#: That of executorlib accepts further tasks then, and fails each.
+#: The errors, other than BrokenExecutor, with which tasks fail when a pool can run no more. The pool of
+#: executorlib still accepts tasks then, and each of them fails.
 _BREAKAGES = frozenset({"ExecutorlibSocketError"})
 
 
@@ -55,20 +55,20 @@ def _check_in_process(executor: object, name: str, value: object) -> bool | None
 class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
     """Runs tasks in a pool: ``ProcessPoolExecutor``, loky, mpi4py, executorlib, or any other one.
 
-    A pool that is given remains the caller's: it is not shut down with the executor, and when it breaks, all
+    A pool that is passed remains the caller's: it is not shut down with the executor, and when it breaks, all
     tasks fail. A function that makes a pool is called at the start of each run and again after the pool has
     broken; these pools are shut down with the executor. Only tasks that still wait can be cancelled.
 
     While a pool of processes has enough to do, it gets short tasks together, as one call: those of functions
-    whose last 100 tasks have each taken less than a millisecond. Should one of them take longer, the tasks
-    behind it wait until it ends, and then go to the next free worker.
+    whose last 100 tasks each took less than a millisecond. If one of them takes longer, the tasks behind it
+    wait until it ends, and then go to the next free worker.
 
     Args:
         pool: An object with the interface of :class:`concurrent.futures.Executor`, or a function without
             parameters that returns one.
         label: The name by which apps choose this executor.
-        in_process: Whether the pool's tasks share the driver's memory, so that nothing is pickled. None for
-            true if the pool is a :class:`concurrent.futures.ThreadPoolExecutor`.
+        in_process: Whether the pool's tasks share the driver's memory, so that nothing is pickled. By
+            default, true only if the pool is a :class:`concurrent.futures.ThreadPoolExecutor`.
         storage_access: The staging providers to use; None for the default ones.
         working_dir: Where files are staged to; None for the current directory.
         max_tasks_per_call: How many short tasks go to the pool together, at most. With 1, no task waits for
@@ -177,7 +177,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         return pool.submit(run_here, *work) if self._shares_memory else pool.submit(run_call, work)
 
     def _send_waiting(self) -> None:
-        """Give the pool what has waited, as far as it has room."""
+        """Submit waiting calls to the pool, as far as it has room."""
         while calls := self._queue.take():
             try:
                 self._send(calls)
@@ -187,7 +187,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
                     self.task_failed(call.task, error)
 
     def _replacement(self, broken: Executor, error: BrokenExecutor) -> Executor:
-        """Return a pool in the place of one that has broken. A pool that was given cannot be replaced."""
+        """Return a pool in the place of a broken one. A pool that was passed cannot be replaced."""
         with self._lock:
             if self._pool is broken:
                 if not self._is_ours:
@@ -252,7 +252,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         return handle is not None and not handle.is_shared and handle.future.cancel()
 
     def current_slots(self) -> int | None:
-        """Return how many tasks the pool runs at once; None if it does not say."""
+        """Return how many tasks the pool runs at once; None if unknown."""
         workers = getattr(self._pool, "_max_workers", None)  # of the standard library's pools and of loky
         return workers if isinstance(workers, int) else None
 

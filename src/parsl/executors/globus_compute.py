@@ -31,7 +31,7 @@ MAX_CALL_BYTES = 10 * 1024 * 1024 * 3 // 4 * 76 // 78 - 64 * 1024
 _ENGINE_ERROR = re.compile(
     r"^\s*parsl\.[\w.]+\.(WorkerLost|WorkerOverMemory|ManagerLost|InvalidResourceSpecification): (.*)", re.M
 )
-#: What an endpoint reports whose workers cannot import this module and its like.
+#: What an endpoint reports if its workers cannot import this module and its like.
 _NO_PARSL = re.compile(r"No module named 'parsl|run_packed_call|cannot import name 'run_call'")
 
 #: Submissions set attributes of the SDK's executor, which several executors may share. One lock for each.
@@ -40,7 +40,7 @@ _locks_lock = Lock()
 
 
 def run_packed_call(packed: bytes) -> bytes:
-    """Run a call on a worker of an endpoint. Its source is complete, for the SDK may send only that."""
+    """Run a call on a worker of an endpoint. Its source is complete: the SDK may send only that."""
     from parsl.executors.engines.remote_call import run_call
 
     return run_call(packed)
@@ -62,9 +62,9 @@ class GlobusComputeExecutor(EngineExecutor, RepresentationMixin):
 
     The executor of Globus Compute's SDK is shut down with this one, and cannot be started again; nor can this
     executor. Globus Compute cannot cancel tasks. Each task may request resources and settings of its own:
-    ``parsl_resource_specification={"num_nodes": 2, "user_endpoint_config": {"queue": "debug"}}`` gives it
-    another ``user_endpoint_config`` than that of the SDK's executor, and the rest of it instead of that
-    executor's ``resource_specification``. The endpoint checks these.
+    in ``parsl_resource_specification={"num_nodes": 2, "user_endpoint_config": {"queue": "debug"}}``, the key
+    ``user_endpoint_config`` replaces that of the SDK's executor for the task, and the rest replaces that
+    executor's ``resource_specification``. The endpoint checks both.
 
     Args:
         executor: The executor of the SDK: ``globus_compute_sdk.Executor(endpoint_id=...)``.
@@ -94,7 +94,7 @@ class GlobusComputeExecutor(EngineExecutor, RepresentationMixin):
         validate.assign(self, locals())
         #: What tasks without a specification request.
         self.resource_specification: Mapping[str, Any] | None = executor.resource_specification
-        #: What tasks without a ``user_endpoint_config`` give the endpoint.
+        #: The configuration for tasks without a ``user_endpoint_config``.
         self.user_endpoint_config: Mapping[str, Any] | None = executor.user_endpoint_config
         with _locks_lock:
             self._lock = _locks.setdefault(executor, Lock())
@@ -115,7 +115,7 @@ class GlobusComputeExecutor(EngineExecutor, RepresentationMixin):
         """Do nothing: the SDK connects when its executor is made, and with the first task."""
 
     def read_request(self, specification: dict[str, Any] | None) -> Request:
-        """Return what a task requests: any keys, for only the endpoint knows which it has.
+        """Return what a task requests: any keys, because only the endpoint knows which it accepts.
 
         Raises:
             InvalidResourceSpecification: It is not a dict with text as keys.

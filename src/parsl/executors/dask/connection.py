@@ -13,7 +13,7 @@ from parsl.version import VERSION
 
 logger = logging.getLogger(__name__)
 
-#: How long the farewell to a scheduler may take, in seconds.
+#: How long closing the connection to a scheduler may take, in seconds.
 CLOSE_S = 5.0
 
 
@@ -57,7 +57,7 @@ def connect(executor: Any, target: Any, security: Any, timeout_s: float) -> Any:
 
 
 def close(client: Any) -> None:
-    """Close a client, also if its scheduler is lost."""
+    """Close a client, even if its scheduler is lost."""
     try:
         client.close(timeout=CLOSE_S)
     except Exception as error:
@@ -126,7 +126,7 @@ def _register_plugin(executor: Any, client: Any) -> None:
 
 
 class LossWatch:
-    """Notices the loss of the scheduler at once, also when no task is out.
+    """Detects the loss of the scheduler at once, even when no task is in progress.
 
     It waits for an event that exists in the scheduler, over a connection of its own. The end of the
     connection ends the wait.

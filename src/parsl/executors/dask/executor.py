@@ -32,17 +32,17 @@ def _check_cluster(executor: object, name: str, value: Any) -> Any:
     if value is not None and not isinstance(value, str) and (isinstance(value, type) or not has_address):
         expected = (
             "the address of a scheduler, such as 'tcp://10.0.0.1:8786', a distributed.Client, or a cluster "
-            "object, such as LocalCluster(); or None for a cluster that the provider's blocks make"
+            "object, such as LocalCluster(); or None for a cluster in the provider's blocks"
         )
         validate.wrong_type(executor, name, value, expected)
     return value
 
 
 class DaskExecutor(KeepingExecutor, RepresentationMixin):
-    """Runs tasks in a Dask cluster: one that is there, or one that the blocks of a provider make.
+    """Runs tasks in a Dask cluster: an existing one, or one in the blocks of a provider.
 
-    A client or a cluster that is given remains the caller's, and stays open. Tasks that wait for a worker
-    can be cancelled. Dask cannot end a task that runs.
+    A client or a cluster that is passed remains the caller's, and stays open. Tasks that wait for a worker
+    can be cancelled. Dask cannot end a running task.
 
     Args:
         cluster: The address of a scheduler, a ``distributed.Client``, or a cluster object (``LocalCluster``,
@@ -54,13 +54,13 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
             None for that of the cluster, or of Dask's configuration.
         connect_timeout: How long to wait for the scheduler (seconds).
         encrypted: Whether the executor's own cluster uses TLS, with a certificate made for each run.
-        address: The address of this host that the scheduler of the own cluster listens on; the loopback if
-            workers can only run on this host, otherwise the one of the default route.
-        max_workers_per_node: The number of worker processes on a node of the own cluster; None for as many
-            as the node has CPUs for.
-        threads_per_worker: How many tasks a worker of the own cluster runs at once, in threads.
-        mem_per_worker: Memory for each worker of the own cluster (GB); None for an equal share of the node's.
-        worker_resources: Abstract resources of each worker of the own cluster, such as ``{"GPU": 1}``.
+        address: The address of this host that the scheduler of the executor's own cluster listens on; None
+            for the loopback if workers can only run on this host, otherwise that of the default route.
+        max_workers_per_node: The number of worker processes on a node of that cluster; None for as many as
+            the node has CPUs for.
+        threads_per_worker: How many tasks a worker of that cluster runs at once, in threads.
+        mem_per_worker: Memory for each worker of that cluster (GB); None for an equal share of the node's.
+        worker_resources: Abstract resources of each worker of that cluster, such as ``{"GPU": 1}``.
         worker_options: Further words for ``dask worker``, such as ``["--preload", "site_setup"]``.
         keep_results: Whether results of 1 MB or more stay on the workers of the cluster until they are needed
             elsewhere. They are lost with these workers.
@@ -247,7 +247,7 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         return any(MEMORY in node.resources for node in self.nodes())
 
     def cancel_task(self, task: EngineTask) -> bool:
-        """Cancel a task that has not begun to run, which the scheduler knows."""
+        """Cancel a task unless it has begun to run; the scheduler knows whether it has."""
         traffic = self._traffic
         if traffic is None or task.handle is None:
             return False
@@ -278,7 +278,7 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
     # What the cluster has
 
     def nodes(self) -> Iterable[Node]:
-        """Return what the workers have; before the first of the own cluster has come, what it will have."""
+        """Return what the workers have; in a cluster of its own without workers yet, what they will have."""
         table = self._table
         if table is not None and table.workers:
             return [worker.node for worker in table.workers.values()]
@@ -302,7 +302,7 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         if lost:
             self.blocks.process_lost()
 
-    # Blocks of the own cluster
+    # Blocks of the executor's own cluster
 
     def launch_command(self, block_id: str) -> str:
         """Return the shell command that starts the workers of a block."""
@@ -318,7 +318,7 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         return self.max_workers_per_node * self.threads_per_worker
 
     def block_activity(self) -> Mapping[str, BlockActivity] | None:
-        """Return what the blocks did when the scheduler was last asked, and ask it again."""
+        """Return what the blocks did when the scheduler was last queried, and query it again."""
         table, client = self._table, self._client
         if table is None or client is None:
             return None

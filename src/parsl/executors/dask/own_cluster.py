@@ -40,7 +40,7 @@ class WorkerSettings(NamedTuple):
 class OwnCluster:
     """Starts and ends the scheduler, and writes what it and the workers need into a private directory.
 
-    The scheduler ends when the driver does, however that ends: it reads a pipe that only the driver holds.
+    However the driver ends, the scheduler ends with it: it reads a pipe that only the driver holds.
 
     Args:
         executor: The executor, for messages.

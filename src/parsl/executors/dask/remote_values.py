@@ -9,7 +9,7 @@ from typing import Any
 from parsl.executors.engines import remote_call
 from parsl.executors.engines.remote_call import Ran, run_packed
 
-#: An outcome of at most this many bytes travels as an event, together with the news that the task has ended.
+#: An outcome of at most this many bytes travels as an event, with the message that the task has ended.
 MAX_REPORTED_BYTES = 16_000
 
 
@@ -37,7 +37,7 @@ def _kept_if_large(ran: Ran) -> bytes | KeptOutcome:
 
 
 def run_and_report(packed: bytes, topic: str, number: int) -> bytes | KeptOutcome:
-    """Run a call, and send a small outcome at once: to fetch it would cost several messages.
+    """Run a call, and send a small outcome at once: fetching it would cost several messages.
 
     Args:
         packed: The call.
@@ -53,5 +53,5 @@ def run_and_report(packed: bytes, topic: str, number: int) -> bytes | KeptOutcom
 
 
 def run_with_kept(packed: bytes, kept: Sequence[KeptOutcome]) -> bytes | KeptOutcome:
-    """Run a call some of whose arguments are results that have stayed in the cluster."""
+    """Run a call; some of its arguments are results that have stayed in the cluster."""
     return _kept_if_large(remote_call.run_with_kept(packed, [outcome.data for outcome in kept]))

@@ -86,7 +86,7 @@ def packed_for_dask(packed: bytes, topic: str, number: int) -> bytes:
     """Return a call as bytes for which Dask runs ``pickle.loads``.
 
     Messages to a worker therefore name no module of Parsl: a worker that cannot read a message closes its
-    connection, and the reason is lost. Like this, a worker without Parsl fails the task, with the reason.
+    connection, and the reason is lost. This way, on a worker without Parsl, the task fails with the reason.
     """
     return pickle.dumps(_RunCall(packed, topic, number), 5)
 
@@ -157,13 +157,13 @@ class Traffic:
         self._client.loop.add_callback(self._fetch_kept, future, on_fetched)
 
     def cancel(self, call: Call, timeout_s: float) -> bool:
-        """Cancel a call unless it runs; return whether it is cancelled. Waits for the scheduler's answer."""
+        """Cancel a call unless it is running; return whether it is cancelled. Waits for the scheduler."""
         answer: Future[bool] = Future()
         self._client.loop.add_callback(self._cancel, call, answer)
         try:
             return answer.result(timeout_s)
         except concurrent.futures.TimeoutError:
-            # Once it runs, the cancellation is decided.
+            # A future that is running or done means that the cancellation is decided.
             return not answer.cancel() and (answer.running() or answer.result())
 
     def abandon(self, call: Call) -> None:
@@ -174,7 +174,7 @@ class Traffic:
             self._client.loop.add_callback(self._cancel_abandoned)
 
     def stop(self) -> None:
-        """Accept no more outcomes; a scheduler that is lost needs no farewell."""
+        """Accept no more outcomes, and unsubscribe unless the scheduler is lost."""
         if self._client.status == "running":
             self._client.loop.add_callback(self._client.unsubscribe_topic, self.topic)
 

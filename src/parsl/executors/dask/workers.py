@@ -16,7 +16,7 @@ from parsl.executors.engines.requests import Node
 MB = 1_000_000
 #: The abstract resource that stands for GPUs by Dask's convention.
 GPU = "GPU"
-#: The abstract resource by which workers may declare memory, in bytes, as Dask's documentation has it.
+#: The abstract resource by which workers may declare memory, in bytes, as in Dask's documentation.
 MEMORY = "MEMORY"
 #: The names of workers of our blocks begin with this, the block's id, and a hyphen.
 NAME_PREFIX = "parsl-block-"
@@ -58,7 +58,7 @@ def node_with(memory_limit: float, resources: Mapping[str, float]) -> Node:
 
 
 class WorkerTable:
-    """The workers of a cluster. The loop of Dask's client updates it, any thread may read it.
+    """The workers of a cluster. The loop of Dask's client updates the table, any thread may read it.
 
     Args:
         client: The ``distributed.Client``.
@@ -83,7 +83,7 @@ class WorkerTable:
         self._client.sync(self._update)
 
     def stop(self) -> None:
-        """Follow changes no longer; a scheduler that is lost needs no farewell."""
+        """Stop following changes, and unsubscribe unless the scheduler is lost."""
         if self._client.status == "running":
             self._client.loop.add_callback(self._client.unsubscribe_topic, worker_topic(self._client.id))
 
@@ -103,7 +103,7 @@ class WorkerTable:
                 self._must_update = False
                 await self._update()
         except (OSError, RuntimeError):
-            pass  # the scheduler is lost, which is noticed elsewhere
+            pass  # the scheduler is lost, which is detected elsewhere
         finally:
             self._is_updating = False
 

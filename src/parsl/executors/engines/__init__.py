@@ -1,1 +1,1 @@
-"""What executors have in common whose tasks run in another engine: Dask, Ray, a pool of processes, ..."""
+"""What executors whose tasks run in another engine (Dask, Ray, a pool of processes, ...) have in common."""

@@ -1,7 +1,7 @@
 """Which calls a pool gets now, which wait until it has room, and which it gets as one.
 
-A call of a pool of processes takes longer than many a function. So calls of functions that have been short
-so far go to the pool together, while it has enough to do.
+A call of a pool of processes takes longer than many functions do. So calls of functions that have been short
+so far go to the pool together, while the pool has enough to do.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class QueuedCall(NamedTuple):
     """A call, and the task that ends with it."""
 
     task: EngineTask
-    #: That of its function; None if it has none, or if its calls are not measured.
+    #: The code of its function; None if it has none, or if its calls are not measured.
     code: CodeType | None
     #: What the pool's worker needs.
     work: Any
 
 
 class CallQueue:
-    """The calls that wait for a pool, in the order of their arrival. Any thread may use it.
+    """The calls that wait for a pool, in the order of their arrival. Any thread may use the queue.
 
     Args:
-        slots: How many calls the pool runs at a time; None if that is not known: then no call waits.
+        slots: How many calls the pool runs at a time; None if unknown: then no call waits.
         max_together: How many calls the pool gets as one, at most.
     """
 
@@ -87,7 +87,7 @@ class CallQueue:
             return calls
 
     def put_back(self, calls: Sequence[QueuedCall]) -> None:
-        """Let calls that a worker has returned be the first ones to be taken."""
+        """Put calls that a worker has returned before all others."""
         with self._lock:
             for call in reversed(calls):
                 number = call.task.parsl_executor_task_id
@@ -95,7 +95,7 @@ class CallQueue:
                 self._waiting.move_to_end(number, last=False)
 
     def remove(self, task: EngineTask) -> bool:
-        """Remove a call that waits. Returns whether it did."""
+        """Remove a waiting call. Returns whether it was waiting."""
         with self._lock:
             return self._waiting.pop(task.parsl_executor_task_id, None) is not None
 

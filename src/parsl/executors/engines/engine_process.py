@@ -29,7 +29,7 @@ class EngineProcessFailed(Exception):
 
 
 class Codec(Protocol):
-    """How messages are bytes. It keeps what has arrived of an incomplete message."""
+    """Encodes and decodes messages. Keeps what has arrived of an incomplete message."""
 
     @abstractmethod
     def encode(self, messages: list[Any]) -> bytes:
@@ -48,7 +48,7 @@ class EngineProcess:
     Args:
         command: What starts the process; the number of its socket's descriptor is appended.
         log: The file for what the process prints.
-        codec: How messages are bytes.
+        codec: Encodes and decodes messages.
         receive: Called with each message but the first, in the receiving thread; must not wait.
         lost: Called once with the reason when the process has ended without :meth:`stop`, in that thread.
         directory: The working directory of the process; None for that of the driver.
@@ -100,7 +100,7 @@ class EngineProcess:
         return self._process.pid
 
     def first_message(self, limit_s: float) -> Any:
-        """Wait for the first message, and return it. The process is stopped if it does not come.
+        """Wait for the first message, and return it. The process is stopped if no message arrives.
 
         Raises:
             EngineProcessFailed: The process has ended, or has sent nothing within the limit (seconds).
@@ -119,7 +119,7 @@ class EngineProcess:
     def send(self, message: Any) -> None:
         """Send a message soon, together with others that wait. Any thread may call this.
 
-        A process that is gone loses it, which is noticed elsewhere.
+        If the process is gone, the message is lost; the receiving thread detects that.
         """
         self._outgoing.put(message)
 

@@ -26,7 +26,7 @@ class EngineUnreachable(ExecutorError):
 
 
 class EngineMismatch(ExecutorError):
-    """The engine, or one of its workers, runs versions that do not fit to those of the driver."""
+    """The engine, or one of its workers, runs versions that do not fit those of the driver."""
 
 
 class EngineTaskError(ExecutorError):
@@ -43,7 +43,7 @@ def import_engine(module: str, feature: str, remedy: str) -> ModuleType:
     Args:
         module: The name of the module.
         feature: What needs it, such as ``"DaskExecutor"``.
-        remedy: The line to type, such as ``"pip install 'parsl[dask]'"``.
+        remedy: The command to type, such as ``"pip install 'parsl[dask]'"``.
 
     Raises:
         OptionalModuleMissing: It cannot be imported. The message has the reason and the remedy.

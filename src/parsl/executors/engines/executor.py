@@ -42,13 +42,13 @@ class EngineTask(LeanFuture[Any]):
     def __init__(self, executor: EngineExecutor, number: int) -> None:
         super().__init__()
         self._executor = executor
-        #: Whether the engine is ending the task, or has been, because of :meth:`cancel`.
+        #: Whether the engine is ending the task, or has ended it, because of :meth:`cancel`.
         self._is_cancelling = False
         #: How the task has failed while it was being cancelled.
         self._held_error: BaseException | None = None
         #: The number of the task, unique within the executor's run.
         self.parsl_executor_task_id = number
-        #: What the engine gave for the task, for the subclass to cancel it; None before that.
+        #: What the subclass needs to cancel the task in the engine; None before the task is there.
         self.handle: Any = None
         #: What the attempt has used, set before the future is done; None if that is not known.
         self.accounting: Accounting | None = None
@@ -57,7 +57,7 @@ class EngineTask(LeanFuture[Any]):
         """Cancel the task in the engine.
 
         Returns:
-            Whether it is cancelled: not if it has ended, or the engine cannot end it.
+            Whether the task is cancelled: not if it has ended, or if the engine cannot end it.
         """
         if self.done():
             return self.cancelled()
@@ -66,7 +66,7 @@ class EngineTask(LeanFuture[Any]):
         try:
             is_cancelled = self._executor.cancel_task(self)
         finally:
-            with suppress(InvalidStateError):  # it has ended meanwhile
+            with suppress(InvalidStateError):  # the task has ended meanwhile
                 if is_cancelled:
                     self.set_cancelled()
                 else:
@@ -106,11 +106,11 @@ class EngineExecutor(BlockProviderExecutor):
     :meth:`task_failed`, and calls ``set_bad_state_and_fail_all`` when the engine is lost for good. Retries
     are the kernel's: a subclass switches the engine's own off.
 
-    If the executor has a provider, blocks of it run the engine's workers: the subclass defines
+    If the executor has a provider, its blocks run the engine's workers: the subclass defines
     :meth:`launch_command` and ``workers_per_node``.
 
     Args:
-        provider: Where the engine's workers come from; None if they are there already.
+        provider: Where the engine's workers come from; None if they exist already.
         block_error_handler: As for :class:`BlockProviderExecutor`.
     """
 
@@ -237,7 +237,7 @@ class EngineExecutor(BlockProviderExecutor):
 
     @abstractmethod
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
-        """Hand a call to the engine without waiting, and see to it that the task ends with it.
+        """Hand a call to the engine without waiting, and arrange that the task ends with the call.
 
         Args:
             task: The task. The subclass may keep in ``task.handle`` what it needs to cancel it.

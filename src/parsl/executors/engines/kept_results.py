@@ -33,7 +33,8 @@ OnFetched = Callable[[Any, BaseException | None], object]
 class _FetchedValue(LeanFuture[Any]):
     """The future of a result that is being fetched.
 
-    Those who wait for it continue at once. Callbacks run where they may wait for another one of its kind.
+    Threads that wait for it continue at once. Callbacks run in a thread where they may wait for another such
+    future.
 
     Args:
         deliveries: Runs callbacks.
@@ -79,10 +80,10 @@ class KeptResults:
 
         Args:
             task: The task.
-            handle: By which the engine finds the result.
+            handle: What :meth:`KeepingExecutor.fetch_kept` needs to find the result.
             accounting: What the attempt has used, if that is known.
         """
-        task.handle = None  # may refer to the task, and such a cycle would keep the result in the engine
+        task.handle = None  # a cycle of the task and its handle would keep the result in the engine
         value = KeptValue(self._executor, handle, self._fetch)
         with self._lock:
             self._values.add(value)
@@ -123,12 +124,12 @@ class KeptResults:
                 fetched.set_result(result)
 
     def handles(self) -> list[Any]:
-        """Return by what the engine finds the results that the script can still ask for."""
+        """Return the handles of the results that the script can still request."""
         with self._lock:
             return [value.handle for value in self._values]
 
     def fetch_all(self, limit_s: float) -> None:
-        """Fetch the results that the script can still ask for; wait no longer than ``limit_s`` seconds."""
+        """Fetch the results that the script can still request; wait no longer than ``limit_s`` seconds."""
         with self._lock:
             values = list(self._values)
         wait([value.fetch() for value in values], limit_s)
@@ -182,7 +183,7 @@ class KeepingExecutor(EngineExecutor):
             self._kept.fail_fetches(self.explain(exception))
 
     def shutdown(self) -> None:
-        """Fetch the results that are still in the engine and that the script can still ask for; then end."""
+        """Fetch the results that are in the engine and that the script can still request; then end."""
         self.shutdown_within(KEPT_S)
 
     def shutdown_within(self, limit_s: float) -> None:

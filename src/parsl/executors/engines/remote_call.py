@@ -1,8 +1,8 @@
 """A call as bytes, what runs it inside another engine, and its outcome as bytes.
 
 An engine has to run one function, :func:`run_call`, which takes bytes and returns bytes. The engine
-therefore never meets users' objects, and never their exceptions: these keep their types, tracebacks and
-causes, whatever the engine does with exceptions of its own.
+therefore never sees users' objects or their exceptions: these keep their types, tracebacks and causes,
+whatever the engine does with exceptions of its own.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from parsl.version import VERSION
 from parsl.vocabulary.kept_value import values_in_place
 from parsl.vocabulary.run_observer import Accounting
 
-#: The Python versions whose pickles of functions fit to each other.
+#: The version of Python, as far as it must be equal on both sides for pickled functions.
 _PYTHON = sys.version_info[:2]
-#: Functions that this process has unpickled, by the name of their content, the last ones.
+#: The functions that this process unpickled last, by the name of their content.
 _functions: dict[bytes, Callable[..., Any]] = {}
 _MAX_FUNCTIONS = 1000
-#: Where results can stay in an engine, those of at least this many bytes do. To fetch a smaller one costs
-#: less than to ask for it later.
+#: Where results can stay in an engine, those of at least this many bytes do. Fetching a smaller one at once
+#: costs less than requesting it later.
 MIN_KEPT_BYTES = 1_000_000
 
-#: After this time, in seconds, no further one of several calls is started.
+#: After this time, in seconds, no further call of a batch is started.
 CALLS_LIMIT_S = 0.05
 
 
@@ -117,7 +117,7 @@ def run_calls(packed: Sequence[bytes]) -> list[bytes]:
 
 
 def run_with_kept(packed: bytes, kept: Sequence[Buffer]) -> Ran:
-    """Run a call some of whose arguments are results that have stayed in the engine: what it has kept."""
+    """Run a call; ``kept`` are the outcomes among its arguments that have stayed in the engine."""
     with values_in_place([read_outcome(outcome).value for outcome in kept]):
         return run_packed(packed)
 

@@ -24,7 +24,7 @@ UNITS = {
 
 
 class Request(NamedTuple):
-    """What one task requests. None means that it does not say; the engine's default counts then."""
+    """What one task requests. None means that it requests nothing: the engine's default counts."""
 
     cores: float | None = None
     #: MB.
@@ -88,8 +88,8 @@ def unsatisfiable(request: Request, nodes: Iterable[Node]) -> str:
 
     Args:
         request: What the task requests.
-        nodes: All nodes that the engine has; only as many are looked at as the task needs. Without any,
-            nothing is known, and nothing is refused.
+        nodes: All nodes that the engine has; the search ends when enough of them fit. Without nodes, nothing
+            is known, and nothing is refused.
     """
     candidates: list[Node] = []
     fitting = 0

@@ -39,7 +39,7 @@ class SettlingThread:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             _do(*job)
-            del job  # until the next one comes, it would keep results in the engine
+            del job  # a reference would keep results in the engine until the next job
 
 
 class LastingThread(SettlingThread):

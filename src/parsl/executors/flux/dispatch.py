@@ -109,7 +109,7 @@ class Dispatch:
         return lost
 
     def silent(self, now_s: float, limit_s: float) -> list[Block]:
-        """Return the blocks that were last heard of longer ago than the limit."""
+        """Return the blocks that have sent nothing for longer than the limit."""
         return [block for block in self.blocks.values() if now_s - block.heard_s > limit_s]
 
     def take_impossible(self) -> list[tuple[Waiting, str]]:

@@ -68,16 +68,16 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
     """Runs each task as a job of Flux.
 
     Each block starts an instance of Flux, with this executor's program in it, which submits the tasks that
-    it receives as jobs. Flux starts some tens of jobs per second: it suits tasks that need several cores,
+    it receives as jobs. Flux starts a few tens of jobs per second: it suits tasks that need several cores,
     GPUs or nodes, or MPI. ``parsl_resource_specification`` may have ``num_tasks`` (processes of the job, such
     as MPI ranks; 1), ``cores_per_task`` (1), ``gpus_per_task`` (0) and ``num_nodes`` (Flux spreads the
-    job over them evenly; 0 for any). Each process of a job calls the function; the
-    result is that of the first.
+    job over them evenly; 0 for any). Each process of a job calls the function; the result of the first is
+    the task's.
 
     Args:
-        provider: Where blocks come from; None for ``LocalProvider()``. One block per provider's block runs
-            ``launch_cmd`` once.
-        working_dir: The directory for the files of jobs, which all nodes must see; None for one in the run's
+        provider: Where blocks come from; None for ``LocalProvider()``. Its launcher runs ``launch_cmd`` in
+            each block.
+        working_dir: The directory for the files of jobs, which all nodes must see; None for one in the run
             directory. Files are staged to it, too.
         label: The name by which apps choose this executor.
         flux_executor_kwargs: Keyword arguments for the ``flux.job.FluxExecutor`` in each block.
@@ -257,7 +257,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             silent = self._dispatch.silent(time.monotonic(), SILENCE_LIMIT_S)
             others = [block.identity for block in self._dispatch.blocks.values() if block not in silent]
         for block in silent:
-            self._lost(block, f"nothing was heard of it for {SILENCE_LIMIT_S:g} s")
+            self._lost(block, f"it sent nothing for {SILENCE_LIMIT_S:g} s")
         for identity in others:
             cast(Link, self._link).send(identity, Heartbeat())
 

@@ -179,7 +179,7 @@ class Manager:
                 self._send(*self.jobs.take_outcome(self.jobs.ended.popleft()))
             if self._socket in ready and self._receive():
                 return "the executor has ended"
-        return f"nothing was heard of the executor for {SILENCE_LIMIT_S:g} s"
+        return f"the executor sent nothing for {SILENCE_LIMIT_S:g} s"
 
     def _send(self, message: FromBlock, payload: bytes = b"") -> None:
         self._socket.send_multipart([encode(message), payload])

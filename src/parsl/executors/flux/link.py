@@ -112,7 +112,8 @@ class Link:
             try:
                 self._socket.send_multipart(self._outgoing.popleft())
             except zmq.ZMQError as error:
-                logger.info("A message to a block was not sent: %s", error)  # it is lost, and noticed so
+                # The block is lost, which is detected elsewhere.
+                logger.info("A message to a block was not sent: %s", error)
 
     def _receive_all(self) -> None:
         while True:

@@ -65,7 +65,7 @@ class Register(msgspec.Struct, tag=True, array_like=True):
 
 
 def mismatch(facts: Register) -> str:
-    """Return why a block's program does not fit to this process; empty if it does.
+    """Return why a block's program does not fit this process; empty if it does.
 
     The versions of Parsl have to be the same, and those of Python but for the patch release.
     """
@@ -110,7 +110,7 @@ class Failed(msgspec.Struct, tag=True, array_like=True):
     """A job has ended without an outcome."""
 
     number: int
-    #: Whether the job had started: its process was lost then, and Flux has refused it otherwise.
+    #: Whether the job had started: then its process was lost; otherwise Flux has refused the job.
     had_started: bool
     reason: str
 

@@ -64,8 +64,7 @@ class RadicalPilotExecutor(EngineExecutor, RepresentationMixin):
         resource: The machine, as RADICAL-Pilot names it, such as ``"local.localhost"``.
         label: The name by which apps choose this executor.
         bulk_mode: Whether to collect tasks for a second and submit them together.
-        working_dir: Where files are staged to, and where the files of tasks are; None for the
-            run's directory.
+        working_dir: Where files are staged to, and where the files of tasks are; None for the run directory.
         rpex_cfg: The size of the pilot and the environment of tasks; None for ``ResourceConfig()``.
         rpex_pilot_kwargs: Attributes of ``radical.pilot.PilotDescription``, such as ``runtime`` (minutes),
             ``cores``, ``nodes``, ``project`` and ``queue``.

@@ -27,7 +27,7 @@ class Cancel(msgspec.Struct, tag=True):
 
 
 class Opened(msgspec.Struct, tag=True):
-    """The session is there, and the pilot is submitted."""
+    """The session is open, and the pilot is submitted."""
 
     session: str
 

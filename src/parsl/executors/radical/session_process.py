@@ -1,8 +1,8 @@
 """The process with a session of RADICAL-Pilot.
 
 ``python -m parsl.executors.radical.session_process SETTINGS FD``. RADICAL-Pilot starts many threads and
-processes, handles signals, and may hang. It has a process of its own, so that the driver stays as it is, and
-can end all of it.
+processes, handles signals, and may hang. In a process of its own, it leaves the driver unchanged, and the
+driver can end all of it.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Connection:
         self._closing = threading.Lock()
         self._has_ended = threading.Event()
         self.is_closed = False
-        #: Held during calls of Ray that a shutdown must not meet.
+        #: Held during calls of Ray that must not coincide with a shutdown.
         self.calls = threading.Lock()
         self.gcs_address: str = "" if target.is_client else ray.get_runtime_context().gcs_address
         self._watch = Watch(self._peers(), self._lost)
@@ -88,7 +88,7 @@ class Connection:
         with self._closing:
             is_first, self.is_closed = not self.is_closed, True
         if not is_first:
-            if not self._watch.is_this_thread():  # the one that closes may wait for the watch
+            if not self._watch.is_this_thread():  # the thread that closes may wait for the watch
                 self.wait_closed()
             return
         self._watch.close()

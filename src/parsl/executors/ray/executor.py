@@ -56,10 +56,10 @@ def _check_options(executor: object, name: str, value: Any) -> Mapping[str, Any]
 class RayExecutor(KeepingExecutor, RepresentationMixin):
     """Runs tasks in a Ray cluster: an existing one, one on this machine, or one in blocks of a provider.
 
-    A Ray that the script has initialised before is used, and not shut down. Tasks may request ``cores``,
-    ``gpus``, ``memory`` (MB), ``resources`` and ``num_nodes``; a task with ``num_nodes`` holds so many
-    different nodes, whose names it finds in ``$PARSL_MPI_NODELIST``. Queued and running tasks can be
-    cancelled.
+    If the script has initialised Ray before, the executor uses that and does not shut it down. Tasks may
+    request ``cores``, ``gpus``, ``memory`` (MB), ``resources`` and ``num_nodes``; a task with ``num_nodes``
+    holds that many different nodes, whose names are in ``$PARSL_MPI_NODELIST``. Queued and running tasks can
+    be cancelled.
 
     Args:
         label: The name by which apps choose this executor.
@@ -73,8 +73,8 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
         resources: Further resources and their amounts, likewise.
         head_address: The address of this machine at which nodes of blocks reach the head; None for that of
             the default route.
-        can_grow: Whether the cluster has an autoscaler, which may start nodes of other kinds, so that no
-            request is refused.
+        can_grow: Whether the cluster has an autoscaler, which may start nodes of other kinds: then no request
+            is refused.
         task_events: Whether Ray records the tasks for its own dashboard and ``ray list tasks``. Parsl records
             them anyway.
         init_options: Further arguments of ``ray.init``, such as ``{"runtime_env": {...}}``.
@@ -219,7 +219,7 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
         return request
 
     def check_capacity(self, request: Request, specification: dict[str, Any]) -> None:
-        """Refuse a request that no node can satisfy, also none that has joined just now."""
+        """Refuse a request that no node can satisfy, not even one that has just joined."""
         if request.cores is None:
             request = request._replace(cores=1)
         try:
@@ -377,7 +377,7 @@ class RayExecutor(KeepingExecutor, RepresentationMixin):
         if not connection.is_closed and self._block_nodes.is_old():
             try:
                 self._block_nodes.see(self._nodes.fetch(), self._free(), self._holders())
-            except Exception as error:  # the cluster is being lost or shut down, which others handle
+            except Exception as error:  # the cluster is lost or being shut down, which is handled elsewhere
                 logger.debug("Executor %s cannot fetch its nodes: %s", self.label, error)
         return self._block_nodes.activity
 

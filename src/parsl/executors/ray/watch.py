@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-#: A server may close an idle connection; a new one proves that it lives. The time between two, in seconds.
+#: A server may close an idle connection; a new one proves that it is alive. The time between two (s).
 RECONNECT_INTERVAL_S = 1.0
 #: How long a connection attempt may take, in seconds.
 CONNECT_TIMEOUT_S = 10.0
@@ -92,7 +92,7 @@ class Watch:
             self._on_loss(lost)
 
     def _wait(self, selector: selectors.BaseSelector) -> Peer | None:
-        """Wait for news; return the process that has ended, if one has."""
+        """Wait until something happens; return the process that has ended, if one has."""
         for key, _ in selector.select():
             peer = key.data
             if peer is None or not isinstance(key.fileobj, socket.socket) or _is_open(key.fileobj):
@@ -101,7 +101,7 @@ class Watch:
             key.fileobj.close()
             if not _register(selector, peer):
                 return peer if isinstance(peer, Peer) else None
-            time.sleep(RECONNECT_INTERVAL_S)  # it lives, and has closed an idle connection
+            time.sleep(RECONNECT_INTERVAL_S)  # the server is alive, and has closed an idle connection
         return None
 
 
