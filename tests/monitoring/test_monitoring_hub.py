@@ -130,7 +130,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_locked_database(tmp_path: Path, wa
     database = tmp_path / "mine.db"
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.warns(MonitoringWarning, match=r"is being completed by process \d+, which goes on"):
+    with pytest.warns(MonitoringWarning, match=r"is being completed by process \d+, which continues"):
         run_of(tmp_path, 20, logging_endpoint=f"sqlite:///{database}")
     other.execute("ROLLBACK")
     other.close()

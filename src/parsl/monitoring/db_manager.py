@@ -72,7 +72,7 @@ class Database:
 
     Raises:
         StoreError: The database cannot be used, or has another schema.
-        StoreBusy: It is locked by another program, or its server is away.
+        StoreBusy: It is locked by another program, or its server is unreachable.
     """
 
     Base = _Base

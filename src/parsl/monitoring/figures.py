@@ -34,7 +34,7 @@ def figure_of_run(run: str | os.PathLike[str]) -> RunFigure:
     """Draw a run: its ended tasks over time, the tasks that ran at the same time, and run times by app.
 
     Args:
-        run: The run directory, or its event log. The run may be going on.
+        run: The run directory, or its event log. The run may be in progress.
 
     Returns:
         The figure. A notebook shows it; ``figure.savefig("run.pdf")`` writes it to a file.

@@ -1,4 +1,4 @@
-"""MonitoringHub: records a run in a database, while it goes on."""
+"""MonitoringHub: records a run in a database while it is in progress."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def _check_endpoint(owner: object, name: str, value: object) -> str | None:
 
 
 class MonitoringHub(RepresentationMixin):
-    """Records a run in a database: give it as ``Config(monitoring=MonitoringHub(...))``.
+    """Records a run in a database: pass it as ``Config(monitoring=MonitoringHub(...))``.
 
-    A process of its own writes the database, from the event log of the run. A database that is locked, full
-    or away only delays its rows. ``parsl monitoring RUN`` completes what such a process could not write.
+    A separate process writes the database, from the event log of the run. A database that is locked, full
+    or unreachable only delays its rows. ``parsl monitoring RUN`` adds what such a process could not write.
 
     Args:
         hub_address, hub_port_range, hub_port: No effect: nothing listens on a port.
@@ -109,7 +109,7 @@ class MonitoringHub(RepresentationMixin):
         config_run_dir: str | os.PathLike[str],
         log_config: LogConfig | None,
     ) -> None:
-        """Start the process that writes a run. Raises nothing: the run goes on without, after a warning.
+        """Start the process that writes a run. Raises nothing: the run continues without it, after a warning.
 
         Args:
             dfk_run_dir: The directory of the run, with its event log.
@@ -138,7 +138,7 @@ class MonitoringHub(RepresentationMixin):
     def attach(self, executor: ParslExecutor) -> None:
         """Request resource samples, and receive the messages of an executor with a radio or of its own kind.
 
-        With a radio of another package, tasks send their samples by it.
+        With a radio of another package, tasks send their samples over that.
 
         Args:
             executor: The executor, which has not started yet.
@@ -160,7 +160,7 @@ class MonitoringHub(RepresentationMixin):
                 self._report_by(radio, executor)
 
     def _report_by(self, radio: Any, executor: ParslExecutor) -> None:
-        """Let tasks send their samples by a radio of another package, instead of with their results."""
+        """Let tasks send their samples over a radio of another package, instead of with their results."""
         from parsl.monitoring.remote import Reporting
 
         executor.resource_interval_s = None
@@ -174,11 +174,11 @@ class MonitoringHub(RepresentationMixin):
             intake.close()
 
     def close(self) -> None:
-        """Let the process write the rest; return after a second at most, and report if it goes on."""
+        """Let the process write the rest; return after a second at most, and warn if it continues."""
         writer, self._writer = self._writer, None
         if writer is not None and not writer.close(_CLOSE_S):
             warn_user(
-                f"The monitoring database is being completed by process {writer.pid}, which goes on "
+                f"The monitoring database is being completed by process {writer.pid}, which continues "
                 "after the end of this script",
                 MonitoringWarning,
             )

@@ -1,4 +1,4 @@
-"""What a task uses, sent by a radio of another package from where the task runs.
+"""What a task uses, sent over a radio of another package from where the task runs.
 
 Parsl's own radios need none of this: what tasks use arrives with their results.
 """

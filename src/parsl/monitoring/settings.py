@@ -1,7 +1,7 @@
-"""The file in a run directory by which a process that writes the database knows where and what.
+"""The file in a run directory with the settings of the process that writes the database.
 
-It exists as long as rows may be missing, so that another process finds the runs that are not complete. Its
-lock belongs to the process that writes.
+The file exists as long as rows may be missing, so that another process finds the runs that are not complete.
+Its lock belongs to the process that writes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 #: The exit code of a process that has reported why it cannot write the database.
 GAVE_UP = 3
 _FILE = "monitoring.json"
-#: The same for a run whose rows are all there.
+#: The exit code for a run whose rows are all stored already.
 _COMPLETE_FILE = "monitoring-complete.json"
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 

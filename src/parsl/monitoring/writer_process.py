@@ -26,7 +26,7 @@ _MAX_REPLACEMENTS = 3
 class WriterProcess:
     """Owns the process that writes one run. Its thread waits for the process's warnings and its end.
 
-    Nothing here raises: a run goes on without its database, after a warning.
+    Nothing here raises: a run continues without its database, after a warning.
 
     Args:
         run_dir: The run directory, with settings for the process.
@@ -117,7 +117,7 @@ class WriterProcess:
 
     @property
     def _advice(self) -> str:
-        return f"The run goes on; later, `parsl monitoring {self._run_dir}` writes its rows"
+        return f"The run continues; later, `parsl monitoring {self._run_dir}` writes its rows"
 
 
 def _warn(text: str) -> None:

@@ -112,7 +112,7 @@ class EngineLoop:
         return True
 
     def _step(self) -> bool:
-        """Wait for news and act on them; return whether the driver is still there."""
+        """Wait for events and handle them; return whether the driver is still there."""
         has_request, may_have_connected = self._watch.wait(self._patience_s())
         if has_request:
             records = self._receive()
@@ -159,7 +159,7 @@ class EngineLoop:
                 self._tasks.discard(number)
                 self._send([ENDED, number, facts])
                 if self._engine.log is None and not self._tasks:
-                    self._has_more = False  # it would wait for nothing
+                    self._has_more = False  # the library would wait for nothing
                     return
             elif self._engine.log is None or not self._engine.log.has_received():
                 self._has_more = False
@@ -191,4 +191,4 @@ class EngineLoop:
         try:
             self._driver.sendall(encode([record]))
         except OSError:
-            pass  # the driver is gone, which the next receive finds
+            pass  # the driver is gone, which the next receive detects

@@ -49,7 +49,7 @@ _PASSWORD_BYTES = 32
 
 
 class PackedCall(NamedTuple):
-    """A call with what the engine has to know of it."""
+    """A call with what the engine needs to know about it."""
 
     packed: bytes
     category: str
@@ -314,7 +314,7 @@ class CCToolsExecutor(EngineExecutor):
                     self.task_failed(task, error)
 
     def _requests(self) -> list[Request]:
-        """Return what the tasks request that have not ended."""
+        """Return the requests of the tasks that have not ended."""
         handles = [getattr(task, "handle", None) for task in list(self._tasks.values())]
         return [handle.request for handle in handles if handle is not None]
 
@@ -408,7 +408,7 @@ _WORDS = {
     "RESOURCE_EXHAUSTION": "it has used more cores, memory or disk than it requested or a worker has",
     "TASK_TIMEOUT": "it has not ended before its end time",
     "MAX_END_TIME": "it has not ended before its end time",
-    "UNKNOWN": "the engine does not know why",
+    "UNKNOWN": "the reason is not known",
     "TASK_MAX_RUN_TIME": "it has run longer than allowed",
     "MAX_WALL_TIME": "it has run longer than allowed",
     "DISK_ALLOC_FULL": "its directory on the worker is full",

@@ -1,8 +1,8 @@
 """The sockets that an engine's library has opened in this process, to wait for all of them at once.
 
-The libraries offer one way to wait, a call that also waits for their tasks, and nothing ends it early. All
-sockets of a process belong to it, though, also those that a library has opened: the manager process waits
-for those of the library and for the driver's, and calls the library only when there is something to do.
+The libraries offer one way to wait, a call that also waits for their tasks, and nothing ends it early. But a
+process can wait for all of its sockets, including those that a library has opened: the manager process waits
+for the library's and the driver's, and calls the library only when there is something to do.
 Standard library only.
 """
 
@@ -61,8 +61,8 @@ def _is_listening(descriptor: int) -> bool:
 def make_wait_return(library: str, function: str, queue: Any) -> bool:
     """Let the library's wait function return as soon as nothing is left to do.
 
-    It returns early while a child process has ended and was not collected, once ``function`` has been called.
-    The libraries' own batch modules use that. So one such child is started here, and left.
+    Once ``function`` has been called, the wait returns early while a child process has ended and was not
+    collected. The libraries' own batch modules use that. So one such child is started here, and left.
 
     Args:
         library: The path of the library's extension module.
@@ -84,7 +84,7 @@ def make_wait_return(library: str, function: str, queue: Any) -> bool:
 
 
 def keep_one_log(library: str) -> None:
-    """Let the library never start another debug log, however long this one is.
+    """Prevent the library from starting another debug log, however long this one is.
 
     Args:
         library: The path of the library's extension module.

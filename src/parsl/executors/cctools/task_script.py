@@ -1,6 +1,6 @@
 """Calls a function of Parsl on a worker: ``task_script.py PID PYTHON PATH MODULE FUNCTION ...``.
 
-It is sent to workers, and imports Parsl from the environment that it finds there. PID is the process that the
+The script is sent to workers, and imports Parsl from the environment there. PID is the process that the
 worker has started: usually this one, which has taken the place of the shell. PYTHON is the driver's
 interpreter, which takes over if it exists on the worker and the first one has no Parsl. PATH is the driver's
 ``sys.path``, for modules that only the driver's machine, or a shared file system, has. The function gets the
@@ -38,13 +38,13 @@ def lead_own_group() -> None:
     """Make this process the leader of a process group.
 
     To cancel a task, or to end, a worker signals the group of the process that it has started, and waits for
-    its end. It makes the group itself, but only after the start: if the process executes another program
-    first, that fails, and the worker would wait for ever (``setpgid(2)``, EACCES).
+    its end. The worker makes the group itself, but only after the start: if the process executes another
+    program first, that fails, and the worker would wait for ever (``setpgid(2)``, EACCES).
     """
     try:
         os.setpgid(0, 0)
     except PermissionError:
-        return  # it leads a session, and so a group
+        return  # this process leads a session, and so a group
 
 
 def continue_in_child() -> None:

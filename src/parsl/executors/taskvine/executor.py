@@ -156,7 +156,7 @@ class TaskVineExecutor(CCToolsExecutor, RepresentationMixin):
         return self.worker_launch_method == "factory" or super().starts_all_workers()
 
     def nodes(self) -> Iterable[Node]:
-        """Return the workers that are there, or that the factory starts, if all of them are alike."""
+        """Return the connected workers, or those that the factory starts, if all of them are alike."""
         if self.worker_launch_method != "factory" or self.contact.project_name:
             return super().nodes()
         config = self.factory_config

@@ -26,7 +26,7 @@ class TaskVineFactoryConfig:
         batch_type: Where workers run: ``local``, ``condor``, ``sge``, ``slurm``, ...
         condor_requirements: Requirements of HTCondor jobs.
         batch_options: Further options of the batch system.
-        _project_port: The port of the manager; the executor sets it, as all that follow.
+        _project_port: The port of the manager; the executor sets this and all that follow.
         _project_address: The address of the manager.
         _project_name: The project name of the manager.
         _project_password_file: The password file of the manager.

@@ -105,7 +105,7 @@ class FunctionServer:
         if pid == 0:
             code = 1
             try:
-                os.setpgid(0, 0)  # it may end its group, and a cancellation ends all of it
+                os.setpgid(0, 0)  # a task may end its group, and a cancellation ends all of it
                 die_with_parent()
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)

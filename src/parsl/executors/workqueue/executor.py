@@ -168,7 +168,7 @@ class WorkQueueExecutor(CCToolsExecutor, RepresentationMixin):
         }
 
     def make_function_directory(self) -> str:
-        """Make the directory of the files of calls and outcomes: a new one, for runs may share its parent."""
+        """Make a new directory for the files of calls and outcomes, because runs may share its parent."""
         if self.function_dir is None:
             return super().make_function_directory()
         parent = os.path.abspath(self.function_dir)

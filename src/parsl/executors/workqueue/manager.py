@@ -14,10 +14,10 @@ _RESULT = "WORK_QUEUE_RESULT_"
 #: The bits of a result that stand for a missing input, output and standard output.
 _MISSING_BITS = (1, 2, 4)
 _SHOWN_CHARS = 4000
-#: After this time without a message the library asks whether a worker is there, and waits that long for the
+#: After this time without a message the library checks whether a worker is there, and waits that long for the
 #: answer, in seconds. A worker that is killed can leave its task behind, which keeps the connection open.
 _KEEPALIVE_S = 30
-#: By how much the priority of each task is below that of the one before: nothing that a user's numbers show.
+#: By how much the priority of each task is below that of the one before: less than users' numbers differ.
 _NEXT_TASK = 1e-9
 #: How long the library waits at most if it cannot return at once, in seconds. It knows whole seconds only.
 _SHORT_WAIT_S = 1
@@ -149,7 +149,7 @@ class WorkQueueEngine:
         ]
 
     def _names(self, result: int) -> list[str]:
-        """Return the names of a result; none for success. What is missing are bits next to a reason."""
+        """Return the names of a result; none for success. Missing files are bits next to a reason."""
         parts = [result & bit for bit in _MISSING_BITS] + [result & ~sum(_MISSING_BITS)]
         return [self._results.get(part, f"RESULT_{part}") for part in parts if part]
 

@@ -1,4 +1,4 @@
-"""Which database an endpoint names: a URL as SQLAlchemy has them, ``sqlite:///runinfo/monitoring.db``."""
+"""Which database an endpoint names: a URL as in SQLAlchemy, ``sqlite:///runinfo/monitoring.db``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from parsl.monitoring.database.store import Store, StoreError
 
-#: The name of the file in the directory of the runs, without another endpoint.
+#: The name of the default database's file in the directory of the runs.
 DATABASE = "monitoring.db"
 _SQLITE = re.compile(r"sqlite(\+pysqlite)?:///(?P<path>[^?]*)(\?.*)?$")
 _SERVER = re.compile(r"postgresql(\+\w+)?://.")
@@ -15,7 +15,7 @@ _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 
 
 def default_endpoint(runs: str | os.PathLike[str]) -> str:
-    """Return the endpoint that is used without another one, for the directory of the runs."""
+    """Return the default endpoint for the directory of the runs."""
     return f"sqlite:///{os.path.join(os.path.abspath(runs), DATABASE)}"
 
 

@@ -34,7 +34,7 @@ _MAX_PAUSE_S = 5.0
 _WARN_AFTER_S = 10.0
 #: How long to wait for a busy database after the end of the run, in seconds.
 PATIENCE_S = 3600.0
-#: How often to look whether the driver's process lives, in seconds.
+#: How often to check whether the driver's process is alive, in seconds.
 _CHECK_DRIVER_S = 10.0
 
 
@@ -144,7 +144,7 @@ class Filling:
         return {**rows, schema.EVENT_LOG.name: [row]}
 
     def _insist(self, action: Callable[[], T]) -> T:
-        """Do something with the database, again and again while it is busy."""
+        """Do something with the database, and repeat that while the database is busy."""
         began_s, pause_s, over_s = monotonic(), 0.05, None
         while True:
             try:

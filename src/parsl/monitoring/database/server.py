@@ -21,9 +21,9 @@ POSTGRESQL = sql.Dialect(
     casts_values=True,
 )
 _CONNECT_S = 10
-#: Of the writers that create tables at the same time, one does: any number that no other program uses.
+#: The lock under which one writer at a time creates tables: any number that no other program uses.
 _CREATING = 7_275_750
-#: Parts of messages about what does not pass.
+#: Parts of messages about failures that do not pass.
 _PERMANENT = ("authentication failed", "does not exist", "no password supplied", "permission denied")
 
 
@@ -31,7 +31,7 @@ class ServerStore(Store):
     """A database of a PostgreSQL server.
 
     Args:
-        url: The URL of the database, as SQLAlchemy has them.
+        url: The URL of the database, as in SQLAlchemy.
         shown: The URL without a password, for messages.
     """
 
@@ -118,7 +118,7 @@ class ServerStore(Store):
 
 
 def with_driver(url: str) -> str:
-    """Return a URL of a database, for PostgreSQL with the driver that is installed, of the two usual ones."""
+    """Return a URL of a database, for PostgreSQL with the one of the two usual drivers that is installed."""
     from importlib.util import find_spec
 
     if find_spec("psycopg2") is None and find_spec("psycopg") is not None:

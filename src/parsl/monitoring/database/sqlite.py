@@ -2,7 +2,7 @@
 
 With a write-ahead log, readers and the writer do not wait for each other. It needs memory that all processes
 share, so it is not used on network file systems. When the last run has ended, the file gets the ordinary
-journal again: then it is a single file, which those can read who may not write to its directory.
+journal again: then it is a single file, which users who may not write to its directory can read.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _ANOTHER_FILE = (
     "Name another file: MonitoringHub(logging_endpoint='sqlite:////absolute/path/monitoring.db'), or "
     "--database of `parsl monitoring`"
 )
-#: Parts of SQLite's messages about what may be better later.
+#: Parts of SQLite's messages about failures that may pass.
 _MAY_PASS = ("locked", "busy", "disk is full", "disk i/o error")
 
 SQLITE = sql.Dialect(
     mark="?", types={}, key_type="INTEGER NOT NULL", keyed_suffix=" WITHOUT ROWID", casts_values=False
 )
-#: Bytes. Pages of SQLite's own default make the tables a fifth slower to fill.
+#: In bytes. With SQLite's default, it takes a fifth longer to fill the tables.
 _PAGE_BYTES = 16384
 #: How many rows of each index are enough to estimate the others.
 _ANALYSED_ROWS = 400

@@ -13,7 +13,7 @@ class StoreError(ParslError):
 
 
 class StoreBusy(ParslError):
-    """A database cannot be used at the moment: it is locked, its disk is full, or its server is away."""
+    """A database cannot be used at the moment: locked, its disk full, or its server unreachable."""
 
 
 class Store(ABC):

@@ -1,7 +1,7 @@
 """The rows about tasks: ``task``, ``try``, ``status``, and those of attempts and failures.
 
 States get strictly increasing moments, in their true order, so that ``ORDER BY timestamp`` shows it. The same
-records always become the same rows: to store them a second time changes nothing.
+records always become the same rows: storing them a second time changes nothing.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class TaskRows:
     def _fail_attempt(
         self, record: records.AttemptFailed, launched: int | None, failed: int
     ) -> tuple[int | None, int]:
-        """Store the states of an attempt that another one follows; return when it has begun and ended."""
+        """Store the states of an attempt that another one follows; return when it began and ended."""
         number, attempt = record.task, record.attempt
         started, last = None, failed - 1
         if launched is not None:
@@ -289,7 +289,7 @@ class TaskRows:
         return text, ended + 1
 
     def _add_run(self, number: int, attempt: int, started: int, ended: int) -> str:
-        """Store that an attempt has begun and ended to run; return the text of its start."""
+        """Store that an attempt began and ended running; return the text of its start."""
         text = self._text(started)
         self._add_status(number, _RUNNING, text, attempt)
         self._add_status(number, _RUNNING_ENDED, self._text(ended), attempt)

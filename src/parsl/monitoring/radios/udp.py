@@ -1,4 +1,4 @@
-"""A radio of UDP packets, which are signed. Packets may be lost, and nothing notices that."""
+"""A radio of UDP packets, which are signed. Packets may be lost unnoticed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_PACKET = 65_536
 _KEY_BYTES = 64
-#: How often the thread looks whether it is to end, in seconds.
+#: How often the thread checks whether it is to end, in seconds.
 _PERIOD_S = 0.5
 
 

@@ -1,7 +1,7 @@
 """A sender of messages over ZeroMQ, to a receiver of :mod:`parsl.monitoring.radios.zmq_router`.
 
-Upstream's interchange sends its messages so. Here they arrive over the executor's own connection, and only
-programs with processes of their own need this radio.
+Upstream's interchange sends its messages this way. Here they arrive over the executor's own connection, and
+only programs with processes of their own need this radio.
 """
 
 from __future__ import annotations

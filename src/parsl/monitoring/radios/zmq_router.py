@@ -17,7 +17,7 @@ from parsl.monitoring.radios.base import MonitoringRadioReceiver
 
 logger = logging.getLogger(__name__)
 
-#: How often the thread looks whether it is to end, in milliseconds.
+#: How often the thread checks whether it is to end, in milliseconds.
 _PERIOD_MS = 500
 #: What a message may contain besides Python's own types. Without keys, any user of this host can send one.
 _ALLOWED = {
