@@ -59,7 +59,7 @@ def test_a_run_is_listed_by_the_outcomes_of_its_tasks(explain, mixed_run):
     assert lines[4].startswith("task 1 (add): DependencyError: ")
     assert "via task 0" in lines[4]
     assert lines[5:7] == ["Cancelled:", "task 2 (add): cancelled"]
-    assert lines[7].startswith("An attempt has failed; they have succeeded since")
+    assert lines[7].startswith("An attempt failed; these tasks have succeeded since")
     assert lines[8] == "task 3 (unlucky): 1 attempt on node7: ManagerLost: node7 is gone"
     assert lines[9].startswith("1 task had not ended")
 

@@ -62,7 +62,7 @@ def test_a_live_run_shows_how_nodes_are_used_and_what_is_slow(serve, page, live_
     page.goto(serve(live_run / "000").address)
     slow = section(page, "slow")
     expect(slow.get_by_role("row", name="simulate")).to_contain_text("min")
-    expect(slow).to_contain_text("Stragglers that run now")
+    expect(slow).to_contain_text("Stragglers that are running")
     nodes = section(page, "nodes")
     expect(nodes.get_by_role("row", name="x4102c3s1b0n0")).to_contain_text("GB")
     expect(nodes).to_contain_text("of the workers' time used")

@@ -17,7 +17,7 @@ process, which only reads; nothing is loaded from other hosts. Without RUN, all 
 The exit code is 2 if the run does not exist, or the port is in use.
 """
 _VISUALIZE = """\
-Upstream's name of `parsl dashboard`: shows the runs in the directory of a monitoring database.
+Upstream's name for `parsl dashboard`: shows the runs in the directory of a monitoring database.
 """
 _INSTALL = """\
 the dashboard needs packages that are not installed ({missing}). Install them:

@@ -23,7 +23,7 @@ _HEADINGS = {
     FAILED: "Failed:",
     DEPENDENCY_FAILED: "Never run, because a dependency has failed:",
     CANCELLED: "Cancelled:",
-    TRIED_AGAIN: "An attempt has failed; they have succeeded since, or were still being retried:",
+    TRIED_AGAIN: "An attempt failed; these tasks have succeeded since, or were still being retried:",
 }
 #: The outcomes of attempts.
 _ATTEMPTED = (FAILED, TRIED_AGAIN)
@@ -189,7 +189,7 @@ def _times(line: Line) -> str:
         return f"{moment(ended)}, never submitted to its executor"
     took_s = ended - launched
     took = rounded_s(took_s) if took_s >= 0.001 else "less than 1 ms"
-    return f"{moment(launched)} to {moment(ended)}, {took} with waiting"
+    return f"{moment(launched)} to {moment(ended)}, {took} including waiting"
 
 
 def _consequence(line: Line) -> str:

@@ -12,10 +12,10 @@ from parsl.cli.run_choice import NoRun, add_run_arguments, find_run
 
 _DESCRIPTION = """\
 Write a run into a monitoring database, from its event log: the run of a script without MonitoringHub, or what
-is missing because the process that wrote the database was killed. What is there already stays. The exit code
+is missing because the process that wrote the database was killed. Existing rows stay. The exit code
 is 1 if the database cannot be written, and 2 if the run has no event log.
 """
-#: How long a locked database may stay so, in seconds.
+#: How long to wait for a locked database, in seconds.
 _PATIENCE_S = 60.0
 
 
@@ -69,7 +69,7 @@ def _fill(run: str, endpoint: str | None) -> str:
             patience_s=_PATIENCE_S,
         )
         filling.run()
-    rest = "" if filling.is_complete else "; the run goes on, so that more will follow"
+    rest = "" if filling.is_complete else "; the run is in progress, so more will follow"
     return f"{run} is in {without_password(endpoint)}{rest}"
 
 

@@ -61,7 +61,7 @@ def _write(reader: EventReader, options: argparse.Namespace) -> int:
             file.write(b"\n]}\n")
             file.flush()
     except BrokenPipeError:
-        # What reads the pipe needs no more. Python would warn when it closes stdout.
+        # The reader of the pipe needs no more. Python would warn when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print_error("trace", f"the trace cannot be written: {error}")

@@ -11,12 +11,12 @@ from parsl.dataflow.tasks.failure_log import FAILURE_LOG
 from parsl.eventlog.failure_groups import FailureGroup
 from parsl.failure_facts import tail_of
 
-#: At most this many groups are shown, those first that cost most tasks.
+#: At most this many groups are shown, those that cost most tasks first.
 _MAX_GROUPS = 100
 _MAX_HOSTS = 10
 #: At most this many attempts of a task are shown.
 _MAX_LINES = 50
-#: At most so much of failures.jsonl is searched (bytes).
+#: At most this much of failures.jsonl is searched (bytes).
 _MAX_SEARCHED_BYTES = 500_000_000
 
 

@@ -11,10 +11,10 @@ from parsl.dashboard.task_table import Ints
 from parsl.eventlog import answers
 from parsl.eventlog.history import AppCounts
 
-#: Levels are put together in at most so many columns, apps in at most so many rows.
+#: Levels are grouped into at most this many columns, apps into at most this many rows.
 _MAX_COLUMNS = 24
 _MAX_APPS = 16
-#: At most this many edges are drawn, those first that stand for most.
+#: At most this many edges are drawn, those that stand for most dependencies first.
 _MAX_EDGES = 300
 
 

@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 #: How much of the log is taken in at once (bytes); requests wait for that long.
 _SLICE_BYTES = 1_000_000
-#: How often the file is looked at (s) while the run is watched.
+#: How often the file is checked (s) while the run is watched.
 _LOOK_PERIOD_S = 0.5
-#: The file is not looked at any more when the last request is older than this (s).
+#: The file is no longer checked when the last request is older than this (s).
 _IDLE_S = 30.0
 #: At most this many answers are kept until the run changes.
 _MAX_ANSWERS = 200
@@ -137,7 +137,7 @@ class LiveRun:
         Args:
             key: What identifies the question.
             compute: Computes the answer; must not keep what it is passed.
-            period_s: How long an answer about a run that goes on is good (s).
+            period_s: How long an answer about a run in progress is valid (s).
 
         Raises:
             EventLogError: The log cannot be read any further.
@@ -158,7 +158,7 @@ class LiveRun:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Hold the lock; a thread that waits for it is before the one that has just released it."""
+        """Hold the lock; a waiting thread gets it before the one that has just released it."""
         with self._next:
             self._lock.acquire()
         try:

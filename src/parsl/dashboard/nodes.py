@@ -13,7 +13,7 @@ from parsl.eventlog import answers
 from parsl.eventlog.history import ManagerView
 
 _BINS = 120
-#: At most this many managers are shown, those first that are connected.
+#: At most this many managers are shown, connected ones first.
 _MAX_NODES = 64
 _NO_ROW = -1
 

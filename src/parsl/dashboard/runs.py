@@ -19,7 +19,7 @@ _KEEP_S = 60.0
 _MAX_LISTED = 200
 
 
-#: The overview of a run that stands like this does not change while its file stays the same.
+#: The overview of a run with this standing does not change while its file stays the same.
 _OVER = (answers.ENDED, answers.LOST)
 
 

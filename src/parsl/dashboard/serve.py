@@ -27,7 +27,7 @@ def serve(path: str, port: int, with_token: bool, announce: Callable[[str], None
         path: The directory of a run, or of several runs.
         port: The port on loopback; 0 for a free one.
         with_token: Whether the pages need a token.
-        announce: Is called with what a person should know, once the port is open.
+        announce: Called with a text for the user, once the port is open.
 
     Raises:
         PortInUse: The port cannot be used.
@@ -77,7 +77,7 @@ def listen(port: int) -> socket.socket:
 
 
 def announcement(runs: Runs, port: int, token: str, environment: Mapping[str, str]) -> str:
-    """Return what a person should know: the address, and how to reach it from elsewhere."""
+    """Return a text for the user: the address, and how to reach it from elsewhere."""
     address = f"http://localhost:{port}/" + (f"?token={token}" if token else "")
     what = f"run {runs.single}" if runs.single else f"the runs in {runs.path}"
     lines = [f"The dashboard shows {what} at", "", f"    {address}", ""]
@@ -89,4 +89,4 @@ def announcement(runs: Runs, port: int, token: str, environment: Mapping[str, st
         ]  # fmt: skip
     if not token:
         lines.append("Without a token, every user of this machine can see the pages.")
-    return "\n".join([*lines, "Ctrl-C ends the dashboard. It only reads; runs do not notice it."])
+    return "\n".join([*lines, "Ctrl-C ends the dashboard. It only reads, and does not disturb runs."])

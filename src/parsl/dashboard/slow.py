@@ -12,10 +12,10 @@ from parsl.dashboard.task_table import Bools, Floats, TaskTable
 #: At most this many apps and tasks are shown.
 _MAX_APPS = 100
 _MAX_TASKS = 20
-#: A straggler runs this many times as long as the median of its app, and at least so long (s).
+#: A straggler runs this many times as long as the median of its app, and at least this long (s).
 _STRAGGLER_FACTOR = 3.0
 _MIN_STRAGGLER_S = 1.0
-#: Run times are counted in so many classes of equal width on a logarithmic scale.
+#: Run times are counted in this many classes of equal width on a logarithmic scale.
 _CLASSES = 40
 _QUANTILES = (0.05, 0.5, 0.95, 1.0)
 

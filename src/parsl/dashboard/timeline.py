@@ -102,7 +102,7 @@ def _tasks(known: Known, found: Ints, rows: Ints, ends_s: Floats) -> list[list[A
 def _busy(
     known: Known, found: Ints, rows: Ints, row_count: int, ends_s: Floats, window: Window
 ) -> list[list[int]]:
-    """Return for each row which part of each bin its worker was busy, in percent."""
+    """Return for each row the part of each bin in which its worker was busy, in percent."""
     busy = mean_number(known.table.started_s[found], ends_s[found], rows[found], row_count, window)
     percent: list[list[int]] = np.minimum(np.rint(busy * 100), 100).astype(np.int64).tolist()
     return percent

@@ -28,7 +28,7 @@ from parsl.eventlog.file import EventLogError
 from parsl.eventlog.overview import RunOverview
 
 _STATIC = Path(__file__).with_name("static")
-#: How often a page that is open gets what has changed (s).
+#: How often an open page gets what has changed (s).
 _UPDATE_PERIOD_S = 1.0
 #: How often a connection checks whether the server is to end (s).
 _CHECK_PERIOD_S = 0.25

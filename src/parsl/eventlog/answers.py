@@ -151,7 +151,7 @@ class Progress(NamedTuple):
     elapsed_s: float
     #: How many tasks per second end: lately, or on average in a run that is over.
     rate: float
-    #: How many workers are busy, about.
+    #: About how many workers are busy.
     busy_workers: float
     estimate: Estimate
 
@@ -302,7 +302,7 @@ def nodes(history: RunHistory, tally: Tally) -> list[NodeAnswer]:
 
 
 def _why_gone(history: RunHistory, executor: int, view: ManagerView) -> str:
-    """Return why a manager has gone; empty if it has not. The signal that ends an idle block is no news."""
+    """Return why a manager has gone; empty if it has not. The signal that ends an idle block is left out."""
     if view.gone_s is None:
         return ""
     is_planned = view.reason == _ENDED_BY_JOB and any(
@@ -316,7 +316,7 @@ def why_waiting(history: RunHistory, tally: Tally, now_s: float) -> list[str]:
     """Return why tasks wait, or why nothing runs: one sentence for each reason, none if nothing waits.
 
     Args:
-        history: What is known of a run that goes on.
+        history: What is known of a run in progress.
         tally: The counts of the same records.
         now_s: The present moment (seconds since the epoch).
     """

@@ -18,7 +18,7 @@ _FINAL = {int(state): state.name for state in FINAL_STATES}
 class Attempt(NamedTuple):
     """One execution of a task, or the end of a task that was not executed.
 
-    Moments are seconds since the epoch; ``started_s`` is None if it never ran, or if no one knows when.
+    Moments are seconds since the epoch; ``started_s`` is None if it never ran, or if its start is unknown.
     """
 
     task: int

@@ -51,7 +51,7 @@ class FailureGroup:
 
     @property
     def failed(self) -> int:
-        """How many attempts have failed that no other one followed."""
+        """How many failed attempts were not followed by another one."""
         return self.attempts - self.tried_again
 
     @property

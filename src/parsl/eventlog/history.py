@@ -132,7 +132,7 @@ class RunHistory:
 
     Attributes:
         run: The first record; None if it is damaged or not there yet.
-        end: The last record; None while the run goes on, and if the driver was lost.
+        end: The last record; None while the run is in progress, and if the driver was lost.
         apps: The names of apps; the place is the app's number.
         counts: The counts of each app, at the same places.
         executors: The executors; the place is the executor's number.

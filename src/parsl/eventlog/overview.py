@@ -45,7 +45,7 @@ class RunOverview:
 
     @property
     def duration_s(self) -> float | None:
-        """How long the run took (s); None while it goes on."""
+        """How long the run took (s); None while it is in progress."""
         if self.began_s is None or self.ended_s is None:
             return None
         return max(0.0, self.ended_s - self.began_s)

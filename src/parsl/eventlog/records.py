@@ -126,7 +126,7 @@ class Tasks(msgspec.Struct, tag="tasks", array_like=True):
 
 
 class TaskStarted(msgspec.Struct, array_like=True):
-    """An attempt that has run for a while and goes on."""
+    """An attempt that has run for a while and is still running."""
 
     task: int
     attempt: int
@@ -159,7 +159,7 @@ class AttemptFailed(msgspec.Struct, tag="failed", array_like=True):
     manager: int = -1
     worker: int = -1
     host: str = ""
-    #: For a failed dependency: the task that has failed first, if known.
+    #: For a failed dependency: the task that failed first, if known.
     root_task: int | None = None
     #: The number of the task's app, whose name may follow in a later record; -1 if not known.
     app: int = -1

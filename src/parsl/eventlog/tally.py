@@ -84,7 +84,7 @@ class RunTimes:
         return self.max_s
 
     def number_up_to(self, limit_s: float) -> int:
-        """Return how many tasks ran for at most so long (s). Limits are rounded to within 5 %."""
+        """Return how many tasks ran for at most this long (s). Limits are rounded to within 5 %."""
         if limit_s >= self.max_s:
             return self.number
         last = log(max(limit_s, _MIN_S)) * _CLASSES_PER_E + _OFFSET - 0.5

@@ -41,7 +41,7 @@ class Snapshot:
 
     @property
     def is_live(self) -> bool:
-        """Whether the run may still go on."""
+        """Whether the run may still be in progress."""
         return self.standing in (answers.RUNNING, answers.ELSEWHERE)
 
 

@@ -30,7 +30,7 @@ export class Graph {
     }
     this.note(`${counted(answer.edge_count, "dependency").replace("dependencys", "dependencies")}, ${counted(answer.level_count, "level")}`);
     const scroll = this.root.querySelector(".scroll")?.scrollLeft ?? 0;
-    fill(this.root, h("p", { class: "quiet" }, "Each box stands for the tasks of an app at a level: those that wait for no other task are at level 0. A click shows one of its tasks, with its neighbours."), h("div", { class: "scroll" }, this.picture(answer)));
+    fill(this.root, h("p", { class: "quiet" }, "Each box stands for the tasks of an app at a level: those that wait for no other task are at level 0. Click on a box to see one of its tasks, with its neighbours."), h("div", { class: "scroll" }, this.picture(answer)));
     this.root.querySelector(".scroll").scrollLeft = scroll;
   }
 

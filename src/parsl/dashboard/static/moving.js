@@ -8,7 +8,7 @@ export const STATES = [
   ["done", "done"],
   ["failed", "failed"],
   ["running", "running"],
-  ["launched", "sent to an executor, not known to run"],
+  ["launched", "sent to an executor, not known to be running"],
   ["waiting", "waiting for other tasks"],
 ];
 

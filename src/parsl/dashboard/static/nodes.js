@@ -48,7 +48,7 @@ export class Nodes {
       ["memory", (node) => bytes(node.total_memory), { n: true }],
       ["", (node) => (node.is_connected ? "" : "gone")],
     ];
-    const notes = ["“Used” is the time in which workers ran tasks, of the time since the node connected. CPU per task is processor time per run time of its tasks. The largest task is the peak memory of one task; GPUs count tiles that workers use."];
+    const notes = ["“Used” is the share of the time since the node connected in which its workers ran tasks. CPU per task is processor time per run time of its tasks. The largest task is the peak memory of one task; GPUs count tiles that workers use."];
     if (answer.node_count > answer.nodes.length) notes.push(`${count(answer.node_count - answer.nodes.length)} more nodes are not shown.`);
     if (answer.elsewhere) notes.push(`${counted(answer.elsewhere, "task")} ran outside these nodes, for example in threads of the driver.`);
     fill(this.root, table(columns, answer.nodes, connected.length < answer.nodes.length ? "Nodes that are gone come last." : null), notes.map((text) => h("p", { class: "quiet" }, text)));

@@ -13,7 +13,7 @@ import { Waiting } from "./waiting.js";
 
 const KINDS = [Moving, Waiting, Slow, Failed, Nodes, Graph, Timeline];
 const RUN = location.pathname.split("/")[2];
-/** A section is fetched again at most this often (ms) if it can be seen, or else; and checked this often. */
+/** The least time between two fetches of a section (ms), if it can be seen or not; and how often to check. */
 const REFRESH_MS = 2000;
 const UNSEEN_REFRESH_MS = 15000;
 const RETRY_MS = 5000;
@@ -110,7 +110,7 @@ stream.addEventListener("problem", (event) => {
   fill(main, h("section", {}, h("h2", {}, "This run cannot be shown"), h("p", {}, JSON.parse(event.data))));
 });
 stream.addEventListener("error", async () => {
-  if (overview) document.querySelector("#facts").textContent = "The dashboard does not answer. Has it been ended? This page reconnects by itself.";
+  if (overview) document.querySelector("#facts").textContent = "The dashboard does not answer. Has it ended? This page reconnects by itself.";
   else {
     stream.close();
     const problem = await get("overview").then(() => "The connection was lost. Reload the page.", (error) => error.message);

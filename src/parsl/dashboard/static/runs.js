@@ -8,7 +8,7 @@ let shown = "";
 
 function nothing(path) {
   return h("section", {}, h("h2", {}, "There are no runs here yet"),
-    h("p", {}, `Runs make their directories in Config.run_dir, "runinfo" by default. This page looks in ${path}, and shows a run as soon as it begins.`),
+    h("p", {}, `Each run makes a directory in Config.run_dir, "runinfo" by default. This page watches ${path}, and shows a run as soon as it begins.`),
     h("p", {}, "If your runs are elsewhere, end the dashboard with Ctrl-C and name their directory:"),
     h("pre", {}, "parsl dashboard DIRECTORY"),
     h("p", {}, "A first run, to try it: "), h("pre", {}, "python -m parsl perf --time 30"));
@@ -44,7 +44,7 @@ async function update() {
       fill(root, ...(answer.runs.length ? runs(answer) : [nothing(answer.path)]));
     }
   } catch {
-    if (shown !== "lost") fill(root, h("p", { class: "warn" }, "The dashboard does not answer. Has it been ended? This page reconnects by itself."));
+    if (shown !== "lost") fill(root, h("p", { class: "warn" }, "The dashboard does not answer. Has it ended? This page reconnects by itself."));
     shown = "lost";
   }
   setTimeout(update, document.hidden ? 10000 : 2000);

@@ -16,7 +16,7 @@ function shape(counts, from, to) {
 
 const quantile = (place) => (values) => duration(values?.[place]);
 
-/** A run time; if only the time from the submission to the end is known, that as its limit. */
+/** A run time; if only the time from the submission to the end is known, that as the upper limit. */
 const runTime = (place) => (app) => (app.run ? duration(app.run[place]) : app.at_most ? `≤ ${duration(app.at_most[place])}` : "–");
 
 export class Slow {
@@ -49,8 +49,8 @@ export class Slow {
       ["CPU", (app) => percent(app.cpu), { n: true }],
       ["peak memory", (app) => bytes(app.peak_memory), { n: true }],
     ];
-    fill(this.root, table(columns, answer.apps, "Of tasks that have ended. 95 % of the tasks took no longer than the column “95 %”. CPU is processor time per run time; more than 100 % means several threads. With “≤”, the executor does not report when tasks start."),
-      this.stragglers("Stragglers that run now", answer.running, "No running task takes three times as long as the median of its app."),
+    fill(this.root, table(columns, answer.apps, "Tasks that have ended. 95 % of the tasks took no longer than the column “95 %”. CPU is processor time per run time; more than 100 % means several threads. With “≤”, the executor does not report when tasks start."),
+      this.stragglers("Stragglers that are running", answer.running, "No running task takes three times as long as the median of its app."),
       this.stragglers("Stragglers that have ended", answer.ended, "No task took three times as long as the median of its app."));
   }
 

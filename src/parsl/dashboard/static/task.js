@@ -6,8 +6,8 @@ import { attemptParts } from "./failed.js";
 /** The states of tasks, in words. */
 const WORDS = {
   pending: "waiting for other tasks", launched: "sent to an executor", running: "running", joining: "waiting for the futures that it has returned",
-  running_ended: "running has ended", exec_done: "done", memo_done: "done: its result was known from an earlier run", failed: "failed", dep_fail: "never ran, because a dependency failed",
-  fail_retryable: "an attempt has failed, another one follows",
+  running_ended: "has stopped running", exec_done: "done", memo_done: "done: memoized, the result was known already", failed: "failed", dep_fail: "never ran, because a dependency failed",
+  fail_retryable: "an attempt failed, another one follows",
 };
 
 function neighbours(title, tasks, number) {
@@ -64,9 +64,9 @@ export class TaskPage {
       h("header", {}, h("h2", { id: "task-title" }, `Task ${task.id}: ${task.app}`)), life(task),
       root == null ? null : h("p", {}, "The task that failed first: ", taskLink(root)),
       failures.length ? [h("h3", {}, "Attempts that failed"), ...failures] : null,
-      neighbours("It waits for, or has waited for", task.before, task.before_count),
-      neighbours("These tasks depend on it", task.after, task.after_count),
-      neighbours("It has returned the futures of", task.joins, task.joins.length),
+      neighbours("This task depends on", task.before, task.before_count),
+      neighbours("Tasks that depend on this one", task.after, task.after_count),
+      neighbours("This task returned the futures of", task.joins, task.joins.length),
       this.samples(task.samples));
   }
 

@@ -17,7 +17,7 @@ export class Waiting {
     const answer = await this.get("waiting");
     const reasons = answer.is_over ? [h("p", {}, "The run is over: nothing waits.")]
       : answer.reasons.length ? [h("ul", { class: "reasons" }, answer.reasons.map((reason) => h("li", {}, reason)))]
-      : [h("p", {}, "Nothing waits: every task that was submitted runs, or has ended.")];
+      : [h("p", {}, "Nothing waits: every submitted task is running, or has ended.")];
     fill(this.root, reasons, this.blocks(answer), this.nodes(answer), this.changes(answer));
   }
 
@@ -53,7 +53,7 @@ export class Waiting {
 
   changes(answer) {
     if (!answer.changes.length) return null;
-    return [h("h3", {}, "Nodes set aside, or trusted again"),
+    return [h("h3", {}, "Nodes quarantined, or used again"),
       table([["time", (change) => clock(change.time_s)], ["node", (change) => `${change.executor} ${change.host}`], ["what", (change) => change.text]], answer.changes)];
   }
 }
