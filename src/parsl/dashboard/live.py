@@ -60,7 +60,7 @@ class Known:
         self._table = None
 
     def standing(self) -> str:
-        """Return how the run stands; before its log has been read, as its last record shows."""
+        """Return the standing of the run; before its log has been read, from its last record."""
         return self.watch.standing()
 
     def now_s(self) -> float | None:

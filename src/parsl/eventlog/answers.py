@@ -17,7 +17,7 @@ from parsl.vocabulary import INTERNAL_LABEL
 from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
 from parsl.vocabulary.task_states import FINAL_FAILURE_STATES, States
 
-#: How a run stands.
+#: The standing of a run.
 RUNNING = "running"
 ENDED = "ended"
 LOST = "driver lost"
@@ -33,11 +33,11 @@ _TERMINAL_NAMES = frozenset(state.name for state in TERMINAL_STATES)
 
 
 def standing(history: RunHistory, is_running: bool | None) -> str:
-    """Return how a run stands.
+    """Return the standing of a run.
 
     Args:
         history: What is known of it.
-        is_running: Whether its driver lives; None if that is unknown.
+        is_running: Whether its driver is alive; None if that is unknown.
     """
     if history.end is not None:
         return ENDED

@@ -411,7 +411,7 @@ class Follower:
 
 
 def driver_lives(run: records.RunBegan | None) -> bool | None:
-    """Return whether the driver of a run lives; None if that cannot be found out on this host."""
+    """Return whether the driver of a run is alive; None if this host cannot determine that."""
     if run is None or run.host != os.uname().nodename:
         return None
     from parsl.common.processes import started_at

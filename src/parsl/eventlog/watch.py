@@ -84,7 +84,7 @@ class RunWatch:
         return self._follower.reader.damaged_bytes
 
     def standing(self) -> str:
-        """Return how the run stands: one of the constants of :mod:`parsl.eventlog.answers`."""
+        """Return the standing of the run: one of the constants of :mod:`parsl.eventlog.answers`."""
         if not self.is_read:
             return self._standing_at_first
         return answers.standing(self.history, self._follower.is_running())

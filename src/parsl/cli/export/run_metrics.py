@@ -54,9 +54,7 @@ class RunMetrics(Collector):
             yield InfoMetricFamily("parsl_run", "The run.", info)
             yield _gauge("parsl_run_start_time_seconds", "When the run began, since the epoch.", run.began_s)
         is_live = float(now_s is not None)
-        yield _gauge(
-            "parsl_run_active", "1 while the run is in progress, 0 when the run is over.", is_live
-        )
+        yield _gauge("parsl_run_active", "1 while the run is in progress, 0 when the run is over.", is_live)
         yield _gauge("parsl_run_elapsed_seconds", "How long the run has taken.", progress.elapsed_s)
         remaining_s = progress.estimate.remaining_s
         if remaining_s is not None:
