@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
@@ -190,13 +191,13 @@ def test_short_tasks_go_to_the_pool_together(wait_until: WaitUntil) -> None:
     with CountingPool(2) as pool, ConcurrentExecutor(pool) as executor:
         executor.start()
 
-        def has_less_calls_than_tasks() -> bool:
+        def has_fewer_calls_than_tasks() -> bool:
             before = pool.number
             tasks = [executor.submit(note, {}, os.devnull, number) for number in range(200)]
             assert [task.result(60) for task in tasks] == [*range(200)]
             return pool.number - before < 200
 
-        wait_until(has_less_calls_than_tasks, what="a call of the pool with several tasks")
+        wait_until(has_fewer_calls_than_tasks, what="a call of the pool with several tasks")
 
 
 def test_each_task_is_a_call_with_one_task_per_call() -> None:
@@ -251,6 +252,7 @@ def test_no_short_task_is_lost_with_a_pool(tmp_path: Path) -> None:
 
 def test_short_tasks_that_wait_end_with_the_executor(tmp_path: Path) -> None:
     log, gate = str(tmp_path / "log"), tmp_path / "gate"
+    Path(log).touch()
     with ProcessPoolExecutor(1) as pool:
         executor = ConcurrentExecutor(pool)
         executor.start()
@@ -261,6 +263,48 @@ def test_short_tasks_that_wait_end_with_the_executor(tmp_path: Path) -> None:
         gate.touch()
         assert all(task.done() for task in [first, *tasks])
         assert tasks[48].cancelled()
+    assert "49" not in Path(log).read_text().split()
+
+
+def test_tasks_end_when_the_results_of_others_cannot_be_read(wait_until: WaitUntil) -> None:
+    with ProcessPoolExecutor(1) as pool, ConcurrentExecutor(pool) as executor:
+        executor.start()
+        for _ in range(150):
+            executor.submit(unreadable_if, {}, False, os.getpid()).result(60)
+        tasks = [executor.submit(unreadable_if, {}, number == 50, os.getpid()) for number in range(100)]
+        assert isinstance(tasks[50].exception(60), SystemExit)
+        assert [task.result(60) for task in tasks if task is not tasks[50]] == [None] * 99
+
+
+def test_tasks_that_wait_for_a_given_pool_end_with_its_words(tmp_path: Path, wait_until: WaitUntil) -> None:
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    with ProcessPoolExecutor(1) as pool:
+        executor = ConcurrentExecutor(pool)
+        executor.start()
+        make_short(executor)
+        first = executor.submit(end_process_at, {}, str(log), str(gate))
+        tasks = [executor.submit(note, {}, os.devnull, number) for number in range(50)]
+        wait_until(log.exists)
+        gate.touch()
+        assert isinstance(first.exception(60), ManagerLost)
+        assert all("terminated abruptly" in str(task.exception(60)) for task in tasks)
+        executor.shutdown()
+
+
+def test_tasks_end_when_no_pool_can_be_made_any_more(tmp_path: Path, wait_until: WaitUntil) -> None:
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    pools = [ProcessPoolExecutor(1)]
+    executor = ConcurrentExecutor(lambda: pools.pop() if pools else sys.exit("no license"))
+    executor.start()
+    make_short(executor)
+    first = executor.submit(end_process_at, {}, str(log), str(gate))
+    tasks = [executor.submit(note, {}, os.devnull, number) for number in range(50)]
+    wait_until(log.exists)
+    gate.touch()
+    assert isinstance(first.exception(60), ManagerLost)
+    assert isinstance(tasks[49].exception(60), ManagerLost | EngineUnreachable)
+    assert all(task.exception(60) is not None for task in tasks)
+    executor.shutdown()
 
 
 def note(path: str, number: int, gate: str = "", once: str = "") -> int:
@@ -273,6 +317,27 @@ def note(path: str, number: int, gate: str = "", once: str = "") -> int:
     if once:
         end_process_once(once)
     return number
+
+
+class Unreadable:
+    """Cannot be unpickled in one process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        if os.getpid() == state["pid"]:
+            raise SystemExit(3)
+
+
+def unreadable_if(condition: bool, pid: int) -> Unreadable | None:
+    return Unreadable(pid) if condition else None
+
+
+def end_process_at(path: str, gate: str) -> None:
+    Path(path).touch()
+    note(os.devnull, 0, gate)
+    os._exit(3)
 
 
 def end_process_once(path: str) -> str:

@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple, cast
 
 from parsl import validate
@@ -100,16 +100,17 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         validate.assign(self, locals())
         self._is_ours = not callable(getattr(pool, "submit", None))
         self._pool: Executor | None = None
-        #: The last pool that has failed a task because it can run no more.
-        self._broken: Executor | None = None
+        #: The last pool that has failed a task because it can run no more, and the error.
+        self._breakage: tuple[Executor, BaseException] | None = None
         self._shares_memory = False
-        self._lock = Lock()
+        self._lock = RLock()
         #: How long a shutdown waits for running tasks, in seconds; None for no limit.
         self._limit_s: float | None = None
 
     def connect(self) -> None:
         """Use the pool, or make one."""
         pool: Any = self.pool
+        self._limit_s = self._breakage = None
         self._use(self._new_pool() if self._is_ours else pool)
         self._queue = CallQueue(self.current_slots(), self.max_tasks_per_call)
         self._settling = SettlingThread(f"parsl-{self.label}-settling")
@@ -125,7 +126,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         try:
             make: Any = self.pool
             pool: Executor = make()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # it may run in the thread that ends tasks
             raise EngineUnreachable(
                 self, f"the function that makes its pool has raised {type(error).__name__}: {error}"
             ) from error
@@ -137,7 +138,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         return pool
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the code of the function, and the call: as bytes, or as it is for a pool in the driver."""
+        """Return the function's code and the call, as bytes unless the pool shares the driver's memory."""
         if self._shares_memory:
             return None, (func, args, kwargs)
         return getattr(func, "__code__", None), super().pack_call(func, args, kwargs)
@@ -157,7 +158,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
     def _send(self, calls: list[QueuedCall]) -> None:
         pool = self._pool
         if pool is None:
-            raise ExecutorError(self, "it was shut down before the task had ended")
+            raise self._ended_early()
         try:
             future = self._submit(pool, calls)
         except BrokenExecutor as error:
@@ -169,50 +170,63 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         future.add_done_callback(partial(self._settling.call, self._ended, calls, pool))
 
     def _submit(self, pool: Executor, calls: list[QueuedCall]) -> Future[Any]:
-        if pool is self._broken:
-            raise BrokenExecutor("a worker process has ended")
+        if self._breakage is not None and self._breakage[0] is pool:
+            raise BrokenExecutor(str(self._breakage[1])) from self._breakage[1]
         if len(calls) > 1:
             return pool.submit(run_calls, [call.work for call in calls])
         work = calls[0].work
         return pool.submit(run_here, *work) if self._shares_memory else pool.submit(run_call, work)
 
     def _send_waiting(self) -> None:
-        """Submit waiting calls to the pool, as far as it has room."""
+        """Give the pool what has waited, as far as it has room."""
         while calls := self._queue.take():
             try:
                 self._send(calls)
-            except Exception as error:
+            except BaseException as error:
                 self._queue.ended()
                 for call in calls:
                     self.task_failed(call.task, error)
+                if not isinstance(error, (Exception, SystemExit)):  # Ctrl-C in the main thread
+                    raise
 
     def _replacement(self, broken: Executor, error: BrokenExecutor) -> Executor:
-        """Return a pool in the place of a broken one. A pool that was passed cannot be replaced."""
+        """Return a pool in the place of one that has broken. A pool that was given cannot be replaced."""
         with self._lock:
-            if self._pool is broken:
-                if not self._is_ours:
-                    self.set_bad_state_and_fail_all(self._loss(error))
-                    self.raise_if_bad()
+            if self._pool is broken and self._is_ours:
                 broken.shutdown(wait=False)
                 self._use(self._new_pool())
-                self._broken = None
-            return cast(Executor, self._pool)
+                self._breakage = None
+                self._queue.resize(self.current_slots())
+            pool = self._pool
+        if pool is None:
+            raise self._ended_early()
+        if pool is broken:
+            self.set_bad_state_and_fail_all(self._loss(error))
+            self.raise_if_bad()
+        return pool
+
+    def _ended_early(self) -> ExecutorError:
+        return ExecutorError(self, "it was shut down before the task had ended")
 
     def _ended(self, calls: list[QueuedCall], pool: Executor, future: Future[Any]) -> None:
         self._queue.ended()
-        error, outcomes = None, []
-        if not future.cancelled():
-            error = future.exception()
-            if error is None:
+        for call in calls:
+            call.task.handle = None  # it would keep the arguments and results of all tasks of the call
+        outcomes: list[Outcome] = []
+        error = None if future.cancelled() else future.exception()
+        if error is None and not future.cancelled():
+            try:
                 outcomes = self._outcomes_of(calls, future.result())
-            elif _is_breakage(error):
-                self._broken = pool
-        self._send_waiting()
-        for call, outcome in zip(calls, outcomes, strict=False):
-            call.task.finish(outcome)
+            except Exception as failure:  # of a pool that returns something else
+                error = failure
+        elif error is not None and _is_breakage(error):
+            self._breakage = pool, error
         if future.cancelled() or error is not None:
             for call in calls:
                 self._not_run(call.task, error)
+        self._send_waiting()  # before what follows the end of a task, which may take long
+        for call, outcome in zip(calls, outcomes, strict=False):
+            call.task.finish(outcome)
 
     def _outcomes_of(self, calls: list[QueuedCall], result: Any) -> list[Outcome]:
         """Return how the calls have ended; those that were not started wait again."""
@@ -240,7 +254,8 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         advice = (
             "" if self._is_ours else " Give the executor a function that makes the pool to have it replaced."
         )
-        loss = ManagerLost("pool", "", f"The pool of executor {self.label!r} is broken: {error}{advice}")
+        reason = str(error).rstrip(".")
+        loss = ManagerLost("pool", "", f"The pool of executor {self.label!r} is broken: {reason}.{advice}")
         loss.__cause__ = error
         return loss
 
@@ -263,14 +278,18 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
 
     def disconnect(self) -> None:
         """Shut down a pool that the executor has made; the tasks that are running end first."""
-        pool, self._pool = self._pool, None
-        if self._is_ours and pool is not None:
-            if self._limit_s is not None:
-                handles = [task.handle for task in self._tasks.values() if isinstance(task, EngineTask)]
-                running = {handle.future for handle in handles if handle is not None}
-                concurrent.futures.wait(running, self._limit_s)
-                _end_workers(pool)
-            pool.shutdown(wait=self._limit_s is None)
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            handles = [task.handle for task in list(self._tasks.values()) if isinstance(task, EngineTask)]
+            calls = {handle.future for handle in handles if handle is not None}
+            for call in calls:
+                call.cancel()  # a call with several tasks, which none of them cancels alone
+            if self._is_ours:
+                if self._limit_s is not None:
+                    concurrent.futures.wait(calls, self._limit_s)
+                    _end_workers(pool)
+                pool.shutdown(wait=self._limit_s is None)
         self._settling.close()
 
 

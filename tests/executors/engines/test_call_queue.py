@@ -115,9 +115,25 @@ def test_calls_that_a_worker_has_returned_come_first() -> None:
     assert take(queue) == [3, 4, 5]
 
 
-def test_a_function_is_short_until_one_of_its_calls_takes_longer() -> None:
+def test_a_function_is_short_until_its_calls_take_longer() -> None:
     queue = make_queue()
     queue.ran(SHORT, 0.002, 100)
+    assert add(queue, range(5)) == [*range(5)]
+
+
+def test_a_call_that_is_interrupted_now_and_then_is_short() -> None:
+    queue = make_queue()
+    for _ in range(100):
+        queue.ran(SHORT, 0.0001, 100)
+    queue.ran(SHORT, 0.002, 100)
+    assert add(queue, range(5)) == [0, 1]
+
+
+def test_a_function_with_a_long_call_is_not_short() -> None:
+    queue = make_queue()
+    for _ in range(100):
+        queue.ran(SHORT, 0.0001, 100)
+    queue.ran(SHORT, 0.02, 100)
     assert add(queue, range(5)) == [*range(5)]
 
 
@@ -128,9 +144,16 @@ def test_calls_with_much_data_are_not_short() -> None:
 
 
 def test_no_call_waits_for_a_pool_of_unknown_size_or_with_one_task_per_call() -> None:
-    for queue in (make_queue(slots=None), make_queue(max_together=1)):
+    for queue in (make_queue(slots=None), make_queue(slots=0), make_queue(max_together=1)):
         assert add(queue, range(20)) == [*range(20)]
         assert take(queue) == []
+
+
+def test_calls_that_wait_are_taken_when_the_next_pool_is_of_unknown_size() -> None:
+    queue = make_queue()
+    add(queue, range(4))
+    queue.resize(None)
+    assert [take(queue) for _ in range(3)] == [[2], [3], []]
 
 
 def test_the_number_of_functions_is_limited() -> None:

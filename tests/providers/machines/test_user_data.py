@@ -49,7 +49,7 @@ def test_a_machine_ends_at_its_walltime(host, ends, wait_until):
     host.start_machine("m", script(launch="sleep 1000", walltime_s=1))
     wait_until(lambda: ends)
     assert ends[0].by_itself
-    assert exit_code_on(host.console("m")) is None
+    assert "the walltime is up" in host.console("m")
 
 
 def test_a_machine_that_lingers_stays_up_until_its_walltime(host, ends, wait_until):

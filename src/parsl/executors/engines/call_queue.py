@@ -16,10 +16,13 @@ from parsl.executors.engines.executor import EngineTask
 
 #: For each worker, one call runs, and another one is ready when that ends. Further short ones wait.
 _CALLS_PER_WORKER = 2
-#: A call is short if it takes no longer than this (seconds), and if it and its outcome are no larger (bytes).
+#: A call is short if it takes no longer than this (seconds). On a busy machine a short one may take up to the
+#: second limit.
 _SHORT_S = 0.001
+_INTERRUPTED_S = 0.01
+#: It is small if it and its outcome have no more bytes together.
 _SMALL_BYTES = 64 * 1024
-#: A function is short after this many short calls in a row.
+#: A function counts as short after this many short calls, nearly in a row.
 _SHORT_CALLS = 100
 #: How many functions are remembered.
 _MAX_FUNCTIONS = 1000
@@ -45,14 +48,20 @@ class CallQueue:
 
     def __init__(self, slots: int | None, max_together: int) -> None:
         self._max_together = max_together
-        #: How many calls of the pool are in progress before short ones wait; None if none ever waits.
-        self._limit = None if slots is None or max_together == 1 else _CALLS_PER_WORKER * slots
         self._waiting: OrderedDict[int, QueuedCall] = OrderedDict()
-        #: How many calls of the pool are in progress, each with one of ours or more.
+        #: How many calls of the pool are in progress, each of which runs one task or more.
         self._running = 0
-        #: How many calls of a function were short, since the last one that was not.
+        #: How many calls of a function were short lately.
         self._short_calls: dict[CodeType | None, int] = {}
         self._lock = RLock()  # reentrant, because a signal handler may call an app in between
+        self.resize(slots)
+
+    def resize(self, slots: int | None) -> None:
+        """Use another pool; its size is as for the constructor."""
+        is_known = slots is not None and slots > 0 and self._max_together > 1
+        with self._lock:
+            #: How many calls of the pool are in progress before short ones wait; None if none ever waits.
+            self._limit = _CALLS_PER_WORKER * slots if slots is not None and is_known else None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._waiting)} waiting, {self._running} in the pool>"
@@ -60,7 +69,7 @@ class CallQueue:
     def admit(self, call: QueuedCall) -> bool:
         """Return whether the pool gets a call now; otherwise it waits for :meth:`take`."""
         with self._lock:
-            if self._limit is None or not (self._waiting or (self._is_busy() and self._is_short(call))):
+            if not (self._waiting or (self._is_busy() and self._is_short(call))):
                 self._running += 1
                 return True
             self._waiting[call.task.parsl_executor_task_id] = call
@@ -69,9 +78,10 @@ class CallQueue:
     def take(self) -> list[QueuedCall]:
         """Remove the calls that the pool gets next, as one; none if it has enough, or if none waits."""
         with self._lock:
-            if self._limit is None or self._is_busy():
+            if self._is_busy():
                 return []
-            number = min(self._max_together, -(-len(self._waiting) // self._limit))
+            share = 1 if self._limit is None else -(-len(self._waiting) // self._limit)
+            number = min(self._max_together, share)
             calls: list[QueuedCall] = []
             while self._waiting and len(calls) < number:
                 call = next(iter(self._waiting.values()))
@@ -108,12 +118,17 @@ class CallQueue:
         """Note how long a call has taken, and how many bytes the call and its outcome had."""
         if code is None:
             return
-        is_short = run_s <= _SHORT_S and size <= _SMALL_BYTES
         with self._lock:
             known = self._short_calls
             if len(known) >= _MAX_FUNCTIONS and code not in known:
                 known.clear()
-            known[code] = known.get(code, 0) + 1 if is_short else 0
+            number = known.get(code, 0)
+            if run_s > _INTERRUPTED_S or size > _SMALL_BYTES:
+                known[code] = 0
+            elif run_s > _SHORT_S:
+                known[code] = number // 2
+            else:
+                known[code] = min(number + 1, 2 * _SHORT_CALLS)
 
     def _is_busy(self) -> bool:
         return self._limit is not None and self._running >= self._limit
