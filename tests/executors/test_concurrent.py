@@ -277,34 +277,34 @@ def test_tasks_end_when_the_results_of_others_cannot_be_read(wait_until: WaitUnt
 
 
 def test_tasks_that_wait_for_a_given_pool_end_with_its_words(tmp_path: Path, wait_until: WaitUntil) -> None:
-    log, gate = tmp_path / "log", tmp_path / "gate"
     with ProcessPoolExecutor(1) as pool:
         executor = ConcurrentExecutor(pool)
-        executor.start()
-        make_short(executor)
-        first = executor.submit(end_process_at, {}, str(log), str(gate))
-        tasks = [executor.submit(note, {}, os.devnull, number) for number in range(50)]
-        wait_until(log.exists)
-        gate.touch()
-        assert isinstance(first.exception(60), ManagerLost)
+        tasks = lose_worker_under_tasks(executor, tmp_path, wait_until)
         assert all("terminated abruptly" in str(task.exception(60)) for task in tasks)
         executor.shutdown()
 
 
 def test_tasks_end_when_no_pool_can_be_made_any_more(tmp_path: Path, wait_until: WaitUntil) -> None:
-    log, gate = tmp_path / "log", tmp_path / "gate"
     pools = [ProcessPoolExecutor(1)]
     executor = ConcurrentExecutor(lambda: pools.pop() if pools else sys.exit("no license"))
+    tasks = lose_worker_under_tasks(executor, tmp_path, wait_until)
+    assert all(isinstance(task.exception(60), ManagerLost | EngineUnreachable) for task in tasks)
+    executor.shutdown()
+
+
+def lose_worker_under_tasks(
+    executor: ConcurrentExecutor, directory: Path, wait_until: WaitUntil
+) -> list[Future[Any]]:
+    """Start an executor with one worker, and end that while short tasks wait; returns these."""
+    started, gate = directory / "started", directory / "gate"
     executor.start()
     make_short(executor)
-    first = executor.submit(end_process_at, {}, str(log), str(gate))
-    tasks = [executor.submit(note, {}, os.devnull, number) for number in range(50)]
-    wait_until(log.exists)
+    first = executor.submit(end_process_at, {}, str(started), str(gate))
+    tasks: list[Future[Any]] = [executor.submit(note, {}, os.devnull, number) for number in range(50)]
+    wait_until(started.exists)
     gate.touch()
     assert isinstance(first.exception(60), ManagerLost)
-    assert isinstance(tasks[49].exception(60), ManagerLost | EngineUnreachable)
-    assert all(task.exception(60) is not None for task in tasks)
-    executor.shutdown()
+    return tasks
 
 
 def note(path: str, number: int, gate: str = "", once: str = "") -> int:
