@@ -227,7 +227,49 @@ def test_the_regions_of_one_project_are_listed_once(clouds, capsys):
 def test_two_accounts_in_one_region_are_both_listed(clouds, capsys):
     clouds(Cloud(region="here", key_file="a"), Cloud(region="here", key_file="b"))
     assert main(["clouds", "list", "config.py"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["Memory here a: 0 machines of 0 runs", "Memory here b: 0 machines of 0 runs"]
+
+
+def test_another_account_of_a_project_is_used_when_the_first_one_may_not(clouds, capsys):
+    first, second = (Cloud(machine("m", "one"), project="lab", key_file=name) for name in "ab")
+    clouds(first, second)
+    assert main(["clouds", "list", "config.py"]) == 0
+    assert capsys.readouterr().out.count("1 machine of 1 run") == 1
+    first.failure = Failure(FailureKind.DENIED, "no right", "403")
+    assert main(["clouds", "list", "config.py"]) == 1
+    out, err = capsys.readouterr()
+    assert "1 machine of 1 run" in out
+    assert "no right" in err
+
+
+def test_machines_with_an_empty_tag_are_left_to_the_user(cloud, capsys):
+    cloud.machines.append(machine("strange", ""))
+    assert main(["clouds", "sweep", "config.py", "--all", "--yes"]) == 1
+    assert [each.machine_id for each in cloud.machines] == ["strange"]
+    assert "empty tag parsl-run; terminate them by hand: strange" in capsys.readouterr().err
+
+
+def test_json_has_what_was_terminated_before_an_interrupt(cloud, monkeypatch, capsys):
+    terminate = cloud.terminate
+
+    def interrupt_later(machine_ids):
+        terminate(machine_ids)
+        monkeypatch.setattr(cloud, "terminate", interrupt)
+
+    def interrupt(machine_ids):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloud, "terminate", interrupt_later)
+    assert main(["clouds", "sweep", "config.py", "--all", "--yes", "--json"]) == 130
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["terminated"]
+
+
+def test_json_is_a_document_without_a_provider_too(clouds, capsys):
+    clouds()
+    assert main(["clouds", "list", "config.py", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_an_error_has_advice(cloud, capsys):

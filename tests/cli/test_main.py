@@ -84,6 +84,15 @@ def test_a_reader_that_has_gone_is_no_error(words, stream, unbuffered, tmp_path)
     assert "Error" not in (run.stderr or "")
 
 
+def test_a_closed_stdout_is_no_error():
+    """``parsl --version >&-``, as a daemon may run it."""
+    code = f"import sys; sys.path[:0] = {sys.path!r}; from parsl.cli.main import main; sys.exit(main(['-V']))"
+    run = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, code], stderr=subprocess.PIPE, text=True
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_another_broken_connection_is_an_error(monkeypatch):
     def fail(words):
         raise BrokenPipeError("of a socket")

@@ -70,10 +70,12 @@ def test_the_image_has_the_parsl_of_this_clone(tmp_path):
 
 def test_the_readme_makes_the_wheel_before_the_image():
     (commands,) = re.findall(r"```bash\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.DOTALL)
-    first, second = (shlex.split(line, comments=True) for line in commands.splitlines()[:2])
-    assert first[:3] == ["pip", "wheel", "--no-deps"]
-    assert (EXAMPLE / first[-1] / "pyproject.toml").is_file()
-    assert second[:2] == ["docker", "build"]
+    lines = [shlex.split(line, comments=True) for line in commands.splitlines()]
+    remove, wheel, build = lines[:3]
+    assert remove == ["rm", "-f", "parsl-*.whl"]  # the image installs what is there
+    assert wheel[:3] == ["pip", "wheel", "--no-deps"]
+    assert (EXAMPLE / wheel[-1] / "pyproject.toml").is_file()
+    assert build[:2] == ["docker", "build"]
 
 
 @pytest.mark.slow

@@ -77,6 +77,6 @@ def test_a_held_job_causes_a_warning(kind, provider, words, tmp_path, monkeypatc
                 executor = kernel.executors["htex"]
                 wait_until(lambda: "1 shown" in repr(executor.blocks.notices), 60)
 
-        with pytest.warns(BlocksWarning, match=f"will not start until this changes.*{words}"):
+        with pytest.warns(BlocksWarning, match=f"will not start while the reason remains.*{words}"):
             hold_the_job_until_the_warning()
         cluster.wait_for(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from parsl.cli import counted, print_error
 from parsl.errors import ParslError
@@ -26,7 +26,8 @@ and Jobs in the namespace.
     parsl clouds list config.py RUN        list those of one run
     parsl clouds sweep config.py RUN       terminate the machines of a run, after confirmation
     parsl clouds sweep config.py --all     terminate those of all runs, also of other users of the account
-The exit code is 1 if machines are left or the service does not answer, and 2 if there is nothing to ask.
+The exit code is 1 if machines are left or the service does not answer, 2 if the arguments or the
+configuration cannot be used, and 130 after Ctrl-C.
 """
 _FAILED, _USAGE_ERROR = 1, 2
 #: What a shell reports about a program that the signal SIGINT has ended.
@@ -80,10 +81,24 @@ class _Command:
 
     def run(self) -> int:
         """List or sweep every cloud of the configuration; the others follow if one has failed."""
-        providers = _providers(self._options.config)
-        if not providers:
-            return _USAGE_ERROR
-        for place, provider in self._places(providers):
+        try:
+            providers = _providers(self._options.config)
+            if not providers:
+                return _USAGE_ERROR
+            self._act_on(providers)
+        finally:  # after an interrupt, too: what has been terminated until then
+            if self._options.json:
+                from parsl.cli.console import print_json
+
+                print_json(self._rows)
+        return _FAILED if self._has_failed else 0
+
+    def _act_on(self, providers: Iterable[Renting]) -> None:
+        """List or sweep each set of machines, with the first provider that can."""
+        done: set[object] = set()
+        for place, scope, provider in self._places(providers):
+            if scope in done:
+                continue
             try:
                 if self._options.action == "list":
                     self._list(place, provider)
@@ -91,25 +106,24 @@ class _Command:
                     self._sweep(place, provider)
             except ParslError as error:
                 self._fail(self._explained(error, provider))
-        if self._options.json:
-            from parsl.cli.console import print_json
+            else:
+                done.add(scope)
 
-            print_json(self._rows)
-        return _FAILED if self._has_failed else 0
-
-    def _places(self, providers: Iterable[Renting]) -> Iterator[tuple[str, Renting]]:
-        """Yield where the machines of each provider are, once for each set of machines."""
-        known: set[object] = set()
+    def _places(self, providers: Iterable[Renting]) -> list[tuple[str, object, Renting]]:
+        """Return where the machines of each provider are: for people, and what determines them."""
+        found = []
         for provider in providers:
             try:
-                place = _where(provider)
-                scope = _scope(place, provider)
+                found.append((_where(provider), _scope(provider), provider))
             except ParslError as error:
                 self._fail(str(error))
-                continue
-            if scope not in known:
-                known.add(scope)
-                yield place, provider
+        scopes: dict[str, set[object]] = {}
+        for place, scope, _ in found:
+            scopes.setdefault(place, set()).add(scope)
+        return [
+            (place if len(scopes[place]) == 1 else _where(provider, is_whole=True), scope, provider)
+            for place, scope, provider in found
+        ]
 
     def _list(self, place: str, provider: Renting) -> None:
         from parsl.eventlog.answers import duration
@@ -136,10 +150,13 @@ class _Command:
 
         if isinstance(provider, MachineProvider):
             for finding in provider.cloud.check_access():
-                self._print(f"  {finding}")
+                print(f"  {finding}", file=sys.stderr if self._options.json else sys.stdout)
 
     def _sweep(self, place: str, provider: Renting) -> None:
         runs = _by_run(provider.machines(None if self._options.all else self._options.run))
+        if unnamed := runs.pop("", None):
+            tag = "have an empty tag parsl-run; terminate them by hand"
+            self._fail(f"{place}: these machines {tag}: {', '.join(unnamed)}")
         if not runs:
             self._print(f"{place}: there are no such machines")
         elif self._options.yes or _confirm(place, runs):
@@ -203,7 +220,7 @@ def _providers(target: str) -> list[Renting]:
     return found
 
 
-def _by_run(machines: Iterable[Machine]) -> Mapping[str, list[str]]:
+def _by_run(machines: Iterable[Machine]) -> dict[str, list[str]]:
     runs: dict[str, list[str]] = {}
     for machine in machines:
         runs.setdefault(machine.run, []).append(machine.machine_id)
@@ -222,25 +239,27 @@ def _confirm(place: str, runs: Mapping[str, list[str]]) -> bool:
 
 
 def _address(provider: MachineProvider) -> dict[str, str]:
-    """Return the address of a provider's machines; those of Google are listed in all regions of a project."""
+    """Return what determines a provider's machines; those of Google are in all regions of a project."""
     address = provider.cloud.address()
-    unused = ("region", "version") if "project" in address else ()
+    unused = ("region", "version", "key_file") if "project" in address else ()
     return {name: value for name, value in address.items() if name not in unused}
 
 
-def _scope(place: str, provider: Renting) -> object:
+def _scope(provider: Renting) -> object:
     """Return what determines which machines are listed."""
     from parsl.providers.kubernetes.kube import KubernetesProvider
 
     if isinstance(provider, KubernetesProvider):
-        return place
+        return provider.place
     return type(provider.cloud), tuple(sorted(_address(provider).items()))
 
 
-def _where(provider: Renting) -> str:
+def _where(provider: Renting, *, is_whole: bool = False) -> str:
+    """Return where a provider's machines are, all that determines them if ``is_whole``."""
     from parsl.providers.kubernetes.kube import KubernetesProvider
 
     if isinstance(provider, KubernetesProvider):
         return provider.place
-    shown = [value for name, value in _address(provider).items() if name not in _NOT_SHOWN]
+    address = _address(provider).items()
+    shown = [value for name, value in address if is_whole or name not in _NOT_SHOWN]
     return " ".join((provider.cloud.service, *shown))

@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code, 2 for an unknown command, or 141 if no one reads the output."""
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None in a process without one
+            sys.stdout.flush()
     except BrokenPipeError:
         if not _is_reader_gone():
             raise  # of another connection
@@ -52,8 +53,12 @@ def _is_reader_gone() -> bool:
 def _has_no_reader(stream: TextIO) -> bool:
     from select import POLLERR, POLLHUP, poll
 
+    try:
+        number = stream.fileno()
+    except (AttributeError, OSError, ValueError):  # None, or the text of a test or a notebook
+        return False
     connection = poll()
-    connection.register(stream, 0)
+    connection.register(number, 0)
     return any(events & (POLLERR | POLLHUP) for _, events in connection.poll(0))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 from typing import Any, NamedTuple, cast
@@ -170,8 +171,9 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         future.add_done_callback(partial(self._settling.call, self._ended, calls, pool))
 
     def _submit(self, pool: Executor, calls: list[QueuedCall]) -> Future[Any]:
-        if self._breakage is not None and self._breakage[0] is pool:
-            raise BrokenExecutor(str(self._breakage[1])) from self._breakage[1]
+        breakage = self._breakage
+        if breakage is not None and breakage[0] is pool:
+            raise BrokenExecutor(str(breakage[1])) from breakage[1]
         if len(calls) > 1:
             return pool.submit(run_calls, [call.work for call in calls])
         work = calls[0].work
@@ -219,12 +221,14 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
                 outcomes = self._outcomes_of(calls, future.result())
             except Exception as failure:  # of a pool that returns something else
                 error = failure
-        elif error is not None and _is_breakage(error):
+        elif error is not None and _is_breakage(error) and pool is self._pool:
             self._breakage = pool, error
-        if future.cancelled() or error is not None:
-            for call in calls:
-                self._not_run(call.task, error)
-        self._send_waiting()  # before what follows the end of a task, which may take long
+        try:
+            if future.cancelled() or error is not None:
+                for call in calls:
+                    self._not_run(call.task, error)
+        finally:
+            self._send_waiting()  # before what follows the end of other tasks, which may take long
         for call, outcome in zip(calls, outcomes, strict=False):
             call.task.finish(outcome)
 
@@ -233,18 +237,25 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         if self._shares_memory:
             return [result]
         results = result if len(calls) > 1 else [result]
-        outcomes = [read_outcome(packed) for packed in results]
+        outcomes = [self._read(packed) for packed in results]
         for call, packed, outcome in zip(calls, results, outcomes, strict=False):
             if outcome.accounting is not None:
                 self._queue.ran(call.code, outcome.accounting.run_s, len(call.work) + len(packed))
         self._queue.put_back(calls[len(results) :])
         return outcomes
 
+    def _read(self, packed: bytes) -> Outcome:
+        try:
+            return read_outcome(packed)
+        except BaseException as error:  # sys.exit() in a class of the user, for example
+            return Outcome(None, self.explain(error), None)
+
     def _not_run(self, task: EngineTask, error: BaseException | None) -> None:
         if error is not None:
             self.task_failed(task, error)
-        elif not task.done():
-            task.set_cancelled()  # by the pool's owner
+        else:
+            with suppress(InvalidStateError):  # the task has ended meanwhile
+                task.set_cancelled()  # by the pool's owner
 
     def explain(self, error: BaseException) -> BaseException:
         """Return the error for a task: ManagerLost if the pool is broken."""

@@ -69,7 +69,7 @@ def test_multi_node_tasks_share_a_job_of_a_parallel_environment(tmp_path: Path) 
 def test_a_held_job_causes_a_warning(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert facts["warnings"] == [
-        "Executor htex: job 1 will not start until this changes. The scheduler reports: held"
+        "Executor htex: job 1 will not start while the reason remains. The scheduler reports: held"
     ]
     assert facts["job"] == "1"
 

@@ -112,7 +112,7 @@ def test_a_failing_worker_init_is_reported_with_its_output(tmp_path: Path) -> No
 def test_a_held_job_causes_a_warning_that_quotes_slurm(tmp_path: Path) -> None:
     facts = facts_of("held", tmp_path)
     assert len(facts["warnings"]) == 1
-    assert facts["warnings"][0].startswith("Executor htex: job 1 will not start until this changes.")
+    assert facts["warnings"][0].startswith("Executor htex: job 1 will not start while the reason remains.")
     assert "JobHeldUser" in facts["warnings"][0]
     assert facts["place"] == ["n1", "0"]
 

@@ -208,7 +208,7 @@ def test_a_sweep_that_fails_names_the_command(make, memory, caplog):
     provider = make()
     memory.failing["list"] = FailureKind.TRANSIENT
     provider.close()
-    assert f"parsl clouds sweep CONFIG.py {provider.run}" in caplog.text
+    assert f"parsl clouds sweep config.py {provider.run}" in caplog.text
 
 
 def test_machines_that_linger(make, memory):
@@ -248,7 +248,7 @@ def test_a_limit_that_earlier_runs_have_used_up_is_permanent(make, memory):
 
 def test_a_limit_below_one_block_is_an_error_at_load(memory):
     provider = MemoryProvider(memory, max_machine_hours=1, walltime="02:00:00", nodes_per_block=2)
-    text = r"max_machine_hours is 1, but a block may need 4\.00.*Raise max_machine_hours"
+    text = r"max_machine_hours is 1, but a block may need 4:.*Raise max_machine_hours"
     assert re.match(text, str(*provider.check()))
     with pytest.raises(ConfigurationError, match=text):
         provider.prepare("run")
@@ -291,6 +291,18 @@ def test_a_restarted_driver_terminates_what_the_earlier_one_has_left(make, memor
     caplog.clear()
     make(state_file=path).close()
     assert not caplog.records
+
+
+def test_the_earlier_machines_end_although_no_block_can_start(make, memory, tmp_path):
+    path = str(tmp_path / "state")
+    dead = make(state_file=path)
+    dead.submit("sleep 1000", 1)
+    dead._file.close()  # as if the process were dead
+    provider = MemoryProvider(memory, state_file=path, max_machine_hours=1, walltime="02:00:00")
+    for _ in range(2):  # the file is free again
+        with pytest.raises(ConfigurationError, match="max_machine_hours is 1"):
+            provider.prepare("run")
+        assert not memory.host.running()
 
 
 def test_the_hours_of_earlier_runs_count(make, tmp_path):

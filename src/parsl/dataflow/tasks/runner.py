@@ -16,6 +16,7 @@ from parsl.dataflow.tasks.graph import IS_FINAL, TaskGraph
 from parsl.dataflow.tasks.task_memo import TaskMemo, outcome_of
 from parsl.dataflow.work_loop import work_loop
 from parsl.eventlog import TRIED_AGAIN
+from parsl.vocabulary.app_errors import task_failure
 from parsl.vocabulary.dataflow_errors import DependencyError, JoinError
 from parsl.vocabulary.kept_value import KeptValue
 from parsl.vocabulary.packed_errors import RemoteExceptionWrapper
@@ -249,6 +250,8 @@ class TaskRunner:
             if type(result) is RemoteExceptionWrapper:  # isinstance makes a lazy object fetch its target
                 error = result.get_exception()
             if error is not None:
+                if not isinstance(error, Exception):  # such as SystemExit, which would end the user's script
+                    error = task_failure(error)
                 work_loop.run_now(self._attempt_failed, record, error)
             elif record.join:
                 work_loop.run_now(self._join, record, result)

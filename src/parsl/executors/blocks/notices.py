@@ -33,7 +33,7 @@ class BlockNotices:
             reason = status.message or "no reason is given"
             reasons.setdefault((reason, status.can_never_run), []).append(str(job_id))
         for (reason, can_never_run), job_ids in reasons.items():
-            what = "can never run" if can_never_run else "will not start until this changes"
+            what = "can never run" if can_never_run else "will not start while the reason remains"
             jobs = ", ".join(job_ids[:5]) + (", ..." if len(job_ids) > 5 else "")
             self._warn(
                 reason, f"Executor {self._owner.label}: job {jobs} {what}. The scheduler reports: {reason}"

@@ -145,7 +145,7 @@ def read_outcome(packed: Buffer) -> Outcome:
         if is_error:
             return Outcome(None, load_exception(payload), accounting)
         return Outcome(load_value(payload, buffers), None, accounting)
-    except BaseException as error:  # sys.exit() in a class of the user, for example
+    except Exception as error:
         return Outcome(None, error, None)
 
 

@@ -43,6 +43,10 @@ class InstanceType(NamedTuple):
     architectures: tuple[str, ...]
 
 
+#: A request for machines of Parsl, as a check.
+_OWN: dict[str, Any] = {"Filters": [{"Name": "tag-key", "Values": [RUN_TAG]}], "MaxResults": 5}
+
+
 def check(service: Service) -> list[Finding]:
     """Check region, credentials, image, instance type, key pair, network, permissions and quota."""
     findings = _check_region(service)
@@ -61,27 +65,37 @@ def check(service: Service) -> list[Finding]:
 
 
 def check_access(service: Service) -> list[Finding]:
-    """Check region and credentials with the request that lists machines."""
-    return _check_region(service) or [
-        answer for answer in [_describe_own(service)] if isinstance(answer, Finding)
-    ]
+    """Check region and credentials with the request that lists machines.
 
-
-def _describe_own(service: Service) -> Mapping[str, Any] | Finding:
-    own = [{"Name": "tag-key", "Values": [RUN_TAG]}]
-    return _describe(service, _PERMISSION, "DescribeInstances", Filters=own, MaxResults=5)
+    Too high a rate of requests is no error, as it ends.
+    """
+    if findings := _check_region(service):
+        return findings
+    try:
+        _request(service, "DescribeInstances", **_OWN)
+    except ServiceError as error:
+        return [] if error.kind is FailureKind.THROTTLED else [_finding(_PERMISSION, error)]
+    return []
 
 
 def _describe(service: Service, topic: Topic, name: str, **parameters: Any) -> Mapping[str, Any] | Finding:
     """Return an answer of EC2, or the finding that there is none."""
+    try:
+        return _request(service, name, **parameters)
+    except ServiceError as error:
+        return _finding(topic, error)
+
+
+def _request(service: Service, name: str, **parameters: Any) -> Mapping[str, Any]:
     words = "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
     method = getattr(service.client, words)
-    try:
-        answer: Mapping[str, Any] = service.request(name, method, deadline_s=DEADLINE_S, **parameters)
-    except ServiceError as error:
-        is_general = error.kind in _ADVICE and error.failure.code != "UnauthorizedOperation"
-        return (_ACCOUNT if is_general else topic).error(f"{error}", _advice(error))
+    answer: Mapping[str, Any] = service.request(name, method, deadline_s=DEADLINE_S, **parameters)
     return answer
+
+
+def _finding(topic: Topic, error: ServiceError) -> Finding:
+    is_general = error.kind in _ADVICE and error.failure.code != "UnauthorizedOperation"
+    return (_ACCOUNT if is_general else topic).error(f"{error}", _advice(error))
 
 
 def _advice(error: ServiceError) -> str:
@@ -97,7 +111,8 @@ def _check_region(service: Service) -> list[Finding]:
     if service.region in regions:
         return []
     close = get_close_matches(service.region, regions, 3)
-    advice = f"Close names: {', '.join(close)}." if close else f"The regions are {', '.join(regions)}."
+    other = "Write the region of your machines, such as 'us-east-2'; a newer boto3 may know more regions."
+    advice = f"Close names: {', '.join(close)}." if close else other
     return [_REGION.error(f"boto3 knows no region {service.region!r}.", advice)]
 
 
@@ -171,7 +186,7 @@ def _check_permissions(service: Service) -> list[Finding]:
     tags = tag_specifications({**dict.fromkeys((RUN_TAG, BLOCK_TAG), "check"), **service.options.tags})
     request = {**service.options.request(), "TagSpecifications": tags}
     created = _describe(service, _PERMISSION, "RunInstances", **request, DryRun=True)
-    listed = _describe_own(service)
+    listed = _describe(service, _PERMISSION, "DescribeInstances", **_OWN)
     ended = _describe(service, _PERMISSION, "TerminateInstances", InstanceIds=[_NO_INSTANCE], DryRun=True)
     if isinstance(ended, Finding):  # a policy may allow it for machines with the tag only
         ended = _PERMISSION.warning(

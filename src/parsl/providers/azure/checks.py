@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parsl.providers.api.calls import Calls
-from parsl.providers.api.failure import ServiceError
+from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.azure.access import Access
 from parsl.providers.azure.failures import advice
 from parsl.providers.azure.machine_request import Plan
@@ -59,11 +59,13 @@ class Checks:
         """Check whether the subscription can be used.
 
         An account that may not look at the group may still list its machines: a missing right is no error.
+        Nor is too high a rate of requests, which ends.
         """
         try:
             return [self._group()]
         except ServiceError as error:
-            return [] if error.failure.code == "AuthorizationFailed" else [_error(_CREDENTIALS, error)]
+            may_list = error.failure.code == "AuthorizationFailed" or error.kind is FailureKind.THROTTLED
+            return [] if may_list else [_error(_CREDENTIALS, error)]
 
     def _group(self) -> Finding:
         name, subscription = self.access.address.group_name, self.access.subscription_id

@@ -55,12 +55,14 @@ def check(requests: Requests, fleet: Fleet) -> list[Finding]:
 def check_access(requests: Requests, fleet: Fleet) -> list[Finding]:
     """Check whether the project can be used.
 
-    An account that may not list zones may still list machines: a missing right is no error.
+    An account that may not list zones may still list machines: a missing right is no error. Nor is too high a
+    rate of requests, which ends.
     """
     try:
         requests.zones()
     except ServiceError as error:
-        return [] if error.failure.code == "403 forbidden" else [_access_error(error, fleet)]
+        may_list = error.failure.code == "403 forbidden" or error.kind is FailureKind.THROTTLED
+        return [] if may_list else [_access_error(error, fleet)]
     return []
 
 

@@ -80,8 +80,8 @@ class Cluster:
     def create_job(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         """Create a Job; one that exists already was created by an earlier attempt.
 
-        With ``dry_run``, the server only checks whether it would be accepted. It refuses a field that it does
-        not know; by default, it would drop it.
+        With ``dry_run``, the server only checks whether it would be accepted. The server refuses unknown
+        fields; without ``Strict``, it drops them.
         """
         options = {"field_validation": "Strict", **({"dry_run": "All"} if dry_run else {})}
         create = self._batch.create_namespaced_job

@@ -149,14 +149,22 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             ConfigurationError: Credentials, region, image, permissions or quota do not allow any block.
         """
         self._begin(run)
-        findings = self.check()
-        if errors := errors_of(findings):
-            raise ConfigurationError(f"{type(self).__name__}: " + "\n".join(errors))
+        findings = self._service_findings()
+        self._refuse(findings)
         for finding in findings:
             if finding.level == WARNING:
                 logger.warning("%s: %s", type(self).__name__, finding)
         if self.state_file is not None:
             self._open_state_file(self.state_file)
+        try:
+            self._refuse(self._limit_findings())  # only now: the machines of earlier runs have been swept
+        except ConfigurationError:
+            self._close_state_file(has_ended=True)
+            raise
+
+    def _refuse(self, findings: list[Finding]) -> None:
+        if errors := errors_of(findings):
+            raise ConfigurationError(f"{type(self).__name__}: " + "\n".join(errors))
 
     def check(self) -> list[Finding]:
         """Check the configuration with the service; nothing is started.
@@ -164,8 +172,10 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         Returns:
             Findings, of which errors mean that no block could start.
         """
+        return [*self._limit_findings(), *self._service_findings()]
+
+    def _service_findings(self) -> list[Finding]:
         return [
-            *self._limit_findings(),
             *state_file_findings(self.state_file),
             *key_file_findings(full_path(getattr(self, "key_file", None))),
             *self.cloud.check(),
@@ -178,7 +188,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         if MachineHours(self.max_machine_hours).refusal(machines, walltime_s):
             text = (
                 f"max_machine_hours is {self.max_machine_hours:g}, but a block may need "
-                f"{machines * walltime_s / 3600:.2f}: its machines ({machines}) until their walltime."
+                f"{machines * walltime_s / 3600:g}: its machines ({machines}) until their walltime."
             )
             found.append(
                 _LIMITS.error(text, "Raise max_machine_hours, or lower walltime or nodes_per_block.")
@@ -399,13 +409,17 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
             self._hours.all_ended(self.clock())
         if self._file is not None:
             self._earlier = [run for run in self._earlier if not self._sweep_earlier(run, quiet_looks=1)]
-            self._save(has_ended=is_clean)
+            self._close_state_file(has_ended=is_clean)
+
+    def _close_state_file(self, *, has_ended: bool) -> None:
+        if self._file is not None:
+            self._save(has_ended=has_ended)
             self._file.close()
             self._file = None
 
     def _sweep_at_the_end(self) -> bool:
         """Terminate what is left; return whether nothing is."""
-        command = f"parsl clouds sweep CONFIG.py {self.run}"
+        command = f"parsl clouds sweep config.py {self.run}"
         try:
             looks = self.certain_looks if self._leftovers.has_fresh(self.clock()) else 1
             _, left = sweep(self.cloud, self.run, quiet_looks=looks, sleep=self.sleep)
@@ -429,8 +443,7 @@ class MachineProvider(ExecutionProvider, RepresentationMixin):
         """
         if run is not None:
             check_run(run)
-        if errors := errors_of(self.cloud.check_access()):
-            raise ConfigurationError(f"{type(self).__name__}: " + "\n".join(errors))
+        self._refuse(self.cloud.check_access())
         listed = self.cloud.list_all_runs() if run is None else self.cloud.list_run(run)
         return live_machines(listed)
 

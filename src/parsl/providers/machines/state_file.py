@@ -89,7 +89,12 @@ def state_file_findings(path: str | None) -> list[Finding]:
         return []
     directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory):
-        return [_TOPIC.error(f"{directory!r} is no directory.", "Create it, or name another state_file.")]
+        return [
+            _TOPIC.error(
+                f"{directory!r} is no directory.",
+                "Create it, make it accessible, or name another state_file.",
+            )
+        ]
     if not os.access(directory, os.W_OK | os.X_OK):
         return [_TOPIC.error(f"no file can be written in {directory!r}.", "Name another state_file.")]
     try:
