@@ -244,10 +244,10 @@ def test_another_account_of_a_project_is_used_when_the_first_one_may_not(clouds,
 
 
 def test_machines_with_an_empty_tag_are_left_to_the_user(cloud, capsys):
-    cloud.machines.append(machine("strange", ""))
+    cloud.machines.append(machine("unnamed", ""))
     assert main(["clouds", "sweep", "config.py", "--all", "--yes"]) == 1
-    assert [each.machine_id for each in cloud.machines] == ["strange"]
-    assert "empty tag parsl-run; terminate them by hand: strange" in capsys.readouterr().err
+    assert [each.machine_id for each in cloud.machines] == ["unnamed"]
+    assert "empty tag parsl-run; terminate them by hand: unnamed" in capsys.readouterr().err
 
 
 def test_json_has_what_was_terminated_before_an_interrupt(cloud, monkeypatch, capsys):

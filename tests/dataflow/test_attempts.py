@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parsl.app.errors import AppTimeout
+from parsl.app.errors import AppException, AppTimeout
 from parsl.errors import AttemptError
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from tests.dataflow.fakes import PromptExecutor, call, kernel
@@ -51,6 +51,14 @@ def test_an_error_passed_on_by_another_task_keeps_its_name(tmp_path: Any) -> Non
         first = call(dfk, Unlucky(AppTimeout("too long")))
         error = call(dfk, first.result).exception()
     assert str(error) == "Task 0 (unlucky), attempt 1: too long"
+
+
+def test_an_exit_in_the_place_of_an_error_ends_the_task_only(tmp_path: Any) -> None:
+    """An executor meets it when it reads a result whose class calls sys.exit."""
+    with kernel(tmp_path, PromptExecutor()) as dfk:
+        error = call(dfk, Unlucky(SystemExit(3))).exception()
+    assert isinstance(error, AppException)
+    assert isinstance(error.__cause__, SystemExit)
 
 
 @pytest.mark.parametrize("error", [AppTimeout(), AppTimeout(3), ValueError("its own")], ids=repr)
