@@ -82,7 +82,8 @@ if __name__ == "__main__":
     with parsl.load(Config(executors=[executor, other])):
         results = [double(number).result() for number in range(3)]
         executor.poll_facade()
-        activity = executor.block_activity()
+        while not (activity := executor.block_activity()):
+            time.sleep(0.05)  # it may be a second old, from before the node was there
         facts = {"results": results, "blocks": {block: each.workers for block, each in activity.items()}}
         facts["others"] = other.block_activity()
         facts["slots"] = [each.current_slots() for each in (executor, other)]
