@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
 
-def spawning_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+def spawning_pool(workers: int = 1) -> ProcessPoolExecutor:
+    """Return a pool that does not fork this process, which has threads."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def test_threads_share_the_objects_of_the_driver() -> None:
@@ -174,7 +175,9 @@ def test_a_script_that_fails_does_not_wait_for_running_tasks(tmp_path: Path, wai
 class CountingPool(ProcessPoolExecutor):
     """Counts its calls."""
 
-    number = 0
+    def __init__(self) -> None:
+        super().__init__(2, mp_context=get_context("spawn"))
+        self.number = 0
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         self.number += 1
@@ -188,7 +191,7 @@ def make_short(executor: ConcurrentExecutor) -> None:
 
 
 def test_short_tasks_go_to_the_pool_together(wait_until: WaitUntil) -> None:
-    with CountingPool(2) as pool, ConcurrentExecutor(pool) as executor:
+    with CountingPool() as pool, ConcurrentExecutor(pool) as executor:
         executor.start()
 
         def has_fewer_calls_than_tasks() -> bool:
@@ -201,7 +204,7 @@ def test_short_tasks_go_to_the_pool_together(wait_until: WaitUntil) -> None:
 
 
 def test_each_task_is_a_call_with_one_task_per_call() -> None:
-    with CountingPool(2) as pool, ConcurrentExecutor(pool, max_tasks_per_call=1) as executor:
+    with CountingPool() as pool, ConcurrentExecutor(pool, max_tasks_per_call=1) as executor:
         executor.start()
         make_short(executor)
         tasks = [executor.submit(note, {}, os.devnull, number) for number in range(200)]
@@ -213,7 +216,7 @@ def test_a_long_task_of_a_short_function_keeps_few_others_waiting(
     tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     log, gate = str(tmp_path / "log"), tmp_path / "gate"
-    with ProcessPoolExecutor(2) as pool, ConcurrentExecutor(pool) as executor:
+    with spawning_pool(2) as pool, ConcurrentExecutor(pool) as executor:
         executor.start()
         make_short(executor)
         gates = [str(gate) if number == 50 else "" for number in range(100)]
@@ -227,7 +230,7 @@ def test_a_long_task_of_a_short_function_keeps_few_others_waiting(
 
 def test_a_short_task_that_waits_can_be_cancelled(tmp_path: Path) -> None:
     log, gate = str(tmp_path / "log"), tmp_path / "gate"
-    with ProcessPoolExecutor(1) as pool, ConcurrentExecutor(pool) as executor:
+    with spawning_pool() as pool, ConcurrentExecutor(pool) as executor:
         executor.start()
         make_short(executor)
         tasks = [executor.submit(note, {}, log, 0, str(gate))]
@@ -241,7 +244,7 @@ def test_a_short_task_that_waits_can_be_cancelled(tmp_path: Path) -> None:
 
 def test_no_short_task_is_lost_with_a_pool(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
-    executor = ConcurrentExecutor(lambda: ProcessPoolExecutor(1))
+    executor = ConcurrentExecutor(spawning_pool)
     with parsl.load(Config(executors=[executor], retries=1, run_dir=str(tmp_path), strategy="none")):
         make_short(executor)
         once = str(tmp_path / "once")
@@ -253,7 +256,7 @@ def test_no_short_task_is_lost_with_a_pool(tmp_path: Path) -> None:
 def test_short_tasks_that_wait_end_with_the_executor(tmp_path: Path) -> None:
     log, gate = str(tmp_path / "log"), tmp_path / "gate"
     Path(log).touch()
-    with ProcessPoolExecutor(1) as pool:
+    with spawning_pool() as pool:
         executor = ConcurrentExecutor(pool)
         executor.start()
         make_short(executor)
@@ -267,7 +270,7 @@ def test_short_tasks_that_wait_end_with_the_executor(tmp_path: Path) -> None:
 
 
 def test_tasks_end_when_the_results_of_others_cannot_be_read(wait_until: WaitUntil) -> None:
-    with ProcessPoolExecutor(1) as pool, ConcurrentExecutor(pool) as executor:
+    with spawning_pool() as pool, ConcurrentExecutor(pool) as executor:
         executor.start()
         for _ in range(150):
             executor.submit(unreadable_if, {}, False, os.getpid()).result(60)
@@ -279,7 +282,7 @@ def test_tasks_end_when_the_results_of_others_cannot_be_read(wait_until: WaitUnt
 
 
 def test_tasks_that_wait_for_a_given_pool_end_with_its_words(tmp_path: Path, wait_until: WaitUntil) -> None:
-    with ProcessPoolExecutor(1) as pool:
+    with spawning_pool() as pool:
         executor = ConcurrentExecutor(pool)
         tasks = lose_worker_under_tasks(executor, tmp_path, wait_until)
         assert all("terminated abruptly" in str(task.exception(60)) for task in tasks)
@@ -287,7 +290,7 @@ def test_tasks_that_wait_for_a_given_pool_end_with_its_words(tmp_path: Path, wai
 
 
 def test_tasks_end_when_no_pool_can_be_made_any_more(tmp_path: Path, wait_until: WaitUntil) -> None:
-    pools = [ProcessPoolExecutor(1)]
+    pools = [spawning_pool()]
     executor = ConcurrentExecutor(lambda: pools.pop() if pools else sys.exit("no license"))
     tasks = lose_worker_under_tasks(executor, tmp_path, wait_until)
     assert all(isinstance(task.exception(60), ManagerLost | EngineUnreachable) for task in tasks)
