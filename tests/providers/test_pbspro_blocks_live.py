@@ -94,7 +94,7 @@ def test_a_held_job_causes_a_warning(cluster, tmp_path, wait_until):
             cluster.hold(1, by="o", comment="the disks are being repaired")
             wait_until(lambda: "1 shown" in repr(executor.blocks.notices), 60)
 
-        with pytest.warns(BlocksWarning, match="job 1.* will not start until .* held by an operator"):
+        with pytest.warns(BlocksWarning, match="job 1.* will not start while .* held by an operator"):
             hold_the_job_until_the_warning()
         assert "held by an operator" in executor.status_facade["0"].message
         cluster.release(1)
