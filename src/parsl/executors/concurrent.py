@@ -58,11 +58,12 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
 
     A pool that is passed remains the caller's: it is not shut down with the executor, and when it breaks, all
     tasks fail. A function that makes a pool is called at the start of each run and again after the pool has
-    broken; these pools are shut down with the executor. Only tasks that still wait can be cancelled.
+    broken; these pools are shut down with the executor. Only tasks that still wait can be cancelled, and not
+    those that the pool has in one call with others.
 
     While a pool of processes has enough to do, it gets short tasks together, as one call: those of functions
-    whose last 100 tasks each took less than a millisecond. If one of them takes longer, the tasks behind it
-    wait until it ends, and then go to the next free worker.
+    of which nearly all of the last hundred tasks took less than a millisecond. If one of them takes longer,
+    the tasks behind it wait until it ends; once a call has taken 50 ms, they go to the next free worker.
 
     Args:
         pool: An object with the interface of :class:`concurrent.futures.Executor`, or a function without

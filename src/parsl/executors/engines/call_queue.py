@@ -58,10 +58,10 @@ class CallQueue:
 
     def resize(self, slots: int | None) -> None:
         """Use another pool; its size is as for the constructor."""
-        is_known = slots is not None and slots > 0 and self._max_together > 1
+        limit = _CALLS_PER_WORKER * (slots or 0)
         with self._lock:
             #: How many calls of the pool are in progress before short ones wait; None if none ever waits.
-            self._limit = _CALLS_PER_WORKER * slots if slots is not None and is_known else None
+            self._limit = limit if limit > 0 and self._max_together > 1 else None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._waiting)} waiting, {self._running} in the pool>"

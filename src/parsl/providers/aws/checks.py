@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from parsl.providers.api.failure import FailureKind, ServiceError
 from parsl.providers.aws.service import Service, tag_specifications
-from parsl.providers.machines.cloud import BLOCK_TAG, RUN_TAG
+from parsl.providers.machines.cloud import BLOCK_TAG, RUN_TAG, gpu_findings
 from parsl.vocabulary.findings import Finding, Topic
 
 #: How long a check waits for an answer, with all attempts (seconds).
@@ -149,11 +149,7 @@ def _type_findings(
         return [answer]
     if machine is None:
         return [_TYPE.error(f"EC2 offers no {name!r} in {service.region}.")]
-    found = [_TYPE.ok(f"{name} has {machine.cpus} vCPUs")]
-    if machine.gpus:
-        advice = f"Set available_accelerators={machine.gpus} in the executor, for one worker on each."
-        found.append(_TYPE.note(f"{name} has {machine.gpus} GPU{'s' * (machine.gpus > 1)}.", advice))
-    return found
+    return [_TYPE.ok(f"{name} has {machine.cpus} vCPUs"), *gpu_findings(_TYPE, name, machine.gpus)]
 
 
 def _check_key(service: Service) -> list[Finding]:

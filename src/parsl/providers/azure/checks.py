@@ -22,6 +22,7 @@ from parsl.providers.azure.quotas import (
     missing_actions,
     needed_actions,
 )
+from parsl.providers.machines.cloud import gpu_findings
 from parsl.vocabulary.findings import Finding, Topic
 
 _CREDENTIALS, _NETWORK, _IMAGE = Topic("credentials"), Topic("network"), Topic("image")
@@ -99,11 +100,8 @@ class Checks:
         if size.restriction is not None:
             text = f"The subscription may not use vm_size {name!r} in {location}: {size.restriction}."
             return [_SIZE.error(text, advice("SkuNotAvailable"))]
-        found = [_SIZE.ok(f"{name} has {size.cores} cores"), self._quota(quotas, size)]
-        if size.gpus:
-            advice_gpus = f"Set available_accelerators={size.gpus} in the executor, for one worker on each."
-            found.append(_SIZE.note(f"{name} has {size.gpus} GPU{'s' * (size.gpus > 1)}.", advice_gpus))
-        return found
+        cores = _SIZE.ok(f"{name} has {size.cores} cores")
+        return [cores, self._quota(quotas, size), *gpu_findings(_SIZE, name, size.gpus)]
 
     def _quota(self, quotas: Mapping[str, Quota], size: Size) -> Finding:
         plan = self.plan

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from parsl.providers.api.failure import FailureKind
-from parsl.vocabulary.findings import Finding
+from parsl.vocabulary.findings import Finding, Topic
 
 #: The tags of every machine. Their values consist of lower-case letters, digits and hyphens, so that they are
 #: also valid as labels and names of all clouds.
@@ -159,3 +159,11 @@ def checked_ids(machine_ids: Sequence[str]) -> list[str]:
     if isinstance(machine_ids, str) or not machine_ids or not all(machine_ids):
         raise ValueError(f"the ids of machines are {machine_ids!r}; expected a list of at least one id")
     return list(dict.fromkeys(machine_ids))
+
+
+def gpu_findings(topic: Topic, type_name: str, gpus: int) -> list[Finding]:
+    """Return how the executor uses the GPUs of a type of machines; nothing if it has none."""
+    if not gpus:
+        return []
+    advice = f"Set available_accelerators={gpus} in the executor, for one worker on each."
+    return [topic.note(f"{type_name} has {gpus} GPU{'s' * (gpus > 1)}.", advice)]
