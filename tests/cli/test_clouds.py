@@ -154,13 +154,20 @@ def test_arguments_that_contradict_each_other_are_refused(cloud, words, reason, 
     assert len(cloud.machines) == 2
 
 
-def test_an_interrupted_question_terminates_nothing(cloud, monkeypatch, capsys):
-    def interrupt(prompt):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "runs", "code", "reason"),
+    [(KeyboardInterrupt, "--all", 130, "interrupted"), (EOFError, "one", 1, "use --yes")],
+    ids=["interrupted", "without a terminal"],
+)
+def test_a_question_without_an_answer_terminates_nothing(
+    cloud, monkeypatch, capsys, error, runs, code, reason
+):
+    def end(prompt):
+        raise error
 
-    monkeypatch.setattr("builtins.input", interrupt)
-    assert main(["clouds", "sweep", "config.py", "--all"]) == 130
-    assert "interrupted" in capsys.readouterr().err
+    monkeypatch.setattr("builtins.input", end)
+    assert main(["clouds", "sweep", "config.py", runs]) == code
+    assert reason in capsys.readouterr().err
     assert len(cloud.machines) == 2
 
 
@@ -171,16 +178,6 @@ def test_an_interrupted_list_is_no_traceback(cloud, monkeypatch, capsys):
     monkeypatch.setattr(cloud, "list_all_runs", interrupt)
     assert main(["clouds", "list", "config.py"]) == 130
     assert "interrupted" in capsys.readouterr().err
-
-
-def test_without_a_terminal_nothing_is_terminated(cloud, monkeypatch, capsys):
-    def end(prompt):
-        raise EOFError
-
-    monkeypatch.setattr("builtins.input", end)
-    assert main(["clouds", "sweep", "config.py", "one"]) == 1
-    assert "use --yes" in capsys.readouterr().err
-    assert len(cloud.machines) == 2
 
 
 def test_a_file_that_does_not_exist_is_the_only_error(tmp_path, capsys):
