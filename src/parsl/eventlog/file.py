@@ -27,6 +27,8 @@ _SUMMARY = 1
 _OTHER = 0
 _MAX_RECORD_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 4 * 1024 * 1024
+#: How much is written at once. A write gives up Python's lock, and has to wait for it afterwards.
+_WRITE_BYTES = 1024 * 1024
 
 
 class EventLogError(ParslError):
@@ -55,6 +57,8 @@ class EventFile:
         self._fd = os.open(unfinished, flags, 0o644)
         self._size = 0
         self._gap: Gap | None = None
+        self._waiting = bytearray()
+        self._waiting_records = 0
         if (error := self._append(HEADER)) is not None:
             self.close()
             raise error
@@ -64,12 +68,25 @@ class EventFile:
         return f"<{type(self).__name__} {self.path} {self._size} bytes>"
 
     def write(self, record: Record, number: int = 1) -> bool:
-        """Append a record. ``number`` counts as lost if that fails. Returns whether it has succeeded."""
-        frame = _frame(record)
+        """Append a record now, after those that were added. Arguments and result as for the methods below."""
+        self.add(record, number)
+        return self.flush()
+
+    def add(self, record: Record, number: int = 1) -> None:
+        """Append a record, usually not before :meth:`flush`. ``number`` counts as lost if that fails."""
+        self._waiting += _frame(record)
+        self._waiting_records += number
+        if len(self._waiting) >= _WRITE_BYTES:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Append what has been added, all or nothing. Returns whether that has succeeded."""
+        data, number = self._waiting, self._waiting_records
+        self._waiting, self._waiting_records = bytearray(), 0
         if self._gap is not None:
             self._gap.to_s = time()
-            frame = _frame(self._gap) + frame
-        error = self._append(frame)
+            data = bytearray(_frame(self._gap)) + data
+        error = self._append(data)
         if error is None:
             self._gap = None
             return True
@@ -79,7 +96,7 @@ class EventFile:
         self._gap.records += number
         return False
 
-    def _append(self, data: bytes) -> OSError | None:
+    def _append(self, data: bytes | bytearray) -> OSError | None:
         """Append everything or nothing."""
         written = 0
         try:

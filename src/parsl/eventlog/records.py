@@ -283,15 +283,23 @@ Record = (
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Record).decode
 
+#: The first byte of an encoded list of 16 to 65,535 items.
+_ARRAY_16 = 0xDC
+
 #: What `decode` raises for a record that is damaged, or of a kind that this version does not know.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def tasks_of(rows: Sequence[bytes]) -> Tasks:
+def tasks_of(lists: Sequence[bytes], number: int) -> Tasks:
     """Return a record, for :data:`encode`, with rows that are encoded already.
 
-    A tuple that begins with the fields of a `TaskRow` is encoded like one, and is faster to make. The rows
-    are joined to an array of msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md, "array 32").
+    A tuple that begins with the fields of a `TaskRow` is encoded like one, and is faster to make. The lists
+    are joined to one: their heads, of one byte for up to 15 rows and of three for more, are replaced by that
+    of an "array 32" (https://github.com/msgpack/msgpack/blob/master/spec.md).
+
+    Args:
+        lists: Encoded lists of less than 65,536 rows.
+        number: How many rows they have.
     """
-    array = b"".join((b"\xdd", len(rows).to_bytes(4, "big"), *rows))
-    return Tasks(msgspec.Raw(array))  # type: ignore[arg-type]
+    rows = [each[3 if each[0] == _ARRAY_16 else 1 :] for each in lists]
+    return Tasks(msgspec.Raw(b"".join((b"\xdd", number.to_bytes(4, "big"), *rows))))  # type: ignore[arg-type]

@@ -363,7 +363,7 @@ def test_many_tasks_take_many_records(kernel_of):
     assert history.state_counts()[States.exec_done] == 5000
     with EventReader(kernel.run_dir) as reader:
         sizes = [len(record.rows) for record in reader.read() if isinstance(record, records.Tasks)]
-        assert max(sizes) <= 1000
+        assert max(sizes) <= 4096
         assert reader.damaged_bytes == reader.unknown_records == 0
 
 

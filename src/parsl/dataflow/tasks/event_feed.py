@@ -1,8 +1,7 @@
 """What the kernel contributes to the event log of its run.
 
-On the path of a task, the feed only appends to queues: the number of a task that has changed, and the encoded
-row of a task that has ended. Its thread wakes up soon after, looks up new and changed tasks, and writes. Rows
-wait as bytes, because Python's garbage collector would visit a tuple for each of them again and again.
+On the path of a task, the feed only appends to queues: the number of a task that has changed, and the row of
+a task that has ended. Its thread wakes up soon after, looks up new and changed tasks, and writes.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.tasks.event_rows import Batch, EndedRows, app_and_state, batches_of
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
 from parsl.vocabulary.run_observer import Accounting, RunObserver
-from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any
 
@@ -38,20 +37,20 @@ logger = getLogger(__name__)
 
 #: From the first event to the record in the file (seconds).
 FLUSH_S = 0.5
-#: How many tasks a record contains at most: encoding them keeps other threads waiting.
-_ROWS = 1000
-#: How many ended tasks, and other events, wait for a slow disk at most, before the oldest are dropped.
+#: How many events wait for a slow disk at most, before the oldest are dropped; likewise ended tasks.
 _MAX_WAITING = 500_000
+#: How many batches of rows a record has at most.
+_BATCHES = 16
 #: The time between records of totals, at least (seconds).
 _SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
 #: In a row, what follows the moment of the end where it is not known, up to the extra.
 _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
-_STATE_BITS = 4
-_STATE_MASK = 15
 #: The numbers of states as plain integers, because those of the enumeration are slow to hash.
 _PLAIN = list(range(len(IS_FINAL)))
+#: A task whose number has none of these bits encodes the rows that wait: every 256th.
+_BATCH_MASK = 0xFF
 #: How long the end of a run waits for the thread, for instance while the disk does not respond (seconds).
 _CLOSE_S = 10.0
 
@@ -78,11 +77,8 @@ class EventFeed(RunObserver):
         self._executor_of = executor_of
         self._describe_run = describe_run
         self._changed: deque[int] = deque(maxlen=_MAX_WAITING)
-        #: Encoded rows; tuples before the writer is there, which has imported what encodes them.
-        self._ended: deque[bytes | tuple[Any, ...]] = deque(maxlen=_MAX_WAITING)
-        self._pack: Callable[[tuple[Any, ...]], bytes | tuple[Any, ...]] = tuple
-        #: The app and the state of each ended task, in one number because tuples are slow to hash.
-        self._ended_kinds: deque[int] = deque(maxlen=_MAX_WAITING)
+        self._ended = EndedRows(_MAX_WAITING)
+        self._add_ended = self._ended.add
         #: Names of record classes, with the fields.
         self._facts: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MAX_WAITING)
         #: The numbers of apps and executors by name.
@@ -95,8 +91,8 @@ class EventFeed(RunObserver):
         self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
-        #: Tasks that were pending at the first look, without dependencies: looked at once more.
-        self._starting: list[int] = []
+        #: The tasks that were new at the last look, and had not ended.
+        self._new: Sequence[TaskRecord] = ()
         #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
         self.changed = self._changed.append
         self.is_asleep = True
@@ -124,7 +120,6 @@ class EventFeed(RunObserver):
         """Note how a task has ended, and its error if it has failed, before its payload is dropped."""
         try:
             row = self._row(record)
-            row += (record.returned_s,)
             accounting = getattr(record.exec_fu, "accounting", None)
             if error is not None:
                 accounting = self._accounting_of(record, error, accounting)
@@ -134,15 +129,16 @@ class EventFeed(RunObserver):
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
             elif record.memoize:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
-            self._ended_kinds.append(row[1] << _STATE_BITS | row[3])
-            self._ended.append(self._pack(row))
+            self._add_ended(row)
+            if not row[0] & _BATCH_MASK:
+                self._ended.encode()
             if self.is_asleep:
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
 
     def _row(self, record: TaskRecord) -> tuple[Any, ...]:
-        """Return the fields of a `TaskRow` up to the dependencies."""
+        """Return the fields of a `TaskRow` up to the moment of the end, which is None before the end."""
         try:
             app = self._apps[record.func.__name__]
             executor = self._executors[record.executor]
@@ -151,7 +147,7 @@ class EventFeed(RunObserver):
         depends = record.depends
         return (
             record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
-            record.launched_s, numbers_of(depends) if depends else (),
+            record.launched_s, numbers_of(depends) if depends else (), record.returned_s,
         )  # fmt: skip
 
     def _new_names(self, record: TaskRecord) -> tuple[int, int]:
@@ -266,7 +262,7 @@ class EventFeed(RunObserver):
         try:
             if self._writer is None:
                 self._writer = _Writer(self._path, self._describe_run(), self._executor_of)
-                self._pack = self._writer.pack
+                self._ended.encode_with(self._writer.encode)
             self._write(self._writer)
         except OSError as error:  # on a full disk, for example: perhaps later
             if not self._has_warned:
@@ -277,11 +273,10 @@ class EventFeed(RunObserver):
 
     def _write(self, writer: _Writer) -> None:
         # The changed tasks first: a task that ends meanwhile is among the ended ones, whose rows follow.
-        opened = self._open_rows(writer.pack)
+        opened = list(batches_of(self._open_rows(), writer.encode))
         facts = _take(self._facts)
-        is_full = len(self._ended) == _MAX_WAITING
-        ended = _encoded(_take(self._ended), writer.pack)
-        kinds = _take(self._ended_kinds)
+        is_full = self._ended.is_full
+        ended = self._ended.take()
         writer.name(self._executors, self._apps)
         writer.write_rows(opened)
         for kind, fields in facts:
@@ -290,26 +285,22 @@ class EventFeed(RunObserver):
             now_s = time()
             writer.write("Gap", now_s, now_s, 1, "rows of tasks were dropped: the disk was too slow")
         writer.write_rows(ended)
-        writer.count(kinds)
+        writer.count(ended)
         writer.sum_up(self._graph.task_count, is_due=False)
+        writer.flush()
 
-    def _open_rows(self, pack: Callable[[tuple[Any, ...]], bytes]) -> list[bytes]:
-        """Return encoded rows of the new and the changed tasks that have not ended."""
+    def _open_rows(self) -> list[tuple[Any, ...]]:
+        """Return rows of tasks that have not ended: changed ones, and those that were new at the last look.
+
+        Most tasks end before the second look, and have one row.
+        """
         known = self._known
-        self._known, new = self._graph.added_since(known)
         numbers = dict.fromkeys(number for number in _take(self._changed) if number < known)
-        numbers.update(dict.fromkeys(self._starting))
-        records = list(filter(None, map(self._graph.tasks.get, numbers)))
-        self._starting = []
-        for record in new:
-            if record.status is States.pending and not record.depends:
-                self._starting.append(record.id)  # its call may not have come to the launch yet
-            else:
-                records.append(record)
-        if self._starting:
+        records = [*filter(None, map(self._graph.tasks.get, numbers)), *self._new]
+        self._known, self._new = self._graph.added_since(known)
+        if self._new:
             self.wake()
-        rows = (self._row(record) for record in records if not IS_FINAL[record.status])
-        return _encoded(rows, pack)
+        return [self._row(record) for record in records if not IS_FINAL[record.status]]
 
     def close(self, states: Mapping[str, int]) -> None:
         """Write the rest, and the end of the run with the numbers of tasks by the name of their state."""
@@ -327,7 +318,7 @@ class EventFeed(RunObserver):
         self._closing.set()
         self.is_asleep = False
         self._naming = threading.Lock()
-        for waiting in (self._changed, self._ended, self._ended_kinds, self._facts):
+        for waiting in (self._changed, self._ended, self._facts):
             waiting.clear()
 
 
@@ -342,9 +333,8 @@ class _Writer:
         self._file = _create(path)
         self._executor_count = 0
         self._app_names: list[str] = []
-        #: Encodes a row, given as a tuple, which is faster to make than a `TaskRow`.
-        self.pack = records.encode
-        #: The numbers of ended tasks by app and state, likewise.
+        self.encode = records.encode
+        #: The numbers of ended tasks by app and state, as in a `Batch`.
         self._totals: Counter[int] = Counter()
         self._summed_s = 0.0
         self._is_changed = False
@@ -352,18 +342,24 @@ class _Writer:
 
     def write(self, kind: str, *fields: Any) -> None:
         """Write a record, given the name of its class."""
-        self._file.write(getattr(self._records, kind)(*fields))
+        self._file.add(getattr(self._records, kind)(*fields))
 
-    def write_rows(self, rows: list[bytes]) -> None:
-        """Write encoded rows."""
-        for start in range(0, len(rows), _ROWS):
-            part = rows[start : start + _ROWS]
-            self._file.write(self._records.tasks_of(part), len(part))
+    def write_rows(self, batches: Sequence[Batch]) -> None:
+        """Write rows of tasks."""
+        for start in range(0, len(batches), _BATCHES):
+            part = batches[start : start + _BATCHES]
+            number = sum(batch.encoded_number for batch in part)
+            self._file.add(self._records.tasks_of([batch.encoded for batch in part], number), number)
 
-    def count(self, kinds: list[int]) -> None:
-        """Count tasks that have ended, given the app and the state of each."""
-        self._totals.update(kinds)
-        self._is_changed = self._is_changed or bool(kinds)
+    def count(self, batches: Sequence[Batch]) -> None:
+        """Count tasks that have ended."""
+        for batch in batches:
+            self._totals.update(batch.kinds)
+        self._is_changed = self._is_changed or bool(batches)
+
+    def flush(self) -> None:
+        """Write to the file."""
+        self._file.flush()
 
     def name(self, executors: dict[str, int], apps: dict[str, int]) -> None:
         """Write the names that are new. Both dictionaries are in the order of their numbers."""
@@ -389,31 +385,19 @@ class _Writer:
         if self._is_changed and (is_due or now_s - self._summed_s >= _SUMMARY_S):
             self._is_changed = False
             self._summed_s = now_s
-            ended = [(key >> _STATE_BITS, key & _STATE_MASK, n) for key, n in self._totals.items()]
+            ended = [(*app_and_state(kind), number) for kind, number in self._totals.items()]
             self.write("Summary", now_s, task_count, ended, self._app_names)
 
     def end(self, task_count: int, states: Mapping[str, int]) -> None:
         self.sum_up(task_count, is_due=True)
         self.write("RunEnded", time(), task_count, dict(states))
+        self._file.flush()
         self._file.close()
 
 
 def _take(waiting: deque[Any]) -> list[Any]:
     """Remove what is in a queue now; other threads may append meanwhile."""
     return [waiting.popleft() for _ in range(len(waiting))]
-
-
-def _encoded(
-    rows: Iterable[bytes | tuple[Any, ...]], pack: Callable[[tuple[Any, ...]], bytes]
-) -> list[bytes]:
-    """Encode the rows that are tuples. One that cannot be encoded costs no other."""
-    encoded = []
-    for row in rows:
-        try:
-            encoded.append(row if type(row) is bytes else pack(row))  # type: ignore[arg-type]
-        except Exception:
-            logger.exception("The row of task %s is missing in the event log: %r", row[0], row)
-    return encoded
 
 
 def _create(path: str) -> EventFile:
