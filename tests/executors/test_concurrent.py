@@ -16,9 +16,10 @@ import pytest
 
 import parsl
 from parsl import Config, python_app
+from parsl.app.errors import AppException
 from parsl.errors import ConfigurationError
 from parsl.executors import ConcurrentExecutor
-from parsl.executors.engines.errors import EngineTaskError, EngineUnreachable
+from parsl.executors.engines.errors import EngineUnreachable
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.errors import ManagerLost
 from parsl.validate import ParameterError
@@ -276,7 +277,7 @@ def test_tasks_end_when_the_results_of_others_cannot_be_read(wait_until: WaitUnt
             executor.submit(unreadable_if, {}, False, os.getpid()).result(60)
         tasks = [executor.submit(unreadable_if, {}, number == 50, os.getpid()) for number in range(100)]
         error = tasks[50].exception(60)
-        assert isinstance(error, EngineTaskError)
+        assert isinstance(error, AppException)
         assert isinstance(error.__cause__, SystemExit)
         assert [task.result(60) for task in tasks if task is not tasks[50]] == [None] * 99
 

@@ -20,6 +20,7 @@ from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import Outcome, read_outcome, run_call, run_calls, run_here
 from parsl.executors.engines.requests import Request
 from parsl.executors.engines.settling import SettlingThread
+from parsl.executors.engines.short_functions import ShortFunctions
 from parsl.executors.errors import ExecutorError
 from parsl.executors.high_throughput.errors import ManagerLost
 
@@ -114,7 +115,8 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         pool: Any = self.pool
         self._limit_s = self._breakage = None
         self._use(self._new_pool() if self._is_ours else pool)
-        self._queue = CallQueue(self.current_slots(), self.max_tasks_per_call)
+        self._functions = ShortFunctions()
+        self._queue = CallQueue(self.current_slots(), self.max_tasks_per_call, self._functions)
         self._settling = SettlingThread(f"parsl-{self.label}-settling")
 
     def _use(self, pool: Executor) -> None:
@@ -238,18 +240,12 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         if self._shares_memory:
             return [result]
         results = result if len(calls) > 1 else [result]
-        outcomes = [self._read(packed) for packed in results]
+        outcomes = [read_outcome(packed) for packed in results]
         for call, packed, outcome in zip(calls, results, outcomes, strict=False):
             if outcome.accounting is not None:
-                self._queue.ran(call.code, outcome.accounting.run_s, len(call.work) + len(packed))
+                self._functions.ran(call.code, outcome.accounting.run_s, len(call.work) + len(packed))
         self._queue.put_back(calls[len(results) :])
         return outcomes
-
-    def _read(self, packed: bytes) -> Outcome:
-        try:
-            return read_outcome(packed)
-        except BaseException as error:  # sys.exit() in a class of the user, for example
-            return Outcome(None, self.explain(error), None)
 
     def _not_run(self, task: EngineTask, error: BaseException | None) -> None:
         if error is not None:

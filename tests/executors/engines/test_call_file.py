@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from parsl.executors.engines import call_file
-from parsl.executors.engines.remote_call import CallPacker, read_outcome
+from parsl.executors.engines.remote_call import CALLS_LIMIT_S, CallPacker, read_outcome
 
 
 @pytest.mark.parametrize(("rank", "has_outcome"), [(None, True), ("0", True), ("1", False)])
@@ -23,3 +29,33 @@ def test_the_first_process_writes_the_outcome(
     assert [path.name for path in tmp_path.iterdir() if path != call] == ["outcome"] * has_outcome
     if has_outcome:
         assert read_outcome(outcome.read_bytes()).value == 1
+
+
+def write_calls(directory: Path, *functions: Callable[[], object]) -> list[str]:
+    """Write calls, and return the arguments of the program."""
+    paths = []
+    for number, function in enumerate(functions):
+        call = directory / f"{number}.call"
+        call.write_bytes(CallPacker().pack(function, (), {}))
+        paths += [str(call), str(directory / f"{number}.outcome")]
+    return paths
+
+
+def take_long() -> None:
+    end_s = monotonic() + CALLS_LIMIT_S
+    while monotonic() < end_s:
+        pass
+
+
+def test_calls_run_one_after_another_until_those_after_the_first_have_taken_long(tmp_path: Path) -> None:
+    assert call_file.main(write_calls(tmp_path, take_long, dict, take_long, list)) == 0
+    outcomes = [(tmp_path / f"{number}.outcome").read_bytes() for number in range(4)]
+    assert [read_outcome(outcome).value for outcome in outcomes[:3]] == [None, {}, None]
+    assert outcomes[3] == b"", "it was not started"
+
+
+def test_a_call_that_ends_the_process_leaves_the_outcomes_before_it(tmp_path: Path) -> None:
+    paths = write_calls(tmp_path, dict, partial(os._exit, 3), list)
+    done = subprocess.run([sys.executable, "-m", call_file.__name__, *paths], check=False)
+    assert done.returncode == 3
+    assert [(tmp_path / f"{number}.outcome").exists() for number in range(3)] == [True, False, False]

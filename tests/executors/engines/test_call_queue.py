@@ -7,6 +7,7 @@ from typing import cast
 
 from parsl.executors.engines.call_queue import CallQueue, QueuedCall
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
+from parsl.executors.engines.short_functions import ShortFunctions
 
 SHORT, SLOW = (compile(source, "", "eval") for source in ("1", "2"))
 NO_EXECUTOR = cast(EngineExecutor, None)  # these tasks are cancelled by nothing
@@ -14,10 +15,10 @@ NO_EXECUTOR = cast(EngineExecutor, None)  # these tasks are cancelled by nothing
 
 def make_queue(slots: int | None = 1, max_together: int = 8) -> CallQueue:
     """Return a queue that knows that SHORT is short."""
-    queue = CallQueue(slots, max_together)
+    functions = ShortFunctions()
     for _ in range(100):
-        queue.ran(SHORT, 0.0001, 100)
-    return queue
+        functions.ran(SHORT, 0.0001, 100)
+    return CallQueue(slots, max_together, functions)
 
 
 def make_call(number: int, code: CodeType | None = SHORT) -> QueuedCall:
@@ -115,34 +116,6 @@ def test_calls_that_a_worker_has_returned_come_first() -> None:
     assert take(queue) == [3, 4, 5]
 
 
-def test_a_function_is_short_until_its_calls_take_longer() -> None:
-    queue = make_queue()
-    queue.ran(SHORT, 0.002, 100)
-    assert add(queue, range(5)) == [*range(5)]
-
-
-def test_a_call_that_is_interrupted_now_and_then_is_short() -> None:
-    queue = make_queue()
-    for _ in range(100):
-        queue.ran(SHORT, 0.0001, 100)
-    queue.ran(SHORT, 0.002, 100)
-    assert add(queue, range(5)) == [0, 1]
-
-
-def test_a_function_with_a_long_call_is_not_short() -> None:
-    queue = make_queue()
-    for _ in range(100):
-        queue.ran(SHORT, 0.0001, 100)
-    queue.ran(SHORT, 0.02, 100)
-    assert add(queue, range(5)) == [*range(5)]
-
-
-def test_calls_with_much_data_are_not_short() -> None:
-    queue = make_queue()
-    queue.ran(SHORT, 0.0001, 65_537)
-    assert add(queue, range(5)) == [*range(5)]
-
-
 def test_no_call_waits_for_a_pool_of_unknown_size_or_with_one_task_per_call() -> None:
     for queue in (make_queue(slots=None), make_queue(slots=0), make_queue(max_together=1)):
         assert add(queue, range(20)) == [*range(20)]
@@ -154,10 +127,3 @@ def test_calls_that_wait_are_taken_when_the_next_pool_is_of_unknown_size() -> No
     add(queue, range(4))
     queue.resize(None)
     assert [take(queue) for _ in range(3)] == [[2], [3], []]
-
-
-def test_the_number_of_functions_is_limited() -> None:
-    queue = make_queue()
-    for number in range(1000):
-        queue.ran(compile(f"{number} + x", "", "eval"), 0.0001, 100)
-    assert add(queue, range(5)) == [*range(5)]

@@ -94,6 +94,41 @@ def _complain_and_exit() -> None:
     os._exit(9)
 
 
+def _pid() -> int:
+    return os.getpid()
+
+
+def _note_and_exit_at(directory: str, last: int, number: int) -> None:
+    Path(directory, f"{number}-{os.getpid()}").touch()
+    if number == last:
+        os._exit(9)
+
+
+def test_short_tasks_share_processes(executor: FluxExecutor) -> None:
+    for _ in range(4):  # the first hundred show that they are short
+        pids = [task.result(60) for task in [executor.submit(_pid, {}) for _ in range(60)]]
+    assert len(set(pids)) < 40
+
+
+def test_a_task_that_ends_a_shared_process_fails_alone(executor: FluxExecutor, tmp_path: Path) -> None:
+    arguments = str(tmp_path), 250
+    for number in range(150):
+        executor.submit(_note_and_exit_at, {}, *arguments, number).result(60)
+    tasks = [executor.submit(_note_and_exit_at, {}, *arguments, number) for number in range(150, 300)]
+    failed = {number: error for number, task in enumerate(tasks, 150) if (error := task.exception(60))}
+    assert list(failed) == [250]
+    assert isinstance(failed[250], WorkerLost)
+    started = [int(path.name.split("-")[0]) for path in tmp_path.glob("*-*")]
+    assert sorted(started) == [*range(300)], "each has run once"
+
+
+def test_tasks_share_no_process_if_that_is_switched_off(tmp_path: Path) -> None:
+    executor = make_executor(max_tasks_per_job=1)
+    with parsl.load(Config(executors=[executor], run_dir=str(tmp_path), strategy="none")):
+        pids = [task.result(60) for task in [executor.submit(_pid, {}) for _ in range(150)]]
+    assert len(set(pids)) == len(pids)
+
+
 @pytest.mark.parametrize(
     ("specification", "words"),
     [
@@ -141,7 +176,7 @@ def test_a_block_of_another_version_fails_the_executor(executor: FluxExecutor, o
         block.connect(settings["endpoints"][0])
         facts = {"python_version": platform.python_version(), "parsl_version": VERSION, **other}
         block.send_multipart([encode(Register("7", "elsewhere", 1, **facts)), b""])
-        head, _ = block.recv_multipart()
+        head, *_ = block.recv_multipart()
         assert isinstance(decode_to_block(head), Stop)
     finally:
         context.destroy()
@@ -175,7 +210,13 @@ def test_a_missing_flux_is_an_error_of_the_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"flux_executor_kwargs": {"x": object()}}, {"flux_path": 3}, {"launch_cmd": ""}]
+    "arguments",
+    [
+        {"flux_executor_kwargs": {"x": object()}},
+        {"flux_path": 3},
+        {"launch_cmd": ""},
+        {"max_tasks_per_job": 0},
+    ],
 )
 def test_wrong_parameters_are_refused(arguments: Any) -> None:
     with pytest.raises(ParameterError):

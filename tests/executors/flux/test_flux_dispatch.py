@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from parsl.executors.flux.dispatch import MIN_TASKS, TASKS_PER_CORE, Block, Dispatch, Waiting
+from types import CodeType
+
+from parsl.executors.engines.short_functions import ShortFunctions
+from parsl.executors.flux.dispatch import JOBS_PER_CORE, MIN_JOBS, Block, Dispatch, Waiting
 from parsl.executors.flux.protocol import Register, Shape
+
+SHORT = compile("1", "", "eval")
 
 
 def block(name: str, cores: int = 0, gpus: int = 0, nodes: int = 1) -> Block:
@@ -11,11 +16,23 @@ def block(name: str, cores: int = 0, gpus: int = 0, nodes: int = 1) -> Block:
     return Block(name.encode(), facts, 0.0)
 
 
-def dispatch(*blocks: Block, tasks: int = 0, shape: Shape = Shape()) -> Dispatch:  # noqa: B008
-    made = Dispatch()
+def dispatch(*blocks: Block, tasks: int = 0, shape: Shape = Shape(), max_together: int = 8) -> Dispatch:  # noqa: B008
+    """Return a queue that knows that SHORT is short."""
+    functions = ShortFunctions()
+    for _ in range(100):
+        functions.ran(SHORT, 0.0001, 100)
+    made = Dispatch(functions, max_together)
     made.blocks = {each.identity: each for each in blocks}
-    made.waiting.extend(Waiting(number, shape, b"") for number in range(tasks))
+    add(made, range(tasks), shape=shape)
     return made
+
+
+def add(to: Dispatch, numbers: range, code: CodeType | None = None, shape: Shape = Shape()) -> None:  # noqa: B008
+    to.waiting.extend(Waiting(number, shape, b"call", code) for number in numbers)
+
+
+def assigned(by: Dispatch) -> list[tuple[Block, list[int]]]:
+    return [(block, [task.number for task in tasks]) for block, tasks in by.assign()]
 
 
 def test_tasks_wait_for_a_block() -> None:
@@ -23,19 +40,19 @@ def test_tasks_wait_for_a_block() -> None:
     assert made.assign() == []
     one = block("0", cores=4)
     made.blocks[one.identity] = one
-    assert [(to, task.number) for to, task in made.assign()] == [(one, 0), (one, 1)]
+    assert assigned(made) == [(one, [0]), (one, [1])]
     assert repr(made).startswith("<Dispatch waiting=0")
 
 
 def test_a_block_gets_no_more_than_it_can_use_soon() -> None:
     small, large = block("0"), block("1", cores=64)
     made = dispatch(small, large, tasks=1000)
-    made.assign()
-    assert len(small.tasks) == MIN_TASKS
-    assert len(large.tasks) == 64 * TASKS_PER_CORE
-    number = min(small.tasks)
-    assert made.ended(number, 5.0)
-    assert not made.ended(number, 5.0)
+    first = assigned(made)
+    assert small.tasks == MIN_JOBS
+    assert large.tasks == 64 * JOBS_PER_CORE
+    (number, *_), *_ = (numbers for to, numbers in first if to is small)
+    made.ended([number], 5.0)
+    made.ended([number], 5.0)
     assert [to for to, _ in made.assign()] == [small]
 
 
@@ -43,21 +60,21 @@ def test_the_emptier_block_goes_first() -> None:
     blocks = block("0", cores=16), block("1", cores=16)
     made = dispatch(*blocks, tasks=10)
     made.assign()
-    assert [len(each.tasks) for each in blocks] == [5, 5]
+    assert [each.tasks for each in blocks] == [5, 5]
 
 
 def test_a_task_goes_to_a_block_that_has_enough_and_blocks_no_others() -> None:
     small, large = block("0", cores=2), block("1", cores=8, gpus=1)
     made = dispatch(small, tasks=1, shape=Shape(num_tasks=4))
-    made.waiting.append(Waiting(9, Shape(), b""))
-    assert [task.number for _, task in made.assign()] == [9]
+    add(made, range(9, 10))
+    assert assigned(made) == [(small, [9])]
     made.blocks[large.identity] = large
-    assert [(to, task.number) for to, task in made.assign()] == [(large, 0)]
+    assert assigned(made) == [(large, [0])]
 
 
 def test_tasks_that_no_block_can_run_do_not_wait() -> None:
     made = dispatch(tasks=1, shape=Shape(num_tasks=4))
-    made.waiting.append(Waiting(9, Shape(), b""))
+    add(made, range(9, 10))
     assert made.take_impossible() == []
     small = block("0", cores=2)
     made.blocks[small.identity] = small
@@ -79,11 +96,15 @@ def test_a_shortage_is_explained() -> None:
 
 def test_cancelled_tasks_are_removed_or_left_to_their_block() -> None:
     one = block("0", cores=1)
-    made = dispatch(one, tasks=MIN_TASKS + 1)
+    made = dispatch(one, tasks=MIN_JOBS + 1)
     made.assign()
-    assert made.cancel(MIN_TASKS) is None
+    assert made.cancel(MIN_JOBS) is None
     assert not made.waiting
-    assert made.cancel(0) is one
+    job = made.cancel(0)
+    assert job is not None
+    assert job.block is one
+    assert not job.is_shared
+    assert repr(job) == "<Job of tasks [0]>"
 
 
 def test_the_tasks_of_a_lost_block_are_known() -> None:
@@ -94,10 +115,67 @@ def test_the_tasks_of_a_lost_block_are_known() -> None:
     assert made.silent(60.0, 60.0) == []
     assert made.remove(one) == [0, 1]
     assert made.remove(one) == []
-    assert not made.ended(0, 1.0)
+    assert made.cancel(0) is None
 
 
 def test_a_block_that_is_about_to_go_gets_nothing() -> None:
     one = block("0", cores=1)
     one.is_held = True
     assert dispatch(one, tasks=1).assign() == []
+
+
+def test_short_tasks_share_jobs_while_more_wait_than_there_are_cores() -> None:
+    one = block("0", cores=4)
+    made = dispatch(one)
+    add(made, range(4), SHORT)
+    assert assigned(made) == [(one, [number]) for number in range(4)]
+    add(made, range(4, 14), SHORT)
+    assert assigned(made) == [
+        (one, [4, 5, 6]),
+        (one, [7, 8]),
+        (one, [9, 10]),
+        (one, [11]),
+        (one, [12]),
+        (one, [13]),
+    ]
+    assert (one.tasks, len(one.jobs)) == (14, 10)
+
+
+def test_a_job_has_no_more_tasks_than_allowed() -> None:
+    for max_together in (1, 3):
+        made = dispatch(block("0", cores=1), max_together=max_together)
+        add(made, range(100), SHORT)
+        assert {len(numbers) for _, numbers in assigned(made)} == {max_together}
+
+
+def test_tasks_of_other_functions_and_shapes_share_no_job() -> None:
+    made = dispatch(block("0", cores=1))
+    add(made, range(1), SHORT)
+    add(made, range(1, 3))
+    add(made, range(3, 5), SHORT, Shape(gpus_per_task=1))
+    add(made, range(5, 7), SHORT, Shape(num_tasks=2))
+    add(made, range(7, 9), SHORT)
+    made.blocks = {b"0": block("0", cores=0)}
+    made.blocks = {b"0": block("0", cores=2, gpus=1)}
+    numbers = [numbers for _, numbers in assigned(made)]
+    assert numbers == [[0], [1], [2], [3, 4], [5], [6], [7], [8]]
+
+
+def test_the_tasks_of_a_shared_job_end_one_by_one_or_wait_again() -> None:
+    one = block("0", cores=1)
+    made = dispatch(one)
+    add(made, range(MIN_JOBS))
+    made.assign()
+    add(made, range(100, 200), SHORT)
+    made.ended([0], 1.0)
+    assert assigned(made) == [(one, [*range(100, 108)])]
+    job = made.cancel(100)
+    assert job is not None
+    assert job.is_shared
+    made.ended([100, 101, 102], 2.0)
+    assert one.tasks == MIN_JOBS - 1 + 5
+    made.put_back([103, 104, 105, 106, 107])
+    made.ended([103, 104, 105, 106, 107], 2.0)
+    assert one.tasks == MIN_JOBS - 1
+    assert assigned(made) == [(one, [*range(103, 111)])]
+    assert [task.call for task in made.waiting] == [b"call"] * 89

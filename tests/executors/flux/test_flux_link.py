@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from parsl.executors.flux.protocol import (
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
-Received = list[tuple[bytes, FromBlock, bytes]]
+Received = list[tuple[bytes, FromBlock, Sequence[bytes]]]
 
 
 @pytest.fixture
@@ -47,11 +47,12 @@ def test_messages_pass_both_ways(link: Link, received: Received, wait_until: Wai
         register = Register("0", "n1", 7, "3.12", "1")
         sock.send_multipart([encode(register), b""])
         wait_until(lambda: received)
-        identity, message, payload = received[0]
-        assert (message, payload) == (register, b"")
-        link.send(identity, Run(3, Shape(num_tasks=2)), b"call")
-        head, payload = sock.recv_multipart()
-        assert (decode_to_block(head), payload) == (Run(3, Shape(num_tasks=2)), b"call")
+        identity, message, payloads = received[0]
+        assert (message, payloads) == (register, [b""])
+        run = Run([3, 4], Shape(num_tasks=2))
+        link.send(identity, run, [b"call", b"another"])
+        head, *payloads = sock.recv_multipart()
+        assert (decode_to_block(head), payloads) == (run, [b"call", b"another"])
     context.destroy()
 
 
@@ -70,7 +71,7 @@ def test_a_peer_without_the_keys_is_not_heard(
     sock.connect(f"tcp://127.0.0.1:{link.port}")
     sock.send_multipart([encode(Heartbeat()), b"known"])
     wait_until(lambda: received)
-    assert [payload for _, _, payload in received] == [b"known"]
+    assert [payloads for _, _, payloads in received] == [[b"known"]]
     for context in [*contexts, known]:
         context.destroy(linger=0)
 
@@ -78,8 +79,8 @@ def test_a_peer_without_the_keys_is_not_heard(
 def test_a_receiver_that_fails_does_not_end_the_link(tmp_path: Path, wait_until: WaitUntil) -> None:
     received: list[bytes] = []
 
-    def receive(identity: bytes, message: FromBlock, payload: bytes) -> None:
-        received.append(payload)
+    def receive(identity: bytes, message: FromBlock, payloads: Sequence[bytes]) -> None:
+        received.extend(payloads)
         raise OSError("this message cannot be handled")
 
     link = Link(tmp_path, "127.0.0.1", receive, lambda: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import globus_compute_sdk
 import pytest
@@ -26,12 +27,15 @@ def make_executor() -> globus_compute_sdk.Executor:
     )
 
 
+def watcher(poll_period_s: float) -> Any:
+    """Return the SDK's watcher of results that looks so often; its own looks twice per second."""
+    return partial(sdk_executor._ResultWatcher, poll_period_s=poll_period_s)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _prompt_results() -> Iterator[None]:
-    """Let the SDK look for results at once: it does so twice per second, for the sake of the service."""
-    watcher = partial(sdk_executor._ResultWatcher, poll_period_s=0.02)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sdk_executor, "_ResultWatcher", watcher)
+        patch.setattr(sdk_executor, "_ResultWatcher", watcher(poll_period_s=0.02))
         yield
 
 

@@ -13,19 +13,10 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from parsl.executors.engines.executor import EngineTask
+from parsl.executors.engines.short_functions import ShortFunctions
 
 #: For each worker, one call runs, and another one is ready when that ends. Further short ones wait.
 _CALLS_PER_WORKER = 2
-#: A call is short if it takes no longer than this (seconds). On a busy machine a short one may take up to the
-#: second limit.
-_SHORT_S = 0.001
-_INTERRUPTED_S = 0.01
-#: It is small if it and its outcome have no more bytes together.
-_SMALL_BYTES = 64 * 1024
-#: A function counts as short after this many short calls, nearly in a row.
-_SHORT_CALLS = 100
-#: How many functions are remembered.
-_MAX_FUNCTIONS = 1000
 
 
 class QueuedCall(NamedTuple):
@@ -44,15 +35,15 @@ class CallQueue:
     Args:
         slots: How many calls the pool runs at a time; None if unknown: then no call waits.
         max_together: How many calls the pool gets as one, at most.
+        functions: Which functions are short.
     """
 
-    def __init__(self, slots: int | None, max_together: int) -> None:
+    def __init__(self, slots: int | None, max_together: int, functions: ShortFunctions) -> None:
         self._max_together = max_together
         self._waiting: OrderedDict[int, QueuedCall] = OrderedDict()
         #: How many calls of the pool are in progress, each of which runs one task or more.
         self._running = 0
-        #: How many calls of a function were short lately.
-        self._short_calls: dict[CodeType | None, int] = {}
+        self._functions = functions
         self._lock = RLock()  # reentrant, because a signal handler may call an app in between
         self.resize(slots)
 
@@ -69,7 +60,7 @@ class CallQueue:
     def admit(self, call: QueuedCall) -> bool:
         """Return whether the pool gets a call now; otherwise it waits for :meth:`take`."""
         with self._lock:
-            if not (self._waiting or (self._is_busy() and self._is_short(call))):
+            if not (self._waiting or (self._is_busy() and call.code in self._functions)):
                 self._running += 1
                 return True
             self._waiting[call.task.parsl_executor_task_id] = call
@@ -85,13 +76,13 @@ class CallQueue:
             calls: list[QueuedCall] = []
             while self._waiting and len(calls) < number:
                 call = next(iter(self._waiting.values()))
-                if calls and not self._is_short(call):
+                if calls and call.code not in self._functions:
                     break
                 self._waiting.popitem(last=False)
                 if call.task.done():  # all tasks have been failed
                     continue
                 calls.append(call)
-                if not self._is_short(call):
+                if call.code not in self._functions:
                     break
             self._running += bool(calls)
             return calls
@@ -114,24 +105,5 @@ class CallQueue:
         with self._lock:
             self._running -= 1
 
-    def ran(self, code: CodeType | None, run_s: float, size: int) -> None:
-        """Note how long a call has taken, and how many bytes the call and its outcome had."""
-        if code is None:
-            return
-        with self._lock:
-            known = self._short_calls
-            if len(known) >= _MAX_FUNCTIONS and code not in known:
-                known.clear()
-            number = known.get(code, 0)
-            if run_s > _INTERRUPTED_S or size > _SMALL_BYTES:
-                known[code] = 0
-            elif run_s > _SHORT_S:
-                known[code] = number // 2
-            else:
-                known[code] = min(number + 1, 2 * _SHORT_CALLS)
-
     def _is_busy(self) -> bool:
         return self._limit is not None and self._running >= self._limit
-
-    def _is_short(self, call: QueuedCall) -> bool:
-        return self._short_calls.get(call.code, 0) >= _SHORT_CALLS

@@ -109,7 +109,7 @@ class KeptResults:
         result = None
         if error is None:
             try:
-                result, error, _ = read_outcome(outcome)
+                result, error, *_ = read_outcome(outcome)
             except BaseException as failure:  # such as SystemExit, when the result is unpickled
                 error = failure
         self._end(fetched, result, None if error is None else self._executor.explain(error))

@@ -49,6 +49,9 @@ class Outcome(NamedTuple):
     value: Any
     error: BaseException | None
     accounting: Accounting | None
+    #: How long the function itself has run, in seconds; None if not known. The accounting's time has what was
+    #: imported to unpickle the call, which takes long in a new process.
+    function_s: float | None = None
 
 
 class Ran(NamedTuple):
@@ -125,28 +128,34 @@ def run_with_kept(packed: bytes, kept: Sequence[Buffer]) -> Ran:
 def run_packed(packed: bytes) -> Ran:
     """Run a call as :func:`run_call` does, and return more about it."""
     start_s, start_cpu_s = perf_counter(), thread_time()
+    function_s = None
     buffers: list[Buffer] = []
     try:
-        value = _call(packed)
+        function, args, kwargs = _load_call(packed)
+        called_s = perf_counter()
+        value = function(*args, **kwargs)
+        function_s = perf_counter() - called_s
         is_error = False
         payload, buffers = dump_value(value)
     except BaseException as error:
         is_error, payload = True, _dump_failure(error)
     usage = perf_counter() - start_s, thread_time() - start_cpu_s, _peak_memory()
-    outcome = is_error, payload, [pickle.PickleBuffer(each) for each in buffers], usage
+    outcome = is_error, payload, [pickle.PickleBuffer(each) for each in buffers], usage, function_s
     return Ran(pickle.dumps(outcome, 5), is_error, usage)
 
 
 def read_outcome(packed: Buffer) -> Outcome:
     """Return the outcome that :func:`run_call` has returned. Runs in the driver; never raises."""
     try:
-        is_error, payload, buffers, usage = pickle.loads(packed)
+        is_error, payload, buffers, usage, function_s = pickle.loads(packed)
         accounting = Accounting(*usage)
         if is_error:
-            return Outcome(None, load_exception(payload), accounting)
-        return Outcome(load_value(payload, buffers), None, accounting)
-    except Exception as error:
-        return Outcome(None, error, None)
+            return Outcome(None, load_exception(payload), accounting, function_s)
+        return Outcome(load_value(payload, buffers), None, accounting, function_s)
+    except (Exception, SystemExit) as error:  # of a class of the user's
+        from parsl.vocabulary.app_errors import task_failure
+
+        return Outcome(None, task_failure(error), None)
 
 
 def run_here(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Outcome:
@@ -162,7 +171,7 @@ def run_here(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str
     return Outcome(value, failure, Accounting(perf_counter() - start_s, thread_time() - start_cpu_s))
 
 
-def _call(packed: bytes) -> Any:
+def _load_call(packed: bytes) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
     version, python, name, body, payload, buffers = pickle.loads(packed)
     try:
         if not name:
@@ -176,7 +185,7 @@ def _call(packed: bytes) -> Any:
         reason = f"{type(error).__name__}: {error}"
         text = f"the task's function or arguments cannot be unpickled on the worker: {reason}"
         raise DeserializationError(text + _version_note(version, python)) from error
-    return function(*args, **kwargs)
+    return function, args, kwargs
 
 
 def _function(name: bytes, body: bytes) -> Callable[..., Any]:

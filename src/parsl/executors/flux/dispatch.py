@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from types import CodeType
 from typing import NamedTuple
 
+from parsl.executors.engines.short_functions import ShortFunctions
 from parsl.executors.flux.protocol import Register, Shape
 
-#: A block gets this many tasks per core at most: enough for Flux to choose from, and the rest may still go to
+#: A block gets this many jobs per core at most: enough for Flux to choose from, and the rest may still go to
 #: blocks that start later.
-TASKS_PER_CORE = 2
+JOBS_PER_CORE = 2
 #: The same for a block whose number of cores is unknown, and the least for any.
-MIN_TASKS = 16
+MIN_JOBS = 16
 
 
 class Waiting(NamedTuple):
@@ -20,6 +23,23 @@ class Waiting(NamedTuple):
     number: int
     shape: Shape
     call: bytes
+    #: The code of its function; None if it has none.
+    code: CodeType | None = None
+
+
+class Job:
+    """A job of a block, with the tasks that have not ended."""
+
+    __slots__ = ("block", "is_shared", "tasks")
+
+    def __init__(self, block: Block, tasks: Sequence[Waiting]) -> None:
+        self.block = block
+        self.is_shared = len(tasks) > 1
+        #: By number. Tasks that share a job may have to be assigned again, and their calls are small.
+        self.tasks = {task.number: task if self.is_shared else task._replace(call=b"") for task in tasks}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of tasks {list(self.tasks)}>"
 
 
 class Block:
@@ -28,7 +48,7 @@ class Block:
     def __init__(self, identity: bytes, facts: Register, now_s: float) -> None:
         self.identity = identity
         self.facts = facts
-        self.tasks: set[int] = set()
+        self.jobs: set[Job] = set()
         self.heard_s = now_s
         #: Since when it has had no task.
         self.idle_since_s = now_s
@@ -36,12 +56,17 @@ class Block:
         self.is_held = False
 
     def __repr__(self) -> str:
-        return f"<Block {self.facts.block_id} on {self.facts.host} tasks={len(self.tasks)}>"
+        return f"<Block {self.facts.block_id} on {self.facts.host} jobs={len(self.jobs)}>"
 
     @property
     def room(self) -> int:
-        """How many more tasks it may get."""
-        return 0 if self.is_held else max(MIN_TASKS, TASKS_PER_CORE * self.facts.cores) - len(self.tasks)
+        """How many more jobs it may get."""
+        return 0 if self.is_held else max(MIN_JOBS, JOBS_PER_CORE * self.facts.cores) - len(self.jobs)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks it has."""
+        return sum(len(job.tasks) for job in self.jobs)
 
     def has_enough(self, shape: Shape) -> bool:
         """Return whether it can ever run a job of this shape; unknown sizes count as enough."""
@@ -52,60 +77,94 @@ class Block:
 
 
 class Dispatch:
-    """The queue of an executor and its blocks. The caller owns a lock."""
+    """The queue of an executor and its blocks. The caller owns a lock.
 
-    def __init__(self) -> None:
+    Args:
+        functions: Which functions are short: tasks of these may share a job.
+        max_together: How many tasks share a job, at most.
+    """
+
+    def __init__(self, functions: ShortFunctions, max_together: int) -> None:
         self.waiting: deque[Waiting] = deque()
         self.blocks: dict[bytes, Block] = {}
-        self._block_of: dict[int, Block] = {}
+        self._functions = functions
+        self._max_together = max_together
+        self._job_of: dict[int, Job] = {}
 
     def __repr__(self) -> str:
         return f"<Dispatch waiting={len(self.waiting)} blocks={list(self.blocks.values())}>"
 
-    def assign(self) -> list[tuple[Block, Waiting]]:
-        """Assign what waits to blocks with room, in order; return the assignments."""
-        found: list[tuple[Block, Waiting]] = []
+    def assign(self) -> list[tuple[Block, list[Waiting]]]:
+        """Assign what waits to blocks with room, in order; return the jobs as blocks with tasks."""
+        found: list[tuple[Block, list[Waiting]]] = []
         free = [block for block in self.blocks.values() if block.room > 0]
         passed: list[Waiting] = []
         while self.waiting and free:
-            task = self.waiting.popleft()
-            fitting = [block for block in free if block.has_enough(task.shape)]
+            fitting = [block for block in free if block.has_enough(self.waiting[0].shape)]
             if not fitting:
-                passed.append(task)
+                passed.append(self.waiting.popleft())
                 continue
             block = max(fitting, key=lambda block: block.room)
-            block.tasks.add(task.number)
-            self._block_of[task.number] = block
-            found.append((block, task))
+            tasks = self._take_job()
+            job = Job(block, tasks)
+            block.jobs.add(job)
+            self._job_of.update(dict.fromkeys(job.tasks, job))
+            found.append((block, tasks))
             if block.room <= 0:
                 free.remove(block)
         self.waiting.extendleft(reversed(passed))
         return found
 
-    def ended(self, number: int, now_s: float) -> bool:
-        """Forget a task that a block had; return whether it had one."""
-        block = self._block_of.pop(number, None)
-        if block is None:
-            return False
-        block.tasks.discard(number)
-        if not block.tasks:
-            block.idle_since_s = now_s
-        return True
+    def _take_job(self) -> list[Waiting]:
+        """Take the task that has waited longest, and short ones after it that may share its job."""
+        cores = sum(block.facts.cores or MIN_JOBS for block in self.blocks.values())
+        share = -(-len(self.waiting) // cores)  # so that the last tasks keep all cores busy
+        tasks = [self.waiting.popleft()]
+        shape = tasks[0].shape
+        if self._may_share(tasks[0]):
+            while (
+                len(tasks) < min(share, self._max_together)
+                and self.waiting
+                and self.waiting[0].shape == shape
+                and self._may_share(self.waiting[0])
+            ):
+                tasks.append(self.waiting.popleft())
+        return tasks
 
-    def cancel(self, number: int) -> Block | None:
-        """Forget a task that waits; return its block if it has one, which has to cancel it."""
-        block = self._block_of.get(number)
-        if block is None:
+    def _may_share(self, task: Waiting) -> bool:
+        return task.shape.num_tasks == 1 and task.code in self._functions
+
+    def put_back(self, numbers: Sequence[int]) -> None:
+        """Let tasks wait again, before all others, that a job has not started."""
+        tasks = [job.tasks[number] for number in numbers if (job := self._job_of.get(number)) is not None]
+        self.waiting.extendleft(reversed(tasks))
+
+    def ended(self, numbers: Sequence[int], now_s: float) -> None:
+        """Forget tasks that a block had."""
+        for number in numbers:
+            job = self._job_of.pop(number, None)
+            if job is None:
+                continue
+            del job.tasks[number]
+            if not job.tasks:
+                job.block.jobs.discard(job)
+                if not job.block.jobs:
+                    job.block.idle_since_s = now_s
+
+    def cancel(self, number: int) -> Job | None:
+        """Forget a task that waits; return its job if it has one, which has to be cancelled."""
+        job = self._job_of.get(number)
+        if job is None:
             self.waiting = deque(task for task in self.waiting if task.number != number)
-        return block
+        return job
 
     def remove(self, block: Block) -> list[int]:
         """Forget a block that is lost, and return the tasks that are lost with it."""
         self.blocks.pop(block.identity, None)
-        lost = sorted(block.tasks)
+        lost = sorted(number for job in block.jobs for number in job.tasks)
         for number in lost:
-            self._block_of.pop(number, None)
-        block.tasks.clear()
+            self._job_of.pop(number, None)
+        block.jobs.clear()
         return lost
 
     def silent(self, now_s: float, limit_s: float) -> list[Block]:

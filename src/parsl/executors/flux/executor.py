@@ -9,9 +9,10 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from types import CodeType
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -22,7 +23,9 @@ from parsl.executors.blocks.block_set import BlockListener
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, EngineUnreachable
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
+from parsl.executors.engines.remote_call import read_outcome
 from parsl.executors.engines.requests import Request
+from parsl.executors.engines.short_functions import ShortFunctions
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.flux.dispatch import Block, Dispatch, Waiting
 from parsl.executors.flux.link import Link
@@ -34,6 +37,7 @@ from parsl.executors.flux.protocol import (
     Failed,
     FromBlock,
     Heartbeat,
+    NotStarted,
     Register,
     Run,
     Settings,
@@ -64,6 +68,14 @@ def _impossible(shape: Shape, reason: str) -> InvalidResourceSpecification:
     return InvalidResourceSpecification(requested, f"No block can run the task: {reason}.")
 
 
+class _Call(NamedTuple):
+    """What is known of a task's call."""
+
+    code: CodeType | None
+    #: In bytes.
+    size: int
+
+
 class FluxExecutor(EngineExecutor, RepresentationMixin):
     """Runs each task as a job of Flux.
 
@@ -73,6 +85,10 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
     as MPI ranks; 1), ``cores_per_task`` (1), ``gpus_per_task`` (0) and ``num_nodes`` (Flux spreads the
     job over them evenly; 0 for any). Each process of a job calls the function; the result of the first is
     the task's.
+
+    While more tasks wait than there are cores, short ones share a job that runs them one after another: those
+    of functions of which nearly all of the last hundred tasks took less than a millisecond, if they need one
+    process. They cannot be cancelled then, and see what the tasks before them have changed in their process.
 
     Args:
         provider: Where blocks come from; None for ``LocalProvider()``. Its launcher runs ``launch_cmd`` in
@@ -85,6 +101,8 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         launch_cmd: The command that starts a block, with ``{flux}``, ``{python}``, ``{manager}``,
             ``{protocol}``, ``{hostname}`` and ``{port}``; None for :attr:`DEFAULT_LAUNCH_CMD`.
         storage_access: The staging providers to use; None for the default ones.
+        max_tasks_per_job: How many short tasks share a job, at most. With 1, each task is a job and a process
+            of its own.
 
     Raises:
         ParameterError: A parameter is not allowed.
@@ -100,6 +118,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
     flux_path = validate.Text(allow_empty=False, optional=True)
     launch_cmd = validate.Text(allow_empty=False, optional=True)
     storage_access = validate.Custom(check_storage_access)
+    max_tasks_per_job = validate.Integer(low=1)
 
     def __init__(
         self,
@@ -110,6 +129,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         flux_path: str | None = None,
         launch_cmd: str | None = None,
         storage_access: Sequence[Any] | None = None,
+        max_tasks_per_job: int = 8,
     ) -> None:
         super().__init__(provider=provider or LocalProvider())
         validate.assign(self, locals())
@@ -117,7 +137,8 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
-        self._dispatch = Dispatch()
+        self._functions = ShortFunctions()
+        self._dispatch = Dispatch(self._functions, self.max_tasks_per_job)
         self._link: Link | None = None
 
     def prepare_restart(self) -> None:
@@ -199,19 +220,27 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             raise _impossible(shape, reason)
         return Request(options={"shape": shape})
 
-    def start_task(self, task: EngineTask, call: bytes, request: Request) -> None:
+    def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the function's code, if it has one, and the call as bytes."""
+        return getattr(func, "__code__", None), super().pack_call(func, args, kwargs)
+
+    def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Queue a call, and send it if a block has room."""
-        task.handle = task.parsl_executor_task_id
+        code, packed = call
+        task.handle = _Call(code, len(packed))
         with self._lock:
-            self._dispatch.waiting.append(Waiting(task.handle, request.options["shape"], call))
+            self._dispatch.waiting.append(
+                Waiting(task.parsl_executor_task_id, request.options["shape"], packed, code)
+            )
             self._send_assigned()
 
     def _send_assigned(self) -> None:
         if self._link is not None:
-            for block, task in self._dispatch.assign():
-                self._link.send(block.identity, Run(task.number, task.shape), task.call)
+            for block, tasks in self._dispatch.assign():
+                run = Run([task.number for task in tasks], tasks[0].shape)
+                self._link.send(block.identity, run, [task.call for task in tasks])
 
-    def _received(self, identity: bytes, message: FromBlock, payload: bytes) -> None:
+    def _received(self, identity: bytes, message: FromBlock, payloads: Sequence[bytes]) -> None:
         if isinstance(message, Register):
             self._registered(identity, message)
             return
@@ -219,8 +248,8 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             if (block := self._dispatch.blocks.get(identity)) is None:
                 return
             block.heard_s = time.monotonic()
-        if isinstance(message, Done | Failed):
-            self._job_ended(message, payload)
+        if isinstance(message, Done | Failed | NotStarted):
+            self._job_ended(message, payloads)
 
     def _registered(self, identity: bytes, facts: Register) -> None:
         if reason := mismatch(facts):
@@ -237,17 +266,35 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             if task is not None:
                 self.task_failed(task, _impossible(waiting.shape, reason))
 
-    def _job_ended(self, message: Done | Failed, payload: bytes) -> None:
+    def _job_ended(self, message: Done | Failed | NotStarted, payloads: Sequence[bytes]) -> None:
         with self._lock:
-            self._dispatch.ended(message.number, time.monotonic())
+            if isinstance(message, NotStarted):
+                self._dispatch.put_back(message.numbers)
+            self._dispatch.ended(message.numbers, time.monotonic())
             self._send_assigned()
-        task = cast("EngineTask | None", self._tasks.get(message.number))
+        if isinstance(message, Done):
+            for number, payload in zip(message.numbers, payloads, strict=True):
+                self._task_done(number, payload)
+        elif isinstance(message, Failed):
+            for number in message.numbers:
+                self._task_lost(number, message)
+
+    def _task_done(self, number: int, payload: bytes) -> None:
+        task = cast("EngineTask | None", self._tasks.get(number))
         if task is None:
             return  # cancelled
-        if isinstance(message, Done):
-            self.task_done(task, payload)
-        elif message.had_started:
-            self.task_failed(task, WorkerLost(message.number, "Flux", f"A job of Flux: {message.reason}"))
+        call: _Call = task.handle
+        outcome = read_outcome(payload)
+        if outcome.function_s is not None:
+            self._functions.ran(call.code, outcome.function_s, call.size + len(payload))
+        task.finish(outcome)
+
+    def _task_lost(self, number: int, message: Failed) -> None:
+        task = cast("EngineTask | None", self._tasks.get(number))
+        if task is None:
+            return  # cancelled
+        if message.had_started:
+            self.task_failed(task, WorkerLost(number, "Flux", f"A job of Flux: {message.reason}"))
         else:
             reason = f"Flux has not started the job of the task: {message.reason}"
             self.task_failed(task, EngineTaskError(self, reason))
@@ -280,11 +327,16 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         self.blocks.process_lost()
 
     def cancel_task(self, task: EngineTask) -> bool:
-        """Cancel a task, whether it waits or runs."""
+        """Cancel a task, whether it waits or runs; not one that shares a job with others."""
+        number = task.parsl_executor_task_id
         with self._lock:
-            block = self._dispatch.cancel(task.parsl_executor_task_id)
-        if block is not None and self._link is not None:
-            self._link.send(block.identity, Cancel(task.parsl_executor_task_id))
+            job = self._dispatch.cancel(number)
+            if job is None:
+                return True
+            if job.is_shared:
+                return False
+            if self._link is not None:
+                self._link.send(job.block.identity, Cancel(number))
         return True
 
     @property
@@ -302,8 +354,8 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
                 block.facts.block_id: BlockActivity(
                     managers=1,
                     workers=block.facts.cores,
-                    tasks=len(block.tasks),
-                    idle_s=0.0 if block.tasks else now_s - block.idle_since_s,
+                    tasks=block.tasks,
+                    idle_s=0.0 if block.jobs else now_s - block.idle_since_s,
                 )
                 for block in self._dispatch.blocks.values()
             }
@@ -314,7 +366,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
             idle = [
                 block
                 for block in self._dispatch.blocks.values()
-                if block.facts.block_id in block_ids and not block.tasks
+                if block.facts.block_id in block_ids and not block.jobs
             ]
             for block in idle:
                 block.is_held = True

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import zmq
@@ -31,6 +31,7 @@ from parsl.executors.flux.protocol import (
     Failed,
     FromBlock,
     Heartbeat,
+    NotStarted,
     Register,
     Run,
     Settings,
@@ -48,6 +49,13 @@ _MAX_TAIL = 2000
 _MAX_MESSAGES = 100
 
 
+class _Job(NamedTuple):
+    """A job of Flux that runs tasks, one after another."""
+
+    future: Any
+    numbers: list[int]
+
+
 class Jobs:
     """The jobs of one Flux instance. The main thread owns it; Flux's threads only append to ``ended``."""
 
@@ -57,8 +65,9 @@ class Jobs:
         self._executor = self._flux_job.FluxExecutor(**executor_kwargs)
         self._directory = directory
         self._wake = wake
-        self._futures: dict[int, Any] = {}
-        #: The numbers of tasks whose jobs have ended.
+        #: The jobs that have not ended, by the number of the first task.
+        self._jobs: dict[int, _Job] = {}
+        #: The keys of jobs that have ended.
         self.ended: deque[int] = deque()
         self._environment = {k: v for k, v in os.environ.items() if k not in _FOREIGN_VARIABLES}
 
@@ -70,17 +79,13 @@ class Jobs:
         except Exception:
             return 0, 0, 0
 
-    def submit(self, run: Run, call: bytes) -> None:
-        """Submit a task as a job."""
-        self._path(run.number, "call").write_bytes(call)
-        shape = run.shape
-        command = [
-            sys.executable,
-            "-m",
-            "parsl.executors.engines.call_file",
-            str(self._path(run.number, "call")),
-            str(self._path(run.number, "outcome")),
-        ]
+    def submit(self, run: Run, calls: Sequence[bytes]) -> None:
+        """Submit tasks as a job."""
+        key, shape = run.numbers[0], run.shape
+        command = [sys.executable, "-m", "parsl.executors.engines.call_file"]
+        for number, call in zip(run.numbers, calls, strict=True):
+            self._path(number, "call").write_bytes(call)
+            command += str(self._path(number, "call")), str(self._path(number, "outcome"))
         spec = self._flux_job.JobspecV1.from_command(
             command,
             num_tasks=shape.num_tasks,
@@ -90,56 +95,77 @@ class Jobs:
         )
         spec.cwd = os.getcwd()
         spec.environment = self._environment
-        spec.stdout = spec.stderr = str(self._path(run.number, "output"))
+        spec.stdout = spec.stderr = str(self._path(key, "output"))
         future = self._executor.submit(spec)
-        self._futures[run.number] = future
-        future.add_done_callback(partial(self._job_ended, run.number))
+        self._jobs[key] = _Job(future, run.numbers)
+        future.add_done_callback(partial(self._job_ended, key))
 
-    def _job_ended(self, number: int, future: Any) -> None:
-        self.ended.append(number)
+    def _job_ended(self, key: int, future: Any) -> None:
+        self.ended.append(key)
         os.write(self._wake, b"w")
 
     def _path(self, number: int, kind: str) -> Path:
         return self._directory / f"{number}.{kind}"
 
-    def cancel(self, number: int) -> None:
+    def cancel(self, key: int) -> None:
         """Cancel a job, whether it waits or runs."""
-        future = self._futures.get(number)
-        if future is None or future.done() or future.cancel():
+        job = self._jobs.get(key)
+        if job is None or job.future.done() or job.future.cancel():
             return
         try:
-            self._flux_job.cancel(self._handle, future.jobid(timeout=10))
+            self._flux_job.cancel(self._handle, job.future.jobid(timeout=10))
         except Exception as error:
-            _note(f"the job of task {number} was not cancelled: {error}")
+            _note(f"the job of task {key} was not cancelled: {error}")
 
-    def take_outcome(self, number: int) -> tuple[FromBlock, bytes]:
-        """Return how a job has ended, and remove its files."""
-        future = self._futures.pop(number)
-        try:
-            return Done(number), self._path(number, "outcome").read_bytes()
-        except OSError:
-            return self._failure(number, future), b""
-        finally:
+    def take_outcomes(self, key: int) -> list[tuple[FromBlock, Sequence[bytes]]]:
+        """Return how the tasks of a job have ended, as messages, and remove its files."""
+        job = self._jobs.pop(key)
+        outcomes = {number: self._outcome(number) for number in job.numbers}
+        done = {number: outcome for number, outcome in outcomes.items() if outcome}
+        missing = [number for number, outcome in outcomes.items() if outcome is None]
+        waiting = [number for number, outcome in outcomes.items() if outcome == b""]
+        messages: list[tuple[FromBlock, Sequence[bytes]]] = []
+        if done:
+            messages.append((Done(list(done)), list(done.values())))
+        if missing:
+            failure = self._failure(missing, job)
+            if failure.had_started:  # while the first of them was running
+                waiting += missing[1:]
+                failure.numbers = missing[:1]
+            messages.append((failure, ()))
+        if waiting:
+            messages.append((NotStarted(waiting), ()))
+        for number in job.numbers:
             for kind in ("call", "outcome", "outcome.unfinished", "output"):
                 self._path(number, kind).unlink(missing_ok=True)
+        return messages
 
-    def _failure(self, number: int, future: Any) -> Failed:
-        if future.cancelled():
-            return Failed(number, False, "the job was cancelled")
-        if (error := future.exception()) is not None:
-            had_started = self._path(number, "output").exists()
-            return Failed(number, had_started, f"{type(error).__name__}: {error}")
+    def _outcome(self, number: int) -> bytes | None:
+        """Return what a job has written of a task: nothing if the task was not started; None if lost."""
         try:
-            output = self._path(number, "output").read_text(errors="replace")[-_MAX_TAIL:].strip()
+            return self._path(number, "outcome").read_bytes()
         except OSError:
-            output = ""
-        ending = f" Its output ended with:\n{output}" if output else ""
-        return Failed(number, True, f"the process of the job ended with exit code {future.result()}.{ending}")
+            return None
+
+    def _failure(self, numbers: list[int], job: _Job) -> Failed:
+        future = job.future
+        if future.cancelled():
+            return Failed(numbers, False, "the job was cancelled")
+        output = self._path(job.numbers[0], "output")
+        if (error := future.exception()) is not None:
+            return Failed(numbers, output.exists(), f"{type(error).__name__}: {error}")
+        try:
+            text = output.read_text(errors="replace")[-_MAX_TAIL:].strip()
+        except OSError:
+            text = ""
+        ending = f" Its output ended with:\n{text}" if text else ""
+        reason = f"the process of the job ended with exit code {future.result()}.{ending}"
+        return Failed(numbers, True, reason)
 
     def close(self) -> None:
         """Cancel all jobs and remove all files."""
-        for number in list(self._futures):
-            self.cancel(number)
+        for key in list(self._jobs):
+            self.cancel(key)
         self._executor.shutdown(wait=False)
         shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -176,36 +202,37 @@ class Manager:
             if self._wake_out in ready:
                 os.read(self._wake_out, 4096)
             while self.jobs.ended:
-                self._send(*self.jobs.take_outcome(self.jobs.ended.popleft()))
+                for message, outcomes in self.jobs.take_outcomes(self.jobs.ended.popleft()):
+                    self._send(message, outcomes)
             if self._socket in ready and self._receive():
                 return "the executor has ended"
         return f"the executor sent nothing for {SILENCE_LIMIT_S:g} s"
 
-    def _send(self, message: FromBlock, payload: bytes = b"") -> None:
-        self._socket.send_multipart([encode(message), payload])
+    def _send(self, message: FromBlock, payloads: Sequence[bytes] = ()) -> None:
+        self._socket.send_multipart([encode(message), *payloads])
 
     def _receive(self) -> bool:
         """Handle messages that have arrived, some at a time; return whether to stop."""
         for _ in range(_MAX_MESSAGES):
             try:
-                head, payload = self._socket.recv_multipart(zmq.NOBLOCK)
+                head, *payloads = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return False
             self._heard_s = time.monotonic()
             match decode_to_block(head):
                 case Run() as run:
-                    self._start(run, payload)
+                    self._start(run, payloads)
                 case Cancel(number):
                     self.jobs.cancel(number)
                 case Stop():
                     return True
         return False
 
-    def _start(self, run: Run, call: bytes) -> None:
+    def _start(self, run: Run, calls: Sequence[bytes]) -> None:
         try:
-            self.jobs.submit(run, call)
+            self.jobs.submit(run, calls)
         except Exception as error:
-            self._send(Failed(run.number, False, f"{type(error).__name__}: {error}"))
+            self._send(Failed(run.numbers, False, f"{type(error).__name__}: {error}"))
 
     def close(self) -> None:
         """Cancel all jobs and disconnect."""

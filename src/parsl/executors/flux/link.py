@@ -26,8 +26,8 @@ from parsl.executors.flux.protocol import (
 
 logger = logging.getLogger(__name__)
 
-#: Called with the sender's identity, its message, and the payload, which may be empty.
-Receiver: TypeAlias = Callable[[bytes, FromBlock, bytes], None]
+#: Called with the sender's identity, its message, and the frames that follow it.
+Receiver: TypeAlias = Callable[[bytes, FromBlock, Sequence[bytes]], None]
 
 
 class Link:
@@ -63,9 +63,9 @@ class Link:
         """Begin to receive."""
         self._thread.start()
 
-    def send(self, identity: bytes, message: ToBlock, payload: bytes = b"") -> None:
+    def send(self, identity: bytes, message: ToBlock, payloads: Sequence[bytes] = ()) -> None:
         """Queue a message; returns at once."""
-        self._outgoing.append((identity, encode(message), payload))
+        self._outgoing.append((identity, encode(message), *payloads))
         self._wake()
 
     def _wake(self) -> None:
@@ -118,8 +118,8 @@ class Link:
     def _receive_all(self) -> None:
         while True:
             try:
-                identity, head, payload = self._socket.recv_multipart(zmq.NOBLOCK)
-                self._receive(identity, decode_from_block(head), payload)
+                identity, head, *payloads = self._socket.recv_multipart(zmq.NOBLOCK)
+                self._receive(identity, decode_from_block(head), payloads)
             except zmq.Again:
                 return
             except (ValueError, msgspec.DecodeError) as error:

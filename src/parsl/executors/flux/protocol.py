@@ -84,9 +84,9 @@ class Heartbeat(msgspec.Struct, tag=True, array_like=True):
 
 
 class Run(msgspec.Struct, tag=True, array_like=True):
-    """Start a task as a job. The call is the next frame."""
+    """Start a job that runs tasks, one after another. Their calls are the next frames."""
 
-    number: int
+    numbers: list[int]
     shape: Shape
 
 
@@ -101,21 +101,27 @@ class Stop(msgspec.Struct, tag=True, array_like=True):
 
 
 class Done(msgspec.Struct, tag=True, array_like=True):
-    """A task has ended. Its outcome is the next frame."""
+    """Tasks have ended. Their outcomes are the next frames."""
 
-    number: int
+    numbers: list[int]
 
 
 class Failed(msgspec.Struct, tag=True, array_like=True):
-    """A job has ended without an outcome."""
+    """A job has ended without the outcomes of tasks."""
 
-    number: int
+    numbers: list[int]
     #: Whether the job had started: then its process was lost; otherwise Flux has refused the job.
     had_started: bool
     reason: str
 
 
-FromBlock: TypeAlias = Register | Heartbeat | Done | Failed
+class NotStarted(msgspec.Struct, tag=True, array_like=True):
+    """A job has ended before it has started some of its tasks."""
+
+    numbers: list[int]
+
+
+FromBlock: TypeAlias = Register | Heartbeat | Done | Failed | NotStarted
 ToBlock: TypeAlias = Heartbeat | Run | Cancel | Stop
 
 encode = msgspec.msgpack.Encoder().encode
