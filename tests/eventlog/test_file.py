@@ -156,6 +156,50 @@ def test_a_full_disk_leaves_a_gap_and_whole_records(tmp_path, monkeypatch):
     assert gap.from_s <= gap.to_s
 
 
+def test_records_that_are_added_are_written_together(tmp_path, monkeypatch):
+    file = EventFile(str(tmp_path / "log"))
+    file.write(run_began())
+    for number in range(3):
+        file.add(records.Tasks([ended_row(number)]))
+    assert read_all(tmp_path / "log") == [run_began()]
+    assert file.flush()
+    assert len(read_all(tmp_path / "log")) == 4
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real_write(fd, data[:1]) if len(data) > 1 else fail())
+    file.add(records.Tasks([ended_row(3), ended_row(4)]), 2)
+    file.add(records.Tasks([ended_row(5)]))
+    assert not file.flush()
+    monkeypatch.undo()
+    assert file.flush()
+    gap = read_all(tmp_path / "log")[-1]
+    assert isinstance(gap, records.Gap)
+    assert gap.records == 3
+    file.close()
+
+
+def fail():
+    raise OSError(28, "No space left on device")
+
+
+def test_much_is_written_without_waiting_for_the_rest(tmp_path):
+    file = EventFile(str(tmp_path / "log"))
+    names = [f"{number:0100}" for number in range(1000)]
+    for _ in range(11):
+        file.add(records.Apps(names))
+    assert len(read_all(tmp_path / "log")) == 11
+    file.close()
+
+
+def test_a_record_that_is_too_large_for_readers_is_a_gap(tmp_path):
+    file = EventFile(str(tmp_path / "log"))
+    file.write(records.Apps(["x" * 65_000_000, "y" * 5_000_000]), 2)
+    file.write(run_began())
+    gap, last = read_all(tmp_path / "log")
+    assert (gap.records, last) == (2, run_began())
+    assert "is too large" in gap.reason
+    file.close()
+
+
 def test_the_last_totals_are_found_without_reading_the_tasks(tmp_path):
     path = write_event_log(tmp_path, 20_000)
     with EventReader(path) as reader:

@@ -74,7 +74,11 @@ class EventFile:
 
     def add(self, record: Record, number: int = 1) -> None:
         """Append a record, usually not before :meth:`flush`. ``number`` counts as lost if that fails."""
-        self._waiting += _frame(record)
+        frame = _frame(record)
+        if len(frame) > _MAX_RECORD_BYTES:  # which no reader would accept
+            now_s = time()
+            frame = _frame(Gap(now_s, now_s, number, f"a record of {len(frame)} bytes is too large"))
+        self._waiting += frame
         self._waiting_records += number
         if len(self._waiting) >= _WRITE_BYTES:
             self.flush()

@@ -319,14 +319,14 @@ class RunHistory:
         tasks = self.tasks
         for row in record.rows:
             number = row.task
-            if (
-                number >= len(tasks)
-                or tasks.state[number] != _LAUNCHED
-                or tasks.attempt[number] != row.attempt
-            ):
+            if number >= len(tasks) or tasks.attempt[number] != row.attempt:
+                continue
+            state = tasks.state[number]
+            # A row that was made after the report has the state, but not the start.
+            if state != _LAUNCHED and (state != _RUNNING or tasks.started_s[number] >= 0):
                 continue
             by_state = self.counts[tasks.app[number]].by_state
-            by_state[_LAUNCHED] -= 1
+            by_state[state] -= 1
             by_state[_RUNNING] += 1
             tasks.state[number] = _RUNNING
             tasks.started_s[number] = max(row.started_s, tasks.launched_s[number])

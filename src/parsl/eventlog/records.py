@@ -298,7 +298,7 @@ def tasks_of(lists: Sequence[bytes], number: int) -> Tasks:
     of an "array 32" (https://github.com/msgpack/msgpack/blob/master/spec.md).
 
     Args:
-        lists: Encoded lists of less than 65,536 rows.
+        lists: Encoded lists of fewer than 65,536 rows.
         number: How many rows they have.
     """
     rows = [each[3 if each[0] == _ARRAY_16 else 1 :] for each in lists]

@@ -20,7 +20,7 @@ from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import Outcome, read_outcome, run_call, run_calls, run_here
 from parsl.executors.engines.requests import Request
 from parsl.executors.engines.settling import SettlingThread
-from parsl.executors.engines.short_functions import ShortFunctions
+from parsl.executors.engines.short_functions import ShortFunctions, code_of
 from parsl.executors.errors import ExecutorError
 from parsl.executors.high_throughput.errors import ManagerLost
 
@@ -145,7 +145,7 @@ class ConcurrentExecutor(EngineExecutor, RepresentationMixin):
         """Return the function's code and the call, as bytes unless the pool shares the driver's memory."""
         if self._shares_memory:
             return None, (func, args, kwargs)
-        return getattr(func, "__code__", None), super().pack_call(func, args, kwargs)
+        return code_of(func), super().pack_call(func, args, kwargs)
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Submit a call to the pool, now or when it has room for another short one."""

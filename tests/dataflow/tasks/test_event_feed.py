@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from concurrent.futures import Future
 from typing import Any
 
@@ -273,6 +274,28 @@ def test_a_live_run_can_be_followed(kernel_of):
         assert follower.is_running() is False
 
 
+def test_a_start_that_is_reported_before_the_first_row_is_known(kernel_of):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    future = app(kernel, double)(1)
+    started_s = time.time() + 1
+    for moment_s in (started_s, started_s + 1):  # the first report is the most exact
+        executor.observer.tasks_started(executor.label, [(executor.futures[0], moment_s, 3, 4)])
+    wait_until(lambda: os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG)))
+    with Follower(kernel.run_dir) as follower:
+
+        def is_seen() -> bool:
+            follower.advance()
+            return len(follower.history.tasks) > 0
+
+        wait_until(is_seen)
+        task = follower.history.task(0)
+        assert (task.state, task.started_s, task.worker) == ("running", started_s, 4)
+        assert follower.history.state_counts()[States.running] == 1
+    executor.futures[0].set_result(2)
+    assert future.result() == 2
+
+
 def test_a_start_that_is_reported_too_late_changes_nothing(kernel_of):
     executor = ByHand()
     kernel = kernel_of(executors=[executor])
@@ -345,6 +368,26 @@ def test_a_full_disk_costs_events_but_no_task(kernel_of, monkeypatch, caplog):
     kernel.cleanup()
     assert caplog.text.count("cannot be written: [Errno 28] No space left on device") == 1
     assert not os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG))
+
+
+def test_names_that_a_full_disk_has_refused_are_written_later(kernel_of, monkeypatch):
+    real_append = EventFile._append
+    refused: list[int] = []
+
+    def refuse_names_once(self: EventFile, data: bytes) -> OSError | None:
+        if b"double" in data and not refused:
+            refused.append(len(data))
+            return OSError(28, "No space left on device")
+        return real_append(self, data)
+
+    monkeypatch.setattr(EventFile, "_append", refuse_names_once)
+    kernel = kernel_of()
+    doubled = app(kernel, double)
+    doubled(1).result()
+    wait_until(lambda: refused)
+    doubled(2).result()
+    history = history_of(kernel)
+    assert history.apps == ["double"]
 
 
 def test_a_run_without_tasks_leaves_no_thread(kernel_of):

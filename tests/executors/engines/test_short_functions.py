@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from parsl.executors.engines.short_functions import ShortFunctions
+from parsl.executors.engines.short_functions import ShortFunctions, code_of
 
 CODE, OTHER = (compile(source, "", "eval") for source in ("1", "2"))
 
@@ -31,8 +33,9 @@ def after(*calls: tuple[float, int], short: int = 100) -> ShortFunctions:
     ],
 )
 def test_a_function_is_short_after_a_hundred_short_calls(functions: ShortFunctions, is_short: bool) -> None:
-    assert (CODE in functions) is is_short
-    assert OTHER not in functions
+    assert functions.cover(CODE, 100) is is_short
+    assert not functions.cover(CODE, 65_537)
+    assert not functions.cover(OTHER, 100)
     assert repr(functions) == f"<ShortFunctions {int(is_short)} of 1>"
 
 
@@ -40,11 +43,29 @@ def test_a_function_without_code_is_never_short() -> None:
     functions = ShortFunctions()
     for _ in range(200):
         functions.ran(None, 0.0001, 100)
-    assert None not in functions
+    assert not functions.cover(None, 100)
 
 
 def test_the_number_of_functions_is_limited() -> None:
     functions = after()
     for number in range(1000):
         functions.ran(compile(f"{number} + x", "", "eval"), 0.0001, 100)
-    assert CODE not in functions
+    assert not functions.cover(CODE, 100)
+
+
+def wrapped(function: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        function()
+
+    return run
+
+
+def plain() -> None:
+    """Do nothing."""
+
+
+def test_functions_that_may_share_their_code_are_not_identified_by_it() -> None:
+    assert code_of(plain) is plain.__code__
+    assert wrapped(plain).__code__ is wrapped(print).__code__
+    assert code_of(wrapped(plain)) is None
+    assert code_of(print) is None

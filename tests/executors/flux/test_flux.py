@@ -20,8 +20,19 @@ from parsl.curvezmq import ClientContext
 from parsl.executors import FluxExecutor
 from parsl.executors.base import ParslExecutor
 from parsl.executors.engines.errors import EngineUnreachable
+from parsl.executors.engines.remote_call import CallPacker
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
-from parsl.executors.flux.protocol import SETTINGS_FILE, Register, Stop, decode_to_block, encode
+from parsl.executors.flux.flux_instance_manager import Jobs
+from parsl.executors.flux.protocol import (
+    SETTINGS_FILE,
+    Failed,
+    Register,
+    Run,
+    Shape,
+    Stop,
+    decode_to_block,
+    encode,
+)
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers import LocalProvider
 from parsl.testing.executor_conformance import ExecutorConformance
@@ -34,6 +45,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow]
 
 STAND_IN = str(Path(__file__).parents[2] / "support" / "flux_stand_in" / "bin" / "flux")
+STAND_IN_MODULES = str(Path(__file__).parents[2] / "support" / "flux_stand_in" / "modules")
 
 
 def make_executor(**options: Any) -> FluxExecutor:
@@ -120,6 +132,31 @@ def test_a_task_that_ends_a_shared_process_fails_alone(executor: FluxExecutor, t
     assert isinstance(failed[250], WorkerLost)
     started = [int(path.name.split("-")[0]) for path in tmp_path.glob("*-*")]
     assert sorted(started) == [*range(300)], "each has run once"
+
+
+def test_tasks_of_a_shared_job_that_flux_ends_fail_while_its_process_may_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    monkeypatch.syspath_prepend(STAND_IN_MODULES)
+    import flux.job  # the stand-in
+
+    wake_out, wake_in = os.pipe()
+    jobs = Jobs(tmp_path, {}, wake_in)
+    calls = [CallPacker().pack(_block, (str(tmp_path / f"started-{number}"),), {}) for number in range(2)]
+    jobs.submit(Run([1, 2], Shape()), calls)
+    wait_until((tmp_path / "started-0").exists)
+    (future,) = flux.job.jobs()
+    future.set_exception(flux.job.JobException("timeout"))
+    wait_until(lambda: jobs.ended)
+    ((message, payloads),) = jobs.take_outcomes(jobs.ended.popleft())
+    assert message == Failed([1, 2], True, "JobException: timeout")
+    assert payloads == ()
+    flux.job.cancel(None, future.number)
+    future.processes[0].wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["started-0"]
+    jobs.close()
+    os.close(wake_out)
+    os.close(wake_in)
 
 
 def test_tasks_share_no_process_if_that_is_switched_off(tmp_path: Path) -> None:

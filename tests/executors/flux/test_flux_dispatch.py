@@ -48,8 +48,8 @@ def test_a_block_gets_no_more_than_it_can_use_soon() -> None:
     small, large = block("0"), block("1", cores=64)
     made = dispatch(small, large, tasks=1000)
     first = assigned(made)
-    assert small.tasks == MIN_JOBS
-    assert large.tasks == 64 * JOBS_PER_CORE
+    assert small.task_count == MIN_JOBS
+    assert large.task_count == 64 * JOBS_PER_CORE
     (number, *_), *_ = (numbers for to, numbers in first if to is small)
     made.ended([number], 5.0)
     made.ended([number], 5.0)
@@ -60,7 +60,7 @@ def test_the_emptier_block_goes_first() -> None:
     blocks = block("0", cores=16), block("1", cores=16)
     made = dispatch(*blocks, tasks=10)
     made.assign()
-    assert [each.tasks for each in blocks] == [5, 5]
+    assert [each.task_count for each in blocks] == [5, 5]
 
 
 def test_a_task_goes_to_a_block_that_has_enough_and_blocks_no_others() -> None:
@@ -138,7 +138,7 @@ def test_short_tasks_share_jobs_while_more_wait_than_there_are_cores() -> None:
         (one, [12]),
         (one, [13]),
     ]
-    assert (one.tasks, len(one.jobs)) == (14, 10)
+    assert (one.task_count, len(one.jobs)) == (14, 10)
 
 
 def test_a_job_has_no_more_tasks_than_allowed() -> None:
@@ -173,9 +173,9 @@ def test_the_tasks_of_a_shared_job_end_one_by_one_or_wait_again() -> None:
     assert job is not None
     assert job.is_shared
     made.ended([100, 101, 102], 2.0)
-    assert one.tasks == MIN_JOBS - 1 + 5
+    assert one.task_count == MIN_JOBS - 1 + 5
     made.put_back([103, 104, 105, 106, 107])
     made.ended([103, 104, 105, 106, 107], 2.0)
-    assert one.tasks == MIN_JOBS - 1
+    assert one.task_count == MIN_JOBS - 1
     assert assigned(made) == [(one, [*range(103, 111)])]
     assert [task.call for task in made.waiting] == [b"call"] * 89

@@ -14,11 +14,12 @@ from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import Batch, EndedRows, app_and_state, batches_of
+from parsl.dataflow.tasks.event_rows import BATCH, Batch, EndedRows, app_and_state, batches_of
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
 from parsl.vocabulary.run_observer import Accounting, RunObserver
+from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ logger = getLogger(__name__)
 FLUSH_S = 0.5
 #: How many events wait for a slow disk at most, before the oldest are dropped; likewise ended tasks.
 _MAX_WAITING = 500_000
-#: How many batches of rows a record has at most.
+#: How many batches of rows a record has at most. One of more bytes than this is the last one.
 _BATCHES = 16
+_LARGE_BYTES = 1024 * 1024
 #: The time between records of totals, at least (seconds).
 _SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
@@ -49,8 +51,6 @@ _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
 #: The numbers of states as plain integers, because those of the enumeration are slow to hash.
 _PLAIN = list(range(len(IS_FINAL)))
-#: A task whose number has none of these bits encodes the rows that wait: every 256th.
-_BATCH_MASK = 0xFF
 #: How long the end of a run waits for the thread, for instance while the disk does not respond (seconds).
 _CLOSE_S = 10.0
 
@@ -91,8 +91,8 @@ class EventFeed(RunObserver):
         self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
-        #: The tasks that were new at the last look, and had not ended.
-        self._new: Sequence[TaskRecord] = ()
+        #: Tasks that were pending at the first look, without dependencies: looked at once more.
+        self._starting: list[int] = []
         #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
         self.changed = self._changed.append
         self.is_asleep = True
@@ -130,7 +130,7 @@ class EventFeed(RunObserver):
             elif record.memoize:
                 row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
             self._add_ended(row)
-            if not row[0] & _BATCH_MASK:
+            if not row[0] % BATCH:  # nearly every so many rows, and less work than to count them
                 self._ended.encode()
             if self.is_asleep:
                 self.wake()
@@ -290,15 +290,19 @@ class EventFeed(RunObserver):
         writer.flush()
 
     def _open_rows(self) -> list[tuple[Any, ...]]:
-        """Return rows of tasks that have not ended: changed ones, and those that were new at the last look.
-
-        Most tasks end before the second look, and have one row.
-        """
+        """Return rows of the new and the changed tasks that have not ended."""
         known = self._known
+        self._known, new = self._graph.added_since(known)
         numbers = dict.fromkeys(number for number in _take(self._changed) if number < known)
-        records = [*filter(None, map(self._graph.tasks.get, numbers)), *self._new]
-        self._known, self._new = self._graph.added_since(known)
-        if self._new:
+        numbers.update(dict.fromkeys(self._starting))
+        records = list(filter(None, map(self._graph.tasks.get, numbers)))
+        self._starting = []
+        for record in new:
+            if record.status is States.pending and not record.depends:
+                self._starting.append(record.id)  # its call may not have come to the launch yet
+            else:
+                records.append(record)
+        if self._starting:
             self.wake()
         return [self._row(record) for record in records if not IS_FINAL[record.status]]
 
@@ -346,10 +350,18 @@ class _Writer:
 
     def write_rows(self, batches: Sequence[Batch]) -> None:
         """Write rows of tasks."""
-        for start in range(0, len(batches), _BATCHES):
-            part = batches[start : start + _BATCHES]
-            number = sum(batch.encoded_number for batch in part)
-            self._file.add(self._records.tasks_of([batch.encoded for batch in part], number), number)
+        part: list[Batch] = []
+        for batch in batches:
+            part.append(batch)
+            if len(part) == _BATCHES or len(batch.encoded) > _LARGE_BYTES:
+                self._write_part(part)
+                part = []
+        if part:
+            self._write_part(part)
+
+    def _write_part(self, part: list[Batch]) -> None:
+        number = sum(batch.encoded_number for batch in part)
+        self._file.add(self._records.tasks_of([batch.encoded for batch in part], number), number)
 
     def count(self, batches: Sequence[Batch]) -> None:
         """Count tasks that have ended."""
@@ -362,15 +374,18 @@ class _Writer:
         self._file.flush()
 
     def name(self, executors: dict[str, int], apps: dict[str, int]) -> None:
-        """Write the names that are new. Both dictionaries are in the order of their numbers."""
-        if len(executors) > self._executor_count:
-            labels = list(executors)[self._executor_count :]
-            self._executor_count += len(labels)
+        """Write the names that are new. Both dictionaries are in the order of their numbers.
+
+        They are in the file before the rows that refer to them. If that fails, they are new next time, too.
+        """
+        labels, names = list(executors)[self._executor_count :], list(apps)[len(self._app_names) :]
+        if labels:
             self.write("Executors", list(map(self._facts_of, labels)))
-        if len(apps) > len(self._app_names):
-            names = list(apps)[len(self._app_names) :]
-            self._app_names += names
+        if names:
             self.write("Apps", names)
+        if (labels or names) and self._file.flush():
+            self._executor_count += len(labels)
+            self._app_names += names
 
     def _facts_of(self, label: str) -> ExecutorFacts:
         executor = self._executor_of(label)

@@ -1,7 +1,7 @@
 """The rows of tasks in the event log, from the end of the tasks until the log's thread writes them.
 
-Rows are tuples with the fields of a `TaskRow`. Some hundred of them are encoded together, which takes half as
-long as one by one, and not more, because Python's garbage collector visits the tuples that wait.
+Rows are tuples with the fields of a `TaskRow`. Up to 256 are encoded together, which takes half the time per
+row. More would keep tuples waiting, which Python's garbage collector visits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 #: How many rows are encoded together at most.
-_BATCH = 256
+BATCH = 256
 _STATE_BITS = 4
 _STATE_MASK = 15
 
@@ -60,13 +60,13 @@ class EndedRows:
         max_waiting: How many rows wait at most, before the oldest are dropped.
 
     Attributes:
-        add: Call it with the row of a task that has ended, and :meth:`encode` after a while.
+        add: Call it with the row of a task that has ended. After some hundred rows, call :meth:`encode`.
     """
 
     def __init__(self, max_waiting: int) -> None:
         self._rows: deque[Row] = deque(maxlen=max_waiting)
         self.add = self._rows.append
-        self._batches: deque[Batch] = deque(maxlen=max_waiting // _BATCH)
+        self._batches: deque[Batch] = deque(maxlen=max_waiting // BATCH)
         self._encode: Callable[[Any], bytes] | None = None
         self._lock = RLock()  # reentrant, because a signal handler may end tasks in between
 
@@ -74,7 +74,7 @@ class EndedRows:
         return f"<{type(self).__name__} {len(self._batches)} batches, {len(self._rows)} rows>"
 
     def encode_with(self, encode: Callable[[Any], bytes]) -> None:
-        """Encode rows with a function from now on. Its module took long to import."""
+        """Encode rows with a function from now on. Before, rows wait: its module takes long to import."""
         self._encode = encode
 
     def encode(self) -> None:
@@ -110,8 +110,8 @@ class EndedRows:
 
 def batches_of(rows: Sequence[Row], encode: Callable[[Any], bytes]) -> Iterator[Batch]:
     """Encode rows. One that cannot be encoded costs no other."""
-    for start in range(0, len(rows), _BATCH):
-        part = rows[start : start + _BATCH]
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
         try:
             yield Batch(part, encode(part), len(part))
         except Exception:

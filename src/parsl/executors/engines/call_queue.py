@@ -60,7 +60,7 @@ class CallQueue:
     def admit(self, call: QueuedCall) -> bool:
         """Return whether the pool gets a call now; otherwise it waits for :meth:`take`."""
         with self._lock:
-            if not (self._waiting or (self._is_busy() and call.code in self._functions)):
+            if not (self._waiting or (self._is_busy() and self._is_short(call))):
                 self._running += 1
                 return True
             self._waiting[call.task.parsl_executor_task_id] = call
@@ -76,13 +76,13 @@ class CallQueue:
             calls: list[QueuedCall] = []
             while self._waiting and len(calls) < number:
                 call = next(iter(self._waiting.values()))
-                if calls and call.code not in self._functions:
+                if calls and not self._is_short(call):
                     break
                 self._waiting.popitem(last=False)
                 if call.task.done():  # all tasks have been failed
                     continue
                 calls.append(call)
-                if call.code not in self._functions:
+                if not self._is_short(call):
                     break
             self._running += bool(calls)
             return calls
@@ -107,3 +107,6 @@ class CallQueue:
 
     def _is_busy(self) -> bool:
         return self._limit is not None and self._running >= self._limit
+
+    def _is_short(self, call: QueuedCall) -> bool:
+        return self._functions.cover(call.code, len(call.work))

@@ -49,8 +49,8 @@ class Outcome(NamedTuple):
     value: Any
     error: BaseException | None
     accounting: Accounting | None
-    #: How long the function itself has run, in seconds; None if not known. The accounting's time has what was
-    #: imported to unpickle the call, which takes long in a new process.
+    #: How long the function itself has run, in seconds; 0 if it was not called, None if not known. The time
+    #: of the accounting includes the imports that the call needs, which take long in a new process.
     function_s: float | None = None
 
 
@@ -62,6 +62,8 @@ class Ran(NamedTuple):
     is_error: bool
     #: The fields of an Accounting.
     usage: tuple[float, float, int]
+    #: As in an Outcome.
+    function_s: float
 
     @property
     def stays(self) -> bool:
@@ -128,20 +130,22 @@ def run_with_kept(packed: bytes, kept: Sequence[Buffer]) -> Ran:
 def run_packed(packed: bytes) -> Ran:
     """Run a call as :func:`run_call` does, and return more about it."""
     start_s, start_cpu_s = perf_counter(), thread_time()
-    function_s = None
+    function_s = 0.0
     buffers: list[Buffer] = []
     try:
         function, args, kwargs = _load_call(packed)
         called_s = perf_counter()
-        value = function(*args, **kwargs)
-        function_s = perf_counter() - called_s
+        try:
+            value = function(*args, **kwargs)
+        finally:
+            function_s = perf_counter() - called_s
         is_error = False
         payload, buffers = dump_value(value)
     except BaseException as error:
         is_error, payload = True, _dump_failure(error)
     usage = perf_counter() - start_s, thread_time() - start_cpu_s, _peak_memory()
     outcome = is_error, payload, [pickle.PickleBuffer(each) for each in buffers], usage, function_s
-    return Ran(pickle.dumps(outcome, 5), is_error, usage)
+    return Ran(pickle.dumps(outcome, 5), is_error, usage, function_s)
 
 
 def read_outcome(packed: Buffer) -> Outcome:
@@ -152,7 +156,7 @@ def read_outcome(packed: Buffer) -> Outcome:
         if is_error:
             return Outcome(None, load_exception(payload), accounting, function_s)
         return Outcome(load_value(payload, buffers), None, accounting, function_s)
-    except (Exception, SystemExit) as error:  # of a class of the user's
+    except BaseException as error:  # of a class of the user's, perhaps SystemExit
         from parsl.vocabulary.app_errors import task_failure
 
         return Outcome(None, task_failure(error), None)

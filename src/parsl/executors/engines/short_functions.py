@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from types import CodeType
+from typing import Any
 
 #: A call is short if it takes no longer than this (seconds). On a busy machine a short one may take up to the
 #: second limit.
@@ -15,6 +17,15 @@ _SMALL_BYTES = 64 * 1024
 _SHORT_CALLS = 100
 #: How many functions are remembered.
 _MAX_FUNCTIONS = 1000
+
+
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """Return what stands for a function in :class:`ShortFunctions`: its code.
+
+    None if it has none, or if other functions may have the same, as all that one decorator has wrapped.
+    """
+    has_own_code = getattr(function, "__closure__", None) is None
+    return getattr(function, "__code__", None) if has_own_code else None
 
 
 class ShortFunctions:
@@ -29,12 +40,15 @@ class ShortFunctions:
         number = sum(calls >= _SHORT_CALLS for calls in list(self._short_calls.values()))
         return f"<{type(self).__name__} {number} of {len(self._short_calls)}>"
 
-    def __contains__(self, code: CodeType | None) -> bool:
-        """Whether the function with this code is short; not if it has none."""
-        return code is not None and self._short_calls.get(code, 0) >= _SHORT_CALLS
+    def cover(self, code: CodeType | None, size: int) -> bool:
+        """Return whether a call is expected to be short, given its function's code and its bytes."""
+        return code is not None and size <= _SMALL_BYTES and self._short_calls.get(code, 0) >= _SHORT_CALLS
 
     def ran(self, code: CodeType | None, run_s: float, size: int) -> None:
-        """Note how long a call has taken, and how many bytes the call and its outcome had."""
+        """Note how long a call has taken, and how many bytes the call and its outcome had.
+
+        To be called in threads of engines, not in signal handlers.
+        """
         if code is None:
             return
         with self._lock:

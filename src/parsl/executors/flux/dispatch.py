@@ -23,7 +23,7 @@ class Waiting(NamedTuple):
     number: int
     shape: Shape
     call: bytes
-    #: The code of its function; None if it has none.
+    #: What stands for its function, see ``code_of``.
     code: CodeType | None = None
 
 
@@ -64,7 +64,7 @@ class Block:
         return 0 if self.is_held else max(MIN_JOBS, JOBS_PER_CORE * self.facts.cores) - len(self.jobs)
 
     @property
-    def tasks(self) -> int:
+    def task_count(self) -> int:
         """How many tasks it has."""
         return sum(len(job.tasks) for job in self.jobs)
 
@@ -132,7 +132,7 @@ class Dispatch:
         return tasks
 
     def _may_share(self, task: Waiting) -> bool:
-        return task.shape.num_tasks == 1 and task.code in self._functions
+        return task.shape.num_tasks == 1 and self._functions.cover(task.code, len(task.call))
 
     def put_back(self, numbers: Sequence[int]) -> None:
         """Let tasks wait again, before all others, that a job has not started."""

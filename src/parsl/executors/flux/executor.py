@@ -1,8 +1,9 @@
-"""The executor that runs each task as a job of Flux."""
+"""The executor that runs tasks as jobs of Flux."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import shutil
@@ -25,7 +26,7 @@ from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, Engi
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import read_outcome
 from parsl.executors.engines.requests import Request
-from parsl.executors.engines.short_functions import ShortFunctions
+from parsl.executors.engines.short_functions import ShortFunctions, code_of
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.flux.dispatch import Block, Dispatch, Waiting
 from parsl.executors.flux.link import Link
@@ -71,13 +72,13 @@ def _impossible(shape: Shape, reason: str) -> InvalidResourceSpecification:
 class _Call(NamedTuple):
     """What is known of a task's call."""
 
+    #: What stands for its function, see ``code_of``.
     code: CodeType | None
-    #: In bytes.
-    size: int
+    size_bytes: int
 
 
 class FluxExecutor(EngineExecutor, RepresentationMixin):
-    """Runs each task as a job of Flux.
+    """Runs tasks as jobs of Flux.
 
     Each block starts an instance of Flux, with this executor's program in it, which submits the tasks that
     it receives as jobs. Flux starts a few tens of jobs per second: it suits tasks that need several cores,
@@ -88,7 +89,8 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
 
     While more tasks wait than there are cores, short ones share a job that runs them one after another: those
     of functions of which nearly all of the last hundred tasks took less than a millisecond, if they need one
-    process. They cannot be cancelled then, and see what the tasks before them have changed in their process.
+    process. They cannot be cancelled then, see what the tasks before them have changed in their process, and
+    must not wait for each other.
 
     Args:
         provider: Where blocks come from; None for ``LocalProvider()``. Its launcher runs ``launch_cmd`` in
@@ -221,8 +223,8 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         return Request(options={"shape": shape})
 
     def pack_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the function's code, if it has one, and the call as bytes."""
-        return getattr(func, "__code__", None), super().pack_call(func, args, kwargs)
+        """Return what stands for the function, see ``code_of``, and the call as bytes."""
+        return code_of(func), super().pack_call(func, args, kwargs)
 
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Queue a call, and send it if a block has room."""
@@ -267,6 +269,9 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
                 self.task_failed(task, _impossible(waiting.shape, reason))
 
     def _job_ended(self, message: Done | Failed | NotStarted, payloads: Sequence[bytes]) -> None:
+        if isinstance(message, Done) and len(payloads) != len(message.numbers):
+            reason = f"its block has sent {len(payloads)} outcomes of {len(message.numbers)} tasks"
+            message = Failed(message.numbers, True, reason)
         with self._lock:
             if isinstance(message, NotStarted):
                 self._dispatch.put_back(message.numbers)
@@ -275,7 +280,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         if isinstance(message, Done):
             for number, payload in zip(message.numbers, payloads, strict=True):
                 self._task_done(number, payload)
-        elif isinstance(message, Failed):
+        if isinstance(message, Failed):
             for number in message.numbers:
                 self._task_lost(number, message)
 
@@ -286,7 +291,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         call: _Call = task.handle
         outcome = read_outcome(payload)
         if outcome.function_s is not None:
-            self._functions.ran(call.code, outcome.function_s, call.size + len(payload))
+            self._functions.ran(call.code, outcome.function_s, call.size_bytes + len(payload))
         task.finish(outcome)
 
     def _task_lost(self, number: int, message: Failed) -> None:
@@ -294,6 +299,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
         if task is None:
             return  # cancelled
         if message.had_started:
+            self._functions.ran(task.handle.code, math.inf, task.handle.size_bytes)
             self.task_failed(task, WorkerLost(number, "Flux", f"A job of Flux: {message.reason}"))
         else:
             reason = f"Flux has not started the job of the task: {message.reason}"
@@ -354,7 +360,7 @@ class FluxExecutor(EngineExecutor, RepresentationMixin):
                 block.facts.block_id: BlockActivity(
                     managers=1,
                     workers=block.facts.cores,
-                    tasks=block.tasks,
+                    tasks=block.task_count,
                     idle_s=0.0 if block.jobs else now_s - block.idle_since_s,
                 )
                 for block in self._dispatch.blocks.values()

@@ -56,6 +56,14 @@ class _Job(NamedTuple):
     numbers: list[int]
 
 
+def _has_ended(future: Any) -> bool:
+    """Return whether the processes of a job have certainly ended.
+
+    Flux reports an exception of a job, such as a time limit, when it begins to end the processes.
+    """
+    return not future.cancelled() and future.exception() is None
+
+
 class Jobs:
     """The jobs of one Flux instance. The main thread owns it; Flux's threads only append to ``ended``."""
 
@@ -81,7 +89,18 @@ class Jobs:
 
     def submit(self, run: Run, calls: Sequence[bytes]) -> None:
         """Submit tasks as a job."""
-        key, shape = run.numbers[0], run.shape
+        try:
+            future = self._executor.submit(self._specification(run, calls))
+        except BaseException:
+            self._remove_files(run.numbers)
+            raise
+        key = run.numbers[0]
+        self._jobs[key] = _Job(future, run.numbers)
+        future.add_done_callback(partial(self._job_ended, key))
+
+    def _specification(self, run: Run, calls: Sequence[bytes]) -> Any:
+        """Write the calls into files, and return the job that runs them."""
+        shape = run.shape
         command = [sys.executable, "-m", "parsl.executors.engines.call_file"]
         for number, call in zip(run.numbers, calls, strict=True):
             self._path(number, "call").write_bytes(call)
@@ -95,10 +114,8 @@ class Jobs:
         )
         spec.cwd = os.getcwd()
         spec.environment = self._environment
-        spec.stdout = spec.stderr = str(self._path(key, "output"))
-        future = self._executor.submit(spec)
-        self._jobs[key] = _Job(future, run.numbers)
-        future.add_done_callback(partial(self._job_ended, key))
+        spec.stdout = spec.stderr = str(self._path(run.numbers[0], "output"))
+        return spec
 
     def _job_ended(self, key: int, future: Any) -> None:
         self.ended.append(key)
@@ -129,16 +146,19 @@ class Jobs:
             messages.append((Done(list(done)), list(done.values())))
         if missing:
             failure = self._failure(missing, job)
-            if failure.had_started:  # while the first of them was running
+            if _has_ended(job.future):  # while the process was running the first of them
                 waiting += missing[1:]
                 failure.numbers = missing[:1]
             messages.append((failure, ()))
         if waiting:
             messages.append((NotStarted(waiting), ()))
-        for number in job.numbers:
+        self._remove_files(job.numbers)
+        return messages
+
+    def _remove_files(self, numbers: list[int]) -> None:
+        for number in numbers:
             for kind in ("call", "outcome", "outcome.unfinished", "output"):
                 self._path(number, kind).unlink(missing_ok=True)
-        return messages
 
     def _outcome(self, number: int) -> bytes | None:
         """Return what a job has written of a task: nothing if the task was not started; None if lost."""
@@ -158,7 +178,8 @@ class Jobs:
             text = output.read_text(errors="replace")[-_MAX_TAIL:].strip()
         except OSError:
             text = ""
-        ending = f" Its output ended with:\n{text}" if text else ""
+        owner = "Its output" if len(job.numbers) == 1 else f"The output of its {len(job.numbers)} tasks"
+        ending = f" {owner} ended with:\n{text}" if text else ""
         reason = f"the process of the job ended with exit code {future.result()}.{ending}"
         return Failed(numbers, True, reason)
 

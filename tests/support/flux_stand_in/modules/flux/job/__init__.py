@@ -106,6 +106,8 @@ class FluxExecutor:
         with self._lock:
             self._free += future.spec.cores
         self._start_some()
+        if future.done():
+            return
         if future.is_cancelled:
             future.set_exception(JobException("cancel: canceled by user"))
         else:
@@ -122,3 +124,8 @@ def cancel(handle: Any, jobid: int, reason: str | None = None) -> None:
     for process in future.processes:
         if process.poll() is None:
             process.kill()
+
+
+def jobs() -> list[FluxExecutorFuture]:
+    """Return all jobs of this process, for tests."""
+    return list(_jobs.values())
