@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from parsl.app.errors import AppException
 from parsl.errors import ConfigurationError
 from parsl.executors import DaskExecutor
-from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, EngineUnreachable
+from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers import LocalProvider
@@ -306,10 +307,10 @@ def _exit_in(pid: int, data: bytes) -> EndsItsReader:
 def test_a_result_that_ends_its_reader(cluster: Any, tmp_path: Path) -> None:
     with started(DaskExecutor(cluster), tmp_path) as executor:
         error = executor.submit(EndsItsReader, {}, os.getpid()).exception(LIMIT_S)
-        assert isinstance(error, EngineTaskError)
+        assert isinstance(error, AppException)
         assert isinstance(error.__cause__, SystemExit)
         kept = executor.submit(EndsItsReader, {}, os.getpid(), b"x" * 2_000_000).result(LIMIT_S)
-        assert isinstance(kept.fetch().exception(LIMIT_S), EngineTaskError)
+        assert isinstance(kept.fetch().exception(LIMIT_S), AppException)
         assert executor.submit(abs, {}, -1).result(LIMIT_S) == 1
 
 
