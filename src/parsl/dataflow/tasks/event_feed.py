@@ -19,7 +19,6 @@ from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
 from parsl.vocabulary.run_observer import Accounting, RunObserver
-from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,8 +90,8 @@ class EventFeed(RunObserver):
         self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
-        #: Tasks that were pending at the first look, without dependencies: looked at once more.
-        self._starting: list[int] = []
+        #: The tasks that were new at the last look, and had not ended.
+        self._new: Sequence[TaskRecord] = ()
         #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
         self.changed = self._changed.append
         self.is_asleep = True
@@ -228,6 +227,7 @@ class EventFeed(RunObserver):
             if self._graph.running(record, future)
         ]
         if rows:
+            self._changed.extend(row[0] for row in rows)
             self.note("TasksStarted", rows)
 
     def resource_samples(
@@ -272,9 +272,9 @@ class EventFeed(RunObserver):
             logger.exception("Events are missing in %s", self._path)
 
     def _write(self, writer: _Writer) -> None:
-        # The changed tasks first: a task that ends meanwhile is among the ended ones, whose rows follow.
-        opened = list(batches_of(self._open_rows(), writer.encode))
+        # Facts first: their tasks have changed before. Ended tasks last: those that end meanwhile are there.
         facts = _take(self._facts)
+        opened = list(batches_of(self._open_rows(), writer.encode))
         is_full = self._ended.is_full
         ended = self._ended.take()
         writer.name(self._executors, self._apps)
@@ -290,19 +290,15 @@ class EventFeed(RunObserver):
         writer.flush()
 
     def _open_rows(self) -> list[tuple[Any, ...]]:
-        """Return rows of the new and the changed tasks that have not ended."""
-        known = self._known
-        self._known, new = self._graph.added_since(known)
-        numbers = dict.fromkeys(number for number in _take(self._changed) if number < known)
-        numbers.update(dict.fromkeys(self._starting))
-        records = list(filter(None, map(self._graph.tasks.get, numbers)))
-        self._starting = []
-        for record in new:
-            if record.status is States.pending and not record.depends:
-                self._starting.append(record.id)  # its call may not have come to the launch yet
-            else:
-                records.append(record)
-        if self._starting:
+        """Return rows of tasks that have not ended: changed ones, and those that were new at the last look.
+
+        Most tasks end before the second look, and have one row. A task with a fact has changed, so that it
+        has a row before the fact.
+        """
+        numbers = dict.fromkeys(_take(self._changed))
+        records = [*filter(None, map(self._graph.tasks.get, numbers)), *self._new]
+        self._known, self._new = self._graph.added_since(self._known)
+        if self._new:
             self.wake()
         return [self._row(record) for record in records if not IS_FINAL[record.status]]
 
@@ -313,7 +309,8 @@ class EventFeed(RunObserver):
         if not join(self._thread, _CLOSE_S):
             logger.warning("The event log %s is incomplete: the disk does not respond", self._path)
             return
-        self._flush()
+        for _ in range(2):  # new tasks that never end have their rows after the second look
+            self._flush()
         if self._writer is not None:
             self._writer.end(self._graph.task_count, states)
 
