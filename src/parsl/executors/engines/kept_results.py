@@ -108,10 +108,7 @@ class KeptResults:
     def _settle(self, fetched: _FetchedValue, outcome: Any, error: BaseException | None) -> None:
         result = None
         if error is None:
-            try:
-                result, error, *_ = read_outcome(outcome)
-            except BaseException as failure:  # such as SystemExit, when the result is unpickled
-                error = failure
+            result, error, *_ = read_outcome(outcome)
         self._end(fetched, result, None if error is None else self._executor.explain(error))
 
     def _end(self, fetched: _FetchedValue, result: Any, error: BaseException | None) -> None:
